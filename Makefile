@@ -1,0 +1,69 @@
+# One set of commands for people, pre-commit and CI. `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# The stamp is written last: an install that failed leaves none, and the next make starts it afresh.
+STAMP := $(VENV)/.installed
+# Console commands (s2s, dvc, mlflow) call one another by name.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Telemetry of every library is off.
+export DO_NOT_TRACK := 1
+export DVC_NO_ANALYTICS := 1
+export GX_ANALYTICS_ENABLED := false
+export MLFLOW_DISABLE_TELEMETRY := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format ui serve clean lock
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Install everything into .venv (every other command does it by itself)
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or name one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@echo "Installing into $(VENV) (some minutes the first time) ..."
+	@rm -f $(STAMP)
+	@test -x $(BIN)/python || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock \
+	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . \
+	  || { echo "error: the installation failed; what pip said is above. The next make tries again from scratch." >&2; rm -rf $(VENV); exit 1; }
+	@touch $(STAMP)
+
+demo: $(STAMP) ## Generate the sample corpus, then train, evaluate and register a model on it
+	@s2s sample-corpus
+	@s2s retrain
+	@echo
+	@echo "Try it:    echo '3 May 2031' | $(BIN)/s2s predict"
+	@echo "Look:      make ui        Serve: make serve"
+
+test: $(STAMP) ## Run the tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+check: $(STAMP) ## Lint, format, types, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(STAMP) ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+ui: $(STAMP) ## Start the MLflow and Prefect pages
+	@s2s ui
+
+serve: $(STAMP) ## Serve the champion over HTTP
+	@s2s serve
+
+clean: ## Remove stage outputs and embedded databases (with WITH_CORPORA=1 or WITH_VENV=1 also the corpora or .venv)
+	@rm -rf data/prepared data/tokenized models reports .s2s mlflow.db mlflow.db-shm mlflow.db-wal mlartifacts
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@if [ "$(WITH_CORPORA)" = 1 ]; then git clean -fdX -- data/raw; fi
+	@if [ "$(WITH_VENV)" = 1 ]; then rm -rf $(VENV); fi
+
+lock: ## Write requirements.lock from what .venv holds
+	@$(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | sed -E 's/^torch @ .*\/torch-([0-9.]+).*/torch==\1/; s/\+cpu$$//' | LC_ALL=C sort -f > requirements.lock
+	@if grep -n ' @ ' requirements.lock; then echo "error: a local path in requirements.lock" >&2; exit 1; fi

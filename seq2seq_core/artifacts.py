@@ -1,0 +1,133 @@
+"""The name and place of every input and output of the pipeline, relative to one workspace root.
+
+Stage outputs are DVC outputs and deterministic: no time stamp, host, run id or duration in any of them.
+What is not deterministic (outcomes, training state, logs, Data Docs) lives under ``.s2s/``, which neither git nor DVC tracks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SPLITS = ("train", "dev", "test")
+PARAMS_FILE = "params.yaml"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where everything is, for one workspace.
+
+    Args:
+        root: the workspace: the folder that holds ``dvc.yaml`` and ``params.yaml``.
+    """
+
+    root: Path
+
+    @property
+    def params(self) -> Path:
+        """``params.yaml``."""
+        return self.root / PARAMS_FILE
+
+    # --- stage outputs (DVC) -----------------------------------------------------------------------------------------
+    @property
+    def validation_report(self) -> Path:
+        """JSON report of ``validate``: every expectation, its severity, count and first offending lines."""
+        return self.root / "reports" / "validation.json"
+
+    @property
+    def prepared(self) -> Path:
+        """Folder of ``prepare``: ``{train,dev,test}.jsonl``, an object a pair: ``source``, ``target``, other columns."""
+        return self.root / "data" / "prepared"
+
+    def prepared_split(self, split: str) -> Path:
+        """The prepared pairs of one split."""
+        return self.prepared / f"{split}.jsonl"
+
+    @property
+    def prepare_report(self) -> Path:
+        """Metrics of ``prepare``: rows in, dropped by each rule, rows out, for each split."""
+        return self.root / "reports" / "prepare.json"
+
+    @property
+    def tokenized(self) -> Path:
+        """Folder of ``tokenize``: subword models, memory-mapped ids, ``manifest.json``."""
+        return self.root / "data" / "tokenized"
+
+    @property
+    def tokenize_report(self) -> Path:
+        """Metrics of ``tokenize``: vocabulary sizes, tokens a sentence, unknown rates."""
+        return self.root / "reports" / "tokenize.json"
+
+    @property
+    def bundle(self) -> Path:
+        """Folder of ``train``: the self-describing model bundle."""
+        return self.root / "models" / "bundle"
+
+    @property
+    def train_report(self) -> Path:
+        """Metrics of ``train``: steps, best dev loss and dev score (deterministic values only)."""
+        return self.root / "reports" / "train.json"
+
+    @property
+    def training_curve(self) -> Path:
+        """CSV of ``train``, for ``dvc plots``: step, train_loss, dev_loss, learning_rate, gradient_norm, dev_score."""
+        return self.root / "reports" / "training_curve.csv"
+
+    @property
+    def metrics(self) -> Path:
+        """Metrics of ``evaluate``; ``test.<metric>`` is the primary search's score, fractions where a fraction is meant."""
+        return self.root / "reports" / "metrics.json"
+
+    @property
+    def evaluation(self) -> Path:
+        """Folder of ``evaluate``: ``predictions.jsonl``, ``worst.csv``, ``slices.csv``."""
+        return self.root / "reports" / "evaluation"
+
+    @property
+    def receipt(self) -> Path:
+        """Receipt of ``register`` (``cache: false``): registry, model name, version, bundle digest, decision."""
+        return self.root / "reports" / "registration.json"
+
+    # --- the untracked work folder -----------------------------------------------------------------------------------
+    @property
+    def work(self) -> Path:
+        """``.s2s``: outcomes, training state, logs, Data Docs, embedded databases' locks."""
+        return self.root / ".s2s"
+
+    @property
+    def outcomes(self) -> Path:
+        """Folder with ``<stage>.json``, how each stage's last execution ended."""
+        return self.work / "outcomes"
+
+    @property
+    def training_state(self) -> Path:
+        """Folder of training states, one folder a hash of configuration and data."""
+        return self.work / "train"
+
+    @property
+    def data_docs(self) -> Path:
+        """Folder of Great Expectations' Data Docs; ``index.html`` inside."""
+        return self.work / "data_docs"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of log files of servers and stages."""
+        return self.work / "logs"
+
+    @property
+    def mlflow_database(self) -> Path:
+        """The default SQLite database of MLflow."""
+        return self.root / "mlflow.db"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        """The default artifact store of MLflow."""
+        return self.root / "mlartifacts"
+
+
+def find_workspace(start: Path) -> Paths | None:
+    """The nearest folder at or above ``start`` that holds ``dvc.yaml``, or None."""
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / "dvc.yaml").is_file():
+            return Paths(folder)
+    return None

@@ -1,0 +1,67 @@
+"""``corpus``: which files hold the pairs and how they are laid out."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from seq2seq_core.config.section import Section
+
+FileEntry = str | tuple[str, str]
+"""A file name inside the corpus folder, or ``[source_file, target_file]`` for two aligned text files."""
+
+CorpusFormat = Literal["auto", "tsv", "csv", "jsonl", "parquet", "text"]
+
+
+class CorpusFiles(Section):
+    """The files of each split. An empty ``dev`` or ``test`` is carved out of ``train`` by a hash of the source."""
+
+    train: list[FileEntry] = Field(min_length=1)
+    """Files with the training pairs (or with all pairs, where dev and test are carved out)."""
+    dev: list[FileEntry] = []
+    """Files with the development pairs; empty: ``prepare.dev_fraction`` of train."""
+    test: list[FileEntry] = []
+    """Files with the test pairs; empty: ``prepare.test_fraction`` of train."""
+
+
+class CorpusSection(Section):
+    """Where the corpus is and how a row is read."""
+
+    path: str = Field(min_length=1)
+    """Folder of the corpus, relative to the workspace or absolute."""
+    files: CorpusFiles
+    """File names inside the folder, a list for each split."""
+    format: CorpusFormat = "auto"
+    """Layout of the files; ``auto`` goes by the file's ending (.tsv .csv .jsonl .parquet; .gz is unpacked) and takes two files that
+    are named together for aligned text."""
+    header: bool = True
+    """Whether the first row of a TSV or CSV file names its columns."""
+    columns: list[str] = []
+    """The names of the columns of a TSV or CSV file without a header; empty: the source, then the target."""
+    source_column: str = "source"
+    """Name of the column that holds the source."""
+    target_column: str = "target"
+    """Name of the column that holds the target."""
+
+    @field_validator("files")
+    @classmethod
+    def _files_are_inside_the_folder(cls, files: CorpusFiles) -> CorpusFiles:
+        for entry in (*files.train, *files.dev, *files.test):
+            for name in (entry,) if isinstance(entry, str) else entry:
+                if PurePath(name).is_absolute() or ".." in PurePath(name).parts or not name:
+                    raise ValueError(f"must be names inside the corpus folder (corpus.path), got {name!r}")
+        return files
+
+    @model_validator(mode="after")
+    def _columns_match_header(self) -> Self:
+        if self.header and self.columns:
+            raise ValueError("columns must be empty when header is true")
+        if not self.header and self.format in ("tsv", "csv", "auto") and self.columns:
+            for name in (self.source_column, self.target_column):
+                if name not in self.columns:
+                    raise ValueError(f"columns must contain {name!r}, got {self.columns}")
+        if len(set(self.columns)) != len(self.columns):
+            raise ValueError(f"columns must be different from one another, got {self.columns}")
+        return self

@@ -1,0 +1,44 @@
+"""``evaluate``: how the test set is decoded and scored."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from seq2seq_core.config.section import Section
+
+Metric = Literal["exact_match", "bleu", "chrf", "ter", "cer", "wer"]
+
+
+class EvaluateSection(Section):
+    """Decoding and scores of the frozen test set."""
+
+    beam_size: int = Field(default=5, ge=1, le=200)
+    """Hypotheses kept at each step of beam search; ``test.*`` metrics are of this search, ``greedy.*`` of greedy decoding."""
+    length_penalty: float = Field(default=1.0, ge=0.0)
+    """Exponent of the length penalty ((5 + length) / 6) ** exponent (Wu 2016, equation 14)."""
+    max_length_ratio: float = Field(default=3.0, gt=0.0)
+    """Most target tokens, as a multiple of the source's tokens ..."""
+    max_length_offset: int = Field(default=20, ge=1)
+    """... plus this many."""
+    batch_sentences: int = Field(default=64, ge=1)
+    """Sentences decoded together."""
+    bleu_tokenizer: Literal["none", "13a", "char", "intl", "zh"] = "13a"
+    """sacreBLEU's tokeniser for BLEU (``ja-mecab`` and others need extra packages)."""
+    metrics: list[Metric] = Field(default=["exact_match", "bleu", "chrf", "ter", "cer", "wer"], min_length=1)
+    """Scores of the test set, in this order; ``register.metric`` must be one of them. TER takes long where segments are long, and
+    is left out of slices and baselines."""
+    slice_columns: list[str] = []
+    """Columns of the corpus by whose values scores are broken down (the 50 commonest values each, the rest together)."""
+    worst_examples: int = Field(default=50, ge=0, le=10_000)
+    """Rows of the table of worst examples."""
+    test_limit: int = Field(default=0, ge=0)
+    """Decode only the first rows of test; 0: all. For quick looks, never for a reported figure."""
+
+    @model_validator(mode="after")
+    def _nothing_twice(self) -> Self:
+        for name, values in (("metrics", self.metrics), ("slice_columns", self.slice_columns)):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} must be different from one another, got {list(values)}")
+        return self

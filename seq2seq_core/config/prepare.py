@@ -1,0 +1,54 @@
+"""``prepare``: cleaning, deduplication and splits."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from seq2seq_core.config.section import Section
+
+
+class PrepareSection(Section):
+    """How raw pairs become clean ones.
+
+    A pair is dropped by the first rule that it breaks, in the order of the fields; the funnel counts it under the field's name.
+    """
+
+    unicode_normalization: Literal["none", "NFC", "NFKC"] = "none"
+    """Unicode normal form of both sides; ``none`` keeps the code points as they are."""
+    whitespace: Literal["keep", "strip", "collapse"] = "strip"
+    """``strip`` removes white space at the ends, ``collapse`` also makes each inner run one space."""
+    drop_control_characters: bool = False
+    """Whether a pair with control characters or U+FFFD is dropped (false: such characters are kept)."""
+    drop_copies: bool = False
+    """Whether a pair whose target equals its source is dropped."""
+    min_characters: int = Field(default=1, ge=0)
+    """Fewest characters of each side."""
+    max_characters: int = Field(default=5000, ge=1)
+    """Most characters of each side."""
+    max_length_ratio: float = Field(default=0.0, ge=0.0)
+    """Largest ratio of the longer to the shorter side in characters; 0 accepts any, as does a word-to-phones corpus need."""
+    deduplicate: Literal["none", "pair", "source"] = "pair"
+    """What must be unique within train: nothing, the pair, or the source (the first one is kept)."""
+    leakage: Literal["keep", "exact", "near"] = "near"
+    """Which train pairs are dropped because of dev or test: none, those with the same source (in NFC and with single spaces), or
+    those whose source is the same after NFKC, case folding and removal of punctuation and white space (kept between digits)."""
+    clean_evaluation_splits: bool = False
+    """Whether the rules from ``drop_control_characters`` to ``deduplicate`` also apply to dev and test files; the normalisation of
+    text always does."""
+    dev_fraction: float = Field(default=0.05, ge=0.0, lt=1.0)
+    """Share of the different sources of train that becomes dev where no dev file is given."""
+    test_fraction: float = Field(default=0.05, ge=0.0, lt=1.0)
+    """Share of the different sources of train that becomes test where no test file is given."""
+    split_salt: str = ""
+    """Text mixed into the hash of a source that decides its split; another text gives other splits."""
+
+    @model_validator(mode="after")
+    def _something_is_left_to_train(self) -> Self:
+        if self.dev_fraction + self.test_fraction >= 1.0:
+            total = self.dev_fraction + self.test_fraction
+            raise ValueError(f"dev_fraction + test_fraction must be below 1, got {total:g}")
+        if self.min_characters > self.max_characters:
+            raise ValueError(f"min_characters must be at most max_characters, got {self.min_characters} > {self.max_characters}")
+        return self

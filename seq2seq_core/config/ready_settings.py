@@ -1,0 +1,77 @@
+"""Making a ready settings file of ``configs/`` the workspace's ``params.yaml``."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from pathlib import Path
+
+from seq2seq_core import atomic
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings, parse_settings
+from seq2seq_core.errors import ConfigError, UserError
+
+
+def install_settings(source: Path, paths: Paths, corpus_folder: Path | None, model_name: str | None, force: bool) -> Settings:
+    """Writes ``params.yaml`` from a ready settings file; its comments are kept.
+
+    Args:
+        source: the ready file.
+        paths: the workspace.
+        corpus_folder: takes the place of ``corpus.path``.
+        model_name: takes the place of ``register.model_name``.
+        force: overwrite uncommitted changes too.
+
+    Raises:
+        ConfigError: the file has faults.
+        UserError: the corpus folder lacks the files that the settings name, or ``params.yaml`` has uncommitted changes.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 132
+    try:
+        document = yaml.load(source.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise ConfigError([f"cannot be read: {error}"], str(source)) from None
+    settings = parse_settings(document, source=str(source))
+    if corpus_folder is not None:
+        document["corpus"]["path"] = _as_written(corpus_folder, paths)
+    if model_name is not None:
+        document["register"]["model_name"] = model_name
+    settings = parse_settings(document, source=str(source))
+    _check_files(settings, paths)
+    if not force and has_uncommitted_changes(paths.params):
+        raise UserError(f"{paths.params}: has changes that git does not have; commit them, or overwrite them with --force")
+    buffer = io.StringIO()
+    yaml.dump(document, buffer)
+    atomic.write_text(paths.params, buffer.getvalue())
+    return settings
+
+
+def has_uncommitted_changes(path: Path) -> bool:
+    """Whether git tracks the file (or sees it as new) and its content differs from the last commit; False outside git."""
+    command = ["git", "-C", str(path.parent), "status", "--porcelain", "--", path.name]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.returncode == 0 and bool(result.stdout.strip())
+
+
+def _as_written(folder: Path, paths: Paths) -> str:
+    """The folder relative to the workspace where it is inside, else absolute."""
+    absolute = folder.resolve()
+    return str(absolute.relative_to(paths.root)) if absolute.is_relative_to(paths.root) else str(absolute)
+
+
+def _check_files(settings: Settings, paths: Paths) -> None:
+    """Refuses settings whose files are not in the corpus folder."""
+    folder = paths.root / settings.corpus.path
+    files = settings.corpus.files
+    names = [name for entry in (*files.train, *files.dev, *files.test) for name in ((entry,) if isinstance(entry, str) else entry)]
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; name the corpus with --corpus FOLDER")
+    missing = [name for name in names if not (folder / name).exists()]
+    if missing:
+        there = ", ".join(sorted(entry.name for entry in folder.iterdir())[:12]) or "nothing"
+        raise UserError(f"{folder}: expected {', '.join(missing)} (corpus.files in the settings), found {there}")

@@ -1,0 +1,24 @@
+"""``register``: the name in the registry and when a new version becomes the champion."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from seq2seq_core.config.section import Section
+
+RegisterMetric = Literal["exact_match", "bleu", "chrf", "ter", "cer", "wer"]
+
+
+class RegisterSection(Section):
+    """Registration and promotion."""
+
+    model_name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
+    """Name of the registered model: letters, digits, ``_``, ``.`` and ``-``."""
+    metric: RegisterMetric = "exact_match"
+    """The test metric that decides."""
+    minimum_gain: float = Field(default=0.0, ge=0.0)
+    """How much better than the champion's score a version must be to take its place, in the metric's unit."""
+    minimum_score: float | None = None
+    """The score without which a version never becomes the champion; none: any."""

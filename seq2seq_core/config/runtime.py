@@ -1,0 +1,126 @@
+"""``runtime``: what changes no result: devices, workers, addresses, and how the flow drives the stages. No stage depends on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from seq2seq_core.config.section import Section
+
+
+class StagePolicy(Section):
+    """How the flow treats one stage; a field left out takes the value of ``flow.default``."""
+
+    retries: int | None = Field(default=None, ge=0, le=100)
+    """How often a stage that crashed is started again; a user's fault never is."""
+    retry_delay_seconds: float | None = Field(default=None, ge=0.0)
+    """Pause before a retry."""
+    time_limit_seconds: float | None = Field(default=None, gt=0.0)
+    """After this long the stage's process group is stopped (SIGTERM, then SIGKILL)."""
+    tags: list[str] | None = None
+    """Prefect tags of the stage's task; a tag with a concurrency limit queues it (``s2s setup-prefect``)."""
+
+
+@dataclass(frozen=True)
+class ResolvedPolicy:
+    """How the flow treats one stage, with nothing left out; the fields are those of :class:`StagePolicy`."""
+
+    retries: int
+    retry_delay_seconds: float
+    time_limit_seconds: float
+    tags: tuple[str, ...]
+
+
+FALLBACK_POLICY = ResolvedPolicy(retries=1, retry_delay_seconds=5.0, time_limit_seconds=86_400.0, tags=())
+"""What holds where neither the stage's policy nor ``flow.default`` says anything."""
+
+
+class RefreshSettings(Section):
+    """What ``retrain`` does to the data before the first stage."""
+
+    mode: Literal["none", "pull", "update"] = "none"
+    """``pull`` fetches what ``*.dvc`` files name from the DVC remote; ``update`` also brings imported corpora up to date."""
+    targets: list[Annotated[str, Field(pattern=r"\.dvc$")]] = []
+    """The ``*.dvc`` files concerned; empty: all that stages read."""
+
+
+class PublishSettings(Section):
+    """What ``retrain`` does after success."""
+
+    push: bool = False
+    """Whether to run ``dvc push``."""
+    commit_branch: str = ""
+    """Branch on which ``dvc.lock`` and the ``*.dvc`` files are committed (the working tree's branch stays); empty: no commit."""
+
+
+class NotifySettings(Section):
+    """Who hears of a failure or a promotion."""
+
+    webhook_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """An address that receives a POST with a JSON body; empty: that of the environment variable ``S2S_WEBHOOK_URL`` (for an
+    address that is a secret), or none."""
+    on: list[Literal["failure", "promotion", "success"]] = ["failure", "promotion"]
+    """Of what it hears."""
+    timeout_seconds: float = Field(default=10.0, gt=0.0)
+    """Longest wait for the webhook's answer."""
+
+
+class FlowSettings(Section):
+    """How the flow drives the graph."""
+
+    default: StagePolicy = StagePolicy()
+    """The policy of a stage that has none of its own: by default 1 retry after 5 s, a limit of one day, no tag."""
+    stages: dict[str, StagePolicy] = {"train": StagePolicy(tags=["gpu"])}
+    """Policies by stage name; that of ``train`` is also that of ``train@de`` and the others of a foreach or matrix."""
+    stop_grace_seconds: float = Field(default=30.0, ge=0.0)
+    """Time between SIGTERM and SIGKILL when a stage is stopped by its time limit."""
+    cancel_grace_seconds: float = Field(default=4.0, ge=0.0, le=20.0)
+    """Time between SIGTERM and SIGKILL when the flow run is cancelled or its process dies. A Prefect worker kills the flow run
+    30 s after cancelling it."""
+    work_pool: str = Field(default="seq2seq-pool", min_length=1)
+    """The process work pool that ``s2s setup-prefect`` creates; the deployments of ``prefect.yaml`` name it too."""
+    concurrency_limits: dict[str, Annotated[int, Field(ge=1)]] = {"gpu": 1}
+    """Limits by tag that ``s2s setup-prefect`` creates on the Prefect server: how many tasks with it run at once, everywhere."""
+    max_parallel_stages: int = Field(default=2, ge=1)
+    """Independent stages that run side by side."""
+    refresh: RefreshSettings = RefreshSettings()
+    """Before the first stage."""
+    publish: PublishSettings = PublishSettings()
+    """After success."""
+    notify: NotifySettings = NotifySettings()
+    """On failure and promotion."""
+    server_start_seconds: float = Field(default=180.0, gt=0.0)
+    """Longest wait for the embedded Prefect server where none is running."""
+
+    def policy(self, stage: str) -> ResolvedPolicy:
+        """The policy of one stage.
+
+        Args:
+            stage: its name in ``dvc.yaml``; ``NAME@ITEM`` takes the policy of ``NAME`` where it has none of its own.
+        """
+        own = self.stages.get(stage) or self.stages.get(stage.partition("@")[0]) or StagePolicy()
+        merged = {**vars(FALLBACK_POLICY), **self.default.model_dump(exclude_none=True), **own.model_dump(exclude_none=True)}
+        return ResolvedPolicy(**{**merged, "tags": tuple(merged["tags"])})
+
+
+class RuntimeSection(Section):
+    """Machine and addresses."""
+
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    """``auto`` takes CUDA where there is one."""
+    num_threads: int = Field(default=0, ge=0)
+    """CPU threads of PyTorch; 0: as many as there are cores."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """``auto``: bfloat16 autocast on CUDA devices that have it, float32 elsewhere."""
+    progress: Literal["auto", "bar", "plain"] = "auto"
+    """A live bar, or plain lines; ``auto``: a bar on a terminal."""
+    log_every_steps: int = Field(default=50, ge=1)
+    """Updates between two points of the training curves."""
+    checkpoint_every_seconds: float = Field(default=60.0, gt=0.0)
+    """Longest time between two checkpoints of a training run."""
+    experiment: str = Field(default="seq2seq-flows", min_length=1)
+    """Name of the MLflow experiment."""
+    flow: FlowSettings = FlowSettings()
+    """How the flow drives the stages."""

@@ -1,0 +1,153 @@
+"""All sections together, and how they are read from ``params.yaml`` with every fault named at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from seq2seq_core.config.corpus import CorpusSection
+from seq2seq_core.config.evaluate import EvaluateSection
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.prepare import PrepareSection
+from seq2seq_core.config.register import RegisterSection
+from seq2seq_core.config.runtime import RuntimeSection
+from seq2seq_core.config.section import Section
+from seq2seq_core.config.tokenize import TokenizeSection
+from seq2seq_core.config.train import TrainSection
+from seq2seq_core.config.validate import ValidateSection
+from seq2seq_core.errors import ConfigError
+
+
+class Settings(Section):
+    """The whole of ``params.yaml``."""
+
+    corpus: CorpusSection
+    """Which files hold the pairs."""
+    validate_: ValidateSection = ValidateSection()
+    """Data contracts; the section ``validate`` of the file."""
+    prepare: PrepareSection = PrepareSection()
+    """Cleaning, deduplication, splits."""
+    tokenize: TokenizeSection = TokenizeSection()
+    """Subword models."""
+    model: ModelSection = ModelSection()
+    """Architecture."""
+    train: TrainSection = TrainSection()
+    """Fitting."""
+    evaluate: EvaluateSection = EvaluateSection()
+    """Decoding and scores."""
+    register_: RegisterSection
+    """Registration and promotion; the section ``register`` of the file."""
+    runtime: RuntimeSection = RuntimeSection()
+    """What changes no result."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename_sections(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {f"{name}_" if name in ("validate", "register") else name: value for name, value in values.items()}
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Settings:
+        if self.model.tie_embeddings == "all" and not self.tokenize.joint:
+            raise ValueError("model.tie_embeddings: must be 'none' or 'target' unless tokenize.joint is true, got 'all'")
+        if self.train.dev_metric != "loss" and self.train.dev_sentences == 0:
+            raise ValueError(f"train.dev_sentences: must be at least 1 with train.dev_metric {self.train.dev_metric!r}, got 0")
+        if self.register_.metric not in self.evaluate.metrics:
+            raise ValueError(
+                f"evaluate.metrics: must contain register.metric {self.register_.metric!r}, got {self.evaluate.metrics}"
+            )
+        return self
+
+
+def load_settings(path: Path) -> Settings:
+    """The settings of a parameters file.
+
+    Args:
+        path: a YAML file with the sections of :class:`Settings`.
+
+    Raises:
+        ConfigError: the file is missing, not YAML, or has faults; all of them are listed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            [f"file not found: {path}; expected the settings there (see configs/ for ready ones)"], str(path)
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"cannot be read: {error}"], str(path)) from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError([f"not valid YAML: {error}"], str(path)) from None
+    return parse_settings(values, source=str(path))
+
+
+def parse_settings(values: object, source: str) -> Settings:
+    """The settings from parsed YAML.
+
+    Args:
+        values: a mapping of section names to mappings.
+        source: the origin that errors name.
+
+    Raises:
+        ConfigError: with a line for every fault.
+    """
+    if not isinstance(values, dict):
+        raise ConfigError([f"must be a mapping of sections, got {type(values).__name__}"], source)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError([_describe(detail) for detail in error.errors()], source) from None
+
+
+def _describe(detail: ErrorDetails) -> str:
+    """One fault as ``section.field: must be ..., got ...``."""
+    parts = [str(part).removesuffix("_") for part in detail["loc"] if not _is_union_branch(part)]
+    where = ".".join(parts)
+    context = detail.get("ctx", {})
+    got = repr(detail["input"])
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{where}: must be a known setting, got an unknown name (value {got})"
+        case "missing":
+            return f"{where}: must be given, got nothing"
+        case "value_error":
+            message = str(context["error"])
+            return message if not where else f"{where}: {message}"
+        case "literal_error":
+            return f"{where}: must be one of {context['expected']}, got {got}"
+        case kind:
+            bounds = {
+                "greater_than_equal": "at least {ge}",
+                "greater_than": "above {gt}",
+                "less_than_equal": "at most {le}",
+                "less_than": "below {lt}",
+                "string_pattern_mismatch": "a text that matches {pattern}",
+                "string_too_short": "a text of at least {min_length} character(s)",
+                "too_short": "a list of at least {min_length} item(s)",
+                "model_type": "a mapping of settings",
+                "bool_parsing": "true or false",
+                "bool_type": "true or false",
+                "int_parsing": "a whole number",
+                "int_type": "a whole number",
+                "int_from_float": "a whole number",
+                "float_parsing": "a number",
+                "float_type": "a number",
+                "finite_number": "a finite number",
+                "string_type": "a text",
+                "list_type": "a list",
+                "dict_type": "a mapping",
+            }
+            expected = bounds[kind].format(**context) if kind in bounds else detail["msg"]
+            return f"{where}: must be {expected}, got {got}"
+
+
+def _is_union_branch(part: str | int) -> bool:
+    """Whether a part of pydantic's location names a branch of a union, which is no part of the file."""
+    return isinstance(part, str) and (part in ("str", "float", "int") or part.startswith(("tuple[", "list[", "function-")))

@@ -1,0 +1,53 @@
+"""``tokenize``: subword models and vocabularies."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from seq2seq_core.config.section import Section
+
+
+class SubwordSettings(Section):
+    """The subword model of one side."""
+
+    model: Literal["unigram", "bpe", "char", "symbols"] = "unigram"
+    """``symbols`` takes the text as symbols separated by white space (phones, actions) and never splits one."""
+    vocabulary_size: int = Field(default=8000, ge=8)
+    """Number of entries, special ones included; an upper bound for ``char`` and ``symbols``. Lowered, with a warning, where the
+    corpus cannot fill it."""
+    character_coverage: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Share of the characters of train that the model covers; the rest is unknown."""
+    byte_fallback: bool = False
+    """Whether an uncovered character is spelt in bytes instead of becoming unknown (``unigram`` and ``bpe``)."""
+    training_texts: int = Field(default=2_000_000, ge=0)
+    """Texts of train, drawn with a fixed seed, that the model is made from; 0: all. It needs them in memory, with about ten times
+    their size on top for ``unigram``."""
+
+    @model_validator(mode="after")
+    def _bytes_need_subwords(self) -> Self:
+        if self.byte_fallback and self.model in ("char", "symbols"):
+            raise ValueError(f"byte_fallback must be false with model {self.model!r}, got true")
+        return self
+
+
+class TokenizeSection(Section):
+    """How text becomes ids."""
+
+    joint: bool = False
+    """One vocabulary for both sides, trained on both by the settings of ``source``."""
+    source: SubwordSettings = SubwordSettings()
+    """The source side's model (with ``joint``, both sides')."""
+    target: SubwordSettings = SubwordSettings()
+    """The target side's model; unused with ``joint``."""
+    max_source_tokens: int = Field(default=512, ge=1)
+    """Train pairs with a longer source (its end mark counts as one) are dropped, and counted; dev and test keep theirs."""
+    max_target_tokens: int = Field(default=512, ge=1)
+    """Train pairs with a longer target (its end mark counts as one) are dropped, and counted; dev and test keep theirs."""
+
+    @model_validator(mode="after")
+    def _target_is_default_when_joint(self) -> Self:
+        if self.joint and self.target != SubwordSettings():
+            raise ValueError("target must be left out when joint is true (source holds for both sides)")
+        return self

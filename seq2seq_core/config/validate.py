@@ -1,0 +1,70 @@
+"""``validate``: the data contracts on the raw corpus, each with a bound and a severity."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from seq2seq_core.config.section import Section
+
+Severity = Literal["error", "warning", "off"]
+"""``error`` stops the run, ``warning`` is reported, ``off`` is not checked."""
+
+
+class CountContract(Section):
+    """A bound on a number of rows, characters or tokens."""
+
+    limit: int = Field(ge=0)
+    """The bound; rows, or characters (Unicode code points)."""
+    severity: Severity = "error"
+    """What a violation means."""
+
+
+class FractionContract(Section):
+    """A bound on a share of the rows."""
+
+    limit: float = Field(ge=0.0, le=1.0)
+    """The largest share of rows that is accepted, from 0 to 1."""
+    severity: Severity = "warning"
+    """What a violation means."""
+
+
+class RatioContract(Section):
+    """A bound on the ratio of the two lengths of a pair, and how many rows may break it."""
+
+    limit: float = Field(ge=1.0)
+    """The largest accepted ratio of the longer side's characters to the shorter side's."""
+    mostly: float = Field(default=0.99, ge=0.0, le=1.0)
+    """The share of rows that must keep the limit."""
+    severity: Severity = "warning"
+    """What a violation means."""
+
+
+class ValidateSection(Section):
+    """Contracts on each split of the raw corpus. A corpus that cannot be read at all is always an error."""
+
+    min_rows: CountContract = CountContract(limit=1)
+    """Fewest rows of the training files."""
+    min_evaluation_rows: CountContract = CountContract(limit=1)
+    """Fewest rows of each dev or test file that is given."""
+    empty: FractionContract = FractionContract(limit=0.0, severity="error")
+    """Rows whose source or target is empty or white space."""
+    max_characters: CountContract = CountContract(limit=5000, severity="warning")
+    """Longest source or target, in characters."""
+    length_ratio: RatioContract = RatioContract(limit=9.0)
+    """Ratio of the two lengths of a pair, in characters."""
+    duplicate_pairs: FractionContract = FractionContract(limit=0.05)
+    """Rows that repeat an earlier pair of the same split."""
+    conflicting_targets: FractionContract = FractionContract(limit=0.05)
+    """Rows whose target differs from the first one that their source has in the same split."""
+    control_characters: FractionContract = FractionContract(limit=0.0)
+    """Rows with control characters (C0, C1) other than TAB and line feed, or with U+FFFD."""
+    mojibake: FractionContract = FractionContract(limit=0.001)
+    """Rows that look like UTF-8 read as Latin-1 or cp1252."""
+    test_leakage: FractionContract = FractionContract(limit=0.0)
+    """Test rows whose source, in NFC and with single spaces, also stands in train (``prepare.leakage`` drops those from train)."""
+    dev_leakage: FractionContract = FractionContract(limit=0.0)
+    """The same for dev rows."""
+    examples: int = Field(default=5, ge=1, le=100)
+    """How many offending lines a report names for each contract."""

@@ -1,0 +1,121 @@
+"""Progress and log lines on standard error: a live bar when attended, plain lines when not."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+ProgressMode = Literal["auto", "bar", "plain"]
+PLAIN_INTERVAL_SECONDS = 10.0
+
+
+class Progress(Protocol):
+    """Shows how far a long piece of work is."""
+
+    def update(self, completed: float, message: str = "") -> None:
+        """Sets how much is done, in the unit of the total, and a short message (loss, speed)."""
+
+
+class _PlainProgress:
+    """A log line at most every ten seconds, and one at the end."""
+
+    def __init__(self, description: str, total: float, unit: str, start: float) -> None:
+        self.description, self.total, self.unit, self.start = description, total, unit, start
+        self.started = self.shown = time.monotonic()
+        self.logger = logging.getLogger("seq2seq_core.progress")
+
+    def update(self, completed: float, message: str = "") -> None:
+        """See :class:`Progress`."""
+        now = time.monotonic()
+        if now - self.shown < PLAIN_INTERVAL_SECONDS and completed < self.total:
+            return
+        self.shown = now
+        elapsed = now - self.started
+        done = completed - self.start
+        left = elapsed / done * (self.total - completed) if done else float("nan")
+        self.logger.info(
+            "%s: %g/%g %s, %s left%s",
+            self.description, completed, self.total, self.unit, format_seconds(left), f", {message}" if message else "",
+        )  # fmt: skip
+
+
+class _BarProgress:
+    """A live rich bar."""
+
+    def __init__(self, bar: RichProgress, task: TaskID) -> None:
+        self.bar, self.task = bar, task
+
+    def update(self, completed: float, message: str = "") -> None:
+        """See :class:`Progress`."""
+        self.bar.update(self.task, completed=completed, message=message)
+
+
+@contextmanager
+def progress(description: str, total: float, unit: str = "", mode: ProgressMode = "auto", start: float = 0.0) -> Iterator[Progress]:
+    """A progress display for the length of a ``with`` block.
+
+    Args:
+        description: what is being done, such as ``train``.
+        total: how much there is to do, in ``unit``.
+        unit: the name of what is counted, such as ``steps``.
+        mode: ``bar``, ``plain``, or ``auto``: a bar when standard error is a terminal.
+        start: how much of the total was done before.
+    """
+    if mode == "plain" or (mode == "auto" and not sys.stderr.isatty()):
+        yield _PlainProgress(description, total, unit, start)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn(),
+        TextColumn("{task.fields[message]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        yield _BarProgress(bar, bar.add_task(description, total=total, completed=int(start), message=""))
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration for people: ``1 h 05 min``, ``3 min 20 s``, ``12 s``; ``?`` for no number."""
+    if seconds != seconds or seconds == float("inf"):
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def configure_logging(verbose: bool = False) -> None:
+    """Sends the project's log lines to standard error: coloured on a terminal, plain elsewhere."""
+    handler: logging.Handler
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.logging import RichHandler
+
+        handler = RichHandler(console=Console(stderr=True), show_path=False, show_level=False, log_time_format="%H:%M:%S")
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_LevelFormatter())
+    for name in ("seq2seq_core", "flows"):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+        logger.propagate = False
+
+
+class _LevelFormatter(logging.Formatter):
+    """The message alone, with the level in front from WARNING up."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See :class:`logging.Formatter`."""
+        message = super().format(record)
+        return message if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {message}"

@@ -1,0 +1,111 @@
+"""Every error that a person is meant to read, with its exit code and whether a retry can help.
+
+A message says what is wrong, where (file and line, or ``section.field``) and what was expected.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+EXIT_CRASH = 1
+EXIT_USER_FAULT = 2
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+class Seq2SeqError(Exception):
+    """An error with a message for a person; shown without a traceback.
+
+    Attributes:
+        kind: what sort of fault it is, as written to a stage's outcome.
+        exit_code: what ``s2s`` exits with.
+        retryable: whether running the same command again, with nothing changed, can help.
+    """
+
+    kind = "user_fault"
+    exit_code = EXIT_USER_FAULT
+    retryable = False
+
+
+class UserError(Seq2SeqError):
+    """Something that the user gave is wrong: a file, a value, a command."""
+
+
+class ConfigError(UserError):
+    """The parameters are wrong; lists every fault at once.
+
+    Args:
+        faults: one line a fault, each ``section.field: must be ..., got ...``.
+        source: the file (or other origin) that the parameters were read from.
+    """
+
+    def __init__(self, faults: list[str], source: str) -> None:
+        self.faults = faults
+        self.source = source
+        noun = "fault" if len(faults) == 1 else "faults"
+        super().__init__(f"{source}: {len(faults)} {noun} in the parameters\n" + "\n".join(f"  {f}" for f in faults))
+
+
+class CorpusError(UserError):
+    """A corpus file cannot be used; names the file and, where there is one, the line.
+
+    Args:
+        message: what is wrong and what was expected.
+        path: the file.
+        line: the 1-based line, if the fault has one.
+    """
+
+    def __init__(self, message: str, path: Path | str, line: int | None = None) -> None:
+        self.path = Path(path)
+        self.line = line
+        where = f"{path}:{line}" if line is not None else f"{path}"
+        super().__init__(f"{where}: {message}")
+
+
+class ContractViolation(UserError):
+    """The corpus breaks a data contract of severity ``error``."""
+
+
+class MissingInput(UserError):
+    """An input of a stage is not there; the message names the command that makes it."""
+
+
+class BundleError(UserError):
+    """A model bundle is missing, incomplete or of a format that this version cannot read."""
+
+
+class WorkspaceBusy(UserError):
+    """Another process holds this workspace (or this training state)."""
+
+
+class EnvironmentFault(Seq2SeqError):
+    """Something outside the process failed: a server, a disk, a device. A retry can help."""
+
+    kind = "environment_fault"
+    retryable = True
+
+
+class TrackingUnreachable(EnvironmentFault):
+    """The MLflow server does not answer."""
+
+
+class StorageFault(EnvironmentFault):
+    """A full disk or a missing permission; a person has to act first."""
+
+    retryable = False
+
+
+class Interrupted(Seq2SeqError):
+    """The process was asked to stop (Ctrl-C or SIGTERM) and has saved what it had.
+
+    Args:
+        message: what was saved and how to go on.
+        exit_code: 130 after SIGINT, 143 after SIGTERM.
+    """
+
+    kind = "interrupted"
+    retryable = True
+
+    def __init__(self, message: str, exit_code: int = EXIT_INTERRUPTED) -> None:
+        self.exit_code = exit_code
+        super().__init__(message)

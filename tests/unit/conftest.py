@@ -1,0 +1,118 @@
+"""Workspaces with a real MLflow store in SQLite, and tiny real bundles: for tracking, registry, serving and register."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.bundle import BundleConfig, save_bundle
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.settings import Settings, parse_settings
+from seq2seq_core.config.tokenize import SubwordSettings
+from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.registry.receipts import write_receipt
+from seq2seq_core.registry.registration import register_bundle
+from seq2seq_core.tokenization.subword import train_subword
+from seq2seq_core.tracking.store import connect
+
+OUTER_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "S2S_GRAPH_RUN", "S2S_FLOW_RUN_ID", "PREFECT__FLOW_RUN_ID")
+SOURCES = ["3 May 2031", "4. Juni 1999", "le 7 mars 2020", "12 April 2001"]
+
+
+@pytest.fixture(scope="session")
+def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty MLflow database; making one takes seconds, copying it nothing."""
+    paths = Paths(tmp_path_factory.mktemp("mlflow_template"))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        connect(paths)
+    return paths.mlflow_database
+
+
+@pytest.fixture
+def no_outer_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables of a store or a run around the tests do not reach them."""
+    for name in OUTER_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def tracked_paths(tmp_path: Path, mlflow_template: Path, no_outer_run: None) -> Paths:
+    """A workspace with an MLflow database of its own."""
+    paths = Paths(tmp_path / "workspace")
+    paths.root.mkdir()
+    shutil.copy(mlflow_template, paths.mlflow_database)
+    return paths
+
+
+@pytest.fixture(scope="session")
+def make_settings() -> Callable[..., Settings]:
+    """Settings with the given fields of ``register`` and ``evaluate``."""
+
+    def make(register: dict[str, object] | None = None, evaluate: dict[str, object] | None = None) -> Settings:
+        values = {
+            "corpus": {"path": "data/raw/dates", "files": {"train": ["train.tsv"]}},
+            "register": {"model_name": "dates"} | (register or {}),
+            "evaluate": {"beam_size": 2} | (evaluate or {}),
+            "runtime": {"device": "cpu", "progress": "plain"},
+        }
+        return parse_settings(values, "test")
+
+    return make
+
+
+@pytest.fixture
+def tracked_settings(make_settings: Callable[..., Settings]) -> Settings:
+    """Settings of the model ``dates``."""
+    return make_settings()
+
+
+@pytest.fixture(scope="session")
+def make_bundle() -> Callable[..., None]:
+    """Puts a tiny bundle of random weights, a test set and the scores that it is said to have into a workspace."""
+
+    def make(paths: Paths, seed: int = 1, scores: dict[str, float] | None = None, test_rows: int = 4) -> None:
+        torch.set_num_threads(1)
+        torch.manual_seed(seed)
+        subword = train_subword(SOURCES, SubwordSettings(model="char", vocabulary_size=64))
+        model_settings, size = ModelSection(width=8, dropout=0.0), subword.vocabulary_size
+        model = build_model(model_settings, size, size, False)
+        config = BundleConfig(model=model_settings, source_vocabulary_size=size, target_vocabulary_size=size, joint=False)
+        save_bundle(paths.bundle, model, config, subword, subword, {"manifest.json": "0" * 64})
+        paths.prepared.mkdir(parents=True, exist_ok=True)
+        pairs = [json.dumps({"source": source, "target": "2031-05-03"}) + "\n" for source in SOURCES[:test_rows]]
+        paths.prepared_split("test").write_text("".join(pairs), encoding="utf-8")
+        paths.metrics.parent.mkdir(parents=True, exist_ok=True)
+        paths.metrics.write_text(json.dumps({"test": scores or {"exact_match": 0.5}}), encoding="utf-8")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def registered_template(
+    tmp_path_factory: pytest.TempPathFactory,
+    mlflow_template: Path,
+    make_bundle: Callable[..., None],
+    make_settings: Callable[..., Settings],
+) -> Path:
+    """A workspace whose bundle is registered as version 1 of ``dates``, with its receipt."""
+    paths = Paths(tmp_path_factory.mktemp("registered_template"))
+    shutil.copy(mlflow_template, paths.mlflow_database)
+    make_bundle(paths)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        write_receipt(register_bundle(make_settings(), paths).receipt, paths)
+    return paths.root
+
+
+@pytest.fixture
+def registered_paths(tmp_path: Path, registered_template: Path, no_outer_run: None) -> Paths:
+    """A copy of that workspace; opening its store corrects where the artifacts are."""
+    shutil.copytree(registered_template, tmp_path / "registered")
+    return Paths(tmp_path / "registered")

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from seq2seq_core import console
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (12, "12 s"), (200, "3 min 20 s"), (3600 + 5 * 60, "1 h 05 min"), (float("nan"), "?"), (float("inf"), "?")],
+)
+def test_a_duration_reads_like_speech(seconds: float, text: str) -> None:
+    assert console.format_seconds(seconds) == text
+
+
+def test_plain_progress_says_how_much_is_left_and_is_not_chatty(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with caplog.at_level(logging.INFO, logger="seq2seq_core.progress"), console.progress("train", 100, "steps", "plain") as bar:
+        for step in range(1, 101):
+            now[0] = step * 0.5
+            bar.update(step, f"loss {1 / step:.2f}")
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0] == "train: 20/100 steps, 40 s left, loss 0.05"
+    assert lines[-1] == "train: 100/100 steps, 0 s left, loss 0.01"
+    assert len(lines) == 5
+
+
+def test_a_bar_is_drawn_where_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress("train", 10, "steps", "bar") as bar:
+        bar.update(10, "loss 0.10")
+    assert "10/10" in capsys.readouterr().err
+
+
+def test_warnings_say_so_and_messages_do_not(capsys: pytest.CaptureFixture[str]) -> None:
+    loggers = {name: logging.getLogger(name) for name in ("seq2seq_core", "flows")}
+    before = {name: (list(logger.handlers), logger.level, logger.propagate) for name, logger in loggers.items()}
+    try:
+        console.configure_logging()
+        logging.getLogger("seq2seq_core.stages.train").info("step 1")
+        logging.getLogger("flows.retrain").warning("no limit")
+        logging.getLogger("seq2seq_core.stages.train").debug("hidden")
+        assert capsys.readouterr().err == "step 1\nwarning: no limit\n"
+    finally:
+        for name, (handlers, level, propagate) in before.items():
+            loggers[name].handlers[:] = handlers
+            loggers[name].setLevel(level)
+            loggers[name].propagate = propagate

@@ -1,0 +1,214 @@
+"""Data contracts: which ones the settings ask of each split, and what each row breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from seq2seq_core.config.validate import FractionContract, Severity, ValidateSection
+from seq2seq_core.corpus.formats import Row
+from seq2seq_core.corpus.normalization import digest, normalize_exactly
+from seq2seq_core.corpus.text_faults import CONTROL_CHARACTER, find_mojibake, quote
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A bound that the rows of a split must keep.
+
+    Attributes:
+        name: its field in the section ``validate``.
+        split: the split that it holds for.
+        severity: ``error`` or ``warning``.
+        limit: fewest rows of the split (``min_rows``, ``min_evaluation_rows``), else the largest share of rows that may break it.
+        statement: what is counted and what is accepted, for people.
+    """
+
+    name: str
+    split: str
+    severity: Severity
+    limit: float
+    statement: str
+
+    @property
+    def bounds_row_count(self) -> bool:
+        """Whether the limit is a number of rows, not a share of them."""
+        return self.name in ("min_rows", "min_evaluation_rows")
+
+
+def contracts_of(section: ValidateSection, split: str) -> list[Contract]:
+    """The contracts of one split, without those that are off.
+
+    Args:
+        section: bounds and severities.
+        split: ``train``, or ``dev`` or ``test`` where files are given for them.
+    """
+    row_count_name = "min_rows" if split == "train" else "min_evaluation_rows"
+    row_count = section.min_rows if split == "train" else section.min_evaluation_rows
+    size, ratio = section.max_characters, section.length_ratio
+    contracts = [
+        Contract(row_count_name, split, row_count.severity, row_count.limit, f"rows: at least {row_count.limit}"),
+        _share("empty", split, section.empty, "rows with an empty source or target"),
+        _share(
+            "max_characters",
+            split,
+            FractionContract(limit=0.0, severity=size.severity),
+            f"rows with more than {size.limit} characters on a side",
+        ),
+        _share(
+            "length_ratio",
+            split,
+            FractionContract(limit=round(1 - ratio.mostly, 12), severity=ratio.severity),
+            f"rows with one side more than {ratio.limit:g} times as long as the other",
+        ),
+        _share("duplicate_pairs", split, section.duplicate_pairs, "rows that repeat an earlier pair"),
+        _share("conflicting_targets", split, section.conflicting_targets, "rows whose source has another target earlier"),
+        _share("control_characters", split, section.control_characters, "rows with control characters or U+FFFD"),
+        _share("mojibake", split, section.mojibake, "rows with mojibake (UTF-8 read as Latin-1 or cp1252)"),
+    ]
+    if split != "train":
+        leakage: FractionContract = getattr(section, f"{split}_leakage")
+        contracts.append(_share(f"{split}_leakage", split, leakage, "rows whose source also stands in train"))
+    return [contract for contract in contracts if contract.severity != "off"]
+
+
+def _share(name: str, split: str, bound: FractionContract, counted: str) -> Contract:
+    accepted = f"at most {100 * bound.limit:g} %" if bound.limit else "none"
+    return Contract(name, split, bound.severity, bound.limit, f"{counted}: {accepted}")
+
+
+class SeenLines:
+    """Remembers where each text stood first, in about a hundred bytes a text."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, int] = {}
+        self._names: list[str] = []
+        self._places: dict[int, int] = {}
+
+    def find(self, key: int) -> str | None:
+        """``file:line`` of the first row with this digest, or None."""
+        place = self._places.get(key)
+        return None if place is None else f"{self._names[place & 0xFFFF]}:{place >> 16}"
+
+    def add(self, key: int, row: Row) -> None:
+        """Notes a row's place unless an earlier row has the same digest."""
+        if row.file not in self._files:
+            self._files[row.file] = len(self._names)
+            self._names.append(row.file)
+            assert len(self._names) <= 0xFFFF, "more files in one split than sixteen bits can number"
+        self._places.setdefault(key, row.line << 16 | self._files[row.file])
+
+
+@dataclass
+class SplitBreaches:
+    """What the rows of one split break.
+
+    Attributes:
+        rows: how many rows the split has.
+        breaches: for each contract, the position of each row that breaks it and a line for people: ``file:line: what``.
+    """
+
+    rows: int = 0
+    breaches: dict[str, dict[int, str]] = field(default_factory=dict)
+
+
+class RowInspector:
+    """Finds out, row by row, which contracts of a split are broken.
+
+    Args:
+        section: bounds and severities.
+        split: the split whose rows are inspected.
+        train_sources: where each source of train stands; leakage is looked for only with it.
+
+    Attributes:
+        found: what was found so far.
+        sources: where each source stands so far.
+    """
+
+    def __init__(self, section: ValidateSection, split: str, train_sources: SeenLines | None = None) -> None:
+        self.section, self.split = section, split
+        self.contracts = [contract.name for contract in contracts_of(section, split) if not contract.bounds_row_count]
+        self.train_sources = train_sources
+        self.sources, self._pairs = SeenLines(), SeenLines()
+        self._targets: dict[int, int] = {}
+        self._source_key = 0
+        self.found = SplitBreaches(breaches={name: {} for name in self.contracts})
+        self._checks: list[tuple[str, Callable[[Row], str | None]]] = [
+            (name, getattr(self, f"_check_{name.removeprefix(f'{split}_')}")) for name in self.contracts
+        ]
+
+    def inspect(self, row: Row) -> None:
+        """Takes the next row of the split."""
+        self._source_key = digest(normalize_exactly(row.source))
+        for name, check in self._checks:
+            what = check(row)
+            if what is not None:
+                self._note(name, row, what)
+        self.sources.add(self._source_key, row)
+        self.found.rows += 1
+
+    def _note(self, name: str, row: Row, what: str) -> None:
+        breaches = self.found.breaches[name]
+        place = f"{row.file}:{row.line}"
+        # A report shows the first few; the others need only be told apart.
+        breaches[self.found.rows] = f"{place}: {what}" if len(breaches) < self.section.examples else place
+
+    def _check_empty(self, row: Row) -> str | None:
+        has_source, has_target = bool(row.source.strip()), bool(row.target.strip())
+        if has_source and has_target:
+            return None
+        if has_source:
+            return f"empty target, source {quote(row.source)}"
+        return f"empty source, target {quote(row.target)}" if has_target else "empty source and target"
+
+    def _check_max_characters(self, row: Row) -> str | None:
+        for side, text in _sides(row):
+            if len(text) > self.section.max_characters.limit:
+                return f"{side} of {len(text)} characters: {quote(text)}"
+        return None
+
+    def _check_length_ratio(self, row: Row) -> str | None:
+        shorter, longer = sorted((len(row.source), len(row.target)))
+        if shorter == 0 or longer <= self.section.length_ratio.limit * shorter:  # an empty side is the contract "empty"'s
+            return None
+        return f"ratio {longer / shorter:.1f} ({len(row.source)} : {len(row.target)} characters): {_quote_pair(row)}"
+
+    def _check_duplicate_pairs(self, row: Row) -> str | None:
+        key = digest(row.source, row.target)
+        earlier = self._pairs.find(key)
+        if earlier is None:
+            self._pairs.add(key, row)
+            return None
+        return f"repeats {earlier}: {_quote_pair(row)}"
+
+    def _check_conflicting_targets(self, row: Row) -> str | None:
+        target_key = digest(normalize_exactly(row.target))
+        if self._targets.setdefault(self._source_key, target_key) == target_key:
+            return None
+        return f"another target at {self.sources.find(self._source_key)}: {_quote_pair(row)}"
+
+    def _check_control_characters(self, row: Row) -> str | None:
+        for side, text in _sides(row):
+            found = CONTROL_CHARACTER.search(text)
+            if found:
+                return f"U+{ord(found[0]):04X} in the {side}: {quote(text, found.start())}"
+        return None
+
+    def _check_mojibake(self, row: Row) -> str | None:
+        for side, text in _sides(row):
+            position = find_mojibake(text)
+            if position >= 0:
+                return f"in the {side}: {quote(text, position)}"
+        return None
+
+    def _check_leakage(self, row: Row) -> str | None:
+        place = self.train_sources.find(self._source_key) if self.train_sources is not None else None
+        return None if place is None else f"also {place}: {quote(row.source)}"
+
+
+def _sides(row: Row) -> Iterator[tuple[str, str]]:
+    yield "source", row.source
+    yield "target", row.target
+
+
+def _quote_pair(row: Row) -> str:
+    return f"{quote(row.source, width=40)} → {quote(row.target, width=40)}"

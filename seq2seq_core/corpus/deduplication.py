@@ -1,0 +1,56 @@
+"""Rules that drop a pair for what stands elsewhere: repetitions within a split, sources that leak from dev or test into train.
+
+Each remembers 64-bit digests only, about seventy bytes a text.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from seq2seq_core.corpus.normalization import digest, normalize_exactly, normalize_nearly
+
+
+class Deduplicator:
+    """Tells which pairs repeat an earlier one.
+
+    Args:
+        policy: ``none``, ``pair`` (source and target are both the same) or ``source``.
+    """
+
+    def __init__(self, policy: Literal["none", "pair", "source"]) -> None:
+        self.policy = policy
+        self._seen: set[int] = set()
+
+    def is_repeated(self, source: str, target: str) -> bool:
+        """Whether an equal pair was asked about before; asking counts as seeing."""
+        if self.policy == "none":
+            return False
+        key = digest(source, target) if self.policy == "pair" else digest(source)
+        if key in self._seen:
+            return True
+        self._seen.add(key)
+        return False
+
+
+class LeakageFilter:
+    """Tells which train pairs would let the model see sources of dev or test.
+
+    Args:
+        policy: ``keep`` (none does), ``exact`` (equal sources) or ``near`` (sources that differ in case, punctuation or spaces).
+    """
+
+    def __init__(self, policy: Literal["keep", "exact", "near"]) -> None:
+        self.policy = policy
+        self._protected: set[int] = set()
+
+    def protect(self, source: str) -> None:
+        """Notes a source of dev or test."""
+        if self.policy != "keep":
+            self._protected.add(self._key(source))
+
+    def leaks(self, source: str) -> bool:
+        """Whether a source of train is one of those noted."""
+        return bool(self._protected) and self._key(source) in self._protected
+
+    def _key(self, source: str) -> int:
+        return digest(normalize_exactly(source) if self.policy == "exact" else normalize_nearly(source))

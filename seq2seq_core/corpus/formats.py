@@ -1,0 +1,249 @@
+"""Rows of each file format: TSV, CSV, JSON lines, Parquet, two aligned text files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from seq2seq_core.config.corpus import CorpusSection
+from seq2seq_core.corpus.lines import CorpusFile, iterate_lines, without_line_end
+from seq2seq_core.corpus.pairs import SOURCE, TARGET
+from seq2seq_core.errors import CorpusError, UserError
+
+PARQUET_BATCH_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One pair as it stands in the corpus.
+
+    Attributes:
+        source: the source text, unchanged.
+        target: the target text, unchanged.
+        columns: the other columns, as text.
+        file: name of the file, of the source's file where there are two.
+        line: 1-based line where the row begins; in a Parquet file, the row's number.
+    """
+
+    source: str
+    target: str
+    columns: dict[str, str]
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns of one file and where the pair is among them."""
+
+    file: CorpusFile
+    names: list[str]
+    source: int
+    target: int
+
+    def row(self, cells: Sequence[str], line: int) -> Row:
+        """The row of one line's cells."""
+        if len(cells) != len(self.names):
+            raise self.file.fault(_wrong_width(cells, self.names), line)
+        others = {name: cells[i] for i, name in enumerate(self.names) if i not in (self.source, self.target)}
+        return Row(cells[self.source], cells[self.target], others, self.file.name, line)
+
+
+def read_tsv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader) -> Iterator[Row]:
+    """The rows of a file with TAB between its cells; a quotation mark is a character like any other.
+
+    Args:
+        corpus: names the columns.
+        file: names the file in errors.
+        stream: its unpacked bytes.
+
+    Raises:
+        CorpusError: a column is missing, a line has another number of cells, or the bytes are not text.
+    """
+    lines = ((line, without_line_end(text).split("\t")) for line, text in iterate_lines(file, stream))
+    yield from _table_rows(corpus, file, lines)
+
+
+def read_csv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader) -> Iterator[Row]:
+    """The rows of a file with commas between its cells, quoted by RFC 4180 (a quoted cell may hold line ends).
+
+    Args:
+        corpus: names the columns.
+        file: names the file in errors.
+        stream: its unpacked bytes.
+
+    Raises:
+        CorpusError: a column is missing, a row has another number of cells, quotes are not closed, or the bytes are not text.
+    """
+    yield from _table_rows(corpus, file, _csv_cells(file, stream))
+
+
+def _csv_cells(file: CorpusFile, stream: io.BufferedReader) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader((text for _, text in iterate_lines(file, stream)), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise file.fault(f"the row that begins here is not valid CSV ({error}); expected quotes as in RFC 4180", line) from None
+        yield line, cells
+
+
+def _table_rows(corpus: CorpusSection, file: CorpusFile, lines: Iterable[tuple[int, list[str]]]) -> Iterator[Row]:
+    table = None if corpus.header else _find_columns(corpus, file, corpus.columns or [corpus.source_column, corpus.target_column])
+    for line, cells in lines:
+        if table is None:
+            table = _find_columns(corpus, file, cells, line, is_header=True)
+        else:
+            yield table.row(cells, line)
+
+
+def _find_columns(
+    corpus: CorpusSection, file: CorpusFile, names: list[str], line: int | None = None, is_header: bool = False
+) -> Table:
+    """Where source and target are among the columns."""
+    shown = ", ".join(repr(_shorten(name)) for name in names)
+    for setting, wanted in (("source_column", corpus.source_column), ("target_column", corpus.target_column)):
+        if wanted not in names:
+            hint = " (or corpus.header: false if this line is already a pair)" if is_header else ""
+            raise file.fault(
+                f"no column {wanted!r}; the columns are {shown}; expected corpus.{setting} to be one of them{hint}", line
+            )
+    if len(set(names)) < len(names):
+        raise file.fault(f"two columns have the same name; the columns are {shown}; expected different names", line)
+    for name in {SOURCE, TARGET} & set(names) - {corpus.source_column, corpus.target_column}:
+        raise file.fault(
+            f"the column {name!r} is neither corpus.source_column nor corpus.target_column; rename it in the file", line
+        )
+    return Table(file, names, names.index(corpus.source_column), names.index(corpus.target_column))
+
+
+def _wrong_width(cells: Sequence[str], names: list[str]) -> str:
+    if not any(cells):
+        return f"expected {len(names)} columns ({', '.join(names)}), got an empty line"
+    return f"expected {len(names)} columns ({', '.join(names)}), got {len(cells)}: {_shorten(' | '.join(cells))!r}"
+
+
+def _shorten(text: str, width: int = 60) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def read_jsonl(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader) -> Iterator[Row]:
+    """The rows of a file with one JSON object a line; other columns that are no text are kept as JSON.
+
+    Args:
+        corpus: names the keys.
+        file: names the file in errors.
+        stream: its unpacked bytes.
+
+    Raises:
+        CorpusError: a line is no JSON object, lacks the source or target or has no text there, or the bytes are not text.
+    """
+    for line, text in iterate_lines(file, stream):
+        try:
+            cells = json.loads(text)
+        except ValueError as error:
+            raise file.fault(f"not valid JSON ({error}); expected one JSON object a line", line) from None
+        if not isinstance(cells, dict):
+            raise file.fault(f"expected a JSON object, got {_shorten(text.strip())!r}", line)
+        table = _find_columns(corpus, file, list(cells), line)
+        for name in (corpus.source_column, corpus.target_column):
+            _check_json_text(file, line, name, cells[name])
+        yield table.row([_as_text(value) for value in cells.values()], line)
+
+
+def _check_json_text(file: CorpusFile, line: int, name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise file.fault(f"expected a text in {name!r}, got {_shorten(json.dumps(value, ensure_ascii=False))}", line)
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise file.fault(f"the text in {name!r} has half of a surrogate pair (a \\ud8xx escape without its partner)", line)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def read_parquet(corpus: CorpusSection, file: CorpusFile) -> Iterator[Row]:
+    """The rows of a Parquet file, read by batches.
+
+    Args:
+        corpus: names the columns.
+        file: the file.
+
+    Raises:
+        CorpusError: it is no Parquet file, a column is missing or has no text, or a source or target is null.
+        UserError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise UserError(f"{file.shown}: reading Parquet needs pyarrow, which is not installed; run: pip install pyarrow") from None
+    try:
+        with pyarrow.parquet.ParquetFile(file.path) as parquet:
+            table = _find_columns(corpus, file, list(parquet.schema_arrow.names))
+            _check_text_columns(corpus, file, parquet.schema_arrow)
+            line = 0
+            for batch in parquet.iter_batches(batch_size=PARQUET_BATCH_ROWS):
+                for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                    line += 1
+                    _check_not_null(corpus, table, cells, line)
+                    yield table.row([_as_cell(value) for value in cells], line)
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError, UnicodeDecodeError) as error:
+        raise file.fault(f"not a Parquet file that can be read ({error})") from None
+
+
+def _check_text_columns(corpus: CorpusSection, file: CorpusFile, schema: Any) -> None:
+    import pyarrow.types
+
+    for name in (corpus.source_column, corpus.target_column):
+        kind = schema.field(name).type
+        if pyarrow.types.is_dictionary(kind):
+            kind = kind.value_type
+        if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind) or pyarrow.types.is_string_view(kind)):
+            raise file.fault(f"expected text in the column {name!r}, got {kind}")
+
+
+def _check_not_null(corpus: CorpusSection, table: Table, cells: Sequence[object], line: int) -> None:
+    for name, position in ((corpus.source_column, table.source), (corpus.target_column, table.target)):
+        if cells[position] is None:
+            raise table.file.fault(f"expected a text in {name!r}, got null", line)
+
+
+def _as_cell(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def read_aligned(files: Sequence[CorpusFile], streams: Sequence[io.BufferedReader]) -> Iterator[Row]:
+    """The rows of two text files whose lines belong together.
+
+    Args:
+        files: the source's and the target's file.
+        streams: their unpacked bytes.
+
+    Raises:
+        CorpusError: one file has more lines than the other, or the bytes are not text.
+    """
+    counts = [0, 0]
+    source_lines, target_lines = (iterate_lines(file, stream) for file, stream in zip(files, streams, strict=True))
+    for source, target in zip_longest(source_lines, target_lines):
+        if source is not None:
+            counts[0] += 1
+        if target is not None:
+            counts[1] += 1
+        if source is not None and target is not None:
+            yield Row(without_line_end(source[1]), without_line_end(target[1]), {}, files[0].name, source[0])
+    if counts[0] != counts[1]:
+        raise CorpusError(
+            f"{counts[0]} lines, but {files[1].shown} has {counts[1]}; expected a line of the one for each line of the other",
+            files[0].shown,
+        )

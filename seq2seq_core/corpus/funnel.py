@@ -1,0 +1,125 @@
+"""What became of the rows of each split: how many came in, which rule dropped how many, how many are left, how long they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+QUANTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99}
+
+
+@dataclass
+class LengthProfile:
+    """How many texts there are of each length, in characters."""
+
+    counts: Counter[int] = field(default_factory=Counter)
+
+    def add(self, text: str) -> None:
+        """Counts one text."""
+        self.counts[len(text)] += 1
+
+    def summarize(self) -> dict[str, float]:
+        """Mean, quantiles and maximum; zeros where there are no texts."""
+        total = self.counts.total()
+        if not total:
+            return {"mean": 0.0, **dict.fromkeys(QUANTILES, 0.0), "max": 0.0}
+        mean = sum(length * count for length, count in self.counts.items()) / total
+        return {
+            "mean": round(mean, 3),
+            **{name: self._quantile(share) for name, share in QUANTILES.items()},
+            "max": max(self.counts),
+        }
+
+    def _quantile(self, share: float) -> int:
+        """The smallest length that at least this share of the texts does not exceed."""
+        wanted, seen = share * self.counts.total(), 0
+        for length in sorted(self.counts):
+            seen += self.counts[length]
+            if seen >= wanted:
+                return length
+        raise AssertionError("a share above 1")
+
+
+@dataclass
+class Funnel:
+    """The rows of one split on their way through ``prepare``.
+
+    ``rows_in`` is always ``rows_out`` and the dropped and the carved ones together.
+
+    Attributes:
+        rows_in: rows of the split's files, or pairs carved out of train for it.
+        dropped: pairs dropped, by rule.
+        carved: pairs that became dev or test (train only).
+        rows_out: pairs written.
+        source_characters: lengths of the sources written.
+        target_characters: lengths of the targets written.
+    """
+
+    rows_in: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    carved: dict[str, int] = field(default_factory=dict)
+    rows_out: int = 0
+    source_characters: LengthProfile = field(default_factory=LengthProfile)
+    target_characters: LengthProfile = field(default_factory=LengthProfile)
+
+    def count_written(self, source: str, target: str) -> None:
+        """Counts a pair that is written."""
+        self.rows_out += 1
+        self.source_characters.add(source)
+        self.target_characters.add(target)
+
+    def as_report(self) -> dict[str, object]:
+        """All numbers, in a fixed order, for JSON."""
+        return {
+            "rows_in": self.rows_in,
+            "dropped": self.dropped,
+            "carved": self.carved,
+            "rows_out": self.rows_out,
+            "source_characters": self.source_characters.summarize(),
+            "target_characters": self.target_characters.summarize(),
+        }
+
+
+def format_funnels(funnels: Mapping[str, Funnel]) -> str:
+    """A Markdown table of rows: in, dropped by each rule, carved out, left; a column a split.
+
+    Args:
+        funnels: by split.
+    """
+    rules = list(dict.fromkeys(rule for funnel in funnels.values() for rule in funnel.dropped))
+    targets = list(dict.fromkeys(split for funnel in funnels.values() for split in funnel.carved))
+    rows = [["", *funnels], ["rows in", *(str(funnel.rows_in) for funnel in funnels.values())]]
+    rows += [[f"dropped by {rule}", *(_negative(funnel.dropped.get(rule)) for funnel in funnels.values())] for rule in rules]
+    rows += [[f"carved out as {split}", *(_negative(funnel.carved.get(split)) for funnel in funnels.values())] for split in targets]
+    rows += [["rows out", *(str(funnel.rows_out) for funnel in funnels.values())]]
+    return _format_table(rows)
+
+
+def format_lengths(funnels: Mapping[str, Funnel]) -> str:
+    """A Markdown table of the lengths of what was written, in characters.
+
+    Args:
+        funnels: by split.
+    """
+    rows = [["characters", "mean", *QUANTILES, "max"]]
+    for split, funnel in funnels.items():
+        for side, profile in (("source", funnel.source_characters), ("target", funnel.target_characters)):
+            rows.append([f"{split} {side}", *(f"{value:g}" for value in profile.summarize().values())])
+    return _format_table(rows)
+
+
+def _negative(count: int | None) -> str:
+    return "" if count is None else f"-{count}" if count else "0"
+
+
+def _format_table(rows: list[list[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        first, *others = (
+            cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append(f"| {' | '.join([first, *others])} |")
+    rule = "|".join([":" + "-" * (widths[0] + 1), *("-" * (width + 1) + ":" for width in widths[1:])])
+    return "\n".join([lines[0], f"|{rule}|", *lines[1:]])

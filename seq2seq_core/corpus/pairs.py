@@ -1,0 +1,75 @@
+"""The prepared form of a corpus: one JSON object a line, with ``source``, ``target`` and whatever other columns it had."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from seq2seq_core.errors import CorpusError, MissingInput
+
+SOURCE = "source"
+TARGET = "target"
+
+
+def iterate_pairs(path: Path) -> Iterator[dict[str, str]]:
+    """The pairs of a prepared file, in order, one at a time.
+
+    Args:
+        path: a file that ``s2s prepare`` wrote, such as ``data/prepared/train.jsonl``.
+
+    Yields:
+        One mapping a pair: ``source``, ``target`` and the corpus's other columns, all text.
+
+    Raises:
+        MissingInput: there is no such file.
+        CorpusError: a line is not a JSON object with the texts ``source`` and ``target``.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise MissingInput(f"{path}: no such file; `s2s prepare` (or `dvc repro prepare`) makes it") from None
+    with file:
+        for line, data in enumerate(file, start=1):
+            yield _parse_pair(data, path, line)
+
+
+def _parse_pair(data: bytes, path: Path, line: int) -> dict[str, str]:
+    expected = 'expected a JSON object with the texts "source" and "target", as `s2s prepare` writes it'
+    try:
+        pair = json.loads(data)
+    except ValueError as error:
+        raise CorpusError(f"not JSON ({error}); {expected}", path, line) from None
+    if (
+        not isinstance(pair, dict)
+        or not {SOURCE, TARGET} <= pair.keys()
+        or not all(isinstance(value, str) for value in pair.values())
+    ):
+        raise CorpusError(expected, path, line)
+    return pair
+
+
+def format_pair(pair: Mapping[str, str]) -> str:
+    """One line of a prepared file, its line end included."""
+    return json.dumps(pair, ensure_ascii=False) + "\n"
+
+
+def write_pairs(path: Path, pairs: Iterable[Mapping[str, str]]) -> int:
+    """The number of pairs written into ``path``, which appears only when all of them are there.
+
+    Args:
+        path: the file; its folder is made where it is missing.
+        pairs: mappings with ``source``, ``target`` and other columns, all text.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.draft")
+    rows = 0
+    try:
+        with draft.open("w", encoding="utf-8", newline="\n") as file:
+            for pair in pairs:
+                file.write(format_pair(pair))
+                rows += 1
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return rows

@@ -1,0 +1,182 @@
+"""Streaming reading of a corpus: which files there are, and the rows of a split with their file and line."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from seq2seq_core.config.corpus import CorpusSection, FileEntry
+from seq2seq_core.corpus.formats import Row, read_aligned, read_csv, read_jsonl, read_parquet, read_tsv
+from seq2seq_core.corpus.lines import HEAD_BYTES, CorpusFile, head_faults, unpack
+from seq2seq_core.errors import CorpusError
+
+FORMATS_BY_ENDING = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
+STREAM_READERS: dict[str, Callable[[CorpusSection, CorpusFile, io.BufferedReader], Iterator[Row]]] = {
+    "tsv": read_tsv,
+    "csv": read_csv,
+    "jsonl": read_jsonl,
+}
+
+
+@dataclass(frozen=True)
+class CorpusEntry:
+    """One item of ``corpus.files``: a file, or two aligned ones.
+
+    Attributes:
+        files: the file, or the source's and the target's.
+        format: ``tsv``, ``csv``, ``jsonl``, ``parquet`` or ``text`` (two files).
+    """
+
+    files: tuple[CorpusFile, ...]
+    format: str
+
+    @property
+    def name(self) -> str:
+        """The file's name, or both."""
+        return " + ".join(file.name for file in self.files)
+
+
+class SplitReader:
+    """The rows of one split of a corpus, in order, read anew at each iteration.
+
+    Args:
+        corpus: which files, and how they are laid out.
+        root: the workspace, which a relative corpus folder is below.
+        split: ``train``, ``dev`` or ``test``.
+
+    Attributes:
+        entries: the split's files; none where the settings name none.
+        total_bytes: size of the files on disk.
+        bytes_read: how much of that has been read in the current iteration.
+
+    Raises:
+        CorpusError: the folder or a file is missing, or a file's format cannot be told.
+    """
+
+    def __init__(self, corpus: CorpusSection, root: Path, split: str) -> None:
+        self.corpus, self.split = corpus, split
+        names: list[FileEntry] = getattr(corpus.files, split)
+        folder = find_folder(corpus, root)
+        self.entries = [_find_entry(corpus, folder, split, name) for name in names]
+        self.total_bytes = sum(file.path.stat().st_size for entry in self.entries for file in entry.files)
+        self.bytes_read = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows of all files; see :meth:`iterate_entry`."""
+        self.bytes_read = 0
+        for entry in self.entries:
+            yield from self.iterate_entry(entry)
+
+    def iterate_entry(self, entry: CorpusEntry) -> Iterator[Row]:
+        """The rows of one of the entries.
+
+        Raises:
+            CorpusError: the file cannot be read as what it should be; names file and line.
+        """
+        if entry.format == "parquet":
+            yield from read_parquet(self.corpus, entry.files[0])
+            self.bytes_read += entry.files[0].path.stat().st_size
+            return
+        with ExitStack() as stack:
+            raws = [stack.enter_context(io.FileIO(file.path)) for file in entry.files]
+            streams = [stack.enter_context(unpack(file, raw)) for file, raw in zip(entry.files, raws, strict=True)]
+            done = self.bytes_read
+            for row in self._stream_rows(entry, streams):
+                self.bytes_read = done + sum(raw.tell() for raw in raws)
+                yield row
+
+    def _stream_rows(self, entry: CorpusEntry, streams: list[io.BufferedReader]) -> Iterator[Row]:
+        if entry.format == "text":
+            return read_aligned(entry.files, streams)
+        return STREAM_READERS[entry.format](self.corpus, entry.files[0], streams[0])
+
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) over the names and bytes of the split's files."""
+        digest = hashlib.sha256()
+        for file in (file for entry in self.entries for file in entry.files):
+            with file.path.open("rb") as stream:
+                digest.update(f"{file.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+        return digest.hexdigest()
+
+
+def find_folder(corpus: CorpusSection, root: Path) -> Path:
+    """The corpus folder.
+
+    Args:
+        corpus: names it.
+        root: the workspace, which a relative name is below.
+
+    Raises:
+        CorpusError: there is no such folder.
+    """
+    folder = root / corpus.path
+    if not folder.is_dir():
+        raise CorpusError(
+            "no such folder (corpus.path); expected a folder with the corpus files: `s2s sample-corpus` makes the bundled sample, "
+            "`dvc pull` fetches a corpus that DVC tracks",
+            corpus.path,
+        )
+    return folder
+
+
+def _find_entry(corpus: CorpusSection, folder: Path, split: str, entry: FileEntry) -> CorpusEntry:
+    names = (entry,) if isinstance(entry, str) else entry
+    files = tuple(_find_file(corpus, folder, split, name) for name in names)
+    return CorpusEntry(files, _find_format(corpus, split, files))
+
+
+def _find_file(corpus: CorpusSection, folder: Path, split: str, name: str) -> CorpusFile:
+    path = folder / name
+    shown = str(Path(corpus.path) / name)
+    if not path.is_file():
+        present = sorted(other.name for other in folder.iterdir() if other.is_file() and not other.name.startswith("."))
+        listed = f"holds {', '.join(present[:20])}{' …' if len(present) > 20 else ''}" if present else "holds no file"
+        raise CorpusError(
+            f"no such file (corpus.files.{split}); the folder {listed}; `s2s sample-corpus` makes the bundled sample, "
+            "`dvc pull` fetches a corpus that DVC tracks",
+            shown,
+        )
+    return CorpusFile(path, name, shown)
+
+
+def _find_format(corpus: CorpusSection, split: str, files: tuple[CorpusFile, ...]) -> str:
+    """The format of an entry: the one that the settings name, else by the file's ending."""
+    file = files[0]
+    if len(files) == 2:
+        if corpus.format in ("auto", "text"):
+            return "text"
+        raise file.fault(
+            f"two files are named together in corpus.files.{split}, which needs corpus.format text, got {corpus.format}"
+        )
+    ending = Path(file.name.removesuffix(".gz")).suffix.lower()
+    kind = FORMATS_BY_ENDING.get(ending, "text") if corpus.format == "auto" else corpus.format
+    if kind == "text":
+        known = ", ".join(FORMATS_BY_ENDING)
+        raise file.fault(
+            f"a text file alone holds no pairs; expected [source_file, target_file] in corpus.files.{split}, or a file in {known}"
+        )
+    if kind == "parquet" and file.is_compressed:
+        raise file.fault("a Parquet file is compressed inside and cannot be read through gzip; unpack it first")
+    return kind
+
+
+def find_head_faults(entry: CorpusEntry) -> list[CorpusError]:
+    """Every fault that the beginnings of an entry's files show; text files only.
+
+    Args:
+        entry: one of :attr:`SplitReader.entries`.
+    """
+    faults: list[CorpusError] = []
+    if entry.format == "parquet":
+        return faults
+    for file in entry.files:
+        try:
+            with io.FileIO(file.path) as raw, unpack(file, raw) as stream:
+                faults += head_faults(file, stream.peek(HEAD_BYTES))
+        except CorpusError as error:
+            faults.append(error)
+    return faults

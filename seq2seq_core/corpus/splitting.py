@@ -1,0 +1,24 @@
+"""Splits that never leak: the split of a pair is a function of its source alone."""
+
+from __future__ import annotations
+
+from seq2seq_core.corpus.normalization import digest, normalize_nearly
+
+
+def assign_split(source: str, dev_fraction: float, test_fraction: float, salt: str = "") -> str:
+    """The split of a pair: ``train``, ``dev`` or ``test``.
+
+    It depends on nothing but the source and the arguments, so that a growing corpus never moves a pair, and sources that differ
+    only in case, punctuation or spaces share a split. Test is taken from one end of the hash's range and dev from the other, so
+    that a larger fraction only adds to its split, and changing the one never moves a pair out of the other.
+
+    Args:
+        source: the source text.
+        dev_fraction: share of the different sources that is dev.
+        test_fraction: share of the different sources that is test.
+        salt: another text gives other splits.
+    """
+    position = digest(salt, normalize_nearly(source)) / 2**64
+    if position < test_fraction:
+        return "test"
+    return "dev" if position >= 1 - dev_fraction else "train"

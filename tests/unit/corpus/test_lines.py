@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import gzip
+import random
+from collections import Counter
+
+import pytest
+
+from seq2seq_core.errors import CorpusError
+
+from .conftest import ReadTrain, WriteFile
+
+HEADER = b"source\ttarget\n"
+BAD_BYTES: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "corpus/c.tsv: the file is empty; expected at least one row"),
+    "binary": (
+        HEADER + b"a\tb\n\x89PNG\x00\x00",
+        "corpus/c.tsv:3: a NUL byte at offset 22: the file is binary or UTF-16; expected text in UTF-8",
+    ),
+    "Latin-1": (
+        HEADER + b"a\tb\nsp\xe4t\tlate\n",
+        "corpus/c.tsv:3: not UTF-8: byte 0xE4 at offset 20 (invalid continuation byte), in 'sp\\\\xe4t\\tlate'; "
+        "expected UTF-8: if it is Windows text, `iconv -f CP1252 -t UTF-8 c.tsv > converted` converts it",
+    ),
+    "UTF-8 byte-order mark": (
+        b"\xef\xbb\xbf" + HEADER,
+        "corpus/c.tsv:1: the file begins with a byte-order mark (EF BB BF), which would become part of the first row; "
+        "expected UTF-8 without it: `sed -i '1s/^\\xEF\\xBB\\xBF//' c.tsv` removes it",
+    ),
+    "UTF-16": (
+        "source\ttarget\n".encode("utf-16"),
+        "corpus/c.tsv:1: the file begins with the byte-order mark of UTF-16LE (FF FE); expected UTF-8: "
+        "`iconv -f UTF-16 -t UTF-8 c.tsv > converted` converts it",
+    ),
+    "UTF-32": (
+        "source\ttarget\n".encode("utf-32"),
+        "corpus/c.tsv:1: the file begins with the byte-order mark of UTF-32LE (FF FE 00 00); expected UTF-8: "
+        "`iconv -f UTF-32 -t UTF-8 c.tsv > converted` converts it",
+    ),
+    "bare CR": (
+        b"source\ttarget\ra\tb\rc\td\r",
+        "corpus/c.tsv:1: lines end in a bare carriage return (CR, 0D): 3 of them in the first 22 bytes, against 0 line feeds "
+        "(LF, 0A), so that the file looks like one line to most readers; expected LF or CRLF: "
+        "`tr '\\r' '\\n' < c.tsv > converted` converts it",
+    ),
+    "gzip without .gz": (gzip.compress(HEADER), "corpus/c.tsv: gzip-compressed, but its name does not end in .gz; rename it"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_BYTES)
+def test_bytes_that_are_no_text_are_named(write_file: WriteFile, read_train: ReadTrain, fault: str) -> None:
+    data, message = BAD_BYTES[fault]
+    write_file("c.tsv", data)
+    with pytest.raises(CorpusError) as caught:
+        read_train("c.tsv")
+    assert str(caught.value) == message
+
+
+def test_a_file_that_ends_in_gz_but_is_not_packed_is_named(write_file: WriteFile, read_train: ReadTrain) -> None:
+    write_file("c.tsv.gz", HEADER)
+    with pytest.raises(CorpusError) as caught:
+        read_train("c.tsv.gz")
+    assert str(caught.value) == "corpus/c.tsv.gz: not valid gzip data (Not a gzipped file (b'so')), which the ending .gz promises"
+
+
+def test_gzip_data_that_is_cut_off_is_named(write_file: WriteFile, read_train: ReadTrain) -> None:
+    lines = b"".join(b"%d\t%d\n" % (i, i) for i in range(1000))
+    write_file("c.tsv.gz", gzip.compress(HEADER + lines)[:-200])
+    with pytest.raises(CorpusError) as caught:
+        read_train("c.tsv.gz")
+    assert str(caught.value) == "corpus/c.tsv.gz: the gzip data ends too early: the file was cut off; copy or download it again"
+
+
+def test_gzip_data_that_is_damaged_is_named(write_file: WriteFile, read_train: ReadTrain) -> None:
+    packed = bytearray(gzip.compress(HEADER + b"a\tb\n"))
+    packed[-6] ^= 0xFF  # in the checksum
+    write_file("c.tsv.gz", bytes(packed))
+    with pytest.raises(
+        CorpusError, match=r"^corpus/c\.tsv\.gz: not valid gzip data \(CRC check failed .*\), which the ending \.gz promises$"
+    ):
+        read_train("c.tsv.gz")
+
+
+def test_invalid_utf8_in_a_packed_file_counts_in_unpacked_bytes(write_file: WriteFile, read_train: ReadTrain) -> None:
+    write_file("c.tsv.gz", gzip.compress(HEADER + b"\xff\tb\n"))
+    with pytest.raises(CorpusError, match=r"^corpus/c\.tsv\.gz:2: not UTF-8: byte 0xFF at offset 14 of the unpacked file"):
+        read_train("c.tsv.gz")
+
+
+def test_a_stray_carriage_return_inside_a_line_stays_in_its_text(write_file: WriteFile, read_train: ReadTrain) -> None:
+    write_file("c.tsv", HEADER + b"a\rb\tc\nd\te\n")
+    assert [row.source for row in read_train("c.tsv")] == ["a\rb", "d"]
+
+
+def test_random_bytes_are_rows_or_a_corpus_error_and_never_a_crash(
+    write_file: WriteFile, read_train: ReadTrain, fresh_seed: int
+) -> None:
+    generator = random.Random(fresh_seed)
+    alphabet = [b"\t", b"\n", b"\r", b"\0", b'"', b",", b"{", b"}", b"\xc3", b"\xa4", b"\xff", b"a", b"\xe2\x80\xa8", b"\x1f\x8b"]
+    outcomes = Counter[bool]()
+    for name in ("c.tsv", "c.csv", "c.jsonl", "c.tsv.gz"):
+        for _ in range(100):
+            data = b"".join(generator.choices(alphabet, k=generator.randrange(12)))
+            write_file(name, gzip.compress(data) if name.endswith(".gz") else data)
+            outcomes[_is_refused(read_train, name)] += 1
+    assert min(outcomes[True], outcomes[False]) > 0
+
+
+def _is_refused(read_train: ReadTrain, name: str) -> bool:
+    try:
+        read_train(name, header=False, columns=["source", "target"])
+    except CorpusError as error:
+        if not str(error).startswith(f"corpus/{name}"):
+            raise
+        return True
+    return False

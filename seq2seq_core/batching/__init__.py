@@ -1,0 +1,1 @@
+"""Memory-mapped datasets, token-budget batches and collation."""

@@ -1,0 +1,131 @@
+"""What the model is given: padded sources and targets of several pairs.
+
+Shapes: B batch (rows), S source length, T target length (with bos or eos), F features of a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seq2seq_core.batching.dataset import TokenizedDataset
+from seq2seq_core.tokenization.special_tokens import BOS_ID, PAD_ID
+
+
+@dataclass(frozen=True)
+class Source:
+    """Padded sources.
+
+    Attributes:
+        values: ids, (B, S) int64, or frames, (B, S, F) float32; padded at the end with ``PAD_ID`` or zeros.
+        lengths_B: ids or frames of each row; int64.
+    """
+
+    values: Tensor
+    lengths_B: Tensor
+
+    @property
+    def padding_mask_BS(self) -> Tensor:
+        """True at padding; (B, S) bool."""
+        return padding_mask(self.lengths_B, self.values.shape[1])
+
+    @property
+    def num_rows(self) -> int:
+        """B."""
+        return int(self.values.shape[0])
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Source:
+        """The same sources on a device."""
+        return Source(self.values.to(device, non_blocking=non_blocking), self.lengths_B.to(device, non_blocking=non_blocking))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded pairs for teacher forcing.
+
+    Attributes:
+        source: the sources.
+        target_in_BT: bos and the target's ids: what the decoder reads; int64.
+        target_out_BT: the target's ids and eos: what it must predict; int64.
+        target_lengths_B: ids of each target with bos (or eos); int64.
+        num_target_tokens: ids to predict, padding left out.
+        indices: the pairs' places in the dataset; int64.
+    """
+
+    source: Source
+    target_in_BT: Tensor
+    target_out_BT: Tensor
+    target_lengths_B: Tensor
+    num_target_tokens: int
+    indices: NDArray[np.int64]
+
+    @property
+    def target_padding_mask_BT(self) -> Tensor:
+        """True at padding; (B, T) bool."""
+        return padding_mask(self.target_lengths_B, self.target_in_BT.shape[1])
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """The same batch on a device."""
+        tensors = (self.target_in_BT, self.target_out_BT, self.target_lengths_B)
+        moved = [tensor.to(device, non_blocking=non_blocking) for tensor in tensors]
+        return Batch(self.source.to(device, non_blocking), moved[0], moved[1], moved[2], self.num_target_tokens, self.indices)
+
+
+def padding_mask(lengths_B: Tensor, length: int) -> Tensor:
+    """True at padding; (B, length) bool.
+
+    Args:
+        lengths_B: ids or frames of each row; int64.
+        length: the padded length.
+    """
+    return torch.arange(length, device=lengths_B.device) >= lengths_B.unsqueeze(1)
+
+
+def collate(dataset: TokenizedDataset, indices: Sequence[int] | NDArray[np.int64]) -> Batch:
+    """The batch of some pairs, in the given order.
+
+    Args:
+        dataset: where the pairs are.
+        indices: which ones; at least one.
+    """
+    targets = [dataset.target(int(index)) for index in indices]
+    out_BT, lengths_B = _pad(targets)
+    in_BT = torch.full_like(out_BT, PAD_ID)
+    in_BT[:, 1:] = out_BT[:, :-1]
+    in_BT[padding_mask(lengths_B, in_BT.shape[1])] = PAD_ID  # the eos of a row that is not the longest
+    in_BT[:, 0] = BOS_ID
+    return Batch(
+        source=collate_sources([dataset.source(int(index)) for index in indices]),
+        target_in_BT=in_BT,
+        target_out_BT=out_BT,
+        target_lengths_B=lengths_B,
+        num_target_tokens=sum(len(target) for target in targets),
+        indices=np.asarray(indices, dtype=np.int64),
+    )
+
+
+def collate_sources(sources: Sequence[Sequence[int] | NDArray[Any]]) -> Source:
+    """Padded sources, in the given order.
+
+    Args:
+        sources: rows of ids that end with eos, or of float frames of (frames, features); at least one row.
+    """
+    values, lengths_B = _pad([np.asarray(source) for source in sources])
+    return Source(values, lengths_B)
+
+
+def _pad(rows: Sequence[NDArray[Any]]) -> tuple[Tensor, Tensor]:
+    """Rows under one another, (B, longest) int64 or (B, longest, F) float32, and their lengths."""
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    is_frames = rows[0].ndim == 2
+    shape = (len(rows), int(lengths.max()), *rows[0].shape[1:])
+    padded: NDArray[Any] = np.zeros(shape, dtype=np.float32) if is_frames else np.full(shape, PAD_ID, dtype=np.int64)
+    for place, row in zip(padded, rows, strict=True):
+        place[: len(row)] = row
+    return torch.from_numpy(padded), torch.from_numpy(lengths)

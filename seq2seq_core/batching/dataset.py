@@ -1,0 +1,97 @@
+"""Tokenised pairs on disk, read by memory mapping: opening reads the rows' offsets, never the corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq_core.errors import MissingInput, UserError
+from seq2seq_core.tokenization.ragged import offsets_path, values_path
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One side of a split: ``values`` (ids, or frames of (frames, features)) and ``offsets`` (rows + 1)."""
+
+    values: NDArray[Any]
+    offsets: NDArray[np.int64]
+
+    def row(self, index: int) -> NDArray[Any]:
+        """The ids or frames of one row."""
+        return self.values[self.offsets[index] : self.offsets[index + 1]]
+
+
+class TokenizedDataset:
+    """The pairs of one split.
+
+    Attributes:
+        split: ``train``, ``dev`` or ``test``.
+        source_lengths: ids (eos included) or frames of each source; int64.
+        target_lengths: ids of each target, eos included; int64.
+    """
+
+    def __init__(self, split: str, source: _Side, target: _Side) -> None:
+        self.split = split
+        self._source, self._target = source, target
+        self.source_lengths: NDArray[np.int64] = np.diff(source.offsets)
+        self.target_lengths: NDArray[np.int64] = np.diff(target.offsets)
+
+    @classmethod
+    def open(cls, folder: Path, split: str) -> TokenizedDataset:
+        """The tokenised pairs of a split.
+
+        Args:
+            folder: what ``s2s tokenize`` wrote.
+            split: ``train``, ``dev`` or ``test``.
+
+        Raises:
+            MissingInput: a file is not there.
+            UserError: a file is cut short, or the two sides have different numbers of rows.
+        """
+        source, target = _open_side(folder, split, "source"), _open_side(folder, split, "target")
+        if len(source.offsets) != len(target.offsets):
+            raise UserError(
+                f"{folder}: {split} has {len(source.offsets) - 1} sources but {len(target.offsets) - 1} targets; "
+                "`s2s tokenize` (or `dvc repro tokenize`) makes them anew"
+            )
+        return cls(split, source, target)
+
+    def __len__(self) -> int:
+        return len(self.source_lengths)
+
+    @property
+    def num_features(self) -> int:
+        """Features of a source frame; 0 where the sources are ids."""
+        return int(self._source.values.shape[1]) if self._source.values.ndim == 2 else 0
+
+    def source(self, index: int) -> NDArray[Any]:
+        """One source: ids (int32, eos included) or frames (float32, of (frames, features))."""
+        return self._source.row(index)
+
+    def target(self, index: int) -> NDArray[np.int32]:
+        """One target: ids (int32), eos included, without bos."""
+        return self._target.row(index)
+
+
+def _open_side(folder: Path, split: str, side: str) -> _Side:
+    values, offsets = (_open_array(path(folder, split, side)) for path in (values_path, offsets_path))
+    if len(offsets) == 0 or int(offsets[-1]) != len(values):
+        raise UserError(
+            f"{values_path(folder, split, side)}: {len(values)} values, expected as many as "
+            f"{offsets_path(folder, split, side).name} says; `s2s tokenize` (or `dvc repro tokenize`) makes them anew"
+        )
+    return _Side(values, np.asarray(offsets))
+
+
+def _open_array(path: Path) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise MissingInput(f"{path}: no such file; `s2s tokenize` (or `dvc repro tokenize`) makes it") from None
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); `s2s tokenize` (or `dvc repro tokenize`) makes it anew") from None
+    return array

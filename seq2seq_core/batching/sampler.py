@@ -1,0 +1,83 @@
+"""Batches of pairs of like length under a token budget, the same for the same (seed, epoch)."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq_core.batching.dataset import TokenizedDataset
+
+logger = logging.getLogger(__name__)
+
+
+class TokenBucketSampler:
+    """Cuts each epoch into batches of at most ``batch_tokens`` tokens, padding included.
+
+    A batch of R rows costs R x (longest source + longest target). Pairs are sorted by length with ties in random order, cut where
+    the budget ends, and the batches shuffled. As the sorted lengths are the same in every epoch, so are the cuts: they are found
+    once. A pair that alone exceeds the budget has a batch of its own; none is left out.
+
+    Args:
+        dataset: the pairs.
+        batch_tokens: the budget.
+        seed: with the epoch, all that the order depends on.
+
+    Attributes:
+        num_batches: batches of an epoch.
+        num_oversized: pairs that alone exceed the budget.
+    """
+
+    def __init__(self, dataset: TokenizedDataset, batch_tokens: int, seed: int) -> None:
+        self.batch_tokens, self.seed = batch_tokens, seed
+        self._source_lengths, self._target_lengths = dataset.source_lengths, dataset.target_lengths
+        self._cuts = self._find_cuts()
+        self.num_batches = len(self._cuts) + 1 if len(dataset) else 0
+        self.num_oversized = int(np.count_nonzero(dataset.source_lengths + dataset.target_lengths > batch_tokens))
+        if self.num_oversized:
+            logger.warning(
+                "train.batch_tokens: %d pairs of %s alone exceed %d tokens; each gets a batch of its own",
+                self.num_oversized, dataset.split, batch_tokens,
+            )  # fmt: skip
+
+    def epoch_batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        """The batches of an epoch, in order: each the places of its pairs in the dataset.
+
+        Args:
+            epoch: 0 or more.
+        """
+        if not self.num_batches:
+            return []
+        chance = np.random.default_rng([self.seed, epoch])
+        shuffled: NDArray[np.int64] = chance.permutation(len(self._source_lengths)).astype(np.int64)
+        batches = np.split(shuffled[self._sort(shuffled)], self._cuts)
+        return [batches[place] for place in chance.permutation(len(batches))]
+
+    def in_order(self) -> list[NDArray[np.int64]]:
+        """The batches by rising length, with no randomness: for validation."""
+        if not self.num_batches:
+            return []
+        places = np.arange(len(self._source_lengths), dtype=np.int64)
+        return np.split(places[self._sort(places)], self._cuts)
+
+    def _sort(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The stable order of ``places`` by source length, then target length, rising and falling in turn.
+
+        In turn, so that no batch that spans two source lengths holds the longest targets of one and the shortest of the next.
+        """
+        source, target = self._source_lengths[places], self._target_lengths[places]
+        order: NDArray[np.int64] = np.lexsort((np.where(source % 2 == 0, target, -target), source)).astype(np.int64)
+        return order
+
+    def _find_cuts(self) -> list[int]:
+        """Where, in sorted order, each batch but the first begins."""
+        order = self._sort(np.arange(len(self._source_lengths), dtype=np.int64))
+        cuts, start, longest_source, longest_target = [], 0, 0, 0
+        lengths = zip(self._source_lengths[order].tolist(), self._target_lengths[order].tolist(), strict=True)
+        for place, (source, target) in enumerate(lengths):
+            longest_source, longest_target = max(longest_source, source), max(longest_target, target)
+            if place > start and (place + 1 - start) * (longest_source + longest_target) > self.batch_tokens:
+                cuts.append(place)
+                start, longest_source, longest_target = place, source, target
+        return cuts

@@ -1,0 +1,1 @@
+"""Subword models and special tokens: text to ids and back."""

@@ -1,0 +1,120 @@
+"""A split of text pairs to ids on disk, in constant memory, with the counts that tell whether the vocabulary fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from seq2seq_core.tokenization.ragged import RaggedWriter
+from seq2seq_core.tokenization.special_tokens import EOS_ID, UNK_ID
+from seq2seq_core.tokenization.subword import SubwordModel
+
+CHUNK_PAIRS = 4096
+Item = TypeVar("Item")
+
+
+@dataclass
+class SideCounts:
+    """Tokens of one side of a split, as written (eos included)."""
+
+    rows: int = 0
+    tokens: int = 0
+    unknown: int = 0
+    longest: int = 0
+
+    def add(self, rows: Sequence[Sequence[int]]) -> None:
+        """Counts some rows of ids."""
+        self.rows += len(rows)
+        self.tokens += sum(map(len, rows))
+        self.unknown += sum(list(row).count(UNK_ID) for row in rows)
+        self.longest = max(self.longest, max(map(len, rows), default=0))
+
+    @property
+    def unknown_fraction(self) -> float:
+        """Share of unknown ids among the tokens."""
+        return self.unknown / self.tokens if self.tokens else 0.0
+
+    @property
+    def mean_tokens(self) -> float:
+        """Tokens a row."""
+        return self.tokens / self.rows if self.rows else 0.0
+
+
+@dataclass
+class SplitCounts:
+    """What became of the pairs of a split."""
+
+    source: SideCounts = field(default_factory=SideCounts)
+    target: SideCounts = field(default_factory=SideCounts)
+    dropped_too_long: int = 0
+
+    @property
+    def pairs(self) -> int:
+        """Pairs written."""
+        return self.source.rows
+
+
+@dataclass(frozen=True)
+class Tokenizers:
+    """The subword models of the two sides; the same object twice where they share one."""
+
+    source: SubwordModel
+    target: SubwordModel
+
+
+def encode_split(
+    pairs: Iterable[tuple[str, str]],
+    tokenizers: Tokenizers,
+    folder: Path,
+    split: str,
+    max_tokens: tuple[int, int] | None = None,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> SplitCounts:
+    """The counts of a split whose ids were written, each row ended by eos.
+
+    Args:
+        pairs: source and target texts; read once, in chunks.
+        tokenizers: the two models.
+        folder: where ``{split}.{source,target}.{values,offsets}.npy`` go.
+        split: ``train``, ``dev`` or ``test``.
+        max_tokens: a pair with a source or target longer than this (eos included) is dropped; None: none is.
+        on_progress: called with the number of pairs done.
+    """
+    counts, done = SplitCounts(), 0
+    with RaggedWriter(folder, split, "source") as sources, RaggedWriter(folder, split, "target") as targets:
+        for chunk in in_chunks(pairs, CHUNK_PAIRS):
+            encoded = list(
+                zip(
+                    with_eos(tokenizers.source.encode([source for source, _ in chunk])),
+                    with_eos(tokenizers.target.encode([target for _, target in chunk])),
+                    strict=True,
+                )
+            )
+            kept = [
+                pair for pair in encoded if max_tokens is None or (len(pair[0]) <= max_tokens[0] and len(pair[1]) <= max_tokens[1])
+            ]
+            counts.dropped_too_long += len(encoded) - len(kept)
+            for writer, side, rows in (
+                (sources, counts.source, [source for source, _ in kept]),
+                (targets, counts.target, [target for _, target in kept]),
+            ):
+                writer.extend(rows)
+                side.add(rows)
+            done += len(chunk)
+            on_progress(done)
+    return counts
+
+
+def with_eos(rows: Iterable[list[int]]) -> list[list[int]]:
+    """Each row with eos at its end."""
+    return [[*row, EOS_ID] for row in rows]
+
+
+def in_chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """The items in lists of ``size``, the last one shorter."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

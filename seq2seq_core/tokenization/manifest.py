@@ -1,0 +1,96 @@
+"""``manifest.json`` of the tokenised corpus: sizes, counts and digests, all that a reader needs to know beforehand."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from seq2seq_core.errors import MissingInput, UserError
+
+MANIFEST_FILE = "manifest.json"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceInfo(_Part):
+    """What the sources are."""
+
+    kind: Literal["ids", "frames"] = "ids"
+    """Token ids or feature frames."""
+    vocabulary_size: int
+    """Number of ids, special ones included; 0 for frames."""
+
+
+class TargetInfo(_Part):
+    """What the targets are."""
+
+    vocabulary_size: int
+    """Number of ids, special ones included."""
+
+
+class SplitInfo(_Part):
+    """How much a split holds."""
+
+    pairs: int
+    """Number of pairs."""
+    source_tokens: int
+    """Ids of all sources, the eos of each included."""
+    target_tokens: int
+    """Ids of all targets, the eos of each included."""
+
+
+class Manifest(_Part):
+    """The whole of ``manifest.json``."""
+
+    format_version: Literal[1] = 1
+    """Of the folder's layout."""
+    source: SourceInfo
+    """The source side."""
+    target: TargetInfo
+    """The target side."""
+    joint: bool
+    """Whether both sides share one vocabulary."""
+    splits: dict[str, SplitInfo]
+    """Counts by split."""
+    digests: dict[str, str]
+    """SHA-256 of every other file of the folder, by name."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Manifest:
+        """The manifest of a tokenised corpus.
+
+        Args:
+            folder: what ``s2s tokenize`` wrote.
+
+        Raises:
+            MissingInput: there is none.
+            UserError: it is of another format.
+        """
+        path = folder / MANIFEST_FILE
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise MissingInput(f"{path}: no such file; `s2s tokenize` (or `dvc repro tokenize`) makes it") from None
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+            raise UserError(f"{path}: not a manifest of format 1 ({faults}); `s2s tokenize` makes it anew") from None
+
+    def save(self, folder: Path) -> None:
+        """Writes ``manifest.json``."""
+        (folder / MANIFEST_FILE).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file directly in a folder but the manifest, by name, in order of names."""
+    return {path.name: file_digest(path) for path in sorted(folder.iterdir()) if path.is_file() and path.name != MANIFEST_FILE}

@@ -1,0 +1,89 @@
+"""Sequences of different lengths in two flat arrays: all values one after another, and where each row begins.
+
+Two files a split and side: ``{split}.{side}.values.npy`` and ``{split}.{side}.offsets.npy`` (int64, rows + 1). The values are ids
+(int32, 1-D) or feature frames (float32, 2-D: frames, features).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq_core.tokenization.growing_array import GrowingArray
+
+
+def values_path(folder: Path, split: str, side: str) -> Path:
+    """The file of one side's values."""
+    return folder / f"{split}.{side}.values.npy"
+
+
+def offsets_path(folder: Path, split: str, side: str) -> Path:
+    """The file with each row's first position among the values, and the end of the last row."""
+    return folder / f"{split}.{side}.offsets.npy"
+
+
+class RaggedWriter:
+    """Appends rows of ids or frames to one side of a split. Use as a context manager.
+
+    Args:
+        folder: where the two files go.
+        split: ``train``, ``dev`` or ``test``.
+        side: ``source`` or ``target``.
+        features: number of features of a frame; 0: the rows are ids.
+    """
+
+    def __init__(self, folder: Path, split: str, side: str, features: int = 0) -> None:
+        self._dtype = np.dtype(np.float32 if features else np.int32)
+        self._values = GrowingArray(values_path(folder, split, side), self._dtype, (features,) if features else ())
+        self._offsets = GrowingArray(offsets_path(folder, split, side), np.int64)
+        self._offsets.append(np.zeros(1, dtype=np.int64))
+
+    @property
+    def rows(self) -> int:
+        """Number of rows so far."""
+        return self._offsets.rows - 1
+
+    @property
+    def num_values(self) -> int:
+        """Number of ids or frames so far."""
+        return self._values.rows
+
+    def extend(self, rows: Sequence[Sequence[int] | NDArray[Any]]) -> None:
+        """Appends rows.
+
+        Args:
+            rows: ids, or float frames of the shape (frames, features).
+        """
+        if not rows:
+            return
+        ends = self._values.rows + np.cumsum([len(row) for row in rows], dtype=np.int64)
+        self._values.append(np.concatenate([np.asarray(row, dtype=self._dtype) for row in rows]))
+        self._offsets.append(ends)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._values.close()
+        self._offsets.close()
+
+
+def write_ragged(folder: Path, split: str, side: str, rows: Iterable[Sequence[int] | NDArray[Any]], features: int = 0) -> int:
+    """The number of rows written to one side of a split.
+
+    Args:
+        folder: where the two files go.
+        split: ``train``, ``dev`` or ``test``.
+        side: ``source`` or ``target``.
+        rows: ids, or float frames of the shape (frames, features).
+        features: number of features of a frame; 0: the rows are ids.
+    """
+    with RaggedWriter(folder, split, side, features) as writer:
+        for row in rows:
+            writer.extend([row])
+        return writer.rows

@@ -1,0 +1,208 @@
+"""Subword models: text to ids and back, without loss, by SentencePiece (Kudo and Richardson 2018)."""
+
+from __future__ import annotations
+
+import io
+import logging
+import random
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import sentencepiece
+
+from seq2seq_core.config.tokenize import SubwordSettings
+from seq2seq_core.errors import BundleError, UserError
+from seq2seq_core.tokenization.escaping import ESCAPE, escape, unescape
+from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, NUM_SPECIAL, PAD_ID, UNK_ID
+
+logger = logging.getLogger(__name__)
+
+SPACE = "\u2581"
+UNKNOWN_TEXT = "\u2047"
+"""What an unknown id becomes in a decoded text: ⁇."""
+_MODEL_TYPES = {"unigram": "unigram", "bpe": "bpe", "char": "char", "symbols": "word"}
+_LONGEST_TEXT_BYTES = 1 << 30
+"""SentencePiece skips longer texts; this is the most that it accepts here."""
+_TRAINING_THREADS = 4
+"""Fixed, because sums of floating-point numbers, and so the model, depend on it."""
+
+
+class SubwordModel:
+    """Text to ids and back.
+
+    Every text without unknown characters comes back exactly as it was, runs of spaces included. Only ``symbols`` reads white space
+    as nothing but a separator and gives single spaces back.
+
+    Args:
+        proto: a SentencePiece model that :func:`train_subword` made.
+
+    Raises:
+        ValueError: the bytes are no such model.
+
+    Attributes:
+        proto: the model's bytes, which hold no path and no time.
+        kind: ``unigram``, ``bpe``, ``char`` or ``symbols``.
+        vocabulary_size: number of ids, special ones included.
+    """
+
+    def __init__(self, proto: bytes) -> None:
+        self.proto = proto
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=proto)
+        except RuntimeError as error:
+            raise ValueError(f"not a SentencePiece model ({error})") from None
+        self.vocabulary_size = int(self._processor.vocab_size())
+        # The kind is kept in the name of the padding piece, so that the file alone says how it is to be read.
+        self.kind = self._processor.id_to_piece(PAD_ID).removeprefix(f"{ESCAPE}pad:")
+        if self.kind not in _MODEL_TYPES:
+            raise ValueError("a SentencePiece model, but not one that `s2s tokenize` made")
+        self._symbol_ids: dict[str, int] = {}
+        if self.kind == "symbols":
+            # Looked up here, because SentencePiece makes one unknown of a run of several.
+            self._symbol_ids = {piece: id_ for id_, piece in enumerate(self._pieces()) if id_ >= NUM_SPECIAL}
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text, without special ones.
+
+        Args:
+            texts: any texts; an empty one has no ids.
+        """
+        if self.kind == "symbols":
+            return [[self._symbol_ids.get(SPACE + symbol, UNK_ID) for symbol in escape(text).split()] for text in texts]
+        ids: list[list[int]] = self._processor.encode([escape(text) for text in texts])
+        return ids
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each sequence of ids; special ids vanish, but for the unknown one, which becomes ⁇.
+
+        Args:
+            ids: ids below ``vocabulary_size``.
+        """
+        if self.kind == "symbols":
+            return [" ".join(piece for piece in self.pieces(row) if piece) for row in ids]
+        texts: list[str] = self._processor.decode([list(row) for row in ids]) if ids else []
+        return [unescape(text) for text in texts]
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The piece of each id as a person may see it: a leading space is ▁ (left out for ``symbols``), the unknown id is ⁇.
+
+        Args:
+            ids: ids below ``vocabulary_size``; pad, bos and eos give an empty text.
+        """
+        shown = {UNK_ID: UNKNOWN_TEXT, PAD_ID: "", BOS_ID: "", EOS_ID: ""}
+        skipped = 1 if self.kind == "symbols" else 0
+        return [shown[id_] if id_ in shown else unescape(self._processor.id_to_piece(id_)[skipped:]) for id_ in map(int, ids)]
+
+    def save(self, path: Path) -> None:
+        """Writes the model's bytes.
+
+        Args:
+            path: the file, ``*.model``.
+        """
+        path.write_bytes(self.proto)
+
+    @classmethod
+    def load(cls, path: Path) -> SubwordModel:
+        """The model in a file.
+
+        Args:
+            path: a file that :meth:`save` wrote.
+
+        Raises:
+            BundleError: the file is missing or holds something else.
+        """
+        try:
+            return cls(path.read_bytes())
+        except FileNotFoundError:
+            raise BundleError(f"{path}: no such file; expected a subword model that `s2s tokenize` made") from None
+        except ValueError as error:
+            raise BundleError(f"{path}: {error}; expected a subword model that `s2s tokenize` made") from None
+
+    def _pieces(self) -> Iterator[str]:
+        return (str(self._processor.id_to_piece(id_)) for id_ in range(self.vocabulary_size))
+
+
+def train_subword(texts: Iterable[str], settings: SubwordSettings, name: str = "tokenize") -> SubwordModel:
+    """A subword model of the texts: the same bytes for the same texts and settings, on every machine with this SentencePiece.
+
+    Args:
+        texts: the texts of train; read once.
+        settings: the kind of model and its size, which is lowered, with a warning, where the texts cannot fill it.
+        name: the section of ``settings``, for messages.
+
+    Raises:
+        UserError: there is no text, or the vocabulary cannot hold the characters that it must.
+    """
+    sample = sample_texts((text for text in texts if text.strip()), settings.training_texts)
+    if not sample:
+        raise UserError(f"{name}: train has no text to make a vocabulary from, expected at least one that is not empty")
+    sentences = [" ".join(escape(text).split()) if settings.model == "symbols" else escape(text) for text in sample]
+    proto = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences), model_writer=proto, **_trainer_options(settings)
+        )
+    except RuntimeError as error:
+        raise UserError(_explain(str(error), settings, name)) from None
+    model = SubwordModel(proto.getvalue())
+    if model.vocabulary_size < settings.vocabulary_size and settings.model in ("unigram", "bpe"):
+        logger.warning(
+            "%s.vocabulary_size: the corpus cannot fill %d entries; lowered to %d",
+            name, settings.vocabulary_size, model.vocabulary_size,
+        )  # fmt: skip
+    return model
+
+
+def sample_texts(texts: Iterable[str], limit: int) -> list[str]:
+    """At most ``limit`` of the texts, each with the same chance, in their order and always the same ones.
+
+    Args:
+        texts: read once (algorithm R, Vitter 1985).
+        limit: most texts; 0: all.
+    """
+    if limit == 0:
+        return list(texts)
+    chance = random.Random(0)
+    kept: list[tuple[int, str]] = []
+    for index, text in enumerate(texts):
+        if index < limit:
+            kept.append((index, text))
+        elif (place := chance.randrange(index + 1)) < limit:
+            kept[place] = (index, text)
+    return [text for _, text in sorted(kept)]
+
+
+def _trainer_options(settings: SubwordSettings) -> dict[str, Any]:
+    """SentencePiece's options: nothing normalised, nothing skipped, special pieces that no escaped text can spell."""
+    return {
+        "model_type": _MODEL_TYPES[settings.model],
+        "vocab_size": settings.vocabulary_size,
+        "hard_vocab_limit": False,
+        "character_coverage": settings.character_coverage,
+        "byte_fallback": settings.byte_fallback,
+        "normalization_rule_name": "identity",
+        "remove_extra_whitespaces": False,
+        # The space put in front makes a word at the start the same as one in the middle; single characters have no use for it.
+        "add_dummy_prefix": settings.model != "char",
+        "max_sentence_length": _LONGEST_TEXT_BYTES,
+        "num_threads": _TRAINING_THREADS,
+        "pad_id": PAD_ID, "unk_id": UNK_ID, "bos_id": BOS_ID, "eos_id": EOS_ID,
+        "pad_piece": f"{ESCAPE}pad:{settings.model}", "unk_piece": f"{ESCAPE}unk",
+        "bos_piece": f"{ESCAPE}bos", "eos_piece": f"{ESCAPE}eos",
+        "unk_surface": UNKNOWN_TEXT,
+        "minloglevel": 2,
+    }  # fmt: skip
+
+
+def _explain(message: str, settings: SubwordSettings, name: str) -> str:
+    """SentencePiece's refusal in the words of the settings."""
+    if found := re.search(r"Vocabulary size is smaller than required_chars\. \d+ vs (\d+)", message):
+        bytes_note = ", 256 bytes" if settings.byte_fallback else ""
+        return (
+            f"{name}.vocabulary_size: must be at least {found[1]} to hold each character of train{bytes_note} and {NUM_SPECIAL} "
+            f"special entries, got {settings.vocabulary_size}; a {name}.character_coverage below {settings.character_coverage:g} "
+            "needs fewer"
+        )
+    return f"{name}: SentencePiece cannot make a {settings.model} model of train: {message}"

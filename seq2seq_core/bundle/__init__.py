@@ -1,0 +1,1 @@
+"""The model bundle: one self-describing folder, no pickle."""

@@ -1,0 +1,38 @@
+"""Output projection: from the decoder's features to a logit for each entry of the target vocabulary.
+
+Shapes: B batch, T target length, D width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class OutputProjection(nn.Module):
+    """logits = W features + b, W either its own or the target embedding's (Press and Wolf 2017).
+
+    A tied weight is handed in at each call instead of being held here, so that it stands once in the model's state.
+
+    Args:
+        width: D.
+        vocabulary_size: V.
+        is_tied: whether W is the target embedding's.
+    """
+
+    def __init__(self, width: int, vocabulary_size: int, is_tied: bool) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(nn.init.zeros_(nn.Linear(1, vocabulary_size).bias))
+        self.weight_VD: nn.Parameter | None = None
+        if not is_tied:
+            self.weight_VD = nn.Parameter(nn.init.xavier_uniform_(nn.Linear(width, vocabulary_size, bias=False).weight))
+
+    def forward(self, features_BTD: Tensor, embedding_VD: Tensor) -> Tensor:
+        """Unnormalised log-probabilities, logits_BTV.
+
+        Args:
+            features_BTD: from the decoder; any number of leading axes.
+            embedding_VD: the target embedding's weights, used when tied.
+        """
+        weight_VD = embedding_VD if self.weight_VD is None else self.weight_VD
+        return functional.linear(features_BTD, weight_VD, self.bias)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional
+
+from seq2seq_core.tokenization.special_tokens import PAD_ID
+from seq2seq_core.training.objective import likelihood_sums
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1, 0.6])
+def test_the_objective_and_its_gradient_equal_torchs_label_smoothed_cross_entropy(label_smoothing: float) -> None:
+    logits_BTV = torch.randn(3, 5, 7, requires_grad=True)
+    target_BT = torch.randint(1, 7, (3, 5))
+    target_BT[0, 2:] = PAD_ID
+    sums = likelihood_sums(logits_BTV, target_BT, label_smoothing)
+    gradient_BTV = torch.autograd.grad(sums.objective, logits_BTV)[0]
+    flat = (logits_BTV.flatten(0, 1), target_BT.flatten())
+    expected = functional.cross_entropy(*flat, ignore_index=PAD_ID, label_smoothing=label_smoothing, reduction="sum")
+    assert torch.allclose(sums.objective, expected, rtol=1e-5)
+    assert torch.allclose(gradient_BTV, torch.autograd.grad(expected, logits_BTV)[0], atol=1e-5)
+
+
+def test_the_reported_likelihood_has_no_smoothing_in_it() -> None:
+    logits_BTV, target_BT = torch.randn(2, 4, 6), torch.tensor([[1, 2, 3, 0], [5, 4, 0, 0]])
+    sums = likelihood_sums(logits_BTV, target_BT, 0.3)
+    expected = functional.cross_entropy(logits_BTV.flatten(0, 1), target_BT.flatten(), ignore_index=PAD_ID, reduction="sum")
+    assert torch.allclose(sums.negative_log_likelihood, expected, rtol=1e-5)
+    assert not sums.negative_log_likelihood.requires_grad
+
+
+def test_logits_in_bfloat16_are_summed_in_float32() -> None:
+    logits_BTV, target_BT = torch.randn(2, 300, 50), torch.randint(1, 50, (2, 300))
+    exact = likelihood_sums(logits_BTV.bfloat16().float(), target_BT, 0.1).objective
+    assert torch.equal(likelihood_sums(logits_BTV.bfloat16(), target_BT, 0.1).objective, exact)

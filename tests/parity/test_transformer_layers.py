@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from seq2seq_core.modeling.multi_head_attention import MultiHeadAttention
+from seq2seq_core.modeling.transformer_decoder import TransformerDecoderLayer
+from seq2seq_core.modeling.transformer_encoder import TransformerEncoderLayer
+
+B, S, T, D, H, INNER = 3, 6, 5, 16, 4, 24
+PADDING_MASK_BS = torch.arange(S) >= torch.tensor([6, 2, 4]).unsqueeze(1)
+
+
+def copy_attention(mine: MultiHeadAttention, theirs: nn.MultiheadAttention) -> None:
+    with torch.no_grad():
+        for part, projection in enumerate((mine.query_projection, mine.key_projection, mine.value_projection)):
+            projection.bias.normal_()
+            theirs.in_proj_weight[part * D : (part + 1) * D] = projection.weight
+            theirs.in_proj_bias[part * D : (part + 1) * D] = projection.bias
+        theirs.out_proj.load_state_dict(mine.output_projection.state_dict())
+
+
+def test_multi_head_attention_equals_torchs_with_padding() -> None:
+    mine, theirs = MultiHeadAttention(D, H, dropout=0.0).eval(), nn.MultiheadAttention(D, H, batch_first=True).eval()
+    copy_attention(mine, theirs)
+    query_BTD, memory_BSD = torch.randn(B, T, D), torch.randn(B, S, D)
+    expected_BTD, expected_BTS = theirs(query_BTD, memory_BSD, memory_BSD, key_padding_mask=PADDING_MASK_BS)
+    keys, values = mine.project(memory_BSD)
+    assert torch.allclose(mine(query_BTD, keys, values, PADDING_MASK_BS), expected_BTD, atol=1e-5)
+    attended_BTD, weights_BTS = mine.attend_with_weights(query_BTD, keys, values, PADDING_MASK_BS)
+    assert torch.allclose(attended_BTD, expected_BTD, atol=1e-5)
+    assert torch.allclose(weights_BTS, expected_BTS, atol=1e-5)
+
+
+def test_causal_attention_equals_torchs_with_a_triangular_mask() -> None:
+    mine, theirs = MultiHeadAttention(D, H, dropout=0.0).eval(), nn.MultiheadAttention(D, H, batch_first=True).eval()
+    copy_attention(mine, theirs)
+    inputs_BTD = torch.randn(B, T, D)
+    is_hidden_TT = torch.ones(T, T, dtype=torch.bool).triu(1)
+    expected_BTD, _ = theirs(inputs_BTD, inputs_BTD, inputs_BTD, attn_mask=is_hidden_TT)
+    assert torch.allclose(mine(inputs_BTD, *mine.project(inputs_BTD), is_causal=True), expected_BTD, atol=1e-5)
+
+
+def test_an_encoder_layer_equals_torchs_pre_norm_layer() -> None:
+    mine = TransformerEncoderLayer(D, H, INNER, dropout=0.0).eval()
+    theirs = nn.TransformerEncoderLayer(D, H, INNER, dropout=0.0, batch_first=True, norm_first=True).eval()
+    copy_attention(mine.self_attention, theirs.self_attn)
+    theirs.linear1.load_state_dict(mine.feed_forward.inner.state_dict())
+    theirs.linear2.load_state_dict(mine.feed_forward.outer.state_dict())
+    inputs_BSD = torch.randn(B, S, D)
+    theirs.train()  # torch's fused inference path fills padding with zeros; without dropout the modes are otherwise the same
+    expected_BSD = theirs(inputs_BSD, src_key_padding_mask=PADDING_MASK_BS)
+    is_valid_BS1 = ~PADDING_MASK_BS.unsqueeze(-1)
+    assert torch.allclose(mine(inputs_BSD, PADDING_MASK_BS) * is_valid_BS1, expected_BSD * is_valid_BS1, atol=1e-5)
+
+
+def test_a_decoder_layer_equals_torchs_pre_norm_layer() -> None:
+    mine = TransformerDecoderLayer(D, H, INNER, dropout=0.0).eval()
+    theirs = nn.TransformerDecoderLayer(D, H, INNER, dropout=0.0, batch_first=True, norm_first=True).eval()
+    copy_attention(mine.self_attention, theirs.self_attn)
+    copy_attention(mine.cross_attention, theirs.multihead_attn)
+    theirs.linear1.load_state_dict(mine.feed_forward.inner.state_dict())
+    theirs.linear2.load_state_dict(mine.feed_forward.outer.state_dict())
+    inputs_BTD, memory_BSD = torch.randn(B, T, D), torch.randn(B, S, D)
+    is_hidden_TT = torch.ones(T, T, dtype=torch.bool).triu(1)
+    expected_BTD = theirs(inputs_BTD, memory_BSD, tgt_mask=is_hidden_TT, memory_key_padding_mask=PADDING_MASK_BS)
+    outputs_BTD = mine(inputs_BTD, mine.cross_attention.project(memory_BSD), PADDING_MASK_BS)
+    assert torch.allclose(outputs_BTD, expected_BTD, atol=1e-5)

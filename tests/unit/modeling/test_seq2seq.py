@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from seq2seq_core.batching.batch import Source
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+
+V_SOURCE, V_TARGET = 13, 11
+LENGTHS = [7, 4, 1]
+
+ARCHITECTURES: list[dict[str, Any]] = [
+    *(
+        {"architecture": cell, "attention": attention, "input_feeding": feeding}
+        for cell, attention, feeding in itertools.product(["gru", "lstm"], ["additive", "general", "dot"], [False, True])
+    ),
+    {"architecture": "transformer"},
+]
+each_architecture = pytest.mark.parametrize("settings", ARCHITECTURES, ids=lambda settings: "-".join(map(str, settings.values())))
+
+
+def make_model(joint: bool = False, frame_width: int = 0, **settings: Any) -> Seq2Seq:
+    section = ModelSection.model_validate(
+        {"width": 8, "heads": 2, "feedforward_width": 16, "encoder_layers": 2, "decoder_layers": 2, "dropout": 0.3} | settings
+    )
+    return build_model(section, V_TARGET if joint else V_SOURCE, V_TARGET, joint, frame_width=frame_width).eval()
+
+
+def make_source() -> Source:
+    lengths_B = torch.tensor(LENGTHS)
+    values_BS = torch.randint(4, V_TARGET, (len(LENGTHS), max(LENGTHS)))
+    return Source(values_BS.masked_fill(torch.arange(max(LENGTHS)) >= lengths_B.unsqueeze(1), 0), lengths_B)
+
+
+def make_target(length: int = 5) -> Tensor:
+    return torch.randint(4, V_TARGET, (len(LENGTHS), length))
+
+
+def step_logits(model: Seq2Seq, source: Source, target_in_BT: Tensor) -> Tensor:
+    state = model.initial_state(model.encode(source))
+    logits = []
+    for previous_ids_B in target_in_BT.unbind(dim=1):
+        output = model.step(previous_ids_B, state)
+        state = output.state
+        logits.append(output.logits_NV)
+    return torch.stack(logits, dim=1)
+
+
+@each_architecture
+@torch.no_grad()
+def test_step_by_step_gives_the_logits_of_teacher_forcing(settings: dict[str, Any]) -> None:
+    model, source, target_in_BT = make_model(**settings), make_source(), make_target()
+    logits_BTV = model(source, target_in_BT)
+    assert logits_BTV.shape == (3, 5, V_TARGET)
+    assert torch.allclose(step_logits(model, source, target_in_BT), logits_BTV, atol=1e-5)
+
+
+@each_architecture
+@torch.no_grad()
+def test_a_sentence_gets_the_same_logits_alone_and_in_a_padded_batch(settings: dict[str, Any]) -> None:
+    model, source, target_in_BT = make_model(**settings), make_source(), make_target()
+    together_BTV = model(source, target_in_BT)
+    for row, length in enumerate(LENGTHS):
+        alone = Source(source.values[row : row + 1, :length], source.lengths_B[row : row + 1])
+        alone_1TV = model(alone, target_in_BT[row : row + 1])
+        assert torch.allclose(alone_1TV[0], together_BTV[row], atol=1e-5)
+
+
+@each_architecture
+@torch.no_grad()
+def test_what_stands_in_the_padding_changes_nothing(settings: dict[str, Any]) -> None:
+    model, source, target_in_BT = make_model(**settings), make_source(), make_target()
+    disturbed = Source(source.values.masked_fill(source.padding_mask_BS, 5), source.lengths_B)
+    assert torch.allclose(model(source, target_in_BT), model(disturbed, target_in_BT), atol=1e-6)
+
+
+@each_architecture
+@torch.no_grad()
+def test_a_position_sees_no_later_target_symbol(settings: dict[str, Any]) -> None:
+    model, source, target_in_BT = make_model(**settings), make_source(), make_target()
+    later_BT = target_in_BT.clone()
+    later_BT[:, 3:] = (later_BT[:, 3:] - 3) % (V_TARGET - 4) + 4
+    before_BTV, after_BTV = model(source, target_in_BT), model(source, later_BT)
+    assert torch.allclose(before_BTV[:, :3], after_BTV[:, :3], atol=1e-6)
+    assert not torch.allclose(before_BTV[:, 3:], after_BTV[:, 3:], atol=1e-6)
+
+
+@each_architecture
+@torch.no_grad()
+def test_selected_rows_go_on_as_if_they_had_always_been_there(settings: dict[str, Any]) -> None:
+    model, source, target_in_BT = make_model(**settings), make_source(), make_target()
+    whole_BTV = step_logits(model, source, target_in_BT)
+    state = model.initial_state(model.encode(source))
+    for t in range(2):
+        state = model.step(target_in_BT[:, t], state).state
+    rows_N = torch.tensor([2, 0, 0])
+    state = state.select(rows_N)
+    for t in range(2, 5):
+        output = model.step(target_in_BT[rows_N, t], state)
+        state = output.state
+        assert torch.allclose(output.logits_NV, whole_BTV[rows_N, t], atol=1e-5)
+
+
+@each_architecture
+@torch.no_grad()
+def test_hypotheses_of_one_sentence_are_adjacent(settings: dict[str, Any]) -> None:
+    model, source = make_model(**settings), make_source()
+    memory = model.encode(source)
+    ids_B = torch.tensor([4, 5, 6])
+    single = model.step(ids_B, model.initial_state(memory)).logits_NV
+    tripled = model.step(ids_B.repeat_interleave(3), model.initial_state(memory, num_hypotheses=3)).logits_NV
+    assert torch.allclose(tripled, single.repeat_interleave(3, dim=0), atol=1e-6)
+
+
+@each_architecture
+@torch.no_grad()
+def test_attention_of_a_step_sums_to_one_and_leaves_padding_out(settings: dict[str, Any]) -> None:
+    model, source = make_model(**settings), make_source()
+    attention_NS = model.step(torch.tensor([4, 5, 6]), model.initial_state(model.encode(source))).attention_NS
+    assert attention_NS.shape == source.values.shape
+    assert torch.allclose(attention_NS.sum(dim=1), torch.ones(3))
+    assert attention_NS.masked_select(source.padding_mask_BS).eq(0.0).all()
+
+
+@each_architecture
+def test_every_weight_gets_a_gradient(settings: dict[str, Any]) -> None:
+    model = make_model(**settings)
+    model(make_source(), make_target()).pow(2).sum().backward()
+    without = [name for name, parameter in model.named_parameters() if parameter.grad is None or not parameter.grad.any()]
+    # A dot product with a constant added to every key shifts all scores alike, which the softmax does not see.
+    assert [name for name in without if not name.endswith("key_projection.bias")] == []
+
+
+@each_architecture
+def test_dropout_acts_in_training_only(settings: dict[str, Any]) -> None:
+    model, source, target_in_BT = make_model(**settings), make_source(), make_target()
+    assert torch.equal(model(source, target_in_BT), model(source, target_in_BT))
+    model.train()
+    assert not torch.equal(model(source, target_in_BT), model(source, target_in_BT))
+
+
+@each_architecture
+def test_the_same_random_stream_gives_the_same_model(settings: dict[str, Any]) -> None:
+    states = []
+    for _ in range(2):
+        torch.manual_seed(7)
+        states.append(make_model(**settings).state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@pytest.mark.parametrize("architecture", ["gru", "transformer"])
+@torch.no_grad()
+def test_a_source_of_frames_goes_the_same_way(architecture: str) -> None:
+    model = make_model(architecture=architecture, frame_width=3)
+    frames_BSF = torch.randn(3, 7, 3)
+    source = Source(frames_BSF, torch.tensor(LENGTHS))
+    target_in_BT = make_target()
+    together_BTV = model(source, target_in_BT)
+    assert torch.allclose(step_logits(model, source, target_in_BT), together_BTV, atol=1e-5)
+    for row, length in enumerate(LENGTHS):
+        alone = Source(frames_BSF[row : row + 1, :length], source.lengths_B[row : row + 1])
+        assert torch.allclose(model(alone, target_in_BT[row : row + 1])[0], together_BTV[row], atol=1e-5)
+
+
+def test_tied_weights_stand_once_in_the_state() -> None:
+    def names(tie: str) -> set[str]:
+        model = make_model(joint=True, tie_embeddings=tie)
+        state = model.state_dict(keep_vars=True)
+        assert len({id(tensor) for tensor in state.values()}) == len(state)
+        return {name for name in state if "table" in name or name.startswith("output.weight")}
+
+    assert names("none") == {"source_embedding.table.weight", "target_embedding.table.weight", "output.weight_VD"}
+    assert names("target") == {"source_embedding.table.weight", "target_embedding.table.weight"}
+    assert names("all") == {"target_embedding.table.weight"}
+
+
+@pytest.mark.parametrize(("joint", "frame_width"), [(False, 0), (True, 3)])
+def test_a_source_of_its_own_cannot_share_the_target_embedding(joint: bool, frame_width: int) -> None:
+    expected = "model.tie_embeddings: must be 'none' or 'target' unless both sides share one vocabulary, got 'all'"
+    with pytest.raises(ValueError, match="^" + expected.replace(".", r"\.") + "$"):
+        make_model(joint=joint, frame_width=frame_width, tie_embeddings="all")

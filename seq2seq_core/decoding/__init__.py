@@ -1,0 +1,1 @@
+"""Greedy and beam search, and the predictor: text in, text out."""

@@ -1,0 +1,139 @@
+"""Beam search over a batch of sentences.
+
+At each step every live hypothesis is extended by every symbol, and the best ``beam_size`` extensions of a sentence that do not end
+live on. An ending one is finished if it is among the best ``beam_size`` of all. A sentence is done when
+``beam_size`` hypotheses are finished and no live one scores, at its present length, above those to be returned; or as soon as none
+can come to do so at any length, which changes nothing of the result. The count alone would not do: a model trained with label
+smoothing gives an early end some probability at every step, and a few such ends would crowd out the good hypothesis. Waiting
+until no live hypothesis could win at any length would not do either: it runs to the length limit, where repetitions win.
+A beam of 1 is greedy decoding, and a beam that holds every sequence is exhaustive search.
+
+Shapes: B sentences still being decoded, K beam size, C candidates (at most 2 K), N rows (B times K), V vocabulary,
+S source length, T hypothesis length so far (bos included).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seq2seq_core.batching.batch import Source
+from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel, check_evaluation_mode, next_log_probabilities, trim_attention
+from seq2seq_core.decoding.length_penalty import length_penalty
+from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID
+
+NEVER = float("-inf")
+
+
+@torch.no_grad()
+def decode(model: StepModel, source: Source, options: DecodingOptions, keep_attention: bool = False) -> list[list[Hypothesis]]:
+    """The ``num_hypotheses`` best hypotheses found for each source, best first, sources in order.
+
+    Args:
+        model: in evaluation mode.
+        source: on the model's device.
+        options: of the search.
+        keep_attention: whether hypotheses carry their attention.
+    """
+    check_evaluation_mode(model)
+    search = _Search(model, source, options, keep_attention)
+    while search.sentences:
+        search.advance()
+    return [sorted(found, key=lambda hypothesis: -hypothesis.score)[: options.num_hypotheses] for found in search.finished]
+
+
+class _Search:
+    """The live hypotheses of all unfinished sentences, and the finished ones.
+
+    Attributes:
+        sentences: the place in the batch of each sentence that is still decoded.
+        finished: the finished hypotheses of each sentence of the batch.
+    """
+
+    def __init__(self, model: StepModel, source: Source, options: DecodingOptions, keep_attention: bool) -> None:
+        self.model, self.source, self.options, self.keep_attention = model, source, options, keep_attention
+        self.sentences = list(range(source.num_rows))
+        self.finished: list[list[Hypothesis]] = [[] for _ in self.sentences]
+        self.limits = [options.length_limit(length) for length in source.lengths_B.tolist()]
+        self.state = model.initial_state(model.encode(source), options.beam_size)
+        device = source.lengths_B.device
+        self.ids_NT = torch.full((len(self.sentences) * options.beam_size, 1), BOS_ID, dtype=torch.int64, device=device)
+        # The rows of a sentence are alike at first: only one of them may be extended.
+        self.totals_BK = torch.full((len(self.sentences), options.beam_size), NEVER, device=device)
+        self.totals_BK[:, 0] = 0.0
+        self.attention_NTS: Tensor | None = None
+
+    def advance(self) -> None:
+        """Extends every live hypothesis by one symbol."""
+        step = self.model.step(self.ids_NT[:, -1], self.state)
+        if self.keep_attention:
+            now_N1S = step.attention_NS.unsqueeze(1)
+            self.attention_NTS = now_N1S if self.attention_NTS is None else torch.cat([self.attention_NTS, now_N1S], dim=1)
+        totals_BC, parents_BC, symbols_BC = self._candidates(step.logits_NV)
+        is_end_BC = symbols_BC == EOS_ID
+        self._finish(totals_BC, parents_BC, is_end_BC)
+        # The best K that do not end, in order; where there are fewer, ended ones fill up and never count.
+        order_BK = is_end_BC.int().argsort(dim=1, stable=True)[:, : self.options.beam_size]
+        totals_BK = totals_BC.masked_fill(is_end_BC, NEVER).gather(1, order_BK)
+        self._keep(step.state, totals_BK, parents_BC.gather(1, order_BK), symbols_BC.gather(1, order_BK))
+
+    def _candidates(self, logits_NV: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The best 2 K extensions of each sentence, best first: log-probability, row of N that is extended, symbol.
+
+        Among 2 K there are K that do not end, because each of K hypotheses ends in one way only.
+        """
+        beam_size, vocabulary_size = self.options.beam_size, logits_NV.shape[1]
+        length = self.ids_NT.shape[1] - 1
+        must_end_B = torch.tensor([self.limits[sentence] <= length for sentence in self.sentences], device=logits_NV.device)
+        log_probabilities_NV = next_log_probabilities(logits_NV, must_end_B.repeat_interleave(beam_size))
+        totals_BX = (self.totals_BK.reshape(-1, 1) + log_probabilities_NV).view(len(self.sentences), -1)
+        totals_BC, places_BC = totals_BX.topk(min(2 * beam_size, totals_BX.shape[1]), dim=1)
+        first_row_B1 = torch.arange(len(self.sentences), device=logits_NV.device).unsqueeze(1) * beam_size
+        return totals_BC, first_row_B1 + places_BC // vocabulary_size, places_BC % vocabulary_size
+
+    def _finish(self, totals_BC: Tensor, parents_BC: Tensor, is_end_BC: Tensor) -> None:
+        """Stores the extensions that end and are among the best K."""
+        ranks_C = torch.arange(totals_BC.shape[1], device=totals_BC.device)
+        chosen_BC = is_end_BC & (ranks_C < self.options.beam_size) & (totals_BC > NEVER)
+        places = chosen_BC.nonzero()[:, 0].tolist()
+        rows_X = parents_BC[chosen_BC]
+        penalty = length_penalty(self.ids_NT.shape[1], self.options.length_penalty)  # bos is in place of eos
+        for index, (place, ids, total) in enumerate(
+            zip(places, self.ids_NT[rows_X, 1:].tolist(), totals_BC[chosen_BC].tolist(), strict=True)
+        ):
+            sentence, attention_TS = self.sentences[place], None
+            if self.attention_NTS is not None:
+                attention_TS = trim_attention(self.attention_NTS[rows_X[index]], self.source, sentence)
+            self.finished[sentence].append(Hypothesis(tuple(ids), total / penalty, total, attention_TS))
+
+    def _keep(self, state: Any, totals_BK: Tensor, parents_BK: Tensor, symbols_BK: Tensor) -> None:
+        """Makes the chosen extensions the live hypotheses, without the sentences that are done."""
+        live = [place for place, best in enumerate(totals_BK[:, 0].tolist()) if not self._is_done(self.sentences[place], best)]
+        self.sentences = [self.sentences[place] for place in live]
+        if not live:
+            return
+        live_B = torch.tensor(live, device=totals_BK.device)
+        self.totals_BK = totals_BK[live_B]
+        rows_N = parents_BK[live_B].reshape(-1)
+        self.state = state.select(rows_N)
+        self.ids_NT = torch.cat([self.ids_NT[rows_N], symbols_BK[live_B].reshape(-1, 1)], dim=1)
+        if self.attention_NTS is not None:
+            self.attention_NTS = self.attention_NTS[rows_N]
+
+    def _is_done(self, sentence: int, best_total: float) -> bool:
+        """Whether the search for a sentence is over.
+
+        A live hypothesis's log-probability can only fall, and the length penalty is largest at the greatest length: so
+        ``best_total`` divided by that penalty is the most that any of them can still reach.
+        """
+        found = self.finished[sentence]
+        if best_total == NEVER or len(found) < self.options.num_hypotheses:
+            return best_total == NEVER
+        last_returned = sorted((hypothesis.score for hypothesis in found), reverse=True)[self.options.num_hypotheses - 1]
+        if best_total / length_penalty(self.limits[sentence] + 1, self.options.length_penalty) <= last_returned:
+            return True
+        present_score = best_total / length_penalty(self.ids_NT.shape[1], self.options.length_penalty)
+        return len(found) >= self.options.beam_size and present_score <= last_returned

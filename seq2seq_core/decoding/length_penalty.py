@@ -1,0 +1,13 @@
+"""What makes hypotheses of different lengths comparable."""
+
+from __future__ import annotations
+
+
+def length_penalty(length: int, exponent: float) -> float:
+    """What a log-probability is divided by: ((5 + length) / 6) ** exponent (Wu 2016, equation 14).
+
+    Args:
+        length: the hypothesis's tokens, its end mark included.
+        exponent: 0 leaves log-probabilities as they are, 1 nearly gives their mean.
+    """
+    return float(((5 + length) / 6) ** exponent)

@@ -1,0 +1,42 @@
+"""How a model's output is searched for."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class DecodingOptions(BaseModel):
+    """Options of decoding, the same for the command line, the evaluator and the served model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    beam_size: int = Field(default=5, ge=1, le=100_000)
+    """Hypotheses kept at each step; 1 is greedy decoding."""
+    length_penalty: float = Field(default=1.0, ge=0.0)
+    """Exponent of the length penalty ((5 + length) / 6) ** exponent (Wu 2016, equation 14); 0: none."""
+    max_length_ratio: float = Field(default=3.0, gt=0.0)
+    """Most target tokens, as a multiple of the source's tokens or frames (end mark included) ..."""
+    max_length_offset: int = Field(default=20, ge=1)
+    """... plus this many."""
+    max_length: int | None = Field(default=None, ge=1)
+    """Most target tokens whatever the source's length; none: by ratio and offset."""
+    num_hypotheses: int = Field(default=1, ge=1)
+    """Hypotheses returned for each source, best first; at most ``beam_size``."""
+    max_source_tokens: int = Field(default=1024, ge=2)
+    """A source with more tokens (end mark included) is cut to this many, with a warning."""
+
+    @model_validator(mode="after")
+    def _beam_holds_the_hypotheses(self) -> Self:
+        if self.num_hypotheses > self.beam_size:
+            raise ValueError(f"num_hypotheses must be at most beam_size, got {self.num_hypotheses} > {self.beam_size}")
+        return self
+
+    def length_limit(self, source_length: int) -> int:
+        """The most target tokens of a source, its end mark not counted.
+
+        Args:
+            source_length: the source's tokens (end mark included) or frames.
+        """
+        return self.max_length or int(self.max_length_ratio * source_length) + self.max_length_offset

@@ -1,0 +1,110 @@
+"""A stand-in model whose next symbol depends on the whole prefix and on the source, at random but always the same way.
+
+Shapes: B batch, N rows, S source length, T prefix length, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from seq2seq_core.batching.batch import Source
+from seq2seq_core.bundle.bundle import BundleConfig, load_bundle, save_bundle
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.tokenize import SubwordSettings
+from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.tokenization.subword import train_subword
+
+
+@dataclass(frozen=True)
+class TableState:
+    ids_NS: Tensor
+    lengths_N: Tensor
+    prefixes_NT: Tensor
+
+    def select(self, rows_N: Tensor) -> TableState:
+        return TableState(self.ids_NS[rows_N], self.lengths_N[rows_N], self.prefixes_NT[rows_N])
+
+
+@dataclass(frozen=True)
+class TableStep:
+    logits_NV: Tensor
+    state: TableState
+    attention_NS: Tensor
+
+
+class TableModel:
+    """Counts the rows that it was asked for, so that tests can see sentences leave the batch."""
+
+    def __init__(self, seed: int, vocabulary_size: int, scale: float = 1.0) -> None:
+        self.seed, self.vocabulary_size, self.scale = seed, vocabulary_size, scale
+        self.rows_asked: list[int] = []
+
+    def encode(self, source: Source) -> Source:
+        return source
+
+    def initial_state(self, memory: Source, num_hypotheses: int = 1) -> TableState:
+        ids_NS = memory.values.repeat_interleave(num_hypotheses, 0)
+        return TableState(ids_NS, memory.lengths_B.repeat_interleave(num_hypotheses, 0), ids_NS[:, :0])
+
+    def step(self, previous_ids_N: Tensor, state: TableState) -> TableStep:
+        self.rows_asked.append(len(previous_ids_N))
+        prefixes_NT = torch.cat([state.prefixes_NT, previous_ids_N.unsqueeze(1)], dim=1)
+        rows = zip(state.ids_NS.tolist(), state.lengths_N.tolist(), prefixes_NT.tolist(), strict=True)
+        logits_NV = torch.tensor(np.array([self.logits(ids[:length], prefix) for ids, length, prefix in rows], dtype=np.float32))
+        attention_NS = torch.nn.functional.one_hot((prefixes_NT.shape[1] - 1) % state.lengths_N, state.ids_NS.shape[1]).float()
+        return TableStep(logits_NV, TableState(state.ids_NS, state.lengths_N, prefixes_NT), attention_NS)
+
+    def logits(self, source: list[int], prefix: list[int]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        return np.random.default_rng([self.seed, *source, 99, *prefix]).normal(size=self.vocabulary_size) * self.scale
+
+
+@pytest.fixture
+def fresh_seed() -> int:
+    seed = random.SystemRandom().randrange(2**31)
+    print(f"seed {seed}")  # noqa: T201
+    return seed
+
+
+@pytest.fixture
+def make_table_model(fresh_seed: int) -> Callable[..., TableModel]:
+    def make(vocabulary_size: int, scale: float = 1.0) -> TableModel:
+        return TableModel(fresh_seed, vocabulary_size, scale)
+
+    return make
+
+
+@pytest.fixture(scope="session", params=["gru", "lstm", "transformer"])
+def bundle_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained bundle: letters to symbols."""
+    torch.set_num_threads(1)
+    architecture = str(request.param)
+    folder = tmp_path_factory.mktemp("bundle") / architecture
+    source = train_subword(["abcdefghij klmnop"], SubwordSettings(model="char"))
+    target = train_subword(["aa bb cc dd ee ff gg"], SubwordSettings(model="symbols"))
+    settings = ModelSection.model_validate({"architecture": architecture, "width": 16, "feedforward_width": 32, "heads": 2})
+    config = BundleConfig(
+        model=settings,
+        source_vocabulary_size=source.vocabulary_size,
+        target_vocabulary_size=target.vocabulary_size,
+        joint=False,
+    )
+    torch.manual_seed(5)
+    model = build_model(settings, source.vocabulary_size, target.vocabulary_size, joint=False)
+    save_bundle(folder, model, config, source, target, {"train.source.values.npy": "00"})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def predictor(bundle_folder: Path) -> Predictor:
+    bundle = load_bundle(bundle_folder)
+    bundle.model.double()  # so that near ties never fall differently in batches of other sizes
+    return Predictor(bundle)

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from seq2seq_core.decoding.length_penalty import length_penalty
+from seq2seq_core.decoding.options import DecodingOptions
+
+
+def test_more_hypotheses_than_the_beam_holds_are_refused() -> None:
+    with pytest.raises(ValidationError, match="num_hypotheses must be at most beam_size, got 4 > 3"):
+        DecodingOptions(beam_size=3, num_hypotheses=4)
+
+
+@pytest.mark.parametrize("values", [{"beam_size": 0}, {"max_length": 0}, {"length_penalty": float("nan")}, {"beams": 3}])
+def test_values_out_of_range_and_unknown_names_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        DecodingOptions.model_validate(values)
+
+
+def test_the_length_limit_is_by_ratio_and_offset_unless_it_is_given() -> None:
+    assert DecodingOptions(max_length_ratio=1.5, max_length_offset=4).length_limit(7) == 14
+    assert DecodingOptions(max_length=3).length_limit(100) == 3
+
+
+def test_the_length_penalty_is_that_of_wu_2016() -> None:
+    assert length_penalty(1, 0.7) == 1.0
+    assert length_penalty(7, 1.0) == 2.0
+    assert length_penalty(7, 0.0) == 1.0

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import logging
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.decoding.predictor import Predictor, batches_by_length
+from seq2seq_core.errors import UserError
+
+LETTERS = "abcdefghijklmnop"
+
+
+def random_sources(seed: int, count: int = 15) -> list[str]:
+    chance = random.Random(seed)
+    return ["".join(chance.choices(LETTERS, k=chance.randrange(1, 14))) for _ in range(count)]
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_predictions_come_in_the_order_of_the_sources_whatever_the_batches(
+    predictor: Predictor, fresh_seed: int, beam_size: int
+) -> None:
+    sources = random_sources(fresh_seed)
+    options = DecodingOptions(beam_size=beam_size, num_hypotheses=beam_size, max_length_ratio=1.0, max_length_offset=3)
+    alone = [predictor.predict([source], options)[0] for source in sources]
+    for batch_sentences in (1, 7, 64):
+        together = predictor.predict(sources, options, batch_sentences)
+        for one, other in zip(together, alone, strict=True):
+            assert [hypothesis.text for hypothesis in one.hypotheses] == [hypothesis.text for hypothesis in other.hypotheses]
+            np.testing.assert_allclose([h.score for h in one.hypotheses], [h.score for h in other.hypotheses], rtol=1e-6)
+
+
+def test_a_beam_of_one_is_greedy_on_a_real_model(predictor: Predictor, fresh_seed: int) -> None:
+    from seq2seq_core.batching.batch import collate_sources
+    from seq2seq_core.decoding import beam_search, greedy
+
+    source = collate_sources([[*ids, 3] for ids in predictor.bundle.source_tokenizer.encode(random_sources(fresh_seed))])
+    options = DecodingOptions(beam_size=1)
+    by_beam = beam_search.decode(predictor.bundle.model, source, options)
+    by_greedy = greedy.decode(predictor.bundle.model, source, options)
+    assert [found[0].ids for found in by_beam] == [found[0].ids for found in by_greedy]
+
+
+def test_hypotheses_are_ordered_and_the_first_is_the_prediction(predictor: Predictor) -> None:
+    (prediction,) = predictor.predict(["abc"], DecodingOptions(beam_size=4, num_hypotheses=3, max_length=5))
+    assert len(prediction.hypotheses) == 3
+    assert prediction.text == prediction.hypotheses[0].text
+    assert prediction.score == prediction.hypotheses[0].score
+    assert [h.score for h in prediction.hypotheses] == sorted((h.score for h in prediction.hypotheses), reverse=True)
+
+
+def test_a_source_without_text_becomes_an_empty_prediction(predictor: Predictor) -> None:
+    with_text, without = predictor.predict(["abc"])[0], predictor.predict(["", "abc", " \t "])
+    assert [prediction.text for prediction in without] == ["", with_text.text, ""]
+    assert [prediction.score for prediction in without][::2] == [0.0, 0.0]
+    assert predictor.predict([]) == []
+
+
+def test_unknown_characters_and_lone_surrogates_do_not_stop_the_others(predictor: Predictor) -> None:
+    assert len(predictor.predict(["日本", "a\ud800", "abc"], DecodingOptions(max_length=3))) == 3
+
+
+def test_a_source_that_is_too_long_is_cut_with_a_warning(predictor: Predictor, caplog: pytest.LogCaptureFixture) -> None:
+    options = DecodingOptions(max_source_tokens=5, max_length=4)
+    with caplog.at_level(logging.WARNING):
+        cut = predictor.predict(["ab", "abcdefgh", "abcde"], options)
+    assert cut[1].text == cut[2].text == predictor.predict(["abcd"], options)[0].text
+    assert [record.getMessage() for record in caplog.records] == [
+        "2 of 3 sources have more than 5 tokens and are cut there; the first is number 2 with 9 tokens"
+    ]
+
+
+def test_attention_names_its_pieces_and_sums_to_one(predictor: Predictor) -> None:
+    source_pieces, target_pieces, matrix_TS = predictor.attention("ab c", DecodingOptions(beam_size=3, max_length=4))
+    assert source_pieces == ["a", "b", "▁", "c", "</s>"]
+    assert target_pieces[-1] == "</s>"
+    assert " ".join(target_pieces[:-1]) == predictor.predict(["ab c"], DecodingOptions(beam_size=3, max_length=4))[0].text
+    assert matrix_TS.shape == (len(target_pieces), len(source_pieces))
+    np.testing.assert_allclose(matrix_TS.sum(1), 1.0, atol=1e-5)
+
+
+def test_attention_of_an_empty_source_is_refused(predictor: Predictor) -> None:
+    with pytest.raises(ValueError, match="attention needs a source with some text"):
+        predictor.attention(" ")
+
+
+def test_predictions_are_the_same_after_loading_again(bundle_folder: Path, fresh_seed: int) -> None:
+    sources = random_sources(fresh_seed)
+    options = DecodingOptions(max_length=6)
+    assert Predictor.from_folder(bundle_folder).predict(sources, options) == Predictor.from_folder(bundle_folder).predict(
+        sources, options
+    )
+
+
+def test_a_device_that_is_not_there_is_named(bundle_folder: Path) -> None:
+    count = torch.cuda.device_count()
+    with pytest.raises(UserError) as caught:
+        Predictor.from_folder(bundle_folder, device=f"cuda:{count}")
+    assert str(caught.value) == (f"device: cuda:{count} is not there; PyTorch sees {count} CUDA devices (cpu and auto always work)")
+    with pytest.raises(UserError, match="device: must be auto, cpu, cuda or cuda:N, got 'gpu'"):
+        Predictor.from_folder(bundle_folder, device="gpu")
+
+
+def test_batches_hold_like_lengths_and_keep_both_bounds() -> None:
+    lengths = [3, 0, 9, 4, 4, 100, 1]
+    batches = batches_by_length(lengths, max_rows=3, max_tokens=20)
+    assert batches == [[5], [2, 3], [4, 0, 6]]
+    assert batches_by_length([], 3, 20) == []

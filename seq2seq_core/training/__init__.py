@@ -1,0 +1,1 @@
+"""Objectives, optimiser, schedules, checkpoints and the trainer."""

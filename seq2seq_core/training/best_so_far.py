@@ -1,0 +1,47 @@
+"""Which validation was the best one, and when to stop for lack of a better one."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from seq2seq_core.config.train import DevMetric
+from seq2seq_core.evaluation.metrics import HIGHER_IS_BETTER
+
+
+class BestSoFar(BaseModel):
+    """The best validation until now; part of the training state.
+
+    A validation with a better dev metric is the new best. One that equals the best metric with a lower dev loss is the new best
+    too, but does not make up for a lack of progress: early stopping goes by the metric alone.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    metric: DevMetric
+    """What validations are compared by."""
+    step: int = 0
+    """The best validation's step; 0 before the first one."""
+    loss: float | None = None
+    """Its dev loss."""
+    score: float | None = None
+    """Its dev score, where one was decoded."""
+    num_stale: int = 0
+    """Validations since the metric last got better."""
+
+    def observe(self, step: int, loss: float, score: float | None) -> bool:
+        """Takes a validation in; returns whether it is the new best.
+
+        Args:
+            step: the update after which it was made.
+            loss: dev loss.
+            score: dev score; needed unless the metric is the loss.
+        """
+        value, best = (loss, self.loss) if self.metric == "loss" else (score, self.score)
+        assert value is not None
+        is_better = best is None or (value > best if HIGHER_IS_BETTER[self.metric] else value < best)
+        is_equal_with_lower_loss = value == best and self.loss is not None and loss < self.loss
+        self.num_stale = 0 if is_better else self.num_stale + 1
+        if not is_better and not is_equal_with_lower_loss:
+            return False
+        self.step, self.loss, self.score = step, loss, score
+        return True

@@ -1,0 +1,79 @@
+"""What training reads: ``data/tokenized`` and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from seq2seq_core.batching.dataset import TokenizedDataset
+from seq2seq_core.bundle.bundle import BundleConfig
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.errors import UserError
+from seq2seq_core.tokenization.manifest import Manifest
+from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.training.validation import read_references
+
+
+@dataclass(frozen=True)
+class TrainingInputs:
+    """A tokenised corpus.
+
+    Attributes:
+        manifest: its sizes and digests.
+        train: the pairs to learn from.
+        dev: the pairs to validate on.
+        references: texts of the first dev targets, as many as are decoded at a validation.
+        source_tokenizer: goes into the bundle.
+        target_tokenizer: goes into the bundle, and turns decoded dev targets into text.
+    """
+
+    manifest: Manifest
+    train: TokenizedDataset
+    dev: TokenizedDataset
+    references: list[str]
+    source_tokenizer: SubwordModel
+    target_tokenizer: SubwordModel
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each file that shapes the weights, by name: all but those of test."""
+        return {name: value for name, value in self.manifest.digests.items() if not name.startswith("test.")}
+
+    def bundle_config(self, model: ModelSection) -> BundleConfig:
+        """The model's settings together with the sizes that the corpus gives it."""
+        return BundleConfig(
+            model=model,
+            source_vocabulary_size=self.manifest.source.vocabulary_size,
+            target_vocabulary_size=self.manifest.target.vocabulary_size,
+            joint=self.manifest.joint,
+            frame_width=self.train.num_features,
+        )
+
+
+def read_inputs(folder: Path, dev_sentences: int) -> TrainingInputs:
+    """The tokenised corpus in a folder.
+
+    Args:
+        folder: what ``s2s tokenize`` wrote.
+        dev_sentences: how many dev sources are decoded at a validation.
+
+    Raises:
+        MissingInput: a file is not there.
+        UserError: a file is cut short, or train or dev has no pairs.
+    """
+    manifest = Manifest.load(folder)
+    train, dev = TokenizedDataset.open(folder, "train"), TokenizedDataset.open(folder, "dev")
+    if not len(train):
+        raise UserError(f"{folder}: train has no pairs, expected at least one to learn from")
+    if not len(dev):
+        raise UserError(
+            f"{folder}: dev has no pairs, expected at least one to validate on (corpus.files.dev, or prepare.dev_fraction above 0)"
+        )
+    return TrainingInputs(
+        manifest=manifest,
+        train=train,
+        dev=dev,
+        references=read_references(folder, dev_sentences),
+        source_tokenizer=SubwordModel.load(folder / "source.model"),
+        target_tokenizer=SubwordModel.load(folder / "target.model"),
+    )

@@ -1,0 +1,139 @@
+"""A whole training inside its state's folder: begun, continued or already finished."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from seq2seq_core.batching.sampler import TokenBucketSampler
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.errors import WorkspaceBusy
+from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.recorder import Recorder
+from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.training.best_so_far import BestSoFar
+from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStore, Restored
+from seq2seq_core.training.curve_log import CurveLog, read_curves
+from seq2seq_core.training.folder_lock import lock_folder
+from seq2seq_core.training.inputs import TrainingInputs
+from seq2seq_core.training.placement import Placement
+from seq2seq_core.training.progress_state import ProgressState
+from seq2seq_core.training.run_key import RunKey
+from seq2seq_core.training.stop_request import listen_for_stop
+from seq2seq_core.training.trainer import Trainer, TrainerSettings
+from seq2seq_core.training.update import Updater
+from seq2seq_core.training.update_plan import UpdatePlan
+from seq2seq_core.training.validation import Validator
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FinishedTraining:
+    """A training at its end.
+
+    Attributes:
+        model: with the best weights.
+        state: how far it went, and every validation.
+        end: why it ended: ``max_steps``, ``max_epochs`` or ``patience``.
+    """
+
+    model: Seq2Seq
+    state: ProgressState
+    end: str
+
+
+def finish_training(
+    inputs: TrainingInputs,
+    model_settings: ModelSection,
+    settings: TrainerSettings,
+    placement: Placement,
+    store: CheckpointStore,
+    recorder: Recorder,
+) -> FinishedTraining:
+    """Trains from wherever the stored state is to the end; does nothing but load where that is reached already.
+
+    Args:
+        inputs: the tokenised corpus.
+        model_settings: the architecture.
+        settings: sections ``train`` and ``runtime``.
+        placement: device and precision.
+        store: of a folder that the caller has locked.
+        recorder: receives the curves; of a finished training all of them again.
+
+    Raises:
+        Interrupted: the process was asked to stop; the state is saved.
+        UserError: the loss is no finite number.
+    """
+    model = _fresh_model(inputs, model_settings, settings.train.seed).to(placement.device)
+    restored = store.restore()
+    if restored is not None and restored.checkpoint.end:
+        logger.info(
+            "these settings, data and code have been trained already: taking the result from %s (--from-scratch trains anew)",
+            store.folder,
+        )
+        for step, metrics in read_curves(store.curves):
+            recorder.log_metrics(metrics, step)
+        state, end = restored.checkpoint.progress, restored.checkpoint.end
+    else:
+        state, end = _fit(inputs, model, settings, placement, store, recorder, restored)
+    model.load_state_dict(store.load_best())
+    return FinishedTraining(model, state, end)
+
+
+def _fresh_model(inputs: TrainingInputs, settings: ModelSection, seed: int) -> Seq2Seq:
+    """A model whose weights depend on the seed alone."""
+    torch.manual_seed(derive_seed(seed, "weights"))
+    config = inputs.bundle_config(settings)
+    sizes = (config.source_vocabulary_size, config.target_vocabulary_size)
+    return build_model(settings, *sizes, config.joint, frame_width=config.frame_width)
+
+
+def _fit(
+    inputs: TrainingInputs,
+    model: Seq2Seq,
+    settings: TrainerSettings,
+    placement: Placement,
+    store: CheckpointStore,
+    recorder: Recorder,
+    restored: Restored | None,
+) -> tuple[ProgressState, str]:
+    """Trains a model from a checkpoint, or from the beginning where there is none."""
+    section = settings.train
+    state = restored.checkpoint.progress if restored else ProgressState(best=BestSoFar(metric=section.dev_metric))
+    if restored:
+        logger.info("going on after step %d, from %s", state.step, store.folder)
+    validator = Validator(inputs.dev, inputs.references, inputs.target_tokenizer, section, placement)
+    plan = UpdatePlan(TokenBucketSampler(inputs.train, section.batch_tokens, section.seed), section.accumulation)
+    curve_bytes = restored.checkpoint.curve_bytes if restored else 0
+    with listen_for_stop() as stop, CurveLog(store.curves, recorder, curve_bytes) as curves:
+        updater = Updater(model, section, placement)
+        trainer = Trainer(updater, validator, inputs.train, plan, store, curves, stop, settings, state)
+        if restored:
+            trainer.restore(restored)
+        return state, trainer.fit()
+
+
+def remove_superseded_states(folder: Path, key: RunKey) -> None:
+    """Removes the states that nobody will ask for once a training is finished.
+
+    These are other finished trainings (DVC's cache holds their bundles), and unfinished ones of the same settings and data that
+    other code made. Unfinished trainings of other settings stay.
+
+    Args:
+        folder: of all states.
+        key: of the training that is finished.
+    """
+    for other in sorted(folder.iterdir()):
+        is_superseded = (other / FINISHED_FILE).exists() or key.is_same_task(other.name)
+        if other.name == key.folder_name or not other.is_dir() or not is_superseded:
+            continue
+        try:
+            with lock_folder(other):
+                shutil.rmtree(other)
+        except WorkspaceBusy:
+            logger.debug("%s: in use, left as it is", other)

@@ -1,0 +1,62 @@
+"""Ctrl-C and SIGTERM as a wish that the trainer reads between updates."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from seq2seq_core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
+
+logger = logging.getLogger(__name__)
+
+
+class StopRequest:
+    """Whether the process was asked to stop.
+
+    Attributes:
+        signal: the first signal that came; None while none has.
+    """
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """What a process that was asked to stop ends with: 130 after SIGINT, 143 after SIGTERM."""
+        return EXIT_TERMINATED if self.signal is signal.SIGTERM else EXIT_INTERRUPTED
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """Notes a signal; a second Ctrl-C stops at once.
+
+        Raises:
+            KeyboardInterrupt: SIGINT came a second time.
+        """
+        if self.signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.signal is None:
+            self.signal = signal.Signals(number)
+            again = "; Ctrl-C again stops at once" if number == signal.SIGINT else ""
+            logger.warning("%s: saving the training state after this update%s", self.signal.name, again)
+
+
+@contextmanager
+def listen_for_stop() -> Iterator[StopRequest]:
+    """Takes SIGINT and SIGTERM for the length of a ``with`` block; the earlier handlers are put back after it.
+
+    Outside the main thread, where Python allows no handlers, signals keep their earlier meaning.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        logger.debug("not in the main thread: signals keep their earlier meaning")
+        yield request
+        return
+    earlier = {number: signal.signal(number, request.receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield request
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)

@@ -1,0 +1,233 @@
+"""The training loop: update, log, validate, keep the best, save the state, stop when it is time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from seq2seq_core.batching.batch import collate
+from seq2seq_core.batching.dataset import TokenizedDataset
+from seq2seq_core.config.runtime import RuntimeSection
+from seq2seq_core.config.train import TrainSection
+from seq2seq_core.console import Progress, progress
+from seq2seq_core.errors import Interrupted
+from seq2seq_core.modeling.seq2seq import Seq2Seq
+from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.training.checkpoint_store import CheckpointStore, Restored
+from seq2seq_core.training.curve_log import CurveLog
+from seq2seq_core.training.optimizer import optimizer_tensors, restore_optimizer
+from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
+from seq2seq_core.training.stop_request import StopRequest
+from seq2seq_core.training.update import Updater
+from seq2seq_core.training.update_plan import PlannedUpdate, UpdatePlan
+from seq2seq_core.training.validation import SCORE_BESIDE_LOSS, Validator
+
+WEIGHTS, OPTIMIZER = "model.", "optimizer."
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainerSettings:
+    """What a trainer goes by.
+
+    Attributes:
+        train: what shapes the result.
+        runtime: what does not.
+    """
+
+    train: TrainSection
+    runtime: RuntimeSection
+
+
+class Trainer:
+    """Trains a model to the end, whatever state it is in.
+
+    Args:
+        updater: makes the updates; its model is what is trained.
+        validator: validates it.
+        train: the pairs.
+        plan: which pairs each update is made of.
+        store: keeps the state.
+        curves: keeps the curves.
+        stop: whether the process was asked to stop.
+        settings: sections ``train`` and ``runtime``.
+        state: how far the run is; :meth:`restore` takes the tensors that go with it.
+    """
+
+    def __init__(
+        self,
+        updater: Updater,
+        validator: Validator,
+        train: TokenizedDataset,
+        plan: UpdatePlan,
+        store: CheckpointStore,
+        curves: CurveLog,
+        stop: StopRequest,
+        settings: TrainerSettings,
+        state: ProgressState,
+    ) -> None:
+        self.updater, self.validator, self.train, self.plan = updater, validator, train, plan
+        self.store, self.curves, self.stop, self.state = store, curves, stop, state
+        self.settings, self.runtime = settings.train, settings.runtime
+        self._last_save = self._last_log = time.monotonic()
+        self._tokens_since_log = 0
+        self._message = ""
+
+    @property
+    def model(self) -> Seq2Seq:
+        """The model that is trained."""
+        return self.updater.model
+
+    def restore(self, restored: Restored) -> None:
+        """Puts back weights and optimiser as they were saved."""
+        tensors = restored.tensors
+        weights = {key.removeprefix(WEIGHTS): value for key, value in tensors.items() if key.startswith(WEIGHTS)}
+        self.model.load_state_dict(weights)
+        moments = {key.removeprefix(OPTIMIZER): value for key, value in tensors.items() if key.startswith(OPTIMIZER)}
+        restore_optimizer(self.updater.optimizer, self.model, moments)
+
+    def fit(self) -> str:
+        """Trains to the end; the best weights are then in the store.
+
+        Returns:
+            why it ended: ``max_steps``, ``max_epochs`` or ``patience``.
+
+        Raises:
+            Interrupted: the process was asked to stop; the state is saved.
+            UserError: the loss is no finite number.
+        """
+        with progress("train", self._expected_steps(), "steps", self.runtime.progress, start=self.state.step) as shown:
+            if self._is_validation_due():  # the run was stopped before its last validation was through
+                self._validate()
+                self._save()
+            for planned in self.plan.updates_from(self.state.next_place):
+                if end := self._end():
+                    break
+                self._update(planned, shown)
+                self._save_or_stop()
+                if self._is_validation_due():
+                    self._validate()
+                    self._save()
+        self.store.finish(self.state, self.curves.flush(), end)
+        return end
+
+    def _update(self, planned: PlannedUpdate, shown: Progress) -> None:
+        """Makes one update and logs it when it is time."""
+        state, place = self.state, planned.place
+        batches = [collate(self.train, indices) for indices in planned.batches]
+        seed = derive_seed(self.settings.seed, "update", place.epoch, place.index)
+        result = self.updater.apply(batches, state.step + 1, seed)
+        state.step += 1
+        state.next_place = planned.after
+        state.last_learning_rate, state.last_gradient_norm = result.learning_rate, result.gradient_norm
+        state.since_log.add(result)
+        state.since_validation.add(result)
+        self._tokens_since_log += result.tokens
+        if state.step % self.runtime.log_every_steps == 0:
+            self._log()
+        shown.update(state.step, self._message)
+
+    def _log(self) -> None:
+        """Adds a point to the training curves, and has the progress display show it."""
+        now = time.monotonic()
+        tokens_per_second = self._tokens_since_log / max(now - self._last_log, 1e-9)
+        self._last_log, self._tokens_since_log = now, 0
+        loss = self.state.since_log.take()
+        self.curves.add(
+            self.state.step,
+            {
+                "train_loss": loss,
+                "learning_rate": self.state.last_learning_rate,
+                "gradient_norm": self.state.last_gradient_norm,
+                "tokens_per_second": tokens_per_second,
+            },
+        )
+        self._message = f"loss {loss:.4f}, {tokens_per_second:,.0f} tokens/s"
+
+    def _validate(self) -> None:
+        """Validates, adds to curves and history, and keeps the weights if they are the best."""
+        state, metric = self.state, self.settings.dev_metric
+        with self._stopped_clock():
+            validation = self.validator.validate(self.model, self._stop_if_asked)
+        dev_score = validation.scores.get(SCORE_BESIDE_LOSS if metric == "loss" else metric)
+        point = ValidationPoint(
+            step=state.step,
+            train_loss=state.since_validation.take(),
+            dev_loss=validation.loss,
+            learning_rate=state.last_learning_rate,
+            gradient_norm=state.last_gradient_norm,
+            dev_score=dev_score,
+        )
+        state.validations.append(point)
+        named_scores = {f"dev_{name}": value for name, value in validation.scores.items()}
+        self.curves.add(state.step, {"dev_loss": point.dev_loss, **named_scores})
+        is_best = state.best.observe(state.step, point.dev_loss, dev_score)
+        if is_best:
+            self.store.save_best(state.step, dict(self.model.state_dict()))
+        scores = "".join(f", {key} {value:.4f}" for key, value in validation.scores.items())
+        logger.info(
+            "step %d: train loss %.4f, dev loss %.4f%s%s",
+            state.step, point.train_loss, point.dev_loss, scores, " (best so far)" if is_best else "",
+        )  # fmt: skip
+
+    def _is_validation_due(self) -> bool:
+        """Whether the weights as they are have to be validated and have not been."""
+        step = self.state.step
+        is_due = step > 0 and (step % self.settings.validate_every_steps == 0 or self._limit() != "")
+        return is_due and not self.state.is_validated
+
+    def _limit(self) -> str:
+        """The limit that is reached, or an empty text."""
+        if self.state.step >= self.settings.max_steps:
+            return "max_steps"
+        if self.settings.max_epochs and self.state.next_place.epoch >= self.settings.max_epochs:
+            return "max_epochs"
+        return ""
+
+    def _end(self) -> str:
+        """Why it is time to end, or an empty text."""
+        if self.settings.patience and self.state.best.num_stale >= self.settings.patience:
+            return "patience"
+        return self._limit()
+
+    def _expected_steps(self) -> int:
+        """The most updates that there can be."""
+        steps = self.settings.max_steps
+        return min(steps, self.settings.max_epochs * self.plan.updates_per_epoch) if self.settings.max_epochs else steps
+
+    def _save_or_stop(self) -> None:
+        """Saves the state if the last save is long ago, or if the process is to stop."""
+        self._stop_if_asked()
+        if time.monotonic() - self._last_save >= self.runtime.checkpoint_every_seconds:
+            self._save()
+
+    def _stop_if_asked(self) -> None:
+        """Saves the state and gives up if the process was asked to stop."""
+        if self.stop.signal is None:
+            return
+        self._save()
+        raise Interrupted(
+            f"training stopped after step {self.state.step} by {self.stop.signal.name}; its state is saved, "
+            "and the same command goes on from there",
+            self.stop.exit_code,
+        )
+
+    def _save(self) -> None:
+        """Stores a checkpoint, the curves before it."""
+        tensors = {f"{WEIGHTS}{name}": value for name, value in self.model.state_dict().items()}
+        moments = optimizer_tensors(self.updater.optimizer, self.model)
+        tensors |= {f"{OPTIMIZER}{name}": value for name, value in moments.items()}
+        with self._stopped_clock():
+            self.store.save(self.state, tensors, self.curves.flush())
+        self._last_save = time.monotonic()
+
+    @contextmanager
+    def _stopped_clock(self) -> Iterator[None]:
+        """Keeps what is no update out of the tokens a second."""
+        started = time.monotonic()
+        yield
+        self._last_log += time.monotonic() - started

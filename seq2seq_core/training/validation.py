@@ -1,0 +1,115 @@
+"""Validation: the loss of dev, and a score of its greedily decoded sources."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from seq2seq_core.batching.batch import collate, collate_sources
+from seq2seq_core.batching.dataset import TokenizedDataset
+from seq2seq_core.batching.sampler import TokenBucketSampler
+from seq2seq_core.config.train import TrainSection
+from seq2seq_core.decoding.greedy import decode
+from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.evaluation.metrics import score
+from seq2seq_core.modeling.seq2seq import Seq2Seq
+from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.training.objective import likelihood_sums
+from seq2seq_core.training.placement import Placement
+
+ALWAYS_SCORED = ("exact_match", "chrf")
+"""Scores that go to the curves whatever the dev metric is."""
+SCORE_BESIDE_LOSS = "chrf"
+"""The dev score where the dev metric is the loss."""
+DECODED_TOGETHER = 64
+"""Sources decoded in one batch."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The result of a validation.
+
+    Attributes:
+        loss: negative log-likelihood a target token, in nats, without label smoothing.
+        scores: of the decoded sources, by metric; empty where none are decoded.
+    """
+
+    loss: float
+    scores: dict[str, float]
+
+
+class Validator:
+    """Validates a model on dev.
+
+    Args:
+        dev: the pairs.
+        references: the texts of the first targets of dev: those that are decoded.
+        target_tokenizer: turns decoded ids into text.
+        settings: of the section ``train``.
+        placement: device and precision.
+    """
+
+    def __init__(
+        self,
+        dev: TokenizedDataset,
+        references: list[str],
+        target_tokenizer: SubwordModel,
+        settings: TrainSection,
+        placement: Placement,
+    ) -> None:
+        self.dev, self.references, self.target_tokenizer, self.placement = dev, references, target_tokenizer, placement
+        self.batches = TokenBucketSampler(dev, settings.batch_tokens, settings.seed).in_order()
+        wanted = (*ALWAYS_SCORED, settings.dev_metric)
+        self.metrics = tuple(dict.fromkeys(metric for metric in wanted if metric != "loss"))
+
+    @torch.no_grad()
+    def validate(self, model: Seq2Seq, between_batches: Callable[[], None]) -> Validation:
+        """The loss and the scores of a model.
+
+        Args:
+            model: on the placement's device; is in evaluation mode afterwards.
+            between_batches: called before each batch; may raise to give up.
+        """
+        model.eval()
+        total, target_tokens = 0.0, 0
+        for indices in self.batches:
+            between_batches()
+            batch = collate(self.dev, indices).to(self.placement.device)
+            with self.placement.autocast():
+                logits_BTV = model(batch.source, batch.target_in_BT)
+            total += float(likelihood_sums(logits_BTV, batch.target_out_BT, 0.0).negative_log_likelihood)
+            target_tokens += batch.num_target_tokens
+        scores = score(self._decode(model, between_batches), self.references, self.metrics) if self.references else {}
+        return Validation(total / target_tokens, scores)
+
+    def _decode(self, model: Seq2Seq, between_batches: Callable[[], None]) -> list[str]:
+        """Greedy hypotheses of the first dev sources, in order; decoded by rising length."""
+        order = np.argsort(self.dev.source_lengths[: len(self.references)], kind="stable")
+        texts = [""] * len(order)
+        for first in range(0, len(order), DECODED_TOGETHER):
+            between_batches()
+            indices = order[first : first + DECODED_TOGETHER]
+            source = collate_sources([self.dev.source(int(index)) for index in indices]).to(self.placement.device)
+            with self.placement.autocast():
+                hypotheses = decode(model, source, DecodingOptions(beam_size=1))
+            decoded = self.target_tokenizer.decode([best[0].ids for best in hypotheses])
+            for index, text in zip(indices, decoded, strict=True):
+                texts[int(index)] = text
+        return texts
+
+
+def read_references(folder: Path, num_sentences: int) -> list[str]:
+    """The texts of the first targets of dev.
+
+    Args:
+        folder: what ``s2s tokenize`` wrote.
+        num_sentences: at most this many.
+    """
+    with (folder / "dev.jsonl").open(encoding="utf-8") as file:
+        return [json.loads(line)["target"] for line in islice(file, num_sentences)]

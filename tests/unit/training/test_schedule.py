@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from seq2seq_core.config.train import TrainSection
+from seq2seq_core.training.schedule import learning_rate
+
+
+def rates(*steps: int, **settings: Any) -> list[float]:
+    section = TrainSection.model_validate({"learning_rate": 0.8, "warmup_steps": 4, "max_steps": 11} | settings)
+    return [learning_rate(step, section) for step in steps]
+
+
+@pytest.mark.parametrize("schedule", ["constant", "inverse_sqrt", "linear", "cosine"])
+def test_every_schedule_warms_up_in_equal_steps_to_its_peak(schedule: str) -> None:
+    assert rates(1, 2, 3, 4, schedule=schedule) == pytest.approx([0.2, 0.4, 0.6, 0.8])
+
+
+@pytest.mark.parametrize("schedule", ["constant", "inverse_sqrt", "linear", "cosine"])
+def test_without_warm_up_the_first_step_has_the_full_rate(schedule: str) -> None:
+    expected = {"linear": 0.8 * 11 / 12, "cosine": 0.4 * (1 + math.cos(math.pi / 12))}.get(schedule, 0.8)
+    assert rates(1, schedule=schedule, warmup_steps=0) == pytest.approx([expected])
+
+
+def test_a_constant_rate_stays() -> None:
+    assert rates(5, 11, schedule="constant") == [0.8, 0.8]
+
+
+def test_the_inverse_square_root_halves_at_four_times_the_warm_up() -> None:
+    assert rates(16, 64, schedule="inverse_sqrt") == pytest.approx([0.4, 0.2])
+
+
+def test_a_linear_rate_falls_in_equal_steps_and_would_be_zero_after_the_last() -> None:
+    assert rates(5, 8, 11, 12, schedule="linear") == pytest.approx([0.7, 0.4, 0.1, 0.0])
+
+
+def test_a_cosine_rate_is_half_way_down_in_the_middle_and_would_be_zero_after_the_last() -> None:
+    assert rates(6, 8, 12, schedule="cosine") == pytest.approx([0.4 * (1 + math.cos(math.pi / 4)), 0.4, 0.0])

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from seq2seq_core.batching.batch import Batch, Source
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.train import TrainSection
+from seq2seq_core.errors import UserError
+from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.training.placement import Placement
+from seq2seq_core.training.update import Updater
+
+V = 9
+
+
+def make_updater(seed: int, architecture: str = "gru", dropout: float = 0.0, is_bfloat16: bool = False, **train: Any) -> Updater:
+    torch.manual_seed(seed)
+    section = ModelSection.model_validate({"architecture": architecture, "width": 8, "heads": 2, "dropout": dropout})
+    model = build_model(section, V, V, joint=False)
+    return Updater(model, TrainSection.model_validate(train), Placement(torch.device("cpu"), is_bfloat16))
+
+
+def make_pairs() -> list[tuple[list[int], list[int]]]:
+    return [([4 + row % 5] * (2 + row % 3), [4 + (row * 3) % 5] * (1 + row % 4)) for row in range(8)]
+
+
+def make_batch(pairs: list[tuple[list[int], list[int]]]) -> Batch:
+    def pad(rows: list[list[int]]) -> torch.Tensor:
+        return torch.tensor([row + [0] * (max(map(len, rows)) - len(row)) for row in rows])
+
+    sources, targets = [source for source, _ in pairs], [target for _, target in pairs]
+    return Batch(
+        source=Source(pad(sources), torch.tensor([len(source) for source in sources])),
+        target_in_BT=pad([[2, *target[:-1]] for target in targets]),
+        target_out_BT=pad(targets),
+        target_lengths_B=torch.tensor([len(target) for target in targets]),
+        num_target_tokens=sum(map(len, targets)),
+        indices=np.arange(len(pairs)),
+    )
+
+
+def weights(model: Seq2Seq) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+@pytest.mark.parametrize("architecture", ["gru", "lstm", "transformer"])
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
+def test_one_batch_of_eight_equals_four_accumulated_batches_of_two(
+    fresh_seed: int, architecture: str, label_smoothing: float
+) -> None:
+    pairs = make_pairs()
+    whole, parts = (make_updater(fresh_seed, architecture, label_smoothing=label_smoothing) for _ in range(2))
+    for step in (1, 2, 3):
+        one = whole.apply([make_batch(pairs)], step, seed=0)
+        four = parts.apply([make_batch(pairs[first : first + 2]) for first in range(0, 8, 2)], step, seed=0)
+        assert one.gradient_norm == pytest.approx(four.gradient_norm, rel=1e-4)
+        assert one.negative_log_likelihood == pytest.approx(four.negative_log_likelihood, rel=1e-5)
+        assert (one.target_tokens, one.tokens) == (four.target_tokens, four.tokens)
+    # Logits, not weights: the bias of attention keys has a gradient of pure rounding noise, which Adam blows up, to no effect.
+    batch = make_batch(pairs)
+    logits = [updater.model.eval()(batch.source, batch.target_in_BT) for updater in (whole, parts)]
+    assert torch.allclose(logits[0], logits[1], atol=1e-4)
+
+
+def test_tokens_are_counted_without_padding(fresh_seed: int) -> None:
+    pairs = [([4, 5, 6], [7, 8]), ([4], [5])]
+    result = make_updater(fresh_seed).apply([make_batch(pairs)], 1, seed=0)
+    assert (result.target_tokens, result.tokens) == (3, 7)
+
+
+def test_dropout_depends_on_the_seed_of_the_update_alone(fresh_seed: int) -> None:
+    results = []
+    for seed in (5, 5, 6):
+        updater = make_updater(fresh_seed, dropout=0.5)
+        torch.rand(int(torch.randint(1, 100, ())))  # whatever the stream has been used for
+        results.append(updater.apply([make_batch(make_pairs())], 1, seed).negative_log_likelihood)
+    assert results[0] == results[1]
+    assert results[0] != results[2]
+
+
+def test_the_gradient_is_clipped_to_the_given_norm(fresh_seed: int) -> None:
+    updater = make_updater(fresh_seed, gradient_clip_norm=0.01)
+    result = updater.apply([make_batch(make_pairs())], 1, seed=0)
+    clipped = torch.cat([parameter.grad.flatten() for parameter in updater.model.parameters() if parameter.grad is not None]).norm()
+    assert result.gradient_norm > 0.02
+    assert float(clipped) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_a_clip_norm_of_zero_leaves_the_gradient_alone(fresh_seed: int) -> None:
+    updater = make_updater(fresh_seed, gradient_clip_norm=0.0)
+    result = updater.apply([make_batch(make_pairs())], 1, seed=0)
+    norm = torch.cat([parameter.grad.flatten() for parameter in updater.model.parameters() if parameter.grad is not None]).norm()
+    assert float(norm) == pytest.approx(result.gradient_norm, rel=1e-4)
+
+
+def test_the_rate_of_the_schedule_is_the_optimisers(fresh_seed: int) -> None:
+    updater = make_updater(fresh_seed, learning_rate=0.5, warmup_steps=10, schedule="constant")
+    assert updater.apply([make_batch(make_pairs())], 3, seed=0).learning_rate == pytest.approx(0.15)
+    assert [group["lr"] for group in updater.optimizer.param_groups] == pytest.approx([0.15, 0.15])
+
+
+@pytest.mark.parametrize(
+    ("is_bfloat16", "advice"),
+    [
+        (False, "a lower train.learning_rate, more train.warmup_steps, a train.gradient_clip_norm such as 1.0"),
+        (
+            True,
+            "a lower train.learning_rate, more train.warmup_steps, a train.gradient_clip_norm such as 1.0, "
+            "runtime.precision: float32",
+        ),
+    ],
+)
+def test_a_loss_that_is_no_number_stops_before_the_weights_change(fresh_seed: int, is_bfloat16: bool, advice: str) -> None:
+    updater = make_updater(fresh_seed, is_bfloat16=is_bfloat16)
+    with torch.no_grad():
+        updater.model.output.bias[5] = float("nan")
+    before = weights(updater.model)
+    message = f"step 41: the loss is nan, expected a finite number; try {advice}"
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
+        updater.apply([make_batch(make_pairs())], 41, seed=0)
+    assert torch.equal(weights(updater.model).nan_to_num(), before.nan_to_num())
+
+
+def test_a_gradient_that_is_infinite_stops_before_the_weights_change(fresh_seed: int) -> None:
+    updater = make_updater(fresh_seed)
+    updater.model.output.bias.register_hook(lambda gradient: gradient * float("inf"))  # type: ignore[no-untyped-call]
+    before = weights(updater.model)
+    with pytest.raises(UserError, match=r"^step 7: the gradient norm is (inf|nan), expected a finite number; try a lower"):
+        updater.apply([make_batch(make_pairs())], 7, seed=0)
+    assert torch.equal(weights(updater.model), before)
+
+
+def test_a_full_gpu_is_explained(fresh_seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    updater = make_updater(fresh_seed, batch_tokens=5000)
+
+    def fill_memory(*arguments: object) -> None:
+        raise torch.cuda.OutOfMemoryError
+
+    monkeypatch.setattr(updater.model, "forward", fill_memory)
+    message = (
+        "train.batch_tokens: the GPU's memory is full at step 3; expected at most what fits, got 5000 "
+        "(halve it and double train.accumulation for the same updates)"
+    )
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
+        updater.apply([make_batch(make_pairs())], 3, seed=0)

@@ -1,0 +1,1 @@
+"""Metrics, baselines, slices and the evaluator."""

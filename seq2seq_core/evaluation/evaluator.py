@@ -1,0 +1,228 @@
+"""Decodes the test set and scores it: the model by beam search and by greedy decoding, baselines beside it, and parts of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from seq2seq_core.config.evaluate import EvaluateSection
+from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.decoding.predictor import Prediction
+from seq2seq_core.errors import UserError
+from seq2seq_core.evaluation.baselines import COPY_SOURCE, MEMORISE_ELSE_COPY, copy_source, memorise_else_copy
+from seq2seq_core.evaluation.metrics import edit_distance, score
+from seq2seq_core.evaluation.slices import SOURCE_LENGTH, Slice, group_rare, length_buckets, score_slices
+
+SOURCE, TARGET = "source", "target"
+BATCHES_A_CALL = 16
+"""Batches handed to the predictor at once: enough to sort by length in, few enough to show progress."""
+
+
+class TextPredictor(Protocol):
+    """An engine that turns texts into texts, such as :class:`~seq2seq_core.decoding.predictor.Predictor`."""
+
+    def predict(self, sources: Sequence[str], options: DecodingOptions, batch_sentences: int) -> list[Prediction]:
+        """The prediction of each source, in order."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The test set as one search decoded it.
+
+    Attributes:
+        texts: the best hypothesis of each source.
+        scores: what the search ranked each by.
+        seconds: how long it took.
+    """
+
+    texts: list[str]
+    scores: list[float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Example:
+    """One test pair and what became of it.
+
+    Attributes:
+        row: its 1-based place in the test set.
+        source: the source.
+        reference: the target that was asked for.
+        hypothesis: of beam search.
+        greedy: of greedy decoding.
+        score: what beam search ranked the hypothesis by.
+        edits: fewest edits, in characters, from the hypothesis to the reference.
+        columns: the corpus's other columns.
+    """
+
+    row: int
+    source: str
+    reference: str
+    hypothesis: str
+    greedy: str
+    score: float
+    edits: int
+    columns: dict[str, str]
+
+    @property
+    def character_error_rate(self) -> float:
+        """Edits a character of the reference."""
+        return self.edits / max(1, len(self.reference))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that is known of a model on a test set.
+
+    Attributes:
+        test: scores of beam search, by metric.
+        greedy: scores of greedy decoding, by metric.
+        baselines: scores by baseline and metric.
+        slices: scores of parts of the test set.
+        examples: every pair, in order.
+        sentences_per_second: of beam search and of greedy decoding, by name; differs from run to run.
+    """
+
+    test: dict[str, float]
+    greedy: dict[str, float]
+    baselines: dict[str, dict[str, float]]
+    slices: list[Slice]
+    examples: list[Example]
+    sentences_per_second: dict[str, float]
+
+    def worst(self, limit: int) -> list[Example]:
+        """The examples with most edits a character of the reference, the least likely first among equals; no faultless one.
+
+        Args:
+            limit: most examples.
+        """
+        wrong = [example for example in self.examples if example.edits]
+        return sorted(wrong, key=lambda example: (-example.character_error_rate, example.score, example.row))[:limit]
+
+
+def evaluate(
+    pairs: Sequence[dict[str, str]],
+    train: Iterable[tuple[str, str]],
+    predictor: TextPredictor,
+    settings: EvaluateSection,
+    on_progress: Callable[[int, str], None] = lambda _, __: None,
+) -> Evaluation:
+    """A model's scores on a test set, and where it fails.
+
+    Args:
+        pairs: the test set: ``source``, ``target`` and other columns; at least one pair.
+        train: sources and targets of train, for the baseline that memorises; read once.
+        predictor: the model.
+        settings: of the search and the scores.
+        on_progress: called with the number of sentences decoded, of twice the test set, and the search's name.
+
+    Raises:
+        UserError: a column to slice by is not there.
+    """
+    check_columns(pairs, settings.slice_columns)
+    sources, references = [pair[SOURCE] for pair in pairs], [pair[TARGET] for pair in pairs]
+    beam = decode_texts(
+        predictor, sources, make_options(settings), settings.batch_sentences, lambda done: on_progress(done, "beam")
+    )
+    greedy = beam
+    if settings.beam_size > 1:
+        options = make_options(settings, beam_size=1)
+        greedy = decode_texts(
+            predictor, sources, options, settings.batch_sentences, lambda done: on_progress(len(pairs) + done, "greedy")
+        )
+    quick = [metric for metric in settings.metrics if metric != "ter"]
+    baselines = {COPY_SOURCE: copy_source(sources), MEMORISE_ELSE_COPY: memorise_else_copy(train, sources)}
+    return Evaluation(
+        test=score(beam.texts, references, settings.metrics, settings.bleu_tokenizer),
+        greedy=score(greedy.texts, references, settings.metrics, settings.bleu_tokenizer),
+        baselines={name: score(texts, references, quick, settings.bleu_tokenizer) for name, texts in baselines.items()},
+        slices=_score_all_slices(pairs, beam.texts, references, settings, quick),
+        examples=_make_examples(pairs, beam, greedy),
+        sentences_per_second={
+            name: len(pairs) / one.seconds for name, one in (("beam", beam), ("greedy", greedy)) if one.seconds > 0
+        },
+    )
+
+
+def make_options(settings: EvaluateSection, beam_size: int | None = None) -> DecodingOptions:
+    """The options of the search that the settings ask for.
+
+    Args:
+        settings: of the evaluation.
+        beam_size: in place of the settings' own.
+    """
+    return DecodingOptions(
+        beam_size=settings.beam_size if beam_size is None else beam_size,
+        length_penalty=settings.length_penalty,
+        max_length_ratio=settings.max_length_ratio,
+        max_length_offset=settings.max_length_offset,
+    )
+
+
+def decode_texts(
+    predictor: TextPredictor,
+    sources: Sequence[str],
+    options: DecodingOptions,
+    batch_sentences: int,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Decoded:
+    """The best hypothesis of each source, in order.
+
+    Args:
+        predictor: the model.
+        sources: texts.
+        options: of the search.
+        batch_sentences: sentences decoded together.
+        on_progress: called with the number of sentences decoded.
+    """
+    started, predictions, chunk = time.perf_counter(), [], batch_sentences * BATCHES_A_CALL
+    for start in range(0, len(sources), chunk):
+        predictions += predictor.predict(sources[start : start + chunk], options, batch_sentences)
+        on_progress(len(predictions))
+    return Decoded(
+        texts=[prediction.text for prediction in predictions],
+        scores=[prediction.score for prediction in predictions],
+        seconds=time.perf_counter() - started,
+    )
+
+
+def check_columns(pairs: Sequence[dict[str, str]], columns: Sequence[str]) -> None:
+    """Raises UserError for a column to slice by that the test set does not have.
+
+    Args:
+        pairs: the test set.
+        columns: to slice by.
+    """
+    known = {name: None for pair in pairs for name in pair}
+    if missing := [column for column in columns if column not in known]:
+        raise UserError(f"evaluate.slice_columns: must be columns of the test set ({', '.join(known)}), got {', '.join(missing)}")
+
+
+def _score_all_slices(
+    pairs: Sequence[dict[str, str]], hypotheses: list[str], references: list[str], settings: EvaluateSection, metrics: Sequence[str]
+) -> list[Slice]:
+    parts = {SOURCE_LENGTH: length_buckets([pair[SOURCE] for pair in pairs])}
+    parts |= {column: group_rare([pair.get(column, "") for pair in pairs]) for column in settings.slice_columns}
+    return [
+        part
+        for column, values in parts.items()
+        for part in score_slices(column, values, hypotheses, references, metrics, settings.bleu_tokenizer)
+    ]
+
+
+def _make_examples(pairs: Sequence[dict[str, str]], beam: Decoded, greedy: Decoded) -> list[Example]:
+    return [
+        Example(
+            row=place + 1,
+            source=pair[SOURCE],
+            reference=pair[TARGET],
+            hypothesis=beam.texts[place],
+            greedy=greedy.texts[place],
+            score=beam.scores[place],
+            edits=edit_distance(pair[TARGET], beam.texts[place]),
+            columns={name: value for name, value in pair.items() if name not in (SOURCE, TARGET)},
+        )
+        for place, pair in enumerate(pairs)
+    ]

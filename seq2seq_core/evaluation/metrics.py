@@ -1,0 +1,134 @@
+"""Scores of hypotheses against references.
+
+``exact_match``, ``cer`` and ``wer`` are fractions; ``bleu``, ``chrf`` and ``ter`` are sacreBLEU's, on its scale of 0 to 100. For
+transliteration and grapheme-to-phoneme conversion the literature's "word error rate" is the share of words with any fault, which is
+1 - ``exact_match`` here; ``wer`` is over the white-space-separated symbols of a target (words, phones). TER tries shifts of phrases
+and takes seconds for a few long segments: ask for it where it is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from sacrebleu.metrics.base import Metric
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
+
+METRICS = ("exact_match", "bleu", "chrf", "ter", "cer", "wer")
+
+HIGHER_IS_BETTER: dict[str, bool] = {
+    "exact_match": True,
+    "bleu": True,
+    "chrf": True,
+    "ter": False,
+    "cer": False,
+    "wer": False,
+    "loss": False,
+}
+"""Which way is up, for each metric and for the loss that training also goes by."""
+
+Symbol = TypeVar("Symbol", bound=Hashable)
+
+
+def score(
+    hypotheses: Sequence[str], references: Sequence[str], metrics: Sequence[str] = METRICS, bleu_tokenizer: str = "13a"
+) -> dict[str, float]:
+    """The scores of a whole test set, by metric, in the order asked for.
+
+    Args:
+        hypotheses: decoded texts; at least one.
+        references: one for each hypothesis, in the same order.
+        metrics: names from ``METRICS``.
+        bleu_tokenizer: sacreBLEU's ``--tokenize``; only BLEU uses it.
+
+    Raises:
+        ValueError: no hypothesis, not as many references, or an unknown metric.
+    """
+    if len(hypotheses) != len(references) or not hypotheses:
+        raise ValueError(f"expected at least one hypothesis and as many references, got {len(hypotheses)} and {len(references)}")
+    scorers = _scorers(bleu_tokenizer)
+    if unknown := [metric for metric in metrics if metric not in scorers]:
+        raise ValueError(f"unknown metric {unknown[0]!r}, expected one of {', '.join(METRICS)}")
+    return {metric: scorers[metric](hypotheses, references) for metric in metrics}
+
+
+def signatures(metrics: Sequence[str] = METRICS, bleu_tokenizer: str = "13a") -> dict[str, str]:
+    """What must be stated with each of sacreBLEU's scores (Post 2018), by metric; the other metrics have none.
+
+    Args:
+        metrics: names from ``METRICS``.
+        bleu_tokenizer: sacreBLEU's ``--tokenize``.
+    """
+    found = {}
+    for name, metric in _sacrebleu_metrics(bleu_tokenizer).items():
+        if name in metrics:
+            metric.corpus_score(["a"], [["a"]])  # a signature names the number of references, known after scoring
+            found[name] = str(metric.get_signature())
+    return found
+
+
+def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> float:
+    """The share of hypotheses that equal their reference, code point by code point."""
+    return sum(map(str.__eq__, hypotheses, references)) / len(references)
+
+
+def character_error_rate(hypotheses: Sequence[str], references: Sequence[str]) -> float:
+    """Edits over all pairs, divided by the code points of all references; above 1 where hypotheses are much too long."""
+    return _error_rate(list(zip(hypotheses, references, strict=True)))
+
+
+def word_error_rate(hypotheses: Sequence[str], references: Sequence[str]) -> float:
+    """Edits of white-space-separated symbols over all pairs, divided by the symbols of all references."""
+    return _error_rate(
+        [(hypothesis.split(), reference.split()) for hypothesis, reference in zip(hypotheses, references, strict=True)]
+    )
+
+
+def edit_distance(first: Sequence[Symbol], second: Sequence[Symbol]) -> int:
+    """The fewest insertions, deletions and substitutions that turn one sequence into the other (Levenshtein 1966).
+
+    A column of the dynamic programme is held as the bits of two integers: where a cell is one more, and where it is one less, than
+    the cell above it (Myers 1999, in the form of Hyyrö 2003, figure 3). Python's integers have as many bits as it takes.
+
+    Args:
+        first: code points or symbols.
+        second: code points or symbols.
+    """
+    if not first:
+        return len(second)
+    places: dict[Symbol, int] = {}
+    for place, symbol in enumerate(first):
+        places[symbol] = places.get(symbol, 0) | 1 << place
+    all_bits, last_bit, distance = (1 << len(first)) - 1, 1 << len(first) - 1, len(first)
+    more, less = all_bits, 0
+    for symbol in second:
+        equal = places.get(symbol, 0)
+        same_diagonal = ((((equal & more) + more) ^ more) | equal | less) & all_bits
+        row_more, row_less = less | (all_bits & ~(same_diagonal | more)), same_diagonal & more
+        distance += bool(row_more & last_bit) - bool(row_less & last_bit)
+        row_more, row_less = row_more << 1 | 1, row_less << 1
+        more, less = (row_less | ~(same_diagonal | row_more)) & all_bits, row_more & same_diagonal & all_bits
+    return distance
+
+
+def _error_rate(pairs: Sequence[tuple[Sequence[Hashable], Sequence[Hashable]]]) -> float:
+    """Edits a reference symbol, over all (hypothesis, reference); with no reference symbol at all, the edits themselves."""
+    edits = sum(edit_distance(reference, hypothesis) for hypothesis, reference in pairs)
+    return edits / max(1, sum(len(reference) for _, reference in pairs))
+
+
+def _sacrebleu_metrics(bleu_tokenizer: str) -> dict[str, Metric]:
+    # force: no advice on standard error about test sets that are tokenised, which ours may be on purpose.
+    return {"bleu": BLEU(tokenize=bleu_tokenizer, force=True), "chrf": CHRF(), "ter": TER()}
+
+
+def _scorers(bleu_tokenizer: str) -> dict[str, Callable[[Sequence[str], Sequence[str]], float]]:
+    library = {name: partial(_library_score, metric) for name, metric in _sacrebleu_metrics(bleu_tokenizer).items()}
+    return {"exact_match": exact_match, "cer": character_error_rate, "wer": word_error_rate, **library}
+
+
+def _library_score(metric: Metric, hypotheses: Sequence[str], references: Sequence[str]) -> float:
+    return float(metric.corpus_score(hypotheses, [references]).score)

@@ -1,0 +1,98 @@
+"""Scores of parts of the test set: by the length of the source and by the values of a column."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seq2seq_core.evaluation.metrics import score
+
+MAX_VALUES = 50
+OTHER = "(other)"
+EMPTY = "(empty)"
+SOURCE_LENGTH = "source_characters"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The scores of one part.
+
+    Attributes:
+        column: what the test set was parted by.
+        value: which part.
+        count: its pairs.
+        scores: by metric.
+    """
+
+    column: str
+    value: str
+    count: int
+    scores: dict[str, float]
+
+
+def score_slices(
+    column: str,
+    values: Sequence[str],
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    metrics: Sequence[str],
+    bleu_tokenizer: str = "13a",
+) -> list[Slice]:
+    """The scores of each part: ranges of lengths by their start, others by name, ``(other)`` last.
+
+    Args:
+        column: the name of what the values are.
+        values: one for each pair; pairs with the same one are a part.
+        hypotheses: one for each pair.
+        references: one for each pair.
+        metrics: see :func:`~seq2seq_core.evaluation.metrics.score`.
+        bleu_tokenizer: see :func:`~seq2seq_core.evaluation.metrics.score`.
+    """
+    places: dict[str, list[int]] = {value: [] for value in dict.fromkeys(values)}
+    for place, value in enumerate(values):
+        places[value].append(place)
+    return [
+        Slice(
+            column=column,
+            value=value,
+            count=len(part),
+            scores=score([hypotheses[place] for place in part], [references[place] for place in part], metrics, bleu_tokenizer),
+        )
+        for value, part in sorted(places.items(), key=lambda item: _sort_key(item[0]))
+    ]
+
+
+def group_rare(values: Sequence[str], max_values: int = MAX_VALUES) -> list[str]:
+    """The values, all but the commonest ones (the first by name among equals) replaced by ``(other)``, empty ones by ``(empty)``.
+
+    Args:
+        values: one for each pair.
+        max_values: how many are kept.
+    """
+    named = [value or EMPTY for value in values]
+    ranked = sorted(Counter(named).items(), key=lambda item: (-item[1], item[0]))
+    kept = {value for value, _ in ranked[:max_values]}
+    return [value if value in kept else OTHER for value in named]
+
+
+def length_buckets(sources: Sequence[str]) -> list[str]:
+    """For each source the range of lengths that it falls in, such as ``8-15``: the quarters of this test set, in characters.
+
+    Args:
+        sources: of the test set; at least one.
+    """
+    lengths = [len(source) for source in sources]
+    ranked = sorted(lengths)
+    ends = sorted(
+        {ranked[(len(ranked) * quarter - 1) // 4] for quarter in (1, 2, 3, 4) if len(ranked) * quarter >= 4} | {ranked[-1]}
+    )
+    starts = [ranked[0], *(end + 1 for end in ends[:-1])]
+    names = [f"{start}-{end}" if start != end else f"{end}" for start, end in zip(starts, ends, strict=True)]
+    return [next(name for name, end in zip(names, ends, strict=True) if length <= end) for length in lengths]
+
+
+def _sort_key(value: str) -> tuple[bool, int, str]:
+    """Names of length ranges by their start, others by name, ``(other)`` last."""
+    start = value.partition("-")[0]
+    return value == OTHER, int(start) if start.isdecimal() else 0, value

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from seq2seq_core.config.evaluate import EvaluateSection
+from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.decoding.predictor import Prediction, TextHypothesis
+from seq2seq_core.errors import UserError
+from seq2seq_core.evaluation.evaluator import Evaluation, evaluate
+
+PAIRS = [
+    {"source": "a", "target": "A", "language": "de"},
+    {"source": "bb", "target": "BB", "language": "de"},
+    {"source": "ccc", "target": "CCC", "language": "en"},
+    {"source": "dddd", "target": "DDDD", "language": ""},
+]
+
+
+class UpperCase:
+    """Knows the answer, but for ``ccc``; greedy decoding also fails on ``dddd``."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, int, int]] = []
+
+    def predict(self, sources: Sequence[str], options: DecodingOptions, batch_sentences: int) -> list[Prediction]:
+        self.calls.append((len(sources), options.beam_size, batch_sentences))
+        wrong = {"ccc"} if options.beam_size > 1 else {"ccc", "dddd"}
+        texts = [source if source in wrong else source.upper() for source in sources]
+        return [Prediction((TextHypothesis(text, -float(len(text)), 0.0),)) for text in texts]
+
+
+def run(predictor: UpperCase | None = None, pairs: list[dict[str, str]] | None = None, **values: object) -> Evaluation:
+    settings = EvaluateSection.model_validate({"slice_columns": ["language"], **values})
+    train = [("a", "A"), ("a", "x"), ("a", "A")]
+    return evaluate(PAIRS if pairs is None else pairs, train, predictor or UpperCase(), settings)
+
+
+def test_the_model_is_scored_by_both_searches_beside_the_baselines() -> None:
+    evaluation = run()
+    assert evaluation.test["exact_match"] == 0.75
+    assert evaluation.greedy["exact_match"] == 0.5
+    assert evaluation.baselines["copy_source"]["exact_match"] == 0.0
+    assert evaluation.baselines["memorise_else_copy"]["exact_match"] == 0.25
+    assert list(evaluation.test) == ["exact_match", "bleu", "chrf", "ter", "cer", "wer"]
+    assert "ter" not in evaluation.baselines["copy_source"]
+
+
+def test_parts_are_by_length_and_by_the_columns_asked_for() -> None:
+    parts = {(part.column, part.value): part for part in run().slices}
+    assert parts["language", "de"].scores["exact_match"] == 1.0
+    assert parts["language", "en"].scores["exact_match"] == 0.0
+    assert parts["language", "(empty)"].count == 1
+    assert sum(part.count for (column, _), part in parts.items() if column == "source_characters") == 4
+
+
+def test_the_searches_are_those_of_the_settings() -> None:
+    predictor = UpperCase()
+    run(predictor, beam_size=7, batch_sentences=9)
+    assert predictor.calls == [(4, 7, 9), (4, 1, 9)]
+
+
+def test_a_beam_of_one_is_decoded_once() -> None:
+    predictor = UpperCase()
+    evaluation = run(predictor, beam_size=1)
+    assert predictor.calls == [(4, 1, 64)]
+    assert evaluation.test == evaluation.greedy
+
+
+def test_many_sentences_are_decoded_in_chunks_and_reported() -> None:
+    pairs, predictor, seen = [PAIRS[0]] * 40, UpperCase(), []
+    settings = EvaluateSection(batch_sentences=1)
+    evaluate(pairs, [], predictor, settings, lambda done, search: seen.append((done, search)))
+    assert [size for size, _, _ in predictor.calls] == [16, 16, 8, 16, 16, 8]
+    assert seen == [(16, "beam"), (32, "beam"), (40, "beam"), (56, "greedy"), (72, "greedy"), (80, "greedy")]
+
+
+def test_the_worst_examples_are_the_wrong_ones_by_error_rate_and_score() -> None:
+    class Copy(UpperCase):
+        def predict(self, sources: Sequence[str], options: DecodingOptions, batch_sentences: int) -> list[Prediction]:
+            texts = {"a": "A", "bb": "bB", "ccc": "ccc", "dddd": "dddd"}
+            return [Prediction((TextHypothesis(texts[source], -float(len(source)), 0.0),)) for source in sources]
+
+    evaluation = run(Copy())
+    assert [(example.row, example.edits) for example in evaluation.worst(10)] == [(4, 4), (3, 3), (2, 1)]
+    assert [example.row for example in evaluation.worst(1)] == [4]
+    assert evaluation.worst(10)[2].character_error_rate == 0.5
+
+
+def test_a_column_that_is_not_there_is_refused_before_anything_is_decoded() -> None:
+    predictor = UpperCase()
+    with pytest.raises(UserError) as caught:
+        run(predictor, slice_columns=["language", "region"])
+    assert str(caught.value) == "evaluate.slice_columns: must be columns of the test set (source, target, language), got region"
+    assert predictor.calls == []
+
+
+def test_settings_named_twice_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"metrics must be different from one another, got \['bleu', 'bleu'\]"):
+        EvaluateSection.model_validate({"metrics": ["bleu", "bleu"]})

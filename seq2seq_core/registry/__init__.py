@@ -1,0 +1,1 @@
+"""Registration of bundles in the MLflow registry and promotion."""

@@ -1,0 +1,78 @@
+"""Fetches the bundles of registered versions."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seq2seq_core import atomic
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.errors import BundleError, UserError
+from seq2seq_core.registry.packaging import BUNDLE_PATH
+from seq2seq_core.registry.versions import DIGEST_TAG, find_version
+from seq2seq_core.tracking.store import displayed_uri, store_errors
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+LOGGER = logging.getLogger(__name__)
+
+
+def fetch_bundle(reference: str, paths: Paths) -> Path:
+    """The folder of a bundle, downloaded (once a version) where it is a registered one.
+
+    Args:
+        reference: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``, or a bundle's folder.
+        paths: the workspace, whose registry is meant and in whose work folder the download is kept.
+
+    Raises:
+        UserError: no such folder, model, alias or version, or a reference of another form.
+        BundleError: the version holds no bundle, or another one than its tag says.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    if not reference.startswith("models:"):
+        folder = Path(reference)
+        if not folder.is_dir():
+            raise UserError(f"{reference}: no such folder; expected a bundle's folder, models:/NAME@ALIAS or models:/NAME/VERSION")
+        return folder
+    return download_bundle(find_version(reference, paths), paths)
+
+
+def download_bundle(version: ModelVersion, paths: Paths) -> Path:
+    """The folder of a registered version's bundle, below the work folder; downloaded unless it is there already.
+
+    Args:
+        version: of the registry.
+        paths: the workspace.
+
+    Raises:
+        BundleError: the version holds no bundle, or another one than its tag says.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    label = f"version {version.version} of {version.name!r}"
+    expected = version.tags.get(DIGEST_TAG)
+    if expected is None:
+        raise BundleError(f"{label} has no tag {DIGEST_TAG!r}: it was not registered by `s2s register` and holds no bundle")
+    folder = paths.work / "bundles" / expected
+    if folder.is_dir() and bundle_digest(folder) == expected:
+        return folder
+    LOGGER.info("fetching %s from %s", label, displayed_uri(paths))
+    with store_errors(paths), atomic.new_folder(folder) as draft:
+        _download(version, draft)
+        if (found := bundle_digest(draft)) != expected:
+            raise BundleError(f"{label}: damaged or exchanged: the digest of its bundle is {found}, expected {expected}")
+    return folder
+
+
+def _download(version: ModelVersion, draft: Path) -> None:
+    """Fills a folder with the files of a version's bundle."""
+    from mlflow.artifacts import download_artifacts
+
+    uri = f"models:/{version.name}/{version.version}/{BUNDLE_PATH}"
+    local = Path(download_artifacts(artifact_uri=uri, dst_path=str(draft)))
+    for file in local.iterdir():
+        file.rename(draft / file.name)
+    for folder in sorted((path for path in draft.rglob("*") if path.is_dir()), reverse=True):
+        folder.rmdir()

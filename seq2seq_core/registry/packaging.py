@@ -1,0 +1,91 @@
+"""Turns a bundle into a logged MLflow model: code, signature, parameters, example and pinned requirements."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import seq2seq_core
+from seq2seq_core.config.evaluate import EvaluateSection
+from seq2seq_core.tracking.store import quiet_imports
+
+if TYPE_CHECKING:
+    from mlflow.entities import LoggedModel
+    from mlflow.models import ModelSignature
+    from mlflow.models.model import ModelInfo
+
+PACKAGE = Path(seq2seq_core.__file__).parent
+BUNDLE_PATH = "artifacts/bundle"
+"""Where the bundle lies inside a logged model."""
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "sentencepiece", "torch")
+
+
+def log_bundle(bundle: Path, model: LoggedModel, evaluate: EvaluateSection, example: str) -> ModelInfo:
+    """Fills a logged model with a bundle and all that is needed to serve it.
+
+    Args:
+        bundle: the bundle's folder.
+        model: still empty; names the run and the experiment that it belongs to.
+        evaluate: the decoding options that the bundle was evaluated with become its defaults.
+        example: a source, for the input example.
+    """
+    with quiet_imports():
+        import mlflow.pyfunc
+        import pandas as pd
+        from mlflow.models import Model
+
+    # Labels of the general type: MLflow compares pandas's own text labels with numbers, which pandas deprecates.
+    frame = pd.DataFrame([[example]], columns=pd.Index(["source"], dtype=object))
+    info: ModelInfo = Model.log(
+        artifact_path=None,
+        flavor=mlflow.pyfunc,
+        name=model.name,
+        model_id=model.model_id,
+        run_id=model.source_run_id,
+        python_model=str(PACKAGE / "serving" / "pyfunc_model.py"),
+        artifacts={"bundle": str(bundle)},
+        code_paths=[str(PACKAGE)],
+        model_config=decoding_defaults(evaluate),
+        signature=served_signature(evaluate),
+        input_example=(frame, {"beam_size": evaluate.beam_size}),
+        pip_requirements=pinned_requirements(),
+    )
+    return info
+
+
+def decoding_defaults(evaluate: EvaluateSection) -> dict[str, Any]:
+    """The decoding options of the evaluation, so that what is served is what was evaluated.
+
+    Args:
+        evaluate: section ``evaluate``.
+    """
+    names = ("beam_size", "length_penalty", "max_length_ratio", "max_length_offset")
+    return {name: getattr(evaluate, name) for name in names}
+
+
+def served_signature(evaluate: EvaluateSection) -> ModelSignature:
+    """What a request and its answer look like.
+
+    Args:
+        evaluate: the parameters' defaults.
+    """
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+
+    return ModelSignature(
+        inputs=Schema([ColSpec("string", "source")]),
+        outputs=Schema([ColSpec("string", "prediction"), ColSpec("double", "score")]),
+        params=ParamSchema(
+            [
+                ParamSpec("beam_size", "integer", evaluate.beam_size),
+                ParamSpec("length_penalty", "double", evaluate.length_penalty),
+                ParamSpec("max_length", "integer", 0),
+            ]
+        ),
+    )
+
+
+def pinned_requirements() -> list[str]:
+    """The packages that the served model imports, each at the installed version, without a build's local part such as ``+cpu``."""
+    return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in REQUIREMENTS]

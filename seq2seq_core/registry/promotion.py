@@ -1,0 +1,81 @@
+"""Whether a version becomes the champion: it has to beat the champion's score on the same test set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from seq2seq_core.config.register import RegisterSection
+from seq2seq_core.evaluation.metrics import HIGHER_IS_BETTER
+
+CHAMPION: Literal["champion"] = "champion"
+CHALLENGER: Literal["challenger"] = "challenger"
+ROUNDING = 1e-12
+"""So much less than the wanted gain still counts: 0.9 - 0.8 is a little less than 0.1 in floating point."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version that holds the alias when another one is registered.
+
+    Attributes:
+        version: its number.
+        score: on the present test set; None where it could not be scored there.
+        trouble: why not.
+    """
+
+    version: str
+    score: float | None
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The alias that a version gets, and why.
+
+    Attributes:
+        alias: ``champion`` or ``challenger``.
+        reason: one sentence with the figures.
+    """
+
+    alias: Literal["champion", "challenger"]
+    reason: str
+
+
+def decide(version: str, score: float, champion: Champion | None, gate: RegisterSection, test_limit: int = 0) -> Decision:
+    """The alias of a version.
+
+    Args:
+        version: its number.
+        score: its score by ``gate.metric`` on the present test set.
+        champion: the present holder of the alias, if any.
+        gate: the settings of promotion.
+        test_limit: rows of the test set that were scored; 0: all of them.
+    """
+    if champion is not None and champion.version == version:
+        return Decision(CHAMPION, "it is the champion already")
+    if math.isnan(score):
+        return Decision(CHALLENGER, f"{gate.metric} is not a number")
+    if test_limit:
+        return Decision(CHALLENGER, f"only the first {test_limit} rows of the test set were scored (evaluate.test_limit)")
+    direction = 1.0 if HIGHER_IS_BETTER[gate.metric] else -1.0
+    if gate.minimum_score is not None and (score - gate.minimum_score) * direction < 0:
+        bound = "at least" if direction > 0 else "at most"
+        return Decision(CHALLENGER, f"{gate.metric} {score:.6g} misses register.minimum_score ({bound} {gate.minimum_score:g})")
+    return _compare(score, champion, gate, direction)
+
+
+def _compare(score: float, champion: Champion | None, gate: RegisterSection, direction: float) -> Decision:
+    """The decision against the champion."""
+    if champion is None:
+        return Decision(CHAMPION, f"there was no champion; {gate.metric} {score:.6g}")
+    if champion.score is None:
+        return Decision(CHALLENGER, f"version {champion.version}, the champion, cannot be compared with: {champion.trouble}")
+    gain = (score - champion.score) * direction
+    figures = f"{gate.metric} {score:.6g} against {champion.score:.6g} of version {champion.version}"
+    if gain > 0 and gain >= gate.minimum_gain - ROUNDING:
+        return Decision(CHAMPION, f"better than the champion: {figures}")
+    if gain > 0:
+        return Decision(CHALLENGER, f"its gain is below register.minimum_gain ({gate.minimum_gain:g}): {figures}")
+    return Decision(CHALLENGER, f"no better than the champion: {figures}")

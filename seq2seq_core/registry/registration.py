@@ -1,0 +1,195 @@
+"""Puts a bundle into the registry, once, and gives the version its alias with the evidence for it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from seq2seq_core import __version__
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.bundle import bundle_digest, read_config
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.corpus.pairs import SOURCE, iterate_pairs
+from seq2seq_core.registry.packaging import log_bundle
+from seq2seq_core.registry.promotion import CHALLENGER, CHAMPION, Champion, decide
+from seq2seq_core.registry.receipts import Receipt
+from seq2seq_core.registry.scoring import TEST_DIGEST_TAG, read_test_scores, score_champion
+from seq2seq_core.registry.versions import DIGEST_TAG, find_digest, find_model, find_number
+from seq2seq_core.tokenization.manifest import file_digest
+from seq2seq_core.tracking.graph_run import experiment_id
+from seq2seq_core.tracking.lineage import git_state
+from seq2seq_core.tracking.session import active_run_id
+from seq2seq_core.tracking.store import connect, displayed_uri, exclusive, store_errors
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+LOGGER = logging.getLogger(__name__)
+RECEIPT_TAG = "receipt"
+_FOREIGN_CHARACTERS = re.compile(r"[^\w-]")
+_MODEL_DESCRIPTION = (
+    "Sequence-to-sequence model, retrained by seq2seq-flows. The alias `champion` is the version to serve; `challenger` is the last"
+    " version that did not beat it. Each version's tags hold the evidence."
+)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What the registration of a bundle led to.
+
+    Attributes:
+        receipt: the version and the decision.
+        scores: of the test set, by metric.
+        is_new: whether a version was created; the same bundle never makes a second one.
+    """
+
+    receipt: Receipt
+    scores: dict[str, float]
+    is_new: bool
+
+
+def register_bundle(settings: Settings, paths: Paths) -> Registration:
+    """Registers the workspace's bundle and decides on its alias.
+
+    Args:
+        settings: name the model and hold the gate.
+        paths: the bundle, its scores and its test set.
+
+    Raises:
+        BundleError: there is no bundle that can be read.
+        MissingInput: the evaluation's scores or the test set are missing.
+        UserError: the scores do not hold the metric.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    read_config(paths.bundle)
+    digest = bundle_digest(paths.bundle)
+    scores = read_test_scores(paths.metrics, settings.register_.metric)
+    example = next((pair[SOURCE] for pair in islice(iterate_pairs(paths.prepared_split("test")), 1)), "")
+    test_digest = file_digest(paths.prepared_split("test"))
+    client = connect(paths)
+    with store_errors(paths), exclusive(paths):  # or two registrations at once would both find no version
+        version = find_digest(client, settings.register_.model_name, digest)
+        is_new = version is None
+        if version is None:
+            version = _create_version(client, settings, paths, digest, example)
+        champion = _find_champion(client, settings.register_.model_name)
+    draft = _draft_receipt(version, digest, scores, test_digest, settings, paths)
+    earlier = _earlier_receipt(version, draft, champion)
+    if earlier is not None:
+        return Registration(earlier, scores, is_new)
+    receipt = _decide(draft, champion, settings, paths)
+    with store_errors(paths):
+        _record(client, receipt, scores)
+    return Registration(receipt, scores, is_new)
+
+
+def _create_version(client: MlflowClient, settings: Settings, paths: Paths, digest: str, example: str) -> ModelVersion:
+    """A new version that holds the bundle; it carries the digest from its first moment on, so that a kill costs nothing."""
+    name, run_id = settings.register_.model_name, active_run_id()
+    experiment = experiment_id(client, paths, settings)
+    tags = {DIGEST_TAG: digest, "s2s_version": __version__} | git_state(paths.root) | _training(client, experiment, digest)
+    clean_name = _FOREIGN_CHARACTERS.sub("_", name)
+    model = client.create_logged_model(experiment, name=clean_name, source_run_id=run_id, tags=tags)
+    LOGGER.info("logging the bundle to %s", displayed_uri(paths))
+    log_bundle(paths.bundle, model, settings.evaluate, example)
+    if find_model(client, name) is None:
+        client.create_registered_model(name, description=_MODEL_DESCRIPTION)
+    return client.create_model_version(name, f"models:/{model.model_id}", run_id=run_id, tags=tags, model_id=model.model_id)
+
+
+def _training(client: MlflowClient, experiment: str, digest: str) -> dict[str, str]:
+    """The tag ``train_run_id`` of the training that made a bundle; empty where DVC brought the bundle from elsewhere."""
+    runs = client.search_runs([experiment], f"tags.stage = 'train' and tags.{DIGEST_TAG} = '{digest}'", max_results=1)
+    return {"train_run_id": str(runs[0].info.run_id)} if runs else {}
+
+
+def _find_champion(client: MlflowClient, name: str) -> ModelVersion | None:
+    """The version that holds the alias ``champion``, or None."""
+    model = find_model(client, name)
+    number = model.aliases.get(CHAMPION) if model is not None else None
+    return find_number(client, name, str(number)) if number is not None else None
+
+
+def _draft_receipt(
+    version: ModelVersion, digest: str, scores: dict[str, float], test_digest: str, settings: Settings, paths: Paths
+) -> Receipt:
+    """The receipt of a version before its alias is decided on."""
+    gate = settings.register_
+    return Receipt(
+        registry=displayed_uri(paths),
+        model_name=gate.model_name,
+        version=str(version.version),
+        bundle_digest=digest,
+        decision=CHALLENGER,
+        reason="",
+        metric=gate.metric,
+        score=scores[gate.metric],
+        champion_version=None,
+        champion_score=None,
+        minimum_gain=gate.minimum_gain,
+        minimum_score=gate.minimum_score,
+        test_digest=test_digest,
+    )
+
+
+def _earlier_receipt(version: ModelVersion, draft: Receipt, champion: ModelVersion | None) -> Receipt | None:
+    """The receipt of an earlier registration of the same version, if it would be decided on in the same circumstances."""
+    try:
+        earlier = Receipt.from_json(version.tags.get(RECEIPT_TAG, ""))
+    except ValueError:
+        return None
+    decided = {name: getattr(earlier, name) for name in ("decision", "reason", "champion_version", "champion_score")}
+    holder = None if champion is None else str(champion.version)
+    expected_holder = earlier.version if earlier.decision == CHAMPION else earlier.champion_version
+    return earlier if replace(draft, **decided) == earlier and holder == expected_holder else None
+
+
+def _decide(draft: Receipt, champion: ModelVersion | None, settings: Settings, paths: Paths) -> Receipt:
+    """The receipt with the decision."""
+    rival: Champion | None = None
+    if champion is not None and str(champion.version) != draft.version:
+        rival = score_champion(champion, draft.test_digest, settings, paths)
+    elif champion is not None:
+        rival = Champion(draft.version, draft.score)
+    decision = decide(draft.version, draft.score, rival, settings.register_, settings.evaluate.test_limit)
+    is_compared = rival is not None and rival.version != draft.version
+    return replace(
+        draft,
+        decision=decision.alias,
+        reason=decision.reason,
+        champion_version=rival.version if rival is not None and is_compared else None,
+        champion_score=rival.score if rival is not None and is_compared else None,
+    )
+
+
+def _record(client: MlflowClient, receipt: Receipt, scores: dict[str, float]) -> None:
+    """Writes the evidence to the version and moves the alias last, so that a champion never stands without its evidence."""
+    name, version = receipt.model_name, receipt.version
+    tags = {TEST_DIGEST_TAG: receipt.test_digest, "decision": receipt.decision, "decision_reason": receipt.reason}
+    tags |= {f"test.{metric}": repr(value) for metric, value in scores.items()}
+    if receipt.champion_version is not None:
+        tags |= {"compared_with": receipt.champion_version, "compared_score": repr(receipt.champion_score)}
+    for key, value in (tags | {RECEIPT_TAG: receipt.to_json()}).items():
+        client.set_model_version_tag(name, version, key, value)
+    client.update_model_version(name, version, describe(receipt, scores))
+    client.set_registered_model_alias(name, receipt.decision, version)
+    if receipt.decision == CHAMPION:
+        model = find_model(client, name)
+        if model is not None and str(model.aliases.get(CHALLENGER)) == version:
+            client.delete_registered_model_alias(name, CHALLENGER)
+
+
+def describe(receipt: Receipt, scores: dict[str, float]) -> str:
+    """The Markdown description of a version: decision, reason and scores.
+
+    Args:
+        receipt: the decision.
+        scores: of the test set, by metric.
+    """
+    lines = [f"**{receipt.decision}**: {receipt.reason}", "", "| metric | test |", "| --- | --- |"]
+    lines += [f"| {metric} | {value:.6g} |" for metric, value in scores.items()]
+    return "\n".join([*lines, "", f"bundle `{receipt.bundle_digest}`, test set `{receipt.test_digest}`"]) + "\n"

@@ -1,0 +1,101 @@
+"""The scores that promotion goes by: read from the evaluation, or made anew for a champion that was scored on another test set."""
+
+from __future__ import annotations
+
+import json
+import logging
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.console import progress
+from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
+from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.errors import BundleError, MissingInput, UserError
+from seq2seq_core.evaluation.metrics import score
+from seq2seq_core.registry.bundles import download_bundle
+from seq2seq_core.registry.packaging import decoding_defaults
+from seq2seq_core.registry.promotion import Champion
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+LOGGER = logging.getLogger(__name__)
+TEST_DIGEST_TAG = "test_digest"
+
+
+def read_test_scores(metrics: Path, wanted: str) -> dict[str, float]:
+    """The scores of the test set by the evaluation's own search.
+
+    Args:
+        metrics: ``reports/metrics.json``.
+        wanted: the metric that promotion goes by.
+
+    Raises:
+        MissingInput: there is no such file.
+        UserError: it does not hold the metric.
+    """
+    try:
+        report = json.loads(metrics.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingInput(f"{metrics}: no such file; `s2s evaluate` (or `dvc repro evaluate`) makes it") from None
+    except ValueError as error:
+        raise UserError(f"{metrics}: not JSON ({error}); expected the metrics that `s2s evaluate` writes") from None
+    test = report.get("test") if isinstance(report, dict) else None
+    scores = {
+        name: float(value)
+        for name, value in (test if isinstance(test, dict) else {}).items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+    if wanted not in scores:
+        raise UserError(f"{metrics}: has no test.{wanted}, which register.metric names; it has: {', '.join(scores) or 'none'}")
+    return scores
+
+
+def score_champion(version: ModelVersion, test_digest: str, settings: Settings, paths: Paths) -> Champion:
+    """The champion with its score on the present test set: as recorded, or decoded again where it was scored on another one.
+
+    Args:
+        version: that holds the alias.
+        test_digest: SHA-256 of the present test set.
+        settings: ``register`` names the metric; ``evaluate`` says how to decode.
+        paths: the workspace.
+
+    Raises:
+        TrackingUnreachable: MLflow does not answer.
+    """
+    metric = settings.register_.metric
+    recorded = version.tags.get(f"test.{metric}")
+    if recorded is not None and version.tags.get(TEST_DIGEST_TAG) == test_digest:
+        return Champion(str(version.version), float(recorded))
+    LOGGER.info("the champion, version %s, was scored on another test set: it is scored on the present one", version.version)
+    try:
+        predictor = Predictor.from_folder(download_bundle(version, paths), device=settings.runtime.device)
+    except BundleError as error:
+        LOGGER.warning("the champion cannot be scored: %s", error)
+        return Champion(str(version.version), None, str(error))
+    return Champion(str(version.version), score_predictor(predictor, settings, paths))
+
+
+def score_predictor(predictor: Predictor, settings: Settings, paths: Paths) -> float:
+    """A model's score on the present test set by the metric of promotion.
+
+    Args:
+        predictor: the model.
+        settings: how to decode, and the metric.
+        paths: the workspace.
+    """
+    evaluate, metric = settings.evaluate, settings.register_.metric
+    pairs = list(islice(iterate_pairs(paths.prepared_split("test")), evaluate.test_limit or None))
+    options = DecodingOptions(**decoding_defaults(evaluate))
+    hypotheses: list[str] = []
+    chunk = evaluate.batch_sentences * 16
+    with progress("score the champion", len(pairs), "pairs", settings.runtime.progress) as shown:
+        for start in range(0, len(pairs), chunk):
+            sources = [pair[SOURCE] for pair in pairs[start : start + chunk]]
+            hypotheses += [found.text for found in predictor.predict(sources, options, evaluate.batch_sentences)]
+            shown.update(len(hypotheses))
+    return score(hypotheses, [pair[TARGET] for pair in pairs], [metric], evaluate.bleu_tokenizer)[metric]

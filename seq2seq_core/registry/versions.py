@@ -1,0 +1,110 @@
+"""Looks up registered versions: by reference, number or bundle. Needs no PyTorch, so that a flow can ask cheaply."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.errors import UserError
+from seq2seq_core.tracking.store import connect, displayed_uri, store_errors
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+
+DIGEST_TAG = "bundle_digest"
+_REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[1-9]\d*))")
+
+
+def find_version(reference: str, paths: Paths) -> ModelVersion:
+    """The registered version that a reference means.
+
+    Args:
+        reference: ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
+        paths: the workspace, whose registry is meant.
+
+    Raises:
+        UserError: no such model, alias or version, or a reference of another form; names those that there are.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise UserError(f"{reference}: not a registered model; expected models:/NAME@ALIAS or models:/NAME/VERSION")
+    client = connect(paths)
+    with store_errors(paths):
+        model = find_model(client, match["name"])
+        if model is None:
+            names = ", ".join(sorted(known.name for known in client.search_registered_models())) or "none"
+            raise UserError(f"{reference}: the registry {displayed_uri(paths)} has no model {match['name']!r}; it has: {names}")
+        number = match["version"] or model.aliases.get(match["alias"])
+        if number is None:
+            aliases = ", ".join(sorted(model.aliases)) or "none"
+            raise UserError(f"{reference}: the model {model.name!r} has no alias {match['alias']!r}; it has: {aliases}")
+        version = find_number(client, model.name, str(number))
+        if version is None:
+            raise UserError(f"{reference}: the model {model.name!r} has no version {number} in {displayed_uri(paths)}")
+        return version
+
+
+def find_model(client: MlflowClient, name: str) -> RegisteredModel | None:
+    """The registered model of that name, or None.
+
+    Args:
+        client: of the registry.
+        name: the model's.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
+def find_number(client: MlflowClient, name: str, number: str) -> ModelVersion | None:
+    """The version of that number, or None.
+
+    Args:
+        client: of the registry.
+        name: the model's.
+        number: the version's.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        version = client.get_model_version(name, number)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+    return version if version.status == "READY" else None
+
+
+def find_digest(client: MlflowClient, name: str, digest: str) -> ModelVersion | None:
+    """The oldest usable version that holds the bundle of that digest, or None.
+
+    Args:
+        client: of the registry.
+        name: the model's.
+        digest: of the bundle.
+    """
+    found = client.search_model_versions(f"name = '{name}' and tag.`{DIGEST_TAG}` = '{digest}'")
+    usable = [version for version in found if version.status == "READY" and has_files(client, version)]
+    return min(usable, key=lambda version: int(version.version), default=None)
+
+
+def has_files(client: MlflowClient, version: ModelVersion) -> bool:
+    """Whether a version's files are still where the registry says; an artifact folder can be deleted behind its back.
+
+    Args:
+        client: of the registry.
+        version: the version.
+    """
+    from mlflow.artifacts import list_artifacts
+
+    place = client.get_model_version_download_uri(version.name, version.version)
+    return any(Path(file.path).name == "MLmodel" for file in list_artifacts(artifact_uri=place))

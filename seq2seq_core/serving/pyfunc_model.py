@@ -1,0 +1,68 @@
+"""The served model, as MLflow's models-from-code wants it: this file itself is stored with the model and run when it is loaded.
+
+A request has the column ``source``; the answer has ``prediction`` and ``score`` for each row, in the order of the rows.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.errors import UserError
+from seq2seq_core.serving.request import (
+    MAX_CHARACTERS_VARIABLE,
+    MAX_ROWS_VARIABLE,
+    read_limit,
+    read_options,
+    read_sources,
+    refusal,
+)
+
+DEVICE_VARIABLE = "S2S_SERVING_DEVICE"
+
+
+class ServedModel(PythonModel):
+    """Text in, text out, by the predictor that also evaluates."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Loads the bundle and reads the limits, so that a bad setting stops the server's start and not a request.
+
+        Args:
+            context: its artifact ``bundle`` is the bundle's folder, its configuration the evaluated decoding options.
+        """
+        self.predictor = Predictor.from_folder(Path(context.artifacts["bundle"]), device=os.environ.get(DEVICE_VARIABLE, "auto"))
+        self.max_rows, self.max_characters = read_limit(MAX_ROWS_VARIABLE), read_limit(MAX_CHARACTERS_VARIABLE)
+        self.defaults = dict(context.model_config)
+
+    def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """The predictions for the sources of a request.
+
+        Args:
+            context: unused; the bundle is loaded already.
+            model_input: the column ``source``, a text in each row.
+            params: decoding options, see the model's params schema.
+
+        Raises:
+            MlflowException: the request is refused (status 400), or decoding failed (status 500).
+        """
+        sources = read_sources(model_input, self.max_rows, self.max_characters)
+        options = read_options(params, self.defaults)
+        try:
+            predictions = self.predictor.predict(sources, options)
+        except UserError as error:
+            raise refusal(str(error)) from error
+        except RuntimeError as error:
+            # PyTorch's errors, an exhausted memory among them, are no fault of the request; MLflow would call them one.
+            raise MlflowException(f"decoding failed: {error}", error_code=INTERNAL_ERROR) from error
+        return pd.DataFrame({"prediction": [p.text for p in predictions], "score": [float(p.score) for p in predictions]})
+
+
+mlflow.models.set_model(ServedModel())

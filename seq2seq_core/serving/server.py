@@ -1,0 +1,99 @@
+"""Runs ``mlflow models serve`` for a registered model."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.errors import EnvironmentFault, UserError
+from seq2seq_core.tracking.store import prepare_environment, tracking_uri
+
+LOGGER = logging.getLogger(__name__)
+STOP_SECONDS = 10.0
+
+
+def serve_command(reference: str, host: str, port: int) -> list[str]:
+    """The command that serves a model, as a person could type it.
+
+    Args:
+        reference: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION`` or a model's folder.
+        host: address to listen on.
+        port: port to listen on.
+    """
+    return [
+        *(sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", reference, "--env-manager", "local"),
+        *("--host", host, "--port", str(port)),
+    ]
+
+
+def serve_model(reference: str, paths: Paths, host: str = "127.0.0.1", port: int = 5001) -> None:
+    """Serves a registered model until interrupted.
+
+    Args:
+        reference: ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
+        paths: the workspace, whose registry is meant.
+        host: address to listen on.
+        port: port to listen on.
+
+    Raises:
+        UserError: the registry has no such version, or the port is taken.
+        TrackingUnreachable: MLflow does not answer.
+        EnvironmentFault: the server ended by itself.
+    """
+    from seq2seq_core.registry.versions import find_version
+
+    version = find_version(reference, paths)
+    _check_port(host, port)
+    prepare_environment()
+    LOGGER.info("serving version %s of %s at http://%s:%d/invocations (Ctrl-C stops it)", version.version, version.name, host, port)
+    # MLflow calls `uvicorn` by name: it has to be found even where the virtual environment is not activated.
+    search_path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri(paths), "PATH": search_path}
+    server = subprocess.Popen(serve_command(reference, host, port), env=environment, cwd=paths.root, start_new_session=True)
+    # SIGINT too: where it is ignored, as in a shell's background job, it could not stop the server.
+    previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        code = server.wait()
+    except KeyboardInterrupt:
+        LOGGER.info("the server was stopped")
+    else:
+        raise EnvironmentFault(f"the model server ended by itself with exit code {code}; its own messages are above")
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        _stop(server)
+
+
+def _check_port(host: str, port: int) -> None:
+    """Fails early, with a clear message, where something else listens already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UserError(f"cannot listen on {host}:{port}: {error.strerror or error}; expected a free port (--port)") from None
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """Makes either signal end the wait."""
+    raise KeyboardInterrupt
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """Ends the server's whole process group: MLflow starts uvicorn through a shell."""
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(server.pid, kind)
+        except ProcessLookupError:
+            return
+        try:
+            server.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue

@@ -1,0 +1,1 @@
+"""Recorders: what a stage tells MLflow and the local log."""

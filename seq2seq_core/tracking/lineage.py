@@ -1,0 +1,91 @@
+"""What a run was made from: the git commit, and the digests that ``dvc.lock`` records for the stage's inputs."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def git_state(root: Path) -> dict[str, str]:
+    """Tags ``git_commit`` and ``git_dirty`` of the workspace; empty outside git or before the first commit.
+
+    Args:
+        root: the workspace.
+    """
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    # dvc.lock changes at every stage of a run by itself: it says nothing about the state of the code.
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)dvc.lock")
+    return {"git_commit": commit, "git_dirty": str(bool(changes)).lower()}
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """The output of a git command, or None where git or the repository is missing."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=30, check=False)
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def read_lock(root: Path) -> dict[str, Any]:
+    """The stages of ``dvc.lock``: ``{stage: {"cmd", "deps", "params", "outs"}}``; empty where there is none.
+
+    Args:
+        root: the workspace.
+    """
+    return _read_stages(root / "dvc.lock")
+
+
+def _read_stages(file: Path) -> dict[str, Any]:
+    """The section ``stages`` of one of DVC's files; empty where there is none."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, yaml.YAMLError):
+        return {}
+    stages = content.get("stages") if isinstance(content, dict) else None
+    return stages if isinstance(stages, dict) else {}
+
+
+def upstream_digests(root: Path, stage: str) -> dict[str, str]:
+    """Tags ``lock.<stage>.<path>`` for each output of the stages upstream, and ``lock.data.<path>`` for the data that enters there.
+
+    Args:
+        root: the workspace.
+        stage: the stage whose upstream is meant; it need not be in ``dvc.lock`` itself.
+    """
+    lock, graph = read_lock(root), _read_stages(root / "dvc.yaml")
+    producers = {out["path"]: name for name, entry in lock.items() for out in entry.get("outs", [])}
+    upstream = _upstream_stages(stage, graph, producers)
+    tags = {f"lock.{name}.{out['path']}": _digest(out) for name in upstream for out in lock[name].get("outs", [])}
+    for name in (*upstream, stage):
+        entering = [dep for dep in lock.get(name, {}).get("deps", []) if dep["path"] not in producers and not _is_code(dep["path"])]
+        tags |= {f"lock.data.{dep['path']}": _digest(dep) for dep in entering}
+    return dict(sorted(tags.items()))
+
+
+def _upstream_stages(stage: str, graph: dict[str, Any], producers: dict[str, str]) -> list[str]:
+    """The stages that ``stage`` directly or indirectly takes outputs of."""
+    waiting, found = [stage], list[str]()
+    while waiting:
+        for dependency in (graph.get(waiting.pop()) or {}).get("deps", []):
+            path = dependency if isinstance(dependency, str) else next(iter(dependency))
+            owner = producers.get(path)
+            if owner is not None and owner != stage and owner not in found:
+                found.append(owner)
+                waiting.append(owner)
+    return found
+
+
+def _is_code(path: str) -> bool:
+    """Whether a dependency is the project's code, which the git commit speaks for."""
+    return path.startswith(("seq2seq_core", "flows")) or path.endswith(".py")
+
+
+def _digest(entry: dict[str, Any]) -> str:
+    """The digest that a lock entry carries, by whatever algorithm DVC used."""
+    return str(entry.get("md5") or entry.get(str(entry.get("hash", "")), ""))

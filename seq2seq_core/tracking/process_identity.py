@@ -1,0 +1,75 @@
+"""Who owns a graph run: a process, told from a later one with the same number by its start time and host."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import PurePath
+from typing import Self
+
+import psutil
+
+
+@dataclass(frozen=True)
+class ProcessIdentity:
+    """A process on a host.
+
+    Attributes:
+        host: its host name.
+        pid: its number there.
+        started: when it started, in whole milliseconds since 1970.
+    """
+
+    host: str
+    pid: int
+    started: int
+
+    @classmethod
+    def of(cls, process: psutil.Process) -> Self:
+        """The identity of a process on this host."""
+        return cls(socket.gethostname(), process.pid, round(process.create_time() * 1000))
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The identity that :meth:`__str__` wrote, or None where the text is none."""
+        host, _, numbers = text.rpartition("/")
+        pid, _, started = numbers.partition("@")
+        return cls(host, int(pid), int(started)) if pid.isdecimal() and started.isdecimal() else None
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.pid}@{self.started}"
+
+    def is_alive(self) -> bool:
+        """Whether the process still runs; one on another host, of which nothing can be known, counts as alive."""
+        if self.host != socket.gethostname():
+            return True
+        try:
+            process = psutil.Process(self.pid)
+            # The clock that start times are counted by may be corrected by a little while the process runs.
+            return abs(round(process.create_time() * 1000) - self.started) < 2000 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+
+def this_process() -> ProcessIdentity:
+    """The identity of the running process."""
+    return ProcessIdentity.of(psutil.Process(os.getpid()))
+
+
+def dvc_ancestor() -> ProcessIdentity | None:
+    """The nearest ancestor of this process that is the command ``dvc``, or None."""
+    for process in psutil.Process(os.getpid()).parents():
+        try:
+            if _is_dvc(process.cmdline()):
+                return ProcessIdentity.of(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return None
+
+
+def _is_dvc(command: list[str]) -> bool:
+    """Whether a command line runs DVC: ``dvc ...``, ``python .../bin/dvc ...`` or ``python [OPTIONS] -m dvc ...``."""
+    head = [PurePath(word).name for word in command[:2]]
+    return "dvc" in head or ("-m", "dvc") in pairwise(command[:5])

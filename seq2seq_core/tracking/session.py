@@ -1,0 +1,62 @@
+"""Opens the recorder of a stage: an MLflow run nested in the graph's parent run, or a local file where MLflow is not installed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.util import find_spec
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.recorder import Recorder
+
+LOGGER = logging.getLogger(__name__)
+_ACTIVE_RUN: ContextVar[str | None] = ContextVar("active_run", default=None)
+
+
+@contextmanager
+def open_stage_recorder(stage: str, settings: Settings, paths: Paths) -> Iterator[Recorder]:
+    """The recorder of one execution of a stage, whose MLflow run ends with the block as the block does.
+
+    Args:
+        stage: the stage's name.
+        settings: logged as the run's parameters.
+        paths: the workspace.
+
+    Raises:
+        TrackingUnreachable: MLflow does not answer when the stage starts; later it only warns.
+    """
+    missing = next((name for name in ("mlflow", "psutil") if find_spec(name) is None), None)
+    if missing is not None:
+        with _open_local_recorder(stage, paths, missing) as local:
+            yield local
+        return
+    from seq2seq_core.tracking.stage_run import open_stage_run
+
+    with open_stage_run(stage, settings, paths) as recorder:
+        token = _ACTIVE_RUN.set(recorder.run_id)
+        try:
+            yield recorder
+        finally:
+            _ACTIVE_RUN.reset(token)
+
+
+def active_run_id() -> str | None:
+    """The MLflow id of the stage's run that is open in this context, or None."""
+    return _ACTIVE_RUN.get()
+
+
+@contextmanager
+def _open_local_recorder(stage: str, paths: Paths, missing: str) -> Iterator[Recorder]:
+    """A recorder into the work folder."""
+    from seq2seq_core.tracking.local_recorder import LocalRecorder
+
+    file = paths.logs / f"{stage}.records.jsonl"
+    LOGGER.info("%s is not installed: what %s records goes to %s", missing, stage, file)
+    recorder = LocalRecorder(file)
+    try:
+        yield recorder
+    finally:
+        recorder.close()

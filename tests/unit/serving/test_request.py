@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import pandas as pd
+import pytest
+from mlflow.exceptions import MlflowException
+
+from seq2seq_core.serving.request import MAX_ROWS_VARIABLE, read_limit, read_options, read_sources
+
+DEFAULTS = {"beam_size": 4, "length_penalty": 0.6, "max_length_ratio": 2.0, "max_length_offset": 7}
+
+
+def test_the_sources_come_in_order() -> None:
+    assert read_sources(pd.DataFrame({"source": ["b", "a", ""]}), 3, 10) == ["b", "a", ""]
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (pd.DataFrame({"text": ["a"]}), "expected the column 'source', got ['text']"),
+        (pd.DataFrame({"source": []}), "expected 1 to 3 rows, got 0 (S2S_SERVING_MAX_ROWS sets the limit)"),
+        (pd.DataFrame({"source": list("abcd")}), "expected 1 to 3 rows, got 4 (S2S_SERVING_MAX_ROWS sets the limit)"),
+        (pd.DataFrame({"source": ["a", None]}), "row 1: source must be a text, got null"),
+        (pd.DataFrame({"source": ["a", math.nan]}), "row 1: source must be a text, got null"),
+        (pd.DataFrame({"source": ["a", 3]}), "row 1: source must be a text, got int 3"),
+        (pd.DataFrame({"source": [["a"]]}), "row 0: source must be a text, got list ['a']"),
+        (
+            pd.DataFrame({"source": ["x" * 11]}),
+            "row 0: source must be at most 10 characters, got 11 (S2S_SERVING_MAX_CHARACTERS sets the limit)",
+        ),
+        (
+            pd.DataFrame({"source": ["a\ud800"]}, dtype=object),
+            "row 0: source must be valid Unicode, got half a surrogate pair at 1",
+        ),
+    ],
+)
+def test_anything_but_texts_of_acceptable_number_and_length_is_refused(frame: pd.DataFrame, reason: str) -> None:
+    with pytest.raises(MlflowException, match=f"^{re.escape(reason)}$") as refused:
+        read_sources(frame, 3, 10)
+    assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
+def test_options_are_those_of_the_evaluation_unless_the_request_says_otherwise() -> None:
+    options = read_options(None, DEFAULTS)
+    assert (options.beam_size, options.length_penalty, options.max_length) == (4, 0.6, None)
+    assert (options.max_length_ratio, options.max_length_offset) == (2.0, 7)
+    options = read_options({"beam_size": 1, "length_penalty": 1.0, "max_length": 9}, DEFAULTS)
+    assert (options.beam_size, options.length_penalty, options.max_length) == (1, 1.0, 9)
+    assert read_options({"max_length": 0}, DEFAULTS).max_length is None
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ({"beam_size": 0}, "params.beam_size: must be from 1 to 200, got 0"),
+        ({"beam_size": 201}, "params.beam_size: must be from 1 to 200, got 201"),
+        ({"length_penalty": -0.5}, "params.length_penalty: must be from 0 to 10, got -0.5"),
+        ({"length_penalty": math.nan}, "params.length_penalty: must be from 0 to 10, got nan"),
+        ({"max_length": -1}, "params.max_length: must be from 0 to 4096, got -1"),
+    ],
+)
+def test_an_option_out_of_range_is_refused(params: dict[str, Any], reason: str) -> None:
+    with pytest.raises(MlflowException, match=f"^{re.escape(reason)}$"):
+        read_options(params, DEFAULTS)
+
+
+def test_a_limit_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MAX_ROWS_VARIABLE, raising=False)
+    assert read_limit(MAX_ROWS_VARIABLE) == 1024
+    monkeypatch.setenv(MAX_ROWS_VARIABLE, "7")
+    assert read_limit(MAX_ROWS_VARIABLE) == 7
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
+def test_a_limit_that_is_no_positive_number_stops_the_server(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv(MAX_ROWS_VARIABLE, value)
+    expected = f"S2S_SERVING_MAX_ROWS: must be a whole number of at least 1, got {value!r}"
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        read_limit(MAX_ROWS_VARIABLE)

@@ -1,0 +1,162 @@
+"""The registered model behind MLflow's own scoring server, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.tracking.store import connect, quiet_imports, tracking_uri
+
+URI = "models:/dates@champion"
+SOURCES = ["3 May 2031", "4. Juni 1999", ""]
+
+
+@pytest.fixture(scope="module")
+def served_paths(tmp_path_factory: pytest.TempPathFactory, registered_template: Path) -> Paths:
+    root = tmp_path_factory.mktemp("served") / "workspace"
+    shutil.copytree(registered_template, root)
+    return Paths(root)
+
+
+class Client:
+    """Posts to an application in this process."""
+
+    def __init__(self, application: FastAPI) -> None:
+        self.transport = httpx.ASGITransport(application, raise_app_exceptions=False)
+
+    def post(self, **content: Any) -> httpx.Response:
+        async def post() -> httpx.Response:
+            async with httpx.AsyncClient(transport=self.transport, base_url="http://served") as client:
+                return await client.post("/invocations", headers={"Content-Type": "application/json"}, **content)
+
+        return asyncio.run(post())
+
+
+@pytest.fixture(scope="module")
+def client(served_paths: Paths) -> Client:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        environment.setenv("S2S_SERVING_DEVICE", "cpu")
+        connect(served_paths)
+        with quiet_imports():
+            import mlflow.pyfunc
+            from mlflow.pyfunc import scoring_server
+        path = list(sys.path)
+        served = mlflow.pyfunc.load_model(URI)
+        sys.path[:] = path  # MLflow puts the model's own copy of the package in front
+        environment.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "true")  # the server would set it for good
+        return Client(scoring_server.init(served))
+
+
+def predicted(paths: Paths, options: DecodingOptions) -> list[dict[str, object]]:
+    found = Predictor.from_folder(paths.bundle).predict(SOURCES, options)
+    return [{"prediction": prediction.text, "score": prediction.score} for prediction in found]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_split": {"columns": ["source"], "data": [[source] for source in SOURCES]}},
+        {"dataframe_records": [{"source": source} for source in SOURCES]},
+        {"inputs": {"source": SOURCES}},
+        {"inputs": [{"source": source} for source in SOURCES]},
+        {"inputs": SOURCES},
+    ],
+)
+def test_every_form_of_request_gets_what_the_bundle_predicts_with_the_evaluated_options(
+    client: Client, served_paths: Paths, body: dict[str, object]
+) -> None:
+    response = client.post(json=body)
+    assert response.status_code == 200, response.text
+    assert response.json() == {"predictions": predicted(served_paths, DecodingOptions(beam_size=2))}
+
+
+def test_a_request_may_choose_its_decoding_options(client: Client, served_paths: Paths) -> None:
+    params = {"beam_size": 3, "length_penalty": 0.5, "max_length": 4}
+    response = client.post(json={"inputs": SOURCES, "params": params})
+    expected = predicted(served_paths, DecodingOptions(beam_size=3, length_penalty=0.5, max_length=4))
+    assert response.json() == {"predictions": expected}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("{", "Ensure that input is a valid JSON formatted string"),
+        ('["a"]', "The input must be a JSON dictionary with exactly one of the input fields"),
+        ('{"text": ["a"]}', "The input must be a JSON dictionary with exactly one of the input fields"),
+        ('{"dataframe_records": [{"text": "a"}]}', "Model is missing inputs ['source']"),
+        ('{"dataframe_split": {"columns": ["source"], "data": []}}', "expected 1 to 1024 rows, got 0"),
+        ('{"dataframe_split": {"columns": ["source"], "data": [["a"], [null]]}}', "row 1: source must be a text, got null"),
+        ('{"dataframe_split": {"columns": ["source"], "data": [[3]]}}', "row 0: source must be a text, got int 3"),
+        ('{"inputs": ["a"], "params": {"beam_size": 0}}', "params.beam_size: must be from 1 to 200, got 0"),
+        ('{"inputs": ["a"], "params": {"beam_size": "x"}}', "Can not safely convert `<class 'str'>` to `DataType.integer`"),
+        ('{"inputs": ["a"], "params": {"length_penalty": NaN}}', "params.length_penalty: must be from 0 to 10, got nan"),
+    ],
+)
+def test_a_malformed_request_gets_status_400_and_the_reason(client: Client, body: str, reason: str) -> None:
+    response = client.post(content=body)
+    assert response.status_code == 400
+    assert reason in response.json()["message"]
+
+
+def test_too_many_rows_get_status_400(client: Client) -> None:
+    response = client.post(json={"inputs": ["a"] * 1025})
+    assert response.status_code == 400
+    assert "expected 1 to 1024 rows, got 1025 (S2S_SERVING_MAX_ROWS sets the limit)" in response.json()["message"]
+
+
+def test_an_exhausted_memory_is_no_fault_of_the_request(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*arguments: object, **options: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Predictor, "predict", exhausted)
+    response = client.post(json={"inputs": ["a"]})
+    assert response.status_code == 500
+    assert response.json()["message"].endswith("decoding failed: out of memory")
+
+
+@pytest.mark.slow
+def test_a_served_model_runs_its_own_copy_of_the_package(served_paths: Paths, tmp_path: Path) -> None:
+    code = (
+        "import sys, mlflow.pyfunc, pandas\n"
+        f"model = mlflow.pyfunc.load_model({URI!r})\n"
+        "print(model.predict(pandas.DataFrame({'source': ['3 May 2031']})).columns.tolist())\n"
+        "print(sys.modules['seq2seq_core.decoding.predictor'].__file__)\n"
+    )
+    environment = {"MLFLOW_TRACKING_URI": tracking_uri(served_paths), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    columns, place = done.stdout.splitlines()
+    assert columns == "['prediction', 'score']"
+    assert place.endswith("/code/seq2seq_core/decoding/predictor.py")
+
+
+def test_the_stored_model_pins_its_requirements_and_describes_its_parameters(served_paths: Paths) -> None:
+    connect(served_paths)
+    import mlflow.models
+
+    info = mlflow.models.get_model_info(URI)
+    assert info.signature is not None
+    assert info.signature.params is not None
+    assert [(spec.name, spec.dtype.name, spec.default) for spec in info.signature.params.params] == [
+        ("beam_size", "integer", 2),
+        ("length_penalty", "double", 1.0),
+        ("max_length", "integer", 0),
+    ]
+    (requirements,) = served_paths.mlflow_artifacts.rglob("requirements.txt")
+    pinned = requirements.read_text().split()
+    assert [line.partition("==")[0] for line in pinned] == sorted(
+        ["mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "sentencepiece", "torch"]
+    )
+    assert not [line for line in pinned if "+" in line or "==" not in line]

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.tracking.graph_run import (
+    GraphRunKey,
+    close_graph_run,
+    current_graph_run,
+    experiment_id,
+    find_or_open_parent,
+    open_graph_run,
+    status_of,
+)
+from seq2seq_core.tracking.process_identity import ProcessIdentity, this_process
+from seq2seq_core.tracking.session import open_stage_recorder
+from seq2seq_core.tracking.store import connect
+
+
+@pytest.fixture
+def ended_process() -> ProcessIdentity:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        identity = ProcessIdentity.of(psutil.Process(process.pid))
+        process.kill()
+    return identity
+
+
+def all_runs(paths: Paths, settings: Settings) -> list[Run]:
+    client = connect(paths)
+    return list(client.search_runs([experiment_id(client, paths, settings)], order_by=["attributes.start_time ASC"]))
+
+
+def test_the_key_is_the_flows_else_the_dvc_commands_else_the_process(
+    no_outer_run: None, monkeypatch: pytest.MonkeyPatch, ended_process: ProcessIdentity
+) -> None:
+    alone = current_graph_run("train")
+    assert (alone.key, alone.door, alone.owner) == (f"s2s:{this_process()}", "s2s train", this_process())
+    monkeypatch.setattr("seq2seq_core.tracking.graph_run.dvc_ancestor", lambda: ended_process)
+    below_dvc = current_graph_run("train")
+    assert (below_dvc.key, below_dvc.door, below_dvc.owner) == (f"dvc:{ended_process}", "dvc repro", ended_process)
+    monkeypatch.setenv("S2S_GRAPH_RUN", "flow-1")
+    assert current_graph_run("train").key == "flow-1"
+
+
+def test_a_flow_opens_one_parent_its_stages_are_nested_in_it_and_the_flow_closes_it(
+    tracked_paths: Paths, tracked_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent_id = open_graph_run("flow-1", tracked_paths, tracked_settings, {"prefect_flow_run_name": "brave-lion"})
+    monkeypatch.setenv("S2S_GRAPH_RUN", "flow-1")
+    monkeypatch.setenv("S2S_FLOW_RUN_ID", "the-flow-run")
+    for stage in ("prepare", "register"):
+        with open_stage_recorder(stage, tracked_settings, tracked_paths) as recorder:
+            recorder.log_metrics({"test_exact_match": 0.875, "test.rows": 3.0})
+            recorder.log_dataset(Path("data/raw/dates"), "dates/test", "abc", "testing")
+    parent, prepare, register = all_runs(tracked_paths, tracked_settings)
+    assert parent.info.status == "RUNNING", "the flow closes it, not the last stage"
+    close_graph_run("flow-1", "FINISHED")
+    parent = connect(tracked_paths).get_run(parent_id)
+    assert parent.info.status == "FINISHED"
+    assert parent.info.run_name.startswith("retrain 2")
+    assert parent.data.tags["prefect_flow_run_name"] == "brave-lion"
+    assert parent.data.metrics == {"test_exact_match": 0.875}
+    assert parent.inputs is not None
+    assert [given.dataset.name for given in parent.inputs.dataset_inputs] == ["dates/test"]
+    for run, stage in ((prepare, "prepare"), (register, "register")):
+        assert (run.info.run_name, run.info.status) == (stage, "FINISHED")
+        assert run.data.tags["mlflow.parentRunId"] == parent_id
+        assert run.data.tags["prefect_flow_run_id"] == "the-flow-run"
+
+
+def test_closing_a_graph_run_that_was_not_opened_here_is_a_mistake() -> None:
+    with pytest.raises(KeyError, match="never opened"):
+        close_graph_run("never opened", "FINISHED")
+
+
+def test_a_flow_whose_stages_were_all_fresh_says_so(tracked_paths: Paths, tracked_settings: Settings) -> None:
+    run_id = open_graph_run("flow-2", tracked_paths, tracked_settings, {})
+    close_graph_run("flow-2", "FINISHED")
+    note = connect(tracked_paths).get_run(run_id).data.tags["mlflow.note.content"]
+    assert note == "Nothing ran: every stage was up to date.\n"
+
+
+@pytest.fixture
+def open_parent(tracked_paths: Paths, tracked_settings: Settings) -> Callable[[str, ProcessIdentity], str]:
+    def open_parent(key: str, owner: ProcessIdentity) -> str:
+        run = GraphRunKey(key, "dvc repro", owner)
+        return find_or_open_parent(connect(tracked_paths), run, tracked_paths, tracked_settings, {})
+
+    return open_parent
+
+
+def add_stage(client: MlflowClient, parent_id: str, stage: str, status: str) -> str:
+    parent = client.get_run(parent_id)
+    tags = {"mlflow.parentRunId": parent_id, "stage": stage}
+    run = client.create_run(parent.info.experiment_id, tags=tags, run_name=stage)
+    if status != "RUNNING":
+        client.set_terminated(run.info.run_id, status)
+    return str(run.info.run_id)
+
+
+@pytest.mark.parametrize(
+    ("stages", "expected"),
+    [
+        ([("prepare", "FINISHED"), ("train", "FINISHED")], "FINISHED"),
+        ([("prepare", "FINISHED"), ("train", "FAILED")], "FAILED"),
+        ([("train", "FAILED"), ("train", "FINISHED")], "FINISHED"),
+        ([("prepare", "FINISHED"), ("train", "RUNNING")], "KILLED"),
+    ],
+)
+def test_the_next_run_closes_a_parent_whose_owner_is_gone_as_its_stages_say(
+    tracked_paths: Paths,
+    open_parent: Callable[[str, ProcessIdentity], str],
+    ended_process: ProcessIdentity,
+    stages: list[tuple[str, str]],
+    expected: str,
+) -> None:
+    client = connect(tracked_paths)
+    abandoned = open_parent("first", ended_process)
+    children = [add_stage(client, abandoned, *stage) for stage in stages]
+    assert client.get_run(abandoned).info.status == "RUNNING"
+    alive = open_parent("second", this_process())
+    assert client.get_run(alive).info.status == "RUNNING"
+    closed = client.get_run(abandoned)
+    ends = [client.get_run(child).info.end_time for child in children]
+    assert (closed.info.status, closed.info.end_time) == (expected, max(ends))
+    open_parent("third", this_process())
+    assert client.get_run(alive).info.status == "RUNNING", "its owner is alive"
+
+
+def test_another_workspaces_abandoned_run_is_left_alone(
+    tracked_paths: Paths, open_parent: Callable[[str, ProcessIdentity], str], ended_process: ProcessIdentity
+) -> None:
+    client = connect(tracked_paths)
+    foreign = open_parent("first", ended_process)
+    client.set_tag(foreign, "workspace", "/elsewhere")
+    open_parent("second", this_process())
+    assert client.get_run(foreign).info.status == "RUNNING"
+
+
+def test_a_closed_parent_runs_again_when_another_stage_of_it_starts(
+    tracked_paths: Paths, open_parent: Callable[[str, ProcessIdentity], str]
+) -> None:
+    client = connect(tracked_paths)
+    parent = open_parent("first", this_process())
+    client.set_terminated(parent, "FAILED")
+    assert open_parent("first", this_process()) == parent
+    assert client.get_run(parent).info.status == "RUNNING"
+
+
+def test_a_deleted_experiment_is_restored_with_a_warning(
+    tracked_paths: Paths, tracked_settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = connect(tracked_paths)
+    first = experiment_id(client, tracked_paths, tracked_settings)
+    client.delete_experiment(first)
+    assert experiment_id(client, tracked_paths, tracked_settings) == first
+    assert caplog.messages == ["the MLflow experiment 'seq2seq-flows' had been deleted; it is restored"]
+
+
+def test_a_user_without_a_name_is_a_number(
+    tracked_paths: Paths, open_parent: Callable[[str, ProcessIdentity], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_name() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", no_name)
+    tags = connect(tracked_paths).get_run(open_parent("first", this_process())).data.tags
+    assert tags["mlflow.user"] == str(os.getuid())
+
+
+def test_no_stage_at_all_is_a_finished_run() -> None:
+    assert status_of([]) == "FINISHED"

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.tracking.store import artifact_location, connect
+
+
+def log_something(paths: Paths, text: str) -> str:
+    client = connect(paths)
+    experiment = client.get_experiment_by_name("tried")
+    number = experiment.experiment_id if experiment else client.create_experiment("tried", artifact_location(paths))
+    run = client.create_run(number)
+    client.log_text(run.info.run_id, text, "note.txt")
+    return str(run.info.run_id)
+
+
+def read_note(paths: Paths, run_id: str) -> str:
+    client = connect(paths)
+    return Path(client.download_artifacts(run_id, "note.txt")).read_text()
+
+
+def test_a_moved_workspace_finds_its_artifacts_and_writes_new_ones_into_itself(tracked_paths: Paths, tmp_path: Path) -> None:
+    run_id = log_something(tracked_paths, "before")
+    moved = Paths(tmp_path / "100% moved_ü")
+    tracked_paths.root.rename(moved.root)
+    assert read_note(moved, run_id) == "before"
+    later = log_something(moved, "after")
+    assert (moved.mlflow_artifacts / later / "artifacts" / "note.txt").read_text() == "after"
+    moved_again = Paths(tmp_path / "again")
+    moved.root.rename(moved_again.root)
+    assert [read_note(moved_again, run) for run in (run_id, later)] == ["before", "after"]
+
+
+def test_a_copied_workspace_leaves_the_originals_artifacts_alone(tracked_paths: Paths, tmp_path: Path) -> None:
+    run_id = log_something(tracked_paths, "original")
+    copy = Paths(tmp_path / "copy")
+    shutil.copytree(tracked_paths.root, copy.root)
+    log_something(copy, "of the copy")
+    assert len(list(tracked_paths.mlflow_artifacts.iterdir())) == 1
+    (copy.mlflow_artifacts / run_id / "artifacts" / "note.txt").write_text("changed in the copy")
+    assert read_note(copy, run_id) == "changed in the copy"
+    assert read_note(tracked_paths, run_id) == "original"
+
+
+def test_an_experiment_with_artifacts_elsewhere_keeps_them_there(tracked_paths: Paths, tmp_path: Path) -> None:
+    elsewhere = (tmp_path / "elsewhere").as_uri()
+    connect(tracked_paths).create_experiment("elsewhere", elsewhere)
+    moved = Paths(tmp_path / "moved")
+    tracked_paths.root.rename(moved.root)
+    found = connect(moved).get_experiment_by_name("elsewhere")
+    assert found is not None
+    assert found.artifact_location == elsewhere

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+
+from seq2seq_core import __version__
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.errors import Interrupted, UserError
+from seq2seq_core.tracking.continuation import journal_file, state_file
+from seq2seq_core.tracking.graph_run import experiment_id
+from seq2seq_core.tracking.session import active_run_id, open_stage_recorder
+from seq2seq_core.tracking.stage_run import stage_parameters
+from seq2seq_core.tracking.store import connect
+
+
+def runs_of(paths: Paths, settings: Settings, stage: str) -> list[Run]:
+    client = connect(paths)
+    found = client.search_runs([experiment_id(client, paths, settings)], order_by=["attributes.start_time ASC"])
+    return [run for run in found if run.data.tags.get("stage", "parent") == stage]
+
+
+def curve(paths: Paths, run: Run, name: str) -> list[int]:
+    return [point.step for point in connect(paths).get_metric_history(run.info.run_id, name)]
+
+
+def test_a_stages_run_is_nested_below_a_parent_and_carries_its_settings(tracked_paths: Paths, tracked_settings: Settings) -> None:
+    with open_stage_recorder("evaluate", tracked_settings, tracked_paths):
+        inside = active_run_id()
+    assert active_run_id() is None
+    (run,) = runs_of(tracked_paths, tracked_settings, "evaluate")
+    (parent,) = runs_of(tracked_paths, tracked_settings, "parent")
+    assert inside == run.info.run_id
+    assert run.info.status == parent.info.status == "FINISHED"
+    assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert run.data.tags["s2s_version"] == __version__
+    assert run.data.params["evaluate.beam_size"] == "2"
+    assert not [name for name in run.data.params if not name.startswith("evaluate.")]
+    assert parent.info.run_name.startswith("s2s evaluate 2")
+
+
+def test_every_stage_logs_the_sections_that_concern_it_and_none_logs_the_machine(tracked_settings: Settings) -> None:
+    sections = {
+        stage: {name.partition(".")[0] for name in stage_parameters(stage, tracked_settings)}
+        for stage in ("validate", "prepare", "tokenize", "train", "evaluate", "register")
+    }
+    assert sections == {
+        "validate": {"corpus", "validate"},
+        "prepare": {"corpus", "prepare"},
+        "tokenize": {"tokenize"},
+        "train": {"model", "train"},
+        "evaluate": {"evaluate"},
+        "register": {"register"},
+    }
+    assert stage_parameters("validate", tracked_settings)["validate.min_rows.limit"] == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "failure"),
+    [
+        (UserError("too small"), "FAILED", "UserError: too small"),
+        (ZeroDivisionError("oh"), "FAILED", "ZeroDivisionError: oh"),
+        (Interrupted("saved"), "KILLED", None),
+        (KeyboardInterrupt(), "KILLED", None),
+        (SystemExit(3), "FAILED", "SystemExit: 3"),
+        (SystemExit(0), "FINISHED", None),
+    ],
+)
+def test_a_stages_run_and_its_parent_end_as_the_stage_does(
+    tracked_paths: Paths, tracked_settings: Settings, error: BaseException, status: str, failure: str | None
+) -> None:
+    with pytest.raises(type(error)), open_stage_recorder("prepare", tracked_settings, tracked_paths) as recorder:
+        recorder.set_tags({"note": "kept"})
+        raise error
+    (run,) = runs_of(tracked_paths, tracked_settings, "prepare")
+    (parent,) = runs_of(tracked_paths, tracked_settings, "parent")
+    assert run.info.status == parent.info.status == status
+    assert run.data.tags["note"] == "kept"
+    assert run.data.tags.get("failure") == failure
+
+
+def test_below_dvc_only_the_last_stage_or_a_failure_closes_the_parent(
+    tracked_paths: Paths, tracked_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seq2seq_core.tracking.process_identity import ProcessIdentity
+
+    dvc = ProcessIdentity("elsewhere", 1, 1)
+    monkeypatch.setattr("seq2seq_core.tracking.graph_run.dvc_ancestor", lambda: dvc)
+    ends = []
+    for stage in ("prepare", "register"):
+        with open_stage_recorder(stage, tracked_settings, tracked_paths):
+            pass
+        (parent,) = runs_of(tracked_paths, tracked_settings, "parent")
+        ends.append(parent.info.status)
+    with pytest.raises(UserError), open_stage_recorder("prepare", tracked_settings, tracked_paths):
+        raise UserError("no")
+    (parent,) = runs_of(tracked_paths, tracked_settings, "parent")
+    assert [*ends, parent.info.status] == ["RUNNING", "FINISHED", "FAILED"]
+    assert parent.info.run_name.startswith("dvc repro 2")
+
+
+def test_without_mlflow_the_records_go_to_a_local_file(
+    tmp_path: Path, tracked_settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("seq2seq_core.tracking.session.find_spec", lambda name: None)
+    paths = Paths(tmp_path)
+    with (
+        caplog.at_level(logging.INFO, "seq2seq_core"),
+        open_stage_recorder("train", tracked_settings, paths) as recorder,
+    ):
+        recorder.log_params({"train.seed": 1})
+        recorder.log_metrics({"loss": 0.5}, 3)
+        recorder.set_tags({"a": "b"})
+        recorder.log_text("text", "a.md")
+        recorder.log_file(Path("plot.png"), "plots")
+        recorder.log_dataset(Path("data"), "dates", "abc", "training")
+        recorder.flush()
+    file = tmp_path / ".s2s" / "logs" / "train.records.jsonl"
+    assert caplog.messages == [f"mlflow is not installed: what train records goes to {file}"]
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [record.pop("time") > 0 for record in records] == [True] * 6
+    assert records == [
+        {"kind": "params", "value": {"train.seed": "1"}},
+        {"kind": "metrics", "value": {"loss": 0.5}, "step": 3},
+        {"kind": "tags", "value": {"a": "b"}},
+        {"kind": "text", "value": "text", "name": "a.md"},
+        {"kind": "file", "value": "plot.png", "folder": "plots"},
+        {"kind": "dataset", "value": "data", "name": "dates", "digest": "abc", "context": "training"},
+    ]
+
+
+def train(paths: Paths, settings: Settings, steps: range, error: Exception | None = None) -> None:
+    with open_stage_recorder("train", settings, paths) as recorder:
+        for step in steps:
+            recorder.log_metrics({"train_loss": 1.0 / (step + 1)}, step)
+        recorder.flush()
+        if error is not None:
+            raise error
+
+
+def test_an_interrupted_training_goes_on_in_the_same_run_and_logs_no_step_twice(
+    tracked_paths: Paths, tracked_settings: Settings
+) -> None:
+    with pytest.raises(Interrupted):
+        train(tracked_paths, tracked_settings, range(10), Interrupted("saved"))
+    with pytest.raises(ZeroDivisionError):
+        train(tracked_paths, tracked_settings, range(5, 15), ZeroDivisionError())
+    train(tracked_paths, tracked_settings, range(12, 20))
+    (run,) = runs_of(tracked_paths, tracked_settings, "train")
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["resumed"] == "2"
+    assert curve(tracked_paths, run, "train_loss") == list(range(20))
+    assert not state_file(tracked_paths).exists()
+    assert not journal_file(tracked_paths).exists()
+    train(tracked_paths, tracked_settings, range(3))
+    assert len(runs_of(tracked_paths, tracked_settings, "train")) == 2, "a finished training is not resumed"
+
+
+@pytest.mark.parametrize("change", ["settings", "data", "deleted run", "damaged note", "another store"])
+def test_another_training_gets_a_run_of_its_own(tracked_paths: Paths, tracked_settings: Settings, change: str) -> None:
+    with pytest.raises(Interrupted):
+        train(tracked_paths, tracked_settings, range(10), Interrupted("saved"))
+    (first,) = runs_of(tracked_paths, tracked_settings, "train")
+    settings = tracked_settings
+    match change:
+        case "settings":
+            settings = settings.model_copy(update={"train": settings.train.model_copy(update={"seed": 7})})
+        case "data":
+            tracked_paths.tokenized.mkdir(parents=True)
+            (tracked_paths.tokenized / "manifest.json").write_text("{}")
+        case "deleted run":
+            connect(tracked_paths).delete_run(first.info.run_id)
+        case "damaged note":
+            state_file(tracked_paths).write_text("{")
+        case "another store":
+            note = json.loads(state_file(tracked_paths).read_text())
+            state_file(tracked_paths).write_text(json.dumps(note | {"store": "http://elsewhere"}))
+    train(tracked_paths, settings, range(3))
+    second = [run for run in runs_of(tracked_paths, settings, "train") if run.info.run_id != first.info.run_id]
+    assert [curve(tracked_paths, run, "train_loss") for run in second] == [[0, 1, 2]]
+
+
+def test_a_run_whose_process_is_alive_is_not_taken_over(tracked_paths: Paths, tracked_settings: Settings) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        import psutil
+
+        from seq2seq_core.tracking.process_identity import ProcessIdentity
+
+        with pytest.raises(Interrupted):
+            train(tracked_paths, tracked_settings, range(2), Interrupted("saved"))
+        note = json.loads(state_file(tracked_paths).read_text())
+        owner = str(ProcessIdentity.of(psutil.Process(other.pid)))
+        state_file(tracked_paths).write_text(json.dumps(note | {"owner": owner}))
+        train(tracked_paths, tracked_settings, range(2))
+        other.kill()
+    assert len(runs_of(tracked_paths, tracked_settings, "train")) == 2
+
+
+KILLED_TRAINING = """
+import os, signal, sys
+from pathlib import Path
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import parse_settings
+from seq2seq_core.tracking.session import open_stage_recorder
+settings = parse_settings({"corpus": {"path": "data/raw/dates", "files": {"train": ["train.tsv"]}},
+    "register": {"model_name": "dates"}, "evaluate": {"beam_size": 2}, "runtime": {"device": "cpu", "progress": "plain"}}, "test")
+with open_stage_recorder("train", settings, Paths(Path(sys.argv[1]))) as recorder:
+    for step in range(5):
+        recorder.log_metrics({"train_loss": 1.0}, step)
+    recorder.flush()
+    for step in range(5, 30):
+        recorder.log_metrics({"train_loss": 1.0}, step)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_training_loses_no_point_although_the_last_ones_were_still_unsent(
+    tracked_paths: Paths, tracked_settings: Settings
+) -> None:
+    connect(tracked_paths)
+    done = subprocess.run([sys.executable, "-c", KILLED_TRAINING, str(tracked_paths.root)], env=dict(os.environ), check=False)
+    assert done.returncode == -signal.SIGKILL
+    (killed,) = runs_of(tracked_paths, tracked_settings, "train")
+    assert killed.info.status == "RUNNING"
+    train(tracked_paths, tracked_settings, range(20, 40))
+    (run,) = runs_of(tracked_paths, tracked_settings, "train")
+    assert curve(tracked_paths, run, "train_loss") == list(range(40))
+    old_parent, new_parent = runs_of(tracked_paths, tracked_settings, "parent")
+    assert old_parent.info.status == "KILLED"
+    assert (run.info.status, new_parent.info.status) == ("FINISHED", "FINISHED")
+    assert run.data.tags["mlflow.parentRunId"] == new_parent.info.run_id
+
+
+def test_a_store_that_is_gone_at_the_end_of_a_stage_is_a_warning(
+    tracked_paths: Paths, tracked_settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from mlflow import MlflowClient
+
+    def lost(*arguments: object, **options: object) -> None:
+        raise ConnectionError("[Errno 111] Connection refused")
+
+    with open_stage_recorder("prepare", tracked_settings, tracked_paths):
+        monkeypatch.setattr(MlflowClient, "set_terminated", lost)
+    assert caplog.messages == ["MLflow does not know that prepare ended (FINISHED): [Errno 111] Connection refused"]

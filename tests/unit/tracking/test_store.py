@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import http.server
+import logging
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.errors import StorageFault, TrackingUnreachable, UserError
+from seq2seq_core.tracking.store import (
+    artifact_location,
+    connect,
+    displayed_uri,
+    prepare_environment,
+    store_errors,
+    tracking_uri,
+)
+
+ADVICE = (
+    "expected a running MLflow tracking server there "
+    "(set MLFLOW_TRACKING_URI to another, or unset it for the workspace's own sqlite:///mlflow.db)"
+)
+
+
+def test_the_default_store_is_a_file_in_the_workspace_whatever_the_current_directory(
+    tmp_path: Path, no_outer_run: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = Paths(tmp_path / "work space")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert tracking_uri(paths) == f"sqlite:///{tmp_path}/work space/mlflow.db"
+    assert displayed_uri(paths) == "sqlite:///mlflow.db"
+    assert artifact_location(paths) == f"file://{tmp_path}/work%20space/mlartifacts"
+
+
+@pytest.mark.parametrize(
+    ("configured", "used", "displayed"),
+    [
+        ("sqlite:///runs/mlflow.db", "sqlite:///{root}/runs/mlflow.db", "sqlite:///runs/mlflow.db"),
+        ("sqlite:///{root}/mlflow.db", "sqlite:///{root}/mlflow.db", "sqlite:///mlflow.db"),
+        ("sqlite:////elsewhere/mlflow.db", "sqlite:////elsewhere/mlflow.db", "sqlite:////elsewhere/mlflow.db"),
+        ("http://host:5000", "http://host:5000", "http://host:5000"),
+        ("https://me:secret@host", "https://me:secret@host", "https://host"),
+        ("postgresql://me:sec/ret@host/db?password=x", "postgresql://me:sec/ret@host/db?password=x", "postgresql://host/db"),
+    ],
+)
+def test_an_address_is_shown_without_credentials_and_a_relative_file_counts_from_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configured: str, used: str, displayed: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", configured.format(root=tmp_path))
+    assert tracking_uri(Paths(tmp_path)) == used.format(root=tmp_path)
+    assert displayed_uri(Paths(tmp_path)) == displayed
+
+
+def test_the_users_own_environment_wins_and_telemetry_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
+    for name in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+        monkeypatch.delenv(name, raising=False)
+    prepare_environment()
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == os.environ["DO_NOT_TRACK"] == "true"
+
+
+def test_connecting_leaves_no_address_in_the_environment_of_child_processes(tracked_paths: Paths) -> None:
+    connect(tracked_paths)
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+
+
+def test_failing_to_connect_leaves_no_address_either(tmp_path: Path, no_outer_run: None) -> None:
+    (tmp_path / "mlflow.db").write_text("no database, but long enough to be read as one" * 100)
+    with pytest.raises(UserError):
+        connect(Paths(tmp_path))
+    (tmp_path / "mlflow.db").unlink()
+    (tmp_path / "mlflow.db").mkdir()
+    with pytest.raises(StorageFault):
+        connect(Paths(tmp_path))
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+
+
+def test_two_workspaces_in_one_process_keep_their_own_stores(tracked_paths: Paths, tmp_path: Path) -> None:
+    other = Paths(tmp_path / "other")
+    other.root.mkdir()
+    shutil.copy(tracked_paths.mlflow_database, other.mlflow_database)
+    connect(tracked_paths).create_experiment("first")
+    assert connect(other).get_experiment_by_name("first") is None
+
+
+def test_a_refused_connection_is_named_with_address_reason_and_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{port}")
+    expected = f"MLflow does not answer at http://127.0.0.1:{port}: [Errno 111] Connection refused; {ADVICE}"
+    with pytest.raises(TrackingUnreachable, match=f"^{re.escape(expected)}$"):
+        connect(Paths(tmp_path))
+
+
+def test_an_unreachable_database_server_is_named_without_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"postgresql+psycopg2://me:secret@127.0.0.1:{port}/mlflow")
+    expected = f"MLflow does not answer at postgresql+psycopg2://127.0.0.1:{port}/mlflow: [Errno 111] Connection refused; {ADVICE}"
+    with pytest.raises(TrackingUnreachable, match=f"^{re.escape(expected)}$"):
+        connect(Paths(tmp_path))
+
+
+@pytest.fixture
+def foreign_server() -> Iterator[int]:
+    """The port of an HTTP server that is no MLflow."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_server_that_is_no_mlflow_is_named_with_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, foreign_server: int
+) -> None:
+    address = f"http://127.0.0.1:{foreign_server}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    expected = f"MLflow does not answer at {address}: it answers the request /version with HTTP status 404; {ADVICE}"
+    with pytest.raises(TrackingUnreachable, match=f"^{re.escape(expected)}$"):
+        connect(Paths(tmp_path))
+
+
+def test_an_address_of_no_known_kind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "gopher://host")
+    with pytest.raises(UserError, match=r"^MLflow at gopher://host refuses: .*unsupported URI 'gopher://host'"):
+        connect(Paths(tmp_path))
+
+
+def test_a_database_of_another_mlflow_version_is_named_with_the_command_that_upgrades_it(tracked_paths: Paths) -> None:
+    with closing(sqlite3.connect(tracked_paths.mlflow_database)) as database:
+        database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+        database.commit()
+    expected = (
+        "MLflow's database sqlite:///mlflow.db is of another MLflow version; expected this version's schema: "
+        "back the file up, then run: mlflow db upgrade sqlite:///mlflow.db"
+    )
+    with pytest.raises(UserError, match=f"^{re.escape(expected)}$"):
+        connect(tracked_paths)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path, no_outer_run: None) -> None:
+    paths = Paths(tmp_path)
+    paths.mlflow_database.write_text("not a database, but long enough to be read as one" * 100)
+    expected = "sqlite:///mlflow.db is not a SQLite database; expected MLflow's database there: move that file away"
+    with pytest.raises(UserError, match=f"^{re.escape(expected)}$"):
+        connect(paths)
+
+
+def test_a_database_that_cannot_be_opened_is_a_fault_of_the_storage(tracked_paths: Paths) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    expected = (
+        "MLflow's database sqlite:///mlflow.db: (builtins.Exception) attempt to write a readonly database; "
+        "expected a file that this user may write, on a disk with room"
+    )
+    with pytest.raises(StorageFault, match=f"^{re.escape(expected)}$"), store_errors(tracked_paths):
+        raise OperationalError(None, None, Exception("attempt to write a readonly database"))
+
+
+def test_a_fault_of_the_program_stays_one(tracked_paths: Paths) -> None:
+    from mlflow.exceptions import MlflowException
+
+    with pytest.raises(MlflowException, match=r"^a bug$"), store_errors(tracked_paths):
+        raise MlflowException("a bug")
+
+
+def test_a_missing_database_driver_is_named(tracked_paths: Paths) -> None:
+    expected = "MLflow needs a package for sqlite:///mlflow.db that is not installed: psycopg2"
+    with pytest.raises(UserError, match=f"^{re.escape(expected)}$"), store_errors(tracked_paths):
+        raise ModuleNotFoundError("No module named 'psycopg2'", name="psycopg2")
+
+
+@pytest.mark.slow
+def test_two_stages_that_start_at_once_on_no_database_both_get_it(tmp_path: Path, no_outer_run: None) -> None:
+    code = (
+        "import logging, sys; logging.basicConfig(level=logging.INFO, format='%(message)s'); from pathlib import Path\n"
+        "from seq2seq_core.artifacts import Paths; from seq2seq_core.tracking.store import connect\n"
+        "connect(Paths(Path(sys.argv[1]))); print('connected')"
+    )
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code, str(tmp_path)]
+    stages = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    results = [stage.communicate(timeout=300) for stage in stages]
+    assert [out for out, _ in results] == ["connected\n"] * 2, results
+    said = "".join(err for _, err in results)
+    assert said == "creating MLflow's database sqlite:///mlflow.db (once; takes several seconds)\n"
+
+
+def test_a_new_database_is_announced(tmp_path: Path, no_outer_run: None, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "mlflow.db").mkdir()  # stands in the way, so that nothing is migrated here
+    with caplog.at_level(logging.INFO, "seq2seq_core"), pytest.raises(StorageFault):
+        connect(Paths(tmp_path))
+    assert "creating MLflow's database sqlite:///mlflow.db (once; takes several seconds)" in caplog.messages

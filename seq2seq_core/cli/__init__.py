@@ -1,0 +1,1 @@
+"""The command ``s2s``: parse, load the settings, call one function, print."""

@@ -1,0 +1,137 @@
+"""Where errors become messages and exit codes, and where a stage's outcome is left for its driver."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.console import configure_logging
+from seq2seq_core.errors import EXIT_CRASH, EXIT_TERMINATED, Interrupted, Seq2SeqError, StorageFault
+from seq2seq_core.outcome import Outcome, write_outcome
+
+STORAGE_ADVICE = {
+    errno.ENOSPC: "the disk is full; free some space (`make clean` removes stage outputs, `dvc gc --workspace` old caches)",
+    errno.EDQUOT: "the disk quota is used up; free some space or raise the quota",
+    errno.EACCES: "permission denied; expected a file or folder that this user may use",
+    errno.EPERM: "operation not permitted; expected a file or folder that this user may use",
+    errno.EROFS: "the file system is read-only; expected a place that can be written to",
+}
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def boundary(debug: bool, verbose: bool = False, paths: Paths | None = None, stage: str | None = None) -> Iterator[None]:
+    """Runs a command's body; prints every expected error as one message and exits with its code.
+
+    Args:
+        debug: show a traceback with every error.
+        verbose: show debug log lines.
+        paths: the workspace, for the outcome and for the traceback of a crash.
+        stage: the stage's name, if the command is one; its outcome is left in the workspace.
+
+    Raises:
+        typer.Exit: with the error's exit code.
+    """
+    configure_logging(verbose)
+    # Also where SIGINT is ignored, as in a script's background job: what runs long must always be able to save and stop.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if stage is not None:
+        signal.signal(signal.SIGTERM, _raise_terminated)
+    debug = debug or os.environ.get("S2S_DEBUG", "") not in ("", "0")
+    leave = _OutcomeWriter(paths, stage)
+    try:
+        leave("running", "", -1, retryable=True)
+        yield
+        leave("ok", "", 0, retryable=False)
+    except (typer.Exit, typer.Abort):
+        raise
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise typer.Exit(EXIT_CRASH) from None
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where every error ends
+        fault = explain(error)
+        if fault is None:
+            _leave_crash(error, leave, paths, debug)
+        if debug:
+            traceback.print_exception(error)
+        leave(fault.kind, str(fault), fault.exit_code, retryable=fault.retryable)
+        typer.echo(f"error: {fault}", err=True)
+        raise typer.Exit(fault.exit_code) from None
+
+
+def explain(error: BaseException) -> Seq2SeqError | None:
+    """The error as one meant for a person, or None for a crash (a fault of this program).
+
+    Args:
+        error: anything raised by a command.
+    """
+    if isinstance(error, Seq2SeqError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted("interrupted; nothing is half-written, run the same command again to go on")
+    if isinstance(error, OSError) and error.errno in STORAGE_ADVICE:
+        where = error.filename or "output"
+        return StorageFault(f"{where}: {STORAGE_ADVICE[error.errno]}")
+    return None
+
+
+class _OutcomeWriter:
+    """Leaves a stage's outcome; does nothing for a command that is no stage."""
+
+    def __init__(self, paths: Paths | None, stage: str | None) -> None:
+        self.paths, self.stage = paths, stage
+
+    def __call__(self, kind: str, message: str, exit_code: int, retryable: bool) -> None:
+        if self.paths is None or self.stage is None:
+            return
+        try:
+            write_outcome(self.paths.outcomes, Outcome(self.stage, kind, message, exit_code, retryable, os.getpid()))
+        except OSError as error:
+            # On a full disk the message on standard error is all there can be; a driver then sees a stale outcome's pid.
+            logger.warning("cannot leave the outcome in %s: %s", self.paths.outcomes, error)
+
+
+def _leave_crash(error: BaseException, leave: _OutcomeWriter, paths: Paths | None, debug: bool) -> NoReturn:
+    """Reports a fault of this program: its traceback goes to a file unless ``debug`` shows it."""
+    text = "".join(traceback.format_exception(error))
+    summary = f"{type(error).__name__}: {error}"
+    leave("crash", summary, EXIT_CRASH, retryable=True)
+    if debug:
+        typer.echo(text, err=True)
+    typer.echo(f"crash: {summary}", err=True)
+    place = _write_traceback(text, paths)
+    if not debug:
+        advice = f"the traceback is in {place}" if place else "run with --debug for the traceback"
+        typer.echo(f"this is a fault of the program, not of your input; {advice}", err=True)
+    raise typer.Exit(EXIT_CRASH) from None
+
+
+def _write_traceback(text: str, paths: Paths | None) -> Path | None:
+    """Stores a traceback in the workspace's logs; None where that is not possible."""
+    if paths is None:
+        return None
+    place = paths.logs / "crash.txt"
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+    except OSError:
+        return None
+    return place
+
+
+def _raise_terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Turns SIGTERM into an error that unwinds, so that files are cleaned up and the outcome is left."""
+    raise Interrupted("terminated (SIGTERM); nothing is half-written, run the same command again to go on", EXIT_TERMINATED)

@@ -1,0 +1,81 @@
+"""Commands about corpora and settings: the sample corpus, ready settings, checking of settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seq2seq_core.cli.boundary import boundary
+from seq2seq_core.cli.options import Debug, Workspace, resolve_workspace
+
+PANEL = "Corpora and settings"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this module to the application."""
+    app.command("sample-corpus", rich_help_panel=PANEL)(sample_corpus)
+    app.command("configure", rich_help_panel=PANEL)(configure)
+    app.command("check-settings", rich_help_panel=PANEL)(check_settings)
+
+
+def sample_corpus(
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder to write; by default data/raw/dates of the workspace.", show_default=False),
+    ] = None,
+    workspace: Workspace = None,
+    debug: Debug = False,
+) -> None:
+    """Generate the sample corpus: written-out dates in seven languages to ISO 8601.
+
+    The same bytes on every machine, so data/raw/dates.dvc stays clean. Needs no network.
+    """
+    with boundary(debug):
+        from seq2seq_core.corpus.sample_dates import write_sample_corpus
+
+        folder = output if output is not None else resolve_workspace(workspace).root / "data" / "raw" / "dates"
+        typer.echo(write_sample_corpus(folder))
+
+
+def configure(
+    settings_file: Annotated[Path, typer.Argument(help="A ready settings file, such as configs/g2p.yaml.")],
+    corpus: Annotated[
+        Path | None, typer.Option("--corpus", help="The corpus folder; takes the place of corpus.path in the file.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the registered model; takes the place of register.model_name.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a params.yaml with changes that git does not have.")] = False,
+    workspace: Workspace = None,
+    debug: Debug = False,
+) -> None:
+    """Make a ready settings file the workspace's params.yaml, for a corpus of yours.
+
+    Checks the settings and that the corpus folder has the files they name. Refuses to overwrite uncommitted changes.
+
+    Example: s2s configure configs/g2p.yaml --corpus /data/hungarian && s2s retrain
+    """
+    with boundary(debug):
+        from seq2seq_core.config.ready_settings import install_settings
+
+        paths = resolve_workspace(workspace)
+        install_settings(settings_file, paths, corpus_folder=corpus, model_name=name, force=force)
+        typer.echo(f"params.yaml is now {settings_file}; run `s2s retrain` or `dvc repro`")
+
+
+def check_settings(
+    settings_file: Annotated[
+        Path | None, typer.Argument(help="The file to check; by default the workspace's params.yaml.", show_default=False)
+    ] = None,
+    workspace: Workspace = None,
+    debug: Debug = False,
+) -> None:
+    """Check a settings file and list every fault at once."""
+    with boundary(debug):
+        from seq2seq_core.config.settings import load_settings
+
+        place = settings_file if settings_file is not None else resolve_workspace(workspace).params
+        load_settings(place)
+        typer.echo(f"{place}: all settings are valid")

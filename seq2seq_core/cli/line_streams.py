@@ -1,0 +1,80 @@
+"""Lines in and lines out for ``s2s predict``: strict UTF-8, only LF ends a line, a file appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from seq2seq_core.errors import CorpusError, UserError
+
+
+@contextmanager
+def open_sources(path: Path | None) -> Iterator[BinaryIO]:
+    """The bytes of a file, or of standard input for None.
+
+    Raises:
+        UserError: the file does not exist or is a folder.
+    """
+    if path is None:
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; expected a text file with one source a line") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder; expected a text file with one source a line") from None
+    with stream:
+        yield stream
+
+
+@contextmanager
+def open_targets(path: Path | None) -> Iterator[Callable[[str], object]]:
+    """A function that writes text to a file, or to standard output for None.
+
+    The file gets its name only when the block ends without an error.
+    """
+    if path is None:
+        # Text of other scripts must come out whatever the locale, and an attended reader wants each line at once.
+        sys.stdout.reconfigure(encoding="utf-8", line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
+        yield sys.stdout.write
+        sys.stdout.flush()
+        return
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("w", encoding="utf-8", newline="\n") as stream:
+            yield stream.write
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def read_chunks(stream: Iterable[bytes], path: Path | None, chunk_lines: int) -> Iterator[list[str]]:
+    """Lists of at most ``chunk_lines`` lines, without their ends.
+
+    Args:
+        stream: lines as bytes, each ended by LF.
+        path: the file that errors name; None for standard input.
+        chunk_lines: the length of a list.
+
+    Raises:
+        CorpusError: a line is not UTF-8.
+    """
+    chunk: list[str] = []
+    for number, line in enumerate(stream, start=1):
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise CorpusError(
+                f"not UTF-8 at byte {error.start + 1} of the line; expected UTF-8 text", path or "standard input", number
+            ) from None
+        chunk.append(text.removesuffix("\n").removesuffix("\r"))
+        if len(chunk) == chunk_lines:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

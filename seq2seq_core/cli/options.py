@@ -1,0 +1,52 @@
+"""Options that several commands share, and what they resolve to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seq2seq_core.artifacts import Paths, find_workspace
+from seq2seq_core.errors import UserError
+
+Workspace = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace",
+        "-C",
+        help="Folder with dvc.yaml and params.yaml; by default the nearest one at or above this folder.",
+        show_default=False,
+    ),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error (also: S2S_DEBUG=1).")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show debug log lines.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="A bundle folder, or a registered model such as models:/dates@champion or models:/dates/3; "
+        "by default the workspace's models/bundle.",
+        show_default=False,
+    ),
+]
+
+
+def resolve_workspace(folder: Path | None) -> Paths:
+    """The workspace that a command works in.
+
+    Args:
+        folder: what the user named; None takes the nearest workspace at or above the current folder.
+
+    Raises:
+        UserError: there is no ``dvc.yaml`` there.
+    """
+    if folder is not None:
+        if not (folder / "dvc.yaml").is_file():
+            raise UserError(f"{folder}: no dvc.yaml there; expected the folder of a clone of this repository")
+        return Paths(folder.resolve())
+    found = find_workspace(Path.cwd())
+    if found is None:
+        raise UserError(f"{Path.cwd()}: no dvc.yaml here or above; go into a clone of this repository or name one with --workspace")
+    return found

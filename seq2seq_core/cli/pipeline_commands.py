@@ -1,0 +1,66 @@
+"""Commands that drive the whole graph through Prefect, and show its pages."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seq2seq_core.cli.boundary import boundary
+from seq2seq_core.cli.options import Debug, Verbose, Workspace, resolve_workspace
+
+PANEL = "The pipeline"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this module to the application."""
+    app.command("retrain", rich_help_panel=PANEL)(retrain)
+    app.command("setup-prefect", rich_help_panel=PANEL)(setup_prefect)
+    app.command("ui", rich_help_panel=PANEL)(ui)
+
+
+def retrain(
+    workspace: Workspace = None,
+    force: Annotated[
+        list[str] | None,
+        typer.Option("--force", "-f", help="A stage to run although it is fresh; may be given again.", show_default=False),
+    ] = None,
+    debug: Debug = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run every stale stage of dvc.yaml as a Prefect flow; fresh stages are skipped.
+
+    Works with no Prefect server running; with one, set PREFECT_API_URL and the run appears on its pages.
+    The same work as `dvc repro`: whatever one has done is up to date for the other.
+    """
+    with boundary(debug, verbose):
+        from flows.launch import run_retrain
+
+        summary = run_retrain(resolve_workspace(workspace).root, force=force or [])
+        typer.echo(summary.describe())
+
+
+def setup_prefect(workspace: Workspace = None, debug: Debug = False) -> None:
+    """Create the work pool and the concurrency limits (runtime.flow.concurrency_limits) on the Prefect server.
+
+    Run it once for a server, before `prefect deploy --all`; running it again changes nothing.
+    """
+    with boundary(debug):
+        from flows.setup import setup_prefect as create_on_server
+        from seq2seq_core.config.settings import load_settings
+
+        for line in create_on_server(load_settings(resolve_workspace(workspace).params)):
+            typer.echo(line)
+
+
+def ui(
+    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow page.", min=1, max=65535)] = 5000,
+    prefect_port: Annotated[int, typer.Option(help="Port of the Prefect page.", min=1, max=65535)] = 4200,
+    workspace: Workspace = None,
+    debug: Debug = False,
+) -> None:
+    """Start the MLflow and Prefect pages of this workspace; Ctrl-C stops both."""
+    with boundary(debug):
+        from flows.ui import run_pages
+
+        run_pages(resolve_workspace(workspace).root, mlflow_port=mlflow_port, prefect_port=prefect_port)

@@ -1,0 +1,81 @@
+"""The six stages as commands: ``dvc.yaml`` calls these, and so can a person."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Annotated
+
+import typer
+
+from seq2seq_core.cli.boundary import boundary
+from seq2seq_core.cli.options import Debug, Verbose, Workspace, resolve_workspace
+
+PANEL = "Stages (what dvc.yaml runs)"
+
+DESCRIPTIONS = {
+    "validate": """Check the raw corpus against the data contracts of params.yaml (section validate).
+
+Reads the corpus folder; writes reports/validation.json and Great Expectations' Data Docs (.s2s/data_docs/index.html).
+A broken contract of severity error stops the run and names the first offending lines.""",
+    "prepare": """Clean, deduplicate and split the corpus (section prepare).
+
+Reads the corpus folder; writes data/prepared/{train,dev,test}.jsonl and the funnel, reports/prepare.json.
+The split of a pair follows from a hash of its source, so a growing corpus never moves a pair.""",
+    "tokenize": """Train the subword models and turn text into ids (section tokenize).
+
+Reads data/prepared; writes data/tokenized (SentencePiece models, memory-mapped ids) and reports/tokenize.json.""",
+    "evaluate": """Decode the test set and score it (section evaluate).
+
+Reads models/bundle and data/prepared; writes reports/metrics.json (test.exact_match, test.bleu, ...), and in
+reports/evaluation the predictions, the worst examples and the slices.""",
+    "register": """Put the model into the MLflow registry and decide on the alias champion (section register).
+
+Reads models/bundle and reports/metrics.json; writes the receipt reports/registration.json.
+The same bundle is never registered twice.""",
+}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this module to the application."""
+    for stage in ("validate", "prepare", "tokenize"):
+        _add_stage(app, stage)
+    app.command("train", rich_help_panel=PANEL)(train)
+    for stage in ("evaluate", "register"):
+        _add_stage(app, stage)
+
+
+def _add_stage(app: typer.Typer, stage: str) -> None:
+    def command(workspace: Workspace = None, debug: Debug = False, verbose: Verbose = False) -> None:
+        _run_stage(stage, workspace, debug, verbose)
+
+    app.command(stage, help=DESCRIPTIONS[stage], rich_help_panel=PANEL)(command)
+
+
+def train(
+    workspace: Workspace = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Ignore and remove the saved state of an interrupted training.")
+    ] = False,
+    debug: Debug = False,
+    verbose: Verbose = False,
+) -> None:
+    """Fit the model (sections model and train).
+
+    Reads data/tokenized; writes models/bundle, reports/train.json and reports/training_curve.csv.
+    Ctrl-C saves the state; the same command goes on from there and ends in the same weights.
+    """
+    _run_stage("train", workspace, debug, verbose, from_scratch=from_scratch)
+
+
+def _run_stage(stage: str, workspace: Workspace, debug: bool, verbose: bool, **options: object) -> None:
+    """Loads the settings, opens the recorder and calls the stage's function."""
+    with boundary(debug, verbose):
+        paths = resolve_workspace(workspace)
+    with boundary(debug, verbose, paths, stage):
+        from seq2seq_core.config.settings import load_settings
+        from seq2seq_core.tracking.session import open_stage_recorder
+
+        settings = load_settings(paths.params)
+        run = getattr(importlib.import_module(f"seq2seq_core.stages.{stage}"), f"run_{stage}")
+        with open_stage_recorder(stage, settings, paths) as recorder:
+            run(settings, paths, recorder, **options)

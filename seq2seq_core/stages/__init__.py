@@ -1,0 +1,1 @@
+"""The six stages: each reads declared inputs and writes declared outputs."""

@@ -1,0 +1,174 @@
+"""``evaluate``: the model on the frozen test set, its baselines, its worst examples and the parts where it fails."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+
+from seq2seq_core import atomic
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.evaluate import EvaluateSection
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.console import progress
+from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
+from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.errors import MissingInput, UserError
+from seq2seq_core.evaluation import plots
+from seq2seq_core.evaluation.evaluator import Evaluation, evaluate, make_options
+from seq2seq_core.evaluation.metrics import signatures
+from seq2seq_core.evaluation.report import make_metrics, scores_as_markdown, slices_as_markdown, worst_as_markdown, write_evaluation
+from seq2seq_core.recorder import Recorder
+from seq2seq_core.tokenization.manifest import file_digest
+
+logger = logging.getLogger(__name__)
+
+ATTENTION_MAPS, MAX_ATTENTION_TRIES = 6, 40
+MAX_PIECES = 45
+"""Pieces of a side beyond which an attention map is hard to read."""
+_METRIC_NAME = re.compile(r"[^\w ./-]+")
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """What ``evaluate`` found.
+
+    Attributes:
+        test: scores of beam search, by metric.
+        greedy: scores of greedy decoding, by metric.
+        baselines: scores by baseline and metric.
+        pairs: of the test set.
+    """
+
+    test: dict[str, float]
+    greedy: dict[str, float]
+    baselines: dict[str, dict[str, float]]
+    pairs: int
+
+
+def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> EvaluateResult:
+    """Writes ``reports/metrics.json`` and ``reports/evaluation``.
+
+    Args:
+        settings: of the section ``evaluate``, and device, threads and how progress is shown.
+        paths: the workspace.
+        recorder: receives the figures, tables and pictures.
+
+    Raises:
+        MissingInput: the bundle or a prepared split is missing.
+        BundleError: the bundle cannot be used.
+        UserError: the test set is empty, or lacks a column to slice by.
+    """
+    section = settings.evaluate
+    pairs = _read_test(paths, section.test_limit)
+    if settings.runtime.num_threads:
+        torch.set_num_threads(settings.runtime.num_threads)
+    if not paths.bundle.is_dir():
+        raise MissingInput(f"{paths.bundle}: no such model bundle; `s2s train` (or `dvc repro train`) makes it")
+    predictor = Predictor.from_folder(paths.bundle, settings.runtime.device)
+    train = ((pair[SOURCE], pair[TARGET]) for pair in iterate_pairs(paths.prepared_split("train")))
+    searches = 2 if section.beam_size > 1 else 1
+    with progress("evaluate", searches * len(pairs), "sentences", settings.runtime.progress) as shown:
+        evaluation = evaluate(pairs, train, predictor, section, shown.update)
+    with atomic.new_folder(paths.evaluation) as draft:
+        write_evaluation(draft, evaluation, section.worst_examples, signatures(section.metrics, section.bleu_tokenizer))
+    atomic.write_text(paths.metrics, json.dumps(make_metrics(evaluation), ensure_ascii=False, indent=1) + "\n")
+    _record(recorder, evaluation, section, paths)
+    _record_pictures(recorder, evaluation, predictor, section, paths)
+    return EvaluateResult(evaluation.test, evaluation.greedy, evaluation.baselines, len(pairs))
+
+
+def _read_test(paths: Paths, limit: int) -> list[dict[str, str]]:
+    path = paths.prepared_split("test")
+    pairs = list(islice(iterate_pairs(path), limit or None))
+    if not pairs:
+        raise UserError(f"{path}: no pair to evaluate on; expected some from corpus.files.test or prepare.test_fraction")
+    if limit:
+        logger.warning("evaluate.test_limit: only the first %d pairs of test are decoded; report no figure of these", len(pairs))
+    return pairs
+
+
+def _record(recorder: Recorder, evaluation: Evaluation, section: EvaluateSection, paths: Paths) -> None:
+    """Hands figures and tables to the recorder."""
+    test = paths.prepared_split("test")
+    recorder.log_dataset(test, "prepared/test", file_digest(test), "testing")
+    recorder.log_metrics(
+        {
+            **{f"test_{name}": value for name, value in evaluation.test.items()},
+            **{f"greedy_{name}": value for name, value in evaluation.greedy.items()},
+            **{
+                f"baseline_{baseline}_{name}": value
+                for baseline, scores in evaluation.baselines.items()
+                for name, value in scores.items()
+            },
+            **{f"{name}_sentences_per_second": value for name, value in evaluation.sentences_per_second.items()},
+        }
+    )
+    first = _headline_metric(section)
+    if first:
+        names = {_METRIC_NAME.sub("_", f"slice_{first}/{part.column}/{part.value}"): part for part in evaluation.slices}
+        recorder.log_metrics({name: part.scores[first] for name, part in names.items()})
+    recorder.log_text(scores_as_markdown(evaluation), "evaluation/scores.md")
+    recorder.log_text(slices_as_markdown(evaluation), "evaluation/slices.md")
+    recorder.log_text(worst_as_markdown(evaluation, section.worst_examples), "evaluation/worst.md")
+    for path in (*sorted(paths.evaluation.iterdir()), paths.metrics):
+        recorder.log_file(path, "evaluation")
+
+
+def _record_pictures(
+    recorder: Recorder, evaluation: Evaluation, predictor: Predictor, section: EvaluateSection, paths: Paths
+) -> None:
+    """Draws what is good to see at a glance, for the recorder alone: pictures are no output of the stage."""
+    if not plots.can_plot():
+        logger.info("no pictures: Matplotlib is not installed")
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        texts = ([getattr(example, side) for example in evaluation.examples] for side in ("source", "reference", "hypothesis"))
+        plots.plot_lengths(folder / "lengths.png", *texts)
+        if first := _headline_metric(section):
+            plots.plot_slices(folder / "slices.png", evaluation.slices, first, evaluation.test[first])
+        if paths.training_curve.is_file():
+            plots.plot_learning_curves(folder / "learning_curves.png", paths.training_curve)
+        _plot_attention(folder, evaluation, predictor, section)
+        for path in sorted(folder.iterdir()):
+            recorder.log_file(path, "plots")
+        recorder.flush()  # before the files go
+
+
+def _plot_attention(folder: Path, evaluation: Evaluation, predictor: Predictor, section: EvaluateSection) -> None:
+    """Draws the attention of some test sentences, of each value of the first slice column in turn."""
+    drawn = 0
+    for source in _order_by_variety(evaluation, section.slice_columns[:1]):
+        if drawn == ATTENTION_MAPS:
+            return
+        source_pieces, target_pieces, matrix_TS = predictor.attention(source, make_options(section))
+        if max(matrix_TS.shape) <= MAX_PIECES and plots.find_fonts("".join([*source_pieces, *target_pieces])):
+            drawn += 1
+            plots.plot_attention(folder / f"attention_{drawn}.png", source_pieces, target_pieces, matrix_TS)
+    if not drawn:
+        logger.info("no attention map: the first test sentences are long, or no installed font has their characters")
+
+
+def _order_by_variety(evaluation: Evaluation, columns: Sequence[str]) -> list[str]:
+    """Sources that may be short enough for a picture: the first of each value of a column, then the second, and so on."""
+    seen: dict[str, int] = {}
+    ranked = []
+    for example in evaluation.examples:
+        if example.source.strip() and max(len(example.source), len(example.hypothesis)) <= 6 * MAX_PIECES:
+            value = "".join(example.columns.get(column, "") for column in columns)
+            seen[value] = seen.get(value, -1) + 1
+            ranked.append((seen[value], example.row, example.source))
+    return [source for _, _, source in sorted(ranked)[:MAX_ATTENTION_TRIES]]
+
+
+def _headline_metric(section: EvaluateSection) -> str | None:
+    """The metric that slices are compared by: the first one that they have."""
+    return next((metric for metric in section.metrics if metric != "ter"), None)

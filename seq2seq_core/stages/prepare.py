@@ -1,0 +1,199 @@
+"""``prepare``: clean, deduplicated pairs in splits that do not leak, and a funnel that accounts for every row."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from seq2seq_core import atomic
+from seq2seq_core.artifacts import SPLITS, Paths
+from seq2seq_core.config.prepare import PrepareSection
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.console import Progress, progress
+from seq2seq_core.corpus.cleaning import cleaning_rules, normalize_text
+from seq2seq_core.corpus.deduplication import Deduplicator, LeakageFilter
+from seq2seq_core.corpus.funnel import Funnel, format_funnels, format_lengths
+from seq2seq_core.corpus.pairs import SOURCE, TARGET, format_pair
+from seq2seq_core.corpus.reading import SplitReader
+from seq2seq_core.corpus.splitting import assign_split
+from seq2seq_core.errors import UserError
+from seq2seq_core.recorder import Recorder
+
+logger = logging.getLogger(__name__)
+
+PROGRESS_ROWS = 2000
+DEDUPLICATE, LEAKAGE = "deduplicate", "leakage"
+
+
+@dataclass(frozen=True)
+class PrepareResult:
+    """What ``prepare`` made.
+
+    Attributes:
+        funnels: rows in, dropped, carved out and written, by split.
+    """
+
+    funnels: dict[str, Funnel]
+
+
+class _Preparation:
+    """One execution of the stage.
+
+    Args:
+        section: the settings.
+        readers: the corpus's splits.
+        folder: where ``{split}.jsonl`` are written.
+        bar: shows how far it is, in megabytes read.
+    """
+
+    def __init__(self, section: PrepareSection, readers: dict[str, SplitReader], folder: Path, bar: Progress) -> None:
+        self.section, self.readers, self.folder, self.bar = section, readers, folder, bar
+        self.rules = cleaning_rules(section)
+        self.leakage = LeakageFilter(section.leakage)
+        self.funnels = {split: Funnel() for split in SPLITS}
+        self._bytes_done = 0
+        # A split without files is carved out of train; one with files is not, whatever its fraction says.
+        self.dev_fraction = 0.0 if readers["dev"].entries else section.dev_fraction
+        self.test_fraction = 0.0 if readers["test"].entries else section.test_fraction
+
+    def run(self) -> None:
+        """Writes all splits. Dev and test come first: train must not hold their sources."""
+        with ExitStack() as stack:
+            files = {split: stack.enter_context(self._open(split)) for split in SPLITS}
+            for split in ("dev", "test"):
+                if self.readers[split].entries:
+                    self._write_evaluation(split, files[split])
+            self._write_train(files)
+
+    def _open(self, split: str) -> IO[str]:
+        return (self.folder / f"{split}.jsonl").open("w", encoding="utf-8", newline="\n")
+
+    def _write_evaluation(self, split: str, file: IO[str]) -> None:
+        """A split of given files: kept whole unless it is to be cleaned as well."""
+        funnel = self.funnels[split]
+        is_cleaned = self.section.clean_evaluation_splits
+        repeated = Deduplicator(self.section.deduplicate if is_cleaned else "none")
+        if is_cleaned:
+            funnel.dropped = dict.fromkeys([*self.rules, DEDUPLICATE], 0)
+        for pair in self._read(split):
+            source, target = pair[SOURCE], pair[TARGET]
+            rule = self._broken_rule(source, target, repeated) if is_cleaned else None
+            if rule is not None:
+                funnel.dropped[rule] += 1
+                continue
+            self.leakage.protect(source)
+            self._write(split, file, pair)
+
+    def _write_train(self, files: dict[str, IO[str]]) -> None:
+        """Train, with dev and test carved out of it where they have no files."""
+        funnel = self.funnels["train"]
+        funnel.dropped = dict.fromkeys([*self.rules, DEDUPLICATE, LEAKAGE], 0)
+        funnel.carved = {split: 0 for split in ("dev", "test") if not self.readers[split].entries}
+        repeated = Deduplicator(self.section.deduplicate)
+        for pair in self._read("train"):
+            source, target = pair[SOURCE], pair[TARGET]
+            rule = self._broken_rule(source, target, repeated) or (LEAKAGE if self.leakage.leaks(source) else None)
+            if rule is not None:
+                funnel.dropped[rule] += 1
+                continue
+            split = "train"
+            if funnel.carved:
+                split = assign_split(source, self.dev_fraction, self.test_fraction, self.section.split_salt)
+            if split != "train":
+                funnel.carved[split] += 1
+                self.funnels[split].rows_in += 1
+            self._write(split, files[split], pair)
+
+    def _read(self, split: str) -> Iterator[dict[str, str]]:
+        """The split's pairs with normalised texts."""
+        reader, funnel = self.readers[split], self.funnels[split]
+        for row in reader:
+            funnel.rows_in += 1
+            if funnel.rows_in % PROGRESS_ROWS == 0:
+                # Files are read in blocks, so the last rows come after the last byte; only the end may report the total.
+                self.bar.update((self._bytes_done + reader.bytes_read - 1) / 1e6)
+            source, target = normalize_text(row.source, self.section), normalize_text(row.target, self.section)
+            yield {SOURCE: source, TARGET: target, **row.columns}
+        self._bytes_done += reader.total_bytes
+
+    def _broken_rule(self, source: str, target: str, repeated: Deduplicator) -> str | None:
+        for name, drops in self.rules.items():
+            if drops(source, target):
+                return name
+        return DEDUPLICATE if repeated.is_repeated(source, target) else None
+
+    def _write(self, split: str, file: IO[str], pair: dict[str, str]) -> None:
+        file.write(format_pair(pair))
+        self.funnels[split].count_written(pair[SOURCE], pair[TARGET])
+
+
+def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> PrepareResult:
+    """Writes ``data/prepared`` and ``reports/prepare.json``.
+
+    Args:
+        settings: the sections ``corpus`` and ``prepare``.
+        paths: the workspace.
+        recorder: receives the counts and the tables of funnel and lengths.
+
+    Raises:
+        CorpusError: a file is missing or cannot be read.
+        UserError: a split ends up empty; names the rule that dropped most.
+    """
+    readers = {split: SplitReader(settings.corpus, paths.root, split) for split in SPLITS}
+    total = sum(reader.total_bytes for reader in readers.values()) / 1e6
+    with atomic.new_folder(paths.prepared) as folder:
+        with progress("prepare", total, "MB", settings.runtime.progress) as bar:
+            preparation = _Preparation(settings.prepare, readers, folder, bar)
+            preparation.run()
+            bar.update(total)
+        for split, funnel in preparation.funnels.items():
+            _check_not_empty(split, funnel, preparation)
+    funnels = preparation.funnels
+    report = {split: funnel.as_report() for split, funnel in funnels.items()}
+    atomic.write_text(paths.prepare_report, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
+    _record(funnels, report, recorder)
+    return PrepareResult(funnels)
+
+
+def _check_not_empty(split: str, funnel: Funnel, preparation: _Preparation) -> None:
+    """Raises an error that says where the rows of an empty split went."""
+    if funnel.rows_out:
+        return
+    train = preparation.funnels["train"]
+    if split in train.carved:
+        fraction = getattr(preparation.section, f"{split}_fraction")
+        raise UserError(
+            f"{split} is empty: prepare.{split}_fraction {fraction:g} of the {train.rows_out} pairs left of train gave none; "
+            f"expected a larger fraction, or files in corpus.files.{split}"
+        )
+    losses = {f"prepare.{rule}": count for rule, count in funnel.dropped.items() if count}
+    losses |= {f"prepare.{other}_fraction": count for other, count in funnel.carved.items() if count}
+    if not losses:
+        raise UserError(f"{split} is empty: the files of corpus.files.{split} have no rows; expected at least one")
+    most = max(losses, key=lambda name: losses[name])
+    counts = ", ".join(f"{name} {count}" for name, count in losses.items())
+    raise UserError(
+        f"{split} is empty: of {funnel.rows_in} rows all were taken away, most by {most} ({counts}); expected some to be left"
+    )
+
+
+def _record(funnels: dict[str, Funnel], report: dict[str, dict[str, object]], recorder: Recorder) -> None:
+    """Logs the funnel and tells the recorder the numbers."""
+    table = format_funnels(funnels)
+    for line in table.split("\n"):
+        logger.info("%s", line)
+    recorder.log_metrics(dict(_flatten("", report)))
+    recorder.log_text(f"{table}\n\n{format_lengths(funnels)}\n", "tables/funnel.md")
+
+
+def _flatten(prefix: str, values: dict[str, dict[str, object]] | dict[str, object]) -> Iterator[tuple[str, float]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flatten(f"{prefix}{name}.", value)
+        elif isinstance(value, int | float):
+            yield f"{prefix}{name}", float(value)

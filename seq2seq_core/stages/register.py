@@ -1,0 +1,78 @@
+"""``register``: puts the bundle into the registry, once, and decides on the alias ``champion``."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.recorder import Recorder
+from seq2seq_core.registry.receipts import write_receipt
+from seq2seq_core.registry.registration import describe, register_bundle
+
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RegisterResult:
+    """What the stage led to.
+
+    Attributes:
+        model_name: of the registered model.
+        version: its number.
+        is_new: whether this execution created the version.
+        decision: the alias that the version got.
+        reason: why.
+        score: by ``register.metric``, on the test set.
+        champion_version: what it was compared with; None: nothing.
+        champion_score: of that version, on the same test set.
+    """
+
+    model_name: str
+    version: str
+    is_new: bool
+    decision: Literal["champion", "challenger"]
+    reason: str
+    score: float
+    champion_version: str | None
+    champion_score: float | None
+
+
+def run_register(settings: Settings, paths: Paths, recorder: Recorder) -> RegisterResult:
+    """Registers ``models/bundle``, moves the alias, and writes the receipt ``reports/registration.json``.
+
+    Args:
+        settings: section ``register``; section ``evaluate`` where the champion has to be scored again.
+        paths: the workspace.
+        recorder: receives the decision and its evidence.
+
+    Raises:
+        BundleError: there is no bundle that can be read.
+        MissingInput: ``reports/metrics.json`` or the prepared test set is missing.
+        UserError: the metrics do not hold ``register.metric``.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    registration = register_bundle(settings, paths)
+    receipt = registration.receipt
+    recorder.set_tags(
+        {
+            "model_version": receipt.version,
+            "bundle_digest": receipt.bundle_digest,
+            "decision": receipt.decision,
+            "decision_reason": receipt.reason,
+        }
+    )
+    metrics = {f"test_{name}": value for name, value in registration.scores.items()}
+    if receipt.champion_score is not None:
+        metrics[f"champion_{receipt.metric}"] = receipt.champion_score
+    recorder.log_metrics(metrics)
+    recorder.log_text(describe(receipt, registration.scores), "decision.md")
+    write_receipt(receipt, paths)
+    state = "registered" if registration.is_new else "was registered already"
+    LOGGER.info("%s version %s %s; %s: %s", receipt.model_name, receipt.version, state, receipt.decision, receipt.reason)
+    return RegisterResult(
+        receipt.model_name, receipt.version, registration.is_new, receipt.decision, receipt.reason, receipt.score,
+        receipt.champion_version, receipt.champion_score,
+    )  # fmt: skip

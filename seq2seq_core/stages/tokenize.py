@@ -1,0 +1,180 @@
+"""``tokenize``: subword models from train, and every split as memory-mapped ids."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from seq2seq_core import atomic
+from seq2seq_core.artifacts import SPLITS, Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.config.tokenize import TokenizeSection
+from seq2seq_core.console import ProgressMode, progress
+from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
+from seq2seq_core.errors import UserError
+from seq2seq_core.recorder import Recorder
+from seq2seq_core.tokenization.encode import SideCounts, SplitCounts, Tokenizers, encode_split
+from seq2seq_core.tokenization.manifest import Manifest, SourceInfo, SplitInfo, TargetInfo, folder_digests
+from seq2seq_core.tokenization.subword import train_subword
+
+logger = logging.getLogger(__name__)
+
+UNKNOWN_WARNING_FRACTION = 0.01
+
+
+@dataclass(frozen=True)
+class TokenizeResult:
+    """What ``tokenize`` made.
+
+    Attributes:
+        source_vocabulary_size: number of ids of the source side.
+        target_vocabulary_size: number of ids of the target side.
+        pairs: pairs written, by split.
+        dropped_too_long: train pairs left out because a side was too long.
+    """
+
+    source_vocabulary_size: int
+    target_vocabulary_size: int
+    pairs: dict[str, int]
+    dropped_too_long: int
+
+
+def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> TokenizeResult:
+    """Writes ``data/tokenized`` and ``reports/tokenize.json``.
+
+    Args:
+        settings: of the section ``tokenize``, and how progress is shown.
+        paths: the workspace.
+        recorder: receives the report's figures.
+
+    Raises:
+        MissingInput: a prepared split is missing.
+        UserError: train has no text, or no pair of it is short enough, or a vocabulary is too small.
+    """
+    section = settings.tokenize
+    tokenizers = _train_tokenizers(section, paths)
+    with atomic.new_folder(paths.tokenized) as draft:
+        tokenizers.source.save(draft / "source.model")
+        tokenizers.target.save(draft / "target.model")
+        counts = {split: _encode(split, tokenizers, section, paths, draft, settings.runtime.progress) for split in SPLITS}
+        _check_train(counts["train"], section)
+        _copy_dev_texts(paths, draft)
+        _make_manifest(tokenizers, counts, section.joint, draft).save(draft)
+    report = _make_report(tokenizers, counts)
+    atomic.write_text(paths.tokenize_report, json.dumps(report, indent=1) + "\n")
+    recorder.log_metrics(_flatten(report))
+    recorder.log_file(paths.tokenize_report, "reports")
+    return TokenizeResult(
+        source_vocabulary_size=tokenizers.source.vocabulary_size,
+        target_vocabulary_size=tokenizers.target.vocabulary_size,
+        pairs={split: count.pairs for split, count in counts.items()},
+        dropped_too_long=counts["train"].dropped_too_long,
+    )
+
+
+def _texts(paths: Paths, *sides: str) -> Iterator[str]:
+    """The texts of one side of train, or of both sides one after the other."""
+    return chain.from_iterable((pair[side] for pair in iterate_pairs(paths.prepared_split("train"))) for side in sides)
+
+
+def _train_tokenizers(section: TokenizeSection, paths: Paths) -> Tokenizers:
+    logger.info("making the subword models from train")
+    if section.joint:
+        model = train_subword(_texts(paths, SOURCE, TARGET), section.source, "tokenize.source")
+        return Tokenizers(model, model)
+    return Tokenizers(
+        train_subword(_texts(paths, SOURCE), section.source, "tokenize.source"),
+        train_subword(_texts(paths, TARGET), section.target, "tokenize.target"),
+    )
+
+
+def _encode(
+    split: str, tokenizers: Tokenizers, section: TokenizeSection, paths: Paths, draft: Path, mode: ProgressMode
+) -> SplitCounts:
+    path = paths.prepared_split(split)
+    pairs = ((pair[SOURCE], pair[TARGET]) for pair in iterate_pairs(path))
+    max_tokens = (section.max_source_tokens, section.max_target_tokens) if split == "train" else None
+    with progress(f"tokenize {split}", _count_lines(path), "pairs", mode) as shown:
+        counts = encode_split(pairs, tokenizers, draft, split, max_tokens, shown.update)
+    for name, side in (("source", counts.source), ("target", counts.target)):
+        if side.unknown_fraction > UNKNOWN_WARNING_FRACTION:
+            logger.warning(
+                "%s: %.1f %% of the %s tokens are unknown to the vocabulary (tokenize.%s: vocabulary_size, character_coverage)",
+                split, 100 * side.unknown_fraction, name, "source" if section.joint else name,
+            )  # fmt: skip
+    return counts
+
+
+def _count_lines(path: Path) -> int:
+    """Number of line ends of a file; 0 where there is none (reading it then says what is wrong)."""
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+
+def _check_train(counts: SplitCounts, section: TokenizeSection) -> None:
+    if counts.pairs:
+        return
+    raise UserError(
+        f"tokenize.max_source_tokens, tokenize.max_target_tokens: all {counts.dropped_too_long} train pairs are longer than "
+        f"{section.max_source_tokens} source or {section.max_target_tokens} target tokens, expected at least one that is not"
+    )
+
+
+def _copy_dev_texts(paths: Paths, draft: Path) -> None:
+    """Writes ``dev.jsonl``, so that ``train`` can score decoded text without the prepared corpus."""
+    with (draft / "dev.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+        for pair in iterate_pairs(paths.prepared_split("dev")):
+            file.write(json.dumps({SOURCE: pair[SOURCE], TARGET: pair[TARGET]}, ensure_ascii=False) + "\n")
+
+
+def _make_manifest(tokenizers: Tokenizers, counts: dict[str, SplitCounts], joint: bool, draft: Path) -> Manifest:
+    return Manifest(
+        source=SourceInfo(kind="ids", vocabulary_size=tokenizers.source.vocabulary_size),
+        target=TargetInfo(vocabulary_size=tokenizers.target.vocabulary_size),
+        joint=joint,
+        splits={
+            split: SplitInfo(pairs=count.pairs, source_tokens=count.source.tokens, target_tokens=count.target.tokens)
+            for split, count in counts.items()
+        },
+        digests=folder_digests(draft),
+    )
+
+
+def _make_report(tokenizers: Tokenizers, counts: dict[str, SplitCounts]) -> dict[str, Any]:
+    """The metrics of ``reports/tokenize.json``."""
+    return {
+        "source_vocabulary_size": tokenizers.source.vocabulary_size,
+        "target_vocabulary_size": tokenizers.target.vocabulary_size,
+        **{
+            split: {
+                "pairs": count.pairs,
+                "dropped_too_long": count.dropped_too_long,
+                "source": _describe_side(count.source),
+                "target": _describe_side(count.target),
+            }
+            for split, count in counts.items()
+        },
+    }
+
+
+def _describe_side(side: SideCounts) -> dict[str, float]:
+    return {
+        "mean_tokens": round(side.mean_tokens, 4),
+        "max_tokens": side.longest,
+        "unknown_fraction": round(side.unknown_fraction, 8),
+    }
+
+
+def _flatten(report: dict[str, Any], prefix: str = "") -> dict[str, float]:
+    """Nested figures under names such as ``train_source_mean_tokens``."""
+    flat: dict[str, float] = {}
+    for name, value in report.items():
+        flat |= _flatten(value, f"{prefix}{name}_") if isinstance(value, dict) else {f"{prefix}{name}": float(value)}
+    return flat

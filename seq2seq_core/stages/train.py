@@ -1,0 +1,140 @@
+"""``train``: fits a model on the tokenised corpus and writes its bundle.
+
+All that happens before the bundle is written lives in the training state, ``.s2s/train/<key>``, so that a killed run started again
+ends in the same weights. The state of a finished training stays until another one is finished: the same command with the same
+settings, data and code gives the same bundle again without training, as it must when a run was killed between the bundle and
+DVC's taking note of it. ``--from-scratch`` trains anew.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from seq2seq_core import atomic
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.bundle import save_bundle
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.recorder import Recorder
+from seq2seq_core.training.checkpoint_store import CheckpointStore
+from seq2seq_core.training.folder_lock import lock_folder
+from seq2seq_core.training.inputs import TrainingInputs, read_inputs
+from seq2seq_core.training.placement import choose_placement
+from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
+from seq2seq_core.training.run import FinishedTraining, finish_training, remove_superseded_states
+from seq2seq_core.training.run_key import make_run_key
+from seq2seq_core.training.trainer import TrainerSettings
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What ``train`` made.
+
+    Attributes:
+        steps: updates made.
+        epochs: full passes over train.
+        best_step: the step whose weights are in the bundle.
+        best_dev_loss: their negative log-likelihood a target token of dev, in nats.
+        best_dev_score: their dev metric (``chrf`` where that is the loss); None where no dev sources are decoded.
+        parameters: number of weights.
+        end: why training ended: ``max_steps``, ``max_epochs`` or ``patience``.
+    """
+
+    steps: int
+    epochs: int
+    best_step: int
+    best_dev_loss: float
+    best_dev_score: float | None
+    parameters: int
+    end: str
+
+
+def run_train(settings: Settings, paths: Paths, recorder: Recorder, from_scratch: bool = False) -> TrainResult:
+    """Writes ``models/bundle``, ``reports/train.json`` and ``reports/training_curve.csv``.
+
+    Args:
+        settings: of the sections ``model``, ``train`` and ``runtime``.
+        paths: the workspace.
+        recorder: receives settings, curves and results.
+        from_scratch: whether an earlier training state is removed instead of used.
+
+    Raises:
+        MissingInput: there is no tokenised corpus.
+        UserError: train or dev is empty, the device is missing, or the loss is no finite number.
+        WorkspaceBusy: another process trains with these settings and data.
+        Interrupted: the process was asked to stop; the state is saved.
+    """
+    inputs = read_inputs(paths.tokenized, settings.train.dev_sentences)
+    placement = choose_placement(settings.runtime)
+    key = make_run_key(settings.model, settings.train, inputs.digests)
+    sections = TrainerSettings(settings.train, settings.runtime)
+    folder = paths.training_state / key.folder_name
+    with lock_folder(folder):
+        store = CheckpointStore(folder)
+        if from_scratch:
+            store.clear()
+        training = finish_training(inputs, settings.model, sections, placement, store, recorder)
+        result = _summarise(training)
+        _write_outputs(settings, paths, inputs, training, result)
+    remove_superseded_states(paths.training_state, key)
+    recorder.log_metrics({name: value for name, value in _report(result).items() if isinstance(value, float | int)})
+    recorder.log_file(paths.train_report, "reports")
+    recorder.log_file(paths.training_curve, "reports")
+    return result
+
+
+def _summarise(training: FinishedTraining) -> TrainResult:
+    best = training.state.best
+    chosen = next(point for point in training.state.validations if point.step == best.step)
+    return TrainResult(
+        steps=training.state.step,
+        epochs=training.state.next_place.epoch,
+        best_step=best.step,
+        best_dev_loss=chosen.dev_loss,
+        best_dev_score=chosen.dev_score,
+        parameters=sum(parameter.numel() for parameter in training.model.parameters()),
+        end=training.end,
+    )
+
+
+def _write_outputs(
+    settings: Settings, paths: Paths, inputs: TrainingInputs, training: FinishedTraining, result: TrainResult
+) -> None:
+    """Writes the reports and, last, the bundle."""
+    atomic.write_text(paths.train_report, json.dumps(_report(result), indent=1) + "\n")
+    atomic.write_text(paths.training_curve, _curve_table(training.state))
+    save_bundle(
+        paths.bundle,
+        training.model,
+        inputs.bundle_config(settings.model),
+        inputs.source_tokenizer,
+        inputs.target_tokenizer,
+        inputs.digests,
+    )
+
+
+def _report(result: TrainResult) -> Mapping[str, int | float | str | None]:
+    """The metrics of ``reports/train.json``."""
+    score = result.best_dev_score
+    return {
+        "steps": result.steps,
+        "epochs": result.epochs,
+        "end": result.end,
+        "parameters": result.parameters,
+        "best_step": result.best_step,
+        "best_dev_loss": round(result.best_dev_loss, 6),
+        **({} if score is None else {"best_dev_score": round(score, 6)}),
+    }
+
+
+def _curve_table(state: ProgressState) -> str:
+    """``reports/training_curve.csv``: a row a validation; no score where none is decoded."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(ValidationPoint.model_fields)
+    for point in state.validations:
+        writer.writerow("" if value is None else f"{value:.6g}" for value in point.model_dump().values())
+    return table.getvalue()

@@ -1,0 +1,43 @@
+"""The core trains without the orchestration packages, and the command line starts light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+CORE = ("modeling", "batching", "training", "decoding", "tokenization", "bundle", "evaluation.metrics")
+ORCHESTRATION = ("prefect", "dvc", "mlflow", "great_expectations", "pandas", "pyarrow", "matplotlib", "babel")
+# psutil is no part of it: where it is installed, something below sacrebleu imports it. import-linter watches our own imports.
+HEAVY = (*ORCHESTRATION, "torch", "numpy", "pydantic", "sentencepiece", "sacrebleu")
+
+PROBE = """
+import importlib, pkgutil, sys
+for name in sys.argv[1].split(","):
+    module = importlib.import_module(name)
+    if hasattr(module, "__path__"):
+        for found in pkgutil.walk_packages(module.__path__, name + "."):
+            importlib.import_module(found.name)
+loaded = [name for name in sys.argv[2].split(",") if name in sys.modules]
+sys.exit("loaded: " + ", ".join(loaded) if loaded else 0)
+"""
+
+
+def _probe(modules: list[str], forbidden: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", PROBE, ",".join(modules), ",".join(forbidden)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_core_imports_none_of_the_orchestration_packages() -> None:
+    result = _probe([f"seq2seq_core.{name}" for name in (*CORE, "stages.train", "tracking.session")], ORCHESTRATION)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_command_line_starts_without_a_heavy_package() -> None:
+    result = _probe(["seq2seq_core.cli.main"], HEAVY)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_probe_sees_a_forbidden_package() -> None:
+    result = _probe(["yaml"], ("yaml",))
+    assert result.returncode != 0
+    assert "loaded: yaml" in result.stderr

@@ -1,0 +1,123 @@
+"""Workspaces like fresh clones, with a small corpus and a model that trains in seconds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from seq2seq_core.artifacts import Paths
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+CLONED = ("dvc.yaml", "params.yaml", "prefect.yaml", "pyproject.toml", ".dvcignore", ".gitignore", "seq2seq_core", "flows")
+
+SMALL: dict[str, dict[str, Any]] = {
+    "corpus": {"path": "data/raw/digits"},
+    "validate": {"min_rows": {"limit": 100}, "max_characters": {"limit": 40, "severity": "error"}},
+    "model": {"width": 16},
+    "train": {"max_steps": 12, "batch_tokens": 512, "validate_every_steps": 6, "dev_sentences": 20, "warmup_steps": 2},
+    "evaluate": {"beam_size": 2, "slice_columns": ["parity"]},
+    "register": {"model_name": "digits"},
+    "runtime": {"num_threads": 1},
+}
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A clone in a temporary folder, with what a person would type in it."""
+
+    root: Path
+    environment: dict[str, str]
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command in the workspace and returns what it printed and its exit code."""
+        return subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
+
+    def must(self, *command: str) -> str:
+        """Runs a command that has to succeed; returns standard output and error together."""
+        result = self.run(*command)
+        assert result.returncode == 0, f"{command}: {result.returncode}\n{result.stdout}\n{result.stderr}"
+        return result.stdout + result.stderr
+
+    def change(self, section: str, **values: object) -> None:
+        """Edits one section of params.yaml."""
+        place = self.root / "params.yaml"
+        settings = yaml.safe_load(place.read_text(encoding="utf-8"))
+        settings[section].update(values)
+        place.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+
+    @property
+    def lock(self) -> bytes:
+        """The bytes of dvc.lock."""
+        return (self.root / "dvc.lock").read_bytes()
+
+
+def _write_corpus(folder: Path) -> None:
+    """Numbers and the same numbers with commas between the digits."""
+    folder.mkdir(parents=True)
+    for split, numbers in {"train": range(100, 400), "dev": range(400, 440), "test": range(440, 480)}.items():
+        rows = "".join(f"{number}\t{','.join(str(number))}\t{'odd' if number % 2 else 'even'}\n" for number in numbers)
+        (folder / f"{split}.tsv").write_text("source\ttarget\tparity\n" + rows, encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database: to create one takes several seconds of migrations."""
+    root = tmp_path_factory.mktemp("database")
+    program = (
+        "import sys; from pathlib import Path; from seq2seq_core.artifacts import Paths;"
+        "from seq2seq_core.tracking.store import connect; connect(Paths(Path(sys.argv[1]))).search_experiments()"
+    )
+    subprocess.run([sys.executable, "-c", program, str(root)], env=_environment(ROOT), check=True, capture_output=True)
+    return Paths(root).mlflow_database
+
+
+@pytest.fixture
+def make_workspace(tmp_path: Path, migrated_database: Path) -> Callable[[str], Workspace]:
+    """A function that makes a clone of a given name, in a cache of its own."""
+
+    def make(name: str) -> Workspace:
+        root = tmp_path / name
+        root.mkdir()
+        for entry in CLONED:
+            source = ROOT / entry
+            if source.is_dir():
+                shutil.copytree(source, root / entry, ignore=shutil.ignore_patterns("__pycache__"))
+            elif source.exists():
+                shutil.copy(source, root / entry)
+        _write_corpus(root / "data" / "raw" / "digits")
+        (root / "data" / "raw" / ".gitignore").write_text("/digits\n", encoding="utf-8")
+        workspace = Workspace(root, _environment(root))
+        for section, values in SMALL.items():
+            workspace.change(section, **values)
+        shutil.copy(migrated_database, Paths(root).mlflow_database)
+        workspace.must("git", "init", "-q", "-b", "main")
+        workspace.must("dvc", "init", "-q")
+        workspace.must("git", "add", "-A")
+        workspace.must("git", "commit", "-q", "-m", "clone")
+        return workspace
+
+    return make
+
+
+def _environment(root: Path) -> dict[str, str]:
+    """What a person's shell has after activating the virtual environment; no server of anybody else's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", "S2S_", "PYTEST_"))}
+    return {
+        **kept,
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(root),
+        "DVC_NO_ANALYTICS": "1",
+        "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org",
+        "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@example.org",
+        "OMP_NUM_THREADS": "1",
+    }  # fmt: skip

@@ -1,0 +1,128 @@
+"""Bad input through the command line: a message with place and expectation, exit code 2, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.conftest import Workspace
+
+HEADER = b"source\ttarget\tparity\n"
+
+
+def _run_validate(workspace: Workspace) -> subprocess.CompletedProcess[str]:
+    result = workspace.run("s2s", "validate")
+    assert not (workspace.root / "reports" / "validation.json").exists()
+    assert "Traceback" not in result.stderr
+    return result
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, ["train.tsv", "no such file"]),
+        (b"", ["train.tsv", "empty"]),
+        (b"src\ttgt\tparity\na\tb\tc\n", ["train.tsv:1", "source", "src"]),
+        (HEADER + b"a\tb\todd\n\x00\x01\x02\x00\n", ["train.tsv:3", "binary"]),
+        (b"\x7fELF\r\x00\r\x00\r", ["train.tsv:1", "binary"]),
+        (HEADER + b"a\tb\todd\nsp\xe4t\tb\todd\n", ["train.tsv:3", "UTF-8"]),
+        (HEADER.replace(b"\n", b"\r") + b"a\tb\todd\rc\td\todd\r", ["train.tsv", "CR"]),
+        (b"\xef\xbb\xbf" + HEADER + b"a\tb\todd\n", ["train.tsv:1", "byte-order mark"]),
+        (HEADER + b"a\tb\todd\na\tb\n", ["train.tsv:3", "3", "2"]),
+    ],
+    ids=[
+        "missing",
+        "empty",
+        "wrong column",
+        "binary",
+        "binary with CR",
+        "invalid UTF-8",
+        "bare CR",
+        "byte-order mark",
+        "row too short",
+    ],
+)
+def test_a_faulty_corpus_file_is_named_with_its_line(
+    make_workspace: Callable[[str], Workspace], content: bytes | None, expected: list[str]
+) -> None:
+    workspace = make_workspace("clone")
+    place = workspace.root / "data" / "raw" / "digits" / "train.tsv"
+    place.unlink()
+    if content is not None:
+        place.write_bytes(content)
+    result = _run_validate(workspace)
+    assert result.returncode == 2, result.stderr
+    message = result.stderr.split("error: ", maxsplit=1)[1]
+    assert all(part in message for part in expected), message
+
+
+def test_aligned_files_of_unequal_length_are_named_with_both_counts(make_workspace: Callable[[str], Workspace]) -> None:
+    workspace = make_workspace("clone")
+    folder = workspace.root / "data" / "raw" / "digits"
+    (folder / "train.en").write_text("one\ntwo\nthree\n", encoding="utf-8")
+    (folder / "train.de").write_text("eins\nzwei\n", encoding="utf-8")
+    workspace.change("corpus", files={"train": [["train.en", "train.de"]]})
+    result = _run_validate(workspace)
+    assert result.returncode == 2, result.stderr
+    assert all(part in result.stderr for part in ("train.en", "train.de", "3", "2"))
+
+
+def test_parameters_with_faults_are_all_listed(make_workspace: Callable[[str], Workspace]) -> None:
+    workspace = make_workspace("clone")
+    workspace.change("train", max_step=5, learning_rate=-1)
+    result = _run_validate(workspace)
+    assert result.returncode == 2
+    assert "train.max_step: must be a known setting, got an unknown name (value 5)" in result.stderr
+    assert "train.learning_rate: must be above 0.0, got -1" in result.stderr
+
+
+def test_an_unreachable_mlflow_server_is_named(make_workspace: Callable[[str], Workspace]) -> None:
+    workspace = make_workspace("clone")
+    workspace.environment["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:9"
+    result = _run_validate(workspace)
+    assert result.returncode == 2, result.stderr
+    assert "http://127.0.0.1:9" in result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_missing_permission_is_named(make_workspace: Callable[[str], Workspace]) -> None:
+    workspace = make_workspace("clone")
+    (workspace.root / "reports").mkdir()
+    (workspace.root / "reports").chmod(0o500)
+    result = _run_validate(workspace)
+    assert result.returncode == 2
+    assert "permission denied" in result.stderr
+
+
+def test_a_full_disk_is_named(make_workspace: Callable[[str], Workspace]) -> None:
+    workspace = make_workspace("clone")
+    reports = workspace.root / "reports"
+    reports.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(reports)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        (reports / "filler").write_bytes(b"x" * 4096)
+        result = workspace.run("s2s", "validate")
+        assert result.returncode == 2, result.stderr
+        assert f"{reports / 'validation.json'}: the disk is full" in result.stderr
+        assert [entry.name for entry in reports.iterdir()] == ["filler"]
+    finally:
+        subprocess.run(["umount", str(reports)], check=True)
+
+
+def test_outside_a_workspace_the_command_says_where_to_go(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [Path(sys.executable).parent / "s2s", "train"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"error: {tmp_path}: no dvc.yaml here or above; go into a clone of this repository or name one with --workspace\n"
+    )

@@ -1,0 +1,88 @@
+"""The whole graph in fresh clones, through both doors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.pipeline.conftest import Workspace
+
+pytestmark = pytest.mark.slow
+RERUN_BY_TRAINING = ("train", "evaluate", "register")
+KEPT = ("validate", "prepare", "tokenize")
+
+
+def _executed(output: str) -> list[str]:
+    """The stages that dvc says it ran."""
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+
+
+def test_both_doors_do_the_same_work_and_leave_the_same_lock(make_workspace: Callable[[str], Workspace]) -> None:
+    by_hand, by_flow = make_workspace("by_hand"), make_workspace("by_flow")
+
+    first = by_hand.must("dvc", "repro")
+    assert _executed(first) == [*KEPT, *RERUN_BY_TRAINING]
+    metrics = json.loads((by_hand.root / "reports" / "metrics.json").read_text(encoding="utf-8"))
+    assert 0.0 <= metrics["test"]["exact_match"] <= 1.0
+    receipt = json.loads((by_hand.root / "reports" / "registration.json").read_text(encoding="utf-8"))
+    assert (receipt["model_name"], int(receipt["version"]), receipt["decision"]) == ("digits", 1, "champion")
+    assert _executed(by_hand.must("dvc", "repro")) == []
+    assert by_hand.must("git", "status", "--porcelain").split() == ["??", "dvc.lock"]
+
+    by_flow.must("s2s", "retrain")
+    assert by_flow.lock == by_hand.lock
+    assert _executed(by_flow.must("dvc", "repro")) == []
+    assert by_flow.must("git", "status", "--porcelain").split() == ["??", "dvc.lock"]
+
+    for workspace in (by_hand, by_flow):
+        workspace.change("train", max_steps=14)
+    assert _executed(by_hand.must("dvc", "repro")) == list(RERUN_BY_TRAINING)
+    by_flow.must("s2s", "retrain")
+    assert by_flow.lock == by_hand.lock
+    assert by_flow.lock != b""
+
+
+def test_a_registry_that_was_deleted_gets_the_model_again_without_training(make_workspace: Callable[[str], Workspace]) -> None:
+    workspace = make_workspace("clone")
+    workspace.must("dvc", "repro")
+    before = workspace.lock
+    (workspace.root / "mlflow.db").unlink()
+
+    said = workspace.must("s2s", "retrain")
+
+    assert "register" in said
+    outcome = json.loads((workspace.root / ".s2s" / "outcomes" / "train.json").read_text(encoding="utf-8"))
+    assert outcome["kind"] == "ok"
+    assert workspace.lock == before
+    assert "digits" in workspace.must("python", "-c", LIST_CHAMPION)
+
+
+def test_a_users_fault_has_the_same_message_through_every_door(make_workspace: Callable[[str], Workspace]) -> None:
+    workspace = make_workspace("clone")
+    (workspace.root / "data" / "raw" / "digits" / "dev.tsv").write_bytes(b"source\ttarget\tparity\nsp\xe4t\tx\teven\n")
+    direct = workspace.run("s2s", "validate")
+    assert direct.returncode == 2
+    message = direct.stderr.split("error: ", maxsplit=1)[1].strip().splitlines()
+    assert any("dev.tsv:2" in line and "UTF-8" in line for line in message), message
+
+    by_hand = workspace.run("dvc", "repro")
+    assert by_hand.returncode == 255
+    assert all(line in by_hand.stdout + by_hand.stderr for line in message)
+
+    by_flow = workspace.run("s2s", "retrain")
+    assert by_flow.returncode == 2
+    assert f"error: {message[0]}" in by_flow.stderr
+    assert all(line in by_flow.stderr for line in message)
+    assert by_flow.stderr.count("Running stage 'validate'") == 1
+    assert "Traceback" not in by_flow.stderr
+    assert not (workspace.root / "data" / "prepared").exists()
+
+
+LIST_CHAMPION = """
+import mlflow
+mlflow.set_tracking_uri("sqlite:///mlflow.db")
+version = mlflow.MlflowClient().get_model_version_by_alias("digits", "champion")
+print(version.name, version.version)
+"""

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.bundle import BundleConfig, save_bundle
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.settings import Settings, parse_settings
+from seq2seq_core.config.tokenize import SubwordSettings
+from seq2seq_core.errors import BundleError, MissingInput, UserError
+from seq2seq_core.evaluation import plots
+from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.stages.evaluate import run_evaluate
+from seq2seq_core.tokenization.subword import train_subword
+
+TEST = [("ab", "x y", "de"), ("abc", "y", "en"), ("", "x", "de"), ("ba", "x x", "fr")]
+
+
+class KeepingRecorder(NullRecorder):
+    def __init__(self) -> None:
+        self.metrics: dict[str, float] = {}
+        self.names: list[str] = []
+        self.datasets: list[tuple[Any, ...]] = []
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        self.metrics |= metrics
+
+    def log_text(self, text: str, name: str) -> None:
+        assert text
+        self.names.append(name)
+
+    def log_file(self, path: Path, folder: str = "") -> None:
+        assert path.is_file()
+        self.names.append(f"{folder}/{path.name}")
+
+    def log_dataset(self, path: Path, name: str, digest: str, context: str) -> None:
+        self.datasets.append((path, name, digest, context))
+
+
+def make_settings(**evaluate: object) -> Settings:
+    sections = {
+        "corpus": {"path": "x", "files": {"train": ["train.tsv"]}},
+        "register": {"model_name": "m"},
+        "evaluate": {"beam_size": 2, "max_length_ratio": 1.0, "max_length_offset": 1, "slice_columns": ["language"]} | evaluate,
+    }
+    return parse_settings(sections, "test")
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    torch.set_num_threads(1)
+    paths = Paths(tmp_path)
+    paths.prepared.mkdir(parents=True)
+    for split, rows in (("train", [("ab", "x y", "de")]), ("test", TEST)):
+        lines = (json.dumps({"source": source, "target": target, "language": language}) for source, target, language in rows)
+        paths.prepared_split(split).write_text("".join(f"{line}\n" for line in lines))
+    source = train_subword(["abc"], SubwordSettings(model="char"))
+    target = train_subword(["x y"], SubwordSettings(model="symbols"))
+    settings = ModelSection(width=8)
+    config = BundleConfig(
+        model=settings, source_vocabulary_size=source.vocabulary_size, target_vocabulary_size=target.vocabulary_size, joint=False
+    )
+    torch.manual_seed(1)
+    model = build_model(settings, source.vocabulary_size, target.vocabulary_size, joint=False)
+    save_bundle(paths.bundle, model, config, source, target, {})
+    return paths
+
+
+def read_outputs(paths: Paths) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (*paths.evaluation.iterdir(), paths.metrics)}
+
+
+def test_the_outputs_hold_scores_predictions_and_parts(paths: Paths) -> None:
+    result = run_evaluate(make_settings(), paths, NullRecorder())
+    metrics = json.loads(paths.metrics.read_text())
+    assert list(metrics) == ["test", "greedy", "baselines", "slices", "counts"]
+    assert 0.0 <= metrics["test"]["exact_match"] == round(result.test["exact_match"], 6) <= 1.0
+    assert metrics["counts"]["pairs"] == result.pairs == 4
+    assert metrics["baselines"]["memorise_else_copy"]["exact_match"] == 0.25
+    assert sorted(metrics["slices"]["language"]) == ["de", "en", "fr"]
+    assert len((paths.evaluation / "predictions.jsonl").read_text().splitlines()) == 4
+    assert sorted(json.loads((paths.evaluation / "signatures.json").read_text())) == ["bleu", "chrf", "ter"]
+
+
+def test_a_second_run_writes_the_same_bytes(paths: Paths) -> None:
+    run_evaluate(make_settings(), paths, NullRecorder())
+    before = read_outputs(paths)
+    run_evaluate(make_settings(), paths, NullRecorder())
+    assert read_outputs(paths) == before
+
+
+def test_figures_tables_and_pictures_are_recorded(paths: Paths) -> None:
+    pytest.importorskip("matplotlib", reason="pictures need Matplotlib")
+    paths.training_curve.parent.mkdir(parents=True, exist_ok=True)
+    paths.training_curve.write_text("step,train_loss,dev_loss,dev_score\n10,2.0,2.1,0.5\n20,1.0,1.1,0.6\n")
+    recorder = KeepingRecorder()
+    result = run_evaluate(make_settings(), paths, recorder)
+    assert recorder.metrics["test_exact_match"] == result.test["exact_match"]
+    assert {"greedy_bleu", "baseline_copy_source_cer", "slice_exact_match/language/de", "beam_sentences_per_second"} <= set(
+        recorder.metrics
+    )
+    assert {"evaluation/scores.md", "evaluation/worst.csv", "evaluation/metrics.json"} <= set(recorder.names)
+    assert {"plots/lengths.png", "plots/slices.png", "plots/learning_curves.png", "plots/attention_1.png"} <= set(recorder.names)
+    ((path, _, digest, context),) = recorder.datasets
+    assert (path, len(digest), context) == (paths.prepared_split("test"), 64, "testing")
+    assert not any(path.suffix == ".png" for path in paths.root.rglob("*"))
+
+
+def test_without_matplotlib_there_are_no_pictures(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(plots, "can_plot", lambda: False)
+    recorder = KeepingRecorder()
+    with caplog.at_level(logging.INFO):
+        run_evaluate(make_settings(), paths, recorder)
+    assert "no pictures: Matplotlib is not installed" in caplog.messages
+    assert not any(name.endswith(".png") for name in recorder.names)
+
+
+def test_only_the_first_rows_are_decoded_where_that_is_asked_for(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert run_evaluate(make_settings(test_limit=2), paths, NullRecorder()).pairs == 2
+    assert caplog.messages == ["evaluate.test_limit: only the first 2 pairs of test are decoded; report no figure of these"]
+
+
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_a_missing_split_names_the_command(paths: Paths, split: str) -> None:
+    paths.prepared_split(split).unlink()
+    with pytest.raises(MissingInput) as caught:
+        run_evaluate(make_settings(), paths, NullRecorder())
+    assert str(caught.value) == f"{paths.prepared}/{split}.jsonl: no such file; `s2s prepare` (or `dvc repro prepare`) makes it"
+    assert not paths.metrics.exists()
+
+
+def test_a_missing_bundle_names_the_command(paths: Paths) -> None:
+    paths.bundle.rename(paths.root / "elsewhere")
+    with pytest.raises(MissingInput) as caught:
+        run_evaluate(make_settings(), paths, NullRecorder())
+    assert str(caught.value) == f"{paths.bundle}: no such model bundle; `s2s train` (or `dvc repro train`) makes it"
+
+
+def test_a_damaged_bundle_is_refused(paths: Paths) -> None:
+    (paths.bundle / "source.model").write_bytes(b"x")
+    with pytest.raises(BundleError, match="damaged or exchanged"):
+        run_evaluate(make_settings(), paths, NullRecorder())
+
+
+def test_an_empty_test_set_is_refused(paths: Paths) -> None:
+    paths.prepared_split("test").write_text("")
+    with pytest.raises(UserError) as caught:
+        run_evaluate(make_settings(), paths, NullRecorder())
+    assert str(caught.value) == (
+        f"{paths.prepared}/test.jsonl: no pair to evaluate on; expected some from corpus.files.test or prepare.test_fraction"
+    )
+
+
+def test_a_failed_run_leaves_the_older_output(paths: Paths) -> None:
+    run_evaluate(make_settings(), paths, NullRecorder())
+    before = read_outputs(paths)
+    with pytest.raises(UserError, match="must be columns of the test set"):
+        run_evaluate(make_settings(slice_columns=["region"]), paths, NullRecorder())
+    assert read_outputs(paths) == before
+
+
+def test_registering_by_a_metric_that_is_not_scored_is_refused() -> None:
+    with pytest.raises(UserError, match=r"evaluate\.metrics: must contain register\.metric 'exact_match', got \['bleu'\]"):
+        make_settings(metrics=["bleu"])

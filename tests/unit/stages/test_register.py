@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.errors import MissingInput
+from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.stages.register import run_register
+from seq2seq_core.tracking.session import open_stage_recorder
+from seq2seq_core.tracking.store import connect
+
+
+def test_the_stage_registers_leaves_a_receipt_and_records_its_evidence(
+    tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None]
+) -> None:
+    make_bundle(tracked_paths, scores={"exact_match": 0.5, "bleu": 40.0})
+    with open_stage_recorder("register", tracked_settings, tracked_paths) as recorder:
+        result = run_register(tracked_settings, tracked_paths, recorder)
+    assert (result.version, result.is_new, result.decision, result.score) == ("1", True, "champion", 0.5)
+    receipt = json.loads(tracked_paths.receipt.read_text())
+    assert list(receipt) == [
+        "registry", "model_name", "version", "bundle_digest", "decision", "reason", "metric", "score", "champion_version",
+        "champion_score", "minimum_gain", "minimum_score", "test_digest",
+    ]  # fmt: skip
+    client = connect(tracked_paths)
+    (experiment,) = [found.experiment_id for found in client.search_experiments() if found.name == "seq2seq-flows"]
+    runs = {run.data.tags["kind"]: run for run in client.search_runs([experiment])}
+    assert runs["stage"].data.metrics == runs["graph"].data.metrics == {"test_exact_match": 0.5, "test_bleu": 40.0}
+    for run in runs.values():
+        assert (run.data.tags["decision"], run.data.tags["model_version"]) == ("champion", "1")
+    assert runs["graph"].data.tags["mlflow.note.content"].startswith("Version **1** is **champion**: there was no champion;")
+
+
+def test_running_the_stage_again_changes_no_byte_of_the_receipt(
+    tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None]
+) -> None:
+    make_bundle(tracked_paths)
+    run_register(tracked_settings, tracked_paths, NullRecorder())
+    before = tracked_paths.receipt.read_bytes()
+    tracked_paths.receipt.unlink()
+    result = run_register(tracked_settings, tracked_paths, NullRecorder())
+    assert not result.is_new
+    assert tracked_paths.receipt.read_bytes() == before
+
+
+def test_a_failed_registration_leaves_no_receipt(
+    tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None]
+) -> None:
+    make_bundle(tracked_paths)
+    tracked_paths.metrics.unlink()
+    with pytest.raises(MissingInput):
+        run_register(tracked_settings, tracked_paths, NullRecorder())
+    assert not tracked_paths.receipt.exists()

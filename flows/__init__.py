@@ -1,0 +1,1 @@
+"""Prefect flows over the DVC graph: order, retries, schedules and artifacts; no logic of the stages."""

@@ -1,0 +1,82 @@
+"""What a killed DVC process leaves locked, cleared away before the next one starts.
+
+DVC's repository lock dies with its process. Its list of files in use (``.dvc/tmp/rwlock``) does not: DVC itself drops entries
+whose process number is free, but not those whose number has since gone to another program (after a reboot, in a new container),
+and it refuses a file that a kill left half-written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+def clear_dead_locks(workspace: Path) -> list[str]:
+    """What was cleared, a line for each dead process; empty in the usual case.
+
+    Args:
+        workspace: a folder in the DVC repository.
+    """
+    temporary = _dvc_folder(workspace) / "tmp"
+    listing = temporary / "rwlock"
+    if not listing.is_file():
+        return []
+    with _guard(temporary / "rwlock.lock"):
+        try:
+            entries = json.loads(listing.read_text(encoding="utf-8"))
+        except ValueError:
+            listing.unlink()
+            return [f"removed {listing}: a killed DVC process had left it half-written"]
+        written_at = listing.stat().st_mtime
+        dead = {holder["pid"]: holder["cmd"] for holder in _holders(entries) if _is_dead(holder["pid"], written_at)}
+        if dead:
+            listing.write_text(json.dumps(_without(entries, set(dead))), encoding="utf-8")
+    return [f"released the DVC locks of process {pid}, which is dead ({command})" for pid, command in sorted(dead.items())]
+
+
+@contextmanager
+def _guard(path: Path) -> Iterator[None]:
+    """Keeps DVC from editing the list meanwhile: its own guard file, locked as DVC locks it."""
+    with path.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _dvc_folder(workspace: Path) -> Path:
+    """``.dvc`` of the repository that the workspace lies in."""
+    for folder in (workspace, *workspace.parents):
+        if (folder / ".dvc").is_dir():
+            return folder / ".dvc"
+    return workspace / ".dvc"
+
+
+def _holders(entries: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from entries.get("write", {}).values()
+    for readers in entries.get("read", {}).values():
+        yield from readers
+
+
+def _without(entries: dict[str, Any], dead: set[int]) -> dict[str, Any]:
+    """The list without the entries of dead processes."""
+    write = {path: holder for path, holder in entries.get("write", {}).items() if holder["pid"] not in dead}
+    read = {
+        path: living
+        for path, readers in entries.get("read", {}).items()
+        if (living := [holder for holder in readers if holder["pid"] not in dead])
+    }
+    return {"write": write, "read": read}
+
+
+def _is_dead(pid: int, written_at: float) -> bool:
+    """Whether the process that made an entry is gone: its number is free, or belongs to a process younger than the entry."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() == psutil.STATUS_ZOMBIE or process.create_time() > written_at
+    except psutil.NoSuchProcess:
+        return True

@@ -1,0 +1,153 @@
+"""The Prefect flow ``retrain``: entry point of the deployments in ``prefect.yaml`` and of ``s2s retrain``."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn, cast
+from uuid import UUID
+
+import httpx
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.exceptions import Abort, PrefectException
+from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
+from prefect.runtime import deployment, flow_run
+from prefect.states import Cancelled, Completed, Failed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.utilities.urls import url_for
+
+from flows.environment import EMBEDDED_VARIABLE
+from flows.graph_run import CANCELLED
+from flows.notify import notify
+from flows.report import publish_report
+from flows.retraining import FlowRunInfo, Retraining, find_paths
+from flows.stage_tasks import drop_empty_tracebacks
+from flows.summary import RetrainSummary
+from seq2seq_core.config.settings import load_settings
+from seq2seq_core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EnvironmentFault, Interrupted, Seq2SeqError
+
+STOPPED = "every stage was stopped, run the same command again to go on"
+Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+THREADS = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner())
+"""Stages are processes: a thread each is enough, and how many run side by side is a setting of the workspace."""
+
+
+@flow(name="retrain", task_runner=THREADS, persist_result=False, log_prints=False)
+def retrain(workspace: str | None = None, force: list[str] | None = None) -> State[Any]:
+    """Run every stale stage of dvc.yaml, a task a stage; fresh ones are shown as Cached.
+
+    Args:
+        workspace: The folder with dvc.yaml and params.yaml; by default the one that the flow runs in.
+        force: Stages to run even where they are up to date.
+    """
+    logger = get_run_logger()
+    drop_empty_tracebacks()
+    try:
+        paths = find_paths(workspace)
+        settings = load_settings(paths.params)
+    except Seq2SeqError as error:
+        summary = RetrainSummary(failure=error)
+        _report(summary, logger)
+        return _to_state(summary, logger)
+    retraining = Retraining(paths, settings, _this_run(), logger, frozenset(force or ()), _is_cancelled)
+    try:
+        summary = retraining.run()
+    except (KeyboardInterrupt, Interrupted) as error:
+        if not retraining.stop():
+            _leave(logger, EXIT_INTERRUPTED)
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        return _to_state(retraining.summarise(Interrupted(f"{reason}; {STOPPED}")), logger)
+    except Exception as error:
+        retraining.stop()
+        _tell(retraining.summarise(EnvironmentFault(f"{type(error).__name__}: {error}")), retraining, logger)
+        raise
+    except BaseException:
+        # Prefect turns SIGTERM, of a worker that cancels or of anyone else, into an exception that is no Exception.
+        if not retraining.stop():
+            _leave(logger, EXIT_TERMINATED)
+        raise
+    _tell(summary, retraining, logger)
+    return _to_state(summary, logger)
+
+
+def retrain_here(workspace: Path, force: Sequence[str] = ()) -> RetrainSummary:
+    """The summary of a run of :func:`retrain` in this process.
+
+    Args:
+        workspace: the folder with ``dvc.yaml``.
+        force: stages that run even where they are fresh.
+
+    Raises:
+        Interrupted: the flow run was cancelled on the server.
+        Exception: the flow broke; whatever broke it.
+    """
+    try:
+        state = retrain(workspace=str(workspace), force=list(force), return_state=True)
+    except Abort:
+        # The server takes no other final state for a run that was cancelled there.
+        raise Interrupted(f"{CANCELLED}; {STOPPED}") from None
+    value = getattr(state.data, "result", state.data)  # Prefect wraps it in a record
+    if isinstance(value, RetrainSummary):
+        return value
+    state.result(raise_on_failure=True)
+    raise RuntimeError(f"the flow run ended as {state.name} without a summary: {state.message}")
+
+
+def _to_state(summary: RetrainSummary, logger: Logger) -> State[Any]:
+    """The flow run's final state; the summary travels in it, in memory alone."""
+    if summary.failure is None:
+        return Completed(message=summary.headline(), data=summary)
+    if isinstance(summary.failure, Interrupted):
+        return Cancelled(message=str(summary.failure), data=summary)
+    if not summary.stages:
+        logger.error("%s", summary.failure)
+    return Failed(message=str(summary.failure), data=summary)
+
+
+def _this_run() -> FlowRunInfo:
+    page = url_for("flow-run", flow_run.id) if EMBEDDED_VARIABLE not in os.environ else None
+    return FlowRunInfo(str(flow_run.id), str(flow_run.name), page or "")
+
+
+def _is_cancelled() -> bool:
+    """Whether this flow run was cancelled on the server. A deployed one hears it from its worker, by SIGTERM."""
+    if deployment.id is not None:
+        return False
+    try:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(UUID(flow_run.id)).state
+    except (PrefectException, httpx.HTTPError):
+        return False  # the stages go on while the server is away
+    return state is not None and (state.is_cancelling() or state.is_cancelled())
+
+
+def _tell(summary: RetrainSummary, retraining: Retraining, logger: Logger) -> None:
+    """Leaves the artifacts and notifies; neither can make a run fail that has not."""
+    _report(summary, logger)
+    notify(retraining.settings.runtime.flow.notify, summary, asdict(retraining.flow_run), logger)
+
+
+def _report(summary: RetrainSummary, logger: Logger) -> None:
+    """Leaves the artifacts."""
+    try:
+        publish_report(summary)
+    except (PrefectException, httpx.HTTPError) as error:
+        logger.warning("the report could not be stored in Prefect: %s: %s", type(error).__name__, error)
+
+
+def _leave(logger: Logger, exit_code: int) -> NoReturn:
+    """Ends this process although a task still queues for a slot or waits for a retry, which nothing can interrupt.
+
+    All stages have been stopped; the slot is free when its lease has run out.
+    """
+    logger.warning("leaving a task that only waits")
+    logging.shutdown()
+    os._exit(exit_code)

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.dvc_command import Dvc, error_text, is_advice, refusal
+from flows.dvc_locks import clear_dead_locks
+from flows.stage_graph import read_status
+from flows.supervised import CommandResult
+from flows.workspace_lock import workspace_lock
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.errors import Interrupted, UserError, WorkspaceBusy
+
+from .conftest import ToyWorkspace
+
+
+def holder(pid: int) -> dict[str, object]:
+    return {"pid": pid, "cmd": f"dvc {pid}"}
+
+
+@pytest.fixture
+def listing(tmp_path: Path) -> Path:
+    (tmp_path / ".dvc" / "tmp").mkdir(parents=True)
+    return tmp_path / ".dvc" / "tmp" / "rwlock"
+
+
+@pytest.fixture
+def dead_pid() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_locks_of_the_dead_are_released_and_those_of_the_living_kept(listing: Path, dead_pid: int) -> None:
+    living = os.getpid()
+    listing.write_text(
+        json.dumps(
+            {"write": {"/a": holder(dead_pid)}, "read": {"/b": [holder(dead_pid), holder(living)], "/c": [holder(dead_pid)]}}
+        )
+    )
+    assert clear_dead_locks(listing.parents[2]) == [f"released the DVC locks of process {dead_pid}, which is dead (dvc {dead_pid})"]
+    assert json.loads(listing.read_text()) == {"write": {}, "read": {"/b": [holder(living)]}}
+    assert clear_dead_locks(listing.parents[2]) == []
+
+
+def test_a_process_younger_than_its_entry_did_not_make_it(listing: Path) -> None:
+    listing.write_text(json.dumps({"write": {"/a": holder(os.getpid())}, "read": {}}))
+    os.utime(listing, (0, 0))
+    assert len(clear_dead_locks(listing.parents[2])) == 1
+    assert json.loads(listing.read_text()) == {"write": {}, "read": {}}
+
+
+def test_a_list_that_a_kill_left_half_written_is_removed(listing: Path) -> None:
+    listing.write_text('{"write": {"/a"')
+    assert clear_dead_locks(listing.parents[2] / "sub") == [f"removed {listing}: a killed DVC process had left it half-written"]
+    assert not listing.exists()
+    assert clear_dead_locks(listing.parents[2]) == []
+
+
+def test_a_stage_that_another_dvc_process_runs_makes_the_workspace_busy(make_workspace: Callable[..., ToyWorkspace]) -> None:
+    workspace = make_workspace({"prepare": ()})
+    held = {"write": {str(workspace.root / "out" / "prepare"): holder(os.getpid())}, "read": {}}
+    (workspace.root / ".dvc" / "tmp").mkdir(exist_ok=True)
+    (workspace.root / ".dvc" / "tmp" / "rwlock").write_text(json.dumps(held))
+    with pytest.raises(
+        WorkspaceBusy, match=rf"^another DVC process works here: .* is busy, it is being blocked by:\n\s*\(PID {os.getpid()}\)"
+    ):
+        read_status(Dvc(workspace.root))
+
+
+def test_only_one_can_hold_a_workspace(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    with workspace_lock(paths), pytest.raises(WorkspaceBusy) as caught, workspace_lock(paths):
+        pass
+    assert (
+        str(caught.value)
+        == f"{tmp_path}: a retrain is already running here (process {os.getpid()}); wait for it to end, or cancel it"
+    )
+    with workspace_lock(paths):
+        pass
+
+
+def test_a_lock_that_outlives_its_process_says_so(tmp_path: Path, dead_pid: int) -> None:
+    paths = Paths(tmp_path)
+    with workspace_lock(paths) as descriptor:
+        os.pwrite(descriptor, str(dead_pid).encode().ljust(8, b"\n"), 0)
+        os.ftruncate(descriptor, len(str(dead_pid)))
+        with pytest.raises(WorkspaceBusy) as caught, workspace_lock(paths):
+            pass
+    assert str(caught.value) == (
+        f"{tmp_path}: the retrain of process {dead_pid} was killed here and its stages are still being stopped; "
+        "try again in a few seconds"
+    )
+
+
+def test_dvcs_own_message_is_found_in_its_output() -> None:
+    lines = [
+        "Running stage 'train':",
+        "> s2s train",
+        "ERROR: failed to reproduce 'train': it",
+        "is broken",
+        "",
+        "\tgit add dvc.lock",
+    ]
+    assert error_text(lines) == "failed to reproduce 'train': it\nis broken"
+    assert error_text(["'./dvc.yaml' is invalid.", "line 3"]) == "'./dvc.yaml' is invalid.\nline 3"
+    assert error_text([]) == "it failed without a message"
+    assert [
+        is_advice(line) for line in ("\tgit add dvc.lock", "Use `dvc push` to send your updates to remote storage.", "done")
+    ] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_question_that_was_cancelled_is_no_fault_of_the_user() -> None:
+    stopped = refusal(["status"], CommandResult(143, (), 1.0, "cancellation"))
+    assert isinstance(stopped, Interrupted)
+    assert str(stopped) == "dvc status: stopped by cancellation"
+    refused = refusal(["status"], CommandResult(255, ("ERROR: no",), 1.0, "itself"))
+    assert isinstance(refused, UserError)
+    assert str(refused) == "dvc status: no"

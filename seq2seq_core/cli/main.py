@@ -16,7 +16,7 @@ The pipeline is one graph, dvc.yaml: validate → prepare → tokenize → train
 Run what is stale with `s2s retrain` (Prefect) or `dvc repro`; each stage is also a command of its own.
 
 Start:  s2s sample-corpus, then s2s retrain, then s2s ui.
-Your own corpus:  s2s configure configs/translation.yaml --corpus FOLDER, then s2s retrain.
+Your own corpus:  s2s configure configs/multi30k_en_de.yaml --corpus FOLDER, then s2s retrain.
 
 Exit codes: 0 done, 1 a crash, 2 something for you to mend (the message says what), 130 and 143 interrupted.
 """

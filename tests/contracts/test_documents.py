@@ -37,6 +37,13 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_every_settings_file_that_a_help_text_names_exists(name: str) -> None:
+    command = COMMANDS[name] if name else typer.main.get_command(app)
+    for file in re.findall(r"configs/[\w.]+", str(getattr(command, "help", ""))):
+        assert (ROOT / file).is_file()
+
+
 def _code(markdown: str) -> list[str]:
     """The fenced blocks and the inline code of a page."""
     return re.findall(r"```.*?```|`[^`\n]+`", markdown, flags=re.DOTALL)

@@ -216,3 +216,13 @@ def test_a_new_database_is_announced(tmp_path: Path, no_outer_run: None, caplog:
     with caplog.at_level(logging.INFO, "seq2seq_core"), pytest.raises(StorageFault):
         connect(Paths(tmp_path))
     assert "creating MLflow's database sqlite:///mlflow.db (once; takes several seconds)" in caplog.messages
+
+
+def test_connecting_is_quiet_although_prefects_tables_were_imported_before(tracked_paths: Paths) -> None:
+    code = (
+        "import sys, warnings; from pathlib import Path; import prefect.server.database.orm_models; warnings.simplefilter('error')\n"
+        "from seq2seq_core.artifacts import Paths; from seq2seq_core.tracking.store import connect\n"
+        "connect(Paths(Path(sys.argv[1]))); print('connected')"
+    )
+    result = subprocess.run([sys.executable, "-c", code, str(tracked_paths.root)], capture_output=True, text=True, timeout=300)
+    assert (result.stdout, result.returncode) == ("connected\n", 0), result.stderr

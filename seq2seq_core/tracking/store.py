@@ -116,7 +116,7 @@ def quiet_imports() -> Iterator[None]:
     """Leaves out the warnings that importing MLflow gives about itself: nothing that a user could act on."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"(?s).*noload", category=DeprecationWarning)  # SQLAlchemy 2.1 on MLflow's tables
-        # MLflow has SQLAlchemy configure every table of the process: also those of Prefect's server, where that was imported before.
+        # MLflow has SQLAlchemy configure every table of the process, those of Prefect's server too where that was imported.
         warnings.filterwarnings("ignore", message=r"(?s).*operator_classes", category=DeprecationWarning)
         warnings.filterwarnings("ignore", message=r"(?s).*AnyType", category=UserWarning)  # MLflow on its own types
         yield

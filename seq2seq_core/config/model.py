@@ -8,36 +8,112 @@ from pydantic import Field, model_validator
 
 from seq2seq_core.config.section import Section
 
+Architecture = Literal["rnn", "gru", "lstm", "transformer"]
+"""A recurrent network of Elman (1990), GRU (Cho 2014) or LSTM (Hochreiter and Schmidhuber 1997) cells, or a Transformer."""
+
 
 class ModelSection(Section):
     """Architecture and sizes."""
 
-    architecture: Literal["gru", "lstm", "transformer"] = "gru"
-    """Recurrent cell of a bidirectional encoder and an attentive decoder, or a pre-norm Transformer."""
-    attention: Literal["additive", "general", "dot"] = "additive"
-    """Attention of a recurrent decoder: additive (Bahdanau 2015), general or dot (Luong 2015). A Transformer's is multi-head."""
+    architecture: Architecture = "gru"
+    """Of encoder and decoder: a recurrent cell (``rnn`` is Elman's) or a Transformer (Vaswani 2017)."""
+    encoder: Architecture | None = None
+    """Of the encoder alone, where it is not to be that of the decoder (a Transformer before an LSTM decoder, say)."""
+    decoder: Architecture | None = None
+    """Of the decoder alone."""
     width: int = Field(default=256, ge=4)
     """Width of embeddings and of hidden states (for a bidirectional encoder, of both directions together)."""
     encoder_layers: int = Field(default=1, ge=1, le=64)
     """Number of encoder layers."""
     decoder_layers: int = Field(default=1, ge=1, le=64)
     """Number of decoder layers."""
-    heads: int = Field(default=4, ge=1)
-    """Attention heads of a Transformer; divides the width."""
-    feedforward_width: int = Field(default=1024, ge=4)
-    """Inner width of a Transformer's feed-forward layers."""
-    input_feeding: bool = False
-    """Whether a recurrent decoder's input includes the previous attentional state (Luong 2015, section 3.3)."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Probability of dropping an activation in training."""
     tie_embeddings: Literal["none", "target", "all"] = "target"
     """``target`` shares the target embedding with the output projection (Press and Wolf 2017); ``all`` shares the source's too and
     needs ``tokenize.joint``."""
 
+    bidirectional: bool = True
+    """Whether a recurrent encoder reads each source in both directions (Schuster and Paliwal 1997)."""
+    residual: bool = False
+    """Whether recurrent layers, from the second on, add their input to their output (Wu 2016, section 3.1)."""
+    time_scaling: Literal["none", "sinusoidal", "gate"] = "none"
+    """How the encoded source is scaled by time step, so that the decoder can tell the steps apart: each vector times 1 plus the
+    sinusoids of its position, or times a learned gate of position and content."""
+    time_reduction: int = Field(default=0, ge=0, le=16)
+    """Halvings of the source's time axis, one before each of the last encoder layers, for long sources (Chan 2016, section 3.1);
+    at most ``encoder_layers``."""
+
+    bridge: Literal["last", "mean", "zero"] = "last"
+    """What a recurrent decoder starts from: the projected last states of a recurrent encoder (of a Transformer the mean), the
+    projected mean of the encoded source, or zeros."""
+    attention: Literal["none", "dot", "general", "additive", "multi_head"] = "additive"
+    """Of a recurrent decoder: none (Sutskever 2014), dot or general (Luong 2015), additive (Bahdanau 2015), or multi-head (Vaswani
+    2017). A Transformer's is multi-head always."""
+    input_feeding: bool = False
+    """Whether a recurrent decoder's input includes the previous attentional state (Luong 2015, section 3.3)."""
+    coverage: bool = False
+    """Whether additive attention sees what it has attended to before (See 2017, section 2.3); ``train.coverage_weight`` penalises
+    repetition."""
+    pointer_generator: bool = False
+    """Whether the output is mixed with a copy of the source's tokens by their attention (See 2017, section 2.2); needs
+    ``tokenize.joint``."""
+
+    heads: int = Field(default=4, ge=1)
+    """Heads of multi-head attention; divides the width."""
+    feedforward_width: int = Field(default=1024, ge=4)
+    """Inner width of a Transformer's feed-forward layers."""
+    norm: Literal["pre", "post"] = "pre"
+    """Whether a Transformer normalises before each sublayer (Xiong 2020) or after it (Vaswani 2017)."""
+    positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"
+    """How a Transformer knows positions: sinusoids (Vaswani 2017), a learned table (Gehring 2017), or rotated queries and keys (Su
+    2021)."""
+    max_positions: int = Field(default=1024, ge=2)
+    """Rows of the table of ``learned`` positions: no longer sequence can be read or written."""
+
+    @property
+    def encoder_architecture(self) -> Architecture:
+        """The encoder's."""
+        return self.encoder or self.architecture
+
+    @property
+    def decoder_architecture(self) -> Architecture:
+        """The decoder's."""
+        return self.decoder or self.architecture
+
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
-        if self.architecture == "transformer" and self.width % self.heads:
-            raise ValueError(f"width must be a multiple of heads, got width {self.width} and heads {self.heads}")
+        kinds = {self.encoder_architecture, self.decoder_architecture}
         if self.width % 2:
             raise ValueError(f"width must be even, got {self.width}")
+        if ("transformer" in kinds or self.attention == "multi_head") and self.width % self.heads:
+            raise ValueError(f"width must be a multiple of heads, got width {self.width} and heads {self.heads}")
+        if "transformer" in kinds and self.positions == "rotary" and self.width // self.heads % 2:
+            raise ValueError(
+                f"width divided by heads must be even with positions 'rotary', got width {self.width} and heads {self.heads}"
+            )
+        if self.time_reduction > self.encoder_layers:
+            raise ValueError(
+                f"time_reduction must be at most encoder_layers, got {self.time_reduction} with {self.encoder_layers} layers"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        is_recurrent = self.decoder_architecture != "transformer"
+        if self.coverage and not (is_recurrent and self.attention == "additive"):
+            got = f"attention {self.attention!r}" if is_recurrent else "a Transformer decoder"
+            raise ValueError(f"coverage must be false unless a recurrent decoder has attention 'additive', got {got}")
+        if is_recurrent and self.attention == "none":
+            if self.input_feeding or self.pointer_generator:
+                name = "input_feeding" if self.input_feeding else "pointer_generator"
+                raise ValueError(f"{name} must be false with attention 'none', got true")
+            if self.bridge == "zero":
+                raise ValueError(
+                    "bridge must be 'last' or 'mean' with attention 'none': nothing else tells of the source; got 'zero'"
+                )
+        if self.pointer_generator and self.time_reduction:
+            raise ValueError(
+                f"time_reduction must be 0 with pointer_generator, which copies position by position, got {self.time_reduction}"
+            )
         return self

@@ -55,6 +55,8 @@ class Settings(Section):
     def _sections_agree(self) -> Settings:
         if self.model.tie_embeddings == "all" and not self.tokenize.joint:
             raise ValueError("model.tie_embeddings: must be 'none' or 'target' unless tokenize.joint is true, got 'all'")
+        if self.model.pointer_generator and not self.tokenize.joint:
+            raise ValueError("model.pointer_generator: must be false unless tokenize.joint is true, got true")
         if self.train.dev_metric != "loss" and self.train.dev_sentences == 0:
             raise ValueError(f"train.dev_sentences: must be at least 1 with train.dev_metric {self.train.dev_metric!r}, got 0")
         if self.register_.metric not in self.evaluate.metrics:

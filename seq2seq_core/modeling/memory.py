@@ -5,6 +5,7 @@ Shapes: B batch, S source length, T target length, D width, N rows being decoded
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -19,33 +20,51 @@ class Memory:
         values_BSD: one vector a source position, zero at padding.
         padding_mask_BS: bool, True at padding.
         summary_BD: one vector for the whole source; the bridge makes a recurrent decoder's initial state from it.
+        ids_BS: the source's ids, position by position, for a decoder that copies; None where none does.
     """
 
     values_BSD: Tensor
     padding_mask_BS: Tensor
     summary_BD: Tensor
+    ids_BS: Tensor | None = None
+
+    @property
+    def mean_BD(self) -> Tensor:
+        """The mean of the vectors at valid positions."""
+        return mean_of_valid(self.values_BSD, self.padding_mask_BS)
 
     def select(self, rows_N: Tensor) -> Memory:
         """The memory of the given rows, in the given order; a row may be repeated or left out."""
-        return Memory(
-            self.values_BSD.index_select(0, rows_N),
-            self.padding_mask_BS.index_select(0, rows_N),
-            self.summary_BD.index_select(0, rows_N),
-        )
+        return self._each(lambda tensor: tensor.index_select(0, rows_N))
 
     def repeat(self, num_hypotheses: int) -> Memory:
         """The memory with each row repeated, the copies of one sentence adjacent (N = B * num_hypotheses)."""
         if num_hypotheses == 1:
             return self
-        return Memory(
-            self.values_BSD.repeat_interleave(num_hypotheses, dim=0),
-            self.padding_mask_BS.repeat_interleave(num_hypotheses, dim=0),
-            self.summary_BD.repeat_interleave(num_hypotheses, dim=0),
-        )
+        return self._each(lambda tensor: tensor.repeat_interleave(num_hypotheses, dim=0))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Memory:
+        """The memory with each of its tensors changed."""
+        ids_BS = None if self.ids_BS is None else change(self.ids_BS)
+        return Memory(change(self.values_BSD), change(self.padding_mask_BS), change(self.summary_BD), ids_BS)
+
+
+def mean_of_valid(values_BSD: Tensor, padding_mask_BS: Tensor) -> Tensor:
+    """The mean_BD of the vectors at valid positions.
+
+    Args:
+        values_BSD: zero at padding.
+        padding_mask_BS: bool, True at padding.
+    """
+    return values_BSD.sum(dim=1) / (~padding_mask_BS).sum(dim=1, keepdim=True)
 
 
 class DecoderState(Protocol):
-    """Everything that decoding carries from one step to the next, the memory included; one row a hypothesis."""
+    """Everything that decoding carries from one step to the next; one row a hypothesis."""
+
+    @property
+    def memory(self) -> Memory:
+        """The encoded source of each row."""
 
     def select(self, rows_N: Tensor) -> Self:
         """The state of the given rows (int64), in the given order: reorders, repeats and drops hypotheses."""
@@ -71,12 +90,12 @@ class DecoderStep:
     Attributes:
         features_ND: input of the output projection.
         state: for the next step.
-        attention_NS: weights over the source, each row summing to 1.
+        attention_NS: weights over the source, each row summing to 1; None for a decoder without attention.
     """
 
     features_ND: Tensor
     state: DecoderState
-    attention_NS: Tensor
+    attention_NS: Tensor | None
 
 
 class Encoder(Protocol):

@@ -1,4 +1,4 @@
-"""Bidirectional recurrent encoder (Schuster and Paliwal 1997; Bahdanau 2015, section 3.2).
+"""Recurrent encoder, in one direction or in both (Schuster and Paliwal 1997; Bahdanau 2015, section 3.2).
 
 The backward direction reads each source reversed within its own length, so that padding stays behind the last valid position in
 both directions and never touches it: what packed sequences compute, without sorting and without reading lengths back from a GPU.
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from seq2seq_core.modeling.memory import Memory
 from seq2seq_core.modeling.recurrent_layer import Cell, RecurrentLayer
+from seq2seq_core.modeling.time_reduction import TimeReductions
 
 
 class BidirectionalLayer(nn.Module):
@@ -44,37 +45,80 @@ class BidirectionalLayer(nn.Module):
         return torch.cat([ahead_BSW, _take_positions(back_BSW, mirror_BS)], dim=-1)
 
 
+class UnidirectionalLayer(nn.Module):
+    """One layer that reads the source from its beginning to its end.
+
+    Args:
+        cell: which cell.
+        width: D.
+    """
+
+    def __init__(self, cell: Cell, width: int) -> None:
+        super().__init__()
+        self.ahead = RecurrentLayer(cell, width, width)
+
+    def forward(self, inputs_BSD: Tensor, mirror_BS: Tensor) -> Tensor:
+        """The states outputs_BSD; no mirror is needed."""
+        outputs_BSD, _ = self.ahead(inputs_BSD, self.ahead.zero_state(inputs_BSD.size(0), like=inputs_BSD))
+        states_BSD: Tensor = outputs_BSD
+        return states_BSD
+
+
 class RecurrentEncoder(nn.Module):
-    """A stack of bidirectional layers with dropout between them.
+    """A stack of layers with dropout between them.
 
     Args:
         cell: which cell.
         width: D, even.
         layers: number of layers.
         dropout: probability of dropping an element between layers in training.
+        is_bidirectional: whether each layer reads in both directions.
+        is_residual: whether layers, from the second on, add their input to their output (Wu 2016, equation 6).
+        time_reduction: halvings of the time axis, one before each of the last layers (Chan 2016).
     """
 
-    def __init__(self, cell: Cell, width: int, layers: int, dropout: float) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        width: int,
+        layers: int,
+        dropout: float,
+        is_bidirectional: bool = True,
+        is_residual: bool = False,
+        time_reduction: int = 0,
+    ) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(BidirectionalLayer(cell, width) for _ in range(layers))
+        layer = BidirectionalLayer if is_bidirectional else UnidirectionalLayer
+        self.layers = nn.ModuleList(layer(cell, width) for _ in range(layers))
         self.dropout = nn.Dropout(dropout)
+        self.is_bidirectional, self.is_residual = is_bidirectional, is_residual
+        self.reductions = TimeReductions(width, layers, time_reduction)
 
     def forward(self, embedded_BSD: Tensor, padding_mask_BS: Tensor) -> Memory:
-        """The memory; its summary is the last state of the forward direction beside the last one of the backward direction.
+        """The memory; its summary is the last state of the forward direction (beside the last one of the backward direction).
 
         Args:
             embedded_BSD: embedded sources.
             padding_mask_BS: bool, True at padding, which stands behind each source.
         """
-        lengths_B = (~padding_mask_BS).sum(dim=1)
-        mirror_BS = mirror_positions(lengths_B, embedded_BSD.size(1))
         states_BSD = embedded_BSD
         for number, layer in enumerate(self.layers):
-            states_BSD = layer(self.dropout(states_BSD) if number else states_BSD, mirror_BS)
-        half = states_BSD.size(-1) // 2
+            states_BSD, padding_mask_BS = self.reductions(states_BSD, padding_mask_BS, number)
+            inputs_BSD = self.dropout(states_BSD) if number else states_BSD
+            lengths_B = (~padding_mask_BS).sum(dim=1)
+            outputs_BSD = layer(inputs_BSD, mirror_positions(lengths_B, inputs_BSD.size(1)))
+            states_BSD = outputs_BSD + inputs_BSD if self.is_residual and number else outputs_BSD
+        values_BSD = states_BSD.masked_fill(padding_mask_BS.unsqueeze(-1), 0.0)
+        return Memory(values_BSD, padding_mask_BS, self._summary(states_BSD, lengths_B))
+
+    def _summary(self, states_BSD: Tensor, lengths_B: Tensor) -> Tensor:
+        """Where each direction has read the whole source: summary_BD."""
         rows_B = torch.arange(len(lengths_B), device=lengths_B.device)
-        summary_BD = torch.cat([states_BSD[rows_B, lengths_B - 1, :half], states_BSD[:, 0, half:]], dim=-1)
-        return Memory(states_BSD.masked_fill(padding_mask_BS.unsqueeze(-1), 0.0), padding_mask_BS, summary_BD)
+        last_BD = states_BSD[rows_B, lengths_B - 1]
+        if not self.is_bidirectional:
+            return last_BD
+        half = states_BSD.size(-1) // 2
+        return torch.cat([last_BD[:, :half], states_BSD[:, 0, half:]], dim=-1)
 
 
 def mirror_positions(lengths_B: Tensor, length: int) -> Tensor:

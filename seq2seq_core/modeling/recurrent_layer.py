@@ -10,14 +10,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-Cell = Literal["gru", "lstm"]
-"""The recurrent cell: gated recurrent unit (Cho 2014) or long short-term memory (Hochreiter and Schmidhuber 1997)."""
+Cell = Literal["rnn", "gru", "lstm"]
+"""The recurrent cell: Elman's (1990) with tanh, gated recurrent unit (Cho 2014) or long short-term memory (Hochreiter and
+Schmidhuber 1997)."""
 
 CellState = tuple[Tensor, ...]
-"""The state of a cell, each part (B, D): ``(hidden,)`` for a GRU, ``(hidden, cell)`` for an LSTM."""
+"""The state of a cell, each part (B, D): ``(hidden, cell)`` for an LSTM, else ``(hidden,)``."""
 
-_LAYERS: dict[Cell, type[nn.GRU] | type[nn.LSTM]] = {"gru": nn.GRU, "lstm": nn.LSTM}
-_STATE_PARTS: dict[Cell, int] = {"gru": 1, "lstm": 2}
+_LAYERS: dict[Cell, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+_STATE_PARTS: dict[Cell, int] = {"rnn": 1, "gru": 1, "lstm": 2}
 
 
 class RecurrentLayer(nn.Module):

@@ -5,20 +5,36 @@ Shapes: B batch, S source length, F features of a frame, T target length, D widt
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.modeling.attention import ATTENTIONS
+from seq2seq_core.modeling.attention import build_attention
 from seq2seq_core.modeling.embedding import FrameProjection, TokenEmbedding
 from seq2seq_core.modeling.memory import Decoder, DecoderState, Encoder, Memory
 from seq2seq_core.modeling.output import OutputProjection
+from seq2seq_core.modeling.pointer_generator import PointerGenerator
 from seq2seq_core.modeling.recurrent_decoder import RecurrentDecoder
 from seq2seq_core.modeling.recurrent_encoder import RecurrentEncoder
+from seq2seq_core.modeling.time_scaling import GatedScaling, SinusoidalScaling, build_time_scaling
 from seq2seq_core.modeling.transformer_decoder import TransformerDecoder
 from seq2seq_core.modeling.transformer_encoder import TransformerEncoder
+from seq2seq_core.modeling.transformer_shape import TransformerShape
+
+
+@dataclass(frozen=True)
+class TeacherForced:
+    """What a model computes for whole targets.
+
+    Attributes:
+        logits_BTV: unnormalised log-probabilities; position t predicts the symbol that follows the target's first t + 1.
+        attention_BTS: weights over the source, each row summing to 1; None where the decoder does not keep them.
+    """
+
+    logits_BTV: Tensor
+    attention_BTS: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -28,12 +44,12 @@ class StepOutput:
     Attributes:
         logits_NV: unnormalised log-probabilities of the next symbol.
         state: for the next step.
-        attention_NS: weights over the source, each row summing to 1.
+        attention_NS: weights over the source, each row summing to 1; None for a decoder without attention.
     """
 
     logits_NV: Tensor
     state: DecoderState
-    attention_NS: Tensor
+    attention_NS: Tensor | None
 
 
 class Seq2Seq(nn.Module):
@@ -45,6 +61,8 @@ class Seq2Seq(nn.Module):
         encoder: a module that follows :class:`~seq2seq_core.modeling.memory.Encoder`.
         decoder: a module that follows :class:`~seq2seq_core.modeling.memory.Decoder`.
         output: the output projection.
+        time_scaling: scales the encoded source by time step; None: not at all.
+        pointer_generator: mixes the output with a copy of the source; None: nothing is copied.
     """
 
     def __init__(
@@ -54,6 +72,8 @@ class Seq2Seq(nn.Module):
         encoder: Encoder,
         decoder: Decoder,
         output: OutputProjection,
+        time_scaling: SinusoidalScaling | GatedScaling | None = None,
+        pointer_generator: PointerGenerator | None = None,
     ) -> None:
         super().__init__()
         self.source_embedding = source_embedding
@@ -61,6 +81,8 @@ class Seq2Seq(nn.Module):
         self.encoder = encoder
         self.decoder = decoder
         self.output = output
+        self.time_scaling = time_scaling
+        self.pointer_generator = pointer_generator
 
     def encode(self, source: Source) -> Memory:
         """The encoded sources.
@@ -69,7 +91,10 @@ class Seq2Seq(nn.Module):
             source: ids_BS or frames_BSF with their lengths, on the model's device.
         """
         embedding = self.target_embedding if self.source_embedding is None else self.source_embedding
-        return self.encoder(embedding(source.values), source.padding_mask_BS)
+        memory = self.encoder(embedding(source.values), source.padding_mask_BS)
+        if self.time_scaling is not None:
+            memory = replace(memory, values_BSD=self.time_scaling(memory.values_BSD))
+        return memory if self.pointer_generator is None else replace(memory, ids_BS=source.values)
 
     def forward(self, source: Source, target_in_BT: Tensor) -> Tensor:
         """The logits of every target position under teacher forcing.
@@ -81,8 +106,18 @@ class Seq2Seq(nn.Module):
         Returns:
             logits_BTV; position t predicts the symbol that follows target_in_BT[:, t].
         """
-        output = self.decoder(self.target_embedding(target_in_BT), self.encode(source))
-        return self._project(output.features_BTD)
+        return self.teacher_forced(source, target_in_BT).logits_BTV
+
+    def teacher_forced(self, source: Source, target_in_BT: Tensor) -> TeacherForced:
+        """The same as :meth:`forward`, with the attention.
+
+        Args:
+            source: see :meth:`encode`.
+            target_in_BT: int64, the targets behind the start symbol.
+        """
+        embedded_BTD, memory = self.target_embedding(target_in_BT), self.encode(source)
+        output = self.decoder(embedded_BTD, memory)
+        return TeacherForced(self._project(output.features_BTD, embedded_BTD, output.attention_BTS, memory), output.attention_BTS)
 
     def initial_state(self, memory: Memory, num_hypotheses: int = 1) -> DecoderState:
         """The state before the first symbol.
@@ -100,13 +135,21 @@ class Seq2Seq(nn.Module):
             previous_ids_N: int64, the symbol chosen last; the start symbol at first.
             state: from :meth:`initial_state` or the previous step.
         """
-        step = self.decoder.step(self.target_embedding(previous_ids_N), state)
-        return StepOutput(self._project(step.features_ND), step.state, step.attention_NS)
+        embedded_ND = self.target_embedding(previous_ids_N)
+        step = self.decoder.step(embedded_ND, state)
+        attention_N1S = None if step.attention_NS is None else step.attention_NS.unsqueeze(1)
+        logits_N1V = self._project(step.features_ND.unsqueeze(1), embedded_ND.unsqueeze(1), attention_N1S, state.memory)
+        return StepOutput(logits_N1V.squeeze(1), step.state, step.attention_NS)
 
-    def _project(self, features_BTD: Tensor) -> Tensor:
-        """The output projection, with the target embedding's weights at hand."""
+    def _project(self, features_BTD: Tensor, embedded_BTD: Tensor, attention_BTS: Tensor | None, memory: Memory) -> Tensor:
+        """The output projection, with the target embedding's weights at hand, and the copy where there is one: logits_BTV."""
         logits_BTV: Tensor = self.output(features_BTD, self.target_embedding.table.weight)
-        return logits_BTV
+        if self.pointer_generator is None:
+            return logits_BTV
+        assert attention_BTS is not None, "the settings see to it"
+        assert memory.ids_BS is not None, "encode puts them there"
+        mixed_BTV: Tensor = self.pointer_generator(logits_BTV, features_BTD, embedded_BTD, attention_BTS, memory.ids_BS)
+        return mixed_BTV
 
 
 def build_model(
@@ -122,33 +165,55 @@ def build_model(
         frame_width: F of a source of feature frames; 0 for a source of ids.
 
     Raises:
-        ValueError: ``tie_embeddings: all`` without a joint vocabulary, or with frames.
+        ValueError: ``tie_embeddings: all`` or ``pointer_generator`` without a joint vocabulary, or with frames.
     """
     width, dropout = settings.width, settings.dropout
-    if settings.tie_embeddings == "all" and (not joint or frame_width):
-        raise ValueError("model.tie_embeddings: must be 'none' or 'target' unless both sides share one vocabulary, got 'all'")
+    if not joint or frame_width:
+        if settings.tie_embeddings == "all":
+            raise ValueError("model.tie_embeddings: must be 'none' or 'target' unless both sides share one vocabulary, got 'all'")
+        if settings.pointer_generator:
+            raise ValueError("model.pointer_generator: must be false unless both sides share one vocabulary, got true")
     source_embedding: TokenEmbedding | FrameProjection | None = None
     if frame_width:
         source_embedding = FrameProjection(frame_width, width, dropout)
     elif settings.tie_embeddings != "all":
         source_embedding = TokenEmbedding(source_vocabulary_size, width, dropout)
-    target_embedding = TokenEmbedding(target_vocabulary_size, width, dropout)
-    output = OutputProjection(width, target_vocabulary_size, is_tied=settings.tie_embeddings != "none")
-    return Seq2Seq(source_embedding, target_embedding, _build_encoder(settings), _build_decoder(settings), output)
+    return Seq2Seq(
+        source_embedding,
+        TokenEmbedding(target_vocabulary_size, width, dropout),
+        _build_encoder(settings),
+        _build_decoder(settings),
+        OutputProjection(width, target_vocabulary_size, is_tied=settings.tie_embeddings != "none"),
+        build_time_scaling(settings.time_scaling, width),
+        PointerGenerator(width) if settings.pointer_generator else None,
+    )
 
 
 def _build_encoder(settings: ModelSection) -> RecurrentEncoder | TransformerEncoder:
     """The encoder that the settings name."""
-    width, layers, dropout = settings.width, settings.encoder_layers, settings.dropout
-    if settings.architecture == "transformer":
-        return TransformerEncoder(width, layers, settings.heads, settings.feedforward_width, dropout)
-    return RecurrentEncoder(settings.architecture, width, layers, dropout)
+    layers, reduction = settings.encoder_layers, settings.time_reduction
+    if settings.encoder_architecture == "transformer":
+        return TransformerEncoder(_shape(settings), layers, reduction)
+    return RecurrentEncoder(
+        settings.encoder_architecture, settings.width, layers, settings.dropout,
+        settings.bidirectional, settings.residual, reduction,
+    )  # fmt: skip
 
 
 def _build_decoder(settings: ModelSection) -> RecurrentDecoder | TransformerDecoder:
     """The decoder that the settings name."""
-    width, layers, dropout = settings.width, settings.decoder_layers, settings.dropout
-    if settings.architecture == "transformer":
-        return TransformerDecoder(width, layers, settings.heads, settings.feedforward_width, dropout)
-    attention = ATTENTIONS[settings.attention](width)
-    return RecurrentDecoder(settings.architecture, width, layers, attention, settings.input_feeding, dropout)
+    layers = settings.decoder_layers
+    if settings.decoder_architecture == "transformer":
+        return TransformerDecoder(_shape(settings), layers, keep_attention=settings.pointer_generator)
+    return RecurrentDecoder(
+        settings.decoder_architecture, settings.width, layers, build_attention(settings), settings.input_feeding,
+        settings.dropout, settings.bridge, settings.residual,
+    )  # fmt: skip
+
+
+def _shape(settings: ModelSection) -> TransformerShape:
+    """What the layers of a Transformer have in common."""
+    return TransformerShape(
+        settings.width, settings.heads, settings.feedforward_width, settings.dropout,
+        settings.norm == "pre", settings.positions, settings.max_positions,
+    )  # fmt: skip

@@ -1,10 +1,11 @@
-"""Transformer decoder (Vaswani 2017, section 3.1), pre-norm, with a cache of keys and values for step-by-step decoding.
+"""Transformer decoder (Vaswani 2017, section 3.1) with a cache of keys and values for step-by-step decoding.
 
 Shapes: B batch, S source length, T target length, D width, N rows being decoded, H heads, K width of a head.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,9 @@ from torch import Tensor, nn
 from seq2seq_core.modeling.feed_forward import FeedForward
 from seq2seq_core.modeling.memory import DecoderOutput, DecoderState, DecoderStep, Memory
 from seq2seq_core.modeling.multi_head_attention import MultiHeadAttention
-from seq2seq_core.modeling.positions import SinusoidalPositions
+from seq2seq_core.modeling.positions import build_positions
+from seq2seq_core.modeling.sublayer import connect
+from seq2seq_core.modeling.transformer_shape import TransformerShape
 
 KeysValues = tuple[Tensor, Tensor]
 """Projected keys and values of one attention, each (N, H, length, K)."""
@@ -42,73 +45,106 @@ class TransformerDecoderLayer(nn.Module):
     """Causal self-attention, attention over the memory, and feed-forward.
 
     Args:
-        width: D.
-        heads: H.
-        feedforward_width: inner width of the feed-forward sublayer.
-        dropout: probability of dropping an attention weight, an inner activation or an element of a sublayer's output in training.
+        shape: of the layer.
     """
 
-    def __init__(self, width: int, heads: int, feedforward_width: int, dropout: float) -> None:
+    def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
-        self.self_attention_norm = nn.LayerNorm(width)
-        self.self_attention = MultiHeadAttention(width, heads, dropout)
-        self.cross_attention_norm = nn.LayerNorm(width)
-        self.cross_attention = MultiHeadAttention(width, heads, dropout)
-        self.feed_forward_norm = nn.LayerNorm(width)
-        self.feed_forward = FeedForward(width, feedforward_width, dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.is_pre_norm = shape.is_pre_norm
+        self.self_attention_norm = nn.LayerNorm(shape.width)
+        self.self_attention = shape.self_attention()
+        self.cross_attention_norm = nn.LayerNorm(shape.width)
+        self.cross_attention = MultiHeadAttention(shape.width, shape.heads, shape.dropout)
+        self.feed_forward_norm = nn.LayerNorm(shape.width)
+        self.feed_forward = FeedForward(shape.width, shape.feedforward_width, shape.dropout)
+        self.dropout = nn.Dropout(shape.dropout)
 
-    def forward(self, inputs_BTD: Tensor, cross: KeysValues, padding_mask_BS: Tensor) -> Tensor:
-        """The outputs_BTD of whole targets, each position seeing the target up to itself."""
-        normed_BTD = self.self_attention_norm(inputs_BTD)
-        attended_BTD = self.self_attention(normed_BTD, *self.self_attention.project(normed_BTD), is_causal=True)
-        inputs_BTD = inputs_BTD + self.dropout(attended_BTD)
-        attended_BTD = self.cross_attention(self.cross_attention_norm(inputs_BTD), *cross, padding_mask_BS)
-        return self._finish(inputs_BTD + self.dropout(attended_BTD))
+    def forward(
+        self, inputs_BTD: Tensor, cross: KeysValues, padding_mask_BS: Tensor, keep_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """Whole targets, each position seeing the target up to itself.
+
+        Args:
+            inputs_BTD: of the layer.
+            cross: keys and values of the memory.
+            padding_mask_BS: bool, True where the memory is padding.
+            keep_weights: whether the attention's weights over the memory are asked for; the fused attention has none.
+
+        Returns:
+            outputs_BTD, and weights_BTS or None.
+        """
+
+        def attend_self(states_BTD: Tensor) -> Tensor:
+            attended_BTD: Tensor = self.self_attention(states_BTD, *self.self_attention.project(states_BTD), is_causal=True)
+            return attended_BTD
+
+        inputs_BTD = self._connect(inputs_BTD, attend_self, self.self_attention_norm)
+        if keep_weights:
+            return self._attend_memory(inputs_BTD, cross, padding_mask_BS)
+        inputs_BTD = self._connect(
+            inputs_BTD, lambda states_BTD: self.cross_attention(states_BTD, *cross, padding_mask_BS), self.cross_attention_norm
+        )
+        return self._connect(inputs_BTD, self.feed_forward, self.feed_forward_norm), None
 
     def step(
         self, inputs_N1D: Tensor, cross: KeysValues, past: KeysValues, padding_mask_NS: Tensor
     ) -> tuple[Tensor, KeysValues, Tensor]:
         """The output_N1D of one more position, the extended past, and the attention weights_N1S over the memory."""
-        normed_N1D = self.self_attention_norm(inputs_N1D)
-        keys_NH1K, values_NH1K = self.self_attention.project(normed_N1D)
-        past = (torch.cat([past[0], keys_NH1K], dim=2), torch.cat([past[1], values_NH1K], dim=2))
-        inputs_N1D = inputs_N1D + self.dropout(self.self_attention(normed_N1D, *past))
-        attended_N1D, weights_N1S = self.cross_attention.attend_with_weights(
-            self.cross_attention_norm(inputs_N1D), *cross, padding_mask_NS
-        )
-        return self._finish(inputs_N1D + self.dropout(attended_N1D)), past, weights_N1S
+        position = past[0].size(2)
 
-    def _finish(self, inputs_BTD: Tensor) -> Tensor:
-        """The feed-forward sublayer."""
-        transformed_BTD: Tensor = self.dropout(self.feed_forward(self.feed_forward_norm(inputs_BTD)))
-        return inputs_BTD + transformed_BTD
+        def attend_self(states_N1D: Tensor) -> Tensor:
+            nonlocal past
+            keys_NH1K, values_NH1K = self.self_attention.project(states_N1D, offset=position)
+            past = (torch.cat([past[0], keys_NH1K], dim=2), torch.cat([past[1], values_NH1K], dim=2))
+            attended_N1D: Tensor = self.self_attention(states_N1D, *past, offset=position)
+            return attended_N1D
+
+        inputs_N1D = self._connect(inputs_N1D, attend_self, self.self_attention_norm)
+        outputs_N1D, weights_N1S = self._attend_memory(inputs_N1D, cross, padding_mask_NS)
+        return outputs_N1D, past, weights_N1S
+
+    def _attend_memory(self, inputs_BTD: Tensor, cross: KeysValues, padding_mask_BS: Tensor) -> tuple[Tensor, Tensor]:
+        """The attention over the memory with its weights_BTS, and the feed-forward sublayer."""
+        weights: list[Tensor] = []
+
+        def attend(states_BTD: Tensor) -> Tensor:
+            attended_BTD, weights_BTS = self.cross_attention.attend_with_weights(states_BTD, *cross, padding_mask_BS)
+            weights.append(weights_BTS)
+            return attended_BTD
+
+        inputs_BTD = self._connect(inputs_BTD, attend, self.cross_attention_norm)
+        return self._connect(inputs_BTD, self.feed_forward, self.feed_forward_norm), weights[0]
+
+    def _connect(self, inputs_BTD: Tensor, sublayer: Callable[[Tensor], Tensor], norm: nn.Module) -> Tensor:
+        """One sublayer, connected."""
+        return connect(inputs_BTD, sublayer, norm, self.dropout, self.is_pre_norm)
 
 
 class TransformerDecoder(nn.Module):
     """Positions, a stack of layers and a final norm.
 
     Args:
-        width: D.
+        shape: of each layer.
         layers: number of layers.
-        heads: H.
-        feedforward_width: inner width of the feed-forward sublayers.
-        dropout: see :class:`TransformerDecoderLayer`.
+        keep_attention: whether teacher forcing gives the last layer's attention, averaged over heads; it is slower.
     """
 
-    def __init__(self, width: int, layers: int, heads: int, feedforward_width: int, dropout: float) -> None:
+    def __init__(self, shape: TransformerShape, layers: int, keep_attention: bool = False) -> None:
         super().__init__()
-        self.width, self.heads = width, heads
-        self.positions = SinusoidalPositions(width)
-        self.layers = nn.ModuleList(TransformerDecoderLayer(width, heads, feedforward_width, dropout) for _ in range(layers))
-        self.norm = nn.LayerNorm(width)
+        self.width, self.heads, self.keep_attention = shape.width, shape.heads, keep_attention
+        self.positions = build_positions(shape.positions, shape.width, shape.max_positions)
+        self.layers = nn.ModuleList(TransformerDecoderLayer(shape) for _ in range(layers))
+        self.norm = shape.final_norm()
 
     def forward(self, embedded_BTD: Tensor, memory: Memory) -> DecoderOutput:
-        """See :class:`~seq2seq_core.modeling.memory.Decoder`; the fused attention keeps no weights."""
-        states_BTD = self.positions(embedded_BTD)
-        for layer in self._typed_layers():
-            states_BTD = layer(states_BTD, layer.cross_attention.project(memory.values_BSD), memory.padding_mask_BS)
-        return DecoderOutput(self.norm(states_BTD), None)
+        """See :class:`~seq2seq_core.modeling.memory.Decoder`."""
+        states_BTD, weights_BTS = self.positions(embedded_BTD), None
+        layers = self._typed_layers()
+        for layer in layers:
+            cross = layer.cross_attention.project(memory.values_BSD)
+            keep_weights = self.keep_attention and layer is layers[-1]
+            states_BTD, weights_BTS = layer(states_BTD, cross, memory.padding_mask_BS, keep_weights)
+        return DecoderOutput(self.norm(states_BTD), weights_BTS)
 
     def initial_state(self, memory: Memory) -> TransformerState:
         """See :class:`~seq2seq_core.modeling.memory.Decoder`."""

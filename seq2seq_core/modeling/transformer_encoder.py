@@ -1,4 +1,4 @@
-"""Transformer encoder (Vaswani 2017, section 3.1), pre-norm: x + sublayer(norm(x))  (Xiong 2020, figure 1b).
+"""Transformer encoder (Vaswani 2017, section 3.1), pre-norm or post-norm.
 
 Shapes: B batch, S source length, D width.
 """
@@ -8,54 +8,55 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from seq2seq_core.modeling.feed_forward import FeedForward
-from seq2seq_core.modeling.memory import Memory
-from seq2seq_core.modeling.multi_head_attention import MultiHeadAttention
-from seq2seq_core.modeling.positions import SinusoidalPositions
+from seq2seq_core.modeling.memory import Memory, mean_of_valid
+from seq2seq_core.modeling.positions import build_positions
+from seq2seq_core.modeling.sublayer import connect
+from seq2seq_core.modeling.time_reduction import TimeReductions
+from seq2seq_core.modeling.transformer_shape import TransformerShape
 
 
 class TransformerEncoderLayer(nn.Module):
     """Self-attention and feed-forward.
 
     Args:
-        width: D.
-        heads: H.
-        feedforward_width: inner width of the feed-forward sublayer.
-        dropout: probability of dropping an attention weight, an inner activation or an element of a sublayer's output in training.
+        shape: of the layer.
     """
 
-    def __init__(self, width: int, heads: int, feedforward_width: int, dropout: float) -> None:
+    def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
-        self.self_attention_norm = nn.LayerNorm(width)
-        self.self_attention = MultiHeadAttention(width, heads, dropout)
-        self.feed_forward_norm = nn.LayerNorm(width)
-        self.feed_forward = FeedForward(width, feedforward_width, dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.is_pre_norm = shape.is_pre_norm
+        self.self_attention_norm = nn.LayerNorm(shape.width)
+        self.self_attention = shape.self_attention()
+        self.feed_forward_norm = nn.LayerNorm(shape.width)
+        self.feed_forward = FeedForward(shape.width, shape.feedforward_width, shape.dropout)
+        self.dropout = nn.Dropout(shape.dropout)
 
     def forward(self, inputs_BSD: Tensor, padding_mask_BS: Tensor) -> Tensor:
         """The layer's outputs_BSD; positions at padding hold no meaning."""
-        normed_BSD = self.self_attention_norm(inputs_BSD)
-        attended_BSD = self.self_attention(normed_BSD, *self.self_attention.project(normed_BSD), padding_mask_BS)
-        inputs_BSD = inputs_BSD + self.dropout(attended_BSD)
-        transformed_BSD: Tensor = self.dropout(self.feed_forward(self.feed_forward_norm(inputs_BSD)))
-        return inputs_BSD + transformed_BSD
+
+        def attend(states_BSD: Tensor) -> Tensor:
+            attended_BSD: Tensor = self.self_attention(states_BSD, *self.self_attention.project(states_BSD), padding_mask_BS)
+            return attended_BSD
+
+        inputs_BSD = connect(inputs_BSD, attend, self.self_attention_norm, self.dropout, self.is_pre_norm)
+        return connect(inputs_BSD, self.feed_forward, self.feed_forward_norm, self.dropout, self.is_pre_norm)
 
 
 class TransformerEncoder(nn.Module):
     """Positions, a stack of layers and a final norm.
 
     Args:
-        width: D.
+        shape: of each layer.
         layers: number of layers.
-        heads: H.
-        feedforward_width: inner width of the feed-forward sublayers.
-        dropout: see :class:`TransformerEncoderLayer`.
+        time_reduction: halvings of the time axis, one before each of the last layers (Chan 2016).
     """
 
-    def __init__(self, width: int, layers: int, heads: int, feedforward_width: int, dropout: float) -> None:
+    def __init__(self, shape: TransformerShape, layers: int, time_reduction: int = 0) -> None:
         super().__init__()
-        self.positions = SinusoidalPositions(width)
-        self.layers = nn.ModuleList(TransformerEncoderLayer(width, heads, feedforward_width, dropout) for _ in range(layers))
-        self.norm = nn.LayerNorm(width)
+        self.positions = build_positions(shape.positions, shape.width, shape.max_positions)
+        self.layers = nn.ModuleList(TransformerEncoderLayer(shape) for _ in range(layers))
+        self.norm = shape.final_norm()
+        self.reductions = TimeReductions(shape.width, layers, time_reduction)
 
     def forward(self, embedded_BSD: Tensor, padding_mask_BS: Tensor) -> Memory:
         """The memory; its summary is the mean over valid positions.
@@ -65,8 +66,8 @@ class TransformerEncoder(nn.Module):
             padding_mask_BS: bool, True at padding.
         """
         states_BSD = self.positions(embedded_BSD)
-        for layer in self.layers:
+        for number, layer in enumerate(self.layers):
+            states_BSD, padding_mask_BS = self.reductions(states_BSD, padding_mask_BS, number)
             states_BSD = layer(states_BSD, padding_mask_BS)
         values_BSD = self.norm(states_BSD).masked_fill(padding_mask_BS.unsqueeze(-1), 0.0)
-        lengths_B1 = (~padding_mask_BS).sum(dim=1, keepdim=True)
-        return Memory(values_BSD, padding_mask_BS, values_BSD.sum(dim=1) / lengths_B1)
+        return Memory(values_BSD, padding_mask_BS, mean_of_valid(values_BSD, padding_mask_BS))

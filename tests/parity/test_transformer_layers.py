@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from seq2seq_core.modeling.multi_head_attention import MultiHeadAttention
+from seq2seq_core.modeling.positions import sinusoidal_positions
 from seq2seq_core.modeling.transformer_decoder import TransformerDecoderLayer
-from seq2seq_core.modeling.transformer_encoder import TransformerEncoderLayer
+from seq2seq_core.modeling.transformer_encoder import TransformerEncoder, TransformerEncoderLayer
+from seq2seq_core.modeling.transformer_shape import TransformerShape
 
 B, S, T, D, H, INNER = 3, 6, 5, 16, 4, 24
 PADDING_MASK_BS = torch.arange(S) >= torch.tensor([6, 2, 4]).unsqueeze(1)
@@ -18,6 +24,19 @@ def copy_attention(mine: MultiHeadAttention, theirs: nn.MultiheadAttention) -> N
             theirs.in_proj_weight[part * D : (part + 1) * D] = projection.weight
             theirs.in_proj_bias[part * D : (part + 1) * D] = projection.bias
         theirs.out_proj.load_state_dict(mine.output_projection.state_dict())
+
+
+def copy_norms(mine: Iterable[nn.LayerNorm], theirs: Iterable[nn.LayerNorm]) -> None:
+    """Random ones, so that their order is seen."""
+    with torch.no_grad():
+        for my_norm, norm in zip(mine, theirs, strict=True):
+            my_norm.weight.normal_()
+            my_norm.bias.normal_()
+            norm.load_state_dict(my_norm.state_dict())
+
+
+def make_shape(is_pre_norm: bool) -> TransformerShape:
+    return TransformerShape(D, H, INNER, is_pre_norm=is_pre_norm)
 
 
 def test_multi_head_attention_equals_torchs_with_padding() -> None:
@@ -41,10 +60,12 @@ def test_causal_attention_equals_torchs_with_a_triangular_mask() -> None:
     assert torch.allclose(mine(inputs_BTD, *mine.project(inputs_BTD), is_causal=True), expected_BTD, atol=1e-5)
 
 
-def test_an_encoder_layer_equals_torchs_pre_norm_layer() -> None:
-    mine = TransformerEncoderLayer(D, H, INNER, dropout=0.0).eval()
-    theirs = nn.TransformerEncoderLayer(D, H, INNER, dropout=0.0, batch_first=True, norm_first=True).eval()
+@pytest.mark.parametrize("is_pre_norm", [True, False], ids=["pre_norm", "post_norm"])
+def test_an_encoder_layer_equals_torchs(is_pre_norm: bool) -> None:
+    mine = TransformerEncoderLayer(make_shape(is_pre_norm)).eval()
+    theirs = nn.TransformerEncoderLayer(D, H, INNER, dropout=0.0, batch_first=True, norm_first=is_pre_norm).eval()
     copy_attention(mine.self_attention, theirs.self_attn)
+    copy_norms((mine.self_attention_norm, mine.feed_forward_norm), (theirs.norm1, theirs.norm2))
     theirs.linear1.load_state_dict(mine.feed_forward.inner.state_dict())
     theirs.linear2.load_state_dict(mine.feed_forward.outer.state_dict())
     inputs_BSD = torch.randn(B, S, D)
@@ -54,15 +75,38 @@ def test_an_encoder_layer_equals_torchs_pre_norm_layer() -> None:
     assert torch.allclose(mine(inputs_BSD, PADDING_MASK_BS) * is_valid_BS1, expected_BSD * is_valid_BS1, atol=1e-5)
 
 
-def test_a_decoder_layer_equals_torchs_pre_norm_layer() -> None:
-    mine = TransformerDecoderLayer(D, H, INNER, dropout=0.0).eval()
-    theirs = nn.TransformerDecoderLayer(D, H, INNER, dropout=0.0, batch_first=True, norm_first=True).eval()
+@pytest.mark.parametrize("keep_weights", [False, True])
+@pytest.mark.parametrize("is_pre_norm", [True, False], ids=["pre_norm", "post_norm"])
+def test_a_decoder_layer_equals_torchs(is_pre_norm: bool, keep_weights: bool) -> None:
+    mine = TransformerDecoderLayer(make_shape(is_pre_norm)).eval()
+    theirs = nn.TransformerDecoderLayer(D, H, INNER, dropout=0.0, batch_first=True, norm_first=is_pre_norm).eval()
     copy_attention(mine.self_attention, theirs.self_attn)
     copy_attention(mine.cross_attention, theirs.multihead_attn)
+    norms = (mine.self_attention_norm, mine.cross_attention_norm, mine.feed_forward_norm)
+    copy_norms(norms, (theirs.norm1, theirs.norm2, theirs.norm3))
     theirs.linear1.load_state_dict(mine.feed_forward.inner.state_dict())
     theirs.linear2.load_state_dict(mine.feed_forward.outer.state_dict())
     inputs_BTD, memory_BSD = torch.randn(B, T, D), torch.randn(B, S, D)
     is_hidden_TT = torch.ones(T, T, dtype=torch.bool).triu(1)
     expected_BTD = theirs(inputs_BTD, memory_BSD, tgt_mask=is_hidden_TT, memory_key_padding_mask=PADDING_MASK_BS)
-    outputs_BTD = mine(inputs_BTD, mine.cross_attention.project(memory_BSD), PADDING_MASK_BS)
+    outputs_BTD, weights_BTS = mine(inputs_BTD, mine.cross_attention.project(memory_BSD), PADDING_MASK_BS, keep_weights)
     assert torch.allclose(outputs_BTD, expected_BTD, atol=1e-5)
+    assert (weights_BTS is not None) == keep_weights
+
+
+def test_an_encoder_without_reduction_equals_torchs_stack() -> None:
+    mine = TransformerEncoder(make_shape(True), layers=2).eval()
+    theirs = nn.ModuleList(
+        nn.TransformerEncoderLayer(D, H, INNER, dropout=0.0, batch_first=True, norm_first=True) for _ in range(2)
+    )
+    inputs_BSD = torch.randn(B, S, D)
+    expected_BSD = inputs_BSD + sinusoidal_positions(S, D)
+    for my_layer, layer in zip(mine.layers, theirs, strict=True):
+        assert isinstance(my_layer, TransformerEncoderLayer)
+        assert isinstance(layer, nn.TransformerEncoderLayer)
+        copy_attention(my_layer.self_attention, layer.self_attn)
+        layer.linear1.load_state_dict(my_layer.feed_forward.inner.state_dict())
+        layer.linear2.load_state_dict(my_layer.feed_forward.outer.state_dict())
+        expected_BSD = layer(expected_BSD, src_key_padding_mask=PADDING_MASK_BS)
+    expected_BSD = functional.layer_norm(expected_BSD, (D,)).masked_fill(PADDING_MASK_BS.unsqueeze(-1), 0.0)
+    assert torch.allclose(mine(inputs_BSD, PADDING_MASK_BS).values_BSD, expected_BSD, atol=1e-5)

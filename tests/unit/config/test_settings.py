@@ -64,6 +64,10 @@ def test_a_missing_section_is_named() -> None:
         ),
         ({"prepare": {"dev_fraction": 0.6, "test_fraction": 0.4}}, "prepare: dev_fraction + test_fraction must be below 1, got 1"),
         ({"model": {"width": 7}}, "model: width must be even, got 7"),
+        (
+            {"model": {"pointer_generator": True}},
+            "model.pointer_generator: must be false unless tokenize.joint is true, got true",
+        ),
     ],
 )
 def test_settings_that_contradict_one_another_are_refused(changes: dict[str, object], fault: str) -> None:

@@ -4,16 +4,31 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from seq2seq_core.modeling.attention import ATTENTIONS, AdditiveAttention, Attention, DotAttention, GeneralAttention
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.modeling.attention import (
+    AdditiveAttention,
+    Attention,
+    DotAttention,
+    GeneralAttention,
+    RecurrentMultiHeadAttention,
+    build_attention,
+)
 
-B, T, S, D = 3, 2, 5, 4
+B, T, S, D, H = 3, 2, 5, 4, 2
 
 
 def make_inputs() -> tuple[Tensor, Tensor, Tensor]:
     padding_mask_BS = torch.arange(S).unsqueeze(0) >= torch.tensor([5, 3, 1]).unsqueeze(1)
     return torch.randn(B, T, D), torch.randn(B, S, D), padding_mask_BS
+
+
+def make_attention(name: str, coverage: bool = False) -> Attention:
+    settings = {"attention": name, "coverage": coverage, "width": D, "heads": H, "dropout": 0.0}
+    attention = build_attention(ModelSection.model_validate(settings))
+    assert attention is not None
+    return attention
 
 
 def written_out_score(attention: Attention, query_D: Tensor, memory_D: Tensor) -> float:
@@ -30,10 +45,10 @@ def written_out_score(attention: Attention, query_D: Tensor, memory_D: Tensor) -
     return float(sum(query_D[i] * memory_D[i] for i in range(D)))
 
 
-@pytest.mark.parametrize("name", list(ATTENTIONS))
+@pytest.mark.parametrize("name", ["additive", "general", "dot"])
 @torch.no_grad()
 def test_weights_and_context_follow_the_written_out_formula(name: str) -> None:
-    attention = ATTENTIONS[name](D)
+    attention = make_attention(name)
     query_BTD, memory_BSD, padding_mask_BS = make_inputs()
     context_BTD, weights_BTS = attention(query_BTD, attention.keys(memory_BSD), memory_BSD, padding_mask_BS)
     for b in range(B):
@@ -46,9 +61,9 @@ def test_weights_and_context_follow_the_written_out_formula(name: str) -> None:
             assert context_BTD[b, t].tolist() == pytest.approx(context, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", list(ATTENTIONS))
+@pytest.mark.parametrize("name", ["additive", "general", "dot", "multi_head"])
 def test_padding_gets_no_weight_whatever_stands_there(name: str) -> None:
-    attention = ATTENTIONS[name](D)
+    attention = make_attention(name)
     query_BTD, memory_BSD, padding_mask_BS = make_inputs()
     disturbed_BSD = memory_BSD.masked_fill(padding_mask_BS.unsqueeze(-1), 1e4)
     context_BTD, weights_BTS = attention(query_BTD, attention.keys(memory_BSD), memory_BSD, padding_mask_BS)
@@ -56,3 +71,39 @@ def test_padding_gets_no_weight_whatever_stands_there(name: str) -> None:
     assert weights_BTS.masked_select(padding_mask_BS.unsqueeze(1).expand(B, T, S)).eq(0.0).all()
     assert torch.equal(weights_BTS, disturbed_BTS)
     assert torch.equal(context_BTD, disturbed_BTD)
+
+
+def test_no_attention_is_none() -> None:
+    assert build_attention(ModelSection(attention="none")) is None
+
+
+@torch.no_grad()
+def test_coverage_moves_the_scores_by_the_written_out_formula() -> None:
+    attention = make_attention("additive", coverage=True)
+    assert isinstance(attention, AdditiveAttention)
+    assert attention.coverage_projection is not None
+    query_BTD, memory_BSD, _ = make_inputs()
+    coverage_BS = torch.rand(B, S)
+    scores_BTS = attention.scores(query_BTD, attention.keys(memory_BSD), coverage_BS)
+    w, u, bias = attention.query_projection.weight, attention.key_projection.weight, attention.key_projection.bias
+    c, v = attention.coverage_projection.weight[:, 0], attention.energy.weight[0]
+    for b, t, s in ((0, 0, 0), (1, 1, 3), (2, 0, 4)):
+        hidden_D = torch.tanh(w @ query_BTD[b, t] + u @ memory_BSD[b, s] + c * coverage_BS[b, s] + bias)
+        assert float(scores_BTS[b, t, s]) == pytest.approx(float(v @ hidden_D), abs=1e-5)
+
+
+@torch.no_grad()
+def test_multi_head_attention_of_a_recurrent_decoder_equals_torchs() -> None:
+    mine = make_attention("multi_head").eval()
+    assert isinstance(mine, RecurrentMultiHeadAttention)
+    theirs = nn.MultiheadAttention(D, H, batch_first=True).eval()
+    heads = mine.multi_head
+    for part, projection in enumerate((heads.query_projection, heads.key_projection, heads.value_projection)):
+        theirs.in_proj_weight[part * D : (part + 1) * D] = projection.weight
+        theirs.in_proj_bias[part * D : (part + 1) * D] = projection.bias
+    theirs.out_proj.load_state_dict(heads.output_projection.state_dict())
+    query_BTD, memory_BSD, padding_mask_BS = make_inputs()
+    expected_BTD, expected_BTS = theirs(query_BTD, memory_BSD, memory_BSD, key_padding_mask=padding_mask_BS)
+    context_BTD, weights_BTS = mine(query_BTD, mine.keys(memory_BSD), memory_BSD, padding_mask_BS)
+    assert torch.allclose(context_BTD, expected_BTD, atol=1e-5)
+    assert torch.allclose(weights_BTS, expected_BTS, atol=1e-5)

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from seq2seq_core.errors import UserError
 from seq2seq_core.modeling.embedding import FrameProjection, TokenEmbedding
-from seq2seq_core.modeling.positions import SinusoidalPositions, sinusoidal_positions
+from seq2seq_core.modeling.positions import LearnedPositions, RotaryPositions, SinusoidalPositions, sinusoidal_positions
 
 
 def test_embeddings_are_scaled_by_the_root_of_the_width() -> None:
@@ -57,3 +58,36 @@ def test_the_table_of_positions_grows_with_longer_sequences() -> None:
     zeros_BTD = torch.zeros(1, 700, 4)
     assert torch.equal(positions(zeros_BTD)[0], sinusoidal_positions(700, 4))
     assert "table_TD" not in positions.state_dict()
+
+
+def test_learned_positions_are_added_and_end_with_a_clear_message() -> None:
+    positions = LearnedPositions(4, max_positions=6)
+    inputs_BTD = torch.randn(2, 6, 4)
+    assert torch.equal(positions(inputs_BTD), inputs_BTD + positions.table.weight)
+    assert torch.equal(positions(inputs_BTD[:, :2], offset=4), inputs_BTD[:, :2] + positions.table.weight[4:])
+    with pytest.raises(UserError) as caught:
+        positions(inputs_BTD, offset=1)
+    assert str(caught.value) == (
+        "model.max_positions: must be at least the length of every sequence, got 6 for one of 7 "
+        "(learned positions end there; sinusoidal and rotary ones do not)"
+    )
+
+
+def test_rotation_turns_each_pair_of_columns_by_the_angle_of_the_paper() -> None:
+    width, offset = 6, 3
+    inputs_BHTK = torch.randn(1, 1, 5, width)
+    rotated_BHTK = RotaryPositions(width)(inputs_BHTK, offset)
+    for t in range(5):
+        for i in range(width // 2):
+            angle = (t + offset) / 10_000 ** (2 * i / width)
+            x, y = (float(value) for value in inputs_BHTK[0, 0, t, 2 * i : 2 * i + 2])
+            expected = [x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)]
+            assert rotated_BHTK[0, 0, t, 2 * i : 2 * i + 2].tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_products_of_rotated_vectors_depend_on_their_distance_alone() -> None:
+    rotation = RotaryPositions(8)
+    query, key = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
+    products = [float((rotation(query, start + 4) * rotation(key, start)).sum()) for start in (0, 7, 300)]
+    assert products == pytest.approx([products[0]] * 3, abs=1e-4)
+    assert float((rotation(query, 5) * rotation(key, 0)).sum()) != pytest.approx(products[0], abs=1e-4)

@@ -19,12 +19,38 @@ ARCHITECTURES: list[dict[str, Any]] = [
         {"architecture": cell, "attention": attention, "input_feeding": feeding}
         for cell, attention, feeding in itertools.product(["gru", "lstm"], ["additive", "general", "dot"], [False, True])
     ),
+    {"architecture": "rnn", "attention": "multi_head", "bridge": "mean", "residual": True},
+    {"architecture": "rnn", "attention": "dot", "bridge": "zero", "bidirectional": False},
+    {"architecture": "gru", "attention": "additive", "coverage": True, "time_scaling": "gate"},
+    {"architecture": "lstm", "attention": "additive", "coverage": True, "input_feeding": True, "time_reduction": 1},
+    {"architecture": "gru", "attention": "general", "time_scaling": "sinusoidal", "time_reduction": 2},
     {"architecture": "transformer"},
+    {"architecture": "transformer", "norm": "post", "positions": "learned"},
+    {"architecture": "transformer", "positions": "rotary", "time_scaling": "gate"},
+    {"architecture": "transformer", "norm": "post", "time_reduction": 2},
+    {"encoder": "transformer", "decoder": "lstm", "attention": "multi_head", "time_reduction": 1},
+    {"encoder": "lstm", "decoder": "transformer", "bidirectional": False, "positions": "rotary"},
 ]
-each_architecture = pytest.mark.parametrize("settings", ARCHITECTURES, ids=lambda settings: "-".join(map(str, settings.values())))
+WITHOUT_ATTENTION = [
+    {"architecture": cell, "attention": "none", "bridge": bridge} for cell, bridge in (("rnn", "last"), ("lstm", "mean"))
+]
+COPYING = [
+    {"architecture": "gru", "pointer_generator": True},
+    {"architecture": "lstm", "pointer_generator": True, "coverage": True},
+    {"architecture": "transformer", "pointer_generator": True},
+]
+
+
+def name_of(settings: dict[str, Any]) -> str:
+    return "-".join(value if isinstance(value, str) else f"{name}_{value}" for name, value in settings.items())
+
+
+each_attentive = pytest.mark.parametrize("settings", [*ARCHITECTURES, *COPYING], ids=name_of)
+each_architecture = pytest.mark.parametrize("settings", [*ARCHITECTURES, *COPYING, *WITHOUT_ATTENTION], ids=name_of)
 
 
 def make_model(joint: bool = False, frame_width: int = 0, **settings: Any) -> Seq2Seq:
+    joint = joint or bool(settings.get("pointer_generator"))
     section = ModelSection.model_validate(
         {"width": 8, "heads": 2, "feedforward_width": 16, "encoder_layers": 2, "decoder_layers": 2, "dropout": 0.3} | settings
     )
@@ -117,14 +143,44 @@ def test_hypotheses_of_one_sentence_are_adjacent(settings: dict[str, Any]) -> No
     assert torch.allclose(tripled, single.repeat_interleave(3, dim=0), atol=1e-6)
 
 
-@each_architecture
+@each_attentive
 @torch.no_grad()
 def test_attention_of_a_step_sums_to_one_and_leaves_padding_out(settings: dict[str, Any]) -> None:
     model, source = make_model(**settings), make_source()
-    attention_NS = model.step(torch.tensor([4, 5, 6]), model.initial_state(model.encode(source))).attention_NS
-    assert attention_NS.shape == source.values.shape
+    memory = model.encode(source)
+    attention_NS = model.step(torch.tensor([4, 5, 6]), model.initial_state(memory)).attention_NS
+    assert attention_NS is not None
+    assert attention_NS.shape == memory.padding_mask_BS.shape
     assert torch.allclose(attention_NS.sum(dim=1), torch.ones(3))
-    assert attention_NS.masked_select(source.padding_mask_BS).eq(0.0).all()
+    assert attention_NS.masked_select(memory.padding_mask_BS).eq(0.0).all()
+
+
+@pytest.mark.parametrize("settings", WITHOUT_ATTENTION, ids=name_of)
+@torch.no_grad()
+def test_a_decoder_without_attention_knows_the_source_by_its_initial_state(settings: dict[str, Any]) -> None:
+    model, source, target_in_BT = make_model(**settings), make_source(), make_target()
+    output = model.teacher_forced(source, target_in_BT)
+    assert output.attention_BTS is None
+    assert model.step(target_in_BT[:, 0], model.initial_state(model.encode(source))).attention_NS is None
+    other = Source(source.values.flip(0), source.lengths_B.flip(0))
+    assert not torch.allclose(model(other, target_in_BT)[0], output.logits_BTV[0], atol=1e-6)
+
+
+@each_attentive
+@torch.no_grad()
+def test_the_attention_of_teacher_forcing_is_that_of_the_steps(settings: dict[str, Any]) -> None:
+    model, source, target_in_BT = make_model(**settings), make_source(), make_target()
+    attention_BTS = model.teacher_forced(source, target_in_BT).attention_BTS
+    if settings.get("decoder", settings.get("architecture")) == "transformer" and "pointer_generator" not in settings:
+        assert attention_BTS is None  # the fused attention keeps none
+        return
+    assert attention_BTS is not None
+    state = model.initial_state(model.encode(source))
+    for t, previous_ids_B in enumerate(target_in_BT.unbind(dim=1)):
+        output = model.step(previous_ids_B, state)
+        state = output.state
+        assert output.attention_NS is not None
+        assert torch.allclose(output.attention_NS, attention_BTS[:, t], atol=1e-5)
 
 
 @each_architecture
@@ -153,10 +209,11 @@ def test_the_same_random_stream_gives_the_same_model(settings: dict[str, Any]) -
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
+@pytest.mark.parametrize("time_reduction", [0, 2])
 @pytest.mark.parametrize("architecture", ["gru", "transformer"])
 @torch.no_grad()
-def test_a_source_of_frames_goes_the_same_way(architecture: str) -> None:
-    model = make_model(architecture=architecture, frame_width=3)
+def test_a_source_of_frames_goes_the_same_way(architecture: str, time_reduction: int) -> None:
+    model = make_model(architecture=architecture, time_reduction=time_reduction, frame_width=3)
     frames_BSF = torch.randn(3, 7, 3)
     source = Source(frames_BSF, torch.tensor(LENGTHS))
     target_in_BT = make_target()
@@ -184,3 +241,11 @@ def test_a_source_of_its_own_cannot_share_the_target_embedding(joint: bool, fram
     expected = "model.tie_embeddings: must be 'none' or 'target' unless both sides share one vocabulary, got 'all'"
     with pytest.raises(ValueError, match="^" + expected.replace(".", r"\.") + "$"):
         make_model(joint=joint, frame_width=frame_width, tie_embeddings="all")
+
+
+@pytest.mark.parametrize(("joint", "frame_width"), [(False, 0), (True, 3)])
+def test_nothing_is_copied_from_a_source_of_its_own(joint: bool, frame_width: int) -> None:
+    section = ModelSection(width=8, pointer_generator=True)
+    expected = r"^model\.pointer_generator: must be false unless both sides share one vocabulary, got true$"
+    with pytest.raises(ValueError, match=expected):
+        build_model(section, V_SOURCE, V_TARGET, joint, frame_width=frame_width)

@@ -220,7 +220,8 @@ def test_a_new_database_is_announced(tmp_path: Path, no_outer_run: None, caplog:
 
 def test_connecting_is_quiet_although_prefects_tables_were_imported_before(tracked_paths: Paths) -> None:
     code = (
-        "import sys, warnings; from pathlib import Path; import prefect.server.database.orm_models; warnings.simplefilter('error')\n"
+        "import sys, warnings; from pathlib import Path; import prefect.server.database.orm_models\n"
+        "warnings.simplefilter('error')\n"
         "from seq2seq_core.artifacts import Paths; from seq2seq_core.tracking.store import connect\n"
         "connect(Paths(Path(sys.argv[1]))); print('connected')"
     )

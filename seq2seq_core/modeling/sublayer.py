@@ -1,0 +1,30 @@
+"""How a sublayer of a Transformer is connected: a residual, dropout, and the norm before or behind.
+
+Shapes: B batch, T length, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+
+def connect(
+    inputs_BTD: Tensor, sublayer: Callable[[Tensor], Tensor], norm: nn.Module, dropout: nn.Module, is_pre_norm: bool
+) -> Tensor:
+    """The outputs: x + sublayer(norm(x))  (Xiong 2020, figure 1b), or norm(x + sublayer(x))  (Vaswani 2017, section 3.1).
+
+    Args:
+        inputs_BTD: x.
+        sublayer: attention or feed-forward; changes no shape.
+        norm: of the width.
+        dropout: of the sublayer's output.
+        is_pre_norm: which of the two.
+
+    Returns:
+        outputs_BTD.
+    """
+    if is_pre_norm:
+        return inputs_BTD + dropout(sublayer(norm(inputs_BTD)))  # type: ignore[no-any-return]
+    return norm(inputs_BTD + dropout(sublayer(inputs_BTD)))  # type: ignore[no-any-return]

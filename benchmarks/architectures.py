@@ -1,0 +1,66 @@
+"""Every combination of encoder, decoder, attention, time scaling and time reduction learns to copy and to reverse unseen words.
+
+    python benchmarks/architectures.py                        all 384, some ten seconds of one core each
+    python benchmarks/architectures.py --only transformer gru those whose encoder and decoder are these
+
+Prints a line a combination, and at the end those that fell short. The tests learn a selection in which each two parts meet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from seq2seq_core.artifacts import Paths
+from tests.learning import test_architectures as matrix
+from tests.learning.words import learn, link_tokenized, make_corpus
+
+
+def combinations(only: list[str] | None) -> list[matrix.Combination]:
+    """All combinations, or those of one encoder and decoder."""
+    return [
+        (encoder, decoder, attention, scaling, reduction)
+        for encoder, decoder in itertools.product(matrix.ENCODERS, matrix.DECODERS)
+        if only is None or [encoder, decoder] == only
+        for attention in ((matrix.OWN,) if decoder == "transformer" else matrix.ATTENTIONS)
+        for scaling, reduction in itertools.product(matrix.TIME_SCALINGS, matrix.TIME_REDUCTIONS)
+    ]
+
+
+def main() -> None:
+    """Trains and scores each combination."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs=2, metavar=("ENCODER", "DECODER"), choices=matrix.ENCODERS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    seed = random.SystemRandom().randrange(2**31)
+    print(f"seed {seed}\n{'encoder':12}{'decoder':12}{'attention':12}{'scaling':12}reduction   copy  reverse  seconds")
+    short = []
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = Paths(Path(folder) / "corpus")
+        make_corpus(corpus, seed)
+        for number, combination in enumerate(combinations(arguments.only)):
+            started = time.process_time()
+            steps, required = matrix.bar(combination)
+            score = learn(link_tokenized(corpus, Path(folder) / str(number)), matrix.as_settings(combination), seed, steps)
+            seconds = time.process_time() - started
+            encoder, decoder, attention, scaling, reduction = combination
+            parts = f"{encoder:12}{decoder:12}{attention:12}{scaling:12}{reduction:9}"
+            line = f"{parts}   {score.copy:.2f}     {score.reverse:.2f}  {seconds:7.1f}"
+            print(line, flush=True)
+            short += [line] if min(score.copy, score.reverse) < required else []
+    print(f"{len(short)} of {number + 1} fell short" + "".join(f"\n{line}" for line in short))
+    sys.exit(bool(short))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Every encoder, decoder, attention, time scaling and reduction learns to copy and to reverse words that it has never seen.
+
+Not in every combination (``benchmarks/architectures.py`` does that), but so that each two of them meet at least once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seq2seq_core.artifacts import Paths
+from tests.learning.words import learn, link_tokenized
+
+ENCODERS = ("rnn", "gru", "lstm", "transformer")
+DECODERS = ENCODERS
+ATTENTIONS = ("none", "dot", "general", "additive", "multi_head")
+OWN = "own"
+"""The attention of a Transformer decoder, which has no other."""
+TIME_SCALINGS = ("none", "sinusoidal", "gate")
+TIME_REDUCTIONS = (0, 1)
+
+Combination = tuple[str, str, str, str, int]
+COVER: list[Combination] = [
+    ("rnn", "gru", "additive", "gate", 1),
+    ("rnn", "gru", "general", "sinusoidal", 0),
+    ("rnn", "lstm", "dot", "gate", 0),
+    ("rnn", "lstm", "none", "gate", 0),
+    ("rnn", "rnn", "multi_head", "none", 1),
+    ("rnn", "transformer", OWN, "none", 1),
+    ("gru", "gru", "none", "none", 1),
+    ("gru", "lstm", "general", "sinusoidal", 1),
+    ("gru", "lstm", "multi_head", "gate", 1),
+    ("gru", "rnn", "additive", "none", 1),
+    ("gru", "rnn", "dot", "none", 0),
+    ("gru", "transformer", OWN, "sinusoidal", 1),
+    ("lstm", "gru", "dot", "none", 1),
+    ("lstm", "gru", "multi_head", "sinusoidal", 0),
+    ("lstm", "lstm", "additive", "none", 1),
+    ("lstm", "rnn", "general", "none", 1),
+    ("lstm", "rnn", "none", "sinusoidal", 1),
+    ("lstm", "transformer", OWN, "gate", 0),
+    ("transformer", "gru", "none", "none", 1),
+    ("transformer", "lstm", "additive", "sinusoidal", 0),
+    ("transformer", "lstm", "dot", "sinusoidal", 0),
+    ("transformer", "lstm", "multi_head", "none", 0),
+    ("transformer", "rnn", "general", "gate", 1),
+    ("transformer", "transformer", OWN, "sinusoidal", 0),
+]
+
+
+def test_each_two_parts_meet() -> None:
+    def meetings(combination: Combination) -> set[tuple[tuple[int, object], ...]]:
+        return set(itertools.combinations(enumerate(combination), 2))
+
+    possible = [
+        (encoder, decoder, attention, scaling, reduction)
+        for encoder, decoder, scaling, reduction in itertools.product(ENCODERS, DECODERS, TIME_SCALINGS, TIME_REDUCTIONS)
+        for attention in ((OWN,) if decoder == "transformer" else ATTENTIONS)
+    ]
+    wanted = {pair for combination in possible for pair in meetings(combination)}
+    assert wanted - {pair for combination in COVER for pair in meetings(combination)} == set()
+    assert len(COVER) <= 24
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("combination", COVER, ids=lambda combination: "-".join(map(str, combination)))
+def test_unseen_words_come_out_right(combination: Combination, word_corpus: Paths, fresh_seed: int, tmp_path: Path) -> None:
+    max_steps, required = bar(combination)
+    score = learn(link_tokenized(word_corpus, tmp_path), as_settings(combination), fresh_seed, max_steps)
+    assert min(score.copy, score.reverse) >= required, score
+
+
+def as_settings(combination: Combination) -> dict[str, Any]:
+    """The section ``model`` of a combination."""
+    encoder, decoder, attention, scaling, reduction = combination
+    own = {} if attention == OWN else {"attention": attention}
+    return {"encoder": encoder, "decoder": decoder, "time_scaling": scaling, "time_reduction": reduction} | own
+
+
+def bar(combination: Combination) -> tuple[int, float]:
+    """The updates that a combination gets, and the share of unseen words that it must get right; chance is below 0.001.
+
+    Without attention a whole word has to pass through one vector.
+    """
+    return (700, 0.4) if combination[2] == "none" else (500, 0.9)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.decoding.options import DecodingOptions
-from seq2seq_core.decoding.predictor import Prediction
+from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.baselines import COPY_SOURCE, MEMORISE_ELSE_COPY, copy_source, memorise_else_copy
 from seq2seq_core.evaluation.metrics import edit_distance, score

@@ -32,7 +32,8 @@ class TextHypothesis:
 
     Attributes:
         text: of the target.
-        score: what hypotheses are ranked by; see :class:`~seq2seq_core.decoding.hypothesis.Hypothesis`.
+        score: what hypotheses are ranked by: see :class:`~seq2seq_core.decoding.hypothesis.Hypothesis`; by minimum Bayes risk the
+            expected chrF, from 0 to 100.
         log_probability: natural logarithm of the hypothesis's probability.
         alignment: where asked for and the model has attention.
     """
@@ -48,17 +49,17 @@ class Prediction:
     """What a source became.
 
     Attributes:
-        hypotheses: best first; at least one, at most ``num_hypotheses``.
+        hypotheses: best first, or in the order drawn; at least one, at most ``num_hypotheses``.
     """
 
     hypotheses: tuple[TextHypothesis, ...]
 
     @property
     def text(self) -> str:
-        """The best hypothesis's text."""
+        """The first hypothesis's text."""
         return self.hypotheses[0].text
 
     @property
     def score(self) -> float:
-        """The best hypothesis's score."""
+        """The first hypothesis's score."""
         return self.hypotheses[0].score

@@ -11,6 +11,7 @@ import torch
 from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.bundle.bundle import Bundle, load_bundle
 from seq2seq_core.decoding.hypothesis import Hypothesis
+from seq2seq_core.decoding.minimum_bayes_risk import rank_by_expected_utility
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.decoding.search import decode
@@ -75,12 +76,12 @@ class Predictor:
         ids = self._encode(sources, options)
         starts = self.bundle.target_tokenizer.encode(prefixes or [""] * len(sources))
         predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in prefixes or [""] * len(sources)]
-        for places in batches_by_length([len(row) for row in ids], batch_sentences, MAX_BATCH_TOKENS // options.beam_size):
+        for places in batches_by_length([len(row) for row in ids], batch_sentences, MAX_BATCH_TOKENS // options.rows_per_source):
             rows = [ids[place] for place in places]
             source = collate_sources(rows).to(self.bundle.device)
             found = decode(self.bundle.model, source, options, keep_alignments, [starts[place] for place in places])
             for place, row, hypotheses in zip(places, rows, found, strict=True):
-                predictions[place] = Prediction(tuple(self._to_text(row, hypotheses)))
+                predictions[place] = Prediction(tuple(self._to_text(row, hypotheses, options)))
         return predictions
 
     def attention(self, source: str, options: DecodingOptions | None = None) -> Alignment | None:
@@ -113,11 +114,17 @@ class Predictor:
     def _tokenize(self, sources: Sequence[str]) -> list[list[int]]:
         return self.bundle.source_tokenizer.encode(sources)
 
-    def _to_text(self, source_ids: Sequence[int], hypotheses: Sequence[Hypothesis]) -> Iterator[TextHypothesis]:
-        """A sentence's hypotheses as text."""
+    def _to_text(
+        self, source_ids: Sequence[int], hypotheses: Sequence[Hypothesis], options: DecodingOptions
+    ) -> Iterator[TextHypothesis]:
+        """A sentence's hypotheses as text, those that the options select."""
         texts = self.bundle.target_tokenizer.decode([hypothesis.ids for hypothesis in hypotheses])
-        for text, one in zip(texts, hypotheses, strict=True):
-            yield TextHypothesis(text, one.score, one.log_probability, self._align(source_ids, one))
+        ranked = [(place, one.score) for place, one in enumerate(hypotheses)]
+        if options.selection == "mbr":
+            ranked = [(one.place, one.expected_utility) for one in rank_by_expected_utility(texts)]
+        for place, score in ranked[: options.num_hypotheses]:
+            one = hypotheses[place]
+            yield TextHypothesis(texts[place], score, one.log_probability, self._align(source_ids, one))
 
     def _align(self, source_ids: Sequence[int], hypothesis: Hypothesis) -> Alignment | None:
         if hypothesis.attention_TS is None:

@@ -17,8 +17,8 @@ from seq2seq_core.decoding.length_penalty import length_penalty
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID
 
 Choice = Callable[[Tensor, Sequence[int], int], Tensor]
-"""How the next symbols, (N,) int64, are chosen: from log_probabilities_NV, minus infinity for what may not follow; which of the rows
-that decoding began with are left (those of one sentence are adjacent); and the number of symbols that each holds already."""
+"""How the next symbols, (N,) int64, are chosen: from log_probabilities_NV, minus infinity for what may not follow; which of the
+rows that decoding began with are left, those of one sentence adjacent; and how many symbols each holds already."""
 
 
 @torch.no_grad()

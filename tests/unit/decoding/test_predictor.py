@@ -130,7 +130,7 @@ def test_a_target_begins_with_its_prefix(predictor: Predictor, fresh_seed: int, 
 
 
 def test_as_many_prefixes_as_sources_are_expected(predictor: Predictor) -> None:
-    with pytest.raises(ValueError, match="^expected a prefix for each of 2 sources, got 1$"):
+    with pytest.raises(ValueError, match=r"^expected a prefix for each of 2 sources, got 1$"):
         predictor.predict(["a", "b"], prefixes=["aa"])
 
 

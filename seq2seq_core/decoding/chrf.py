@@ -1,6 +1,6 @@
 """chrF between two texts, fast enough for all pairs of a source's samples.
 
-It is sacreBLEU's sentence-level chrF (a test holds that), which takes some 30 times as long because it counts both texts anew for
+It is sacreBLEU's sentence-level chrF (a test holds that), which takes ten times as long because it counts both texts anew for
 each pair; and the served model need not bring sacreBLEU.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.minimum_bayes_risk import rank_by_expected_utility
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
+from seq2seq_core.decoding.scoring import TargetScore, score_targets
 from seq2seq_core.decoding.search import decode
 from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
 
@@ -21,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 MAX_BATCH_TOKENS = 16_384
 """Most source tokens that are decoded together, padding included and counted once a hypothesis: a bound on memory."""
+MAX_SCORED_TOKENS = 2048
+"""Most target tokens that are scored together, padding included: each has a row of logits."""
 
 
 class Predictor:
@@ -73,7 +77,7 @@ class Predictor:
         options = options or DecodingOptions()
         if prefixes is not None and len(prefixes) != len(sources):
             raise ValueError(f"expected a prefix for each of {len(sources)} sources, got {len(prefixes)}")
-        ids = self._encode(sources, options)
+        ids = self._encode(sources, options.max_source_tokens)
         starts = self.bundle.target_tokenizer.encode(prefixes or [""] * len(sources))
         predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in prefixes or [""] * len(sources)]
         for places in batches_by_length([len(row) for row in ids], batch_sentences, MAX_BATCH_TOKENS // options.rows_per_source):
@@ -83,6 +87,40 @@ class Predictor:
             for place, row, hypotheses in zip(places, rows, found, strict=True):
                 predictions[place] = Prediction(tuple(self._to_text(row, hypotheses, options)))
         return predictions
+
+    def score(
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        batch_sentences: int = 64,
+        max_source_tokens: int = DecodingOptions().max_source_tokens,
+    ) -> list[TargetScore]:
+        """How probable the model holds each target for its source, in order.
+
+        A text's probability is that of its usual pieces: a search that spelt the same text by other pieces reports another. A
+        source without any text has the empty target for certain and no other; one that is too long is cut as in :meth:`predict`.
+
+        Args:
+            sources: texts.
+            targets: one for each source; may be empty.
+            batch_sentences: most pairs that are scored together.
+            max_source_tokens: a source with more tokens (end mark included) is cut to this many, with a warning.
+
+        Raises:
+            ValueError: not as many targets as sources.
+        """
+        if len(targets) != len(sources):
+            raise ValueError(f"expected a target for each of {len(sources)} sources, got {len(targets)}")
+        source_ids = self._encode(sources, max_source_tokens)
+        target_ids = self.bundle.target_tokenizer.encode(targets)
+        scores = [TargetScore(-math.inf if row else 0.0, len(row) + 1) for row in target_ids]
+        lengths = [len(row) and max(len(row), len(target) + 1) for row, target in zip(source_ids, target_ids, strict=True)]
+        for places in batches_by_length(lengths, batch_sentences, MAX_SCORED_TOKENS):
+            source = collate_sources([source_ids[place] for place in places]).to(self.bundle.device)
+            found = score_targets(self.bundle.model, source, [target_ids[place] for place in places])
+            for place, one in zip(places, found, strict=True):
+                scores[place] = one
+        return scores
 
     def attention(self, source: str, options: DecodingOptions | None = None) -> Alignment | None:
         """The best hypothesis's alignment; None for a model without attention.
@@ -98,10 +136,9 @@ class Predictor:
             raise ValueError("attention needs a source with some text")
         return self.predict([source], options, keep_alignments=True)[0].hypotheses[0].alignment
 
-    def _encode(self, sources: Sequence[str], options: DecodingOptions) -> list[list[int]]:
-        """The ids of each source with eos; none for one without any text."""
+    def _encode(self, sources: Sequence[str], limit: int) -> list[list[int]]:
+        """The ids of each source with eos, at most ``limit``; none for one without any text."""
         rows = [[*ids, EOS_ID] if source.strip() else [] for source, ids in zip(sources, self._tokenize(sources), strict=True)]
-        limit = options.max_source_tokens
         if too_long := [place for place, row in enumerate(rows) if len(row) > limit]:
             logger.warning(
                 "%d of %d sources have more than %d tokens and are cut there; the first is number %d with %d tokens",

@@ -158,6 +158,8 @@ def make_options(settings: EvaluateSection, beam_size: int | None = None) -> Dec
         length_penalty=settings.length_penalty,
         max_length_ratio=settings.max_length_ratio,
         max_length_offset=settings.max_length_offset,
+        min_length=settings.min_length,
+        no_repeat_ngram_size=settings.no_repeat_ngram_size,
     )
 
 

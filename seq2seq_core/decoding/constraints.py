@@ -50,10 +50,10 @@ class Constraints:
         """
         log_probabilities_NV = functional.log_softmax(logits_NV.to(torch.promote_types(logits_NV.dtype, torch.float32)), dim=-1)
         rows, symbols = self._forced_symbols(ids_NT.shape[1] - 1, sentences)
-        forced_X = log_probabilities_NV[rows, symbols]
+        forced_X = log_probabilities_NV[rows, symbols] if rows else None
         log_probabilities_NV[:, [PAD_ID, BOS_ID]] = NEVER
         self._forbid(log_probabilities_NV, ids_NT)
-        if rows:
+        if forced_X is not None:
             log_probabilities_NV[rows] = NEVER
             log_probabilities_NV[rows, symbols] = forced_X
         return log_probabilities_NV

@@ -53,6 +53,7 @@ class TableModel:
     def __init__(self, seed: int, vocabulary_size: int, scale: float = 1.0) -> None:
         self.seed, self.vocabulary_size, self.scale = seed, vocabulary_size, scale
         self.rows_asked: list[int] = []
+        self._drawn: dict[tuple[int, ...], np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
 
     def encode(self, source: Source) -> Source:
         return source
@@ -80,7 +81,10 @@ class TableModel:
         return total
 
     def logits(self, source: list[int], prefix: list[int]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        return np.random.default_rng([self.seed, *source, 99, *prefix]).normal(size=self.vocabulary_size) * self.scale
+        key = (self.seed, *source, 99, *prefix)
+        if key not in self._drawn:
+            self._drawn[key] = np.random.default_rng(key).normal(size=self.vocabulary_size) * self.scale
+        return self._drawn[key]
 
 
 @pytest.fixture

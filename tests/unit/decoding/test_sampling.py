@@ -135,7 +135,7 @@ def test_log_probabilities_are_the_models_own_whatever_the_temperature(make_tabl
             assert hypothesis.score == pytest.approx(hypothesis.log_probability / ((6 + len(hypothesis.ids)) / 6) ** 0.5, abs=1e-5)
 
 
-@pytest.mark.parametrize("sharp", [{"top_k": 1}, {"temperature": 1e-3}, {"temperature": 5e-324}, {"top_p": 1e-6}])
+@pytest.mark.parametrize("sharp", [{"top_k": 1}, {"temperature": 1e-9}, {"temperature": 5e-324}, {"top_p": 1e-6}])
 def test_sampling_without_a_choice_is_greedy_decoding(make_table_model: MakeModel, fresh_seed: int, sharp: dict[str, Any]) -> None:
     model = make_table_model(8)
     options = DecodingOptions(method="sampling", max_length=6, seed=fresh_seed, min_length=2, **sharp)

@@ -108,9 +108,8 @@ def draw_symbols(weights_NV: Tensor, numbers_N: Tensor) -> Tensor:
         numbers_N: float64 from 0 to below 1.
     """
     sums_NV = weights_NV.cumsum(dim=1)
-    totals_N = sums_NV[:, -1]
-    # The product of a number below 1 may be rounded up to the total, beyond the last symbol that has a chance.
-    places_N = torch.minimum(numbers_N * totals_N, torch.nextafter(totals_N, torch.zeros_like(totals_N)))
+    # The largest number below 1 times the total is below the total even when rounded: a symbol without a chance is never drawn.
+    places_N = numbers_N * sums_NV[:, -1]
     return torch.searchsorted(sums_NV, places_N.unsqueeze(1), right=True).squeeze(1)
 
 

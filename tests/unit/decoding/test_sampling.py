@@ -145,7 +145,7 @@ def test_sampling_without_a_choice_is_greedy_decoding(make_table_model: MakeMode
 
 
 def test_every_sample_begins_with_its_prefix(make_table_model: MakeModel, fresh_seed: int) -> None:
-    model, prefixes = make_table_model(6), [[5, 5, 1], [], [4], [1, 4]]
+    model, prefixes = make_table_model(6), [[5, 5, 1], [], [4] * 9, [1, 4]]  # one of them beyond the limit
     options = DecodingOptions(method="sampling", num_hypotheses=3, max_length=5, seed=fresh_seed)
     decoded = sampling.decode(model, collate_sources(SOURCES), options, prefixes=prefixes)
     for source, prefix, found in zip(SOURCES, prefixes, decoded, strict=True):
@@ -195,7 +195,9 @@ def test_symbols_as_likely_as_the_last_one_kept_are_kept_as_well() -> None:
 def test_only_symbols_with_a_chance_are_drawn_at_both_ends_of_the_stream() -> None:
     weights_NV = torch.tensor([[0.0, 0.0, 0.7, 0.1, 0.0]] * 2, dtype=torch.float64)
     largest = math.nextafter(1.0, 0.0)
-    assert draw_symbols(weights_NV, torch.tensor([0.0, largest], dtype=torch.float64)).tolist() == [2, 3]
+    for total in (0.8, 1.0, 1.0 + 2**-52, 2.0, 7 / 3):
+        drawn = draw_symbols(weights_NV / 0.8 * total, torch.tensor([0.0, largest], dtype=torch.float64))
+        assert drawn.tolist() == [2, 3]
     assert draw_symbols(weights_NV, torch.tensor([0.874, 0.876], dtype=torch.float64)).tolist() == [2, 3]
 
 

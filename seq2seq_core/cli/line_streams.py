@@ -1,11 +1,15 @@
-"""Lines in and lines out for ``s2s predict``: strict UTF-8, only LF ends a line, a file appears whole or not at all."""
+"""Lines in and lines out for ``s2s predict`` and ``s2s score``.
+
+Strict UTF-8, only LF ends a line, a file appears whole or not at all.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,8 +17,12 @@ from seq2seq_core.errors import CorpusError, UserError
 
 
 @contextmanager
-def open_sources(path: Path | None) -> Iterator[BinaryIO]:
+def open_sources(path: Path | None, expected: str = "one source a line") -> Iterator[BinaryIO]:
     """The bytes of a file, or of standard input for None.
+
+    Args:
+        path: the file.
+        expected: what the file should hold, for messages.
 
     Raises:
         UserError: the file does not exist or is a folder.
@@ -25,9 +33,9 @@ def open_sources(path: Path | None) -> Iterator[BinaryIO]:
     try:
         stream = path.open("rb")
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; expected a text file with one source a line") from None
+        raise UserError(f"{path}: no such file; expected a text file with {expected}") from None
     except IsADirectoryError:
-        raise UserError(f"{path}: is a folder; expected a text file with one source a line") from None
+        raise UserError(f"{path}: is a folder; expected a text file with {expected}") from None
     with stream:
         yield stream
 
@@ -78,3 +86,46 @@ def read_chunks(stream: Iterable[bytes], path: Path | None, chunk_lines: int) ->
             chunk = []
     if chunk:
         yield chunk
+
+
+def read_aligned_chunks(
+    streams: Sequence[Iterable[bytes]], paths: Sequence[Path | None], chunk_lines: int
+) -> Iterator[tuple[list[str], ...]]:
+    """For each stream a list of at most ``chunk_lines`` lines, the lists of equal length.
+
+    Args:
+        streams: whose lines belong together.
+        paths: the files that errors name; None for standard input.
+        chunk_lines: the length of a list.
+
+    Raises:
+        CorpusError: a line is not UTF-8.
+        UserError: a stream ends before another.
+    """
+    done = 0
+    readers = (read_chunks(stream, path, chunk_lines) for stream, path in zip(streams, paths, strict=True))
+    for chunks in zip_longest(*readers, fillvalue=[]):
+        lengths = [len(chunk) for chunk in chunks]
+        if min(lengths) < max(lengths):
+            short, long = (paths[lengths.index(bound(lengths))] or "standard input" for bound in (min, max))
+            raise UserError(f"{short}: ends after line {done + min(lengths)}, but {long} goes on; expected as many lines in both")
+        yield chunks
+        done += lengths[0]
+
+
+def split_pair(line: str, path: Path | None, number: int) -> tuple[str, str]:
+    """The source and the target of a line.
+
+    Args:
+        line: without its end.
+        path: the file that errors name; None for standard input.
+        number: the line's, from 1.
+
+    Raises:
+        CorpusError: the line does not have exactly one TAB.
+    """
+    columns = line.split("\t")
+    if len(columns) != 2:
+        noun = "column" if len(columns) == 1 else "columns"
+        raise CorpusError(f"{len(columns)} {noun}; expected a source, a TAB and a target", path or "standard input", number)
+    return columns[0], columns[1]

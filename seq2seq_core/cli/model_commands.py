@@ -1,8 +1,7 @@
-"""Commands that use a trained model: predict and serve."""
+"""Commands that use a trained model: predict, score and serve."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,19 +9,38 @@ import typer
 
 from seq2seq_core.artifacts import Paths, find_workspace
 from seq2seq_core.cli.boundary import boundary
+from seq2seq_core.cli.decoding_options import (
+    BeamSize,
+    LengthPenalty,
+    MaxLength,
+    Mbr,
+    MinLength,
+    Nbest,
+    NoRepeatNgramSize,
+    Sample,
+    Seed,
+    Temperature,
+    TopK,
+    TopP,
+    make_options,
+)
 from seq2seq_core.cli.options import Debug, Model, Verbose, Workspace, resolve_workspace
-from seq2seq_core.errors import UserError
+from seq2seq_core.cli.predicted_lines import PredictionFiles, predict_lines, score_lines
 
 if TYPE_CHECKING:
-    from seq2seq_core.decoding.options import DecodingOptions
     from seq2seq_core.decoding.predictor import Predictor
 
 PANEL = "Using a model"
+
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of standard output.", show_default=False)]
+BatchSentences = Annotated[int, typer.Option(help="Sources decoded together.", min=1)]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands of this module to the application."""
     app.command("predict", rich_help_panel=PANEL)(predict)
+    app.command("score", rich_help_panel=PANEL)(score)
     app.command("serve", rich_help_panel=PANEL)(serve)
 
 
@@ -31,16 +49,30 @@ def predict(
         Path | None, typer.Argument(help="A text file, one source a line; by default standard input.", show_default=False)
     ] = None,
     model: Model = "",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write here instead of standard output.", show_default=False)
+    output: Output = None,
+    prefix: Annotated[
+        Path | None,
+        typer.Option(help="A text file, one a line: what each source's target must begin with.", show_default=False),
     ] = None,
-    beam_size: Annotated[int, typer.Option(help="Hypotheses kept at each step; 1 is greedy decoding.", min=1, max=200)] = 5,
-    length_penalty: Annotated[float, typer.Option(help="Exponent of the length penalty (Wu 2016).", min=0.0)] = 1.0,
-    max_length: Annotated[int, typer.Option(help="Most target tokens; 0: from the source's length.", min=0)] = 0,
-    nbest: Annotated[int, typer.Option(help="Hypotheses printed for each source, best first; at most the beam size.", min=1)] = 1,
+    attention: Annotated[
+        Path | None,
+        typer.Option(help="Write here, a JSON object a hypothesis, which piece looked at which.", show_default=False),
+    ] = None,
     scores: Annotated[bool, typer.Option("--scores", help="Put the score and a TAB before each hypothesis.")] = False,
-    batch_sentences: Annotated[int, typer.Option(help="Sources decoded together.", min=1)] = 64,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto.")] = "auto",
+    beam_size: BeamSize = 5,
+    length_penalty: LengthPenalty = 1.0,
+    max_length: MaxLength = 0,
+    min_length: MinLength = 0,
+    no_repeat_ngram_size: NoRepeatNgramSize = 0,
+    nbest: Nbest = 1,
+    sample: Sample = False,
+    mbr: Mbr = 0,
+    temperature: Temperature = 1.0,
+    top_k: TopK = 0,
+    top_p: TopP = 1.0,
+    seed: Seed = 0,
+    batch_sentences: BatchSentences = 64,
+    device: Device = "auto",
     workspace: Workspace = None,
     debug: Debug = False,
     verbose: Verbose = False,
@@ -51,17 +83,44 @@ def predict(
       echo "3 May 2031" | s2s predict
 
       s2s predict --model models:/dates@champion --nbest 3 --scores sources.txt > predictions.tsv
+
+      s2s predict --mbr 64 --seed 7 sources.txt
     """
     with boundary(debug, verbose):
-        from seq2seq_core.decoding.options import DecodingOptions
-
-        if nbest > beam_size:
-            raise UserError(f"--nbest: must be at most the beam size, got {nbest} > {beam_size}")
-        options = DecodingOptions(
-            beam_size=beam_size, length_penalty=length_penalty, max_length=max_length or None, num_hypotheses=nbest
+        options = make_options(
+            nbest, sample, mbr, max_length, beam_size=beam_size, length_penalty=length_penalty, min_length=min_length,
+            no_repeat_ngram_size=no_repeat_ngram_size, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
         )  # fmt: skip
         predictor = _load_predictor(model, workspace, device)
-        _predict_lines(predictor, source, output, options, batch_sentences, scores)
+        predict_lines(predictor, PredictionFiles(source, prefix, output, attention), options, batch_sentences, scores)
+
+
+def score(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A text file, one source a line; or, without TARGET, a source, a TAB and a target; by default standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    target: Annotated[Path | None, typer.Argument(help="A text file with the target of each source.", show_default=False)] = None,
+    model: Model = "",
+    output: Output = None,
+    batch_sentences: BatchSentences = 64,
+    device: Device = "auto",
+    workspace: Workspace = None,
+    debug: Debug = False,
+    verbose: Verbose = False,
+) -> None:
+    """Say how probable the model holds given targets: natural log-probability, TAB, tokens (end mark included), a line a pair.
+
+    Examples:
+      s2s score sources.txt targets.txt
+
+      s2s score --model models:/dates@champion pairs.tsv > scores.tsv
+    """
+    with boundary(debug, verbose):
+        score_lines(_load_predictor(model, workspace, device), source, target, output, batch_sentences)
 
 
 def _load_predictor(reference: str, workspace: Path | None, device: str) -> Predictor:
@@ -76,20 +135,6 @@ def _load_predictor(reference: str, workspace: Path | None, device: str) -> Pred
 
     paths = resolve_workspace(workspace) if workspace else find_workspace(Path.cwd()) or Paths(Path.cwd())
     return Predictor.from_folder(fetch_bundle(reference, paths), device=device)
-
-
-def _predict_lines(
-    predictor: Predictor, source: Path | None, output: Path | None, options: DecodingOptions, batch_sentences: int, scores: bool
-) -> None:
-    """Streams lines through the predictor, some batches at a time; a terminal gets each answer at once."""
-    from seq2seq_core.cli.line_streams import open_sources, open_targets, read_chunks
-
-    with open_sources(source) as lines, open_targets(output) as write:
-        chunk_lines = 1 if source is None and sys.stdin.isatty() else batch_sentences * 16
-        for chunk in read_chunks(lines, source, chunk_lines):
-            for prediction in predictor.predict(chunk, options, batch_sentences=batch_sentences):
-                for hypothesis in prediction.hypotheses[: options.num_hypotheses]:
-                    write(f"{hypothesis.score:.4f}\t{hypothesis.text}\n" if scores else f"{hypothesis.text}\n")
 
 
 def serve(

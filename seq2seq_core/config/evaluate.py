@@ -22,6 +22,10 @@ class EvaluateSection(Section):
     """Most target tokens, as a multiple of the source's tokens ..."""
     max_length_offset: int = Field(default=20, ge=1)
     """... plus this many."""
+    min_length: int = Field(default=0, ge=0, le=4096)
+    """Fewest target tokens, the end mark not counted."""
+    no_repeat_ngram_size: int = Field(default=0, ge=0, le=100)
+    """No run of this many target tokens comes twice in a hypothesis (Paulus 2018, section 2.5); 0: any may."""
     batch_sentences: int = Field(default=64, ge=1)
     """Sentences decoded together."""
     bleu_tokenizer: Literal["none", "13a", "char", "intl", "zh"] = "13a"

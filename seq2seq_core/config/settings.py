@@ -105,11 +105,15 @@ def parse_settings(values: object, source: str) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise ConfigError([_describe(detail) for detail in error.errors()], source) from None
+        raise ConfigError([describe_fault(detail) for detail in error.errors()], source) from None
 
 
-def _describe(detail: ErrorDetails) -> str:
-    """One fault as ``section.field: must be ..., got ...``."""
+def describe_fault(detail: ErrorDetails) -> str:
+    """One fault as ``section.field: must be ..., got ...``.
+
+    Args:
+        detail: as pydantic reports it.
+    """
     parts = [str(part).removesuffix("_") for part in detail["loc"] if not _is_union_branch(part)]
     where = ".".join(parts)
     context = detail.get("ctx", {})

@@ -1,1 +1,1 @@
-"""Greedy and beam search, and the predictor: text in, text out."""
+"""Greedy decoding, beam search and sampling, and the predictor: text in, text out."""

@@ -14,22 +14,28 @@ S source length, T hypothesis length so far (bos included).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from seq2seq_core.batching.batch import Source
-from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel, check_evaluation_mode, next_log_probabilities, trim_attention
+from seq2seq_core.decoding.constraints import NEVER, Constraints, make_constraints
+from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel, append_attention, check_evaluation_mode, trim_attention
 from seq2seq_core.decoding.length_penalty import length_penalty
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID
 
-NEVER = float("-inf")
-
 
 @torch.no_grad()
-def decode(model: StepModel, source: Source, options: DecodingOptions, keep_attention: bool = False) -> list[list[Hypothesis]]:
+def decode(
+    model: StepModel,
+    source: Source,
+    options: DecodingOptions,
+    keep_attention: bool = False,
+    prefixes: Sequence[Sequence[int]] | None = None,
+) -> list[list[Hypothesis]]:
     """The ``num_hypotheses`` best hypotheses found for each source, best first, sources in order.
 
     Args:
@@ -37,9 +43,10 @@ def decode(model: StepModel, source: Source, options: DecodingOptions, keep_atte
         source: on the model's device.
         options: of the search.
         keep_attention: whether hypotheses carry their attention.
+        prefixes: for each source, the ids that its hypotheses must begin with.
     """
     check_evaluation_mode(model)
-    search = _Search(model, source, options, keep_attention)
+    search = _Search(model, source, options, make_constraints(options, source, prefixes), keep_attention)
     while search.sentences:
         search.advance()
     return [sorted(found, key=lambda hypothesis: -hypothesis.score)[: options.num_hypotheses] for found in search.finished]
@@ -53,11 +60,13 @@ class _Search:
         finished: the finished hypotheses of each sentence of the batch.
     """
 
-    def __init__(self, model: StepModel, source: Source, options: DecodingOptions, keep_attention: bool) -> None:
+    def __init__(
+        self, model: StepModel, source: Source, options: DecodingOptions, constraints: Constraints, keep_attention: bool
+    ) -> None:
         self.model, self.source, self.options, self.keep_attention = model, source, options, keep_attention
+        self.constraints = constraints
         self.sentences = list(range(source.num_rows))
         self.finished: list[list[Hypothesis]] = [[] for _ in self.sentences]
-        self.limits = [options.length_limit(length) for length in source.lengths_B.tolist()]
         self.state = model.initial_state(model.encode(source), options.beam_size)
         device = source.lengths_B.device
         self.ids_NT = torch.full((len(self.sentences) * options.beam_size, 1), BOS_ID, dtype=torch.int64, device=device)
@@ -70,8 +79,7 @@ class _Search:
         """Extends every live hypothesis by one symbol."""
         step = self.model.step(self.ids_NT[:, -1], self.state)
         if self.keep_attention:
-            now_N1S = step.attention_NS.unsqueeze(1)
-            self.attention_NTS = now_N1S if self.attention_NTS is None else torch.cat([self.attention_NTS, now_N1S], dim=1)
+            self.attention_NTS = append_attention(self.attention_NTS, step)
         totals_BC, parents_BC, symbols_BC = self._candidates(step.logits_NV)
         is_end_BC = symbols_BC == EOS_ID
         self._finish(totals_BC, parents_BC, is_end_BC)
@@ -86,9 +94,8 @@ class _Search:
         Among 2 K there are K that do not end, because each of K hypotheses ends in one way only.
         """
         beam_size, vocabulary_size = self.options.beam_size, logits_NV.shape[1]
-        length = self.ids_NT.shape[1] - 1
-        must_end_B = torch.tensor([self.limits[sentence] <= length for sentence in self.sentences], device=logits_NV.device)
-        log_probabilities_NV = next_log_probabilities(logits_NV, must_end_B.repeat_interleave(beam_size))
+        rows = [sentence for sentence in self.sentences for _ in range(beam_size)]
+        log_probabilities_NV = self.constraints.next_log_probabilities(logits_NV, self.ids_NT, rows)
         totals_BX = (self.totals_BK.reshape(-1, 1) + log_probabilities_NV).view(len(self.sentences), -1)
         totals_BC, places_BC = totals_BX.topk(min(2 * beam_size, totals_BX.shape[1]), dim=1)
         first_row_B1 = torch.arange(len(self.sentences), device=logits_NV.device).unsqueeze(1) * beam_size
@@ -133,7 +140,7 @@ class _Search:
         if best_total == NEVER or len(found) < self.options.num_hypotheses:
             return best_total == NEVER
         last_returned = sorted((hypothesis.score for hypothesis in found), reverse=True)[self.options.num_hypotheses - 1]
-        if best_total / length_penalty(self.limits[sentence] + 1, self.options.length_penalty) <= last_returned:
+        if best_total / length_penalty(self.constraints.limits[sentence] + 1, self.options.length_penalty) <= last_returned:
             return True
         present_score = best_total / length_penalty(self.ids_NT.shape[1], self.options.length_penalty)
         return len(found) >= self.options.beam_size and present_score <= last_returned

@@ -1,4 +1,4 @@
-"""What the searches share: the model as they see it, a finished hypothesis, and the next symbol's log-probabilities.
+"""What the searches share: the model as they see it, and a finished hypothesis.
 
 Shapes: N rows being decoded, S source length, T hypothesis length with its end mark, V vocabulary.
 """
@@ -10,10 +10,8 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from seq2seq_core.batching.batch import Source
-from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID
 
 
 class Step(Protocol):
@@ -28,8 +26,8 @@ class Step(Protocol):
         """For the next step; has ``select(rows_N)``."""
 
     @property
-    def attention_NS(self) -> Tensor:
-        """Weights over the source."""
+    def attention_NS(self) -> Tensor | None:
+        """Weights over the source; None for a model without attention."""
 
 
 class StepModel(Protocol):
@@ -52,8 +50,8 @@ class Hypothesis:
     Attributes:
         ids: the target's ids, without eos.
         score: ``log_probability`` divided by the length penalty; what hypotheses are ranked by.
-        log_probability: natural logarithm of the whole hypothesis's probability, eos included.
-        attention_TS: weights over the source for each symbol and eos, where asked for; on the CPU.
+        log_probability: natural logarithm of the whole hypothesis's probability under the model, eos and a forced prefix included.
+        attention_TS: weights over the source for each symbol and eos, where asked for and the model has them; on the CPU.
     """
 
     ids: tuple[int, ...]
@@ -62,23 +60,23 @@ class Hypothesis:
     attention_TS: Tensor | None = None
 
 
-def check_evaluation_mode(model: StepModel) -> None:
+def check_evaluation_mode(model: object) -> None:
     """Raises ValueError for a model in training mode: dropout would make its output random."""
     if getattr(model, "training", False):
         raise ValueError("the model is in training mode; call its eval() before decoding")
 
 
-def next_log_probabilities(logits_NV: Tensor, must_end_N: Tensor) -> Tensor:
-    """The log-probability of each possible next symbol, (N, V), at least float32; minus infinity for what may not follow.
+def append_attention(attention_NTS: Tensor | None, step: Step) -> Tensor | None:
+    """The attention of all steps so far, the present one included; None for a model without attention.
 
     Args:
-        logits_NV: of the model.
-        must_end_N: bool; rows at their length limit, which only eos may follow.
+        attention_NTS: of the steps before; None at the first one.
+        step: the present one.
     """
-    log_probabilities_NV = functional.log_softmax(logits_NV.to(torch.promote_types(logits_NV.dtype, torch.float32)), dim=-1)
-    log_probabilities_NV[:, [PAD_ID, BOS_ID]] = float("-inf")
-    forbidden_NV = must_end_N.unsqueeze(1) & (torch.arange(logits_NV.shape[1], device=logits_NV.device) != EOS_ID)
-    return log_probabilities_NV.masked_fill_(forbidden_NV, float("-inf"))
+    if step.attention_NS is None:
+        return None
+    now_N1S = step.attention_NS.unsqueeze(1)
+    return now_N1S if attention_NTS is None else torch.cat([attention_NTS, now_N1S], dim=1)
 
 
 def trim_attention(attention_TS: Tensor, source: Source, row: int) -> Tensor:

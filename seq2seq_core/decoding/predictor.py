@@ -1,70 +1,30 @@
-"""Text in, text out, by a model bundle.
-
-Shapes: S source length, T target length.
-"""
+"""Text in, text out, by a model bundle."""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from seq2seq_core.batching.batch import Source, collate_sources
+from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.bundle.bundle import Bundle, load_bundle
-from seq2seq_core.decoding import beam_search, greedy
 from seq2seq_core.decoding.hypothesis import Hypothesis
+from seq2seq_core.decoding.minimum_bayes_risk import rank_by_expected_utility
 from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
+from seq2seq_core.decoding.scoring import TargetScore, score_targets
+from seq2seq_core.decoding.search import decode
 from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
 
 logger = logging.getLogger(__name__)
 
 MAX_BATCH_TOKENS = 16_384
 """Most source tokens that are decoded together, padding included and counted once a hypothesis: a bound on memory."""
-
-
-@dataclass(frozen=True)
-class TextHypothesis:
-    """A hypothesis as text.
-
-    Attributes:
-        text: of the target.
-        score: what hypotheses are ranked by; see :class:`~seq2seq_core.decoding.hypothesis.Hypothesis`.
-        log_probability: natural logarithm of the hypothesis's probability.
-    """
-
-    text: str
-    score: float
-    log_probability: float
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a source became.
-
-    Attributes:
-        hypotheses: best first; at least one, at most ``num_hypotheses``.
-    """
-
-    hypotheses: tuple[TextHypothesis, ...]
-
-    @property
-    def text(self) -> str:
-        """The best hypothesis's text."""
-        return self.hypotheses[0].text
-
-    @property
-    def score(self) -> float:
-        """The best hypothesis's score."""
-        return self.hypotheses[0].score
-
-
-NOTHING = Prediction((TextHypothesis("", 0.0, 0.0),))
-"""What a source without any text becomes."""
+MAX_SCORED_TOKENS = 2048
+"""Most target tokens that are scored together, padding included: each has a row of logits."""
 
 
 class Predictor:
@@ -92,48 +52,93 @@ class Predictor:
         return cls(load_bundle(folder, device))
 
     def predict(
-        self, sources: Sequence[str], options: DecodingOptions | None = None, batch_sentences: int = 64
+        self,
+        sources: Sequence[str],
+        options: DecodingOptions | None = None,
+        batch_sentences: int = 64,
+        prefixes: Sequence[str] | None = None,
+        keep_alignments: bool = False,
     ) -> list[Prediction]:
         """The prediction of each source, in order.
 
-        A source without any text (nothing, or white space) becomes an empty text with score 0. One of more than
+        A source without any text (nothing, or white space) becomes its prefix or else an empty text, with score 0. One of more than
         ``options.max_source_tokens`` tokens is cut there, with a warning.
 
         Args:
             sources: texts.
             options: of the search; by default those of :class:`~seq2seq_core.decoding.options.DecodingOptions`.
             batch_sentences: most sources that are decoded together.
+            prefixes: for each source, the text that its hypotheses must begin with; what follows begins with a new piece.
+            keep_alignments: whether hypotheses carry their alignment.
+
+        Raises:
+            ValueError: not as many prefixes as sources.
         """
         options = options or DecodingOptions()
-        ids = self._encode(sources, options)
-        predictions = [NOTHING] * len(sources)
-        for places in batches_by_length([len(row) for row in ids], batch_sentences, MAX_BATCH_TOKENS // options.beam_size):
-            found = decode(self.bundle, collate_sources([ids[place] for place in places]), options)
-            for place, prediction in zip(places, self._to_text(found), strict=True):
-                predictions[place] = prediction
+        if prefixes is not None and len(prefixes) != len(sources):
+            raise ValueError(f"expected a prefix for each of {len(sources)} sources, got {len(prefixes)}")
+        ids = self._encode(sources, options.max_source_tokens)
+        starts = self.bundle.target_tokenizer.encode(prefixes or [""] * len(sources))
+        predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in prefixes or [""] * len(sources)]
+        for places in batches_by_length([len(row) for row in ids], batch_sentences, MAX_BATCH_TOKENS // options.rows_per_source):
+            rows = [ids[place] for place in places]
+            source = collate_sources(rows).to(self.bundle.device)
+            found = decode(self.bundle.model, source, options, keep_alignments, [starts[place] for place in places])
+            for place, row, hypotheses in zip(places, rows, found, strict=True):
+                predictions[place] = Prediction(tuple(self._to_text(row, hypotheses, options)))
         return predictions
 
-    def attention(self, source: str, options: DecodingOptions | None = None) -> tuple[list[str], list[str], NDArray[np.float32]]:
-        """The source's pieces, the predicted target's pieces, and the weights between them, matrix_TS; end marks included.
+    def score(
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        batch_sentences: int = 64,
+        max_source_tokens: int = DecodingOptions().max_source_tokens,
+    ) -> list[TargetScore]:
+        """How probable the model holds each target for its source, in order.
+
+        A text's probability is that of its usual pieces: a search that spelt the same text by other pieces reports another. A
+        source without any text has the empty target for certain and no other; one that is too long is cut as in :meth:`predict`.
+
+        Args:
+            sources: texts.
+            targets: one for each source; may be empty.
+            batch_sentences: most pairs that are scored together.
+            max_source_tokens: a source with more tokens (end mark included) is cut to this many, with a warning.
+
+        Raises:
+            ValueError: not as many targets as sources.
+        """
+        if len(targets) != len(sources):
+            raise ValueError(f"expected a target for each of {len(sources)} sources, got {len(targets)}")
+        source_ids = self._encode(sources, max_source_tokens)
+        target_ids = self.bundle.target_tokenizer.encode(targets)
+        scores = [TargetScore(-math.inf if row else 0.0, len(row) + 1) for row in target_ids]
+        lengths = [len(row) and max(len(row), len(target) + 1) for row, target in zip(source_ids, target_ids, strict=True)]
+        for places in batches_by_length(lengths, batch_sentences, MAX_SCORED_TOKENS):
+            source = collate_sources([source_ids[place] for place in places]).to(self.bundle.device)
+            found = score_targets(self.bundle.model, source, [target_ids[place] for place in places])
+            for place, one in zip(places, found, strict=True):
+                scores[place] = one
+        return scores
+
+    def attention(self, source: str, options: DecodingOptions | None = None) -> Alignment | None:
+        """The best hypothesis's alignment; None for a model without attention.
 
         Args:
             source: a text that is not empty.
             options: of the search.
-        """
-        options = options or DecodingOptions()
-        (ids,) = self._encode([source], options)
-        if not ids:
-            raise ValueError("attention needs a source with some text")
-        ((best, *_),) = decode(self.bundle, collate_sources([ids]), options, keep_attention=True)
-        assert best.attention_TS is not None, "asked for"
-        source_pieces = [*self.bundle.source_tokenizer.pieces(ids[:-1]), SPECIAL_NAMES[EOS_ID]]
-        target_pieces = [*self.bundle.target_tokenizer.pieces(best.ids), SPECIAL_NAMES[EOS_ID]]
-        return source_pieces, target_pieces, best.attention_TS.numpy()
 
-    def _encode(self, sources: Sequence[str], options: DecodingOptions) -> list[list[int]]:
-        """The ids of each source with eos; none for one without any text."""
+        Raises:
+            ValueError: the source is empty.
+        """
+        if not source.strip():
+            raise ValueError("attention needs a source with some text")
+        return self.predict([source], options, keep_alignments=True)[0].hypotheses[0].alignment
+
+    def _encode(self, sources: Sequence[str], limit: int) -> list[list[int]]:
+        """The ids of each source with eos, at most ``limit``; none for one without any text."""
         rows = [[*ids, EOS_ID] if source.strip() else [] for source, ids in zip(sources, self._tokenize(sources), strict=True)]
-        limit = options.max_source_tokens
         if too_long := [place for place, row in enumerate(rows) if len(row) > limit]:
             logger.warning(
                 "%d of %d sources have more than %d tokens and are cut there; the first is number %d with %d tokens",
@@ -146,26 +151,26 @@ class Predictor:
     def _tokenize(self, sources: Sequence[str]) -> list[list[int]]:
         return self.bundle.source_tokenizer.encode(sources)
 
-    def _to_text(self, found: list[list[Hypothesis]]) -> Iterator[Prediction]:
-        """Each sentence's hypotheses as text."""
-        for hypotheses in found:
-            texts = self.bundle.target_tokenizer.decode([hypothesis.ids for hypothesis in hypotheses])
-            yield Prediction(
-                tuple(TextHypothesis(text, one.score, one.log_probability) for text, one in zip(texts, hypotheses, strict=True))
-            )
+    def _to_text(
+        self, source_ids: Sequence[int], hypotheses: Sequence[Hypothesis], options: DecodingOptions
+    ) -> Iterator[TextHypothesis]:
+        """A sentence's hypotheses as text, those that the options select."""
+        texts = self.bundle.target_tokenizer.decode([hypothesis.ids for hypothesis in hypotheses])
+        ranked = [(place, one.score) for place, one in enumerate(hypotheses)]
+        if options.selection == "mbr":
+            ranked = [(one.place, one.expected_utility) for one in rank_by_expected_utility(texts)]
+        for place, score in ranked[: options.num_hypotheses]:
+            one = hypotheses[place]
+            yield TextHypothesis(texts[place], score, one.log_probability, self._align(source_ids, one))
 
-
-def decode(bundle: Bundle, source: Source, options: DecodingOptions, keep_attention: bool = False) -> list[list[Hypothesis]]:
-    """The hypotheses of each source, best first, by greedy decoding where the beam is 1.
-
-    Args:
-        bundle: holds the model.
-        source: on any device.
-        options: of the search.
-        keep_attention: whether hypotheses carry their attention.
-    """
-    search = greedy.decode if options.beam_size == 1 else beam_search.decode
-    return search(bundle.model, source.to(bundle.device), options, keep_attention)
+    def _align(self, source_ids: Sequence[int], hypothesis: Hypothesis) -> Alignment | None:
+        if hypothesis.attention_TS is None:
+            return None
+        return Alignment(
+            [*self.bundle.source_tokenizer.pieces(source_ids[:-1]), SPECIAL_NAMES[EOS_ID]],
+            [*self.bundle.target_tokenizer.pieces(hypothesis.ids), SPECIAL_NAMES[EOS_ID]],
+            hypothesis.attention_TS.numpy(),
+        )
 
 
 def batches_by_length(lengths: Sequence[int], max_rows: int, max_tokens: int) -> list[list[int]]:

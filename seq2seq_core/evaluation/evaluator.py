@@ -9,7 +9,7 @@ from typing import Protocol
 
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.decoding.options import DecodingOptions
-from seq2seq_core.decoding.predictor import Prediction
+from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.baselines import COPY_SOURCE, MEMORISE_ELSE_COPY, copy_source, memorise_else_copy
 from seq2seq_core.evaluation.metrics import edit_distance, score
@@ -158,6 +158,8 @@ def make_options(settings: EvaluateSection, beam_size: int | None = None) -> Dec
         length_penalty=settings.length_penalty,
         max_length_ratio=settings.max_length_ratio,
         max_length_offset=settings.max_length_offset,
+        min_length=settings.min_length,
+        no_repeat_ngram_size=settings.no_repeat_ngram_size,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import seq2seq_core
 from seq2seq_core.config.evaluate import EvaluateSection
+from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.tracking.store import quiet_imports
 
 if TYPE_CHECKING:
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 PACKAGE = Path(seq2seq_core.__file__).parent
 BUNDLE_PATH = "artifacts/bundle"
 """Where the bundle lies inside a logged model."""
+SAMPLING_PARAMETERS = {
+    "method": "string",
+    "selection": "string",
+    "mbr_samples": "integer",
+    "temperature": "double",
+    "top_k": "integer",
+    "top_p": "double",
+    "seed": "integer",
+}
+"""Parameters of a request that no evaluation sets, and their types."""
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "sentencepiece", "torch")
 
 
@@ -60,7 +71,7 @@ def decoding_defaults(evaluate: EvaluateSection) -> dict[str, Any]:
     Args:
         evaluate: section ``evaluate``.
     """
-    names = ("beam_size", "length_penalty", "max_length_ratio", "max_length_offset")
+    names = ("beam_size", "length_penalty", "max_length_ratio", "max_length_offset", "min_length", "no_repeat_ngram_size")
     return {name: getattr(evaluate, name) for name in names}
 
 
@@ -73,6 +84,7 @@ def served_signature(evaluate: EvaluateSection) -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
+    options = DecodingOptions()
     return ModelSignature(
         inputs=Schema([ColSpec("string", "source")]),
         outputs=Schema([ColSpec("string", "prediction"), ColSpec("double", "score")]),
@@ -81,6 +93,9 @@ def served_signature(evaluate: EvaluateSection) -> ModelSignature:
                 ParamSpec("beam_size", "integer", evaluate.beam_size),
                 ParamSpec("length_penalty", "double", evaluate.length_penalty),
                 ParamSpec("max_length", "integer", 0),
+                ParamSpec("min_length", "integer", evaluate.min_length),
+                ParamSpec("no_repeat_ngram_size", "integer", evaluate.no_repeat_ngram_size),
+                *(ParamSpec(name, kind, getattr(options, name)) for name, kind in SAMPLING_PARAMETERS.items()),
             ]
         ),
     )

@@ -13,15 +13,33 @@ from typing import Any
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from pydantic import ValidationError
 
+from seq2seq_core.config.settings import describe_fault
 from seq2seq_core.decoding.options import DecodingOptions
 
 SOURCE_COLUMN = "source"
 MAX_ROWS_VARIABLE = "S2S_SERVING_MAX_ROWS"
 MAX_CHARACTERS_VARIABLE = "S2S_SERVING_MAX_CHARACTERS"
 DEFAULT_LIMITS = {MAX_ROWS_VARIABLE: 1024, MAX_CHARACTERS_VARIABLE: 20_000}
-BOUNDS: dict[str, tuple[float, float]] = {"beam_size": (1, 200), "length_penalty": (0, 10), "max_length": (0, 4096)}
-"""The accepted range of each decoding parameter; ``max_length`` is in target tokens, 0: from the source's length."""
+BOUNDS: dict[str, tuple[int, int] | tuple[float, float]] = {
+    "beam_size": (1, 200),
+    "length_penalty": (0.0, 10.0),
+    "max_length": (0, 4096),
+    "min_length": (0, 4096),
+    "no_repeat_ngram_size": (0, 100),
+    "temperature": (0.01, 100.0),
+    "top_k": (0, 1_000_000),
+    "top_p": (0.001, 1.0),
+    "seed": (0, 2**31 - 1),
+    "mbr_samples": (2, 200),
+}
+"""The accepted range of each decoding parameter that is a number; lengths are in target tokens, ``max_length`` 0 means: from the
+source's length."""
+NAMES = ("method", "selection")
+"""Decoding parameters that are a name, see :class:`~seq2seq_core.decoding.options.DecodingOptions`."""
+EVALUATED = ("max_length_ratio", "max_length_offset")
+"""Options that come from the evaluation alone."""
 
 
 def refusal(reason: str) -> MlflowException:
@@ -95,17 +113,25 @@ def read_options(params: Mapping[str, Any] | None, defaults: Mapping[str, Any]) 
         defaults: the options that the model was evaluated with.
 
     Raises:
-        MlflowException: a value is out of range.
+        MlflowException: a value is out of range, or does not go with another one.
     """
     values = dict(defaults) | dict(params or {})
+    wanted = {name: values[name] for name in (*NAMES, *EVALUATED) if name in values}
     for name, (low, high) in BOUNDS.items():
-        value = values.get(name, low)
+        if name not in values:  # a model that was registered before the option existed
+            continue
+        value = values[name]
         if not (math.isfinite(value) and low <= value <= high):
-            raise refusal(f"params.{name}: must be from {low:g} to {high:g}, got {value!r}")
-    return DecodingOptions(
-        beam_size=int(values["beam_size"]),
-        length_penalty=float(values["length_penalty"]),
-        max_length_ratio=float(values["max_length_ratio"]),
-        max_length_offset=int(values["max_length_offset"]),
-        max_length=int(values.get("max_length", 0)) or None,
-    )
+            raise refusal(f"params.{name}: must be from {_plain(low)} to {_plain(high)}, got {value!r}")
+        wanted[name] = int(value) if isinstance(low, int) else float(value)
+    wanted["max_length"] = wanted.get("max_length") or None
+    try:
+        return DecodingOptions.model_validate(wanted)
+    except ValidationError as error:
+        fault = describe_fault(error.errors()[0])
+        is_conflict = not error.errors()[0]["loc"]
+        raise refusal(f"params: {fault}" if is_conflict else f"params.{fault}") from None
+
+
+def _plain(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"

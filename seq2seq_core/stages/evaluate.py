@@ -149,10 +149,14 @@ def _plot_attention(folder: Path, evaluation: Evaluation, predictor: Predictor, 
     for source in _order_by_variety(evaluation, section.slice_columns[:1]):
         if drawn == ATTENTION_MAPS:
             return
-        source_pieces, target_pieces, matrix_TS = predictor.attention(source, make_options(section))
-        if max(matrix_TS.shape) <= MAX_PIECES and plots.find_fonts("".join([*source_pieces, *target_pieces])):
+        alignment = predictor.attention(source, make_options(section))
+        if alignment is None:
+            logger.info("no attention map: the model has no attention")
+            return
+        pieces = "".join([*alignment.source_pieces, *alignment.target_pieces])
+        if max(alignment.weights_TS.shape) <= MAX_PIECES and plots.find_fonts(pieces):
             drawn += 1
-            plots.plot_attention(folder / f"attention_{drawn}.png", source_pieces, target_pieces, matrix_TS)
+            plots.plot_attention(folder / f"attention_{drawn}.png", *alignment)
     if not drawn:
         logger.info("no attention map: the first test sentences are long, or no installed font has their characters")
 

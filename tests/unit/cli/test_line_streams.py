@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq_core.cli.line_streams import open_sources, open_targets, read_chunks
+from seq2seq_core.cli.line_streams import open_sources, open_targets, read_aligned_chunks, read_chunks, split_pair
 from seq2seq_core.errors import CorpusError, UserError
 
 
@@ -41,3 +41,31 @@ def test_an_output_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with open_targets(place) as write:
         write("ä\n")
     assert place.read_bytes() == "ä\n".encode()
+
+
+def test_lines_that_belong_together_come_together(tmp_path: Path) -> None:
+    first, second = [b"a\n", b"b\n", b"c\n"], [b"1\n", b"2\n", b"3"]
+    paths = [tmp_path / "first", tmp_path / "second"]
+    assert list(read_aligned_chunks([first, second], paths, 2)) == [(["a", "b"], ["1", "2"]), (["c"], ["3"])]
+
+
+@pytest.mark.parametrize("chunk_lines", [1, 2, 3, 100])
+def test_the_file_that_ends_too_early_is_named(chunk_lines: int) -> None:
+    long, short = [b"a\n"] * 5, [b"1\n"] * 3
+    with pytest.raises(UserError) as caught:
+        list(read_aligned_chunks([long, short], [None, Path("prefixes.txt")], chunk_lines))
+    assert str(caught.value) == "prefixes.txt: ends after line 3, but standard input goes on; expected as many lines in both"
+    with pytest.raises(UserError) as caught:
+        list(read_aligned_chunks([short, long], [Path("a.txt"), Path("b.txt")], chunk_lines))
+    assert str(caught.value) == "a.txt: ends after line 3, but b.txt goes on; expected as many lines in both"
+
+
+def test_a_pair_has_exactly_one_tab() -> None:
+    assert split_pair("a b\tc", None, 1) == ("a b", "c")
+    assert split_pair("\t", None, 1) == ("", "")
+    with pytest.raises(CorpusError) as caught:
+        split_pair("a", Path("pairs.tsv"), 7)
+    assert str(caught.value) == "pairs.tsv:7: 1 column; expected a source, a TAB and a target"
+    with pytest.raises(CorpusError) as caught:
+        split_pair("a\tb\tc", None, 8)
+    assert str(caught.value) == "standard input:8: 3 columns; expected a source, a TAB and a target"

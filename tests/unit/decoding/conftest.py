@@ -6,7 +6,7 @@ Shapes: B batch, N rows, S source length, T prefix length, V vocabulary.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,15 +38,22 @@ class TableState:
 class TableStep:
     logits_NV: Tensor
     state: TableState
-    attention_NS: Tensor
+    attention_NS: Tensor | None
 
 
 class TableModel:
-    """Counts the rows that it was asked for, so that tests can see sentences leave the batch."""
+    """Counts the rows that it was asked for, so that tests can see sentences leave the batch.
+
+    Attributes:
+        has_attention: whether its steps carry weights over the source.
+    """
+
+    has_attention = True
 
     def __init__(self, seed: int, vocabulary_size: int, scale: float = 1.0) -> None:
         self.seed, self.vocabulary_size, self.scale = seed, vocabulary_size, scale
         self.rows_asked: list[int] = []
+        self._drawn: dict[tuple[int, ...], np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
 
     def encode(self, source: Source) -> Source:
         return source
@@ -61,10 +68,23 @@ class TableModel:
         rows = zip(state.ids_NS.tolist(), state.lengths_N.tolist(), prefixes_NT.tolist(), strict=True)
         logits_NV = torch.tensor(np.array([self.logits(ids[:length], prefix) for ids, length, prefix in rows], dtype=np.float32))
         attention_NS = torch.nn.functional.one_hot((prefixes_NT.shape[1] - 1) % state.lengths_N, state.ids_NS.shape[1]).float()
-        return TableStep(logits_NV, TableState(state.ids_NS, state.lengths_N, prefixes_NT), attention_NS)
+        state = TableState(state.ids_NS, state.lengths_N, prefixes_NT)
+        return TableStep(logits_NV, state, attention_NS if self.has_attention else None)
+
+    def log_probability(self, source: list[int], ids: Sequence[int]) -> float:
+        """Of a whole sequence and its eos, worked out one symbol at a time in float64."""
+        total, prefix = 0.0, [2]
+        for symbol in (*ids, 3):
+            logits = self.logits(source, prefix)
+            total += float(logits[symbol] - np.log(np.exp(logits).sum()))
+            prefix.append(symbol)
+        return total
 
     def logits(self, source: list[int], prefix: list[int]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        return np.random.default_rng([self.seed, *source, 99, *prefix]).normal(size=self.vocabulary_size) * self.scale
+        key = (self.seed, *source, 99, *prefix)
+        if key not in self._drawn:
+            self._drawn[key] = np.random.default_rng(key).normal(size=self.vocabulary_size) * self.scale
+        return self._drawn[key]
 
 
 @pytest.fixture

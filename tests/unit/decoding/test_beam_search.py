@@ -21,20 +21,10 @@ Model = Any
 MakeModel = Callable[..., Model]
 
 
-def log_probability(model: Model, source: list[int], ids: tuple[int, ...]) -> float:
-    """Of a whole sequence and its eos, worked out one symbol at a time in float64."""
-    total, prefix = 0.0, [2]
-    for symbol in (*ids, EOS):
-        logits = model.logits(source, prefix)
-        total += logits[symbol] - np.log(np.exp(logits).sum())
-        prefix.append(symbol)
-    return float(total)
-
-
 def search_exhaustively(model: Model, source: list[int], longest: int, exponent: float) -> list[tuple[float, tuple[int, ...]]]:
     """Every sequence of at most ``longest`` symbols with its score, best first."""
     sequences = (ids for length in range(longest + 1) for ids in itertools.product(SYMBOLS, repeat=length))
-    scored = [(log_probability(model, source, ids) / ((5 + len(ids) + 1) / 6) ** exponent, ids) for ids in sequences]
+    scored = [(model.log_probability(source, ids) / ((5 + len(ids) + 1) / 6) ** exponent, ids) for ids in sequences]
     return sorted(scored, reverse=True)
 
 
@@ -151,7 +141,7 @@ def test_scores_are_the_models_own(make_table_model: MakeModel, decode: Any) -> 
     for source, found in zip(SOURCES, decode(model, collate_sources(SOURCES), options), strict=True):
         assert [hypothesis.score for hypothesis in found] == sorted((hypothesis.score for hypothesis in found), reverse=True)
         for hypothesis in found:
-            assert hypothesis.log_probability == pytest.approx(log_probability(model, source, hypothesis.ids), abs=1e-4)
+            assert hypothesis.log_probability == pytest.approx(model.log_probability(source, hypothesis.ids), abs=1e-4)
             penalty = ((6 + len(hypothesis.ids)) / 6) ** 0.8
             assert hypothesis.score == pytest.approx(hypothesis.log_probability / penalty, abs=1e-5)
 
@@ -181,6 +171,17 @@ def test_attention_belongs_to_its_hypothesis_and_has_no_padding(make_table_model
             assert hypothesis.attention_TS.shape == (len(hypothesis.ids) + 1, len(source))
             # The stand-in looks at one source place after another, whatever the beams exchange.
             assert hypothesis.attention_TS.argmax(1).tolist() == [place % len(source) for place in range(len(hypothesis.ids) + 1)]
+
+
+@pytest.mark.parametrize("decode", [beam_search.decode, greedy.decode])
+def test_a_model_without_attention_gives_none(make_table_model: MakeModel, decode: Any) -> None:
+    model = make_table_model(7)
+    options = DecodingOptions(beam_size=3, max_length=5)
+    with_attention = decode(model, collate_sources(SOURCES), options, keep_attention=True)
+    model.has_attention = False
+    without = decode(model, collate_sources(SOURCES), options, keep_attention=True)
+    assert [hypothesis.attention_TS for found in without for hypothesis in found] == [None] * len(SOURCES)
+    assert [found[0].ids for found in without] == [found[0].ids for found in with_attention]
 
 
 @pytest.mark.parametrize("decode", [beam_search.decode, greedy.decode])

@@ -12,7 +12,43 @@ def test_more_hypotheses_than_the_beam_holds_are_refused() -> None:
         DecodingOptions(beam_size=3, num_hypotheses=4)
 
 
-@pytest.mark.parametrize("values", [{"beam_size": 0}, {"max_length": 0}, {"length_penalty": float("nan")}, {"beams": 3}])
+def test_sampling_may_return_more_hypotheses_than_a_beam_would() -> None:
+    options = DecodingOptions(method="sampling", beam_size=1, num_hypotheses=4)
+    assert options.rows_per_source == options.num_samples == 4
+    assert DecodingOptions(beam_size=7).rows_per_source == 7
+
+
+@pytest.mark.parametrize(("name", "value", "neutral"), [("temperature", 0.5, "1"), ("top_k", 3, "0"), ("top_p", 0.9, "1")])
+def test_options_of_sampling_are_refused_where_nothing_is_sampled(name: str, value: float, neutral: str) -> None:
+    with pytest.raises(ValidationError, match=f"{name} must be {neutral} where method is not sampling, got {value}"):
+        DecodingOptions.model_validate({name: value})
+
+
+def test_minimum_bayes_risk_chooses_among_samples() -> None:
+    options = DecodingOptions(method="sampling", selection="mbr", mbr_samples=8)
+    assert options.rows_per_source == options.num_samples == 8
+    with pytest.raises(ValidationError, match="selection must be score where method is not sampling, got mbr"):
+        DecodingOptions(selection="mbr")
+    with pytest.raises(ValidationError, match="num_hypotheses must be at most mbr_samples, got 9 > 8"):
+        DecodingOptions(method="sampling", selection="mbr", mbr_samples=8, num_hypotheses=9)
+
+
+def test_a_minimum_length_above_the_maximum_is_refused() -> None:
+    with pytest.raises(ValidationError, match="min_length must be at most max_length, got 5 > 4"):
+        DecodingOptions(min_length=5, max_length=4)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"min_length": -1},
+        {"no_repeat_ngram_size": -1},
+        {"beam_size": 0},
+        {"max_length": 0},
+        {"length_penalty": float("nan")},
+        {"beams": 3},
+    ],
+)
 def test_values_out_of_range_and_unknown_names_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         DecodingOptions.model_validate(values)
@@ -21,6 +57,7 @@ def test_values_out_of_range_and_unknown_names_are_refused(values: dict[str, obj
 def test_the_length_limit_is_by_ratio_and_offset_unless_it_is_given() -> None:
     assert DecodingOptions(max_length_ratio=1.5, max_length_offset=4).length_limit(7) == 14
     assert DecodingOptions(max_length=3).length_limit(100) == 3
+    assert DecodingOptions(max_length_ratio=1.5, max_length_offset=4, min_length=20).length_limit(7) == 20
 
 
 def test_the_length_penalty_is_that_of_wu_2016() -> None:

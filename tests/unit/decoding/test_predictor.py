@@ -3,6 +3,8 @@ from __future__ import annotations
 import logging
 import random
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,7 +77,9 @@ def test_a_source_that_is_too_long_is_cut_with_a_warning(predictor: Predictor, c
 
 
 def test_attention_names_its_pieces_and_sums_to_one(predictor: Predictor) -> None:
-    source_pieces, target_pieces, matrix_TS = predictor.attention("ab c", DecodingOptions(beam_size=3, max_length=4))
+    alignment = predictor.attention("ab c", DecodingOptions(beam_size=3, max_length=4))
+    assert alignment is not None
+    source_pieces, target_pieces, matrix_TS = alignment
     assert source_pieces == ["a", "b", "▁", "c", "</s>"]
     assert target_pieces[-1] == "</s>"
     assert " ".join(target_pieces[:-1]) == predictor.predict(["ab c"], DecodingOptions(beam_size=3, max_length=4))[0].text
@@ -86,6 +90,48 @@ def test_attention_names_its_pieces_and_sums_to_one(predictor: Predictor) -> Non
 def test_attention_of_an_empty_source_is_refused(predictor: Predictor) -> None:
     with pytest.raises(ValueError, match="attention needs a source with some text"):
         predictor.attention(" ")
+
+
+def test_every_hypothesis_carries_its_own_alignment_where_that_is_asked_for(predictor: Predictor) -> None:
+    options = DecodingOptions(beam_size=3, num_hypotheses=2, max_length=4)
+    predictions = predictor.predict(["abc", "", "de"], options, keep_alignments=True)
+    assert predictions == predictor.predict(["abc", "", "de"], options)
+    assert predictions[1].hypotheses[0].alignment is None
+    for prediction, length in ((predictions[0], 4), (predictions[2], 3)):
+        for hypothesis in prediction.hypotheses:
+            assert hypothesis.alignment is not None
+            assert " ".join(hypothesis.alignment.target_pieces[:-1]) == hypothesis.text
+            assert hypothesis.alignment.weights_TS.shape == (len(hypothesis.alignment.target_pieces), length)
+    assert {h.alignment for p in predictor.predict(["abc", "", "de"], options) for h in p.hypotheses} == {None}
+
+
+def test_a_model_without_attention_has_no_alignment(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = predictor.bundle.model.step
+
+    def step_without_attention(*arguments: Any) -> Any:
+        output = step(*arguments)
+        return SimpleNamespace(logits_NV=output.logits_NV, state=output.state, attention_NS=None)
+
+    monkeypatch.setattr(predictor.bundle.model, "step", step_without_attention)
+    for beam_size in (1, 3):
+        assert predictor.attention("abc", DecodingOptions(beam_size=beam_size, max_length=4)) is None
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_a_target_begins_with_its_prefix(predictor: Predictor, fresh_seed: int, beam_size: int) -> None:
+    chance, sources = random.Random(fresh_seed), [*random_sources(fresh_seed, 8), "", " "]
+    prefixes = [" ".join(chance.choices(["aa", "bb", "cc"], k=chance.randrange(4))) for _ in sources]
+    prefixes[-2:] = ["", "aa"]
+    options = DecodingOptions(beam_size=beam_size, num_hypotheses=beam_size, max_length=6)
+    predictions = predictor.predict(sources, options, batch_sentences=3, prefixes=prefixes)
+    for prefix, prediction in zip(prefixes, predictions, strict=True):
+        assert all(f"{hypothesis.text} ".startswith(f"{prefix} ".lstrip()) for hypothesis in prediction.hypotheses)
+    assert [(p.text, p.score) for p in predictions[-2:]] == [("", 0.0), ("aa", 0.0)]
+
+
+def test_as_many_prefixes_as_sources_are_expected(predictor: Predictor) -> None:
+    with pytest.raises(ValueError, match=r"^expected a prefix for each of 2 sources, got 1$"):
+        predictor.predict(["a", "b"], prefixes=["aa"])
 
 
 def test_predictions_are_the_same_after_loading_again(bundle_folder: Path, fresh_seed: int) -> None:

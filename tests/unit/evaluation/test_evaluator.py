@@ -6,7 +6,7 @@ import pytest
 
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.decoding.options import DecodingOptions
-from seq2seq_core.decoding.predictor import Prediction, TextHypothesis
+from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.evaluator import Evaluation, evaluate
 

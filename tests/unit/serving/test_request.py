@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
+from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.serving.request import MAX_ROWS_VARIABLE, read_limit, read_options, read_sources
 
 DEFAULTS = {"beam_size": 4, "length_penalty": 0.6, "max_length_ratio": 2.0, "max_length_offset": 7}
@@ -52,6 +53,21 @@ def test_options_are_those_of_the_evaluation_unless_the_request_says_otherwise()
     assert read_options({"max_length": 0}, DEFAULTS).max_length is None
 
 
+def test_a_request_may_ask_for_every_way_of_decoding() -> None:
+    params = {
+        "method": "sampling", "selection": "mbr", "mbr_samples": 9, "temperature": 0.5, "top_k": 7, "top_p": 0.9, "seed": 3,
+        "min_length": 2, "no_repeat_ngram_size": 4, "max_length": 8, "beam_size": 2, "length_penalty": 0.5,
+    }  # fmt: skip
+    options = read_options(params, DEFAULTS)
+    assert options == DecodingOptions.model_validate(params | {"max_length_ratio": 2.0, "max_length_offset": 7})
+
+
+def test_a_model_that_was_registered_before_an_option_existed_gets_the_options_default() -> None:
+    assert set(DEFAULTS) == {"beam_size", "length_penalty", "max_length_ratio", "max_length_offset"}
+    options = read_options({"beam_size": 3, "length_penalty": 1.0, "max_length": 0}, DEFAULTS)
+    assert options == DecodingOptions(beam_size=3, length_penalty=1.0, max_length_ratio=2.0, max_length_offset=7)
+
+
 @pytest.mark.parametrize(
     ("params", "reason"),
     [
@@ -60,6 +76,18 @@ def test_options_are_those_of_the_evaluation_unless_the_request_says_otherwise()
         ({"length_penalty": -0.5}, "params.length_penalty: must be from 0 to 10, got -0.5"),
         ({"length_penalty": math.nan}, "params.length_penalty: must be from 0 to 10, got nan"),
         ({"max_length": -1}, "params.max_length: must be from 0 to 4096, got -1"),
+        ({"min_length": 4097}, "params.min_length: must be from 0 to 4096, got 4097"),
+        ({"no_repeat_ngram_size": -1}, "params.no_repeat_ngram_size: must be from 0 to 100, got -1"),
+        ({"temperature": 0.0}, "params.temperature: must be from 0.01 to 100, got 0.0"),
+        ({"top_k": -1}, "params.top_k: must be from 0 to 1000000, got -1"),
+        ({"top_p": 1.1}, "params.top_p: must be from 0.001 to 1, got 1.1"),
+        ({"seed": -1}, "params.seed: must be from 0 to 2147483647, got -1"),
+        ({"mbr_samples": 201}, "params.mbr_samples: must be from 2 to 200, got 201"),
+        ({"method": "best"}, "params.method: must be one of 'beam' or 'sampling', got 'best'"),
+        ({"selection": "x"}, "params.selection: must be one of 'score' or 'mbr', got 'x'"),
+        ({"min_length": 5, "max_length": 4}, "params: min_length must be at most max_length, got 5 > 4"),
+        ({"selection": "mbr"}, "params: selection must be score where method is not sampling, got mbr"),
+        ({"temperature": 0.5}, "params: temperature must be 1 where method is not sampling, got 0.5"),
     ],
 )
 def test_an_option_out_of_range_is_refused(params: dict[str, Any], reason: str) -> None:

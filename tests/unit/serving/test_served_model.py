@@ -82,10 +82,19 @@ def test_every_form_of_request_gets_what_the_bundle_predicts_with_the_evaluated_
     assert response.json() == {"predictions": predicted(served_paths, DecodingOptions(beam_size=2))}
 
 
-def test_a_request_may_choose_its_decoding_options(client: Client, served_paths: Paths) -> None:
-    params = {"beam_size": 3, "length_penalty": 0.5, "max_length": 4}
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"beam_size": 3, "length_penalty": 0.5, "max_length": 4},
+        {"min_length": 5, "no_repeat_ngram_size": 2},
+        {"method": "sampling", "temperature": 0.7, "top_k": 9, "top_p": 0.8, "seed": 11},
+        {"method": "sampling", "selection": "mbr", "mbr_samples": 4, "max_length": 6},
+    ],
+)
+def test_a_request_may_choose_its_decoding_options(client: Client, served_paths: Paths, params: dict[str, object]) -> None:
     response = client.post(json={"inputs": SOURCES, "params": params})
-    expected = predicted(served_paths, DecodingOptions(beam_size=3, length_penalty=0.5, max_length=4))
+    assert response.status_code == 200, response.text
+    expected = predicted(served_paths, DecodingOptions.model_validate({"beam_size": 2} | params))
     assert response.json() == {"predictions": expected}
 
 
@@ -101,6 +110,8 @@ def test_a_request_may_choose_its_decoding_options(client: Client, served_paths:
         ('{"dataframe_split": {"columns": ["source"], "data": [[3]]}}', "row 0: source must be a text, got int 3"),
         ('{"inputs": ["a"], "params": {"beam_size": 0}}', "params.beam_size: must be from 1 to 200, got 0"),
         ('{"inputs": ["a"], "params": {"beam_size": "x"}}', "Can not safely convert `<class 'str'>` to `DataType.integer`"),
+        ('{"inputs": ["a"], "params": {"method": "best"}}', "params.method: must be one of 'beam' or 'sampling', got 'best'"),
+        ('{"inputs": ["a"], "params": {"top_k": 5}}', "params: top_k must be 0 where method is not sampling, got 5"),
         ('{"inputs": ["a"], "params": {"length_penalty": NaN}}', "params.length_penalty: must be from 0 to 10, got nan"),
     ],
 )
@@ -153,6 +164,15 @@ def test_the_stored_model_pins_its_requirements_and_describes_its_parameters(ser
         ("beam_size", "integer", 2),
         ("length_penalty", "double", 1.0),
         ("max_length", "integer", 0),
+        ("min_length", "integer", 0),
+        ("no_repeat_ngram_size", "integer", 0),
+        ("method", "string", "beam"),
+        ("selection", "string", "score"),
+        ("mbr_samples", "integer", 32),
+        ("temperature", "double", 1.0),
+        ("top_k", "integer", 0),
+        ("top_p", "double", 1.0),
+        ("seed", "integer", 0),
     ]
     (requirements,) = served_paths.mlflow_artifacts.rglob("requirements.txt")
     pinned = requirements.read_text().split()

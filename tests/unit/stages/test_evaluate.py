@@ -13,6 +13,7 @@ from seq2seq_core.bundle.bundle import BundleConfig, save_bundle
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.config.tokenize import SubwordSettings
+from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import BundleError, MissingInput, UserError
 from seq2seq_core.evaluation import plots
 from seq2seq_core.modeling.seq2seq import build_model
@@ -122,6 +123,19 @@ def test_without_matplotlib_there_are_no_pictures(
         run_evaluate(make_settings(), paths, recorder)
     assert "no pictures: Matplotlib is not installed" in caplog.messages
     assert not any(name.endswith(".png") for name in recorder.names)
+
+
+def test_a_model_without_attention_gets_no_attention_map(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("matplotlib", reason="pictures need Matplotlib")
+    monkeypatch.setattr(Predictor, "attention", lambda *_: None)
+    recorder = KeepingRecorder()
+    with caplog.at_level(logging.INFO):
+        run_evaluate(make_settings(), paths, recorder)
+    assert "no attention map: the model has no attention" in caplog.messages
+    assert "plots/lengths.png" in recorder.names
+    assert not any("attention" in name for name in recorder.names)
 
 
 def test_only_the_first_rows_are_decoded_where_that_is_asked_for(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:

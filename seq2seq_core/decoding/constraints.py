@@ -1,0 +1,124 @@
+"""What may follow a hypothesis: the same rules for greedy decoding, beam search and sampling.
+
+Where rules disagree, the first of these wins: a forced prefix, the length limit, no repeated n-gram, the minimum length. Rules only
+forbid: what is allowed keeps the model's own log-probability, and nothing is normalised anew.
+
+A rule is decided by a row's own ids and its sentence alone, so that rows may be reordered, repeated and dropped between the steps.
+
+Shapes: N rows being decoded, T hypothesis length so far (bos included), V vocabulary, G order of the n-grams, X banned symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from seq2seq_core.batching.batch import Source
+from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID, SPECIAL_NAMES
+
+NEVER = float("-inf")
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """The rules of one batch, made once for a search.
+
+    Attributes:
+        limits: most ids of each sentence, eos not counted; never below its prefix.
+        prefixes: the ids that each sentence's hypotheses begin with; none where there is no such rule.
+        min_length: fewest ids before eos; a row that no symbol may follow ends below it.
+        no_repeat_ngram_size: the order of the n-grams that may come only once (Paulus 2018, section 2.5); 0: no such rule.
+    """
+
+    limits: tuple[int, ...]
+    prefixes: tuple[tuple[int, ...], ...] = ()
+    min_length: int = 0
+    no_repeat_ngram_size: int = 0
+
+    def next_log_probabilities(self, logits_NV: Tensor, ids_NT: Tensor, sentences: Sequence[int]) -> Tensor:
+        """The log-probability of each possible next symbol, (N, V), at least float32; minus infinity for what may not follow.
+
+        Args:
+            logits_NV: of the model.
+            ids_NT: what each row holds so far, bos included; int64.
+            sentences: the place in the batch of each row's sentence.
+        """
+        log_probabilities_NV = functional.log_softmax(logits_NV.to(torch.promote_types(logits_NV.dtype, torch.float32)), dim=-1)
+        rows, symbols = self._forced_symbols(ids_NT.shape[1] - 1, sentences)
+        forced_X = log_probabilities_NV[rows, symbols] if rows else None
+        log_probabilities_NV[:, [PAD_ID, BOS_ID]] = NEVER
+        self._forbid(log_probabilities_NV, ids_NT)
+        if forced_X is not None:
+            log_probabilities_NV[rows] = NEVER
+            log_probabilities_NV[rows, symbols] = forced_X
+        return log_probabilities_NV
+
+    def _forced_symbols(self, length: int, sentences: Sequence[int]) -> tuple[list[int], list[int]]:
+        """The rows that only one symbol may follow, and that symbol: the next of their prefix, or eos at their length limit."""
+        if length < min(self.limits) and not any(length < len(prefix) for prefix in self.prefixes):
+            return [], []
+        forced = {}
+        for row, sentence in enumerate(sentences):
+            if self.prefixes and length < len(self.prefixes[sentence]):
+                forced[row] = self.prefixes[sentence][length]
+            elif length >= self.limits[sentence]:
+                forced[row] = EOS_ID
+        return list(forced), list(forced.values())
+
+    def _forbid(self, log_probabilities_NV: Tensor, ids_NT: Tensor) -> None:
+        """Puts minus infinity where eos would come too early or an n-gram a second time."""
+        is_too_short = ids_NT.shape[1] <= self.min_length
+        if not (is_too_short or self.no_repeat_ngram_size):
+            return
+        end_N = log_probabilities_NV[:, EOS_ID].clone()
+        if is_too_short:
+            log_probabilities_NV[:, EOS_ID] = NEVER
+        if self.no_repeat_ngram_size:
+            rows_X, symbols_X = repeating_symbols(ids_NT, self.no_repeat_ngram_size)
+            log_probabilities_NV[rows_X, symbols_X] = NEVER
+        has_nothing_N = (log_probabilities_NV == NEVER).all(dim=1)
+        log_probabilities_NV[:, EOS_ID] = torch.where(has_nothing_N, end_N, log_probabilities_NV[:, EOS_ID])
+
+
+def make_constraints(options: DecodingOptions, source: Source, prefixes: Sequence[Sequence[int]] | None = None) -> Constraints:
+    """The rules of a batch.
+
+    Args:
+        options: of the search.
+        source: the batch.
+        prefixes: for each sentence, the ids that its hypotheses must begin with; an empty one asks for nothing.
+
+    Raises:
+        ValueError: not as many prefixes as sentences, or one that holds pad, bos or eos.
+    """
+    limits = [options.length_limit(length) for length in source.lengths_B.tolist()]
+    rows = tuple(tuple(int(symbol) for symbol in prefix) for prefix in prefixes or ())
+    if prefixes is not None and len(rows) != len(limits):
+        raise ValueError(f"expected a prefix for each of {len(limits)} sentences, got {len(rows)}")
+    for place, row in enumerate(rows):
+        if special := {PAD_ID, BOS_ID, EOS_ID}.intersection(row):
+            raise ValueError(f"prefix {place} must not hold {SPECIAL_NAMES[min(special)]}, got {list(row)}")
+    if any(rows):
+        limits = [max(limit, len(row)) for limit, row in zip(limits, rows, strict=True)]
+    return Constraints(tuple(limits), rows if any(rows) else (), options.min_length, options.no_repeat_ngram_size)
+
+
+def repeating_symbols(ids_NT: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The symbols that would make an n-gram of a row come a second time: rows_X and symbols_X (Paulus 2018, section 2.5).
+
+    Args:
+        ids_NT: what each row holds so far, bos included; int64.
+        size: the order of the n-grams, at least 1.
+    """
+    if ids_NT.shape[1] <= size:  # bos and fewer than ``size`` symbols: no n-gram yet
+        return ids_NT.new_empty(0), ids_NT.new_empty(0)
+    ngrams_NTG = ids_NT[:, 1:].unfold(1, size, 1)
+    last_N1G = ids_NT[:, ids_NT.shape[1] - size + 1 :].unsqueeze(1)
+    is_repeated_NT = (ngrams_NTG[:, :, :-1] == last_N1G).all(dim=2)
+    rows_X, places_X = is_repeated_NT.nonzero(as_tuple=True)
+    return rows_X, ngrams_NTG[rows_X, places_X, size - 1]

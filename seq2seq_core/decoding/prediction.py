@@ -1,0 +1,65 @@
+"""What a source became: texts, their scores, and which piece looked where.
+
+Shapes: S source length, T target length, both with their end mark.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Alignment(NamedTuple):
+    """Attention between the pieces of a source and of a target.
+
+    Attributes:
+        source_pieces: as a person may see them, the end mark included.
+        target_pieces: the same of the target.
+        weights_TS: float32; each row sums to 1.
+    """
+
+    source_pieces: list[str]
+    target_pieces: list[str]
+    weights_TS: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TextHypothesis:
+    """A hypothesis as text.
+
+    Attributes:
+        text: of the target.
+        score: what hypotheses are ranked by: see :class:`~seq2seq_core.decoding.hypothesis.Hypothesis`; by minimum Bayes risk the
+            expected chrF, from 0 to 100.
+        log_probability: natural logarithm of the hypothesis's probability.
+        alignment: where asked for and the model has attention.
+    """
+
+    text: str
+    score: float
+    log_probability: float
+    alignment: Alignment | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a source became.
+
+    Attributes:
+        hypotheses: best first, or in the order drawn; at least one, at most ``num_hypotheses``.
+    """
+
+    hypotheses: tuple[TextHypothesis, ...]
+
+    @property
+    def text(self) -> str:
+        """The first hypothesis's text."""
+        return self.hypotheses[0].text
+
+    @property
+    def score(self) -> float:
+        """The first hypothesis's score."""
+        return self.hypotheses[0].score

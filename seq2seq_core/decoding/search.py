@@ -1,0 +1,32 @@
+"""The way of decoding that the options name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seq2seq_core.batching.batch import Source
+from seq2seq_core.decoding import beam_search, greedy, sampling
+from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
+from seq2seq_core.decoding.options import DecodingOptions
+
+
+def decode(
+    model: StepModel,
+    source: Source,
+    options: DecodingOptions,
+    keep_attention: bool = False,
+    prefixes: Sequence[Sequence[int]] | None = None,
+) -> list[list[Hypothesis]]:
+    """The hypotheses of each source: best first by beam search, which a beam of 1 makes greedy decoding, or in the order drawn.
+
+    Args:
+        model: in evaluation mode.
+        source: on the model's device.
+        options: of the search.
+        keep_attention: whether hypotheses carry their attention.
+        prefixes: for each source, the ids that its hypotheses must begin with.
+    """
+    if options.method == "sampling":
+        return sampling.decode(model, source, options, keep_attention, prefixes)
+    search = greedy.decode if options.beam_size == 1 else beam_search.decode
+    return search(model, source, options, keep_attention, prefixes)

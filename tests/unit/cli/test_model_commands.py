@@ -1,0 +1,197 @@
+"""``s2s predict`` and ``s2s score`` in this process, on a tiny bundle of random weights."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.cli.main import app
+from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.decoding.predictor import Predictor
+
+SOURCES = ["3 May 2031", "", "le 7 mars", "12 April 2001"]
+PREFIXES = ["20", "le", "", "1"]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory, make_bundle: Callable[..., None]) -> Path:
+    paths = Paths(tmp_path_factory.mktemp("commands"))
+    make_bundle(paths)
+    return paths.bundle
+
+
+@pytest.fixture
+def predictor(bundle: Path) -> Predictor:
+    return Predictor.from_folder(bundle)
+
+
+@pytest.fixture
+def run(bundle: Path) -> Iterator[Callable[..., Result]]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def invoke(command: str, *arguments: object, stdin: bytes | None = None) -> Result:
+        words = [command, "--model", str(bundle), "--device", "cpu", *(str(one) for one in arguments)]
+        return CliRunner().invoke(app, words, input=stdin)
+
+    yield invoke
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def write_lines(path: Path, lines: list[str]) -> Path:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ([], {}),
+        (["--beam-size", 1, "--max-length", 9], {"beam_size": 1, "max_length": 9}),
+        (["--min-length", 30, "--no-repeat-ngram-size", 2], {"min_length": 30, "no_repeat_ngram_size": 2}),
+        (["--sample", "--seed", 5, "--nbest", 7], {"method": "sampling", "seed": 5, "num_hypotheses": 7}),
+        (
+            ["--sample", "--temperature", 0.7, "--top-k", 9, "--top-p", 0.8, "--length-penalty", 0],
+            {"method": "sampling", "temperature": 0.7, "top_k": 9, "top_p": 0.8, "length_penalty": 0.0},
+        ),
+        (["--mbr", 6, "--nbest", 2], {"method": "sampling", "selection": "mbr", "mbr_samples": 6, "num_hypotheses": 2}),
+    ],
+)
+def test_predict_prints_what_the_predictor_predicts_with_these_options(
+    run: Callable[..., Result], predictor: Predictor, tmp_path: Path, words: list[object], options: dict[str, Any]
+) -> None:
+    done = run("predict", write_lines(tmp_path / "sources.txt", SOURCES), "--scores", *words)
+    assert done.exit_code == 0, done.output
+    predictions = predictor.predict(SOURCES, DecodingOptions.model_validate(options))
+    assert done.stdout == "".join(f"{one.score:.4f}\t{one.text}\n" for found in predictions for one in found.hypotheses)
+
+
+def test_predict_reads_a_prefix_a_line(run: Callable[..., Result], predictor: Predictor, tmp_path: Path) -> None:
+    prefixes = write_lines(tmp_path / "prefixes.txt", PREFIXES)
+    done = run("predict", "--prefix", prefixes, "--max-length", 6, stdin="\n".join(SOURCES).encode())
+    predictions = predictor.predict(SOURCES, DecodingOptions(max_length=6), prefixes=PREFIXES)
+    assert done.stdout.split("\n")[:-1] == [prediction.text for prediction in predictions]
+    assert all(line.startswith(prefix) for line, prefix in zip(done.stdout.split("\n"), PREFIXES, strict=False))
+
+
+def test_predict_writes_an_alignment_a_hypothesis(run: Callable[..., Result], predictor: Predictor, tmp_path: Path) -> None:
+    place = tmp_path / "attention.jsonl"
+    done = run(
+        "predict", write_lines(tmp_path / "sources.txt", SOURCES), "--attention", place, "--nbest", 2, "--max-length", 5
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    found = [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()]
+    predictions = predictor.predict(SOURCES, DecodingOptions(num_hypotheses=2, max_length=5), keep_alignments=True)
+    hypotheses = [hypothesis for prediction in predictions for hypothesis in prediction.hypotheses]
+    assert len(found) == len(hypotheses) == 7
+    for one, hypothesis in zip(found, hypotheses, strict=True):
+        if hypothesis.alignment is None:
+            assert one == {"source": [], "target": [], "weights": []}
+            continue
+        assert one["source"] == hypothesis.alignment.source_pieces
+        assert one["target"] == hypothesis.alignment.target_pieces
+        assert [len(row) for row in one["weights"]] == [len(one["source"])] * len(one["target"])
+        for row, weights in zip(one["weights"], hypothesis.alignment.weights_TS.tolist(), strict=True):
+            assert row == pytest.approx(weights, abs=1e-4)
+
+
+def test_predict_says_that_a_model_has_no_attention_to_write(
+    run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Predictor, "_align", lambda *_: None)
+    place = tmp_path / "attention.jsonl"
+    done = run("predict", "--attention", place, stdin=b"a\n")
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "error: --attention: the model has no attention to write; expected one that has, or no --attention\n"
+    )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--nbest", 6], "--nbest: must be at most the beam size, got 6 > 5"),
+        (["--nbest", 6, "--mbr", 5], "--nbest: must be at most --mbr, got 6 > 5"),
+        (["--mbr", 1], "--mbr: must be at least 2, got 1"),
+        (["--mbr", 1001], "--mbr: must be at most 1000, got 1001"),
+        (["--temperature", 0.5], "--temperature: needs --sample or --mbr, got 0.5 without"),
+        (["--top-k", 5], "--top-k: needs --sample or --mbr, got 5 without"),
+        (["--top-p", 0.5], "--top-p: needs --sample or --mbr, got 0.5 without"),
+        (["--sample", "--temperature", 0], "--temperature: must be above 0.0, got 0.0"),
+        (["--sample", "--temperature", "nan"], "--temperature: must be a finite number, got nan"),
+        (["--sample", "--top-k", -1], "--top-k: must be at least 0, got -1"),
+        (["--sample", "--top-p", 1.5], "--top-p: must be at most 1.0, got 1.5"),
+        (["--sample", "--seed", -1], "--seed: must be at least 0, got -1"),
+        (["--length-penalty", "inf"], "--length-penalty: must be a finite number, got inf"),
+        (["--min-length", 5, "--max-length", 4], "--min-length: must be at most --max-length, got 5 > 4"),
+    ],
+)
+def test_predict_refuses_options_that_cannot_be(run: Callable[..., Result], words: list[object], message: str) -> None:
+    done = run("predict", *words, stdin=b"a\n")
+    assert (done.exit_code, done.stderr, done.stdout) == (2, f"error: {message}\n", "")
+
+
+def test_predict_refuses_a_prefix_file_of_another_length(run: Callable[..., Result], tmp_path: Path) -> None:
+    prefixes = write_lines(tmp_path / "prefixes.txt", ["a"])
+    done = run("predict", "--prefix", prefixes, "--output", tmp_path / "out.txt", stdin=b"a\nb\n")
+    assert done.exit_code == 2
+    assert done.stderr == f"error: {prefixes}: ends after line 1, but standard input goes on; expected as many lines in both\n"
+    assert list(tmp_path.iterdir()) == [prefixes]
+    done = run("predict", "--prefix", tmp_path / "no.txt", stdin=b"a\n")
+    assert done.stderr == f"error: {tmp_path / 'no.txt'}: no such file; expected a text file with one prefix a line\n"
+
+
+def test_score_prints_log_probability_and_tokens_of_two_files_or_one(
+    run: Callable[..., Result], predictor: Predictor, tmp_path: Path
+) -> None:
+    targets = ["2031-05-03", "", "7", ""]
+    expected = [f"{one.log_probability:.6f}\t{one.num_tokens}" for one in predictor.score(SOURCES, targets)]
+    sources_file, targets_file = write_lines(tmp_path / "s.txt", SOURCES), write_lines(tmp_path / "t.txt", targets)
+    pairs = write_lines(tmp_path / "pairs.tsv", [f"{source}\t{target}" for source, target in zip(SOURCES, targets, strict=True)])
+    assert run("score", sources_file, targets_file).stdout.splitlines() == expected
+    assert run("score", pairs).stdout.splitlines() == expected
+    assert run("score", stdin=pairs.read_bytes()).stdout.splitlines() == expected
+    assert run("score", pairs, "--output", tmp_path / "out.tsv").stdout == ""
+    assert (tmp_path / "out.tsv").read_text().splitlines() == expected
+    assert expected[1] == "0.000000\t1"
+
+
+def test_score_prints_the_log_probability_that_predict_found(run: Callable[..., Result], predictor: Predictor) -> None:
+    (prediction,) = predictor.predict(["3 May"], DecodingOptions(max_length=6))
+    (line,) = run("score", stdin=f"3 May\t{prediction.text}\n".encode()).stdout.splitlines()
+    assert float(line.split("\t")[0]) == pytest.approx(prediction.hypotheses[0].log_probability, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a\tb\nc\n", "pairs.tsv:2: 1 column; expected a source, a TAB and a target"),
+        (b"a\tb\tc\n", "pairs.tsv:1: 3 columns; expected a source, a TAB and a target"),
+        (b"a\tb\n\xe4\tb\n", "pairs.tsv:2: not UTF-8 at byte 1 of the line; expected UTF-8 text"),
+    ],
+)
+def test_score_names_a_line_that_is_no_pair(run: Callable[..., Result], tmp_path: Path, content: bytes, message: str) -> None:
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_bytes(content)
+    done = run("score", pairs, "--output", tmp_path / "out.tsv")
+    assert (done.exit_code, done.stderr) == (2, f"error: {tmp_path}/{message}\n")
+    assert list(tmp_path.iterdir()) == [pairs]
+
+
+def test_score_names_a_missing_file_and_one_that_ends_too_early(run: Callable[..., Result], tmp_path: Path) -> None:
+    sources, targets = write_lines(tmp_path / "s.txt", ["a", "b"]), write_lines(tmp_path / "t.txt", ["a"])
+    done = run("score", sources, targets)
+    assert done.exit_code == 2
+    assert done.stderr == f"error: {targets}: ends after line 1, but {sources} goes on; expected as many lines in both\n"
+    missing = tmp_path / "no.txt"
+    assert run("score", sources, missing).stderr == f"error: {missing}: no such file; expected a text file with one target a line\n"
+    expected = f"error: {missing}: no such file; expected a text file with a source, a TAB and a target a line\n"
+    assert run("score", missing).stderr == expected

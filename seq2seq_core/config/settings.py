@@ -55,13 +55,20 @@ class Settings(Section):
     def _sections_agree(self) -> Settings:
         if self.model.tie_embeddings == "all" and not self.tokenize.joint:
             raise ValueError("model.tie_embeddings: must be 'none' or 'target' unless tokenize.joint is true, got 'all'")
-        if self.train.dev_metric != "loss" and self.train.dev_sentences == 0:
-            raise ValueError(f"train.dev_sentences: must be at least 1 with train.dev_metric {self.train.dev_metric!r}, got 0")
+        self._check_train()
         if self.register_.metric not in self.evaluate.metrics:
             raise ValueError(
                 f"evaluate.metrics: must contain register.metric {self.register_.metric!r}, got {self.evaluate.metrics}"
             )
         return self
+
+    def _check_train(self) -> None:
+        """Refuses what the phases of training ask of other settings in vain."""
+        train = self.train
+        sections = {"train": train} | {f"train.phases.{number}": phase for number, phase in enumerate(train.phases)}
+        for name, section in sections.items():
+            if section.dev_metric != "loss" and train.dev_sentences == 0:
+                raise ValueError(f"train.dev_sentences: must be at least 1 with {name}.dev_metric {section.dev_metric!r}, got 0")
 
 
 def load_settings(path: Path) -> Settings:

@@ -1,25 +1,27 @@
-"""``train``: the objective, the optimiser, the batches and when to stop."""
+"""``train``: the objective, the optimiser, the batches and when to stop; one phase, or several one after another."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from seq2seq_core.config.section import Section
 
 DevMetric = Literal["loss", "exact_match", "bleu", "chrf", "cer", "wer"]
 """What a checkpoint is chosen by: dev loss, or a score of greedily decoded dev sources."""
 
+Objective = Literal["likelihood"]
+"""What a phase makes larger: the probability of the references."""
+
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 """Decay of a running average, from 0 to below 1."""
 
 
-class TrainSection(Section):
-    """How the model is fitted."""
+class PhaseSettings(Section):
+    """How the model is fitted in one phase."""
 
-    seed: int = Field(default=1, ge=0)
-    """Seed of initial weights, order of batches and dropout."""
     max_steps: int = Field(default=10_000, ge=1)
     """Most updates of the weights."""
     max_epochs: int = Field(default=0, ge=0)
@@ -46,8 +48,6 @@ class TrainSection(Section):
     """Updates between two validations; a checkpoint is written at each."""
     dev_metric: DevMetric = "loss"
     """What the best checkpoint and early stopping go by; of equal scores the one with the lower dev loss is kept."""
-    dev_sentences: int = Field(default=500, ge=0)
-    """Dev sources decoded at each validation (the first ones of dev); 0: none, possible only with ``dev_metric: loss``."""
     patience: int = Field(default=10, ge=0)
     """Validations without a better dev metric after which training stops; 0: never early."""
 
@@ -59,3 +59,49 @@ class TrainSection(Section):
                 f"got warmup_steps {self.warmup_steps} and max_steps {self.max_steps}"
             )
         return self
+
+
+class Phase(PhaseSettings):
+    """One of several phases; it starts from the best weights of the one before.
+
+    What it leaves out it takes from ``train``, field by field.
+    """
+
+    objective: Objective
+    """What is made larger: the ``likelihood`` of the references."""
+
+
+def _inherit(phase: object, info: ValidationInfo) -> object:
+    """A phase as it stands in the file, with what it leaves out taken from ``train``.
+
+    Fields of ``train`` with a fault are no part of ``info.data``: they are reported once, there, and not with each phase.
+    """
+    if not isinstance(phase, Mapping):
+        return phase
+    flat = {name: value for name, value in info.data.items() if name in PhaseSettings.model_fields}
+    return _merge(flat, phase)
+
+
+def _merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of ``base`` with those of ``own`` in their place, sections inside them likewise."""
+    merged = {name: value.model_dump() if isinstance(value, Section) else value for name, value in base.items()}
+    for name, value in own.items():
+        below = merged.get(name)
+        merged[name] = _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+class TrainSection(PhaseSettings):
+    """How the model is fitted."""
+
+    seed: int = Field(default=1, ge=0)
+    """Seed of initial weights, order of batches and dropout."""
+    dev_sentences: int = Field(default=500, ge=0)
+    """Dev sources decoded at each validation (the first ones of dev); 0: none, possible only with ``dev_metric: loss``."""
+    phases: list[Annotated[Phase, BeforeValidator(_inherit)]] = []
+    """Phases one after another, each from the best weights of the one before; none: a single one by ``likelihood``."""
+
+    def all_phases(self) -> list[Phase]:
+        """Every phase, with nothing left out; at least one."""
+        flat = {name: getattr(self, name) for name in PhaseSettings.model_fields}
+        return list(self.phases) or [Phase(objective="likelihood", **flat)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from seq2seq_core.config.train import DevMetric
 from seq2seq_core.training.best_so_far import BestSoFar
 from seq2seq_core.training.update import UpdateResult
 from seq2seq_core.training.update_plan import Place
@@ -36,6 +37,8 @@ class ValidationPoint(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    phase: int = 0
+    """Phases before the one that it belongs to."""
     step: int
     """Updates made."""
     train_loss: float
@@ -56,9 +59,17 @@ class ProgressState(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     best: BestSoFar
-    """The best validation."""
+    """The best validation of this phase."""
     step: int = 0
-    """Updates made."""
+    """Updates made, in all phases."""
+    phase: int = 0
+    """Phases before this one."""
+    phase_step: int = 0
+    """Updates made before this phase."""
+    phase_epoch: int = 0
+    """The epoch that this phase began with."""
+    cut_epochs: int = 0
+    """Epochs that the end of a phase cut short."""
     next_place: Place = Place()
     """Where in the data the next update is."""
     last_learning_rate: float = 0.0
@@ -76,3 +87,31 @@ class ProgressState(BaseModel):
     def is_validated(self) -> bool:
         """Whether the weights as they are have been validated."""
         return bool(self.validations) and self.validations[-1].step == self.step
+
+    @property
+    def steps_in_phase(self) -> int:
+        """Updates made in this phase."""
+        return self.step - self.phase_step
+
+    @property
+    def epochs_in_phase(self) -> int:
+        """Full passes over train in this phase."""
+        return self.next_place.epoch - self.phase_epoch
+
+    @property
+    def full_epochs(self) -> int:
+        """Full passes over train in all phases."""
+        return self.next_place.epoch - self.cut_epochs
+
+    def enter_next_phase(self, metric: DevMetric) -> None:
+        """Ends this phase; the next one begins with an epoch of its own, so that no update's place, and no seed, occurs twice.
+
+        Args:
+            metric: what validations of the next phase are compared by.
+        """
+        if self.next_place.index:
+            self.next_place = Place(epoch=self.next_place.epoch + 1)
+            self.cut_epochs += 1
+        self.phase += 1
+        self.phase_step, self.phase_epoch = self.step, self.next_place.epoch
+        self.best = BestSoFar(metric=metric)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from seq2seq_core.batching.batch import Batch
-from seq2seq_core.config.train import TrainSection
+from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.errors import UserError
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.training.objective import likelihood_sums
@@ -42,12 +42,13 @@ class Updater:
 
     Args:
         model: on the placement's device.
-        settings: of the section ``train``.
+        settings: of the phase.
         placement: device and precision.
+        phase_step: updates made before this phase.
     """
 
-    def __init__(self, model: Seq2Seq, settings: TrainSection, placement: Placement) -> None:
-        self.model, self.settings, self.placement = model, settings, placement
+    def __init__(self, model: Seq2Seq, settings: PhaseSettings, placement: Placement, phase_step: int = 0) -> None:
+        self.model, self.settings, self.placement, self.phase_step = model, settings, placement, phase_step
         self.optimizer = build_optimizer(model, settings)
 
     def apply(self, batches: Sequence[Batch], step: int, seed: int) -> UpdateResult:
@@ -55,7 +56,7 @@ class Updater:
 
         Args:
             batches: one or more; their gradients are added up.
-            step: number of this update, from 1.
+            step: number of this update, from 1, counted through all phases.
             seed: of dropout.
 
         Raises:
@@ -78,7 +79,7 @@ class Updater:
         negative_log_likelihood = float(torch.stack(losses).sum())
         self._check_finite("loss", negative_log_likelihood / target_tokens, step)
         self._check_finite("gradient norm", norm, step)
-        rate = learning_rate(step, self.settings)
+        rate = learning_rate(step - self.phase_step, self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()

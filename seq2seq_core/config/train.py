@@ -19,6 +19,40 @@ Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 """Decay of a running average, from 0 to below 1."""
 
 
+class ScheduledSampling(Section):
+    """Training on the model's own predictions in place of some references (Bengio 2015).
+
+    In the form of two passes (Mihaylova and Martins 2019), so that it works for every decoder: the first pass reads the references,
+    and its predictions take the place of some of them in the second, which is what learns.
+    """
+
+    decay: Literal["none", "linear", "inverse_sigmoid"] = "none"
+    """How the probability of reading the reference falls from about 1 (Bengio 2015, section 2.4); ``none``: it is always read."""
+    decay_steps: float = Field(default=2000.0, gt=1.0)
+    """``linear``: updates until the probability would be 0. ``inverse_sigmoid``: k of k / (k + exp(update / k)), which is a half
+    after k ln k updates."""
+    lowest_probability: float = Field(default=0.0, ge=0.0, le=1.0)
+    """The probability does not fall below this."""
+
+
+class SubwordSampling(Section):
+    """Other segmentations of the train pairs in every epoch (Kudo 2018), for vocabularies of the kinds ``unigram`` and ``bpe``."""
+
+    sides: Literal["none", "source", "target", "both"] = "none"
+    """What is segmented anew. Sampled segmentations are longer: a batch may then exceed ``batch_tokens``."""
+    alpha: float = Field(default=0.1, ge=0.0, le=1.0)
+    """``unigram``: the lower, the more even are the chances of the segmentations. ``bpe``: the probability of leaving out a merge
+    (Provilkov 2020)."""
+    nbest: int = Field(default=-1, ge=-1, le=512)
+    """``unigram``: how many of the likeliest segmentations are drawn from; -1: all. Not used by ``bpe``."""
+
+    @model_validator(mode="after")
+    def _there_is_a_choice(self) -> Self:
+        if self.nbest in (0, 1):
+            raise ValueError(f"nbest must be -1 (all segmentations) or at least 2, got {self.nbest}")
+        return self
+
+
 class PhaseSettings(Section):
     """How the model is fitted in one phase."""
 
@@ -44,6 +78,12 @@ class PhaseSettings(Section):
     """Largest norm of the whole gradient; 0: no clipping."""
     label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Probability mass spread over the vocabulary (Szegedy 2016, section 7)."""
+    r_drop_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of the divergence between two passes with dropout (alpha of Liang 2021, equation 4); 0: a single pass."""
+    scheduled_sampling: ScheduledSampling = ScheduledSampling()
+    """Reading the model's own predictions in training."""
+    subword_sampling: SubwordSampling = SubwordSampling()
+    """Reading other segmentations in training."""
     validate_every_steps: int = Field(default=500, ge=1)
     """Updates between two validations; a checkpoint is written at each."""
     dev_metric: DevMetric = "loss"

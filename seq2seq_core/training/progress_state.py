@@ -11,7 +11,7 @@ from seq2seq_core.training.update_plan import Place
 
 
 class LossMeter(BaseModel):
-    """The mean negative log-likelihood over some updates."""
+    """The mean negative log-likelihood over some updates, and the means of other figures."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -19,17 +19,28 @@ class LossMeter(BaseModel):
     """Sum over target tokens, in nats."""
     target_tokens: int = 0
     """Their number."""
+    measures: dict[str, tuple[float, float]] = {}
+    """Further figures of the objective: sum and number, by name."""
 
     def add(self, result: UpdateResult) -> None:
         """Takes an update in."""
         self.total += result.negative_log_likelihood
         self.target_tokens += result.target_tokens
+        for name, measure in result.measures.items():
+            total, number = self.measures.get(name, (0.0, 0.0))
+            self.measures[name] = (total + measure.total, number + measure.number)
 
     def take(self) -> float:
         """Returns the mean a token and starts anew."""
         mean = self.total / self.target_tokens
-        self.total, self.target_tokens = 0.0, 0
+        self.total, self.target_tokens, self.measures = 0.0, 0, {}
         return mean
+
+    def take_measures(self) -> dict[str, float]:
+        """Returns the mean of each further figure and starts them anew."""
+        means = {name: total / number for name, (total, number) in self.measures.items()}
+        self.measures = {}
+        return means
 
 
 class ValidationPoint(BaseModel):

@@ -11,6 +11,7 @@ import torch
 
 from seq2seq_core.batching.sampler import TokenBucketSampler
 from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.train import Phase
 from seq2seq_core.errors import WorkspaceBusy
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from seq2seq_core.recorder import Recorder
@@ -20,6 +21,7 @@ from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStor
 from seq2seq_core.training.curve_log import CurveLog, read_curves
 from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.inputs import TrainingInputs
+from seq2seq_core.training.pair_reader import PairReader, ResegmentedPairs, StoredPairs
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.progress_state import ProgressState
 from seq2seq_core.training.run_key import RunKey
@@ -144,7 +146,14 @@ def _make_trainer(
     validator = Validator(inputs.dev, inputs.references, inputs.target_tokenizer, phase, placement)
     plan = UpdatePlan(TokenBucketSampler(inputs.train, phase.batch_tokens, settings.train.seed), phase.accumulation)
     updater = Updater(model, phase, placement, state.phase_step)
-    return Trainer(updater, validator, inputs.train, plan, store, curves, stop, settings, state)
+    return Trainer(updater, validator, _choose_pairs(inputs, phase), plan, store, curves, stop, settings, state)
+
+
+def _choose_pairs(inputs: TrainingInputs, phase: Phase) -> PairReader:
+    """What makes the batches of a phase."""
+    if phase.subword_sampling.sides == "none":
+        return StoredPairs(inputs.train)
+    return ResegmentedPairs(inputs.train, inputs.source_tokenizer, inputs.target_tokenizer, phase.subword_sampling)
 
 
 def remove_superseded_states(folder: Path, key: RunKey) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from seq2seq_core.batching.batch import collate
-from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.console import Progress, progress
@@ -19,6 +17,7 @@ from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.checkpoint_store import CheckpointStore, Restored
 from seq2seq_core.training.curve_log import CurveLog
 from seq2seq_core.training.optimizer import optimizer_tensors, restore_optimizer
+from seq2seq_core.training.pair_reader import PairReader
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
 from seq2seq_core.training.stop_request import StopRequest
 from seq2seq_core.training.update import Updater
@@ -49,7 +48,7 @@ class Trainer:
     Args:
         updater: makes the updates; its model is what is trained.
         validator: validates it.
-        train: the pairs.
+        pairs: makes the batches.
         plan: which pairs each update is made of.
         store: keeps the state.
         curves: keeps the curves.
@@ -62,7 +61,7 @@ class Trainer:
         self,
         updater: Updater,
         validator: Validator,
-        train: TokenizedDataset,
+        pairs: PairReader,
         plan: UpdatePlan,
         store: CheckpointStore,
         curves: CurveLog,
@@ -70,7 +69,7 @@ class Trainer:
         settings: TrainerSettings,
         state: ProgressState,
     ) -> None:
-        self.updater, self.validator, self.train, self.plan = updater, validator, train, plan
+        self.updater, self.validator, self.pairs, self.plan = updater, validator, pairs, plan
         self.store, self.curves, self.stop, self.state = store, curves, stop, state
         self.phases, self.seed, self.runtime = settings.train.all_phases(), settings.train.seed, settings.runtime
         self.settings = self.phases[state.phase]
@@ -125,8 +124,8 @@ class Trainer:
     def _update(self, planned: PlannedUpdate, shown: Progress) -> None:
         """Makes one update and logs it when it is time."""
         state, place = self.state, planned.place
-        batches = [collate(self.train, indices) for indices in planned.batches]
         seed = derive_seed(self.seed, "update", place.epoch, place.index)
+        batches = [self.pairs.read(indices, seed) for indices in planned.batches]
         result = self.updater.apply(batches, state.step + 1, seed)
         state.step += 1
         state.next_place = planned.after
@@ -143,7 +142,7 @@ class Trainer:
         now = time.monotonic()
         tokens_per_second = self._tokens_since_log / max(now - self._last_log, 1e-9)
         self._last_log, self._tokens_since_log = now, 0
-        loss = self.state.since_log.take()
+        measures, loss = self.state.since_log.take_measures(), self.state.since_log.take()
         self.curves.add(
             self.state.step,
             {
@@ -151,6 +150,7 @@ class Trainer:
                 "learning_rate": self.state.last_learning_rate,
                 "gradient_norm": self.state.last_gradient_norm,
                 "tokens_per_second": tokens_per_second,
+                **measures,
             },
         )
         self._message = f"loss {loss:.4f}, {tokens_per_second:,.0f} tokens/s"

@@ -249,3 +249,27 @@ def test_one_listed_phase_gives_the_weights_of_the_flat_settings(
     assert bundle_digest(flat.bundle) == bundle_digest(listed.bundle)
     assert flat.training_curve.read_text().startswith("step,")
     assert listed.training_curve.read_text().startswith("phase,step,")
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_a_run_with_every_way_of_supervised_training_goes_on_bit_for_bit(
+    new_workspace: WorkspaceMaker, make_settings: SettingsMaker, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    ways = {
+        "r_drop_weight": 1.0,
+        "accumulation": 2,
+        "scheduled_sampling": {"decay": "linear", "decay_steps": 20},
+        "subword_sampling": {"sides": "both", "alpha": 0.5},
+    }
+    settings = make_settings(TWO_PHASES | ways, kind=kind, log_every_steps=3)
+    whole, stopped = new_workspace("whole", kind), new_workspace("stopped", kind)
+    recorder = ListRecorder()
+    run_train(settings, whole, recorder)
+    assert recorder.steps("dropout_divergence") == recorder.steps("reference_probability") == recorder.steps("train_loss")
+    with monkeypatch.context() as patched:
+        interrupt_update(patched, 11)
+        with pytest.raises(Interrupted):
+            run_train(settings, stopped, NullRecorder())
+    run_train(settings, stopped, NullRecorder())
+    assert output_digests(stopped) == output_digests(whole)
+    assert curve_without_speed(stopped) == curve_without_speed(whole)

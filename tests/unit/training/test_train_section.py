@@ -5,13 +5,15 @@ from typing import Any
 import pytest
 
 from seq2seq_core.config.settings import parse_settings
+from seq2seq_core.config.train import ScheduledSampling, TrainSection
 from seq2seq_core.errors import ConfigError
 
 OBJECTIVES = "one of 'likelihood'"
 
 
-def faults(**train: Any) -> list[str]:
+def faults(others: dict[str, Any] | None = None, **train: Any) -> list[str]:
     sections = {"corpus": {"path": "x", "files": {"train": ["t.tsv"]}}, "register": {"model_name": "m"}, "train": train}
+    sections |= others or {}
     with pytest.raises(ConfigError) as caught:
         parse_settings(sections, "params.yaml")
     return caught.value.faults
@@ -59,3 +61,58 @@ def test_a_phase_by_a_score_needs_decoded_sentences() -> None:
     assert faults(dev_sentences=0, phases=phases) == [
         "train.dev_sentences: must be at least 1 with train.phases.1.dev_metric 'bleu', got 0"
     ]
+
+
+@pytest.mark.parametrize(
+    ("train", "fault"),
+    [
+        ({"r_drop_weight": -1}, "train.r_drop_weight: must be at least 0.0, got -1"),
+        ({"scheduled_sampling": {"decay": "never"}},
+         "train.scheduled_sampling.decay: must be one of 'none', 'linear' or 'inverse_sigmoid', got 'never'"),
+        ({"scheduled_sampling": {"decay_steps": 1}}, "train.scheduled_sampling.decay_steps: must be above 1.0, got 1"),
+        ({"scheduled_sampling": {"lowest_probability": 2}},
+         "train.scheduled_sampling.lowest_probability: must be at most 1.0, got 2"),
+        ({"subword_sampling": {"sides": "left"}},
+         "train.subword_sampling.sides: must be one of 'none', 'source', 'target' or 'both', got 'left'"),
+        ({"subword_sampling": {"alpha": 1.5}}, "train.subword_sampling.alpha: must be at most 1.0, got 1.5"),
+        ({"subword_sampling": {"nbest": 1}}, "train.subword_sampling: nbest must be -1 (all segmentations) or at least 2, got 1"),
+        ({"subword_sampling": {"nbest": 513}}, "train.subword_sampling.nbest: must be at most 512, got 513"),
+    ],
+)  # fmt: skip
+def test_ways_of_training_are_checked_in_the_flat_settings_and_in_a_phase(train: dict[str, Any], fault: str) -> None:
+    assert faults(**train) == [fault]
+    phase = {"objective": "likelihood"} | train
+    assert faults(phases=[phase]) == [fault.replace("train.", "train.phases.0.", 1)]
+
+
+def test_a_phase_inherits_single_fields_of_a_section_inside() -> None:
+    train = TrainSection.model_validate(
+        {
+            "scheduled_sampling": {"decay": "linear", "decay_steps": 70},
+            "phases": [{"objective": "likelihood", "scheduled_sampling": {"lowest_probability": 0.25}}],
+        }
+    )
+    assert train.phases[0].scheduled_sampling == ScheduledSampling(decay="linear", decay_steps=70, lowest_probability=0.25)
+
+
+def test_two_passes_with_dropout_need_dropout() -> None:
+    fault = "r_drop_weight: must be 0 unless model.dropout is above 0, got 1.5"
+    assert faults({"model": {"dropout": 0.0}}, r_drop_weight=1.5) == [f"train.{fault}"]
+    phases = [{"objective": "likelihood"}, {"objective": "likelihood", "r_drop_weight": 1.5}]
+    assert faults({"model": {"dropout": 0.0}}, phases=phases) == [f"train.phases.1.{fault}"]
+
+
+@pytest.mark.parametrize(
+    ("tokenize", "sides", "fault"),
+    [
+        ({"source": {"model": "char"}}, "both",
+         "source side unless tokenize.source.model is 'unigram' or 'bpe', got it with 'char'"),
+        ({"target": {"model": "symbols"}}, "target",
+         "target side unless tokenize.target.model is 'unigram' or 'bpe', got it with 'symbols'"),
+        ({"joint": True, "source": {"model": "char"}}, "target",
+         "target side unless tokenize.source.model is 'unigram' or 'bpe', got it with 'char'"),
+    ],
+)  # fmt: skip
+def test_only_vocabularies_with_a_choice_can_be_sampled_from(tokenize: dict[str, Any], sides: str, fault: str) -> None:
+    found = faults({"tokenize": tokenize}, subword_sampling={"sides": sides})
+    assert found == [f"train.subword_sampling.sides: must leave out the {fault}"]

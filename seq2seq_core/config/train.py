@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from seq2seq_core.config.section import Section
 
 DevMetric = Literal["loss", "exact_match", "bleu", "chrf", "cer", "wer"]
 """What a checkpoint is chosen by: dev loss, or a score of greedily decoded dev sources."""
 
-Objective = Literal["likelihood"]
-"""What a phase makes larger: the probability of the references."""
+Objective = Literal["likelihood", "minimum_risk", "self_critical"]
+"""What a phase makes larger: the probability of the references, or the reward of what the model itself says."""
+
+RewardMetric = Literal["chrf", "bleu", "exact_match", "cer", "wer"]
+"""A metric of single sentences that a reward is made of."""
 
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 """Decay of a running average, from 0 to below 1."""
@@ -53,6 +56,26 @@ class SubwordSampling(Section):
         return self
 
 
+class Reinforcement(Section):
+    """Learning from the reward of the model's own samples; read by the objectives ``minimum_risk`` and ``self_critical``."""
+
+    reward: RewardMetric = "chrf"
+    """Of a sentence, 1 for a perfect one: ``chrf`` and ``bleu`` (smoothed by adding 1, Lin and Och 2004) on a scale of 0 to 1,
+    ``exact_match``, or 1 minus the error rate of ``cer`` and ``wer``."""
+    num_samples: int = Field(default=8, ge=1, le=1024)
+    """Samples drawn for each source. A batch has that many times as many rows: lower ``batch_tokens`` to match."""
+    temperature: float = Field(default=1.0, gt=0.0)
+    """Of the drawing; above 1 more even. ``self_critical`` follows the gradient of the mean reward only at 1."""
+    max_length_ratio: float = Field(default=2.0, ge=1.0)
+    """A sample is ended after this many times the tokens of its reference (end mark included)."""
+    sharpness: float = Field(default=0.005, gt=0.0)
+    """``minimum_risk``: the power to which the samples' probabilities are raised (alpha of Shen 2016, equation 10)."""
+    includes_reference: bool = False
+    """``minimum_risk``: whether the reference is always among the samples (as in Shen 2016, section 3.2)."""
+    likelihood_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of the negative log-likelihood a token, which is added to the loss a sentence; 0: rewards alone."""
+
+
 class PhaseSettings(Section):
     """How the model is fitted in one phase."""
 
@@ -84,6 +107,8 @@ class PhaseSettings(Section):
     """Reading the model's own predictions in training."""
     subword_sampling: SubwordSampling = SubwordSampling()
     """Reading other segmentations in training."""
+    reinforcement: Reinforcement = Reinforcement()
+    """Rewards; without effect in phases by ``likelihood``."""
     validate_every_steps: int = Field(default=500, ge=1)
     """Updates between two validations; a checkpoint is written at each."""
     dev_metric: DevMetric = "loss"
@@ -108,7 +133,18 @@ class Phase(PhaseSettings):
     """
 
     objective: Objective
-    """What is made larger: the ``likelihood`` of the references."""
+    """What is made larger: the ``likelihood`` of the references, or the reward of samples, by minimum risk training (Shen 2016) or
+    self-critical sequence training (Rennie 2017)."""
+
+    @model_validator(mode="after")
+    def _risk_compares_samples(self) -> Self:
+        section = self.reinforcement
+        if self.objective == "minimum_risk" and section.num_samples == 1 and not section.includes_reference:
+            raise ValueError(
+                "reinforcement.num_samples must be at least 2 with objective 'minimum_risk' (or reinforcement.includes_reference "
+                "true), got 1"
+            )
+        return self
 
 
 def _inherit(phase: object, info: ValidationInfo) -> object:
@@ -140,6 +176,13 @@ class TrainSection(PhaseSettings):
     """Dev sources decoded at each validation (the first ones of dev); 0: none, possible only with ``dev_metric: loss``."""
     phases: list[Annotated[Phase, BeforeValidator(_inherit)]] = []
     """Phases one after another, each from the best weights of the one before; none: a single one by ``likelihood``."""
+
+    @field_validator("phases")
+    @classmethod
+    def _rewards_need_a_model_that_says_something(cls, phases: list[Phase]) -> list[Phase]:
+        if phases and phases[0].objective != "likelihood":
+            raise ValueError(f"must begin with a phase by 'likelihood', got {phases[0].objective!r} first")
+        return phases
 
     def all_phases(self) -> list[Phase]:
         """Every phase, with nothing left out; at least one."""

@@ -21,6 +21,7 @@ from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStor
 from seq2seq_core.training.curve_log import CurveLog, read_curves
 from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.inputs import TrainingInputs
+from seq2seq_core.training.objectives import open_objective
 from seq2seq_core.training.pair_reader import PairReader, ResegmentedPairs, StoredPairs
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.progress_state import ProgressState
@@ -116,11 +117,14 @@ def _fit(
     curve_bytes = restored.checkpoint.curve_bytes if restored else 0
     with listen_for_stop() as stop, CurveLog(store.curves, recorder, curve_bytes) as curves:
         while True:
-            trainer = _make_trainer(inputs, model, settings, placement, store, curves, stop, state)
-            if restored:
-                trainer.restore(restored)
-                restored = None
-            end = trainer.fit()
+            phase = phases[state.phase]
+            with open_objective(phase, placement, inputs.target_tokenizer, settings.runtime.reward_workers) as objective:
+                updater = Updater(model, phase, placement, state.phase_step, objective)
+                trainer = _make_trainer(inputs, updater, settings, store, curves, stop, state)
+                if restored:
+                    trainer.restore(restored)
+                    restored = None
+                end = trainer.fit()
             if state.phase + 1 == len(phases):
                 break
             trainer.log_rest()
@@ -133,19 +137,17 @@ def _fit(
 
 def _make_trainer(
     inputs: TrainingInputs,
-    model: Seq2Seq,
+    updater: Updater,
     settings: TrainerSettings,
-    placement: Placement,
     store: CheckpointStore,
     curves: CurveLog,
     stop: StopRequest,
     state: ProgressState,
 ) -> Trainer:
-    """The trainer of the phase that the state is in, with a fresh optimiser."""
+    """The trainer of the phase that the state is in."""
     phase = settings.train.all_phases()[state.phase]
-    validator = Validator(inputs.dev, inputs.references, inputs.target_tokenizer, phase, placement)
+    validator = Validator(inputs.dev, inputs.references, inputs.target_tokenizer, phase, updater.placement)
     plan = UpdatePlan(TokenBucketSampler(inputs.train, phase.batch_tokens, settings.train.seed), phase.accumulation)
-    updater = Updater(model, phase, placement, state.phase_step)
     return Trainer(updater, validator, _choose_pairs(inputs, phase), plan, store, curves, stop, settings, state)
 
 

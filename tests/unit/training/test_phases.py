@@ -273,3 +273,35 @@ def test_a_run_with_every_way_of_supervised_training_goes_on_bit_for_bit(
     run_train(settings, stopped, NullRecorder())
     assert output_digests(stopped) == output_digests(whole)
     assert curve_without_speed(stopped) == curve_without_speed(whole)
+
+
+@pytest.mark.parametrize(
+    ("objective", "measures"),
+    [("minimum_risk", ("reward", "risk", "entropy", "sample_log_probability")),
+     ("self_critical", ("reward", "baseline_reward", "entropy", "sample_log_probability"))],
+)  # fmt: skip
+def test_a_phase_by_reward_goes_on_bit_for_bit_with_workers_or_without(
+    new_workspace: WorkspaceMaker,
+    make_settings: SettingsMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    objective: str,
+    measures: tuple[str, ...],
+) -> None:
+    second = {
+        "objective": objective,
+        "max_steps": 6,
+        "accumulation": 2,
+        "reinforcement": {"num_samples": 3, "likelihood_weight": 0.1},
+    }
+    train = {"phases": [{"objective": "likelihood", "max_steps": 5}, second]}
+    whole, stopped, recorder = new_workspace("whole"), new_workspace("stopped"), ListRecorder()
+    run_train(make_settings(train), whole, recorder)
+    assert all(recorder.steps(name) == [6, 9] for name in measures)
+    assert recorder.steps("train_loss") == [3, 5, 6, 9]
+    with monkeypatch.context() as patched:
+        interrupt_update(patched, 8)
+        with pytest.raises(Interrupted):
+            run_train(make_settings(train), stopped, NullRecorder())
+    run_train(make_settings(train, reward_workers=1), stopped, NullRecorder())
+    assert output_digests(stopped) == output_digests(whole)
+    assert curve_without_speed(stopped) == curve_without_speed(whole)

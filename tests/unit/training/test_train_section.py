@@ -8,7 +8,7 @@ from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.config.train import ScheduledSampling, TrainSection
 from seq2seq_core.errors import ConfigError
 
-OBJECTIVES = "one of 'likelihood'"
+OBJECTIVES = "one of 'likelihood', 'minimum_risk' or 'self_critical'"
 
 
 def faults(others: dict[str, Any] | None = None, **train: Any) -> list[str]:
@@ -116,3 +116,41 @@ def test_two_passes_with_dropout_need_dropout() -> None:
 def test_only_vocabularies_with_a_choice_can_be_sampled_from(tokenize: dict[str, Any], sides: str, fault: str) -> None:
     found = faults({"tokenize": tokenize}, subword_sampling={"sides": sides})
     assert found == [f"train.subword_sampling.sides: must leave out the {fault}"]
+
+
+def by_reward(objective: str = "minimum_risk", **reinforcement: Any) -> list[dict[str, Any]]:
+    """Two phases, the second one by reward."""
+    return [{"objective": "likelihood"}, {"objective": objective, "reinforcement": reinforcement}]
+
+
+@pytest.mark.parametrize(
+    ("reinforcement", "fault"),
+    [
+        ({"reward": "beauty"}, "reward: must be one of 'chrf', 'bleu', 'exact_match', 'cer' or 'wer', got 'beauty'"),
+        ({"num_samples": 0}, "num_samples: must be at least 1, got 0"),
+        ({"num_samples": 2000}, "num_samples: must be at most 1024, got 2000"),
+        ({"temperature": 0}, "temperature: must be above 0.0, got 0"),
+        ({"max_length_ratio": 0.5}, "max_length_ratio: must be at least 1.0, got 0.5"),
+        ({"sharpness": 0}, "sharpness: must be above 0.0, got 0"),
+        ({"includes_reference": "maybe"}, "includes_reference: must be true or false, got 'maybe'"),
+        ({"likelihood_weight": -0.1}, "likelihood_weight: must be at least 0.0, got -0.1"),
+    ],
+)
+def test_every_fault_of_reinforcement_is_named(reinforcement: dict[str, Any], fault: str) -> None:
+    assert faults(reinforcement=reinforcement) == [f"train.reinforcement.{fault}"]
+    assert faults(phases=by_reward(**reinforcement)) == [f"train.phases.1.reinforcement.{fault}"]
+
+
+def test_a_single_sample_is_no_risk_to_compare() -> None:
+    assert faults(phases=by_reward(num_samples=1)) == [
+        "train.phases.1: reinforcement.num_samples must be at least 2 with objective 'minimum_risk' "
+        "(or reinforcement.includes_reference true), got 1"
+    ]
+    for phases in (by_reward(num_samples=1, includes_reference=True), by_reward("self_critical", num_samples=1)):
+        assert len(TrainSection.model_validate({"phases": phases}).phases) == 2
+
+
+@pytest.mark.parametrize("objective", ["minimum_risk", "self_critical"])
+def test_rewards_need_a_phase_by_likelihood_before_them(objective: str) -> None:
+    fault = f"train.phases: must begin with a phase by 'likelihood', got '{objective}' first"
+    assert faults(phases=by_reward(objective)[::-1]) == [fault]

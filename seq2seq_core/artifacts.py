@@ -105,6 +105,11 @@ class Paths:
         return self.work / "train"
 
     @property
+    def learning_curves(self) -> Path:
+        """Folder of ``s2s learning-curve``: one folder a hash of configuration and data, in it one a size of train."""
+        return self.work / "learning_curve"
+
+    @property
     def data_docs(self) -> Path:
         """Folder of Great Expectations' Data Docs; ``index.html`` inside."""
         return self.work / "data_docs"

@@ -39,6 +39,7 @@ _SECTIONS = {
     "prepare": ("corpus", "prepare"),
     "tokenize": ("tokenize",),
     "train": ("model", "train"),
+    "learning-curve": ("model", "train"),
     "evaluate": ("evaluate",),
     "register": ("register_",),
 }

@@ -151,6 +151,7 @@ class Trainer:
                 "gradient_norm": self.state.last_gradient_norm,
                 "tokens_per_second": tokens_per_second,
                 **measures,
+                **({"phase": float(self.state.phase)} if len(self.phases) > 1 else {}),
             },
         )
         self._message = f"loss {loss:.4f}, {tokens_per_second:,.0f} tokens/s"

@@ -128,6 +128,16 @@ def test_samples_come_as_often_as_they_are_probable(model: Seq2Seq, fresh_seed: 
         assert counts[sample] / 6000 == pytest.approx(float(log_probability(model, sample).detach().exp()), abs=0.035)
 
 
+def test_samples_depend_on_the_seed_alone(fresh_seed: int) -> None:
+    model = make_model("gru").eval()
+    drawn = []
+    for seed in (fresh_seed, fresh_seed, fresh_seed + 1):
+        torch.rand(int(torch.randint(1, 100, ())))  # whatever the global stream has been used for
+        drawn.append(draw_samples(model, BATCH.source, [LIMIT], 200, 1.0, seed))
+    assert drawn[0] == drawn[1]
+    assert drawn[0] != drawn[2]
+
+
 def test_without_temperature_the_likeliest_symbol_is_taken_each_time(model: Seq2Seq) -> None:
     ((greedy,),) = draw_samples(model.eval(), BATCH.source, [LIMIT], 1, 0.0, 0)
     ids: list[int] = []
@@ -226,6 +236,18 @@ def test_the_curves_get_rewards_entropy_and_risk(monkeypatch: pytest.MonkeyPatch
     ((greedy,),) = draw_samples(model.eval(), BATCH.source, [LIMIT], 1, 0.0, 0)
     assert critical["baseline_reward"] == Measure(reward(greedy), 1.0)
     assert set(critical) == {"reward", "baseline_reward", "entropy", "sample_log_probability"}
+
+
+@pytest.mark.parametrize("kind", [MinimumRisk, SelfCritical])
+def test_in_bfloat16_the_gradient_is_about_the_same(kind: type[MinimumRisk], monkeypatch: pytest.MonkeyPatch) -> None:
+    give_samples(monkeypatch, EVERYTHING)
+    model = make_model("gru")
+    gradients = []
+    for is_bfloat16 in (False, True):
+        objective = make_objective(kind, num_samples=len(EVERYTHING), sharpness=1.0, likelihood_weight=0.5)
+        objective.placement = objective.likelihood.placement = Placement(torch.device("cpu"), is_bfloat16)
+        gradients.append(gradient(model, loss_of(objective, model)))
+    assert is_close(gradients[1], gradients[0], 0.2)
 
 
 def test_the_entropy_is_that_of_each_choice_of_the_model() -> None:

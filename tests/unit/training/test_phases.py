@@ -76,7 +76,7 @@ def interrupt_update(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(Trainer, "_update", update_and_kill)
 
 
-def die_between_phases(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+def die_between_phases(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gives up, as a kill would, when the next phase's state is made."""
 
     def fail(self: ProgressState, metric: str) -> None:
@@ -128,6 +128,7 @@ def test_each_phase_has_its_own_schedule_over_one_axis_of_steps(
     first, second = settings.train.all_phases()
     expected = [learning_rate(step, first) for step in range(1, 8)] + [learning_rate(step, second) for step in range(1, 7)]
     assert [metrics["learning_rate"] for _, metrics in recorder.points if "learning_rate" in metrics] == expected
+    assert [metrics["phase"] for _, metrics in recorder.points if "phase" in metrics] == [0.0] * 7 + [1.0] * 6
     with paths.training_curve.open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["phase"], row["step"]) for row in rows] == [("0", "4"), ("0", "7"), ("1", "11"), ("1", "13")]
@@ -200,7 +201,7 @@ def test_a_run_killed_between_two_phases_and_started_again_ends_in_the_same_outp
     run_train(settings, whole, NullRecorder())
     for _ in range(2):
         with monkeypatch.context() as patched:
-            die_between_phases(patched, 7)
+            die_between_phases(patched)
             with pytest.raises(KeyboardInterrupt):
                 run_train(settings, killed, NullRecorder())
     run_train(settings, killed, NullRecorder())
@@ -224,6 +225,7 @@ def test_a_damaged_state_of_the_second_phase_falls_back_into_the_first(
     run_train(settings, torn, NullRecorder())
     assert any("a damaged training state is left out" in message for message in caplog.messages)
     assert output_digests(torn) == output_digests(whole)
+    assert curve_without_speed(torn) == curve_without_speed(whole)
 
 
 def test_a_finished_training_of_several_phases_is_not_repeated(

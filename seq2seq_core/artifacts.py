@@ -70,7 +70,7 @@ class Paths:
 
     @property
     def training_curve(self) -> Path:
-        """CSV of ``train``, for ``dvc plots``: step, train_loss, dev_loss, learning_rate, gradient_norm, dev_score."""
+        """CSV of ``train``, for ``dvc plots``: step, train_loss, dev_loss, learning_rate, gradient_norm, dev_score, maybe phase."""
         return self.root / "reports" / "training_curve.csv"
 
     @property
@@ -103,6 +103,11 @@ class Paths:
     def training_state(self) -> Path:
         """Folder of training states, one folder a hash of configuration and data."""
         return self.work / "train"
+
+    @property
+    def learning_curves(self) -> Path:
+        """Folder of ``s2s learning-curve``: one folder a hash of configuration and data, in it one a size of train."""
+        return self.work / "learning_curve"
 
     @property
     def data_docs(self) -> Path:

@@ -94,14 +94,29 @@ def collate(dataset: TokenizedDataset, indices: Sequence[int] | NDArray[np.int64
         dataset: where the pairs are.
         indices: which ones; at least one.
     """
-    targets = [dataset.target(int(index)) for index in indices]
-    out_BT, lengths_B = _pad(targets)
+    sources = [dataset.source(int(index)) for index in indices]
+    return collate_pairs(sources, [dataset.target(int(index)) for index in indices], indices)
+
+
+def collate_pairs(
+    sources: Sequence[Sequence[int] | NDArray[Any]],
+    targets: Sequence[Sequence[int] | NDArray[Any]],
+    indices: Sequence[int] | NDArray[np.int64],
+) -> Batch:
+    """The batch of some pairs that need not be the dataset's own rows.
+
+    Args:
+        sources: see :func:`collate_sources`.
+        targets: rows of ids that end with eos, as many.
+        indices: the places of the pairs in the dataset.
+    """
+    out_BT, lengths_B = _pad([np.asarray(target) for target in targets])
     in_BT = torch.full_like(out_BT, PAD_ID)
     in_BT[:, 1:] = out_BT[:, :-1]
     in_BT[padding_mask(lengths_B, in_BT.shape[1])] = PAD_ID  # the eos of a row that is not the longest
     in_BT[:, 0] = BOS_ID
     return Batch(
-        source=collate_sources([dataset.source(int(index)) for index in indices]),
+        source=collate_sources(sources),
         target_in_BT=in_BT,
         target_out_BT=out_BT,
         target_lengths_B=lengths_B,

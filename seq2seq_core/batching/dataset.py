@@ -15,14 +15,19 @@ from seq2seq_core.tokenization.ragged import offsets_path, values_path
 
 @dataclass(frozen=True)
 class _Side:
-    """One side of a split: ``values`` (ids, or frames of (frames, features)) and ``offsets`` (rows + 1)."""
+    """One side of a split: ``values`` (ids, or frames of (frames, features)), and where in them each row begins and ends."""
 
     values: NDArray[Any]
-    offsets: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
 
     def row(self, index: int) -> NDArray[Any]:
         """The ids or frames of one row."""
-        return self.values[self.offsets[index] : self.offsets[index + 1]]
+        return self.values[self.starts[index] : self.ends[index]]
+
+    def select(self, indices: NDArray[np.int64]) -> _Side:
+        """The same values with some of the rows."""
+        return _Side(self.values, self.starts[indices], self.ends[indices])
 
 
 class TokenizedDataset:
@@ -37,8 +42,8 @@ class TokenizedDataset:
     def __init__(self, split: str, source: _Side, target: _Side) -> None:
         self.split = split
         self._source, self._target = source, target
-        self.source_lengths: NDArray[np.int64] = np.diff(source.offsets)
-        self.target_lengths: NDArray[np.int64] = np.diff(target.offsets)
+        self.source_lengths: NDArray[np.int64] = source.ends - source.starts
+        self.target_lengths: NDArray[np.int64] = target.ends - target.starts
 
     @classmethod
     def open(cls, folder: Path, split: str) -> TokenizedDataset:
@@ -53,9 +58,9 @@ class TokenizedDataset:
             UserError: a file is cut short, or the two sides have different numbers of rows.
         """
         source, target = _open_side(folder, split, "source"), _open_side(folder, split, "target")
-        if len(source.offsets) != len(target.offsets):
+        if len(source.starts) != len(target.starts):
             raise UserError(
-                f"{folder}: {split} has {len(source.offsets) - 1} sources but {len(target.offsets) - 1} targets; "
+                f"{folder}: {split} has {len(source.starts)} sources but {len(target.starts)} targets; "
                 "`s2s tokenize` (or `dvc repro tokenize`) makes them anew"
             )
         return cls(split, source, target)
@@ -67,6 +72,14 @@ class TokenizedDataset:
     def num_features(self) -> int:
         """Features of a source frame; 0 where the sources are ids."""
         return int(self._source.values.shape[1]) if self._source.values.ndim == 2 else 0
+
+    def select(self, indices: NDArray[np.int64]) -> TokenizedDataset:
+        """The dataset of some of the pairs, in the given order; nothing is copied but their places.
+
+        Args:
+            indices: which pairs.
+        """
+        return TokenizedDataset(self.split, self._source.select(indices), self._target.select(indices))
 
     def source(self, index: int) -> NDArray[Any]:
         """One source: ids (int32, eos included) or frames (float32, of (frames, features))."""
@@ -84,7 +97,7 @@ def _open_side(folder: Path, split: str, side: str) -> _Side:
             f"{values_path(folder, split, side)}: {len(values)} values, expected as many as "
             f"{offsets_path(folder, split, side).name} says; `s2s tokenize` (or `dvc repro tokenize`) makes them anew"
         )
-    return _Side(values, np.asarray(offsets))
+    return _Side(values, np.asarray(offsets[:-1]), np.asarray(offsets[1:]))
 
 
 def _open_array(path: Path) -> NDArray[Any]:

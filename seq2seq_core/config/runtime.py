@@ -120,6 +120,8 @@ class RuntimeSection(Section):
     """Updates between two points of the training curves."""
     checkpoint_every_seconds: float = Field(default=60.0, gt=0.0)
     """Longest time between two checkpoints of a training run."""
+    reward_workers: int = Field(default=0, ge=0, le=256)
+    """Processes that compute rewards while the model computes; 0: none, which is faster for short sentences."""
     experiment: str = Field(default="seq2seq-flows", min_length=1)
     """Name of the MLflow experiment."""
     flow: FlowSettings = FlowSettings()

@@ -57,13 +57,36 @@ class Settings(Section):
             raise ValueError("model.tie_embeddings: must be 'none' or 'target' unless tokenize.joint is true, got 'all'")
         if self.model.pointer_generator and not self.tokenize.joint:
             raise ValueError("model.pointer_generator: must be false unless tokenize.joint is true, got true")
-        if self.train.dev_metric != "loss" and self.train.dev_sentences == 0:
-            raise ValueError(f"train.dev_sentences: must be at least 1 with train.dev_metric {self.train.dev_metric!r}, got 0")
+        self._check_train()
         if self.register_.metric not in self.evaluate.metrics:
             raise ValueError(
                 f"evaluate.metrics: must contain register.metric {self.register_.metric!r}, got {self.evaluate.metrics}"
             )
         return self
+
+    def _check_train(self) -> None:
+        """Refuses what the phases of training ask of other settings in vain."""
+        train = self.train
+        sections = {"train": train} | {f"train.phases.{number}": phase for number, phase in enumerate(train.phases)}
+        for name, section in sections.items():
+            if section.dev_metric != "loss" and train.dev_sentences == 0:
+                raise ValueError(f"train.dev_sentences: must be at least 1 with {name}.dev_metric {section.dev_metric!r}, got 0")
+            if section.r_drop_weight and not self.model.dropout:
+                raise ValueError(f"{name}.r_drop_weight: must be 0 unless model.dropout is above 0, got {section.r_drop_weight:g}")
+            for side in ("source", "target") if section.subword_sampling.sides == "both" else (section.subword_sampling.sides,):
+                self._check_subword_sampling(name, side)
+
+    def _check_subword_sampling(self, name: str, side: str) -> None:
+        """Refuses sampling from a subword model that has one segmentation of a text alone."""
+        if side == "none":
+            return
+        kept = "source" if self.tokenize.joint else side
+        model = (self.tokenize.source if kept == "source" else self.tokenize.target).model
+        if model not in ("unigram", "bpe"):
+            raise ValueError(
+                f"{name}.subword_sampling.sides: must leave out the {side} side unless tokenize.{kept}.model is "
+                f"'unigram' or 'bpe', got it with {model!r}"
+            )
 
 
 def load_settings(path: Path) -> Settings:

@@ -1,25 +1,84 @@
-"""``train``: the objective, the optimiser, the batches and when to stop."""
+"""``train``: the objective, the optimiser, the batches and when to stop; one phase, or several one after another."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from seq2seq_core.config.section import Section
 
 DevMetric = Literal["loss", "exact_match", "bleu", "chrf", "cer", "wer"]
 """What a checkpoint is chosen by: dev loss, or a score of greedily decoded dev sources."""
 
+Objective = Literal["likelihood", "minimum_risk", "self_critical"]
+"""What a phase makes larger: the probability of the references, or the reward of what the model itself says."""
+
+RewardMetric = Literal["chrf", "bleu", "exact_match", "cer", "wer"]
+"""A metric of single sentences that a reward is made of."""
+
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 """Decay of a running average, from 0 to below 1."""
 
 
-class TrainSection(Section):
-    """How the model is fitted."""
+class ScheduledSampling(Section):
+    """Training on the model's own predictions in place of some references (Bengio 2015).
 
-    seed: int = Field(default=1, ge=0)
-    """Seed of initial weights, order of batches and dropout."""
+    In the form of two passes (Mihaylova and Martins 2019), so that it works for every decoder: the first pass reads the references,
+    and its predictions take the place of some of them in the second, which is what learns.
+    """
+
+    decay: Literal["none", "linear", "inverse_sigmoid"] = "none"
+    """How the probability of reading the reference falls from about 1 (Bengio 2015, section 2.4); ``none``: it is always read."""
+    decay_steps: float = Field(default=2000.0, gt=1.0)
+    """``linear``: updates until the probability would be 0. ``inverse_sigmoid``: k of k / (k + exp(update / k)), which is a half
+    after k ln k updates."""
+    lowest_probability: float = Field(default=0.0, ge=0.0, le=1.0)
+    """The probability does not fall below this."""
+
+
+class SubwordSampling(Section):
+    """Other segmentations of the train pairs in every epoch (Kudo 2018), for vocabularies of the kinds ``unigram`` and ``bpe``."""
+
+    sides: Literal["none", "source", "target", "both"] = "none"
+    """What is segmented anew. Sampled segmentations are longer: a batch may then exceed ``batch_tokens``."""
+    alpha: float = Field(default=0.1, ge=0.0, le=1.0)
+    """``unigram``: the lower, the more even are the chances of the segmentations. ``bpe``: the probability of leaving out a merge
+    (Provilkov 2020)."""
+    nbest: int = Field(default=-1, ge=-1, le=512)
+    """``unigram``: how many of the likeliest segmentations are drawn from; -1: all. Not used by ``bpe``."""
+
+    @model_validator(mode="after")
+    def _there_is_a_choice(self) -> Self:
+        if self.nbest in (0, 1):
+            raise ValueError(f"nbest must be -1 (all segmentations) or at least 2, got {self.nbest}")
+        return self
+
+
+class Reinforcement(Section):
+    """Learning from the reward of the model's own samples; read by the objectives ``minimum_risk`` and ``self_critical``."""
+
+    reward: RewardMetric = "chrf"
+    """Of a sentence, 1 for a perfect one: ``chrf`` and ``bleu`` (smoothed by adding 1, Lin and Och 2004) on a scale of 0 to 1,
+    ``exact_match``, or 1 minus the error rate of ``cer`` and ``wer``."""
+    num_samples: int = Field(default=8, ge=1, le=1024)
+    """Samples drawn for each source. A batch has that many times as many rows: lower ``batch_tokens`` to match."""
+    temperature: float = Field(default=1.0, gt=0.0)
+    """Of the drawing; above 1 more even. ``self_critical`` follows the gradient of the mean reward only at 1."""
+    max_length_ratio: float = Field(default=2.0, ge=1.0)
+    """A sample is ended after this many times the tokens of its reference (end mark included)."""
+    sharpness: float = Field(default=0.005, gt=0.0)
+    """``minimum_risk``: the power to which the samples' probabilities are raised (alpha of Shen 2016, equation 10)."""
+    includes_reference: bool = False
+    """``minimum_risk``: whether the reference is always among the samples (as in Shen 2016, section 3.2)."""
+    likelihood_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of the negative log-likelihood a token, which is added to the loss a sentence; 0: rewards alone."""
+
+
+class PhaseSettings(Section):
+    """How the model is fitted in one phase."""
+
     max_steps: int = Field(default=10_000, ge=1)
     """Most updates of the weights."""
     max_epochs: int = Field(default=0, ge=0)
@@ -42,12 +101,18 @@ class TrainSection(Section):
     """Largest norm of the whole gradient; 0: no clipping."""
     label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Probability mass spread over the vocabulary (Szegedy 2016, section 7)."""
+    r_drop_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of the divergence between two passes with dropout (alpha of Liang 2021, equation 4); 0: a single pass."""
+    scheduled_sampling: ScheduledSampling = ScheduledSampling()
+    """Reading the model's own predictions in training."""
+    subword_sampling: SubwordSampling = SubwordSampling()
+    """Reading other segmentations in training."""
+    reinforcement: Reinforcement = Reinforcement()
+    """Rewards; without effect in phases by ``likelihood``."""
     validate_every_steps: int = Field(default=500, ge=1)
     """Updates between two validations; a checkpoint is written at each."""
     dev_metric: DevMetric = "loss"
     """What the best checkpoint and early stopping go by; of equal scores the one with the lower dev loss is kept."""
-    dev_sentences: int = Field(default=500, ge=0)
-    """Dev sources decoded at each validation (the first ones of dev); 0: none, possible only with ``dev_metric: loss``."""
     patience: int = Field(default=10, ge=0)
     """Validations without a better dev metric after which training stops; 0: never early."""
 
@@ -59,3 +124,67 @@ class TrainSection(Section):
                 f"got warmup_steps {self.warmup_steps} and max_steps {self.max_steps}"
             )
         return self
+
+
+class Phase(PhaseSettings):
+    """One of several phases; it starts from the best weights of the one before.
+
+    What it leaves out it takes from ``train``, field by field.
+    """
+
+    objective: Objective
+    """What is made larger: the ``likelihood`` of the references, or the reward of samples, by minimum risk training (Shen 2016) or
+    self-critical sequence training (Rennie 2017)."""
+
+    @model_validator(mode="after")
+    def _risk_compares_samples(self) -> Self:
+        section = self.reinforcement
+        if self.objective == "minimum_risk" and section.num_samples == 1 and not section.includes_reference:
+            raise ValueError(
+                "reinforcement.num_samples must be at least 2 with objective 'minimum_risk' (or reinforcement.includes_reference "
+                "true), got 1"
+            )
+        return self
+
+
+def _inherit(phase: object, info: ValidationInfo) -> object:
+    """A phase as it stands in the file, with what it leaves out taken from ``train``.
+
+    Fields of ``train`` with a fault are no part of ``info.data``: they are reported once, there, and not with each phase.
+    """
+    if not isinstance(phase, Mapping):
+        return phase
+    flat = {name: value for name, value in info.data.items() if name in PhaseSettings.model_fields}
+    return _merge(flat, phase)
+
+
+def _merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of ``base`` with those of ``own`` in their place, sections inside them likewise."""
+    merged = {name: value.model_dump() if isinstance(value, Section) else value for name, value in base.items()}
+    for name, value in own.items():
+        below = merged.get(name)
+        merged[name] = _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+class TrainSection(PhaseSettings):
+    """How the model is fitted."""
+
+    seed: int = Field(default=1, ge=0)
+    """Seed of initial weights, order of batches and dropout."""
+    dev_sentences: int = Field(default=500, ge=0)
+    """Dev sources decoded at each validation (the first ones of dev); 0: none, possible only with ``dev_metric: loss``."""
+    phases: list[Annotated[Phase, BeforeValidator(_inherit)]] = []
+    """Phases one after another, each from the best weights of the one before; none: a single one by ``likelihood``."""
+
+    @field_validator("phases")
+    @classmethod
+    def _rewards_need_a_model_that_says_something(cls, phases: list[Phase]) -> list[Phase]:
+        if phases and phases[0].objective != "likelihood":
+            raise ValueError(f"must begin with a phase by 'likelihood', got {phases[0].objective!r} first")
+        return phases
+
+    def all_phases(self) -> list[Phase]:
+        """Every phase, with nothing left out; at least one."""
+        flat = {name: getattr(self, name) for name in PhaseSettings.model_fields}
+        return list(self.phases) or [Phase(objective="likelihood", **flat)]

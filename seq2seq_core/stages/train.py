@@ -34,13 +34,13 @@ class TrainResult:
     """What ``train`` made.
 
     Attributes:
-        steps: updates made.
+        steps: updates made, in all phases.
         epochs: full passes over train.
         best_step: the step whose weights are in the bundle.
         best_dev_loss: their negative log-likelihood a target token of dev, in nats.
         best_dev_score: their dev metric (``chrf`` where that is the loss); None where no dev sources are decoded.
         parameters: number of weights.
-        end: why training ended: ``max_steps``, ``max_epochs`` or ``patience``.
+        end: why training, in its last phase, ended: ``max_steps``, ``max_epochs`` or ``patience``.
     """
 
     steps: int
@@ -91,7 +91,7 @@ def _summarise(training: FinishedTraining) -> TrainResult:
     chosen = next(point for point in training.state.validations if point.step == best.step)
     return TrainResult(
         steps=training.state.step,
-        epochs=training.state.next_place.epoch,
+        epochs=training.state.full_epochs,
         best_step=best.step,
         best_dev_loss=chosen.dev_loss,
         best_dev_score=chosen.dev_score,
@@ -105,7 +105,7 @@ def _write_outputs(
 ) -> None:
     """Writes the reports and, last, the bundle."""
     atomic.write_text(paths.train_report, json.dumps(_report(result), indent=1) + "\n")
-    atomic.write_text(paths.training_curve, _curve_table(training.state))
+    atomic.write_text(paths.training_curve, _curve_table(training.state, has_phases=bool(settings.train.phases)))
     save_bundle(
         paths.bundle,
         training.model,
@@ -130,11 +130,13 @@ def _report(result: TrainResult) -> Mapping[str, int | float | str | None]:
     }
 
 
-def _curve_table(state: ProgressState) -> str:
-    """``reports/training_curve.csv``: a row a validation; no score where none is decoded."""
+def _curve_table(state: ProgressState, has_phases: bool) -> str:
+    """``reports/training_curve.csv``: a row a validation; no score where none is decoded, the phase only where there are phases."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(ValidationPoint.model_fields)
+    names = [name for name in ValidationPoint.model_fields if has_phases or name != "phase"]
+    writer.writerow(names)
     for point in state.validations:
-        writer.writerow("" if value is None else f"{value:.6g}" for value in point.model_dump().values())
+        values = [getattr(point, name) for name in names]
+        writer.writerow("" if value is None else f"{value:.6g}" for value in values)
     return table.getvalue()

@@ -74,6 +74,24 @@ class SubwordModel:
         ids: list[list[int]] = self._processor.encode([escape(text) for text in texts])
         return ids
 
+    def sample(self, text: str, alpha: float, nbest: int, seed: int) -> list[int]:
+        """The ids of one segmentation of a text, drawn from the possible ones; without special ids.
+
+        ``unigram`` draws with chances in proportion to the probability to the power of alpha (Kudo 2018, section 3.2), ``bpe``
+        leaves out each merge with the probability alpha (Provilkov 2020). The other kinds have one segmentation alone.
+
+        Args:
+            text: any text.
+            alpha: see above.
+            nbest: ``unigram``: how many of the likeliest segmentations are drawn from, at least 2; -1: all.
+            seed: with the rest, all that the choice depends on.
+        """
+        if self.kind not in ("unigram", "bpe"):
+            return self.encode([text])[0]
+        sentencepiece.set_random_generator_seed(seed % 2**32)  # takes effect on calls with a single text only
+        ids: list[int] = self._processor.encode(escape(text), enable_sampling=True, alpha=alpha, nbest_size=nbest)
+        return ids
+
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """The text of each sequence of ids; special ids vanish, but for the unknown one, which becomes ⁇.
 

@@ -39,6 +39,7 @@ _SECTIONS = {
     "prepare": ("corpus", "prepare"),
     "tokenize": ("tokenize",),
     "train": ("model", "train"),
+    "learning-curve": ("model", "train"),
     "evaluate": ("evaluate",),
     "register": ("register_",),
 }
@@ -122,9 +123,11 @@ def stage_parameters(stage: str, settings: Settings) -> dict[str, object]:
 
 
 def _flatten(values: Mapping[str, Any], prefix: str) -> dict[str, object]:
-    """Nested settings as ``section.field: value``."""
+    """Nested settings as ``section.field: value``; of a list of settings, each as ``section.field.0.field: value``."""
     flat: dict[str, object] = {}
-    for name, value in values.items():
+    for name, item in values.items():
+        is_settings = isinstance(item, list) and bool(item) and all(isinstance(part, dict) for part in item)
+        value = {str(number): part for number, part in enumerate(item)} if is_settings else item
         flat |= _flatten(value, f"{prefix}.{name}") if isinstance(value, dict) else {f"{prefix}.{name}": value}
     return flat
 

@@ -1,16 +1,77 @@
-"""Maximum likelihood with label smoothing.
+"""What the loss of a batch is: maximum likelihood with label smoothing, and what every objective hands to the updater.
 
 Shapes: B batch, T target length, V vocabulary.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from seq2seq_core.batching.batch import Batch
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import PAD_ID
+
+
+class Measure(NamedTuple):
+    """A figure for the curves, kept as a sum so that it can be averaged over any number of batches."""
+
+    total: float
+    """The sum."""
+    number: float
+    """Of how many."""
+
+
+@dataclass(frozen=True)
+class UpdateSize:
+    """How much an update is made of, over all of its batches.
+
+    Attributes:
+        target_tokens: ids to predict, padding left out.
+        sentences: pairs.
+    """
+
+    target_tokens: int
+    sentences: int
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where in a phase a batch is.
+
+    Attributes:
+        step: number of the update in its phase, from 1.
+        seed: of all that is drawn for this batch but dropout.
+    """
+
+    step: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class BatchLoss:
+    """What a batch adds to the loss of its update.
+
+    Attributes:
+        loss: a scalar with a gradient, normalised by the size of the whole update.
+        negative_log_likelihood: of the references, summed over their tokens, in nats; a scalar without a gradient.
+        measures: further figures for the curves, by name.
+    """
+
+    loss: Tensor
+    negative_log_likelihood: Tensor
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+
+
+class Objective(Protocol):
+    """What a phase makes smaller."""
+
+    def loss(self, model: Seq2Seq, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:
+        """The loss of a batch; the model is in training mode before and after."""
 
 
 @dataclass(frozen=True)
@@ -42,3 +103,16 @@ def likelihood_sums(logits_BTV: Tensor, target_out_BT: Tensor, label_smoothing: 
         return LikelihoodSums(nll, nll.detach())
     uniform = torch.where(is_token_BT, -log_probs_BTV.mean(dim=-1), 0.0).sum()
     return LikelihoodSums((1.0 - label_smoothing) * nll + label_smoothing * uniform, nll.detach())
+
+
+def symmetric_divergence(first_BTV: Tensor, second_BTV: Tensor, target_out_BT: Tensor) -> Tensor:
+    """The mean of KL(p || q) and KL(q || p), summed over target tokens (Liang 2021, equation 3): a scalar with a gradient.
+
+    Args:
+        first_BTV: logits of p.
+        second_BTV: logits of q.
+        target_out_BT: int64; positions with ``PAD_ID`` count for nothing.
+    """
+    first_BTV, second_BTV = (torch.log_softmax(logits_BTV.float(), dim=-1) for logits_BTV in (first_BTV, second_BTV))
+    both_BT = ((first_BTV.exp() - second_BTV.exp()) * (first_BTV - second_BTV)).sum(dim=-1)
+    return 0.5 * torch.where(target_out_BT.ne(PAD_ID), both_BT, 0.0).sum()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seq2seq_core.config.train import TrainSection
+from seq2seq_core.config.train import PhaseSettings
 
 
-def build_optimizer(model: nn.Module, settings: TrainSection) -> torch.optim.AdamW:
+def build_optimizer(model: nn.Module, settings: PhaseSettings) -> torch.optim.AdamW:
     """An optimiser of all parameters; biases and norms do not decay.
 
     Args:

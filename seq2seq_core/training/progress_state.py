@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from seq2seq_core.config.train import DevMetric
 from seq2seq_core.training.best_so_far import BestSoFar
 from seq2seq_core.training.update import UpdateResult
 from seq2seq_core.training.update_plan import Place
 
 
 class LossMeter(BaseModel):
-    """The mean negative log-likelihood over some updates."""
+    """The mean negative log-likelihood over some updates, and the means of other figures."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -18,17 +19,28 @@ class LossMeter(BaseModel):
     """Sum over target tokens, in nats."""
     target_tokens: int = 0
     """Their number."""
+    measures: dict[str, tuple[float, float]] = {}
+    """Further figures of the objective: sum and number, by name."""
 
     def add(self, result: UpdateResult) -> None:
         """Takes an update in."""
         self.total += result.negative_log_likelihood
         self.target_tokens += result.target_tokens
+        for name, measure in result.measures.items():
+            total, number = self.measures.get(name, (0.0, 0.0))
+            self.measures[name] = (total + measure.total, number + measure.number)
 
     def take(self) -> float:
         """Returns the mean a token and starts anew."""
         mean = self.total / self.target_tokens
-        self.total, self.target_tokens = 0.0, 0
+        self.total, self.target_tokens, self.measures = 0.0, 0, {}
         return mean
+
+    def take_measures(self) -> dict[str, float]:
+        """Returns the mean of each further figure and starts them anew."""
+        means = {name: total / number for name, (total, number) in self.measures.items()}
+        self.measures = {}
+        return means
 
 
 class ValidationPoint(BaseModel):
@@ -36,6 +48,8 @@ class ValidationPoint(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    phase: int = 0
+    """Phases before the one that it belongs to."""
     step: int
     """Updates made."""
     train_loss: float
@@ -56,9 +70,17 @@ class ProgressState(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     best: BestSoFar
-    """The best validation."""
+    """The best validation of this phase."""
     step: int = 0
-    """Updates made."""
+    """Updates made, in all phases."""
+    phase: int = 0
+    """Phases before this one."""
+    phase_step: int = 0
+    """Updates made before this phase."""
+    phase_epoch: int = 0
+    """The epoch that this phase began with."""
+    cut_epochs: int = 0
+    """Epochs that the end of a phase cut short."""
     next_place: Place = Place()
     """Where in the data the next update is."""
     last_learning_rate: float = 0.0
@@ -76,3 +98,31 @@ class ProgressState(BaseModel):
     def is_validated(self) -> bool:
         """Whether the weights as they are have been validated."""
         return bool(self.validations) and self.validations[-1].step == self.step
+
+    @property
+    def steps_in_phase(self) -> int:
+        """Updates made in this phase."""
+        return self.step - self.phase_step
+
+    @property
+    def epochs_in_phase(self) -> int:
+        """Full passes over train in this phase."""
+        return self.next_place.epoch - self.phase_epoch
+
+    @property
+    def full_epochs(self) -> int:
+        """Full passes over train in all phases."""
+        return self.next_place.epoch - self.cut_epochs
+
+    def enter_next_phase(self, metric: DevMetric) -> None:
+        """Ends this phase; the next one begins with an epoch of its own, so that no update's place, and no seed, occurs twice.
+
+        Args:
+            metric: what validations of the next phase are compared by.
+        """
+        if self.next_place.index:
+            self.next_place = Place(epoch=self.next_place.epoch + 1)
+            self.cut_epochs += 1
+        self.phase += 1
+        self.phase_step, self.phase_epoch = self.step, self.next_place.epoch
+        self.best = BestSoFar(metric=metric)

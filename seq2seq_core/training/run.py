@@ -11,6 +11,7 @@ import torch
 
 from seq2seq_core.batching.sampler import TokenBucketSampler
 from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.train import Phase
 from seq2seq_core.errors import WorkspaceBusy
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from seq2seq_core.recorder import Recorder
@@ -20,10 +21,12 @@ from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStor
 from seq2seq_core.training.curve_log import CurveLog, read_curves
 from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.inputs import TrainingInputs
+from seq2seq_core.training.objectives import open_objective
+from seq2seq_core.training.pair_reader import PairReader, ResegmentedPairs, StoredPairs
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.progress_state import ProgressState
 from seq2seq_core.training.run_key import RunKey
-from seq2seq_core.training.stop_request import listen_for_stop
+from seq2seq_core.training.stop_request import StopRequest, listen_for_stop
 from seq2seq_core.training.trainer import Trainer, TrainerSettings
 from seq2seq_core.training.update import Updater
 from seq2seq_core.training.update_plan import UpdatePlan
@@ -37,9 +40,9 @@ class FinishedTraining:
     """A training at its end.
 
     Attributes:
-        model: with the best weights.
+        model: with the best weights of the last phase.
         state: how far it went, and every validation.
-        end: why it ended: ``max_steps``, ``max_epochs`` or ``patience``.
+        end: why its last phase ended: ``max_steps``, ``max_epochs`` or ``patience``.
     """
 
     model: Seq2Seq
@@ -102,20 +105,57 @@ def _fit(
     recorder: Recorder,
     restored: Restored | None,
 ) -> tuple[ProgressState, str]:
-    """Trains a model from a checkpoint, or from the beginning where there is none."""
-    section = settings.train
-    state = restored.checkpoint.progress if restored else ProgressState(best=BestSoFar(metric=section.dev_metric))
+    """Trains a model from a checkpoint, or from the beginning where there is none.
+
+    Nothing is stored between two phases: what the next one starts from follows from the last checkpoint of the one before, and
+    is found again by a run that was killed there.
+    """
+    phases = settings.train.all_phases()
+    state = restored.checkpoint.progress if restored else ProgressState(best=BestSoFar(metric=phases[0].dev_metric))
     if restored:
         logger.info("going on after step %d, from %s", state.step, store.folder)
-    validator = Validator(inputs.dev, inputs.references, inputs.target_tokenizer, section, placement)
-    plan = UpdatePlan(TokenBucketSampler(inputs.train, section.batch_tokens, section.seed), section.accumulation)
     curve_bytes = restored.checkpoint.curve_bytes if restored else 0
     with listen_for_stop() as stop, CurveLog(store.curves, recorder, curve_bytes) as curves:
-        updater = Updater(model, section, placement)
-        trainer = Trainer(updater, validator, inputs.train, plan, store, curves, stop, settings, state)
-        if restored:
-            trainer.restore(restored)
-        return state, trainer.fit()
+        while True:
+            phase = phases[state.phase]
+            with open_objective(phase, placement, inputs.target_tokenizer, settings.runtime.reward_workers) as objective:
+                updater = Updater(model, phase, placement, state.phase_step, objective)
+                trainer = _make_trainer(inputs, updater, settings, store, curves, stop, state)
+                if restored:
+                    trainer.restore(restored)
+                    restored = None
+                end = trainer.fit()
+            if state.phase + 1 == len(phases):
+                break
+            trainer.log_rest()
+            logger.info("phase %d of %d ended by %s; its best step is %d", state.phase + 1, len(phases), end, state.best.step)
+            model.load_state_dict(store.load_best())
+            state.enter_next_phase(phases[state.phase + 1].dev_metric)
+        store.finish(state, curves.flush(), end)
+    return state, end
+
+
+def _make_trainer(
+    inputs: TrainingInputs,
+    updater: Updater,
+    settings: TrainerSettings,
+    store: CheckpointStore,
+    curves: CurveLog,
+    stop: StopRequest,
+    state: ProgressState,
+) -> Trainer:
+    """The trainer of the phase that the state is in."""
+    phase = settings.train.all_phases()[state.phase]
+    validator = Validator(inputs.dev, inputs.references, inputs.target_tokenizer, phase, updater.placement)
+    plan = UpdatePlan(TokenBucketSampler(inputs.train, phase.batch_tokens, settings.train.seed), phase.accumulation)
+    return Trainer(updater, validator, _choose_pairs(inputs, phase), plan, store, curves, stop, settings, state)
+
+
+def _choose_pairs(inputs: TrainingInputs, phase: Phase) -> PairReader:
+    """What makes the batches of a phase."""
+    if phase.subword_sampling.sides == "none":
+        return StoredPairs(inputs.train)
+    return ResegmentedPairs(inputs.train, inputs.source_tokenizer, inputs.target_tokenizer, phase.subword_sampling)
 
 
 def remove_superseded_states(folder: Path, key: RunKey) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from seq2seq_core.config.train import TrainSection
+from seq2seq_core.config.train import PhaseSettings
 
 
-def learning_rate(step: int, settings: TrainSection) -> float:
+def learning_rate(step: int, settings: PhaseSettings) -> float:
     """The learning rate of an update.
 
     Args:
-        step: number of the update, from 1.
+        step: number of the update in its phase, from 1.
         settings: ``learning_rate`` is reached at step ``warmup_steps``; ``linear`` and ``cosine`` come near 0 at ``max_steps``.
     """
     peak, warmup = settings.learning_rate, settings.warmup_steps
@@ -28,6 +28,6 @@ def learning_rate(step: int, settings: TrainSection) -> float:
             return peak * 0.5 * (1.0 + math.cos(math.pi * _decayed_fraction(step, settings)))
 
 
-def _decayed_fraction(step: int, settings: TrainSection) -> float:
+def _decayed_fraction(step: int, settings: PhaseSettings) -> float:
     """How far between the warm-up's end (0) and one step past the last (1) a step is."""
     return (step - settings.warmup_steps) / (settings.max_steps + 1 - settings.warmup_steps)

@@ -1,4 +1,4 @@
-"""The training loop: update, log, validate, keep the best, save the state, stop when it is time."""
+"""The training loop of one phase: update, log, validate, keep the best, save the state, stop when it is time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from seq2seq_core.batching.batch import collate
-from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.console import Progress, progress
@@ -19,6 +17,7 @@ from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.checkpoint_store import CheckpointStore, Restored
 from seq2seq_core.training.curve_log import CurveLog
 from seq2seq_core.training.optimizer import optimizer_tensors, restore_optimizer
+from seq2seq_core.training.pair_reader import PairReader
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
 from seq2seq_core.training.stop_request import StopRequest
 from seq2seq_core.training.update import Updater
@@ -44,25 +43,25 @@ class TrainerSettings:
 
 
 class Trainer:
-    """Trains a model to the end, whatever state it is in.
+    """Trains a model to the end of a phase, whatever state it is in.
 
     Args:
         updater: makes the updates; its model is what is trained.
         validator: validates it.
-        train: the pairs.
+        pairs: makes the batches.
         plan: which pairs each update is made of.
         store: keeps the state.
         curves: keeps the curves.
         stop: whether the process was asked to stop.
         settings: sections ``train`` and ``runtime``.
-        state: how far the run is; :meth:`restore` takes the tensors that go with it.
+        state: how far the run is, and in which phase; :meth:`restore` takes the tensors that go with it.
     """
 
     def __init__(
         self,
         updater: Updater,
         validator: Validator,
-        train: TokenizedDataset,
+        pairs: PairReader,
         plan: UpdatePlan,
         store: CheckpointStore,
         curves: CurveLog,
@@ -70,9 +69,10 @@ class Trainer:
         settings: TrainerSettings,
         state: ProgressState,
     ) -> None:
-        self.updater, self.validator, self.train, self.plan = updater, validator, train, plan
+        self.updater, self.validator, self.pairs, self.plan = updater, validator, pairs, plan
         self.store, self.curves, self.stop, self.state = store, curves, stop, state
-        self.settings, self.runtime = settings.train, settings.runtime
+        self.phases, self.seed, self.runtime = settings.train.all_phases(), settings.train.seed, settings.runtime
+        self.settings = self.phases[state.phase]
         self._last_save = self._last_log = time.monotonic()
         self._tokens_since_log = 0
         self._message = ""
@@ -91,7 +91,7 @@ class Trainer:
         restore_optimizer(self.updater.optimizer, self.model, moments)
 
     def fit(self) -> str:
-        """Trains to the end; the best weights are then in the store.
+        """Trains to the end of the phase; its best weights are then in the store.
 
         Returns:
             why it ended: ``max_steps``, ``max_epochs`` or ``patience``.
@@ -100,7 +100,9 @@ class Trainer:
             Interrupted: the process was asked to stop; the state is saved.
             UserError: the loss is no finite number.
         """
-        with progress("train", self._expected_steps(), "steps", self.runtime.progress, start=self.state.step) as shown:
+        name = "train" if len(self.phases) == 1 else f"train, phase {self.state.phase + 1} of {len(self.phases)}"
+        last_step = self.state.phase_step + self._expected_steps()
+        with progress(name, last_step, "steps", self.runtime.progress, start=self.state.step) as shown:
             if self._is_validation_due():  # the run was stopped before its last validation was through
                 self._validate()
                 self._save()
@@ -112,14 +114,18 @@ class Trainer:
                 if self._is_validation_due():
                     self._validate()
                     self._save()
-        self.store.finish(self.state, self.curves.flush(), end)
         return end
+
+    def log_rest(self) -> None:
+        """Adds a point for the updates since the last one, so that no point of the curves spans two phases."""
+        if self.state.since_log.target_tokens:
+            self._log()
 
     def _update(self, planned: PlannedUpdate, shown: Progress) -> None:
         """Makes one update and logs it when it is time."""
         state, place = self.state, planned.place
-        batches = [collate(self.train, indices) for indices in planned.batches]
-        seed = derive_seed(self.settings.seed, "update", place.epoch, place.index)
+        seed = derive_seed(self.seed, "update", place.epoch, place.index)
+        batches = [self.pairs.read(indices, seed) for indices in planned.batches]
         result = self.updater.apply(batches, state.step + 1, seed)
         state.step += 1
         state.next_place = planned.after
@@ -136,7 +142,7 @@ class Trainer:
         now = time.monotonic()
         tokens_per_second = self._tokens_since_log / max(now - self._last_log, 1e-9)
         self._last_log, self._tokens_since_log = now, 0
-        loss = self.state.since_log.take()
+        measures, loss = self.state.since_log.take_measures(), self.state.since_log.take()
         self.curves.add(
             self.state.step,
             {
@@ -144,6 +150,8 @@ class Trainer:
                 "learning_rate": self.state.last_learning_rate,
                 "gradient_norm": self.state.last_gradient_norm,
                 "tokens_per_second": tokens_per_second,
+                **measures,
+                **({"phase": float(self.state.phase)} if len(self.phases) > 1 else {}),
             },
         )
         self._message = f"loss {loss:.4f}, {tokens_per_second:,.0f} tokens/s"
@@ -155,6 +163,7 @@ class Trainer:
             validation = self.validator.validate(self.model, self._stop_if_asked)
         dev_score = validation.scores.get(SCORE_BESIDE_LOSS if metric == "loss" else metric)
         point = ValidationPoint(
+            phase=state.phase,
             step=state.step,
             train_loss=state.since_validation.take(),
             dev_loss=validation.loss,
@@ -176,15 +185,15 @@ class Trainer:
 
     def _is_validation_due(self) -> bool:
         """Whether the weights as they are have to be validated and have not been."""
-        step = self.state.step
+        step = self.state.steps_in_phase
         is_due = step > 0 and (step % self.settings.validate_every_steps == 0 or self._limit() != "")
         return is_due and not self.state.is_validated
 
     def _limit(self) -> str:
         """The limit that is reached, or an empty text."""
-        if self.state.step >= self.settings.max_steps:
+        if self.state.steps_in_phase >= self.settings.max_steps:
             return "max_steps"
-        if self.settings.max_epochs and self.state.next_place.epoch >= self.settings.max_epochs:
+        if self.settings.max_epochs and self.state.epochs_in_phase >= self.settings.max_epochs:
             return "max_epochs"
         return ""
 
@@ -195,7 +204,7 @@ class Trainer:
         return self._limit()
 
     def _expected_steps(self) -> int:
-        """The most updates that there can be."""
+        """The most updates that there can be in this phase."""
         steps = self.settings.max_steps
         return min(steps, self.settings.max_epochs * self.plan.updates_per_epoch) if self.settings.max_epochs else steps
 

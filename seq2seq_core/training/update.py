@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from seq2seq_core.batching.batch import Batch
-from seq2seq_core.config.train import TrainSection
+from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.errors import UserError
 from seq2seq_core.modeling.seq2seq import Seq2Seq
-from seq2seq_core.training.objective import likelihood_sums
+from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.training.likelihood import Likelihood
+from seq2seq_core.training.objective import BatchLoss, Measure, Moment, Objective, UpdateSize
 from seq2seq_core.training.optimizer import build_optimizer
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.schedule import learning_rate
@@ -28,6 +30,7 @@ class UpdateResult:
         tokens: source and target tokens, padding left out.
         gradient_norm: of the whole gradient, before clipping.
         learning_rate: of this update.
+        measures: further figures of the objective, by name.
     """
 
     negative_log_likelihood: float
@@ -35,19 +38,30 @@ class UpdateResult:
     tokens: int
     gradient_norm: float
     learning_rate: float
+    measures: Mapping[str, Measure] = field(default_factory=dict)
 
 
 class Updater:
-    """Updates a model by maximum likelihood.
+    """Updates a model by an objective.
 
     Args:
         model: on the placement's device.
-        settings: of the section ``train``.
+        settings: of the phase.
         placement: device and precision.
+        phase_step: updates made before this phase.
+        objective: what is made smaller; None: the negative log-likelihood.
     """
 
-    def __init__(self, model: Seq2Seq, settings: TrainSection, placement: Placement) -> None:
-        self.model, self.settings, self.placement = model, settings, placement
+    def __init__(
+        self,
+        model: Seq2Seq,
+        settings: PhaseSettings,
+        placement: Placement,
+        phase_step: int = 0,
+        objective: Objective | None = None,
+    ) -> None:
+        self.model, self.settings, self.placement, self.phase_step = model, settings, placement, phase_step
+        self.objective = objective or Likelihood(settings, placement)
         self.optimizer = build_optimizer(model, settings)
 
     def apply(self, batches: Sequence[Batch], step: int, seed: int) -> UpdateResult:
@@ -55,8 +69,8 @@ class Updater:
 
         Args:
             batches: one or more; their gradients are added up.
-            step: number of this update, from 1.
-            seed: of dropout.
+            step: number of this update, from 1, counted through all phases.
+            seed: of dropout, and of all else that is drawn.
 
         Raises:
             UserError: the loss or the gradient is no finite number (the weights are left as they were), or the GPU is out of
@@ -66,8 +80,10 @@ class Updater:
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         target_tokens = sum(batch.num_target_tokens for batch in batches)
+        size = UpdateSize(target_tokens, sum(batch.source.num_rows for batch in batches))
+        moments = [Moment(step - self.phase_step, derive_seed(seed, "batch", number)) for number in range(len(batches))]
         try:
-            losses = [self._add_gradient(batch, target_tokens) for batch in batches]
+            results = [self._add_gradient(batch, size, moment) for batch, moment in zip(batches, moments, strict=True)]
         except torch.cuda.OutOfMemoryError:
             raise UserError(
                 f"train.batch_tokens: the GPU's memory is full at step {step}; expected at most what fits, "
@@ -75,24 +91,23 @@ class Updater:
             ) from None
         limit = self.settings.gradient_clip_norm or math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
-        negative_log_likelihood = float(torch.stack(losses).sum())
+        negative_log_likelihood = float(torch.stack([result.negative_log_likelihood.double() for result in results]).sum())
         self._check_finite("loss", negative_log_likelihood / target_tokens, step)
         self._check_finite("gradient norm", norm, step)
-        rate = learning_rate(step, self.settings)
+        rate = learning_rate(step - self.phase_step, self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
         source_tokens = sum(int(batch.source.lengths_B.sum()) for batch in batches)
-        return UpdateResult(negative_log_likelihood, target_tokens, source_tokens + target_tokens, norm, rate)
+        tokens, measures = source_tokens + target_tokens, _add_up([result.measures for result in results])
+        return UpdateResult(negative_log_likelihood, target_tokens, tokens, norm, rate, measures)
 
-    def _add_gradient(self, batch: Batch, target_tokens: int) -> torch.Tensor:
-        """Adds a batch's share of the gradient; returns its negative log-likelihood, summed, in float64."""
+    def _add_gradient(self, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:
+        """Adds a batch's share of the gradient; returns what it was made of."""
         batch = batch.to(self.placement.device, non_blocking=True)
-        with self.placement.autocast():
-            logits_BTV = self.model(batch.source, batch.target_in_BT)
-        sums = likelihood_sums(logits_BTV, batch.target_out_BT, self.settings.label_smoothing)
-        (sums.objective / target_tokens).backward()  # type: ignore[no-untyped-call]
-        return sums.negative_log_likelihood.double()
+        result = self.objective.loss(self.model, batch, size, moment)
+        result.loss.backward()  # type: ignore[no-untyped-call]
+        return replace(result, loss=result.loss.detach())  # lets go of the activations
 
     def _check_finite(self, name: str, value: float, step: int) -> None:
         """Refuses a loss or norm that is not a number."""
@@ -102,3 +117,13 @@ class Updater:
         if self.placement.is_bfloat16:
             remedies.append("runtime.precision: float32")
         raise UserError(f"step {step}: the {name} is {value}, expected a finite number; try {', '.join(remedies)}")
+
+
+def _add_up(parts: Sequence[Mapping[str, Measure]]) -> dict[str, Measure]:
+    """The measures of several batches together."""
+    total: dict[str, Measure] = {}
+    for part in parts:
+        for name, measure in part.items():
+            before = total.get(name, Measure(0.0, 0.0))
+            total[name] = Measure(before.total + measure.total, before.number + measure.number)
+    return total

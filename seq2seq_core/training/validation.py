@@ -14,7 +14,7 @@ import torch
 from seq2seq_core.batching.batch import collate, collate_sources
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.batching.sampler import TokenBucketSampler
-from seq2seq_core.config.train import TrainSection
+from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.decoding.greedy import decode
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.evaluation.metrics import score
@@ -51,7 +51,7 @@ class Validator:
         dev: the pairs.
         references: the texts of the first targets of dev: those that are decoded.
         target_tokenizer: turns decoded ids into text.
-        settings: of the section ``train``.
+        settings: of the phase.
         placement: device and precision.
     """
 
@@ -60,11 +60,11 @@ class Validator:
         dev: TokenizedDataset,
         references: list[str],
         target_tokenizer: SubwordModel,
-        settings: TrainSection,
+        settings: PhaseSettings,
         placement: Placement,
     ) -> None:
         self.dev, self.references, self.target_tokenizer, self.placement = dev, references, target_tokenizer, placement
-        self.batches = TokenBucketSampler(dev, settings.batch_tokens, settings.seed).in_order()
+        self.batches = TokenBucketSampler(dev, settings.batch_tokens, seed=0).in_order()
         wanted = (*ALWAYS_SCORED, settings.dev_metric)
         self.metrics = tuple(dict.fromkeys(metric for metric in wanted if metric != "loss"))
 

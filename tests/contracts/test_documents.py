@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
 from seq2seq_core.cli.main import app
+from seq2seq_core.config.settings import parse_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -47,3 +49,14 @@ def test_every_settings_file_that_a_help_text_names_exists(name: str) -> None:
 def _code(markdown: str) -> list[str]:
     """The fenced blocks and the inline code of a page."""
     return re.findall(r"```.*?```|`[^`\n]+`", markdown, flags=re.DOTALL)
+
+
+def test_the_settings_that_the_readme_shows_are_valid() -> None:
+    shown = [
+        yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGES[0].read_text(encoding="utf-8"), flags=re.DOTALL)
+    ]
+    assert shown
+    for sections in shown:
+        parse_settings(
+            {"corpus": {"path": "x", "files": {"train": ["a"]}}, "register": {"model_name": "m"}} | sections, "README.md"
+        )

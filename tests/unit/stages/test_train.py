@@ -454,7 +454,7 @@ def test_a_loss_that_is_no_number_leaves_no_bundle_and_names_the_step(
         calls[0] += 1
         return likelihood_sums(logits * (float("nan") if calls[0] > 10 else 1.0), *arguments)
 
-    monkeypatch.setattr("seq2seq_core.training.update.likelihood_sums", spoil)
+    monkeypatch.setattr("seq2seq_core.training.likelihood.likelihood_sums", spoil)
     with pytest.raises(UserError, match=r"^step 6: the loss is nan, expected a finite number; try a lower train\.learning_rate"):
         run_train(make_settings(), paths, NullRecorder())
     assert not paths.bundle.exists()

@@ -13,7 +13,7 @@ from mlflow.entities import Run
 
 from seq2seq_core import __version__
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.config.settings import Settings
+from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.errors import Interrupted, UserError
 from seq2seq_core.tracking.continuation import journal_file, state_file
 from seq2seq_core.tracking.graph_run import experiment_id
@@ -61,6 +61,13 @@ def test_every_stage_logs_the_sections_that_concern_it_and_none_logs_the_machine
         "register": {"register"},
     }
     assert stage_parameters("validate", tracked_settings)["validate.min_rows.limit"] == 1
+
+
+def test_each_phase_of_training_is_a_list_of_parameters_of_its_own(tracked_settings: Settings) -> None:
+    values = tracked_settings.model_dump() | {"train": {"phases": [{"objective": "likelihood", "max_steps": 7}]}}
+    names = {name.removesuffix("_"): value for name, value in values.items()}
+    parameters = stage_parameters("train", parse_settings(names, "test"))
+    assert (parameters["train.phases.0.objective"], parameters["train.phases.0.max_steps"]) == ("likelihood", 7)
 
 
 @pytest.mark.parametrize(

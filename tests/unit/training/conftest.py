@@ -1,9 +1,20 @@
 from __future__ import annotations
 
+import json
 import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings, parse_settings
+from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.stages.tokenize import run_tokenize
+
+LETTERS = "abcdefgh"
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +24,55 @@ def fresh_seed() -> int:
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     return seed
+
+
+def _make_settings(train: dict[str, Any], model: dict[str, Any] | None = None, kind: str = "char", **runtime: Any) -> Settings:
+    sections = {
+        "corpus": {"path": "x", "files": {"train": ["train.tsv"]}},
+        "register": {"model_name": "m"},
+        "tokenize": {side: {"model": kind, "vocabulary_size": 40} for side in ("source", "target")},
+        "model": {"width": 16, "heads": 2, "feedforward_width": 16, "dropout": 0.2} | (model or {}),
+        "train": {"max_steps": 8, "warmup_steps": 3, "batch_tokens": 200, "validate_every_steps": 4, "dev_sentences": 5} | train,
+        "runtime": {"device": "cpu", "log_every_steps": 3, "progress": "plain"} | runtime,
+    }
+    return parse_settings(sections, "test")
+
+
+@pytest.fixture(scope="session")
+def make_settings() -> Callable[..., Settings]:
+    """Settings of a small training; the arguments take the place of single fields."""
+    return _make_settings
+
+
+@pytest.fixture(scope="session")
+def tokenize_words(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Tokenises a small corpus, words to their reverse, by a kind of subword model; once for each kind."""
+    made: dict[str, Path] = {}
+
+    def tokenize(kind: str) -> Path:
+        if kind not in made:
+            paths = Paths(tmp_path_factory.mktemp(kind))
+            paths.prepared.mkdir(parents=True)
+            chance = random.Random(3)
+            for split, count in (("train", 60), ("dev", 8), ("test", 4)):
+                words = ["".join(chance.choices(LETTERS, k=chance.randint(1, 6))) for _ in range(count)]
+                lines = [json.dumps({"source": word, "target": word[::-1]}) for word in words]
+                paths.prepared_split(split).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            run_tokenize(_make_settings({}, kind=kind), paths, NullRecorder())
+            made[kind] = paths.tokenized
+        return made[kind]
+
+    return tokenize
+
+
+@pytest.fixture
+def new_workspace(tokenize_words: Callable[[str], Path], tmp_path: Path) -> Callable[..., Paths]:
+    """Makes workspaces that hold the tokenised corpus and nothing else."""
+
+    def make(name: str, kind: str = "char") -> Paths:
+        paths = Paths(tmp_path / name)
+        paths.tokenized.parent.mkdir(parents=True)
+        paths.tokenized.symlink_to(tokenize_words(kind))
+        return paths
+
+    return make

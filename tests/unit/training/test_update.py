@@ -12,6 +12,8 @@ from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.errors import UserError
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.training.likelihood import Likelihood
+from seq2seq_core.training.objective import BatchLoss, Moment, UpdateSize
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.update import Updater
 
@@ -81,6 +83,25 @@ def test_dropout_depends_on_the_seed_of_the_update_alone(fresh_seed: int) -> Non
         results.append(updater.apply([make_batch(make_pairs())], 1, seed).negative_log_likelihood)
     assert results[0] == results[1]
     assert results[0] != results[2]
+
+
+def test_each_batch_of_an_update_has_a_seed_and_the_step_is_that_of_the_phase(fresh_seed: int) -> None:
+    moments: list[Moment] = []
+
+    class Listening(Likelihood):
+        def loss(self, model: Seq2Seq, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:
+            moments.append(moment)
+            assert size == UpdateSize(target_tokens=2 * batch.num_target_tokens, sentences=16)
+            return super().loss(model, batch, size, moment)
+
+    plain = make_updater(fresh_seed)
+    listening = Listening(plain.settings, plain.placement)
+    updater = Updater(plain.model, plain.settings, plain.placement, phase_step=40, objective=listening)
+    batch = make_batch(make_pairs())
+    assert updater.apply([batch, batch], 41, seed=5).learning_rate == plain.settings.learning_rate / 400
+    updater.apply([batch, batch], 42, seed=6)
+    assert [moment.step for moment in moments] == [1, 1, 2, 2]
+    assert len({moment.seed for moment in moments}) == 4
 
 
 def test_the_gradient_is_clipped_to_the_given_norm(fresh_seed: int) -> None:

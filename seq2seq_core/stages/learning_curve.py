@@ -1,0 +1,139 @@
+"""How the dev score grows with the size of train: the workspace's training on nested parts of its tokenised corpus.
+
+No stage of the graph: it has no output that others read. Each part is trained to its end in a training state of its own below
+``.s2s/learning_curve/``, which stays: the same command goes on after an interruption, and another fraction costs only itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.errors import UserError
+from seq2seq_core.recorder import NullRecorder, Recorder
+from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.training.checkpoint_store import CheckpointStore
+from seq2seq_core.training.folder_lock import lock_folder
+from seq2seq_core.training.inputs import TrainingInputs, read_inputs
+from seq2seq_core.training.placement import Placement, choose_placement
+from seq2seq_core.training.run import finish_training, remove_superseded_states
+from seq2seq_core.training.run_key import make_run_key
+from seq2seq_core.training.trainer import TrainerSettings
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_FRACTIONS = (Fraction(1, 8), Fraction(1, 4), Fraction(1, 2), Fraction(1))
+
+
+@dataclass(frozen=True)
+class SizeResult:
+    """What a training on a part of train came to.
+
+    Attributes:
+        fraction: of the pairs of train.
+        pairs: their number.
+        steps: updates made.
+        best_step: the step whose weights are the best.
+        dev_loss: their negative log-likelihood a target token of dev, in nats.
+        dev_score: their dev metric (``chrf`` where that is the loss); None where no dev sources are decoded.
+    """
+
+    fraction: Fraction
+    pairs: int
+    steps: int
+    best_step: int
+    dev_loss: float
+    dev_score: float | None
+
+
+def run_learning_curve(
+    settings: Settings, paths: Paths, recorder: Recorder, fractions: Sequence[Fraction] = DEFAULT_FRACTIONS
+) -> list[SizeResult]:
+    """The results by size of train, smallest first.
+
+    Args:
+        settings: of the sections ``model``, ``train`` and ``runtime``; the same for every size, the number of steps included.
+        paths: the workspace.
+        recorder: receives ``dev_loss`` and ``dev_score`` of each size, with the number of pairs as the step.
+        fractions: of train, each above 0 and at most 1; larger ones hold the pairs of the smaller ones.
+
+    Raises:
+        MissingInput: there is no tokenised corpus.
+        UserError: a fraction is out of range, train or dev is empty, the device is missing, or the loss is no finite number.
+        WorkspaceBusy: another process trains on the same part.
+        Interrupted: the process was asked to stop; the state is saved.
+    """
+    check_fractions(fractions)
+    inputs = read_inputs(paths.tokenized, settings.train.dev_sentences)
+    placement = choose_placement(settings.runtime)
+    results = []
+    for fraction in sorted(set(fractions)):
+        result = _train_on_part(settings, paths, inputs, placement, fraction)
+        results.append(result)
+        score = {} if result.dev_score is None else {"dev_score": result.dev_score}
+        recorder.log_metrics({"dev_loss": result.dev_loss, **score}, step=result.pairs)
+    recorder.log_text(describe_curve(results), "learning_curve.txt")
+    return results
+
+
+def check_fractions(fractions: Sequence[Fraction]) -> None:
+    """Refuses fractions of train that are none.
+
+    Raises:
+        UserError: none is given, or one is not above 0 or above 1.
+    """
+    if not fractions:
+        raise UserError("--fraction: must be given at least once, got nothing")
+    for fraction in fractions:
+        if not 0 < fraction <= 1:
+            raise UserError(f"--fraction: must be above 0 and at most 1, got {fraction}")
+
+
+def choose_part(num_pairs: int, fraction: Fraction, seed: int) -> NDArray[np.int64]:
+    """The places of the pairs of a part of train, rising; a larger part holds those of every smaller one.
+
+    Args:
+        num_pairs: size of train.
+        fraction: how much of it, above 0 and at most 1; at least one pair is taken.
+        seed: of the training.
+    """
+    order = np.random.default_rng(derive_seed(seed, "learning_curve")).permutation(num_pairs)
+    chosen: NDArray[np.int64] = np.sort(order[: max(1, round(fraction * num_pairs))]).astype(np.int64)
+    return chosen
+
+
+def describe_curve(results: Sequence[SizeResult]) -> str:
+    """The results as a table."""
+    rows = [("fraction", "pairs", "steps", "best step", "dev loss", "dev score")]
+    for result in results:
+        score = "" if result.dev_score is None else f"{result.dev_score:.4f}"
+        figures = (str(result.fraction), str(result.pairs), str(result.steps), str(result.best_step))
+        rows.append((*figures, f"{result.dev_loss:.4f}", score))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows) + "\n"
+
+
+def _train_on_part(
+    settings: Settings, paths: Paths, inputs: TrainingInputs, placement: Placement, fraction: Fraction
+) -> SizeResult:
+    """Trains to the end on a part of train, from wherever its state is."""
+    indices = choose_part(len(inputs.train), fraction, settings.train.seed)
+    key = make_run_key(settings.model, settings.train, inputs.digests | {"train.pairs": str(len(indices))})
+    folder = paths.learning_curves / str(len(indices)) / key.folder_name
+    logger.info("training on %d of %d pairs", len(indices), len(inputs.train))
+    with lock_folder(folder):
+        part = replace(inputs, train=inputs.train.select(indices))
+        sections = TrainerSettings(settings.train, settings.runtime)
+        # The curves of several trainings would share one axis of steps: only their ends are recorded.
+        training = finish_training(part, settings.model, sections, placement, CheckpointStore(folder), NullRecorder())
+    remove_superseded_states(folder.parent, key)
+    best = training.state.best
+    chosen = next(point for point in training.state.validations if point.step == best.step)
+    return SizeResult(fraction, len(indices), training.state.step, best.step, chosen.dev_loss, chosen.dev_score)

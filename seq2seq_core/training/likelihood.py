@@ -1,0 +1,67 @@
+"""The objective ``likelihood``: teacher forcing with label smoothing; scheduled sampling and R-Drop where asked for.
+
+Shapes: B batch, T target length, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from seq2seq_core.batching.batch import Batch
+from seq2seq_core.config.train import PhaseSettings
+from seq2seq_core.modeling.seq2seq import Seq2Seq
+from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.training.objective import BatchLoss, Measure, Moment, UpdateSize, likelihood_sums, symmetric_divergence
+from seq2seq_core.training.placement import Placement
+from seq2seq_core.training.scheduled_sampling import mix_in_predictions, reference_probability
+
+
+class Likelihood:
+    """The negative log-likelihood of the references, a target token; see :class:`~seq2seq_core.training.objective.Objective`.
+
+    Args:
+        settings: of the phase.
+        placement: device and precision.
+    """
+
+    def __init__(self, settings: PhaseSettings, placement: Placement) -> None:
+        self.settings, self.placement = settings, placement
+
+    def loss(self, model: Seq2Seq, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:
+        """See :class:`~seq2seq_core.training.objective.Objective`."""
+        inputs_BT, measures = self._inputs(model, batch, moment)
+        if self.settings.r_drop_weight:
+            return self._two_passes(model, batch, inputs_BT, size, measures)
+        sums = likelihood_sums(self._logits(model, batch, inputs_BT), batch.target_out_BT, self.settings.label_smoothing)
+        return BatchLoss(sums.objective / size.target_tokens, sums.negative_log_likelihood, measures)
+
+    def _two_passes(
+        self, model: Seq2Seq, batch: Batch, inputs_BT: Tensor, size: UpdateSize, measures: dict[str, Measure]
+    ) -> BatchLoss:
+        """Half of Liang 2021, equation 4, so that the likelihood has the weight that it has in a single pass.
+
+        (NLL_1 + NLL_2) / 2 + alpha / 2 * (KL(p_1 || p_2) + KL(p_2 || p_1)) / 2
+        """
+        logits = [self._logits(model, batch, inputs_BT) for _ in range(2)]
+        first, second = (likelihood_sums(logits_BTV, batch.target_out_BT, self.settings.label_smoothing) for logits_BTV in logits)
+        divergence = symmetric_divergence(logits[0], logits[1], batch.target_out_BT)
+        objective = 0.5 * (first.objective + second.objective) + 0.5 * self.settings.r_drop_weight * divergence
+        measures["dropout_divergence"] = Measure(float(divergence.detach()), batch.num_target_tokens)
+        negative_log_likelihood = 0.5 * (first.negative_log_likelihood + second.negative_log_likelihood)
+        return BatchLoss(objective / size.target_tokens, negative_log_likelihood, measures)
+
+    def _inputs(self, model: Seq2Seq, batch: Batch, moment: Moment) -> tuple[Tensor, dict[str, Measure]]:
+        """What the decoder reads, and the figures of it."""
+        settings = self.settings.scheduled_sampling
+        if settings.decay == "none":
+            return batch.target_in_BT, {}
+        probability = reference_probability(moment.step, settings)
+        with self.placement.autocast():
+            inputs_BT = mix_in_predictions(model, batch, probability, derive_seed(moment.seed, "predictions"))
+        return inputs_BT, {"reference_probability": Measure(probability, 1.0)}
+
+    def _logits(self, model: Seq2Seq, batch: Batch, inputs_BT: Tensor) -> Tensor:
+        """A pass of the model."""
+        with self.placement.autocast():
+            logits_BTV: Tensor = model(batch.source, inputs_BT)
+        return logits_BTV

@@ -1,0 +1,33 @@
+"""The objective that a phase names, with what it needs for as long as the phase lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from seq2seq_core.config.train import Phase
+from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.training.likelihood import Likelihood
+from seq2seq_core.training.objective import Objective
+from seq2seq_core.training.placement import Placement
+from seq2seq_core.training.reinforcement import MinimumRisk, SelfCritical
+from seq2seq_core.training.reward import RewardScorer
+
+_BY_REWARD: dict[str, type[MinimumRisk] | type[SelfCritical]] = {"minimum_risk": MinimumRisk, "self_critical": SelfCritical}
+
+
+@contextmanager
+def open_objective(phase: Phase, placement: Placement, tokenizer: SubwordModel, reward_workers: int) -> Iterator[Objective]:
+    """The objective of a phase; worker processes end with the ``with`` block.
+
+    Args:
+        phase: its settings.
+        placement: device and precision.
+        tokenizer: turns target ids into text.
+        reward_workers: processes that compute rewards; 0: none.
+    """
+    if phase.objective == "likelihood":
+        yield Likelihood(phase, placement)
+        return
+    with RewardScorer(phase.reinforcement.reward, reward_workers) as scorer:
+        yield _BY_REWARD[phase.objective](phase, placement, tokenizer, scorer)

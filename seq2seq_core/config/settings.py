@@ -73,6 +73,10 @@ class Settings(Section):
                 raise ValueError(f"train.dev_sentences: must be at least 1 with {name}.dev_metric {section.dev_metric!r}, got 0")
             if section.r_drop_weight and not self.model.dropout:
                 raise ValueError(f"{name}.r_drop_weight: must be 0 unless model.dropout is above 0, got {section.r_drop_weight:g}")
+            if section.coverage_weight and not self.model.coverage:
+                raise ValueError(
+                    f"{name}.coverage_weight: must be 0 unless model.coverage is true, got {section.coverage_weight:g}"
+                )
             for side in ("source", "target") if section.subword_sampling.sides == "both" else (section.subword_sampling.sides,):
                 self._check_subword_sampling(name, side)
 

@@ -103,6 +103,8 @@ class PhaseSettings(Section):
     """Probability mass spread over the vocabulary (Szegedy 2016, section 7)."""
     r_drop_weight: float = Field(default=0.0, ge=0.0)
     """Weight of the divergence between two passes with dropout (alpha of Liang 2021, equation 4); 0: a single pass."""
+    coverage_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of the penalty on attending to a source position again (lambda of See 2017, equation 13); needs ``model.coverage``."""
     scheduled_sampling: ScheduledSampling = ScheduledSampling()
     """Reading the model's own predictions in training."""
     subword_sampling: SubwordSampling = SubwordSampling()

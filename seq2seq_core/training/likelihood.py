@@ -1,17 +1,28 @@
-"""The objective ``likelihood``: teacher forcing with label smoothing; scheduled sampling and R-Drop where asked for.
+"""The objective ``likelihood``: teacher forcing with label smoothing; scheduled sampling, R-Drop and coverage where asked for.
 
 Shapes: B batch, T target length, V vocabulary.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from seq2seq_core.batching.batch import Batch
 from seq2seq_core.config.train import PhaseSettings
-from seq2seq_core.modeling.seq2seq import Seq2Seq
+from seq2seq_core.modeling.seq2seq import Seq2Seq, TeacherForced
 from seq2seq_core.reproducibility import derive_seed
-from seq2seq_core.training.objective import BatchLoss, Measure, Moment, UpdateSize, likelihood_sums, symmetric_divergence
+from seq2seq_core.training.objective import (
+    BatchLoss,
+    LikelihoodSums,
+    Measure,
+    Moment,
+    UpdateSize,
+    coverage_sum,
+    likelihood_sums,
+    symmetric_divergence,
+)
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.scheduled_sampling import mix_in_predictions, reference_probability
 
@@ -32,7 +43,7 @@ class Likelihood:
         inputs_BT, measures = self._inputs(model, batch, moment)
         if self.settings.r_drop_weight:
             return self._two_passes(model, batch, inputs_BT, size, measures)
-        sums = likelihood_sums(self._logits(model, batch, inputs_BT), batch.target_out_BT, self.settings.label_smoothing)
+        sums = self._sums(self._pass(model, batch, inputs_BT), batch, measures)
         return BatchLoss(sums.objective / size.target_tokens, sums.negative_log_likelihood, measures)
 
     def _two_passes(
@@ -42,9 +53,9 @@ class Likelihood:
 
         (NLL_1 + NLL_2) / 2 + alpha / 2 * (KL(p_1 || p_2) + KL(p_2 || p_1)) / 2
         """
-        logits = [self._logits(model, batch, inputs_BT) for _ in range(2)]
-        first, second = (likelihood_sums(logits_BTV, batch.target_out_BT, self.settings.label_smoothing) for logits_BTV in logits)
-        divergence = symmetric_divergence(logits[0], logits[1], batch.target_out_BT)
+        passes = [self._pass(model, batch, inputs_BT) for _ in range(2)]
+        first, second = (self._sums(one, batch, measures) for one in passes)
+        divergence = symmetric_divergence(passes[0].logits_BTV, passes[1].logits_BTV, batch.target_out_BT)
         objective = 0.5 * (first.objective + second.objective) + 0.5 * self.settings.r_drop_weight * divergence
         measures["dropout_divergence"] = Measure(float(divergence.detach()), batch.num_target_tokens)
         negative_log_likelihood = 0.5 * (first.negative_log_likelihood + second.negative_log_likelihood)
@@ -60,8 +71,18 @@ class Likelihood:
             inputs_BT = mix_in_predictions(model, batch, probability, derive_seed(moment.seed, "predictions"))
         return inputs_BT, {"reference_probability": Measure(probability, 1.0)}
 
-    def _logits(self, model: Seq2Seq, batch: Batch, inputs_BT: Tensor) -> Tensor:
-        """A pass of the model."""
+    def _pass(self, model: Seq2Seq, batch: Batch, inputs_BT: Tensor) -> TeacherForced:
+        """A pass of the model, with the attention where its coverage is penalised."""
         with self.placement.autocast():
-            logits_BTV: Tensor = model(batch.source, inputs_BT)
-        return logits_BTV
+            if self.settings.coverage_weight:
+                return model.teacher_forced(batch.source, inputs_BT)
+            return TeacherForced(model(batch.source, inputs_BT), None)
+
+    def _sums(self, forced: TeacherForced, batch: Batch, measures: dict[str, Measure]) -> LikelihoodSums:
+        """The likelihood of a pass, and with coverage the penalty (See 2017, equation 13)."""
+        sums = likelihood_sums(forced.logits_BTV, batch.target_out_BT, self.settings.label_smoothing)
+        if forced.attention_BTS is None:
+            return sums
+        penalty = coverage_sum(forced.attention_BTS, batch.target_out_BT)
+        measures["coverage_loss"] = Measure(float(penalty.detach()), batch.num_target_tokens)
+        return replace(sums, objective=sums.objective + self.settings.coverage_weight * penalty)

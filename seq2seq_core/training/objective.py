@@ -116,3 +116,18 @@ def symmetric_divergence(first_BTV: Tensor, second_BTV: Tensor, target_out_BT: T
     first_BTV, second_BTV = (torch.log_softmax(logits_BTV.float(), dim=-1) for logits_BTV in (first_BTV, second_BTV))
     both_BT = ((first_BTV.exp() - second_BTV.exp()) * (first_BTV - second_BTV)).sum(dim=-1)
     return 0.5 * torch.where(target_out_BT.ne(PAD_ID), both_BT, 0.0).sum()
+
+
+def coverage_sum(attention_BTS: Tensor, target_out_BT: Tensor) -> Tensor:
+    """The sum over source positions of min(weight, coverage)  (See 2017, equation 12), summed over target tokens: with a gradient.
+
+    The coverage of a position is the sum of its weights at all earlier target positions: what is attended to again counts.
+
+    Args:
+        attention_BTS: weights over the source.
+        target_out_BT: int64; positions with ``PAD_ID`` count for nothing.
+    """
+    attention_BTS = attention_BTS.float()
+    coverage_BTS = attention_BTS.cumsum(dim=1) - attention_BTS
+    repeated_BT = torch.minimum(attention_BTS, coverage_BTS).sum(dim=-1)
+    return torch.where(target_out_BT.ne(PAD_ID), repeated_BT, 0.0).sum()

@@ -63,6 +63,10 @@ def test_a_missing_section_is_named() -> None:
             "train.dev_sentences: must be at least 1 with train.dev_metric 'bleu', got 0",
         ),
         ({"prepare": {"dev_fraction": 0.6, "test_fraction": 0.4}}, "prepare: dev_fraction + test_fraction must be below 1, got 1"),
+        (
+            {"train": {"coverage_weight": 1.0}},
+            "train.coverage_weight: must be 0 unless model.coverage is true, got 1",
+        ),
         ({"model": {"width": 7}}, "model: width must be even, got 7"),
         (
             {"model": {"pointer_generator": True}},

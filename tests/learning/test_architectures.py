@@ -85,4 +85,4 @@ def bar(combination: Combination) -> tuple[int, float]:
 
     Without attention a whole word has to pass through one vector.
     """
-    return (1000, 0.3) if combination[2] == "none" else (500, 0.9)
+    return (600, 0.3) if combination[2] == "none" else (300, 0.8)

@@ -55,7 +55,7 @@ def make_settings(model: dict[str, Any], seed: int, max_steps: int = 100) -> Set
             "tokenize": {"joint": True, "source": {"model": "char"}},
             "model": {"width": 64, "heads": 4, "feedforward_width": 128, "dropout": 0.0} | model,
             "train": {
-                "seed": seed, "max_steps": max_steps, "batch_tokens": 640, "learning_rate": 0.004, "warmup_steps": 50,
+                "seed": seed, "max_steps": max_steps, "batch_tokens": 1300, "learning_rate": 0.005, "warmup_steps": 50,
                 "schedule": "cosine", "label_smoothing": 0.0, "validate_every_steps": max_steps, "patience": 0, "dev_sentences": 0,
             },
             "runtime": {"device": "cpu", "progress": "plain"},

@@ -83,8 +83,16 @@ class AdditiveAttention(Attention):
         return energy_BTS
 
 
-class GeneralAttention(Attention):
-    """score(q, m) = q . W m  (Luong 2015, equation 8).
+class DotAttention(Attention):
+    """score(q, m) = q . m  (Luong 2015, equation 8)."""
+
+    def scores(self, query_BTD: Tensor, keys_BSE: Tensor, coverage_BS: Tensor | None) -> Tensor:
+        """See :class:`Attention`."""
+        return torch.bmm(query_BTD, keys_BSE.transpose(1, 2))
+
+
+class GeneralAttention(DotAttention):
+    """score(q, m) = q . W m  (Luong 2015, equation 8): the dot product with projected keys.
 
     Args:
         width: D of queries and memory.
@@ -98,18 +106,6 @@ class GeneralAttention(Attention):
         """See :class:`Attention`; W m."""
         projected: Tensor = self.key_projection(memory_BSD)
         return projected
-
-    def scores(self, query_BTD: Tensor, keys_BSE: Tensor, coverage_BS: Tensor | None) -> Tensor:
-        """See :class:`Attention`."""
-        return torch.bmm(query_BTD, keys_BSE.transpose(1, 2))
-
-
-class DotAttention(Attention):
-    """score(q, m) = q . m  (Luong 2015, equation 8)."""
-
-    def scores(self, query_BTD: Tensor, keys_BSE: Tensor, coverage_BS: Tensor | None) -> Tensor:
-        """See :class:`Attention`."""
-        return torch.bmm(query_BTD, keys_BSE.transpose(1, 2))
 
 
 class RecurrentMultiHeadAttention(Attention):

@@ -1,4 +1,4 @@
-"""chrF between two texts, fast enough for all pairs of a source's samples.
+"""chrF between two texts, fast enough for all pairs of a source's samples and for the reward of each.
 
 It is sacreBLEU's sentence-level chrF (a test holds that), which takes ten times as long because it counts both texts anew for
 each pair; and the served model need not bring sacreBLEU.

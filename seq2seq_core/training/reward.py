@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import Self
 
 from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
 
 from seq2seq_core.config.train import RewardMetric
+from seq2seq_core.decoding.chrf import chrf
 from seq2seq_core.evaluation.metrics import character_error_rate, word_error_rate
 
 FEWEST_FOR_WORKERS = 32
@@ -39,7 +39,7 @@ def sentence_reward(metric: RewardMetric, hypothesis: str, reference: str) -> fl
     """
     match metric:
         case "chrf":
-            return float(_chrf().sentence_score(hypothesis, [reference]).score) / 100.0
+            return chrf(hypothesis, reference) / 100.0
         case "bleu":
             return float(_bleu().sentence_score(hypothesis, [reference]).score) / 100.0
         case "exact_match":
@@ -112,11 +112,6 @@ def _begin_worker() -> None:
         os._exit(0)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-
-
-@cache
-def _chrf() -> CHRF:
-    return CHRF()
 
 
 @cache

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SPLITS = ("train", "dev", "test")
+MONOLINGUAL = "monolingual"
+"""What names of monolingual files begin with; the language follows."""
 PARAMS_FILE = "params.yaml"
 
 
@@ -42,6 +44,14 @@ class Paths:
     def prepared_split(self, split: str) -> Path:
         """The prepared pairs of one split."""
         return self.prepared / f"{split}.jsonl"
+
+    def prepared_sentences(self, language: str) -> Path:
+        """The prepared monolingual sentences of one language; an object a sentence: ``text``."""
+        return self.prepared / f"{MONOLINGUAL}.{language}.jsonl"
+
+    def prepared_languages(self) -> list[str]:
+        """The languages that there are prepared monolingual sentences of, in order of names."""
+        return sorted(path.name.split(".")[1] for path in self.prepared.glob(f"{MONOLINGUAL}.*.jsonl"))
 
     @property
     def prepare_report(self) -> Path:

@@ -34,7 +34,7 @@ class TokenizedDataset:
     """The pairs of one split.
 
     Attributes:
-        split: ``train``, ``dev`` or ``test``.
+        split: ``train``, ``dev`` or ``test``, or ``monolingual.en`` and such for sentences that are source and target alike.
         source_lengths: ids (eos included) or frames of each source; int64.
         target_lengths: ids of each target, eos included; int64.
     """
@@ -64,6 +64,21 @@ class TokenizedDataset:
                 "`s2s tokenize` (or `dvc repro tokenize`) makes them anew"
             )
         return cls(split, source, target)
+
+    @classmethod
+    def open_sentences(cls, folder: Path, split: str) -> TokenizedDataset:
+        """The tokenised sentences of a language, each as source and target alike.
+
+        Args:
+            folder: what ``s2s tokenize`` wrote.
+            split: ``monolingual.en`` and such.
+
+        Raises:
+            MissingInput: a file is not there.
+            UserError: a file is cut short.
+        """
+        text = _open_side(folder, split, "text")
+        return cls(split, text, text)
 
     def __len__(self) -> int:
         return len(self.source_lengths)

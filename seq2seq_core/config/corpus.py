@@ -48,13 +48,27 @@ CorpusFormat = Literal["auto", "tsv", "csv", "jsonl", "parquet", "text"]
 class CorpusFiles(Section):
     """The files of each split. An empty ``dev`` or ``test`` is carved out of ``train`` by a hash of the source."""
 
-    train: list[FileEntry] = Field(min_length=1)
+    train: list[FileEntry]
     """Files with the training pairs (or with all pairs, where dev and test are carved out). An item is a name,
-    ``[source_file, target_file]``, or ``{file: ..., columns: {source_language: es}}``, which gives each row those columns too."""
+    ``[source_file, target_file]``, or ``{file: ..., columns: {source_language: es}}``, which gives each row those columns too. May
+    be empty beside ``monolingual``."""
     dev: list[FileEntry] = []
     """Files with the development pairs; empty: ``prepare.dev_fraction`` of train."""
     test: list[FileEntry] = []
     """Files with the test pairs; empty: ``prepare.test_fraction`` of train."""
+
+
+class MonolingualFile(Section):
+    """A file with sentences of one language, inside the corpus folder."""
+
+    file: str
+    """Its name. The lines of a text file are sentences; of a ``.tsv`` or ``.jsonl`` file one column holds them. ``.gz`` is
+    unpacked."""
+    language: str = Field(pattern=r"^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$")
+    """Name of the language, as the columns ``source_language`` and ``target_language`` of pairs have it."""
+    column: str | Annotated[int, Field(ge=1)] | None = None
+    """Of a TSV file, the name of the column in its first line, or the column's number from 1 where no line names columns; of a JSON
+    lines file, the key."""
 
 
 class CorpusSection(Section):
@@ -75,6 +89,12 @@ class CorpusSection(Section):
     """Name of the column that holds the source."""
     target_column: str = "target"
     """Name of the column that holds the target."""
+    both_directions: bool = False
+    """Whether each pair of train also enters with its sides, and its columns ``source_language`` and ``target_language``,
+    exchanged, so that one model learns both directions; dev and test stay as they are."""
+    monolingual: list[MonolingualFile] = []
+    """Sentences without translations, for phases by ``denoising`` and ``back_translation``; they need ``tokenize.joint`` and
+    ``target_language`` among ``tokenize.source_tags``."""
 
     @field_validator("files")
     @classmethod
@@ -84,6 +104,22 @@ class CorpusSection(Section):
                 if PurePath(name).is_absolute() or ".." in PurePath(name).parts or not name:
                     raise ValueError(f"must be names inside the corpus folder (corpus.path), got {name!r}")
         return files
+
+    @field_validator("monolingual")
+    @classmethod
+    def _monolingual_files_are_inside_the_folder(cls, monolingual: list[MonolingualFile]) -> list[MonolingualFile]:
+        for name in (item.file for item in monolingual):
+            if PurePath(name).is_absolute() or ".." in PurePath(name).parts or not name:
+                raise ValueError(f"must be names inside the corpus folder (corpus.path), got {name!r}")
+        return monolingual
+
+    @model_validator(mode="after")
+    def _there_is_something_to_learn_from(self) -> Self:
+        if not self.files.train and not self.monolingual:
+            raise ValueError("files.train must be a list of at least 1 item(s) unless monolingual has files, got []")
+        if not self.files.train and not (self.files.dev and self.files.test):
+            raise ValueError("files.dev and files.test must have files where files.train has none to carve them out of")
+        return self
 
     @model_validator(mode="after")
     def _constants_are_other_columns(self) -> Self:

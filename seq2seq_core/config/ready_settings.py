@@ -70,6 +70,7 @@ def _check_files(settings: Settings, paths: Paths) -> None:
     folder = paths.root / settings.corpus.path
     files = settings.corpus.files
     names = [name for entry in (*files.train, *files.dev, *files.test) for name in names_of(entry)]
+    names += [item.file for item in settings.corpus.monolingual]
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; name the corpus with --corpus FOLDER")
     missing = [name for name in names if not (folder / name).exists()]

@@ -57,12 +57,42 @@ class Settings(Section):
             raise ValueError("model.tie_embeddings: must be 'none' or 'target' unless tokenize.joint is true, got 'all'")
         if self.model.pointer_generator and not self.tokenize.joint:
             raise ValueError("model.pointer_generator: must be false unless tokenize.joint is true, got true")
+        self._check_monolingual()
         self._check_train()
         if self.register_.metric not in self.evaluate.metrics:
             raise ValueError(
                 f"evaluate.metrics: must contain register.metric {self.register_.metric!r}, got {self.evaluate.metrics}"
             )
         return self
+
+    def _check_monolingual(self) -> None:
+        """Refuses monolingual corpora that a single model could not tell apart, and phases that have nothing to learn from."""
+        corpus, tokenize = self.corpus, self.tokenize
+        languages = {item.language for item in corpus.monolingual}
+        if languages and not tokenize.joint:
+            raise ValueError("tokenize.joint: must be true with corpus.monolingual, got false")
+        if languages and not {"target_language"} <= set(tokenize.source_tags) <= {"source_language", "target_language"}:
+            raise ValueError(
+                "tokenize.source_tags: must be target_language, alone or with source_language, with corpus.monolingual, "
+                f"got {tokenize.source_tags}"
+            )
+        if languages and tokenize.target_tags:
+            raise ValueError(f"tokenize.target_tags: must be empty with corpus.monolingual, got {tokenize.target_tags}")
+        for language in languages:
+            if tokenize.tag_separator in language:
+                raise ValueError(
+                    f"tokenize.tag_separator: must not be part of a language of corpus.monolingual, got {tokenize.tag_separator!r}"
+                )
+        names = [f"train.phases.{number}" for number in range(len(self.train.phases))] or ["train"]
+        for name, phase in zip(names, self.train.all_phases(), strict=True):
+            if phase.reads_pairs and not corpus.files.train:
+                raise ValueError(f"{name}: must not learn from pairs (objective {phase.objective!r}) without corpus.files.train")
+            needed = {"denoising": 1, "back_translation": 2}.get(phase.objective, 0)
+            if len(languages) < needed:
+                raise ValueError(
+                    f"corpus.monolingual: must have sentences of {needed} language(s) or more with {name}.objective "
+                    f"{phase.objective!r}, got {len(languages)}"
+                )
 
     def _check_train(self) -> None:
         """Refuses what the phases of training ask of other settings in vain."""

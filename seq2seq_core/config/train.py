@@ -12,8 +12,12 @@ from seq2seq_core.config.section import Section
 DevMetric = Literal["loss", "exact_match", "bleu", "chrf", "cer", "wer"]
 """What a checkpoint is chosen by: dev loss, or a score of greedily decoded dev sources."""
 
-Objective = Literal["likelihood", "minimum_risk", "self_critical"]
-"""What a phase makes larger: the probability of the references, or the reward of what the model itself says."""
+Objective = Literal["likelihood", "minimum_risk", "self_critical", "denoising", "back_translation"]
+"""What a phase makes larger: the probability of the references; the reward of what the model itself says; or the probability of
+monolingual sentences, given a noisy version or the model's own translation of them."""
+
+MONOLINGUAL_OBJECTIVES = ("denoising", "back_translation")
+"""Those that learn from the corpora of ``corpus.monolingual``."""
 
 RewardMetric = Literal["chrf", "bleu", "exact_match", "cer", "wer"]
 """A metric of single sentences that a reward is made of."""
@@ -76,6 +80,67 @@ class Reinforcement(Section):
     """Weight of the negative log-likelihood a token, which is added to the loss a sentence; 0: rewards alone."""
 
 
+class SpanInfilling(Section):
+    """Spans of words hidden behind one symbol each (Lewis 2020, section 2.2, "text infilling")."""
+
+    mask_probability: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of a sentence's words inside the spans; 0: none."""
+    mean_length: float = Field(default=3.0, ge=0.5)
+    """Mean of the spans' lengths before they are cut to fit, in words (lambda of the Poisson distribution)."""
+
+
+class Noise(Section):
+    """How sentences are corrupted for ``denoising``, in this order; words are those of the text, whatever pieces they have."""
+
+    shuffle_distance: int = Field(default=3, ge=0)
+    """No word moves by more places than this (k of Lample 2018, section 2.3); 0: none moves."""
+    drop_probability: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Of leaving out a word (Lample 2018, section 2.3); one word always stays."""
+    blank_probability: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Of replacing a word that is left by a symbol that stands for any (Xie 2017)."""
+    span_infilling: SpanInfilling = SpanInfilling()
+    """Hiding whole spans."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether sentences stay as they are."""
+        return not (
+            self.shuffle_distance or self.drop_probability or self.blank_probability or self.span_infilling.mask_probability
+        )
+
+
+class BackTranslation(Section):
+    """How the model translates monolingual sentences in phases by ``back_translation`` (Sennrich 2016, Lample 2018)."""
+
+    decoding: Literal["greedy", "sampling"] = "greedy"
+    """Whether the likeliest symbol is taken each time or one is drawn (Edunov 2018)."""
+    temperature: float = Field(default=1.0, gt=0.0)
+    """Of ``sampling``; above 1 more even."""
+    max_length_ratio: float = Field(default=1.5, ge=1.0)
+    """A translation is ended after this many times the tokens of its sentence (end mark included)."""
+    round_trip_sentences: int = Field(default=100, ge=0)
+    """First sentences of each monolingual corpus that are kept out of such a phase, and at each validation translated into another
+    language and back; how much of them comes back is in the curves (``round_trip_chrf_*``). 0: none."""
+
+
+class Mixture(Section):
+    """What an update of the objectives ``denoising`` and ``back_translation`` is made of: a batch of each part with a weight.
+
+    The loss of a part is the mean over its own target tokens in the update, so that a weight means the same whatever the sizes.
+    """
+
+    likelihood_weight: float = Field(default=0.0, ge=0.0)
+    """Of the parallel pairs; 0: they are not read."""
+    denoising_weight: float = Field(default=1.0, ge=0.0)
+    """Of the monolingual sentences given their noisy versions; 0: left out, possible with ``back_translation`` only."""
+    denoising_decay_steps: int = Field(default=0, ge=0)
+    """Updates of the phase over which ``denoising_weight`` changes linearly to ``denoising_final_weight``; 0: it stays."""
+    denoising_final_weight: float = Field(default=0.1, gt=0.0)
+    """The weight after ``denoising_decay_steps``."""
+    back_translation_weight: float = Field(default=1.0, gt=0.0)
+    """``back_translation``: of the monolingual sentences given the model's translations of them."""
+
+
 class PhaseSettings(Section):
     """How the model is fitted in one phase."""
 
@@ -110,7 +175,13 @@ class PhaseSettings(Section):
     subword_sampling: SubwordSampling = SubwordSampling()
     """Reading other segmentations in training."""
     reinforcement: Reinforcement = Reinforcement()
-    """Rewards; without effect in phases by ``likelihood``."""
+    """Rewards; without effect in phases by other objectives than ``minimum_risk`` and ``self_critical``."""
+    noise: Noise = Noise()
+    """Corruption of monolingual sentences; read by ``denoising`` and ``back_translation``."""
+    back_translation: BackTranslation = BackTranslation()
+    """Translations of monolingual sentences; read by ``back_translation``."""
+    mixture: Mixture = Mixture()
+    """Parts of an update; read by ``denoising`` and ``back_translation``."""
     validate_every_steps: int = Field(default=500, ge=1)
     """Updates between two validations; a checkpoint is written at each."""
     dev_metric: DevMetric = "loss"
@@ -135,8 +206,27 @@ class Phase(PhaseSettings):
     """
 
     objective: Objective
-    """What is made larger: the ``likelihood`` of the references, or the reward of samples, by minimum risk training (Shen 2016) or
-    self-critical sequence training (Rennie 2017)."""
+    """What is made larger: the ``likelihood`` of the references; the reward of samples, by minimum risk training (Shen 2016) or
+    self-critical sequence training (Rennie 2017); the likelihood of monolingual sentences, by ``denoising`` alone or with
+    ``back_translation`` (Lample 2018)."""
+
+    @property
+    def reads_pairs(self) -> bool:
+        """Whether the phase learns from parallel pairs."""
+        return self.objective not in MONOLINGUAL_OBJECTIVES or self.mixture.likelihood_weight > 0
+
+    @property
+    def reads_noise(self) -> bool:
+        """Whether the phase learns from noisy sentences."""
+        return self.objective in MONOLINGUAL_OBJECTIVES and self.mixture.denoising_weight > 0
+
+    @model_validator(mode="after")
+    def _denoising_has_noise(self) -> Self:
+        if self.objective == "denoising" and not self.mixture.denoising_weight:
+            raise ValueError("mixture.denoising_weight must be above 0 with objective 'denoising', got 0")
+        if self.reads_noise and self.noise.is_silent:
+            raise ValueError("noise must have a distance or probability above 0 where sentences are denoised, got none")
+        return self
 
     @model_validator(mode="after")
     def _risk_compares_samples(self) -> Self:
@@ -181,9 +271,14 @@ class TrainSection(PhaseSettings):
 
     @field_validator("phases")
     @classmethod
-    def _rewards_need_a_model_that_says_something(cls, phases: list[Phase]) -> list[Phase]:
-        if phases and phases[0].objective != "likelihood":
-            raise ValueError(f"must begin with a phase by 'likelihood', got {phases[0].objective!r} first")
+    def _begins_with_what_a_fresh_model_can_learn(cls, phases: list[Phase]) -> list[Phase]:
+        if phases and phases[0].objective in ("minimum_risk", "self_critical"):
+            raise ValueError(f"must begin with a phase by 'likelihood' or 'denoising', got {phases[0].objective!r} first")
+        if phases and phases[0].objective == "back_translation" and not (phases[0].reads_noise or phases[0].reads_pairs):
+            raise ValueError(
+                "must begin with a phase by 'likelihood' or 'denoising', got 'back_translation' first, with neither "
+                "mixture.denoising_weight nor mixture.likelihood_weight"
+            )
         return phases
 
     def all_phases(self) -> list[Phase]:

@@ -48,6 +48,8 @@ class ValidateSection(Section):
     """Fewest rows of the training files."""
     min_evaluation_rows: CountContract = CountContract(limit=1)
     """Fewest rows of each dev or test file that is given."""
+    min_monolingual_rows: CountContract = CountContract(limit=1)
+    """Fewest rows of the files of each language in ``corpus.monolingual``."""
     empty: FractionContract = FractionContract(limit=0.0, severity="error")
     """Rows whose source or target is empty or white space."""
     max_characters: CountContract = CountContract(limit=5000, severity="warning")
@@ -66,5 +68,8 @@ class ValidateSection(Section):
     """Test rows whose source, in NFC and with single spaces, also stands in train (``prepare.leakage`` drops those from train)."""
     dev_leakage: FractionContract = FractionContract(limit=0.0)
     """The same for dev rows."""
+    monolingual_leakage: FractionContract = FractionContract(limit=0.0)
+    """Rows of monolingual files that are, in NFC and with single spaces, a source or target of a dev or test file
+    (``prepare.leakage`` drops those)."""
     examples: int = Field(default=5, ge=1, le=100)
     """How many offending lines a report names for each contract."""

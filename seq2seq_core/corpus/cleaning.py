@@ -44,6 +44,15 @@ def cleaning_rules(section: PrepareSection) -> dict[str, Rule]:
     return rules
 
 
+def text_rules(section: PrepareSection) -> dict[str, Rule]:
+    """The rules that hold for a text alone, given as both sides of a pair: not those that compare a pair's sides.
+
+    Args:
+        section: thresholds and switches.
+    """
+    return {name: rule for name, rule in cleaning_rules(section).items() if name not in ("drop_copies", "max_length_ratio")}
+
+
 def _has_control_character(source: str, target: str) -> bool:
     return bool(CONTROL_CHARACTER.search(source) or CONTROL_CHARACTER.search(target))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from seq2seq_core.artifacts import MONOLINGUAL
 from seq2seq_core.config.validate import FractionContract, Severity, ValidateSection
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.normalization import digest, normalize_exactly
@@ -19,7 +20,7 @@ class Contract:
         name: its field in the section ``validate``.
         split: the split that it holds for.
         severity: ``error`` or ``warning``.
-        limit: fewest rows of the split (``min_rows``, ``min_evaluation_rows``), else the largest share of rows that may break it.
+        limit: fewest rows of the split (``min_rows`` and such), else the largest share of rows that may break it.
         statement: what is counted and what is accepted, for people.
     """
 
@@ -32,7 +33,7 @@ class Contract:
     @property
     def bounds_row_count(self) -> bool:
         """Whether the limit is a number of rows, not a share of them."""
-        return self.name in ("min_rows", "min_evaluation_rows")
+        return self.name in ("min_rows", "min_evaluation_rows", "min_monolingual_rows")
 
 
 def contracts_of(section: ValidateSection, split: str) -> list[Contract]:
@@ -40,8 +41,10 @@ def contracts_of(section: ValidateSection, split: str) -> list[Contract]:
 
     Args:
         section: bounds and severities.
-        split: ``train``, or ``dev`` or ``test`` where files are given for them.
+        split: ``train``, or ``dev`` or ``test`` where files are given for them, or ``monolingual.en`` and such.
     """
+    if is_monolingual(split):
+        return _contracts_of_sentences(section, split)
     row_count_name = "min_rows" if split == "train" else "min_evaluation_rows"
     row_count = section.min_rows if split == "train" else section.min_evaluation_rows
     size, ratio = section.max_characters, section.length_ratio
@@ -69,6 +72,27 @@ def contracts_of(section: ValidateSection, split: str) -> list[Contract]:
         leakage: FractionContract = getattr(section, f"{split}_leakage")
         contracts.append(_share(f"{split}_leakage", split, leakage, "rows whose source also stands in train"))
     return [contract for contract in contracts if contract.severity != "off"]
+
+
+def _contracts_of_sentences(section: ValidateSection, split: str) -> list[Contract]:
+    """The contracts of monolingual sentences, those that a text can break by itself, without those that are off."""
+    rows, size = section.min_monolingual_rows, section.max_characters
+    longest = FractionContract(limit=0.0, severity=size.severity)
+    contracts = [
+        Contract("min_monolingual_rows", split, rows.severity, rows.limit, f"rows: at least {rows.limit}"),
+        _share("empty", split, section.empty, "empty rows"),
+        _share("max_characters", split, longest, f"rows with more than {size.limit} characters"),
+        _share("duplicate_pairs", split, section.duplicate_pairs, "rows that repeat an earlier one"),
+        _share("control_characters", split, section.control_characters, "rows with control characters or U+FFFD"),
+        _share("mojibake", split, section.mojibake, "rows with mojibake (UTF-8 read as Latin-1 or cp1252)"),
+        _share("monolingual_leakage", split, section.monolingual_leakage, "rows that are a source or target of dev or test"),
+    ]
+    return [contract for contract in contracts if contract.severity != "off"]
+
+
+def is_monolingual(split: str) -> bool:
+    """Whether a split is the monolingual sentences of a language: rows whose two sides are one text."""
+    return split.startswith(f"{MONOLINGUAL}.")
 
 
 def _share(name: str, split: str, bound: FractionContract, counted: str) -> Contract:
@@ -117,23 +141,25 @@ class RowInspector:
     Args:
         section: bounds and severities.
         split: the split whose rows are inspected.
-        train_sources: where each source of train stands; leakage is looked for only with it.
+        guarded: where each text stands that must not be a source here: those of train for dev and test; for monolingual
+            sentences both sides of dev and test. Leakage is looked for only with it.
 
     Attributes:
         found: what was found so far.
         sources: where each source stands so far.
     """
 
-    def __init__(self, section: ValidateSection, split: str, train_sources: SeenLines | None = None) -> None:
+    def __init__(self, section: ValidateSection, split: str, guarded: SeenLines | None = None) -> None:
         self.section, self.split = section, split
         self.contracts = [contract.name for contract in contracts_of(section, split) if not contract.bounds_row_count]
-        self.train_sources = train_sources
+        self.guarded = guarded
         self.sources, self._pairs = SeenLines(), SeenLines()
         self._targets: dict[int, int] = {}
         self._source_key = 0
         self.found = SplitBreaches(breaches={name: {} for name in self.contracts})
+        prefix = f"{split.partition('.')[0]}_"
         self._checks: list[tuple[str, Callable[[Row], str | None]]] = [
-            (name, getattr(self, f"_check_{name.removeprefix(f'{split}_')}")) for name in self.contracts
+            (name, getattr(self, f"_check_{name.removeprefix(prefix)}")) for name in self.contracts
         ]
 
     def inspect(self, row: Row) -> None:
@@ -153,6 +179,8 @@ class RowInspector:
         breaches[self.found.rows] = f"{place}: {what}" if len(breaches) < self.section.examples else place
 
     def _check_empty(self, row: Row) -> str | None:
+        if is_monolingual(self.split):
+            return None if row.source.strip() else "empty"
         has_source, has_target = bool(row.source.strip()), bool(row.target.strip())
         if has_source and has_target:
             return None
@@ -161,7 +189,7 @@ class RowInspector:
         return f"empty source, target {quote(row.target)}" if has_target else "empty source and target"
 
     def _check_max_characters(self, row: Row) -> str | None:
-        for side, text in _sides(row):
+        for side, text in self._sides(row):
             if len(text) > self.section.max_characters.limit:
                 return f"{side} of {len(text)} characters: {quote(text)}"
         return None
@@ -178,7 +206,7 @@ class RowInspector:
         if earlier is None:
             self._pairs.add(key, row)
             return None
-        return f"repeats {earlier}: {_quote_pair(row)}"
+        return f"repeats {earlier}: {quote(row.source) if is_monolingual(self.split) else _quote_pair(row)}"
 
     def _check_conflicting_targets(self, row: Row) -> str | None:
         target_key = digest(normalize_exactly(row.target))
@@ -187,27 +215,30 @@ class RowInspector:
         return f"another target at {self.sources.find(self._source_key)}: {_quote_pair(row)}"
 
     def _check_control_characters(self, row: Row) -> str | None:
-        for side, text in _sides(row):
+        for side, text in self._sides(row):
             found = CONTROL_CHARACTER.search(text)
             if found:
                 return f"U+{ord(found[0]):04X} in the {side}: {quote(text, found.start())}"
         return None
 
     def _check_mojibake(self, row: Row) -> str | None:
-        for side, text in _sides(row):
+        for side, text in self._sides(row):
             position = find_mojibake(text)
             if position >= 0:
                 return f"in the {side}: {quote(text, position)}"
         return None
 
     def _check_leakage(self, row: Row) -> str | None:
-        place = self.train_sources.find(self._source_key) if self.train_sources is not None else None
+        place = self.guarded.find(self._source_key) if self.guarded is not None else None
         return None if place is None else f"also {place}: {quote(row.source)}"
 
-
-def _sides(row: Row) -> Iterator[tuple[str, str]]:
-    yield "source", row.source
-    yield "target", row.target
+    def _sides(self, row: Row) -> Iterator[tuple[str, str]]:
+        """The texts of a row, with what they are."""
+        if is_monolingual(self.split):
+            yield "text", row.source
+            return
+        yield "source", row.source
+        yield "target", row.target
 
 
 def _quote_pair(row: Row) -> str:

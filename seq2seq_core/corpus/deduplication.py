@@ -33,7 +33,7 @@ class Deduplicator:
 
 
 class LeakageFilter:
-    """Tells which train pairs would let the model see sources of dev or test.
+    """Tells which texts of train would let the model see those of dev or test: sources of pairs, or monolingual sentences.
 
     Args:
         policy: ``keep`` (none does), ``exact`` (equal sources) or ``near`` (sources that differ in case, punctuation or spaces).
@@ -44,12 +44,12 @@ class LeakageFilter:
         self._protected: set[int] = set()
 
     def protect(self, source: str) -> None:
-        """Notes a source of dev or test."""
+        """Notes a text of dev or test."""
         if self.policy != "keep":
             self._protected.add(self._key(source))
 
     def leaks(self, source: str) -> bool:
-        """Whether a source of train is one of those noted."""
+        """Whether a text of train is one of those noted."""
         return bool(self._protected) and self._key(source) in self._protected
 
     def _key(self, source: str) -> int:

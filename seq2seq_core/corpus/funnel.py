@@ -45,12 +45,13 @@ class LengthProfile:
 class Funnel:
     """The rows of one split on their way through ``prepare``.
 
-    ``rows_in`` is always ``rows_out`` and the dropped and the carved ones together.
+    ``rows_in`` is always ``rows_out`` without the exchanged ones, and the dropped and the carved ones, together.
 
     Attributes:
         rows_in: rows of the split's files, or pairs carved out of train for it.
         dropped: pairs dropped, by rule.
         carved: pairs that became dev or test (train only).
+        exchanged: pairs that were written once more with their sides exchanged (train only).
         rows_out: pairs written.
         source_characters: lengths of the sources written.
         target_characters: lengths of the targets written.
@@ -59,6 +60,7 @@ class Funnel:
     rows_in: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     carved: dict[str, int] = field(default_factory=dict)
+    exchanged: int = 0
     rows_out: int = 0
     source_characters: LengthProfile = field(default_factory=LengthProfile)
     target_characters: LengthProfile = field(default_factory=LengthProfile)
@@ -75,10 +77,22 @@ class Funnel:
             "rows_in": self.rows_in,
             "dropped": self.dropped,
             "carved": self.carved,
+            **({"exchanged": self.exchanged} if self.exchanged else {}),
             "rows_out": self.rows_out,
-            "source_characters": self.source_characters.summarize(),
-            "target_characters": self.target_characters.summarize(),
+            **{f"{name}_characters": profile.summarize() for name, profile in self.profiles().items()},
         }
+
+    def profiles(self) -> dict[str, LengthProfile]:
+        """The lengths of what was written, by what it is."""
+        return {"source": self.source_characters, "target": self.target_characters}
+
+
+class SentenceFunnel(Funnel):
+    """The monolingual sentences of one language on their way through ``prepare``: rows whose two sides are one text."""
+
+    def profiles(self) -> dict[str, LengthProfile]:
+        """See :class:`Funnel`."""
+        return {"text": self.source_characters}
 
 
 def format_funnels(funnels: Mapping[str, Funnel]) -> str:
@@ -92,6 +106,10 @@ def format_funnels(funnels: Mapping[str, Funnel]) -> str:
     rows = [["", *funnels], ["rows in", *(str(funnel.rows_in) for funnel in funnels.values())]]
     rows += [[f"dropped by {rule}", *(_negative(funnel.dropped.get(rule)) for funnel in funnels.values())] for rule in rules]
     rows += [[f"carved out as {split}", *(_negative(funnel.carved.get(split)) for funnel in funnels.values())] for split in targets]
+    if any(funnel.exchanged for funnel in funnels.values()):
+        rows += [
+            ["also with sides exchanged", *(f"+{funnel.exchanged}" if funnel.exchanged else "" for funnel in funnels.values())]
+        ]
     rows += [["rows out", *(str(funnel.rows_out) for funnel in funnels.values())]]
     return _format_table(rows)
 
@@ -104,7 +122,7 @@ def format_lengths(funnels: Mapping[str, Funnel]) -> str:
     """
     rows = [["characters", "mean", *QUANTILES, "max"]]
     for split, funnel in funnels.items():
-        for side, profile in (("source", funnel.source_characters), ("target", funnel.target_characters)):
+        for side, profile in funnel.profiles().items():
             rows.append([f"{split} {side}", *(f"{value:g}" for value in profile.summarize().values())])
     return _format_table(rows)
 

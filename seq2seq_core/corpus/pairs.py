@@ -10,6 +10,12 @@ from seq2seq_core.errors import CorpusError, MissingInput
 
 SOURCE = "source"
 TARGET = "target"
+SOURCE_LANGUAGE = "source_language"
+"""The column with the language of the source, where pairs of several directions are told apart."""
+TARGET_LANGUAGE = "target_language"
+"""The column with the language of the target."""
+TEXT = "text"
+"""The text of a monolingual sentence."""
 
 
 def iterate_pairs(path: Path) -> Iterator[dict[str, str]]:
@@ -47,6 +53,45 @@ def _parse_pair(data: bytes, path: Path, line: int) -> dict[str, str]:
     ):
         raise CorpusError(expected, path, line)
     return pair
+
+
+def iterate_sentences(path: Path) -> Iterator[str]:
+    """The texts of a prepared file of monolingual sentences, in order, one at a time.
+
+    Args:
+        path: a file that ``s2s prepare`` wrote, such as ``data/prepared/monolingual.en.jsonl``.
+
+    Raises:
+        CorpusError: a line is not a JSON object with a text.
+    """
+    with path.open("rb") as file:
+        for line, data in enumerate(file, start=1):
+            try:
+                text = json.loads(data)[TEXT]
+            except (ValueError, KeyError, TypeError):
+                text = None
+            if not isinstance(text, str):
+                raise CorpusError('expected a JSON object with a "text", as `s2s prepare` writes it', path, line)
+            yield text
+
+
+def format_sentence(text: str) -> str:
+    """One line of a prepared file of monolingual sentences, its line end included."""
+    return json.dumps({TEXT: text}, ensure_ascii=False) + "\n"
+
+
+def exchange_sides(pair: Mapping[str, str]) -> dict[str, str]:
+    """The pair with source and target, and the languages of both, exchanged.
+
+    Args:
+        pair: with the columns ``source_language`` and ``target_language``.
+
+    Raises:
+        KeyError: it lacks one of them.
+    """
+    exchanged = {SOURCE: pair[TARGET], TARGET: pair[SOURCE]}
+    languages = {SOURCE_LANGUAGE: pair[TARGET_LANGUAGE], TARGET_LANGUAGE: pair[SOURCE_LANGUAGE]}
+    return {**pair, **exchanged, **languages}
 
 
 def format_pair(pair: Mapping[str, str]) -> str:

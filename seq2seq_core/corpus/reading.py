@@ -61,9 +61,7 @@ class SplitReader:
 
     def __init__(self, corpus: CorpusSection, root: Path, split: str) -> None:
         self.corpus, self.split = corpus, split
-        names: list[FileEntry] = getattr(corpus.files, split)
-        folder = find_folder(corpus, root)
-        self.entries = [_find_entry(corpus, folder, split, name) for name in names]
+        self.entries = self._find_entries(find_folder(corpus, root))
         self.total_bytes = sum(file.path.stat().st_size for entry in self.entries for file in entry.files)
         self.bytes_read = 0
 
@@ -103,6 +101,11 @@ class SplitReader:
                 self.bytes_read = done + sum(raw.tell() for raw in raws)
                 yield row
 
+    def _find_entries(self, folder: Path) -> list[CorpusEntry]:
+        """The files that the settings name, in the corpus folder."""
+        names: list[FileEntry] = getattr(self.corpus.files, self.split)
+        return [_find_entry(self.corpus, folder, self.split, name) for name in names]
+
     def _stream_rows(self, entry: CorpusEntry, streams: list[io.BufferedReader]) -> Iterator[Row]:
         if entry.format == "text":
             return read_aligned(entry.files, streams)
@@ -138,18 +141,29 @@ def find_folder(corpus: CorpusSection, root: Path) -> Path:
 
 
 def _find_entry(corpus: CorpusSection, folder: Path, split: str, entry: FileEntry) -> CorpusEntry:
-    files = tuple(_find_file(corpus, folder, split, name) for name in names_of(entry))
+    files = tuple(find_file(corpus, folder, f"corpus.files.{split}", name) for name in names_of(entry))
     return CorpusEntry(files, _find_format(corpus, split, files), constants_of(entry))
 
 
-def _find_file(corpus: CorpusSection, folder: Path, split: str, name: str) -> CorpusFile:
+def find_file(corpus: CorpusSection, folder: Path, setting: str, name: str) -> CorpusFile:
+    """A file of a corpus.
+
+    Args:
+        corpus: names the folder in errors.
+        folder: the corpus folder.
+        setting: where the settings name the file.
+        name: inside the folder.
+
+    Raises:
+        CorpusError: there is no such file.
+    """
     path = folder / name
     shown = str(Path(corpus.path) / name)
     if not path.is_file():
         present = sorted(other.name for other in folder.iterdir() if other.is_file() and not other.name.startswith("."))
         listed = f"holds {', '.join(present[:20])}{' …' if len(present) > 20 else ''}" if present else "holds no file"
         raise CorpusError(
-            f"no such file (corpus.files.{split}); the folder {listed}; `s2s sample-corpus` makes the bundled sample, "
+            f"no such file ({setting}); the folder {listed}; `s2s sample-corpus` makes the bundled sample, "
             "`dvc pull` fetches a corpus that DVC tracks",
             shown,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,19 @@ from seq2seq_core.artifacts import SPLITS, Paths
 from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
-from seq2seq_core.corpus.cleaning import cleaning_rules, normalize_text
+from seq2seq_core.corpus.cleaning import Rule, cleaning_rules, normalize_text, text_rules
 from seq2seq_core.corpus.deduplication import Deduplicator, LeakageFilter
-from seq2seq_core.corpus.funnel import Funnel, format_funnels, format_lengths
-from seq2seq_core.corpus.pairs import SOURCE, TARGET, format_pair
+from seq2seq_core.corpus.funnel import Funnel, SentenceFunnel, format_funnels, format_lengths
+from seq2seq_core.corpus.monolingual import MonolingualReader, open_monolingual
+from seq2seq_core.corpus.pairs import (
+    SOURCE,
+    SOURCE_LANGUAGE,
+    TARGET,
+    TARGET_LANGUAGE,
+    exchange_sides,
+    format_pair,
+    format_sentence,
+)
 from seq2seq_core.corpus.reading import SplitReader
 from seq2seq_core.corpus.splitting import assign_split
 from seq2seq_core.errors import UserError
@@ -47,15 +56,29 @@ class _Preparation:
     Args:
         section: the settings.
         readers: the corpus's splits.
+        monolingual: readers of monolingual sentences.
+        has_both_directions: whether pairs of train also enter with their sides exchanged.
         folder: where ``{split}.jsonl`` are written.
         bar: shows how far it is, in megabytes read.
     """
 
-    def __init__(self, section: PrepareSection, readers: dict[str, SplitReader], folder: Path, bar: Progress) -> None:
-        self.section, self.readers, self.folder, self.bar = section, readers, folder, bar
+    def __init__(
+        self,
+        section: PrepareSection,
+        readers: dict[str, SplitReader],
+        monolingual: list[MonolingualReader],
+        has_both_directions: bool,
+        folder: Path,
+        bar: Progress,
+    ) -> None:
+        self.section, self.folder, self.bar = section, folder, bar
+        self.readers: dict[str, SplitReader] = {**readers, **{reader.split: reader for reader in monolingual}}
+        self.monolingual, self.has_both_directions = monolingual, has_both_directions
         self.rules = cleaning_rules(section)
         self.leakage = LeakageFilter(section.leakage)
-        self.funnels = {split: Funnel() for split in SPLITS}
+        self.sentence_leakage = LeakageFilter(section.leakage if monolingual else "keep")
+        self.funnels: dict[str, Funnel] = {split: Funnel() for split in SPLITS}
+        self.funnels |= {reader.split: SentenceFunnel() for reader in monolingual}
         self._bytes_done = 0
         # A split without files is carved out of train; one with files is not, whatever its fraction says.
         self.dev_fraction = 0.0 if readers["dev"].entries else section.dev_fraction
@@ -69,6 +92,9 @@ class _Preparation:
                 if self.readers[split].entries:
                     self._write_evaluation(split, files[split])
             self._write_train(files)
+        for reader in self.monolingual:
+            with self._open(reader.split) as file:
+                self._write_sentences(reader.split, file)
 
     def _open(self, split: str) -> IO[str]:
         return (self.folder / f"{split}.jsonl").open("w", encoding="utf-8", newline="\n")
@@ -87,6 +113,7 @@ class _Preparation:
                 funnel.dropped[rule] += 1
                 continue
             self.leakage.protect(source)
+            self._protect_from_sentences(source, target)
             self._write(split, file, pair)
 
     def _write_train(self, files: dict[str, IO[str]]) -> None:
@@ -107,7 +134,30 @@ class _Preparation:
             if split != "train":
                 funnel.carved[split] += 1
                 self.funnels[split].rows_in += 1
+                self._protect_from_sentences(source, target)
             self._write(split, files[split], pair)
+            if split == "train" and self.has_both_directions and not self.leakage.leaks(target):
+                self._write(split, files[split], _exchange(pair))
+                funnel.exchanged += 1
+
+    def _write_sentences(self, split: str, file: IO[str]) -> None:
+        """Monolingual sentences, without those that are a side of dev or test. They come last: these may be carved out of train."""
+        funnel, rules = self.funnels[split], text_rules(self.section)
+        funnel.dropped = dict.fromkeys([*rules, DEDUPLICATE, LEAKAGE], 0)
+        repeated = Deduplicator("none" if self.section.deduplicate == "none" else "source")
+        for pair in self._read(split):
+            text = pair[SOURCE]
+            rule = self._broken_rule(text, text, repeated, rules) or (LEAKAGE if self.sentence_leakage.leaks(text) else None)
+            if rule is not None:
+                funnel.dropped[rule] += 1
+                continue
+            file.write(format_sentence(text))
+            funnel.count_written(text, text)
+
+    def _protect_from_sentences(self, source: str, target: str) -> None:
+        """Keeps both sides of a dev or test pair out of the monolingual sentences, of whatever language."""
+        self.sentence_leakage.protect(source)
+        self.sentence_leakage.protect(target)
 
     def _read(self, split: str) -> Iterator[dict[str, str]]:
         """The split's pairs with normalised texts."""
@@ -121,8 +171,8 @@ class _Preparation:
             yield {SOURCE: source, TARGET: target, **row.columns}
         self._bytes_done += reader.total_bytes
 
-    def _broken_rule(self, source: str, target: str, repeated: Deduplicator) -> str | None:
-        for name, drops in self.rules.items():
+    def _broken_rule(self, source: str, target: str, repeated: Deduplicator, rules: Mapping[str, Rule] | None = None) -> str | None:
+        for name, drops in (self.rules if rules is None else rules).items():
             if drops(source, target):
                 return name
         return DEDUPLICATE if repeated.is_repeated(source, target) else None
@@ -145,10 +195,12 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
         UserError: a split ends up empty; names the rule that dropped most.
     """
     readers = {split: SplitReader(settings.corpus, paths.root, split) for split in SPLITS}
-    total = sum(reader.total_bytes for reader in readers.values()) / 1e6
+    monolingual = open_monolingual(settings.corpus, paths.root)
+    total = sum(reader.total_bytes for reader in (*readers.values(), *monolingual)) / 1e6
     with atomic.new_folder(paths.prepared) as folder:
         with progress("prepare", total, "MB", settings.runtime.progress) as bar:
-            preparation = _Preparation(settings.prepare, readers, folder, bar)
+            has_both = settings.corpus.both_directions
+            preparation = _Preparation(settings.prepare, readers, monolingual, has_both, folder, bar)
             preparation.run()
             bar.update(total)
         for split, funnel in preparation.funnels.items():
@@ -162,7 +214,7 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
 
 def _check_not_empty(split: str, funnel: Funnel, preparation: _Preparation) -> None:
     """Raises an error that says where the rows of an empty split went."""
-    if funnel.rows_out:
+    if funnel.rows_out or not (preparation.readers[split].entries or split in preparation.funnels["train"].carved):
         return
     train = preparation.funnels["train"]
     if split in train.carved:
@@ -174,12 +226,24 @@ def _check_not_empty(split: str, funnel: Funnel, preparation: _Preparation) -> N
     losses = {f"prepare.{rule}": count for rule, count in funnel.dropped.items() if count}
     losses |= {f"prepare.{other}_fraction": count for other, count in funnel.carved.items() if count}
     if not losses:
-        raise UserError(f"{split} is empty: the files of corpus.files.{split} have no rows; expected at least one")
+        setting = f"corpus.files.{split}" if split in SPLITS else "corpus.monolingual"
+        raise UserError(f"{split} is empty: the files of {setting} have no rows; expected at least one")
     most = max(losses, key=lambda name: losses[name])
     counts = ", ".join(f"{name} {count}" for name, count in losses.items())
     raise UserError(
         f"{split} is empty: of {funnel.rows_in} rows all were taken away, most by {most} ({counts}); expected some to be left"
     )
+
+
+def _exchange(pair: dict[str, str]) -> dict[str, str]:
+    """A pair in the other direction."""
+    try:
+        return exchange_sides(pair)
+    except KeyError as error:
+        raise UserError(
+            f"corpus.both_directions: must be false unless every pair of train has the columns {SOURCE_LANGUAGE} and "
+            f"{TARGET_LANGUAGE}; {error.args[0]} is missing (in the file, or as a constant column in corpus.files.train)"
+        ) from None
 
 
 def _record(funnels: dict[str, Funnel], report: dict[str, dict[str, object]], recorder: Recorder) -> None:

@@ -11,15 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_core import atomic
-from seq2seq_core.artifacts import SPLITS, Paths
+from seq2seq_core.artifacts import MONOLINGUAL, SPLITS, Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.console import ProgressMode, progress
-from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
+from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs, iterate_sentences
 from seq2seq_core.errors import CorpusError, TagError, UserError
 from seq2seq_core.recorder import Recorder
-from seq2seq_core.tokenization.encode import SideCounts, SplitCounts, TextPair, Tokenizers, encode_split
-from seq2seq_core.tokenization.manifest import Manifest, SourceInfo, SplitInfo, TargetInfo, folder_digests
+from seq2seq_core.tokenization.encode import (
+    SentenceCounts,
+    SideCounts,
+    SplitCounts,
+    TextPair,
+    Tokenizers,
+    encode_sentences,
+    encode_split,
+)
+from seq2seq_core.tokenization.languages import MASK_TAG, language_columns
+from seq2seq_core.tokenization.manifest import Manifest, SentencesInfo, SourceInfo, SplitInfo, TargetInfo, folder_digests
 from seq2seq_core.tokenization.subword import train_subword
 from seq2seq_core.tokenization.tags import TagColumns, Tags, collect_tags
 
@@ -65,15 +74,20 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
         separator=section.tag_separator,
         unknown=section.unknown_tags,
     )
-    tokenizers = _train_tokenizers(section, tags, paths)
+    languages = paths.prepared_languages()
+    tokenizers = _train_tokenizers(section, tags, languages, paths)
     with atomic.new_folder(paths.tokenized) as draft:
         tokenizers.source.save(draft / "source.model")
         tokenizers.target.save(draft / "target.model")
         counts = {split: _encode(split, tokenizers, tags, section, paths, draft, settings.runtime.progress) for split in SPLITS}
-        _check_train(counts["train"], section)
+        sentences = {
+            language: _encode_sentences(language, tokenizers, section, paths, draft, settings.runtime.progress)
+            for language in languages
+        }
+        _check_train(counts["train"], section, has_sentences=bool(languages))
         _copy_dev_texts(paths, draft)
-        _make_manifest(tokenizers, counts, section.joint, tags, draft).save(draft)
-    report = _make_report(tokenizers, counts)
+        _make_manifest(tokenizers, counts, sentences, section.joint, tags, draft).save(draft)
+    report = _make_report(tokenizers, counts, sentences)
     atomic.write_text(paths.tokenize_report, json.dumps(report, indent=1) + "\n")
     recorder.log_metrics(_flatten(report))
     recorder.log_file(paths.tokenize_report, "reports")
@@ -85,17 +99,22 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
     )
 
 
+def _sentences(paths: Paths, languages: Sequence[str]) -> Iterator[str]:
+    """The monolingual sentences of some languages, one language after the other."""
+    return chain.from_iterable(iterate_sentences(paths.prepared_sentences(language)) for language in languages)
+
+
 def _texts(paths: Paths, *sides: str) -> Iterator[str]:
     """The texts of one side of train, or of both sides one after the other."""
     return chain.from_iterable((pair[side] for pair in iterate_pairs(paths.prepared_split("train"))) for side in sides)
 
 
-def _train_tokenizers(section: TokenizeSection, tags: TagColumns, paths: Paths) -> Tokenizers:
+def _train_tokenizers(section: TokenizeSection, tags: TagColumns, languages: Sequence[str], paths: Paths) -> Tokenizers:
     logger.info("making the subword models from train")
     if section.joint:
-        model = train_subword(
-            _texts(paths, SOURCE, TARGET), section.source, "tokenize.source", _collect_tags(paths, tags.all, tags.separator)
-        )
+        texts = chain(_texts(paths, SOURCE, TARGET), _sentences(paths, languages))
+        symbols = _collect_tags(paths, tags.all, tags.separator, languages) + ([MASK_TAG] if languages else [])
+        model = train_subword(texts, section.source, "tokenize.source", symbols)
         return Tokenizers(model, model)
     source_tags, target_tags = (_collect_tags(paths, columns, tags.separator) for columns in (tags.source, tags.target))
     return Tokenizers(
@@ -104,9 +123,10 @@ def _train_tokenizers(section: TokenizeSection, tags: TagColumns, paths: Paths) 
     )
 
 
-def _collect_tags(paths: Paths, columns: Sequence[str], separator: str) -> list[tuple[str, str]]:
-    """The tags of some columns of train."""
-    return collect_tags(iterate_pairs(paths.prepared_split("train")), columns, separator) if columns else []
+def _collect_tags(paths: Paths, columns: Sequence[str], separator: str, languages: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """The tags of some columns of train, and those of languages that have monolingual sentences."""
+    rows = chain(iterate_pairs(paths.prepared_split("train")), (language_columns(language, language) for language in languages))
+    return collect_tags(rows, columns, separator) if columns else []
 
 
 def _read_pairs(path: Path, tokenizers: Tokenizers, tags: TagColumns) -> Iterator[TextPair]:
@@ -143,6 +163,23 @@ def _encode(
     return counts
 
 
+def _encode_sentences(
+    language: str, tokenizers: Tokenizers, section: TokenizeSection, paths: Paths, draft: Path, mode: ProgressMode
+) -> SentenceCounts:
+    """Writes the ids of a language's monolingual sentences."""
+    path, name = paths.prepared_sentences(language), f"{MONOLINGUAL}.{language}"
+    # A sentence is a source as well, after as many tags as there are columns of them.
+    limit = min(section.max_source_tokens - len(section.source_tags), section.max_target_tokens)
+    with progress(f"tokenize {name}", _count_lines(path), "sentences", mode) as shown:
+        counts = encode_sentences(iterate_sentences(path), tokenizers.target, draft, name, limit, shown.update)
+    if not counts.text.rows:
+        raise UserError(
+            f"tokenize.max_source_tokens, tokenize.max_target_tokens: all {counts.dropped_too_long} sentences of {name} are "
+            f"longer than {limit} tokens, expected at least one that is not"
+        )
+    return counts
+
+
 def _count_lines(path: Path) -> int:
     """Number of line ends of a file; 0 where there is none (reading it then says what is wrong)."""
     if not path.exists():
@@ -151,8 +188,8 @@ def _count_lines(path: Path) -> int:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
-def _check_train(counts: SplitCounts, section: TokenizeSection) -> None:
-    if counts.pairs:
+def _check_train(counts: SplitCounts, section: TokenizeSection, has_sentences: bool) -> None:
+    if counts.pairs or (has_sentences and not counts.dropped_too_long):
         return
     raise UserError(
         f"tokenize.max_source_tokens, tokenize.max_target_tokens: all {counts.dropped_too_long} train pairs are longer than "
@@ -167,7 +204,14 @@ def _copy_dev_texts(paths: Paths, draft: Path) -> None:
             file.write(json.dumps({SOURCE: pair[SOURCE], TARGET: pair[TARGET]}, ensure_ascii=False) + "\n")
 
 
-def _make_manifest(tokenizers: Tokenizers, counts: dict[str, SplitCounts], joint: bool, tags: TagColumns, draft: Path) -> Manifest:
+def _make_manifest(
+    tokenizers: Tokenizers,
+    counts: dict[str, SplitCounts],
+    sentences: dict[str, SentenceCounts],
+    joint: bool,
+    tags: TagColumns,
+    draft: Path,
+) -> Manifest:
     return Manifest(
         source=SourceInfo(kind="ids", vocabulary_size=tokenizers.source.vocabulary_size),
         target=TargetInfo(vocabulary_size=tokenizers.target.vocabulary_size),
@@ -177,11 +221,14 @@ def _make_manifest(tokenizers: Tokenizers, counts: dict[str, SplitCounts], joint
             split: SplitInfo(pairs=count.pairs, source_tokens=count.source.tokens, target_tokens=count.target.tokens)
             for split, count in counts.items()
         },
+        monolingual={
+            language: SentencesInfo(sentences=count.text.rows, tokens=count.text.tokens) for language, count in sentences.items()
+        },
         digests=folder_digests(draft),
     )
 
 
-def _make_report(tokenizers: Tokenizers, counts: dict[str, SplitCounts]) -> dict[str, Any]:
+def _make_report(tokenizers: Tokenizers, counts: dict[str, SplitCounts], sentences: dict[str, SentenceCounts]) -> dict[str, Any]:
     """The metrics of ``reports/tokenize.json``."""
     return {
         "source_vocabulary_size": tokenizers.source.vocabulary_size,
@@ -194,6 +241,14 @@ def _make_report(tokenizers: Tokenizers, counts: dict[str, SplitCounts]) -> dict
                 "target": _describe_side(count.target),
             }
             for split, count in counts.items()
+        },
+        **{
+            f"{MONOLINGUAL}.{language}": {
+                "sentences": count.text.rows,
+                "dropped_too_long": count.dropped_too_long,
+                "text": _describe_side(count.text),
+            }
+            for language, count in sentences.items()
         },
     }
 

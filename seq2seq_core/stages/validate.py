@@ -11,8 +11,10 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import SPLITS, Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
-from seq2seq_core.corpus.contracts import Contract, RowInspector, SeenLines, SplitBreaches, contracts_of
+from seq2seq_core.corpus.contracts import Contract, RowInspector, SeenLines, SplitBreaches, contracts_of, is_monolingual
 from seq2seq_core.corpus.expectations import FILES, CheckResult, ExpectationChecker
+from seq2seq_core.corpus.monolingual import open_monolingual
+from seq2seq_core.corpus.normalization import digest, normalize_exactly
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
 from seq2seq_core.errors import ContractViolation, CorpusError
 from seq2seq_core.recorder import Recorder
@@ -68,6 +70,7 @@ def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> Valida
         ContractViolation: a contract of severity ``error`` is broken; the report stays in ``.s2s``, beside the Data Docs.
     """
     readers = [reader for split in SPLITS if (reader := SplitReader(settings.corpus, paths.root, split)).entries]
+    readers += open_monolingual(settings.corpus, paths.root)
     inspection = _inspect(settings, readers)
     checks = _check(settings, paths, inspection)
     report = _format_report(inspection, checks)
@@ -92,15 +95,18 @@ def _work_report(paths: Paths) -> Path:
 
 
 def _inspect(settings: Settings, readers: list[SplitReader]) -> _Inspection:
-    """Reads every split once. Train comes first: what leaks is looked up in it."""
+    """Reads every split once. Train comes first, and monolingual sentences last: what leaks is looked up in what is read before."""
     inspection = _Inspection()
     train_sources: SeenLines | None = None
+    evaluation_texts = SeenLines() if settings.corpus.monolingual else None
     total = sum(reader.total_bytes for reader in readers)
     with progress("validate", total / 1e6, "MB", settings.runtime.progress) as bar:
         done = 0
         for reader in readers:
-            inspector = RowInspector(settings.validate_, reader.split, train_sources)
-            is_readable = _inspect_split(reader, inspector, inspection, bar, done)
+            guarded = evaluation_texts if is_monolingual(reader.split) else train_sources
+            inspector = RowInspector(settings.validate_, reader.split, guarded)
+            collect = evaluation_texts if reader.split in ("dev", "test") else None
+            is_readable = _inspect_split(reader, inspector, inspection, bar, done, collect)
             done += reader.total_bytes
             if is_readable:
                 inspection.found[reader.split] = inspector.found
@@ -110,12 +116,14 @@ def _inspect(settings: Settings, readers: list[SplitReader]) -> _Inspection:
     return inspection
 
 
-def _inspect_split(reader: SplitReader, inspector: RowInspector, inspection: _Inspection, bar: Progress, done: int) -> bool:
-    """Whether all files of a split could be read; the reasons why not are noted."""
+def _inspect_split(
+    reader: SplitReader, inspector: RowInspector, inspection: _Inspection, bar: Progress, done: int, collect: SeenLines | None
+) -> bool:
+    """Whether all files of a split could be read; the reasons why not are noted. Both sides of its rows go into ``collect``."""
     is_readable = True
     inspection.file_names[reader.split] = [file.name for entry in reader.entries for file in entry.files]
     for entry in reader.entries:
-        faults = find_head_faults(entry) or _inspect_entry(reader, entry, inspector, bar, done)
+        faults = find_head_faults(entry) or _inspect_entry(reader, entry, inspector, bar, done, collect)
         if faults:
             inspection.files.breaches[READABLE.name][inspection.files.rows] = "\n".join(str(fault) for fault in faults)
             is_readable = False
@@ -123,10 +131,15 @@ def _inspect_split(reader: SplitReader, inspector: RowInspector, inspection: _In
     return is_readable
 
 
-def _inspect_entry(reader: SplitReader, entry: CorpusEntry, inspector: RowInspector, bar: Progress, done: int) -> list[CorpusError]:
+def _inspect_entry(
+    reader: SplitReader, entry: CorpusEntry, inspector: RowInspector, bar: Progress, done: int, collect: SeenLines | None
+) -> list[CorpusError]:
     try:
         for number, row in enumerate(reader.iterate_entry(entry)):
             inspector.inspect(row)
+            if collect is not None:
+                for text in (row.source, row.target):
+                    collect.add(digest(normalize_exactly(text)), row)
             if number % PROGRESS_ROWS == 0:
                 # Files are read in blocks, so the last rows come after the last byte; only the end may report the total.
                 bar.update((done + reader.bytes_read - 1) / 1e6)
@@ -142,7 +155,7 @@ def _check(settings: Settings, paths: Paths, inspection: _Inspection) -> list[Ch
     for split, found in inspection.found.items():
         contracts = contracts_of(settings.validate_, split)
         if "train" not in inspection.found:  # nothing was there to compare with
-            contracts = [contract for contract in contracts if not contract.name.endswith("_leakage")]
+            contracts = [contract for contract in contracts if contract.name not in ("dev_leakage", "test_leakage")]
         checks += checker.check(split, contracts, found)
     return checks
 
@@ -218,6 +231,7 @@ def _record(
     recorder.log_metrics(metrics)
     for reader in readers:
         folder = paths.root / settings.corpus.path
-        recorder.log_dataset(folder, f"{folder.name}/{reader.split}", reader.digest()[:32], CONTEXTS[reader.split])
+        context = CONTEXTS.get(reader.split, "training")
+        recorder.log_dataset(folder, f"{folder.name}/{reader.split}", reader.digest()[:32], context)
     recorder.log_file(_work_report(paths))
     recorder.log_file(paths.data_docs)

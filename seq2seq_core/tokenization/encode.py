@@ -121,6 +121,45 @@ def encode_split(
     return counts
 
 
+@dataclass
+class SentenceCounts:
+    """What became of the monolingual sentences of a language."""
+
+    text: SideCounts = field(default_factory=SideCounts)
+    dropped_too_long: int = 0
+
+
+def encode_sentences(
+    texts: Iterable[str],
+    tokenizer: SubwordModel,
+    folder: Path,
+    name: str,
+    max_tokens: int,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> SentenceCounts:
+    """The counts of monolingual sentences whose ids were written, each row ended by eos.
+
+    Args:
+        texts: read once, in chunks.
+        tokenizer: of their language.
+        folder: where ``{name}.text.{values,offsets}.npy`` go.
+        name: such as ``monolingual.en``.
+        max_tokens: a sentence longer than this (eos included) is dropped.
+        on_progress: called with the number of sentences done.
+    """
+    counts, done = SentenceCounts(), 0
+    with RaggedWriter(folder, name, "text") as writer:
+        for chunk in in_chunks(texts, CHUNK_PAIRS):
+            rows = [[*ids, EOS_ID] for ids in tokenizer.encode(chunk)]
+            kept = [row for row in rows if len(row) <= max_tokens]
+            counts.dropped_too_long += len(rows) - len(kept)
+            writer.extend(kept)
+            counts.text.add(kept)
+            done += len(chunk)
+            on_progress(done)
+    return counts
+
+
 def _enclose(tags: Sequence[Sequence[int]], rows: Sequence[Sequence[int]]) -> list[list[int]]:
     """Each row between its tags and eos."""
     return [[*before, *row, EOS_ID] for before, row in zip(tags, rows, strict=True)]

@@ -45,6 +45,15 @@ class SplitInfo(_Part):
     """Ids of all targets, the eos of each included."""
 
 
+class SentencesInfo(_Part):
+    """How much a monolingual corpus holds."""
+
+    sentences: int
+    """Number of sentences."""
+    tokens: int
+    """Ids of all sentences, the eos of each included."""
+
+
 class Manifest(_Part):
     """The whole of ``manifest.json``."""
 
@@ -60,6 +69,8 @@ class Manifest(_Part):
     """The columns whose values are symbols before the ids."""
     splits: dict[str, SplitInfo]
     """Counts by split."""
+    monolingual: dict[str, SentencesInfo] = {}
+    """Counts of monolingual sentences by language."""
     digests: dict[str, str]
     """SHA-256 of every other file of the folder, by name."""
 

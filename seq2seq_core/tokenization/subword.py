@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sentencepiece
+from numpy.typing import NDArray
 
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.errors import BundleError, UserError
@@ -120,6 +122,12 @@ class SubwordModel:
         """
         shown, skipped = self._shown, 1 if self.kind == "symbols" else 0
         return [shown[id_] if id_ in shown else unescape(self._processor.id_to_piece(id_)[skipped:]) for id_ in map(int, ids)]
+
+    def starts_word_V(self) -> NDArray[np.bool_]:
+        """For each id whether a word begins with it: a piece after a space; each one, for ``char`` and ``symbols``."""
+        if self.kind in ("char", "symbols"):
+            return np.ones(self.vocabulary_size, dtype=np.bool_)
+        return np.array([piece.startswith(SPACE) for piece in self._pieces()], dtype=np.bool_)
 
     def save(self, path: Path) -> None:
         """Writes the model's bytes.

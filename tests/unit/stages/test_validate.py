@@ -229,3 +229,34 @@ def test_planted_faults_are_counted_exactly(tmp_path: Path) -> None:
     settings = _settings({"train": ["train.tsv"]}, empty={"limit": 1.0})
     run_validate(settings, paths, recorder)
     assert {name: recorder.metrics[f"train.{name}"] for name in planted} == planted, f"seed {seed}"
+
+
+def test_monolingual_sentences_have_the_contracts_that_a_text_can_break_by_itself(tmp_path: Path) -> None:
+    paths = _write(tmp_path, train=CLEAN, test=b"source\ttarget\na b\tc d\n")
+    lines = ["one", "", "one", "a  b", "c d", "x" * 30, "bell \a", "cafÃ©", "two"]
+    (tmp_path / "data" / "raw" / "c" / "en.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    values = {
+        "corpus": {
+            "path": "data/raw/c",
+            "files": {"train": ["train.tsv"], "test": ["test.tsv"]},
+            "monolingual": [{"file": "en.txt", "language": "en"}],
+        },
+        "validate": {"max_characters": {"limit": 20, "severity": "warning"}, "empty": {"limit": 0, "severity": "warning"}},
+        "tokenize": {"joint": True, "source_tags": ["target_language"]},
+        "register": {"model_name": "m"},
+    }
+    recorder = NotingRecorder()
+    result = run_validate(parse_settings(values, "test"), paths, recorder)
+    assert result.rows["monolingual.en"] == len(lines)
+    own = {check.contract.name: check for check in result.checks if check.contract.split == "monolingual.en"}
+    assert {name: check.examples for name, check in own.items() if not check.success} == {
+        "empty": ("en.txt:2: empty",),
+        "max_characters": (f'en.txt:6: text of 30 characters: "{"x" * 30}"',),
+        "duplicate_pairs": ('en.txt:3: repeats en.txt:1: "one"',),
+        "control_characters": (r'en.txt:7: U+0007 in the text: "bell \x07"',),
+        "mojibake": ('en.txt:8: in the text: "cafÃ©"',),
+        "monolingual_leakage": ('en.txt:4: also test.tsv:2: "a  b"', 'en.txt:5: also test.tsv:2: "c d"'),
+    }
+    assert own["min_monolingual_rows"].success
+    assert recorder.metrics["monolingual.en.monolingual_leakage"] == 2
+    assert [name for name, _, _ in recorder.datasets] == ["c/train", "c/test", "c/monolingual.en"]

@@ -8,7 +8,7 @@ from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.config.train import ScheduledSampling, TrainSection
 from seq2seq_core.errors import ConfigError
 
-OBJECTIVES = "one of 'likelihood', 'minimum_risk' or 'self_critical'"
+OBJECTIVES = "one of 'likelihood', 'minimum_risk', 'self_critical', 'denoising' or 'back_translation'"
 
 
 def faults(others: dict[str, Any] | None = None, **train: Any) -> list[str]:
@@ -152,5 +152,5 @@ def test_a_single_sample_is_no_risk_to_compare() -> None:
 
 @pytest.mark.parametrize("objective", ["minimum_risk", "self_critical"])
 def test_rewards_need_a_phase_by_likelihood_before_them(objective: str) -> None:
-    fault = f"train.phases: must begin with a phase by 'likelihood', got '{objective}' first"
+    fault = f"train.phases: must begin with a phase by 'likelihood' or 'denoising', got '{objective}' first"
     assert faults(phases=by_reward(objective)[::-1]) == [fault]

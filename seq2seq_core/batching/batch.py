@@ -6,7 +6,7 @@ Shapes: B batch (rows), S source length, T target length (with bos or eos), F fe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seq2seq_core.batching.dataset import TokenizedDataset
+from seq2seq_core.batching.part import PAIRS, Part
 from seq2seq_core.tokenization.special_tokens import BOS_ID, PAD_ID
 
 
@@ -56,6 +57,7 @@ class Batch:
         target_lengths_B: ids of each target with bos (or eos); int64.
         num_target_tokens: ids to predict, padding left out.
         indices: the pairs' places in the dataset; int64.
+        part: what the batch is to its update.
     """
 
     source: Source
@@ -64,6 +66,7 @@ class Batch:
     target_lengths_B: Tensor
     num_target_tokens: int
     indices: NDArray[np.int64]
+    part: Part = PAIRS
 
     @property
     def target_padding_mask_BT(self) -> Tensor:
@@ -72,9 +75,13 @@ class Batch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """The same batch on a device."""
-        tensors = (self.target_in_BT, self.target_out_BT, self.target_lengths_B)
-        moved = [tensor.to(device, non_blocking=non_blocking) for tensor in tensors]
-        return Batch(self.source.to(device, non_blocking), moved[0], moved[1], moved[2], self.num_target_tokens, self.indices)
+        return replace(
+            self,
+            source=self.source.to(device, non_blocking),
+            target_in_BT=self.target_in_BT.to(device, non_blocking=non_blocking),
+            target_out_BT=self.target_out_BT.to(device, non_blocking=non_blocking),
+            target_lengths_B=self.target_lengths_B.to(device, non_blocking=non_blocking),
+        )
 
 
 def padding_mask(lengths_B: Tensor, length: int) -> Tensor:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from seq2seq_core.artifacts import MONOLINGUAL
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.bundle.bundle import BundleConfig
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.errors import UserError
 from seq2seq_core.tokenization.manifest import Manifest
 from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.tokenization.tags import Tags
+from seq2seq_core.training.monolingual_corpora import MonolingualCorpora
 from seq2seq_core.training.validation import read_references
 
 
@@ -25,6 +28,7 @@ class TrainingInputs:
         references: texts of the first dev targets, as many as are decoded at a validation.
         source_tokenizer: goes into the bundle.
         target_tokenizer: goes into the bundle, and turns decoded dev targets into text.
+        monolingual: sentences without translations; often none.
     """
 
     manifest: Manifest
@@ -33,6 +37,7 @@ class TrainingInputs:
     references: list[str]
     source_tokenizer: SubwordModel
     target_tokenizer: SubwordModel
+    monolingual: MonolingualCorpora
 
     @property
     def digests(self) -> dict[str, str]:
@@ -60,21 +65,28 @@ def read_inputs(folder: Path, dev_sentences: int) -> TrainingInputs:
 
     Raises:
         MissingInput: a file is not there.
-        UserError: a file is cut short, or train or dev has no pairs.
+        UserError: a file is cut short, or dev has no pairs, or train has neither pairs nor monolingual sentences.
     """
     manifest = Manifest.load(folder)
     train, dev = TokenizedDataset.open(folder, "train"), TokenizedDataset.open(folder, "dev")
-    if not len(train):
+    if not len(train) and not manifest.monolingual:
         raise UserError(f"{folder}: train has no pairs, expected at least one to learn from")
     if not len(dev):
         raise UserError(
             f"{folder}: dev has no pairs, expected at least one to validate on (corpus.files.dev, or prepare.dev_fraction above 0)"
         )
+    tokenizer, tags = SubwordModel.load(folder / "target.model"), manifest.tags
+    monolingual = MonolingualCorpora(
+        {language: TokenizedDataset.open_sentences(folder, f"{MONOLINGUAL}.{language}") for language in manifest.monolingual},
+        Tags(tags.source if manifest.monolingual else (), tokenizer, tags.separator, tags.unknown),
+        tokenizer,
+    )
     return TrainingInputs(
         manifest=manifest,
         train=train,
         dev=dev,
         references=read_references(folder, dev_sentences),
         source_tokenizer=SubwordModel.load(folder / "source.model"),
-        target_tokenizer=SubwordModel.load(folder / "target.model"),
+        target_tokenizer=tokenizer,
+        monolingual=monolingual,
     )

@@ -28,7 +28,7 @@ class Measure(NamedTuple):
 
 @dataclass(frozen=True)
 class UpdateSize:
-    """How much an update is made of, over all of its batches.
+    """How much an update is made of, over all of its batches of one kind of part.
 
     Attributes:
         target_tokens: ids to predict, padding left out.
@@ -57,7 +57,7 @@ class BatchLoss:
     """What a batch adds to the loss of its update.
 
     Attributes:
-        loss: a scalar with a gradient, normalised by the size of the whole update.
+        loss: a scalar with a gradient, normalised by the size of the batch's part in the whole update.
         negative_log_likelihood: of the references, summed over their tokens, in nats; a scalar without a gradient.
         measures: further figures for the curves, by name.
     """

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from seq2seq_core.config.train import Phase
+from seq2seq_core.config.train import MONOLINGUAL_OBJECTIVES, Phase
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.training.likelihood import Likelihood
+from seq2seq_core.training.monolingual import MonolingualMixture
+from seq2seq_core.training.monolingual_corpora import MonolingualCorpora
 from seq2seq_core.training.objective import Objective
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.reinforcement import MinimumRisk, SelfCritical
@@ -17,7 +19,13 @@ _BY_REWARD: dict[str, type[MinimumRisk] | type[SelfCritical]] = {"minimum_risk":
 
 
 @contextmanager
-def open_objective(phase: Phase, placement: Placement, tokenizer: SubwordModel, reward_workers: int) -> Iterator[Objective]:
+def open_objective(
+    phase: Phase,
+    placement: Placement,
+    tokenizer: SubwordModel,
+    reward_workers: int,
+    corpora: MonolingualCorpora,
+) -> Iterator[Objective]:
     """The objective of a phase; worker processes end with the ``with`` block.
 
     Args:
@@ -25,9 +33,13 @@ def open_objective(phase: Phase, placement: Placement, tokenizer: SubwordModel, 
         placement: device and precision.
         tokenizer: turns target ids into text.
         reward_workers: processes that compute rewards; 0: none.
+        corpora: the monolingual ones.
     """
     if phase.objective == "likelihood":
         yield Likelihood(phase, placement)
+        return
+    if phase.objective in MONOLINGUAL_OBJECTIVES:
+        yield MonolingualMixture(phase, placement, corpora)
         return
     with RewardScorer(phase.reinforcement.reward, reward_workers) as scorer:
         yield _BY_REWARD[phase.objective](phase, placement, tokenizer, scorer)

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import torch
 
-from seq2seq_core.batching.sampler import TokenBucketSampler
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.config.train import Phase
 from seq2seq_core.errors import WorkspaceBusy
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from seq2seq_core.recorder import Recorder
@@ -22,9 +20,10 @@ from seq2seq_core.training.curve_log import CurveLog, read_curves
 from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.inputs import TrainingInputs
 from seq2seq_core.training.objectives import open_objective
-from seq2seq_core.training.pair_reader import PairReader, ResegmentedPairs, StoredPairs
+from seq2seq_core.training.parts import open_parts
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.progress_state import ProgressState
+from seq2seq_core.training.round_trip import open_round_trips
 from seq2seq_core.training.run_key import RunKey
 from seq2seq_core.training.stop_request import StopRequest, listen_for_stop
 from seq2seq_core.training.trainer import Trainer, TrainerSettings
@@ -118,7 +117,8 @@ def _fit(
     with listen_for_stop() as stop, CurveLog(store.curves, recorder, curve_bytes) as curves:
         while True:
             phase = phases[state.phase]
-            with open_objective(phase, placement, inputs.target_tokenizer, settings.runtime.reward_workers) as objective:
+            workers, tokenizer = settings.runtime.reward_workers, inputs.target_tokenizer
+            with open_objective(phase, placement, tokenizer, workers, inputs.monolingual) as objective:
                 updater = Updater(model, phase, placement, state.phase_step, objective)
                 trainer = _make_trainer(inputs, updater, settings, store, curves, stop, state)
                 if restored:
@@ -146,16 +146,12 @@ def _make_trainer(
 ) -> Trainer:
     """The trainer of the phase that the state is in."""
     phase = settings.train.all_phases()[state.phase]
-    validator = Validator(inputs.dev, inputs.references, inputs.target_tokenizer, phase, updater.placement)
-    plan = UpdatePlan(TokenBucketSampler(inputs.train, phase.batch_tokens, settings.train.seed), phase.accumulation)
-    return Trainer(updater, validator, _choose_pairs(inputs, phase), plan, store, curves, stop, settings, state)
-
-
-def _choose_pairs(inputs: TrainingInputs, phase: Phase) -> PairReader:
-    """What makes the batches of a phase."""
-    if phase.subword_sampling.sides == "none":
-        return StoredPairs(inputs.train)
-    return ResegmentedPairs(inputs.train, inputs.source_tokenizer, inputs.target_tokenizer, phase.subword_sampling)
+    round_trips = open_round_trips(inputs.monolingual, phase, updater.placement)
+    validator = Validator(inputs.dev, inputs.references, inputs.target_tokenizer, phase, updater.placement, round_trips)
+    parts = open_parts(inputs, phase, settings.train.seed)
+    plan = UpdatePlan({part: source.sampler for part, source in parts.items()}, phase.accumulation)
+    readers = {part: source.reader for part, source in parts.items()}
+    return Trainer(updater, validator, readers, plan, store, curves, stop, settings, state)
 
 
 def remove_superseded_states(folder: Path, key: RunKey) -> None:

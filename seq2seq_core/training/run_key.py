@@ -20,6 +20,7 @@ _CODE = (
     "evaluation/metrics.py",
     "modeling",
     "reproducibility.py",
+    "tokenization/languages.py",
     "tokenization/subword.py",
     "tokenization/tags.py",
     "training",

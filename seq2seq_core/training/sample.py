@@ -47,7 +47,13 @@ class ScoredSamples:
 
 @torch.no_grad()
 def draw_samples(
-    model: Seq2Seq, source: Source, limits: Sequence[int], num_samples: int, temperature: float, seed: int
+    model: Seq2Seq,
+    source: Source,
+    limits: Sequence[int],
+    num_samples: int,
+    temperature: float,
+    seed: int,
+    unsayable_ids: Sequence[int] = (),
 ) -> list[list[Sample]]:
     """Samples of each source, drawn symbol by symbol from softmax(logits / temperature).
 
@@ -58,6 +64,7 @@ def draw_samples(
         num_samples: K.
         temperature: 0 takes the likeliest symbol each time.
         seed: with the model and the sources, all that the samples depend on.
+        unsayable_ids: symbols that are never drawn, besides PAD and BOS.
     """
     assert not model.training
     device = source.lengths_B.device
@@ -69,7 +76,8 @@ def draw_samples(
     previous_N = torch.full((len(ids),), BOS_ID, dtype=torch.int64, device=device)
     for length in count():
         step = model.step(previous_N, state)
-        drawn = _draw(step.logits_NV, temperature, chance).tolist()
+        logits_NV = _without_unsayable(step.logits_NV, unsayable_ids)
+        drawn = _draw(logits_NV, temperature, chance).tolist()
         live = []
         for place, (row, symbol) in enumerate(zip(rows, drawn, strict=True)):
             is_cut[row] = length == limits[row // num_samples]
@@ -114,14 +122,13 @@ def score_samples(model: Seq2Seq, source: Source, samples: Sequence[Sequence[Sam
 
 def _draw(logits_NV: Tensor, temperature: float, chance: torch.Generator) -> Tensor:
     """A symbol for each row; int64."""
-    logits_NV = _without_unsayable(logits_NV)
     if not temperature:
         return logits_NV.argmax(dim=-1)
     return torch.multinomial(torch.softmax(logits_NV / temperature, dim=-1), 1, generator=chance).squeeze(1)
 
 
-def _without_unsayable(logits: Tensor) -> Tensor:
-    """Logits in float32 with minus infinity for PAD and BOS."""
+def _without_unsayable(logits: Tensor, others: Sequence[int] = ()) -> Tensor:
+    """Logits in float32 with minus infinity for PAD, BOS and others."""
     is_unsayable_V = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
-    is_unsayable_V[[PAD_ID, BOS_ID]] = True
+    is_unsayable_V[[PAD_ID, BOS_ID, *others]] = True
     return logits.float().masked_fill(is_unsayable_V, float("-inf"))

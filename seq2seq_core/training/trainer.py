@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from seq2seq_core.batching.part import Part
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.console import Progress, progress
@@ -48,7 +49,7 @@ class Trainer:
     Args:
         updater: makes the updates; its model is what is trained.
         validator: validates it.
-        pairs: makes the batches.
+        readers: make the batches of each part of an update.
         plan: which pairs each update is made of.
         store: keeps the state.
         curves: keeps the curves.
@@ -61,7 +62,7 @@ class Trainer:
         self,
         updater: Updater,
         validator: Validator,
-        pairs: PairReader,
+        readers: Mapping[Part, PairReader],
         plan: UpdatePlan,
         store: CheckpointStore,
         curves: CurveLog,
@@ -69,7 +70,7 @@ class Trainer:
         settings: TrainerSettings,
         state: ProgressState,
     ) -> None:
-        self.updater, self.validator, self.pairs, self.plan = updater, validator, pairs, plan
+        self.updater, self.validator, self.readers, self.plan = updater, validator, readers, plan
         self.store, self.curves, self.stop, self.state = store, curves, stop, state
         self.phases, self.seed, self.runtime = settings.train.all_phases(), settings.train.seed, settings.runtime
         self.settings = self.phases[state.phase]
@@ -125,7 +126,7 @@ class Trainer:
         """Makes one update and logs it when it is time."""
         state, place = self.state, planned.place
         seed = derive_seed(self.seed, "update", place.epoch, place.index)
-        batches = [self.pairs.read(indices, seed) for indices in planned.batches]
+        batches = [self.readers[part].read(indices, seed) for part, indices in planned.batches]
         result = self.updater.apply(batches, state.step + 1, seed)
         state.step += 1
         state.next_place = planned.after
@@ -173,11 +174,11 @@ class Trainer:
         )
         state.validations.append(point)
         named_scores = {f"dev_{name}": value for name, value in validation.scores.items()}
-        self.curves.add(state.step, {"dev_loss": point.dev_loss, **named_scores})
+        self.curves.add(state.step, {"dev_loss": point.dev_loss, **named_scores, **validation.round_trips})
         is_best = state.best.observe(state.step, point.dev_loss, dev_score)
         if is_best:
             self.store.save_best(state.step, dict(self.model.state_dict()))
-        scores = "".join(f", {key} {value:.4f}" for key, value in validation.scores.items())
+        scores = "".join(f", {key} {value:.4f}" for key, value in (validation.scores | validation.round_trips).items())
         logger.info(
             "step %d: train loss %.4f, dev loss %.4f%s%s",
             state.step, point.train_loss, point.dev_loss, scores, " (best so far)" if is_best else "",

@@ -1,4 +1,4 @@
-"""One update of the weights: gradients over one or more batches, normalised by all their tokens, clipped and applied."""
+"""One update of the weights: gradients over one or more batches, normalised by all tokens of each part, clipped and applied."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from seq2seq_core.batching.batch import Batch
+from seq2seq_core.batching.part import PartKind
 from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.errors import UserError
 from seq2seq_core.modeling.seq2seq import Seq2Seq
@@ -80,10 +81,12 @@ class Updater:
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         target_tokens = sum(batch.num_target_tokens for batch in batches)
-        size = UpdateSize(target_tokens, sum(batch.source.num_rows for batch in batches))
+        sizes = _part_sizes(batches)
         moments = [Moment(step - self.phase_step, derive_seed(seed, "batch", number)) for number in range(len(batches))]
         try:
-            results = [self._add_gradient(batch, size, moment) for batch, moment in zip(batches, moments, strict=True)]
+            results = [
+                self._add_gradient(batch, sizes[batch.part.kind], moment) for batch, moment in zip(batches, moments, strict=True)
+            ]
         except torch.cuda.OutOfMemoryError:
             raise UserError(
                 f"train.batch_tokens: the GPU's memory is full at step {step}; expected at most what fits, "
@@ -117,6 +120,17 @@ class Updater:
         if self.placement.is_bfloat16:
             remedies.append("runtime.precision: float32")
         raise UserError(f"step {step}: the {name} is {value}, expected a finite number; try {', '.join(remedies)}")
+
+
+def _part_sizes(batches: Sequence[Batch]) -> dict[PartKind, UpdateSize]:
+    """How much each kind of part has in an update: one kind, unless monolingual sentences are learned from."""
+    sizes: dict[PartKind, UpdateSize] = {}
+    for batch in batches:
+        before = sizes.get(batch.part.kind, UpdateSize(0, 0))
+        sizes[batch.part.kind] = UpdateSize(
+            before.target_tokens + batch.num_target_tokens, before.sentences + batch.source.num_rows
+        )
+    return sizes
 
 
 def _add_up(parts: Sequence[Mapping[str, Measure]]) -> dict[str, Measure]:

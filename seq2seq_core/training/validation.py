@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import count_leading_tags
 from seq2seq_core.training.objective import likelihood_sums
 from seq2seq_core.training.placement import Placement
+from seq2seq_core.training.round_trip import RoundTrips
 
 ALWAYS_SCORED = ("exact_match", "chrf")
 """Scores that go to the curves whatever the dev metric is."""
@@ -39,10 +40,12 @@ class Validation:
     Attributes:
         loss: negative log-likelihood a target token, in nats, without label smoothing.
         scores: of the decoded sources, by metric; empty where none are decoded.
+        round_trips: scores of monolingual sentences that went into another language and back, by their names in the curves.
     """
 
     loss: float
     scores: dict[str, float]
+    round_trips: dict[str, float] = field(default_factory=dict)
 
 
 class Validator:
@@ -54,6 +57,7 @@ class Validator:
         target_tokenizer: turns decoded ids into text.
         settings: of the phase.
         placement: device and precision.
+        round_trips: scores monolingual sentences as well.
     """
 
     def __init__(
@@ -63,7 +67,9 @@ class Validator:
         target_tokenizer: SubwordModel,
         settings: PhaseSettings,
         placement: Placement,
+        round_trips: RoundTrips | None = None,
     ) -> None:
+        self.round_trips = round_trips
         self.dev, self.references, self.target_tokenizer, self.placement = dev, references, target_tokenizer, placement
         self.batches = TokenBucketSampler(dev, settings.batch_tokens, seed=0).in_order()
         wanted = (*ALWAYS_SCORED, settings.dev_metric)
@@ -87,7 +93,8 @@ class Validator:
             total += float(likelihood_sums(logits_BTV, batch.target_out_BT, 0.0).negative_log_likelihood)
             target_tokens += batch.num_target_tokens
         scores = score(self._decode(model, between_batches), self.references, self.metrics) if self.references else {}
-        return Validation(total / target_tokens, scores)
+        round_trips = self.round_trips.score(model, between_batches) if self.round_trips else {}
+        return Validation(total / target_tokens, scores, round_trips)
 
     def _decode(self, model: Seq2Seq, between_batches: Callable[[], None]) -> list[str]:
         """Greedy hypotheses of the first dev sources, in order; decoded by rising length."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seq2seq_core.batching.dataset import TokenizedDataset
+from seq2seq_core.batching.part import PAIRS
 from seq2seq_core.batching.sampler import TokenBucketSampler
 from seq2seq_core.training.update_plan import Place, UpdatePlan
 
@@ -18,14 +19,14 @@ def make_plan(seed: int, accumulation: int) -> UpdatePlan:
         source_lengths=chance.integers(1, 30, 200), target_lengths=chance.integers(1, 30, 200), split="train", __len__=lambda: 200
     )
     dataset = type("Dataset", (), {**vars(lengths), "__len__": lambda self: 200})()
-    return UpdatePlan(TokenBucketSampler(cast(TokenizedDataset, dataset), 500, seed), accumulation)
+    return UpdatePlan({PAIRS: TokenBucketSampler(cast(TokenizedDataset, dataset), 500, seed)}, accumulation)
 
 
 @pytest.mark.parametrize("accumulation", [1, 3])
 def test_every_pair_is_in_exactly_one_update_of_an_epoch(fresh_seed: int, accumulation: int) -> None:
     plan = make_plan(fresh_seed, accumulation)
     epoch = list(islice(plan.updates_from(Place()), plan.updates_per_epoch))
-    assert sorted(np.concatenate([indices for update in epoch for indices in update.batches])) == list(range(200))
+    assert sorted(np.concatenate([batch.indices for update in epoch for batch in update.batches])) == list(range(200))
     assert {update.place.epoch for update in epoch} == {0}
     assert epoch[-1].after == Place(epoch=1)
     assert [len(update.batches) for update in epoch[:-1]] == [accumulation] * (len(epoch) - 1)
@@ -38,12 +39,12 @@ def test_from_any_place_on_the_updates_are_the_same(fresh_seed: int) -> None:
     for start in range(1, count - 1):
         after = next(make_plan(fresh_seed, accumulation=2).updates_from(whole[start - 1].after))
         assert after.place == whole[start].place
-        assert all(np.array_equal(mine, its) for mine, its in zip(after.batches, whole[start].batches, strict=True))
+        assert all(np.array_equal(mine.indices, its.indices) for mine, its in zip(after.batches, whole[start].batches, strict=True))
 
 
 def test_another_epoch_has_another_order(fresh_seed: int) -> None:
     plan = make_plan(fresh_seed, accumulation=1)
     first, second = (next(plan.updates_from(Place(epoch=epoch))) for epoch in (0, 1))
-    orders = [[sorted(batch.tolist()) for batch in plan.sampler.epoch_batches(epoch)] for epoch in (0, 1)]
+    orders = [[sorted(batch.tolist()) for batch in plan.samplers[PAIRS].epoch_batches(epoch)] for epoch in (0, 1)]
     assert first.place != second.place
     assert orders[0] != orders[1]

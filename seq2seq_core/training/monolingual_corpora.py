@@ -1,0 +1,69 @@
+"""Monolingual sentences of several languages, and what makes them pairs for one model: tags of languages and the mask symbol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq_core.batching.dataset import TokenizedDataset
+from seq2seq_core.config.train import Phase
+from seq2seq_core.errors import UserError
+from seq2seq_core.tokenization.languages import MASK_TAG, language_columns
+from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.tokenization.tags import Tags
+
+
+@dataclass(frozen=True)
+class MonolingualCorpora:
+    """The monolingual corpora of a tokenised corpus.
+
+    Attributes:
+        sentences: by language; each sentence is source and target alike.
+        tags: the columns of a pair to the ids before its source.
+        tokenizer: of all languages.
+    """
+
+    sentences: Mapping[str, TokenizedDataset]
+    tags: Tags
+    tokenizer: SubwordModel
+
+    @property
+    def directions(self) -> list[tuple[str, str]]:
+        """Each language with each other one."""
+        return list(permutations(self.sentences, 2))
+
+    @property
+    def mask_id(self) -> int:
+        """The symbol that noise puts in the place of words."""
+        return self.tokenizer.tags[MASK_TAG]
+
+    def starts_word_V(self) -> NDArray[np.bool_]:
+        """For each id whether a word begins with it."""
+        return self.tokenizer.starts_word_V()
+
+    def prefix(self, source_language: str, target_language: str) -> list[int]:
+        """The ids before a source, by its language and that of its target."""
+        return self.tags.ids(language_columns(source_language, target_language))
+
+
+def num_held_out(sentences: TokenizedDataset, phase: Phase) -> int:
+    """How many first sentences of a monolingual corpus a phase keeps for round trips.
+
+    Args:
+        sentences: the corpus.
+        phase: its settings.
+
+    Raises:
+        UserError: there would be none left to learn from.
+    """
+    number = phase.back_translation.round_trip_sentences if phase.objective == "back_translation" else 0
+    if number >= len(sentences):
+        raise UserError(
+            f"train.back_translation.round_trip_sentences: must be below the {len(sentences)} sentences of {sentences.split}, "
+            f"got {number}"
+        )
+    return number

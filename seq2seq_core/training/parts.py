@@ -1,0 +1,83 @@
+"""What the updates of a phase are made of: parallel pairs, monolingual sentences to denoise, sentences to translate and back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seq2seq_core.batching.part import PAIRS, Part
+from seq2seq_core.batching.sampler import TokenBucketSampler
+from seq2seq_core.config.train import Phase
+from seq2seq_core.errors import UserError
+from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.training.inputs import TrainingInputs
+from seq2seq_core.training.monolingual_corpora import MonolingualCorpora, num_held_out
+from seq2seq_core.training.pair_reader import PairReader, ResegmentedPairs, StoredPairs
+from seq2seq_core.training.sentence_reader import SentenceReader
+
+
+class PartSource(NamedTuple):
+    """Where the batches of a part come from."""
+
+    sampler: TokenBucketSampler
+    """Which pairs or sentences each has."""
+    reader: PairReader
+    """Makes it."""
+
+
+def open_parts(inputs: TrainingInputs, phase: Phase, seed: int) -> dict[Part, PartSource]:
+    """The parts of each update of a phase: at least one.
+
+    Args:
+        inputs: the tokenised corpus.
+        phase: its objective, weights and batches.
+        seed: of the training.
+
+    Raises:
+        UserError: the corpus has none of what the phase learns from, or sources of frames are to be segmented anew.
+    """
+    parts: dict[Part, PartSource] = {}
+    if phase.reads_pairs:
+        if not len(inputs.train):
+            raise UserError(
+                f"train has no pairs, expected at least one to learn from by objective {phase.objective!r} (corpus.files.train)"
+            )
+        parts[PAIRS] = PartSource(TokenBucketSampler(inputs.train, phase.batch_tokens, seed), choose_pairs(inputs, phase))
+    corpora = inputs.monolingual
+    if phase.reads_noise:
+        for language in corpora.sentences:
+            parts |= _open_sentences(corpora, Part("denoising", language), language, phase, seed)
+    if phase.objective == "back_translation":
+        for language, pivot in corpora.directions:
+            parts |= _open_sentences(corpora, Part("back_translation", language, pivot), pivot, phase, seed)
+    if not parts:
+        raise UserError(
+            f"there are no monolingual sentences, expected some to learn from by objective {phase.objective!r} (corpus.monolingual)"
+        )
+    return parts
+
+
+def choose_pairs(inputs: TrainingInputs, phase: Phase) -> PairReader:
+    """What makes the batches of parallel pairs in a phase.
+
+    Args:
+        inputs: the tokenised corpus.
+        phase: whether pairs are segmented anew.
+
+    Raises:
+        UserError: sources of frames are to be segmented anew.
+    """
+    if phase.subword_sampling.sides == "none":
+        return StoredPairs(inputs.train)
+    return ResegmentedPairs(inputs.train, inputs.source_tokenizer, inputs.target_tokenizer, phase.subword_sampling)
+
+
+def _open_sentences(
+    corpora: MonolingualCorpora, part: Part, asked_language: str, phase: Phase, seed: int
+) -> dict[Part, PartSource]:
+    """A part of monolingual sentences, with the tags that ask for a language before each."""
+    whole = corpora.sentences[part.language]
+    sentences = whole.select(np.arange(num_held_out(whole, phase), len(whole)))
+    sampler = TokenBucketSampler(sentences, phase.batch_tokens, derive_seed(seed, "sentences", *part))
+    return {part: PartSource(sampler, SentenceReader(sentences, part, corpora.prefix(part.language, asked_language)))}

@@ -19,7 +19,8 @@ Reads the corpus folder; writes reports/validation.json and Great Expectations' 
 A broken contract of severity error stops the run and names the first offending lines.""",
     "prepare": """Clean, deduplicate and split the corpus (section prepare).
 
-Reads the corpus folder; writes data/prepared/{train,dev,test}.jsonl and the funnel, reports/prepare.json.
+Reads the corpus folder; writes data/prepared/{train,dev,test}.jsonl, monolingual.LANGUAGE.jsonl where there are such
+sentences, and the funnel, reports/prepare.json.
 The split of a pair follows from a hash of its source, so a growing corpus never moves a pair.""",
     "tokenize": """Train the subword models and turn text into ids (section tokenize).
 

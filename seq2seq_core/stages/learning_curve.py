@@ -72,6 +72,8 @@ def run_learning_curve(
     """
     check_fractions(fractions)
     inputs = read_inputs(paths.tokenized, settings.train.dev_sentences)
+    if not len(inputs.train):
+        raise UserError(f"{paths.tokenized}: train has no pairs, expected some to take parts of (corpus.files.train)")
     placement = choose_placement(settings.runtime)
     results = []
     for fraction in sorted(set(fractions)):

@@ -1,6 +1,6 @@
 """The objectives ``denoising`` and ``back_translation``: the likelihood of sentences given what noise or the model made of them.
 
-Shapes: B batch, T target length.
+Shapes: B batch, T target length, N translations that have not ended, V vocabulary.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from seq2seq_core.batching.batch import Batch, collate_sources
 from seq2seq_core.config.train import Phase
@@ -77,6 +79,7 @@ class MonolingualMixture:
         settings = self.phase.back_translation
         limits = [int(settings.max_length_ratio * length) for length in batch.target_lengths_B.tolist()]
         temperature = settings.temperature if settings.decoding == "sampling" else 0.0
+        seed, unsayable_ids, entropies = derive_seed(moment.seed, "translations"), self.corpora.tokenizer.tag_ids, list[Tensor]()
         model.eval()
         with self.placement.autocast():
             drawn = draw_samples(
@@ -85,12 +88,15 @@ class MonolingualMixture:
                 limits,
                 1,
                 temperature,
-                derive_seed(moment.seed, "translations"),
-                self.corpora.tokenizer.tag_ids,
+                seed,
+                unsayable_ids,
+                lambda logits_NV: entropies.append(_entropy(logits_NV)),
             )
         model.train()
         translations = [sample for (sample,) in drawn]
+        entropy_N = torch.cat(entropies)
         measures = _translation_measures(translations, _sentences(batch))
+        measures["translation_entropy"] = Measure(float(entropy_N.sum()), len(entropy_N))
         return self._with_sources(batch, [sample.ids for sample in translations], batch.part.pivot), measures
 
     def _with_sources(self, batch: Batch, rows: Sequence[Sequence[int]], language: str) -> Batch:
@@ -98,6 +104,12 @@ class MonolingualMixture:
         prefix = self.corpora.prefix(language, batch.part.language)
         source = collate_sources([[*prefix, *row, EOS_ID] for row in rows])
         return replace(batch, source=source.to(batch.target_out_BT.device))
+
+
+def _entropy(logits_NV: Tensor) -> Tensor:
+    """The entropy of the next symbol, in nats; (N,)."""
+    entropy_N: Tensor = torch.special.entr(torch.softmax(logits_NV, dim=-1)).sum(dim=-1)
+    return entropy_N
 
 
 def _sentences(batch: Batch) -> list[list[int]]:

@@ -8,7 +8,7 @@ Shapes: B batch, K samples of a source, N rows (B times K, or fewer), T target l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
@@ -54,6 +54,7 @@ def draw_samples(
     temperature: float,
     seed: int,
     unsayable_ids: Sequence[int] = (),
+    observe: Callable[[Tensor], None] = lambda _: None,
 ) -> list[list[Sample]]:
     """Samples of each source, drawn symbol by symbol from softmax(logits / temperature).
 
@@ -65,6 +66,8 @@ def draw_samples(
         temperature: 0 takes the likeliest symbol each time.
         seed: with the model and the sources, all that the samples depend on.
         unsayable_ids: symbols that are never drawn, besides PAD and BOS.
+        observe: called at each step with what is drawn from, (N, V) logits of the samples that have not ended, minus infinity for
+            what is never drawn.
     """
     assert not model.training
     device = source.lengths_B.device
@@ -77,6 +80,7 @@ def draw_samples(
     for length in count():
         step = model.step(previous_N, state)
         logits_NV = _without_unsayable(step.logits_NV, unsayable_ids)
+        observe(logits_NV)
         drawn = _draw(logits_NV, temperature, chance).tolist()
         live = []
         for place, (row, symbol) in enumerate(zip(rows, drawn, strict=True)):

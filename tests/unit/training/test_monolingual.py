@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import random
 import signal
@@ -26,6 +27,7 @@ from seq2seq_core.config.train import Phase
 from seq2seq_core.errors import Interrupted, UserError
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.stages.learning_curve import run_learning_curve
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.tokenization.special_tokens import EOS_ID
@@ -253,8 +255,8 @@ def test_a_translation_is_the_models_own_and_asks_for_the_way_back(
         limits = [int(1.5 * length) for length in batch.target_lengths_B.tolist()]
         drawn = draw_samples(model.eval(), batch.source, limits, 1, 0.0, 0, corpora.tokenizer.tag_ids)
         assert [row[2:-1] for row in rows_of(translated)] == [list(sample.ids) for (sample,) in drawn]
-    number = len(rows_of(batch))
-    assert {measure.number for name, measure in measures.items() if name != "translation_length_ratio"} == {number}
+    shares = ("translation_empty", "translation_cut", "translation_copied")
+    assert {measures[name].number for name in shares} == {len(rows_of(batch))}
     ratio = measures["translation_length_ratio"]
     assert ratio.total == sum(len(row) - 3 for row in rows_of(translated))
     assert ratio.number == sum(map(len, targets_of(batch)))
@@ -277,6 +279,7 @@ def test_empty_cut_and_copied_translations_are_counted(inputs: TrainingInputs, m
     empty, _, cut = shares.values()
     assert (empty["translation_empty"], empty["translation_cut"], empty["translation_length_ratio"]) == (1.0, 0.0, 0.0)
     assert (cut["translation_empty"], cut["translation_cut"]) == (0.0, 1.0)
+    assert empty["translation_entropy"] == cut["translation_entropy"] == 0.0
     samples = [Sample((5, 6), is_cut=False), Sample((5,), is_cut=True), Sample((), is_cut=False)]
     copied = _translation_measures(samples, [[5, 6], [5, 7], [8]])["translation_copied"]
     assert copied == Measure(1, 3)
@@ -320,6 +323,19 @@ def test_each_part_weighs_what_its_weight_says_a_token_of_its_own(
     assert len(losses) == 3
     assert sum(measure.total for measure in losses) == pytest.approx(result.negative_log_likelihood)
     assert sum(measure.number for measure in losses) == result.target_tokens
+
+
+def test_the_entropy_of_a_model_that_knows_nothing_is_that_of_all_words(inputs: TrainingInputs, model: Seq2Seq) -> None:
+    """Of every symbol but PAD, BOS and the tags, the mask among them."""
+    corpora, phase = inputs.monolingual, make_phase()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    batch = read_parts(inputs, phase)[Part("back_translation", "de", "en")]
+    _, measures = MonolingualMixture(phase, CPU, corpora)._translate(model, batch, Moment(1, 1))
+    num_sayable = corpora.tokenizer.vocabulary_size - 2 - len(corpora.tokenizer.tag_ids)
+    total, number = measures["translation_entropy"]
+    assert total / number == pytest.approx(math.log(num_sayable))
 
 
 @pytest.mark.parametrize(("step", "expected"), [(1, 1.0), (6, 0.75), (11, 0.5), (1000, 0.5)])
@@ -378,6 +394,14 @@ def test_a_corpus_without_pairs_is_trained_on_and_the_curves_tell_what_was_done(
     assert "pairs_loss" not in first | last
     (dev,) = [point for point in recorder.points[-4:] if "round_trip_chrf_de_en" in point and "dev_loss" in point][-1:]
     assert 0.0 <= dev["round_trip_chrf_en_de"] <= 100.0
+
+
+def test_a_learning_curve_by_pairs_needs_pairs(new_paths: Callable[..., Paths]) -> None:
+    paths = new_paths("a", False)
+    with pytest.raises(UserError) as caught:
+        run_learning_curve(make_settings([{"objective": "denoising"}], False), paths, NullRecorder())
+    expected = f"{paths.tokenized}: train has no pairs, expected some to take parts of (corpus.files.train)"
+    assert str(caught.value) == expected
 
 
 def test_a_round_trip_without_loss_scores_full_marks(

@@ -109,15 +109,18 @@ def _collect_tags(paths: Paths, columns: Sequence[str], separator: str) -> list[
     return collect_tags(iterate_pairs(paths.prepared_split("train")), columns, separator) if columns else []
 
 
-def _read_pairs(path: Path, tokenizers: Tokenizers, tags: TagColumns) -> Iterator[TextPair]:
-    """The pairs of a prepared split, with their tags."""
+def _read_pairs(path: Path, tokenizers: Tokenizers, tags: TagColumns, group_columns: Sequence[str]) -> Iterator[TextPair]:
+    """The pairs of a prepared split, with their tags and groups."""
     source_tags = Tags(tags.source, tokenizers.source, tags.separator, tags.unknown)
     target_tags = Tags(tags.target, tokenizers.target, tags.separator, tags.unknown)
     for line, pair in enumerate(iterate_pairs(path), start=1):
         try:
-            yield TextPair(pair[SOURCE], pair[TARGET], source_tags.ids(pair), target_tags.ids(pair))
+            ids = source_tags.ids(pair), target_tags.ids(pair)
         except TagError as error:
             raise CorpusError(f"{error} (tokenize.source_tags, tokenize.target_tags)", path, line) from None
+        if missing := [column for column in group_columns if column not in pair]:
+            raise CorpusError(f"expected a column {missing[0]!r} (tokenize.group_columns), got {', '.join(pair)}", path, line)
+        yield TextPair(pair[SOURCE], pair[TARGET], *ids, " ".join(pair[column] for column in group_columns))
 
 
 def _encode(
@@ -130,10 +133,11 @@ def _encode(
     mode: ProgressMode,
 ) -> SplitCounts:
     path = paths.prepared_split(split)
-    pairs = _read_pairs(path, tokenizers, tags)
+    group_columns = section.group_columns if split == "train" else []
+    pairs = _read_pairs(path, tokenizers, tags, group_columns)
     max_tokens = (section.max_source_tokens, section.max_target_tokens) if split == "train" else None
     with progress(f"tokenize {split}", _count_lines(path), "pairs", mode) as shown:
-        counts = encode_split(pairs, tokenizers, draft, split, max_tokens, shown.update)
+        counts = encode_split(pairs, tokenizers, draft, split, max_tokens, bool(group_columns), shown.update)
     for name, side in (("source", counts.source), ("target", counts.target)):
         if side.unknown_fraction > UNKNOWN_WARNING_FRACTION:
             logger.warning(
@@ -173,6 +177,7 @@ def _make_manifest(tokenizers: Tokenizers, counts: dict[str, SplitCounts], joint
         target=TargetInfo(vocabulary_size=tokenizers.target.vocabulary_size),
         joint=joint,
         tags=tags,
+        groups=counts["train"].groups,
         splits={
             split: SplitInfo(pairs=count.pairs, source_tokens=count.source.tokens, target_tokens=count.target.tokens)
             for split, count in counts.items()

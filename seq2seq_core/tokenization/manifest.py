@@ -58,6 +58,8 @@ class Manifest(_Part):
     """Whether both sides share one vocabulary."""
     tags: TagColumns = TagColumns()
     """The columns whose values are symbols before the ids."""
+    groups: dict[str, int] = {}
+    """Pairs of each group of train, by the values of its columns, in the order of the groups' numbers; empty: there are none."""
     splits: dict[str, SplitInfo]
     """Counts by split."""
     digests: dict[str, str]

@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from seq2seq_core.config.section import Section
 
-DevMetric = Literal["loss", "exact_match", "bleu", "chrf", "cer", "wer"]
-"""What a checkpoint is chosen by: dev loss, or a score of greedily decoded dev sources."""
+DevMetric = Literal["loss", "exact_match", "bleu", "chrf", "cer", "wer", "rouge1", "rouge2", "rougeL"]
+"""What a checkpoint is chosen by: dev loss, or a score of greedily decoded dev sources (ROUGE needs the package rouge-score)."""
 
 Objective = Literal["likelihood", "minimum_risk", "self_critical"]
 """What a phase makes larger: the probability of the references, or the reward of what the model itself says."""

@@ -54,7 +54,11 @@ class TokenizeSection(Section):
     """Columns whose values together make a group of train, such as a pair of languages; ``train.sampling_temperature`` decides how
     often the pairs of each are drawn."""
     max_source_tokens: int = Field(default=512, ge=1)
-    """Train pairs with a longer source (its end mark counts as one) are dropped, and counted; dev and test keep theirs."""
+    """Train pairs with a longer source (its tags and end mark count) are dropped, and counted; dev and test keep theirs. See
+    ``long_source``."""
+    long_source: Literal["drop", "truncate"] = "drop"
+    """``truncate``: a source with more than ``max_source_tokens`` is cut there instead, in every split and in what the trained
+    model is asked later, as for documents whose beginning says most."""
     max_target_tokens: int = Field(default=512, ge=1)
     """Train pairs with a longer target (its end mark counts as one) are dropped, and counted; dev and test keep theirs."""
 

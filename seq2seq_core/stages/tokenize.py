@@ -18,7 +18,7 @@ from seq2seq_core.console import ProgressMode, progress
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
 from seq2seq_core.errors import CorpusError, TagError, UserError
 from seq2seq_core.recorder import Recorder
-from seq2seq_core.tokenization.encode import SideCounts, SplitCounts, TextPair, Tokenizers, encode_split
+from seq2seq_core.tokenization.encode import LengthLimits, SideCounts, SplitCounts, TextPair, Tokenizers, encode_split
 from seq2seq_core.tokenization.manifest import Manifest, SourceInfo, SplitInfo, TargetInfo, folder_digests
 from seq2seq_core.tokenization.subword import train_subword
 from seq2seq_core.tokenization.tags import TagColumns, Tags, collect_tags
@@ -72,8 +72,8 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
         counts = {split: _encode(split, tokenizers, tags, section, paths, draft, settings.runtime.progress) for split in SPLITS}
         _check_train(counts["train"], section)
         _copy_dev_texts(paths, draft)
-        _make_manifest(tokenizers, counts, section.joint, tags, draft).save(draft)
-    report = _make_report(tokenizers, counts)
+        _make_manifest(tokenizers, counts, section, tags, draft).save(draft)
+    report = _make_report(tokenizers, counts, is_cut=section.long_source == "truncate")
     atomic.write_text(paths.tokenize_report, json.dumps(report, indent=1) + "\n")
     recorder.log_metrics(_flatten(report))
     recorder.log_file(paths.tokenize_report, "reports")
@@ -135,9 +135,8 @@ def _encode(
     path = paths.prepared_split(split)
     group_columns = section.group_columns if split == "train" else []
     pairs = _read_pairs(path, tokenizers, tags, group_columns)
-    max_tokens = (section.max_source_tokens, section.max_target_tokens) if split == "train" else None
     with progress(f"tokenize {split}", _count_lines(path), "pairs", mode) as shown:
-        counts = encode_split(pairs, tokenizers, draft, split, max_tokens, bool(group_columns), shown.update)
+        counts = encode_split(pairs, tokenizers, draft, split, _limits(section, split), bool(group_columns), shown.update)
     for name, side in (("source", counts.source), ("target", counts.target)):
         if side.unknown_fraction > UNKNOWN_WARNING_FRACTION:
             logger.warning(
@@ -145,6 +144,16 @@ def _encode(
                 split, 100 * side.unknown_fraction, name, "source" if section.joint else name,
             )  # fmt: skip
     return counts
+
+
+def _limits(section: TokenizeSection, split: str) -> LengthLimits:
+    """Which pairs of a split are dropped for their length, and which sources cut."""
+    is_train, is_cut = split == "train", section.long_source == "truncate"
+    return LengthLimits(
+        source=section.max_source_tokens if is_train else None,
+        target=section.max_target_tokens if is_train else None,
+        cut_source=section.max_source_tokens if is_cut else None,
+    )
 
 
 def _count_lines(path: Path) -> int:
@@ -171,13 +180,16 @@ def _copy_dev_texts(paths: Paths, draft: Path) -> None:
             file.write(json.dumps({SOURCE: pair[SOURCE], TARGET: pair[TARGET]}, ensure_ascii=False) + "\n")
 
 
-def _make_manifest(tokenizers: Tokenizers, counts: dict[str, SplitCounts], joint: bool, tags: TagColumns, draft: Path) -> Manifest:
+def _make_manifest(
+    tokenizers: Tokenizers, counts: dict[str, SplitCounts], section: TokenizeSection, tags: TagColumns, draft: Path
+) -> Manifest:
     return Manifest(
         source=SourceInfo(kind="ids", vocabulary_size=tokenizers.source.vocabulary_size),
         target=TargetInfo(vocabulary_size=tokenizers.target.vocabulary_size),
-        joint=joint,
+        joint=section.joint,
         tags=tags,
         groups=counts["train"].groups,
+        max_source_tokens=section.max_source_tokens if section.long_source == "truncate" else None,
         splits={
             split: SplitInfo(pairs=count.pairs, source_tokens=count.source.tokens, target_tokens=count.target.tokens)
             for split, count in counts.items()
@@ -186,7 +198,7 @@ def _make_manifest(tokenizers: Tokenizers, counts: dict[str, SplitCounts], joint
     )
 
 
-def _make_report(tokenizers: Tokenizers, counts: dict[str, SplitCounts]) -> dict[str, Any]:
+def _make_report(tokenizers: Tokenizers, counts: dict[str, SplitCounts], is_cut: bool) -> dict[str, Any]:
     """The metrics of ``reports/tokenize.json``."""
     return {
         "source_vocabulary_size": tokenizers.source.vocabulary_size,
@@ -195,6 +207,7 @@ def _make_report(tokenizers: Tokenizers, counts: dict[str, SplitCounts]) -> dict
             split: {
                 "pairs": count.pairs,
                 "dropped_too_long": count.dropped_too_long,
+                **({"truncated_sources": count.truncated_sources} if is_cut else {}),
                 "source": _describe_side(count.source),
                 "target": _describe_side(count.target),
             }

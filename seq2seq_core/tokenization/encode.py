@@ -55,12 +55,14 @@ class SplitCounts:
         source: tokens of the sources.
         target: tokens of the targets.
         dropped_too_long: pairs left out.
+        truncated_sources: sources that were cut.
         groups: pairs written of each group, by name, in the order of the groups' numbers.
     """
 
     source: SideCounts = field(default_factory=SideCounts)
     target: SideCounts = field(default_factory=SideCounts)
     dropped_too_long: int = 0
+    truncated_sources: int = 0
     groups: dict[str, int] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict, repr=False)
 
@@ -73,6 +75,25 @@ class SplitCounts:
         """The number of a group, in the order in which groups come; a pair of it is counted."""
         self.groups[name] = self.groups.get(name, 0) + 1
         return self._numbers.setdefault(name, len(self._numbers))
+
+
+@dataclass(frozen=True)
+class LengthLimits:
+    """The most tokens of a side, tags and eos included; None: any number.
+
+    Attributes:
+        source: of a source; a pair with a longer one is dropped.
+        target: of a target; a pair with a longer one is dropped.
+        cut_source: a source with more is cut there instead; None: none is.
+    """
+
+    source: int | None = None
+    target: int | None = None
+    cut_source: int | None = None
+
+    def accept(self, source: Sequence[int], target: Sequence[int]) -> bool:
+        """Whether a pair is kept."""
+        return (self.source is None or len(source) <= self.source) and (self.target is None or len(target) <= self.target)
 
 
 @dataclass(frozen=True)
@@ -103,7 +124,7 @@ def encode_split(
     tokenizers: Tokenizers,
     folder: Path,
     split: str,
-    max_tokens: tuple[int, int] | None = None,
+    limits: LengthLimits = LengthLimits(),
     has_groups: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> SplitCounts:
@@ -114,7 +135,7 @@ def encode_split(
         tokenizers: the two models.
         folder: where ``{split}.{source,target}.{values,offsets}.npy`` go.
         split: ``train``, ``dev`` or ``test``.
-        max_tokens: a pair with a source or target longer than this (tags and eos included) is dropped; None: none is.
+        limits: which pairs are dropped and which sources cut; by default none.
         has_groups: whether ``{split}.groups.npy`` is written as well: groups are numbered in the order in which they come.
         on_progress: called with the number of pairs done.
     """
@@ -124,11 +145,10 @@ def encode_split(
         groups = stack.enter_context(GrowingArray(groups_path(folder, split), np.int32)) if has_groups else None
         for chunk in in_chunks(pairs, CHUNK_PAIRS):
             source_rows, target_rows = _encode_chunk(chunk, tokenizers)
-            kept = [
-                place
-                for place, rows in enumerate(zip(source_rows, target_rows, strict=True))
-                if max_tokens is None or all(len(row) <= limit for row, limit in zip(rows, max_tokens, strict=True))
-            ]
+            if limits.cut_source is not None:
+                counts.truncated_sources += sum(len(row) > limits.cut_source for row in source_rows)
+                source_rows = [cut_row(row, limits.cut_source) for row in source_rows]
+            kept = [place for place, rows in enumerate(zip(source_rows, target_rows, strict=True)) if limits.accept(*rows)]
             counts.dropped_too_long += len(chunk) - len(kept)
             for writer, side, rows in ((sources, counts.source, source_rows), (targets, counts.target, target_rows)):
                 kept_rows = [rows[place] for place in kept]
@@ -152,6 +172,16 @@ def _encode_chunk(chunk: Sequence[TextPair], tokenizers: Tokenizers) -> tuple[li
 def _enclose(tags: Sequence[Sequence[int]], rows: Sequence[Sequence[int]]) -> list[list[int]]:
     """Each row between its tags and eos."""
     return [[*before, *row, EOS_ID] for before, row in zip(tags, rows, strict=True)]
+
+
+def cut_row(row: list[int], limit: int) -> list[int]:
+    """A row of at most ``limit`` ids: of a longer one the first, and eos.
+
+    Args:
+        row: ids that end with eos.
+        limit: at least 1.
+    """
+    return row if len(row) <= limit else [*row[: limit - 1], EOS_ID]
 
 
 def in_chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -119,7 +119,7 @@ def _fit(
         while True:
             phase = phases[state.phase]
             with open_objective(phase, placement, inputs.target_tokenizer, settings.runtime.reward_workers) as objective:
-                updater = Updater(model, phase, placement, state.phase_step, objective)
+                updater = Updater(model, phase, placement, state.phase_step, objective, state.steps_in_phase)
                 trainer = _make_trainer(inputs, updater, settings, store, curves, stop, state)
                 if restored:
                     trainer.restore(restored)

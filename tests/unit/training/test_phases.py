@@ -175,12 +175,18 @@ def test_patience_counts_anew_in_each_phase(
 
 
 # --- killed and started again ----------------------------------------------------------------------------------------
-@pytest.mark.parametrize("architecture", ["gru", "transformer"])
+@pytest.mark.parametrize(("architecture", "average_decay"), [("gru", 0.0), ("gru", 0.9), ("transformer", 0.0)])
 @pytest.mark.parametrize("step", [3, 7, 8, 11, 12])
 def test_a_run_stopped_in_any_phase_and_started_again_ends_in_the_same_outputs(
-    new_workspace: WorkspaceMaker, make_settings: SettingsMaker, monkeypatch: pytest.MonkeyPatch, step: int, architecture: str
+    new_workspace: WorkspaceMaker,
+    make_settings: SettingsMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+    architecture: str,
+    average_decay: float,
 ) -> None:
-    settings = make_settings(TWO_PHASES, model={"architecture": architecture}, log_every_steps=3)
+    train = {**TWO_PHASES, "average_decay": average_decay}
+    settings = make_settings(train, model={"architecture": architecture}, log_every_steps=3)
     whole, stopped = new_workspace("whole"), new_workspace("stopped")
     run_train(settings, whole, NullRecorder())
     with monkeypatch.context() as patched:

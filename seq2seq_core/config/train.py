@@ -189,6 +189,14 @@ class TrainSection(PhaseSettings):
             raise ValueError(f"must begin with a phase by 'likelihood', got {phases[0].objective!r} first")
         return phases
 
+    def first_phases(self, number: int) -> TrainSection:
+        """The training that ends after some phases.
+
+        Args:
+            number: how many of :meth:`all_phases`.
+        """
+        return self.model_copy(update={"phases": self.all_phases()[:number]})
+
     def all_phases(self) -> list[Phase]:
         """Every phase, with nothing left out; at least one."""
         flat = {name: getattr(self, name) for name in PhaseSettings.model_fields}

@@ -142,7 +142,7 @@ class Trainer:
         """Adds a point to the training curves, and has the progress display show it."""
         now = time.monotonic()
         tokens_per_second = self._tokens_since_log / max(now - self._last_log, 1e-9)
-        self._last_log, self._tokens_since_log = now, 0
+        self._last_log = now
         measures, loss = self.state.since_log.take_measures(), self.state.since_log.take()
         self.curves.add(
             self.state.step,
@@ -150,11 +150,12 @@ class Trainer:
                 "train_loss": loss,
                 "learning_rate": self.state.last_learning_rate,
                 "gradient_norm": self.state.last_gradient_norm,
-                "tokens_per_second": tokens_per_second,
+                **({"tokens_per_second": tokens_per_second} if self._tokens_since_log else {}),
                 **measures,
                 **({"phase": float(self.state.phase)} if len(self.phases) > 1 else {}),
             },
         )
+        self._tokens_since_log = 0
         self._message = f"loss {loss:.4f}, {tokens_per_second:,.0f} tokens/s"
 
     def _validate(self) -> None:

@@ -45,10 +45,29 @@ class TokenizeSection(Section):
     """The source side's model (with ``joint``, both sides')."""
     target: SubwordSettings = SubwordSettings()
     """The target side's model; unused with ``joint``."""
+    source_tags: list[str] = []
+    """Columns of the corpus whose values come before the source's ids, each as one symbol of its own (Johnson 2017). The symbols
+    are those of train, on top of ``vocabulary_size``; an empty value has none."""
+    target_tags: list[str] = []
+    """Columns whose values are the first symbols of the target: the decoder starts from them, and they are no part of its text."""
+    tag_separator: str = Field(default=";", min_length=1)
+    """What stands between the values of a column that holds several, such as the features ``V;PST;3;SG``; each has its symbol."""
+    unknown_tags: Literal["error", "ignore"] = "error"
+    """What a value that train does not have is, in dev, in test and in what the model is asked later: an error, or no symbol."""
     max_source_tokens: int = Field(default=512, ge=1)
     """Train pairs with a longer source (its end mark counts as one) are dropped, and counted; dev and test keep theirs."""
     max_target_tokens: int = Field(default=512, ge=1)
     """Train pairs with a longer target (its end mark counts as one) are dropped, and counted; dev and test keep theirs."""
+
+    @model_validator(mode="after")
+    def _tags_are_named_once(self) -> Self:
+        for name, columns in (("source_tags", self.source_tags), ("target_tags", self.target_tags)):
+            if len(set(columns)) != len(columns):
+                raise ValueError(f"{name} must be different from one another, got {columns}")
+            for column in columns:
+                if not column or "=" in column or column in ("source", "target"):
+                    raise ValueError(f"{name} must be names of columns other than source and target, without '=', got {column!r}")
+        return self
 
     @model_validator(mode="after")
     def _target_is_default_when_joint(self) -> Self:

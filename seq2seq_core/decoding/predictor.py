@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -17,7 +17,9 @@ from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.decoding.scoring import TargetScore, score_targets
 from seq2seq_core.decoding.search import decode
+from seq2seq_core.errors import TagError
 from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
+from seq2seq_core.tokenization.tags import Tags
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class Predictor:
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
+        self.source_tags, self.target_tags = bundle.source_tags, bundle.target_tags
 
     @classmethod
     def from_folder(cls, folder: Path, device: torch.device | str = "cpu") -> Predictor:
@@ -58,11 +61,13 @@ class Predictor:
         batch_sentences: int = 64,
         prefixes: Sequence[str] | None = None,
         keep_alignments: bool = False,
+        tags: Sequence[Mapping[str, str]] | None = None,
     ) -> list[Prediction]:
         """The prediction of each source, in order.
 
         A source without any text (nothing, or white space) becomes its prefix or else an empty text, with score 0. One of more than
-        ``options.max_source_tokens`` tokens is cut there, with a warning.
+        ``options.max_source_tokens`` tokens, tags included, is cut there, with a warning. A hypothesis begins with its target's
+        tags, which count in its probability and length and are no part of its text or alignment.
 
         Args:
             sources: texts.
@@ -70,22 +75,26 @@ class Predictor:
             batch_sentences: most sources that are decoded together.
             prefixes: for each source, the text that its hypotheses must begin with; what follows begins with a new piece.
             keep_alignments: whether hypotheses carry their alignment.
+            tags: for each source, the columns that the bundle takes as tags, by name; others do not matter. None: no column.
 
         Raises:
-            ValueError: not as many prefixes as sources.
+            ValueError: not as many prefixes or tags as sources.
+            TagError: a source's tag is missing or unknown.
         """
         options = options or DecodingOptions()
         if prefixes is not None and len(prefixes) != len(sources):
             raise ValueError(f"expected a prefix for each of {len(sources)} sources, got {len(prefixes)}")
-        ids = self._encode(sources, options.max_source_tokens)
-        starts = self.bundle.target_tokenizer.encode(prefixes or [""] * len(sources))
+        ids = self._encode(sources, options.max_source_tokens, tags)
+        forced = self._tag_ids(self.target_tags, tags, len(sources))
+        texts = self.bundle.target_tokenizer.encode(prefixes or [""] * len(sources))
+        starts = [[*own, *text] for own, text in zip(forced, texts, strict=True)]
         predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in prefixes or [""] * len(sources)]
         for places in batches_by_length([len(row) for row in ids], batch_sentences, MAX_BATCH_TOKENS // options.rows_per_source):
             rows = [ids[place] for place in places]
             source = collate_sources(rows).to(self.bundle.device)
             found = decode(self.bundle.model, source, options, keep_alignments, [starts[place] for place in places])
             for place, row, hypotheses in zip(places, rows, found, strict=True):
-                predictions[place] = Prediction(tuple(self._to_text(row, hypotheses, options)))
+                predictions[place] = Prediction(tuple(self._to_text(row, hypotheses, options, len(forced[place]))))
         return predictions
 
     def score(
@@ -94,26 +103,31 @@ class Predictor:
         targets: Sequence[str],
         batch_sentences: int = 64,
         max_source_tokens: int = DecodingOptions().max_source_tokens,
+        tags: Sequence[Mapping[str, str]] | None = None,
     ) -> list[TargetScore]:
         """How probable the model holds each target for its source, in order.
 
         A text's probability is that of its usual pieces: a search that spelt the same text by other pieces reports another. A
         source without any text has the empty target for certain and no other; one that is too long is cut as in :meth:`predict`.
+        A target's tags count in its probability and in its tokens, as in a search.
 
         Args:
             sources: texts.
             targets: one for each source; may be empty.
             batch_sentences: most pairs that are scored together.
-            max_source_tokens: a source with more tokens (end mark included) is cut to this many, with a warning.
+            max_source_tokens: a source with more tokens (tags and end mark included) is cut to this many, with a warning.
+            tags: as in :meth:`predict`.
 
         Raises:
-            ValueError: not as many targets as sources.
+            ValueError: not as many targets or tags as sources.
+            TagError: a source's tag is missing or unknown.
         """
         if len(targets) != len(sources):
             raise ValueError(f"expected a target for each of {len(sources)} sources, got {len(targets)}")
-        source_ids = self._encode(sources, max_source_tokens)
-        target_ids = self.bundle.target_tokenizer.encode(targets)
-        scores = [TargetScore(-math.inf if row else 0.0, len(row) + 1) for row in target_ids]
+        source_ids = self._encode(sources, max_source_tokens, tags)
+        texts = self.bundle.target_tokenizer.encode(targets)
+        target_ids = [[*own, *text] for own, text in zip(self._tag_ids(self.target_tags, tags, len(sources)), texts, strict=True)]
+        scores = [TargetScore(-math.inf if row else 0.0, len(row) + 1) for row in texts]
         lengths = [len(row) and max(len(row), len(target) + 1) for row, target in zip(source_ids, target_ids, strict=True)]
         for places in batches_by_length(lengths, batch_sentences, MAX_SCORED_TOKENS):
             source = collate_sources([source_ids[place] for place in places]).to(self.bundle.device)
@@ -122,23 +136,31 @@ class Predictor:
                 scores[place] = one
         return scores
 
-    def attention(self, source: str, options: DecodingOptions | None = None) -> Alignment | None:
+    def attention(
+        self, source: str, options: DecodingOptions | None = None, tags: Mapping[str, str] | None = None
+    ) -> Alignment | None:
         """The best hypothesis's alignment; None for a model without attention.
 
         Args:
             source: a text that is not empty.
             options: of the search.
+            tags: the source's, as in :meth:`predict`.
 
         Raises:
             ValueError: the source is empty.
+            TagError: a tag is missing or unknown.
         """
         if not source.strip():
             raise ValueError("attention needs a source with some text")
-        return self.predict([source], options, keep_alignments=True)[0].hypotheses[0].alignment
+        return self.predict([source], options, keep_alignments=True, tags=[tags or {}])[0].hypotheses[0].alignment
 
-    def _encode(self, sources: Sequence[str], limit: int) -> list[list[int]]:
-        """The ids of each source with eos, at most ``limit``; none for one without any text."""
-        rows = [[*ids, EOS_ID] if source.strip() else [] for source, ids in zip(sources, self._tokenize(sources), strict=True)]
+    def _encode(self, sources: Sequence[str], limit: int, tags: Sequence[Mapping[str, str]] | None) -> list[list[int]]:
+        """The ids of each source with its tags and eos, at most ``limit``; none for one without any text."""
+        before = self._tag_ids(self.source_tags, tags, len(sources))
+        rows = [
+            [*own, *ids, EOS_ID] if source.strip() else []
+            for source, own, ids in zip(sources, before, self._tokenize(sources), strict=True)
+        ]
         if too_long := [place for place, row in enumerate(rows) if len(row) > limit]:
             logger.warning(
                 "%d of %d sources have more than %d tokens and are cut there; the first is number %d with %d tokens",
@@ -148,28 +170,40 @@ class Predictor:
                 rows[place] = [*rows[place][: limit - 1], EOS_ID]
         return rows
 
+    def _tag_ids(self, side: Tags, tags: Sequence[Mapping[str, str]] | None, num_sources: int) -> list[list[int]]:
+        """The ids of each source's tags of one side."""
+        if tags is not None and len(tags) != num_sources:
+            raise ValueError(f"expected tags for each of {num_sources} sources, got {len(tags)}")
+        found = []
+        for place, values in enumerate(tags if tags is not None else [{}] * num_sources):
+            try:
+                found.append(side.ids(values))
+            except TagError as error:
+                raise TagError(error.reason, place) from None
+        return found
+
     def _tokenize(self, sources: Sequence[str]) -> list[list[int]]:
         return self.bundle.source_tokenizer.encode(sources)
 
     def _to_text(
-        self, source_ids: Sequence[int], hypotheses: Sequence[Hypothesis], options: DecodingOptions
+        self, source_ids: Sequence[int], hypotheses: Sequence[Hypothesis], options: DecodingOptions, num_tags: int
     ) -> Iterator[TextHypothesis]:
-        """A sentence's hypotheses as text, those that the options select."""
-        texts = self.bundle.target_tokenizer.decode([hypothesis.ids for hypothesis in hypotheses])
+        """A sentence's hypotheses as text without its tags, those that the options select."""
+        texts = self.bundle.target_tokenizer.decode([hypothesis.ids[num_tags:] for hypothesis in hypotheses])
         ranked = [(place, one.score) for place, one in enumerate(hypotheses)]
         if options.selection == "mbr":
             ranked = [(one.place, one.expected_utility) for one in rank_by_expected_utility(texts)]
         for place, score in ranked[: options.num_hypotheses]:
             one = hypotheses[place]
-            yield TextHypothesis(texts[place], score, one.log_probability, self._align(source_ids, one))
+            yield TextHypothesis(texts[place], score, one.log_probability, self._align(source_ids, one, num_tags))
 
-    def _align(self, source_ids: Sequence[int], hypothesis: Hypothesis) -> Alignment | None:
+    def _align(self, source_ids: Sequence[int], hypothesis: Hypothesis, num_tags: int) -> Alignment | None:
         if hypothesis.attention_TS is None:
             return None
         return Alignment(
             [*self.bundle.source_tokenizer.pieces(source_ids[:-1]), SPECIAL_NAMES[EOS_ID]],
-            [*self.bundle.target_tokenizer.pieces(hypothesis.ids), SPECIAL_NAMES[EOS_ID]],
-            hypothesis.attention_TS.numpy(),
+            [*self.bundle.target_tokenizer.pieces(hypothesis.ids[num_tags:]), SPECIAL_NAMES[EOS_ID]],
+            hypothesis.attention_TS.numpy()[num_tags:],
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from seq2seq_core.tokenization.ragged import RaggedWriter
 from seq2seq_core.tokenization.special_tokens import EOS_ID, UNK_ID
@@ -65,8 +65,21 @@ class Tokenizers:
     target: SubwordModel
 
 
+class TextPair(NamedTuple):
+    """A pair to be encoded."""
+
+    source: str
+    """The source's text."""
+    target: str
+    """The target's text."""
+    source_tags: Sequence[int] = ()
+    """Ids before those of the source."""
+    target_tags: Sequence[int] = ()
+    """Ids before those of the target."""
+
+
 def encode_split(
-    pairs: Iterable[tuple[str, str]],
+    pairs: Iterable[TextPair],
     tokenizers: Tokenizers,
     folder: Path,
     split: str,
@@ -76,11 +89,11 @@ def encode_split(
     """The counts of a split whose ids were written, each row ended by eos.
 
     Args:
-        pairs: source and target texts; read once, in chunks.
+        pairs: texts and tags; read once, in chunks.
         tokenizers: the two models.
         folder: where ``{split}.{source,target}.{values,offsets}.npy`` go.
         split: ``train``, ``dev`` or ``test``.
-        max_tokens: a pair with a source or target longer than this (eos included) is dropped; None: none is.
+        max_tokens: a pair with a source or target longer than this (tags and eos included) is dropped; None: none is.
         on_progress: called with the number of pairs done.
     """
     counts, done = SplitCounts(), 0
@@ -88,8 +101,8 @@ def encode_split(
         for chunk in in_chunks(pairs, CHUNK_PAIRS):
             encoded = list(
                 zip(
-                    with_eos(tokenizers.source.encode([source for source, _ in chunk])),
-                    with_eos(tokenizers.target.encode([target for _, target in chunk])),
+                    _enclose([pair.source_tags for pair in chunk], tokenizers.source.encode([pair.source for pair in chunk])),
+                    _enclose([pair.target_tags for pair in chunk], tokenizers.target.encode([pair.target for pair in chunk])),
                     strict=True,
                 )
             )
@@ -108,9 +121,9 @@ def encode_split(
     return counts
 
 
-def with_eos(rows: Iterable[list[int]]) -> list[list[int]]:
-    """Each row with eos at its end."""
-    return [[*row, EOS_ID] for row in rows]
+def _enclose(tags: Sequence[Sequence[int]], rows: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Each row between its tags and eos."""
+    return [[*before, *row, EOS_ID] for before, row in zip(tags, rows, strict=True)]
 
 
 def in_chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

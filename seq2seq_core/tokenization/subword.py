@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 SPACE = "\u2581"
 UNKNOWN_TEXT = "\u2047"
 """What an unknown id becomes in a decoded text: ⁇."""
+TAG = f"{ESCAPE}tag:"
+"""What the piece of a tag begins with; its column, ``=`` and its value follow."""
 _MODEL_TYPES = {"unigram": "unigram", "bpe": "bpe", "char": "char", "symbols": "word"}
 _LONGEST_TEXT_BYTES = 1 << 30
 """SentencePiece skips longer texts; this is the most that it accepts here."""
@@ -49,6 +51,8 @@ class SubwordModel:
         kind: ``unigram``, ``bpe``, ``char`` or ``symbols``.
         decomposes: whether it reads the NFD of a text (``tokenize.*.decompose``).
         vocabulary_size: number of ids, special ones included.
+        tags: the id of each tag, by column and value, in the order of the ids, which follow the special ones.
+        tag_ids: the ids of all tags.
     """
 
     def __init__(self, proto: bytes) -> None:
@@ -63,10 +67,14 @@ class SubwordModel:
         self.kind, self.decomposes = name.removesuffix(_DECOMPOSED), name.endswith(_DECOMPOSED)
         if self.kind not in _MODEL_TYPES:
             raise ValueError("a SentencePiece model, but not one that `s2s tokenize` made")
+        self.tags = dict(self._find_tags())
+        self.tag_ids = range(NUM_SPECIAL, NUM_SPECIAL + len(self.tags))
+        self._shown = {UNK_ID: UNKNOWN_TEXT, PAD_ID: "", BOS_ID: "", EOS_ID: ""}
+        self._shown |= {id_: f"<{value}>" for (_, value), id_ in self.tags.items()}
         self._symbol_ids: dict[str, int] = {}
         if self.kind == "symbols":
             # Looked up here, because SentencePiece makes one unknown of a run of several.
-            self._symbol_ids = {piece: id_ for id_, piece in enumerate(self._pieces()) if id_ >= NUM_SPECIAL}
+            self._symbol_ids = {piece: id_ for id_, piece in enumerate(self._pieces()) if id_ >= self.tag_ids.stop}
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, without special ones.
@@ -98,24 +106,24 @@ class SubwordModel:
         return ids
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        """The text of each sequence of ids; special ids vanish, but for the unknown one, which becomes ⁇.
+        """The text of each sequence of ids; special ids and tags vanish, but for the unknown one, which becomes ⁇.
 
         Args:
             ids: ids below ``vocabulary_size``.
         """
         if self.kind == "symbols":
-            return [self._compose(" ".join(piece for piece in self.pieces(row) if piece)) for row in ids]
-        texts: list[str] = self._processor.decode([list(row) for row in ids]) if ids else []
-        return [self._compose(unescape(text)) for text in texts]
+            texts = [[id_ for id_ in map(int, row) if id_ not in self.tag_ids] for row in ids]
+            return [self._compose(" ".join(piece for piece in self.pieces(row) if piece)) for row in texts]
+        decoded: list[str] = self._processor.decode([list(row) for row in ids]) if ids else []
+        return [self._compose(unescape(text)) for text in decoded]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The piece of each id as a person may see it: a leading space is ▁ (left out for ``symbols``), the unknown id is ⁇.
 
         Args:
-            ids: ids below ``vocabulary_size``; pad, bos and eos give an empty text.
+            ids: ids below ``vocabulary_size``; pad, bos and eos give an empty text, a tag its value in angle brackets.
         """
-        shown = {UNK_ID: UNKNOWN_TEXT, PAD_ID: "", BOS_ID: "", EOS_ID: ""}
-        skipped = 1 if self.kind == "symbols" else 0
+        shown, skipped = self._shown, 1 if self.kind == "symbols" else 0
         return [shown[id_] if id_ in shown else unescape(self._processor.id_to_piece(id_)[skipped:]) for id_ in map(int, ids)]
 
     def save(self, path: Path) -> None:
@@ -151,17 +159,29 @@ class SubwordModel:
         """A decoded text as a person is given it."""
         return unicodedata.normalize("NFC", text) if self.decomposes else text
 
+    def _find_tags(self) -> Iterator[tuple[tuple[str, str], int]]:
+        """The column and value of each tag, and its id."""
+        for id_ in range(NUM_SPECIAL, self.vocabulary_size):
+            piece = str(self._processor.id_to_piece(id_))
+            if not (self._processor.is_control(id_) and piece.startswith(TAG)):
+                return
+            column, _, value = unescape(piece.removeprefix(TAG)).partition("=")
+            yield (column, value), id_
+
     def _pieces(self) -> Iterator[str]:
         return (str(self._processor.id_to_piece(id_)) for id_ in range(self.vocabulary_size))
 
 
-def train_subword(texts: Iterable[str], settings: SubwordSettings, name: str = "tokenize") -> SubwordModel:
+def train_subword(
+    texts: Iterable[str], settings: SubwordSettings, name: str = "tokenize", tags: Sequence[tuple[str, str]] = ()
+) -> SubwordModel:
     """A subword model of the texts: the same bytes for the same texts and settings, on every machine with this SentencePiece.
 
     Args:
         texts: the texts of train; read once.
         settings: the kind of model and its size, which is lowered, with a warning, where the texts cannot fill it.
         name: the section of ``settings``, for messages.
+        tags: column and value of each tag; their symbols come on top of the size that the settings give.
 
     Raises:
         UserError: there is no text, or the vocabulary cannot hold the characters that it must.
@@ -174,15 +194,16 @@ def train_subword(texts: Iterable[str], settings: SubwordSettings, name: str = "
     proto = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(sentences), model_writer=proto, **_trainer_options(settings)
+            sentence_iterator=iter(sentences), model_writer=proto, **_trainer_options(settings, tags)
         )
     except RuntimeError as error:
-        raise UserError(_explain(str(error), settings, name)) from None
+        raise UserError(_explain(str(error), settings, name, len(tags))) from None
     model = SubwordModel(proto.getvalue())
-    if model.vocabulary_size < settings.vocabulary_size and settings.model in ("unigram", "bpe"):
+    size = model.vocabulary_size - len(tags)
+    if size < settings.vocabulary_size and settings.model in ("unigram", "bpe"):
         logger.warning(
             "%s.vocabulary_size: the corpus cannot fill %d entries; lowered to %d",
-            name, settings.vocabulary_size, model.vocabulary_size,
+            name, settings.vocabulary_size, size,
         )  # fmt: skip
     return model
 
@@ -211,11 +232,12 @@ def sample_texts(texts: Iterable[str], limit: int) -> list[str]:
     return [text for _, text in sorted(kept)]
 
 
-def _trainer_options(settings: SubwordSettings) -> dict[str, Any]:
+def _trainer_options(settings: SubwordSettings, tags: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """SentencePiece's options: nothing normalised, nothing skipped, special pieces that no escaped text can spell."""
     return {
+        **({"control_symbols": [TAG + escape(f"{column}={value}") for column, value in tags]} if tags else {}),
         "model_type": _MODEL_TYPES[settings.model],
-        "vocab_size": settings.vocabulary_size,
+        "vocab_size": settings.vocabulary_size + len(tags),
         "hard_vocab_limit": False,
         "character_coverage": settings.character_coverage,
         "byte_fallback": settings.byte_fallback,
@@ -233,12 +255,13 @@ def _trainer_options(settings: SubwordSettings) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _explain(message: str, settings: SubwordSettings, name: str) -> str:
+def _explain(message: str, settings: SubwordSettings, name: str, num_tags: int) -> str:
     """SentencePiece's refusal in the words of the settings."""
     if found := re.search(r"Vocabulary size is smaller than required_chars\. \d+ vs (\d+)", message):
         bytes_note = ", 256 bytes" if settings.byte_fallback else ""
+        needed = int(found[1]) - num_tags
         return (
-            f"{name}.vocabulary_size: must be at least {found[1]} to hold each character of train{bytes_note} and {NUM_SPECIAL} "
+            f"{name}.vocabulary_size: must be at least {needed} to hold each character of train{bytes_note} and {NUM_SPECIAL} "
             f"special entries, got {settings.vocabulary_size}; a {name}.character_coverage below {settings.character_coverage:g} "
             "needs fewer"
         )

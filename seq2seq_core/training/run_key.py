@@ -14,7 +14,16 @@ from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.reproducibility import code_digest, digest
 
-_CODE = ("batching", "decoding", "evaluation/metrics.py", "modeling", "reproducibility.py", "tokenization/subword.py", "training")
+_CODE = (
+    "batching",
+    "decoding",
+    "evaluation/metrics.py",
+    "modeling",
+    "reproducibility.py",
+    "tokenization/subword.py",
+    "tokenization/tags.py",
+    "training",
+)
 """What of the package shapes the weights."""
 
 

@@ -20,6 +20,7 @@ from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.evaluation.metrics import score
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.tokenization.tags import count_leading_tags
 from seq2seq_core.training.objective import likelihood_sums
 from seq2seq_core.training.placement import Placement
 
@@ -97,11 +98,16 @@ class Validator:
             indices = order[first : first + DECODED_TOGETHER]
             source = collate_sources([self.dev.source(int(index)) for index in indices]).to(self.placement.device)
             with self.placement.autocast():
-                hypotheses = decode(model, source, DecodingOptions(beam_size=1))
+                hypotheses = decode(model, source, DecodingOptions(beam_size=1), prefixes=[self._tags(int(i)) for i in indices])
             decoded = self.target_tokenizer.decode([best[0].ids for best in hypotheses])
             for index, text in zip(indices, decoded, strict=True):
                 texts[int(index)] = text
         return texts
+
+    def _tags(self, index: int) -> list[int]:
+        """The tags that a dev target begins with: what its hypothesis must begin with."""
+        ids: list[int] = self.dev.target(index).tolist()
+        return ids[: count_leading_tags(ids, self.target_tokenizer)]
 
 
 def read_references(folder: Path, num_sentences: int) -> list[str]:

@@ -21,6 +21,10 @@ class SubwordSettings(Section):
     """Share of the characters of train that the model covers; the rest is unknown."""
     byte_fallback: bool = False
     """Whether an uncovered character is spelt in bytes instead of becoming unknown (``unigram`` and ``bpe``)."""
+    decompose: bool = False
+    """Whether characters are taken apart before anything else (Unicode's NFD: a Hangul syllable into its letters, a letter into
+    itself and its accent), in training and prediction alike; decoded text is put together again (NFC). A text that was not in
+    NFC does not come back as it was."""
     training_texts: int = Field(default=2_000_000, ge=0)
     """Texts of train, drawn with a fixed seed, that the model is made from; 0: all. It needs them in memory, with about ten times
     their size on top for ``unigram``."""

@@ -69,6 +69,9 @@ class Validator:
         placement: Placement,
     ) -> None:
         self.dev, self.references, self.target_tokenizer, self.placement = dev, references, target_tokenizer, placement
+        # A quarter more than the longest reference: whatever the ratio to the source, a hypothesis that is right is not cut.
+        longest = int(dev.target_lengths[: len(references)].max(initial=1))
+        self.options = DecodingOptions(beam_size=1, max_length=longest + longest // 4 + 1)
         self.batches = TokenBucketSampler(dev, settings.batch_tokens, seed=0).in_order()
         wanted = (*ALWAYS_SCORED, settings.dev_metric)
         self.metrics = tuple(dict.fromkeys(metric for metric in wanted if metric != "loss"))
@@ -103,7 +106,7 @@ class Validator:
             indices = order[first : first + DECODED_TOGETHER]
             source = collate_sources([self.dev.source(int(index)) for index in indices]).to(self.placement.device)
             with self.placement.autocast():
-                hypotheses = decode(model, source, DecodingOptions(beam_size=1), prefixes=[self._tags(int(i)) for i in indices])
+                hypotheses = decode(model, source, self.options, prefixes=[self._tags(int(i)) for i in indices])
             decoded = self.target_tokenizer.decode([best[0].ids for best in hypotheses])
             for index, text in zip(indices, decoded, strict=True):
                 texts[int(index)] = text

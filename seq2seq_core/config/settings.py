@@ -103,6 +103,11 @@ class Settings(Section):
                 raise ValueError(f"train.dev_sentences: must be at least 1 with {name}.dev_metric {section.dev_metric!r}, got 0")
             if section.r_drop_weight and not self.model.dropout:
                 raise ValueError(f"{name}.r_drop_weight: must be 0 unless model.dropout is above 0, got {section.r_drop_weight:g}")
+            if section.sampling_temperature != 1.0 and not self.tokenize.group_columns:
+                raise ValueError(
+                    f"{name}.sampling_temperature: must be 1 unless tokenize.group_columns names a column, "
+                    f"got {section.sampling_temperature:g}"
+                )
             if section.coverage_weight and not self.model.coverage:
                 raise ValueError(
                     f"{name}.coverage_weight: must be 0 unless model.coverage is true, got {section.coverage_weight:g}"

@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from seq2seq_core.config.section import Section
 
-DevMetric = Literal["loss", "exact_match", "bleu", "chrf", "cer", "wer"]
-"""What a checkpoint is chosen by: dev loss, or a score of greedily decoded dev sources."""
+DevMetric = Literal["loss", "exact_match", "bleu", "chrf", "cer", "wer", "rouge1", "rouge2", "rougeL"]
+"""What a checkpoint is chosen by: dev loss, or a score of greedily decoded dev sources (ROUGE needs the package rouge-score)."""
 
 Objective = Literal["likelihood", "minimum_risk", "self_critical", "denoising", "back_translation"]
 """What a phase makes larger: the probability of the references; the reward of what the model itself says; or the probability of
@@ -152,6 +152,10 @@ class PhaseSettings(Section):
     """Most tokens of a batch, padding included: rows times the longest source plus longest target."""
     accumulation: int = Field(default=1, ge=1)
     """Batches whose gradients are added up for one update."""
+    sampling_temperature: float = Field(default=1.0, ge=1.0)
+    """T of sampling by groups of ``tokenize.group_columns``: a group of n pairs is drawn in proportion to n ** (1 / T) (Arivazhagan
+    2019, section 4.2). 1: all pairs equally often; 5: small languages far more often than large ones. An epoch has as many draws
+    as train has pairs."""
     learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0)
     """Highest learning rate of the schedule."""
     schedule: Literal["constant", "inverse_sqrt", "linear", "cosine"] = "inverse_sqrt"
@@ -164,6 +168,9 @@ class PhaseSettings(Section):
     """Decay of AdamW's running averages of the gradient and of its square, each from 0 to below 1."""
     gradient_clip_norm: float = Field(default=1.0, ge=0.0)
     """Largest norm of the whole gradient; 0: no clipping."""
+    average_decay: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Decay of a running average of the weights; with one, such as 0.999, it is the average that is validated, kept and handed to
+    the next phase (Polyak and Juditsky 1992). 0: the weights themselves."""
     label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Probability mass spread over the vocabulary (Szegedy 2016, section 7)."""
     r_drop_weight: float = Field(default=0.0, ge=0.0)
@@ -280,6 +287,14 @@ class TrainSection(PhaseSettings):
                 "mixture.denoising_weight nor mixture.likelihood_weight"
             )
         return phases
+
+    def first_phases(self, number: int) -> TrainSection:
+        """The training that ends after some phases.
+
+        Args:
+            number: how many of :meth:`all_phases`.
+        """
+        return self.model_copy(update={"phases": self.all_phases()[:number]})
 
     def all_phases(self) -> list[Phase]:
         """Every phase, with nothing left out; at least one."""

@@ -18,6 +18,7 @@ from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothes
 from seq2seq_core.decoding.scoring import TargetScore, score_targets
 from seq2seq_core.decoding.search import decode
 from seq2seq_core.errors import TagError
+from seq2seq_core.tokenization.encode import cut_row
 from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
 from seq2seq_core.tokenization.tags import Tags
 
@@ -66,8 +67,9 @@ class Predictor:
         """The prediction of each source, in order.
 
         A source without any text (nothing, or white space) becomes its prefix or else an empty text, with score 0. One of more than
-        ``options.max_source_tokens`` tokens, tags included, is cut there, with a warning. A hypothesis begins with its target's
-        tags, which count in its probability and length and are no part of its text or alignment.
+        ``options.max_source_tokens`` tokens, tags included, or of more than the bundle's own limit, is cut there, with a warning. A
+        hypothesis begins with its target's tags, which count in its probability and length and are no part of its text or
+        alignment.
 
         Args:
             sources: texts.
@@ -155,7 +157,8 @@ class Predictor:
         return self.predict([source], options, keep_alignments=True, tags=[tags or {}])[0].hypotheses[0].alignment
 
     def _encode(self, sources: Sequence[str], limit: int, tags: Sequence[Mapping[str, str]] | None) -> list[list[int]]:
-        """The ids of each source with its tags and eos, at most ``limit``; none for one without any text."""
+        """The ids of each source with its tags and eos, at most ``limit`` or the bundle's; none for one without any text."""
+        limit = min(limit, self.bundle.config.max_source_tokens or limit)
         before = self._tag_ids(self.source_tags, tags, len(sources))
         rows = [
             [*own, *ids, EOS_ID] if source.strip() else []
@@ -166,9 +169,7 @@ class Predictor:
                 "%d of %d sources have more than %d tokens and are cut there; the first is number %d with %d tokens",
                 len(too_long), len(rows), limit, too_long[0] + 1, len(rows[too_long[0]]),
             )  # fmt: skip
-            for place in too_long:
-                rows[place] = [*rows[place][: limit - 1], EOS_ID]
-        return rows
+        return [cut_row(row, limit) for row in rows]
 
     def _tag_ids(self, side: Tags, tags: Sequence[Mapping[str, str]] | None, num_sources: int) -> list[list[int]]:
         """The ids of each source's tags of one side."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from seq2seq_core import __version__
@@ -68,7 +68,7 @@ def register_bundle(settings: Settings, paths: Paths) -> Registration:
     read_config(paths.bundle)
     digest = bundle_digest(paths.bundle)
     scores = read_test_scores(paths.metrics, settings.register_.metric)
-    example = next((pair[SOURCE] for pair in islice(iterate_pairs(paths.prepared_split("test")), 1)), "")
+    example = next(iterate_pairs(paths.prepared_split("test")), {SOURCE: ""})
     test_digest = file_digest(paths.prepared_split("test"))
     client = connect(paths)
     with store_errors(paths), exclusive(paths):  # or two registrations at once would both find no version
@@ -87,7 +87,9 @@ def register_bundle(settings: Settings, paths: Paths) -> Registration:
     return Registration(receipt, scores, is_new)
 
 
-def _create_version(client: MlflowClient, settings: Settings, paths: Paths, digest: str, example: str) -> ModelVersion:
+def _create_version(
+    client: MlflowClient, settings: Settings, paths: Paths, digest: str, example: Mapping[str, str]
+) -> ModelVersion:
     """A new version that holds the bundle; it carries the digest from its first moment on, so that a kill costs nothing."""
     name, run_id = settings.register_.model_name, active_run_id()
     experiment = experiment_id(client, paths, settings)

@@ -1,6 +1,7 @@
 """The served model, as MLflow's models-from-code wants it: this file itself is stored with the model and run when it is loaded.
 
-A request has the column ``source``; the answer has ``prediction`` and ``score`` for each row, in the order of the rows.
+A request has the column ``source`` and those that the model takes as tags; the answer has ``prediction`` and ``score`` for each
+row, in the order of the rows.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.errors import UserError
+from seq2seq_core.errors import TagError, UserError
 from seq2seq_core.serving.request import (
     MAX_CHARACTERS_VARIABLE,
     MAX_ROWS_VARIABLE,
     read_limit,
     read_options,
     read_sources,
+    read_tags,
     refusal,
 )
 
@@ -47,16 +49,19 @@ class ServedModel(PythonModel):
 
         Args:
             context: unused; the bundle is loaded already.
-            model_input: the column ``source``, a text in each row.
+            model_input: the column ``source`` and those that are tags, a text in each row.
             params: decoding options, see the model's params schema.
 
         Raises:
             MlflowException: the request is refused (status 400), or decoding failed (status 500).
         """
         sources = read_sources(model_input, self.max_rows, self.max_characters)
+        tags = read_tags(model_input, self.predictor.bundle.config.tags.all)
         options = read_options(params, self.defaults)
         try:
-            predictions = self.predictor.predict(sources, options)
+            predictions = self.predictor.predict(sources, options, tags=tags)
+        except TagError as error:
+            raise refusal(f"row {error.place}: {error.reason}") from error
         except UserError as error:
             raise refusal(str(error)) from error
         except RuntimeError as error:

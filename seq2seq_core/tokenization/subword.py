@@ -6,6 +6,7 @@ import io
 import logging
 import random
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ TAG = f"{ESCAPE}tag:"
 _MODEL_TYPES = {"unigram": "unigram", "bpe": "bpe", "char": "char", "symbols": "word"}
 _LONGEST_TEXT_BYTES = 1 << 30
 """SentencePiece skips longer texts; this is the most that it accepts here."""
+_DECOMPOSED = "+nfd"
+"""Ends the name of the padding piece of a model that reads decomposed characters."""
 _TRAINING_THREADS = 4
 """Fixed, because sums of floating-point numbers, and so the model, depend on it."""
 
@@ -37,7 +40,7 @@ class SubwordModel:
     """Text to ids and back.
 
     Every text without unknown characters comes back exactly as it was, runs of spaces included. Only ``symbols`` reads white space
-    as nothing but a separator and gives single spaces back.
+    as nothing but a separator and gives single spaces back, and a model of decomposed characters gives back NFC.
 
     Args:
         proto: a SentencePiece model that :func:`train_subword` made.
@@ -48,6 +51,7 @@ class SubwordModel:
     Attributes:
         proto: the model's bytes, which hold no path and no time.
         kind: ``unigram``, ``bpe``, ``char`` or ``symbols``.
+        decomposes: whether it reads the NFD of a text (``tokenize.*.decompose``).
         vocabulary_size: number of ids, special ones included.
         tags: the id of each tag, by column and value, in the order of the ids, which follow the special ones.
         tag_ids: the ids of all tags.
@@ -61,7 +65,8 @@ class SubwordModel:
             raise ValueError(f"not a SentencePiece model ({error})") from None
         self.vocabulary_size = int(self._processor.vocab_size())
         # The kind is kept in the name of the padding piece, so that the file alone says how it is to be read.
-        self.kind = self._processor.id_to_piece(PAD_ID).removeprefix(f"{ESCAPE}pad:")
+        name = self._processor.id_to_piece(PAD_ID).removeprefix(f"{ESCAPE}pad:")
+        self.kind, self.decomposes = name.removesuffix(_DECOMPOSED), name.endswith(_DECOMPOSED)
         if self.kind not in _MODEL_TYPES:
             raise ValueError("a SentencePiece model, but not one that `s2s tokenize` made")
         self.tags = dict(self._find_tags())
@@ -80,8 +85,8 @@ class SubwordModel:
             texts: any texts; an empty one has no ids.
         """
         if self.kind == "symbols":
-            return [[self._symbol_ids.get(SPACE + symbol, UNK_ID) for symbol in escape(text).split()] for text in texts]
-        ids: list[list[int]] = self._processor.encode([escape(text) for text in texts])
+            return [[self._symbol_ids.get(SPACE + symbol, UNK_ID) for symbol in self._read(text).split()] for text in texts]
+        ids: list[list[int]] = self._processor.encode([self._read(text) for text in texts])
         return ids
 
     def sample(self, text: str, alpha: float, nbest: int, seed: int) -> list[int]:
@@ -99,7 +104,7 @@ class SubwordModel:
         if self.kind not in ("unigram", "bpe"):
             return self.encode([text])[0]
         sentencepiece.set_random_generator_seed(seed % 2**32)  # takes effect on calls with a single text only
-        ids: list[int] = self._processor.encode(escape(text), enable_sampling=True, alpha=alpha, nbest_size=nbest)
+        ids: list[int] = self._processor.encode(self._read(text), enable_sampling=True, alpha=alpha, nbest_size=nbest)
         return ids
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
@@ -110,9 +115,9 @@ class SubwordModel:
         """
         if self.kind == "symbols":
             texts = [[id_ for id_ in map(int, row) if id_ not in self.tag_ids] for row in ids]
-            return [" ".join(piece for piece in self.pieces(row) if piece) for row in texts]
+            return [self._compose(" ".join(piece for piece in self.pieces(row) if piece)) for row in texts]
         decoded: list[str] = self._processor.decode([list(row) for row in ids]) if ids else []
-        return [unescape(text) for text in decoded]
+        return [self._compose(unescape(text)) for text in decoded]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The piece of each id as a person may see it: a leading space is ▁ (left out for ``symbols``), the unknown id is ⁇.
@@ -154,6 +159,14 @@ class SubwordModel:
         except ValueError as error:
             raise BundleError(f"{path}: {error}; expected a subword model that `s2s tokenize` made") from None
 
+    def _read(self, text: str) -> str:
+        """A text as SentencePiece is given it."""
+        return _as_read(text, self.decomposes)
+
+    def _compose(self, text: str) -> str:
+        """A decoded text as a person is given it."""
+        return unicodedata.normalize("NFC", text) if self.decomposes else text
+
     def _find_tags(self) -> Iterator[tuple[tuple[str, str], int]]:
         """The column and value of each tag, and its id."""
         for id_ in range(NUM_SPECIAL, self.vocabulary_size):
@@ -184,7 +197,8 @@ def train_subword(
     sample = sample_texts((text for text in texts if text.strip()), settings.training_texts)
     if not sample:
         raise UserError(f"{name}: train has no text to make a vocabulary from, expected at least one that is not empty")
-    sentences = [" ".join(escape(text).split()) if settings.model == "symbols" else escape(text) for text in sample]
+    texts_read = (_as_read(text, settings.decompose) for text in sample)
+    sentences = [" ".join(text.split()) if settings.model == "symbols" else text for text in texts_read]
     proto = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -200,6 +214,11 @@ def train_subword(
             name, settings.vocabulary_size, size,
         )  # fmt: skip
     return model
+
+
+def _as_read(text: str, decomposes: bool) -> str:
+    """A text, decomposed where that is asked for, in characters that SentencePiece keeps."""
+    return escape(unicodedata.normalize("NFD", text) if decomposes else text)
 
 
 def sample_texts(texts: Iterable[str], limit: int) -> list[str]:
@@ -237,7 +256,7 @@ def _trainer_options(settings: SubwordSettings, tags: Sequence[tuple[str, str]])
         "max_sentence_length": _LONGEST_TEXT_BYTES,
         "num_threads": _TRAINING_THREADS,
         "pad_id": PAD_ID, "unk_id": UNK_ID, "bos_id": BOS_ID, "eos_id": EOS_ID,
-        "pad_piece": f"{ESCAPE}pad:{settings.model}", "unk_piece": f"{ESCAPE}unk",
+        "pad_piece": f"{ESCAPE}pad:{settings.model}{_DECOMPOSED if settings.decompose else ''}", "unk_piece": f"{ESCAPE}unk",
         "bos_piece": f"{ESCAPE}bos", "eos_piece": f"{ESCAPE}eos",
         "unk_surface": UNKNOWN_TEXT,
         "minloglevel": 2,

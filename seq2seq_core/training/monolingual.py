@@ -79,18 +79,18 @@ class MonolingualMixture:
         settings = self.phase.back_translation
         limits = [int(settings.max_length_ratio * length) for length in batch.target_lengths_B.tolist()]
         temperature = settings.temperature if settings.decoding == "sampling" else 0.0
-        seed, unsayable_ids, entropies = derive_seed(moment.seed, "translations"), self.corpora.tokenizer.tag_ids, list[Tensor]()
+        entropies: list[Tensor] = []
         model.eval()
         with self.placement.autocast():
             drawn = draw_samples(
                 model,
                 batch.source,
                 limits,
-                1,
-                temperature,
-                seed,
-                unsayable_ids,
-                lambda logits_NV: entropies.append(_entropy(logits_NV)),
+                num_samples=1,
+                temperature=temperature,
+                seed=derive_seed(moment.seed, "translations"),
+                unsayable_ids=self.corpora.tokenizer.tag_ids,
+                observe=lambda logits_NV: entropies.append(_entropy(logits_NV)),
             )
         model.train()
         translations = [sample for (sample,) in drawn]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple
 
 import numpy as np
 
 from seq2seq_core.batching.part import PAIRS, Part
 from seq2seq_core.batching.sampler import TokenBucketSampler
+from seq2seq_core.batching.temperature import TemperatureSampler
 from seq2seq_core.config.train import Phase
 from seq2seq_core.errors import UserError
 from seq2seq_core.reproducibility import derive_seed
@@ -15,12 +17,15 @@ from seq2seq_core.training.inputs import TrainingInputs
 from seq2seq_core.training.monolingual_corpora import MonolingualCorpora, num_held_out
 from seq2seq_core.training.pair_reader import PairReader, ResegmentedPairs, StoredPairs
 from seq2seq_core.training.sentence_reader import SentenceReader
+from seq2seq_core.training.update_plan import EpochSampler
+
+logger = logging.getLogger(__name__)
 
 
 class PartSource(NamedTuple):
     """Where the batches of a part come from."""
 
-    sampler: TokenBucketSampler
+    sampler: EpochSampler
     """Which pairs or sentences each has."""
     reader: PairReader
     """Makes it."""
@@ -35,7 +40,8 @@ def open_parts(inputs: TrainingInputs, phase: Phase, seed: int) -> dict[Part, Pa
         seed: of the training.
 
     Raises:
-        UserError: the corpus has none of what the phase learns from, or sources of frames are to be segmented anew.
+        UserError: the corpus has none of what the phase learns from, or no groups to sample by, or sources of frames are to be
+            segmented anew.
     """
     parts: dict[Part, PartSource] = {}
     if phase.reads_pairs:
@@ -43,7 +49,7 @@ def open_parts(inputs: TrainingInputs, phase: Phase, seed: int) -> dict[Part, Pa
             raise UserError(
                 f"train has no pairs, expected at least one to learn from by objective {phase.objective!r} (corpus.files.train)"
             )
-        parts[PAIRS] = PartSource(TokenBucketSampler(inputs.train, phase.batch_tokens, seed), choose_pairs(inputs, phase))
+        parts[PAIRS] = PartSource(_choose_sampler(inputs, phase, seed), _choose_pairs(inputs, phase))
     corpora = inputs.monolingual
     if phase.reads_noise:
         for language in corpora.sentences:
@@ -58,16 +64,18 @@ def open_parts(inputs: TrainingInputs, phase: Phase, seed: int) -> dict[Part, Pa
     return parts
 
 
-def choose_pairs(inputs: TrainingInputs, phase: Phase) -> PairReader:
-    """What makes the batches of parallel pairs in a phase.
+def _choose_sampler(inputs: TrainingInputs, phase: Phase, seed: int) -> EpochSampler:
+    """What cuts the parallel pairs into the batches of a phase."""
+    if phase.sampling_temperature == 1.0:
+        return TokenBucketSampler(inputs.train, phase.batch_tokens, seed)
+    sampler = TemperatureSampler(inputs.train, phase.batch_tokens, seed, phase.sampling_temperature)
+    for name, drawn in zip(inputs.manifest.groups, sampler.draws.tolist(), strict=False):
+        logger.info("train.sampling_temperature: %d pairs of %s in each epoch", drawn, name or "(empty)")
+    return sampler
 
-    Args:
-        inputs: the tokenised corpus.
-        phase: whether pairs are segmented anew.
 
-    Raises:
-        UserError: sources of frames are to be segmented anew.
-    """
+def _choose_pairs(inputs: TrainingInputs, phase: Phase) -> PairReader:
+    """What makes the batches of parallel pairs in a phase."""
     if phase.subword_sampling.sides == "none":
         return StoredPairs(inputs.train)
     return ResegmentedPairs(inputs.train, inputs.source_tokenizer, inputs.target_tokenizer, phase.subword_sampling)

@@ -18,6 +18,7 @@ _CODE = (
     "batching",
     "decoding",
     "evaluation/metrics.py",
+    "evaluation/rouge.py",
     "modeling",
     "reproducibility.py",
     "tokenization/languages.py",
@@ -58,7 +59,9 @@ def make_run_key(model: ModelSection, train: TrainSection, data_digests: Mapping
         train: how it is fitted.
         data_digests: SHA-256 of the files that shape the weights, by name.
     """
-    task = {"model": model.model_dump(mode="json"), "train": train.model_dump(mode="json"), "data": dict(data_digests)}
+    phases = [phase.model_dump(mode="json") for phase in train.all_phases()]
+    fitting = {"seed": train.seed, "dev_sentences": train.dev_sentences, "phases": phases}
+    task = {"model": model.model_dump(mode="json"), "train": fitting, "data": dict(data_digests)}
     return RunKey(digest(task)[:16], digest([_own_code_digest(_CODE), torch.__version__])[:8])
 
 

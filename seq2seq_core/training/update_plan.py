@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from seq2seq_core.batching.part import Part
-from seq2seq_core.batching.sampler import TokenBucketSampler
 
 
 class Place(BaseModel):
@@ -49,6 +48,16 @@ class PlannedUpdate:
     batches: list[PlannedBatch]
 
 
+class EpochSampler(Protocol):
+    """Cuts epochs into batches, such as :class:`~seq2seq_core.batching.sampler.TokenBucketSampler`."""
+
+    num_batches: int
+    """Batches of an epoch, at least about."""
+
+    def epoch_batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        """The batches of an epoch, in order; the same at every call."""
+
+
 class UpdatePlan:
     """The endless sequence of updates.
 
@@ -60,7 +69,7 @@ class UpdatePlan:
         accumulation: batches of each part in an update; the last update of an epoch may have fewer of the main part.
     """
 
-    def __init__(self, samplers: Mapping[Part, TokenBucketSampler], accumulation: int) -> None:
+    def __init__(self, samplers: Mapping[Part, EpochSampler], accumulation: int) -> None:
         self.accumulation = accumulation
         self.main = max(samplers, key=lambda part: samplers[part].num_batches)
         self.samplers = dict(samplers)
@@ -68,14 +77,14 @@ class UpdatePlan:
 
     @property
     def updates_per_epoch(self) -> int:
-        """Number of updates in an epoch."""
+        """Number of updates in an epoch; about, where epochs differ."""
         return -(-self.samplers[self.main].num_batches // self.accumulation)
 
     def updates_from(self, start: Place) -> Iterator[PlannedUpdate]:
         """The updates from a place on, without end."""
         place = start
         while True:
-            is_last = place.index + 1 == self.updates_per_epoch
+            is_last = (place.index + 1) * self.accumulation >= len(self._streams[self.main].epoch(place.epoch))
             after = Place(epoch=place.epoch + 1) if is_last else Place(epoch=place.epoch, index=place.index + 1)
             yield PlannedUpdate(place, after, [batch for part in self.samplers for batch in self._part_batches(part, place)])
             place = after
@@ -94,7 +103,7 @@ class UpdatePlan:
 class _Stream:
     """The batches of a sampler, with the last epoch that was asked for kept."""
 
-    def __init__(self, sampler: TokenBucketSampler) -> None:
+    def __init__(self, sampler: EpochSampler) -> None:
         self.sampler = sampler
         self._epoch, self._batches = -1, list[NDArray[np.int64]]()
 
@@ -105,5 +114,6 @@ class _Stream:
         return self._batches
 
     def batch(self, number: int) -> NDArray[np.int64]:
-        """A batch by its number, counted through all epochs."""
-        return self.epoch(number // self.sampler.num_batches)[number % self.sampler.num_batches]
+        """A batch by its number, counted through all epochs as if each had the same number of batches."""
+        batches = self.epoch(number // self.sampler.num_batches)
+        return batches[number % self.sampler.num_batches % len(batches)]

@@ -18,6 +18,7 @@ from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.decoding.greedy import decode
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.evaluation.metrics import score
+from seq2seq_core.evaluation.rouge import check_rouge
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import count_leading_tags
@@ -58,6 +59,9 @@ class Validator:
         settings: of the phase.
         placement: device and precision.
         round_trips: scores monolingual sentences as well.
+
+    Raises:
+        UserError: the dev metric is ROUGE and its package is not installed.
     """
 
     def __init__(
@@ -71,9 +75,13 @@ class Validator:
     ) -> None:
         self.round_trips = round_trips
         self.dev, self.references, self.target_tokenizer, self.placement = dev, references, target_tokenizer, placement
+        # A quarter more than the longest reference: whatever the ratio to the source, a hypothesis that is right is not cut.
+        longest = int(dev.target_lengths[: len(references)].max(initial=1))
+        self.options = DecodingOptions(beam_size=1, max_length=longest + longest // 4 + 1)
         self.batches = TokenBucketSampler(dev, settings.batch_tokens, seed=0).in_order()
         wanted = (*ALWAYS_SCORED, settings.dev_metric)
         self.metrics = tuple(dict.fromkeys(metric for metric in wanted if metric != "loss"))
+        check_rouge(self.metrics)
 
     @torch.no_grad()
     def validate(self, model: Seq2Seq, between_batches: Callable[[], None]) -> Validation:
@@ -105,7 +113,7 @@ class Validator:
             indices = order[first : first + DECODED_TOGETHER]
             source = collate_sources([self.dev.source(int(index)) for index in indices]).to(self.placement.device)
             with self.placement.autocast():
-                hypotheses = decode(model, source, DecodingOptions(beam_size=1), prefixes=[self._tags(int(i)) for i in indices])
+                hypotheses = decode(model, source, self.options, prefixes=[self._tags(int(i)) for i in indices])
             decoded = self.target_tokenizer.decode([best[0].ids for best in hypotheses])
             for index, text in zip(indices, decoded, strict=True):
                 texts[int(index)] = text

@@ -48,3 +48,21 @@ def test_another_epoch_has_another_order(fresh_seed: int) -> None:
     orders = [[sorted(batch.tolist()) for batch in plan.samplers[PAIRS].epoch_batches(epoch)] for epoch in (0, 1)]
     assert first.place != second.place
     assert orders[0] != orders[1]
+
+
+class GrowingEpochs:
+    """Epoch e has 3 + e batches."""
+
+    num_batches = 3
+
+    def epoch_batches(self, epoch: int) -> list[np.ndarray]:
+        return [np.array([epoch, index]) for index in range(3 + epoch)]
+
+
+def test_no_batch_is_left_out_where_epochs_differ_in_their_number_of_batches() -> None:
+    plan = UpdatePlan({PAIRS: GrowingEpochs()}, accumulation=2)
+    updates = list(islice(plan.updates_from(Place()), 7))
+    seen = [tuple(batch.indices.tolist()) for update in updates for batch in update.batches]
+    assert seen == [(epoch, index) for epoch in range(3) for index in range(3 + epoch)]
+    assert [update.after for update in updates if update.after.index == 0] == [Place(epoch=epoch) for epoch in (1, 2, 3)]
+    assert next(plan.updates_from(updates[3].after)).place == updates[4].place

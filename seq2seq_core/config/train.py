@@ -147,11 +147,11 @@ class PhaseSettings(Section):
     max_steps: int = Field(default=10_000, ge=1)
     """Most updates of the weights."""
     max_epochs: int = Field(default=0, ge=0)
-    """Most passes over train; 0: no limit but ``max_steps``."""
+    """Most passes over train, or over the part with most batches where an update has several; 0: no limit but ``max_steps``."""
     batch_tokens: int = Field(default=4096, ge=16)
     """Most tokens of a batch, padding included: rows times the longest source plus longest target."""
     accumulation: int = Field(default=1, ge=1)
-    """Batches whose gradients are added up for one update."""
+    """Batches whose gradients are added up for one update; with several parts, of each."""
     sampling_temperature: float = Field(default=1.0, ge=1.0)
     """T of sampling by groups of ``tokenize.group_columns``: a group of n pairs is drawn in proportion to n ** (1 / T) (Arivazhagan
     2019, section 4.2). 1: all pairs equally often; 5: small languages far more often than large ones. An epoch has as many draws

@@ -12,6 +12,7 @@ from typing import IO
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import SPLITS, Paths
+from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
@@ -46,13 +47,16 @@ class _Preparation:
 
     Args:
         section: the settings.
+        corpus: which columns belong to what the model is asked, and whether rows are turns of conversations.
         readers: the corpus's splits.
         folder: where ``{split}.jsonl`` are written.
         bar: shows how far it is, in megabytes read.
     """
 
-    def __init__(self, section: PrepareSection, readers: dict[str, SplitReader], folder: Path, bar: Progress) -> None:
-        self.section, self.readers, self.folder, self.bar = section, readers, folder, bar
+    def __init__(
+        self, section: PrepareSection, corpus: CorpusSection, readers: dict[str, SplitReader], folder: Path, bar: Progress
+    ) -> None:
+        self.section, self.corpus, self.readers, self.folder, self.bar = section, corpus, readers, folder, bar
         self.rules = cleaning_rules(section)
         self.leakage = LeakageFilter(section.leakage)
         self.funnels = {split: Funnel() for split in SPLITS}
@@ -81,12 +85,11 @@ class _Preparation:
         if is_cleaned:
             funnel.dropped = dict.fromkeys([*self.rules, DEDUPLICATE], 0)
         for pair in self._read(split):
-            source, target = pair[SOURCE], pair[TARGET]
-            rule = self._broken_rule(source, target, repeated) if is_cleaned else None
+            rule = self._broken_rule(pair, repeated) if is_cleaned else None
             if rule is not None:
                 funnel.dropped[rule] += 1
                 continue
-            self.leakage.protect(source)
+            self.leakage.protect(pair[SOURCE], self._inputs(pair))
             self._write(split, file, pair)
 
     def _write_train(self, files: dict[str, IO[str]]) -> None:
@@ -96,14 +99,15 @@ class _Preparation:
         funnel.carved = {split: 0 for split in ("dev", "test") if not self.readers[split].entries}
         repeated = Deduplicator(self.section.deduplicate)
         for pair in self._read("train"):
-            source, target = pair[SOURCE], pair[TARGET]
-            rule = self._broken_rule(source, target, repeated) or (LEAKAGE if self.leakage.leaks(source) else None)
+            rule = self._broken_rule(pair, repeated)
+            if rule is None and self.leakage.leaks(pair[SOURCE], self._inputs(pair)):
+                rule = LEAKAGE
             if rule is not None:
                 funnel.dropped[rule] += 1
                 continue
             split = "train"
             if funnel.carved:
-                split = assign_split(source, self.dev_fraction, self.test_fraction, self.section.split_salt)
+                split = assign_split(self._split_key(pair), self.dev_fraction, self.test_fraction, self.section.split_salt)
             if split != "train":
                 funnel.carved[split] += 1
                 self.funnels[split].rows_in += 1
@@ -121,11 +125,20 @@ class _Preparation:
             yield {SOURCE: source, TARGET: target, **row.columns}
         self._bytes_done += reader.total_bytes
 
-    def _broken_rule(self, source: str, target: str, repeated: Deduplicator) -> str | None:
+    def _broken_rule(self, pair: dict[str, str], repeated: Deduplicator) -> str | None:
         for name, drops in self.rules.items():
-            if drops(source, target):
+            if drops(pair[SOURCE], pair[TARGET]):
                 return name
-        return DEDUPLICATE if repeated.is_repeated(source, target) else None
+        return DEDUPLICATE if repeated.is_repeated(pair[SOURCE], pair[TARGET], self._inputs(pair)) else None
+
+    def _inputs(self, pair: dict[str, str]) -> tuple[str, ...]:
+        """What the model is asked besides the source."""
+        return tuple(pair.get(name, "") for name in self.corpus.input_columns)
+
+    def _split_key(self, pair: dict[str, str]) -> str:
+        """What decides a pair's split: its source, or its conversation, whose turns the sources share."""
+        conversations = self.corpus.conversations
+        return pair[SOURCE] if conversations is None else pair[conversations.id_column]
 
     def _write(self, split: str, file: IO[str], pair: dict[str, str]) -> None:
         file.write(format_pair(pair))
@@ -148,7 +161,7 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
     total = sum(reader.total_bytes for reader in readers.values()) / 1e6
     with atomic.new_folder(paths.prepared) as folder:
         with progress("prepare", total, "MB", settings.runtime.progress) as bar:
-            preparation = _Preparation(settings.prepare, readers, folder, bar)
+            preparation = _Preparation(settings.prepare, settings.corpus, readers, folder, bar)
             preparation.run()
             bar.update(total)
         for split, funnel in preparation.funnels.items():

@@ -73,7 +73,7 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
         _check_train(counts["train"], section)
         _copy_dev_texts(paths, draft)
         _make_manifest(tokenizers, counts, section, tags, draft).save(draft)
-    report = _make_report(tokenizers, counts, is_cut=section.long_source == "truncate")
+    report = _make_report(tokenizers, counts, is_cut=section.long_source != "drop")
     atomic.write_text(paths.tokenize_report, json.dumps(report, indent=1) + "\n")
     recorder.log_metrics(_flatten(report))
     recorder.log_file(paths.tokenize_report, "reports")
@@ -148,11 +148,12 @@ def _encode(
 
 def _limits(section: TokenizeSection, split: str) -> LengthLimits:
     """Which pairs of a split are dropped for their length, and which sources cut."""
-    is_train, is_cut = split == "train", section.long_source == "truncate"
+    is_train, is_cut = split == "train", section.long_source != "drop"
     return LengthLimits(
         source=section.max_source_tokens if is_train else None,
         target=section.max_target_tokens if is_train else None,
         cut_source=section.max_source_tokens if is_cut else None,
+        keeps_end=section.long_source == "truncate_start",
     )
 
 
@@ -189,7 +190,8 @@ def _make_manifest(
         joint=section.joint,
         tags=tags,
         groups=counts["train"].groups,
-        max_source_tokens=section.max_source_tokens if section.long_source == "truncate" else None,
+        max_source_tokens=section.max_source_tokens if section.long_source != "drop" else None,
+        keeps_source_end=section.long_source == "truncate_start",
         splits={
             split: SplitInfo(pairs=count.pairs, source_tokens=count.source.tokens, target_tokens=count.target.tokens)
             for split, count in counts.items()

@@ -99,7 +99,7 @@ def _inspect(settings: Settings, readers: list[SplitReader]) -> _Inspection:
     with progress("validate", total / 1e6, "MB", settings.runtime.progress) as bar:
         done = 0
         for reader in readers:
-            inspector = RowInspector(settings.validate_, reader.split, train_sources)
+            inspector = RowInspector(settings.validate_, reader.split, train_sources, settings.corpus.input_columns)
             is_readable = _inspect_split(reader, inspector, inspection, bar, done)
             done += reader.total_bytes
             if is_readable:

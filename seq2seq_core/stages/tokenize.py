@@ -121,6 +121,8 @@ def _read_pairs(path: Path, tokenizers: Tokenizers, tags: TagColumns, group_colu
         if missing := [column for column in group_columns if column not in pair]:
             raise CorpusError(f"expected a column {missing[0]!r} (tokenize.group_columns), got {', '.join(pair)}", path, line)
         yield TextPair(pair[SOURCE], pair[TARGET], *ids, " ".join(pair[column] for column in group_columns))
+    for side in (source_tags, target_tags):
+        side.warn_of_ignored(path.stem)
 
 
 def _encode(

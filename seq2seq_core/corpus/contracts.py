@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from seq2seq_core.artifacts import MONOLINGUAL
@@ -143,14 +143,21 @@ class RowInspector:
         split: the split whose rows are inspected.
         guarded: where each text stands that must not be a source here: those of train for dev and test; for monolingual
             sentences both sides of dev and test. Leakage is looked for only with it.
+        input_columns: columns that belong to what the model is asked, besides the source.
 
     Attributes:
         found: what was found so far.
         sources: where each source stands so far.
     """
 
-    def __init__(self, section: ValidateSection, split: str, guarded: SeenLines | None = None) -> None:
-        self.section, self.split = section, split
+    def __init__(
+        self,
+        section: ValidateSection,
+        split: str,
+        guarded: SeenLines | None = None,
+        input_columns: Sequence[str] = (),
+    ) -> None:
+        self.section, self.split, self.input_columns = section, split, tuple(input_columns)
         self.contracts = [contract.name for contract in contracts_of(section, split) if not contract.bounds_row_count]
         self.guarded = guarded
         self.sources, self._pairs = SeenLines(), SeenLines()
@@ -164,13 +171,16 @@ class RowInspector:
 
     def inspect(self, row: Row) -> None:
         """Takes the next row of the split."""
-        self._source_key = digest(normalize_exactly(row.source))
+        self._source_key = digest(normalize_exactly(row.source), *self._inputs(row))
         for name, check in self._checks:
             what = check(row)
             if what is not None:
                 self._note(name, row, what)
         self.sources.add(self._source_key, row)
         self.found.rows += 1
+
+    def _inputs(self, row: Row) -> tuple[str, ...]:
+        return tuple(row.columns.get(name, "") for name in self.input_columns)
 
     def _note(self, name: str, row: Row, what: str) -> None:
         breaches = self.found.breaches[name]
@@ -201,7 +211,7 @@ class RowInspector:
         return f"ratio {longer / shorter:.1f} ({len(row.source)} : {len(row.target)} characters): {_quote_pair(row)}"
 
     def _check_duplicate_pairs(self, row: Row) -> str | None:
-        key = digest(row.source, row.target)
+        key = digest(row.source, row.target, *self._inputs(row))
         earlier = self._pairs.find(key)
         if earlier is None:
             self._pairs.add(key, row)

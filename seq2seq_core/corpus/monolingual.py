@@ -48,6 +48,7 @@ class MonolingualReader(SplitReader):
         self.language = language
         self._columns = {file.file: file.column for file in corpus.monolingual if file.language == language}
         super().__init__(corpus, root, monolingual_split(language))
+        self.conversations = None  # its rows are sentences, whatever those of pairs are
 
     def _find_entries(self, folder: Path) -> list[CorpusEntry]:
         """See :class:`SplitReader`."""

@@ -169,7 +169,8 @@ class Predictor:
                 "%d of %d sources have more than %d tokens and are cut there; the first is number %d with %d tokens",
                 len(too_long), len(rows), limit, too_long[0] + 1, len(rows[too_long[0]]),
             )  # fmt: skip
-        return [cut_row(row, limit) for row in rows]
+        keeps_end = self.bundle.config.keeps_source_end
+        return [cut_row(row, limit, len(own), keeps_end) for row, own in zip(rows, before, strict=True)]
 
     def _tag_ids(self, side: Tags, tags: Sequence[Mapping[str, str]] | None, num_sources: int) -> list[list[int]]:
         """The ids of each source's tags of one side."""
@@ -181,6 +182,7 @@ class Predictor:
                 found.append(side.ids(values))
             except TagError as error:
                 raise TagError(error.reason, place) from None
+        side.warn_of_ignored(f"{num_sources} sources")
         return found
 
     def _tokenize(self, sources: Sequence[str]) -> list[list[int]]:

@@ -12,6 +12,7 @@ from typing import IO
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import SPLITS, Paths
+from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
@@ -55,9 +56,10 @@ class _Preparation:
 
     Args:
         section: the settings.
+        corpus: which columns belong to what the model is asked, whether rows are turns of conversations, and whether pairs of
+            train also enter with their sides exchanged.
         readers: the corpus's splits.
         monolingual: readers of monolingual sentences.
-        has_both_directions: whether pairs of train also enter with their sides exchanged.
         folder: where ``{split}.jsonl`` are written.
         bar: shows how far it is, in megabytes read.
     """
@@ -65,15 +67,15 @@ class _Preparation:
     def __init__(
         self,
         section: PrepareSection,
+        corpus: CorpusSection,
         readers: dict[str, SplitReader],
         monolingual: list[MonolingualReader],
-        has_both_directions: bool,
         folder: Path,
         bar: Progress,
     ) -> None:
-        self.section, self.folder, self.bar = section, folder, bar
+        self.section, self.corpus, self.folder, self.bar = section, corpus, folder, bar
         self.readers: dict[str, SplitReader] = {**readers, **{reader.split: reader for reader in monolingual}}
-        self.monolingual, self.has_both_directions = monolingual, has_both_directions
+        self.monolingual = monolingual
         self.rules = cleaning_rules(section)
         self.leakage = LeakageFilter(section.leakage)
         self.sentence_leakage = LeakageFilter(section.leakage if monolingual else "keep")
@@ -107,13 +109,12 @@ class _Preparation:
         if is_cleaned:
             funnel.dropped = dict.fromkeys([*self.rules, DEDUPLICATE], 0)
         for pair in self._read(split):
-            source, target = pair[SOURCE], pair[TARGET]
-            rule = self._broken_rule(source, target, repeated) if is_cleaned else None
+            rule = self._broken_rule(pair, repeated) if is_cleaned else None
             if rule is not None:
                 funnel.dropped[rule] += 1
                 continue
-            self.leakage.protect(source)
-            self._protect_from_sentences(source, target)
+            self.leakage.protect(pair[SOURCE], self._inputs(pair))
+            self._protect_from_sentences(pair)
             self._write(split, file, pair)
 
     def _write_train(self, files: dict[str, IO[str]]) -> None:
@@ -123,22 +124,29 @@ class _Preparation:
         funnel.carved = {split: 0 for split in ("dev", "test") if not self.readers[split].entries}
         repeated = Deduplicator(self.section.deduplicate)
         for pair in self._read("train"):
-            source, target = pair[SOURCE], pair[TARGET]
-            rule = self._broken_rule(source, target, repeated) or (LEAKAGE if self.leakage.leaks(source) else None)
+            rule = self._broken_rule(pair, repeated)
+            if rule is None and self.leakage.leaks(pair[SOURCE], self._inputs(pair)):
+                rule = LEAKAGE
             if rule is not None:
                 funnel.dropped[rule] += 1
                 continue
             split = "train"
             if funnel.carved:
-                split = assign_split(source, self.dev_fraction, self.test_fraction, self.section.split_salt)
+                split = assign_split(self._split_key(pair), self.dev_fraction, self.test_fraction, self.section.split_salt)
             if split != "train":
                 funnel.carved[split] += 1
                 self.funnels[split].rows_in += 1
-                self._protect_from_sentences(source, target)
+                self._protect_from_sentences(pair)
             self._write(split, files[split], pair)
-            if split == "train" and self.has_both_directions and not self.leakage.leaks(target):
-                self._write(split, files[split], _exchange(pair))
-                funnel.exchanged += 1
+            if split == "train" and self.corpus.both_directions:
+                self._write_exchanged(_exchange(pair), files[split])
+
+    def _write_exchanged(self, pair: dict[str, str], file: IO[str]) -> None:
+        """A pair of train in the other direction, unless that is what dev or test asks."""
+        if self.leakage.leaks(pair[SOURCE], self._inputs(pair)):
+            return
+        self._write("train", file, pair)
+        self.funnels["train"].exchanged += 1
 
     def _write_sentences(self, split: str, file: IO[str]) -> None:
         """Monolingual sentences, without those that are a side of dev or test. They come last: these may be carved out of train."""
@@ -147,17 +155,17 @@ class _Preparation:
         repeated = Deduplicator("none" if self.section.deduplicate == "none" else "source")
         for pair in self._read(split):
             text = pair[SOURCE]
-            rule = self._broken_rule(text, text, repeated, rules) or (LEAKAGE if self.sentence_leakage.leaks(text) else None)
+            rule = self._broken_rule(pair, repeated, rules) or (LEAKAGE if self.sentence_leakage.leaks(text) else None)
             if rule is not None:
                 funnel.dropped[rule] += 1
                 continue
             file.write(format_sentence(text))
             funnel.count_written(text, text)
 
-    def _protect_from_sentences(self, source: str, target: str) -> None:
+    def _protect_from_sentences(self, pair: dict[str, str]) -> None:
         """Keeps both sides of a dev or test pair out of the monolingual sentences, of whatever language."""
-        self.sentence_leakage.protect(source)
-        self.sentence_leakage.protect(target)
+        self.sentence_leakage.protect(pair[SOURCE])
+        self.sentence_leakage.protect(pair[TARGET])
 
     def _read(self, split: str) -> Iterator[dict[str, str]]:
         """The split's pairs with normalised texts."""
@@ -171,11 +179,20 @@ class _Preparation:
             yield {SOURCE: source, TARGET: target, **row.columns}
         self._bytes_done += reader.total_bytes
 
-    def _broken_rule(self, source: str, target: str, repeated: Deduplicator, rules: Mapping[str, Rule] | None = None) -> str | None:
+    def _broken_rule(self, pair: dict[str, str], repeated: Deduplicator, rules: Mapping[str, Rule] | None = None) -> str | None:
         for name, drops in (self.rules if rules is None else rules).items():
-            if drops(source, target):
+            if drops(pair[SOURCE], pair[TARGET]):
                 return name
-        return DEDUPLICATE if repeated.is_repeated(source, target) else None
+        return DEDUPLICATE if repeated.is_repeated(pair[SOURCE], pair[TARGET], self._inputs(pair)) else None
+
+    def _inputs(self, pair: dict[str, str]) -> tuple[str, ...]:
+        """What the model is asked besides the source."""
+        return tuple(pair.get(name, "") for name in self.corpus.input_columns)
+
+    def _split_key(self, pair: dict[str, str]) -> str:
+        """What decides a pair's split: its source, or its conversation, whose turns the sources share."""
+        conversations = self.corpus.conversations
+        return pair[SOURCE] if conversations is None else pair[conversations.id_column]
 
     def _write(self, split: str, file: IO[str], pair: dict[str, str]) -> None:
         file.write(format_pair(pair))
@@ -199,8 +216,7 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
     total = sum(reader.total_bytes for reader in (*readers.values(), *monolingual)) / 1e6
     with atomic.new_folder(paths.prepared) as folder:
         with progress("prepare", total, "MB", settings.runtime.progress) as bar:
-            has_both = settings.corpus.both_directions
-            preparation = _Preparation(settings.prepare, readers, monolingual, has_both, folder, bar)
+            preparation = _Preparation(settings.prepare, settings.corpus, readers, monolingual, folder, bar)
             preparation.run()
             bar.update(total)
         for split, funnel in preparation.funnels.items():

@@ -103,8 +103,9 @@ def _inspect(settings: Settings, readers: list[SplitReader]) -> _Inspection:
     with progress("validate", total / 1e6, "MB", settings.runtime.progress) as bar:
         done = 0
         for reader in readers:
-            guarded = evaluation_texts if is_monolingual(reader.split) else train_sources
-            inspector = RowInspector(settings.validate_, reader.split, guarded)
+            is_text = is_monolingual(reader.split)
+            guarded, asked = (evaluation_texts, []) if is_text else (train_sources, settings.corpus.input_columns)
+            inspector = RowInspector(settings.validate_, reader.split, guarded, asked)
             collect = evaluation_texts if reader.split in ("dev", "test") else None
             is_readable = _inspect_split(reader, inspector, inspection, bar, done, collect)
             done += reader.total_bytes

@@ -84,12 +84,14 @@ class LengthLimits:
     Attributes:
         source: of a source; a pair with a longer one is dropped.
         target: of a target; a pair with a longer one is dropped.
-        cut_source: a source with more is cut there instead; None: none is.
+        cut_source: a source with more is cut to as many instead; None: none is.
+        keeps_end: whether of a source that is cut the end is kept, not the beginning.
     """
 
     source: int | None = None
     target: int | None = None
     cut_source: int | None = None
+    keeps_end: bool = False
 
     def accept(self, source: Sequence[int], target: Sequence[int]) -> bool:
         """Whether a pair is kept."""
@@ -147,7 +149,10 @@ def encode_split(
             source_rows, target_rows = _encode_chunk(chunk, tokenizers)
             if limits.cut_source is not None:
                 counts.truncated_sources += sum(len(row) > limits.cut_source for row in source_rows)
-                source_rows = [cut_row(row, limits.cut_source) for row in source_rows]
+                source_rows = [
+                    cut_row(row, limits.cut_source, len(pair.source_tags), limits.keeps_end)
+                    for row, pair in zip(source_rows, chunk, strict=True)
+                ]
             kept = [place for place, rows in enumerate(zip(source_rows, target_rows, strict=True)) if limits.accept(*rows)]
             counts.dropped_too_long += len(chunk) - len(kept)
             for writer, side, rows in ((sources, counts.source, source_rows), (targets, counts.target, target_rows)):
@@ -213,14 +218,21 @@ def _enclose(tags: Sequence[Sequence[int]], rows: Sequence[Sequence[int]]) -> li
     return [[*before, *row, EOS_ID] for before, row in zip(tags, rows, strict=True)]
 
 
-def cut_row(row: list[int], limit: int) -> list[int]:
-    """A row of at most ``limit`` ids: of a longer one the first, and eos.
+def cut_row(row: list[int], limit: int, num_tags: int = 0, keeps_end: bool = False) -> list[int]:
+    """A row of at most ``limit`` ids: of a longer one its tags, the first ids after them (or the last), and eos.
 
     Args:
         row: ids that end with eos.
         limit: at least 1.
+        num_tags: of the row.
+        keeps_end: whether the last ids are kept.
     """
-    return row if len(row) <= limit else [*row[: limit - 1], EOS_ID]
+    if len(row) <= limit:
+        return row
+    if not keeps_end:
+        return [*row[: limit - 1], EOS_ID]
+    tags = row[: min(num_tags, limit - 1)]
+    return [*tags, *row[len(row) - (limit - len(tags)) :]]
 
 
 def in_chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -36,7 +36,7 @@ def open_objective(
         corpora: the monolingual ones.
     """
     if phase.objective == "likelihood":
-        yield Likelihood(phase, placement)
+        yield Likelihood(phase, placement, tokenizer.tag_ids)
         return
     if phase.objective in MONOLINGUAL_OBJECTIVES:
         yield MonolingualMixture(phase, placement, corpora)

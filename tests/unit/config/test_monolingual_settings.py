@@ -49,6 +49,13 @@ def test_dev_and_test_are_not_carved_out_of_nothing() -> None:
     assert fault(files={"train": [], "dev": ["dev.tsv"]}) == expected
 
 
+def test_conversations_have_one_direction() -> None:
+    conversations = {"id_column": "id", "text_column": "text"}
+    assert fault(conversations=conversations, both_directions=True) == (
+        "corpus: both_directions must be false with conversations, whose sources are no answers, got true"
+    )
+
+
 @pytest.mark.parametrize(
     ("tokenize", "expected"),
     [

@@ -10,7 +10,7 @@ import numpy as np
 from seq2seq_core.batching.part import PAIRS, Part
 from seq2seq_core.batching.sampler import TokenBucketSampler
 from seq2seq_core.batching.temperature import TemperatureSampler
-from seq2seq_core.config.train import Phase
+from seq2seq_core.config.train import MONOLINGUAL_OBJECTIVES, Phase
 from seq2seq_core.errors import UserError
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.inputs import TrainingInputs
@@ -44,23 +44,23 @@ def open_parts(inputs: TrainingInputs, phase: Phase, seed: int) -> dict[Part, Pa
             segmented anew.
     """
     parts: dict[Part, PartSource] = {}
+    corpora = inputs.monolingual
+    if phase.objective in MONOLINGUAL_OBJECTIVES and not corpora.sentences:
+        raise UserError(
+            f"there are no monolingual sentences, expected some to learn from by objective {phase.objective!r} (corpus.monolingual)"
+        )
     if phase.reads_pairs:
         if not len(inputs.train):
             raise UserError(
                 f"train has no pairs, expected at least one to learn from by objective {phase.objective!r} (corpus.files.train)"
             )
         parts[PAIRS] = PartSource(_choose_sampler(inputs, phase, seed), _choose_pairs(inputs, phase))
-    corpora = inputs.monolingual
     if phase.reads_noise:
         for language in corpora.sentences:
             parts |= _open_sentences(corpora, Part("denoising", language), language, phase, seed)
     if phase.objective == "back_translation":
         for language, pivot in corpora.directions:
             parts |= _open_sentences(corpora, Part("back_translation", language, pivot), pivot, phase, seed)
-    if not parts:
-        raise UserError(
-            f"there are no monolingual sentences, expected some to learn from by objective {phase.objective!r} (corpus.monolingual)"
-        )
     return parts
 
 

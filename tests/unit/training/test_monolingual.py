@@ -213,7 +213,7 @@ def test_sentences_of_round_trips_are_kept_out_of_the_phase(inputs: TrainingInpu
 def test_a_corpus_without_what_a_phase_learns_from_is_refused(inputs: TrainingInputs) -> None:
     none = replace(inputs.monolingual, sentences={})
     with pytest.raises(UserError, match=r"^there are no monolingual sentences, expected some .* objective 'denoising'"):
-        open_parts(replace(inputs, monolingual=none), make_phase(objective="denoising", mixture={}), 1)
+        open_parts(replace(inputs, monolingual=none), make_phase(objective="denoising"), 1)
     with pytest.raises(UserError, match=r"^train has no pairs, expected at least one .* objective 'back_translation'"):
         open_parts(replace(inputs, train=inputs.train.select(np.array([], dtype=np.int64))), make_phase(), 1)
 

@@ -109,14 +109,14 @@ def print_table(folder: Path) -> None:
     }
     references = [row["reference"] for row in next(iter(rows.values()))]
     hypotheses = [(name, [row["hypothesis"] for row in own]) for name, own in rows.items()]
-    metric = BLEU(tokenize="none")
+    metric = BLEU(tokenize="none", force=True)
     print(f"{'system':18}{'test BLEU':>10}{'p':>8}")
     if len(hypotheses) == 1:
         ((name, texts),) = hypotheses
         print(f"{name:18}{metric.corpus_score(texts, [references]).score:10.2f}")
         return
-    _, scores = PairedTest(hypotheses, {"bleu": metric}, [references], test_type="bs", n_samples=RESAMPLINGS)()
-    for (name, _), result in zip(hypotheses, scores["bleu"], strict=True):
+    _, scores = PairedTest(hypotheses, {"BLEU": metric}, [references], test_type="bs", n_samples=RESAMPLINGS)()
+    for (name, _), result in zip(hypotheses, scores["BLEU"], strict=True):
         p_value = "" if result.p_value is None else f"{result.p_value:.3f}"
         print(f"{name:18}{result.score:10.2f}{p_value:>8}")
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from seq2seq_core.modeling.attention import AdditiveAttention, Attention
 from seq2seq_core.modeling.bridge import BridgeKind, build_bridge
+from seq2seq_core.modeling.dropout import Dropout
 from seq2seq_core.modeling.memory import DecoderOutput, DecoderState, DecoderStep, Memory
 from seq2seq_core.modeling.recurrent_layer import Cell, CellState, RecurrentLayer
 
@@ -81,7 +82,7 @@ class RecurrentDecoder(nn.Module):
         self.attention = attention
         self.has_coverage = isinstance(attention, AdditiveAttention) and attention.coverage_projection is not None
         self.combination = nn.Linear(2 * width, width) if attention is not None else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def initial_state(self, memory: Memory) -> RecurrentState:
         """See :class:`~seq2seq_core.modeling.memory.Decoder`."""

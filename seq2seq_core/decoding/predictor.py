@@ -1,8 +1,7 @@
-"""Text in, text out, by a model bundle."""
+"""Text, recordings or frames in, text out, by a model bundle."""
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,43 +16,45 @@ from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.decoding.scoring import TargetScore, score_targets
 from seq2seq_core.decoding.search import decode
+from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem, SourceRow, is_empty
 from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
 
-logger = logging.getLogger(__name__)
-
 MAX_BATCH_TOKENS = 16_384
-"""Most source tokens that are decoded together, padding included and counted once a hypothesis: a bound on memory."""
+"""Most source tokens (or frames) that are decoded together, padding included and counted once a hypothesis: a bound on memory."""
 MAX_SCORED_TOKENS = 2048
 """Most target tokens that are scored together, padding included: each has a row of logits."""
 
 
 class Predictor:
-    """Decodes texts with the model of a bundle.
+    """Decodes sources with the model of a bundle.
 
     Args:
         bundle: a loaded bundle.
+        recordings: the folder that relative names of recordings are below; by default the current one.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, recordings: Path = Path()) -> None:
         self.bundle = bundle
+        self.sources = SourceEncoder(bundle, recordings)
 
     @classmethod
-    def from_folder(cls, folder: Path, device: torch.device | str = "cpu") -> Predictor:
+    def from_folder(cls, folder: Path, device: torch.device | str = "cpu", recordings: Path = Path()) -> Predictor:
         """A predictor of the bundle in a folder.
 
         Args:
             folder: the bundle.
             device: ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
+            recordings: the folder that relative names of recordings are below; by default the current one.
 
         Raises:
             BundleError: the folder holds no bundle that this version can read.
             UserError: there is no such device.
         """
-        return cls(load_bundle(folder, device))
+        return cls(load_bundle(folder, device), recordings)
 
     def predict(
         self,
-        sources: Sequence[str],
+        sources: Sequence[SourceItem],
         options: DecodingOptions | None = None,
         batch_sentences: int = 64,
         prefixes: Sequence[str] | None = None,
@@ -62,10 +63,10 @@ class Predictor:
         """The prediction of each source, in order.
 
         A source without any text (nothing, or white space) becomes its prefix or else an empty text, with score 0. One of more than
-        ``options.max_source_tokens`` tokens is cut there, with a warning.
+        ``options.max_source_tokens`` tokens (or ``max_source_frames`` frames) is cut there, with a warning.
 
         Args:
-            sources: texts.
+            sources: texts; for a model of frames names of WAV files, samples of recordings, or frames.
             options: of the search; by default those of :class:`~seq2seq_core.decoding.options.DecodingOptions`.
             batch_sentences: most sources that are decoded together.
             prefixes: for each source, the text that its hypotheses must begin with; what follows begins with a new piece.
@@ -73,11 +74,12 @@ class Predictor:
 
         Raises:
             ValueError: not as many prefixes as sources.
+            UserError: a recording cannot be used, or the model reads something else.
         """
         options = options or DecodingOptions()
         if prefixes is not None and len(prefixes) != len(sources):
             raise ValueError(f"expected a prefix for each of {len(sources)} sources, got {len(prefixes)}")
-        ids = self._encode(sources, options.max_source_tokens)
+        ids = self.sources.encode(sources, options.max_source_tokens, options.max_source_frames)
         starts = self.bundle.target_tokenizer.encode(prefixes or [""] * len(sources))
         predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in prefixes or [""] * len(sources)]
         for places in batches_by_length([len(row) for row in ids], batch_sentences, MAX_BATCH_TOKENS // options.rows_per_source):
@@ -90,7 +92,7 @@ class Predictor:
 
     def score(
         self,
-        sources: Sequence[str],
+        sources: Sequence[SourceItem],
         targets: Sequence[str],
         batch_sentences: int = 64,
         max_source_tokens: int = DecodingOptions().max_source_tokens,
@@ -101,7 +103,7 @@ class Predictor:
         source without any text has the empty target for certain and no other; one that is too long is cut as in :meth:`predict`.
 
         Args:
-            sources: texts.
+            sources: as in :meth:`predict`.
             targets: one for each source; may be empty.
             batch_sentences: most pairs that are scored together.
             max_source_tokens: a source with more tokens (end mark included) is cut to this many, with a warning.
@@ -111,7 +113,7 @@ class Predictor:
         """
         if len(targets) != len(sources):
             raise ValueError(f"expected a target for each of {len(sources)} sources, got {len(targets)}")
-        source_ids = self._encode(sources, max_source_tokens)
+        source_ids = self.sources.encode(sources, max_source_tokens, DecodingOptions().max_source_frames)
         target_ids = self.bundle.target_tokenizer.encode(targets)
         scores = [TargetScore(-math.inf if row else 0.0, len(row) + 1) for row in target_ids]
         lengths = [len(row) and max(len(row), len(target) + 1) for row, target in zip(source_ids, target_ids, strict=True)]
@@ -122,37 +124,22 @@ class Predictor:
                 scores[place] = one
         return scores
 
-    def attention(self, source: str, options: DecodingOptions | None = None) -> Alignment | None:
+    def attention(self, source: SourceItem, options: DecodingOptions | None = None) -> Alignment | None:
         """The best hypothesis's alignment; None for a model without attention.
 
         Args:
-            source: a text that is not empty.
+            source: one that is not empty.
             options: of the search.
 
         Raises:
             ValueError: the source is empty.
         """
-        if not source.strip():
+        if is_empty(source):
             raise ValueError("attention needs a source with some text")
         return self.predict([source], options, keep_alignments=True)[0].hypotheses[0].alignment
 
-    def _encode(self, sources: Sequence[str], limit: int) -> list[list[int]]:
-        """The ids of each source with eos, at most ``limit``; none for one without any text."""
-        rows = [[*ids, EOS_ID] if source.strip() else [] for source, ids in zip(sources, self._tokenize(sources), strict=True)]
-        if too_long := [place for place, row in enumerate(rows) if len(row) > limit]:
-            logger.warning(
-                "%d of %d sources have more than %d tokens and are cut there; the first is number %d with %d tokens",
-                len(too_long), len(rows), limit, too_long[0] + 1, len(rows[too_long[0]]),
-            )  # fmt: skip
-            for place in too_long:
-                rows[place] = [*rows[place][: limit - 1], EOS_ID]
-        return rows
-
-    def _tokenize(self, sources: Sequence[str]) -> list[list[int]]:
-        return self.bundle.source_tokenizer.encode(sources)
-
     def _to_text(
-        self, source_ids: Sequence[int], hypotheses: Sequence[Hypothesis], options: DecodingOptions
+        self, source_row: SourceRow, hypotheses: Sequence[Hypothesis], options: DecodingOptions
     ) -> Iterator[TextHypothesis]:
         """A sentence's hypotheses as text, those that the options select."""
         texts = self.bundle.target_tokenizer.decode([hypothesis.ids for hypothesis in hypotheses])
@@ -161,13 +148,13 @@ class Predictor:
             ranked = [(one.place, one.expected_utility) for one in rank_by_expected_utility(texts)]
         for place, score in ranked[: options.num_hypotheses]:
             one = hypotheses[place]
-            yield TextHypothesis(texts[place], score, one.log_probability, self._align(source_ids, one))
+            yield TextHypothesis(texts[place], score, one.log_probability, self._align(source_row, one))
 
-    def _align(self, source_ids: Sequence[int], hypothesis: Hypothesis) -> Alignment | None:
+    def _align(self, source_row: SourceRow, hypothesis: Hypothesis) -> Alignment | None:
         if hypothesis.attention_TS is None:
             return None
         return Alignment(
-            [*self.bundle.source_tokenizer.pieces(source_ids[:-1]), SPECIAL_NAMES[EOS_ID]],
+            self.sources.names(source_row),
             [*self.bundle.target_tokenizer.pieces(hypothesis.ids), SPECIAL_NAMES[EOS_ID]],
             hypothesis.attention_TS.numpy(),
         )

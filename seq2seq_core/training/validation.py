@@ -65,6 +65,8 @@ class Validator:
     ) -> None:
         self.dev, self.references, self.target_tokenizer, self.placement = dev, references, target_tokenizer, placement
         self.batches = TokenBucketSampler(dev, settings.batch_tokens, seed=0).in_order()
+        # No utterance has more symbols than frames; an untrained model would go on to three times their number.
+        self.options = DecodingOptions(beam_size=1, max_length_ratio=1.0) if dev.num_features else DecodingOptions(beam_size=1)
         wanted = (*ALWAYS_SCORED, settings.dev_metric)
         self.metrics = tuple(dict.fromkeys(metric for metric in wanted if metric != "loss"))
 
@@ -97,7 +99,7 @@ class Validator:
             indices = order[first : first + DECODED_TOGETHER]
             source = collate_sources([self.dev.source(int(index)) for index in indices]).to(self.placement.device)
             with self.placement.autocast():
-                hypotheses = decode(model, source, DecodingOptions(beam_size=1))
+                hypotheses = decode(model, source, self.options)
             decoded = self.target_tokenizer.decode([best[0].ids for best in hypotheses])
             for index, text in zip(indices, decoded, strict=True):
                 texts[int(index)] = text

@@ -74,6 +74,19 @@ class BundleError(UserError):
     """A model bundle is missing, incomplete or of a format that this version cannot read."""
 
 
+class TagError(UserError):
+    """A pair's tag is missing or unknown to the model.
+
+    Args:
+        reason: which tag, what was expected and what was found.
+        place: the source's place among those asked about, from 0, if it is one of several.
+    """
+
+    def __init__(self, reason: str, place: int | None = None) -> None:
+        self.reason, self.place = reason, place
+        super().__init__(reason if place is None else f"source {place + 1}: {reason}")
+
+
 class WorkspaceBusy(UserError):
     """Another process holds this workspace (or this training state)."""
 

@@ -27,6 +27,7 @@ from seq2seq_core.errors import BundleError
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from seq2seq_core.tokenization.manifest import file_digest
 from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.tokenization.tags import TagColumns, Tags
 
 FORMAT_VERSION = 1
 CONFIG_FILE, WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE = "config.json", "model.safetensors", "source.model", "target.model"
@@ -47,6 +48,8 @@ class BundleConfig(BaseModel):
     """Whether both sides share one vocabulary."""
     frame_width: int = 0
     """Features of a source frame; 0: the sources are ids."""
+    tags: TagColumns = TagColumns()
+    """The columns whose values are symbols before the ids."""
     audio: FrontEnd | None = None
     """How frames are made of a recording; None where the sources are ids or frames of another origin."""
 
@@ -94,6 +97,18 @@ class Bundle:
     config: BundleConfig
     data_digests: dict[str, str]
     device: torch.device
+
+    @property
+    def source_tags(self) -> Tags:
+        """The columns of a pair to ids before its source."""
+        tags = self.config.tags
+        return Tags(tags.source, self.source_tokenizer, tags.separator, tags.unknown)
+
+    @property
+    def target_tags(self) -> Tags:
+        """The columns of a pair to the first ids of its target."""
+        tags = self.config.tags
+        return Tags(tags.target, self.target_tokenizer, tags.separator, tags.unknown)
 
 
 def save_bundle(

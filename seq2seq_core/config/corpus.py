@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from seq2seq_core.config.section import Section
 
-FileEntry = str | tuple[str, str]
+FileNames = str | tuple[str, str]
 """A file name inside the corpus folder, or ``[source_file, target_file]`` for two aligned text files."""
+
+
+class FileWithColumns(Section):
+    """A file all of whose rows have the same value in some columns, such as the language of one file among several."""
+
+    file: FileNames
+    """The file, or two aligned ones."""
+    columns: dict[str, str] = Field(min_length=1)
+    """Columns that the file does not have itself, with the value that each row gets."""
+
+
+def _form(entry: object) -> str:
+    """Which of the two forms an item of ``corpus.files`` has, so that its faults are told of that one alone."""
+    return "mapping" if isinstance(entry, dict | FileWithColumns) else "names"
+
+
+FileEntry = Annotated[Annotated[FileNames, Tag("names")] | Annotated[FileWithColumns, Tag("mapping")], Discriminator(_form)]
+"""A file (or two aligned ones), or a mapping of it and of its constant columns."""
+
+
+def names_of(entry: FileEntry) -> tuple[str, ...]:
+    """The file names of an item of ``corpus.files``: one, or the source's and the target's."""
+    names = entry.file if isinstance(entry, FileWithColumns) else entry
+    return (names,) if isinstance(names, str) else names
+
+
+def constants_of(entry: FileEntry) -> dict[str, str]:
+    """The constant columns of an item of ``corpus.files``, with their values."""
+    return entry.columns if isinstance(entry, FileWithColumns) else {}
+
 
 CorpusFormat = Literal["auto", "tsv", "csv", "jsonl", "parquet", "text"]
 
@@ -19,7 +49,8 @@ class CorpusFiles(Section):
     """The files of each split. An empty ``dev`` or ``test`` is carved out of ``train`` by a hash of the source."""
 
     train: list[FileEntry] = Field(min_length=1)
-    """Files with the training pairs (or with all pairs, where dev and test are carved out)."""
+    """Files with the training pairs (or with all pairs, where dev and test are carved out). An item is a name,
+    ``[source_file, target_file]``, or ``{file: ..., columns: {source_language: es}}``, which gives each row those columns too."""
     dev: list[FileEntry] = []
     """Files with the development pairs; empty: ``prepare.dev_fraction`` of train."""
     test: list[FileEntry] = []
@@ -54,10 +85,21 @@ class CorpusSection(Section):
     @classmethod
     def _files_are_inside_the_folder(cls, files: CorpusFiles) -> CorpusFiles:
         for entry in (*files.train, *files.dev, *files.test):
-            for name in (entry,) if isinstance(entry, str) else entry:
+            for name in names_of(entry):
                 if PurePath(name).is_absolute() or ".." in PurePath(name).parts or not name:
                     raise ValueError(f"must be names inside the corpus folder (corpus.path), got {name!r}")
         return files
+
+    @model_validator(mode="after")
+    def _constants_are_other_columns(self) -> Self:
+        own = {"source", "target", self.source_column, self.target_column, *self.columns}
+        for entry in (*self.files.train, *self.files.dev, *self.files.test):
+            if taken := own.intersection(constants_of(entry)):
+                raise ValueError(
+                    f"files: columns of {' + '.join(names_of(entry))} must be other than source, target and those of the file, "
+                    f"got {sorted(taken)[0]!r}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _columns_match_header(self) -> Self:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.corpus import names_of
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.errors import ConfigError, UserError
 
@@ -68,7 +69,7 @@ def _check_files(settings: Settings, paths: Paths) -> None:
     """Refuses settings whose files are not in the corpus folder."""
     folder = paths.root / settings.corpus.path
     files = settings.corpus.files
-    names = [name for entry in (*files.train, *files.dev, *files.test) for name in ((entry,) if isinstance(entry, str) else entry)]
+    names = [name for entry in (*files.train, *files.dev, *files.test) for name in names_of(entry)]
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; name the corpus with --corpus FOLDER")
     missing = [name for name in names if not (folder / name).exists()]

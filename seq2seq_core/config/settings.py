@@ -207,4 +207,5 @@ def describe_fault(detail: ErrorDetails) -> str:
 
 def _is_union_branch(part: str | int) -> bool:
     """Whether a part of pydantic's location names a branch of a union, which is no part of the file."""
-    return isinstance(part, str) and (part in ("str", "float", "int") or part.startswith(("tuple[", "list[", "function-")))
+    branches = ("str", "float", "int", "names", "mapping")
+    return isinstance(part, str) and (part in branches or part.startswith(("tuple[", "list[", "function-")))

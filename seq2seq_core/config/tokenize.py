@@ -21,6 +21,10 @@ class SubwordSettings(Section):
     """Share of the characters of train that the model covers; the rest is unknown."""
     byte_fallback: bool = False
     """Whether an uncovered character is spelt in bytes instead of becoming unknown (``unigram`` and ``bpe``)."""
+    decompose: bool = False
+    """Whether characters are taken apart before anything else (Unicode's NFD: a Hangul syllable into its letters, a letter into
+    itself and its accent), in training and prediction alike; decoded text is put together again (NFC). A text that was not in
+    NFC does not come back as it was."""
     training_texts: int = Field(default=2_000_000, ge=0)
     """Texts of train, drawn with a fixed seed, that the model is made from; 0: all. It needs them in memory, with about ten times
     their size on top for ``unigram``."""
@@ -72,11 +76,30 @@ class TokenizeSection(Section):
     """The target side's model; unused with ``joint``."""
     audio: AudioSettings | None = None
     """The frames of recordings; given where ``corpus.source_kind`` is ``audio``, in place of ``source``."""
+    source_tags: list[str] = []
+    """Columns of the corpus whose values come before the source's ids, each as one symbol of its own (Johnson 2017). The symbols
+    are those of train, on top of ``vocabulary_size``; an empty value has none."""
+    target_tags: list[str] = []
+    """Columns whose values are the first symbols of the target: the decoder starts from them, and they are no part of its text."""
+    tag_separator: str = Field(default=";", min_length=1)
+    """What stands between the values of a column that holds several, such as the features ``V;PST;3;SG``; each has its symbol."""
+    unknown_tags: Literal["error", "ignore"] = "error"
+    """What a value that train does not have is, in dev, in test and in what the model is asked later: an error, or no symbol."""
     max_source_tokens: int = Field(default=512, ge=1)
     """Train pairs with a longer source (its end mark counts as one; of a recording, its frames) are dropped, and counted; dev and
     test keep theirs."""
     max_target_tokens: int = Field(default=512, ge=1)
     """Train pairs with a longer target (its end mark counts as one) are dropped, and counted; dev and test keep theirs."""
+
+    @model_validator(mode="after")
+    def _tags_are_named_once(self) -> Self:
+        for name, columns in (("source_tags", self.source_tags), ("target_tags", self.target_tags)):
+            if len(set(columns)) != len(columns):
+                raise ValueError(f"{name} must be different from one another, got {columns}")
+            for column in columns:
+                if not column or "=" in column or column in ("source", "target"):
+                    raise ValueError(f"{name} must be names of columns other than source and target, without '=', got {column!r}")
+        return self
 
     @model_validator(mode="after")
     def _target_is_default_when_joint(self) -> Self:
@@ -90,6 +113,8 @@ class TokenizeSection(Section):
             return self
         if self.joint:
             raise ValueError("joint must be false with audio: recordings share no vocabulary; got true")
+        if self.source_tags:
+            raise ValueError(f"source_tags must be empty with audio (target_tags need not be), got {self.source_tags}")
         if self.source != SubwordSettings():
             raise ValueError("source must be left out with audio: recordings have no subword model")
         return self

@@ -119,6 +119,9 @@ class PhaseSettings(Section):
     """Decay of AdamW's running averages of the gradient and of its square, each from 0 to below 1."""
     gradient_clip_norm: float = Field(default=1.0, ge=0.0)
     """Largest norm of the whole gradient; 0: no clipping."""
+    average_decay: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Decay of a running average of the weights; with one, such as 0.999, it is the average that is validated, kept and handed to
+    the next phase (Polyak and Juditsky 1992). 0: the weights themselves."""
     label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Probability mass spread over the vocabulary (Szegedy 2016, section 7)."""
     r_drop_weight: float = Field(default=0.0, ge=0.0)
@@ -207,6 +210,14 @@ class TrainSection(PhaseSettings):
         if phases and phases[0].objective != "likelihood":
             raise ValueError(f"must begin with a phase by 'likelihood', got {phases[0].objective!r} first")
         return phases
+
+    def first_phases(self, number: int) -> TrainSection:
+        """The training that ends after some phases.
+
+        Args:
+            number: how many of :meth:`all_phases`.
+        """
+        return self.model_copy(update={"phases": self.all_phases()[:number]})
 
     def all_phases(self) -> list[Phase]:
         """Every phase, with nothing left out; at least one."""

@@ -6,10 +6,10 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from seq2seq_core.config.corpus import CorpusSection, FileEntry
+from seq2seq_core.config.corpus import CorpusSection, FileEntry, constants_of, names_of
 from seq2seq_core.corpus.formats import Row, read_aligned, read_csv, read_jsonl, read_parquet, read_tsv
 from seq2seq_core.corpus.lines import HEAD_BYTES, CorpusFile, head_faults, unpack
 from seq2seq_core.errors import CorpusError
@@ -29,10 +29,12 @@ class CorpusEntry:
     Attributes:
         files: the file, or the source's and the target's.
         format: ``tsv``, ``csv``, ``jsonl``, ``parquet`` or ``text`` (two files).
+        constants: columns that every row has besides the file's own, with their value.
     """
 
     files: tuple[CorpusFile, ...]
     format: str
+    constants: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -72,11 +74,23 @@ class SplitReader:
             yield from self.iterate_entry(entry)
 
     def iterate_entry(self, entry: CorpusEntry) -> Iterator[Row]:
-        """The rows of one of the entries.
+        """The rows of one of the entries, its constant columns after the file's own.
 
         Raises:
-            CorpusError: the file cannot be read as what it should be; names file and line.
+            CorpusError: the file cannot be read as what it should be, or has a column that the settings give a constant value;
+                names file and line.
         """
+        for row in self._file_rows(entry):
+            if clash := entry.constants.keys() & row.columns.keys():
+                raise entry.files[0].fault(
+                    f"the file has a column {min(clash)!r} of its own; expected another name in the columns that "
+                    f"corpus.files.{self.split} gives it",
+                    row.line,
+                )
+            yield replace(row, columns=row.columns | entry.constants) if entry.constants else row
+
+    def _file_rows(self, entry: CorpusEntry) -> Iterator[Row]:
+        """The rows of an entry as its files hold them."""
         if entry.format == "parquet":
             yield from read_parquet(self.corpus, entry.files[0])
             self.bytes_read += entry.files[0].path.stat().st_size
@@ -124,9 +138,8 @@ def find_folder(corpus: CorpusSection, root: Path) -> Path:
 
 
 def _find_entry(corpus: CorpusSection, folder: Path, split: str, entry: FileEntry) -> CorpusEntry:
-    names = (entry,) if isinstance(entry, str) else entry
-    files = tuple(_find_file(corpus, folder, split, name) for name in names)
-    return CorpusEntry(files, _find_format(corpus, split, files))
+    files = tuple(_find_file(corpus, folder, split, name) for name in names_of(entry))
+    return CorpusEntry(files, _find_format(corpus, split, files), constants_of(entry))
 
 
 def _find_file(corpus: CorpusSection, folder: Path, split: str, name: str) -> CorpusFile:

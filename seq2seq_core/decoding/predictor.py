@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -17,7 +17,9 @@ from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothes
 from seq2seq_core.decoding.scoring import TargetScore, score_targets
 from seq2seq_core.decoding.search import decode
 from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem, SourceRow, is_empty
+from seq2seq_core.errors import TagError
 from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
+from seq2seq_core.tokenization.tags import Tags
 
 MAX_BATCH_TOKENS = 16_384
 """Most source tokens (or frames) that are decoded together, padding included and counted once a hypothesis: a bound on memory."""
@@ -35,6 +37,7 @@ class Predictor:
 
     def __init__(self, bundle: Bundle, recordings: Path = Path()) -> None:
         self.bundle = bundle
+        self.source_tags, self.target_tags = bundle.source_tags, bundle.target_tags
         self.sources = SourceEncoder(bundle, recordings)
 
     @classmethod
@@ -59,11 +62,14 @@ class Predictor:
         batch_sentences: int = 64,
         prefixes: Sequence[str] | None = None,
         keep_alignments: bool = False,
+        tags: Sequence[Mapping[str, str]] | None = None,
     ) -> list[Prediction]:
         """The prediction of each source, in order.
 
         A source without any text (nothing, or white space) becomes its prefix or else an empty text, with score 0. One of more than
-        ``options.max_source_tokens`` tokens (or ``max_source_frames`` frames) is cut there, with a warning.
+        ``options.max_source_tokens`` tokens, tags included (or ``max_source_frames`` frames), is cut there, with a warning. A
+        hypothesis begins with its target's tags, which count in its probability and length and are no part of its text or
+        alignment.
 
         Args:
             sources: texts; for a model of frames names of WAV files, samples of recordings, or frames.
@@ -71,23 +77,27 @@ class Predictor:
             batch_sentences: most sources that are decoded together.
             prefixes: for each source, the text that its hypotheses must begin with; what follows begins with a new piece.
             keep_alignments: whether hypotheses carry their alignment.
+            tags: for each source, the columns that the bundle takes as tags, by name; others do not matter. None: no column.
 
         Raises:
-            ValueError: not as many prefixes as sources.
+            ValueError: not as many prefixes or tags as sources.
+            TagError: a source's tag is missing or unknown.
             UserError: a recording cannot be used, or the model reads something else.
         """
         options = options or DecodingOptions()
         if prefixes is not None and len(prefixes) != len(sources):
             raise ValueError(f"expected a prefix for each of {len(sources)} sources, got {len(prefixes)}")
-        ids = self.sources.encode(sources, options.max_source_tokens, options.max_source_frames)
-        starts = self.bundle.target_tokenizer.encode(prefixes or [""] * len(sources))
+        ids = self._encode(sources, options, tags)
+        forced = self._tag_ids(self.target_tags, tags, len(sources))
+        texts = self.bundle.target_tokenizer.encode(prefixes or [""] * len(sources))
+        starts = [[*own, *text] for own, text in zip(forced, texts, strict=True)]
         predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in prefixes or [""] * len(sources)]
         for places in batches_by_length([len(row) for row in ids], batch_sentences, MAX_BATCH_TOKENS // options.rows_per_source):
             rows = [ids[place] for place in places]
             source = collate_sources(rows).to(self.bundle.device)
             found = decode(self.bundle.model, source, options, keep_alignments, [starts[place] for place in places])
             for place, row, hypotheses in zip(places, rows, found, strict=True):
-                predictions[place] = Prediction(tuple(self._to_text(row, hypotheses, options)))
+                predictions[place] = Prediction(tuple(self._to_text(row, hypotheses, options, len(forced[place]))))
         return predictions
 
     def score(
@@ -96,26 +106,31 @@ class Predictor:
         targets: Sequence[str],
         batch_sentences: int = 64,
         max_source_tokens: int = DecodingOptions().max_source_tokens,
+        tags: Sequence[Mapping[str, str]] | None = None,
     ) -> list[TargetScore]:
         """How probable the model holds each target for its source, in order.
 
         A text's probability is that of its usual pieces: a search that spelt the same text by other pieces reports another. A
         source without any text has the empty target for certain and no other; one that is too long is cut as in :meth:`predict`.
+        A target's tags count in its probability and in its tokens, as in a search.
 
         Args:
             sources: as in :meth:`predict`.
             targets: one for each source; may be empty.
             batch_sentences: most pairs that are scored together.
-            max_source_tokens: a source with more tokens (end mark included) is cut to this many, with a warning.
+            max_source_tokens: a source with more tokens (tags and end mark included) is cut to this many, with a warning.
+            tags: as in :meth:`predict`.
 
         Raises:
-            ValueError: not as many targets as sources.
+            ValueError: not as many targets or tags as sources.
+            TagError: a source's tag is missing or unknown.
         """
         if len(targets) != len(sources):
             raise ValueError(f"expected a target for each of {len(sources)} sources, got {len(targets)}")
-        source_ids = self.sources.encode(sources, max_source_tokens, DecodingOptions().max_source_frames)
-        target_ids = self.bundle.target_tokenizer.encode(targets)
-        scores = [TargetScore(-math.inf if row else 0.0, len(row) + 1) for row in target_ids]
+        source_ids = self._encode(sources, DecodingOptions(max_source_tokens=max_source_tokens), tags)
+        texts = self.bundle.target_tokenizer.encode(targets)
+        target_ids = [[*own, *text] for own, text in zip(self._tag_ids(self.target_tags, tags, len(sources)), texts, strict=True)]
+        scores = [TargetScore(-math.inf if row else 0.0, len(row) + 1) for row in texts]
         lengths = [len(row) and max(len(row), len(target) + 1) for row, target in zip(source_ids, target_ids, strict=True)]
         for places in batches_by_length(lengths, batch_sentences, MAX_SCORED_TOKENS):
             source = collate_sources([source_ids[place] for place in places]).to(self.bundle.device)
@@ -124,39 +139,62 @@ class Predictor:
                 scores[place] = one
         return scores
 
-    def attention(self, source: SourceItem, options: DecodingOptions | None = None) -> Alignment | None:
+    def attention(
+        self, source: SourceItem, options: DecodingOptions | None = None, tags: Mapping[str, str] | None = None
+    ) -> Alignment | None:
         """The best hypothesis's alignment; None for a model without attention.
 
         Args:
             source: one that is not empty.
             options: of the search.
+            tags: the source's, as in :meth:`predict`.
 
         Raises:
             ValueError: the source is empty.
+            TagError: a tag is missing or unknown.
         """
         if is_empty(source):
             raise ValueError("attention needs a source with some text")
-        return self.predict([source], options, keep_alignments=True)[0].hypotheses[0].alignment
+        return self.predict([source], options, keep_alignments=True, tags=[tags or {}])[0].hypotheses[0].alignment
+
+    def _encode(
+        self, sources: Sequence[SourceItem], options: DecodingOptions, tags: Sequence[Mapping[str, str]] | None
+    ) -> list[SourceRow]:
+        """What the model reads of each source, cut where it is too long."""
+        before = self._tag_ids(self.source_tags, tags, len(sources))
+        return self.sources.encode(sources, before, options.max_source_tokens, options.max_source_frames)
+
+    def _tag_ids(self, side: Tags, tags: Sequence[Mapping[str, str]] | None, num_sources: int) -> list[list[int]]:
+        """The ids of each source's tags of one side."""
+        if tags is not None and len(tags) != num_sources:
+            raise ValueError(f"expected tags for each of {num_sources} sources, got {len(tags)}")
+        found = []
+        for place, values in enumerate(tags if tags is not None else [{}] * num_sources):
+            try:
+                found.append(side.ids(values))
+            except TagError as error:
+                raise TagError(error.reason, place) from None
+        return found
 
     def _to_text(
-        self, source_row: SourceRow, hypotheses: Sequence[Hypothesis], options: DecodingOptions
+        self, source_row: SourceRow, hypotheses: Sequence[Hypothesis], options: DecodingOptions, num_tags: int
     ) -> Iterator[TextHypothesis]:
-        """A sentence's hypotheses as text, those that the options select."""
-        texts = self.bundle.target_tokenizer.decode([hypothesis.ids for hypothesis in hypotheses])
+        """A sentence's hypotheses as text without its tags, those that the options select."""
+        texts = self.bundle.target_tokenizer.decode([hypothesis.ids[num_tags:] for hypothesis in hypotheses])
         ranked = [(place, one.score) for place, one in enumerate(hypotheses)]
         if options.selection == "mbr":
             ranked = [(one.place, one.expected_utility) for one in rank_by_expected_utility(texts)]
         for place, score in ranked[: options.num_hypotheses]:
             one = hypotheses[place]
-            yield TextHypothesis(texts[place], score, one.log_probability, self._align(source_row, one))
+            yield TextHypothesis(texts[place], score, one.log_probability, self._align(source_row, one, num_tags))
 
-    def _align(self, source_row: SourceRow, hypothesis: Hypothesis) -> Alignment | None:
+    def _align(self, source_row: SourceRow, hypothesis: Hypothesis, num_tags: int) -> Alignment | None:
         if hypothesis.attention_TS is None:
             return None
         return Alignment(
             self.sources.names(source_row),
-            [*self.bundle.target_tokenizer.pieces(hypothesis.ids), SPECIAL_NAMES[EOS_ID]],
-            hypothesis.attention_TS.numpy(),
+            [*self.bundle.target_tokenizer.pieces(hypothesis.ids[num_tags:]), SPECIAL_NAMES[EOS_ID]],
+            hypothesis.attention_TS.numpy()[num_tags:],
         )
 
 

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 SourceItem = str | Path | NDArray[np.float32]
 """A text; for a model of frames the name of a WAV file, the samples_N of a recording, or frames_SF."""
 SourceRow = Sequence[int] | NDArray[Any]
-"""Ids that end with eos, or frames_SF; empty for a source without any text (or name)."""
+"""Ids between tags and eos, or frames_SF; empty for a source without any text (or name)."""
 
 
 class SourceEncoder:
@@ -40,12 +40,15 @@ class SourceEncoder:
         """Whether the model's sources are frames."""
         return bool(self.bundle.config.frame_width)
 
-    def encode(self, sources: Sequence[SourceItem], max_tokens: int, max_frames: int) -> list[SourceRow]:
+    def encode(
+        self, sources: Sequence[SourceItem], tags: Sequence[Sequence[int]], max_tokens: int, max_frames: int
+    ) -> list[SourceRow]:
         """A row for each source, cut where it is too long, with a warning.
 
         Args:
             sources: see :data:`SourceItem`.
-            max_tokens: most ids of a row, eos included.
+            tags: for each source, the ids before its own; of no meaning for frames.
+            max_tokens: most ids of a row, tags and eos included.
             max_frames: most frames of a row.
 
         Raises:
@@ -55,7 +58,7 @@ class SourceEncoder:
             rows: list[SourceRow] = [self._frames(source) for source in sources]
             _warn_of_cut(rows, max_frames, "frames")
             return [row[:max_frames] for row in rows]
-        rows = list(self._ids(sources))
+        rows = list(self._ids(sources, tags))
         _warn_of_cut(rows, max_tokens, "tokens")
         return [[*row[: max_tokens - 1], EOS_ID] if len(row) > max_tokens else row for row in rows]
 
@@ -72,8 +75,8 @@ class SourceEncoder:
             return ["".join(pieces[start : start + size]) for start in starts]
         return [f"{start * config.audio.frame_seconds:.2f}" if config.audio else str(start) for start in starts]
 
-    def _ids(self, sources: Sequence[SourceItem]) -> list[list[int]]:
-        """The ids of each source with eos; none for one without any text."""
+    def _ids(self, sources: Sequence[SourceItem], tags: Sequence[Sequence[int]]) -> list[list[int]]:
+        """The ids of each source with its tags and eos; none for one without any text."""
         tokenizer = self.bundle.source_tokenizer
         assert tokenizer is not None, "a model of ids has one"
         texts = []
@@ -81,7 +84,8 @@ class SourceEncoder:
             if not isinstance(source, str):
                 raise UserError(f"the model reads texts, got a source of the type {type(source).__name__}")
             texts.append(source)
-        return [[*ids, EOS_ID] if text.strip() else [] for text, ids in zip(texts, tokenizer.encode(texts), strict=True)]
+        rows = zip(texts, tags, tokenizer.encode(texts), strict=True)
+        return [[*own, *ids, EOS_ID] if text.strip() else [] for text, own, ids in rows]
 
     def _frames(self, source: SourceItem) -> SourceRow:
         """The frames of a source; none for an empty name."""

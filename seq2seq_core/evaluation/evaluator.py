@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,8 +30,10 @@ BATCHES_A_CALL = 16
 class TextPredictor(Protocol):
     """An engine that turns texts into texts, such as :class:`~seq2seq_core.decoding.predictor.Predictor`."""
 
-    def predict(self, sources: Sequence[str], options: DecodingOptions, batch_sentences: int) -> list[Prediction]:
-        """The prediction of each source, in order."""
+    def predict(
+        self, sources: Sequence[str], options: DecodingOptions, batch_sentences: int, *, tags: Sequence[Mapping[str, str]]
+    ) -> list[Prediction]:
+        """The prediction of each source, in order; each has its pair's columns, some of which may be tags."""
 
 
 @dataclass(frozen=True)
@@ -128,18 +130,16 @@ def evaluate(
         has_recordings: whether the sources name recordings: they are then copied by no baseline, and their names are not measured.
 
     Raises:
-        UserError: a column to slice by is not there.
+        UserError: a column to slice by is not there, or a tag of the model is missing or unknown.
     """
     check_columns(pairs, settings.slice_columns)
     sources, references = [pair[SOURCE] for pair in pairs], [pair[TARGET] for pair in pairs]
-    beam = decode_texts(
-        predictor, sources, make_options(settings), settings.batch_sentences, lambda done: on_progress(done, "beam")
-    )
+    beam = decode_texts(predictor, pairs, make_options(settings), settings.batch_sentences, lambda done: on_progress(done, "beam"))
     greedy = beam
     if settings.beam_size > 1:
         options = make_options(settings, beam_size=1)
         greedy = decode_texts(
-            predictor, sources, options, settings.batch_sentences, lambda done: on_progress(len(pairs) + done, "greedy")
+            predictor, pairs, options, settings.batch_sentences, lambda done: on_progress(len(pairs) + done, "greedy")
         )
     quick = [metric for metric in settings.metrics if metric != "ter"]
     if has_recordings:
@@ -178,7 +178,7 @@ def make_options(settings: EvaluateSection, beam_size: int | None = None) -> Dec
 
 def decode_texts(
     predictor: TextPredictor,
-    sources: Sequence[str],
+    pairs: Sequence[dict[str, str]],
     options: DecodingOptions,
     batch_sentences: int,
     on_progress: Callable[[int], None] = lambda _: None,
@@ -187,14 +187,15 @@ def decode_texts(
 
     Args:
         predictor: the model.
-        sources: texts.
+        pairs: each with its ``source`` and other columns.
         options: of the search.
         batch_sentences: sentences decoded together.
         on_progress: called with the number of sentences decoded.
     """
     started, predictions, chunk = time.perf_counter(), [], batch_sentences * BATCHES_A_CALL
-    for start in range(0, len(sources), chunk):
-        predictions += predictor.predict(sources[start : start + chunk], options, batch_sentences)
+    for start in range(0, len(pairs), chunk):
+        part = pairs[start : start + chunk]
+        predictions += predictor.predict([pair[SOURCE] for pair in part], options, batch_sentences, tags=part)
         on_progress(len(predictions))
     return Decoded(
         texts=[prediction.text for prediction in predictions],

@@ -14,7 +14,7 @@ from seq2seq_core.console import progress
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.errors import BundleError, MissingInput, UserError
+from seq2seq_core.errors import BundleError, MissingInput, TagError, UserError
 from seq2seq_core.evaluation.metrics import score
 from seq2seq_core.registry.bundles import download_bundle
 from seq2seq_core.registry.packaging import decoding_defaults
@@ -74,10 +74,10 @@ def score_champion(version: ModelVersion, test_digest: str, settings: Settings, 
     LOGGER.info("the champion, version %s, was scored on another test set: it is scored on the present one", version.version)
     try:
         predictor = Predictor.from_folder(download_bundle(version, paths), settings.runtime.device, paths.prepared_audio)
-    except BundleError as error:
+        return Champion(str(version.version), score_predictor(predictor, settings, paths))
+    except (BundleError, TagError) as error:
         LOGGER.warning("the champion cannot be scored: %s", error)
         return Champion(str(version.version), None, str(error))
-    return Champion(str(version.version), score_predictor(predictor, settings, paths))
 
 
 def score_predictor(predictor: Predictor, settings: Settings, paths: Paths) -> float:
@@ -95,7 +95,8 @@ def score_predictor(predictor: Predictor, settings: Settings, paths: Paths) -> f
     chunk = evaluate.batch_sentences * 16
     with progress("score the champion", len(pairs), "pairs", settings.runtime.progress) as shown:
         for start in range(0, len(pairs), chunk):
-            sources = [pair[SOURCE] for pair in pairs[start : start + chunk]]
-            hypotheses += [found.text for found in predictor.predict(sources, options, evaluate.batch_sentences)]
+            part = pairs[start : start + chunk]
+            sources = [pair[SOURCE] for pair in part]
+            hypotheses += [found.text for found in predictor.predict(sources, options, evaluate.batch_sentences, tags=part)]
             shown.update(len(hypotheses))
     return score(hypotheses, [pair[TARGET] for pair in pairs], [metric], evaluate.bleu_tokenizer)[metric]

@@ -22,7 +22,7 @@ from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import MissingInput, UserError
 from seq2seq_core.evaluation import plots
-from seq2seq_core.evaluation.evaluator import Evaluation, evaluate, make_options
+from seq2seq_core.evaluation.evaluator import Evaluation, Example, evaluate, make_options
 from seq2seq_core.evaluation.metrics import signatures
 from seq2seq_core.evaluation.report import make_metrics, scores_as_markdown, slices_as_markdown, worst_as_markdown, write_evaluation
 from seq2seq_core.recorder import Recorder
@@ -149,10 +149,10 @@ def _record_pictures(
 def _plot_attention(folder: Path, evaluation: Evaluation, predictor: Predictor, section: EvaluateSection) -> None:
     """Draws the attention of some test sentences, of each value of the first slice column in turn."""
     drawn = 0
-    for source in _order_by_variety(evaluation, section.slice_columns[:1]):
+    for example in _order_by_variety(evaluation, section.slice_columns[:1]):
         if drawn == ATTENTION_MAPS:
             return
-        alignment = predictor.attention(source, make_options(section))
+        alignment = predictor.attention(example.source, make_options(section), example.columns)
         if alignment is None:
             logger.info("no attention map: the model has no attention")
             return
@@ -164,16 +164,16 @@ def _plot_attention(folder: Path, evaluation: Evaluation, predictor: Predictor, 
         logger.info("no attention map: the first test sentences are long, or no installed font has their characters")
 
 
-def _order_by_variety(evaluation: Evaluation, columns: Sequence[str]) -> list[str]:
-    """Sources that may be short enough for a picture: the first of each value of a column, then the second, and so on."""
+def _order_by_variety(evaluation: Evaluation, columns: Sequence[str]) -> list[Example]:
+    """Examples whose sources may be short enough for a picture: the first of each value of a column, then the second, and so on."""
     seen: dict[str, int] = {}
     ranked = []
     for example in evaluation.examples:
         if example.source.strip() and max(len(example.source), len(example.hypothesis)) <= 6 * MAX_PIECES:
             value = "".join(example.columns.get(column, "") for column in columns)
             seen[value] = seen.get(value, -1) + 1
-            ranked.append((seen[value], example.row, example.source))
-    return [source for _, _, source in sorted(ranked)[:MAX_ATTENTION_TRIES]]
+            ranked.append((seen[value], example.row, example))
+    return [example for _, _, example in sorted(ranked, key=lambda item: item[:2])[:MAX_ATTENTION_TRIES]]
 
 
 def _headline_metric(section: EvaluateSection) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -19,11 +19,12 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.tokenize import AudioSettings, TokenizeSection
 from seq2seq_core.console import ProgressMode, progress
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
-from seq2seq_core.errors import UserError
+from seq2seq_core.errors import CorpusError, TagError, UserError
 from seq2seq_core.recorder import Recorder
-from seq2seq_core.tokenization.encode import SideCounts, SplitCounts, Tokenizers, encode_split
+from seq2seq_core.tokenization.encode import SideCounts, SplitCounts, TextPair, Tokenizers, encode_split
 from seq2seq_core.tokenization.manifest import Manifest, SourceInfo, SplitInfo, TargetInfo, folder_digests
 from seq2seq_core.tokenization.subword import SubwordModel, train_subword
+from seq2seq_core.tokenization.tags import TagColumns, Tags, collect_tags
 
 logger = logging.getLogger(__name__)
 
@@ -57,19 +58,26 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
 
     Raises:
         MissingInput: a prepared split is missing.
+        CorpusError: a pair lacks a column of tags, or has a value there that train does not have.
         UserError: train has no text, or no pair of it is short enough, or a vocabulary is too small; a recording cannot be used, or
             a mel band holds nothing.
     """
     section = settings.tokenize
-    tokenizers = _train_tokenizers(section, paths)
+    tags = TagColumns(
+        source=tuple(section.source_tags),
+        target=tuple(section.target_tags),
+        separator=section.tag_separator,
+        unknown=section.unknown_tags,
+    )
+    tokenizers = _train_tokenizers(section, tags, paths)
     with atomic.new_folder(paths.tokenized) as draft:
         if isinstance(tokenizers.source, SubwordModel):
             tokenizers.source.save(draft / "source.model")
         tokenizers.target.save(draft / "target.model")
-        counts = {split: _encode(split, tokenizers, section, paths, draft, settings.runtime.progress) for split in SPLITS}
+        counts = {split: _encode(split, tokenizers, tags, section, paths, draft, settings.runtime.progress) for split in SPLITS}
         _check_train(counts["train"], section)
         _copy_dev_texts(paths, draft)
-        _make_manifest(tokenizers, counts, section.joint, draft).save(draft)
+        _make_manifest(tokenizers, counts, section.joint, tags, draft).save(draft)
     report = _make_report(tokenizers, counts)
     atomic.write_text(paths.tokenize_report, json.dumps(report, indent=1) + "\n")
     recorder.log_metrics(_flatten(report))
@@ -87,17 +95,21 @@ def _texts(paths: Paths, *sides: str) -> Iterator[str]:
     return chain.from_iterable((pair[side] for pair in iterate_pairs(paths.prepared_split("train"))) for side in sides)
 
 
-def _train_tokenizers(section: TokenizeSection, paths: Paths) -> Tokenizers:
+def _train_tokenizers(section: TokenizeSection, tags: TagColumns, paths: Paths) -> Tokenizers:
     logger.info("making the subword models from train")
     if section.audio is not None:
         reader = RecordingReader(_open_front_end(section.audio, paths), paths.prepared_audio)
-        return Tokenizers(reader, train_subword(_texts(paths, TARGET), section.target, "tokenize.target"))
+        target_tags = _collect_tags(paths, tags.target, tags.separator)
+        return Tokenizers(reader, train_subword(_texts(paths, TARGET), section.target, "tokenize.target", target_tags))
     if section.joint:
-        model = train_subword(_texts(paths, SOURCE, TARGET), section.source, "tokenize.source")
+        model = train_subword(
+            _texts(paths, SOURCE, TARGET), section.source, "tokenize.source", _collect_tags(paths, tags.all, tags.separator)
+        )
         return Tokenizers(model, model)
+    source_tags, target_tags = (_collect_tags(paths, columns, tags.separator) for columns in (tags.source, tags.target))
     return Tokenizers(
-        train_subword(_texts(paths, SOURCE), section.source, "tokenize.source"),
-        train_subword(_texts(paths, TARGET), section.target, "tokenize.target"),
+        train_subword(_texts(paths, SOURCE), section.source, "tokenize.source", source_tags),
+        train_subword(_texts(paths, TARGET), section.target, "tokenize.target", target_tags),
     )
 
 
@@ -118,11 +130,34 @@ def _open_front_end(settings: AudioSettings, paths: Paths) -> FrontEnd:
     return front_end
 
 
+def _collect_tags(paths: Paths, columns: Sequence[str], separator: str) -> list[tuple[str, str]]:
+    """The tags of some columns of train."""
+    return collect_tags(iterate_pairs(paths.prepared_split("train")), columns, separator) if columns else []
+
+
+def _read_pairs(path: Path, tokenizers: Tokenizers, tags: TagColumns) -> Iterator[TextPair]:
+    """The pairs of a prepared split, with their tags."""
+    source_model = tokenizers.source if isinstance(tokenizers.source, SubwordModel) else None
+    source_tags = Tags(tags.source, source_model, tags.separator, tags.unknown)
+    target_tags = Tags(tags.target, tokenizers.target, tags.separator, tags.unknown)
+    for line, pair in enumerate(iterate_pairs(path), start=1):
+        try:
+            yield TextPair(pair[SOURCE], pair[TARGET], source_tags.ids(pair), target_tags.ids(pair))
+        except TagError as error:
+            raise CorpusError(f"{error} (tokenize.source_tags, tokenize.target_tags)", path, line) from None
+
+
 def _encode(
-    split: str, tokenizers: Tokenizers, section: TokenizeSection, paths: Paths, draft: Path, mode: ProgressMode
+    split: str,
+    tokenizers: Tokenizers,
+    tags: TagColumns,
+    section: TokenizeSection,
+    paths: Paths,
+    draft: Path,
+    mode: ProgressMode,
 ) -> SplitCounts:
     path = paths.prepared_split(split)
-    pairs = ((pair[SOURCE], pair[TARGET]) for pair in iterate_pairs(path))
+    pairs = _read_pairs(path, tokenizers, tags)
     max_tokens = (section.max_source_tokens, section.max_target_tokens) if split == "train" else None
     with progress(f"tokenize {split}", _count_lines(path), "pairs", mode) as shown:
         counts = encode_split(pairs, tokenizers, draft, split, max_tokens, shown.update)
@@ -159,11 +194,12 @@ def _copy_dev_texts(paths: Paths, draft: Path) -> None:
             file.write(json.dumps({SOURCE: pair[SOURCE], TARGET: pair[TARGET]}, ensure_ascii=False) + "\n")
 
 
-def _make_manifest(tokenizers: Tokenizers, counts: dict[str, SplitCounts], joint: bool, draft: Path) -> Manifest:
+def _make_manifest(tokenizers: Tokenizers, counts: dict[str, SplitCounts], joint: bool, tags: TagColumns, draft: Path) -> Manifest:
     return Manifest(
         source=_source_info(tokenizers),
         target=TargetInfo(vocabulary_size=tokenizers.target.vocabulary_size),
         joint=joint,
+        tags=tags,
         splits={
             split: SplitInfo(pairs=count.pairs, source_tokens=count.source.tokens, target_tokens=count.target.tokens)
             for split, count in counts.items()

@@ -3,7 +3,8 @@
 All that happens before the bundle is written lives in the training state, ``.s2s/train/<key>``, so that a killed run started again
 ends in the same weights. The state of a finished training stays until another one is finished: the same command with the same
 settings, data and code gives the same bundle again without training, as it must when a run was killed between the bundle and
-DVC's taking note of it. ``--from-scratch`` trains anew.
+DVC's taking note of it. So do the states of its first phases, which a training with other later phases starts from.
+``--from-scratch`` trains anew.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from seq2seq_core.recorder import Recorder
 from seq2seq_core.training.checkpoint_store import CheckpointStore
 from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.inputs import TrainingInputs, read_inputs
+from seq2seq_core.training.phase_states import PhaseStates
 from seq2seq_core.training.placement import choose_placement
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
 from seq2seq_core.training.run import FinishedTraining, finish_training, remove_superseded_states
-from seq2seq_core.training.run_key import make_run_key
 from seq2seq_core.training.trainer import TrainerSettings
 
 
@@ -69,17 +70,19 @@ def run_train(settings: Settings, paths: Paths, recorder: Recorder, from_scratch
     """
     inputs = read_inputs(paths.tokenized, settings.train.dev_sentences)
     placement = choose_placement(settings.runtime)
-    key = make_run_key(settings.model, settings.train, inputs.digests)
+    phase_states = PhaseStates.of(paths.training_state, settings.model, settings.train, inputs.digests)
+    key = phase_states.whole
     sections = TrainerSettings(settings.train, settings.runtime)
     folder = paths.training_state / key.folder_name
     with lock_folder(folder):
         store = CheckpointStore(folder)
         if from_scratch:
             store.clear()
-        training = finish_training(inputs, settings.model, sections, placement, store, recorder)
+            phase_states.clear()
+        training = finish_training(inputs, settings.model, sections, placement, store, recorder, phase_states)
         result = _summarise(training)
         _write_outputs(settings, paths, inputs, training, result)
-    remove_superseded_states(paths.training_state, key)
+    remove_superseded_states(paths.training_state, key, phase_states.keys)
     recorder.log_metrics({name: value for name, value in _report(result).items() if isinstance(value, float | int)})
     recorder.log_file(paths.train_report, "reports")
     recorder.log_file(paths.training_curve, "reports")

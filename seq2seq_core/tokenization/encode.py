@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,15 +73,28 @@ class Tokenizers:
         """Features of a source frame; 0 where the sources are ids."""
         return self.source.front_end.frame_width if isinstance(self.source, RecordingReader) else 0
 
-    def encode_sources(self, sources: Sequence[str]) -> Sequence[Sequence[int] | NDArray[Any]]:
-        """Ids that end with eos, or frames."""
+    def encode_sources(self, sources: Sequence[str], tags: Sequence[Sequence[int]]) -> Sequence[Sequence[int] | NDArray[Any]]:
+        """Ids between tags and eos, or frames, which have neither."""
         if isinstance(self.source, RecordingReader):
             return [self.source.read(source) for source in sources]
-        return with_eos(self.source.encode(sources))
+        return _enclose(tags, self.source.encode(sources))
+
+
+class TextPair(NamedTuple):
+    """A pair to be encoded."""
+
+    source: str
+    """The source's text."""
+    target: str
+    """The target's text."""
+    source_tags: Sequence[int] = ()
+    """Ids before those of the source."""
+    target_tags: Sequence[int] = ()
+    """Ids before those of the target."""
 
 
 def encode_split(
-    pairs: Iterable[tuple[str, str]],
+    pairs: Iterable[TextPair],
     tokenizers: Tokenizers,
     folder: Path,
     split: str,
@@ -91,11 +104,11 @@ def encode_split(
     """The counts of a split whose rows were written, those of ids ended by eos.
 
     Args:
-        pairs: source (a text, or the name of a recording) and target text; read once, in chunks.
+        pairs: sources (texts, or names of recordings), target texts and tags; read once, in chunks.
         tokenizers: of the two sides.
         folder: where ``{split}.{source,target}.{values,offsets}.npy`` go.
         split: ``train``, ``dev`` or ``test``.
-        max_tokens: a pair with a source or target longer than this (eos included) is dropped; None: none is.
+        max_tokens: a pair with a source or target longer than this (tags and eos included) is dropped; None: none is.
         on_progress: called with the number of pairs done.
 
     Raises:
@@ -107,8 +120,8 @@ def encode_split(
         for chunk in in_chunks(pairs, chunk_pairs):
             encoded = list(
                 zip(
-                    tokenizers.encode_sources([source for source, _ in chunk]),
-                    with_eos(tokenizers.target.encode([target for _, target in chunk])),
+                    tokenizers.encode_sources([pair.source for pair in chunk], [pair.source_tags for pair in chunk]),
+                    _enclose([pair.target_tags for pair in chunk], tokenizers.target.encode([pair.target for pair in chunk])),
                     strict=True,
                 )
             )
@@ -127,9 +140,9 @@ def encode_split(
     return counts
 
 
-def with_eos(rows: Iterable[list[int]]) -> list[list[int]]:
-    """Each row with eos at its end."""
-    return [[*row, EOS_ID] for row in rows]
+def _enclose(tags: Sequence[Sequence[int]], rows: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Each row between its tags and eos."""
+    return [[*before, *row, EOS_ID] for before, row in zip(tags, rows, strict=True)]
 
 
 def in_chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.errors import MissingInput, UserError
+from seq2seq_core.tokenization.tags import TagColumns
 
 MANIFEST_FILE = "manifest.json"
 
@@ -58,6 +59,8 @@ class Manifest(_Part):
     """The target side."""
     joint: bool
     """Whether both sides share one vocabulary."""
+    tags: TagColumns = TagColumns()
+    """The columns whose values are symbols before the ids."""
     splits: dict[str, SplitInfo]
     """Counts by split."""
     digests: dict[str, str]

@@ -65,7 +65,7 @@ class Restored:
 
     Attributes:
         checkpoint: its JSON side.
-        tensors: weights and optimiser; empty in a finished training.
+        tensors: weights and optimiser; empty in a finished training, of which the best weights alone are left.
     """
 
     checkpoint: Checkpoint
@@ -125,6 +125,33 @@ class CheckpointStore:
             self.best = restored.checkpoint.best
             return restored
         return None
+
+    def adopt(self, other: CheckpointStore) -> Restored | None:
+        """What a finished training left, as a checkpoint of this one, without tensors but the best weights.
+
+        Nothing marks it here before the next :meth:`save`: until then a restart has to adopt again.
+
+        Args:
+            other: whose lock the caller holds too.
+        """
+        restored = other.restore()
+        if restored is None or not restored.checkpoint.end:
+            return None
+        self.copy_results(other, restored.checkpoint.curve_bytes)
+        return Restored(restored.checkpoint.model_copy(update={"end": ""}), {})
+
+    def copy_results(self, other: CheckpointStore, curve_bytes: int) -> None:
+        """Takes over another store's best weights and curves.
+
+        Args:
+            other: has best weights.
+            curve_bytes: how much of its curves.
+        """
+        assert other.best is not None
+        self._write(other.best.name, (other.folder / other.best.name).read_bytes())
+        with other.curves.open("rb") as file:
+            self._write(CURVES_FILE, file.read(curve_bytes))
+        self.best = other.best
 
     def load_best(self) -> dict[str, Tensor]:
         """The weights of the best validation."""

@@ -46,6 +46,7 @@ class TrainingInputs:
             source_vocabulary_size=self.manifest.source.vocabulary_size,
             target_vocabulary_size=self.manifest.target.vocabulary_size,
             joint=self.manifest.joint,
+            tags=self.manifest.tags,
             frame_width=self.train.num_features,
             audio=self.manifest.source.audio,
         )

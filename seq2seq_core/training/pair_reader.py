@@ -15,6 +15,7 @@ from seq2seq_core.errors import UserError
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.tokenization.special_tokens import EOS_ID, UNK_ID
 from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.tokenization.tags import count_leading_tags
 
 
 class PairReader(Protocol):
@@ -45,7 +46,9 @@ class StoredPairs:
 
 
 class ResegmentedPairs:
-    """The pairs with their texts segmented anew in each update; a row with an unknown symbol, whose text is lost, stays as it is.
+    """The pairs with their texts segmented anew in each update; tags stay in front of them.
+
+    A row with an unknown symbol, whose text is lost, stays as it is.
 
     Args:
         dataset: where the pairs are.
@@ -88,9 +91,10 @@ class ResegmentedPairs:
         return [self._resegment(tokenizer, ids, own) for ids, own in zip(rows, seeds, strict=True)]
 
     def _resegment(self, tokenizer: SubwordModel, ids: NDArray[Any], seed: int) -> NDArray[Any]:
-        """Another segmentation of the text of some ids that end with eos."""
+        """Another segmentation of the text of some ids that end with eos and may begin with tags."""
         if UNK_ID in ids:
             return ids
-        (text,) = tokenizer.decode([ids[:-1].tolist()])
+        num_tags = count_leading_tags(ids.tolist(), tokenizer)
+        (text,) = tokenizer.decode([ids[num_tags:-1].tolist()])
         sampled = tokenizer.sample(text, self.settings.alpha, self.settings.nbest, seed)
-        return np.array([*sampled, EOS_ID], dtype=ids.dtype)
+        return np.array([*ids[:num_tags], *sampled, EOS_ID], dtype=ids.dtype)

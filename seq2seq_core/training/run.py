@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.inputs import TrainingInputs
 from seq2seq_core.training.objectives import open_objective
 from seq2seq_core.training.pair_reader import PairReader, ResegmentedPairs, StoredPairs
+from seq2seq_core.training.phase_states import PhaseStates
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.progress_state import ProgressState
 from seq2seq_core.training.run_key import RunKey
@@ -58,6 +60,7 @@ def finish_training(
     placement: Placement,
     store: CheckpointStore,
     recorder: Recorder,
+    phase_states: PhaseStates | None = None,
 ) -> FinishedTraining:
     """Trains from wherever the stored state is to the end; does nothing but load where that is reached already.
 
@@ -67,7 +70,8 @@ def finish_training(
         settings: sections ``train`` and ``runtime``.
         placement: device and precision.
         store: of a folder that the caller has locked.
-        recorder: receives the curves; of a finished training all of them again.
+        recorder: receives the curves; of a finished training, or of finished first phases, all of them again.
+        phase_states: where the states of the first phases are looked for and kept; None: nowhere.
 
     Raises:
         Interrupted: the process was asked to stop; the state is saved.
@@ -80,13 +84,23 @@ def finish_training(
             "these settings, data and code have been trained already: taking the result from %s (--from-scratch trains anew)",
             store.folder,
         )
-        for step, metrics in read_curves(store.curves):
-            recorder.log_metrics(metrics, step)
+        _repeat_curves(store, recorder)
         state, end = restored.checkpoint.progress, restored.checkpoint.end
     else:
-        state, end = _fit(inputs, model, settings, placement, store, recorder, restored)
+        if restored is None and phase_states and (restored := phase_states.adopt(store)):
+            logger.info(
+                "the first %d phases have been trained already: taking their result", restored.checkpoint.progress.phase + 1
+            )
+            _repeat_curves(store, recorder)
+        state, end = _fit(inputs, model, settings, placement, store, recorder, restored, phase_states)
     model.load_state_dict(store.load_best())
     return FinishedTraining(model, state, end)
+
+
+def _repeat_curves(store: CheckpointStore, recorder: Recorder) -> None:
+    """Hands the recorder the points that an earlier training made."""
+    for step, metrics in read_curves(store.curves):
+        recorder.log_metrics(metrics, step)
 
 
 def _fresh_model(inputs: TrainingInputs, settings: ModelSection, seed: int) -> Seq2Seq:
@@ -105,10 +119,11 @@ def _fit(
     store: CheckpointStore,
     recorder: Recorder,
     restored: Restored | None,
+    phase_states: PhaseStates | None,
 ) -> tuple[ProgressState, str]:
     """Trains a model from a checkpoint, or from the beginning where there is none.
 
-    Nothing is stored between two phases: what the next one starts from follows from the last checkpoint of the one before, and
+    No checkpoint is stored between two phases: what the next one starts from follows from the last one of the phase before, and
     is found again by a run that was killed there.
     """
     phases = settings.train.all_phases()
@@ -120,16 +135,18 @@ def _fit(
         while True:
             phase = phases[state.phase]
             with open_objective(phase, placement, inputs.target_tokenizer, settings.runtime.reward_workers) as objective:
-                updater = Updater(model, phase, placement, state.phase_step, objective)
+                updater = Updater(model, phase, placement, state.phase_step, objective, state.steps_in_phase)
                 trainer = _make_trainer(inputs, updater, settings, store, curves, stop, state)
-                if restored:
+                if restored and restored.tensors:
                     trainer.restore(restored)
-                    restored = None
+                restored = None
                 end = trainer.fit()
             if state.phase + 1 == len(phases):
                 break
             trainer.log_rest()
             logger.info("phase %d of %d ended by %s; its best step is %d", state.phase + 1, len(phases), end, state.best.step)
+            if phase_states:
+                phase_states.keep(store, state, curves.flush(), end)
             model.load_state_dict(store.load_best())
             state.enter_next_phase(phases[state.phase + 1].dev_metric)
         store.finish(state, curves.flush(), end)
@@ -163,7 +180,7 @@ def _choose_pairs(inputs: TrainingInputs, phase: Phase) -> PairReader:
     return pairs
 
 
-def remove_superseded_states(folder: Path, key: RunKey) -> None:
+def remove_superseded_states(folder: Path, key: RunKey, beginnings: Sequence[RunKey] = ()) -> None:
     """Removes the states that nobody will ask for once a training is finished.
 
     These are other finished trainings (DVC's cache holds their bundles), and unfinished ones of the same settings and data that
@@ -172,10 +189,12 @@ def remove_superseded_states(folder: Path, key: RunKey) -> None:
     Args:
         folder: of all states.
         key: of the training that is finished.
+        beginnings: of its first phases, which stay.
     """
+    kept = {one.folder_name for one in (key, *beginnings)}
     for other in sorted(folder.iterdir()):
         is_superseded = (other / FINISHED_FILE).exists() or key.is_same_task(other.name)
-        if other.name == key.folder_name or not other.is_dir() or not is_superseded:
+        if other.name in kept or not other.is_dir() or not is_superseded:
             continue
         try:
             with lock_folder(other):

@@ -14,7 +14,16 @@ from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.reproducibility import code_digest, digest
 
-_CODE = ("batching", "decoding", "evaluation/metrics.py", "modeling", "reproducibility.py", "tokenization/subword.py", "training")
+_CODE = (
+    "batching",
+    "decoding",
+    "evaluation/metrics.py",
+    "modeling",
+    "reproducibility.py",
+    "tokenization/subword.py",
+    "tokenization/tags.py",
+    "training",
+)
 """What of the package shapes the weights."""
 
 
@@ -48,7 +57,9 @@ def make_run_key(model: ModelSection, train: TrainSection, data_digests: Mapping
         train: how it is fitted.
         data_digests: SHA-256 of the files that shape the weights, by name.
     """
-    task = {"model": model.model_dump(mode="json"), "train": train.model_dump(mode="json"), "data": dict(data_digests)}
+    phases = [phase.model_dump(mode="json") for phase in train.all_phases()]
+    fitting = {"seed": train.seed, "dev_sentences": train.dev_sentences, "phases": phases}
+    task = {"model": model.model_dump(mode="json"), "train": fitting, "data": dict(data_digests)}
     return RunKey(digest(task)[:16], digest([_own_code_digest(_CODE), torch.__version__])[:8])
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.console import Progress, progress
@@ -24,7 +26,7 @@ from seq2seq_core.training.update import Updater
 from seq2seq_core.training.update_plan import PlannedUpdate, UpdatePlan
 from seq2seq_core.training.validation import SCORE_BESIDE_LOSS, Validator
 
-WEIGHTS, OPTIMIZER = "model.", "optimizer."
+WEIGHTS, OPTIMIZER, AVERAGE = "model.", "optimizer.", "average."
 
 logger = logging.getLogger(__name__)
 
@@ -83,12 +85,11 @@ class Trainer:
         return self.updater.model
 
     def restore(self, restored: Restored) -> None:
-        """Puts back weights and optimiser as they were saved."""
-        tensors = restored.tensors
-        weights = {key.removeprefix(WEIGHTS): value for key, value in tensors.items() if key.startswith(WEIGHTS)}
-        self.model.load_state_dict(weights)
-        moments = {key.removeprefix(OPTIMIZER): value for key, value in tensors.items() if key.startswith(OPTIMIZER)}
-        restore_optimizer(self.updater.optimizer, self.model, moments)
+        """Puts back weights, optimiser and average as they were saved."""
+        self.model.load_state_dict(_part(restored, WEIGHTS))
+        restore_optimizer(self.updater.optimizer, self.model, _part(restored, OPTIMIZER))
+        if self.updater.average:
+            self.updater.average.restore(_part(restored, AVERAGE))
 
     def fit(self) -> str:
         """Trains to the end of the phase; its best weights are then in the store.
@@ -141,7 +142,7 @@ class Trainer:
         """Adds a point to the training curves, and has the progress display show it."""
         now = time.monotonic()
         tokens_per_second = self._tokens_since_log / max(now - self._last_log, 1e-9)
-        self._last_log, self._tokens_since_log = now, 0
+        self._last_log = now
         measures, loss = self.state.since_log.take_measures(), self.state.since_log.take()
         self.curves.add(
             self.state.step,
@@ -149,18 +150,19 @@ class Trainer:
                 "train_loss": loss,
                 "learning_rate": self.state.last_learning_rate,
                 "gradient_norm": self.state.last_gradient_norm,
-                "tokens_per_second": tokens_per_second,
+                **({"tokens_per_second": tokens_per_second} if self._tokens_since_log else {}),
                 **measures,
                 **({"phase": float(self.state.phase)} if len(self.phases) > 1 else {}),
             },
         )
+        self._tokens_since_log = 0
         self._message = f"loss {loss:.4f}, {tokens_per_second:,.0f} tokens/s"
 
     def _validate(self) -> None:
         """Validates, adds to curves and history, and keeps the weights if they are the best."""
         state, metric = self.state, self.settings.dev_metric
         with self._stopped_clock():
-            validation = self.validator.validate(self.model, self._stop_if_asked)
+            validation = self.validator.validate(self.updater.kept_model, self._stop_if_asked)
         dev_score = validation.scores.get(SCORE_BESIDE_LOSS if metric == "loss" else metric)
         point = ValidationPoint(
             phase=state.phase,
@@ -176,7 +178,7 @@ class Trainer:
         self.curves.add(state.step, {"dev_loss": point.dev_loss, **named_scores})
         is_best = state.best.observe(state.step, point.dev_loss, dev_score)
         if is_best:
-            self.store.save_best(state.step, dict(self.model.state_dict()))
+            self.store.save_best(state.step, dict(self.updater.kept_model.state_dict()))
         scores = "".join(f", {key} {value:.4f}" for key, value in validation.scores.items())
         logger.info(
             "step %d: train loss %.4f, dev loss %.4f%s%s",
@@ -230,6 +232,8 @@ class Trainer:
         tensors = {f"{WEIGHTS}{name}": value for name, value in self.model.state_dict().items()}
         moments = optimizer_tensors(self.updater.optimizer, self.model)
         tensors |= {f"{OPTIMIZER}{name}": value for name, value in moments.items()}
+        if self.updater.average:
+            tensors |= {f"{AVERAGE}{name}": value for name, value in self.updater.average.model.state_dict().items()}
         with self._stopped_clock():
             self.store.save(self.state, tensors, self.curves.flush())
         self._last_save = time.monotonic()
@@ -240,3 +244,8 @@ class Trainer:
         started = time.monotonic()
         yield
         self._last_log += time.monotonic() - started
+
+
+def _part(restored: Restored, prefix: str) -> dict[str, Tensor]:
+    """The tensors of one part of a checkpoint, under the names that they have there."""
+    return {name.removeprefix(prefix): value for name, value in restored.tensors.items() if name.startswith(prefix)}

@@ -18,6 +18,7 @@ from seq2seq_core.training.objective import BatchLoss, Measure, Moment, Objectiv
 from seq2seq_core.training.optimizer import build_optimizer
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.schedule import learning_rate
+from seq2seq_core.training.weight_average import WeightAverage
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class Updater:
         placement: device and precision.
         phase_step: updates made before this phase.
         objective: what is made smaller; None: the negative log-likelihood.
+        steps_in_phase: updates made in this phase already.
+
+    Attributes:
+        average: of the weights; None where ``average_decay`` is 0.
     """
 
     def __init__(
@@ -59,10 +64,18 @@ class Updater:
         placement: Placement,
         phase_step: int = 0,
         objective: Objective | None = None,
+        steps_in_phase: int = 0,
     ) -> None:
         self.model, self.settings, self.placement, self.phase_step = model, settings, placement, phase_step
         self.objective = objective or Likelihood(settings, placement)
         self.optimizer = build_optimizer(model, settings)
+        decay = settings.average_decay
+        self.average = WeightAverage(model, decay, steps_in_phase) if decay else None
+
+    @property
+    def kept_model(self) -> Seq2Seq:
+        """The model whose weights are validated and kept."""
+        return self.average.model if self.average else self.model
 
     def apply(self, batches: Sequence[Batch], step: int, seed: int) -> UpdateResult:
         """Makes one update.
@@ -98,6 +111,8 @@ class Updater:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
+        if self.average:
+            self.average.update(self.model)
         source_tokens = sum(int(batch.source.lengths_B.sum()) for batch in batches)
         tokens, measures = source_tokens + target_tokens, _add_up([result.measures for result in results])
         return UpdateResult(negative_log_likelihood, target_tokens, tokens, norm, rate, measures)

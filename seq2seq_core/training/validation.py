@@ -20,6 +20,7 @@ from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.evaluation.metrics import score
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.tokenization.tags import count_leading_tags
 from seq2seq_core.training.objective import likelihood_sums
 from seq2seq_core.training.placement import Placement
 
@@ -64,9 +65,10 @@ class Validator:
         placement: Placement,
     ) -> None:
         self.dev, self.references, self.target_tokenizer, self.placement = dev, references, target_tokenizer, placement
+        # A quarter more than the longest reference: whatever the ratio to the source, a hypothesis that is right is not cut.
+        longest = int(dev.target_lengths[: len(references)].max(initial=1))
+        self.options = DecodingOptions(beam_size=1, max_length=longest + longest // 4 + 1)
         self.batches = TokenBucketSampler(dev, settings.batch_tokens, seed=0).in_order()
-        # No utterance has more symbols than frames; an untrained model would go on to three times their number.
-        self.options = DecodingOptions(beam_size=1, max_length_ratio=1.0) if dev.num_features else DecodingOptions(beam_size=1)
         wanted = (*ALWAYS_SCORED, settings.dev_metric)
         self.metrics = tuple(dict.fromkeys(metric for metric in wanted if metric != "loss"))
 
@@ -99,11 +101,16 @@ class Validator:
             indices = order[first : first + DECODED_TOGETHER]
             source = collate_sources([self.dev.source(int(index)) for index in indices]).to(self.placement.device)
             with self.placement.autocast():
-                hypotheses = decode(model, source, self.options)
+                hypotheses = decode(model, source, self.options, prefixes=[self._tags(int(i)) for i in indices])
             decoded = self.target_tokenizer.decode([best[0].ids for best in hypotheses])
             for index, text in zip(indices, decoded, strict=True):
                 texts[int(index)] = text
         return texts
+
+    def _tags(self, index: int) -> list[int]:
+        """The tags that a dev target begins with: what its hypothesis must begin with."""
+        ids: list[int] = self.dev.target(index).tolist()
+        return ids[: count_leading_tags(ids, self.target_tokenizer)]
 
 
 def read_references(folder: Path, num_sentences: int) -> list[str]:

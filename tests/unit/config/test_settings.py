@@ -124,3 +124,20 @@ def test_every_field_is_explained() -> None:
         return lines
 
     assert unexplained(Settings, "") == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        ({"file": "a.tsv"}, "corpus.files.train.0.columns: must be given, got nothing"),
+        ({"file": "a.tsv", "columns": {"language": False}}, "corpus.files.train.0.columns.language: must be a text, got False"),
+        (
+            {"file": "a.tsv", "columns": {"l": "de"}, "x": 1},
+            "corpus.files.train.0.x: must be a known setting, got an unknown name (value 1)",
+        ),
+    ],
+)
+def test_a_file_with_columns_is_told_its_own_faults_alone(entry: dict[str, object], fault: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(MINIMAL | {"corpus": {"path": "x", "files": {"train": [entry]}}}, "test")
+    assert caught.value.faults == [fault]

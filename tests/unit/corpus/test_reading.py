@@ -122,3 +122,38 @@ def test_every_fault_of_two_aligned_files_is_found_at_once(tmp_path: Path, write
         "corpus/a.en:1: lines end in a bare carriage return",
     ]
     assert entry.name == "a.de + a.en"
+
+
+def test_files_of_several_languages_are_one_split_with_their_columns(tmp_path: Path, write_file: WriteFile) -> None:
+    write_file("es.tsv", b"source\ttarget\tgenre\nuno\tone\tlaw\n")
+    write_file("a.de", b"eins\n")
+    write_file("a.en", b"one\n")
+    files: list[object] = [
+        {"file": "es.tsv", "columns": {"source_language": "es", "target_language": "en"}},
+        {"file": ["a.de", "a.en"], "columns": {"source_language": "de"}},
+        "es.tsv",
+    ]
+    rows = list(_reader(tmp_path, {"train": files}))
+    assert [(row.source, row.file, row.columns) for row in rows] == [
+        ("uno", "es.tsv", {"genre": "law", "source_language": "es", "target_language": "en"}),
+        ("eins", "a.de", {"source_language": "de"}),
+        ("uno", "es.tsv", {"genre": "law"}),
+    ]
+
+
+def test_a_constant_column_that_the_file_has_itself_is_refused(tmp_path: Path, write_file: WriteFile) -> None:
+    write_file("es.tsv", b"source\ttarget\tgenre\nuno\tone\tlaw\n")
+    with pytest.raises(CorpusError) as caught:
+        list(_reader(tmp_path, {"train": [{"file": "es.tsv", "columns": {"genre": "news"}}]}))
+    assert str(caught.value) == (
+        "corpus/es.tsv:2: the file has a column 'genre' of its own; expected another name in the columns that "
+        "corpus.files.train gives it"
+    )
+
+
+@pytest.mark.parametrize("name", ["source", "target", "text"])
+def test_a_constant_column_must_not_be_one_of_the_pair(name: str) -> None:
+    with pytest.raises(ValidationError, match=rf"columns of a\.tsv must be other than source, target and those .*, got '{name}'"):
+        CorpusSection.model_validate(
+            {"path": "x", "source_column": "text", "files": {"train": [{"file": "a.tsv", "columns": {name: "x"}}]}}
+        )

@@ -62,7 +62,7 @@ def test_an_alignment_names_the_seconds_at_which_the_steps_of_the_encoder_begin(
 def test_long_recordings_are_cut_with_a_warning(heard: tuple[Predictor, Path], caplog: pytest.LogCaptureFixture) -> None:
     predictor, _ = heard
     with caplog.at_level(logging.WARNING):
-        rows = predictor.sources.encode(NAMES, 2, 9)
+        rows = predictor.sources.encode(NAMES, [[]] * len(NAMES), 2, 9)
     assert [len(row) for row in rows] == [8, 9, 0, 9]
     assert caplog.messages == ["1 of 4 sources have more than 9 frames and are cut there; the first is number 2 with 11 frames"]
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -24,7 +24,9 @@ class UpperCase:
     def __init__(self) -> None:
         self.calls: list[tuple[int, int, int]] = []
 
-    def predict(self, sources: Sequence[str], options: DecodingOptions, batch_sentences: int) -> list[Prediction]:
+    def predict(
+        self, sources: Sequence[str], options: DecodingOptions, batch_sentences: int, *, tags: Sequence[Mapping[str, str]]
+    ) -> list[Prediction]:
         self.calls.append((len(sources), options.beam_size, batch_sentences))
         wrong = {"ccc"} if options.beam_size > 1 else {"ccc", "dddd"}
         texts = [source if source in wrong else source.upper() for source in sources]
@@ -78,7 +80,9 @@ def test_many_sentences_are_decoded_in_chunks_and_reported() -> None:
 
 def test_the_worst_examples_are_the_wrong_ones_by_error_rate_and_score() -> None:
     class Copy(UpperCase):
-        def predict(self, sources: Sequence[str], options: DecodingOptions, batch_sentences: int) -> list[Prediction]:
+        def predict(
+            self, sources: Sequence[str], options: DecodingOptions, batch_sentences: int, *, tags: Sequence[Mapping[str, str]]
+        ) -> list[Prediction]:
             texts = {"a": "A", "bb": "bB", "ccc": "ccc", "dddd": "dddd"}
             return [Prediction((TextHypothesis(texts[source], -float(len(source)), 0.0),)) for source in sources]
 

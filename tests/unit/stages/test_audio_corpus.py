@@ -205,6 +205,10 @@ def test_a_corpus_column_may_not_have_the_name_of_the_digest(make_corpus: Callab
             "joint must be false with audio: recordings share no vocabulary; got true",
         ),
         (
+            {"tokenize": {"audio": {}, "source_tags": ["kind"]}},
+            "source_tags must be empty with audio (target_tags need not be), got ['kind']",
+        ),
+        (
             {"tokenize": {"audio": {}, "source": {"model": "char"}}},
             "source must be left out with audio: recordings have no subword model",
         ),

@@ -5,6 +5,7 @@ import random
 import string
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,24 @@ def test_random_texts_survive_the_round_trip(kind: str, fresh_random: random.Ran
     texts = ["".join(fresh_random.choices(alphabet, k=fresh_random.randrange(1, 30))) for _ in range(300)]
     model = train_subword([*texts, *alphabet], settings(kind))
     assert model.decode(model.encode(texts)) == texts
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_decomposed_characters_share_their_parts_and_come_back_composed(kind: str, tmp_path: Path) -> None:
+    model = train_subword(["가 감 나 남 é e"] * 20, settings(kind, decompose=True))
+    model.save(tmp_path / "side.model")
+    model = SubwordModel.load(tmp_path / "side.model")
+    assert (model.kind, model.decomposes) == (kind, True)
+    assert model.encode(["é 감"]) == model.encode([unicodedata.normalize("NFD", "é 감")])
+    assert model.decode(model.encode(["é 감"])) == ["é 감"]
+
+
+def test_a_syllable_that_train_never_had_is_spelt_by_its_letters() -> None:
+    composed, decomposed = (train_subword(["가 남 겨"], settings("char", decompose=decompose)) for decompose in (False, True))
+    (unknown,), (ids,) = composed.encode(["감"]), decomposed.encode(["감"])
+    assert unknown == [UNK_ID]
+    assert len(ids) == 3
+    assert decomposed.decode([ids]) == ["감"]
 
 
 def test_symbols_are_never_split_and_come_back_with_single_spaces() -> None:

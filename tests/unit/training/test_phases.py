@@ -59,8 +59,8 @@ def output_digests(paths: Paths) -> dict[str, str]:
 
 
 def curve_without_speed(paths: Paths) -> list[tuple[int, dict[str, float]]]:
-    (folder,) = paths.training_state.iterdir()
-    curve = read_curves(folder / "curves.jsonl")
+    longest = max(paths.training_state.glob("*/curves.jsonl"), key=lambda path: path.stat().st_size)  # the others are beginnings
+    curve = read_curves(longest)
     return [(step, {name: value for name, value in metrics.items() if name != "tokens_per_second"}) for step, metrics in curve]
 
 
@@ -175,12 +175,18 @@ def test_patience_counts_anew_in_each_phase(
 
 
 # --- killed and started again ----------------------------------------------------------------------------------------
-@pytest.mark.parametrize("architecture", ["gru", "transformer"])
+@pytest.mark.parametrize(("architecture", "average_decay"), [("gru", 0.0), ("gru", 0.9), ("transformer", 0.0)])
 @pytest.mark.parametrize("step", [3, 7, 8, 11, 12])
 def test_a_run_stopped_in_any_phase_and_started_again_ends_in_the_same_outputs(
-    new_workspace: WorkspaceMaker, make_settings: SettingsMaker, monkeypatch: pytest.MonkeyPatch, step: int, architecture: str
+    new_workspace: WorkspaceMaker,
+    make_settings: SettingsMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+    architecture: str,
+    average_decay: float,
 ) -> None:
-    settings = make_settings(TWO_PHASES, model={"architecture": architecture}, log_every_steps=3)
+    train = {**TWO_PHASES, "average_decay": average_decay}
+    settings = make_settings(train, model={"architecture": architecture}, log_every_steps=3)
     whole, stopped = new_workspace("whole"), new_workspace("stopped")
     run_train(settings, whole, NullRecorder())
     with monkeypatch.context() as patched:
@@ -307,3 +313,68 @@ def test_a_phase_by_reward_goes_on_bit_for_bit_with_workers_or_without(
     run_train(make_settings(train, reward_workers=1), stopped, NullRecorder())
     assert output_digests(stopped) == output_digests(whole)
     assert curve_without_speed(stopped) == curve_without_speed(whole)
+
+
+def forbid_phase(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Fails an update of a phase."""
+    update = Trainer._update
+
+    def update_or_fail(self: Trainer, *arguments: Any) -> None:
+        assert self.state.phase != number
+        update(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "_update", update_or_fail)
+
+
+def test_a_phase_added_to_a_finished_training_starts_from_it(
+    new_workspace: WorkspaceMaker, make_settings: SettingsMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = {"phases": TWO_PHASES["phases"][:1]}
+    whole, added, recorder = new_workspace("whole"), new_workspace("added"), ListRecorder()
+    run_train(make_settings(TWO_PHASES, log_every_steps=3), whole, NullRecorder())
+    run_train(make_settings(first, log_every_steps=3), added, NullRecorder())
+    forbid_phase(monkeypatch, 0)
+    run_train(make_settings(TWO_PHASES, log_every_steps=3), added, recorder)
+    assert output_digests(added) == output_digests(whole)
+    assert recorder.steps("train_loss") == [step for step, metrics in curve_without_speed(whole) if "train_loss" in metrics]
+
+
+def test_a_change_of_a_later_phase_trains_the_earlier_one_never_again(
+    new_workspace: WorkspaceMaker, make_settings: SettingsMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = {"phases": [TWO_PHASES["phases"][0], {**TWO_PHASES["phases"][1], "max_steps": 4}]}
+    whole, twice = new_workspace("whole"), new_workspace("twice")
+    run_train(make_settings(changed), whole, NullRecorder())
+    run_train(make_settings(TWO_PHASES), twice, NullRecorder())
+    with monkeypatch.context() as patched:
+        forbid_phase(patched, 0)
+        interrupt_update(patched, 8)
+        with pytest.raises(Interrupted):
+            run_train(make_settings(changed), twice, NullRecorder())
+    run_train(make_settings(changed), twice, NullRecorder())
+    assert output_digests(twice) == output_digests(whole)
+    assert curve_without_speed(twice) == curve_without_speed(whole)
+
+
+def test_from_scratch_trains_the_first_phases_too(
+    new_workspace: WorkspaceMaker, make_settings: SettingsMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, paths = make_settings(TWO_PHASES), new_workspace("a")
+    run_train(settings, paths, NullRecorder())
+    forbid_phase(monkeypatch, 0)
+    with pytest.raises(AssertionError):
+        run_train(settings, paths, NullRecorder(), from_scratch=True)
+
+
+def test_a_damaged_state_of_a_first_phase_is_trained_again(
+    new_workspace: WorkspaceMaker, make_settings: SettingsMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = {"phases": TWO_PHASES["phases"][:1]}
+    whole, torn = new_workspace("whole"), new_workspace("torn")
+    run_train(make_settings(TWO_PHASES), whole, NullRecorder())
+    run_train(make_settings(first), torn, NullRecorder())
+    (best,) = torn.training_state.glob("*/best-*.safetensors")
+    os.truncate(best, 100)
+    run_train(make_settings(TWO_PHASES), torn, NullRecorder())
+    assert any("a damaged training state is left out" in message for message in caplog.messages)
+    assert output_digests(torn) == output_digests(whole)

@@ -169,3 +169,20 @@ def test_a_full_gpu_is_explained(fresh_seed: int, monkeypatch: pytest.MonkeyPatc
     )
     with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
         updater.apply([make_batch(make_pairs())], 3, seed=0)
+
+
+@pytest.mark.parametrize("architecture", ["gru", "transformer"])
+def test_the_average_of_the_weights_follows_its_formula(fresh_seed: int, architecture: str) -> None:
+    updater = make_updater(fresh_seed, architecture, average_decay=0.5)
+    expected = weights(updater.model)
+    for step in range(1, 16):
+        updater.apply([make_batch(make_pairs())], step, seed=step)
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * weights(updater.model)
+    torch.testing.assert_close(weights(updater.kept_model), expected)
+    assert not torch.allclose(weights(updater.model), expected)
+
+
+def test_without_an_average_the_weights_themselves_are_kept(fresh_seed: int) -> None:
+    updater = make_updater(fresh_seed)
+    assert updater.kept_model is updater.model

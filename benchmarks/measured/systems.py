@@ -1,0 +1,140 @@
+"""A trained system of the quality table: settings, corpus and seed taken through the stages, and what it says to the test set."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seq2seq_core import atomic
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings, parse_settings
+from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.evaluation.evaluator import make_options
+from seq2seq_core.evaluation.report import PREDICTIONS_FILE
+from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.reproducibility import code_digest, digest
+from seq2seq_core.stages.evaluate import run_evaluate
+from seq2seq_core.stages.prepare import run_prepare
+from seq2seq_core.stages.tokenize import run_tokenize
+from seq2seq_core.stages.train import run_train
+from seq2seq_core.stages.validate import run_validate
+
+ROOT = Path(__file__).resolve().parents[2]
+CODE = [ROOT / "seq2seq_core" / part for part in ("modeling", "training", "batching", "decoding", "tokenization", "corpus")]
+
+
+@dataclass(frozen=True)
+class System:
+    """A way of training on a corpus.
+
+    Attributes:
+        name: of its folder and in the table.
+        config: a ready settings file in ``configs/``.
+        corpus: a folder of the corpora.
+        changes: settings in place of the file's, by dotted name.
+        nbest: hypotheses of each test source that are kept.
+    """
+
+    name: str
+    config: str
+    corpus: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    nbest: int = 1
+
+    def settings(self, corpora: Path, seed: int) -> dict[str, Any]:
+        """The settings as a parameters file holds them.
+
+        Args:
+            corpora: the folder of all corpora.
+            seed: of the training.
+        """
+        values: dict[str, Any] = yaml.safe_load((ROOT / "configs" / self.config).read_text(encoding="utf-8"))
+        values["corpus"]["path"] = str((corpora / self.corpus).resolve())
+        for name, value in {**self.changes, "train.seed": seed}.items():
+            *sections, last = name.split(".")
+            place = values
+            for section in sections:
+                place = place.setdefault(section, {})
+            place[last] = value
+        return values
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a system said to the test set.
+
+    Attributes:
+        sources: the texts.
+        references: theirs, as the corpus has them.
+        hypotheses: of each source the best, by beam search as the settings say.
+        nbest: of each source, best first.
+        seconds: the training took; 0 where an earlier run had done it.
+        parameters: weights of the model.
+    """
+
+    sources: list[str]
+    references: list[str]
+    hypotheses: list[str]
+    nbest: list[list[str]]
+    seconds: float
+    parameters: int
+
+
+def run_system(system: System, seed: int, corpora: Path, work: Path, threads: int) -> Outcome:
+    """Trains and decodes, or takes what an earlier run of the same settings and code found; a stopped training goes on.
+
+    Args:
+        system: which one.
+        seed: of the training.
+        corpora: the folder of all corpora.
+        work: the folder of all workspaces.
+        threads: of PyTorch.
+    """
+    values = system.settings(corpora, seed)
+    paths = Paths(work / system.name / f"seed-{seed}")
+    kept = paths.root / "outcome.json"
+    key = digest([values, system.nbest, code_digest(CODE)])
+    if kept.exists() and (found := json.loads(kept.read_text(encoding="utf-8")))["key"] == key:
+        return Outcome(**found["outcome"])
+    settings = parse_settings({**values, "runtime": {"num_threads": threads, "progress": "plain"}}, system.config)
+    outcome = _train_and_decode(settings, paths, system.nbest)
+    atomic.write_text(kept, json.dumps({"key": key, "outcome": vars(outcome)}, ensure_ascii=False))
+    shutil.rmtree(paths.tokenized, ignore_errors=True)
+    return outcome
+
+
+def _train_and_decode(settings: Settings, paths: Paths, nbest: int) -> Outcome:
+    recorder = NullRecorder()
+    paths.root.mkdir(parents=True, exist_ok=True)
+    run_validate(settings, paths, recorder)
+    run_prepare(settings, paths, recorder)
+    run_tokenize(settings, paths, recorder)
+    started = time.monotonic()
+    trained = run_train(settings, paths, recorder)
+    seconds = time.monotonic() - started
+    run_evaluate(settings, paths, recorder)
+    with (paths.evaluation / PREDICTIONS_FILE).open(encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    hypotheses = [row["hypothesis"] for row in rows]
+    return Outcome(
+        sources=[row["source"] for row in rows],
+        references=[row["reference"] for row in rows],
+        hypotheses=hypotheses,
+        nbest=[[hypothesis] for hypothesis in hypotheses] if nbest == 1 else _decode_nbest(settings, paths, rows, nbest),
+        seconds=round(seconds, 1),
+        parameters=trained.parameters,
+    )
+
+
+def _decode_nbest(settings: Settings, paths: Paths, rows: list[dict[str, str]], nbest: int) -> list[list[str]]:
+    options = make_options(settings.evaluate).model_copy(update={"num_hypotheses": nbest})
+    predictor = Predictor.from_folder(paths.bundle)
+    predictions = predictor.predict([row["source"] for row in rows], options, settings.evaluate.batch_sentences)
+    return [[hypothesis.text for hypothesis in prediction.hypotheses] for prediction in predictions]

@@ -1,0 +1,125 @@
+"""Tags: columns of a pair, such as its target language, as single symbols before its ids (Johnson 2017, section 3).
+
+A tag is a control symbol of a subword model, named by a column and one of its values: no text is ever encoded to it, and decoding
+drops it. The tags of a model are those of train.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from seq2seq_core.errors import TagError
+from seq2seq_core.tokenization.subword import SubwordModel
+
+MAX_SHOWN = 50
+"""Known values that an error lists."""
+
+
+class TagColumns(BaseModel):
+    """Which columns are tags: a part of the manifest and of a bundle."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: tuple[str, ...] = ()
+    """Columns whose values come before the source's ids, in this order."""
+    target: tuple[str, ...] = ()
+    """Columns whose values are the target's first ids, in this order."""
+    separator: str = ";"
+    """Between the values of a column that holds several."""
+    unknown: Literal["error", "ignore"] = "error"
+    """What becomes of a value that train did not have."""
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The columns of both sides, each once."""
+        return tuple(dict.fromkeys((*self.source, *self.target)))
+
+
+class Tags:
+    """Turns the columns of a pair into the ids of its tags on one side.
+
+    Args:
+        columns: names of columns, in the order of their tags.
+        model: the side's subword model; None for a source of frames, which can have no tags.
+        separator: between the values of a column that holds several.
+        unknown: whether a value that is no tag of the model is an ``error``, or gets no symbol (``ignore``).
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str],
+        model: SubwordModel | None,
+        separator: str = ";",
+        unknown: Literal["error", "ignore"] = "error",
+    ) -> None:
+        known = {} if model is None else model.tags
+        self.columns, self.separator, self.unknown = tuple(columns), separator, unknown
+        self._ids = {column: {value: id_ for (name, value), id_ in known.items() if name == column} for column in self.columns}
+
+    def known_values(self, column: str) -> list[str]:
+        """The values that a column may hold, alone or joined by the separator."""
+        return list(self._ids[column])
+
+    def ids(self, values: Mapping[str, str]) -> list[int]:
+        """The ids of a pair's tags, column after column; an empty value has none.
+
+        Args:
+            values: the pair's columns, by name; those that are no tags do not matter.
+
+        Raises:
+            TagError: a column is missing, or holds a value that train did not have.
+        """
+        found: list[int] = []
+        for column in self.columns:
+            if column not in values:
+                raise TagError(f"tag {column!r}: must be given, one of {self._shown(column)}; got nothing")
+            known = self._ids[column]
+            for value in split_values(values[column], self.separator):
+                if value in known:
+                    found.append(known[value])
+                elif self.unknown == "error":
+                    raise TagError(f"tag {column!r}: must be one of {self._shown(column)}; got {value!r}")
+        return found
+
+    def _shown(self, column: str) -> str:
+        values = self.known_values(column)
+        listed = ", ".join(map(repr, values[:MAX_SHOWN]))
+        return f"{listed} and {len(values) - MAX_SHOWN} more" if len(values) > MAX_SHOWN else listed or "none"
+
+
+def split_values(text: str, separator: str) -> list[str]:
+    """The values of a column's text, white space around each removed and empty ones left out."""
+    return [value for part in text.split(separator) if (value := part.strip())]
+
+
+def collect_tags(rows: Iterable[Mapping[str, str]], columns: Sequence[str], separator: str) -> list[tuple[str, str]]:
+    """Every (column, value) among some pairs: by the order of the columns, then by value.
+
+    Args:
+        rows: the pairs' columns, by name; read once. A column may be missing: encoding the row then says so.
+        columns: which columns.
+        separator: between the values of a column that holds several.
+    """
+    values: dict[str, set[str]] = {column: set() for column in columns}
+    for row in rows:
+        for column, found in values.items():
+            found.update(split_values(row.get(column, ""), separator))
+    return [(column, value) for column, found in values.items() for value in sorted(found)]
+
+
+def count_leading_tags(ids: Iterable[int], model: SubwordModel) -> int:
+    """How many tags a row of ids begins with.
+
+    Args:
+        ids: of one side, as tokenised.
+        model: the side's subword model.
+    """
+    tag_ids, count = model.tag_ids, 0
+    for id_ in ids:
+        if id_ not in tag_ids:
+            break
+        count += 1
+    return count

@@ -11,6 +11,7 @@ from pathlib import Path
 
 SPLITS = ("train", "dev", "test")
 PARAMS_FILE = "params.yaml"
+AUDIO_FOLDER = "audio"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Paths:
     def prepared_split(self, split: str) -> Path:
         """The prepared pairs of one split."""
         return self.prepared / f"{split}.jsonl"
+
+    @property
+    def prepared_audio(self) -> Path:
+        """The recordings that the prepared pairs of an audio corpus name, each at its name; other corpora have none."""
+        return self.prepared / AUDIO_FOLDER
 
     @property
     def prepare_report(self) -> Path:

@@ -46,7 +46,11 @@ def add_to(app: typer.Typer) -> None:
 
 def predict(
     source: Annotated[
-        Path | None, typer.Argument(help="A text file, one source a line; by default standard input.", show_default=False)
+        Path | None,
+        typer.Argument(
+            help="A text file, one source a line (for a model of recordings the name of a WAV file); by default standard input.",
+            show_default=False,
+        ),
     ] = None,
     model: Model = "",
     output: Output = None,
@@ -85,6 +89,8 @@ def predict(
       s2s predict --model models:/dates@champion --nbest 3 --scores sources.txt > predictions.tsv
 
       s2s predict --mbr 64 --seed 7 sources.txt
+
+      ls recordings/*.wav | s2s predict
     """
     with boundary(debug, verbose):
         options = make_options(

@@ -75,6 +75,11 @@ class CorpusSection(Section):
     """Name of the column that holds the source."""
     target_column: str = "target"
     """Name of the column that holds the target."""
+    source_kind: Literal["text", "audio"] = "text"
+    """What a source is: a text, or (``audio``) the name of a recording, relative to the corpus folder: a WAV file of one channel,
+    16-bit PCM."""
+    sample_rate: int = Field(default=16_000, ge=1000, le=384_000)
+    """Samples a second that every recording must have; ``audio`` only."""
 
     @field_validator("files")
     @classmethod

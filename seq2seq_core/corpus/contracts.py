@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from seq2seq_core.audio.wav import RecordingError
 from seq2seq_core.config.validate import FractionContract, Severity, ValidateSection
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.normalization import digest, normalize_exactly
+from seq2seq_core.corpus.recordings import Recordings
 from seq2seq_core.corpus.text_faults import CONTROL_CHARACTER, find_mojibake, quote
 
 
@@ -35,12 +38,17 @@ class Contract:
         return self.name in ("min_rows", "min_evaluation_rows")
 
 
-def contracts_of(section: ValidateSection, split: str) -> list[Contract]:
+RECORDINGS, LENGTH_RATIO = "recordings", "length_ratio"
+
+
+def contracts_of(section: ValidateSection, split: str, has_recordings: bool = False) -> list[Contract]:
     """The contracts of one split, without those that are off.
 
     Args:
         section: bounds and severities.
         split: ``train``, or ``dev`` or ``test`` where files are given for them.
+        has_recordings: whether the sources name recordings. Each must then be one that can be used, and the length of its name
+            is compared with nothing.
     """
     row_count_name = "min_rows" if split == "train" else "min_evaluation_rows"
     row_count = section.min_rows if split == "train" else section.min_evaluation_rows
@@ -55,7 +63,7 @@ def contracts_of(section: ValidateSection, split: str) -> list[Contract]:
             f"rows with more than {size.limit} characters on a side",
         ),
         _share(
-            "length_ratio",
+            LENGTH_RATIO,
             split,
             FractionContract(limit=round(1 - ratio.mostly, 12), severity=ratio.severity),
             f"rows with one side more than {ratio.limit:g} times as long as the other",
@@ -68,6 +76,9 @@ def contracts_of(section: ValidateSection, split: str) -> list[Contract]:
     if split != "train":
         leakage: FractionContract = getattr(section, f"{split}_leakage")
         contracts.append(_share(f"{split}_leakage", split, leakage, "rows whose source also stands in train"))
+    if has_recordings:
+        contracts = [contract for contract in contracts if contract.name != LENGTH_RATIO]
+        contracts.append(Contract(RECORDINGS, split, "error", 0.0, "rows whose recording cannot be used: none"))
     return [contract for contract in contracts if contract.severity != "off"]
 
 
@@ -118,19 +129,29 @@ class RowInspector:
         section: bounds and severities.
         split: the split whose rows are inspected.
         train_sources: where each source of train stands; leakage is looked for only with it.
+        recordings: what the sources name; None where they are texts. Recordings are the same where their samples are.
 
     Attributes:
         found: what was found so far.
         sources: where each source stands so far.
+        recordings_hash: SHA-256 over the digests of the recordings so far, in order of the rows.
     """
 
-    def __init__(self, section: ValidateSection, split: str, train_sources: SeenLines | None = None) -> None:
-        self.section, self.split = section, split
-        self.contracts = [contract.name for contract in contracts_of(section, split) if not contract.bounds_row_count]
+    def __init__(
+        self,
+        section: ValidateSection,
+        split: str,
+        train_sources: SeenLines | None = None,
+        recordings: Recordings | None = None,
+    ) -> None:
+        self.section, self.split, self.recordings = section, split, recordings
+        contracts = contracts_of(section, split, has_recordings=recordings is not None)
+        self.contracts = [contract.name for contract in contracts if not contract.bounds_row_count]
         self.train_sources = train_sources
         self.sources, self._pairs = SeenLines(), SeenLines()
         self._targets: dict[int, int] = {}
-        self._source_key = 0
+        self._identity, self._source_key, self._recording_fault = "", 0, ""
+        self.recordings_hash = hashlib.sha256()
         self.found = SplitBreaches(breaches={name: {} for name in self.contracts})
         self._checks: list[tuple[str, Callable[[Row], str | None]]] = [
             (name, getattr(self, f"_check_{name.removeprefix(f'{split}_')}")) for name in self.contracts
@@ -138,13 +159,24 @@ class RowInspector:
 
     def inspect(self, row: Row) -> None:
         """Takes the next row of the split."""
-        self._source_key = digest(normalize_exactly(row.source))
+        self._identify(row)
         for name, check in self._checks:
             what = check(row)
             if what is not None:
                 self._note(name, row, what)
         self.sources.add(self._source_key, row)
         self.found.rows += 1
+
+    def _identify(self, row: Row) -> None:
+        """Finds out what the row's source is the same as: its text, or the samples of its recording."""
+        self._identity, self._recording_fault = row.source, ""
+        if self.recordings is not None:
+            try:
+                self._identity = self.recordings.find(row.source).digest
+                self.recordings_hash.update(self._identity.encode())
+            except RecordingError as error:
+                self._recording_fault = str(error)
+        self._source_key = digest(normalize_exactly(self._identity))
 
     def _note(self, name: str, row: Row, what: str) -> None:
         breaches = self.found.breaches[name]
@@ -173,7 +205,7 @@ class RowInspector:
         return f"ratio {longer / shorter:.1f} ({len(row.source)} : {len(row.target)} characters): {_quote_pair(row)}"
 
     def _check_duplicate_pairs(self, row: Row) -> str | None:
-        key = digest(row.source, row.target)
+        key = digest(self._identity, row.target)
         earlier = self._pairs.find(key)
         if earlier is None:
             self._pairs.add(key, row)
@@ -199,6 +231,9 @@ class RowInspector:
             if position >= 0:
                 return f"in the {side}: {quote(text, position)}"
         return None
+
+    def _check_recordings(self, row: Row) -> str | None:
+        return f"{quote(row.source)}: {self._recording_fault}" if self._recording_fault else None
 
     def _check_leakage(self, row: Row) -> str | None:
         place = self.train_sources.find(self._source_key) if self.train_sources is not None else None

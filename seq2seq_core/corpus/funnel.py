@@ -52,8 +52,9 @@ class Funnel:
         dropped: pairs dropped, by rule.
         carved: pairs that became dev or test (train only).
         rows_out: pairs written.
-        source_characters: lengths of the sources written.
+        source_characters: lengths of the sources written, where they are texts.
         target_characters: lengths of the targets written.
+        recorded_seconds: of the sources written, where they are recordings; None where they are texts.
     """
 
     rows_in: int = 0
@@ -62,11 +63,18 @@ class Funnel:
     rows_out: int = 0
     source_characters: LengthProfile = field(default_factory=LengthProfile)
     target_characters: LengthProfile = field(default_factory=LengthProfile)
+    recorded_seconds: float | None = None
 
     def count_written(self, source: str, target: str) -> None:
-        """Counts a pair that is written."""
+        """Counts a pair of texts that is written."""
         self.rows_out += 1
         self.source_characters.add(source)
+        self.target_characters.add(target)
+
+    def count_recorded(self, seconds: float, target: str) -> None:
+        """Counts a pair of a recording and a text that is written."""
+        self.rows_out += 1
+        self.recorded_seconds = (self.recorded_seconds or 0.0) + seconds
         self.target_characters.add(target)
 
     def as_report(self) -> dict[str, object]:
@@ -76,7 +84,11 @@ class Funnel:
             "dropped": self.dropped,
             "carved": self.carved,
             "rows_out": self.rows_out,
-            "source_characters": self.source_characters.summarize(),
+            **(
+                {"source_characters": self.source_characters.summarize()}
+                if self.recorded_seconds is None
+                else {"recorded_seconds": round(self.recorded_seconds, 3)}
+            ),
             "target_characters": self.target_characters.summarize(),
         }
 
@@ -104,7 +116,8 @@ def format_lengths(funnels: Mapping[str, Funnel]) -> str:
     """
     rows = [["characters", "mean", *QUANTILES, "max"]]
     for split, funnel in funnels.items():
-        for side, profile in (("source", funnel.source_characters), ("target", funnel.target_characters)):
+        sides = {"source": funnel.source_characters} if funnel.recorded_seconds is None else {}
+        for side, profile in (sides | {"target": funnel.target_characters}).items():
             rows.append([f"{split} {side}", *(f"{value:g}" for value in profile.summarize().values())])
     return _format_table(rows)
 

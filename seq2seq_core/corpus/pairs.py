@@ -10,6 +10,9 @@ from seq2seq_core.errors import CorpusError, MissingInput
 
 SOURCE = "source"
 TARGET = "target"
+RECORDING_DIGEST = "recording_sha256"
+"""Column of an audio corpus, whose sources name recordings: SHA-256 of the recording's samples. With it a prepared file pins what
+its recordings hold, and not their names alone."""
 
 
 def iterate_pairs(path: Path) -> Iterator[dict[str, str]]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import re
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from seq2seq_core import __version__
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import bundle_digest, read_config
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.pairs import SOURCE, iterate_pairs
+from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, iterate_pairs
 from seq2seq_core.registry.packaging import log_bundle
 from seq2seq_core.registry.promotion import CHALLENGER, CHAMPION, Champion, decide
 from seq2seq_core.registry.receipts import Receipt
@@ -68,7 +68,7 @@ def register_bundle(settings: Settings, paths: Paths) -> Registration:
     read_config(paths.bundle)
     digest = bundle_digest(paths.bundle)
     scores = read_test_scores(paths.metrics, settings.register_.metric)
-    example = next((pair[SOURCE] for pair in islice(iterate_pairs(paths.prepared_split("test")), 1)), "")
+    example = _make_example(paths)
     test_digest = file_digest(paths.prepared_split("test"))
     client = connect(paths)
     with store_errors(paths), exclusive(paths):  # or two registrations at once would both find no version
@@ -85,6 +85,16 @@ def register_bundle(settings: Settings, paths: Paths) -> Registration:
     with store_errors(paths):
         _record(client, receipt, scores)
     return Registration(receipt, scores, is_new)
+
+
+def _make_example(paths: Paths) -> str:
+    """The first source of the test set as a request holds it: the text, or the recording in base64."""
+    pair = next(iterate_pairs(paths.prepared_split("test")), None)
+    if pair is None:
+        return ""
+    if RECORDING_DIGEST not in pair:
+        return pair[SOURCE]
+    return base64.b64encode((paths.prepared_audio / pair[SOURCE]).read_bytes()).decode("ascii")
 
 
 def _create_version(client: MlflowClient, settings: Settings, paths: Paths, digest: str, example: str) -> ModelVersion:

@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import IO
 
 from seq2seq_core import atomic
-from seq2seq_core.artifacts import SPLITS, Paths
+from seq2seq_core.artifacts import AUDIO_FOLDER, SPLITS, Paths
+from seq2seq_core.audio.wav import RecordingError
 from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.corpus.cleaning import cleaning_rules, normalize_text
 from seq2seq_core.corpus.deduplication import Deduplicator, LeakageFilter
+from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.funnel import Funnel, format_funnels, format_lengths
-from seq2seq_core.corpus.pairs import SOURCE, TARGET, format_pair
+from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, TARGET, format_pair
 from seq2seq_core.corpus.reading import SplitReader
+from seq2seq_core.corpus.recordings import FoundRecording, Recordings, open_recordings
 from seq2seq_core.corpus.splitting import assign_split
-from seq2seq_core.errors import UserError
+from seq2seq_core.corpus.text_faults import quote
+from seq2seq_core.errors import CorpusError, UserError
 from seq2seq_core.recorder import Recorder
 
 logger = logging.getLogger(__name__)
@@ -41,18 +45,46 @@ class PrepareResult:
     funnels: dict[str, Funnel]
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    """A pair before it is decided on.
+
+    Attributes:
+        pair: what is written of it.
+        identity: what its source is the same as, for repetitions, leaks and splits: the text, or the digest of the recording.
+        recording: what the source names; None where it is a text.
+    """
+
+    pair: dict[str, str]
+    identity: str
+    recording: FoundRecording | None
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """The two sides as the rules on texts see them: of a recording, whose name says nothing, the target stands for both."""
+        return self.pair[SOURCE if self.recording is None else TARGET], self.pair[TARGET]
+
+
 class _Preparation:
     """One execution of the stage.
 
     Args:
         section: the settings.
         readers: the corpus's splits.
-        folder: where ``{split}.jsonl`` are written.
+        recordings: what the sources name; None where they are texts.
+        folder: where ``{split}.jsonl`` and ``audio`` are written.
         bar: shows how far it is, in megabytes read.
     """
 
-    def __init__(self, section: PrepareSection, readers: dict[str, SplitReader], folder: Path, bar: Progress) -> None:
-        self.section, self.readers, self.folder, self.bar = section, readers, folder, bar
+    def __init__(
+        self,
+        section: PrepareSection,
+        readers: dict[str, SplitReader],
+        recordings: Recordings | None,
+        folder: Path,
+        bar: Progress,
+    ) -> None:
+        self.section, self.readers, self.recordings, self.folder, self.bar = section, readers, recordings, folder, bar
         self.rules = cleaning_rules(section)
         self.leakage = LeakageFilter(section.leakage)
         self.funnels = {split: Funnel() for split in SPLITS}
@@ -80,14 +112,13 @@ class _Preparation:
         repeated = Deduplicator(self.section.deduplicate if is_cleaned else "none")
         if is_cleaned:
             funnel.dropped = dict.fromkeys([*self.rules, DEDUPLICATE], 0)
-        for pair in self._read(split):
-            source, target = pair[SOURCE], pair[TARGET]
-            rule = self._broken_rule(source, target, repeated) if is_cleaned else None
+        for candidate in self._read(split):
+            rule = self._broken_rule(candidate, repeated) if is_cleaned else None
             if rule is not None:
                 funnel.dropped[rule] += 1
                 continue
-            self.leakage.protect(source)
-            self._write(split, file, pair)
+            self.leakage.protect(candidate.identity)
+            self._write(split, file, candidate)
 
     def _write_train(self, files: dict[str, IO[str]]) -> None:
         """Train, with dev and test carved out of it where they have no files."""
@@ -95,9 +126,9 @@ class _Preparation:
         funnel.dropped = dict.fromkeys([*self.rules, DEDUPLICATE, LEAKAGE], 0)
         funnel.carved = {split: 0 for split in ("dev", "test") if not self.readers[split].entries}
         repeated = Deduplicator(self.section.deduplicate)
-        for pair in self._read("train"):
-            source, target = pair[SOURCE], pair[TARGET]
-            rule = self._broken_rule(source, target, repeated) or (LEAKAGE if self.leakage.leaks(source) else None)
+        for candidate in self._read("train"):
+            source = candidate.identity
+            rule = self._broken_rule(candidate, repeated) or (LEAKAGE if self.leakage.leaks(source) else None)
             if rule is not None:
                 funnel.dropped[rule] += 1
                 continue
@@ -107,9 +138,9 @@ class _Preparation:
             if split != "train":
                 funnel.carved[split] += 1
                 self.funnels[split].rows_in += 1
-            self._write(split, files[split], pair)
+            self._write(split, files[split], candidate)
 
-    def _read(self, split: str) -> Iterator[dict[str, str]]:
+    def _read(self, split: str) -> Iterator[_Candidate]:
         """The split's pairs with normalised texts."""
         reader, funnel = self.readers[split], self.funnels[split]
         for row in reader:
@@ -117,19 +148,40 @@ class _Preparation:
             if funnel.rows_in % PROGRESS_ROWS == 0:
                 # Files are read in blocks, so the last rows come after the last byte; only the end may report the total.
                 self.bar.update((self._bytes_done + reader.bytes_read - 1) / 1e6)
-            source, target = normalize_text(row.source, self.section), normalize_text(row.target, self.section)
-            yield {SOURCE: source, TARGET: target, **row.columns}
+            target = normalize_text(row.target, self.section)
+            if self.recordings is None:
+                source = normalize_text(row.source, self.section)
+                yield _Candidate({SOURCE: source, TARGET: target, **row.columns}, source, None)
+            else:
+                found = _find_recording(self.recordings, row)
+                columns = {RECORDING_DIGEST: found.digest, **row.columns}
+                yield _Candidate({SOURCE: row.source, TARGET: target, **columns}, found.digest, found)
         self._bytes_done += reader.total_bytes
 
-    def _broken_rule(self, source: str, target: str, repeated: Deduplicator) -> str | None:
+    def _broken_rule(self, candidate: _Candidate, repeated: Deduplicator) -> str | None:
         for name, drops in self.rules.items():
-            if drops(source, target):
+            if drops(*candidate.texts):
                 return name
-        return DEDUPLICATE if repeated.is_repeated(source, target) else None
+        return DEDUPLICATE if repeated.is_repeated(candidate.identity, candidate.pair[TARGET]) else None
 
-    def _write(self, split: str, file: IO[str], pair: dict[str, str]) -> None:
+    def _write(self, split: str, file: IO[str], candidate: _Candidate) -> None:
+        pair = candidate.pair
         file.write(format_pair(pair))
-        self.funnels[split].count_written(pair[SOURCE], pair[TARGET])
+        if self.recordings is None or candidate.recording is None:
+            self.funnels[split].count_written(pair[SOURCE], pair[TARGET])
+            return
+        self.recordings.copy(pair[SOURCE], self.folder / AUDIO_FOLDER)
+        self.funnels[split].count_recorded(candidate.recording.seconds, pair[TARGET])
+
+
+def _find_recording(recordings: Recordings, row: Row) -> FoundRecording:
+    """The recording of a row; an error names the row."""
+    if RECORDING_DIGEST in row.columns:
+        raise CorpusError(f"the column {RECORDING_DIGEST!r} is one that `s2s prepare` adds; rename it in the file", row.file)
+    try:
+        return recordings.find(row.source)
+    except RecordingError as error:
+        raise CorpusError(f"{quote(row.source)}: {error}", row.file, row.line) from None
 
 
 def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> PrepareResult:
@@ -141,14 +193,15 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
         recorder: receives the counts and the tables of funnel and lengths.
 
     Raises:
-        CorpusError: a file is missing or cannot be read.
+        CorpusError: a file is missing or cannot be read, or a recording cannot be used.
         UserError: a split ends up empty; names the rule that dropped most.
     """
     readers = {split: SplitReader(settings.corpus, paths.root, split) for split in SPLITS}
     total = sum(reader.total_bytes for reader in readers.values()) / 1e6
     with atomic.new_folder(paths.prepared) as folder:
         with progress("prepare", total, "MB", settings.runtime.progress) as bar:
-            preparation = _Preparation(settings.prepare, readers, folder, bar)
+            recordings = open_recordings(settings.corpus, paths.root)
+            preparation = _Preparation(settings.prepare, readers, recordings, folder, bar)
             preparation.run()
             bar.update(total)
         for split, funnel in preparation.funnels.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from seq2seq_core.console import Progress, progress
 from seq2seq_core.corpus.contracts import Contract, RowInspector, SeenLines, SplitBreaches, contracts_of
 from seq2seq_core.corpus.expectations import FILES, CheckResult, ExpectationChecker
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
+from seq2seq_core.corpus.recordings import open_recordings
 from seq2seq_core.errors import ContractViolation, CorpusError
 from seq2seq_core.recorder import Recorder
 
@@ -48,11 +50,13 @@ class _Inspection:
         found: the breaches of each split that could be read.
         files: the same for the files themselves: a row is a file.
         file_names: the files of each split.
+        recordings: of an audio corpus, a digest of the recordings of each split.
     """
 
     found: dict[str, SplitBreaches] = field(default_factory=dict)
     files: SplitBreaches = field(default_factory=lambda: SplitBreaches(breaches={READABLE.name: {}}))
     file_names: dict[str, list[str]] = field(default_factory=dict)
+    recordings: dict[str, str] = field(default_factory=dict)
 
 
 def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> ValidationResult:
@@ -68,7 +72,7 @@ def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> Valida
         ContractViolation: a contract of severity ``error`` is broken; the report stays in ``.s2s``, beside the Data Docs.
     """
     readers = [reader for split in SPLITS if (reader := SplitReader(settings.corpus, paths.root, split)).entries]
-    inspection = _inspect(settings, readers)
+    inspection = _inspect(settings, paths, readers)
     checks = _check(settings, paths, inspection)
     report = _format_report(inspection, checks)
     # A stage that fails leaves no output: this copy is for whoever is to mend the corpus.
@@ -91,19 +95,21 @@ def _work_report(paths: Paths) -> Path:
     return paths.work / paths.validation_report.name
 
 
-def _inspect(settings: Settings, readers: list[SplitReader]) -> _Inspection:
+def _inspect(settings: Settings, paths: Paths, readers: list[SplitReader]) -> _Inspection:
     """Reads every split once. Train comes first: what leaks is looked up in it."""
-    inspection = _Inspection()
+    inspection, recordings = _Inspection(), open_recordings(settings.corpus, paths.root)
     train_sources: SeenLines | None = None
     total = sum(reader.total_bytes for reader in readers)
     with progress("validate", total / 1e6, "MB", settings.runtime.progress) as bar:
         done = 0
         for reader in readers:
-            inspector = RowInspector(settings.validate_, reader.split, train_sources)
+            inspector = RowInspector(settings.validate_, reader.split, train_sources, recordings)
             is_readable = _inspect_split(reader, inspector, inspection, bar, done)
             done += reader.total_bytes
             if is_readable:
                 inspection.found[reader.split] = inspector.found
+            if recordings is not None:
+                inspection.recordings[reader.split] = inspector.recordings_hash.hexdigest()
             if reader.split == "train" and is_readable:
                 train_sources = inspector.sources
         bar.update(total / 1e6)
@@ -140,7 +146,7 @@ def _check(settings: Settings, paths: Paths, inspection: _Inspection) -> list[Ch
     checker = ExpectationChecker(paths.data_docs, settings.validate_.examples)
     checks = checker.check(FILES, [READABLE], inspection.files)
     for split, found in inspection.found.items():
-        contracts = contracts_of(settings.validate_, split)
+        contracts = contracts_of(settings.validate_, split, has_recordings=settings.corpus.source_kind == "audio")
         if "train" not in inspection.found:  # nothing was there to compare with
             contracts = [contract for contract in contracts if not contract.name.endswith("_leakage")]
         checks += checker.check(split, contracts, found)
@@ -218,6 +224,9 @@ def _record(
     recorder.log_metrics(metrics)
     for reader in readers:
         folder = paths.root / settings.corpus.path
-        recorder.log_dataset(folder, f"{folder.name}/{reader.split}", reader.digest()[:32], CONTEXTS[reader.split])
+        digest = reader.digest()
+        if heard := inspection.recordings.get(reader.split):
+            digest = hashlib.sha256(f"{digest} {heard}".encode()).hexdigest()
+        recorder.log_dataset(folder, f"{folder.name}/{reader.split}", digest[:32], CONTEXTS[reader.split])
     recorder.log_file(_work_report(paths))
     recorder.log_file(paths.data_docs)

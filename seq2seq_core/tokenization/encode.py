@@ -1,4 +1,4 @@
-"""A split of text pairs to ids on disk, in constant memory, with the counts that tell whether the vocabulary fits."""
+"""A split of pairs to ids on disk, or frames, in constant memory, with the counts that tell whether the vocabulary fits."""
 
 from __future__ import annotations
 
@@ -6,30 +6,34 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq_core.audio.recording_reader import RecordingReader
 from seq2seq_core.tokenization.ragged import RaggedWriter
 from seq2seq_core.tokenization.special_tokens import EOS_ID, UNK_ID
 from seq2seq_core.tokenization.subword import SubwordModel
 
-CHUNK_PAIRS = 4096
+CHUNK_PAIRS, CHUNK_RECORDINGS = 4096, 64
 Item = TypeVar("Item")
 
 
 @dataclass
 class SideCounts:
-    """Tokens of one side of a split, as written (eos included)."""
+    """Tokens of one side of a split, as written (eos included), or its frames, of which none is unknown."""
 
     rows: int = 0
     tokens: int = 0
     unknown: int = 0
     longest: int = 0
 
-    def add(self, rows: Sequence[Sequence[int]]) -> None:
-        """Counts some rows of ids."""
+    def add(self, rows: Sequence[Sequence[int] | NDArray[Any]]) -> None:
+        """Counts some rows of ids or frames."""
         self.rows += len(rows)
         self.tokens += sum(map(len, rows))
-        self.unknown += sum(list(row).count(UNK_ID) for row in rows)
+        self.unknown += sum(list(row).count(UNK_ID) for row in rows if not isinstance(row, np.ndarray))
         self.longest = max(self.longest, max(map(len, rows), default=0))
 
     @property
@@ -59,10 +63,21 @@ class SplitCounts:
 
 @dataclass(frozen=True)
 class Tokenizers:
-    """The subword models of the two sides; the same object twice where they share one."""
+    """What makes the rows of the two sides: subword models (the same object twice where they share one), or the sources' reader."""
 
-    source: SubwordModel
+    source: SubwordModel | RecordingReader
     target: SubwordModel
+
+    @property
+    def num_features(self) -> int:
+        """Features of a source frame; 0 where the sources are ids."""
+        return self.source.front_end.frame_width if isinstance(self.source, RecordingReader) else 0
+
+    def encode_sources(self, sources: Sequence[str], tags: Sequence[Sequence[int]]) -> Sequence[Sequence[int] | NDArray[Any]]:
+        """Ids between tags and eos, or frames, which have neither."""
+        if isinstance(self.source, RecordingReader):
+            return [self.source.read(source) for source in sources]
+        return _enclose(tags, self.source.encode(sources))
 
 
 class TextPair(NamedTuple):
@@ -86,22 +101,26 @@ def encode_split(
     max_tokens: tuple[int, int] | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> SplitCounts:
-    """The counts of a split whose ids were written, each row ended by eos.
+    """The counts of a split whose rows were written, those of ids ended by eos.
 
     Args:
-        pairs: texts and tags; read once, in chunks.
-        tokenizers: the two models.
+        pairs: sources (texts, or names of recordings), target texts and tags; read once, in chunks.
+        tokenizers: of the two sides.
         folder: where ``{split}.{source,target}.{values,offsets}.npy`` go.
         split: ``train``, ``dev`` or ``test``.
         max_tokens: a pair with a source or target longer than this (tags and eos included) is dropped; None: none is.
         on_progress: called with the number of pairs done.
+
+    Raises:
+        UserError: a recording cannot be used.
     """
-    counts, done = SplitCounts(), 0
-    with RaggedWriter(folder, split, "source") as sources, RaggedWriter(folder, split, "target") as targets:
-        for chunk in in_chunks(pairs, CHUNK_PAIRS):
+    counts, done, features = SplitCounts(), 0, tokenizers.num_features
+    chunk_pairs = CHUNK_RECORDINGS if features else CHUNK_PAIRS
+    with RaggedWriter(folder, split, "source", features) as sources, RaggedWriter(folder, split, "target") as targets:
+        for chunk in in_chunks(pairs, chunk_pairs):
             encoded = list(
                 zip(
-                    _enclose([pair.source_tags for pair in chunk], tokenizers.source.encode([pair.source for pair in chunk])),
+                    tokenizers.encode_sources([pair.source for pair in chunk], [pair.source_tags for pair in chunk]),
                     _enclose([pair.target_tags for pair in chunk], tokenizers.target.encode([pair.target for pair in chunk])),
                     strict=True,
                 )

@@ -23,7 +23,7 @@ class TrainingInputs:
         train: the pairs to learn from.
         dev: the pairs to validate on.
         references: texts of the first dev targets, as many as are decoded at a validation.
-        source_tokenizer: goes into the bundle.
+        source_tokenizer: goes into the bundle; None where the sources are frames.
         target_tokenizer: goes into the bundle, and turns decoded dev targets into text.
     """
 
@@ -31,7 +31,7 @@ class TrainingInputs:
     train: TokenizedDataset
     dev: TokenizedDataset
     references: list[str]
-    source_tokenizer: SubwordModel
+    source_tokenizer: SubwordModel | None
     target_tokenizer: SubwordModel
 
     @property
@@ -48,6 +48,7 @@ class TrainingInputs:
             joint=self.manifest.joint,
             tags=self.manifest.tags,
             frame_width=self.train.num_features,
+            audio=self.manifest.source.audio,
         )
 
 
@@ -75,6 +76,6 @@ def read_inputs(folder: Path, dev_sentences: int) -> TrainingInputs:
         train=train,
         dev=dev,
         references=read_references(folder, dev_sentences),
-        source_tokenizer=SubwordModel.load(folder / "source.model"),
+        source_tokenizer=None if train.num_features else SubwordModel.load(folder / "source.model"),
         target_tokenizer=SubwordModel.load(folder / "target.model"),
     )

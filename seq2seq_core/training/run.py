@@ -28,6 +28,7 @@ from seq2seq_core.training.phase_states import PhaseStates
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.progress_state import ProgressState
 from seq2seq_core.training.run_key import RunKey
+from seq2seq_core.training.spec_augment import MaskedPairs
 from seq2seq_core.training.stop_request import StopRequest, listen_for_stop
 from seq2seq_core.training.trainer import Trainer, TrainerSettings
 from seq2seq_core.training.update import Updater
@@ -170,9 +171,13 @@ def _make_trainer(
 
 def _choose_pairs(inputs: TrainingInputs, phase: Phase) -> PairReader:
     """What makes the batches of a phase."""
-    if phase.subword_sampling.sides == "none":
-        return StoredPairs(inputs.train)
-    return ResegmentedPairs(inputs.train, inputs.source_tokenizer, inputs.target_tokenizer, phase.subword_sampling)
+    pairs: PairReader = StoredPairs(inputs.train)
+    if phase.subword_sampling.sides != "none":
+        pairs = ResegmentedPairs(inputs.train, inputs.source_tokenizer, inputs.target_tokenizer, phase.subword_sampling)
+    if phase.spec_augment.is_on:
+        audio = inputs.manifest.source.audio
+        pairs = MaskedPairs(pairs, phase.spec_augment, audio.settings.num_mels if audio else inputs.train.num_features)
+    return pairs
 
 
 def remove_superseded_states(folder: Path, key: RunKey, beginnings: Sequence[RunKey] = ()) -> None:

@@ -21,7 +21,7 @@ from seq2seq_core.console import ProgressMode, progress
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
 from seq2seq_core.errors import CorpusError, TagError, UserError
 from seq2seq_core.recorder import Recorder
-from seq2seq_core.tokenization.encode import SideCounts, SplitCounts, TextPair, Tokenizers, encode_split
+from seq2seq_core.tokenization.encode import LengthLimits, SideCounts, SplitCounts, TextPair, Tokenizers, encode_split
 from seq2seq_core.tokenization.manifest import Manifest, SourceInfo, SplitInfo, TargetInfo, folder_digests
 from seq2seq_core.tokenization.subword import SubwordModel, train_subword
 from seq2seq_core.tokenization.tags import TagColumns, Tags, collect_tags
@@ -77,8 +77,8 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
         counts = {split: _encode(split, tokenizers, tags, section, paths, draft, settings.runtime.progress) for split in SPLITS}
         _check_train(counts["train"], section)
         _copy_dev_texts(paths, draft)
-        _make_manifest(tokenizers, counts, section.joint, tags, draft).save(draft)
-    report = _make_report(tokenizers, counts)
+        _make_manifest(tokenizers, counts, section, tags, draft).save(draft)
+    report = _make_report(tokenizers, counts, is_cut=section.long_source == "truncate")
     atomic.write_text(paths.tokenize_report, json.dumps(report, indent=1) + "\n")
     recorder.log_metrics(_flatten(report))
     recorder.log_file(paths.tokenize_report, "reports")
@@ -135,16 +135,19 @@ def _collect_tags(paths: Paths, columns: Sequence[str], separator: str) -> list[
     return collect_tags(iterate_pairs(paths.prepared_split("train")), columns, separator) if columns else []
 
 
-def _read_pairs(path: Path, tokenizers: Tokenizers, tags: TagColumns) -> Iterator[TextPair]:
-    """The pairs of a prepared split, with their tags."""
+def _read_pairs(path: Path, tokenizers: Tokenizers, tags: TagColumns, group_columns: Sequence[str]) -> Iterator[TextPair]:
+    """The pairs of a prepared split, with their tags and groups."""
     source_model = tokenizers.source if isinstance(tokenizers.source, SubwordModel) else None
     source_tags = Tags(tags.source, source_model, tags.separator, tags.unknown)
     target_tags = Tags(tags.target, tokenizers.target, tags.separator, tags.unknown)
     for line, pair in enumerate(iterate_pairs(path), start=1):
         try:
-            yield TextPair(pair[SOURCE], pair[TARGET], source_tags.ids(pair), target_tags.ids(pair))
+            ids = source_tags.ids(pair), target_tags.ids(pair)
         except TagError as error:
             raise CorpusError(f"{error} (tokenize.source_tags, tokenize.target_tags)", path, line) from None
+        if missing := [column for column in group_columns if column not in pair]:
+            raise CorpusError(f"expected a column {missing[0]!r} (tokenize.group_columns), got {', '.join(pair)}", path, line)
+        yield TextPair(pair[SOURCE], pair[TARGET], *ids, " ".join(pair[column] for column in group_columns))
 
 
 def _encode(
@@ -157,10 +160,10 @@ def _encode(
     mode: ProgressMode,
 ) -> SplitCounts:
     path = paths.prepared_split(split)
-    pairs = _read_pairs(path, tokenizers, tags)
-    max_tokens = (section.max_source_tokens, section.max_target_tokens) if split == "train" else None
+    group_columns = section.group_columns if split == "train" else []
+    pairs = _read_pairs(path, tokenizers, tags, group_columns)
     with progress(f"tokenize {split}", _count_lines(path), "pairs", mode) as shown:
-        counts = encode_split(pairs, tokenizers, draft, split, max_tokens, shown.update)
+        counts = encode_split(pairs, tokenizers, draft, split, _limits(section, split), bool(group_columns), shown.update)
     for name, side in (("source", counts.source), ("target", counts.target)):
         if side.unknown_fraction > UNKNOWN_WARNING_FRACTION:
             logger.warning(
@@ -168,6 +171,16 @@ def _encode(
                 split, 100 * side.unknown_fraction, name, "source" if section.joint else name,
             )  # fmt: skip
     return counts
+
+
+def _limits(section: TokenizeSection, split: str) -> LengthLimits:
+    """Which pairs of a split are dropped for their length, and which sources cut."""
+    is_train, is_cut = split == "train", section.long_source == "truncate"
+    return LengthLimits(
+        source=section.max_source_tokens if is_train else None,
+        target=section.max_target_tokens if is_train else None,
+        cut_source=section.max_source_tokens if is_cut else None,
+    )
 
 
 def _count_lines(path: Path) -> int:
@@ -194,12 +207,16 @@ def _copy_dev_texts(paths: Paths, draft: Path) -> None:
             file.write(json.dumps({SOURCE: pair[SOURCE], TARGET: pair[TARGET]}, ensure_ascii=False) + "\n")
 
 
-def _make_manifest(tokenizers: Tokenizers, counts: dict[str, SplitCounts], joint: bool, tags: TagColumns, draft: Path) -> Manifest:
+def _make_manifest(
+    tokenizers: Tokenizers, counts: dict[str, SplitCounts], section: TokenizeSection, tags: TagColumns, draft: Path
+) -> Manifest:
     return Manifest(
         source=_source_info(tokenizers),
         target=TargetInfo(vocabulary_size=tokenizers.target.vocabulary_size),
-        joint=joint,
+        joint=section.joint,
         tags=tags,
+        groups=counts["train"].groups,
+        max_source_tokens=section.max_source_tokens if section.long_source == "truncate" else None,
         splits={
             split: SplitInfo(pairs=count.pairs, source_tokens=count.source.tokens, target_tokens=count.target.tokens)
             for split, count in counts.items()
@@ -214,7 +231,7 @@ def _source_info(tokenizers: Tokenizers) -> SourceInfo:
     return SourceInfo(kind="ids", vocabulary_size=tokenizers.source.vocabulary_size)
 
 
-def _make_report(tokenizers: Tokenizers, counts: dict[str, SplitCounts]) -> dict[str, Any]:
+def _make_report(tokenizers: Tokenizers, counts: dict[str, SplitCounts], is_cut: bool) -> dict[str, Any]:
     """The metrics of ``reports/tokenize.json``."""
     source = tokenizers.source
     return {
@@ -224,6 +241,7 @@ def _make_report(tokenizers: Tokenizers, counts: dict[str, SplitCounts]) -> dict
             split: {
                 "pairs": count.pairs,
                 "dropped_too_long": count.dropped_too_long,
+                **({"truncated_sources": count.truncated_sources} if is_cut else {}),
                 "source": (
                     _describe_frames(count.source, source.front_end)
                     if isinstance(source, RecordingReader)

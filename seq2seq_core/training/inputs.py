@@ -47,6 +47,7 @@ class TrainingInputs:
             target_vocabulary_size=self.manifest.target.vocabulary_size,
             joint=self.manifest.joint,
             tags=self.manifest.tags,
+            max_source_tokens=self.manifest.max_source_tokens,
             frame_width=self.train.num_features,
             audio=self.manifest.source.audio,
         )

@@ -119,6 +119,22 @@ def test_too_long_train_pairs_are_dropped_and_counted_but_not_those_of_dev_and_t
     assert json.loads(paths.tokenize_report.read_text())["train"]["dropped_too_long"] == 2
 
 
+def test_too_long_sources_are_cut_in_every_split_where_the_settings_say_so(tmp_path: Path) -> None:
+    paths = make_workspace(tmp_path, dev=[("eins zwei drei", "1 2 3")])
+    result = run(paths, max_source_tokens=6, max_target_tokens=2, long_source="truncate")
+    assert result.pairs == {"train": 2, "dev": 1, "test": 2}  # too long targets are dropped all the same
+    source = SubwordModel.load(paths.tokenized / "source.model")
+    dev = TokenizedDataset.open(paths.tokenized, "dev")
+    assert (dev.source_lengths.tolist(), source.decode([dev.source(0).tolist()])) == ([6], ["eins "])
+    assert dev.source(0)[-1] == EOS_ID
+    assert Manifest.load(paths.tokenized).max_source_tokens == 6
+    report = json.loads(paths.tokenize_report.read_text())
+    assert [report[split]["truncated_sources"] for split in ("train", "dev", "test")] == [2, 1, 1]
+    run(paths, max_source_tokens=6)
+    assert Manifest.load(paths.tokenized).max_source_tokens is None
+    assert "truncated_sources" not in json.loads(paths.tokenize_report.read_text())["train"]
+
+
 def test_the_report_tells_lengths_and_unknown_tokens(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     paths = make_workspace(tmp_path, test=[("heins", "1 9 9")])
     recorder = MetricsRecorder()

@@ -87,13 +87,15 @@ class TokenizeSection(Section):
     """What a value that train does not have is, in dev, in test and in what the model is asked later: an error, or no symbol."""
     group_columns: list[str] = []
     """Columns whose values together make a group of train, such as a pair of languages; ``train.sampling_temperature`` decides how
-    often the pairs of each are drawn."""
+    often the pairs of each are drawn, and dev is put in an order in which they take turns, so that those that training decodes are
+    of every group."""
     max_source_tokens: int = Field(default=512, ge=1)
     """Train pairs with a longer source (its tags and end mark count; of a recording, its frames) are dropped, and counted; dev and
     test keep theirs. See ``long_source``."""
-    long_source: Literal["drop", "truncate"] = "drop"
+    long_source: Literal["drop", "truncate", "truncate_start"] = "drop"
     """``truncate``: a source with more than ``max_source_tokens`` is cut there instead, in every split and in what the trained
-    model is asked later, as for documents whose beginning says most. A recording is normalised before."""
+    model is asked later, as for documents whose beginning says most; ``truncate_start`` keeps the end, as for conversations. A
+    recording is normalised before."""
     max_target_tokens: int = Field(default=512, ge=1)
     """Train pairs with a longer target (its end mark counts as one) are dropped, and counted; dev and test keep theirs."""
 

@@ -175,6 +175,7 @@ class Predictor:
                 found.append(side.ids(values))
             except TagError as error:
                 raise TagError(error.reason, place) from None
+        side.warn_of_ignored(f"{num_sources} sources")
         return found
 
     def _to_text(

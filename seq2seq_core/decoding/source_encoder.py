@@ -56,7 +56,8 @@ class SourceEncoder:
         limit, unit = (max_frames, "frames") if self.has_frames else (max_tokens, "tokens")
         limit = min(limit, self.bundle.config.max_source_tokens or limit)
         _warn_of_cut(rows, limit, unit)
-        return [cut_row(row, limit) for row in rows]
+        keeps_end = self.bundle.config.keeps_source_end
+        return [cut_row(row, limit, len(own), keeps_end) for row, own in zip(rows, tags, strict=True)]
 
     def names(self, row: SourceRow) -> list[str]:
         """What stands at each step of the encoded source, for people: pieces, or the second (else the frame) that it begins at.

@@ -88,12 +88,14 @@ class LengthLimits:
     Attributes:
         source: of a source; a pair with a longer one is dropped.
         target: of a target; a pair with a longer one is dropped.
-        cut_source: a source with more is cut there instead; None: none is.
+        cut_source: a source with more is cut to as many instead; None: none is.
+        keeps_end: whether of a source that is cut the end is kept, not the beginning.
     """
 
     source: int | None = None
     target: int | None = None
     cut_source: int | None = None
+    keeps_end: bool = False
 
     def accept(self, source: SourceRow, target: Sequence[int]) -> bool:
         """Whether a pair is kept."""
@@ -166,7 +168,10 @@ def encode_split(
             source_rows, target_rows = _encode_chunk(chunk, tokenizers)
             if limits.cut_source is not None:
                 counts.truncated_sources += sum(len(row) > limits.cut_source for row in source_rows)
-                source_rows = [cut_row(row, limits.cut_source) for row in source_rows]
+                source_rows = [
+                    cut_row(row, limits.cut_source, len(pair.source_tags), limits.keeps_end)
+                    for row, pair in zip(source_rows, chunk, strict=True)
+                ]
             kept = [place for place, rows in enumerate(zip(source_rows, target_rows, strict=True)) if limits.accept(*rows)]
             counts.dropped_too_long += len(chunk) - len(kept)
             for writer, side, rows in ((sources, counts.source, source_rows), (targets, counts.target, target_rows)):
@@ -193,16 +198,23 @@ def _enclose(tags: Sequence[Sequence[int]], rows: Sequence[Sequence[int]]) -> li
     return [[*before, *row, EOS_ID] for before, row in zip(tags, rows, strict=True)]
 
 
-def cut_row(row: SourceRow, limit: int) -> SourceRow:
-    """A row of at most ``limit`` ids or frames: of a longer one the first, and of ids eos as the last.
+def cut_row(row: SourceRow, limit: int, num_tags: int = 0, keeps_end: bool = False) -> SourceRow:
+    """A row of at most ``limit`` ids or frames: of a longer one its tags, the first after them (or the last), and of ids eos.
 
     Args:
         row: ids that end with eos, or frames, which have none.
         limit: at least 1.
+        num_tags: of the row.
+        keeps_end: whether the last ids or frames are kept.
     """
     if len(row) <= limit:
         return row
-    return row[:limit] if isinstance(row, np.ndarray) else [*row[: limit - 1], EOS_ID]
+    if isinstance(row, np.ndarray):
+        return row[-limit:] if keeps_end else row[:limit]
+    if not keeps_end:
+        return [*row[: limit - 1], EOS_ID]
+    tags = row[: min(num_tags, limit - 1)]
+    return [*tags, *row[len(row) - (limit - len(tags)) :]]
 
 
 def in_chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -48,6 +48,7 @@ class TrainingInputs:
             joint=self.manifest.joint,
             tags=self.manifest.tags,
             max_source_tokens=self.manifest.max_source_tokens,
+            keeps_source_end=self.manifest.keeps_source_end,
             frame_width=self.train.num_features,
             audio=self.manifest.source.audio,
         )

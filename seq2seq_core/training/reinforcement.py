@@ -62,7 +62,7 @@ class _Rewarded:
 
     def __init__(self, phase: Phase, placement: Placement, tokenizer: SubwordModel, scorer: RewardScorer) -> None:
         self.settings, self.placement, self.tokenizer, self.scorer = phase.reinforcement, placement, tokenizer, scorer
-        self.likelihood = Likelihood(phase, placement)
+        self.likelihood = Likelihood(phase, placement, tokenizer.tag_ids)
 
     def _draw(self, model: Seq2Seq, batch: Batch, num_samples: int, temperature: float, seed: int) -> list[list[Sample]]:
         """Samples of each source, from the model without dropout."""

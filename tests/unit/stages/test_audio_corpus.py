@@ -116,6 +116,20 @@ def test_prepare_drops_repetitions_and_leaks_and_keeps_each_recording_at_its_nam
     assert kept == ["leak.wav", "low.wav", "middle.wav", "sub folder/high.wav"]
 
 
+def test_a_recording_that_is_asked_for_in_two_ways_is_no_repetition(make_corpus: Callable[..., Paths]) -> None:
+    paths = make_corpus()
+    lines = ["source\ttarget\tto", "low.wav\tone\ten", "copy.wav\tone\tfr", "copy.wav\tone\ten", "noise.wav\tthree\tfr"]
+    (paths.root / "corpus" / "train.tsv").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    corpus = make_settings().corpus.model_dump() | {"input_columns": ["to"]}
+    settings = make_settings(corpus=corpus)
+    result = run_validate(settings, paths, NullRecorder())
+    checks = {f"{check.contract.split}.{check.contract.name}": check for check in result.checks}
+    assert checks["train.duplicate_pairs"].examples == ('train.tsv:4: repeats train.tsv:2: "copy.wav" → "one"',)
+    run_prepare(settings, paths, NullRecorder())
+    pairs = [(pair["source"], pair["to"]) for pair in iterate_pairs(paths.prepared_split("train"))]
+    assert pairs == [("low.wav", "en"), ("copy.wav", "fr"), ("noise.wav", "fr")]  # that of test has no column "to"
+
+
 def test_the_split_of_a_pair_follows_from_its_recording_whatever_its_name(make_corpus: Callable[..., Paths]) -> None:
     rows = [
         ("low.wav", "a"),
@@ -181,6 +195,10 @@ def test_a_corpus_column_may_not_have_the_name_of_the_digest(make_corpus: Callab
         (
             {"corpus": {"source_kind": "text"}},
             "tokenize.audio: must be left out unless corpus.source_kind is 'audio', got settings",
+        ),
+        (
+            {"corpus": {"conversations": {}}},
+            "corpus: source_kind must be 'text' with conversations, whose sources are made of turns; got 'audio'",
         ),
         (
             {"tokenize": {"audio": None}},

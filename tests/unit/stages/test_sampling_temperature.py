@@ -21,6 +21,7 @@ from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.tokenization.manifest import Manifest
+from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.training.update import Updater
 
 ROWS = [{"source": letter * 2, "target": letter, "from": "es" if letter < "g" else "ru", "to": "en"} for letter in "abcdefgh"]
@@ -57,6 +58,15 @@ def test_tokenize_writes_the_group_of_each_train_pair_that_is_kept(tmp_path: Pat
     run_tokenize(make_settings(1.0, group_columns=[]), paths, NullRecorder())
     assert not (paths.tokenized / "train.groups.npy").exists()
     assert TokenizedDataset.open(paths.tokenized, "train").groups is None
+
+
+def test_dev_takes_a_pair_of_each_group_in_turn(tmp_path: Path) -> None:
+    paths = make_workspace(tmp_path)
+    targets = [json.loads(line)["target"] for line in (paths.tokenized / "dev.jsonl").read_text().splitlines()]
+    assert targets == ["a", "g", "b", "h", "c", "d", "e", "f"]
+    tokenizer, dev = SubwordModel.load(paths.tokenized / "target.model"), TokenizedDataset.open(paths.tokenized, "dev")
+    assert tokenizer.decode([dev.target(row).tolist() for row in range(8)]) == targets
+    assert len(TokenizedDataset.open(paths.tokenized, "test")) == 8
 
 
 def test_a_pair_without_the_column_is_named(tmp_path: Path) -> None:

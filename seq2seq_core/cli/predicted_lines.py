@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2seq_core.cli.line_streams import open_sources, open_targets, read_aligned_chunks, split_pair
-from seq2seq_core.cli.tag_lines import merge_tags, tag_errors
+from seq2seq_core.cli.tag_lines import check_tags, merge_tags, tag_errors
 from seq2seq_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def predict_lines(
     Raises:
         UserError: a file cannot be used, or the model has no attention and it was asked for.
     """
+    check_tags(files.tags.common, predictor.bundle.config.tags.all)
     with ExitStack() as stack:
         chunks = _read_sources(stack, files, batch_sentences)
         write = stack.enter_context(open_targets(files.output))
@@ -124,6 +125,7 @@ def score_lines(
     Raises:
         UserError: a file cannot be used.
     """
+    check_tags(tags.common, predictor.bundle.config.tags.all)
     with ExitStack() as stack:
         chunks = _read_pairs(stack, source, target, tags, batch_sentences)
         write = stack.enter_context(open_targets(output))

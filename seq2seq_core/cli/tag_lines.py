@@ -42,6 +42,21 @@ def parse_tags(texts: Sequence[str] | None) -> dict[str, str]:
     return tags
 
 
+def check_tags(tags: Mapping[str, str], known: Sequence[str]) -> None:
+    """Refuses a tag for all lines that the model does not take: it would change nothing.
+
+    Args:
+        tags: from ``--tag``.
+        known: the columns that the model takes as tags.
+
+    Raises:
+        UserError: one of the tags is none of these.
+    """
+    if others := [name for name in tags if name not in known]:
+        listed = ", ".join(map(repr, known)) or "none"
+        raise UserError(f"--tag: must name a tag that the model takes ({listed}), got {others[0]!r}")
+
+
 def parse_tag_line(line: str, path: Path, number: int) -> dict[str, str]:
     """The columns that a line of the file of ``--tags`` gives its source; those that hold no text are left out.
 

@@ -218,7 +218,7 @@ def test_predict_and_score_give_all_lines_a_tag_or_each_line_its_own(
     common = run("predict", lines, *words, "--tag", "language=de", "--tag", "style=en").stdout.splitlines()
     assert common[0] == expected[0]
     assert common != expected
-    overridden = run("predict", lines, *words, "--tag", "language=de", "--tag", "other=x", "--tags", own)
+    overridden = run("predict", lines, *words, "--tag", "language=de", "--tags", own)
     assert overridden.stdout.splitlines() == expected
     pairs = write_lines(tmp_path / "pairs.tsv", [f"{source}\tx" for source in sources])
     scores = [f"{one.log_probability:.6f}\t{one.num_tokens}" for one in predictor.score(sources, ["x", "x"], tags=tags)]
@@ -231,6 +231,7 @@ def test_predict_and_score_give_all_lines_a_tag_or_each_line_its_own(
     ("words", "message"),
     [
         (["--tag", "language"], "--tag: must be NAME=VALUE, got 'language'"),
+        (["--tag", "lang=de"], "--tag: must name a tag that the model takes ('language', 'style'), got 'lang'"),
         (["--tag", "a=b", "--tag", "a=c"], "--tag: must be given once for each column, got 'a' twice"),
         (
             ["--tag", "language=fr", "--tag", "style=de"],

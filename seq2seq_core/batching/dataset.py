@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_core.errors import MissingInput, UserError
-from seq2seq_core.tokenization.ragged import offsets_path, values_path
+from seq2seq_core.tokenization.ragged import groups_path, offsets_path, values_path
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,11 @@ class TokenizedDataset:
         split: ``train``, ``dev`` or ``test``.
         source_lengths: ids (eos included) or frames of each source; int64.
         target_lengths: ids of each target, eos included; int64.
+        groups: the number of each pair's group, which sampling by temperature is over; int32. None where there are no groups.
     """
 
-    def __init__(self, split: str, source: _Side, target: _Side) -> None:
-        self.split = split
+    def __init__(self, split: str, source: _Side, target: _Side, groups: NDArray[np.int32] | None = None) -> None:
+        self.split, self.groups = split, groups
         self._source, self._target = source, target
         self.source_lengths: NDArray[np.int64] = source.ends - source.starts
         self.target_lengths: NDArray[np.int64] = target.ends - target.starts
@@ -55,7 +56,7 @@ class TokenizedDataset:
 
         Raises:
             MissingInput: a file is not there.
-            UserError: a file is cut short, or the two sides have different numbers of rows.
+            UserError: a file is cut short, or the two sides or the groups have different numbers of rows.
         """
         source, target = _open_side(folder, split, "source"), _open_side(folder, split, "target")
         if len(source.starts) != len(target.starts):
@@ -63,7 +64,13 @@ class TokenizedDataset:
                 f"{folder}: {split} has {len(source.starts)} sources but {len(target.starts)} targets; "
                 "`s2s tokenize` (or `dvc repro tokenize`) makes them anew"
             )
-        return cls(split, source, target)
+        groups = _open_array(groups_path(folder, split)) if groups_path(folder, split).exists() else None
+        if groups is not None and len(groups) != len(source.starts):
+            raise UserError(
+                f"{folder}: {split} has {len(source.starts)} pairs but {len(groups)} groups; "
+                "`s2s tokenize` (or `dvc repro tokenize`) makes them anew"
+            )
+        return cls(split, source, target, groups)
 
     def __len__(self) -> int:
         return len(self.source_lengths)
@@ -79,7 +86,8 @@ class TokenizedDataset:
         Args:
             indices: which pairs.
         """
-        return TokenizedDataset(self.split, self._source.select(indices), self._target.select(indices))
+        groups = None if self.groups is None else self.groups[indices]
+        return TokenizedDataset(self.split, self._source.select(indices), self._target.select(indices), groups)
 
     def source(self, index: int) -> NDArray[Any]:
         """One source: ids (int32, eos included) or frames (float32, of (frames, features))."""

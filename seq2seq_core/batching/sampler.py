@@ -31,8 +31,8 @@ class TokenBucketSampler:
 
     def __init__(self, dataset: TokenizedDataset, batch_tokens: int, seed: int) -> None:
         self.batch_tokens, self.seed = batch_tokens, seed
-        self._source_lengths, self._target_lengths = dataset.source_lengths, dataset.target_lengths
-        self._cuts = self._find_cuts()
+        self.dataset = dataset
+        self._cuts = find_cuts(dataset, sort_by_length(dataset, self._places()), batch_tokens)
         self.num_batches = len(self._cuts) + 1 if len(dataset) else 0
         self.num_oversized = int(np.count_nonzero(dataset.source_lengths + dataset.target_lengths > batch_tokens))
         if self.num_oversized:
@@ -50,34 +50,48 @@ class TokenBucketSampler:
         if not self.num_batches:
             return []
         chance = np.random.default_rng([self.seed, epoch])
-        shuffled: NDArray[np.int64] = chance.permutation(len(self._source_lengths)).astype(np.int64)
-        batches = np.split(shuffled[self._sort(shuffled)], self._cuts)
+        shuffled: NDArray[np.int64] = chance.permutation(len(self.dataset)).astype(np.int64)
+        batches = np.split(shuffled[sort_by_length(self.dataset, shuffled)], self._cuts)
         return [batches[place] for place in chance.permutation(len(batches))]
 
     def in_order(self) -> list[NDArray[np.int64]]:
         """The batches by rising length, with no randomness: for validation."""
         if not self.num_batches:
             return []
-        places = np.arange(len(self._source_lengths), dtype=np.int64)
-        return np.split(places[self._sort(places)], self._cuts)
+        places = self._places()
+        return np.split(places[sort_by_length(self.dataset, places)], self._cuts)
 
-    def _sort(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The stable order of ``places`` by source length, then target length, rising and falling in turn.
+    def _places(self) -> NDArray[np.int64]:
+        return np.arange(len(self.dataset), dtype=np.int64)
 
-        In turn, so that no batch that spans two source lengths holds the longest targets of one and the shortest of the next.
-        """
-        source, target = self._source_lengths[places], self._target_lengths[places]
-        order: NDArray[np.int64] = np.lexsort((np.where(source % 2 == 0, target, -target), source)).astype(np.int64)
-        return order
 
-    def _find_cuts(self) -> list[int]:
-        """Where, in sorted order, each batch but the first begins."""
-        order = self._sort(np.arange(len(self._source_lengths), dtype=np.int64))
-        cuts, start, longest_source, longest_target = [], 0, 0, 0
-        lengths = zip(self._source_lengths[order].tolist(), self._target_lengths[order].tolist(), strict=True)
-        for place, (source, target) in enumerate(lengths):
-            longest_source, longest_target = max(longest_source, source), max(longest_target, target)
-            if place > start and (place + 1 - start) * (longest_source + longest_target) > self.batch_tokens:
-                cuts.append(place)
-                start, longest_source, longest_target = place, source, target
-        return cuts
+def sort_by_length(dataset: TokenizedDataset, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The stable order of ``places`` by source length, then target length, rising and falling in turn.
+
+    In turn, so that no batch that spans two source lengths holds the longest targets of one and the shortest of the next.
+
+    Args:
+        dataset: the pairs.
+        places: of some of them; a pair may stand there more than once.
+    """
+    source, target = dataset.source_lengths[places], dataset.target_lengths[places]
+    order: NDArray[np.int64] = np.lexsort((np.where(source % 2 == 0, target, -target), source)).astype(np.int64)
+    return order
+
+
+def find_cuts(dataset: TokenizedDataset, places: NDArray[np.int64], batch_tokens: int) -> list[int]:
+    """Where each batch but the first begins.
+
+    Args:
+        dataset: the pairs.
+        places: of some of them, in sorted order.
+        batch_tokens: the budget of a batch, padding included.
+    """
+    cuts, start, longest_source, longest_target = [], 0, 0, 0
+    lengths = zip(dataset.source_lengths[places].tolist(), dataset.target_lengths[places].tolist(), strict=True)
+    for place, (source, target) in enumerate(lengths):
+        longest_source, longest_target = max(longest_source, source), max(longest_target, target)
+        if place > start and (place + 1 - start) * (longest_source + longest_target) > batch_tokens:
+            cuts.append(place)
+            start, longest_source, longest_target = place, source, target
+    return cuts

@@ -50,6 +50,10 @@ class BundleConfig(BaseModel):
     """Features of a source frame; 0: the sources are ids."""
     tags: TagColumns = TagColumns()
     """The columns whose values are symbols before the ids."""
+    max_source_tokens: int | None = None
+    """Where the model's sources are cut, in tokens or frames, as they were in training; None: by the options of decoding alone."""
+    keeps_source_end: bool = False
+    """Whether of a source that is cut the end is kept, not the beginning."""
     audio: FrontEnd | None = None
     """How frames are made of a recording; None where the sources are ids or frames of another origin."""
 

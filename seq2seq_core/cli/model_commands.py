@@ -25,7 +25,8 @@ from seq2seq_core.cli.decoding_options import (
     make_options,
 )
 from seq2seq_core.cli.options import Debug, Model, Verbose, Workspace, resolve_workspace
-from seq2seq_core.cli.predicted_lines import PredictionFiles, predict_lines, score_lines
+from seq2seq_core.cli.predicted_lines import PredictionFiles, TagFiles, predict_lines, score_lines
+from seq2seq_core.cli.tag_lines import TagOption, TagsOption, parse_tags
 
 if TYPE_CHECKING:
     from seq2seq_core.decoding.predictor import Predictor
@@ -62,6 +63,8 @@ def predict(
         Path | None,
         typer.Option(help="Write here, a JSON object a hypothesis, which piece looked at which.", show_default=False),
     ] = None,
+    tag: TagOption = None,
+    tags: TagsOption = None,
     scores: Annotated[bool, typer.Option("--scores", help="Put the score and a TAB before each hypothesis.")] = False,
     beam_size: BeamSize = 5,
     length_penalty: LengthPenalty = 1.0,
@@ -90,6 +93,8 @@ def predict(
 
       s2s predict --mbr 64 --seed 7 sources.txt
 
+      s2s predict --tag target_language=de sources.txt
+
       ls recordings/*.wav | s2s predict
     """
     with boundary(debug, verbose):
@@ -97,8 +102,8 @@ def predict(
             nbest, sample, mbr, max_length, beam_size=beam_size, length_penalty=length_penalty, min_length=min_length,
             no_repeat_ngram_size=no_repeat_ngram_size, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
         )  # fmt: skip
-        predictor = _load_predictor(model, workspace, device)
-        predict_lines(predictor, PredictionFiles(source, prefix, output, attention), options, batch_sentences, scores)
+        files = PredictionFiles(source, prefix, output, attention, TagFiles(parse_tags(tag), tags))
+        predict_lines(_load_predictor(model, workspace, device), files, options, batch_sentences, scores)
 
 
 def score(
@@ -112,6 +117,8 @@ def score(
     target: Annotated[Path | None, typer.Argument(help="A text file with the target of each source.", show_default=False)] = None,
     model: Model = "",
     output: Output = None,
+    tag: TagOption = None,
+    tags: TagsOption = None,
     batch_sentences: BatchSentences = 64,
     device: Device = "auto",
     workspace: Workspace = None,
@@ -126,7 +133,8 @@ def score(
       s2s score --model models:/dates@champion pairs.tsv > scores.tsv
     """
     with boundary(debug, verbose):
-        score_lines(_load_predictor(model, workspace, device), source, target, output, batch_sentences)
+        tag_files = TagFiles(parse_tags(tag), tags)
+        score_lines(_load_predictor(model, workspace, device), source, target, output, batch_sentences, tag_files)
 
 
 def _load_predictor(reference: str, workspace: Path | None, device: str) -> Predictor:

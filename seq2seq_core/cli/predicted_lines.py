@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2seq_core.cli.line_streams import open_sources, open_targets, read_aligned_chunks, read_chunks, split_pair
+from seq2seq_core.cli.line_streams import open_sources, open_targets, read_aligned_chunks, split_pair
+from seq2seq_core.cli.tag_lines import check_tags, merge_tags, tag_errors
 from seq2seq_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,6 +24,19 @@ BATCHES_A_CHUNK = 16
 
 
 @dataclass(frozen=True)
+class TagFiles:
+    """Where the tags of the sources come from.
+
+    Attributes:
+        common: columns that all sources have, by name.
+        lines: a file with a JSON object a line, the columns of each source; None for none.
+    """
+
+    common: Mapping[str, str] = field(default_factory=dict)
+    lines: Path | None = None
+
+
+@dataclass(frozen=True)
 class PredictionFiles:
     """Where ``s2s predict`` reads and writes.
 
@@ -31,12 +45,31 @@ class PredictionFiles:
         prefix: a target's prefix a line; None for none.
         output: of the targets; None for standard output.
         attention: of the alignments, JSON lines; None for none.
+        tags: of the sources.
     """
 
     source: Path | None = None
     prefix: Path | None = None
     output: Path | None = None
     attention: Path | None = None
+    tags: TagFiles = TagFiles()
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Some lines that are decoded or scored at once.
+
+    Attributes:
+        sources: a source a line.
+        others: prefixes, or targets; None for none.
+        tags: the columns of each source.
+        done: lines before these.
+    """
+
+    sources: list[str]
+    others: list[str] | None
+    tags: list[dict[str, str]]
+    done: int
 
 
 def predict_lines(
@@ -54,22 +87,31 @@ def predict_lines(
     Raises:
         UserError: a file cannot be used, or the model has no attention and it was asked for.
     """
+    check_tags(files.tags.common, predictor.bundle.config.tags.all)
     with ExitStack() as stack:
         chunks = _read_sources(stack, files, batch_sentences)
         write = stack.enter_context(open_targets(files.output))
         write_alignment = stack.enter_context(open_targets(files.attention)) if files.attention else None
-        for sources, prefixes in chunks:
-            predictions = predictor.predict(
-                sources, options, batch_sentences, prefixes=prefixes, keep_alignments=write_alignment is not None
-            )
-            for source, prediction in zip(sources, predictions, strict=True):
+        for chunk in chunks:
+            with tag_errors(chunk.done, files.source):
+                predictions = predictor.predict(
+                    chunk.sources, options, batch_sentences, chunk.others, write_alignment is not None, chunk.tags
+                )
+            for source, prediction in zip(chunk.sources, predictions, strict=True):
                 for hypothesis in prediction.hypotheses:
                     write(f"{hypothesis.score:.4f}\t{hypothesis.text}\n" if scores else f"{hypothesis.text}\n")
                 if write_alignment is not None:
                     _write_alignments(write_alignment, source, prediction)
 
 
-def score_lines(predictor: Predictor, source: Path | None, target: Path | None, output: Path | None, batch_sentences: int) -> None:
+def score_lines(
+    predictor: Predictor,
+    source: Path | None,
+    target: Path | None,
+    output: Path | None,
+    batch_sentences: int,
+    tags: TagFiles = TagFiles(),
+) -> None:
     """Writes the log-probability and the tokens of each pair, a line each.
 
     Args:
@@ -78,47 +120,65 @@ def score_lines(predictor: Predictor, source: Path | None, target: Path | None, 
         target: a target a line; None where ``source`` holds pairs.
         output: where to write; None for standard output.
         batch_sentences: pairs scored together.
+        tags: of the sources.
 
     Raises:
         UserError: a file cannot be used.
     """
+    check_tags(tags.common, predictor.bundle.config.tags.all)
     with ExitStack() as stack:
-        chunks = _read_pairs(stack, source, target, batch_sentences)
+        chunks = _read_pairs(stack, source, target, tags, batch_sentences)
         write = stack.enter_context(open_targets(output))
-        for sources, targets in chunks:
-            for one in predictor.score(sources, targets, batch_sentences):
+        for chunk in chunks:
+            assert chunk.others is not None, "a pair has a target"
+            with tag_errors(chunk.done, source):
+                scores = predictor.score(chunk.sources, chunk.others, batch_sentences, tags=chunk.tags)
+            for one in scores:
                 write(f"{one.log_probability:.6f}\t{one.num_tokens}\n")
 
 
-def _read_sources(stack: ExitStack, files: PredictionFiles, batch_sentences: int) -> Iterator[tuple[list[str], list[str] | None]]:
+def _read_sources(stack: ExitStack, files: PredictionFiles, batch_sentences: int) -> Iterator[_Chunk]:
     """Chunks of sources, with their prefixes where there are any."""
-    lines = stack.enter_context(open_sources(files.source))
+    wanted = {"one source a line": files.source} | ({"one prefix a line": files.prefix} if files.prefix else {})
     chunk_lines = _chunk_lines(files.source, batch_sentences)
-    if files.prefix is None:
-        return ((chunk, None) for chunk in read_chunks(lines, files.source, chunk_lines))
-    prefix_lines = stack.enter_context(open_sources(files.prefix, "one prefix a line"))
-    pairs = read_aligned_chunks([lines, prefix_lines], [files.source, files.prefix], chunk_lines)
-    return ((sources, prefixes) for sources, prefixes in pairs)
+    for columns, tags, done in _read_columns(stack, wanted, files.tags, chunk_lines):
+        yield _Chunk(columns[0], columns[1] if files.prefix else None, tags, done)
 
 
 def _read_pairs(
-    stack: ExitStack, source: Path | None, target: Path | None, batch_sentences: int
-) -> Iterator[tuple[list[str], list[str]]]:
+    stack: ExitStack, source: Path | None, target: Path | None, tags: TagFiles, batch_sentences: int
+) -> Iterator[_Chunk]:
     """Chunks of sources and their targets."""
     chunk_lines = _chunk_lines(source, batch_sentences)
-    if target is None:
-        lines = stack.enter_context(open_sources(source, "a source, a TAB and a target a line"))
-        return _split_pairs(read_chunks(lines, source, chunk_lines), source)
-    both = [stack.enter_context(open_sources(source)), stack.enter_context(open_sources(target, "one target a line"))]
-    return ((sources, targets) for sources, targets in read_aligned_chunks(both, [source, target], chunk_lines))
+    if target is not None:
+        wanted: dict[str, Path | None] = {"one source a line": source, "one target a line": target}
+        for columns, own, done in _read_columns(stack, wanted, tags, chunk_lines):
+            yield _Chunk(columns[0], columns[1], own, done)
+        return
+    for columns, own, done in _read_columns(stack, {"a source, a TAB and a target a line": source}, tags, chunk_lines):
+        pairs = [split_pair(line, source, done + place) for place, line in enumerate(columns[0], start=1)]
+        yield _Chunk([pair[0] for pair in pairs], [pair[1] for pair in pairs], own, done)
 
 
-def _split_pairs(chunks: Iterator[list[str]], path: Path | None) -> Iterator[tuple[list[str], list[str]]]:
-    number = 0
-    for chunk in chunks:
-        pairs = [split_pair(line, path, number + place) for place, line in enumerate(chunk, start=1)]
-        number += len(chunk)
-        yield [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+def _read_columns(
+    stack: ExitStack, wanted: Mapping[str, Path | None], tags: TagFiles, chunk_lines: int
+) -> Iterator[tuple[Sequence[list[str]], list[dict[str, str]], int]]:
+    """For some lines of files that belong together: the lines of each file, the tags, and how many lines came before.
+
+    Args:
+        stack: closes the files.
+        wanted: the files, by what they should hold; None for standard input.
+        tags: of each line.
+        chunk_lines: most lines at once.
+    """
+    paths = [*wanted.values(), *([tags.lines] if tags.lines else [])]
+    names = [*wanted, *(["a JSON object a line"] if tags.lines else [])]
+    streams = [stack.enter_context(open_sources(path, name)) for path, name in zip(paths, names, strict=True)]
+    done = 0
+    for columns in read_aligned_chunks(streams, paths, chunk_lines):
+        own = columns[-1] if tags.lines else None
+        yield columns[: len(wanted)], merge_tags(tags.common, own, tags.lines, done, len(columns[0])), done
+        done += len(columns[0])
 
 
 def _chunk_lines(source: Path | None, batch_sentences: int) -> int:

@@ -45,6 +45,31 @@ def constants_of(entry: FileEntry) -> dict[str, str]:
 CorpusFormat = Literal["auto", "tsv", "csv", "jsonl", "parquet", "text"]
 
 
+class Conversations(Section):
+    """Files whose rows are the turns of conversations; each turn but the first becomes the target of the turns before it."""
+
+    id_column: str = Field(default="conversation", min_length=1)
+    """Column that names the conversation of a turn; the rows of one stand together in a file."""
+    order_column: str = "turn"
+    """Column with a number by which the turns of a conversation are ordered; empty: they are in order."""
+    text_column: str = Field(default="text", min_length=1)
+    """Column with what is said; ``corpus.source_column`` and ``corpus.target_column`` are not used."""
+    context_turns: int = Field(default=3, ge=1)
+    """How many of the last turns make a source; fewer at the beginning of a conversation."""
+    separator: str = Field(default=" ⏎ ", min_length=1, pattern=r"^[^\n\r]*$")
+    """What stands between the turns of a source, on one line."""
+    speaker_column: str = ""
+    """Column that names who speaks; read only with ``replies_by``."""
+    replies_by: list[str] = []
+    """Whose turns are targets; empty: everyone's."""
+
+    @model_validator(mode="after")
+    def _speakers_have_a_column(self) -> Self:
+        if self.replies_by and not self.speaker_column:
+            raise ValueError(f"speaker_column must be given with replies_by {self.replies_by}, got nothing")
+        return self
+
+
 class CorpusFiles(Section):
     """The files of each split. An empty ``dev`` or ``test`` is carved out of ``train`` by a hash of the source."""
 
@@ -80,6 +105,12 @@ class CorpusSection(Section):
     16-bit PCM."""
     sample_rate: int = Field(default=16_000, ge=1000, le=384_000)
     """Samples a second that every recording must have; ``audio`` only."""
+    input_columns: list[str] = []
+    """Columns that belong to what the model is asked, such as those of ``tokenize.source_tags``: pairs of the same source that
+    differ there are different, to the contracts about repetitions and leakage and to ``prepare.deduplicate`` and
+    ``prepare.leakage``. Splits that are carved out go by the source alone."""
+    conversations: Conversations | None = None
+    """For files whose rows are turns of conversations instead of pairs."""
 
     @field_validator("files")
     @classmethod
@@ -92,7 +123,7 @@ class CorpusSection(Section):
 
     @model_validator(mode="after")
     def _constants_are_other_columns(self) -> Self:
-        own = {"source", "target", self.source_column, self.target_column, *self.columns}
+        own = {"source", "target", *self.pair_columns, *self.columns}
         for entry in (*self.files.train, *self.files.dev, *self.files.test):
             if taken := own.intersection(constants_of(entry)):
                 raise ValueError(
@@ -102,11 +133,32 @@ class CorpusSection(Section):
         return self
 
     @model_validator(mode="after")
+    def _turns_have_one_text(self) -> Self:
+        if self.conversations is None:
+            return self
+        if self.source_kind == "audio":
+            raise ValueError("source_kind must be 'text' with conversations, whose sources are made of turns; got 'audio'")
+        for entry in (*self.files.train, *self.files.dev, *self.files.test):
+            if len(names_of(entry)) == 2:
+                raise ValueError(f"files: must be single files with conversations, got {list(names_of(entry))}")
+        wanted = (self.conversations.id_column, self.conversations.text_column)
+        if not self.header and (missing := [name for name in wanted if name not in self.columns]):
+            raise ValueError(f"columns must contain {missing[0]!r} (corpus.conversations), got {self.columns}")
+        return self
+
+    @property
+    def pair_columns(self) -> tuple[str, str]:
+        """The columns of a file that hold the source and the target; with conversations, the text's twice."""
+        if self.conversations is not None:
+            return self.conversations.text_column, self.conversations.text_column
+        return self.source_column, self.target_column
+
+    @model_validator(mode="after")
     def _columns_match_header(self) -> Self:
         if self.header and self.columns:
             raise ValueError("columns must be empty when header is true")
         if not self.header and self.format in ("tsv", "csv", "auto") and self.columns:
-            for name in (self.source_column, self.target_column):
+            for name in self.pair_columns:
                 if name not in self.columns:
                     raise ValueError(f"columns must contain {name!r}, got {self.columns}")
         if len(set(self.columns)) != len(self.columns):

@@ -8,7 +8,10 @@ from pydantic import Field, model_validator
 
 from seq2seq_core.config.section import Section
 
-Metric = Literal["exact_match", "bleu", "chrf", "ter", "cer", "wer"]
+Metric = Literal["exact_match", "bleu", "chrf", "ter", "cer", "wer", "rouge1", "rouge2", "rougeL"]
+
+BleuTokenizer = Literal["none", "13a", "char", "intl", "zh"]
+"""A tokeniser of sacreBLEU (``ja-mecab`` and others need extra packages)."""
 
 
 class EvaluateSection(Section):
@@ -28,11 +31,14 @@ class EvaluateSection(Section):
     """No run of this many target tokens comes twice in a hypothesis (Paulus 2018, section 2.5); 0: any may."""
     batch_sentences: int = Field(default=64, ge=1)
     """Sentences decoded together."""
-    bleu_tokenizer: Literal["none", "13a", "char", "intl", "zh"] = "13a"
-    """sacreBLEU's tokeniser for BLEU (``ja-mecab`` and others need extra packages)."""
+    bleu_tokenizer: BleuTokenizer = "13a"
+    """sacreBLEU's tokeniser for BLEU."""
+    bleu_tokenizers: dict[str, dict[str, BleuTokenizer]] = {}
+    """Other tokenisers for single values of columns in ``slice_columns``, such as ``{target_language: {zh: zh, ja: char}}``: for
+    BLEU of that slice."""
     metrics: list[Metric] = Field(default=["exact_match", "bleu", "chrf", "ter", "cer", "wer"], min_length=1)
     """Scores of the test set, in this order; ``register.metric`` must be one of them. TER takes long where segments are long, and
-    is left out of slices and baselines."""
+    is left out of slices and baselines. ROUGE (Lin 2004) needs the package rouge-score."""
     slice_columns: list[str] = []
     """Columns of the corpus by whose values scores are broken down (the 50 commonest values each, the rest together)."""
     worst_examples: int = Field(default=50, ge=0, le=10_000)
@@ -45,4 +51,6 @@ class EvaluateSection(Section):
         for name, values in (("metrics", self.metrics), ("slice_columns", self.slice_columns)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} must be different from one another, got {list(values)}")
+        if others := [column for column in self.bleu_tokenizers if column not in self.slice_columns]:
+            raise ValueError(f"bleu_tokenizers must be of columns in slice_columns {self.slice_columns}, got {others[0]!r}")
         return self

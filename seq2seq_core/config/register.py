@@ -8,7 +8,7 @@ from pydantic import Field
 
 from seq2seq_core.config.section import Section
 
-RegisterMetric = Literal["exact_match", "bleu", "chrf", "ter", "cer", "wer"]
+RegisterMetric = Literal["exact_match", "bleu", "chrf", "ter", "cer", "wer", "rouge1", "rouge2", "rougeL"]
 
 
 class RegisterSection(Section):

@@ -97,6 +97,11 @@ class Settings(Section):
                 raise ValueError(f"{name}.r_drop_weight: must be 0 unless model.dropout is above 0, got {section.r_drop_weight:g}")
             if section.spec_augment.is_on and self.corpus.source_kind == "text":
                 raise ValueError(f"{name}.spec_augment: must have no masks unless corpus.source_kind is 'audio', got some")
+            if section.sampling_temperature != 1.0 and not self.tokenize.group_columns:
+                raise ValueError(
+                    f"{name}.sampling_temperature: must be 1 unless tokenize.group_columns names a column, "
+                    f"got {section.sampling_temperature:g}"
+                )
             if section.coverage_weight and not self.model.coverage:
                 raise ValueError(
                     f"{name}.coverage_weight: must be 0 unless model.coverage is true, got {section.coverage_weight:g}"

@@ -85,15 +85,24 @@ class TokenizeSection(Section):
     """What stands between the values of a column that holds several, such as the features ``V;PST;3;SG``; each has its symbol."""
     unknown_tags: Literal["error", "ignore"] = "error"
     """What a value that train does not have is, in dev, in test and in what the model is asked later: an error, or no symbol."""
+    group_columns: list[str] = []
+    """Columns whose values together make a group of train, such as a pair of languages; ``train.sampling_temperature`` decides how
+    often the pairs of each are drawn, and dev is put in an order in which they take turns, so that those that training decodes are
+    of every group."""
     max_source_tokens: int = Field(default=512, ge=1)
-    """Train pairs with a longer source (its end mark counts as one; of a recording, its frames) are dropped, and counted; dev and
-    test keep theirs."""
+    """Train pairs with a longer source (its tags and end mark count; of a recording, its frames) are dropped, and counted; dev and
+    test keep theirs. See ``long_source``."""
+    long_source: Literal["drop", "truncate", "truncate_start"] = "drop"
+    """``truncate``: a source with more than ``max_source_tokens`` is cut there instead, in every split and in what the trained
+    model is asked later, as for documents whose beginning says most; ``truncate_start`` keeps the end, as for conversations. A
+    recording is normalised before."""
     max_target_tokens: int = Field(default=512, ge=1)
     """Train pairs with a longer target (its end mark counts as one) are dropped, and counted; dev and test keep theirs."""
 
     @model_validator(mode="after")
-    def _tags_are_named_once(self) -> Self:
-        for name, columns in (("source_tags", self.source_tags), ("target_tags", self.target_tags)):
+    def _columns_are_named_once(self) -> Self:
+        columns_by_name = {"source_tags": self.source_tags, "target_tags": self.target_tags, "group_columns": self.group_columns}
+        for name, columns in columns_by_name.items():
             if len(set(columns)) != len(columns):
                 raise ValueError(f"{name} must be different from one another, got {columns}")
             for column in columns:

@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from seq2seq_core.config.section import Section
 
-DevMetric = Literal["loss", "exact_match", "bleu", "chrf", "cer", "wer"]
-"""What a checkpoint is chosen by: dev loss, or a score of greedily decoded dev sources."""
+DevMetric = Literal["loss", "exact_match", "bleu", "chrf", "cer", "wer", "rouge1", "rouge2", "rougeL"]
+"""What a checkpoint is chosen by: dev loss, or a score of greedily decoded dev sources (ROUGE needs the package rouge-score)."""
 
 Objective = Literal["likelihood", "minimum_risk", "self_critical"]
 """What a phase makes larger: the probability of the references, or the reward of what the model itself says."""
@@ -107,6 +107,10 @@ class PhaseSettings(Section):
     """Most tokens of a batch, padding included: rows times the longest source plus longest target."""
     accumulation: int = Field(default=1, ge=1)
     """Batches whose gradients are added up for one update."""
+    sampling_temperature: float = Field(default=1.0, ge=1.0)
+    """T of sampling by groups of ``tokenize.group_columns``: a group of n pairs is drawn in proportion to n ** (1 / T) (Arivazhagan
+    2019, section 4.2). 1: all pairs equally often; 5: small languages far more often than large ones. An epoch has as many draws
+    as train has pairs."""
     learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0)
     """Highest learning rate of the schedule."""
     schedule: Literal["constant", "inverse_sqrt", "linear", "cosine"] = "inverse_sqrt"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from seq2seq_core.audio.wav import RecordingError
@@ -129,6 +129,7 @@ class RowInspector:
         section: bounds and severities.
         split: the split whose rows are inspected.
         train_sources: where each source of train stands; leakage is looked for only with it.
+        input_columns: columns that belong to what the model is asked, besides the source.
         recordings: what the sources name; None where they are texts. Recordings are the same where their samples are.
 
     Attributes:
@@ -142,9 +143,10 @@ class RowInspector:
         section: ValidateSection,
         split: str,
         train_sources: SeenLines | None = None,
+        input_columns: Sequence[str] = (),
         recordings: Recordings | None = None,
     ) -> None:
-        self.section, self.split, self.recordings = section, split, recordings
+        self.section, self.split, self.input_columns, self.recordings = section, split, tuple(input_columns), recordings
         contracts = contracts_of(section, split, has_recordings=recordings is not None)
         self.contracts = [contract.name for contract in contracts if not contract.bounds_row_count]
         self.train_sources = train_sources
@@ -176,7 +178,10 @@ class RowInspector:
                 self.recordings_hash.update(self._identity.encode())
             except RecordingError as error:
                 self._recording_fault = str(error)
-        self._source_key = digest(normalize_exactly(self._identity))
+        self._source_key = digest(normalize_exactly(self._identity), *self._inputs(row))
+
+    def _inputs(self, row: Row) -> tuple[str, ...]:
+        return tuple(row.columns.get(name, "") for name in self.input_columns)
 
     def _note(self, name: str, row: Row, what: str) -> None:
         breaches = self.found.breaches[name]
@@ -205,7 +210,7 @@ class RowInspector:
         return f"ratio {longer / shorter:.1f} ({len(row.source)} : {len(row.target)} characters): {_quote_pair(row)}"
 
     def _check_duplicate_pairs(self, row: Row) -> str | None:
-        key = digest(self._identity, row.target)
+        key = digest(self._identity, row.target, *self._inputs(row))
         earlier = self._pairs.find(key)
         if earlier is None:
             self._pairs.add(key, row)

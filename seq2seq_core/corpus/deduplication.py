@@ -5,6 +5,7 @@ Each remembers 64-bit digests only, about seventy bytes a text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from seq2seq_core.corpus.normalization import digest, normalize_exactly, normalize_nearly
@@ -21,11 +22,17 @@ class Deduplicator:
         self.policy = policy
         self._seen: set[int] = set()
 
-    def is_repeated(self, source: str, target: str) -> bool:
-        """Whether an equal pair was asked about before; asking counts as seeing."""
+    def is_repeated(self, source: str, target: str, inputs: Sequence[str] = ()) -> bool:
+        """Whether an equal pair was asked about before; asking counts as seeing.
+
+        Args:
+            source: the source.
+            target: the target.
+            inputs: the columns that belong to what the model is asked, besides the source.
+        """
         if self.policy == "none":
             return False
-        key = digest(source, target) if self.policy == "pair" else digest(source)
+        key = digest(source, target, *inputs) if self.policy == "pair" else digest(source, *inputs)
         if key in self._seen:
             return True
         self._seen.add(key)
@@ -43,14 +50,14 @@ class LeakageFilter:
         self.policy = policy
         self._protected: set[int] = set()
 
-    def protect(self, source: str) -> None:
-        """Notes a source of dev or test."""
+    def protect(self, source: str, inputs: Sequence[str] = ()) -> None:
+        """Notes a source of dev or test, with the columns that belong to what the model is asked."""
         if self.policy != "keep":
-            self._protected.add(self._key(source))
+            self._protected.add(self._key(source, inputs))
 
-    def leaks(self, source: str) -> bool:
-        """Whether a source of train is one of those noted."""
-        return bool(self._protected) and self._key(source) in self._protected
+    def leaks(self, source: str, inputs: Sequence[str] = ()) -> bool:
+        """Whether a source of train, with those columns, is one of those noted."""
+        return bool(self._protected) and self._key(source, inputs) in self._protected
 
-    def _key(self, source: str) -> int:
-        return digest(normalize_exactly(source) if self.policy == "exact" else normalize_nearly(source))
+    def _key(self, source: str, inputs: Sequence[str]) -> int:
+        return digest(normalize_exactly(source) if self.policy == "exact" else normalize_nearly(source), *inputs)

@@ -110,7 +110,8 @@ def _find_columns(
 ) -> Table:
     """Where source and target are among the columns."""
     shown = ", ".join(repr(_shorten(name)) for name in names)
-    for setting, wanted in (("source_column", corpus.source_column), ("target_column", corpus.target_column)):
+    settings = ("source_column", "target_column") if corpus.conversations is None else ("conversations.text_column",) * 2
+    for setting, wanted in zip(settings, (corpus.source_column, corpus.target_column), strict=True):
         if wanted not in names:
             hint = " (or corpus.header: false if this line is already a pair)" if is_header else ""
             raise file.fault(

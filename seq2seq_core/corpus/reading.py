@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seq2seq_core.config.corpus import CorpusSection, FileEntry, constants_of, names_of
+from seq2seq_core.corpus.conversations import pair_turns
 from seq2seq_core.corpus.formats import Row, read_aligned, read_csv, read_jsonl, read_parquet, read_tsv
 from seq2seq_core.corpus.lines import HEAD_BYTES, CorpusFile, head_faults, unpack
 from seq2seq_core.errors import CorpusError
@@ -60,7 +61,9 @@ class SplitReader:
     """
 
     def __init__(self, corpus: CorpusSection, root: Path, split: str) -> None:
-        self.corpus, self.split = corpus, split
+        self.conversations, self.split = corpus.conversations, split
+        source_column, target_column = corpus.pair_columns
+        self.corpus = corpus.model_copy(update={"source_column": source_column, "target_column": target_column})
         names: list[FileEntry] = getattr(corpus.files, split)
         folder = find_folder(corpus, root)
         self.entries = [_find_entry(corpus, folder, split, name) for name in names]
@@ -80,7 +83,10 @@ class SplitReader:
             CorpusError: the file cannot be read as what it should be, or has a column that the settings give a constant value;
                 names file and line.
         """
-        for row in self._file_rows(entry):
+        rows = self._file_rows(entry)
+        if self.conversations is not None:
+            rows = pair_turns(rows, self.conversations, entry.files[0])
+        for row in rows:
             if clash := entry.constants.keys() & row.columns.keys():
                 raise entry.files[0].fault(
                     f"the file has a column {min(clash)!r} of its own; expected another name in the columns that "

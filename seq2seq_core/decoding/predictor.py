@@ -16,8 +16,9 @@ from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.decoding.scoring import TargetScore, score_targets
 from seq2seq_core.decoding.search import decode
-from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem, SourceRow, is_empty
+from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem, is_empty
 from seq2seq_core.errors import TagError
+from seq2seq_core.tokenization.encode import SourceRow
 from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
 from seq2seq_core.tokenization.tags import Tags
 
@@ -67,9 +68,9 @@ class Predictor:
         """The prediction of each source, in order.
 
         A source without any text (nothing, or white space) becomes its prefix or else an empty text, with score 0. One of more than
-        ``options.max_source_tokens`` tokens, tags included (or ``max_source_frames`` frames), is cut there, with a warning. A
-        hypothesis begins with its target's tags, which count in its probability and length and are no part of its text or
-        alignment.
+        ``options.max_source_tokens`` tokens, tags included (or ``max_source_frames`` frames), is cut there, with a warning; by the
+        bundle's own limit where that is lower. A hypothesis begins with its target's tags, which count in its probability and
+        length and are no part of its text or alignment.
 
         Args:
             sources: texts; for a model of frames names of WAV files, samples of recordings, or frames.
@@ -174,6 +175,7 @@ class Predictor:
                 found.append(side.ids(values))
             except TagError as error:
                 raise TagError(error.reason, place) from None
+        side.warn_of_ignored(f"{num_sources} sources")
         return found
 
     def _to_text(

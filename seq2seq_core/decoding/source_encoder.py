@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +12,13 @@ from numpy.typing import NDArray
 from seq2seq_core.audio.recording_reader import RecordingReader
 from seq2seq_core.bundle.bundle import Bundle
 from seq2seq_core.errors import UserError
+from seq2seq_core.tokenization.encode import SourceRow, cut_row
 from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
 
 logger = logging.getLogger(__name__)
 
 SourceItem = str | Path | NDArray[np.float32]
 """A text; for a model of frames the name of a WAV file, the samples_N of a recording, or frames_SF."""
-SourceRow = Sequence[int] | NDArray[Any]
-"""Ids between tags and eos, or frames_SF; empty for a source without any text (or name)."""
 
 
 class SourceEncoder:
@@ -43,7 +41,7 @@ class SourceEncoder:
     def encode(
         self, sources: Sequence[SourceItem], tags: Sequence[Sequence[int]], max_tokens: int, max_frames: int
     ) -> list[SourceRow]:
-        """A row for each source, cut where it is too long, with a warning.
+        """A row for each source, cut where it is too long by the given limit or by the bundle's, with a warning.
 
         Args:
             sources: see :data:`SourceItem`.
@@ -54,13 +52,12 @@ class SourceEncoder:
         Raises:
             UserError: a recording cannot be used, or the model reads something else.
         """
-        if self.has_frames:
-            rows: list[SourceRow] = [self._frames(source) for source in sources]
-            _warn_of_cut(rows, max_frames, "frames")
-            return [row[:max_frames] for row in rows]
-        rows = list(self._ids(sources, tags))
-        _warn_of_cut(rows, max_tokens, "tokens")
-        return [[*row[: max_tokens - 1], EOS_ID] if len(row) > max_tokens else row for row in rows]
+        rows = [self._frames(source) for source in sources] if self.has_frames else self._ids(sources, tags)
+        limit, unit = (max_frames, "frames") if self.has_frames else (max_tokens, "tokens")
+        limit = min(limit, self.bundle.config.max_source_tokens or limit)
+        _warn_of_cut(rows, limit, unit)
+        keeps_end = self.bundle.config.keeps_source_end
+        return [cut_row(row, limit, len(own), keeps_end) for row, own in zip(rows, tags, strict=True)]
 
     def names(self, row: SourceRow) -> list[str]:
         """What stands at each step of the encoded source, for people: pieces, or the second (else the frame) that it begins at.
@@ -75,7 +72,7 @@ class SourceEncoder:
             return ["".join(pieces[start : start + size]) for start in starts]
         return [f"{start * config.audio.frame_seconds:.2f}" if config.audio else str(start) for start in starts]
 
-    def _ids(self, sources: Sequence[SourceItem], tags: Sequence[Sequence[int]]) -> list[list[int]]:
+    def _ids(self, sources: Sequence[SourceItem], tags: Sequence[Sequence[int]]) -> list[SourceRow]:
         """The ids of each source with its tags and eos; none for one without any text."""
         tokenizer = self.bundle.source_tokenizer
         assert tokenizer is not None, "a model of ids has one"

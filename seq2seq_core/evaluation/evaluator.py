@@ -20,6 +20,7 @@ from seq2seq_core.evaluation.baselines import (
     memorise_else_copy,
 )
 from seq2seq_core.evaluation.metrics import edit_distance, score
+from seq2seq_core.evaluation.rouge import check_rouge
 from seq2seq_core.evaluation.slices import SOURCE_LENGTH, TARGET_LENGTH, Slice, group_rare, length_buckets, score_slices
 
 SOURCE, TARGET = "source", "target"
@@ -130,9 +131,11 @@ def evaluate(
         has_recordings: whether the sources name recordings: they are then copied by no baseline, and their names are not measured.
 
     Raises:
-        UserError: a column to slice by is not there, or a tag of the model is missing or unknown.
+        UserError: a column to slice by is not there, a tag of the model is missing or unknown, or the package of a metric is not
+            installed.
     """
     check_columns(pairs, settings.slice_columns)
+    check_rouge(settings.metrics)
     sources, references = [pair[SOURCE] for pair in pairs], [pair[TARGET] for pair in pairs]
     beam = decode_texts(predictor, pairs, make_options(settings), settings.batch_sentences, lambda done: on_progress(done, "beam"))
     greedy = beam
@@ -228,7 +231,15 @@ def _score_all_slices(
     return [
         part
         for column, values in parts.items()
-        for part in score_slices(column, values, hypotheses, references, metrics, settings.bleu_tokenizer)
+        for part in score_slices(
+            column,
+            values,
+            hypotheses,
+            references,
+            metrics,
+            settings.bleu_tokenizer,
+            settings.bleu_tokenizers.get(column),
+        )
     ]
 
 

@@ -1,6 +1,7 @@
 """Scores of hypotheses against references.
 
-``exact_match``, ``cer`` and ``wer`` are fractions; ``bleu``, ``chrf`` and ``ter`` are sacreBLEU's, on its scale of 0 to 100. For
+``exact_match``, ``cer`` and ``wer`` are fractions; ``bleu``, ``chrf`` and ``ter`` are sacreBLEU's, on its scale of 0 to 100; ROUGE
+(``rouge1``, ``rouge2``, ``rougeL``), on the same scale, needs the package rouge-score. For
 transliteration and grapheme-to-phoneme conversion the literature's "word error rate" is the share of words with any fault, which is
 1 - ``exact_match`` here; ``wer`` is over the white-space-separated symbols of a target (words, phones). TER tries shifts of phrases
 and takes seconds for a few long segments: ask for it where it is wanted.
@@ -17,12 +18,19 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
+from seq2seq_core.evaluation.rouge import ROUGE, rouge_score, rouge_signature
+
 METRICS = ("exact_match", "bleu", "chrf", "ter", "cer", "wer")
+"""What every installation can compute."""
+ALL_METRICS = (*METRICS, *ROUGE)
 
 HIGHER_IS_BETTER: dict[str, bool] = {
     "exact_match": True,
     "bleu": True,
     "chrf": True,
+    "rouge1": True,
+    "rouge2": True,
+    "rougeL": True,
     "ter": False,
     "cer": False,
     "wer": False,
@@ -41,25 +49,26 @@ def score(
     Args:
         hypotheses: decoded texts; at least one.
         references: one for each hypothesis, in the same order.
-        metrics: names from ``METRICS``.
+        metrics: names from ``ALL_METRICS``.
         bleu_tokenizer: sacreBLEU's ``--tokenize``; only BLEU uses it.
 
     Raises:
         ValueError: no hypothesis, not as many references, or an unknown metric.
+        UserError: ROUGE is wanted and its package is not installed.
     """
     if len(hypotheses) != len(references) or not hypotheses:
         raise ValueError(f"expected at least one hypothesis and as many references, got {len(hypotheses)} and {len(references)}")
     scorers = _scorers(bleu_tokenizer)
     if unknown := [metric for metric in metrics if metric not in scorers]:
-        raise ValueError(f"unknown metric {unknown[0]!r}, expected one of {', '.join(METRICS)}")
+        raise ValueError(f"unknown metric {unknown[0]!r}, expected one of {', '.join(ALL_METRICS)}")
     return {metric: scorers[metric](hypotheses, references) for metric in metrics}
 
 
 def signatures(metrics: Sequence[str] = METRICS, bleu_tokenizer: str = "13a") -> dict[str, str]:
-    """What must be stated with each of sacreBLEU's scores (Post 2018), by metric; the other metrics have none.
+    """What must be stated with each of sacreBLEU's scores (Post 2018) and with ROUGE, by metric; the other metrics have none.
 
     Args:
-        metrics: names from ``METRICS``.
+        metrics: names from ``ALL_METRICS``.
         bleu_tokenizer: sacreBLEU's ``--tokenize``.
     """
     found = {}
@@ -67,7 +76,7 @@ def signatures(metrics: Sequence[str] = METRICS, bleu_tokenizer: str = "13a") ->
         if name in metrics:
             metric.corpus_score(["a"], [["a"]])  # a signature names the number of references, known after scoring
             found[name] = str(metric.get_signature())
-    return found
+    return found | {name: rouge_signature() for name in ROUGE if name in metrics}
 
 
 def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> float:
@@ -126,8 +135,9 @@ def _sacrebleu_metrics(bleu_tokenizer: str) -> dict[str, Metric]:
 
 
 def _scorers(bleu_tokenizer: str) -> dict[str, Callable[[Sequence[str], Sequence[str]], float]]:
+    rouge = {name: partial(rouge_score, name) for name in ROUGE}
     library = {name: partial(_library_score, metric) for name, metric in _sacrebleu_metrics(bleu_tokenizer).items()}
-    return {"exact_match": exact_match, "cer": character_error_rate, "wer": word_error_rate, **library}
+    return {"exact_match": exact_match, "cer": character_error_rate, "wer": word_error_rate, **library, **rouge}
 
 
 def _library_score(metric: Metric, hypotheses: Sequence[str], references: Sequence[str]) -> float:

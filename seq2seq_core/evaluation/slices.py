@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seq2seq_core.evaluation.metrics import score
@@ -38,6 +38,7 @@ def score_slices(
     references: Sequence[str],
     metrics: Sequence[str],
     bleu_tokenizer: str = "13a",
+    bleu_tokenizers: Mapping[str, str] | None = None,
 ) -> list[Slice]:
     """The scores of each part: ranges of lengths by their start, others by name, ``(other)`` last.
 
@@ -48,16 +49,23 @@ def score_slices(
         references: one for each pair.
         metrics: see :func:`~seq2seq_core.evaluation.metrics.score`.
         bleu_tokenizer: see :func:`~seq2seq_core.evaluation.metrics.score`.
+        bleu_tokenizers: others, by value.
     """
     places: dict[str, list[int]] = {value: [] for value in dict.fromkeys(values)}
     for place, value in enumerate(values):
         places[value].append(place)
+    others = bleu_tokenizers or {}
     return [
         Slice(
             column=column,
             value=value,
             count=len(part),
-            scores=score([hypotheses[place] for place in part], [references[place] for place in part], metrics, bleu_tokenizer),
+            scores=score(
+                [hypotheses[place] for place in part],
+                [references[place] for place in part],
+                metrics,
+                others.get(value, bleu_tokenizer),
+            ),
         )
         for value, part in sorted(places.items(), key=lambda item: _sort_key(item[0]))
     ]

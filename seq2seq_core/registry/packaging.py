@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import seq2seq_core
+from seq2seq_core.bundle.bundle import read_config
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.tracking.store import quiet_imports
@@ -32,14 +34,14 @@ SAMPLING_PARAMETERS = {
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "sentencepiece", "torch")
 
 
-def log_bundle(bundle: Path, model: LoggedModel, evaluate: EvaluateSection, example: str) -> ModelInfo:
+def log_bundle(bundle: Path, model: LoggedModel, evaluate: EvaluateSection, example: Mapping[str, str]) -> ModelInfo:
     """Fills a logged model with a bundle and all that is needed to serve it.
 
     Args:
         bundle: the bundle's folder.
         model: still empty; names the run and the experiment that it belongs to.
         evaluate: the decoding options that the bundle was evaluated with become its defaults.
-        example: a source, for the input example.
+        example: ``source`` and the tags of a pair, for the input example.
     """
     with quiet_imports():
         import mlflow.pyfunc
@@ -47,7 +49,9 @@ def log_bundle(bundle: Path, model: LoggedModel, evaluate: EvaluateSection, exam
         from mlflow.models import Model
 
     # Labels of the general type: MLflow compares pandas's own text labels with numbers, which pandas deprecates.
-    frame = pd.DataFrame([[example]], columns=pd.Index(["source"], dtype=object))
+    tags = read_config(bundle).config.tags.all
+    names = [name for name in ("source", *tags) if name in example]
+    frame = pd.DataFrame([[example[name] for name in names]], columns=pd.Index(names, dtype=object))
     info: ModelInfo = Model.log(
         artifact_path=None,
         flavor=mlflow.pyfunc,
@@ -58,7 +62,7 @@ def log_bundle(bundle: Path, model: LoggedModel, evaluate: EvaluateSection, exam
         artifacts={"bundle": str(bundle)},
         code_paths=[str(PACKAGE)],
         model_config=decoding_defaults(evaluate),
-        signature=served_signature(evaluate),
+        signature=served_signature(evaluate, tags),
         input_example=(frame, {"beam_size": evaluate.beam_size}),
         pip_requirements=pinned_requirements(),
     )
@@ -75,18 +79,20 @@ def decoding_defaults(evaluate: EvaluateSection) -> dict[str, Any]:
     return {name: getattr(evaluate, name) for name in names}
 
 
-def served_signature(evaluate: EvaluateSection) -> ModelSignature:
+def served_signature(evaluate: EvaluateSection, tags: Sequence[str] = ()) -> ModelSignature:
     """What a request and its answer look like.
 
     Args:
         evaluate: the parameters' defaults.
+        tags: columns that are tags. To MLflow they are optional, so that a request without one gets our refusal, which lists the
+            known values.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
     options = DecodingOptions()
     return ModelSignature(
-        inputs=Schema([ColSpec("string", "source")]),
+        inputs=Schema([ColSpec("string", "source"), *(ColSpec("string", name, required=False) for name in tags)]),
         outputs=Schema([ColSpec("string", "prediction"), ColSpec("double", "score")]),
         params=ParamSchema(
             [

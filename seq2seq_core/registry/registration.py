@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -87,17 +88,18 @@ def register_bundle(settings: Settings, paths: Paths) -> Registration:
     return Registration(receipt, scores, is_new)
 
 
-def _make_example(paths: Paths) -> str:
-    """The first source of the test set as a request holds it: the text, or the recording in base64."""
-    pair = next(iterate_pairs(paths.prepared_split("test")), None)
-    if pair is None:
-        return ""
+def _make_example(paths: Paths) -> dict[str, str]:
+    """The first pair of the test set as a request holds it: a recording stands in base64."""
+    pair = next(iterate_pairs(paths.prepared_split("test")), {SOURCE: ""})
     if RECORDING_DIGEST not in pair:
-        return pair[SOURCE]
-    return base64.b64encode((paths.prepared_audio / pair[SOURCE]).read_bytes()).decode("ascii")
+        return pair
+    recording = (paths.prepared_audio / pair[SOURCE]).read_bytes()
+    return pair | {SOURCE: base64.b64encode(recording).decode("ascii")}
 
 
-def _create_version(client: MlflowClient, settings: Settings, paths: Paths, digest: str, example: str) -> ModelVersion:
+def _create_version(
+    client: MlflowClient, settings: Settings, paths: Paths, digest: str, example: Mapping[str, str]
+) -> ModelVersion:
     """A new version that holds the bundle; it carries the digest from its first moment on, so that a kill costs nothing."""
     name, run_id = settings.register_.model_name, active_run_id()
     experiment = experiment_id(client, paths, settings)

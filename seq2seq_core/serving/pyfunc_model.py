@@ -1,7 +1,7 @@
 """The served model, as MLflow's models-from-code wants it: this file itself is stored with the model and run when it is loaded.
 
-A request has the column ``source``: texts, or for a model of recordings WAV files in base64. The answer has ``prediction`` and
-``score`` for each row, in the order of the rows.
+A request has the column ``source`` (texts, or for a model of recordings WAV files in base64) and those that the model takes as
+tags; the answer has ``prediction`` and ``score`` for each row, in the order of the rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.source_encoder import SourceItem
-from seq2seq_core.errors import UserError
+from seq2seq_core.errors import TagError, UserError
 from seq2seq_core.serving.recordings import read_recordings
 from seq2seq_core.serving.request import (
     MAX_CHARACTERS_VARIABLE,
@@ -28,6 +28,7 @@ from seq2seq_core.serving.request import (
     read_limit,
     read_options,
     read_sources,
+    read_tags,
     refusal,
 )
 
@@ -53,16 +54,19 @@ class ServedModel(PythonModel):
 
         Args:
             context: unused; the bundle is loaded already.
-            model_input: the column ``source``, a text in each row, or a WAV file in base64.
+            model_input: the column ``source`` (a text in each row, or a WAV file in base64) and those that are tags.
             params: decoding options, see the model's params schema.
 
         Raises:
             MlflowException: the request is refused (status 400), or decoding failed (status 500).
         """
         sources = self._read_sources(model_input)
+        tags = read_tags(model_input, self.predictor.bundle.config.tags.all)
         options = read_options(params, self.defaults)
         try:
-            predictions = self.predictor.predict(sources, options)
+            predictions = self.predictor.predict(sources, options, tags=tags)
+        except TagError as error:
+            raise refusal(f"row {error.place}: {error.reason}") from error
         except UserError as error:
             raise refusal(str(error)) from error
         except RuntimeError as error:

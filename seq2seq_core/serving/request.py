@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -91,10 +91,35 @@ def read_sources(frame: pd.DataFrame, max_rows: int, max_characters: int, variab
     return sources
 
 
+def read_tags(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The tags of each row of a request; what a row lacks is left out, for the predictor to say what it may be.
+
+    Args:
+        frame: the request.
+        columns: which of its columns are tags.
+
+    Raises:
+        MlflowException: a tag is no text; names the row (from 0).
+    """
+    rows: list[dict[str, str]] = [{} for _ in range(len(frame))]
+    for name in columns:
+        for row, value in enumerate(frame[name].tolist() if name in frame.columns else ()):
+            if isinstance(value, str):
+                rows[row][name] = value
+            elif not _is_null(value):
+                raise refusal(f"row {row}: {name} must be a text, got {type(value).__name__} {value!r}")
+    return rows
+
+
+def _is_null(value: object) -> bool:
+    """Whether a cell is empty: None, pandas's missing value or not a number."""
+    return value is None or value is pd.NA or value != value
+
+
 def _check_source(source: object, row: int, max_characters: int, variable: str) -> None:
     """Refuses a source that is no text of acceptable length."""
     if not isinstance(source, str):
-        got = "null" if source is None or source is pd.NA or source != source else f"{type(source).__name__} {source!r}"
+        got = "null" if _is_null(source) else f"{type(source).__name__} {source!r}"
         raise refusal(f"row {row}: {SOURCE_COLUMN} must be a text, got {got}")
     if len(source) > max_characters:
         raise refusal(

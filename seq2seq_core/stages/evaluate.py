@@ -78,11 +78,21 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     with progress("evaluate", searches * len(pairs), "sentences", settings.runtime.progress) as shown:
         evaluation = evaluate(pairs, train, predictor, section, shown.update, predictor.sources.has_frames)
     with atomic.new_folder(paths.evaluation) as draft:
-        write_evaluation(draft, evaluation, section.worst_examples, signatures(section.metrics, section.bleu_tokenizer))
+        write_evaluation(draft, evaluation, section.worst_examples, _signatures(section))
     atomic.write_text(paths.metrics, json.dumps(make_metrics(evaluation), ensure_ascii=False, indent=1) + "\n")
     _record(recorder, evaluation, section, paths)
     _record_pictures(recorder, evaluation, predictor, section, paths)
     return EvaluateResult(evaluation.test, evaluation.greedy, evaluation.baselines, len(pairs))
+
+
+def _signatures(section: EvaluateSection) -> dict[str, str]:
+    """What must be stated with the scores, by metric; with BLEU of slices that have a tokeniser of their own too."""
+    found = signatures(section.metrics, section.bleu_tokenizer)
+    if "bleu" in section.metrics:
+        for column, tokenizers in section.bleu_tokenizers.items():
+            for value, tokenizer in tokenizers.items():
+                found[f"bleu of {column} {value}"] = signatures(["bleu"], tokenizer)["bleu"]
+    return found
 
 
 def _read_test(paths: Paths, limit: int) -> list[dict[str, str]]:
@@ -111,10 +121,13 @@ def _record(recorder: Recorder, evaluation: Evaluation, section: EvaluateSection
             **{f"{name}_sentences_per_second": value for name, value in evaluation.sentences_per_second.items()},
         }
     )
-    first = _headline_metric(section)
-    if first:
-        names = {_METRIC_NAME.sub("_", f"slice_{first}/{part.column}/{part.value}"): part for part in evaluation.slices}
-        recorder.log_metrics({name: part.scores[first] for name, part in names.items()})
+    recorder.log_metrics(
+        {
+            _METRIC_NAME.sub("_", f"slice_{name}/{part.column}/{part.value}"): value
+            for part in evaluation.slices
+            for name, value in part.scores.items()
+        }
+    )
     recorder.log_text(scores_as_markdown(evaluation), "evaluation/scores.md")
     recorder.log_text(slices_as_markdown(evaluation), "evaluation/slices.md")
     recorder.log_text(worst_as_markdown(evaluation, section.worst_examples), "evaluation/worst.md")

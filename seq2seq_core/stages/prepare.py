@@ -13,7 +13,6 @@ from typing import IO
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import AUDIO_FOLDER, SPLITS, Paths
 from seq2seq_core.audio.wav import RecordingError
-from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.corpus.cleaning import cleaning_rules, normalize_text
@@ -69,7 +68,7 @@ class _Preparation:
     """One execution of the stage.
 
     Args:
-        section: the settings.
+        settings: the sections ``corpus`` and ``prepare``.
         readers: the corpus's splits.
         recordings: what the sources name; None where they are texts.
         folder: where ``{split}.jsonl`` and ``audio`` are written.
@@ -77,21 +76,17 @@ class _Preparation:
     """
 
     def __init__(
-        self,
-        section: PrepareSection,
-        readers: dict[str, SplitReader],
-        recordings: Recordings | None,
-        folder: Path,
-        bar: Progress,
+        self, settings: Settings, readers: dict[str, SplitReader], recordings: Recordings | None, folder: Path, bar: Progress
     ) -> None:
-        self.section, self.readers, self.recordings, self.folder, self.bar = section, readers, recordings, folder, bar
-        self.rules = cleaning_rules(section)
-        self.leakage = LeakageFilter(section.leakage)
+        self.section, self.corpus = settings.prepare, settings.corpus
+        self.readers, self.recordings, self.folder, self.bar = readers, recordings, folder, bar
+        self.rules = cleaning_rules(self.section)
+        self.leakage = LeakageFilter(self.section.leakage)
         self.funnels = {split: Funnel() for split in SPLITS}
         self._bytes_done = 0
         # A split without files is carved out of train; one with files is not, whatever its fraction says.
-        self.dev_fraction = 0.0 if readers["dev"].entries else section.dev_fraction
-        self.test_fraction = 0.0 if readers["test"].entries else section.test_fraction
+        self.dev_fraction = 0.0 if readers["dev"].entries else self.section.dev_fraction
+        self.test_fraction = 0.0 if readers["test"].entries else self.section.test_fraction
 
     def run(self) -> None:
         """Writes all splits. Dev and test come first: train must not hold their sources."""
@@ -117,7 +112,7 @@ class _Preparation:
             if rule is not None:
                 funnel.dropped[rule] += 1
                 continue
-            self.leakage.protect(candidate.identity)
+            self.leakage.protect(candidate.identity, self._inputs(candidate))
             self._write(split, file, candidate)
 
     def _write_train(self, files: dict[str, IO[str]]) -> None:
@@ -127,14 +122,15 @@ class _Preparation:
         funnel.carved = {split: 0 for split in ("dev", "test") if not self.readers[split].entries}
         repeated = Deduplicator(self.section.deduplicate)
         for candidate in self._read("train"):
-            source = candidate.identity
-            rule = self._broken_rule(candidate, repeated) or (LEAKAGE if self.leakage.leaks(source) else None)
+            rule = self._broken_rule(candidate, repeated)
+            if rule is None and self.leakage.leaks(candidate.identity, self._inputs(candidate)):
+                rule = LEAKAGE
             if rule is not None:
                 funnel.dropped[rule] += 1
                 continue
             split = "train"
             if funnel.carved:
-                split = assign_split(source, self.dev_fraction, self.test_fraction, self.section.split_salt)
+                split = assign_split(self._split_key(candidate), self.dev_fraction, self.test_fraction, self.section.split_salt)
             if split != "train":
                 funnel.carved[split] += 1
                 self.funnels[split].rows_in += 1
@@ -162,7 +158,17 @@ class _Preparation:
         for name, drops in self.rules.items():
             if drops(*candidate.texts):
                 return name
-        return DEDUPLICATE if repeated.is_repeated(candidate.identity, candidate.pair[TARGET]) else None
+        target, inputs = candidate.pair[TARGET], self._inputs(candidate)
+        return DEDUPLICATE if repeated.is_repeated(candidate.identity, target, inputs) else None
+
+    def _inputs(self, candidate: _Candidate) -> tuple[str, ...]:
+        """What the model is asked besides the source."""
+        return tuple(candidate.pair.get(name, "") for name in self.corpus.input_columns)
+
+    def _split_key(self, candidate: _Candidate) -> str:
+        """What decides a pair's split: its source, or its conversation, whose turns the sources share."""
+        conversations = self.corpus.conversations
+        return candidate.identity if conversations is None else candidate.pair[conversations.id_column]
 
     def _write(self, split: str, file: IO[str], candidate: _Candidate) -> None:
         pair = candidate.pair
@@ -201,7 +207,7 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
     with atomic.new_folder(paths.prepared) as folder:
         with progress("prepare", total, "MB", settings.runtime.progress) as bar:
             recordings = open_recordings(settings.corpus, paths.root)
-            preparation = _Preparation(settings.prepare, readers, recordings, folder, bar)
+            preparation = _Preparation(settings, readers, recordings, folder, bar)
             preparation.run()
             bar.update(total)
         for split, funnel in preparation.funnels.items():

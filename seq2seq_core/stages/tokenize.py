@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from seq2seq_core.console import ProgressMode, progress
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
 from seq2seq_core.errors import CorpusError, TagError, UserError
 from seq2seq_core.recorder import Recorder
-from seq2seq_core.tokenization.encode import SideCounts, SplitCounts, TextPair, Tokenizers, encode_split
+from seq2seq_core.tokenization.encode import LengthLimits, SideCounts, SplitCounts, TextPair, Tokenizers, encode_split
 from seq2seq_core.tokenization.manifest import Manifest, SourceInfo, SplitInfo, TargetInfo, folder_digests
 from seq2seq_core.tokenization.subword import SubwordModel, train_subword
 from seq2seq_core.tokenization.tags import TagColumns, Tags, collect_tags
@@ -76,9 +76,9 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
         tokenizers.target.save(draft / "target.model")
         counts = {split: _encode(split, tokenizers, tags, section, paths, draft, settings.runtime.progress) for split in SPLITS}
         _check_train(counts["train"], section)
-        _copy_dev_texts(paths, draft)
-        _make_manifest(tokenizers, counts, section.joint, tags, draft).save(draft)
-    report = _make_report(tokenizers, counts)
+        _copy_dev_texts(paths, section.group_columns, draft)
+        _make_manifest(tokenizers, counts, section, tags, draft).save(draft)
+    report = _make_report(tokenizers, counts, is_cut=section.long_source != "drop")
     atomic.write_text(paths.tokenize_report, json.dumps(report, indent=1) + "\n")
     recorder.log_metrics(_flatten(report))
     recorder.log_file(paths.tokenize_report, "reports")
@@ -135,16 +135,40 @@ def _collect_tags(paths: Paths, columns: Sequence[str], separator: str) -> list[
     return collect_tags(iterate_pairs(paths.prepared_split("train")), columns, separator) if columns else []
 
 
-def _read_pairs(path: Path, tokenizers: Tokenizers, tags: TagColumns) -> Iterator[TextPair]:
-    """The pairs of a prepared split, with their tags."""
+def _read_pairs(path: Path, tokenizers: Tokenizers, tags: TagColumns, group_columns: Sequence[str]) -> Iterator[TextPair]:
+    """The pairs of a prepared split, with their tags and groups; in the order of :func:`_number_pairs`."""
     source_model = tokenizers.source if isinstance(tokenizers.source, SubwordModel) else None
     source_tags = Tags(tags.source, source_model, tags.separator, tags.unknown)
     target_tags = Tags(tags.target, tokenizers.target, tags.separator, tags.unknown)
-    for line, pair in enumerate(iterate_pairs(path), start=1):
+    for line, pair in _number_pairs(path, group_columns):
         try:
-            yield TextPair(pair[SOURCE], pair[TARGET], source_tags.ids(pair), target_tags.ids(pair))
+            ids = source_tags.ids(pair), target_tags.ids(pair)
         except TagError as error:
             raise CorpusError(f"{error} (tokenize.source_tags, tokenize.target_tags)", path, line) from None
+        yield TextPair(pair[SOURCE], pair[TARGET], *ids, _group(pair, group_columns, path, line))
+    for side in (source_tags, target_tags):
+        side.warn_of_ignored(path.stem)
+
+
+def _number_pairs(path: Path, group_columns: Sequence[str]) -> Iterable[tuple[int, dict[str, str]]]:
+    """The pairs of a split with their line; of dev, where there are groups, one of each group in turn.
+
+    Training decodes the first sentences of dev: without the turns they would all be of the group that comes first.
+    """
+    pairs = enumerate(iterate_pairs(path), start=1)
+    if not group_columns or path.stem != "dev":
+        return pairs
+    groups: dict[str, list[tuple[int, dict[str, str]]]] = {}
+    for line, pair in pairs:
+        groups.setdefault(_group(pair, group_columns, path, line), []).append((line, pair))
+    return (numbered for turn in zip_longest(*groups.values()) for numbered in turn if numbered is not None)
+
+
+def _group(pair: dict[str, str], group_columns: Sequence[str], path: Path, line: int) -> str:
+    """The name of a pair's group; empty where there are none."""
+    if missing := [column for column in group_columns if column not in pair]:
+        raise CorpusError(f"expected a column {missing[0]!r} (tokenize.group_columns), got {', '.join(pair)}", path, line)
+    return " ".join(pair[column] for column in group_columns)
 
 
 def _encode(
@@ -157,10 +181,10 @@ def _encode(
     mode: ProgressMode,
 ) -> SplitCounts:
     path = paths.prepared_split(split)
-    pairs = _read_pairs(path, tokenizers, tags)
-    max_tokens = (section.max_source_tokens, section.max_target_tokens) if split == "train" else None
+    pairs = _read_pairs(path, tokenizers, tags, section.group_columns if split != "test" else [])
+    has_groups = split == "train" and bool(section.group_columns)
     with progress(f"tokenize {split}", _count_lines(path), "pairs", mode) as shown:
-        counts = encode_split(pairs, tokenizers, draft, split, max_tokens, shown.update)
+        counts = encode_split(pairs, tokenizers, draft, split, _limits(section, split), has_groups, shown.update)
     for name, side in (("source", counts.source), ("target", counts.target)):
         if side.unknown_fraction > UNKNOWN_WARNING_FRACTION:
             logger.warning(
@@ -168,6 +192,17 @@ def _encode(
                 split, 100 * side.unknown_fraction, name, "source" if section.joint else name,
             )  # fmt: skip
     return counts
+
+
+def _limits(section: TokenizeSection, split: str) -> LengthLimits:
+    """Which pairs of a split are dropped for their length, and which sources cut."""
+    is_train, is_cut = split == "train", section.long_source != "drop"
+    return LengthLimits(
+        source=section.max_source_tokens if is_train else None,
+        target=section.max_target_tokens if is_train else None,
+        cut_source=section.max_source_tokens if is_cut else None,
+        keeps_end=section.long_source == "truncate_start",
+    )
 
 
 def _count_lines(path: Path) -> int:
@@ -187,19 +222,24 @@ def _check_train(counts: SplitCounts, section: TokenizeSection) -> None:
     )
 
 
-def _copy_dev_texts(paths: Paths, draft: Path) -> None:
+def _copy_dev_texts(paths: Paths, group_columns: Sequence[str], draft: Path) -> None:
     """Writes ``dev.jsonl``, so that ``train`` can score decoded text without the prepared corpus."""
     with (draft / "dev.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-        for pair in iterate_pairs(paths.prepared_split("dev")):
+        for _, pair in _number_pairs(paths.prepared_split("dev"), group_columns):
             file.write(json.dumps({SOURCE: pair[SOURCE], TARGET: pair[TARGET]}, ensure_ascii=False) + "\n")
 
 
-def _make_manifest(tokenizers: Tokenizers, counts: dict[str, SplitCounts], joint: bool, tags: TagColumns, draft: Path) -> Manifest:
+def _make_manifest(
+    tokenizers: Tokenizers, counts: dict[str, SplitCounts], section: TokenizeSection, tags: TagColumns, draft: Path
+) -> Manifest:
     return Manifest(
         source=_source_info(tokenizers),
         target=TargetInfo(vocabulary_size=tokenizers.target.vocabulary_size),
-        joint=joint,
+        joint=section.joint,
         tags=tags,
+        groups=counts["train"].groups,
+        max_source_tokens=section.max_source_tokens if section.long_source != "drop" else None,
+        keeps_source_end=section.long_source == "truncate_start",
         splits={
             split: SplitInfo(pairs=count.pairs, source_tokens=count.source.tokens, target_tokens=count.target.tokens)
             for split, count in counts.items()
@@ -214,7 +254,7 @@ def _source_info(tokenizers: Tokenizers) -> SourceInfo:
     return SourceInfo(kind="ids", vocabulary_size=tokenizers.source.vocabulary_size)
 
 
-def _make_report(tokenizers: Tokenizers, counts: dict[str, SplitCounts]) -> dict[str, Any]:
+def _make_report(tokenizers: Tokenizers, counts: dict[str, SplitCounts], is_cut: bool) -> dict[str, Any]:
     """The metrics of ``reports/tokenize.json``."""
     source = tokenizers.source
     return {
@@ -224,6 +264,7 @@ def _make_report(tokenizers: Tokenizers, counts: dict[str, SplitCounts]) -> dict
             split: {
                 "pairs": count.pairs,
                 "dropped_too_long": count.dropped_too_long,
+                **({"truncated_sources": count.truncated_sources} if is_cut else {}),
                 "source": (
                     _describe_frames(count.source, source.front_end)
                     if isinstance(source, RecordingReader)

@@ -103,7 +103,7 @@ def _inspect(settings: Settings, paths: Paths, readers: list[SplitReader]) -> _I
     with progress("validate", total / 1e6, "MB", settings.runtime.progress) as bar:
         done = 0
         for reader in readers:
-            inspector = RowInspector(settings.validate_, reader.split, train_sources, recordings)
+            inspector = RowInspector(settings.validate_, reader.split, train_sources, settings.corpus.input_columns, recordings)
             is_readable = _inspect_split(reader, inspector, inspection, bar, done)
             done += reader.total_bytes
             if is_readable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -12,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_core.audio.recording_reader import RecordingReader
-from seq2seq_core.tokenization.ragged import RaggedWriter
+from seq2seq_core.tokenization.growing_array import GrowingArray
+from seq2seq_core.tokenization.ragged import RaggedWriter, groups_path
 from seq2seq_core.tokenization.special_tokens import EOS_ID, UNK_ID
 from seq2seq_core.tokenization.subword import SubwordModel
 
 CHUNK_PAIRS, CHUNK_RECORDINGS = 4096, 64
 Item = TypeVar("Item")
+SourceRow = Sequence[int] | NDArray[Any]
+"""Ids between tags and eos, or frames_SF; empty for a source without any text (or name)."""
 
 
 @dataclass
@@ -29,7 +33,7 @@ class SideCounts:
     unknown: int = 0
     longest: int = 0
 
-    def add(self, rows: Sequence[Sequence[int] | NDArray[Any]]) -> None:
+    def add(self, rows: Sequence[SourceRow]) -> None:
         """Counts some rows of ids or frames."""
         self.rows += len(rows)
         self.tokens += sum(map(len, rows))
@@ -49,16 +53,53 @@ class SideCounts:
 
 @dataclass
 class SplitCounts:
-    """What became of the pairs of a split."""
+    """What became of the pairs of a split.
+
+    Attributes:
+        source: tokens of the sources.
+        target: tokens of the targets.
+        dropped_too_long: pairs left out.
+        truncated_sources: sources that were cut.
+        groups: pairs written of each group, by name, in the order of the groups' numbers.
+    """
 
     source: SideCounts = field(default_factory=SideCounts)
     target: SideCounts = field(default_factory=SideCounts)
     dropped_too_long: int = 0
+    truncated_sources: int = 0
+    groups: dict[str, int] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(default_factory=dict, repr=False)
 
     @property
     def pairs(self) -> int:
         """Pairs written."""
         return self.source.rows
+
+    def number_group(self, name: str) -> int:
+        """The number of a group, in the order in which groups come; a pair of it is counted."""
+        self.groups[name] = self.groups.get(name, 0) + 1
+        return self._numbers.setdefault(name, len(self._numbers))
+
+
+@dataclass(frozen=True)
+class LengthLimits:
+    """The most tokens of a side, tags and eos included, or of frames; None: any number.
+
+    Attributes:
+        source: of a source; a pair with a longer one is dropped.
+        target: of a target; a pair with a longer one is dropped.
+        cut_source: a source with more is cut to as many instead; None: none is.
+        keeps_end: whether of a source that is cut the end is kept, not the beginning.
+    """
+
+    source: int | None = None
+    target: int | None = None
+    cut_source: int | None = None
+    keeps_end: bool = False
+
+    def accept(self, source: SourceRow, target: Sequence[int]) -> bool:
+        """Whether a pair is kept."""
+        return (self.source is None or len(source) <= self.source) and (self.target is None or len(target) <= self.target)
 
 
 @dataclass(frozen=True)
@@ -73,7 +114,7 @@ class Tokenizers:
         """Features of a source frame; 0 where the sources are ids."""
         return self.source.front_end.frame_width if isinstance(self.source, RecordingReader) else 0
 
-    def encode_sources(self, sources: Sequence[str], tags: Sequence[Sequence[int]]) -> Sequence[Sequence[int] | NDArray[Any]]:
+    def encode_sources(self, sources: Sequence[str], tags: Sequence[Sequence[int]]) -> Sequence[SourceRow]:
         """Ids between tags and eos, or frames, which have neither."""
         if isinstance(self.source, RecordingReader):
             return [self.source.read(source) for source in sources]
@@ -91,6 +132,8 @@ class TextPair(NamedTuple):
     """Ids before those of the source."""
     target_tags: Sequence[int] = ()
     """Ids before those of the target."""
+    group: str = ""
+    """The name of its group."""
 
 
 def encode_split(
@@ -98,7 +141,8 @@ def encode_split(
     tokenizers: Tokenizers,
     folder: Path,
     split: str,
-    max_tokens: tuple[int, int] | None = None,
+    limits: LengthLimits = LengthLimits(),
+    has_groups: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> SplitCounts:
     """The counts of a split whose rows were written, those of ids ended by eos.
@@ -108,41 +152,69 @@ def encode_split(
         tokenizers: of the two sides.
         folder: where ``{split}.{source,target}.{values,offsets}.npy`` go.
         split: ``train``, ``dev`` or ``test``.
-        max_tokens: a pair with a source or target longer than this (tags and eos included) is dropped; None: none is.
+        limits: which pairs are dropped and which sources cut; by default none.
+        has_groups: whether ``{split}.groups.npy`` is written as well: groups are numbered in the order in which they come.
         on_progress: called with the number of pairs done.
 
     Raises:
         UserError: a recording cannot be used.
     """
     counts, done, features = SplitCounts(), 0, tokenizers.num_features
-    chunk_pairs = CHUNK_RECORDINGS if features else CHUNK_PAIRS
-    with RaggedWriter(folder, split, "source", features) as sources, RaggedWriter(folder, split, "target") as targets:
-        for chunk in in_chunks(pairs, chunk_pairs):
-            encoded = list(
-                zip(
-                    tokenizers.encode_sources([pair.source for pair in chunk], [pair.source_tags for pair in chunk]),
-                    _enclose([pair.target_tags for pair in chunk], tokenizers.target.encode([pair.target for pair in chunk])),
-                    strict=True,
-                )
-            )
-            kept = [
-                pair for pair in encoded if max_tokens is None or (len(pair[0]) <= max_tokens[0] and len(pair[1]) <= max_tokens[1])
-            ]
-            counts.dropped_too_long += len(encoded) - len(kept)
-            for writer, side, rows in (
-                (sources, counts.source, [source for source, _ in kept]),
-                (targets, counts.target, [target for _, target in kept]),
-            ):
-                writer.extend(rows)
-                side.add(rows)
+    with ExitStack() as stack:
+        sources = stack.enter_context(RaggedWriter(folder, split, "source", features))
+        targets = stack.enter_context(RaggedWriter(folder, split, "target"))
+        groups = stack.enter_context(GrowingArray(groups_path(folder, split), np.int32)) if has_groups else None
+        for chunk in in_chunks(pairs, CHUNK_RECORDINGS if features else CHUNK_PAIRS):
+            source_rows, target_rows = _encode_chunk(chunk, tokenizers)
+            if limits.cut_source is not None:
+                counts.truncated_sources += sum(len(row) > limits.cut_source for row in source_rows)
+                source_rows = [
+                    cut_row(row, limits.cut_source, len(pair.source_tags), limits.keeps_end)
+                    for row, pair in zip(source_rows, chunk, strict=True)
+                ]
+            kept = [place for place, rows in enumerate(zip(source_rows, target_rows, strict=True)) if limits.accept(*rows)]
+            counts.dropped_too_long += len(chunk) - len(kept)
+            for writer, side, rows in ((sources, counts.source, source_rows), (targets, counts.target, target_rows)):
+                kept_rows = [rows[place] for place in kept]
+                writer.extend(kept_rows)
+                side.add(kept_rows)
+            if groups is not None:
+                groups.append(np.array([counts.number_group(chunk[place].group) for place in kept], dtype=np.int32))
             done += len(chunk)
             on_progress(done)
     return counts
 
 
+def _encode_chunk(chunk: Sequence[TextPair], tokenizers: Tokenizers) -> tuple[Sequence[SourceRow], list[list[int]]]:
+    """The rows of the sources and of the targets of some pairs."""
+    return (
+        tokenizers.encode_sources([pair.source for pair in chunk], [pair.source_tags for pair in chunk]),
+        _enclose([pair.target_tags for pair in chunk], tokenizers.target.encode([pair.target for pair in chunk])),
+    )
+
+
 def _enclose(tags: Sequence[Sequence[int]], rows: Sequence[Sequence[int]]) -> list[list[int]]:
     """Each row between its tags and eos."""
     return [[*before, *row, EOS_ID] for before, row in zip(tags, rows, strict=True)]
+
+
+def cut_row(row: SourceRow, limit: int, num_tags: int = 0, keeps_end: bool = False) -> SourceRow:
+    """A row of at most ``limit`` ids or frames: of a longer one its tags, the first after them (or the last), and of ids eos.
+
+    Args:
+        row: ids that end with eos, or frames, which have none.
+        limit: at least 1.
+        num_tags: of the row.
+        keeps_end: whether the last ids or frames are kept.
+    """
+    if len(row) <= limit:
+        return row
+    if isinstance(row, np.ndarray):
+        return row[-limit:] if keeps_end else row[:limit]
+    if not keeps_end:
+        return [*row[: limit - 1], EOS_ID]
+    tags = row[: min(num_tags, limit - 1)]
+    return [*tags, *row[len(row) - (limit - len(tags)) :]]
 
 
 def in_chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

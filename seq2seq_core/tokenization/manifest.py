@@ -61,6 +61,12 @@ class Manifest(_Part):
     """Whether both sides share one vocabulary."""
     tags: TagColumns = TagColumns()
     """The columns whose values are symbols before the ids."""
+    groups: dict[str, int] = {}
+    """Pairs of each group of train, by the values of its columns, in the order of the groups' numbers; empty: there are none."""
+    max_source_tokens: int | None = None
+    """Where longer sources are cut, in ids (tags and eos included) or frames; None: nowhere."""
+    keeps_source_end: bool = False
+    """Whether of a source that is cut the end is kept, not the beginning."""
     splits: dict[str, SplitInfo]
     """Counts by split."""
     digests: dict[str, str]

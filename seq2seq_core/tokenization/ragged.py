@@ -27,6 +27,11 @@ def offsets_path(folder: Path, split: str, side: str) -> Path:
     return folder / f"{split}.{side}.offsets.npy"
 
 
+def groups_path(folder: Path, split: str) -> Path:
+    """The file with the number of each pair's group (int32, 1-D); only where the settings ask for groups."""
+    return folder / f"{split}.groups.npy"
+
+
 class RaggedWriter:
     """Appends rows of ids or frames to one side of a split. Use as a context manager.
 

@@ -6,6 +6,8 @@ drops it. The tags of a model are those of train.
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -13,6 +15,8 @@ from pydantic import BaseModel, ConfigDict
 
 from seq2seq_core.errors import TagError
 from seq2seq_core.tokenization.subword import SubwordModel
+
+logger = logging.getLogger(__name__)
 
 MAX_SHOWN = 50
 """Known values that an error lists."""
@@ -57,6 +61,7 @@ class Tags:
     ) -> None:
         known = {} if model is None else model.tags
         self.columns, self.separator, self.unknown = tuple(columns), separator, unknown
+        self._ignored: Counter[str] = Counter()
         self._ids = {column: {value: id_ for (name, value), id_ in known.items() if name == column} for column in self.columns}
 
     def known_values(self, column: str) -> list[str]:
@@ -82,7 +87,23 @@ class Tags:
                     found.append(known[value])
                 elif self.unknown == "error":
                     raise TagError(f"tag {column!r}: must be one of {self._shown(column)}; got {value!r}")
+                else:
+                    self._ignored[f"{column} {value!r}"] += 1
         return found
+
+    def warn_of_ignored(self, where: str) -> None:
+        """Says which values got no symbol since this was last asked for, if any did.
+
+        Args:
+            where: what the values belong to.
+        """
+        if self._ignored:
+            most, _ = self._ignored.most_common(1)[0]
+            logger.warning(
+                "%s: %d values of tags are unknown to the model and left out (tokenize.unknown_tags), most often %s",
+                where, self._ignored.total(), most,
+            )  # fmt: skip
+            self._ignored.clear()
 
     def _shown(self, column: str) -> str:
         values = self.known_values(column)

@@ -47,6 +47,8 @@ class TrainingInputs:
             target_vocabulary_size=self.manifest.target.vocabulary_size,
             joint=self.manifest.joint,
             tags=self.manifest.tags,
+            max_source_tokens=self.manifest.max_source_tokens,
+            keeps_source_end=self.manifest.keeps_source_end,
             frame_width=self.train.num_features,
             audio=self.manifest.source.audio,
         )

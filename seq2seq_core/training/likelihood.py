@@ -5,6 +5,7 @@ Shapes: B batch, T target length, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import Tensor
@@ -33,10 +34,11 @@ class Likelihood:
     Args:
         settings: of the phase.
         placement: device and precision.
+        tag_ids: of the target's tags, which scheduled sampling leaves alone.
     """
 
-    def __init__(self, settings: PhaseSettings, placement: Placement) -> None:
-        self.settings, self.placement = settings, placement
+    def __init__(self, settings: PhaseSettings, placement: Placement, tag_ids: Sequence[int] = ()) -> None:
+        self.settings, self.placement, self.tag_ids = settings, placement, tag_ids
 
     def loss(self, model: Seq2Seq, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:
         """See :class:`~seq2seq_core.training.objective.Objective`."""
@@ -68,7 +70,7 @@ class Likelihood:
             return batch.target_in_BT, {}
         probability = reference_probability(moment.step, settings)
         with self.placement.autocast():
-            inputs_BT = mix_in_predictions(model, batch, probability, derive_seed(moment.seed, "predictions"))
+            inputs_BT = mix_in_predictions(model, batch, probability, derive_seed(moment.seed, "predictions"), self.tag_ids)
         return inputs_BT, {"reference_probability": Measure(probability, 1.0)}
 
     def _pass(self, model: Seq2Seq, batch: Batch, inputs_BT: Tensor) -> TeacherForced:

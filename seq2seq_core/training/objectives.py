@@ -27,7 +27,7 @@ def open_objective(phase: Phase, placement: Placement, tokenizer: SubwordModel, 
         reward_workers: processes that compute rewards; 0: none.
     """
     if phase.objective == "likelihood":
-        yield Likelihood(phase, placement)
+        yield Likelihood(phase, placement, tokenizer.tag_ids)
         return
     with RewardScorer(phase.reinforcement.reward, reward_workers) as scorer:
         yield _BY_REWARD[phase.objective](phase, placement, tokenizer, scorer)

@@ -18,6 +18,7 @@ from seq2seq_core.config.train import Phase
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.tokenization.tags import count_leading_tags
 from seq2seq_core.training.likelihood import Likelihood
 from seq2seq_core.training.objective import BatchLoss, Measure, Moment, UpdateSize
 from seq2seq_core.training.placement import Placement
@@ -61,16 +62,21 @@ class _Rewarded:
 
     def __init__(self, phase: Phase, placement: Placement, tokenizer: SubwordModel, scorer: RewardScorer) -> None:
         self.settings, self.placement, self.tokenizer, self.scorer = phase.reinforcement, placement, tokenizer, scorer
-        self.likelihood = Likelihood(phase, placement)
+        self.likelihood = Likelihood(phase, placement, tokenizer.tag_ids)
 
     def _draw(self, model: Seq2Seq, batch: Batch, num_samples: int, temperature: float, seed: int) -> list[list[Sample]]:
         """Samples of each source, from the model without dropout."""
         limits = [int(self.settings.max_length_ratio * length) for length in batch.target_lengths_B.tolist()]
         model.eval()
         with self.placement.autocast():
-            samples = draw_samples(model, batch.source, limits, num_samples, temperature, seed)
+            samples = draw_samples(model, batch.source, limits, num_samples, temperature, seed, self._tags(batch))
         model.train()
         return samples
+
+    def _tags(self, batch: Batch) -> list[list[int]]:
+        """The tags that each target begins with, and that its samples are given."""
+        rows: list[list[int]] = batch.target_out_BT.tolist()
+        return [row[: count_leading_tags(row, self.tokenizer)] for row in rows]
 
     def _pairs(self, batch: Batch, samples: Sequence[Sequence[Sample]]) -> list[tuple[str, str]]:
         """The text of each sample beside that of its reference."""
@@ -120,8 +126,8 @@ class MinimumRisk(_Rewarded):
         references: list[list[Sample]] = [[] for _ in drawn]
         if self.settings.includes_reference:
             lengths = batch.target_lengths_B.tolist()
-            rows = zip(batch.target_out_BT.tolist(), lengths, strict=True)
-            references = [[Sample(tuple(ids[: length - 1]), is_cut=False)] for ids, length in rows]
+            rows = zip(batch.target_out_BT.tolist(), lengths, self._tags(batch), strict=True)
+            references = [[Sample(tuple(ids[: length - 1]), False, len(tags))] for ids, length, tags in rows]
         return [list(dict.fromkeys([*reference, *own])) for reference, own in zip(references, drawn, strict=True)]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from seq2seq_core.batching.sampler import TokenBucketSampler
+from seq2seq_core.batching.temperature import TemperatureSampler
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.train import Phase
 from seq2seq_core.errors import WorkspaceBusy
@@ -32,7 +33,7 @@ from seq2seq_core.training.spec_augment import MaskedPairs
 from seq2seq_core.training.stop_request import StopRequest, listen_for_stop
 from seq2seq_core.training.trainer import Trainer, TrainerSettings
 from seq2seq_core.training.update import Updater
-from seq2seq_core.training.update_plan import UpdatePlan
+from seq2seq_core.training.update_plan import EpochSampler, UpdatePlan
 from seq2seq_core.training.validation import Validator
 
 logger = logging.getLogger(__name__)
@@ -165,8 +166,18 @@ def _make_trainer(
     """The trainer of the phase that the state is in."""
     phase = settings.train.all_phases()[state.phase]
     validator = Validator(inputs.dev, inputs.references, inputs.target_tokenizer, phase, updater.placement)
-    plan = UpdatePlan(TokenBucketSampler(inputs.train, phase.batch_tokens, settings.train.seed), phase.accumulation)
+    plan = UpdatePlan(_choose_sampler(inputs, phase, settings.train.seed), phase.accumulation)
     return Trainer(updater, validator, _choose_pairs(inputs, phase), plan, store, curves, stop, settings, state)
+
+
+def _choose_sampler(inputs: TrainingInputs, phase: Phase, seed: int) -> EpochSampler:
+    """What cuts train into the batches of a phase."""
+    if phase.sampling_temperature == 1.0:
+        return TokenBucketSampler(inputs.train, phase.batch_tokens, seed)
+    sampler = TemperatureSampler(inputs.train, phase.batch_tokens, seed, phase.sampling_temperature)
+    for name, drawn in zip(inputs.manifest.groups, sampler.draws.tolist(), strict=False):
+        logger.info("train.sampling_temperature: %d pairs of %s in each epoch", drawn, name or "(empty)")
+    return sampler
 
 
 def _choose_pairs(inputs: TrainingInputs, phase: Phase) -> PairReader:

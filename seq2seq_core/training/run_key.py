@@ -18,6 +18,7 @@ _CODE = (
     "batching",
     "decoding",
     "evaluation/metrics.py",
+    "evaluation/rouge.py",
     "modeling",
     "reproducibility.py",
     "tokenization/subword.py",

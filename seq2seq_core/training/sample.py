@@ -1,7 +1,8 @@
 """Samples of the model, and their probabilities with a gradient.
 
-A sample ends by itself or is ended at its length limit. What ends it there is no choice of the model: its probability is 1. PAD and
-BOS are never said, so that the model's distribution is over the other symbols, in drawing and in scoring alike.
+A sample ends by itself or is ended at its length limit. What ends it there is no choice of the model: its probability is 1, and so
+is that of the tags that it is given at the beginning. PAD and BOS are never said, so that the model's distribution is over the
+other symbols, in drawing and in scoring alike.
 
 Shapes: B batch, K samples of a source, N rows (B times K, or fewer), T target length, V vocabulary.
 """
@@ -28,6 +29,8 @@ class Sample(NamedTuple):
     """The symbols, without eos."""
     is_cut: bool
     """Whether it was ended by the limit of its length."""
+    num_forced: int = 0
+    """Symbols at the beginning that it was given: the target's tags."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,13 @@ class ScoredSamples:
 
 @torch.no_grad()
 def draw_samples(
-    model: Seq2Seq, source: Source, limits: Sequence[int], num_samples: int, temperature: float, seed: int
+    model: Seq2Seq,
+    source: Source,
+    limits: Sequence[int],
+    num_samples: int,
+    temperature: float,
+    seed: int,
+    prefixes: Sequence[Sequence[int]] = (),
 ) -> list[list[Sample]]:
     """Samples of each source, drawn symbol by symbol from softmax(logits / temperature).
 
@@ -58,6 +67,7 @@ def draw_samples(
         num_samples: K.
         temperature: 0 takes the likeliest symbol each time.
         seed: with the model and the sources, all that the samples depend on.
+        prefixes: for each source, what its samples begin with; none: nothing.
     """
     assert not model.training
     device = source.lengths_B.device
@@ -71,7 +81,9 @@ def draw_samples(
         step = model.step(previous_N, state)
         drawn = _draw(step.logits_NV, temperature, chance).tolist()
         live = []
-        for place, (row, symbol) in enumerate(zip(rows, drawn, strict=True)):
+        for place, (row, free) in enumerate(zip(rows, drawn, strict=True)):
+            forced = prefixes[row // num_samples] if prefixes else ()
+            symbol = forced[length] if length < len(forced) else free
             is_cut[row] = length == limits[row // num_samples]
             if symbol != EOS_ID and not is_cut[row]:
                 ids[row].append(symbol)
@@ -82,7 +94,8 @@ def draw_samples(
         live_N = torch.tensor(live, device=device)
         state = step.state if len(live) == len(drawn) else step.state.select(live_N)
         previous_N = torch.tensor([ids[row][-1] for row in rows], device=device)
-    samples = [Sample(tuple(symbols), cut) for symbols, cut in zip(ids, is_cut, strict=True)]
+    num_forced = [len(prefixes[row // num_samples]) if prefixes else 0 for row in range(len(ids))]
+    samples = [Sample(tuple(symbols), cut, forced) for symbols, cut, forced in zip(ids, is_cut, num_forced, strict=True)]
     return [samples[first : first + num_samples] for first in range(0, len(samples), num_samples)]
 
 
@@ -102,13 +115,15 @@ def score_samples(model: Seq2Seq, source: Source, samples: Sequence[Sequence[Sam
     repeated = Source(source.values.index_select(0, owners_N), source.lengths_B.index_select(0, owners_N))
     log_probs_NTV = torch.log_softmax(_without_unsayable(model(repeated, batch.target_in_BT)), dim=-1)
     num_chosen_N = batch.target_lengths_B - torch.tensor([sample.is_cut for sample in flat], device=device).long()
-    is_chosen_NT = torch.arange(log_probs_NTV.shape[1], device=device) < num_chosen_N.unsqueeze(1)
+    num_forced_N = torch.tensor([sample.num_forced for sample in flat], device=device)
+    places_T = torch.arange(log_probs_NTV.shape[1], device=device)
+    is_chosen_NT = (places_T >= num_forced_N.unsqueeze(1)) & (places_T < num_chosen_N.unsqueeze(1))
     taken_NT = log_probs_NTV.gather(-1, batch.target_out_BT.unsqueeze(-1)).squeeze(-1)
     entropy_NT = torch.special.entr(log_probs_NTV.detach().exp()).sum(dim=-1)
     return ScoredSamples(
         torch.where(is_chosen_NT, taken_NT, 0.0).sum(dim=-1),
         float(torch.where(is_chosen_NT, entropy_NT, 0.0).sum()),
-        int(num_chosen_N.sum()),
+        int((num_chosen_N - num_forced_N).sum()),
     )
 
 

@@ -6,6 +6,7 @@ Shapes: B batch, T target length, V vocabulary.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -38,26 +39,29 @@ def reference_probability(step: int, settings: ScheduledSampling) -> float:
 
 
 @torch.no_grad()
-def mix_in_predictions(model: Seq2Seq, batch: Batch, probability: float, seed: int) -> Tensor:
+def mix_in_predictions(model: Seq2Seq, batch: Batch, probability: float, seed: int, tag_ids: Sequence[int] = ()) -> Tensor:
     """What the decoder reads: the references, some replaced by what the model would have said there; (B, T) int64.
 
-    The predictions are drawn from the model without dropout as it reads the references. The start symbol and the padding stay.
+    The predictions are drawn from the model without dropout as it reads the references. The start symbol, tags and the
+    padding stay.
 
     Args:
         model: in training mode, before and after.
         batch: on the model's device.
         probability: of keeping a reference symbol.
         seed: of the choice and of the predictions.
+        tag_ids: of the target's tags, which the decoder is given and never predicts.
     """
     model.eval()
     logits_BTV = model(batch.source, batch.target_in_BT).float()
     model.train()
     # None of these stands in front of another symbol when the model decodes.
-    logits_BTV[:, :, [PAD_ID, BOS_ID, EOS_ID]] = float("-inf")
+    logits_BTV[:, :, [PAD_ID, BOS_ID, EOS_ID, *tag_ids]] = float("-inf")
     chance = torch.Generator(logits_BTV.device).manual_seed(seed)
     drawn = torch.multinomial(torch.softmax(logits_BTV, dim=-1).flatten(0, 1), 1, generator=chance)
     predicted_BT = drawn.view(batch.target_in_BT.shape)[:, :-1]  # the prediction at a position is read at the next one
     kept_BT = torch.rand(predicted_BT.shape, generator=chance, device=predicted_BT.device) < probability
     references_BT = batch.target_in_BT[:, 1:]
-    is_free_BT = ~kept_BT & references_BT.ne(PAD_ID)
+    given = torch.tensor([PAD_ID, *tag_ids], device=references_BT.device)
+    is_free_BT = ~kept_BT & ~torch.isin(references_BT, given)
     return torch.cat([batch.target_in_BT[:, :1], torch.where(is_free_BT, predicted_BT, references_BT)], dim=1)

@@ -39,7 +39,7 @@ class MaskedPairs:
             chance = np.random.default_rng(derive_seed(seed, "spec_augment", index))
             is_masked_SF = draw_masks(chance, length, self.num_bands, self.settings)
             is_masked_SF = np.tile(is_masked_SF, masked.shape[2] // self.num_bands)
-            # Frames are normalised: 0 is the mean.
+            # 0 is the mean of frames that are normalised.
             masked[place, :length].masked_fill_(torch.from_numpy(is_masked_SF), 0.0)
         return replace(batch, source=Source(masked, batch.source.lengths_B))
 

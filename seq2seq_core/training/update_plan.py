@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-
-from seq2seq_core.batching.sampler import TokenBucketSampler
 
 
 class Place(BaseModel):
@@ -38,6 +37,16 @@ class PlannedUpdate:
     batches: list[NDArray[np.int64]]
 
 
+class EpochSampler(Protocol):
+    """Cuts epochs into batches, such as :class:`~seq2seq_core.batching.sampler.TokenBucketSampler`."""
+
+    num_batches: int
+    """Batches of an epoch, at least about."""
+
+    def epoch_batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        """The batches of an epoch, in order; the same at every call."""
+
+
 class UpdatePlan:
     """The endless sequence of updates.
 
@@ -46,12 +55,12 @@ class UpdatePlan:
         accumulation: batches an update; the last update of an epoch may have fewer.
     """
 
-    def __init__(self, sampler: TokenBucketSampler, accumulation: int) -> None:
+    def __init__(self, sampler: EpochSampler, accumulation: int) -> None:
         self.sampler, self.accumulation = sampler, accumulation
 
     @property
     def updates_per_epoch(self) -> int:
-        """Number of updates in an epoch."""
+        """Number of updates in an epoch; about, where epochs differ."""
         return -(-self.sampler.num_batches // self.accumulation)
 
     def updates_from(self, start: Place) -> Iterator[PlannedUpdate]:

@@ -18,6 +18,7 @@ from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.decoding.greedy import decode
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.evaluation.metrics import score
+from seq2seq_core.evaluation.rouge import check_rouge
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import count_leading_tags
@@ -54,6 +55,9 @@ class Validator:
         target_tokenizer: turns decoded ids into text.
         settings: of the phase.
         placement: device and precision.
+
+    Raises:
+        UserError: the dev metric is ROUGE and its package is not installed.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Validator:
         self.batches = TokenBucketSampler(dev, settings.batch_tokens, seed=0).in_order()
         wanted = (*ALWAYS_SCORED, settings.dev_metric)
         self.metrics = tuple(dict.fromkeys(metric for metric in wanted if metric != "loss"))
+        check_rouge(self.metrics)
 
     @torch.no_grad()
     def validate(self, model: Seq2Seq, between_batches: Callable[[], None]) -> Validation:

@@ -85,7 +85,7 @@ def make_settings(model: dict[str, Any], seed: int, max_steps: int) -> Settings:
     ("model", "max_steps"),
     [
         ({"architecture": "gru", "attention": "additive", "encoder_layers": 2, "time_reduction": 1}, 200),
-        ({"architecture": "transformer", "encoder_layers": 2, "decoder_layers": 1, "time_reduction": 1}, 250),
+        ({"architecture": "transformer", "encoder_layers": 2, "decoder_layers": 1, "time_reduction": 1}, 160),
     ],
     ids=["gru", "transformer"],
 )

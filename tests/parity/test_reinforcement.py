@@ -42,6 +42,8 @@ EVERYTHING = [Sample(ids, is_cut=length == LIMIT) for length in range(LIMIT + 1)
 class Letters:
     """Ids as text, a letter each."""
 
+    tag_ids = range(0)
+
     def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
         return ["".join(f"{id_}" for id_ in row if id_ not in (0, BOS, EOS)) for row in rows]
 
@@ -98,8 +100,10 @@ def give_samples(monkeypatch: pytest.MonkeyPatch, samples: list[Sample]) -> None
     """Has these samples drawn instead of random ones; greedy decoding stays."""
     draw = draw_samples
 
-    def give(model: Seq2Seq, source: Source, limits: Any, num_samples: int, temperature: float, seed: int) -> list[list[Sample]]:
-        return [samples] if temperature else draw(model, source, limits, num_samples, temperature, seed)
+    def give(
+        model: Seq2Seq, source: Source, limits: Any, num_samples: int, temperature: float, seed: int, prefixes: Any
+    ) -> list[list[Sample]]:
+        return [samples] if temperature else draw(model, source, limits, num_samples, temperature, seed, prefixes)
 
     monkeypatch.setattr(reinforcement, "draw_samples", give)
 

@@ -25,6 +25,7 @@ from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.tokenization.subword import train_subword
+from seq2seq_core.tokenization.tags import TagColumns
 from seq2seq_core.tracking.store import connect
 
 OUTER_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "S2S_GRAPH_RUN", "S2S_FLOW_RUN_ID", "PREFECT__FLOW_RUN_ID")
@@ -83,16 +84,26 @@ def tracked_settings(make_settings: Callable[..., Settings]) -> Settings:
 def make_bundle() -> Callable[..., None]:
     """Puts a tiny bundle of random weights, a test set and the scores that it is said to have into a workspace."""
 
-    def make(paths: Paths, seed: int = 1, scores: dict[str, float] | None = None, test_rows: int = 4) -> None:
+    def make(
+        paths: Paths, seed: int = 1, scores: dict[str, float] | None = None, test_rows: int = 4, tags: TagColumns | None = None
+    ) -> None:
         torch.set_num_threads(1)
         torch.manual_seed(seed)
-        subword = train_subword(SOURCES, SubwordSettings(model="char", vocabulary_size=64))
+        values = [(column, value) for column in (tags.all if tags else ()) for value in ("de", "en")]
+        subword = train_subword(SOURCES, SubwordSettings(model="char", vocabulary_size=64), tags=values)
         model_settings, size = ModelSection(width=8, dropout=0.0), subword.vocabulary_size
         model = build_model(model_settings, size, size, False)
-        config = BundleConfig(model=model_settings, source_vocabulary_size=size, target_vocabulary_size=size, joint=False)
+        config = BundleConfig(
+            model=model_settings,
+            source_vocabulary_size=size,
+            target_vocabulary_size=size,
+            joint=False,
+            tags=tags or TagColumns(),
+        )
         save_bundle(paths.bundle, model, config, subword, subword, {"manifest.json": "0" * 64})
         paths.prepared.mkdir(parents=True, exist_ok=True)
-        pairs = [json.dumps({"source": source, "target": "2031-05-03"}) + "\n" for source in SOURCES[:test_rows]]
+        columns = dict.fromkeys(tags.all, "de") if tags else {}
+        pairs = [json.dumps({"source": source, "target": "2031-05-03", **columns}) + "\n" for source in SOURCES[:test_rows]]
         paths.prepared_split("test").write_text("".join(pairs), encoding="utf-8")
         paths.metrics.parent.mkdir(parents=True, exist_ok=True)
         paths.metrics.write_text(json.dumps({"test": scores or {"exact_match": 0.5}}), encoding="utf-8")

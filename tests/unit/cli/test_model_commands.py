@@ -15,6 +15,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.cli.main import app
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.tokenization.tags import TagColumns
 
 SOURCES = ["3 May 2031", "", "le 7 mars", "12 April 2001"]
 PREFIXES = ["20", "le", "", "1"]
@@ -195,3 +196,69 @@ def test_score_names_a_missing_file_and_one_that_ends_too_early(run: Callable[..
     assert run("score", sources, missing).stderr == f"error: {missing}: no such file; expected a text file with one target a line\n"
     expected = f"error: {missing}: no such file; expected a text file with a source, a TAB and a target a line\n"
     assert run("score", missing).stderr == expected
+
+
+@pytest.fixture(scope="module")
+def tagged_bundle(tmp_path_factory: pytest.TempPathFactory, make_bundle: Callable[..., None]) -> Path:
+    paths = Paths(tmp_path_factory.mktemp("tagged"))
+    make_bundle(paths, tags=TagColumns(source=("language",), target=("style",)))
+    return paths.bundle
+
+
+def test_predict_and_score_give_all_lines_a_tag_or_each_line_its_own(
+    run: Callable[..., Result], tagged_bundle: Path, tmp_path: Path
+) -> None:
+    sources, predictor = ["3 May 2031", "le 7 mars"], Predictor.from_folder(tagged_bundle)
+    lines = write_lines(tmp_path / "sources.txt", sources)
+    tags = [{"language": "de", "style": "en"}, {"language": "en", "style": "en"}]
+    own = write_lines(tmp_path / "tags.jsonl", [json.dumps(row | {"target": "x", "number": 3}) for row in tags])
+    expected = [found.text for found in predictor.predict(sources, DecodingOptions(max_length=6), tags=tags)]
+    words = ("--model", tagged_bundle, "--max-length", 6)
+    assert run("predict", lines, *words, "--tags", own).stdout.splitlines() == expected
+    common = run("predict", lines, *words, "--tag", "language=de", "--tag", "style=en").stdout.splitlines()
+    assert common[0] == expected[0]
+    assert common != expected
+    overridden = run("predict", lines, *words, "--tag", "language=de", "--tags", own)
+    assert overridden.stdout.splitlines() == expected
+    pairs = write_lines(tmp_path / "pairs.tsv", [f"{source}\tx" for source in sources])
+    scores = [f"{one.log_probability:.6f}\t{one.num_tokens}" for one in predictor.score(sources, ["x", "x"], tags=tags)]
+    assert run("score", pairs, "--model", tagged_bundle, "--tags", own).stdout.splitlines() == scores
+    targets = write_lines(tmp_path / "targets.txt", ["x", "x"])
+    assert run("score", lines, targets, "--model", tagged_bundle, "--tags", own).stdout.splitlines() == scores
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--tag", "language"], "--tag: must be NAME=VALUE, got 'language'"),
+        (["--tag", "lang=de"], "--tag: must name a tag that the model takes ('language', 'style'), got 'lang'"),
+        (["--tag", "a=b", "--tag", "a=c"], "--tag: must be given once for each column, got 'a' twice"),
+        (
+            ["--tag", "language=fr", "--tag", "style=de"],
+            "standard input:1: tag 'language': must be one of 'de', 'en'; got 'fr' "
+            "(--tag NAME=VALUE for all lines, --tags FILE line by line)",
+        ),
+        (
+            ["--tags", "TAGS", "--tag", "style=de", "--batch-sentences", 1],
+            "standard input:33: tag 'language': must be given, one of 'de', 'en'; got nothing "
+            "(--tag NAME=VALUE for all lines, --tags FILE line by line)",
+        ),
+    ],
+)
+def test_a_faulty_tag_names_the_line_and_what_was_expected(
+    run: Callable[..., Result], tagged_bundle: Path, tmp_path: Path, words: list[object], message: str
+) -> None:
+    own = write_lines(tmp_path / "tags.jsonl", ['{"language": "de"}'] * 32 + ["{}"])
+    words = [own if word == "TAGS" else word for word in words]
+    done = run("predict", "--model", tagged_bundle, "--max-length", 2, "--beam-size", 1, *words, stdin=b"a\n" * 33)
+    assert (done.exit_code, done.stderr) == (2, f"error: {message}\n")
+
+
+@pytest.mark.parametrize(("line", "message"), [("{", "not JSON (Expecting"), ("[1]", "expected a JSON object with the columns")])
+def test_a_line_that_is_no_object_of_tags_is_named(
+    run: Callable[..., Result], tagged_bundle: Path, tmp_path: Path, line: str, message: str
+) -> None:
+    own = write_lines(tmp_path / "tags.jsonl", ["{}", line])
+    done = run("predict", "--model", tagged_bundle, "--tags", own, stdin=b"\n\n")
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"error: {own}:2: {message}")

@@ -107,3 +107,20 @@ def test_statements_say_what_is_accepted() -> None:
         "mojibake": "rows with mojibake (UTF-8 read as Latin-1 or cp1252): at most 0.1 %",
         "test_leakage": "rows whose source also stands in train: none",
     }
+
+
+def test_pairs_that_differ_in_what_the_model_is_asked_repeat_nothing() -> None:
+    rows = [
+        Row("walk", "walked", {"features": features}, "c.tsv", line)
+        for line, features in enumerate(["V;PST", "V.PTCP;PST", "V;PST"], start=2)
+    ]
+    rows.append(Row("walk", "walks", {"features": "V;PRS"}, "c.tsv", 5))
+    inspector = RowInspector(ValidateSection(), "train", input_columns=["features"])
+    for row in rows:
+        inspector.inspect(row)
+    assert {name for name, found in inspector.found.breaches.items() if found} == {"duplicate_pairs"}
+    assert inspector.found.breaches["duplicate_pairs"] == {2: 'c.tsv:4: repeats c.tsv:2: "walk" → "walked"'}
+    test = RowInspector(ValidateSection(), "test", inspector.sources, ["features"])
+    for features in ("V;PRS", "V;FUT"):
+        test.inspect(Row("walk", "x", {"features": features}, "t.tsv", 2))
+    assert list(test.found.breaches["test_leakage"]) == [0]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import random
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -157,3 +158,16 @@ def test_batches_hold_like_lengths_and_keep_both_bounds() -> None:
     batches = batches_by_length(lengths, max_rows=3, max_tokens=20)
     assert batches == [[5], [2, 3], [4, 0, 6]]
     assert batches_by_length([], 3, 20) == []
+
+
+def test_a_bundle_cuts_its_sources_where_they_were_cut_in_training(predictor: Predictor, caplog: pytest.LogCaptureFixture) -> None:
+    config = predictor.bundle.config.model_copy(update={"max_source_tokens": 5})
+    cutting = Predictor(replace(predictor.bundle, config=config))
+    options = DecodingOptions(max_length=6)
+    with caplog.at_level(logging.WARNING):
+        found = cutting.predict(["abcdefgh", "abcd", "abc"], options)
+    assert found == predictor.predict(["abcd", "abcd", "abc"], options)
+    told = "1 of 3 sources have more than 5 tokens and are cut there; the first is number 1 with 9 tokens"
+    assert [record.getMessage() for record in caplog.records] == [told]
+    assert cutting.predict(["abcd"], DecodingOptions(max_length=6, max_source_tokens=3)) == predictor.predict(["ab"], options)
+    assert cutting.score(["abcdefgh"], ["aa"]) == predictor.score(["abcd"], ["aa"])

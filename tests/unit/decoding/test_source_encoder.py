@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,16 @@ def test_long_recordings_are_cut_with_a_warning(heard: tuple[Predictor, Path], c
         rows = predictor.sources.encode(NAMES, [[]] * len(NAMES), 2, 9)
     assert [len(row) for row in rows] == [8, 9, 0, 9]
     assert caplog.messages == ["1 of 4 sources have more than 9 frames and are cut there; the first is number 2 with 11 frames"]
+
+
+@pytest.mark.parametrize(("keeps_end", "kept"), [(False, slice(5)), (True, slice(-5, None))])
+def test_a_bundle_cuts_recordings_where_training_cut_them(heard: tuple[Predictor, Path], keeps_end: bool, kept: slice) -> None:
+    predictor, folder = heard
+    config = predictor.bundle.config.model_copy(update={"max_source_tokens": 5, "keeps_source_end": keeps_end})
+    cutting = Predictor(replace(predictor.bundle, config=config), folder)
+    whole, cut = (one.sources.encode(["test 3.wav"], [[]], 100, 100)[0] for one in (predictor, cutting))
+    np.testing.assert_array_equal(cut, whole[kept])
+    assert len(whole) == 11
 
 
 def test_what_is_no_recording_is_refused(heard: tuple[Predictor, Path]) -> None:

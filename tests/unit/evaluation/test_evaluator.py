@@ -103,3 +103,16 @@ def test_a_column_that_is_not_there_is_refused_before_anything_is_decoded() -> N
 def test_settings_named_twice_are_refused() -> None:
     with pytest.raises(ValueError, match=r"metrics must be different from one another, got \['bleu', 'bleu'\]"):
         EvaluateSection.model_validate({"metrics": ["bleu", "bleu"]})
+
+
+def test_every_metric_but_ter_is_known_of_each_value_of_a_column() -> None:
+    metrics = ["exact_match", "bleu", "chrf", "ter", "cer", "wer", "rougeL"]
+    evaluation = run(metrics=metrics, bleu_tokenizers={"language": {"de": "char"}})
+    parts = {(part.column, part.value): part for part in evaluation.slices}
+    assert list(parts["language", "de"].scores) == [metric for metric in metrics if metric != "ter"]
+    assert parts["language", "de"].scores["rougeL"] == 100.0
+
+
+def test_a_tokeniser_for_a_column_that_is_no_slice_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"bleu_tokenizers must be of columns in slice_columns \['language'\], got 'genre'"):
+        run(bleu_tokenizers={"genre": {"x": "zh"}})

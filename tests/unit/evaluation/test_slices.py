@@ -11,6 +11,12 @@ def test_each_value_is_scored_by_itself() -> None:
     ]
 
 
+def test_a_value_may_have_a_tokeniser_of_bleu_of_its_own() -> None:
+    texts, references = ["我爱你们大家", "我爱你们大家"], ["我爱你们所有", "我爱你们所有"]
+    parts = score_slices("language", ["zh", "xx"], texts, references, ["bleu"], "13a", {"zh": "zh"})
+    assert {part.value: part.scores["bleu"] > 30 for part in parts} == {"zh": True, "xx": False}
+
+
 def test_the_commonest_values_are_kept_and_the_rest_put_together() -> None:
     values = ["b", "a", "c", "c", "", "d"]
     assert group_rare(values, max_values=3) == ["b", "a", "c", "c", "(empty)", "(other)"] or group_rare(values, 3)[4] == "(empty)"

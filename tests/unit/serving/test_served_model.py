@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-from fastapi import FastAPI
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.tracking.store import connect, quiet_imports, tracking_uri
+from seq2seq_core.tracking.store import connect, tracking_uri
+
+from .conftest import Client, open_client
 
 URI = "models:/dates@champion"
 SOURCES = ["3 May 2031", "4. Juni 1999", ""]
@@ -29,34 +28,10 @@ def served_paths(tmp_path_factory: pytest.TempPathFactory, registered_template: 
     return Paths(root)
 
 
-class Client:
-    """Posts to an application in this process."""
-
-    def __init__(self, application: FastAPI) -> None:
-        self.transport = httpx.ASGITransport(application, raise_app_exceptions=False)
-
-    def post(self, **content: Any) -> httpx.Response:
-        async def post() -> httpx.Response:
-            async with httpx.AsyncClient(transport=self.transport, base_url="http://served") as client:
-                return await client.post("/invocations", headers={"Content-Type": "application/json"}, **content)
-
-        return asyncio.run(post())
-
-
 @pytest.fixture(scope="module")
-def client(served_paths: Paths) -> Client:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
-        environment.setenv("S2S_SERVING_DEVICE", "cpu")
-        connect(served_paths)
-        with quiet_imports():
-            import mlflow.pyfunc
-            from mlflow.pyfunc import scoring_server
-        path = list(sys.path)
-        served = mlflow.pyfunc.load_model(URI)
-        sys.path[:] = path  # MLflow puts the model's own copy of the package in front
-        environment.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "true")  # the server would set it for good
-        return Client(scoring_server.init(served))
+def client(served_paths: Paths) -> Iterator[Client]:
+    with open_client(served_paths, URI) as opened:
+        yield opened
 
 
 def predicted(paths: Paths, options: DecodingOptions) -> list[dict[str, object]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import shutil
@@ -13,17 +12,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.wav import write_wav
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.corpus.pairs import iterate_pairs
-from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import ContractViolation, CorpusError, UserError
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.registry.registration import register_bundle
-from seq2seq_core.registry.scoring import score_predictor
 from seq2seq_core.stages.evaluate import run_evaluate
 from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.tokenize import run_tokenize
@@ -121,6 +116,20 @@ def test_prepare_drops_repetitions_and_leaks_and_keeps_each_recording_at_its_nam
     assert kept == ["leak.wav", "low.wav", "middle.wav", "sub folder/high.wav"]
 
 
+def test_a_recording_that_is_asked_for_in_two_ways_is_no_repetition(make_corpus: Callable[..., Paths]) -> None:
+    paths = make_corpus()
+    lines = ["source\ttarget\tto", "low.wav\tone\ten", "copy.wav\tone\tfr", "copy.wav\tone\ten", "noise.wav\tthree\tfr"]
+    (paths.root / "corpus" / "train.tsv").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    corpus = make_settings().corpus.model_dump() | {"input_columns": ["to"]}
+    settings = make_settings(corpus=corpus)
+    result = run_validate(settings, paths, NullRecorder())
+    checks = {f"{check.contract.split}.{check.contract.name}": check for check in result.checks}
+    assert checks["train.duplicate_pairs"].examples == ('train.tsv:4: repeats train.tsv:2: "copy.wav" → "one"',)
+    run_prepare(settings, paths, NullRecorder())
+    pairs = [(pair["source"], pair["to"]) for pair in iterate_pairs(paths.prepared_split("train"))]
+    assert pairs == [("low.wav", "en"), ("copy.wav", "fr"), ("noise.wav", "fr")]  # that of test has no column "to"
+
+
 def test_the_split_of_a_pair_follows_from_its_recording_whatever_its_name(make_corpus: Callable[..., Paths]) -> None:
     rows = [
         ("low.wav", "a"),
@@ -188,6 +197,10 @@ def test_a_corpus_column_may_not_have_the_name_of_the_digest(make_corpus: Callab
             "tokenize.audio: must be left out unless corpus.source_kind is 'audio', got settings",
         ),
         (
+            {"corpus": {"conversations": {}}},
+            "corpus: source_kind must be 'text' with conversations, whose sources are made of turns; got 'audio'",
+        ),
+        (
             {"tokenize": {"audio": None}},
             "tokenize.audio: must be given where corpus.source_kind is 'audio' ({} takes every default), got nothing",
         ),
@@ -251,17 +264,3 @@ def test_evaluation_names_recordings_and_compares_with_nothing_that_reads_their_
     metrics = json.loads(paths.metrics.read_text(encoding="utf-8"))
     assert set(metrics["slices"]) == {"target_characters", "kind"}
     assert "| test 0.wav | noise 0 |" in recorder.texts["evaluation/worst.md"]
-
-
-def test_a_recording_is_registered_with_an_example_that_a_server_can_read(
-    audio_template: tuple[Paths, Settings], tracked_paths: Paths
-) -> None:
-    template, settings = audio_template
-    for name in ("data", "models"):
-        shutil.copytree(template.root / name, tracked_paths.root / name)
-    atomic.write_text(tracked_paths.metrics, json.dumps({"test": {"wer": 0.5}}))
-    assert register_bundle(settings, tracked_paths).is_new
-    content = next(tracked_paths.mlflow_artifacts.rglob("input_example.json")).read_text(encoding="utf-8")
-    assert base64.b64encode((template.prepared_audio / "test 0.wav").read_bytes()).decode() in content
-    predictor = Predictor.from_folder(tracked_paths.bundle, recordings=tracked_paths.prepared_audio)
-    assert score_predictor(predictor, settings, tracked_paths) > 0

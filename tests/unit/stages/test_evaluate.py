@@ -90,6 +90,14 @@ def test_the_outputs_hold_scores_predictions_and_parts(paths: Paths) -> None:
     assert sorted(json.loads((paths.evaluation / "signatures.json").read_text())) == ["bleu", "chrf", "ter"]
 
 
+def test_a_signature_is_stated_for_each_tokeniser_of_bleu(paths: Paths) -> None:
+    run_evaluate(
+        make_settings(metrics=["exact_match", "bleu"], bleu_tokenizers={"language": {"fr": "intl"}}), paths, NullRecorder()
+    )
+    found = json.loads((paths.evaluation / "signatures.json").read_text())
+    assert [(name, "tok:intl" in text) for name, text in found.items()] == [("bleu", False), ("bleu of language fr", True)]
+
+
 def test_a_second_run_writes_the_same_bytes(paths: Paths) -> None:
     run_evaluate(make_settings(), paths, NullRecorder())
     before = read_outputs(paths)
@@ -104,9 +112,13 @@ def test_figures_tables_and_pictures_are_recorded(paths: Paths) -> None:
     recorder = KeepingRecorder()
     result = run_evaluate(make_settings(), paths, recorder)
     assert recorder.metrics["test_exact_match"] == result.test["exact_match"]
-    assert {"greedy_bleu", "baseline_copy_source_cer", "slice_exact_match/language/de", "beam_sentences_per_second"} <= set(
-        recorder.metrics
-    )
+    assert {
+        "greedy_bleu",
+        "baseline_copy_source_cer",
+        "slice_exact_match/language/de",
+        "slice_bleu/language/en",
+        "beam_sentences_per_second",
+    } <= set(recorder.metrics)
     assert {"evaluation/scores.md", "evaluation/worst.csv", "evaluation/metrics.json"} <= set(recorder.names)
     assert {"plots/lengths.png", "plots/slices.png", "plots/learning_curves.png", "plots/attention_1.png"} <= set(recorder.names)
     ((path, _, digest, context),) = recorder.datasets

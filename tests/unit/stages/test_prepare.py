@@ -272,3 +272,39 @@ def test_a_column_called_like_a_split_survives_with_any_text(tmp_path: Path) -> 
     run_prepare(_settings(files), Paths(tmp_path), NullRecorder())
     pairs = list(iterate_pairs(Paths(tmp_path).prepared_split("test")))
     assert pairs == [{"source": "test\u2028b", "target": "c\nd", "note": '{"x": 1}', "train": ""}]
+
+
+def test_pairs_that_differ_in_what_the_model_is_asked_are_kept(tmp_path: Path) -> None:
+    rows = {
+        "train": ["walk\tV;PST\twalked", "walk\tV.PTCP;PST\twalked", "walk\tV;PST\twalked", "Walk\tV;PRS\twalks"],
+        "dev": ["walk\tV;PRS\twalks"],
+        "test": ["go\tV;PST\twent"],
+    }
+    (tmp_path / "raw").mkdir()
+    for split, lines in rows.items():
+        text = "".join(f"{line}\n" for line in ["source\tfeatures\ttarget", *lines])
+        (tmp_path / "raw" / f"{split}.tsv").write_text(text, encoding="utf-8")
+    corpus: dict[str, object] = {"path": "raw", "files": ALL_FILES}
+    values = {"prepare": {"leakage": "near"}, "register": {"model_name": "m"}}
+    with pytest.raises(UserError, match="train is empty"):
+        run_prepare(parse_settings(values | {"corpus": corpus}, "test"), Paths(tmp_path), NullRecorder())
+    settings = parse_settings(values | {"corpus": corpus | {"input_columns": ["features"]}}, "test")
+    run_prepare(settings, Paths(tmp_path), NullRecorder())
+    kept = {pair["features"]: pair["target"] for pair in iterate_pairs(Paths(tmp_path).prepared_split("train"))}
+    assert kept == {"V;PST": "walked", "V.PTCP;PST": "walked"}
+
+
+def test_a_conversation_is_never_parted_between_splits(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    lines = [f"c{number}\t{turn}\tsaid {number * turn}" for number in range(200) for turn in range(1, 5)]
+    text = "".join(f"{line}\n" for line in ["conversation\tturn\ttext", *lines])
+    (tmp_path / "raw" / "train.tsv").write_text(text, encoding="utf-8")
+    corpus = {"path": "raw", "files": TRAIN_ONLY, "conversations": {"context_turns": 2}}
+    prepare = {"dev_fraction": 0.2, "test_fraction": 0.2, "deduplicate": "none", "leakage": "keep"}
+    paths = Paths(tmp_path)
+    run_prepare(
+        parse_settings({"corpus": corpus, "prepare": prepare, "register": {"model_name": "m"}}, "test"), paths, NullRecorder()
+    )
+    conversations = {split: {pair["conversation"] for pair in iterate_pairs(paths.prepared_split(split))} for split in SPLITS}
+    assert sum(map(len, conversations.values())) == 200
+    assert all(20 <= len(conversations[split]) <= 60 for split in ("dev", "test"))

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.batching.batch import collate
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.bundle.bundle import load_bundle
 from seq2seq_core.config.settings import Settings, parse_settings
@@ -22,10 +23,11 @@ from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.tokenization.manifest import Manifest
-from seq2seq_core.tokenization.special_tokens import EOS_ID
+from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import TagColumns
 from seq2seq_core.training.pair_reader import ResegmentedPairs
+from seq2seq_core.training.sample import Sample, draw_samples, score_samples
 
 ORDERS = ("backward", "forward")
 
@@ -164,6 +166,22 @@ def test_a_pair_without_the_column_or_with_a_new_value_is_named(tmp_path: Path) 
         run_tokenize(make_settings(target_tags=["order"]), paths, NullRecorder())
     run_tokenize(make_settings(target_tags=["order"], unknown_tags="ignore"), paths, NullRecorder())
     assert len(TokenizedDataset.open(paths.tokenized, "test").target(0)) == 2
+
+
+def test_samples_are_given_their_tags_and_not_scored_for_them(trained: Paths) -> None:
+    bundle = load_bundle(trained.bundle)
+    ids = [bundle.target_tokenizer.tags.get(("order", order), 9) for order in ORDERS]
+    dataset = TokenizedDataset.open(trained.tokenized, "train")
+    source = collate(dataset, [0, 0]).source
+    drawn = draw_samples(bundle.model, source, [6, 6], 3, 1.0, 5, [[ids[0]], [ids[1]]])
+    assert [{sample.ids[0] for sample in own} for own in drawn] == [{ids[0]}, {ids[1]}]
+    scored = score_samples(bundle.model, source, drawn)
+    unforced = score_samples(bundle.model, source, [[Sample(one.ids, one.is_cut) for one in own] for own in drawn])
+    assert scored.num_symbols == unforced.num_symbols - 6
+    first_V = bundle.model(source, torch.full((2, 1), BOS_ID))[:, 0].log_softmax(dim=-1)
+    free = unforced.log_probabilities_N.view(2, 3) - scored.log_probabilities_N.view(2, 3)
+    # PAD and BOS are never said, which takes a little off every other symbol's logarithm.
+    assert torch.allclose(free, torch.stack([first_V[row, ids[row]] for row in (0, 1)]).unsqueeze(1).expand(2, 3), atol=0.02)
 
 
 def test_a_bundle_of_before_there_were_tags_has_none(trained: Paths, tmp_path: Path) -> None:

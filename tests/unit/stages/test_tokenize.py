@@ -13,6 +13,7 @@ from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.errors import CorpusError, MissingInput, UserError
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import TokenizeResult, run_tokenize
+from seq2seq_core.tokenization.encode import cut_row
 from seq2seq_core.tokenization.manifest import Manifest
 from seq2seq_core.tokenization.special_tokens import EOS_ID
 from seq2seq_core.tokenization.subword import SubwordModel
@@ -117,6 +118,34 @@ def test_too_long_train_pairs_are_dropped_and_counted_but_not_those_of_dev_and_t
     assert result.pairs == {"train": 2, "dev": 1, "test": 2}
     assert TokenizedDataset.open(paths.tokenized, "train").source_lengths.tolist() == [5, 6]
     assert json.loads(paths.tokenize_report.read_text())["train"]["dropped_too_long"] == 2
+
+
+def test_too_long_sources_are_cut_in_every_split_where_the_settings_say_so(tmp_path: Path) -> None:
+    paths = make_workspace(tmp_path, dev=[("eins zwei drei", "1 2 3")])
+    result = run(paths, max_source_tokens=6, max_target_tokens=2, long_source="truncate")
+    assert result.pairs == {"train": 2, "dev": 1, "test": 2}  # too long targets are dropped all the same
+    source = SubwordModel.load(paths.tokenized / "source.model")
+    dev = TokenizedDataset.open(paths.tokenized, "dev")
+    assert (dev.source_lengths.tolist(), source.decode([dev.source(0).tolist()])) == ([6], ["eins "])
+    assert dev.source(0)[-1] == EOS_ID
+    assert Manifest.load(paths.tokenized).max_source_tokens == 6
+    report = json.loads(paths.tokenize_report.read_text())
+    assert [report[split]["truncated_sources"] for split in ("train", "dev", "test")] == [2, 1, 1]
+    run(paths, max_source_tokens=6)
+    assert Manifest.load(paths.tokenized).max_source_tokens is None
+    assert "truncated_sources" not in json.loads(paths.tokenize_report.read_text())["train"]
+
+
+def test_of_a_long_conversation_the_end_may_be_kept_behind_its_tags(tmp_path: Path) -> None:
+    paths = make_workspace(tmp_path)
+    run(paths, max_source_tokens=6, long_source="truncate_start", source_tags=["language"])
+    source = SubwordModel.load(paths.tokenized / "source.model")
+    row = TokenizedDataset.open(paths.tokenized, "train").source(0).tolist()
+    assert row[0] == source.tags["language", "de"]
+    assert (len(row), row[-1], source.decode([row])) == (6, EOS_ID, ["zwei"])
+    assert Manifest.load(paths.tokenized).keeps_source_end
+    assert cut_row([4, 5, 6, 7, 8, EOS_ID], 3, 2, keeps_end=True) == [4, 5, EOS_ID]
+    assert cut_row([4, 5, EOS_ID], 1, 2, keeps_end=True) == [EOS_ID]
 
 
 def test_the_report_tells_lengths_and_unknown_tokens(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -62,9 +62,14 @@ def test_a_missing_or_unknown_tag_is_told_with_the_known_values() -> None:
         many.ids({"n": "x"})
 
 
-def test_an_unknown_value_may_be_ignored_but_a_missing_column_may_not() -> None:
+def test_an_unknown_value_may_be_ignored_with_a_warning_but_a_missing_column_may_not(caplog: pytest.LogCaptureFixture) -> None:
     tags = Tags(["language"], make_model("char", [("language", "de")]), unknown="ignore")
     assert tags.ids({"language": "fr;de"}) == [4]
+    assert tags.ids({"language": "fr;en"}) == []
+    tags.warn_of_ignored("test")
+    tags.warn_of_ignored("test")
+    told = "test: 3 values of tags are unknown to the model and left out (tokenize.unknown_tags), most often language 'fr'"
+    assert [record.getMessage() for record in caplog.records] == [told]
     with pytest.raises(TagError, match="must be given"):
         tags.ids({})
 

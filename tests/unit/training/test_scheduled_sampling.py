@@ -108,3 +108,12 @@ def test_the_probability_of_an_update_is_a_figure_of_the_curves() -> None:
     settings = PhaseSettings.model_validate({"scheduled_sampling": {"decay": "linear", "decay_steps": 100}})
     result = Likelihood(settings, CPU).loss(make_model(), BATCH, UpdateSize(6, 2), Moment(25, 5))
     assert result.measures["reference_probability"] == (0.75, 1.0)
+
+
+def test_tags_are_read_as_they_are_and_never_predicted() -> None:
+    batch = repeat_batch(50)
+    mixed_BT = mix_in_predictions(make_model(), batch, 0.0, seed=3, tag_ids=range(4, 6))
+    is_tag_BT = (batch.target_in_BT == 4) | (batch.target_in_BT == 5)
+    assert torch.equal(mixed_BT[is_tag_BT], batch.target_in_BT[is_tag_BT])
+    is_free_BT = batch.target_in_BT > 5
+    assert set(mixed_BT[is_free_BT].tolist()) == {1, 6, 7, 8}

@@ -13,6 +13,7 @@ SPLITS = ("train", "dev", "test")
 MONOLINGUAL = "monolingual"
 """What names of monolingual files begin with; the language follows."""
 PARAMS_FILE = "params.yaml"
+AUDIO_FOLDER = "audio"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class Paths:
     def prepared_languages(self) -> list[str]:
         """The languages that there are prepared monolingual sentences of, in order of names."""
         return sorted(path.name.split(".")[1] for path in self.prepared.glob(f"{MONOLINGUAL}.*.jsonl"))
+
+    @property
+    def prepared_audio(self) -> Path:
+        """The recordings that the prepared pairs of an audio corpus name, each at its name; other corpora have none."""
+        return self.prepared / AUDIO_FOLDER
 
     @property
     def prepare_report(self) -> Path:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
+from sacrebleu.metrics.base import Metric
 from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.significance import PairedTest
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.significance import PairedTest, Result
 
 from seq2seq_core.evaluation.metrics import edit_distance
 
@@ -42,10 +44,14 @@ class Comparison:
     Attributes:
         difference: of the second's score to the first's.
         p_value: two-sided, of a difference this large between equals.
+        low: lower end of the difference's interval; None where it is not known.
+        high: upper end.
     """
 
     difference: float
     p_value: float
+    low: float | None = None
+    high: float | None = None
 
 
 def share(successes: Sequence[bool]) -> Figure:
@@ -113,7 +119,8 @@ def compare_means(first: Sequence[float], second: Sequence[float]) -> Comparison
     differences = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
     chance = np.random.default_rng(SEED)
     means = np.array([differences[chance.integers(0, len(differences), len(differences))].mean() for _ in range(RESAMPLINGS)])
-    return Comparison(float(differences.mean()), _p_value(means, float(differences.mean())))
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Comparison(float(differences.mean()), _p_value(means, float(differences.mean())), float(low), float(high))
 
 
 def compare_bleu(first: Sequence[str], second: Sequence[str], references: Sequence[str], tokenizer: str) -> Comparison:
@@ -125,10 +132,19 @@ def compare_bleu(first: Sequence[str], second: Sequence[str], references: Sequen
         references: of both.
         tokenizer: sacreBLEU's ``--tokenize``.
     """
-    metrics = {"BLEU": BLEU(tokenize=tokenizer, force=True)}
+    return _paired_test(BLEU(tokenize=tokenizer, force=True), first, second, references)
+
+
+def compare_chrf(first: Sequence[str], second: Sequence[str], references: Sequence[str]) -> Comparison:
+    """Whether the chrF of the second is another than that of the first; see :func:`compare_bleu`."""
+    return _paired_test(CHRF(), first, second, references)
+
+
+def _paired_test(metric: Metric, first: Sequence[str], second: Sequence[str], references: Sequence[str]) -> Comparison:
     systems = [("first", first), ("second", second)]
-    _, scores = PairedTest(systems, metrics, [references], test_type="bs", n_samples=RESAMPLINGS)()
-    before, after = scores["BLEU"]
+    _, scores = PairedTest(systems, {"score": metric}, [references], test_type="bs", n_samples=RESAMPLINGS)()
+    before, after = (found for column in scores.values() for found in column if isinstance(found, Result))
+    assert after.p_value is not None
     return Comparison(after.score - before.score, after.p_value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from seq2seq_core.stages.train import run_train
 from seq2seq_core.stages.validate import run_validate
 
 ROOT = Path(__file__).resolve().parents[2]
+LANGUAGE = "target_language"
 CODE = [ROOT / "seq2seq_core" / part for part in ("modeling", "training", "batching", "decoding", "tokenization", "corpus")]
 
 
@@ -37,26 +38,33 @@ class System:
     Attributes:
         name: of its folder and in the table.
         config: a ready settings file in ``configs/``.
-        corpus: a folder of the corpora.
+        corpus: a folder of the corpora, or what makes one from them in a folder of its own.
         changes: settings in place of the file's, by dotted name.
         nbest: hypotheses of each test source that are kept.
+        workspace: the folder's name where it is not the system's: that of a system whose training is the beginning of this one's.
     """
 
     name: str
     config: str
-    corpus: str
+    corpus: str | Callable[[Path, Path], None]
     changes: Mapping[str, Any] = field(default_factory=dict)
     nbest: int = 1
+    workspace: str = ""
 
-    def settings(self, corpora: Path, seed: int) -> dict[str, Any]:
+    def settings(self, corpora: Path, work: Path, seed: int) -> dict[str, Any]:
         """The settings as a parameters file holds them.
 
         Args:
             corpora: the folder of all corpora.
+            work: the folder of all workspaces.
             seed: of the training.
         """
+        folder = work / self.name / "corpus" if callable(self.corpus) else corpora / self.corpus
+        if callable(self.corpus):
+            folder.mkdir(parents=True, exist_ok=True)
+            self.corpus(corpora, folder)
         values: dict[str, Any] = yaml.safe_load((ROOT / "configs" / self.config).read_text(encoding="utf-8"))
-        values["corpus"]["path"] = str((corpora / self.corpus).resolve())
+        values["corpus"]["path"] = str(folder.resolve())
         for name, value in {**self.changes, "train.seed": seed}.items():
             *sections, last = name.split(".")
             place = values
@@ -75,6 +83,7 @@ class Outcome:
         references: theirs, as the corpus has them.
         hypotheses: of each source the best, by beam search as the settings say.
         nbest: of each source, best first.
+        languages: the target's language of each row, where the corpus tells it.
         seconds: the training took; 0 where an earlier run had done it.
         parameters: weights of the model.
     """
@@ -83,6 +92,7 @@ class Outcome:
     references: list[str]
     hypotheses: list[str]
     nbest: list[list[str]]
+    languages: list[str]
     seconds: float
     parameters: int
 
@@ -97,9 +107,9 @@ def run_system(system: System, seed: int, corpora: Path, work: Path, threads: in
         work: the folder of all workspaces.
         threads: of PyTorch.
     """
-    values = system.settings(corpora, seed)
-    paths = Paths(work / system.name / f"seed-{seed}")
-    kept = paths.root / "outcome.json"
+    values = system.settings(corpora, work, seed)
+    paths = Paths(work / (system.workspace or system.name) / f"seed-{seed}")
+    kept = paths.root / f"outcome-{system.name}.json"
     key = digest([values, system.nbest, code_digest(CODE)])
     if kept.exists() and (found := json.loads(kept.read_text(encoding="utf-8")))["key"] == key:
         return Outcome(**found["outcome"])
@@ -128,6 +138,7 @@ def _train_and_decode(settings: Settings, paths: Paths, nbest: int) -> Outcome:
         references=[row["reference"] for row in rows],
         hypotheses=hypotheses,
         nbest=[[hypothesis] for hypothesis in hypotheses] if nbest == 1 else _decode_nbest(settings, paths, rows, nbest),
+        languages=[row.get(LANGUAGE, "") for row in rows],
         seconds=round(seconds, 1),
         parameters=trained.parameters,
     )

@@ -1,13 +1,13 @@
-"""The model bundle: one folder with all that turns text into text, and the digests of what it was made from. No pickle.
+"""The model bundle: one folder with all that turns sources into text, and the digests of what it was made from. No pickle.
 
-``config.json``, ``model.safetensors``, ``source.model``, ``target.model``.
+``config.json``, ``model.safetensors``, ``target.model``, and ``source.model`` unless the sources are frames.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 import seq2seq_core
 from seq2seq_core import atomic
+from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.device import resolve_device
 from seq2seq_core.errors import BundleError
@@ -30,7 +31,6 @@ from seq2seq_core.tokenization.tags import TagColumns, Tags
 
 FORMAT_VERSION = 1
 CONFIG_FILE, WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE = "config.json", "model.safetensors", "source.model", "target.model"
-_PAYLOAD = (WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE)
 
 
 class BundleConfig(BaseModel):
@@ -51,9 +51,16 @@ class BundleConfig(BaseModel):
     tags: TagColumns = TagColumns()
     """The columns whose values are symbols before the ids."""
     max_source_tokens: int | None = None
-    """Where the model's sources are cut, as they were in training; None: by the options of decoding alone."""
+    """Where the model's sources are cut, in tokens or frames, as they were in training; None: by the options of decoding alone."""
     keeps_source_end: bool = False
     """Whether of a source that is cut the end is kept, not the beginning."""
+    audio: FrontEnd | None = None
+    """How frames are made of a recording; None where the sources are ids or frames of another origin."""
+
+    @property
+    def payload(self) -> tuple[str, ...]:
+        """The names of the bundle's files beside ``config.json``."""
+        return (WEIGHTS_FILE, TARGET_FILE) if self.frame_width else (WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE)
 
 
 class BundleFile(BaseModel):
@@ -68,7 +75,7 @@ class BundleFile(BaseModel):
     config: BundleConfig
     """What the model is."""
     tokenizers: dict[str, str]
-    """The kind of subword model of each side."""
+    """The kind of subword model of each side that has one."""
     data_digests: dict[str, str]
     """SHA-256 of the tokenised files that it was trained on, by name."""
     digests: dict[str, str]
@@ -81,7 +88,7 @@ class Bundle:
 
     Attributes:
         model: in evaluation mode, on its device.
-        source_tokenizer: text to source ids.
+        source_tokenizer: text to source ids; None where the sources are frames.
         target_tokenizer: target ids to text.
         config: what the model is.
         data_digests: SHA-256 of the tokenised files that it was trained on, by name.
@@ -89,7 +96,7 @@ class Bundle:
     """
 
     model: Seq2Seq
-    source_tokenizer: SubwordModel
+    source_tokenizer: SubwordModel | None
     target_tokenizer: SubwordModel
     config: BundleConfig
     data_digests: dict[str, str]
@@ -112,7 +119,7 @@ def save_bundle(
     folder: Path,
     model: nn.Module,
     settings: BundleConfig,
-    source_model: SubwordModel,
+    source_model: SubwordModel | None,
     target_model: SubwordModel,
     digests: Mapping[str, str],
 ) -> None:
@@ -122,22 +129,23 @@ def save_bundle(
         folder: where; replaced.
         model: built from ``settings``.
         settings: what the model is.
-        source_model: text to source ids.
+        source_model: text to source ids; None where the sources are frames.
         target_model: target ids to text.
         digests: SHA-256 of the tokenised files that it was trained on, by name.
     """
     with atomic.new_folder(folder) as draft:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _unique_tensors(model).items()}
         save_file(tensors, draft / WEIGHTS_FILE)
-        source_model.save(draft / SOURCE_FILE)
+        if source_model is not None:
+            source_model.save(draft / SOURCE_FILE)
         target_model.save(draft / TARGET_FILE)
         shutil.copymode(draft / TARGET_FILE, draft / WEIGHTS_FILE)  # safetensors lets nobody else read what it writes
         content = BundleFile(
             made_by=seq2seq_core.__version__,
             config=settings,
-            tokenizers={"source": source_model.kind, "target": target_model.kind},
+            tokenizers={**({} if source_model is None else {"source": source_model.kind}), "target": target_model.kind},
             data_digests=dict(sorted(digests.items())),
-            digests={name: file_digest(draft / name) for name in _PAYLOAD},
+            digests={name: file_digest(draft / name) for name in settings.payload},
         )
         (draft / CONFIG_FILE).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
@@ -155,11 +163,13 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     """
     place = resolve_device(str(device))
     content = read_config(folder)
-    for name in _PAYLOAD:
-        _check_digest(folder / name, content.digests.get(name, ""))
-    source_tokenizer, target_tokenizer = SubwordModel.load(folder / SOURCE_FILE), SubwordModel.load(folder / TARGET_FILE)
     config = content.config
-    _check_size(folder / SOURCE_FILE, source_tokenizer, config.source_vocabulary_size)
+    for name in config.payload:
+        _check_digest(folder / name, content.digests.get(name, ""), config.payload)
+    source_tokenizer, target_tokenizer = None, SubwordModel.load(folder / TARGET_FILE)
+    if not config.frame_width:
+        source_tokenizer = SubwordModel.load(folder / SOURCE_FILE)
+        _check_size(folder / SOURCE_FILE, source_tokenizer, config.source_vocabulary_size)
     _check_size(folder / TARGET_FILE, target_tokenizer, config.target_vocabulary_size)
     model = build_model(
         config.model, config.source_vocabulary_size, config.target_vocabulary_size, config.joint, frame_width=config.frame_width
@@ -234,9 +244,9 @@ def _load_weights(model: nn.Module, path: Path) -> None:
             tensor.copy_(stored[name])
 
 
-def _check_digest(path: Path, expected: str) -> None:
+def _check_digest(path: Path, expected: str, payload: Sequence[str]) -> None:
     if not path.is_file():
-        raise BundleError(f"{path}: no such file; a bundle holds {CONFIG_FILE}, {', '.join(_PAYLOAD)}")
+        raise BundleError(f"{path}: no such file; a bundle holds {CONFIG_FILE}, {', '.join(payload)}")
     if (found := file_digest(path)) != expected:
         raise BundleError(f"{path}: damaged or exchanged: its SHA-256 is {found}, expected {expected or 'one in ' + CONFIG_FILE}")
 

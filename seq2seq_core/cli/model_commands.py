@@ -47,7 +47,11 @@ def add_to(app: typer.Typer) -> None:
 
 def predict(
     source: Annotated[
-        Path | None, typer.Argument(help="A text file, one source a line; by default standard input.", show_default=False)
+        Path | None,
+        typer.Argument(
+            help="A text file, one source a line (for a model of recordings the name of a WAV file); by default standard input.",
+            show_default=False,
+        ),
     ] = None,
     model: Model = "",
     output: Output = None,
@@ -90,6 +94,8 @@ def predict(
       s2s predict --mbr 64 --seed 7 sources.txt
 
       s2s predict --tag target_language=de sources.txt
+
+      ls recordings/*.wav | s2s predict
     """
     with boundary(debug, verbose):
         options = make_options(

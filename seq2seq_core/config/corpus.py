@@ -120,6 +120,11 @@ class CorpusSection(Section):
     monolingual: list[MonolingualFile] = []
     """Sentences without translations, for phases by ``denoising`` and ``back_translation``; they need ``tokenize.joint`` and
     ``target_language`` among ``tokenize.source_tags``."""
+    source_kind: Literal["text", "audio"] = "text"
+    """What a source is: a text, or (``audio``) the name of a recording, relative to the corpus folder: a WAV file of one channel,
+    16-bit PCM."""
+    sample_rate: int = Field(default=16_000, ge=1000, le=384_000)
+    """Samples a second that every recording must have; ``audio`` only."""
     input_columns: list[str] = []
     """Columns that belong to what the model is asked, such as those of ``tokenize.source_tags``: pairs of the same source that
     differ there are different, to the contracts about repetitions and leakage and to ``prepare.deduplicate`` and
@@ -152,6 +157,8 @@ class CorpusSection(Section):
             raise ValueError("files.dev and files.test must have files where files.train has none to carve them out of")
         if self.both_directions and self.conversations is not None:
             raise ValueError("both_directions must be false with conversations, whose sources are no answers, got true")
+        if self.both_directions and self.source_kind == "audio":
+            raise ValueError("both_directions must be false with source_kind 'audio', as no recording can be a target, got true")
         return self
 
     @model_validator(mode="after")
@@ -169,6 +176,8 @@ class CorpusSection(Section):
     def _turns_have_one_text(self) -> Self:
         if self.conversations is None:
             return self
+        if self.source_kind == "audio":
+            raise ValueError("source_kind must be 'text' with conversations, whose sources are made of turns; got 'audio'")
         for entry in (*self.files.train, *self.files.dev, *self.files.test):
             if len(names_of(entry)) == 2:
                 raise ValueError(f"files: must be single files with conversations, got {list(names_of(entry))}")

@@ -59,6 +59,7 @@ class Settings(Section):
             raise ValueError("model.pointer_generator: must be false unless tokenize.joint is true, got true")
         self._check_monolingual()
         self._check_train()
+        self._check_audio()
         if self.register_.metric not in self.evaluate.metrics:
             raise ValueError(
                 f"evaluate.metrics: must contain register.metric {self.register_.metric!r}, got {self.evaluate.metrics}"
@@ -94,6 +95,27 @@ class Settings(Section):
                     f"{phase.objective!r}, got {len(languages)}"
                 )
 
+    def _check_audio(self) -> None:
+        """Refuses what is asked of the text of a source that is a recording, and frames of one that is a text."""
+        audio = self.tokenize.audio
+        if self.corpus.source_kind == "text":
+            if audio is not None:
+                raise ValueError("tokenize.audio: must be left out unless corpus.source_kind is 'audio', got settings")
+            return
+        if audio is None:
+            raise ValueError(
+                "tokenize.audio: must be given where corpus.source_kind is 'audio' ({} takes every default), got nothing"
+            )
+        rate = self.corpus.sample_rate
+        if audio.high_hz > rate / 2 or audio.low_hz >= rate / 2:
+            name, bound = ("high_hz", "at most") if audio.high_hz > rate / 2 else ("low_hz", "below")
+            got = getattr(audio, name)
+            raise ValueError(f"tokenize.audio.{name}: must be {bound} half of corpus.sample_rate {rate}, got {got:g}")
+        if self.prepare.drop_copies or self.prepare.max_length_ratio:
+            name, neutral = ("drop_copies", "false") if self.prepare.drop_copies else ("max_length_ratio", "0")
+            got = getattr(self.prepare, name)
+            raise ValueError(f"prepare.{name}: must be {neutral} where corpus.source_kind is 'audio', got {str(got).lower()}")
+
     def _check_train(self) -> None:
         """Refuses what the phases of training ask of other settings in vain."""
         train = self.train
@@ -103,6 +125,8 @@ class Settings(Section):
                 raise ValueError(f"train.dev_sentences: must be at least 1 with {name}.dev_metric {section.dev_metric!r}, got 0")
             if section.r_drop_weight and not self.model.dropout:
                 raise ValueError(f"{name}.r_drop_weight: must be 0 unless model.dropout is above 0, got {section.r_drop_weight:g}")
+            if section.spec_augment.is_on and self.corpus.source_kind == "text":
+                raise ValueError(f"{name}.spec_augment: must have no masks unless corpus.source_kind is 'audio', got some")
             if section.sampling_temperature != 1.0 and not self.tokenize.group_columns:
                 raise ValueError(
                     f"{name}.sampling_temperature: must be 1 unless tokenize.group_columns names a column, "

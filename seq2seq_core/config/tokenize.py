@@ -1,4 +1,4 @@
-"""``tokenize``: subword models and vocabularies."""
+"""``tokenize``: subword models and vocabularies, and the frames of recordings."""
 
 from __future__ import annotations
 
@@ -36,8 +36,37 @@ class SubwordSettings(Section):
         return self
 
 
+class AudioSettings(Section):
+    """How a recording becomes feature frames: log-mel energies, normalised, neighbouring frames side by side."""
+
+    window_ms: float = Field(default=25.0, gt=0.0, le=1000.0)
+    """Length of the (Hann) window that a spectrum is taken of, in milliseconds."""
+    hop_ms: float = Field(default=10.0, gt=0.0, le=1000.0)
+    """From one window to the next, in milliseconds."""
+    num_mels: int = Field(default=40, ge=1, le=512)
+    """Bands, evenly spaced on the mel scale."""
+    low_hz: float = Field(default=20.0, ge=0.0)
+    """Where the first band begins, in hertz."""
+    high_hz: float = Field(default=0.0, ge=0.0)
+    """Where the last band ends, in hertz; 0: at half of the sample rate."""
+    log_floor: float = Field(default=1e-6, gt=0.0)
+    """Energies are raised to this before the logarithm is taken; those of a sine at full scale reach some thousands."""
+    normalization: Literal["none", "mean", "mean_variance"] = "mean_variance"
+    """What is made the same in every recording, band by band: nothing, the mean (0), or the mean and the variance (1)."""
+    stack_frames: int = Field(default=1, ge=1, le=64)
+    """Neighbouring frames that are put side by side as one (Sak 2015)."""
+    frame_stride: int = Field(default=1, ge=1, le=64)
+    """Every how many frames one is kept; above 1 the source is that many times shorter."""
+
+    @model_validator(mode="after")
+    def _bands_have_room(self) -> Self:
+        if self.high_hz and self.low_hz >= self.high_hz:
+            raise ValueError(f"low_hz must be below high_hz, got {self.low_hz:g} and {self.high_hz:g}")
+        return self
+
+
 class TokenizeSection(Section):
-    """How text becomes ids."""
+    """How text becomes ids, and recordings become frames."""
 
     joint: bool = False
     """One vocabulary for both sides, trained on both by the settings of ``source``."""
@@ -45,6 +74,8 @@ class TokenizeSection(Section):
     """The source side's model (with ``joint``, both sides')."""
     target: SubwordSettings = SubwordSettings()
     """The target side's model; unused with ``joint``."""
+    audio: AudioSettings | None = None
+    """The frames of recordings; given where ``corpus.source_kind`` is ``audio``, in place of ``source``."""
     source_tags: list[str] = []
     """Columns of the corpus whose values come before the source's ids, each as one symbol of its own (Johnson 2017). The symbols
     are those of train, on top of ``vocabulary_size``; an empty value has none."""
@@ -59,11 +90,12 @@ class TokenizeSection(Section):
     often the pairs of each are drawn, and dev is put in an order in which they take turns, so that those that training decodes are
     of every group."""
     max_source_tokens: int = Field(default=512, ge=1)
-    """Train pairs with a longer source (its tags and end mark count) are dropped, and counted; dev and test keep theirs. See
-    ``long_source``."""
+    """Train pairs with a longer source (its tags and end mark count; of a recording, its frames) are dropped, and counted; dev and
+    test keep theirs. See ``long_source``."""
     long_source: Literal["drop", "truncate", "truncate_start"] = "drop"
     """``truncate``: a source with more than ``max_source_tokens`` is cut there instead, in every split and in what the trained
-    model is asked later, as for documents whose beginning says most; ``truncate_start`` keeps the end, as for conversations."""
+    model is asked later, as for documents whose beginning says most; ``truncate_start`` keeps the end, as for conversations. A
+    recording is normalised before."""
     max_target_tokens: int = Field(default=512, ge=1)
     """Train pairs with a longer target (its end mark counts as one) are dropped, and counted; dev and test keep theirs."""
 
@@ -82,4 +114,16 @@ class TokenizeSection(Section):
     def _target_is_default_when_joint(self) -> Self:
         if self.joint and self.target != SubwordSettings():
             raise ValueError("target must be left out when joint is true (source holds for both sides)")
+        return self
+
+    @model_validator(mode="after")
+    def _recordings_have_no_vocabulary(self) -> Self:
+        if self.audio is None:
+            return self
+        if self.joint:
+            raise ValueError("joint must be false with audio: recordings share no vocabulary; got true")
+        if self.source_tags:
+            raise ValueError(f"source_tags must be empty with audio (target_tags need not be), got {self.source_tags}")
+        if self.source != SubwordSettings():
+            raise ValueError("source must be left out with audio: recordings have no subword model")
         return self

@@ -60,6 +60,26 @@ class SubwordSampling(Section):
         return self
 
 
+class SpecAugment(Section):
+    """Masks over the frames of train, drawn anew in every update (Park 2019); for sources that are recordings."""
+
+    frequency_masks: int = Field(default=0, ge=0, le=100)
+    """Masks over neighbouring mel bands."""
+    frequency_width: int = Field(default=8, ge=1)
+    """Most bands of a mask; its width is drawn from 0 to this."""
+    time_masks: int = Field(default=0, ge=0, le=100)
+    """Masks over neighbouring frames."""
+    time_width: int = Field(default=20, ge=1)
+    """Most frames of a mask; its width is drawn from 0 to this."""
+    time_fraction: float = Field(default=0.2, gt=0.0, le=1.0)
+    """No mask over frames is wider than this share of the source."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is masked."""
+        return bool(self.frequency_masks or self.time_masks)
+
+
 class Reinforcement(Section):
     """Learning from the reward of the model's own samples; read by the objectives ``minimum_risk`` and ``self_critical``."""
 
@@ -181,6 +201,8 @@ class PhaseSettings(Section):
     """Reading the model's own predictions in training."""
     subword_sampling: SubwordSampling = SubwordSampling()
     """Reading other segmentations in training."""
+    spec_augment: SpecAugment = SpecAugment()
+    """Masks over the frames that are read in training."""
     reinforcement: Reinforcement = Reinforcement()
     """Rewards; without effect in phases by other objectives than ``minimum_risk`` and ``self_critical``."""
     noise: Noise = Noise()

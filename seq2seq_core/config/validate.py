@@ -42,7 +42,7 @@ class RatioContract(Section):
 
 
 class ValidateSection(Section):
-    """Contracts on each split of the raw corpus. A corpus that cannot be read at all is always an error."""
+    """Contracts on each split of the raw corpus. A corpus that cannot be read at all, or a recording, is always an error."""
 
     min_rows: CountContract = CountContract(limit=1)
     """Fewest rows of the training files."""

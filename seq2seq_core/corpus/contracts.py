@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from seq2seq_core.artifacts import MONOLINGUAL
+from seq2seq_core.audio.wav import RecordingError
 from seq2seq_core.config.validate import FractionContract, Severity, ValidateSection
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.normalization import digest, normalize_exactly
+from seq2seq_core.corpus.recordings import Recordings
 from seq2seq_core.corpus.text_faults import CONTROL_CHARACTER, find_mojibake, quote
 
 
@@ -36,12 +39,17 @@ class Contract:
         return self.name in ("min_rows", "min_evaluation_rows", "min_monolingual_rows")
 
 
-def contracts_of(section: ValidateSection, split: str) -> list[Contract]:
+RECORDINGS, LENGTH_RATIO = "recordings", "length_ratio"
+
+
+def contracts_of(section: ValidateSection, split: str, has_recordings: bool = False) -> list[Contract]:
     """The contracts of one split, without those that are off.
 
     Args:
         section: bounds and severities.
         split: ``train``, or ``dev`` or ``test`` where files are given for them, or ``monolingual.en`` and such.
+        has_recordings: whether the sources name recordings. Each must then be one that can be used, and the length of its name
+            is compared with nothing.
     """
     if is_monolingual(split):
         return _contracts_of_sentences(section, split)
@@ -58,7 +66,7 @@ def contracts_of(section: ValidateSection, split: str) -> list[Contract]:
             f"rows with more than {size.limit} characters on a side",
         ),
         _share(
-            "length_ratio",
+            LENGTH_RATIO,
             split,
             FractionContract(limit=round(1 - ratio.mostly, 12), severity=ratio.severity),
             f"rows with one side more than {ratio.limit:g} times as long as the other",
@@ -71,6 +79,9 @@ def contracts_of(section: ValidateSection, split: str) -> list[Contract]:
     if split != "train":
         leakage: FractionContract = getattr(section, f"{split}_leakage")
         contracts.append(_share(f"{split}_leakage", split, leakage, "rows whose source also stands in train"))
+    if has_recordings:
+        contracts = [contract for contract in contracts if contract.name != LENGTH_RATIO]
+        contracts.append(Contract(RECORDINGS, split, "error", 0.0, "rows whose recording cannot be used: none"))
     return [contract for contract in contracts if contract.severity != "off"]
 
 
@@ -144,10 +155,12 @@ class RowInspector:
         guarded: where each text stands that must not be a source here: those of train for dev and test; for monolingual
             sentences both sides of dev and test. Leakage is looked for only with it.
         input_columns: columns that belong to what the model is asked, besides the source.
+        recordings: what the sources name; None where they are texts. Recordings are the same where their samples are.
 
     Attributes:
         found: what was found so far.
         sources: where each source stands so far.
+        recordings_hash: SHA-256 over the digests of the recordings so far, in order of the rows.
     """
 
     def __init__(
@@ -156,13 +169,16 @@ class RowInspector:
         split: str,
         guarded: SeenLines | None = None,
         input_columns: Sequence[str] = (),
+        recordings: Recordings | None = None,
     ) -> None:
-        self.section, self.split, self.input_columns = section, split, tuple(input_columns)
-        self.contracts = [contract.name for contract in contracts_of(section, split) if not contract.bounds_row_count]
+        self.section, self.split, self.input_columns, self.recordings = section, split, tuple(input_columns), recordings
+        contracts = contracts_of(section, split, has_recordings=recordings is not None)
+        self.contracts = [contract.name for contract in contracts if not contract.bounds_row_count]
         self.guarded = guarded
         self.sources, self._pairs = SeenLines(), SeenLines()
         self._targets: dict[int, int] = {}
-        self._source_key = 0
+        self._identity, self._source_key, self._recording_fault = "", 0, ""
+        self.recordings_hash = hashlib.sha256()
         self.found = SplitBreaches(breaches={name: {} for name in self.contracts})
         prefix = f"{split.partition('.')[0]}_"
         self._checks: list[tuple[str, Callable[[Row], str | None]]] = [
@@ -171,13 +187,24 @@ class RowInspector:
 
     def inspect(self, row: Row) -> None:
         """Takes the next row of the split."""
-        self._source_key = digest(normalize_exactly(row.source), *self._inputs(row))
+        self._identify(row)
         for name, check in self._checks:
             what = check(row)
             if what is not None:
                 self._note(name, row, what)
         self.sources.add(self._source_key, row)
         self.found.rows += 1
+
+    def _identify(self, row: Row) -> None:
+        """Finds out what the row's source is the same as: its text, or the samples of its recording."""
+        self._identity, self._recording_fault = row.source, ""
+        if self.recordings is not None:
+            try:
+                self._identity = self.recordings.find(row.source).digest
+                self.recordings_hash.update(self._identity.encode())
+            except RecordingError as error:
+                self._recording_fault = str(error)
+        self._source_key = digest(normalize_exactly(self._identity), *self._inputs(row))
 
     def _inputs(self, row: Row) -> tuple[str, ...]:
         return tuple(row.columns.get(name, "") for name in self.input_columns)
@@ -211,7 +238,7 @@ class RowInspector:
         return f"ratio {longer / shorter:.1f} ({len(row.source)} : {len(row.target)} characters): {_quote_pair(row)}"
 
     def _check_duplicate_pairs(self, row: Row) -> str | None:
-        key = digest(row.source, row.target, *self._inputs(row))
+        key = digest(self._identity, row.target, *self._inputs(row))
         earlier = self._pairs.find(key)
         if earlier is None:
             self._pairs.add(key, row)
@@ -237,6 +264,9 @@ class RowInspector:
             if position >= 0:
                 return f"in the {side}: {quote(text, position)}"
         return None
+
+    def _check_recordings(self, row: Row) -> str | None:
+        return f"{quote(row.source)}: {self._recording_fault}" if self._recording_fault else None
 
     def _check_leakage(self, row: Row) -> str | None:
         place = self.guarded.find(self._source_key) if self.guarded is not None else None

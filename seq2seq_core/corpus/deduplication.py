@@ -10,6 +10,9 @@ from typing import Literal
 
 from seq2seq_core.corpus.normalization import digest, normalize_exactly, normalize_nearly
 
+DEDUPLICATE, LEAKAGE = "deduplicate", "leakage"
+"""The names of these rules in the funnel."""
+
 
 class Deduplicator:
     """Tells which pairs repeat an earlier one.

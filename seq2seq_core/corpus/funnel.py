@@ -53,8 +53,9 @@ class Funnel:
         carved: pairs that became dev or test (train only).
         exchanged: pairs that were written once more with their sides exchanged (train only).
         rows_out: pairs written.
-        source_characters: lengths of the sources written.
+        source_characters: lengths of the sources written, where they are texts.
         target_characters: lengths of the targets written.
+        recorded_seconds: of the sources written, where they are recordings; None where they are texts.
     """
 
     rows_in: int = 0
@@ -64,11 +65,18 @@ class Funnel:
     rows_out: int = 0
     source_characters: LengthProfile = field(default_factory=LengthProfile)
     target_characters: LengthProfile = field(default_factory=LengthProfile)
+    recorded_seconds: float | None = None
 
     def count_written(self, source: str, target: str) -> None:
-        """Counts a pair that is written."""
+        """Counts a pair of texts that is written."""
         self.rows_out += 1
         self.source_characters.add(source)
+        self.target_characters.add(target)
+
+    def count_recorded(self, seconds: float, target: str) -> None:
+        """Counts a pair of a recording and a text that is written."""
+        self.rows_out += 1
+        self.recorded_seconds = (self.recorded_seconds or 0.0) + seconds
         self.target_characters.add(target)
 
     def as_report(self) -> dict[str, object]:
@@ -79,12 +87,14 @@ class Funnel:
             "carved": self.carved,
             **({"exchanged": self.exchanged} if self.exchanged else {}),
             "rows_out": self.rows_out,
+            **({} if self.recorded_seconds is None else {"recorded_seconds": round(self.recorded_seconds, 3)}),
             **{f"{name}_characters": profile.summarize() for name, profile in self.profiles().items()},
         }
 
     def profiles(self) -> dict[str, LengthProfile]:
         """The lengths of what was written, by what it is."""
-        return {"source": self.source_characters, "target": self.target_characters}
+        sources = {"source": self.source_characters} if self.recorded_seconds is None else {}
+        return sources | {"target": self.target_characters}
 
 
 class SentenceFunnel(Funnel):

@@ -16,6 +16,9 @@ TARGET_LANGUAGE = "target_language"
 """The column with the language of the target."""
 TEXT = "text"
 """The text of a monolingual sentence."""
+RECORDING_DIGEST = "recording_sha256"
+"""Column of an audio corpus, whose sources name recordings: SHA-256 of the recording's samples. With it a prepared file pins what
+its recordings hold, and not their names alone."""
 
 
 def iterate_pairs(path: Path) -> Iterator[dict[str, str]]:

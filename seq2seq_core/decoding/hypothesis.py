@@ -87,6 +87,7 @@ def trim_attention(attention_TS: Tensor, source: Source, row: int) -> Tensor:
         source: the batch.
         row: the sentence's row in it.
     """
-    is_shortened = attention_TS.shape[1] != source.values.shape[1]  # an encoder of frames may have fewer positions
-    length = attention_TS.shape[1] if is_shortened else int(source.lengths_B[row])
+    length, padded = int(source.lengths_B[row]), source.values.shape[1]
+    while padded > attention_TS.shape[1]:  # each time reduction halves both, rounded up
+        length, padded = (length + 1) // 2, (padded + 1) // 2
     return attention_TS[:, :length].float().cpu()

@@ -46,6 +46,8 @@ class DecodingOptions(BaseModel):
     """Hypotheses returned for each source: the best, at most ``beam_size`` or ``mbr_samples``, or as many as are drawn."""
     max_source_tokens: int = Field(default=1024, ge=2)
     """A source with more tokens (end mark included) is cut to this many, with a warning."""
+    max_source_frames: int = Field(default=6000, ge=1)
+    """A source of frames with more of them (a minute, at a frame every 10 ms) is cut to this many, with a warning."""
 
     @model_validator(mode="after")
     def _options_go_together(self) -> Self:

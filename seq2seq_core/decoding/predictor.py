@@ -1,8 +1,7 @@
-"""Text in, text out, by a model bundle."""
+"""Text, recordings or frames in, text out, by a model bundle."""
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,47 +16,49 @@ from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.decoding.scoring import TargetScore, score_targets
 from seq2seq_core.decoding.search import decode
+from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem, is_empty
 from seq2seq_core.errors import TagError
-from seq2seq_core.tokenization.encode import cut_row
+from seq2seq_core.tokenization.encode import SourceRow
 from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
 from seq2seq_core.tokenization.tags import Tags
 
-logger = logging.getLogger(__name__)
-
 MAX_BATCH_TOKENS = 16_384
-"""Most source tokens that are decoded together, padding included and counted once a hypothesis: a bound on memory."""
+"""Most source tokens (or frames) that are decoded together, padding included and counted once a hypothesis: a bound on memory."""
 MAX_SCORED_TOKENS = 2048
 """Most target tokens that are scored together, padding included: each has a row of logits."""
 
 
 class Predictor:
-    """Decodes texts with the model of a bundle.
+    """Decodes sources with the model of a bundle.
 
     Args:
         bundle: a loaded bundle.
+        recordings: the folder that relative names of recordings are below; by default the current one.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, recordings: Path = Path()) -> None:
         self.bundle = bundle
         self.source_tags, self.target_tags = bundle.source_tags, bundle.target_tags
+        self.sources = SourceEncoder(bundle, recordings)
 
     @classmethod
-    def from_folder(cls, folder: Path, device: torch.device | str = "cpu") -> Predictor:
+    def from_folder(cls, folder: Path, device: torch.device | str = "cpu", recordings: Path = Path()) -> Predictor:
         """A predictor of the bundle in a folder.
 
         Args:
             folder: the bundle.
             device: ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
+            recordings: the folder that relative names of recordings are below; by default the current one.
 
         Raises:
             BundleError: the folder holds no bundle that this version can read.
             UserError: there is no such device.
         """
-        return cls(load_bundle(folder, device))
+        return cls(load_bundle(folder, device), recordings)
 
     def predict(
         self,
-        sources: Sequence[str],
+        sources: Sequence[SourceItem],
         options: DecodingOptions | None = None,
         batch_sentences: int = 64,
         prefixes: Sequence[str] | None = None,
@@ -67,12 +68,12 @@ class Predictor:
         """The prediction of each source, in order.
 
         A source without any text (nothing, or white space) becomes its prefix or else an empty text, with score 0. One of more than
-        ``options.max_source_tokens`` tokens, tags included, or of more than the bundle's own limit, is cut there, with a warning. A
-        hypothesis begins with its target's tags, which count in its probability and length and are no part of its text or
-        alignment.
+        ``options.max_source_tokens`` tokens, tags included (or ``max_source_frames`` frames), is cut there, with a warning; by the
+        bundle's own limit where that is lower. A hypothesis begins with its target's tags, which count in its probability and
+        length and are no part of its text or alignment.
 
         Args:
-            sources: texts.
+            sources: texts; for a model of frames names of WAV files, samples of recordings, or frames.
             options: of the search; by default those of :class:`~seq2seq_core.decoding.options.DecodingOptions`.
             batch_sentences: most sources that are decoded together.
             prefixes: for each source, the text that its hypotheses must begin with; what follows begins with a new piece.
@@ -82,11 +83,12 @@ class Predictor:
         Raises:
             ValueError: not as many prefixes or tags as sources.
             TagError: a source's tag is missing or unknown.
+            UserError: a recording cannot be used, or the model reads something else.
         """
         options = options or DecodingOptions()
         if prefixes is not None and len(prefixes) != len(sources):
             raise ValueError(f"expected a prefix for each of {len(sources)} sources, got {len(prefixes)}")
-        ids = self._encode(sources, options.max_source_tokens, tags)
+        ids = self._encode(sources, options, tags)
         forced = self._tag_ids(self.target_tags, tags, len(sources))
         texts = self.bundle.target_tokenizer.encode(prefixes or [""] * len(sources))
         starts = [[*own, *text] for own, text in zip(forced, texts, strict=True)]
@@ -101,7 +103,7 @@ class Predictor:
 
     def score(
         self,
-        sources: Sequence[str],
+        sources: Sequence[SourceItem],
         targets: Sequence[str],
         batch_sentences: int = 64,
         max_source_tokens: int = DecodingOptions().max_source_tokens,
@@ -114,7 +116,7 @@ class Predictor:
         A target's tags count in its probability and in its tokens, as in a search.
 
         Args:
-            sources: texts.
+            sources: as in :meth:`predict`.
             targets: one for each source; may be empty.
             batch_sentences: most pairs that are scored together.
             max_source_tokens: a source with more tokens (tags and end mark included) is cut to this many, with a warning.
@@ -126,7 +128,7 @@ class Predictor:
         """
         if len(targets) != len(sources):
             raise ValueError(f"expected a target for each of {len(sources)} sources, got {len(targets)}")
-        source_ids = self._encode(sources, max_source_tokens, tags)
+        source_ids = self._encode(sources, DecodingOptions(max_source_tokens=max_source_tokens), tags)
         texts = self.bundle.target_tokenizer.encode(targets)
         target_ids = [[*own, *text] for own, text in zip(self._tag_ids(self.target_tags, tags, len(sources)), texts, strict=True)]
         scores = [TargetScore(-math.inf if row else 0.0, len(row) + 1) for row in texts]
@@ -139,12 +141,12 @@ class Predictor:
         return scores
 
     def attention(
-        self, source: str, options: DecodingOptions | None = None, tags: Mapping[str, str] | None = None
+        self, source: SourceItem, options: DecodingOptions | None = None, tags: Mapping[str, str] | None = None
     ) -> Alignment | None:
         """The best hypothesis's alignment; None for a model without attention.
 
         Args:
-            source: a text that is not empty.
+            source: one that is not empty.
             options: of the search.
             tags: the source's, as in :meth:`predict`.
 
@@ -152,25 +154,16 @@ class Predictor:
             ValueError: the source is empty.
             TagError: a tag is missing or unknown.
         """
-        if not source.strip():
+        if is_empty(source):
             raise ValueError("attention needs a source with some text")
         return self.predict([source], options, keep_alignments=True, tags=[tags or {}])[0].hypotheses[0].alignment
 
-    def _encode(self, sources: Sequence[str], limit: int, tags: Sequence[Mapping[str, str]] | None) -> list[list[int]]:
-        """The ids of each source with its tags and eos, at most ``limit`` or the bundle's; none for one without any text."""
-        limit = min(limit, self.bundle.config.max_source_tokens or limit)
+    def _encode(
+        self, sources: Sequence[SourceItem], options: DecodingOptions, tags: Sequence[Mapping[str, str]] | None
+    ) -> list[SourceRow]:
+        """What the model reads of each source, cut where it is too long."""
         before = self._tag_ids(self.source_tags, tags, len(sources))
-        rows = [
-            [*own, *ids, EOS_ID] if source.strip() else []
-            for source, own, ids in zip(sources, before, self._tokenize(sources), strict=True)
-        ]
-        if too_long := [place for place, row in enumerate(rows) if len(row) > limit]:
-            logger.warning(
-                "%d of %d sources have more than %d tokens and are cut there; the first is number %d with %d tokens",
-                len(too_long), len(rows), limit, too_long[0] + 1, len(rows[too_long[0]]),
-            )  # fmt: skip
-        keeps_end = self.bundle.config.keeps_source_end
-        return [cut_row(row, limit, len(own), keeps_end) for row, own in zip(rows, before, strict=True)]
+        return self.sources.encode(sources, before, options.max_source_tokens, options.max_source_frames)
 
     def _tag_ids(self, side: Tags, tags: Sequence[Mapping[str, str]] | None, num_sources: int) -> list[list[int]]:
         """The ids of each source's tags of one side."""
@@ -185,11 +178,8 @@ class Predictor:
         side.warn_of_ignored(f"{num_sources} sources")
         return found
 
-    def _tokenize(self, sources: Sequence[str]) -> list[list[int]]:
-        return self.bundle.source_tokenizer.encode(sources)
-
     def _to_text(
-        self, source_ids: Sequence[int], hypotheses: Sequence[Hypothesis], options: DecodingOptions, num_tags: int
+        self, source_row: SourceRow, hypotheses: Sequence[Hypothesis], options: DecodingOptions, num_tags: int
     ) -> Iterator[TextHypothesis]:
         """A sentence's hypotheses as text without its tags, those that the options select."""
         texts = self.bundle.target_tokenizer.decode([hypothesis.ids[num_tags:] for hypothesis in hypotheses])
@@ -198,13 +188,13 @@ class Predictor:
             ranked = [(one.place, one.expected_utility) for one in rank_by_expected_utility(texts)]
         for place, score in ranked[: options.num_hypotheses]:
             one = hypotheses[place]
-            yield TextHypothesis(texts[place], score, one.log_probability, self._align(source_ids, one, num_tags))
+            yield TextHypothesis(texts[place], score, one.log_probability, self._align(source_row, one, num_tags))
 
-    def _align(self, source_ids: Sequence[int], hypothesis: Hypothesis, num_tags: int) -> Alignment | None:
+    def _align(self, source_row: SourceRow, hypothesis: Hypothesis, num_tags: int) -> Alignment | None:
         if hypothesis.attention_TS is None:
             return None
         return Alignment(
-            [*self.bundle.source_tokenizer.pieces(source_ids[:-1]), SPECIAL_NAMES[EOS_ID]],
+            self.sources.names(source_row),
             [*self.bundle.target_tokenizer.pieces(hypothesis.ids[num_tags:]), SPECIAL_NAMES[EOS_ID]],
             hypothesis.attention_TS.numpy()[num_tags:],
         )

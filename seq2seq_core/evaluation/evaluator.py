@@ -11,10 +11,17 @@ from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.errors import UserError
-from seq2seq_core.evaluation.baselines import COPY_SOURCE, MEMORISE_ELSE_COPY, copy_source, memorise_else_copy
+from seq2seq_core.evaluation.baselines import (
+    COMMONEST_TARGET,
+    COPY_SOURCE,
+    MEMORISE_ELSE_COPY,
+    commonest_target,
+    copy_source,
+    memorise_else_copy,
+)
 from seq2seq_core.evaluation.metrics import edit_distance, score
 from seq2seq_core.evaluation.rouge import check_rouge
-from seq2seq_core.evaluation.slices import SOURCE_LENGTH, Slice, group_rare, length_buckets, score_slices
+from seq2seq_core.evaluation.slices import SOURCE_LENGTH, TARGET_LENGTH, Slice, group_rare, length_buckets, score_slices
 
 SOURCE, TARGET = "source", "target"
 BATCHES_A_CALL = 16
@@ -111,6 +118,7 @@ def evaluate(
     predictor: TextPredictor,
     settings: EvaluateSection,
     on_progress: Callable[[int, str], None] = lambda _, __: None,
+    has_recordings: bool = False,
 ) -> Evaluation:
     """A model's scores on a test set, and where it fails.
 
@@ -120,6 +128,7 @@ def evaluate(
         predictor: the model.
         settings: of the search and the scores.
         on_progress: called with the number of sentences decoded, of twice the test set, and the search's name.
+        has_recordings: whether the sources name recordings: they are then copied by no baseline, and their names are not measured.
 
     Raises:
         UserError: a column to slice by is not there, a tag of the model is missing or unknown, or the package of a metric is not
@@ -136,12 +145,16 @@ def evaluate(
             predictor, pairs, options, settings.batch_sentences, lambda done: on_progress(len(pairs) + done, "greedy")
         )
     quick = [metric for metric in settings.metrics if metric != "ter"]
-    baselines = {COPY_SOURCE: copy_source(sources), MEMORISE_ELSE_COPY: memorise_else_copy(train, sources)}
+    if has_recordings:
+        baselines = {COMMONEST_TARGET: commonest_target(train, sources)}
+    else:
+        baselines = {COPY_SOURCE: copy_source(sources), MEMORISE_ELSE_COPY: memorise_else_copy(train, sources)}
+    lengths = {TARGET_LENGTH: length_buckets(references)} if has_recordings else {SOURCE_LENGTH: length_buckets(sources)}
     return Evaluation(
         test=score(beam.texts, references, settings.metrics, settings.bleu_tokenizer),
         greedy=score(greedy.texts, references, settings.metrics, settings.bleu_tokenizer),
         baselines={name: score(texts, references, quick, settings.bleu_tokenizer) for name, texts in baselines.items()},
-        slices=_score_all_slices(pairs, beam.texts, references, settings, quick),
+        slices=_score_all_slices(pairs, lengths, beam.texts, references, settings, quick),
         examples=_make_examples(pairs, beam, greedy),
         sentences_per_second={
             name: len(pairs) / one.seconds for name, one in (("beam", beam), ("greedy", greedy)) if one.seconds > 0
@@ -207,10 +220,14 @@ def check_columns(pairs: Sequence[dict[str, str]], columns: Sequence[str]) -> No
 
 
 def _score_all_slices(
-    pairs: Sequence[dict[str, str]], hypotheses: list[str], references: list[str], settings: EvaluateSection, metrics: Sequence[str]
+    pairs: Sequence[dict[str, str]],
+    lengths: dict[str, list[str]],
+    hypotheses: list[str],
+    references: list[str],
+    settings: EvaluateSection,
+    metrics: Sequence[str],
 ) -> list[Slice]:
-    parts = {SOURCE_LENGTH: length_buckets([pair[SOURCE] for pair in pairs])}
-    parts |= {column: group_rare([pair.get(column, "") for pair in pairs]) for column in settings.slice_columns}
+    parts = lengths | {column: group_rare([pair.get(column, "") for pair in pairs]) for column in settings.slice_columns}
     return [
         part
         for column, values in parts.items()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,27 +60,25 @@ def plot_attention(path: Path, source_pieces: Sequence[str], target_pieces: Sequ
     _save(figure, path)
 
 
-def plot_lengths(path: Path, sources: Sequence[str], references: Sequence[str], hypotheses: Sequence[str]) -> None:
+def plot_lengths(path: Path, texts: Mapping[str, Sequence[str]]) -> None:
     """Draws how long sources, references and predictions are: predictions that are cut or run on show at a glance.
 
     Args:
         path: the PNG file.
-        sources: of the test set.
-        references: of the test set.
-        hypotheses: of the model.
+        texts: ``sources`` (where they are texts) and ``references`` of the test set, ``predictions`` of the model.
     """
     figure, axes = _new_figure(7.0, 3.6)
-    series: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
-        "sources": (sources, {"histtype": "stepfilled", "color": SOURCE_COLOUR, "alpha": 0.35}),
-        "references": (references, {"histtype": "step", "color": REFERENCE_COLOUR, "linewidth": 2.4}),
-        "predictions": (hypotheses, {"histtype": "step", "color": MODEL_COLOUR, "linewidth": 1.4, "linestyle": "--"}),
+    styles: dict[str, dict[str, Any]] = {
+        "sources": {"histtype": "stepfilled", "color": SOURCE_COLOUR, "alpha": 0.35},
+        "references": {"histtype": "step", "color": REFERENCE_COLOUR, "linewidth": 2.4},
+        "predictions": {"histtype": "step", "color": MODEL_COLOUR, "linewidth": 1.4, "linestyle": "--"},
     }
-    lengths = {name: np.array([len(text) for text in texts]) for name, (texts, _) in series.items()}
+    lengths = {name: np.array([len(text) for text in own]) for name, own in texts.items()}
     longest = int(max(values.max() for values in lengths.values()))
     width = 1 + longest // 60
     edges = np.arange(0, longest + width + 1, width) - 0.5
-    for name, (_, style) in series.items():
-        axes.hist(lengths[name], bins=edges.tolist(), label=name, **style)
+    for name, values in lengths.items():
+        axes.hist(values, bins=edges.tolist(), label=name, **styles[name])
     axes.set_xlabel("length (characters)")
     axes.set_ylabel("sentences of the test set")
     axes.legend(frameon=False)

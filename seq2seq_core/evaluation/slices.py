@@ -11,7 +11,7 @@ from seq2seq_core.evaluation.metrics import score
 MAX_VALUES = 50
 OTHER = "(other)"
 EMPTY = "(empty)"
-SOURCE_LENGTH = "source_characters"
+SOURCE_LENGTH, TARGET_LENGTH = "source_characters", "target_characters"
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,13 @@ def group_rare(values: Sequence[str], max_values: int = MAX_VALUES) -> list[str]
     return [value if value in kept else OTHER for value in named]
 
 
-def length_buckets(sources: Sequence[str]) -> list[str]:
-    """For each source the range of lengths that it falls in, such as ``8-15``: the quarters of this test set, in characters.
+def length_buckets(texts: Sequence[str]) -> list[str]:
+    """For each text the range of lengths that it falls in, such as ``8-15``: the quarters of this test set, in characters.
 
     Args:
-        sources: of the test set; at least one.
+        texts: the sources (or targets) of the test set; at least one.
     """
-    lengths = [len(source) for source in sources]
+    lengths = [len(text) for text in texts]
     ranked = sorted(lengths)
     ends = sorted(
         {ranked[(len(ranked) * quarter - 1) // 4] for quarter in (1, 2, 3, 4) if len(ranked) * quarter >= 4} | {ranked[-1]}

@@ -9,6 +9,8 @@ import math
 
 from torch import Tensor, nn
 
+from seq2seq_core.modeling.dropout import Dropout
+
 
 class TokenEmbedding(nn.Module):
     """Embeddings of ids, scaled by the square root of the width (Vaswani 2017, section 3.4), with dropout.
@@ -25,7 +27,7 @@ class TokenEmbedding(nn.Module):
     def __init__(self, vocabulary_size: int, width: int, dropout: float) -> None:
         super().__init__()
         self.table = nn.Embedding(vocabulary_size, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.scale = math.sqrt(width)
         nn.init.normal_(self.table.weight, std=1.0 / self.scale)
 
@@ -48,7 +50,7 @@ class FrameProjection(nn.Module):
         super().__init__()
         self.projection = nn.Linear(frame_width, width)
         self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, frames_BSF: Tensor) -> Tensor:
         """Projected frames embedded_BSD."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seq2seq_core.modeling.dropout import Dropout
+
 
 class FeedForward(nn.Module):
     """W2 relu(W1 x + b1) + b2  (Vaswani 2017, equation 2), with dropout on the inner activations.
@@ -22,7 +24,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.inner = nn.Linear(width, inner_width)
         self.outer = nn.Linear(inner_width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         for linear in (self.inner, self.outer):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)

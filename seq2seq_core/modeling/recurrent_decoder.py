@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from seq2seq_core.modeling.attention import AdditiveAttention, Attention
 from seq2seq_core.modeling.bridge import BridgeKind, build_bridge
+from seq2seq_core.modeling.dropout import Dropout
 from seq2seq_core.modeling.memory import DecoderOutput, DecoderState, DecoderStep, Memory
 from seq2seq_core.modeling.recurrent_layer import Cell, CellState, RecurrentLayer
 
@@ -77,18 +78,17 @@ class RecurrentDecoder(nn.Module):
         self.input_feeding, self.is_residual = input_feeding, is_residual
         input_widths = [2 * width if input_feeding else width] + [width] * (layers - 1)
         self.layers = nn.ModuleList(RecurrentLayer(cell, input_width, width) for input_width in input_widths)
-        self.bridge = build_bridge(bridge, width, layers)
+        self.bridge = build_bridge(bridge, cell, width, layers)
         self.attention = attention
         self.has_coverage = isinstance(attention, AdditiveAttention) and attention.coverage_projection is not None
         self.combination = nn.Linear(2 * width, width) if attention is not None else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def initial_state(self, memory: Memory) -> RecurrentState:
         """See :class:`~seq2seq_core.modeling.memory.Decoder`."""
-        hidden = self.bridge(memory)
-        cells = tuple(layer.state_from(hidden_ND) for layer, hidden_ND in zip(self._recurrent_layers(), hidden, strict=True))
+        cells: tuple[CellState, ...] = self.bridge(memory)
         keys_NSE = memory.values_BSD if self.attention is None else self.attention.keys(memory.values_BSD)
-        return RecurrentState(memory, keys_NSE, cells, torch.zeros_like(hidden[0]), torch.zeros_like(memory.values_BSD[..., 0]))
+        return RecurrentState(memory, keys_NSE, cells, torch.zeros_like(cells[0][0]), torch.zeros_like(memory.values_BSD[..., 0]))
 
     def forward(self, embedded_BTD: Tensor, memory: Memory) -> DecoderOutput:
         """See :class:`~seq2seq_core.modeling.memory.Decoder`."""
@@ -137,7 +137,3 @@ class RecurrentDecoder(nn.Module):
             coverage_BS = coverage_BS + weights_BTS.squeeze(1)
         after = RecurrentState(memory, state.keys_NSE, tuple(cells), attentional_BTD[:, -1], coverage_BS)
         return DecoderOutput(attentional_BTD, weights_BTS), after
-
-    def _recurrent_layers(self) -> list[RecurrentLayer]:
-        """The layers, typed."""
-        return [layer for layer in self.layers if isinstance(layer, RecurrentLayer)]

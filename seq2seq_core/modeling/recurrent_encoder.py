@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from seq2seq_core.modeling.dropout import Dropout
 from seq2seq_core.modeling.memory import Memory
 from seq2seq_core.modeling.recurrent_layer import Cell, RecurrentLayer
 from seq2seq_core.modeling.time_reduction import TimeReductions
@@ -90,7 +91,7 @@ class RecurrentEncoder(nn.Module):
         super().__init__()
         layer = BidirectionalLayer if is_bidirectional else UnidirectionalLayer
         self.layers = nn.ModuleList(layer(cell, width) for _ in range(layers))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.is_bidirectional, self.is_residual = is_bidirectional, is_residual
         self.reductions = TimeReductions(width, layers, time_reduction)
 

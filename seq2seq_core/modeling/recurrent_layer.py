@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 Cell = Literal["rnn", "gru", "lstm"]
@@ -18,7 +17,8 @@ CellState = tuple[Tensor, ...]
 """The state of a cell, each part (B, D): ``(hidden, cell)`` for an LSTM, else ``(hidden,)``."""
 
 _LAYERS: dict[Cell, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-_STATE_PARTS: dict[Cell, int] = {"rnn": 1, "gru": 1, "lstm": 2}
+STATE_PARTS: dict[Cell, int] = {"rnn": 1, "gru": 1, "lstm": 2}
+"""Tensors in a state."""
 
 
 class RecurrentLayer(nn.Module):
@@ -53,11 +53,7 @@ class RecurrentLayer(nn.Module):
 
     def zero_state(self, batch: int, like: Tensor) -> CellState:
         """A state of zeros for ``batch`` rows, with the device and type of ``like``."""
-        return tuple(like.new_zeros(batch, self.width) for _ in range(_STATE_PARTS[self.cell]))
-
-    def state_from(self, hidden_BD: Tensor) -> CellState:
-        """A state whose hidden part is given; an LSTM's cell part is zero."""
-        return (hidden_BD, *(torch.zeros_like(hidden_BD) for _ in range(_STATE_PARTS[self.cell] - 1)))
+        return tuple(like.new_zeros(batch, self.width) for _ in range(STATE_PARTS[self.cell]))
 
     def forward(self, inputs_BTI: Tensor, state: CellState) -> tuple[Tensor, CellState]:
         """The hidden state at every position, and the state after the last one.

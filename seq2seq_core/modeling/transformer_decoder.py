@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from seq2seq_core.modeling.dropout import Dropout
 from seq2seq_core.modeling.feed_forward import FeedForward
 from seq2seq_core.modeling.memory import DecoderOutput, DecoderState, DecoderStep, Memory
 from seq2seq_core.modeling.multi_head_attention import MultiHeadAttention
@@ -57,7 +58,7 @@ class TransformerDecoderLayer(nn.Module):
         self.cross_attention = MultiHeadAttention(shape.width, shape.heads, shape.dropout)
         self.feed_forward_norm = nn.LayerNorm(shape.width)
         self.feed_forward = FeedForward(shape.width, shape.feedforward_width, shape.dropout)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
 
     def forward(
         self, inputs_BTD: Tensor, cross: KeysValues, padding_mask_BS: Tensor, keep_weights: bool = False

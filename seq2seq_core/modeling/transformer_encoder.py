@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from seq2seq_core.modeling.dropout import Dropout
 from seq2seq_core.modeling.feed_forward import FeedForward
 from seq2seq_core.modeling.memory import Memory, mean_of_valid
 from seq2seq_core.modeling.positions import build_positions
@@ -29,7 +30,7 @@ class TransformerEncoderLayer(nn.Module):
         self.self_attention = shape.self_attention()
         self.feed_forward_norm = nn.LayerNorm(shape.width)
         self.feed_forward = FeedForward(shape.width, shape.feedforward_width, shape.dropout)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
 
     def forward(self, inputs_BSD: Tensor, padding_mask_BS: Tensor) -> Tensor:
         """The layer's outputs_BSD; positions at padding hold no meaning."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import re
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from seq2seq_core import __version__
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import bundle_digest, read_config
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.pairs import SOURCE, iterate_pairs
+from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, iterate_pairs
 from seq2seq_core.registry.packaging import log_bundle
 from seq2seq_core.registry.promotion import CHALLENGER, CHAMPION, Champion, decide
 from seq2seq_core.registry.receipts import Receipt
@@ -68,7 +69,7 @@ def register_bundle(settings: Settings, paths: Paths) -> Registration:
     read_config(paths.bundle)
     digest = bundle_digest(paths.bundle)
     scores = read_test_scores(paths.metrics, settings.register_.metric)
-    example = next(iterate_pairs(paths.prepared_split("test")), {SOURCE: ""})
+    example = _make_example(paths)
     test_digest = file_digest(paths.prepared_split("test"))
     client = connect(paths)
     with store_errors(paths), exclusive(paths):  # or two registrations at once would both find no version
@@ -85,6 +86,15 @@ def register_bundle(settings: Settings, paths: Paths) -> Registration:
     with store_errors(paths):
         _record(client, receipt, scores)
     return Registration(receipt, scores, is_new)
+
+
+def _make_example(paths: Paths) -> dict[str, str]:
+    """The first pair of the test set as a request holds it: a recording stands in base64."""
+    pair = next(iterate_pairs(paths.prepared_split("test")), {SOURCE: ""})
+    if RECORDING_DIGEST not in pair:
+        return pair
+    recording = (paths.prepared_audio / pair[SOURCE]).read_bytes()
+    return pair | {SOURCE: base64.b64encode(recording).decode("ascii")}
 
 
 def _create_version(

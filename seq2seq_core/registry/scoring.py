@@ -73,7 +73,7 @@ def score_champion(version: ModelVersion, test_digest: str, settings: Settings, 
         return Champion(str(version.version), float(recorded))
     LOGGER.info("the champion, version %s, was scored on another test set: it is scored on the present one", version.version)
     try:
-        predictor = Predictor.from_folder(download_bundle(version, paths), device=settings.runtime.device)
+        predictor = Predictor.from_folder(download_bundle(version, paths), settings.runtime.device, paths.prepared_audio)
         return Champion(str(version.version), score_predictor(predictor, settings, paths))
     except (BundleError, TagError) as error:
         LOGGER.warning("the champion cannot be scored: %s", error)

@@ -1,12 +1,13 @@
 """The served model, as MLflow's models-from-code wants it: this file itself is stored with the model and run when it is loaded.
 
-A request has the column ``source`` and those that the model takes as tags; the answer has ``prediction`` and ``score`` for each
-row, in the order of the rows.
+A request has the column ``source`` (texts, or for a model of recordings WAV files in base64) and those that the model takes as
+tags; the answer has ``prediction`` and ``score`` for each row, in the order of the rows.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.decoding.source_encoder import SourceItem
 from seq2seq_core.errors import TagError, UserError
+from seq2seq_core.serving.recordings import read_recordings
 from seq2seq_core.serving.request import (
     MAX_CHARACTERS_VARIABLE,
     MAX_ROWS_VARIABLE,
+    MAX_SECONDS_VARIABLE,
     read_limit,
     read_options,
     read_sources,
@@ -32,7 +36,7 @@ DEVICE_VARIABLE = "S2S_SERVING_DEVICE"
 
 
 class ServedModel(PythonModel):
-    """Text in, text out, by the predictor that also evaluates."""
+    """Texts or recordings in, text out, by the predictor that also evaluates."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Loads the bundle and reads the limits, so that a bad setting stops the server's start and not a request.
@@ -42,6 +46,7 @@ class ServedModel(PythonModel):
         """
         self.predictor = Predictor.from_folder(Path(context.artifacts["bundle"]), device=os.environ.get(DEVICE_VARIABLE, "auto"))
         self.max_rows, self.max_characters = read_limit(MAX_ROWS_VARIABLE), read_limit(MAX_CHARACTERS_VARIABLE)
+        self.max_seconds = read_limit(MAX_SECONDS_VARIABLE)
         self.defaults = dict(context.model_config)
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
@@ -49,13 +54,13 @@ class ServedModel(PythonModel):
 
         Args:
             context: unused; the bundle is loaded already.
-            model_input: the column ``source`` and those that are tags, a text in each row.
+            model_input: the column ``source`` (a text in each row, or a WAV file in base64) and those that are tags.
             params: decoding options, see the model's params schema.
 
         Raises:
             MlflowException: the request is refused (status 400), or decoding failed (status 500).
         """
-        sources = read_sources(model_input, self.max_rows, self.max_characters)
+        sources = self._read_sources(model_input)
         tags = read_tags(model_input, self.predictor.bundle.config.tags.all)
         options = read_options(params, self.defaults)
         try:
@@ -68,6 +73,13 @@ class ServedModel(PythonModel):
             # PyTorch's errors, an exhausted memory among them, are no fault of the request; MLflow would call them one.
             raise MlflowException(f"decoding failed: {error}", error_code=INTERNAL_ERROR) from error
         return pd.DataFrame({"prediction": [p.text for p in predictions], "score": [float(p.score) for p in predictions]})
+
+    def _read_sources(self, frame: pd.DataFrame) -> Sequence[SourceItem]:
+        """The texts of a request, or the samples of its recordings."""
+        audio = self.predictor.bundle.config.audio
+        if audio is not None:
+            return read_recordings(frame, self.max_rows, self.max_seconds, audio.sample_rate)
+        return read_sources(frame, self.max_rows, self.max_characters)
 
 
 mlflow.models.set_model(ServedModel())

@@ -21,7 +21,8 @@ from seq2seq_core.decoding.options import DecodingOptions
 SOURCE_COLUMN = "source"
 MAX_ROWS_VARIABLE = "S2S_SERVING_MAX_ROWS"
 MAX_CHARACTERS_VARIABLE = "S2S_SERVING_MAX_CHARACTERS"
-DEFAULT_LIMITS = {MAX_ROWS_VARIABLE: 1024, MAX_CHARACTERS_VARIABLE: 20_000}
+MAX_SECONDS_VARIABLE = "S2S_SERVING_MAX_SECONDS"
+DEFAULT_LIMITS = {MAX_ROWS_VARIABLE: 1024, MAX_CHARACTERS_VARIABLE: 20_000, MAX_SECONDS_VARIABLE: 60}
 BOUNDS: dict[str, tuple[int, int] | tuple[float, float]] = {
     "beam_size": (1, 200),
     "length_penalty": (0.0, 10.0),
@@ -68,13 +69,14 @@ def read_limit(variable: str) -> int:
     return int(text)
 
 
-def read_sources(frame: pd.DataFrame, max_rows: int, max_characters: int) -> list[str]:
+def read_sources(frame: pd.DataFrame, max_rows: int, max_characters: int, variable: str = MAX_CHARACTERS_VARIABLE) -> list[str]:
     """The sources of a request.
 
     Args:
         frame: has the column ``source`` with a text in each row.
         max_rows: most rows of one request.
         max_characters: most characters (Unicode code points) of one source.
+        variable: of the environment, which sets that limit.
 
     Raises:
         MlflowException: the request is refused; names the row (from 0) and what was expected.
@@ -85,7 +87,7 @@ def read_sources(frame: pd.DataFrame, max_rows: int, max_characters: int) -> lis
         raise refusal(f"expected 1 to {max_rows} rows, got {len(frame)} ({MAX_ROWS_VARIABLE} sets the limit)")
     sources = frame[SOURCE_COLUMN].tolist()
     for row, source in enumerate(sources):
-        _check_source(source, row, max_characters)
+        _check_source(source, row, max_characters, variable)
     return sources
 
 
@@ -114,15 +116,14 @@ def _is_null(value: object) -> bool:
     return value is None or value is pd.NA or value != value
 
 
-def _check_source(source: object, row: int, max_characters: int) -> None:
+def _check_source(source: object, row: int, max_characters: int, variable: str) -> None:
     """Refuses a source that is no text of acceptable length."""
     if not isinstance(source, str):
         got = "null" if _is_null(source) else f"{type(source).__name__} {source!r}"
         raise refusal(f"row {row}: {SOURCE_COLUMN} must be a text, got {got}")
     if len(source) > max_characters:
         raise refusal(
-            f"row {row}: {SOURCE_COLUMN} must be at most {max_characters} characters, got {len(source)} "
-            f"({MAX_CHARACTERS_VARIABLE} sets the limit)"
+            f"row {row}: {SOURCE_COLUMN} must be at most {max_characters} characters, got {len(source)} ({variable} sets the limit)"
         )
     try:
         source.encode("utf-8")

@@ -72,11 +72,11 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
         torch.set_num_threads(settings.runtime.num_threads)
     if not paths.bundle.is_dir():
         raise MissingInput(f"{paths.bundle}: no such model bundle; `s2s train` (or `dvc repro train`) makes it")
-    predictor = Predictor.from_folder(paths.bundle, settings.runtime.device)
+    predictor = Predictor.from_folder(paths.bundle, settings.runtime.device, paths.prepared_audio)
     train = ((pair[SOURCE], pair[TARGET]) for pair in iterate_pairs(paths.prepared_split("train")))
     searches = 2 if section.beam_size > 1 else 1
     with progress("evaluate", searches * len(pairs), "sentences", settings.runtime.progress) as shown:
-        evaluation = evaluate(pairs, train, predictor, section, shown.update)
+        evaluation = evaluate(pairs, train, predictor, section, shown.update, predictor.sources.has_frames)
     with atomic.new_folder(paths.evaluation) as draft:
         write_evaluation(draft, evaluation, section.worst_examples, _signatures(section))
     atomic.write_text(paths.metrics, json.dumps(make_metrics(evaluation), ensure_ascii=False, indent=1) + "\n")
@@ -144,8 +144,11 @@ def _record_pictures(
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        texts = ([getattr(example, side) for example in evaluation.examples] for side in ("source", "reference", "hypothesis"))
-        plots.plot_lengths(folder / "lengths.png", *texts)
+        sides = {"sources": "source", "references": "reference", "predictions": "hypothesis"}
+        if predictor.sources.has_frames:
+            del sides["sources"]  # names of recordings
+        texts = {name: [getattr(example, side) for example in evaluation.examples] for name, side in sides.items()}
+        plots.plot_lengths(folder / "lengths.png", texts)
         if first := _headline_metric(section):
             plots.plot_slices(folder / "slices.png", evaluation.slices, first, evaluation.test[first])
         if paths.training_curve.is_file():

@@ -4,40 +4,42 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from seq2seq_core import atomic
-from seq2seq_core.artifacts import SPLITS, Paths
-from seq2seq_core.config.corpus import CorpusSection
-from seq2seq_core.config.prepare import PrepareSection
+from seq2seq_core.artifacts import AUDIO_FOLDER, SPLITS, Paths
+from seq2seq_core.audio.wav import RecordingError
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
-from seq2seq_core.corpus.cleaning import Rule, cleaning_rules, normalize_text, text_rules
-from seq2seq_core.corpus.deduplication import Deduplicator, LeakageFilter
-from seq2seq_core.corpus.funnel import Funnel, SentenceFunnel, format_funnels, format_lengths
-from seq2seq_core.corpus.monolingual import MonolingualReader, open_monolingual
+from seq2seq_core.corpus.cleaning import cleaning_rules, normalize_text
+from seq2seq_core.corpus.deduplication import DEDUPLICATE, LEAKAGE, Deduplicator, LeakageFilter
+from seq2seq_core.corpus.formats import Row
+from seq2seq_core.corpus.funnel import Funnel, format_funnels, format_lengths
+from seq2seq_core.corpus.monolingual import open_monolingual
 from seq2seq_core.corpus.pairs import (
+    RECORDING_DIGEST,
     SOURCE,
     SOURCE_LANGUAGE,
     TARGET,
     TARGET_LANGUAGE,
     exchange_sides,
     format_pair,
-    format_sentence,
 )
 from seq2seq_core.corpus.reading import SplitReader
+from seq2seq_core.corpus.recordings import FoundRecording, Recordings, open_recordings
+from seq2seq_core.corpus.sentence_preparation import SentencePreparation
 from seq2seq_core.corpus.splitting import assign_split
-from seq2seq_core.errors import UserError
+from seq2seq_core.corpus.text_faults import quote
+from seq2seq_core.errors import CorpusError, UserError
 from seq2seq_core.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
 PROGRESS_ROWS = 2000
-DEDUPLICATE, LEAKAGE = "deduplicate", "leakage"
 
 
 @dataclass(frozen=True)
@@ -51,40 +53,57 @@ class PrepareResult:
     funnels: dict[str, Funnel]
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    """A pair before it is decided on.
+
+    Attributes:
+        pair: what is written of it.
+        identity: what its source is the same as, for repetitions, leaks and splits: the text, or the digest of the recording.
+        recording: what the source names; None where it is a text.
+    """
+
+    pair: dict[str, str]
+    identity: str
+    recording: FoundRecording | None
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """The two sides as the rules on texts see them: of a recording, whose name says nothing, the target stands for both."""
+        return self.pair[SOURCE if self.recording is None else TARGET], self.pair[TARGET]
+
+
 class _Preparation:
     """One execution of the stage.
 
     Args:
-        section: the settings.
-        corpus: which columns belong to what the model is asked, whether rows are turns of conversations, and whether pairs of
-            train also enter with their sides exchanged.
+        settings: the sections ``corpus`` and ``prepare``.
         readers: the corpus's splits.
-        monolingual: readers of monolingual sentences.
-        folder: where ``{split}.jsonl`` are written.
+        recordings: what the sources name; None where they are texts.
+        sentences: hears of the pairs of dev and test.
+        folder: where ``{split}.jsonl`` and ``audio`` are written.
         bar: shows how far it is, in megabytes read.
     """
 
     def __init__(
         self,
-        section: PrepareSection,
-        corpus: CorpusSection,
+        settings: Settings,
         readers: dict[str, SplitReader],
-        monolingual: list[MonolingualReader],
+        recordings: Recordings | None,
+        sentences: SentencePreparation,
         folder: Path,
         bar: Progress,
     ) -> None:
-        self.section, self.corpus, self.folder, self.bar = section, corpus, folder, bar
-        self.readers: dict[str, SplitReader] = {**readers, **{reader.split: reader for reader in monolingual}}
-        self.monolingual = monolingual
-        self.rules = cleaning_rules(section)
-        self.leakage = LeakageFilter(section.leakage)
-        self.sentence_leakage = LeakageFilter(section.leakage if monolingual else "keep")
-        self.funnels: dict[str, Funnel] = {split: Funnel() for split in SPLITS}
-        self.funnels |= {reader.split: SentenceFunnel() for reader in monolingual}
+        self.section, self.corpus = settings.prepare, settings.corpus
+        self.readers, self.recordings, self.folder, self.bar = readers, recordings, folder, bar
+        self.sentences = sentences
+        self.rules = cleaning_rules(self.section)
+        self.leakage = LeakageFilter(self.section.leakage)
+        self.funnels = {split: Funnel() for split in SPLITS}
         self._bytes_done = 0
         # A split without files is carved out of train; one with files is not, whatever its fraction says.
-        self.dev_fraction = 0.0 if readers["dev"].entries else section.dev_fraction
-        self.test_fraction = 0.0 if readers["test"].entries else section.test_fraction
+        self.dev_fraction = 0.0 if readers["dev"].entries else self.section.dev_fraction
+        self.test_fraction = 0.0 if readers["test"].entries else self.section.test_fraction
 
     def run(self) -> None:
         """Writes all splits. Dev and test come first: train must not hold their sources."""
@@ -94,9 +113,6 @@ class _Preparation:
                 if self.readers[split].entries:
                     self._write_evaluation(split, files[split])
             self._write_train(files)
-        for reader in self.monolingual:
-            with self._open(reader.split) as file:
-                self._write_sentences(reader.split, file)
 
     def _open(self, split: str) -> IO[str]:
         return (self.folder / f"{split}.jsonl").open("w", encoding="utf-8", newline="\n")
@@ -108,14 +124,14 @@ class _Preparation:
         repeated = Deduplicator(self.section.deduplicate if is_cleaned else "none")
         if is_cleaned:
             funnel.dropped = dict.fromkeys([*self.rules, DEDUPLICATE], 0)
-        for pair in self._read(split):
-            rule = self._broken_rule(pair, repeated) if is_cleaned else None
+        for candidate in self._read(split):
+            rule = self._broken_rule(candidate, repeated) if is_cleaned else None
             if rule is not None:
                 funnel.dropped[rule] += 1
                 continue
-            self.leakage.protect(pair[SOURCE], self._inputs(pair))
-            self._protect_from_sentences(pair)
-            self._write(split, file, pair)
+            self.leakage.protect(candidate.identity, self._inputs(candidate))
+            self.sentences.protect(candidate.pair[SOURCE], candidate.pair[TARGET])
+            self._write(split, file, candidate)
 
     def _write_train(self, files: dict[str, IO[str]]) -> None:
         """Train, with dev and test carved out of it where they have no files."""
@@ -123,51 +139,34 @@ class _Preparation:
         funnel.dropped = dict.fromkeys([*self.rules, DEDUPLICATE, LEAKAGE], 0)
         funnel.carved = {split: 0 for split in ("dev", "test") if not self.readers[split].entries}
         repeated = Deduplicator(self.section.deduplicate)
-        for pair in self._read("train"):
-            rule = self._broken_rule(pair, repeated)
-            if rule is None and self.leakage.leaks(pair[SOURCE], self._inputs(pair)):
+        for candidate in self._read("train"):
+            rule = self._broken_rule(candidate, repeated)
+            if rule is None and self.leakage.leaks(candidate.identity, self._inputs(candidate)):
                 rule = LEAKAGE
             if rule is not None:
                 funnel.dropped[rule] += 1
                 continue
             split = "train"
             if funnel.carved:
-                split = assign_split(self._split_key(pair), self.dev_fraction, self.test_fraction, self.section.split_salt)
+                split = assign_split(self._split_key(candidate), self.dev_fraction, self.test_fraction, self.section.split_salt)
             if split != "train":
                 funnel.carved[split] += 1
                 self.funnels[split].rows_in += 1
-                self._protect_from_sentences(pair)
-            self._write(split, files[split], pair)
+                self.sentences.protect(candidate.pair[SOURCE], candidate.pair[TARGET])
+            self._write(split, files[split], candidate)
             if split == "train" and self.corpus.both_directions:
-                self._write_exchanged(_exchange(pair), files[split])
+                self._write_exchanged(candidate.pair, files[split])
 
     def _write_exchanged(self, pair: dict[str, str], file: IO[str]) -> None:
         """A pair of train in the other direction, unless that is what dev or test asks."""
-        if self.leakage.leaks(pair[SOURCE], self._inputs(pair)):
+        exchanged = _exchange(pair)
+        candidate = _Candidate(exchanged, exchanged[SOURCE], None)
+        if self.leakage.leaks(candidate.identity, self._inputs(candidate)):
             return
-        self._write("train", file, pair)
+        self._write("train", file, candidate)
         self.funnels["train"].exchanged += 1
 
-    def _write_sentences(self, split: str, file: IO[str]) -> None:
-        """Monolingual sentences, without those that are a side of dev or test. They come last: these may be carved out of train."""
-        funnel, rules = self.funnels[split], text_rules(self.section)
-        funnel.dropped = dict.fromkeys([*rules, DEDUPLICATE, LEAKAGE], 0)
-        repeated = Deduplicator("none" if self.section.deduplicate == "none" else "source")
-        for pair in self._read(split):
-            text = pair[SOURCE]
-            rule = self._broken_rule(pair, repeated, rules) or (LEAKAGE if self.sentence_leakage.leaks(text) else None)
-            if rule is not None:
-                funnel.dropped[rule] += 1
-                continue
-            file.write(format_sentence(text))
-            funnel.count_written(text, text)
-
-    def _protect_from_sentences(self, pair: dict[str, str]) -> None:
-        """Keeps both sides of a dev or test pair out of the monolingual sentences, of whatever language."""
-        self.sentence_leakage.protect(pair[SOURCE])
-        self.sentence_leakage.protect(pair[TARGET])
-
-    def _read(self, split: str) -> Iterator[dict[str, str]]:
+    def _read(self, split: str) -> Iterator[_Candidate]:
         """The split's pairs with normalised texts."""
         reader, funnel = self.readers[split], self.funnels[split]
         for row in reader:
@@ -175,28 +174,50 @@ class _Preparation:
             if funnel.rows_in % PROGRESS_ROWS == 0:
                 # Files are read in blocks, so the last rows come after the last byte; only the end may report the total.
                 self.bar.update((self._bytes_done + reader.bytes_read - 1) / 1e6)
-            source, target = normalize_text(row.source, self.section), normalize_text(row.target, self.section)
-            yield {SOURCE: source, TARGET: target, **row.columns}
+            target = normalize_text(row.target, self.section)
+            if self.recordings is None:
+                source = normalize_text(row.source, self.section)
+                yield _Candidate({SOURCE: source, TARGET: target, **row.columns}, source, None)
+            else:
+                found = _find_recording(self.recordings, row)
+                columns = {RECORDING_DIGEST: found.digest, **row.columns}
+                yield _Candidate({SOURCE: row.source, TARGET: target, **columns}, found.digest, found)
         self._bytes_done += reader.total_bytes
 
-    def _broken_rule(self, pair: dict[str, str], repeated: Deduplicator, rules: Mapping[str, Rule] | None = None) -> str | None:
-        for name, drops in (self.rules if rules is None else rules).items():
-            if drops(pair[SOURCE], pair[TARGET]):
+    def _broken_rule(self, candidate: _Candidate, repeated: Deduplicator) -> str | None:
+        for name, drops in self.rules.items():
+            if drops(*candidate.texts):
                 return name
-        return DEDUPLICATE if repeated.is_repeated(pair[SOURCE], pair[TARGET], self._inputs(pair)) else None
+        target, inputs = candidate.pair[TARGET], self._inputs(candidate)
+        return DEDUPLICATE if repeated.is_repeated(candidate.identity, target, inputs) else None
 
-    def _inputs(self, pair: dict[str, str]) -> tuple[str, ...]:
+    def _inputs(self, candidate: _Candidate) -> tuple[str, ...]:
         """What the model is asked besides the source."""
-        return tuple(pair.get(name, "") for name in self.corpus.input_columns)
+        return tuple(candidate.pair.get(name, "") for name in self.corpus.input_columns)
 
-    def _split_key(self, pair: dict[str, str]) -> str:
+    def _split_key(self, candidate: _Candidate) -> str:
         """What decides a pair's split: its source, or its conversation, whose turns the sources share."""
         conversations = self.corpus.conversations
-        return pair[SOURCE] if conversations is None else pair[conversations.id_column]
+        return candidate.identity if conversations is None else candidate.pair[conversations.id_column]
 
-    def _write(self, split: str, file: IO[str], pair: dict[str, str]) -> None:
+    def _write(self, split: str, file: IO[str], candidate: _Candidate) -> None:
+        pair = candidate.pair
         file.write(format_pair(pair))
-        self.funnels[split].count_written(pair[SOURCE], pair[TARGET])
+        if self.recordings is None or candidate.recording is None:
+            self.funnels[split].count_written(pair[SOURCE], pair[TARGET])
+            return
+        self.recordings.copy(pair[SOURCE], self.folder / AUDIO_FOLDER)
+        self.funnels[split].count_recorded(candidate.recording.seconds, pair[TARGET])
+
+
+def _find_recording(recordings: Recordings, row: Row) -> FoundRecording:
+    """The recording of a row; an error names the row."""
+    if RECORDING_DIGEST in row.columns:
+        raise CorpusError(f"the column {RECORDING_DIGEST!r} is one that `s2s prepare` adds; rename it in the file", row.file)
+    try:
+        return recordings.find(row.source)
+    except RecordingError as error:
+        raise CorpusError(f"{quote(row.source)}: {error}", row.file, row.line) from None
 
 
 def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> PrepareResult:
@@ -208,20 +229,24 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
         recorder: receives the counts and the tables of funnel and lengths.
 
     Raises:
-        CorpusError: a file is missing or cannot be read.
+        CorpusError: a file is missing or cannot be read, or a recording cannot be used.
         UserError: a split ends up empty; names the rule that dropped most.
     """
     readers = {split: SplitReader(settings.corpus, paths.root, split) for split in SPLITS}
-    monolingual = open_monolingual(settings.corpus, paths.root)
-    total = sum(reader.total_bytes for reader in (*readers.values(), *monolingual)) / 1e6
+    sentences = SentencePreparation(settings.prepare, open_monolingual(settings.corpus, paths.root))
+    num_bytes = sum(reader.total_bytes for reader in readers.values())
+    total = (num_bytes + sum(reader.total_bytes for reader in sentences.readers)) / 1e6
     with atomic.new_folder(paths.prepared) as folder:
         with progress("prepare", total, "MB", settings.runtime.progress) as bar:
-            preparation = _Preparation(settings.prepare, settings.corpus, readers, monolingual, folder, bar)
+            recordings = open_recordings(settings.corpus, paths.root)
+            preparation = _Preparation(settings, readers, recordings, sentences, folder, bar)
             preparation.run()
+            # They come last, as dev and test may be carved out of train.
+            sentences.write(folder, lambda done: bar.update((num_bytes + done) / 1e6))
             bar.update(total)
         for split, funnel in preparation.funnels.items():
             _check_not_empty(split, funnel, preparation)
-    funnels = preparation.funnels
+    funnels = {**preparation.funnels, **sentences.funnels}
     report = {split: funnel.as_report() for split, funnel in funnels.items()}
     atomic.write_text(paths.prepare_report, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     _record(funnels, report, recorder)
@@ -242,8 +267,7 @@ def _check_not_empty(split: str, funnel: Funnel, preparation: _Preparation) -> N
     losses = {f"prepare.{rule}": count for rule, count in funnel.dropped.items() if count}
     losses |= {f"prepare.{other}_fraction": count for other, count in funnel.carved.items() if count}
     if not losses:
-        setting = f"corpus.files.{split}" if split in SPLITS else "corpus.monolingual"
-        raise UserError(f"{split} is empty: the files of {setting} have no rows; expected at least one")
+        raise UserError(f"{split} is empty: the files of corpus.files.{split} have no rows; expected at least one")
     most = max(losses, key=lambda name: losses[name])
     counts = ", ".join(f"{name} {count}" for name, count in losses.items())
     raise UserError(

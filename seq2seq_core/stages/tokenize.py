@@ -1,4 +1,4 @@
-"""``tokenize``: subword models from train, and every split as memory-mapped ids."""
+"""``tokenize``: subword models from train, and every split as memory-mapped ids, or frames where the sources are recordings."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from typing import Any
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import MONOLINGUAL, SPLITS, Paths
+from seq2seq_core.audio.front_end import FrontEnd
+from seq2seq_core.audio.recording_reader import RecordingReader
+from seq2seq_core.audio.wav import RecordingError, read_sample_rate
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.config.tokenize import TokenizeSection
+from seq2seq_core.config.tokenize import AudioSettings, TokenizeSection
 from seq2seq_core.console import ProgressMode, progress
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs, iterate_sentences
 from seq2seq_core.errors import CorpusError, TagError, UserError
@@ -30,7 +33,7 @@ from seq2seq_core.tokenization.encode import (
 )
 from seq2seq_core.tokenization.languages import MASK_TAG, language_columns
 from seq2seq_core.tokenization.manifest import Manifest, SentencesInfo, SourceInfo, SplitInfo, TargetInfo, folder_digests
-from seq2seq_core.tokenization.subword import train_subword
+from seq2seq_core.tokenization.subword import SubwordModel, train_subword
 from seq2seq_core.tokenization.tags import TagColumns, Tags, collect_tags
 
 logger = logging.getLogger(__name__)
@@ -43,7 +46,7 @@ class TokenizeResult:
     """What ``tokenize`` made.
 
     Attributes:
-        source_vocabulary_size: number of ids of the source side.
+        source_vocabulary_size: number of ids of the source side; 0 where the sources are frames.
         target_vocabulary_size: number of ids of the target side.
         pairs: pairs written, by split.
         dropped_too_long: train pairs left out because a side was too long.
@@ -66,7 +69,8 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
     Raises:
         MissingInput: a prepared split is missing.
         CorpusError: a pair lacks a column of tags, or has a value there that train does not have.
-        UserError: train has no text, or no pair of it is short enough, or a vocabulary is too small.
+        UserError: train has no text, or no pair of it is short enough, or a vocabulary is too small; a recording cannot be used, or
+            a mel band holds nothing.
     """
     section = settings.tokenize
     tags = TagColumns(
@@ -78,7 +82,8 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
     languages = paths.prepared_languages()
     tokenizers = _train_tokenizers(section, tags, languages, paths)
     with atomic.new_folder(paths.tokenized) as draft:
-        tokenizers.source.save(draft / "source.model")
+        if isinstance(tokenizers.source, SubwordModel):
+            tokenizers.source.save(draft / "source.model")
         tokenizers.target.save(draft / "target.model")
         counts = {split: _encode(split, tokenizers, tags, section, paths, draft, settings.runtime.progress) for split in SPLITS}
         sentences = {
@@ -93,7 +98,7 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
     recorder.log_metrics(_flatten(report))
     recorder.log_file(paths.tokenize_report, "reports")
     return TokenizeResult(
-        source_vocabulary_size=tokenizers.source.vocabulary_size,
+        source_vocabulary_size=_source_info(tokenizers).vocabulary_size,
         target_vocabulary_size=tokenizers.target.vocabulary_size,
         pairs={split: count.pairs for split, count in counts.items()},
         dropped_too_long=counts["train"].dropped_too_long,
@@ -112,6 +117,10 @@ def _texts(paths: Paths, *sides: str) -> Iterator[str]:
 
 def _train_tokenizers(section: TokenizeSection, tags: TagColumns, languages: Sequence[str], paths: Paths) -> Tokenizers:
     logger.info("making the subword models from train")
+    if section.audio is not None:
+        reader = RecordingReader(_open_front_end(section.audio, paths), paths.prepared_audio)
+        target_tags = _collect_tags(paths, tags.target, tags.separator)
+        return Tokenizers(reader, train_subword(_texts(paths, TARGET), section.target, "tokenize.target", target_tags))
     if section.joint:
         texts = chain(_texts(paths, SOURCE, TARGET), _sentences(paths, languages))
         symbols = _collect_tags(paths, tags.all, tags.separator, languages) + ([MASK_TAG] if languages else [])
@@ -124,6 +133,23 @@ def _train_tokenizers(section: TokenizeSection, tags: TagColumns, languages: Seq
     )
 
 
+def _open_front_end(settings: AudioSettings, paths: Paths) -> FrontEnd:
+    """What makes the frames; ``prepare`` has seen to it that all recordings have the sample rate of the first."""
+    first = next(iterate_pairs(paths.prepared_split("train")), None)
+    if first is None:
+        raise UserError(f"{paths.prepared_split('train')}: train has no pair, expected at least one")
+    path = paths.prepared_audio / first[SOURCE]
+    try:
+        front_end = FrontEnd(sample_rate=read_sample_rate(path), settings=settings)
+    except RecordingError as error:
+        raise UserError(f"{path}: {error}; `s2s prepare` (or `dvc repro prepare`) puts it there") from None
+    try:
+        logger.info("a frame of %d features every %g ms", front_end.frame_width, 1000 * front_end.frame_seconds)
+    except ValueError as error:
+        raise UserError(f"tokenize.audio.num_mels: {error}; expected fewer bands, or a longer window_ms") from None
+    return front_end
+
+
 def _collect_tags(paths: Paths, columns: Sequence[str], separator: str, languages: Sequence[str] = ()) -> list[tuple[str, str]]:
     """The tags of some columns of train, and those of languages that have monolingual sentences."""
     rows = chain(iterate_pairs(paths.prepared_split("train")), (language_columns(language, language) for language in languages))
@@ -132,7 +158,8 @@ def _collect_tags(paths: Paths, columns: Sequence[str], separator: str, language
 
 def _read_pairs(path: Path, tokenizers: Tokenizers, tags: TagColumns, group_columns: Sequence[str]) -> Iterator[TextPair]:
     """The pairs of a prepared split, with their tags and groups; in the order of :func:`_number_pairs`."""
-    source_tags = Tags(tags.source, tokenizers.source, tags.separator, tags.unknown)
+    source_model = tokenizers.source if isinstance(tokenizers.source, SubwordModel) else None
+    source_tags = Tags(tags.source, source_model, tags.separator, tags.unknown)
     target_tags = Tags(tags.target, tokenizers.target, tags.separator, tags.unknown)
     for line, pair in _number_pairs(path, group_columns):
         try:
@@ -249,7 +276,7 @@ def _make_manifest(
     draft: Path,
 ) -> Manifest:
     return Manifest(
-        source=SourceInfo(kind="ids", vocabulary_size=tokenizers.source.vocabulary_size),
+        source=_source_info(tokenizers),
         target=TargetInfo(vocabulary_size=tokenizers.target.vocabulary_size),
         joint=section.joint,
         tags=tags,
@@ -267,19 +294,30 @@ def _make_manifest(
     )
 
 
+def _source_info(tokenizers: Tokenizers) -> SourceInfo:
+    if isinstance(tokenizers.source, RecordingReader):
+        return SourceInfo(kind="frames", vocabulary_size=0, audio=tokenizers.source.front_end)
+    return SourceInfo(kind="ids", vocabulary_size=tokenizers.source.vocabulary_size)
+
+
 def _make_report(
     tokenizers: Tokenizers, counts: dict[str, SplitCounts], sentences: dict[str, SentenceCounts], is_cut: bool
 ) -> dict[str, Any]:
     """The metrics of ``reports/tokenize.json``."""
+    source = tokenizers.source
     return {
-        "source_vocabulary_size": tokenizers.source.vocabulary_size,
+        "source_vocabulary_size": _source_info(tokenizers).vocabulary_size,
         "target_vocabulary_size": tokenizers.target.vocabulary_size,
         **{
             split: {
                 "pairs": count.pairs,
                 "dropped_too_long": count.dropped_too_long,
                 **({"truncated_sources": count.truncated_sources} if is_cut else {}),
-                "source": _describe_side(count.source),
+                "source": (
+                    _describe_frames(count.source, source.front_end)
+                    if isinstance(source, RecordingReader)
+                    else _describe_side(count.source)
+                ),
                 "target": _describe_side(count.target),
             }
             for split, count in counts.items()
@@ -300,6 +338,14 @@ def _describe_side(side: SideCounts) -> dict[str, float]:
         "mean_tokens": round(side.mean_tokens, 4),
         "max_tokens": side.longest,
         "unknown_fraction": round(side.unknown_fraction, 8),
+    }
+
+
+def _describe_frames(side: SideCounts, front_end: FrontEnd) -> dict[str, float]:
+    return {
+        "mean_frames": round(side.mean_tokens, 4),
+        "max_frames": side.longest,
+        "hours": round(side.tokens * front_end.frame_seconds / 3600, 4),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from seq2seq_core.corpus.expectations import FILES, CheckResult, ExpectationChec
 from seq2seq_core.corpus.monolingual import open_monolingual
 from seq2seq_core.corpus.normalization import digest, normalize_exactly
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
+from seq2seq_core.corpus.recordings import open_recordings
 from seq2seq_core.errors import ContractViolation, CorpusError
 from seq2seq_core.recorder import Recorder
 
@@ -50,11 +52,13 @@ class _Inspection:
         found: the breaches of each split that could be read.
         files: the same for the files themselves: a row is a file.
         file_names: the files of each split.
+        recordings: of an audio corpus, a digest of the recordings of each split.
     """
 
     found: dict[str, SplitBreaches] = field(default_factory=dict)
     files: SplitBreaches = field(default_factory=lambda: SplitBreaches(breaches={READABLE.name: {}}))
     file_names: dict[str, list[str]] = field(default_factory=dict)
+    recordings: dict[str, str] = field(default_factory=dict)
 
 
 def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> ValidationResult:
@@ -71,7 +75,7 @@ def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> Valida
     """
     readers = [reader for split in SPLITS if (reader := SplitReader(settings.corpus, paths.root, split)).entries]
     readers += open_monolingual(settings.corpus, paths.root)
-    inspection = _inspect(settings, readers)
+    inspection = _inspect(settings, paths, readers)
     checks = _check(settings, paths, inspection)
     report = _format_report(inspection, checks)
     # A stage that fails leaves no output: this copy is for whoever is to mend the corpus.
@@ -94,9 +98,9 @@ def _work_report(paths: Paths) -> Path:
     return paths.work / paths.validation_report.name
 
 
-def _inspect(settings: Settings, readers: list[SplitReader]) -> _Inspection:
+def _inspect(settings: Settings, paths: Paths, readers: list[SplitReader]) -> _Inspection:
     """Reads every split once. Train comes first, and monolingual sentences last: what leaks is looked up in what is read before."""
-    inspection = _Inspection()
+    inspection, recordings = _Inspection(), open_recordings(settings.corpus, paths.root)
     train_sources: SeenLines | None = None
     evaluation_texts = SeenLines() if settings.corpus.monolingual else None
     total = sum(reader.total_bytes for reader in readers)
@@ -105,12 +109,15 @@ def _inspect(settings: Settings, readers: list[SplitReader]) -> _Inspection:
         for reader in readers:
             is_text = is_monolingual(reader.split)
             guarded, asked = (evaluation_texts, []) if is_text else (train_sources, settings.corpus.input_columns)
-            inspector = RowInspector(settings.validate_, reader.split, guarded, asked)
+            heard = None if is_text else recordings
+            inspector = RowInspector(settings.validate_, reader.split, guarded, asked, heard)
             collect = evaluation_texts if reader.split in ("dev", "test") else None
             is_readable = _inspect_split(reader, inspector, inspection, bar, done, collect)
             done += reader.total_bytes
             if is_readable:
                 inspection.found[reader.split] = inspector.found
+            if recordings is not None:
+                inspection.recordings[reader.split] = inspector.recordings_hash.hexdigest()
             if reader.split == "train" and is_readable:
                 train_sources = inspector.sources
         bar.update(total / 1e6)
@@ -154,7 +161,7 @@ def _check(settings: Settings, paths: Paths, inspection: _Inspection) -> list[Ch
     checker = ExpectationChecker(paths.data_docs, settings.validate_.examples)
     checks = checker.check(FILES, [READABLE], inspection.files)
     for split, found in inspection.found.items():
-        contracts = contracts_of(settings.validate_, split)
+        contracts = contracts_of(settings.validate_, split, has_recordings=settings.corpus.source_kind == "audio")
         if "train" not in inspection.found:  # nothing was there to compare with
             contracts = [contract for contract in contracts if contract.name not in ("dev_leakage", "test_leakage")]
         checks += checker.check(split, contracts, found)
@@ -232,7 +239,10 @@ def _record(
     recorder.log_metrics(metrics)
     for reader in readers:
         folder = paths.root / settings.corpus.path
+        digest = reader.digest()
+        if heard := inspection.recordings.get(reader.split):
+            digest = hashlib.sha256(f"{digest} {heard}".encode()).hexdigest()
         context = CONTEXTS.get(reader.split, "training")
-        recorder.log_dataset(folder, f"{folder.name}/{reader.split}", reader.digest()[:32], context)
+        recorder.log_dataset(folder, f"{folder.name}/{reader.split}", digest[:32], context)
     recorder.log_file(_work_report(paths))
     recorder.log_file(paths.data_docs)

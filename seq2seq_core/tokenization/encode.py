@@ -1,4 +1,4 @@
-"""A split of text pairs to ids on disk, in constant memory, with the counts that tell whether the vocabulary fits."""
+"""A split of pairs to ids on disk, or frames, in constant memory, with the counts that tell whether the vocabulary fits."""
 
 from __future__ import annotations
 
@@ -7,33 +7,37 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from seq2seq_core.audio.recording_reader import RecordingReader
 from seq2seq_core.tokenization.growing_array import GrowingArray
 from seq2seq_core.tokenization.ragged import RaggedWriter, groups_path
 from seq2seq_core.tokenization.special_tokens import EOS_ID, UNK_ID
 from seq2seq_core.tokenization.subword import SubwordModel
 
-CHUNK_PAIRS = 4096
+CHUNK_PAIRS, CHUNK_RECORDINGS = 4096, 64
 Item = TypeVar("Item")
+SourceRow = Sequence[int] | NDArray[Any]
+"""Ids between tags and eos, or frames_SF; empty for a source without any text (or name)."""
 
 
 @dataclass
 class SideCounts:
-    """Tokens of one side of a split, as written (eos included)."""
+    """Tokens of one side of a split, as written (eos included), or its frames, of which none is unknown."""
 
     rows: int = 0
     tokens: int = 0
     unknown: int = 0
     longest: int = 0
 
-    def add(self, rows: Sequence[Sequence[int]]) -> None:
-        """Counts some rows of ids."""
+    def add(self, rows: Sequence[SourceRow]) -> None:
+        """Counts some rows of ids or frames."""
         self.rows += len(rows)
         self.tokens += sum(map(len, rows))
-        self.unknown += sum(list(row).count(UNK_ID) for row in rows)
+        self.unknown += sum(list(row).count(UNK_ID) for row in rows if not isinstance(row, np.ndarray))
         self.longest = max(self.longest, max(map(len, rows), default=0))
 
     @property
@@ -79,7 +83,7 @@ class SplitCounts:
 
 @dataclass(frozen=True)
 class LengthLimits:
-    """The most tokens of a side, tags and eos included; None: any number.
+    """The most tokens of a side, tags and eos included, or of frames; None: any number.
 
     Attributes:
         source: of a source; a pair with a longer one is dropped.
@@ -93,17 +97,28 @@ class LengthLimits:
     cut_source: int | None = None
     keeps_end: bool = False
 
-    def accept(self, source: Sequence[int], target: Sequence[int]) -> bool:
+    def accept(self, source: SourceRow, target: Sequence[int]) -> bool:
         """Whether a pair is kept."""
         return (self.source is None or len(source) <= self.source) and (self.target is None or len(target) <= self.target)
 
 
 @dataclass(frozen=True)
 class Tokenizers:
-    """The subword models of the two sides; the same object twice where they share one."""
+    """What makes the rows of the two sides: subword models (the same object twice where they share one), or the sources' reader."""
 
-    source: SubwordModel
+    source: SubwordModel | RecordingReader
     target: SubwordModel
+
+    @property
+    def num_features(self) -> int:
+        """Features of a source frame; 0 where the sources are ids."""
+        return self.source.front_end.frame_width if isinstance(self.source, RecordingReader) else 0
+
+    def encode_sources(self, sources: Sequence[str], tags: Sequence[Sequence[int]]) -> Sequence[SourceRow]:
+        """Ids between tags and eos, or frames, which have neither."""
+        if isinstance(self.source, RecordingReader):
+            return [self.source.read(source) for source in sources]
+        return _enclose(tags, self.source.encode(sources))
 
 
 class TextPair(NamedTuple):
@@ -130,22 +145,26 @@ def encode_split(
     has_groups: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> SplitCounts:
-    """The counts of a split whose ids were written, each row ended by eos.
+    """The counts of a split whose rows were written, those of ids ended by eos.
 
     Args:
-        pairs: texts and tags; read once, in chunks.
-        tokenizers: the two models.
+        pairs: sources (texts, or names of recordings), target texts and tags; read once, in chunks.
+        tokenizers: of the two sides.
         folder: where ``{split}.{source,target}.{values,offsets}.npy`` go.
         split: ``train``, ``dev`` or ``test``.
         limits: which pairs are dropped and which sources cut; by default none.
         has_groups: whether ``{split}.groups.npy`` is written as well: groups are numbered in the order in which they come.
         on_progress: called with the number of pairs done.
+
+    Raises:
+        UserError: a recording cannot be used.
     """
-    counts, done = SplitCounts(), 0
+    counts, done, features = SplitCounts(), 0, tokenizers.num_features
     with ExitStack() as stack:
-        sources, targets = (stack.enter_context(RaggedWriter(folder, split, side)) for side in ("source", "target"))
+        sources = stack.enter_context(RaggedWriter(folder, split, "source", features))
+        targets = stack.enter_context(RaggedWriter(folder, split, "target"))
         groups = stack.enter_context(GrowingArray(groups_path(folder, split), np.int32)) if has_groups else None
-        for chunk in in_chunks(pairs, CHUNK_PAIRS):
+        for chunk in in_chunks(pairs, CHUNK_RECORDINGS if features else CHUNK_PAIRS):
             source_rows, target_rows = _encode_chunk(chunk, tokenizers)
             if limits.cut_source is not None:
                 counts.truncated_sources += sum(len(row) > limits.cut_source for row in source_rows)
@@ -205,10 +224,10 @@ def encode_sentences(
     return counts
 
 
-def _encode_chunk(chunk: Sequence[TextPair], tokenizers: Tokenizers) -> tuple[list[list[int]], list[list[int]]]:
-    """The sources and the targets of some pairs as ids, between tags and eos."""
+def _encode_chunk(chunk: Sequence[TextPair], tokenizers: Tokenizers) -> tuple[Sequence[SourceRow], list[list[int]]]:
+    """The rows of the sources and of the targets of some pairs."""
     return (
-        _enclose([pair.source_tags for pair in chunk], tokenizers.source.encode([pair.source for pair in chunk])),
+        tokenizers.encode_sources([pair.source for pair in chunk], [pair.source_tags for pair in chunk]),
         _enclose([pair.target_tags for pair in chunk], tokenizers.target.encode([pair.target for pair in chunk])),
     )
 
@@ -218,17 +237,19 @@ def _enclose(tags: Sequence[Sequence[int]], rows: Sequence[Sequence[int]]) -> li
     return [[*before, *row, EOS_ID] for before, row in zip(tags, rows, strict=True)]
 
 
-def cut_row(row: list[int], limit: int, num_tags: int = 0, keeps_end: bool = False) -> list[int]:
-    """A row of at most ``limit`` ids: of a longer one its tags, the first ids after them (or the last), and eos.
+def cut_row(row: SourceRow, limit: int, num_tags: int = 0, keeps_end: bool = False) -> SourceRow:
+    """A row of at most ``limit`` ids or frames: of a longer one its tags, the first after them (or the last), and of ids eos.
 
     Args:
-        row: ids that end with eos.
+        row: ids that end with eos, or frames, which have none.
         limit: at least 1.
         num_tags: of the row.
-        keeps_end: whether the last ids are kept.
+        keeps_end: whether the last ids or frames are kept.
     """
     if len(row) <= limit:
         return row
+    if isinstance(row, np.ndarray):
+        return row[-limit:] if keeps_end else row[:limit]
     if not keeps_end:
         return [*row[: limit - 1], EOS_ID]
     tags = row[: min(num_tags, limit - 1)]

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.errors import MissingInput, UserError
 from seq2seq_core.tokenization.tags import TagColumns
 
@@ -25,6 +26,8 @@ class SourceInfo(_Part):
     """Token ids or feature frames."""
     vocabulary_size: int
     """Number of ids, special ones included; 0 for frames."""
+    audio: FrontEnd | None = None
+    """How the frames were made of recordings; None for ids, and for frames of another origin."""
 
 
 class TargetInfo(_Part):
@@ -40,7 +43,7 @@ class SplitInfo(_Part):
     pairs: int
     """Number of pairs."""
     source_tokens: int
-    """Ids of all sources, the eos of each included."""
+    """Ids of all sources, the eos of each included; or frames."""
     target_tokens: int
     """Ids of all targets, the eos of each included."""
 
@@ -70,7 +73,7 @@ class Manifest(_Part):
     groups: dict[str, int] = {}
     """Pairs of each group of train, by the values of its columns, in the order of the groups' numbers; empty: there are none."""
     max_source_tokens: int | None = None
-    """Where longer sources are cut, tags and eos included; None: nowhere."""
+    """Where longer sources are cut, in ids (tags and eos included) or frames; None: nowhere."""
     keeps_source_end: bool = False
     """Whether of a source that is cut the end is kept, not the beginning."""
     splits: dict[str, SplitInfo]

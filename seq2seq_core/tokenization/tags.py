@@ -47,17 +47,22 @@ class Tags:
 
     Args:
         columns: names of columns, in the order of their tags.
-        model: the side's subword model.
+        model: the side's subword model; None for a source of frames, which can have no tags.
         separator: between the values of a column that holds several.
         unknown: whether a value that is no tag of the model is an ``error``, or gets no symbol (``ignore``).
     """
 
     def __init__(
-        self, columns: Sequence[str], model: SubwordModel, separator: str = ";", unknown: Literal["error", "ignore"] = "error"
+        self,
+        columns: Sequence[str],
+        model: SubwordModel | None,
+        separator: str = ";",
+        unknown: Literal["error", "ignore"] = "error",
     ) -> None:
+        known = {} if model is None else model.tags
         self.columns, self.separator, self.unknown = tuple(columns), separator, unknown
         self._ignored: Counter[str] = Counter()
-        self._ids = {column: {value: id_ for (name, value), id_ in model.tags.items() if name == column} for column in self.columns}
+        self._ids = {column: {value: id_ for (name, value), id_ in known.items() if name == column} for column in self.columns}
 
     def known_values(self, column: str) -> list[str]:
         """The values that a column may hold, alone or joined by the separator."""

@@ -26,7 +26,7 @@ class TrainingInputs:
         train: the pairs to learn from.
         dev: the pairs to validate on.
         references: texts of the first dev targets, as many as are decoded at a validation.
-        source_tokenizer: goes into the bundle.
+        source_tokenizer: goes into the bundle; None where the sources are frames.
         target_tokenizer: goes into the bundle, and turns decoded dev targets into text.
         monolingual: sentences without translations; often none.
     """
@@ -35,7 +35,7 @@ class TrainingInputs:
     train: TokenizedDataset
     dev: TokenizedDataset
     references: list[str]
-    source_tokenizer: SubwordModel
+    source_tokenizer: SubwordModel | None
     target_tokenizer: SubwordModel
     monolingual: MonolingualCorpora
 
@@ -55,6 +55,7 @@ class TrainingInputs:
             max_source_tokens=self.manifest.max_source_tokens,
             keeps_source_end=self.manifest.keeps_source_end,
             frame_width=self.train.num_features,
+            audio=self.manifest.source.audio,
         )
 
 
@@ -88,7 +89,7 @@ def read_inputs(folder: Path, dev_sentences: int) -> TrainingInputs:
         train=train,
         dev=dev,
         references=read_references(folder, dev_sentences),
-        source_tokenizer=SubwordModel.load(folder / "source.model"),
+        source_tokenizer=None if train.num_features else SubwordModel.load(folder / "source.model"),
         target_tokenizer=tokenizer,
         monolingual=monolingual,
     )

@@ -15,6 +15,7 @@ from torch import Tensor
 from seq2seq_core.batching.batch import Batch
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import PAD_ID
+from seq2seq_core.training.smoothed_likelihood import SmoothedLikelihood
 
 
 class Measure(NamedTuple):
@@ -95,14 +96,9 @@ def likelihood_sums(logits_BTV: Tensor, target_out_BT: Tensor, label_smoothing: 
         target_out_BT: int64, the symbols to predict; ``PAD_ID`` counts for nothing.
         label_smoothing: e, from 0 to below 1.
     """
-    log_probs_BTV = torch.log_softmax(logits_BTV.float(), dim=-1)
-    is_token_BT = target_out_BT.ne(PAD_ID)
-    nll_BT = -log_probs_BTV.gather(-1, target_out_BT.unsqueeze(-1)).squeeze(-1)
-    nll = torch.where(is_token_BT, nll_BT, 0.0).sum()
-    if not label_smoothing:
-        return LikelihoodSums(nll, nll.detach())
-    uniform = torch.where(is_token_BT, -log_probs_BTV.mean(dim=-1), 0.0).sum()
-    return LikelihoodSums((1.0 - label_smoothing) * nll + label_smoothing * uniform, nll.detach())
+    flat = (logits_BTV.flatten(0, 1), target_out_BT.flatten(), target_out_BT.ne(PAD_ID).flatten())
+    objective, likelihood = SmoothedLikelihood.apply(*flat, label_smoothing)  # type: ignore[no-untyped-call]
+    return LikelihoodSums(objective, likelihood)
 
 
 def symmetric_divergence(first_BTV: Tensor, second_BTV: Tensor, target_out_BT: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ class ResegmentedPairs:
 
     Args:
         dataset: where the pairs are.
-        source_tokenizer: of the sources.
+        source_tokenizer: of the sources; None where they are frames.
         target_tokenizer: of the targets.
         settings: which sides are segmented anew, and how.
 
@@ -63,7 +63,7 @@ class ResegmentedPairs:
     def __init__(
         self,
         dataset: TokenizedDataset,
-        source_tokenizer: SubwordModel,
+        source_tokenizer: SubwordModel | None,
         target_tokenizer: SubwordModel,
         settings: SubwordSampling,
     ) -> None:
@@ -81,11 +81,11 @@ class ResegmentedPairs:
         return collate_pairs(sources, targets, indices)
 
     def _side(
-        self, side: str, tokenizer: SubwordModel, row: Callable[[int], NDArray[Any]], indices: NDArray[np.int64], seed: int
+        self, side: str, tokenizer: SubwordModel | None, row: Callable[[int], NDArray[Any]], indices: NDArray[np.int64], seed: int
     ) -> list[NDArray[Any]]:
         """One side of the pairs."""
         rows = [row(int(index)) for index in indices]
-        if self.settings.sides not in (side, "both"):
+        if tokenizer is None or self.settings.sides not in (side, "both"):
             return rows
         seeds = [derive_seed(seed, "segmentation", side, int(index)) for index in indices]
         return [self._resegment(tokenizer, ids, own) for ids, own in zip(rows, seeds, strict=True)]

@@ -17,6 +17,7 @@ from seq2seq_core.training.inputs import TrainingInputs
 from seq2seq_core.training.monolingual_corpora import MonolingualCorpora, num_held_out
 from seq2seq_core.training.pair_reader import PairReader, ResegmentedPairs, StoredPairs
 from seq2seq_core.training.sentence_reader import SentenceReader
+from seq2seq_core.training.spec_augment import MaskedPairs
 from seq2seq_core.training.update_plan import EpochSampler
 
 logger = logging.getLogger(__name__)
@@ -76,9 +77,13 @@ def _choose_sampler(inputs: TrainingInputs, phase: Phase, seed: int) -> EpochSam
 
 def _choose_pairs(inputs: TrainingInputs, phase: Phase) -> PairReader:
     """What makes the batches of parallel pairs in a phase."""
-    if phase.subword_sampling.sides == "none":
-        return StoredPairs(inputs.train)
-    return ResegmentedPairs(inputs.train, inputs.source_tokenizer, inputs.target_tokenizer, phase.subword_sampling)
+    pairs: PairReader = StoredPairs(inputs.train)
+    if phase.subword_sampling.sides != "none":
+        pairs = ResegmentedPairs(inputs.train, inputs.source_tokenizer, inputs.target_tokenizer, phase.subword_sampling)
+    if phase.spec_augment.is_on:
+        audio = inputs.manifest.source.audio
+        pairs = MaskedPairs(pairs, phase.spec_augment, audio.settings.num_mels if audio else inputs.train.num_features)
+    return pairs
 
 
 def _open_sentences(

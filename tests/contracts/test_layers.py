@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-CORE = ("modeling", "batching", "training", "decoding", "tokenization", "bundle", "evaluation.metrics")
+CORE = ("modeling", "batching", "training", "decoding", "tokenization", "audio", "bundle", "evaluation.metrics")
 ORCHESTRATION = ("prefect", "dvc", "mlflow", "great_expectations", "pandas", "pyarrow", "matplotlib", "babel")
 # psutil is no part of it: where it is installed, something below sacrebleu imports it. import-linter watches our own imports.
 HEAVY = (*ORCHESTRATION, "torch", "numpy", "pydantic", "sentencepiece", "sacrebleu")

@@ -61,18 +61,16 @@ def fit(model: Seq2Seq, dataset: TokenizedDataset) -> None:
 def make_bundle(name: str, settings: ModelSection, work: Path) -> None:
     """Writes one bundle and its expected predictions."""
     pairs = make_pairs(0, 3000)
-    tokenizers = Tokenizers(
-        train_subword([source for source, _ in pairs], SubwordSettings(model="char")),
-        train_subword([target for _, target in pairs], SubwordSettings(model="symbols")),
-    )
-    encode_split((TextPair(*pair) for pair in pairs), tokenizers, work, "train")
-    sizes = (tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size)
+    source_model = train_subword([source for source, _ in pairs], SubwordSettings(model="char"))
+    target_model = train_subword([target for _, target in pairs], SubwordSettings(model="symbols"))
+    encode_split((TextPair(*pair) for pair in pairs), Tokenizers(source_model, target_model), work, "train")
+    sizes = (source_model.vocabulary_size, target_model.vocabulary_size)
     torch.manual_seed(1)
     model = build_model(settings, *sizes, joint=False)
     fit(model, TokenizedDataset.open(work, "train"))
     folder = FOLDER / f"{name}_v{FORMAT_VERSION}"
     config = BundleConfig(model=settings, source_vocabulary_size=sizes[0], target_vocabulary_size=sizes[1], joint=False)
-    save_bundle(folder / "bundle", model, config, tokenizers.source, tokenizers.target, {})
+    save_bundle(folder / "bundle", model, config, source_model, target_model, {})
     predictor = Predictor.from_folder(folder / "bundle")
     tests = [*make_pairs(2, 30), ("abx", "? ? ?"), ("", "")]
     sources = [source for source, _ in tests]

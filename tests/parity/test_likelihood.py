@@ -5,11 +5,16 @@ import torch
 from torch.nn import functional
 
 from seq2seq_core.tokenization.special_tokens import PAD_ID
+from seq2seq_core.training import smoothed_likelihood
 from seq2seq_core.training.objective import likelihood_sums
 
 
+@pytest.mark.parametrize("piece_numbers", [1, 30, 10_000])
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1, 0.6])
-def test_the_objective_and_its_gradient_equal_torchs_label_smoothed_cross_entropy(label_smoothing: float) -> None:
+def test_the_objective_and_its_gradient_equal_torchs_label_smoothed_cross_entropy(
+    label_smoothing: float, piece_numbers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smoothed_likelihood, "PIECE_NUMBERS", piece_numbers)
     logits_BTV = torch.randn(3, 5, 7, requires_grad=True)
     target_BT = torch.randint(1, 7, (3, 5))
     target_BT[0, 2:] = PAD_ID
@@ -33,3 +38,11 @@ def test_logits_in_bfloat16_are_summed_in_float32() -> None:
     logits_BTV, target_BT = torch.randn(2, 300, 50), torch.randint(1, 50, (2, 300))
     exact = likelihood_sums(logits_BTV.bfloat16().float(), target_BT, 0.1).objective
     assert torch.equal(likelihood_sums(logits_BTV.bfloat16(), target_BT, 0.1).objective, exact)
+
+
+def test_the_gradient_is_scaled_by_what_the_sum_is_part_of() -> None:
+    logits_BTV, target_BT = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True), torch.tensor([[1, 2, 0], [4, 4, 3]])
+    plain, scaled = (
+        torch.autograd.grad(factor * likelihood_sums(logits_BTV, target_BT, 0.2).objective, logits_BTV)[0] for factor in (1, -2.5)
+    )
+    torch.testing.assert_close(scaled, -2.5 * plain)

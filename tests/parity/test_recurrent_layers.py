@@ -59,7 +59,7 @@ def test_a_layer_equals_its_cell_applied_step_by_step(cell: Cell) -> None:
     for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
         getattr(reference, kind).copy_(getattr(layer.layer, f"{kind}_l0"))
     inputs_BTD = torch.randn(B, S, D)
-    outputs_BTD, last = layer(inputs_BTD, layer.state_from(torch.zeros(B, D)))
+    outputs_BTD, last = layer(inputs_BTD, layer.zero_state(B, inputs_BTD))
     state = layer.zero_state(B, like=inputs_BTD)
     for t in range(S):
         after = reference(inputs_BTD[:, t], state if cell == "lstm" else state[0])

@@ -7,17 +7,23 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.audio.wav import write_wav
 from seq2seq_core.bundle.bundle import BundleConfig, save_bundle
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.registry.receipts import write_receipt
 from seq2seq_core.registry.registration import register_bundle
+from seq2seq_core.stages.prepare import run_prepare
+from seq2seq_core.stages.tokenize import run_tokenize
+from seq2seq_core.stages.train import run_train
 from seq2seq_core.tokenization.subword import train_subword
 from seq2seq_core.tokenization.tags import TagColumns
 from seq2seq_core.tracking.store import connect
@@ -103,6 +109,46 @@ def make_bundle() -> Callable[..., None]:
         paths.metrics.write_text(json.dumps({"test": scores or {"exact_match": 0.5}}), encoding="utf-8")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def audio_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Paths, Settings]:
+    """A workspace with a corpus of sines and noises, all stages up to a training of two updates done, and its settings."""
+    torch.set_num_threads(1)
+    paths = Paths(tmp_path_factory.mktemp("audio_template"))
+    (paths.root / "corpus").mkdir()
+    chance = np.random.default_rng(1)
+    for split, count in (("train", 12), ("dev", 3), ("test", 5)):
+        lines = ["source\ttarget\tkind\n"]
+        for number in range(count):
+            samples_N = chance.normal(scale=0.1, size=800 + 80 * number)
+            samples_N += np.sin(np.arange(len(samples_N)) * chance.uniform(0.1, 2.0)) * (number % 2)
+            write_wav(paths.root / "corpus" / f"{split} {number}.wav", 0.5 * samples_N.astype(np.float32), 8000)
+            lines.append(f"{split} {number}.wav\t{['noise', 'sine'][number % 2]} {number}\t{number % 2}\n")
+        (paths.root / "corpus" / f"{split}.tsv").write_text("".join(lines), encoding="utf-8")
+    settings = parse_settings(
+        {
+            "corpus": {
+                "path": "corpus", "source_kind": "audio", "sample_rate": 8000,
+                "files": {split: [f"{split}.tsv"] for split in ("train", "dev", "test")},
+            },
+            "tokenize": {"audio": {"num_mels": 8}, "target": {"model": "symbols"}},
+            "model": {"width": 8, "encoder_layers": 2, "time_reduction": 1},
+            "train": {
+                "max_steps": 2, "warmup_steps": 1, "validate_every_steps": 2, "dev_sentences": 2,
+                "spec_augment": {"time_masks": 1, "frequency_masks": 1, "frequency_width": 2},
+            },
+            "evaluate": {
+                "beam_size": 2, "max_length_ratio": 0.2, "max_length_offset": 4, "metrics": ["wer"], "slice_columns": ["kind"],
+            },
+            "register": {"model_name": "dates", "metric": "wer"},
+            "runtime": {"device": "cpu", "progress": "plain"},
+        },
+        "test",
+    )  # fmt: skip
+    for run in (run_prepare, run_tokenize, run_train):
+        run(settings, paths, NullRecorder())
+    return paths, settings
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,7 @@ def test_a_bundle_gives_back_the_same_model(
     bundle = load_bundle(tmp_path / "b")
     assert not bundle.model.training
     assert bundle.config == config
+    assert bundle.source_tokenizer is not None
     assert (bundle.source_tokenizer.proto, bundle.target_tokenizer.kind) == (tokenizer.proto, "char")
     for name, tensor in model.state_dict().items():
         assert torch.equal(bundle.model.state_dict()[name], tensor), name

@@ -41,6 +41,7 @@ def test_a_beam_of_one_is_greedy_on_a_real_model(predictor: Predictor, fresh_see
     from seq2seq_core.batching.batch import collate_sources
     from seq2seq_core.decoding import beam_search, greedy
 
+    assert predictor.bundle.source_tokenizer is not None
     source = collate_sources([[*ids, 3] for ids in predictor.bundle.source_tokenizer.encode(random_sources(fresh_seed))])
     options = DecodingOptions(beam_size=1)
     by_beam = beam_search.decode(predictor.bundle.model, source, options)

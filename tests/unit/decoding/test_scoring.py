@@ -19,6 +19,7 @@ EOS = 3
 
 def random_sources(predictor: Predictor, seed: int, count: int) -> Source:
     chance = random.Random(seed)
+    assert predictor.bundle.source_tokenizer is not None
     size = predictor.bundle.source_tokenizer.vocabulary_size
     return collate_sources([[*(chance.randrange(4, size) for _ in range(chance.randrange(1, 9))), EOS] for _ in range(count)])
 

@@ -25,7 +25,7 @@ def test_the_same_attention_map_is_the_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("texts", [["a", "bb", "c" * 500], [""], ["same", "size"]])
 def test_lengths_of_any_spread_are_drawn(tmp_path: Path, texts: list[str]) -> None:
-    plots.plot_lengths(tmp_path / "x.png", texts, texts, [""] * len(texts))
+    plots.plot_lengths(tmp_path / "x.png", {"sources": texts, "references": texts, "predictions": [""] * len(texts)})
     assert is_png(tmp_path / "x.png")
 
 

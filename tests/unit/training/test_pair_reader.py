@@ -35,6 +35,7 @@ def same(first: Batch, second: Batch) -> bool:
 
 
 def texts(reader: ResegmentedPairs, batch: Batch) -> list[tuple[str, str]]:
+    assert reader.source_tokenizer is not None
     sources = reader.source_tokenizer.decode(batch.source.values.tolist())
     return list(zip(sources, reader.target_tokenizer.decode(batch.target_out_BT.tolist()), strict=True))
 
@@ -103,6 +104,7 @@ def test_a_kind_with_one_segmentation_gives_it(tokenize_words: Callable[[str], P
 
 def test_a_row_with_an_unknown_symbol_stays_as_it_is(tokenize_words: Callable[[str], Path]) -> None:
     reader = make_reader(tokenize_words("unigram"), alpha=0.0)
+    assert reader.source_tokenizer is not None
     (known,) = reader.source_tokenizer.encode(["abcabc"])
     ids = np.array([*known, UNK_ID, EOS_ID], dtype=np.int32)
     assert all(reader._resegment(reader.source_tokenizer, ids, seed) is ids for seed in range(5))

@@ -1,0 +1,85 @@
+"""What turns a recording into the frames that a model reads, and its description, which manifest and bundle carry.
+
+Shapes: N samples, S frames, M mel bands, F features of a frame (bands times stacked frames).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from seq2seq_core.audio.mel import LogMel
+from seq2seq_core.config.tokenize import AudioSettings
+
+SMALLEST_DEVIATION = 1e-5
+"""A band whose standard deviation is below this (silence) is centred only."""
+
+
+class FrontEnd(BaseModel):
+    """Samples to frames: log-mel energies, normalised over the recording, neighbouring ones side by side."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sample_rate: int
+    """Samples a second of every recording."""
+    settings: AudioSettings
+    """How frames are made."""
+
+    @property
+    def frame_width(self) -> int:
+        """F."""
+        return self.settings.num_mels * self.settings.stack_frames
+
+    @property
+    def frame_seconds(self) -> float:
+        """From the beginning of a frame to that of the next."""
+        return self.settings.frame_stride * self.log_mel.hop_samples / self.sample_rate
+
+    @cached_property
+    def log_mel(self) -> LogMel:
+        """Makes the energies.
+
+        Raises:
+            ValueError: a mel band is so narrow that no bin falls into it.
+        """
+        return LogMel(self.settings, self.sample_rate)
+
+    def frames(self, samples_N: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The frames_SF of a recording; at least one.
+
+        Args:
+            samples_N: float32, from -1 to 1, at the front end's rate; at least one.
+        """
+        energies_SM = _normalize(self.log_mel.energies(samples_N), self.settings.normalization)
+        return stack_frames(energies_SM, self.settings.stack_frames, self.settings.frame_stride)
+
+
+def _normalize(energies_SM: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
+    """Energies with mean 0, and where asked for variance 1, in each band over the recording."""
+    if kind == "none":
+        return energies_SM
+    centred_SM = energies_SM - energies_SM.mean(axis=0, dtype=np.float64)
+    if kind == "mean_variance":
+        deviation_M = centred_SM.std(axis=0)
+        centred_SM = centred_SM / np.where(deviation_M < SMALLEST_DEVIATION, 1.0, deviation_M)
+    normalized_SM: NDArray[np.float32] = centred_SM.astype(np.float32)
+    return normalized_SM
+
+
+def stack_frames(frames_SM: NDArray[np.float32], size: int, stride: int) -> NDArray[np.float32]:
+    """Every ``stride``-th frame with those that follow it put beside it (Sak 2015, section 4): (S / stride, rounded up; size M).
+
+    Args:
+        frames_SM: at least one. The last frame is repeated behind the end.
+        size: frames side by side.
+        stride: from one result to the next, in frames.
+    """
+    if size == stride == 1:
+        return frames_SM
+    starts = np.arange(0, len(frames_SM), stride)
+    places = np.minimum(starts[:, None] + np.arange(size), len(frames_SM) - 1)
+    stacked: NDArray[np.float32] = frames_SM[places].reshape(len(starts), -1)
+    return stacked

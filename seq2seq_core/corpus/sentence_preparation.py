@@ -1,0 +1,92 @@
+"""Monolingual sentences, clean, without repetitions, and kept apart from both sides of dev and test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from seq2seq_core.config.prepare import PrepareSection
+from seq2seq_core.corpus.cleaning import normalize_text, text_rules
+from seq2seq_core.corpus.deduplication import DEDUPLICATE, LEAKAGE, Deduplicator, LeakageFilter
+from seq2seq_core.corpus.funnel import SentenceFunnel
+from seq2seq_core.corpus.monolingual import MonolingualReader
+from seq2seq_core.corpus.pairs import format_sentence
+from seq2seq_core.errors import UserError
+
+PROGRESS_ROWS = 2000
+
+
+class SentencePreparation:
+    """What ``prepare`` does with monolingual corpora, once dev and test are known.
+
+    Args:
+        section: rules and policies.
+        readers: of each language.
+
+    Attributes:
+        funnels: rows in, dropped and written, by the names of the splits.
+    """
+
+    def __init__(self, section: PrepareSection, readers: list[MonolingualReader]) -> None:
+        self.section, self.readers = section, readers
+        self.funnels = {reader.split: SentenceFunnel() for reader in readers}
+        self._leakage = LeakageFilter(section.leakage if readers else "keep")
+
+    def protect(self, source: str, target: str) -> None:
+        """Notes both sides of a dev or test pair: a model of both directions meets a sentence as either, in whatever language."""
+        self._leakage.protect(source)
+        self._leakage.protect(target)
+
+    def write(self, folder: Path, on_progress: Callable[[int], None]) -> None:
+        """Writes ``monolingual.<language>.jsonl`` of each language.
+
+        Args:
+            folder: where.
+            on_progress: called with the number of bytes read.
+
+        Raises:
+            CorpusError: a file cannot be read.
+            UserError: no sentence of a language is left.
+        """
+        done = 0
+        for reader in self.readers:
+            with (folder / f"{reader.split}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+                self._write_language(reader, file, done, on_progress)
+            done += reader.total_bytes
+            _check_not_empty(reader.split, self.funnels[reader.split])
+
+    def _write_language(self, reader: MonolingualReader, file: IO[str], done: int, on_progress: Callable[[int], None]) -> None:
+        funnel, rules = self.funnels[reader.split], text_rules(self.section)
+        funnel.dropped = dict.fromkeys([*rules, DEDUPLICATE, LEAKAGE], 0)
+        repeated = Deduplicator("none" if self.section.deduplicate == "none" else "source")
+        for row in reader:
+            funnel.rows_in += 1
+            if funnel.rows_in % PROGRESS_ROWS == 0:
+                # Files are read in blocks, so the last rows come after the last byte; only the end may report the total.
+                on_progress(done + reader.bytes_read - 1)
+            text = normalize_text(row.source, self.section)
+            rule = next((name for name, drops in rules.items() if drops(text, text)), None)
+            if rule is None and repeated.is_repeated(text, text):
+                rule = DEDUPLICATE
+            if rule is None and self._leakage.leaks(text):
+                rule = LEAKAGE
+            if rule is not None:
+                funnel.dropped[rule] += 1
+                continue
+            file.write(format_sentence(text))
+            funnel.count_written(text, text)
+
+
+def _check_not_empty(split: str, funnel: SentenceFunnel) -> None:
+    """Raises an error that says where the sentences of an empty language went."""
+    if funnel.rows_out:
+        return
+    losses = {f"prepare.{rule}": count for rule, count in funnel.dropped.items() if count}
+    if not losses:
+        raise UserError(f"{split} is empty: the files of corpus.monolingual have no rows; expected at least one")
+    most = max(losses, key=lambda name: losses[name])
+    counts = ", ".join(f"{name} {count}" for name, count in losses.items())
+    raise UserError(
+        f"{split} is empty: of {funnel.rows_in} rows all were taken away, most by {most} ({counts}); expected some to be left"
+    )

@@ -1,0 +1,113 @@
+"""Sources as a model reads them: texts as ids, recordings as frames, frames as they are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq_core.audio.recording_reader import RecordingReader
+from seq2seq_core.bundle.bundle import Bundle
+from seq2seq_core.errors import UserError
+from seq2seq_core.tokenization.encode import SourceRow, cut_row
+from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
+
+logger = logging.getLogger(__name__)
+
+SourceItem = str | Path | NDArray[np.float32]
+"""A text; for a model of frames the name of a WAV file, the samples_N of a recording, or frames_SF."""
+
+
+class SourceEncoder:
+    """Turns sources into rows that a bundle's model reads.
+
+    Args:
+        bundle: the model with its tokeniser or front end.
+        recordings: the folder that relative names of recordings are below.
+    """
+
+    def __init__(self, bundle: Bundle, recordings: Path) -> None:
+        self.bundle, config = bundle, bundle.config
+        self.reader = RecordingReader(config.audio, recordings) if config.audio else None
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether the model's sources are frames."""
+        return bool(self.bundle.config.frame_width)
+
+    def encode(
+        self, sources: Sequence[SourceItem], tags: Sequence[Sequence[int]], max_tokens: int, max_frames: int
+    ) -> list[SourceRow]:
+        """A row for each source, cut where it is too long by the given limit or by the bundle's, with a warning.
+
+        Args:
+            sources: see :data:`SourceItem`.
+            tags: for each source, the ids before its own; of no meaning for frames.
+            max_tokens: most ids of a row, tags and eos included.
+            max_frames: most frames of a row.
+
+        Raises:
+            UserError: a recording cannot be used, or the model reads something else.
+        """
+        rows = [self._frames(source) for source in sources] if self.has_frames else self._ids(sources, tags)
+        limit, unit = (max_frames, "frames") if self.has_frames else (max_tokens, "tokens")
+        limit = min(limit, self.bundle.config.max_source_tokens or limit)
+        _warn_of_cut(rows, limit, unit)
+        keeps_end = self.bundle.config.keeps_source_end
+        return [cut_row(row, limit, len(own), keeps_end) for row, own in zip(rows, tags, strict=True)]
+
+    def names(self, row: SourceRow) -> list[str]:
+        """What stands at each step of the encoded source, for people: pieces, or the second (else the frame) that it begins at.
+
+        Args:
+            row: of :meth:`encode`.
+        """
+        config, tokenizer = self.bundle.config, self.bundle.source_tokenizer
+        starts = range(0, len(row), size := 1 << config.model.time_reduction)
+        if tokenizer is not None:
+            pieces = [*tokenizer.pieces([int(id_) for id_ in row[:-1]]), SPECIAL_NAMES[EOS_ID]]
+            return ["".join(pieces[start : start + size]) for start in starts]
+        return [f"{start * config.audio.frame_seconds:.2f}" if config.audio else str(start) for start in starts]
+
+    def _ids(self, sources: Sequence[SourceItem], tags: Sequence[Sequence[int]]) -> list[SourceRow]:
+        """The ids of each source with its tags and eos; none for one without any text."""
+        tokenizer = self.bundle.source_tokenizer
+        assert tokenizer is not None, "a model of ids has one"
+        texts = []
+        for source in sources:
+            if not isinstance(source, str):
+                raise UserError(f"the model reads texts, got a source of the type {type(source).__name__}")
+            texts.append(source)
+        rows = zip(texts, tags, tokenizer.encode(texts), strict=True)
+        return [[*own, *ids, EOS_ID] if text.strip() else [] for text, own, ids in rows]
+
+    def _frames(self, source: SourceItem) -> SourceRow:
+        """The frames of a source; none for an empty name."""
+        width = self.bundle.config.frame_width
+        if is_empty(source):
+            return []
+        if isinstance(source, np.ndarray) and source.ndim == 2:
+            if not len(source) or source.shape[1] != width:
+                raise UserError(f"the model reads one or more frames of {width} features, got an array of the shape {source.shape}")
+            return source
+        if self.reader is None:
+            raise UserError(
+                f"the model reads frames of {width} features, as arrays: it does not say how to make them of recordings"
+            )
+        return self.reader.read(source)
+
+
+def is_empty(source: SourceItem) -> bool:
+    """Whether a source is a text (or name) of nothing but white space."""
+    return isinstance(source, str) and not source.strip()
+
+
+def _warn_of_cut(rows: Sequence[SourceRow], limit: int, unit: str) -> None:
+    if too_long := [place for place, row in enumerate(rows) if len(row) > limit]:
+        logger.warning(
+            "%d of %d sources have more than %d %s and are cut there; the first is number %d with %d %s",
+            len(too_long), len(rows), limit, unit, too_long[0] + 1, len(rows[too_long[0]]), unit,
+        )  # fmt: skip

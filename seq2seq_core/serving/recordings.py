@@ -1,0 +1,51 @@
+"""Recordings in a request: the column ``source`` holds WAV files in base64, as a path on the server's disk would mean nothing."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from seq2seq_core.audio.wav import RecordingError, read_wav
+from seq2seq_core.serving.request import MAX_SECONDS_VARIABLE, SOURCE_COLUMN, read_sources, refusal
+
+HEADER_BYTES = 65_536
+"""Allowed for whatever a WAV file holds beside its samples."""
+
+
+def read_recordings(frame: pd.DataFrame, max_rows: int, max_seconds: int, sample_rate: int) -> list[NDArray[np.float32]]:
+    """The samples of each recording of a request, from -1 to below 1.
+
+    Args:
+        frame: has the column ``source`` with a WAV file in base64 in each row.
+        max_rows: most rows of one request.
+        max_seconds: most seconds of one recording.
+        sample_rate: samples a second that each must have.
+
+    Raises:
+        MlflowException: the request is refused; names the row (from 0) and what was expected.
+    """
+    max_bytes = 2 * sample_rate * max_seconds + HEADER_BYTES
+    texts = read_sources(frame, max_rows, -(-max_bytes // 3) * 4, MAX_SECONDS_VARIABLE)
+    return [_read_recording(text, row, max_seconds, sample_rate) for row, text in enumerate(texts)]
+
+
+def _read_recording(text: str, row: int, max_seconds: int, sample_rate: int) -> NDArray[np.float32]:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise refusal(f"row {row}: {SOURCE_COLUMN} must be a WAV file in base64, got something else ({error})") from None
+    try:
+        recording = read_wav(io.BytesIO(data), sample_rate)
+    except RecordingError as error:
+        raise refusal(f"row {row}: {SOURCE_COLUMN}, decoded from base64: {error}") from None
+    if recording.seconds > max_seconds:
+        raise refusal(
+            f"row {row}: {SOURCE_COLUMN} must be a recording of at most {max_seconds} seconds, got {recording.seconds:.3g} "
+            f"({MAX_SECONDS_VARIABLE} sets the limit)"
+        )
+    return recording.samples_N

@@ -1,0 +1,48 @@
+"""The strings of spoken digits that the benchmark is about. Their recordings are no part of the repository."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("spoken_digits", ROOT / "benchmarks" / "spoken_digits.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not (module.CORPORA / "fsdd").is_dir():
+        pytest.skip(f"the spoken digits are not at {module.CORPORA / 'fsdd'} (set SEQ2SEQ_CORPORA to the folder of the corpora)")
+    return module
+
+
+def test_test_strings_use_every_official_test_recording_and_no_other(benchmark: ModuleType) -> None:
+    digits = benchmark.read_digits(benchmark.CORPORA / "fsdd" / "recordings")
+    sizes = {split: sum(len(some) for voice in voices.values() for some in voice.values()) for split, voices in digits.items()}
+    assert sizes == {"train": 2520, "dev": 180, "test": 300}
+    official = {id(samples): digit for voice in digits["test"].values() for digit, some in voice.items() for samples in some}
+    strings = list(benchmark.draw_strings(digits["test"], benchmark.STRINGS["test"], random.Random(1)))
+    used = [(text.split(), [id(samples) for samples in recordings]) for _, text, recordings in strings]
+    assert {place for _, places in used for place in places} == official.keys()
+    assert all([official[place] for place in places] == text for text, places in used)
+    assert {len(text) for text, _ in used} == {1, 2, 3, 4, 5}
+    voices = {id(samples): name for name, voice in digits["test"].items() for some in voice.values() for samples in some}
+    assert all({voices[id(samples)] for samples in recordings} == {speaker} for speaker, _, recordings in strings)
+    assert {speaker for speaker, _, _ in strings} == set(digits["test"])
+
+
+def test_joined_recordings_have_pauses_around_them(benchmark: ModuleType) -> None:
+    parts = [benchmark.np.full(800, 0.5, dtype="float32")] * 2
+    joined = benchmark.join(parts, random.Random(1))
+    pauses = [3 * seconds * benchmark.SAMPLE_RATE for seconds in benchmark.PAUSE_SECONDS]
+    assert pauses[0] <= len(joined) - 1600 <= pauses[1]
+    assert (joined == 0.5).sum() == 1600
+    assert abs(joined[joined != 0.5]).max() < 0.01

@@ -75,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", metavar="ROW", help="names of rows; none: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="seeds of the trainings (default: 1)")
-    parser.add_argument("--corpora", type=Path, default=Path(os.environ.get("S2S_CORPORA", ROOT.parent / "shared" / "corpora")))
+    parser.add_argument("--corpora", type=Path, default=Path(os.environ.get("SEQ2SEQ_CORPORA", ROOT.parent / "shared" / "corpora")))
     parser.add_argument("--work", type=Path, default=ROOT / ".s2s" / "quality", help="folder of the workspaces")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads (default: all)")
     parser.add_argument("--again", action="store_true", help="measure rows that have a result too")

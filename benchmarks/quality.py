@@ -27,6 +27,7 @@ from benchmarks.measured.rows import ROWS, Row
 from benchmarks.measured.systems import run_system
 from benchmarks.measured.table import as_page
 from seq2seq_core import atomic
+from seq2seq_core.console import configure_logging
 from seq2seq_core.errors import Seq2SeqError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,6 +86,7 @@ def main() -> None:
     if arguments.list:
         print(as_page(ROWS, results))
         return
+    configure_logging()
     by_name = {row.name: row for row in ROWS}
     if unknown := [name for name in arguments.rows if name not in by_name]:
         parser.error(f"no row {unknown[0]!r}; expected some of {', '.join(by_name)}")

@@ -6,6 +6,7 @@ import os
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.measured import digit_strings
@@ -32,7 +33,7 @@ def test_test_strings_use_every_official_test_recording_and_no_other() -> None:
 
 
 def test_joined_recordings_have_pauses_around_them() -> None:
-    parts = [digit_strings.np.full(800, 0.5, dtype="float32")] * 2
+    parts = [np.full(800, 0.5, dtype="float32")] * 2
     joined = digit_strings.join(parts, random.Random(1))
     pauses = [3 * seconds * digit_strings.SAMPLE_RATE for seconds in digit_strings.PAUSE_SECONDS]
     assert pauses[0] <= len(joined) - 1600 <= pauses[1]

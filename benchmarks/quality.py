@@ -27,6 +27,7 @@ from benchmarks.measured.rows import ROWS, Row
 from benchmarks.measured.systems import run_system
 from benchmarks.measured.table import as_page
 from seq2seq_core import atomic
+from seq2seq_core.console import configure_logging
 from seq2seq_core.errors import Seq2SeqError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", metavar="ROW", help="names of rows; none: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="seeds of the trainings (default: 1)")
-    parser.add_argument("--corpora", type=Path, default=Path(os.environ.get("S2S_CORPORA", ROOT.parent / "shared" / "corpora")))
+    parser.add_argument("--corpora", type=Path, default=Path(os.environ.get("SEQ2SEQ_CORPORA", ROOT.parent / "shared" / "corpora")))
     parser.add_argument("--work", type=Path, default=ROOT / ".s2s" / "quality", help="folder of the workspaces")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads (default: all)")
     parser.add_argument("--again", action="store_true", help="measure rows that have a result too")
@@ -85,6 +86,7 @@ def main() -> None:
     if arguments.list:
         print(as_page(ROWS, results))
         return
+    configure_logging()
     by_name = {row.name: row for row in ROWS}
     if unknown := [name for name in arguments.rows if name not in by_name]:
         parser.error(f"no row {unknown[0]!r}; expected some of {', '.join(by_name)}")

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.stats
 
 from benchmarks.measured.corpora import EUTRANS, MULTI30K, join_two_languages, two_languages_files
+from benchmarks.measured.digit_strings import build_corpus
 from benchmarks.measured.figures import (
     Comparison,
     Figure,
@@ -19,6 +20,7 @@ from benchmarks.measured.figures import (
     exact,
     share,
     symbol_edits,
+    symbol_error_rate,
 )
 from benchmarks.measured.systems import Outcome, System
 from seq2seq_core.training.reward import sentence_reward
@@ -305,6 +307,8 @@ MULTI30K_REWARDED = System(
     workspace=MULTI30K_RNN.name,
 )
 
+DIGITS = System("spoken-digits", "spoken_digits.yaml", build_corpus)
+
 ROWS = [
     Row(
         "g2p", "grapheme to phoneme, SIGMORPHON 2020, mean of fre hun hin kor gre", G2P_SYSTEMS, "WER, %",
@@ -332,6 +336,11 @@ ROWS = [
     _bleu_row(
         "multi30k-transformer", "Multi30k English to German, test 2016, Transformer-Tiny", MULTI30K_TRANSFORMER,
         "41.02 (Transformer-Tiny, LividWo/Revisit-MMT)", 40.0,
+    ),
+    Row(
+        "spoken-digits", "spoken digits (fsdd, official test recordings, strings of 1 to 5)", [DIGITS], "digit error rate, %", "–",
+        "≤ 5", lambda outcomes: symbol_error_rate(_only(outcomes).hypotheses, _only(outcomes).references),
+        lambda value, _: value <= 5,
     ),
     Row(
         "two-languages", "EuTrans Spanish to English and Multi30k English to German by one model, tagged",

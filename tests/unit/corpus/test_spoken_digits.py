@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
+import os
 import random
 from pathlib import Path
-from types import ModuleType
 
+import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+from benchmarks.measured import digit_strings
+
+CORPORA = Path(os.environ.get("SEQ2SEQ_CORPORA", Path(__file__).resolve().parents[4] / "shared" / "corpora"))
 
 
-@pytest.fixture(scope="module")
-def benchmark() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("spoken_digits", ROOT / "benchmarks" / "spoken_digits.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not (module.CORPORA / "fsdd").is_dir():
-        pytest.skip(f"the spoken digits are not at {module.CORPORA / 'fsdd'} (set SEQ2SEQ_CORPORA to the folder of the corpora)")
-    return module
-
-
-def test_test_strings_use_every_official_test_recording_and_no_other(benchmark: ModuleType) -> None:
-    digits = benchmark.read_digits(benchmark.CORPORA / "fsdd" / "recordings")
+@pytest.mark.skipif(
+    not (CORPORA / "fsdd").is_dir(), reason=f"the spoken digits are not at {CORPORA} (set SEQ2SEQ_CORPORA to their folder)"
+)
+def test_test_strings_use_every_official_test_recording_and_no_other() -> None:
+    digits = digit_strings.read_digits(CORPORA / "fsdd" / "recordings")
     sizes = {split: sum(len(some) for voice in voices.values() for some in voice.values()) for split, voices in digits.items()}
     assert sizes == {"train": 2520, "dev": 180, "test": 300}
     official = {id(samples): digit for voice in digits["test"].values() for digit, some in voice.items() for samples in some}
-    strings = list(benchmark.draw_strings(digits["test"], benchmark.STRINGS["test"], random.Random(1)))
+    strings = list(digit_strings.draw_strings(digits["test"], digit_strings.STRINGS["test"], random.Random(1)))
     used = [(text.split(), [id(samples) for samples in recordings]) for _, text, recordings in strings]
     assert {place for _, places in used for place in places} == official.keys()
     assert all([official[place] for place in places] == text for text, places in used)
@@ -39,10 +32,10 @@ def test_test_strings_use_every_official_test_recording_and_no_other(benchmark: 
     assert {speaker for speaker, _, _ in strings} == set(digits["test"])
 
 
-def test_joined_recordings_have_pauses_around_them(benchmark: ModuleType) -> None:
-    parts = [benchmark.np.full(800, 0.5, dtype="float32")] * 2
-    joined = benchmark.join(parts, random.Random(1))
-    pauses = [3 * seconds * benchmark.SAMPLE_RATE for seconds in benchmark.PAUSE_SECONDS]
+def test_joined_recordings_have_pauses_around_them() -> None:
+    parts = [np.full(800, 0.5, dtype="float32")] * 2
+    joined = digit_strings.join(parts, random.Random(1))
+    pauses = [3 * seconds * digit_strings.SAMPLE_RATE for seconds in digit_strings.PAUSE_SECONDS]
     assert pauses[0] <= len(joined) - 1600 <= pauses[1]
     assert (joined == 0.5).sum() == 1600
     assert abs(joined[joined != 0.5]).max() < 0.01

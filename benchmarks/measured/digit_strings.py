@@ -1,0 +1,101 @@
+"""Digit strings, spoken: the free spoken digits joined into strings of one to five.
+
+Each string is of one speaker, with short random pauses between the digits. Test strings are of the 300 official test recordings
+(index 0 to 4 of each digit and speaker), each of which is used at least once; dev strings are of index 5 to 7, train strings of the
+rest. Strings and pauses follow from a fixed seed.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq_core.audio.wav import read_wav, write_wav
+
+SAMPLE_RATE, SEED, LONGEST = 8000, 1, 5
+PAUSE_SECONDS = (0.05, 0.3)
+INDICES = {"test": range(5), "dev": range(5, 8), "train": range(8, 50)}
+STRINGS = {"test": 600, "dev": 360, "train": 6000}
+
+Voices = dict[str, dict[str, list[NDArray[np.float32]]]]
+"""Samples of the recordings, by speaker and digit."""
+
+
+def read_digits(folder: Path) -> dict[str, Voices]:
+    """The recordings of each split, by speaker and digit.
+
+    Args:
+        folder: of files such as ``7_jackson_32.wav``.
+    """
+    digits: dict[str, Voices] = {split: {} for split in INDICES}
+    for path in sorted(folder.glob("*.wav")):
+        digit, speaker, index = path.stem.split("_")
+        split = next(split for split, indices in INDICES.items() if int(index) in indices)
+        digits[split].setdefault(speaker, {}).setdefault(digit, []).append(read_wav(path, SAMPLE_RATE).samples_N)
+    return digits
+
+
+def draw_strings(digits: Voices, count: int, chance: random.Random) -> Iterator[tuple[str, str, list[NDArray[np.float32]]]]:
+    """Strings as speaker, text and recordings; every recording is drawn before any is drawn again by the same speaker.
+
+    Args:
+        digits: the recordings.
+        count: number of strings.
+        chance: all that the choice depends on.
+    """
+    speakers = sorted(digits)
+    waiting: dict[str, list[tuple[str, NDArray[np.float32]]]] = {speaker: [] for speaker in speakers}
+    for number in range(count):
+        speaker = speakers[number % len(speakers)]
+        chosen = []
+        for _ in range(chance.randint(1, LONGEST)):
+            if not waiting[speaker]:
+                own = [(digit, one) for digit in sorted(digits[speaker]) for one in digits[speaker][digit]]
+                chance.shuffle(own)
+                waiting[speaker] = own
+            chosen.append(waiting[speaker].pop())
+        yield speaker, " ".join(digit for digit, _ in chosen), [samples for _, samples in chosen]
+
+
+def join(recordings: Sequence[NDArray[np.float32]], chance: random.Random) -> NDArray[np.float32]:
+    """The recordings one after another with pauses of near silence between them, before and behind.
+
+    Args:
+        recordings: samples.
+        chance: decides the pauses.
+    """
+    noise = np.random.default_rng(chance.randrange(2**32))
+    parts = []
+    for recording in [*recordings, np.zeros(0, dtype=np.float32)]:
+        pause = round(SAMPLE_RATE * chance.uniform(*PAUSE_SECONDS))
+        parts += [noise.normal(scale=2e-4, size=pause).astype(np.float32), recording]
+    return np.concatenate(parts)
+
+
+def build_corpus(corpora: Path, folder: Path) -> None:
+    """Writes ``{train,dev,test}.tsv`` and a folder of WAV files for each, where they are not there yet.
+
+    Args:
+        corpora: the folder of all corpora.
+        folder: an existing one.
+    """
+    if (folder / "test.tsv").exists():
+        return
+    digits = read_digits(corpora / "fsdd" / "recordings")
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    for split, own in digits.items():
+        chance = random.Random(f"{SEED} {split}")
+        (draft / split).mkdir(parents=True)
+        with (draft / f"{split}.tsv").open("w", encoding="utf-8", newline="\n") as table:
+            table.write("source\ttarget\tspeaker\tdigits\n")
+            for number, (speaker, text, recordings) in enumerate(draw_strings(own, STRINGS[split], chance)):
+                name = f"{split}/{number:05}.wav"
+                write_wav(draft / name, join(recordings, chance), SAMPLE_RATE)
+                table.write(f"{name}\t{text}\t{speaker}\t{len(recordings)}\n")
+    draft.replace(folder)

@@ -23,7 +23,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.measured.rows import ROWS, Row
+from benchmarks.measured.row import Row
+from benchmarks.measured.rows import ROWS
 from benchmarks.measured.systems import run_system
 from benchmarks.measured.table import as_page
 from seq2seq_core import atomic

@@ -67,9 +67,9 @@ class System:
         values["corpus"]["path"] = str(folder.resolve())
         for name, value in {**self.changes, "train.seed": seed}.items():
             *sections, last = name.split(".")
-            place = values
+            place: Any = values
             for section in sections:
-                place = place.setdefault(section, {})
+                place = place[int(section)] if isinstance(place, list) else place.setdefault(section, {})
             place[last] = value
         return values
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.measured.rows import Row
+from benchmarks.measured.row import Row
 
 HEAD = """# Quality on published corpora
 

@@ -1,0 +1,71 @@
+"""Multi30k with few pairs: of most sentences one language alone is kept, and none has its translation among them."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from benchmarks.measured.corpora import MULTI30K
+from benchmarks.measured.figures import Comparison, compare_bleu
+from benchmarks.measured.row import Outcomes, bleu_of
+from benchmarks.measured.systems import System
+
+NUM_PAIRS, SEED = 2000, 1
+
+
+def take_pairs_apart(corpora: Path, folder: Path) -> None:
+    """Writes the pairs that stay pairs, the English of the first half of the others, and the German of the second half.
+
+    Args:
+        corpora: the folder of all corpora.
+        folder: an existing one.
+    """
+    source = corpora / MULTI30K
+    lines = (source / "train.tsv").read_text(encoding="utf-8").splitlines()
+    random.Random(SEED).shuffle(lines)
+    pairs, rest = lines[:NUM_PAIRS], [line.split("\t") for line in lines[NUM_PAIRS:]]
+    half = len(rest) // 2
+    contents = {
+        "train.tsv": pairs,
+        "monolingual.en.txt": [english for english, _ in rest[:half]],
+        "monolingual.de.txt": [german for _, german in rest[half:]],
+        "dev.tsv": (source / "dev.tsv").read_text(encoding="utf-8").splitlines(),
+        "test.tsv": (source / "test_2016_flickr.tsv").read_text(encoding="utf-8").splitlines(),
+    }
+    for name, content in contents.items():
+        (folder / name).write_text("".join(f"{line}\n" for line in content), encoding="utf-8")
+
+
+FEW_PAIRS = System(
+    "few-pairs",
+    "unsupervised_en_de.yaml",
+    take_pairs_apart,
+    {"corpus.monolingual": [], "train.phases": [{"objective": "likelihood"}], "train.max_steps": 3000},
+)
+SEMI_SUPERVISED = System("semi-supervised", "unsupervised_en_de.yaml", take_pairs_apart)
+UNSUPERVISED = System(
+    "unsupervised",
+    "unsupervised_en_de.yaml",
+    take_pairs_apart,
+    {
+        "corpus.files.train": [],
+        "corpus.both_directions": False,
+        "train.phases.0.mixture": {},
+        "train.phases.1.mixture": {"denoising_weight": 1.0},
+    },
+)
+
+
+def few_pairs_gain(outcomes: Outcomes) -> Comparison:
+    """The change of BLEU that sentences without translations bring."""
+    before, after = outcomes[FEW_PAIRS.name], outcomes[SEMI_SUPERVISED.name]
+    return compare_bleu(before.hypotheses, after.hypotheses, before.references, "none")
+
+
+def few_pairs_details(outcomes: Outcomes) -> list[str]:
+    """The BLEU of each system, and the gain."""
+    gain = few_pairs_gain(outcomes)
+    return [
+        *(f"{name}: BLEU {bleu_of(outcome).value:.2f}" for name, outcome in outcomes.items()),
+        f"sentences without translations add {gain.difference:+.2f} (p = {gain.p_value:.4f})",
+    ]

@@ -1,0 +1,46 @@
+"""One model of two directions beside a model of each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from benchmarks.measured.figures import Figure
+from benchmarks.measured.row import Outcomes, bleu_of
+from benchmarks.measured.systems import Outcome
+
+BOTH, ES_EN, EN_DE = "two-languages", "eutrans-es-en", "multi30k-rnn"
+MOST_LOST = 1.0
+"""BLEU that the model of both languages may lose to one of its own."""
+
+
+def _bleu_by_direction(outcomes: Outcomes) -> dict[str, tuple[float, float]]:
+    """The BLEU of the model of both languages and of the single one, by single model's name."""
+    both, singles = outcomes[BOTH], {"en": ES_EN, "de": EN_DE}
+    return {
+        single: (bleu_of(_rows_of(both, language)).value, bleu_of(outcomes[single]).value) for language, single in singles.items()
+    }
+
+
+def _rows_of(outcome: Outcome, language: str) -> Outcome:
+    places = [place for place, found in enumerate(outcome.languages) if found == language]
+    return replace(
+        outcome,
+        references=[outcome.references[place] for place in places],
+        hypotheses=[outcome.hypotheses[place] for place in places],
+    )
+
+
+def largest_loss(outcomes: Outcomes) -> Figure:
+    """What the worse of the two directions loses; the interval is that of the Multi30k test set under the model of both."""
+    losses = {single: alone - together for single, (together, alone) in _bleu_by_direction(outcomes).items()}
+    together = bleu_of(_rows_of(outcomes[BOTH], "de"))
+    half_width, largest = together.high - together.value, max(losses.values())
+    return Figure(largest, largest - half_width, largest + half_width)
+
+
+def direction_details(outcomes: Outcomes) -> list[str]:
+    """The BLEU of each direction, alone and together."""
+    return [
+        f"{single}: {alone:.2f} alone, {together:.2f} in the model of both"
+        for single, (together, alone) in _bleu_by_direction(outcomes).items()
+    ]

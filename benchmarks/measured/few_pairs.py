@@ -40,7 +40,7 @@ FEW_PAIRS = System(
     "few-pairs",
     "unsupervised_en_de.yaml",
     take_pairs_apart,
-    {"corpus.monolingual": [], "train.phases": [{"objective": "likelihood"}], "train.max_steps": 3000},
+    {"corpus.monolingual": [], "train.phases": [{"objective": "likelihood"}], "train.max_steps": 5000},
 )
 SEMI_SUPERVISED = System("semi-supervised", "unsupervised_en_de.yaml", take_pairs_apart)
 UNSUPERVISED = System(

@@ -87,7 +87,8 @@ def finish_training(
     else:
         if restored is None and phase_states and (restored := phase_states.adopt(store)):
             logger.info(
-                "phase %d and those before it have been trained already: taking their result", restored.checkpoint.progress.phase + 1
+                "phase %d and those before it have been trained already: taking their result",
+                restored.checkpoint.progress.phase + 1,
             )
             _repeat_curves(store, recorder)
         state, end = _fit(inputs, model, settings, placement, store, recorder, restored, phase_states)

@@ -40,15 +40,10 @@ def _bleu_row(name: str, title: str, system: System, published: str, bar: float)
 
 
 SELF_CRITICAL = {
-    "objective": "self_critical",
-    "max_steps": 600,
-    "batch_tokens": 1024,
-    "learning_rate": 0.0002,
-    "warmup_steps": 50,
-    "validate_every_steps": 100,
-    "dev_metric": "wer",
+    "objective": "self_critical", "max_steps": 300, "batch_tokens": 2048, "learning_rate": 0.00003, "warmup_steps": 30,
+    "average_decay": 0.99, "validate_every_steps": 75, "dev_metric": "wer",
     "reinforcement": {"reward": "wer", "num_samples": 5, "likelihood_weight": 0.1},
-}
+}  # fmt: skip
 MINIMUM_RISK = {
     "objective": "minimum_risk",
     "max_steps": 500,

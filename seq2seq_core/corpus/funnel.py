@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from seq2seq_core.errors import UserError
+
 QUANTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99}
 
 
@@ -103,6 +105,21 @@ class SentenceFunnel(Funnel):
     def profiles(self) -> dict[str, LengthProfile]:
         """See :class:`Funnel`."""
         return {"text": self.source_characters}
+
+
+def all_taken_away(split: str, rows_in: int, losses: Mapping[str, int]) -> UserError:
+    """The error that says where the rows of an empty split went.
+
+    Args:
+        split: its name.
+        rows_in: how many came in.
+        losses: how many each setting took away; at least one.
+    """
+    most = max(losses, key=lambda name: losses[name])
+    counts = ", ".join(f"{name} {count}" for name, count in losses.items())
+    return UserError(
+        f"{split} is empty: of {rows_in} rows all were taken away, most by {most} ({counts}); expected some to be left"
+    )
 
 
 def format_funnels(funnels: Mapping[str, Funnel]) -> str:

@@ -15,6 +15,8 @@ from seq2seq_core.corpus.formats import Row, read_aligned, read_csv, read_jsonl,
 from seq2seq_core.corpus.lines import HEAD_BYTES, CorpusFile, head_faults, unpack
 from seq2seq_core.errors import CorpusError
 
+PROGRESS_ROWS = 2000
+"""Rows between two updates of what is shown of the progress."""
 FORMATS_BY_ENDING = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 STREAM_READERS: dict[str, Callable[[CorpusSection, CorpusFile, io.BufferedReader], Iterator[Row]]] = {
     "tsv": read_tsv,

@@ -9,12 +9,11 @@ from typing import IO
 from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.corpus.cleaning import normalize_text, text_rules
 from seq2seq_core.corpus.deduplication import DEDUPLICATE, LEAKAGE, Deduplicator, LeakageFilter
-from seq2seq_core.corpus.funnel import SentenceFunnel
+from seq2seq_core.corpus.funnel import SentenceFunnel, all_taken_away
 from seq2seq_core.corpus.monolingual import MonolingualReader
 from seq2seq_core.corpus.pairs import format_sentence
+from seq2seq_core.corpus.reading import PROGRESS_ROWS
 from seq2seq_core.errors import UserError
-
-PROGRESS_ROWS = 2000
 
 
 class SentencePreparation:
@@ -85,8 +84,4 @@ def _check_not_empty(split: str, funnel: SentenceFunnel) -> None:
     losses = {f"prepare.{rule}": count for rule, count in funnel.dropped.items() if count}
     if not losses:
         raise UserError(f"{split} is empty: the files of corpus.monolingual have no rows; expected at least one")
-    most = max(losses, key=lambda name: losses[name])
-    counts = ", ".join(f"{name} {count}" for name, count in losses.items())
-    raise UserError(
-        f"{split} is empty: of {funnel.rows_in} rows all were taken away, most by {most} ({counts}); expected some to be left"
-    )
+    raise all_taken_away(split, funnel.rows_in, losses)

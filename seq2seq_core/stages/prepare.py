@@ -18,7 +18,7 @@ from seq2seq_core.console import Progress, progress
 from seq2seq_core.corpus.cleaning import cleaning_rules, normalize_text
 from seq2seq_core.corpus.deduplication import DEDUPLICATE, LEAKAGE, Deduplicator, LeakageFilter
 from seq2seq_core.corpus.formats import Row
-from seq2seq_core.corpus.funnel import Funnel, format_funnels, format_lengths
+from seq2seq_core.corpus.funnel import Funnel, all_taken_away, format_funnels, format_lengths
 from seq2seq_core.corpus.monolingual import open_monolingual
 from seq2seq_core.corpus.pairs import (
     RECORDING_DIGEST,
@@ -29,7 +29,7 @@ from seq2seq_core.corpus.pairs import (
     exchange_sides,
     format_pair,
 )
-from seq2seq_core.corpus.reading import SplitReader
+from seq2seq_core.corpus.reading import PROGRESS_ROWS, SplitReader
 from seq2seq_core.corpus.recordings import FoundRecording, Recordings, open_recordings
 from seq2seq_core.corpus.sentence_preparation import SentencePreparation
 from seq2seq_core.corpus.splitting import assign_split
@@ -38,8 +38,6 @@ from seq2seq_core.errors import CorpusError, UserError
 from seq2seq_core.recorder import Recorder
 
 logger = logging.getLogger(__name__)
-
-PROGRESS_ROWS = 2000
 
 
 @dataclass(frozen=True)
@@ -268,11 +266,7 @@ def _check_not_empty(split: str, funnel: Funnel, preparation: _Preparation) -> N
     losses |= {f"prepare.{other}_fraction": count for other, count in funnel.carved.items() if count}
     if not losses:
         raise UserError(f"{split} is empty: the files of corpus.files.{split} have no rows; expected at least one")
-    most = max(losses, key=lambda name: losses[name])
-    counts = ", ".join(f"{name} {count}" for name, count in losses.items())
-    raise UserError(
-        f"{split} is empty: of {funnel.rows_in} rows all were taken away, most by {most} ({counts}); expected some to be left"
-    )
+    raise all_taken_away(split, funnel.rows_in, losses)
 
 
 def _exchange(pair: dict[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from seq2seq_core.corpus.contracts import Contract, RowInspector, SeenLines, Spl
 from seq2seq_core.corpus.expectations import FILES, CheckResult, ExpectationChecker
 from seq2seq_core.corpus.monolingual import open_monolingual
 from seq2seq_core.corpus.normalization import digest, normalize_exactly
-from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
+from seq2seq_core.corpus.reading import PROGRESS_ROWS, CorpusEntry, SplitReader, find_head_faults
 from seq2seq_core.corpus.recordings import open_recordings
 from seq2seq_core.errors import ContractViolation, CorpusError
 from seq2seq_core.recorder import Recorder
@@ -24,7 +24,6 @@ from seq2seq_core.recorder import Recorder
 logger = logging.getLogger(__name__)
 
 REPORT_FORMAT_VERSION = 1
-PROGRESS_ROWS = 2000
 READABLE = Contract("readable", FILES, "error", 0.0, "files that cannot be read as pairs in UTF-8: none")
 CONTEXTS = {"train": "training", "dev": "validation", "test": "testing"}
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import MONOLINGUAL, SPLITS, Paths
@@ -21,10 +20,10 @@ from seq2seq_core.console import ProgressMode, progress
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs, iterate_sentences
 from seq2seq_core.errors import CorpusError, TagError, UserError
 from seq2seq_core.recorder import Recorder
+from seq2seq_core.tokenization.description import flatten, make_manifest, make_report, source_info
 from seq2seq_core.tokenization.encode import (
     LengthLimits,
     SentenceCounts,
-    SideCounts,
     SplitCounts,
     TextPair,
     Tokenizers,
@@ -32,7 +31,6 @@ from seq2seq_core.tokenization.encode import (
     encode_split,
 )
 from seq2seq_core.tokenization.languages import MASK_TAG, language_columns
-from seq2seq_core.tokenization.manifest import Manifest, SentencesInfo, SourceInfo, SplitInfo, TargetInfo, folder_digests
 from seq2seq_core.tokenization.subword import SubwordModel, train_subword
 from seq2seq_core.tokenization.tags import TagColumns, Tags, collect_tags
 
@@ -92,13 +90,13 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
         }
         _check_train(counts["train"], section, has_sentences=bool(languages))
         _copy_dev_texts(paths, section.group_columns, draft)
-        _make_manifest(tokenizers, counts, sentences, section, tags, draft).save(draft)
-    report = _make_report(tokenizers, counts, sentences, is_cut=section.long_source != "drop")
+        make_manifest(tokenizers, counts, sentences, section, tags, draft).save(draft)
+    report = make_report(tokenizers, counts, sentences, is_cut=section.long_source != "drop")
     atomic.write_text(paths.tokenize_report, json.dumps(report, indent=1) + "\n")
-    recorder.log_metrics(_flatten(report))
+    recorder.log_metrics(flatten(report))
     recorder.log_file(paths.tokenize_report, "reports")
     return TokenizeResult(
-        source_vocabulary_size=_source_info(tokenizers).vocabulary_size,
+        source_vocabulary_size=source_info(tokenizers).vocabulary_size,
         target_vocabulary_size=tokenizers.target.vocabulary_size,
         pairs={split: count.pairs for split, count in counts.items()},
         dropped_too_long=counts["train"].dropped_too_long,
@@ -265,93 +263,3 @@ def _copy_dev_texts(paths: Paths, group_columns: Sequence[str], draft: Path) -> 
     with (draft / "dev.jsonl").open("w", encoding="utf-8", newline="\n") as file:
         for _, pair in _number_pairs(paths.prepared_split("dev"), group_columns):
             file.write(json.dumps({SOURCE: pair[SOURCE], TARGET: pair[TARGET]}, ensure_ascii=False) + "\n")
-
-
-def _make_manifest(
-    tokenizers: Tokenizers,
-    counts: dict[str, SplitCounts],
-    sentences: dict[str, SentenceCounts],
-    section: TokenizeSection,
-    tags: TagColumns,
-    draft: Path,
-) -> Manifest:
-    return Manifest(
-        source=_source_info(tokenizers),
-        target=TargetInfo(vocabulary_size=tokenizers.target.vocabulary_size),
-        joint=section.joint,
-        tags=tags,
-        groups=counts["train"].groups,
-        max_source_tokens=section.max_source_tokens if section.long_source != "drop" else None,
-        keeps_source_end=section.long_source == "truncate_start",
-        splits={
-            split: SplitInfo(pairs=count.pairs, source_tokens=count.source.tokens, target_tokens=count.target.tokens)
-            for split, count in counts.items()
-        },
-        monolingual={
-            language: SentencesInfo(sentences=count.text.rows, tokens=count.text.tokens) for language, count in sentences.items()
-        },
-        digests=folder_digests(draft),
-    )
-
-
-def _source_info(tokenizers: Tokenizers) -> SourceInfo:
-    if isinstance(tokenizers.source, RecordingReader):
-        return SourceInfo(kind="frames", vocabulary_size=0, audio=tokenizers.source.front_end)
-    return SourceInfo(kind="ids", vocabulary_size=tokenizers.source.vocabulary_size)
-
-
-def _make_report(
-    tokenizers: Tokenizers, counts: dict[str, SplitCounts], sentences: dict[str, SentenceCounts], is_cut: bool
-) -> dict[str, Any]:
-    """The metrics of ``reports/tokenize.json``."""
-    source = tokenizers.source
-    return {
-        "source_vocabulary_size": _source_info(tokenizers).vocabulary_size,
-        "target_vocabulary_size": tokenizers.target.vocabulary_size,
-        **{
-            split: {
-                "pairs": count.pairs,
-                "dropped_too_long": count.dropped_too_long,
-                **({"truncated_sources": count.truncated_sources} if is_cut else {}),
-                "source": (
-                    _describe_frames(count.source, source.front_end)
-                    if isinstance(source, RecordingReader)
-                    else _describe_side(count.source)
-                ),
-                "target": _describe_side(count.target),
-            }
-            for split, count in counts.items()
-        },
-        **{
-            f"{MONOLINGUAL}.{language}": {
-                "sentences": count.text.rows,
-                "dropped_too_long": count.dropped_too_long,
-                "text": _describe_side(count.text),
-            }
-            for language, count in sentences.items()
-        },
-    }
-
-
-def _describe_side(side: SideCounts) -> dict[str, float]:
-    return {
-        "mean_tokens": round(side.mean_tokens, 4),
-        "max_tokens": side.longest,
-        "unknown_fraction": round(side.unknown_fraction, 8),
-    }
-
-
-def _describe_frames(side: SideCounts, front_end: FrontEnd) -> dict[str, float]:
-    return {
-        "mean_frames": round(side.mean_tokens, 4),
-        "max_frames": side.longest,
-        "hours": round(side.tokens * front_end.frame_seconds / 3600, 4),
-    }
-
-
-def _flatten(report: dict[str, Any], prefix: str = "") -> dict[str, float]:
-    """Nested figures under names such as ``train_source_mean_tokens``."""
-    flat: dict[str, float] = {}
-    for name, value in report.items():
-        flat |= _flatten(value, f"{prefix}{name}_") if isinstance(value, dict) else {f"{prefix}{name}": float(value)}
-    return flat

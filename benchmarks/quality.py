@@ -49,13 +49,14 @@ def measure(row: Row, seed: int, corpora: Path, work: Path, threads: int) -> dic
     for system in row.systems:
         print(f"== {row.name}, seed {seed}: {system.name}", flush=True)
         outcomes[system.name] = run_system(system, seed, corpora, work, threads)
-    figure = row.measure(outcomes)
+    judgement = row.judge(outcomes)
+    figure = judgement.figure
     return {
         "value": round(figure.value, 4),
         "low": round(figure.low, 4),
         "high": round(figure.high, 4),
-        "is_met": bool(row.is_met(figure.value, outcomes)),
-        "details": row.details(outcomes),
+        "is_met": bool(judgement.is_met),
+        "details": list(judgement.details),
         "machine": f"PyTorch {torch.__version__.partition('+')[0]}, {platform.machine()}, {threads} CPU threads",
     }
 

@@ -6,8 +6,8 @@ import random
 from pathlib import Path
 
 from benchmarks.measured.corpora import MULTI30K
-from benchmarks.measured.figures import Comparison, compare_bleu
-from benchmarks.measured.row import Outcomes, bleu_of
+from benchmarks.measured.figures import compare_bleu
+from benchmarks.measured.row import SIGNIFICANT, Judgement, Outcomes, bleu_of
 from benchmarks.measured.systems import System
 
 NUM_PAIRS, SEED = 2000, 1
@@ -56,16 +56,13 @@ UNSUPERVISED = System(
 )
 
 
-def few_pairs_gain(outcomes: Outcomes) -> Comparison:
-    """The change of BLEU that sentences without translations bring."""
+def judge_few_pairs(outcomes: Outcomes) -> Judgement:
+    """The BLEU with sentences without translations, and whether they bring more than chance."""
+    bleus = {name: bleu_of(outcome) for name, outcome in outcomes.items()}
     before, after = outcomes[FEW_PAIRS.name], outcomes[SEMI_SUPERVISED.name]
-    return compare_bleu(before.hypotheses, after.hypotheses, before.references, "none")
-
-
-def few_pairs_details(outcomes: Outcomes) -> list[str]:
-    """The BLEU of each system, and the gain."""
-    gain = few_pairs_gain(outcomes)
-    return [
-        *(f"{name}: BLEU {bleu_of(outcome).value:.2f}" for name, outcome in outcomes.items()),
+    gain = compare_bleu(before.hypotheses, after.hypotheses, before.references, "none")
+    details = [
+        *(f"{name}: BLEU {figure.value:.2f}" for name, figure in bleus.items()),
         f"sentences without translations add {gain.difference:+.2f} (p = {gain.p_value:.4f})",
     ]
+    return Judgement(bleus[SEMI_SUPERVISED.name], gain.difference > 0 and gain.p_value < SIGNIFICANT, details)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.measured.figures import Comparison, Figure, compare_bleu, compare_chrf, compare_means, exact, symbol_edits
-from benchmarks.measured.row import SIGNIFICANT, Outcomes, Row
+from benchmarks.measured.row import SIGNIFICANT, Judgement, Outcomes, Row
 from benchmarks.measured.systems import Outcome, System
 from seq2seq_core.training.reward import sentence_reward
 
@@ -68,25 +68,13 @@ def gain_row(name: str, title: str, systems: Sequence[System], unit: str, gain: 
         gain: compares them.
     """
 
-    def measure(outcomes: Outcomes) -> Figure:
-        found = gain(outcomes).rewarded
-        assert found.low is not None
-        assert found.high is not None
-        return Figure(found.difference, found.low, found.high)
-
-    def details(outcomes: Outcomes) -> list[str]:
+    def judge(outcomes: Outcomes) -> Judgement:
         found = gain(outcomes)
-        comparisons = {"rewarded": found.rewarded, **found.others}
-        return [f"{key} {one.difference:+.3f} (p = {one.p_value:.4f})" for key, one in comparisons.items()]
+        rewarded = found.rewarded
+        assert rewarded.low is not None
+        assert rewarded.high is not None
+        comparisons = {"rewarded": rewarded, **found.others}
+        details = [f"{key} {one.difference:+.3f} (p = {one.p_value:.4f})" for key, one in comparisons.items()]
+        return Judgement(Figure(rewarded.difference, rewarded.low, rewarded.high), found.is_good, details)
 
-    return Row(
-        name,
-        title,
-        systems,
-        unit,
-        "–",
-        "p < 0.05, no other metric falls",
-        measure,
-        lambda _, outcomes: gain(outcomes).is_good,
-        details,
-    )
+    return Row(name, title, systems, unit, "–", "p < 0.05, no other metric falls", judge)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from benchmarks.measured.figures import Figure, bleu, exact, share
 from benchmarks.measured.systems import Outcome, System
@@ -12,6 +12,21 @@ SIGNIFICANT = 0.05
 """The p-value below which a difference counts."""
 Outcomes = Mapping[str, Outcome]
 """What each system of a row said, by the system's name."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a row says of one seed.
+
+    Attributes:
+        figure: the row's.
+        is_met: whether the bar is reached.
+        details: further lines.
+    """
+
+    figure: Figure
+    is_met: bool
+    details: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -25,9 +40,7 @@ class Row:
         unit: of the figure.
         published: the figure of others, with its source.
         bar: the figure to reach, in words.
-        measure: the figure of one seed.
-        is_met: whether the figure of one seed reaches the bar.
-        details: further lines about one seed.
+        judge: what is to be said of one seed.
     """
 
     name: str
@@ -36,9 +49,27 @@ class Row:
     unit: str
     published: str
     bar: str
-    measure: Callable[[Outcomes], Figure]
-    is_met: Callable[[float, Outcomes], bool]
-    details: Callable[[Outcomes], list[str]] = field(default=lambda _: [])
+    judge: Callable[[Outcomes], Judgement]
+
+
+def by_figure(
+    measure: Callable[[Outcomes], Figure],
+    is_met: Callable[[float], bool],
+    details: Callable[[Outcomes], list[str]] = lambda _: [],
+) -> Callable[[Outcomes], Judgement]:
+    """What judges a row by its figure alone.
+
+    Args:
+        measure: the figure.
+        is_met: whether it reaches the bar.
+        details: further lines.
+    """
+
+    def judge(outcomes: Outcomes) -> Judgement:
+        figure = measure(outcomes)
+        return Judgement(figure, is_met(figure.value), details(outcomes))
+
+    return judge
 
 
 def accuracy(outcome: Outcome) -> Figure:

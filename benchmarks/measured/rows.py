@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 from benchmarks.measured.corpora import EUTRANS, MULTI30K, join_two_languages, two_languages_files
 from benchmarks.measured.digit_strings import build_corpus
-from benchmarks.measured.few_pairs import FEW_PAIRS, SEMI_SUPERVISED, UNSUPERVISED, few_pairs_details, few_pairs_gain
+from benchmarks.measured.few_pairs import FEW_PAIRS, SEMI_SUPERVISED, UNSUPERVISED, judge_few_pairs
 from benchmarks.measured.figures import share, symbol_error_rate
 from benchmarks.measured.gains import gain_row, letters_gain, translation_gain
 from benchmarks.measured.pronunciation import G2P_BAR, G2P_SYSTEMS, g2p_details, g2p_macro
-from benchmarks.measured.row import SIGNIFICANT, Outcomes, Row, accuracy, bleu_of, only
+from benchmarks.measured.row import Judgement, Outcomes, Row, accuracy, bleu_of, by_figure, only
 from benchmarks.measured.systems import Outcome, System
-from benchmarks.measured.two_languages import BOTH, EN_DE, ES_EN, MOST_LOST, direction_details, largest_loss
+from benchmarks.measured.two_languages import BOTH, EN_DE, ES_EN, MOST_LOST, judge_two_languages
 
 
 def _exact_row(name: str, title: str, system: System, published: str, bar: str, is_met: Callable[[float], bool]) -> Row:
     return Row(
-        name, title, [system], "exact match, %", published, bar, lambda outcomes: accuracy(only(outcomes)),
-        lambda value, _: is_met(value),
+        name, title, [system], "exact match, %", published, bar,
+        by_figure(lambda outcomes: accuracy(only(outcomes)), is_met),
     )  # fmt: skip
 
 
@@ -27,15 +27,18 @@ def _is_among(outcome: Outcome, count: int) -> list[bool]:
     return [reference in hypotheses[:count] for hypotheses, reference in pairs]
 
 
-def _three_best(outcomes: Outcomes) -> float:
-    return share(_is_among(only(outcomes), 3)).value
+def _judge_names(outcomes: Outcomes) -> Judgement:
+    best, three_best = accuracy(only(outcomes)), share(_is_among(only(outcomes), 3)).value
+    return Judgement(best, best.value >= 60 and three_best >= 75, [f"3-best accuracy {three_best:.2f}"])
 
 
 def _bleu_row(name: str, title: str, system: System, published: str, bar: float) -> Row:
     return Row(
-        name, title, [system], "BLEU (tokenize none)", published, f"≥ {bar:g}", lambda outcomes: bleu_of(only(outcomes)),
-        lambda value, _: value >= bar,
-        lambda outcomes: [f"trained in {only(outcomes).seconds:,.0f} s; {only(outcomes).parameters:,} weights"],
+        name, title, [system], "BLEU (tokenize none)", published, f"≥ {bar:g}",
+        by_figure(
+            lambda outcomes: bleu_of(only(outcomes)), lambda value: value >= bar,
+            lambda outcomes: [f"trained in {only(outcomes).seconds:,.0f} s; {only(outcomes).parameters:,} weights"],
+        ),
     )  # fmt: skip
 
 
@@ -91,8 +94,8 @@ DIGITS = System("spoken-digits", "spoken_digits.yaml", build_corpus)
 ROWS = [
     Row(
         "g2p", "grapheme to phoneme, SIGMORPHON 2020, mean of fre hun hin kor gre", G2P_SYSTEMS, "WER, %",
-        f"LSTM {G2P_BAR:.2f} (overview paper, tables 2 to 4)", f"≤ {G2P_BAR:.2f}", g2p_macro,
-        lambda value, _: value <= G2P_BAR, g2p_details,
+        f"LSTM {G2P_BAR:.2f} (overview paper, tables 2 to 4)", f"≤ {G2P_BAR:.2f}",
+        by_figure(g2p_macro, lambda value: value <= G2P_BAR, g2p_details),
     ),
     _exact_row(
         "scan-simple", "SCAN, simple split", SCAN_SIMPLE, "≥ 99 (Lake and Baroni 2018: 99.8)", "≥ 99", lambda value: value >= 99
@@ -104,9 +107,7 @@ ROWS = [
     _exact_row("cogs", "COGS, in distribution", COGS, "96 to 99 (Kim and Linzen 2020)", "≥ 96", lambda value: value >= 96),
     Row(
         "translit", "transliteration of names, English to Russian", [TRANSLITERATION], "1-best accuracy, %",
-        "60 1-best, 75 3-best (README of the corpus)", "≥ 60 and 3-best ≥ 75", lambda outcomes: accuracy(only(outcomes)),
-        lambda value, outcomes: value >= 60 and _three_best(outcomes) >= 75,
-        lambda outcomes: [f"3-best accuracy {_three_best(outcomes):.2f}"],
+        "60 1-best, 75 3-best (README of the corpus)", "≥ 60 and 3-best ≥ 75", _judge_names,
     ),
     _bleu_row(
         "multi30k-rnn", "Multi30k English to German, test 2016, recurrent with attention", MULTI30K_RNN,
@@ -118,24 +119,24 @@ ROWS = [
     ),
     Row(
         "spoken-digits", "spoken digits (fsdd, official test recordings, strings of 1 to 5)", [DIGITS], "digit error rate, %", "–",
-        "≤ 5", lambda outcomes: symbol_error_rate(only(outcomes).hypotheses, only(outcomes).references),
-        lambda value, _: value <= 5,
+        "≤ 5",
+        by_figure(
+            lambda outcomes: symbol_error_rate(only(outcomes).hypotheses, only(outcomes).references), lambda value: value <= 5
+        ),
     ),
     Row(
         "two-languages", "EuTrans Spanish to English and Multi30k English to German by one model, tagged",
         [ES_EN_RNN, MULTI30K_RNN, TWO_LANGUAGES], "BLEU lost to a model of its own", "–", f"≤ {MOST_LOST:g} in each",
-        largest_loss, lambda value, _: value <= MOST_LOST, direction_details,
+        judge_two_languages,
     ),
     Row(
         "semi-supervised", "Multi30k with 2,000 pairs, and 13,500 sentences of each language without translation",
         [FEW_PAIRS, SEMI_SUPERVISED], "BLEU (tokenize none)", "–", "better than the pairs alone, p < 0.05",
-        lambda outcomes: bleu_of(outcomes[SEMI_SUPERVISED.name]),
-        lambda _, outcomes: few_pairs_gain(outcomes).difference > 0 and few_pairs_gain(outcomes).p_value < SIGNIFICANT,
-        few_pairs_details,
+        judge_few_pairs,
     ),
     Row(
         "unsupervised", "the same without a pair", [UNSUPERVISED], "BLEU (tokenize none)", "–", "whatever it is",
-        lambda outcomes: bleu_of(only(outcomes)), lambda _, __: True,
+        by_figure(lambda outcomes: bleu_of(only(outcomes)), lambda _: True),
     ),
     gain_row(
         "reinforcement-translit", "self-critical training after likelihood, transliteration to Russian",

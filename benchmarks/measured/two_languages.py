@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmarks.measured.figures import Figure
-from benchmarks.measured.row import Outcomes, bleu_of
+from benchmarks.measured.row import Judgement, Outcomes, bleu_of
 from benchmarks.measured.systems import Outcome
 
 BOTH, ES_EN, EN_DE = "two-languages", "eutrans-es-en", "multi30k-rnn"
@@ -13,12 +13,10 @@ MOST_LOST = 1.0
 """BLEU that the model of both languages may lose to one of its own."""
 
 
-def _bleu_by_direction(outcomes: Outcomes) -> dict[str, tuple[float, float]]:
+def _bleu_by_direction(outcomes: Outcomes) -> dict[str, tuple[Figure, Figure]]:
     """The BLEU of the model of both languages and of the single one, by single model's name."""
     both, singles = outcomes[BOTH], {"en": ES_EN, "de": EN_DE}
-    return {
-        single: (bleu_of(_rows_of(both, language)).value, bleu_of(outcomes[single]).value) for language, single in singles.items()
-    }
+    return {single: (bleu_of(_rows_of(both, language)), bleu_of(outcomes[single])) for language, single in singles.items()}
 
 
 def _rows_of(outcome: Outcome, language: str) -> Outcome:
@@ -30,17 +28,13 @@ def _rows_of(outcome: Outcome, language: str) -> Outcome:
     )
 
 
-def largest_loss(outcomes: Outcomes) -> Figure:
+def judge_two_languages(outcomes: Outcomes) -> Judgement:
     """What the worse of the two directions loses; the interval is that of the Multi30k test set under the model of both."""
-    losses = {single: alone - together for single, (together, alone) in _bleu_by_direction(outcomes).items()}
-    together = bleu_of(_rows_of(outcomes[BOTH], "de"))
-    half_width, largest = together.high - together.value, max(losses.values())
-    return Figure(largest, largest - half_width, largest + half_width)
-
-
-def direction_details(outcomes: Outcomes) -> list[str]:
-    """The BLEU of each direction, alone and together."""
-    return [
-        f"{single}: {alone:.2f} alone, {together:.2f} in the model of both"
-        for single, (together, alone) in _bleu_by_direction(outcomes).items()
+    bleus = _bleu_by_direction(outcomes)
+    largest = max(alone.value - together.value for together, alone in bleus.values())
+    half_width = bleus[EN_DE][0].high - bleus[EN_DE][0].value
+    details = [
+        f"{single}: {alone.value:.2f} alone, {together.value:.2f} in the model of both"
+        for single, (together, alone) in bleus.items()
     ]
+    return Judgement(Figure(largest, largest - half_width, largest + half_width), largest <= MOST_LOST, details)

@@ -106,7 +106,7 @@ class Updater:
                 f"got {self.settings.batch_tokens} (halve it and double train.accumulation for the same updates)"
             ) from None
         limit = self.settings.gradient_clip_norm or math.inf
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
+        norm = self._clip(limit)
         negative_log_likelihood = float(torch.stack([result.negative_log_likelihood.double() for result in results]).sum())
         self._check_finite("loss", negative_log_likelihood / target_tokens, step)
         self._check_finite("gradient norm", norm, step)
@@ -126,6 +126,14 @@ class Updater:
         result = self.objective.loss(self.model, batch, size, moment)
         result.loss.backward()  # type: ignore[no-untyped-call]
         return replace(result, loss=result.loss.detach())  # lets go of the activations
+
+    def _clip(self, limit: float) -> float:
+        """Scales the gradient so that its norm is at most the limit, and returns what it was."""
+        gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if float(norm) > limit:
+            torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), limit, norm)
+        return float(norm)
 
     def _check_finite(self, name: str, value: float, step: int) -> None:
         """Refuses a loss or norm that is not a number."""

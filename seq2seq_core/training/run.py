@@ -19,6 +19,7 @@ from seq2seq_core.training.best_so_far import BestSoFar
 from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStore, Restored
 from seq2seq_core.training.curve_log import CurveLog, read_curves
 from seq2seq_core.training.folder_lock import lock_folder
+from seq2seq_core.training.freezing import frozen_parameters
 from seq2seq_core.training.inputs import TrainingInputs
 from seq2seq_core.training.objectives import open_objective
 from seq2seq_core.training.parts import open_parts
@@ -73,9 +74,11 @@ def finish_training(
 
     Raises:
         Interrupted: the process was asked to stop; the state is saved.
-        UserError: the loss is no finite number.
+        UserError: ``freeze`` names no parameter, or the run diverges.
     """
     model = _fresh_model(inputs, model_settings, settings.train.seed).to(placement.device)
+    for phase in settings.train.all_phases():
+        frozen_parameters(model, phase.freeze)  # refuses unknown names now, not when that phase comes
     restored = store.restore()
     if restored is not None and restored.checkpoint.end:
         logger.info(

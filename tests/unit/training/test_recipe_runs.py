@@ -25,6 +25,7 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.stages.train import run_train
+from seq2seq_core.training.checkpoint_store import Restored
 from seq2seq_core.training.curve_log import read_curves
 from seq2seq_core.training.divergence import FIRST_UPDATES, LossAverage
 from seq2seq_core.training.likelihood import Likelihood
@@ -190,9 +191,12 @@ def test_stepping_back_skips_the_update_lowers_the_rate_and_says_so(
     spoil_updates(monkeypatch, [(0, 3)])
     restored: list[int] = []
     restore = Trainer.restore
-    monkeypatch.setattr(
-        Trainer, "restore", lambda self, found: (restored.append(found.checkpoint.progress.step), restore(self, found))
-    )
+
+    def restore_and_note(self: Trainer, found: Restored) -> None:
+        restored.append(found.checkpoint.progress.step)
+        restore(self, found)
+
+    monkeypatch.setattr(Trainer, "restore", restore_and_note)
     train = {"max_steps": 6, "warmup_steps": 0, "schedule": "constant", "validate_every_steps": 2, "learning_rate": 0.01}
     recorder = ListRecorder()
     caplog.set_level(logging.WARNING)

@@ -65,7 +65,7 @@ def find_local_bundle(train: TrainSection, paths: Paths) -> InitialBundle | None
     if folder.resolve() == paths.bundle.resolve():
         raise UserError(
             f"train.initial_weights: {reference} is what this stage writes, and DVC removes it before the stage runs; expected "
-            f"a copy elsewhere (such as models/base) or a registered version"
+            "a copy elsewhere (such as data/base) or a registered version"
         )
     if not folder.is_dir():
         raise UserError(

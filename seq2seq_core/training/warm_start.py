@@ -2,8 +2,8 @@
 
 Rows of embeddings and of the output projection belong to pieces, and go from one vocabulary to the other by the pieces' texts, tags
 included; the four special ids correspond. A row whose piece the other model does not have keeps its usual initialisation. The mean
-of the known rows (Hewitt 2021, "Initializing New Word Embeddings for Pretrained Language Models") would give every new piece the same
-row: tried on dates with three new characters in the target, it was slower to tell them apart than random rows are.
+of the known rows (Hewitt 2021, "Initializing New Word Embeddings for Pretrained Language Models") would give every new piece the
+same row: tried on dates with three new characters in the target, it was slower to tell them apart than random rows are.
 
 Shapes: V entries of the new vocabulary, W of the other one, D width.
 """

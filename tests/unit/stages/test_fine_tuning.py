@@ -205,7 +205,7 @@ def test_a_bundle_of_another_digest_is_refused_before_training(paths: Paths) -> 
     ("reference", "message"),
     [
         ("models/bundle", "train.initial_weights: models/bundle is what this stage writes, and DVC removes it before the stage "
-                          "runs; expected a copy elsewhere (such as models/base) or a registered version"),
+                          "runs; expected a copy elsewhere (such as data/base) or a registered version"),
         ("models:/m/1", "train.initial_weights: models:/m/1 has to be fetched from MLflow first, as the command `s2s train` does; "
                         "expected a bundle's folder"),
         ("nowhere", "train.initial_weights: {root}/nowhere: no such folder; expected a bundle's folder, models:/NAME/VERSION, "

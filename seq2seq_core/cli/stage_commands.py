@@ -64,6 +64,7 @@ def train(
 
     Reads data/tokenized; writes models/bundle, reports/train.json and reports/training_curve.csv.
     Ctrl-C saves the state; the same command goes on from there and ends in the same weights.
+    To fine-tune, name a bundle's folder or a registered version in train.initial_weights (docs/fine-tuning.md).
     """
     _run_stage("train", workspace, debug, verbose, from_scratch=from_scratch)
 
@@ -77,6 +78,10 @@ def _run_stage(stage: str, workspace: Workspace, debug: bool, verbose: bool, **o
         from seq2seq_core.tracking.session import open_stage_recorder
 
         settings = load_settings(paths.params)
+        if stage == "train":
+            from seq2seq_core.cli.initial_weights import pin_initial_weights
+
+            settings, options["initial"] = pin_initial_weights(settings, paths)
         run = getattr(importlib.import_module(f"seq2seq_core.stages.{stage}"), f"run_{stage}")
         with open_stage_recorder(stage, settings, paths) as recorder:
             run(settings, paths, recorder, **options)

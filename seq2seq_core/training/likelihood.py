@@ -46,7 +46,7 @@ class Likelihood:
         inputs_BT, measures = self._inputs(model, batch, moment)
         if self.settings.r_drop_weight:
             return self._two_passes(model, batch, inputs_BT, size, measures)
-        if self.settings.coverage_weight or model.pointer_generator is not None:
+        if self.settings.coverage_weight:
             sums = self._sums(self._pass(model, batch, inputs_BT), batch, measures)
         else:
             with self.placement.autocast():

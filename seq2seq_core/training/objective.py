@@ -103,19 +103,23 @@ def likelihood_sums(logits_BTV: Tensor, target_out_BT: Tensor, label_smoothing: 
 
 
 def projected_sums(model: Seq2Seq, batch: Batch, inputs_BT: Tensor, label_smoothing: float) -> LikelihoodSums:
-    """The same as :func:`likelihood_sums` of the model's logits, which are never all in memory; padding is not projected.
+    """The same as :func:`likelihood_sums` of the model's logits; these are never all in memory, and padding is not projected.
 
     Args:
-        model: without a pointer-generator.
+        model: any; the mixture of a pointer-generator is no projection, so that its logits are all in memory.
         batch: the pairs.
         inputs_BT: int64, what the decoder reads.
         label_smoothing: e, from 0 to below 1.
     """
+    if model.pointer_generator is not None:
+        return likelihood_sums(model(batch.source, inputs_BT), batch.target_out_BT, label_smoothing)
     features_BTD, target_BT = model.features(batch.source, inputs_BT), batch.target_out_BT
     # With the number known beforehand nothing has to be read back from a GPU.
     places_N = torch.nonzero_static(target_BT.ne(PAD_ID).flatten(), size=batch.num_target_tokens).squeeze(1)
     taken = (features_BTD.flatten(0, 1).index_select(0, places_N), *model.output_weights(), target_BT.flatten()[places_N])
-    objective, likelihood = ProjectedLikelihood.apply(*taken, label_smoothing)  # type: ignore[no-untyped-call]
+    objective, likelihood = ProjectedLikelihood.apply(  # type: ignore[no-untyped-call]
+        *taken, label_smoothing, torch.is_grad_enabled()
+    )
     return LikelihoodSums(objective, likelihood)
 
 

@@ -33,7 +33,13 @@ class ProjectedLikelihood(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, features_ND: Tensor, weight_VD: Tensor, bias_V: Tensor, target_N: Tensor, label_smoothing: float
+        ctx: Any,
+        features_ND: Tensor,
+        weight_VD: Tensor,
+        bias_V: Tensor,
+        target_N: Tensor,
+        label_smoothing: float,
+        needs_gradient: bool,
     ) -> tuple[Tensor, Tensor]:
         """The two sums, scalars in float32; a gradient belongs to the first alone.
 
@@ -44,12 +50,12 @@ class ProjectedLikelihood(torch.autograd.Function):
             bias_V: b.
             target_N: int64, the symbol of each position.
             label_smoothing: e, from 0 to below 1.
+            needs_gradient: whether :meth:`backward` will be called (autograd does not tell inside).
         """
         vocabulary = len(weight_VD)
         uniform = label_smoothing / vocabulary
         mean_weight_D, mean_bias = weight_VD.float().mean(dim=0), bias_V.float().mean()
         sums = features_ND.new_zeros(2, dtype=torch.float32)  # of -log p(y), and of the mean over v of -log p(v)
-        needs_gradient = any(ctx.needs_input_grad)
         gradients: list[Tensor] = []
         if needs_gradient:
             gradient_ND = torch.empty_like(features_ND)
@@ -80,7 +86,7 @@ class ProjectedLikelihood(torch.autograd.Function):
         return (1.0 - label_smoothing) * sums[0] + label_smoothing * sums[1], likelihood
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
         """The gradients by features, weights and bias.
 
         Args:
@@ -88,7 +94,7 @@ class ProjectedLikelihood(torch.autograd.Function):
             gradient: of what is made smaller, by the first sum.
         """
         gradient_ND, gradient_VD, gradient_V = ctx.saved_tensors
-        return gradient_ND * gradient, gradient_VD * gradient, gradient_V * gradient, None, None
+        return gradient_ND * gradient, gradient_VD * gradient, gradient_V * gradient, None, None, None
 
 
 def _log_normaliser(logits_PV: Tensor, probability_PV: Tensor, taken_P: Tensor, target_P1: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from seq2seq_core.evaluation.rouge import check_rouge
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import count_leading_tags
-from seq2seq_core.training.objective import likelihood_sums
+from seq2seq_core.training.objective import projected_sums
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.round_trip import RoundTrips
 
@@ -97,8 +97,8 @@ class Validator:
             between_batches()
             batch = collate(self.dev, indices).to(self.placement.device)
             with self.placement.autocast():
-                logits_BTV = model(batch.source, batch.target_in_BT)
-            total += float(likelihood_sums(logits_BTV, batch.target_out_BT, 0.0).negative_log_likelihood)
+                sums = projected_sums(model, batch, batch.target_in_BT, label_smoothing=0.0)
+            total += float(sums.negative_log_likelihood)
             target_tokens += batch.num_target_tokens
         scores = score(self._decode(model, between_batches), self.references, self.metrics) if self.references else {}
         round_trips = self.round_trips.score(model, between_batches) if self.round_trips else {}

@@ -57,7 +57,7 @@ def test_projected_in_pieces_the_objective_and_its_gradients_equal_torchs_on_the
     monkeypatch.setattr(projected_likelihood, "PIECE_NUMBERS", piece_numbers)
     inputs = [torch.randn(shape, requires_grad=True) for shape in ((11, 4), (7, 4), (7,))]
     target_N = torch.randint(7, (11,))
-    objective, likelihood = ProjectedLikelihood.apply(*inputs, target_N, label_smoothing)  # type: ignore[no-untyped-call]
+    objective, likelihood = ProjectedLikelihood.apply(*inputs, target_N, label_smoothing, True)  # type: ignore[no-untyped-call]
     logits_NV = functional.linear(*inputs)
     expected = functional.cross_entropy(logits_NV, target_N, label_smoothing=label_smoothing, reduction="sum")
     torch.testing.assert_close(objective, expected)
@@ -70,7 +70,7 @@ def test_projected_in_pieces_the_objective_and_its_gradients_equal_torchs_on_the
 
 def test_the_likelihood_of_a_symbol_that_is_all_but_impossible_is_exact() -> None:
     features_ND, weight_VD = torch.tensor([[1.0], [1.0]]), torch.tensor([[0.0], [-300.0], [2.0]])
-    taken = (features_ND, weight_VD, torch.zeros(3), torch.tensor([1, 2]), 0.0)
+    taken = (features_ND, weight_VD, torch.zeros(3), torch.tensor([1, 2]), 0.0, False)
     _, likelihood = ProjectedLikelihood.apply(*taken)  # type: ignore[no-untyped-call]
     expected = functional.cross_entropy(features_ND @ weight_VD.T, torch.tensor([1, 2]), reduction="sum")
     torch.testing.assert_close(likelihood, expected)

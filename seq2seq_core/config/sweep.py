@@ -1,0 +1,110 @@
+"""A sweep's file: which settings are searched, by what they are judged, and when a trial is given up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from seq2seq_core.config.section import Section
+from seq2seq_core.config.settings import describe_fault
+from seq2seq_core.config.train import DevMetric
+from seq2seq_core.errors import ConfigError
+
+
+class Searched(Section):
+    """The values that one setting may take: a range of numbers, or a list of choices."""
+
+    low: float | None = None
+    """The smallest value."""
+    high: float | None = None
+    """The largest value, itself included."""
+    step: float | None = Field(default=None, gt=0.0)
+    """Distance of neighbouring values, from ``low`` on; left out: 1 for a whole number, any for another."""
+    log: bool = False
+    """Whether values are drawn evenly by their logarithm, as suits a learning rate."""
+    choices: list[Any] | None = Field(default=None, min_length=2)
+    """The values, where they are no range."""
+
+    @model_validator(mode="after")
+    def _is_a_range_or_a_list(self) -> Self:
+        if self.choices is not None:
+            if self.model_fields_set & {"low", "high", "step", "log"}:
+                raise ValueError("must have either choices or low and high, got both")
+            if len({repr(choice) for choice in self.choices}) < len(self.choices):
+                raise ValueError(f"choices must differ from one another, got {self.choices}")
+            return self
+        if self.low is None or self.high is None:
+            raise ValueError("must have low and high, or choices, got neither")
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high, got {self.low:g} and {self.high:g}")
+        if self.log and self.low <= 0.0:
+            raise ValueError(f"low must be above 0 with log, got {self.low:g}")
+        if self.log and self.step is not None:
+            raise ValueError(f"step must be left out with log, got {self.step:g}")
+        if self.step is not None and self.step > self.high - self.low:
+            raise ValueError(f"step must be at most high - low, got {self.step:g} from {self.low:g} to {self.high:g}")
+        return self
+
+
+class Pruning(Section):
+    """When a trial that does badly is given up before its end; it is looked at after each validation."""
+
+    method: Literal["median", "hyperband", "none"] = "median"
+    """``median``: its best value until now is worse than the median of the completed trials at the same update. ``hyperband``: it is
+    not among the best of its bracket (Li 2018). ``none``: every trial is trained to its end."""
+    startup_trials: int = Field(default=4, ge=1)
+    """``median``: completed trials before any is given up."""
+    warmup_steps: int = Field(default=0, ge=0)
+    """Updates of a trial before which it is not given up; with ``hyperband`` the least that it gets (0: one validation's)."""
+    reduction_factor: int = Field(default=3, ge=2)
+    """``hyperband``: one of this many trials goes on at each rung."""
+
+
+class SweepSettings(Section):
+    """A search over settings."""
+
+    name: str = Field(default="", pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]*)?$")
+    """Name of the sweep, and of its folder in ``.s2s/sweeps``; empty: that of the file."""
+    metric: DevMetric | None = None
+    """What trials are judged by, on dev; it is each trial's ``train.dev_metric``. Which way is up follows from it. Left out: the
+    ``train.dev_metric`` of the parameters."""
+    trials: int = Field(default=20, ge=1)
+    """How many trials are to come to an end, completed, given up or failed."""
+    seed: int = Field(default=1, ge=0)
+    """Of the choice of values; the trainings' own is ``train.seed``."""
+    random_trials: int = Field(default=5, ge=1)
+    """Trials at random before values are chosen by what has gone well (TPE, Bergstra 2011)."""
+    begin_with_current: bool = True
+    """Whether the first trial has the settings of the parameters as they are, where these are within ``space``."""
+    pruning: Pruning = Pruning()
+    """When trials are given up."""
+    settings: dict[str, Any] = {}
+    """Settings that every trial has in place of those of the parameters, such as a smaller ``train.max_steps``."""
+    space: dict[str, Searched] = Field(min_length=1)
+    """The values of each setting that is searched, by names such as ``train.learning_rate`` or ``train.phases.0.learning_rate``."""
+
+
+def load_sweep(path: Path) -> SweepSettings:
+    """The sweep that a file describes, with a name.
+
+    Args:
+        path: a YAML file with the fields of :class:`SweepSettings`.
+
+    Raises:
+        ConfigError: the file is missing, not YAML, or has faults; all of them are listed.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError([f"file not found: {path}; expected a sweep there (see configs/sweeps/)"], str(path)) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError([f"cannot be read: {error}"], str(path)) from None
+    if not isinstance(values, dict):
+        raise ConfigError([f"must be a mapping with space and other fields, got {type(values).__name__}"], str(path))
+    try:
+        return SweepSettings.model_validate({"name": path.stem} | values)
+    except ValidationError as error:
+        raise ConfigError([describe_fault(detail) for detail in error.errors()], str(path)) from None

@@ -8,21 +8,20 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn, cast
-from uuid import UUID
 
 import httpx
 from prefect import flow
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.exceptions import Abort, PrefectException
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
-from prefect.runtime import deployment, flow_run
+from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
 
 from flows.environment import EMBEDDED_VARIABLE
+from flows.flow_state import is_cancelled
 from flows.graph_run import CANCELLED
 from flows.notify import notify
 from flows.report import publish_report
@@ -57,7 +56,7 @@ def retrain(workspace: str | None = None, force: list[str] | None = None) -> Sta
         summary = RetrainSummary(failure=error)
         _report(summary, logger)
         return _to_state(summary, logger)
-    retraining = Retraining(paths, settings, _this_run(), logger, frozenset(force or ()), _is_cancelled)
+    retraining = Retraining(paths, settings, _this_run(), logger, frozenset(force or ()), is_cancelled)
     try:
         summary = retraining.run()
     except (KeyboardInterrupt, Interrupted) as error:
@@ -115,18 +114,6 @@ def _to_state(summary: RetrainSummary, logger: Logger) -> State[Any]:
 def _this_run() -> FlowRunInfo:
     page = url_for("flow-run", flow_run.id) if EMBEDDED_VARIABLE not in os.environ else None
     return FlowRunInfo(str(flow_run.id), str(flow_run.name), page or "")
-
-
-def _is_cancelled() -> bool:
-    """Whether this flow run was cancelled on the server. A deployed one hears it from its worker, by SIGTERM."""
-    if deployment.id is not None:
-        return False
-    try:
-        with get_client(sync_client=True) as client:
-            state = client.read_flow_run(UUID(flow_run.id)).state
-    except (PrefectException, httpx.HTTPError):
-        return False  # the stages go on while the server is away
-    return state is not None and (state.is_cancelling() or state.is_cancelled())
 
 
 def _tell(summary: RetrainSummary, retraining: Retraining, logger: Logger) -> None:

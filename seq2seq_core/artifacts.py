@@ -126,6 +126,11 @@ class Paths:
         return self.work / "learning_curve"
 
     @property
+    def sweeps(self) -> Path:
+        """Folder of ``s2s sweep``: one folder a sweep."""
+        return self.work / "sweeps"
+
+    @property
     def fetched_bundles(self) -> Path:
         """Folder of bundles that were fetched from MLflow, one folder a digest."""
         return self.work / "bundles"

@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 import seq2seq_core
-from seq2seq_core.cli import corpus_commands, learning_curve_command, model_commands, pipeline_commands, stage_commands
+from seq2seq_core.cli import (
+    corpus_commands,
+    learning_curve_command,
+    model_commands,
+    pipeline_commands,
+    stage_commands,
+    sweep_command,
+)
 
 HELP = """Train, retrain, check and serve your own sequence-to-sequence models.
 
@@ -29,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (pipeline_commands, stage_commands, corpus_commands, model_commands, learning_curve_command):
+for group in (pipeline_commands, stage_commands, corpus_commands, model_commands, learning_curve_command, sweep_command):
     group.add_to(app)
 
 

@@ -53,8 +53,8 @@ class Pruning(Section):
     """When a trial that does badly is given up before its end; it is looked at after each validation."""
 
     method: Literal["median", "hyperband", "none"] = "median"
-    """``median``: its best value until now is worse than the median of the completed trials at the same update. ``hyperband``: it is
-    not among the best of its bracket (Li 2018). ``none``: every trial is trained to its end."""
+    """``median``: its best value until now is worse than the median of the completed trials at the same update. ``hyperband``: it
+    is not among the best of its bracket (Li 2018). ``none``: every trial is trained to its end."""
     startup_trials: int = Field(default=4, ge=1)
     """``median``: completed trials before any is given up."""
     warmup_steps: int = Field(default=0, ge=0)
@@ -83,6 +83,8 @@ class SweepSettings(Section):
     """When trials are given up."""
     settings: dict[str, Any] = {}
     """Settings that every trial has in place of those of the parameters, such as a smaller ``train.max_steps``."""
+    keep_settings: bool = True
+    """Whether ``settings`` are written with the best values; false for those that only make trials cheaper."""
     space: dict[str, Searched] = Field(min_length=1)
     """The values of each setting that is searched, by names such as ``train.learning_rate`` or ``train.phases.0.learning_rate``."""
 

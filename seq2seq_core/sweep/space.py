@@ -24,7 +24,7 @@ REFUSED = {
     "train.initial_weights": "must be the same for every trial",
     "train.initial_digest": "must be the same for every trial",
 }
-"""Settings of ``model`` and ``train`` that are not searched, and why."""
+"""Settings of ``model`` and ``train`` that are not searched, and why; the last three may be among those of all trials."""
 
 
 @dataclass(frozen=True)
@@ -64,20 +64,28 @@ class SearchSpace:
         """
         return parse_settings(_with(self.base, values), "the trial's settings")
 
-    def changed_settings(self, values: Mapping[str, object]) -> dict[str, object]:
-        """All that a trial has in place of the parameters' own, by name.
+    def kept_settings(self, values: Mapping[str, object]) -> dict[str, object]:
+        """What of a trial is written in place of the parameters' own, by name.
 
         Args:
             values: of the settings that are searched.
         """
         metric = {"train.dev_metric": self.sweep.metric} if self.sweep.metric else {}
-        return {**self.sweep.settings, **metric, **values}
+        return {**(self.sweep.settings if self.sweep.keep_settings else {}), **metric, **values}
 
     def current_values(self) -> dict[str, Any] | None:
         """The values that the parameters have of what is searched; None where one of them is outside of the space."""
         values = {name: get_setting(self.settings, name) for name in self.sweep.space}
         is_inside = all(_contains(searched, values[name]) for name, searched in self.sweep.space.items())
         return values if is_inside else None
+
+    def first_value(self, name: str) -> Any:
+        """The first choice, or the smallest number, that a setting may have."""
+        searched = self.sweep.space[name]
+        if searched.choices is not None:
+            return searched.choices[0]
+        assert searched.low is not None
+        return int(searched.low) if self.is_whole(name) else searched.low
 
     def is_whole(self, name: str) -> bool:
         """Whether a setting that is searched in a range is a whole number."""
@@ -99,7 +107,7 @@ def open_space(sweep: SweepSettings, params: Path, source: str) -> SearchSpace:
     values = yaml.safe_load(params.read_text(encoding="utf-8"))
     own = {**sweep.settings, **({"train.dev_metric": sweep.metric} if sweep.metric else {})}
     faults = [f"settings.{name}: {fault}" for name in sweep.settings if (fault := _name_fault(name))]
-    faults += [f"space.{name}: {fault}" for name in sweep.space if (fault := _name_fault(name))]
+    faults += [f"space.{name}: {fault}" for name in sweep.space if (fault := _name_fault(name) or REFUSED.get(name, ""))]
     faults += [f"space.{name}: must not be in settings too" for name in sweep.space if name in sweep.settings]
     for name, value in sweep.settings.items():
         faults += [f"settings.{fault}" for fault in _value_faults(values, name, value)]
@@ -129,7 +137,7 @@ def _name_fault(name: str) -> str:
         return "must be a setting of model or train: a sweep does not tokenise the corpus anew for each trial"
     if name.partition(".")[0] not in SECTIONS or "." not in name:
         return "must be a setting of model or train, such as train.learning_rate"
-    return REFUSED.get(name, "") if not name.endswith(".dev_metric") else REFUSED["train.dev_metric"]
+    return REFUSED["train.dev_metric"] if name.endswith(".dev_metric") else ""
 
 
 def _value_faults(base: Mapping[str, Any], name: str, value: object) -> list[str]:
@@ -168,7 +176,7 @@ def _range_faults(space: SearchSpace, name: str, searched: Searched) -> list[str
 def _contains(searched: Searched, value: object) -> bool:
     """Whether a setting's value is among those that are searched."""
     if searched.choices is not None:
-        return value in searched.choices
+        return (list(value) if isinstance(value, tuple) else value) in searched.choices
     assert searched.low is not None
     assert searched.high is not None
     if not isinstance(value, int | float) or not searched.low <= value <= searched.high:

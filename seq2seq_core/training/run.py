@@ -27,6 +27,7 @@ from seq2seq_core.training.objectives import open_objective
 from seq2seq_core.training.parts import open_parts
 from seq2seq_core.training.phase_states import PhaseStates
 from seq2seq_core.training.placement import Placement
+from seq2seq_core.training.progress_observer import ProgressObserver
 from seq2seq_core.training.progress_state import ProgressState
 from seq2seq_core.training.round_trip import open_round_trips
 from seq2seq_core.training.run_key import RunKey
@@ -64,6 +65,7 @@ def finish_training(
     recorder: Recorder,
     phase_states: PhaseStates | None = None,
     initial: InitialBundle | None = None,
+    observer: ProgressObserver | None = None,
 ) -> FinishedTraining:
     """Trains from wherever the stored state is to the end; does nothing but load where that is reached already.
 
@@ -76,6 +78,7 @@ def finish_training(
         recorder: receives the curves; of a finished training, or of finished first phases, all of them again.
         phase_states: where the states of the first phases are looked for and kept; None: nowhere.
         initial: the bundle whose weights the model begins with; None: they are drawn at random.
+        observer: looks on, and may end the training by an exception; None: nobody does.
 
     Raises:
         Interrupted: the process was asked to stop; the state is saved.
@@ -102,7 +105,7 @@ def finish_training(
         if restored is None and initial is not None:
             config, bundle = inputs.bundle_config(model_settings), load_bundle(initial.folder)
             begin_from(model, config, inputs.source_tokenizer, inputs.target_tokenizer, bundle, initial.origin)
-        state, end = _fit(inputs, model, settings, placement, store, recorder, restored, phase_states)
+        state, end = _fit(inputs, model, settings, placement, store, recorder, restored, phase_states, observer)
     model.load_state_dict(store.load_best())
     return FinishedTraining(model, state, end)
 
@@ -130,6 +133,7 @@ def _fit(
     recorder: Recorder,
     restored: Restored | None,
     phase_states: PhaseStates | None,
+    observer: ProgressObserver | None,
 ) -> tuple[ProgressState, str]:
     """Trains a model from a checkpoint, or from the beginning where there is none.
 
@@ -147,7 +151,7 @@ def _fit(
             workers, tokenizer = settings.runtime.reward_workers, inputs.target_tokenizer
             with open_objective(phase, placement, tokenizer, workers, inputs.monolingual) as objective:
                 updater = Updater(model, phase, placement, state.phase_step, objective, state.steps_in_phase)
-                trainer = _make_trainer(inputs, updater, settings, store, curves, stop, state)
+                trainer = _make_trainer(inputs, updater, settings, store, curves, stop, state, observer)
                 if restored and restored.tensors:
                     trainer.restore(restored)
                 restored = None
@@ -172,6 +176,7 @@ def _make_trainer(
     curves: CurveLog,
     stop: StopRequest,
     state: ProgressState,
+    observer: ProgressObserver | None,
 ) -> Trainer:
     """The trainer of the phase that the state is in."""
     phase = settings.train.all_phases()[state.phase]
@@ -180,7 +185,7 @@ def _make_trainer(
     parts = open_parts(inputs, phase, settings.train.seed)
     plan = UpdatePlan({part: source.sampler for part, source in parts.items()}, phase.accumulation)
     readers = {part: source.reader for part, source in parts.items()}
-    return Trainer(updater, validator, readers, plan, store, curves, stop, settings, state)
+    return Trainer(updater, validator, readers, plan, store, curves, stop, settings, state, observer)
 
 
 def remove_superseded_states(folder: Path, key: RunKey, beginnings: Sequence[RunKey] = ()) -> None:

@@ -22,6 +22,7 @@ from seq2seq_core.training.curve_log import CurveLog
 from seq2seq_core.training.divergence import Diverged, check_validation, explain_end
 from seq2seq_core.training.optimizer import optimizer_tensors, restore_optimizer
 from seq2seq_core.training.pair_reader import PairReader
+from seq2seq_core.training.progress_observer import NoObserver, ProgressObserver
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
 from seq2seq_core.training.stop_request import StopRequest
 from seq2seq_core.training.update import Updater
@@ -59,6 +60,7 @@ class Trainer:
         stop: whether the process was asked to stop.
         settings: sections ``train`` and ``runtime``.
         state: how far the run is, and in which phase; :meth:`restore` takes the tensors that go with it.
+        observer: looks on; None: nobody does.
     """
 
     def __init__(
@@ -72,9 +74,11 @@ class Trainer:
         stop: StopRequest,
         settings: TrainerSettings,
         state: ProgressState,
+        observer: ProgressObserver | None = None,
     ) -> None:
         self.updater, self.validator, self.readers, self.plan = updater, validator, readers, plan
         self.store, self.curves, self.stop, self.state = store, curves, stop, state
+        self.observer = observer or NoObserver()
         self.phases, self.seed, self.runtime = settings.train.all_phases(), settings.train.seed, settings.runtime
         self.settings = self.phases[state.phase]
         self._last_save = self._last_log = time.monotonic()
@@ -115,6 +119,7 @@ class Trainer:
             for planned in self.plan.updates_from(self.state.next_place):
                 if end := self._end():
                     break
+                self.observer.observe(self.state)
                 self._update(planned, shown)
                 self._save_or_stop()
                 if self._is_validation_due():

@@ -1,0 +1,111 @@
+"""The Prefect flow ``sweep``: entry point of its deployment in ``prefect.yaml`` and of ``s2s sweep --prefect``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.exceptions import Abort, PrefectException
+from prefect.logging import get_run_logger
+from prefect.states import Cancelled, Completed, Failed
+
+from flows.cancellation import Cancellation
+from flows.flow_state import is_cancelled
+from flows.retrain import THREADS
+from flows.retraining import find_paths
+from flows.stage_tasks import drop_empty_tracebacks
+from flows.sweep_tasks import SweepTasks
+from flows.sweep_workers import Workers
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import load_settings
+from seq2seq_core.errors import Interrupted, Seq2SeqError
+from seq2seq_core.sweep.drive import SweepRequest, driven_sweep
+from seq2seq_core.sweep.results import SweepResults
+
+TABLE_KEY = "sweep-trials"
+STOPPED = "every trial was stopped, run the same sweep again to go on"
+
+
+@flow(name="sweep", task_runner=THREADS, persist_result=False, log_prints=False)
+def sweep(file: str, workspace: str | None = None, name: str = "", trials: int = 0, jobs: int = 1) -> State[Any]:
+    """Search over settings: each task trains one trial of the sweep, or goes on with one that was interrupted.
+
+    Args:
+        file: The sweep's file, from the workspace.
+        workspace: The folder with dvc.yaml and params.yaml; by default the one that the flow runs in.
+        name: In place of the sweep's name in the file.
+        trials: In place of the number of trials in the file.
+        jobs: How many trials run side by side.
+    """
+    drop_empty_tracebacks()
+    try:
+        paths = find_paths(workspace)
+        results = _run_trials(SweepRequest(paths.root / file, name, trials), paths, jobs)
+        best = results.best
+    except Interrupted as error:
+        return Cancelled(message=f"{error}; {STOPPED}", data=error)
+    except Seq2SeqError as error:
+        get_run_logger().error("%s", error)
+        return Failed(message=str(error), data=error)
+    return Completed(message=f"the best is trial {best.number}: {results.metric} {best.value:.4f}", data=results)
+
+
+def sweep_here(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
+    """The results of a run of :func:`sweep` in this process.
+
+    Args:
+        request: the sweep.
+        paths: the workspace.
+        jobs: how many trials run side by side.
+
+    Raises:
+        Seq2SeqError: it failed, or was cancelled.
+    """
+    try:
+        asked = {"file": str(request.file), "name": request.name, "trials": request.trials, "jobs": jobs}
+        state = sweep(workspace=str(paths.root), **asked, return_state=True)
+    except Abort:
+        # The server takes no other final state for a run that was cancelled there.
+        raise Interrupted(f"the flow run was cancelled; {STOPPED}") from None
+    value = getattr(state.data, "result", state.data)  # Prefect wraps it in a record
+    if isinstance(value, SweepResults):
+        return value
+    if isinstance(value, Seq2SeqError):
+        raise value
+    state.result(raise_on_failure=True)
+    raise RuntimeError(f"the flow run ended as {state.name} without results: {state.message}")
+
+
+def _run_trials(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
+    """The results, after every trial that was asked for."""
+    policies = load_settings(paths.params).runtime.flow
+    tasks = SweepTasks(Workers(request, paths, jobs, Cancellation()), policies, is_cancelled)
+    with driven_sweep(request, paths) as (opened, _):
+        try:
+            tasks.run(opened.num_trials - len(opened.study.ended()))
+        except KeyboardInterrupt:
+            tasks.stop()
+            raise Interrupted("interrupted") from None
+        except BaseException:
+            # Prefect turns SIGTERM, of a worker that cancels or of anyone else, into an exception that is no Exception.
+            tasks.stop()
+            raise
+        results = opened.results()
+    _publish(results, request.file)
+    return results
+
+
+def _publish(results: SweepResults, file: Path) -> None:
+    """Leaves the table of trials in Prefect."""
+    rows = [
+        {"trial": trial.number, results.metric: trial.value, "step": trial.step, "state": trial.state, **trial.values}
+        for trial in results.trials
+    ]
+    try:
+        create_table_artifact(rows, key=TABLE_KEY, description=f"Trials of {file.name}, the best first")
+    except (PrefectException, httpx.HTTPError) as error:
+        get_run_logger().warning("the table could not be stored in Prefect: %s: %s", type(error).__name__, error)

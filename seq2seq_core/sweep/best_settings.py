@@ -1,0 +1,82 @@
+"""The best trial's settings as a parameters file, and its finished training where ``s2s train`` looks for one."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from seq2seq_core import atomic
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import parse_settings
+from seq2seq_core.errors import UserError, WorkspaceBusy
+from seq2seq_core.sweep.dotted import put_setting
+from seq2seq_core.sweep.results import TrialResult, describe_values
+from seq2seq_core.training.checkpoint_store import FINISHED_FILE
+from seq2seq_core.training.folder_lock import LOCK_FILE, lock_folder
+
+MARK = "# The best trial of the sweep "
+"""What a file that a sweep wrote begins with."""
+
+
+def check_target(target: Path) -> None:
+    """Refuses to write over a file that no sweep wrote.
+
+    Args:
+        target: where settings are to be written.
+
+    Raises:
+        UserError: there is a file of somebody else's.
+    """
+    if target.exists() and not target.read_text(encoding="utf-8", errors="replace").startswith(MARK):
+        raise UserError(f"--write: must be a new file or one that a sweep wrote, got {target}; params.yaml is changed by --apply")
+
+
+def write_best(best: TrialResult, sweep: str, metric: str, changed: Mapping[str, object], paths: Paths, target: Path) -> None:
+    """Writes the parameters with the best trial's settings in them; their comments are kept.
+
+    Args:
+        best: the trial.
+        sweep: its sweep's name.
+        metric: what it is the best by.
+        changed: its settings that are not the parameters' own, by name.
+        paths: the workspace.
+        target: the file; ``params.yaml`` itself gets no first line of ours.
+    """
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 132
+    document = yaml.load(paths.params.read_text(encoding="utf-8"))
+    for name, value in changed.items():
+        put_setting(document, name, value)
+    parse_settings(document, source=str(target))
+    buffer = io.StringIO()
+    yaml.dump(document, buffer)
+    text = buffer.getvalue()
+    if target.resolve() != paths.params.resolve():
+        head = f"{MARK}{sweep}: trial {best.number}, dev {metric} {best.value:.4f}, with {describe_values(best.values)}.\n"
+        text = f"{head}# To take it:  s2s configure {target}\n{text}"
+    atomic.write_text(target, text)
+
+
+def hand_over_state(state: Path, paths: Paths) -> bool:
+    """Whether the finished training of a trial is now where ``s2s train`` finds it, which then trains nothing.
+
+    Args:
+        state: the trial's training state.
+        paths: the workspace.
+    """
+    target = paths.training_state / state.name
+    if not (state / FINISHED_FILE).is_file():
+        return False
+    try:
+        with lock_folder(target):
+            if not (target / FINISHED_FILE).exists():
+                shutil.copytree(state, target, ignore=shutil.ignore_patterns(FINISHED_FILE, LOCK_FILE), dirs_exist_ok=True)
+                shutil.copy2(state / FINISHED_FILE, target)  # last: a copy that was cut short is no finished training
+    except WorkspaceBusy:
+        return False
+    return True

@@ -1,0 +1,97 @@
+"""A sweep as one is asked for: its file with what the command line says in place of it, tracking around it, results after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.sweep import SweepSettings, load_sweep
+from seq2seq_core.errors import ConfigError
+from seq2seq_core.sweep.results import SweepResults
+from seq2seq_core.sweep.run import Sweep, open_sweep, sweep_folder
+from seq2seq_core.tracking.sweep_tracking import SweepTracking, open_sweep_tracking
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """A sweep that somebody asks for.
+
+    Attributes:
+        file: the sweep's.
+        name: in place of the file's; empty: the file's.
+        trials: in place of the file's; 0: the file's.
+    """
+
+    file: Path
+    name: str = ""
+    trials: int = 0
+
+    def load(self) -> SweepSettings:
+        """The sweep.
+
+        Raises:
+            ConfigError: the file, or what stands in its place, has faults.
+        """
+        sweep = load_sweep(self.file)
+        own = {**({"name": self.name} if self.name else {}), **({"trials": self.trials} if self.trials else {})}
+        try:
+            return SweepSettings.model_validate(sweep.model_dump(exclude_unset=True) | own)
+        except ValueError:
+            fault = f"--name: must be of letters, digits, '_', '-' and '.', got {self.name!r}"
+            raise ConfigError([fault], str(self.file)) from None
+
+
+@contextmanager
+def driven_sweep(request: SweepRequest, paths: Paths) -> Iterator[tuple[Sweep, SweepTracking]]:
+    """A sweep and its tracking for the length of a ``with`` block, in which its trials are trained, here or by workers.
+
+    Its run ends with the block; where the block ends well, the results are logged before.
+
+    Args:
+        request: the sweep.
+        paths: the workspace.
+
+    Raises:
+        ConfigError: the sweep or the parameters have faults.
+        UserError: it cannot be begun or gone on with; see :func:`seq2seq_core.sweep.run.open_sweep`.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    settings = request.load()
+    sweep = open_sweep(settings, str(request.file), paths)
+    folder = sweep_folder(settings, paths)
+    with open_sweep_tracking(settings.name, folder, sweep.space.settings, paths, is_owner=True) as tracking:
+        tracking.recorder.set_tags({"metric": sweep.space.metric, "trials": str(settings.trials)})
+        tracking.recorder.log_file(request.file)
+        yield sweep, tracking
+        _log_results(sweep.results(), tracking)
+
+
+def work(request: SweepRequest, paths: Paths, max_trials: int | None = None, worker: int = 0) -> int:
+    """Trains trials of a sweep that another process drives; returns how many ended here.
+
+    Args:
+        request: the sweep.
+        paths: the workspace.
+        max_trials: at most so many; None: until there is none left.
+        worker: the number of this worker.
+    """
+    settings = request.load()
+    sweep = open_sweep(settings, str(request.file), paths, worker)
+    folder = sweep_folder(settings, paths)
+    with open_sweep_tracking(settings.name, folder, sweep.space.settings, paths, is_owner=False) as tracking:
+        return sweep.run(tracking, max_trials)
+
+
+def _log_results(results: SweepResults, tracking: SweepTracking) -> None:
+    """Logs the table of trials and the best one."""
+    recorder = tracking.recorder
+    recorder.log_text(results.describe(), "trials.txt")
+    recorder.log_text(results.to_csv(), "trials.csv")
+    if results.trials and results.trials[0].state == "completed":
+        best = results.best
+        assert best.value is not None
+        recorder.log_metrics({f"best_{results.metric}": best.value})
+        recorder.set_tags({"best_trial": str(best.number)} | {f"best.{name}": str(value) for name, value in best.values.items()})

@@ -1,0 +1,210 @@
+"""The trials of a sweep on the disk: begun, continued and ended, by one process or by several at once.
+
+A trial belongs to the process that holds the lock of its folder. One that has not ended and that nobody holds was interrupted:
+whoever looks for work continues it, with its values, before a new one is begun. Whatever Optuna draws for a trial depends on the
+sweep's seed, the trial's number and the trials before it, so that a sweep of one process is the same whether or not it was
+interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.samplers import TPESampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from seq2seq_core.errors import UserError, WorkspaceBusy
+from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.sweep.distributions import decode_values, encode_values, make_pruner, suggest_values
+from seq2seq_core.sweep.journal import exclusive, open_journal
+from seq2seq_core.sweep.space import SearchSpace
+from seq2seq_core.training.folder_lock import lock_folder
+
+IDENTITY, REASON, STEPS = "identity", "reason", "steps"
+JOURNAL_FILE = "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class SweepTrial:
+    """A trial that this process holds.
+
+    Attributes:
+        number: from 0, in the order in which trials were begun.
+        values: of the settings that are searched.
+        folder: of its training state.
+        trial: Optuna's.
+    """
+
+    number: int
+    values: dict[str, Any]
+    folder: Path
+    trial: optuna.Trial
+
+    def reported_steps(self) -> frozenset[int]:
+        """The updates at which its value is known already."""
+        frozen = self.trial.study.get_trials(deepcopy=False)[self.number]
+        return frozenset(frozen.intermediate_values)
+
+    def report(self, step: int, value: float) -> None:
+        """Notes the metric at an update."""
+        self.trial.report(value, step)
+
+    def should_be_pruned(self) -> bool:
+        """Whether it does badly enough to be given up, by what was reported last."""
+        return self.trial.should_prune()
+
+
+class SweepStudy:
+    """The trials of one sweep.
+
+    Args:
+        folder: of the sweep; made where it is missing.
+        space: what is searched.
+        identity: what trials have to have in common, by name; another sweep's trials are refused.
+
+    Raises:
+        UserError: the folder holds trials that do not compare with those asked for.
+    """
+
+    def __init__(self, folder: Path, space: SearchSpace, identity: Mapping[str, object]) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.folder, self.space = folder, space
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._exclusive():
+            self.storage = open_journal(folder / JOURNAL_FILE)
+            self.study = optuna.create_study(
+                storage=self.storage,
+                pruner=make_pruner(space.sweep.pruning, space.settings),
+                study_name=space.sweep.name,
+                direction=StudyDirection.MAXIMIZE if space.is_higher_better else StudyDirection.MINIMIZE,
+                load_if_exists=True,
+            )
+            self._check_identity(json.loads(json.dumps(identity)))
+
+    @contextmanager
+    def claim(self, num_trials: int) -> Iterator[SweepTrial | None]:
+        """A trial to train, held for the length of the ``with`` block; None where there is none left.
+
+        Args:
+            num_trials: no trial is begun where so many have ended or are being trained.
+        """
+        with ExitStack() as held:
+            with self._exclusive():
+                trial = self._take_interrupted(held) or self._begin(num_trials, held)
+            yield trial
+
+    def complete(self, trial: SweepTrial, value: float, best_step: int) -> None:
+        """Ends a trial that was trained to its end.
+
+        Args:
+            trial: held by this process.
+            value: its best.
+            best_step: the update that has it.
+        """
+        trial.trial.set_user_attr(STEPS, best_step)
+        self._end(trial, TrialState.COMPLETE, value)
+
+    def prune(self, trial: SweepTrial, step: int) -> None:
+        """Ends a trial that was given up after an update."""
+        trial.trial.set_user_attr(STEPS, step)
+        self._end(trial, TrialState.PRUNED)
+
+    def fail(self, trial: SweepTrial, reason: str) -> None:
+        """Ends a trial that could not be trained to its end."""
+        trial.trial.set_user_attr(REASON, reason)
+        self._end(trial, TrialState.FAIL)
+
+    def ended(self) -> list[FrozenTrial]:
+        """The trials that have come to an end, in the order in which they were begun."""
+        return [trial for trial in self.study.get_trials(deepcopy=False) if trial.state.is_finished()]
+
+    def values_of(self, trial: FrozenTrial) -> dict[str, Any]:
+        """The values of a trial, by the name of the setting."""
+        return decode_values(trial.params, self.space)
+
+    def best(self) -> FrozenTrial | None:
+        """The completed trial with the best value, of equal ones the first; None where none is completed."""
+        completed = [trial for trial in self.ended() if trial.state is TrialState.COMPLETE]
+        sign = -1.0 if self.space.is_higher_better else 1.0
+        return min(completed, key=lambda trial: (sign * float(trial.value or 0.0), trial.number), default=None)
+
+    def trial_folder(self, number: int) -> Path:
+        """Where a trial's training state is."""
+        return self.folder / "trials" / str(number)
+
+    def _check_identity(self, identity: dict[str, object]) -> None:
+        """Notes what the trials have in common, or refuses where it is something else than before."""
+        known = self.study.user_attrs.get(IDENTITY)
+        if known is None:
+            if self.space.sweep.begin_with_current and (values := self.space.current_values()) is not None:
+                self.study.enqueue_trial(encode_values(values), skip_if_exists=True)
+            self.study.set_user_attr(IDENTITY, identity)
+            return
+        if different := [name for name in {**known, **identity} if known.get(name) != identity.get(name)]:
+            raise UserError(
+                f"{self.folder}: the sweep {self.space.sweep.name!r} was begun with another value of {', '.join(different)}, and "
+                "its trials do not compare with those asked for; expected the same, or another name (--name), or --from-scratch"
+            )
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """One process at a time looks for work."""
+        with exclusive(self.folder / "claim.lock"):
+            yield
+
+    def _take_interrupted(self, held: ExitStack) -> SweepTrial | None:
+        """The first trial that has not ended and that nobody holds."""
+        for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            with ExitStack() as attempt:
+                try:
+                    attempt.enter_context(lock_folder(self.trial_folder(frozen.number)))
+                except WorkspaceBusy:
+                    continue
+                # It may have ended between the look at it and the lock.
+                if self.study.get_trials(deepcopy=False)[frozen.number].state is TrialState.RUNNING:
+                    held.enter_context(attempt.pop_all())
+                    return self._continue(frozen.number)
+        return None
+
+    def _begin(self, num_trials: int, held: ExitStack) -> SweepTrial | None:
+        """A new trial."""
+        trials = self.study.get_trials(deepcopy=False)
+        waiting = [trial.number for trial in trials if trial.state is TrialState.WAITING]
+        if len(trials) - len(waiting) >= num_trials:
+            return None
+        number = min(waiting, default=len(trials))
+        self._seed(number)
+        held.enter_context(lock_folder(self.trial_folder(number)))
+        assert self.study.ask().number == number
+        return self._continue(number)
+
+    def _continue(self, number: int) -> SweepTrial:
+        """A trial whose folder is locked; what Optuna had not yet drawn for it when it was interrupted is drawn now."""
+        self._seed(number)
+        study_id = self.storage.get_study_id_from_name(self.study.study_name)
+        trial = optuna.Trial(self.study, self.storage.get_trial_id_from_study_id_trial_number(study_id, number))
+        return SweepTrial(number, suggest_values(trial, self.space), self.trial_folder(number), trial)
+
+    def _seed(self, number: int) -> None:
+        """Makes what is drawn for a trial depend on its number, not on how many this process has drawn before."""
+        sweep = self.space.sweep
+        seed = derive_seed(sweep.seed, "sweep", number) % 2**32
+        self.study.sampler = TPESampler(n_startup_trials=sweep.random_trials, seed=seed)
+
+    def _end(self, trial: SweepTrial, state: TrialState, value: float | None = None) -> None:
+        """Notes how a trial ended, and removes the training states that are of no use any more: all but the best one's."""
+        self.study.tell(trial.number, value, state)
+        with self._exclusive():
+            best = self.best()
+            for ended in self.ended():
+                if best is None or ended.number != best.number:
+                    for state_folder in self.trial_folder(ended.number).glob("*-*/"):
+                        shutil.rmtree(state_folder)

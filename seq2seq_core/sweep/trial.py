@@ -1,0 +1,174 @@
+"""One trial: a training in a state of its own, looked at after each validation, and how it ended."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+
+import torch
+
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.config.train import DevMetric
+from seq2seq_core.errors import Seq2SeqError, UserError, WorkspaceBusy
+from seq2seq_core.recorder import Recorder
+from seq2seq_core.sweep.study import SweepStudy, SweepTrial
+from seq2seq_core.training.checkpoint_store import CheckpointStore
+from seq2seq_core.training.initial_bundle import InitialBundle
+from seq2seq_core.training.inputs import TrainingInputs
+from seq2seq_core.training.placement import Placement
+from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
+from seq2seq_core.training.run import finish_training
+from seq2seq_core.training.run_key import RunKey, make_run_key
+from seq2seq_core.training.trainer import TrainerSettings
+
+
+class Pruned(Seq2SeqError):
+    """The trial does badly enough to be given up.
+
+    Args:
+        step: after which update.
+    """
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+        super().__init__(f"given up after step {step}")
+
+
+@dataclass(frozen=True)
+class TrialEnd:
+    """How a trial ended.
+
+    Attributes:
+        state: in a word.
+        value: of the metric; None where there is none.
+        step: the update that has it; of a trial that was given up, the last one.
+        reason: why it failed.
+    """
+
+    state: str
+    value: float | None = None
+    step: int = 0
+    reason: str = ""
+
+    def describe(self, metric: str) -> str:
+        """A line for people.
+
+        Args:
+            metric: what the value is of.
+        """
+        if self.state == "failed":
+            return f"failed: {self.reason}"
+        value = "" if self.value is None else f"{metric} {self.value:.4f} "
+        return f"{self.state}: {value}at step {self.step}"
+
+
+class PruningObserver:
+    """Reports each validation of a trial, and ends the training of one that is to be given up.
+
+    Args:
+        trial: whose training it looks at.
+        metric: what is reported.
+        phase_metrics: of each phase; validations by another one do not compare and are left out.
+    """
+
+    def __init__(self, trial: SweepTrial, metric: DevMetric, phase_metrics: list[DevMetric]) -> None:
+        self.trial, self.metric, self.phase_metrics = trial, metric, phase_metrics
+        self._reported = set(trial.reported_steps())
+        self._num_seen = 0
+
+    def observe(self, state: ProgressState) -> None:
+        """See :class:`seq2seq_core.training.progress_observer.ProgressObserver`.
+
+        Raises:
+            Pruned: the trial is to be given up.
+        """
+        new = state.validations[self._num_seen :]
+        self._num_seen = len(state.validations)
+        comparable = [point for point in new if self.phase_metrics[point.phase] == self.metric]
+        for point in comparable:
+            if point.step not in self._reported:
+                self.trial.report(point.step, value_of(point, self.metric))
+                self._reported.add(point.step)
+        # Asked also about what had been reported when the process was killed, before it could act on the answer.
+        if comparable and self.trial.should_be_pruned():
+            raise Pruned(comparable[-1].step)
+
+
+def value_of(point: ValidationPoint, metric: DevMetric) -> float:
+    """The metric at a validation of a phase that goes by it."""
+    value = point.dev_loss if metric == "loss" else point.dev_score
+    assert value is not None
+    return value
+
+
+@dataclass(frozen=True)
+class TrialTrainer:
+    """Trains the trials of a sweep.
+
+    Attributes:
+        study: the sweep.
+        inputs: the tokenised corpus.
+        placement: where to train.
+        initial: the bundle whose weights every trial begins with; None: none.
+    """
+
+    study: SweepStudy
+    inputs: TrainingInputs
+    placement: Placement
+    initial: InitialBundle | None
+
+    def train(self, trial: SweepTrial, settings: Settings, recorder: Recorder) -> TrialEnd:
+        """Trains a trial to its end, from wherever its state is; returns how it ended.
+
+        Args:
+            trial: held by this process.
+            settings: its settings.
+            recorder: receives its curves.
+
+        Raises:
+            Interrupted: the process was asked to stop; the trial goes on from there when it is claimed again.
+            EnvironmentFault: something outside of the trial failed; so does it.
+        """
+        space = self.study.space
+        key = self.state_key(settings)
+        for other in trial.folder.glob("*-*/"):
+            if other.name != key.folder_name:  # made by other code
+                shutil.rmtree(other)
+        folder = trial.folder / key.folder_name
+        folder.mkdir(exist_ok=True)
+        phase_metrics = [phase.dev_metric for phase in settings.train.all_phases()]
+        observer = PruningObserver(trial, space.metric, phase_metrics)
+        sections = TrainerSettings(settings.train, settings.runtime)
+        store = CheckpointStore(folder)
+        try:
+            training = finish_training(
+                self.inputs, settings.model, sections, self.placement, store, recorder, initial=self.initial, observer=observer
+            )
+        except Pruned as end:
+            return TrialEnd("pruned", step=end.step)
+        except WorkspaceBusy:
+            raise
+        except (UserError, torch.OutOfMemoryError) as error:  # it diverges, or its settings do not go together, or do not fit
+            return TrialEnd("failed", reason=str(error).splitlines()[0])
+        best = training.state.best.step
+        point = next(point for point in training.state.validations if point.step == best)
+        return TrialEnd("completed", value_of(point, space.metric), best)
+
+    def state_key(self, settings: Settings) -> RunKey:
+        """The key of a trial's training state: that of ``s2s train`` with the same settings."""
+        return make_run_key(settings.model, settings.train, self.inputs.digests)
+
+    def note(self, trial: SweepTrial, end: TrialEnd) -> None:
+        """Ends a trial.
+
+        Args:
+            trial: held by this process.
+            end: how it ended.
+        """
+        if end.state == "completed":
+            assert end.value is not None
+            self.study.complete(trial, end.value, end.step)
+        elif end.state == "pruned":
+            self.study.prune(trial, end.step)
+        else:
+            self.study.fail(trial, end.reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from optuna import Trial
@@ -16,14 +16,21 @@ from seq2seq_core.sweep.space import SearchSpace
 Scalar = None | bool | int | float | str
 
 
-def suggest_values(trial: Trial, space: SearchSpace) -> dict[str, Any]:
+def suggest_values(trial: Trial, space: SearchSpace, seed: Callable[[str], None]) -> dict[str, Any]:
     """The values of a trial; those that it has already stay.
 
     Args:
         trial: Optuna's.
         space: what is searched.
+        seed: makes what is drawn next depend on a name; called before each value, so that none depends on which others there were.
     """
-    return {name: _suggest(trial, name, searched, space) for name, searched in space.sweep.space.items()}
+    seed("")
+    assert trial.relative_params is not None  # drawn now: values that are drawn together
+    values = {}
+    for name, searched in space.sweep.space.items():
+        seed(name)
+        values[name] = _suggest(trial, name, searched, space)
+    return values
 
 
 def encode_values(values: Mapping[str, Any]) -> dict[str, Scalar]:

@@ -149,6 +149,11 @@ def _value_faults(base: Mapping[str, Any], name: str, value: object) -> list[str
     except KeyError:
         return [f"{name}: must be a known setting, got an unknown name"]
     except ConfigError as error:
+        parts = name.split(".")
+        above = [".".join(parts[:number]) for number in range(1, len(parts))]
+        kinds = tuple(f"{place}: must be {kind}" for place in above for kind in ("a list", "a mapping"))
+        if any(fault.startswith(kinds) for fault in error.faults):
+            return [f"{name}: must be a known setting, got an unknown name"]
         return [fault for fault in error.faults if fault.startswith((f"{name}:", f"{name}."))]
     return []
 

@@ -181,8 +181,8 @@ class SweepStudy:
         if len(trials) - len(waiting) >= num_trials:
             return None
         number = min(waiting, default=len(trials))
-        self._seed(number)
         held.enter_context(lock_folder(self.trial_folder(number)))
+        self._seed(number)
         assert self.study.ask().number == number
         return self._continue(number)
 
@@ -191,12 +191,13 @@ class SweepStudy:
         self._seed(number)
         study_id = self.storage.get_study_id_from_name(self.study.study_name)
         trial = optuna.Trial(self.study, self.storage.get_trial_id_from_study_id_trial_number(study_id, number))
-        return SweepTrial(number, suggest_values(trial, self.space), self.trial_folder(number), trial)
+        values = suggest_values(trial, self.space, lambda name: self._seed(number, name))
+        return SweepTrial(number, values, self.trial_folder(number), trial)
 
-    def _seed(self, number: int) -> None:
-        """Makes what is drawn for a trial depend on its number, not on how many this process has drawn before."""
+    def _seed(self, number: int, name: str = "") -> None:
+        """Makes what is drawn for a trial depend on its number and the setting, not on what this process has drawn before."""
         sweep = self.space.sweep
-        seed = derive_seed(sweep.seed, "sweep", number) % 2**32
+        seed = derive_seed(sweep.seed, "sweep", number, name) % 2**32
         self.study.sampler = TPESampler(n_startup_trials=sweep.random_trials, seed=seed)
 
     def _end(self, trial: SweepTrial, state: TrialState, value: float | None = None) -> None:

@@ -71,11 +71,12 @@ def test_without_a_server_setting_up_says_how_to_get_one(prefect_api: str) -> No
 
 def test_the_deployments_name_the_default_pool_and_an_entry_point_that_imports() -> None:
     declared = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())
-    assert {deployment["name"] for deployment in declared["deployments"]} == {"nightly", "on-demand"}
+    flows = {deployment["name"]: deployment["entrypoint"].rpartition(":")[2] for deployment in declared["deployments"]}
+    assert flows == {"nightly": "retrain", "on-demand": "retrain", "dates": "sweep"}
     for deployment in declared["deployments"]:
         path, _, name = deployment["entrypoint"].partition(":")
         assert (REPOSITORY / path).is_file()
-        assert getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name).name == "retrain"
+        assert getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name).name == name
         assert deployment["work_pool"]["name"] == FlowSettings().work_pool
 
 

@@ -12,7 +12,7 @@ from seq2seq_core.errors import UserError
 from seq2seq_core.sweep.drive import SweepRequest
 from seq2seq_core.sweep.results import read_results
 from seq2seq_core.sweep.space import open_space
-from seq2seq_core.sweep.study import JOURNAL_FILE, SweepStudy
+from seq2seq_core.sweep.study import JOURNAL_FILE, SweepStudy, SweepTrial
 
 Open = Callable[..., SweepStudy]
 
@@ -27,12 +27,12 @@ def open_study(ask: Callable[..., SweepRequest], paths: Paths) -> Open:
 
 
 def value_of(values: dict[str, Any]) -> float:
-    return abs(values["model.width"] - 24) + float(values["train.learning_rate"])
+    return float(abs(values["model.width"] - 24)) + float(values["train.learning_rate"])
 
 
 def finish(study: SweepStudy, num_trials: int) -> list[dict[str, Any]]:
     """Completes trials, without training, until so many have ended; their values."""
-    done = []
+    done: list[dict[str, Any]] = []
     while True:
         with study.claim(num_trials) as trial:
             if trial is None:
@@ -116,8 +116,13 @@ def test_trials_of_other_data_or_another_space_are_refused(open_study: Open, pat
 
 def test_the_table_has_completed_trials_from_the_best_on_then_those_given_up_then_failed_ones(open_study: Open) -> None:
     study = open_study()
-    for end in (lambda trial: study.complete(trial, 0.7, 4), lambda trial: study.fail(trial, "it diverged"),
-                lambda trial: study.prune(trial, 2), lambda trial: study.complete(trial, 0.3, 6)):  # fmt: skip
+    ends: list[Callable[[SweepTrial], None]] = [
+        lambda trial: study.complete(trial, 0.7, 4),
+        lambda trial: study.fail(trial, "it diverged"),
+        lambda trial: study.prune(trial, 2),
+        lambda trial: study.complete(trial, 0.3, 6),
+    ]
+    for end in ends:
         with study.claim(4) as trial:
             assert trial is not None
             trial.report(2, 0.9)

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flows.cancellation import Cancellation
+from flows.supervised import CommandResult
+from flows.sweep_workers import Workers, explain_end
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import parse_settings
+from seq2seq_core.errors import EnvironmentFault, UserError
+from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.stages.tokenize import run_tokenize
+from seq2seq_core.sweep.drive import SweepRequest
+from seq2seq_core.sweep.run import open_sweep
+
+from .waiting import wait_until
+
+PARAMS: dict[str, Any] = {
+    "corpus": {"path": "x", "files": {"train": ["train.tsv"]}},
+    "register": {"model_name": "m"},
+    "tokenize": {"source": {"model": "char"}, "target": {"model": "char"}},
+    "model": {"width": 8},
+    "train": {"max_steps": 2, "warmup_steps": 1, "batch_tokens": 200, "validate_every_steps": 1, "dev_sentences": 2},
+    "runtime": {"device": "cpu", "flow": {"default": {"retries": 1, "retry_delay_seconds": 0.0}, "stages": {}}},
+}
+SWEEP = {"name": "toy", "trials": 3, "space": {"train.learning_rate": {"low": 0.001, "high": 0.03, "log": True}}}
+Ask = Callable[..., SweepRequest]
+OUTER_VARIABLES = ("MLFLOW_TRACKING_URI", "S2S_GRAPH_RUN", "S2S_FLOW_RUN_ID")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a tiny tokenised corpus and an MLflow database, made once and copied."""
+    from seq2seq_core.tracking.store import connect
+
+    paths, chance = Paths(tmp_path_factory.mktemp("template")), random.Random(3)
+    paths.prepared.mkdir(parents=True)
+    for split, count in (("train", 20), ("dev", 4), ("test", 2)):
+        words = ["".join(chance.choices("abcd", k=chance.randint(1, 5))) for _ in range(count)]
+        lines = [json.dumps({"source": word, "target": word[::-1]}) for word in words]
+        paths.prepared_split(split).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    run_tokenize(parse_settings(PARAMS, "test"), paths, NullRecorder())
+    (paths.root / "dvc.yaml").write_text("stages: {}\n")
+    paths.params.write_text(yaml.safe_dump(PARAMS))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        connect(paths)
+    return paths.root
+
+
+@pytest.fixture
+def paths(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    for name in OUTER_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    shutil.copytree(template, tmp_path / "workspace")
+    return Paths(tmp_path / "workspace")
+
+
+@pytest.fixture
+def ask(paths: Paths) -> Ask:
+    def make(**fields: Any) -> SweepRequest:
+        file = paths.root / "toy.yaml"
+        file.write_text(yaml.safe_dump({**SWEEP, **fields}))
+        return SweepRequest(file)
+
+    return make
+
+
+@pytest.mark.slow
+def test_each_trial_is_a_task_and_the_table_is_an_artifact(prefect_api: str, paths: Paths, ask: Ask) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter
+
+    from flows.sweep import sweep_here
+
+    results = sweep_here(ask(), paths, jobs=2)
+    assert sorted(trial.number for trial in results.trials) == [0, 1, 2]
+    assert {trial.state for trial in results.trials} == {"completed"}
+    with get_client(sync_client=True) as client:
+        run = next(run for run in client.read_flow_runs() if run.parameters.get("workspace") == str(paths.root))
+        assert run.state_name == "Completed"
+        of_run = FlowRunFilter.model_validate({"id": {"any_": [run.id]}})
+        wait_until(lambda: len(client.read_task_runs(flow_run_filter=of_run)) == 3, "a task run for each trial")
+        tasks = client.read_task_runs(flow_run_filter=of_run)
+        assert {task.state_name for task in tasks} == {"Completed"}
+        artifacts = client.request("POST", "/artifacts/filter", json={"flow_runs": {"id": {"any_": [str(run.id)]}}}).json()
+        assert [artifact["key"] for artifact in artifacts] == ["sweep-trials"]
+    again = sweep_here(ask(), paths, jobs=1)
+    assert again == results, "nothing is left to train"
+
+
+@pytest.mark.slow
+def test_a_sweep_with_faults_fails_with_their_list(prefect_api: str, paths: Paths, ask: Ask) -> None:
+    from flows.sweep import sweep_here
+
+    with pytest.raises(UserError, match=r"space\.model\.wid: must be a known setting"):
+        sweep_here(ask(space={"model.wid": {"low": 1, "high": 2}}), paths, jobs=1)
+
+
+@pytest.mark.slow
+def test_an_interrupted_flow_stops_its_processes_and_goes_on_when_it_is_run_again(
+    prefect_api: str, paths: Paths, ask: Ask, tmp_path: Path
+) -> None:
+    import psutil
+
+    long = ask(trials=1, settings={"train.max_steps": 4000, "train.patience": 0, "train.dev_sentences": 0})
+    script = (
+        "import sys; from pathlib import Path; from seq2seq_core.artifacts import Paths\n"
+        "from flows.launch_sweep import run_sweep_flow; from seq2seq_core.sweep.drive import SweepRequest\n"
+        "from seq2seq_core.errors import Seq2SeqError\n"
+        "try:\n    run_sweep_flow(SweepRequest(Path(sys.argv[1])), Paths(Path(sys.argv[2])), 1)\n"
+        "except Seq2SeqError as error:\n    print(error); sys.exit(error.exit_code)\n"
+    )
+    command = [sys.executable, "-P", "-c", script, str(long.file), str(paths.root)]
+    with (tmp_path / "flow.log").open("wb") as log:
+        variables = {**os.environ, "PREFECT_API_URL": prefect_api}
+        process = subprocess.Popen(command, env=variables, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        states = paths.sweeps / "toy" / "trials" / "0"
+        wait_until(lambda: bool(list(states.glob("*-*/checkpoint-*.json"))), (tmp_path / "flow.log").read_text(), 120)
+        below = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+        gone, alive = psutil.wait_procs(below, timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    assert not alive
+    assert gone
+    assert "every trial was stopped, run the same sweep again to go on" in (tmp_path / "flow.log").read_text()
+    opened = open_sweep(long.load(), "toy.yaml", paths)
+    assert (len(opened.results().trials), opened.results().num_open) == (0, 1)
+
+
+def test_workers_share_the_cores(paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    workers = Workers(ask(), paths, 3, Cancellation())
+    assert workers._environment()["OMP_NUM_THREADS"] == "1", "what somebody has set stays"
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert workers._environment()["OMP_NUM_THREADS"] == "2"
+
+
+def test_a_worker_that_failed_is_explained_in_its_own_words() -> None:
+    def ended(code: int, *lines: str) -> CommandResult:
+        return CommandResult(code, lines, 1.0, "itself")
+
+    fault = explain_end("worker 1", ended(2, "trial 0: x", "error: train has no pairs"))
+    assert (type(fault), str(fault)) == (UserError, "train has no pairs")
+    crash = explain_end("worker 1", ended(137, "trial 0: x"))
+    assert isinstance(crash, EnvironmentFault)
+    assert str(crash) == "worker 1 ended with exit code 137: trial 0: x; its trial is not lost, the same command goes on with it"
+    assert "it said nothing" in str(explain_end("worker 2", ended(1)))

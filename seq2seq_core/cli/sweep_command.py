@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.options import Debug, Verbose, Workspace, resolve_workspace
+from seq2seq_core.errors import UserError
 
 if TYPE_CHECKING:
     from seq2seq_core.sweep.drive import SweepRequest
@@ -55,7 +57,9 @@ def sweep(
         space:
           train.learning_rate: {low: 0.001, high: 0.01, log: true}
           model.width: {low: 64, high: 160, step: 32}
-          model.attention: {choices: [additive, general]}
+          model.dropout: {low: 0.0, high: 0.4, step: 0.1}
+
+    A setting that is no number has `choices` in place of low and high: docs/sweep.md.
 
     Each trial is a run in MLflow below that of the sweep. Nothing is changed unless you ask for it: --write FILE gives a settings
     file for `s2s configure`, --apply changes params.yaml, and `s2s train` then takes the trained model of the best trial.
@@ -64,6 +68,7 @@ def sweep(
     The same command in another terminal helps with the same trials. More trials later: --trials with a larger number.
     """
     with boundary(debug, verbose):
+        _require_optuna()
         from seq2seq_core.sweep.best_settings import check_target
         from seq2seq_core.sweep.drive import SweepRequest
         from seq2seq_core.sweep.run import forget_sweep
@@ -95,6 +100,12 @@ def sweep_trials(
         from seq2seq_core.sweep.drive import SweepRequest, work
 
         work(SweepRequest(file, name, trials), resolve_workspace(workspace), max_trials or None, worker)
+
+
+def _require_optuna() -> None:
+    """Says what is missing on a machine that has only what training needs."""
+    if find_spec("optuna") is None:
+        raise UserError("s2s sweep needs Optuna, which is not installed here; expected the extra `sweep` (optuna 5)")
 
 
 def _run(request: SweepRequest, paths: Paths, jobs: int, *, through_prefect: bool) -> SweepResults:

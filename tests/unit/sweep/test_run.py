@@ -17,7 +17,7 @@ import pytest
 import torch
 import yaml
 from mlflow import MlflowClient
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.cli.main import app
@@ -307,7 +307,10 @@ def test_without_mlflow_each_trial_leaves_a_file(ask: Ask, paths: Paths) -> None
 def test_the_command_prints_the_table_and_writes_only_what_was_asked_for(ask: Ask, paths: Paths) -> None:
     request, before = ask(trials=2), paths.params.read_text()
     earlier = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    invoke = lambda *options: CliRunner().invoke(app, ["sweep", str(request.file), "-C", str(paths.root), *options])  # noqa: E731
+
+    def invoke(*options: str) -> Result:
+        return CliRunner().invoke(app, ["sweep", str(request.file), "-C", str(paths.root), *options])
+
     shown = invoke()
     assert shown.exit_code == 0, shown.output
     lines = [line.split() for line in shown.stdout.splitlines()]
@@ -322,6 +325,9 @@ def test_the_command_prints_the_table_and_writes_only_what_was_asked_for(ask: As
     assert yaml.safe_load(paths.params.read_text())["train"]["learning_rate"] == pytest.approx(float(lines[1][5]), rel=1e-3)
     refused = invoke("--write", str(paths.root / "dvc.yaml"))
     assert (refused.exit_code, "--write: must be a new file" in refused.stderr) == (2, True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("seq2seq_core.cli.sweep_command.find_spec", lambda name: None)
+        assert "s2s sweep needs Optuna, which is not installed here; expected the extra `sweep`" in invoke().stderr
     anew = invoke("--from-scratch", "--name", "bad/name")
     assert "--name: must be of letters, digits, '_', '-' and '.', got 'bad/name'" in anew.stderr
     for number, handler in zip((signal.SIGINT, signal.SIGTERM), earlier, strict=True):

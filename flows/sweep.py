@@ -47,7 +47,8 @@ def sweep(file: str, workspace: str | None = None, name: str = "", trials: int =
         results = _run_trials(SweepRequest(paths.root / file, name, trials), paths, jobs)
         best = results.best
     except Interrupted as error:
-        return Cancelled(message=f"{error}; {STOPPED}", data=error)
+        stopped = Interrupted(f"{error}; {STOPPED}", error.exit_code)
+        return Cancelled(message=str(stopped), data=stopped)
     except Seq2SeqError as error:
         get_run_logger().error("%s", error)
         return Failed(message=str(error), data=error)

@@ -114,6 +114,17 @@ class RuntimeSection(Section):
     """CPU threads of PyTorch; 0: as many as there are cores."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """``auto``: bfloat16 autocast on CUDA devices that have it, float32 elsewhere."""
+    tf32: bool = False
+    """On CUDA devices: products of float32 matrices in TF32, with 10 bits of mantissa in place of 23; several times as fast."""
+    deterministic: bool = False
+    """Refuses operations whose result depends on the order of additions on a GPU; the same seed then gives the same weights on the
+    same device. On a CPU that is so anyway."""
+    compile: bool = False
+    """Compiles the layers of Transformers (``torch.compile``); needs a compiler, and minutes at the start. Batches of any length
+    share what is compiled."""
+    activation_checkpointing: bool = False
+    """Transformers keep only the inputs of each layer and compute the rest again for the gradient (Chen 2016): far less memory for
+    about a third more time, and the same result."""
     progress: Literal["auto", "bar", "plain"] = "auto"
     """A live bar, or plain lines; ``auto``: a bar on a terminal."""
     log_every_steps: int = Field(default=50, ge=1)

@@ -11,6 +11,7 @@ from seq2seq_core.allocation import keep_freed_memory
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.device import resolve_device
 from seq2seq_core.errors import UserError
+from seq2seq_core.training.acceleration import set_arithmetic
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,14 @@ def choose_placement(settings: RuntimeSection) -> Placement:
     On a CPU the process keeps freed memory from here on (:func:`~seq2seq_core.allocation.keep_freed_memory`).
 
     Args:
-        settings: ``device``, ``precision`` and ``num_threads``; the latter is applied to PyTorch at once.
+        settings: ``device`` and ``precision``; ``num_threads``, ``tf32`` and ``deterministic`` are applied to PyTorch at once.
 
     Raises:
         UserError: there is no such device, or bfloat16 is asked for where there is none.
     """
     if settings.num_threads:
         torch.set_num_threads(settings.num_threads)
+    set_arithmetic(settings)
     device = resolve_device(settings.device)
     if device.type == "cpu":
         keep_freed_memory()

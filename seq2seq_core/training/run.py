@@ -16,6 +16,7 @@ from seq2seq_core.errors import WorkspaceBusy
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.training.acceleration import accelerate
 from seq2seq_core.training.best_so_far import BestSoFar
 from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStore, Restored
 from seq2seq_core.training.curve_log import CurveLog, read_curves
@@ -82,6 +83,7 @@ def finish_training(
         UserError: ``freeze`` names no parameter, the initial model has another architecture, or the run diverges.
     """
     model = _fresh_model(inputs, model_settings, settings.train.seed).to(placement.device)
+    accelerate(model, settings.runtime)
     for phase in settings.train.all_phases():
         frozen_parameters(model, phase.freeze)  # refuses unknown names now, not when that phase comes
     restored = store.restore()

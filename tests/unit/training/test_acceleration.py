@@ -11,6 +11,7 @@ from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.transformer_encoder import TransformerEncoder, TransformerEncoderLayer
 from seq2seq_core.training.acceleration import accelerate, set_arithmetic
 
 SOURCES = collate_sources([[5, 6, 7, 3], [4, 3]])
@@ -22,6 +23,13 @@ def make_model(dropout: float = 0.3, architecture: str = "transformer") -> Seq2S
         {"architecture": architecture, "width": 16, "heads": 4, "feedforward_width": 32, "encoder_layers": 2, "dropout": dropout}
     )
     return build_model(section, 9, 9, joint=False)
+
+
+def first_layer(model: Seq2Seq) -> TransformerEncoderLayer:
+    assert isinstance(model.encoder, TransformerEncoder)
+    layer = model.encoder.layers[0]
+    assert isinstance(layer, TransformerEncoderLayer)
+    return layer
 
 
 def gradients(model: Seq2Seq, seed: int = 1) -> list[torch.Tensor]:
@@ -45,7 +53,7 @@ def test_layers_that_are_computed_again_give_the_same_gradients_bit_for_bit_with
         nonlocal calls
         calls += 1
 
-    model.encoder.layers[0].feed_forward.register_forward_hook(count)  # type: ignore[union-attr, index]
+    first_layer(model).feed_forward.register_forward_hook(count)
     for mine, expected in zip(gradients(model), kept, strict=True):
         assert torch.equal(mine, expected)
     assert calls == 2
@@ -58,7 +66,7 @@ def test_compiled_layers_give_the_same_gradients(monkeypatch: pytest.MonkeyPatch
     # What is traced, without the minutes of a C++ compiler.
     monkeypatch.setattr(nn.Module, "compile", functools.partialmethod(nn.Module.compile, backend="eager"))
     accelerate(model, RuntimeSection(compile=True))
-    assert model.encoder.layers[0]._compiled_call_impl is not None  # type: ignore[union-attr, index]
+    assert first_layer(model)._compiled_call_impl is not None
     for mine, theirs in zip(gradients(model), expected, strict=True):
         torch.testing.assert_close(mine, theirs)
     assert list(model.state_dict()) == list(make_model().state_dict())

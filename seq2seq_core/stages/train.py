@@ -19,14 +19,15 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import save_bundle
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.rank_environment import find_rank_place
 from seq2seq_core.recorder import Recorder
-from seq2seq_core.training.checkpoint_store import CheckpointStore
-from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.inputs import TrainingInputs, read_inputs
 from seq2seq_core.training.phase_states import PhaseStates
 from seq2seq_core.training.placement import choose_placement
+from seq2seq_core.training.process_group import join_ranks, settings_of_rank
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
 from seq2seq_core.training.run import FinishedTraining, finish_training, remove_superseded_states
+from seq2seq_core.training.shared_state import SharedPhaseStates, open_store
 from seq2seq_core.training.trainer import TrainerSettings
 
 
@@ -54,7 +55,7 @@ class TrainResult:
 
 
 def run_train(settings: Settings, paths: Paths, recorder: Recorder, from_scratch: bool = False) -> TrainResult:
-    """Writes ``models/bundle``, ``reports/train.json`` and ``reports/training_curve.csv``.
+    """Writes ``models/bundle``, ``reports/train.json`` and ``reports/training_curve.csv``; of several ranks, rank 0 does.
 
     Args:
         settings: of the sections ``model``, ``train`` and ``runtime``.
@@ -69,18 +70,19 @@ def run_train(settings: Settings, paths: Paths, recorder: Recorder, from_scratch
         Interrupted: the process was asked to stop; the state is saved.
     """
     inputs = read_inputs(paths.tokenized, settings.train.dev_sentences)
-    placement = choose_placement(settings.runtime)
     phase_states = PhaseStates.of(paths.training_state, settings.model, settings.train, inputs.digests)
     key = phase_states.whole
-    sections = TrainerSettings(settings.train, settings.runtime)
-    folder = paths.training_state / key.folder_name
-    with lock_folder(folder):
-        store = CheckpointStore(folder)
+    with join_ranks(settings.runtime) as ranks, open_store(paths.training_state / key.folder_name, ranks) as store:
+        runtime = settings_of_rank(settings.runtime, find_rank_place())
+        shared_states = SharedPhaseStates(phase_states, ranks)
         if from_scratch:
             store.clear()
-            phase_states.clear()
-        training = finish_training(inputs, settings.model, sections, placement, store, recorder, phase_states)
+            shared_states.clear()
+        sections, placement = TrainerSettings(settings.train, runtime), choose_placement(runtime)
+        training = finish_training(inputs, settings.model, sections, placement, store, recorder, shared_states, ranks)
         result = _summarise(training)
+        if ranks.rank:
+            return result
         _write_outputs(settings, paths, inputs, training, result)
     remove_superseded_states(paths.training_state, key, phase_states.keys)
     recorder.log_metrics({name: value for name, value in _report(result).items() if isinstance(value, float | int)})

@@ -25,6 +25,7 @@ from seq2seq_core.training.parts import open_parts
 from seq2seq_core.training.phase_states import PhaseStates
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.progress_state import ProgressState
+from seq2seq_core.training.ranks import SINGLE_RANK, Ranks
 from seq2seq_core.training.round_trip import open_round_trips
 from seq2seq_core.training.run_key import RunKey
 from seq2seq_core.training.stop_request import StopRequest, listen_for_stop
@@ -59,6 +60,7 @@ def finish_training(
     store: CheckpointStore,
     recorder: Recorder,
     phase_states: PhaseStates | None = None,
+    ranks: Ranks = SINGLE_RANK,
 ) -> FinishedTraining:
     """Trains from wherever the stored state is to the end; does nothing but load where that is reached already.
 
@@ -70,6 +72,7 @@ def finish_training(
         store: of a folder that the caller has locked.
         recorder: receives the curves; of a finished training, or of finished first phases, all of them again.
         phase_states: where the states of the first phases are looked for and kept; None: nowhere.
+        ranks: the processes that train the model together.
 
     Raises:
         Interrupted: the process was asked to stop; the state is saved.
@@ -91,7 +94,7 @@ def finish_training(
                 restored.checkpoint.progress.phase + 1,
             )
             _repeat_curves(store, recorder)
-        state, end = _fit(inputs, model, settings, placement, store, recorder, restored, phase_states)
+        state, end = _fit(inputs, model, settings, placement, store, recorder, restored, phase_states, ranks)
     model.load_state_dict(store.load_best())
     return FinishedTraining(model, state, end)
 
@@ -119,6 +122,7 @@ def _fit(
     recorder: Recorder,
     restored: Restored | None,
     phase_states: PhaseStates | None,
+    ranks: Ranks,
 ) -> tuple[ProgressState, str]:
     """Trains a model from a checkpoint, or from the beginning where there is none.
 
@@ -135,7 +139,7 @@ def _fit(
             phase = phases[state.phase]
             workers, tokenizer = settings.runtime.reward_workers, inputs.target_tokenizer
             with open_objective(phase, placement, tokenizer, workers, inputs.monolingual) as objective:
-                updater = Updater(model, phase, placement, state.phase_step, objective, state.steps_in_phase)
+                updater = Updater(model, phase, placement, state.phase_step, objective, state.steps_in_phase, ranks)
                 trainer = _make_trainer(inputs, updater, settings, store, curves, stop, state)
                 if restored and restored.tensors:
                     trainer.restore(restored)
@@ -165,7 +169,9 @@ def _make_trainer(
     """The trainer of the phase that the state is in."""
     phase = settings.train.all_phases()[state.phase]
     round_trips = open_round_trips(inputs.monolingual, phase, updater.placement)
-    validator = Validator(inputs.dev, inputs.references, inputs.target_tokenizer, phase, updater.placement, round_trips)
+    validator = Validator(
+        inputs.dev, inputs.references, inputs.target_tokenizer, phase, updater.placement, round_trips, updater.ranks
+    )
     parts = open_parts(inputs, phase, settings.train.seed)
     plan = UpdatePlan({part: source.sampler for part, source in parts.items()}, phase.accumulation)
     readers = {part: source.reader for part, source in parts.items()}

@@ -16,6 +16,7 @@ from pathlib import Path
 from seq2seq_core.errors import EXIT_CRASH, EnvironmentFault, Seq2SeqError
 
 OUTCOMES_VARIABLE, PIPE_VARIABLE = "S2S_RANK_OUTCOMES", "S2S_LAUNCHER_PIPE"
+SHARED_NOTE = "while several ranks trained together"
 ORPHAN_GRACE_SECONDS = 5.0
 """Between SIGTERM and the end of a rank whose launcher has died."""
 
@@ -46,6 +47,11 @@ class RankPlace:
         return self.rank == 0
 
 
+def outcome_name(rank: int) -> str:
+    """The name under which a rank leaves its outcome."""
+    return f"rank{rank}"
+
+
 class PeerLost(EnvironmentFault):
     """Another rank has died or does not answer: what this rank knows is no more than that."""
 
@@ -66,6 +72,16 @@ class PeerFault(Seq2SeqError):
     def __init__(self, message: str, kind: str, exit_code: int, retryable: bool) -> None:
         self.kind, self.exit_code, self.retryable = kind, exit_code, retryable
         super().__init__(message)
+
+
+def mark_as_shared(error: BaseException) -> None:
+    """Notes that an error came while ranks trained together: rank 0 has it too, or will find this rank gone."""
+    error.add_note(SHARED_NOTE)
+
+
+def is_shared(error: BaseException) -> bool:
+    """Whether an error was marked by :func:`mark_as_shared`."""
+    return SHARED_NOTE in getattr(error, "__notes__", ())
 
 
 def find_rank_place(environment: Mapping[str, str] = os.environ) -> RankPlace | None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.errors import EXIT_CRASH, Seq2SeqError, UserError
-from seq2seq_core.rank_environment import PeerFault, PeerLost, RankPlace, find_rank_place
+from seq2seq_core.rank_environment import PeerFault, PeerLost, RankPlace, find_rank_place, mark_as_shared
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.gradient_buckets import GradientBuckets
 from seq2seq_core.training.peer_watch import watch_peers
@@ -145,8 +145,12 @@ def join_ranks(settings: RuntimeSection) -> Iterator[Ranks]:
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if is_gpu else "gloo", timeout=timedelta(seconds=settings.rank_timeout_seconds)
         )
-    yield GroupRanks(place.rank, place.number, settings.shard_optimizer)
-    # After an error the other ranks may be in the middle of something: what is left then goes with the process.
+    try:
+        yield GroupRanks(place.rank, place.number, settings.shard_optimizer)
+    except BaseException as error:
+        # The other ranks may be in the middle of something: the group goes with the process.
+        mark_as_shared(error)
+        raise
     dist.destroy_process_group()
 
 

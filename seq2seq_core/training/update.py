@@ -98,7 +98,7 @@ class Updater:
         """
         torch.manual_seed(seed)
         self.model.train()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         sizes = part_sizes(batches, self.ranks)
         keys = keys or [(number,) for number in range(len(batches))]
         results = self.ranks.attempt(lambda: self._add_gradients(batches, sizes, step, seed, keys))

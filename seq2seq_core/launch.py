@@ -56,8 +56,8 @@ class RankEnd(NamedTuple):
 
     rank: int
     """Its number."""
-    exit_code: int
-    """Minus the signal that killed it, if one did."""
+    exit_code: int | None
+    """Minus the signal that killed it, if one did; None where it did not end in time."""
     outcome: Outcome | None
     """What it left; None where it was killed."""
 
@@ -136,9 +136,9 @@ def explain_ends(ends: Sequence[RankEnd]) -> RankFault:
     for outcome in told:
         if outcome.kind != PeerLost.kind:
             return RankFault(outcome.message, outcome.kind, outcome.exit_code, outcome.retryable)
-    killed = [end for end in ends if end.exit_code < 0]
+    killed = {end.rank: signal.Signals(-end.exit_code).name for end in ends if end.exit_code and end.exit_code < 0}
     if killed:
-        names = ", ".join(f"rank {end.rank} was killed by {signal.Signals(-end.exit_code).name}" for end in killed)
+        names = ", ".join(f"rank {rank} was killed by {name}" for rank, name in killed.items())
         message = f"{names} (by hand, or by the system for lack of memory)"
         return RankFault(message, "crash", EXIT_CRASH, retryable=True, is_loss=True)
     if told:
@@ -186,7 +186,7 @@ def _forwarded_signals() -> Iterator[_Stop]:
 
 def _run_once(command: Sequence[str], number: int, restarts: int, stop: _Stop) -> list[RankEnd]:
     """The ends of all ranks, started once."""
-    with tempfile.TemporaryDirectory(prefix="s2s-ranks-") as folder, _serve_rendezvous() as rendezvous:
+    with tempfile.TemporaryDirectory(prefix="s2s-ranks-") as folder, serve_rendezvous() as rendezvous:
         outcomes = Path(folder)
         reader, writer = os.pipe()
         stop.processes = []
@@ -198,13 +198,13 @@ def _run_once(command: Sequence[str], number: int, restarts: int, stop: _Stop) -
             if stop.signal is not None:  # it came while they were being started
                 stop.receive(stop.signal, None)
             _wait_for_all(stop.processes, outcomes)
+            codes = [process.returncode for process in stop.processes]
         finally:
             for process in stop.processes:
                 process.kill()
                 process.wait()
             os.close(reader)
             os.close(writer)
-        codes = [process.wait() for process in stop.processes]
         return [RankEnd(rank, code, read_outcome(outcomes, outcome_name(rank))) for rank, code in enumerate(codes)]
 
 
@@ -219,7 +219,7 @@ def _start(command: Sequence[str], variables: Mapping[str, str], pipe: int) -> s
 def _wait_for_all(processes: Sequence[subprocess.Popen[bytes]], outcomes: Path) -> None:
     """Returns when all ranks have ended; once one has failed, the others have a limited time."""
     deadline = float("inf")
-    while any(process.poll() is None for process in processes):
+    while None in [process.poll() for process in processes]:
         for rank, process in enumerate(processes):
             if process.returncode and deadline == float("inf"):
                 outcome = read_outcome(outcomes, outcome_name(rank))
@@ -232,7 +232,7 @@ def _wait_for_all(processes: Sequence[subprocess.Popen[bytes]], outcomes: Path) 
 
 
 @contextmanager
-def _serve_rendezvous() -> Iterator[Rendezvous]:
+def serve_rendezvous() -> Iterator[Rendezvous]:
     """A store in this process, through which ranks find one another, at a port that was free."""
     import torch.distributed as dist
 

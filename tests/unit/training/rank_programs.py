@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -52,11 +53,9 @@ def train_until_one_rank_is_stopped(
             os.kill(os.getpid(), signal.SIGTERM)
         update(self, *arguments)
 
-    if while_validating:
-        Validator._likelihoods = measure_and_stop  # type: ignore[method-assign]
-    else:
-        Trainer._update = update_and_stop  # type: ignore[method-assign]
-    return train(settings, paths)
+    in_update, in_validation = (Trainer, "_update", update_and_stop), (Validator, "_likelihoods", measure_and_stop)
+    with patch.object(*(in_validation if while_validating else in_update)):
+        return train(settings, paths)
 
 
 def train_with_a_broken_reader(settings: Settings, paths: Paths, rank: int) -> TrainResult:
@@ -70,8 +69,8 @@ def train_with_a_broken_reader(settings: Settings, paths: Paths, rank: int) -> T
             raise ValueError("no such page")
         return read(self, *arguments)
 
-    StoredPairs.read = fail_at_third  # type: ignore[method-assign]
-    return train(settings, paths)
+    with patch.object(StoredPairs, "read", fail_at_third):
+        return train(settings, paths)
 
 
 def train_with_a_rank_that_computes_wrongly(settings: Settings, paths: Paths, rank: int) -> TrainResult:
@@ -84,8 +83,8 @@ def train_with_a_rank_that_computes_wrongly(settings: Settings, paths: Paths, ra
             with torch.no_grad():
                 self.model.output.bias[4] += 1e-3
 
-    Trainer._update = update_wrongly  # type: ignore[method-assign]
-    return train(settings, paths)
+    with patch.object(Trainer, "_update", update_wrongly):
+        return train(settings, paths)
 
 
 def fail_in_backward(rank: int) -> Any:
@@ -150,7 +149,8 @@ def gradients_alone(sizes: Sequence[int]) -> dict[str, Tensor | None]:
 
 def gradients_on(ranks: Ranks, sizes: Sequence[int]) -> dict[str, Tensor | None]:
     alone = make_updater(1, gradient_clip_norm=0.0)
-    alone.model.encoder.requires_grad_(False)
+    for name, parameter in alone.model.named_parameters():
+        parameter.requires_grad_(not name.startswith("encoder."))
     updater = Updater(alone.model, alone.settings, alone.placement, ranks=ranks)
     apply(updater, ranks, sizes, 1)
     return {name: parameter.grad for name, parameter in updater.model.named_parameters()}

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from seq2seq_core.errors import EXIT_CRASH, EnvironmentFault, Seq2SeqError
+from seq2seq_core.errors import EnvironmentFault, Seq2SeqError
 
 OUTCOMES_VARIABLE, PIPE_VARIABLE = "S2S_RANK_OUTCOMES", "S2S_LAUNCHER_PIPE"
 SHARED_NOTE = "while several ranks trained together"
@@ -56,7 +56,6 @@ class PeerLost(EnvironmentFault):
     """Another rank has died or does not answer: what this rank knows is no more than that."""
 
     kind = "peer_lost"
-    exit_code = EXIT_CRASH
 
 
 class PeerFault(Seq2SeqError):

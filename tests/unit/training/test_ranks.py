@@ -39,6 +39,7 @@ def weights(paths: Paths) -> dict[str, torch.Tensor]:
 
 
 # --- the same updates ------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "number"), [("gru", 2), ("transformer", 2), ("transformer", 3)])
 def test_several_processes_learn_what_one_learns(
     make_settings: Callable[..., Settings], new_workspace: Callable[..., Paths], architecture: str, number: int
@@ -57,8 +58,9 @@ def test_several_processes_learn_what_one_learns(
     assert json.loads(together.train_report.read_text())["best_step"] == json.loads(alone.train_report.read_text())["best_step"]
 
 
-@pytest.mark.parametrize(("sizes", "number"), [([2, 2, 2, 2], 2), ([8], 2), ([1, 7], 3), ([2, 3, 3], 2)])
-@pytest.mark.parametrize("shards", [False, True])
+@pytest.mark.parametrize(
+    ("sizes", "number", "shards"), [([2, 2, 2, 2], 2, False), ([8], 2, False), ([1, 7], 3, False), ([2, 3, 3], 2, True)]
+)
 def test_one_batch_of_eight_rows_equals_several_batches_on_several_ranks(
     fresh_seed: int, sizes: list[int], number: int, shards: bool
 ) -> None:

@@ -126,6 +126,11 @@ class Paths:
         return self.work / "learning_curve"
 
     @property
+    def fetched_bundles(self) -> Path:
+        """Folder of bundles that were fetched from MLflow, one folder a digest."""
+        return self.work / "bundles"
+
+    @property
     def data_docs(self) -> Path:
         """Folder of Great Expectations' Data Docs; ``index.html`` inside."""
         return self.work / "data_docs"

@@ -31,6 +31,8 @@ from seq2seq_core.tokenization.tags import TagColumns, Tags
 
 FORMAT_VERSION = 1
 CONFIG_FILE, WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE = "config.json", "model.safetensors", "source.model", "target.model"
+INITIAL_BUNDLE = "initial_bundle"
+"""The name of the digest of the bundle that a training began with."""
 
 
 class BundleConfig(BaseModel):
@@ -77,7 +79,7 @@ class BundleFile(BaseModel):
     tokenizers: dict[str, str]
     """The kind of subword model of each side that has one."""
     data_digests: dict[str, str]
-    """SHA-256 of the tokenised files that it was trained on, by name."""
+    """SHA-256 of the tokenised files that it was trained on, by name, and of the bundle that its training began with, if any."""
     digests: dict[str, str]
     """SHA-256 of the bundle's other files, by name."""
 

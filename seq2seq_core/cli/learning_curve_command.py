@@ -34,6 +34,7 @@ def learning_curve(
     (.s2s/learning_curve); the same command goes on from there, and a part that has been trained is not trained again.
     """
     with boundary(debug, verbose):
+        from seq2seq_core.cli.initial_weights import pin_initial_weights
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.stages.learning_curve import DEFAULT_FRACTIONS, check_fractions, describe_curve, run_learning_curve
         from seq2seq_core.tracking.session import open_stage_recorder
@@ -42,8 +43,9 @@ def learning_curve(
         settings = load_settings(paths.params)
         fractions = [parse_fraction(text) for text in fraction] if fraction else list(DEFAULT_FRACTIONS)
         check_fractions(fractions)
+        settings, initial = pin_initial_weights(settings, paths)
         with open_stage_recorder("learning-curve", settings, paths) as recorder:
-            results = run_learning_curve(settings, paths, recorder, fractions)
+            results = run_learning_curve(settings, paths, recorder, fractions, initial)
         typer.echo(describe_curve(results), nl=False)
 
 

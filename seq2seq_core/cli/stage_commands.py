@@ -69,12 +69,14 @@ def train(
     Reads data/tokenized; writes models/bundle, reports/train.json and reports/training_curve.csv.
     Ctrl-C saves the state; the same command goes on from there and ends in the same weights.
     On several GPUs it starts a process for each (runtime.devices); over several nodes torchrun does.
+    To fine-tune, name a bundle's folder or a registered version in train.initial_weights (docs/fine-tuning.md).
     """
     end_with_launcher()
     place = find_rank_place()
     with boundary(debug, verbose):
         paths = resolve_workspace(workspace)
     with boundary(debug, verbose, paths, "train", place):
+        from seq2seq_core.cli.initial_weights import pin_initial_weights
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.device import count_devices
         from seq2seq_core.stages.train import run_train
@@ -88,11 +90,13 @@ def train(
             command = [sys.executable, "-m", "seq2seq_core.cli.main", "train", "--workspace", str(paths.root)]
             run_ranks([*command, *(flag for flag, given in flags.items() if given)], number, settings.runtime.max_restarts)
             return
-        silent: AbstractContextManager[Recorder] = nullcontext(NullRecorder())
         is_heard = place is None or place.is_first
+        settings, initial = pin_initial_weights(settings, paths) if is_heard else (settings, None)
+        silent: AbstractContextManager[Recorder] = nullcontext(NullRecorder())
         with open_stage_recorder("train", settings, paths) if is_heard else silent as recorder:
             # Ranks that are started again go on from the state that they began.
-            run_train(settings, paths, recorder, from_scratch=from_scratch and not (place and place.restarts))
+            is_anew = from_scratch and not (place and place.restarts)
+            run_train(settings, paths, recorder, is_anew, initial)
 
 
 def _run_stage(stage: str, workspace: Workspace, debug: bool, verbose: bool) -> None:

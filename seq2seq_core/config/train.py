@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from seq2seq_core.config.recipe import Divergence, Plateau
 from seq2seq_core.config.section import Section
 
 DevMetric = Literal["loss", "exact_match", "bleu", "chrf", "cer", "wer", "rouge1", "rouge2", "rougeL"]
@@ -177,20 +178,34 @@ class PhaseSettings(Section):
     2019, section 4.2). 1: all pairs equally often; 5: small languages far more often than large ones. An epoch has as many draws
     as train has pairs."""
     learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0)
-    """Highest learning rate of the schedule."""
-    schedule: Literal["constant", "inverse_sqrt", "linear", "cosine"] = "inverse_sqrt"
+    """Highest learning rate of the schedule; with ``adafactor`` relative to the size of the weights (their root mean square)."""
+    schedule: Literal["constant", "inverse_sqrt", "linear", "cosine", "plateau"] = "inverse_sqrt"
     """Shape of the learning rate after the warm-up."""
+    plateau: Plateau = Plateau()
+    """When and how far ``schedule: plateau`` lowers the learning rate."""
     warmup_steps: int = Field(default=400, ge=0)
     """Updates over which the learning rate rises linearly from 0."""
+    optimizer: Literal["adamw", "adafactor"] = "adamw"
+    """AdamW (Loshchilov and Hutter 2019), or Adafactor (Shazeer and Stern 2018), whose state of a matrix is a row and a column."""
     weight_decay: float = Field(default=0.0, ge=0.0)
-    """Decoupled weight decay of AdamW, on matrices only."""
+    """Decoupled weight decay, on matrices only."""
     adam_betas: tuple[Decay, Decay] = (0.9, 0.98)
-    """Decay of AdamW's running averages of the gradient and of its square, each from 0 to below 1."""
+    """Decay of AdamW's running averages of the gradient and of its square, each from 0 to below 1; not used
+    by Adafactor."""
     gradient_clip_norm: float = Field(default=1.0, ge=0.0)
     """Largest norm of the whole gradient; 0: no clipping."""
+    divergence: Divergence = Divergence()
+    """When a run counts as diverging, and what is done then."""
+    freeze: list[Annotated[str, Field(min_length=1)]] = []
+    """What is not trained: parts (``encoder``, ``decoder``, ``output``, ``embedding``, ``source_embedding``, ``target_embedding``)
+    or beginnings of parameters' names, such as ``encoder.layers.0``. Frozen parameters have no optimiser state."""
     average_decay: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Decay of a running average of the weights; with one, such as 0.999, it is the average that is validated, kept and handed to
     the next phase (Polyak and Juditsky 1992). 0: the weights themselves."""
+    average_last: int = Field(default=0, ge=0, le=100)
+    """The mean of the weights at this many last validations, the present one included, is what is validated, kept and handed to the
+    next phase (Vaswani 2017, section 6.1). Each of them is part of every checkpoint. 0: the weights themselves. Not together
+    with ``average_decay``."""
     label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Probability mass spread over the vocabulary (Szegedy 2016, section 7)."""
     r_drop_weight: float = Field(default=0.0, ge=0.0)
@@ -217,6 +232,9 @@ class PhaseSettings(Section):
     """What the best checkpoint and early stopping go by; of equal scores the one with the lower dev loss is kept."""
     patience: int = Field(default=10, ge=0)
     """Validations without a better dev metric after which training stops; 0: never early."""
+    min_improvement: float = Field(default=0.0, ge=0.0)
+    """How much the dev metric has to be better than when it last counted as better, for ``patience`` and ``plateau.patience``; in
+    its own unit. The best checkpoint is the best by however little."""
 
     @model_validator(mode="after")
     def _warm_up_ends_before_training(self) -> Self:
@@ -224,6 +242,24 @@ class PhaseSettings(Section):
             raise ValueError(
                 f"warmup_steps must be below max_steps with schedule {self.schedule!r}, "
                 f"got warmup_steps {self.warmup_steps} and max_steps {self.max_steps}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _plateaus_come_before_the_end(self) -> Self:
+        if self.schedule == "plateau" and 0 < self.patience <= self.plateau.patience:
+            raise ValueError(
+                "plateau.patience must be below patience with schedule 'plateau', or training stops before the rate falls, "
+                f"got {self.plateau.patience} and patience {self.patience}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _averages_in_one_way(self) -> Self:
+        if self.average_decay and self.average_last:
+            raise ValueError(
+                f"average_last must be 0 with average_decay above 0 (one average of the weights), got {self.average_last} "
+                f"and average_decay {self.average_decay:g}"
             )
         return self
 
@@ -295,12 +331,20 @@ class TrainSection(PhaseSettings):
     """Seed of initial weights, order of batches and dropout."""
     dev_sentences: int = Field(default=500, ge=0)
     """Dev sources decoded at each validation (the first ones of dev); 0: none, possible only with ``dev_metric: loss``."""
+    initial_weights: str = ""
+    """What the weights begin as: a bundle's folder (from the workspace), ``models:/NAME/VERSION``, ``models:/NAME@ALIAS`` or
+    ``runs:/RUN/PATH``; empty: drawn at random."""
+    initial_digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """SHA-256 of that bundle, as ``s2s train`` says it: another bundle is refused, and ``dvc repro`` trains anew when this changes.
+    Empty: any."""
     phases: list[Annotated[Phase, BeforeValidator(_inherit)]] = []
     """Phases one after another, each from the best weights of the one before; none: a single one by ``likelihood``."""
 
     @field_validator("phases")
     @classmethod
-    def _begins_with_what_a_fresh_model_can_learn(cls, phases: list[Phase]) -> list[Phase]:
+    def _begins_with_what_a_fresh_model_can_learn(cls, phases: list[Phase], info: ValidationInfo) -> list[Phase]:
+        if info.data.get("initial_weights"):
+            return phases
         if phases and phases[0].objective in ("minimum_risk", "self_critical"):
             raise ValueError(f"must begin with a phase by 'likelihood' or 'denoising', got {phases[0].objective!r} first")
         if phases and phases[0].objective == "back_translation" and not (phases[0].reads_noise or phases[0].reads_pairs):
@@ -309,6 +353,12 @@ class TrainSection(PhaseSettings):
                 "mixture.denoising_weight nor mixture.likelihood_weight"
             )
         return phases
+
+    @model_validator(mode="after")
+    def _digest_is_of_something(self) -> Self:
+        if self.initial_digest and not self.initial_weights:
+            raise ValueError("initial_digest must be empty without initial_weights, got one")
+        return self
 
     def first_phases(self, number: int) -> TrainSection:
         """The training that ends after some phases.

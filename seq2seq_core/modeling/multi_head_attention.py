@@ -6,11 +6,13 @@ Shapes: B batch, T queries, S keys, D width, H heads, K width of a head (D / H).
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seq2seq_core.modeling.dropout import Dropout, draw_mask
 from seq2seq_core.modeling.positions import RotaryPositions
 
 
@@ -28,6 +30,7 @@ class MultiHeadAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.dropout = dropout
+        self.weight_dropout = Dropout(dropout)
         self.query_projection = nn.Linear(width, width)
         self.key_projection = nn.Linear(width, width)
         self.value_projection = nn.Linear(width, width)
@@ -49,8 +52,26 @@ class MultiHeadAttention(nn.Module):
             inputs_BSD: what is attended to.
             offset: position of the first one; only rotation asks for it.
         """
+        if self.training:
+            keys_BHSK, values_BHSK = self._project_together(inputs_BSD, self.key_projection, self.value_projection)
+            return self._rotate(keys_BHSK, offset), values_BHSK
         keys_BHSK = self._rotate(self.split(self.key_projection(inputs_BSD)), offset)
         return keys_BHSK, self.split(self.value_projection(inputs_BSD))
+
+    def attend_self(self, inputs_BTD: Tensor, padding_mask_BT: Tensor | None = None, is_causal: bool = False) -> Tensor:
+        """Attention of a whole sequence to itself, attended_BTD: the same as :meth:`forward` of its own keys and values.
+
+        Args:
+            inputs_BTD: the sequence.
+            padding_mask_BT: see :meth:`forward`.
+            is_causal: see :meth:`forward`.
+        """
+        if not self.training:
+            return self(inputs_BTD, *self.project(inputs_BTD), padding_mask_BT, is_causal)  # type: ignore[no-any-return]
+        projections = (self.query_projection, self.key_projection, self.value_projection)
+        query_BHTK, keys_BHTK, values_BHTK = self._project_together(inputs_BTD, *projections)
+        asked = (self._rotate(query_BHTK, 0), self._rotate(keys_BHTK, 0), values_BHTK)
+        return self._merge(self._attend(*asked, padding_mask_BT, is_causal))
 
     def forward(
         self,
@@ -75,16 +96,7 @@ class MultiHeadAttention(nn.Module):
             attended_BTD.
         """
         query_BHTK = self._rotate(self.split(self.query_projection(query_BTD)), offset)
-        mask_B11S = None if padding_mask_BS is None else ~padding_mask_BS[:, None, None, :]
-        attended_BHTK = functional.scaled_dot_product_attention(
-            query_BHTK,
-            keys_BHSK,
-            values_BHSK,
-            attn_mask=mask_B11S,
-            dropout_p=self.dropout if self.training else 0.0,
-            is_causal=is_causal,
-        )
-        return self._merge(attended_BHTK)
+        return self._merge(self._attend(query_BHTK, keys_BHSK, values_BHSK, padding_mask_BS, is_causal))
 
     def attend_with_weights(
         self, query_BTD: Tensor, keys_BHSK: Tensor, values_BHSK: Tensor, padding_mask_BS: Tensor
@@ -97,8 +109,41 @@ class MultiHeadAttention(nn.Module):
         query_BHTK = self.split(self.query_projection(query_BTD))
         scores_BHTS = torch.matmul(query_BHTK, keys_BHSK.transpose(-1, -2)) / math.sqrt(query_BHTK.size(-1))
         weights_BHTS = torch.softmax(scores_BHTS.masked_fill(padding_mask_BS[:, None, None, :], -math.inf), dim=-1)
-        kept_BHTS = functional.dropout(weights_BHTS, self.dropout, self.training)
-        return self._merge(torch.matmul(kept_BHTS, values_BHSK)), weights_BHTS.mean(dim=1)
+        return self._merge(torch.matmul(self.weight_dropout(weights_BHTS), values_BHSK)), weights_BHTS.mean(dim=1)
+
+    def _attend(
+        self, query_BHTK: Tensor, keys_BHSK: Tensor, values_BHSK: Tensor, padding_mask_BS: Tensor | None, is_causal: bool
+    ) -> Tensor:
+        """The attended values of each head, attended_BHTK."""
+        if self.training and self.dropout and query_BHTK.device.type == "cpu":
+            return self._attend_with_dropout(query_BHTK, keys_BHSK, values_BHSK, padding_mask_BS, is_causal)
+        mask_B11S = None if padding_mask_BS is None else ~padding_mask_BS[:, None, None, :]
+        dropout = self.dropout if self.training else 0.0
+        return functional.scaled_dot_product_attention(
+            query_BHTK, keys_BHSK, values_BHSK, attn_mask=mask_B11S, dropout_p=dropout, is_causal=is_causal
+        )
+
+    def _attend_with_dropout(
+        self, query_BHTK: Tensor, keys_BHSK: Tensor, values_BHSK: Tensor, padding_mask_BS: Tensor | None, is_causal: bool
+    ) -> Tensor:
+        """The same, written out: on a CPU there is no fused kernel with dropout, and PyTorch's way without one is slower."""
+        length, width = query_BHTK.shape[-2:]
+        scores_BHTS = torch.matmul(query_BHTK, keys_BHSK.transpose(-1, -2)).div_(math.sqrt(width))
+        if padding_mask_BS is not None and bool(padding_mask_BS.any()):
+            scores_BHTS = scores_BHTS.masked_fill(padding_mask_BS[:, None, None, :], -math.inf)
+        if is_causal:
+            scores_BHTS = scores_BHTS + torch.full((length, length), -math.inf).triu_(1)
+        weights_BHTS = _SoftmaxDropout.apply(scores_BHTS, self.dropout)  # type: ignore[no-untyped-call]
+        attended_BHTK: Tensor = torch.matmul(weights_BHTS, values_BHSK)
+        return attended_BHTK
+
+    def _project_together(self, inputs_BSD: Tensor, *projections: nn.Linear) -> tuple[Tensor, ...]:
+        """Several projections of the same inputs by one product, each (B, H, S, K)."""
+        weights = torch.cat([projection.weight for projection in projections])
+        biases = torch.cat([projection.bias for projection in projections])
+        projected_BSE = functional.linear(inputs_BSD, weights, biases)
+        heads: tuple[Tensor, ...] = _Heads.apply(projected_BSE, len(projections), self.heads)  # type: ignore[no-untyped-call]
+        return heads
 
     def _rotate(self, projected_BHSK: Tensor, offset: int) -> Tensor:
         """The queries or keys, rotated by their positions where the attention does that."""
@@ -108,3 +153,41 @@ class MultiHeadAttention(nn.Module):
         """The heads joined again and projected."""
         merged: Tensor = self.output_projection(attended_BHTK.transpose(1, 2).flatten(2))
         return merged
+
+
+class _Heads(torch.autograd.Function):
+    """Several projections that stand side by side, taken apart into heads: from (B, S, P D) to P times (B, H, S, K).
+
+    Autograd would put the gradients together in one pass and then in a second one change their order.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, projected_BSE: Tensor, number: int, heads: int) -> tuple[Tensor, ...]:
+        batch, length, width = projected_BSE.shape
+        ctx.shape = (batch, length, number, heads, width // number // heads)
+        return projected_BSE.view(ctx.shape).permute(2, 0, 3, 1, 4).contiguous().unbind()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        together = gradients[0].new_empty(ctx.shape)
+        for number, gradient_BHSK in enumerate(gradients):
+            together[:, :, number].copy_(gradient_BHSK.transpose(1, 2))
+        return together.flatten(2), None, None
+
+
+class _SoftmaxDropout(torch.autograd.Function):
+    """The softmax over the last axis with dropout, on a CPU: PyTorch's own softmax takes several times as long over short axes."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, probability: float) -> Tensor:
+        weights = (scores - scores.amax(dim=-1, keepdim=True)).exp_()
+        weights.div_(weights.sum(dim=-1, keepdim=True))
+        mask = draw_mask(weights, probability)
+        ctx.save_for_backward(weights, mask)
+        return weights * mask
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        weights, mask = ctx.saved_tensors
+        by_score = (gradient * mask).mul_(weights)
+        return by_score.sub_(weights * by_score.sum(dim=-1, keepdim=True)), None

@@ -34,5 +34,12 @@ class OutputProjection(nn.Module):
             features_BTD: from the decoder; any number of leading axes.
             embedding_VD: the target embedding's weights, used when tied.
         """
-        weight_VD = embedding_VD if self.weight_VD is None else self.weight_VD
-        return functional.linear(features_BTD, weight_VD, self.bias)
+        return functional.linear(features_BTD, *self.weights(embedding_VD))
+
+    def weights(self, embedding_VD: Tensor) -> tuple[Tensor, Tensor]:
+        """W and b: weight_VD and bias_V.
+
+        Args:
+            embedding_VD: the target embedding's weights, used when tied.
+        """
+        return embedding_VD if self.weight_VD is None else self.weight_VD, self.bias

@@ -119,6 +119,21 @@ class Seq2Seq(nn.Module):
         output = self.decoder(embedded_BTD, memory)
         return TeacherForced(self._project(output.features_BTD, embedded_BTD, output.attention_BTS, memory), output.attention_BTS)
 
+    def features(self, source: Source, target_in_BT: Tensor) -> Tensor:
+        """What :attr:`output` projects to the logits of :meth:`forward`, with :meth:`output_weights`: features_BTD.
+
+        Args:
+            source: see :meth:`encode`.
+            target_in_BT: int64, the targets behind the start symbol.
+        """
+        assert self.pointer_generator is None, "its output is no projection"
+        embedded_BTD, memory = self.target_embedding(target_in_BT), self.encode(source)
+        return self.decoder(embedded_BTD, memory).features_BTD
+
+    def output_weights(self) -> tuple[Tensor, Tensor]:
+        """Weight_VD and bias_V of the output projection."""
+        return self.output.weights(self.target_embedding.table.weight)
+
     def initial_state(self, memory: Memory, num_hypotheses: int = 1) -> DecoderState:
         """The state before the first symbol.
 

@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from seq2seq_core.modeling.dropout import Dropout
+
 
 def connect(
-    inputs_BTD: Tensor, sublayer: Callable[[Tensor], Tensor], norm: nn.Module, dropout: nn.Module, is_pre_norm: bool
+    inputs_BTD: Tensor, sublayer: Callable[[Tensor], Tensor], norm: nn.Module, dropout: Dropout, is_pre_norm: bool
 ) -> Tensor:
     """The outputs: x + sublayer(norm(x))  (Xiong 2020, figure 1b), or norm(x + sublayer(x))  (Vaswani 2017, section 3.1).
 
@@ -26,5 +28,6 @@ def connect(
         outputs_BTD.
     """
     if is_pre_norm:
-        return inputs_BTD + dropout(sublayer(norm(inputs_BTD)))  # type: ignore[no-any-return]
-    return norm(inputs_BTD + dropout(sublayer(inputs_BTD)))  # type: ignore[no-any-return]
+        return dropout.add_to(inputs_BTD, sublayer(norm(inputs_BTD)))
+    normed_BTD: Tensor = norm(dropout.add_to(inputs_BTD, sublayer(inputs_BTD)))
+    return normed_BTD

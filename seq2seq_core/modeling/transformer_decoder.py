@@ -76,8 +76,7 @@ class TransformerDecoderLayer(nn.Module):
         """
 
         def attend_self(states_BTD: Tensor) -> Tensor:
-            attended_BTD: Tensor = self.self_attention(states_BTD, *self.self_attention.project(states_BTD), is_causal=True)
-            return attended_BTD
+            return self.self_attention.attend_self(states_BTD, is_causal=True)
 
         inputs_BTD = self._connect(inputs_BTD, attend_self, self.self_attention_norm)
         if keep_weights:

@@ -36,8 +36,7 @@ class TransformerEncoderLayer(nn.Module):
         """The layer's outputs_BSD; positions at padding hold no meaning."""
 
         def attend(states_BSD: Tensor) -> Tensor:
-            attended_BSD: Tensor = self.self_attention(states_BSD, *self.self_attention.project(states_BSD), padding_mask_BS)
-            return attended_BSD
+            return self.self_attention.attend_self(states_BSD, padding_mask_BS)
 
         inputs_BSD = connect(inputs_BSD, attend, self.self_attention_norm, self.dropout, self.is_pre_norm)
         return connect(inputs_BSD, self.feed_forward, self.feed_forward_norm, self.dropout, self.is_pre_norm)

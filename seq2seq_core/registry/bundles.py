@@ -55,7 +55,7 @@ def download_bundle(version: ModelVersion, paths: Paths) -> Path:
     expected = version.tags.get(DIGEST_TAG)
     if expected is None:
         raise BundleError(f"{label} has no tag {DIGEST_TAG!r}: it was not registered by `s2s register` and holds no bundle")
-    folder = paths.work / "bundles" / expected
+    folder = paths.fetched_bundles / expected
     if folder.is_dir() and bundle_digest(folder) == expected:
         return folder
     LOGGER.info("fetching %s from %s", label, displayed_uri(paths))

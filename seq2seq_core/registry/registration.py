@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from seq2seq_core import __version__
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest, read_config
+from seq2seq_core.bundle.bundle import INITIAL_BUNDLE, bundle_digest, read_config
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, iterate_pairs
 from seq2seq_core.registry.packaging import log_bundle
@@ -104,6 +104,8 @@ def _create_version(
     name, run_id = settings.register_.model_name, active_run_id()
     experiment = experiment_id(client, paths, settings)
     tags = {DIGEST_TAG: digest, "s2s_version": __version__} | git_state(paths.root) | _training(client, experiment, digest)
+    if initial := read_config(paths.bundle).data_digests.get(INITIAL_BUNDLE):
+        tags["initial_bundle_digest"] = initial
     clean_name = _FOREIGN_CHARACTERS.sub("_", name)
     model = client.create_logged_model(experiment, name=clean_name, source_run_id=run_id, tags=tags)
     LOGGER.info("logging the bundle to %s", displayed_uri(paths))

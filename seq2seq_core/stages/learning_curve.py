@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.recorder import NullRecorder, Recorder
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.checkpoint_store import CheckpointStore
 from seq2seq_core.training.folder_lock import lock_folder
+from seq2seq_core.training.initial_bundle import InitialBundle, find_local_bundle, pin_digest
 from seq2seq_core.training.inputs import TrainingInputs, read_inputs
 from seq2seq_core.training.placement import Placement, choose_placement
 from seq2seq_core.training.run import finish_training, remove_superseded_states
@@ -54,7 +56,11 @@ class SizeResult:
 
 
 def run_learning_curve(
-    settings: Settings, paths: Paths, recorder: Recorder, fractions: Sequence[Fraction] = DEFAULT_FRACTIONS
+    settings: Settings,
+    paths: Paths,
+    recorder: Recorder,
+    fractions: Sequence[Fraction] = DEFAULT_FRACTIONS,
+    initial: InitialBundle | None = None,
 ) -> list[SizeResult]:
     """The results by size of train, smallest first.
 
@@ -63,10 +69,12 @@ def run_learning_curve(
         paths: the workspace.
         recorder: receives ``dev_loss`` and ``dev_score`` of each size, with the number of pairs as the step.
         fractions: of train, each above 0 and at most 1; larger ones hold the pairs of the smaller ones.
+        initial: the bundle that ``train.initial_weights`` means; None: it is looked for, in folders only.
 
     Raises:
         MissingInput: there is no tokenised corpus.
-        UserError: a fraction is out of range, train or dev is empty, the device is missing, or the loss is no finite number.
+        UserError: a fraction is out of range, train or dev is empty, the device is missing, the initial weights are missing or do
+            not fit, or a run diverges.
         WorkspaceBusy: another process trains on the same part.
         Interrupted: the process was asked to stop; the state is saved.
     """
@@ -74,10 +82,12 @@ def run_learning_curve(
     inputs = read_inputs(paths.tokenized, settings.train.dev_sentences)
     if not len(inputs.train):
         raise UserError(f"{paths.tokenized}: train has no pairs, expected some to take parts of (corpus.files.train)")
+    initial = initial or find_local_bundle(settings.train, paths)
+    sections = TrainerSettings(pin_digest(settings.train, initial), settings.runtime)
     placement = choose_placement(settings.runtime)
     results = []
     for fraction in sorted(set(fractions)):
-        result = _train_on_part(settings, paths, inputs, placement, fraction)
+        result = _train_on_part(settings.model, sections, paths, inputs, placement, fraction, initial)
         results.append(result)
         score = {} if result.dev_score is None else {"dev_score": result.dev_score}
         recorder.log_metrics({"dev_loss": result.dev_loss, **score}, step=result.pairs)
@@ -123,18 +133,24 @@ def describe_curve(results: Sequence[SizeResult]) -> str:
 
 
 def _train_on_part(
-    settings: Settings, paths: Paths, inputs: TrainingInputs, placement: Placement, fraction: Fraction
+    model: ModelSection,
+    sections: TrainerSettings,
+    paths: Paths,
+    inputs: TrainingInputs,
+    placement: Placement,
+    fraction: Fraction,
+    initial: InitialBundle | None,
 ) -> SizeResult:
     """Trains to the end on a part of train, from wherever its state is."""
-    indices = choose_part(len(inputs.train), fraction, settings.train.seed)
-    key = make_run_key(settings.model, settings.train, inputs.digests | {"train.pairs": str(len(indices))})
+    indices = choose_part(len(inputs.train), fraction, sections.train.seed)
+    key = make_run_key(model, sections.train, inputs.digests | {"train.pairs": str(len(indices))})
     folder = paths.learning_curves / str(len(indices)) / key.folder_name
     logger.info("training on %d of %d pairs", len(indices), len(inputs.train))
     with lock_folder(folder):
         part = replace(inputs, train=inputs.train.select(indices))
-        sections = TrainerSettings(settings.train, settings.runtime)
         # The curves of several trainings would share one axis of steps: only their ends are recorded.
-        training = finish_training(part, settings.model, sections, placement, CheckpointStore(folder), NullRecorder())
+        store, recorder = CheckpointStore(folder), NullRecorder()
+        training = finish_training(part, model, sections, placement, store, recorder, initial=initial)
     remove_superseded_states(folder.parent, key)
     best = training.state.best
     chosen = next(point for point in training.state.validations if point.step == best.step)

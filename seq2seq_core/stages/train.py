@@ -13,14 +13,16 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import save_bundle
+from seq2seq_core.bundle.bundle import INITIAL_BUNDLE, save_bundle
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.rank_environment import find_rank_place
 from seq2seq_core.recorder import Recorder
+from seq2seq_core.training.initial_bundle import InitialBundle, find_local_bundle, pin_digest
 from seq2seq_core.training.inputs import TrainingInputs, read_inputs
 from seq2seq_core.training.phase_states import PhaseStates
 from seq2seq_core.training.placement import choose_placement
@@ -54,7 +56,13 @@ class TrainResult:
     end: str
 
 
-def run_train(settings: Settings, paths: Paths, recorder: Recorder, from_scratch: bool = False) -> TrainResult:
+def run_train(
+    settings: Settings,
+    paths: Paths,
+    recorder: Recorder,
+    from_scratch: bool = False,
+    initial: InitialBundle | None = None,
+) -> TrainResult:
     """Writes ``models/bundle``, ``reports/train.json`` and ``reports/training_curve.csv``; of several ranks, rank 0 does.
 
     Args:
@@ -62,28 +70,33 @@ def run_train(settings: Settings, paths: Paths, recorder: Recorder, from_scratch
         paths: the workspace.
         recorder: receives settings, curves and results.
         from_scratch: whether an earlier training state is removed instead of used.
+        initial: the bundle that ``train.initial_weights`` means; None: it is looked for, in folders only.
 
     Raises:
         MissingInput: there is no tokenised corpus.
-        UserError: train or dev is empty, the device is missing, or the loss is no finite number.
+        UserError: train or dev is empty, the device is missing, the initial weights are missing or do not fit, or the run diverges.
         WorkspaceBusy: another process trains with these settings and data.
         Interrupted: the process was asked to stop; the state is saved.
     """
     inputs = read_inputs(paths.tokenized, settings.train.dev_sentences)
-    phase_states = PhaseStates.of(paths.training_state, settings.model, settings.train, inputs.digests)
-    key = phase_states.whole
-    with join_ranks(settings.runtime) as ranks, open_store(paths.training_state / key.folder_name, ranks) as store:
+    with join_ranks(settings.runtime) as ranks, ExitStack() as stack:
+        initial = ranks.from_first(lambda: initial or find_local_bundle(settings.train, paths))
         runtime = settings_of_rank(settings.runtime, find_rank_place())
+        sections, placement = TrainerSettings(pin_digest(settings.train, initial), runtime), choose_placement(runtime)
+        phase_states = PhaseStates.of(paths.training_state, settings.model, sections.train, inputs.digests)
+        key = phase_states.whole
+        if initial:
+            recorder.set_tags(initial.tags)
+        store = stack.enter_context(open_store(paths.training_state / key.folder_name, ranks))
         shared_states = SharedPhaseStates(phase_states, ranks)
         if from_scratch:
             store.clear()
             shared_states.clear()
-        sections, placement = TrainerSettings(settings.train, runtime), choose_placement(runtime)
-        training = finish_training(inputs, settings.model, sections, placement, store, recorder, shared_states, ranks)
+        training = finish_training(inputs, settings.model, sections, placement, store, recorder, shared_states, initial, ranks)
         result = _summarise(training)
         if ranks.rank:
             return result
-        _write_outputs(settings, paths, inputs, training, result)
+        _write_outputs(settings, paths, inputs, training, result, initial)
     remove_superseded_states(paths.training_state, key, phase_states.keys)
     recorder.log_metrics({name: value for name, value in _report(result).items() if isinstance(value, float | int)})
     recorder.log_file(paths.train_report, "reports")
@@ -106,7 +119,12 @@ def _summarise(training: FinishedTraining) -> TrainResult:
 
 
 def _write_outputs(
-    settings: Settings, paths: Paths, inputs: TrainingInputs, training: FinishedTraining, result: TrainResult
+    settings: Settings,
+    paths: Paths,
+    inputs: TrainingInputs,
+    training: FinishedTraining,
+    result: TrainResult,
+    initial: InitialBundle | None,
 ) -> None:
     """Writes the reports and, last, the bundle."""
     atomic.write_text(paths.train_report, json.dumps(_report(result), indent=1) + "\n")
@@ -117,7 +135,7 @@ def _write_outputs(
         inputs.bundle_config(settings.model),
         inputs.source_tokenizer,
         inputs.target_tokenizer,
-        inputs.digests,
+        inputs.digests | ({INITIAL_BUNDLE: initial.digest} if initial else {}),
     )
 
 

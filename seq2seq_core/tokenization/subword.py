@@ -76,7 +76,7 @@ class SubwordModel:
         self._symbol_ids: dict[str, int] = {}
         if self.kind == "symbols":
             # Looked up here, because SentencePiece makes one unknown of a run of several.
-            self._symbol_ids = {piece: id_ for id_, piece in enumerate(self._pieces()) if id_ >= self.tag_ids.stop}
+            self._symbol_ids = {piece: id_ for id_, piece in enumerate(self.stored_pieces()) if id_ >= self.tag_ids.stop}
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, without special ones.
@@ -132,7 +132,7 @@ class SubwordModel:
         """For each id whether a word begins with it: a piece after a space; each one, for ``char`` and ``symbols``."""
         if self.kind in ("char", "symbols"):
             return np.ones(self.vocabulary_size, dtype=np.bool_)
-        return np.array([piece.startswith(SPACE) for piece in self._pieces()], dtype=np.bool_)
+        return np.array([piece.startswith(SPACE) for piece in self.stored_pieces()], dtype=np.bool_)
 
     def save(self, path: Path) -> None:
         """Writes the model's bytes.
@@ -176,8 +176,9 @@ class SubwordModel:
             column, _, value = unescape(piece.removeprefix(TAG)).partition("=")
             yield (column, value), id_
 
-    def _pieces(self) -> Iterator[str]:
-        return (str(self._processor.id_to_piece(id_)) for id_ in range(self.vocabulary_size))
+    def stored_pieces(self) -> list[str]:
+        """The piece of each id as the model holds it: two models mean the same by ids whose pieces are equal."""
+        return [str(self._processor.id_to_piece(id_)) for id_ in range(self.vocabulary_size)]
 
 
 def train_subword(

@@ -57,6 +57,8 @@ class Checkpoint(BaseModel):
     """Size of the curves' file."""
     end: str = ""
     """Why a finished training ended; empty in a checkpoint."""
+    good: str = ""
+    """Name of the checkpoint to step back to when the run diverges; often this one. Empty: there is none."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class CheckpointStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.best: FileSeal | None = None
+        self.good = ""
 
     @property
     def curves(self) -> Path:
@@ -92,17 +95,20 @@ class CheckpointStore:
         """Stores the weights of the best validation; they count from the next :meth:`save` on."""
         self.best = self._write_tensors(f"best-{step:08d}.safetensors", weights)
 
-    def save(self, progress: ProgressState, tensors: dict[str, Tensor], curve_bytes: int) -> None:
-        """Stores a checkpoint and removes those older than the one before it.
+    def save(self, progress: ProgressState, tensors: dict[str, Tensor], curve_bytes: int, is_good: bool = False) -> None:
+        """Stores a checkpoint and removes those older than the one before it, but for the last good one.
 
         Args:
             progress: how far the run is.
             tensors: weights and optimiser.
             curve_bytes: size of the curves' file, which must be on the disk.
+            is_good: whether it is what :meth:`restore_good` gives from now on.
         """
         name = f"checkpoint-{progress.step:08d}"
+        self.good = f"{name}.json" if is_good else self.good
         seal = self._write_tensors(f"{name}.safetensors", tensors)
-        self._write_sealed(f"{name}.json", Checkpoint(progress=progress, tensors=seal, best=self.best, curve_bytes=curve_bytes))
+        checkpoint = Checkpoint(progress=progress, tensors=seal, best=self.best, curve_bytes=curve_bytes, good=self.good)
+        self._write_sealed(f"{name}.json", checkpoint)
         self._prune(keep=self._checkpoint_names()[-NUM_KEPT:])
 
     def finish(self, progress: ProgressState, curve_bytes: int, end: str) -> None:
@@ -122,9 +128,22 @@ class CheckpointStore:
             except (OSError, ValueError, safetensors.SafetensorError) as error:
                 logger.warning("%s: a damaged training state is left out (%s)", self.folder / name, error)
                 continue
-            self.best = restored.checkpoint.best
+            self.best, self.good = restored.checkpoint.best, restored.checkpoint.good
             return restored
         return None
+
+    def restore_good(self) -> Restored | None:
+        """The last good checkpoint; None, with a warning, where it is missing or damaged."""
+        try:
+            return self._read(self.good) if self.good else None
+        except (OSError, ValueError, safetensors.SafetensorError) as error:
+            logger.warning("%s: a damaged training state is left out (%s)", self.folder / self.good, error)
+            return None
+
+    def last_step(self) -> int | None:
+        """The step of the last checkpoint, whole or not; None where there is none."""
+        names = self._checkpoint_names()
+        return int(names[-1].removeprefix("checkpoint-").removesuffix(".json")) if names else None
 
     def adopt(self, other: CheckpointStore) -> Restored | None:
         """What a finished training left, as a checkpoint of this one, without tensors but the best weights.
@@ -165,7 +184,7 @@ class CheckpointStore:
             (self.folder / name).unlink(missing_ok=True)
         for path in self.folder.glob("best-*.safetensors"):
             path.unlink()
-        self.best = None
+        self.best, self.good = None, ""
 
     def _checkpoint_names(self) -> list[str]:
         """Names of the checkpoints' JSON files, oldest first."""
@@ -218,11 +237,12 @@ class CheckpointStore:
         draft.replace(self.folder / name)
 
     def _prune(self, keep: list[str]) -> None:
-        """Removes the checkpoints that are not kept, and best weights that no kept one names."""
+        """Removes the checkpoints that neither are kept nor would be stepped back to, and best weights that no kept one names."""
         needed = {self.best.name} if self.best else set()
+        kept = {*keep, *(_good_named_in(self.folder / name) for name in keep)}
         for name in self._checkpoint_names():
             path = self.folder / name
-            if name in keep:
+            if name in kept:
                 needed |= _best_named_in(path)
             else:
                 path.unlink()
@@ -239,3 +259,11 @@ def _best_named_in(path: Path) -> set[str]:
         return {best["name"]} if best else set()
     except (ValueError, KeyError, TypeError):
         return set()
+
+
+def _good_named_in(path: Path) -> str:
+    """The name of the checkpoint that one would step back to; empty for a damaged one."""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["checkpoint"].get("good", ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""

@@ -22,6 +22,7 @@ from seq2seq_core.training.objective import (
     UpdateSize,
     coverage_sum,
     likelihood_sums,
+    projected_sums,
     symmetric_divergence,
 )
 from seq2seq_core.training.placement import Placement
@@ -45,7 +46,11 @@ class Likelihood:
         inputs_BT, measures = self._inputs(model, batch, moment)
         if self.settings.r_drop_weight:
             return self._two_passes(model, batch, inputs_BT, size, measures)
-        sums = self._sums(self._pass(model, batch, inputs_BT), batch, measures)
+        if self.settings.coverage_weight:
+            sums = self._sums(self._pass(model, batch, inputs_BT), batch, measures)
+        else:
+            with self.placement.autocast():
+                sums = projected_sums(model, batch, inputs_BT, self.settings.label_smoothing)
         return BatchLoss(sums.objective / size.target_tokens, sums.negative_log_likelihood, measures)
 
     def _two_passes(

@@ -15,6 +15,7 @@ from torch import Tensor
 from seq2seq_core.batching.batch import Batch
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import PAD_ID
+from seq2seq_core.training.projected_likelihood import ProjectedLikelihood
 from seq2seq_core.training.smoothed_likelihood import SmoothedLikelihood
 
 
@@ -98,6 +99,27 @@ def likelihood_sums(logits_BTV: Tensor, target_out_BT: Tensor, label_smoothing: 
     """
     flat = (logits_BTV.flatten(0, 1), target_out_BT.flatten(), target_out_BT.ne(PAD_ID).flatten())
     objective, likelihood = SmoothedLikelihood.apply(*flat, label_smoothing)  # type: ignore[no-untyped-call]
+    return LikelihoodSums(objective, likelihood)
+
+
+def projected_sums(model: Seq2Seq, batch: Batch, inputs_BT: Tensor, label_smoothing: float) -> LikelihoodSums:
+    """The same as :func:`likelihood_sums` of the model's logits; these are never all in memory, and padding is not projected.
+
+    Args:
+        model: any; the mixture of a pointer-generator is no projection, so that its logits are all in memory.
+        batch: the pairs.
+        inputs_BT: int64, what the decoder reads.
+        label_smoothing: e, from 0 to below 1.
+    """
+    if model.pointer_generator is not None:
+        return likelihood_sums(model(batch.source, inputs_BT), batch.target_out_BT, label_smoothing)
+    features_BTD, target_BT = model.features(batch.source, inputs_BT), batch.target_out_BT
+    # With the number known beforehand nothing has to be read back from a GPU.
+    places_N = torch.nonzero_static(target_BT.ne(PAD_ID).flatten(), size=batch.num_target_tokens).squeeze(1)
+    taken = (features_BTD.flatten(0, 1).index_select(0, places_N), *model.output_weights(), target_BT.flatten()[places_N])
+    objective, likelihood = ProjectedLikelihood.apply(  # type: ignore[no-untyped-call]
+        *taken, label_smoothing, torch.is_grad_enabled()
+    )
     return LikelihoodSums(objective, likelihood)
 
 

@@ -1,4 +1,7 @@
-"""AdamW (Loshchilov and Hutter 2019) with weight decay on matrices only, and its state as named tensors."""
+"""AdamW (Loshchilov and Hutter 2019) or Adafactor (Shazeer and Stern 2018), and their state as named tensors.
+
+Weights that are matrices decay, biases and norms do not.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,20 @@ from torch import Tensor, nn
 from seq2seq_core.config.train import PhaseSettings
 
 
-def build_optimizer(model: nn.Module, settings: PhaseSettings) -> torch.optim.AdamW:
-    """An optimiser of all parameters; biases and norms do not decay.
+def build_optimizer(model: nn.Module, settings: PhaseSettings) -> torch.optim.Optimizer:
+    """An optimiser of all parameters that are trained; biases and norms do not decay.
 
     Args:
-        model: on its device already.
-        settings: betas and weight decay; the learning rate is set at each update.
+        model: on its device already; what has ``requires_grad`` false is left out.
+        settings: the kind, betas and weight decay; the learning rate is set at each update.
     """
-    parameters = list(model.parameters())
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {"params": [parameter for parameter in parameters if parameter.ndim >= 2], "weight_decay": settings.weight_decay},
         {"params": [parameter for parameter in parameters if parameter.ndim < 2], "weight_decay": 0.0},
     ]
+    if settings.optimizer == "adafactor":
+        return torch.optim.Adafactor(groups, lr=settings.learning_rate)
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.adam_betas, fused=True)
 
 
@@ -28,20 +33,24 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dic
     return {
         f"{part}.{name}": value
         for name, parameter in model.named_parameters()
-        for part, value in optimizer.state[parameter].items()
+        for part, value in optimizer.state.get(parameter, {}).items()
     }
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Puts back what :func:`optimizer_tensors` gave.
+    """Puts back what :func:`optimizer_tensors` gave, in place of what there is.
 
     Args:
-        optimizer: fresh, of the same model.
+        optimizer: of the same model.
         model: whose parameters it has.
         tensors: the state; empty before the first update.
     """
     parameters = dict(model.named_parameters())
+    # Fused kernels read the number of the step where the parameter is, Adafactor's loop where Python is.
+    step_is_on_cpu = isinstance(optimizer, torch.optim.Adafactor)
+    optimizer.state.clear()
     for key, value in tensors.items():
         part, name = key.split(".", 1)
         parameter = parameters[name]
-        optimizer.state[parameter][part] = value.to(parameter.device, copy=True)
+        device = torch.device("cpu") if part == "step" and step_is_on_cpu else parameter.device
+        optimizer.state[parameter][part] = value.to(device, copy=True)

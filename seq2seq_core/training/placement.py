@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from seq2seq_core.allocation import keep_freed_memory
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.device import resolve_device
 from seq2seq_core.errors import UserError
@@ -32,6 +33,8 @@ class Placement:
 def choose_placement(settings: RuntimeSection) -> Placement:
     """The device and precision that the settings ask for, given this machine.
 
+    On a CPU the process keeps freed memory from here on (:func:`~seq2seq_core.allocation.keep_freed_memory`).
+
     Args:
         settings: ``device``, ``precision`` and ``num_threads``; the latter is applied to PyTorch at once.
 
@@ -41,6 +44,8 @@ def choose_placement(settings: RuntimeSection) -> Placement:
     if settings.num_threads:
         torch.set_num_threads(settings.num_threads)
     device = resolve_device(settings.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     if settings.precision == "bfloat16" and not has_bfloat16:
         raise UserError(f"runtime.precision: must be 'auto' or 'float32' on the device {device}, got 'bfloat16'")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from seq2seq_core.config.train import DevMetric
+from seq2seq_core.config.train import DevMetric, PhaseSettings
 from seq2seq_core.training.best_so_far import BestSoFar
+from seq2seq_core.training.divergence import LossAverage, Pace
+from seq2seq_core.training.schedule import PlateauState
 from seq2seq_core.training.update import UpdateResult
 from seq2seq_core.training.update_plan import Place
 
@@ -93,6 +95,12 @@ class ProgressState(BaseModel):
     """Since the last validation."""
     validations: list[ValidationPoint] = []
     """All validations, in order."""
+    plateau: PlateauState = PlateauState()
+    """Reductions of the learning rate in this phase."""
+    loss_average: LossAverage = LossAverage()
+    """What a loss that leaps is told by."""
+    num_step_backs: int = 0
+    """How often the last good weights were put back in this phase."""
 
     @property
     def is_validated(self) -> bool:
@@ -114,6 +122,16 @@ class ProgressState(BaseModel):
         """Full passes over train in all phases."""
         return self.next_place.epoch - self.cut_epochs
 
+    def pace(self, settings: PhaseSettings) -> Pace:
+        """What the run until now says about the next update.
+
+        Args:
+            settings: of this phase.
+        """
+        divergence = settings.divergence
+        scale = self.plateau.scale(settings.plateau) if settings.schedule == "plateau" else 1.0
+        return Pace(scale * divergence.rate_factor**self.num_step_backs, self.loss_average.limit(divergence))
+
     def enter_next_phase(self, metric: DevMetric) -> None:
         """Ends this phase; the next one begins with an epoch of its own, so that no update's place, and no seed, occurs twice.
 
@@ -126,3 +144,4 @@ class ProgressState(BaseModel):
         self.phase += 1
         self.phase_step, self.phase_epoch = self.step, self.next_place.epoch
         self.best = BestSoFar(metric=metric)
+        self.plateau, self.loss_average, self.num_step_backs = PlateauState(), LossAverage(), 0

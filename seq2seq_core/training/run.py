@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from seq2seq_core.bundle.bundle import load_bundle
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.errors import WorkspaceBusy
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
@@ -19,6 +20,8 @@ from seq2seq_core.training.best_so_far import BestSoFar
 from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStore, Restored
 from seq2seq_core.training.curve_log import CurveLog, read_curves
 from seq2seq_core.training.folder_lock import lock_folder
+from seq2seq_core.training.freezing import frozen_parameters
+from seq2seq_core.training.initial_bundle import InitialBundle
 from seq2seq_core.training.inputs import TrainingInputs
 from seq2seq_core.training.objectives import open_objective
 from seq2seq_core.training.parts import open_parts
@@ -33,6 +36,7 @@ from seq2seq_core.training.trainer import Trainer, TrainerSettings
 from seq2seq_core.training.update import Updater
 from seq2seq_core.training.update_plan import UpdatePlan
 from seq2seq_core.training.validation import Validator
+from seq2seq_core.training.warm_start import begin_from
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +64,7 @@ def finish_training(
     store: CheckpointStore,
     recorder: Recorder,
     phase_states: PhaseStates | None = None,
+    initial: InitialBundle | None = None,
     ranks: Ranks = SINGLE_RANK,
 ) -> FinishedTraining:
     """Trains from wherever the stored state is to the end; does nothing but load where that is reached already.
@@ -72,13 +77,16 @@ def finish_training(
         store: of a folder that the caller has locked.
         recorder: receives the curves; of a finished training, or of finished first phases, all of them again.
         phase_states: where the states of the first phases are looked for and kept; None: nowhere.
+        initial: the bundle whose weights the model begins with, read by rank 0 alone; None: they are drawn at random.
         ranks: the processes that train the model together.
 
     Raises:
         Interrupted: the process was asked to stop; the state is saved.
-        UserError: the loss is no finite number.
+        UserError: ``freeze`` names no parameter, the initial model has another architecture, or the run diverges.
     """
     model = _fresh_model(inputs, model_settings, settings.train.seed).to(placement.device)
+    for phase in settings.train.all_phases():
+        frozen_parameters(model, phase.freeze)  # refuses unknown names now, not when that phase comes
     restored = store.restore()
     if restored is not None and restored.checkpoint.end:
         logger.info(
@@ -94,9 +102,22 @@ def finish_training(
                 restored.checkpoint.progress.phase + 1,
             )
             _repeat_curves(store, recorder)
+        if restored is None and initial is not None:
+            _begin_from(initial, model, inputs, model_settings, ranks)
         state, end = _fit(inputs, model, settings, placement, store, recorder, restored, phase_states, ranks)
     model.load_state_dict(store.load_best())
     return FinishedTraining(model, state, end)
+
+
+def _begin_from(initial: InitialBundle, model: Seq2Seq, inputs: TrainingInputs, settings: ModelSection, ranks: Ranks) -> None:
+    """Gives a model, on every rank, the weights of a bundle that rank 0 has."""
+
+    def load() -> None:
+        config, bundle = inputs.bundle_config(settings), load_bundle(initial.folder)
+        begin_from(model, config, inputs.source_tokenizer, inputs.target_tokenizer, bundle, initial.origin)
+
+    ranks.from_first(load)
+    model.load_state_dict(ranks.tensors_from_first(model.state_dict()))
 
 
 def _repeat_curves(store: CheckpointStore, recorder: Recorder) -> None:

@@ -60,7 +60,9 @@ def make_run_key(model: ModelSection, train: TrainSection, data_digests: Mapping
         data_digests: SHA-256 of the files that shape the weights, by name.
     """
     phases = [phase.model_dump(mode="json") for phase in train.all_phases()]
-    fitting = {"seed": train.seed, "dev_sentences": train.dev_sentences, "phases": phases}
+    fitting: dict[str, object] = {"seed": train.seed, "dev_sentences": train.dev_sentences, "phases": phases}
+    if train.initial_digest:  # not where the bundle is: the same one may lie anywhere
+        fitting["initial_digest"] = train.initial_digest
     task = {"model": model.model_dump(mode="json"), "train": fitting, "data": dict(data_digests)}
     return RunKey(digest(task)[:16], digest([_own_code_digest(_CODE), torch.__version__])[:8])
 

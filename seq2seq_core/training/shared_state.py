@@ -56,6 +56,14 @@ class LeadingStore(CheckpointStore):
         """See :class:`~seq2seq_core.training.checkpoint_store.CheckpointStore`."""
         return spread_restored(super().restore(), self.ranks)
 
+    def restore_good(self) -> Restored | None:
+        """See :class:`~seq2seq_core.training.checkpoint_store.CheckpointStore`."""
+        return spread_restored(super().restore_good(), self.ranks)
+
+    def last_step(self) -> int | None:
+        """See :class:`~seq2seq_core.training.checkpoint_store.CheckpointStore`."""
+        return self.ranks.from_first(super().last_step)
+
     def load_best(self) -> dict[str, Tensor]:
         """See :class:`~seq2seq_core.training.checkpoint_store.CheckpointStore`."""
         weights = super().load_best()
@@ -80,6 +88,14 @@ class FollowingStore(CheckpointStore):
         """See :class:`~seq2seq_core.training.checkpoint_store.CheckpointStore`."""
         return spread_restored(None, self.ranks)
 
+    def restore_good(self) -> Restored | None:
+        """See :class:`~seq2seq_core.training.checkpoint_store.CheckpointStore`."""
+        return spread_restored(None, self.ranks)
+
+    def last_step(self) -> int | None:
+        """See :class:`~seq2seq_core.training.checkpoint_store.CheckpointStore`."""
+        return self.ranks.from_first(super().last_step)
+
     def load_best(self) -> dict[str, Tensor]:
         """See :class:`~seq2seq_core.training.checkpoint_store.CheckpointStore`."""
         return self.ranks.tensors_from_first({})
@@ -87,7 +103,7 @@ class FollowingStore(CheckpointStore):
     def save_best(self, step: int, weights: dict[str, Tensor]) -> None:
         """Stores nothing."""
 
-    def save(self, progress: ProgressState, tensors: dict[str, Tensor], curve_bytes: int) -> None:
+    def save(self, progress: ProgressState, tensors: dict[str, Tensor], curve_bytes: int, is_good: bool = False) -> None:
         """Stores nothing."""
 
     def finish(self, progress: ProgressState, curve_bytes: int, end: str) -> None:

@@ -20,15 +20,16 @@ from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.agreement import agree_on_stop, check_same_weights
 from seq2seq_core.training.checkpoint_store import CheckpointStore, Restored
 from seq2seq_core.training.curve_log import CurveLog
+from seq2seq_core.training.divergence import Diverged, check_validation, explain_end
 from seq2seq_core.training.optimizer import optimizer_tensors, restore_optimizer
 from seq2seq_core.training.pair_reader import PairReader
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
 from seq2seq_core.training.stop_request import StopRequest, StopSeen, exit_code_after
 from seq2seq_core.training.update import Updater
-from seq2seq_core.training.update_plan import PlannedUpdate, UpdatePlan
+from seq2seq_core.training.update_plan import Place, PlannedUpdate, UpdatePlan
 from seq2seq_core.training.validation import SCORE_BESIDE_LOSS, Validator
 
-WEIGHTS, OPTIMIZER, AVERAGE = "model.", "optimizer.", "average."
+WEIGHTS, OPTIMIZER, AVERAGE, LAST_WEIGHTS = "model.", "optimizer.", "average.", "last_weights."
 
 logger = logging.getLogger(__name__)
 
@@ -88,12 +89,14 @@ class Trainer:
         return self.updater.model
 
     def restore(self, restored: Restored) -> None:
-        """Puts back weights, optimiser and average as they were saved."""
+        """Puts back weights, optimiser and averages as they were saved."""
         self.model.load_state_dict(_part(restored, WEIGHTS))
         moments = self.updater.shards.select_own(_part(restored, OPTIMIZER))
         restore_optimizer(self.updater.optimizer, self.model, moments)
         if self.updater.average:
             self.updater.average.restore(_part(restored, AVERAGE))
+        if self.updater.last_average:
+            self.updater.last_average.restore(_part(restored, LAST_WEIGHTS))
 
     def fit(self) -> str:
         """Trains to the end of the phase; its best weights are then in the store.
@@ -103,22 +106,22 @@ class Trainer:
 
         Raises:
             Interrupted: the process was asked to stop; the state is saved.
-            UserError: the loss is no finite number.
+            UserError: the run diverges, and is not to step back or has done so too often.
         """
         name = "train" if len(self.phases) == 1 else f"train, phase {self.state.phase + 1} of {len(self.phases)}"
         last_step = self.state.phase_step + self._expected_steps()
         with progress(name, last_step, "steps", self.runtime.progress, start=self.state.step) as shown:
+            if self.settings.divergence.action == "step_back" and not self.state.steps_in_phase:
+                self._save(is_good=True)
             if self._is_validation_due():  # the run was stopped before its last validation was through
-                self._validate()
-                self._save()
+                self._validate_or_step_back()
             for planned in self.plan.updates_from(self.state.next_place):
                 if end := self._end():
                     break
                 self._update(planned, shown)
                 self._save_or_stop()
                 if self._is_validation_due():
-                    self._validate()
-                    self._save()
+                    self._validate_or_step_back()
         return end
 
     def log_rest(self) -> None:
@@ -127,17 +130,23 @@ class Trainer:
             self._log()
 
     def _update(self, planned: PlannedUpdate, shown: Progress) -> None:
-        """Makes one update and logs it when it is time."""
+        """Makes one update and logs it when it is time, or steps back."""
         state, place = self.state, planned.place
         seed = derive_seed(self.seed, "update", place.epoch, place.index)
         pieces = self.ranks.share_out(planned.batches)
         batches = self.ranks.attempt(lambda: [self.readers[batch.part].read(batch.indices, seed) for batch, _ in pieces])
-        result = self.updater.apply(batches, state.step + 1, seed, [piece.key for piece in pieces])
+        self.updater.pace = state.pace(self.settings)
+        try:
+            result = self.updater.apply(batches, state.step + 1, seed, [piece.key for piece in pieces])
+        except Diverged as divergence:
+            self._step_back(divergence, planned.after)
+            return
         state.step += 1
         state.next_place = planned.after
         state.last_learning_rate, state.last_gradient_norm = result.learning_rate, result.gradient_norm
         state.since_log.add(result)
         state.since_validation.add(result)
+        state.loss_average.add(result.negative_log_likelihood / result.target_tokens)
         self._tokens_since_log += result.tokens
         if state.step % self.runtime.log_every_steps == 0:
             self._log()
@@ -163,16 +172,56 @@ class Trainer:
         self._tokens_since_log = 0
         self._message = f"loss {loss:.4f}, {tokens_per_second:,.0f} tokens/s"
 
+    def _step_back(self, divergence: Diverged, next_place: Place) -> None:
+        """Puts back the last good weights, averages and optimiser; the count of steps, the curves and the data go on.
+
+        The good state is that of the last validation, not the last that was saved, which depends on the clock.
+
+        Args:
+            divergence: what happened.
+            next_place: the data to go on with.
+
+        Raises:
+            UserError: the settings want training to stop, or to step back no more, or there is nothing to step back to.
+        """
+        state, settings = self.state, self.settings.divergence
+        may_step_back = settings.action == "step_back" and state.num_step_backs < settings.max_step_backs
+        good = self.store.restore_good() if may_step_back else None
+        if good is None:
+            raise explain_end(divergence, settings, state.num_step_backs, self.store.last_step()) from None
+        self.restore(good)
+        state.loss_average = good.checkpoint.progress.loss_average
+        state.num_step_backs += 1
+        state.next_place = next_place
+        self.curves.add(state.step, {"step_backs": float(state.num_step_backs)})
+        logger.warning(
+            "%s; stepped back to the weights of step %d (time %d of at most %d), the learning rate is multiplied by %g from now on",
+            divergence, good.checkpoint.progress.step, state.num_step_backs, settings.max_step_backs,
+            settings.rate_factor**state.num_step_backs,
+        )  # fmt: skip
+
+    def _validate_or_step_back(self) -> None:
+        """Validates and saves; where there is no dev loss, steps back and validates what there is then."""
+        try:
+            self._validate()
+        except Diverged as divergence:
+            self._step_back(divergence, self.state.next_place)
+            self._validate()
+        self._save(is_good=self.settings.divergence.action == "step_back")
+
     def _validate(self) -> None:
         """Validates, adds to curves and history, and keeps the weights if they are the best."""
         state, metric = self.state, self.settings.dev_metric
         check_same_weights(self.ranks, self.model, state.step)
+        if self.updater.last_average:
+            self.updater.last_average.take(self.model, state.step)
         try:
             with self._stopped_clock():
                 validation = self.validator.validate(self.updater.kept_model, self.stop.check)
         except StopSeen:
             self._save_or_stop()
             raise
+        check_validation(state.step, validation.loss)
         dev_score = validation.scores.get(SCORE_BESIDE_LOSS if metric == "loss" else metric)
         point = ValidationPoint(
             phase=state.phase,
@@ -186,7 +235,8 @@ class Trainer:
         state.validations.append(point)
         named_scores = {f"dev_{name}": value for name, value in validation.scores.items()}
         self.curves.add(state.step, {"dev_loss": point.dev_loss, **named_scores, **validation.round_trips})
-        is_best = state.best.observe(state.step, point.dev_loss, dev_score)
+        is_best = state.best.observe(state.step, point.dev_loss, dev_score, self.settings.min_improvement)
+        self._observe_plateau()
         if is_best:
             self.store.save_best(state.step, dict(self.updater.kept_model.state_dict()))
         scores = "".join(f", {key} {value:.4f}" for key, value in (validation.scores | validation.round_trips).items())
@@ -194,6 +244,15 @@ class Trainer:
             "step %d: train loss %.4f, dev loss %.4f%s%s",
             state.step, point.train_loss, point.dev_loss, scores, " (best so far)" if is_best else "",
         )  # fmt: skip
+
+    def _observe_plateau(self) -> None:
+        """Lowers the learning rate of ``schedule: plateau`` if dev has not got better for long enough."""
+        state, settings = self.state, self.settings
+        if settings.schedule != "plateau" or state.steps_in_phase < settings.warmup_steps:
+            return
+        if state.plateau.observe(state.best.num_stale == 0, settings.plateau):
+            rate = settings.learning_rate * state.pace(settings).rate_scale
+            logger.info("step %d: dev does not get better; the learning rate is %g from now on", state.step, rate)
 
     def _is_validation_due(self) -> bool:
         """Whether the weights as they are have to be validated and have not been."""
@@ -233,15 +292,17 @@ class Trainer:
                 exit_code_after(asked),
             )
 
-    def _save(self) -> None:
-        """Stores a checkpoint, the curves before it."""
+    def _save(self, is_good: bool = False) -> None:
+        """Stores a checkpoint, the curves before it; a good one is what a run that diverges steps back to."""
         tensors = {f"{WEIGHTS}{name}": value for name, value in self.model.state_dict().items()}
         moments = self.updater.shards.gather(optimizer_tensors(self.updater.optimizer, self.model))
         tensors |= {f"{OPTIMIZER}{name}": value for name, value in moments.items()}
         if self.updater.average:
             tensors |= {f"{AVERAGE}{name}": value for name, value in self.updater.average.model.state_dict().items()}
+        if self.updater.last_average:
+            tensors |= {f"{LAST_WEIGHTS}{name}": value for name, value in self.updater.last_average.tensors().items()}
         with self._stopped_clock():
-            self.store.save(self.state, tensors, self.curves.flush())
+            self.store.save(self.state, tensors, self.curves.flush(), is_good)
         self._last_save = time.monotonic()
 
     @contextmanager

@@ -14,6 +14,9 @@ from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.errors import UserError
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.training.checkpoint_average import CheckpointAverage
+from seq2seq_core.training.divergence import Pace, check_update
+from seq2seq_core.training.freezing import freeze_parts
 from seq2seq_core.training.likelihood import Likelihood
 from seq2seq_core.training.objective import BatchLoss, Measure, Moment, Objective, UpdateSize
 from seq2seq_core.training.optimizer import build_optimizer
@@ -57,8 +60,13 @@ class Updater:
         steps_in_phase: updates made in this phase already.
         ranks: the processes that make each update together.
 
+    Raises:
+        UserError: ``freeze`` names no parameter, or all of them.
+
     Attributes:
         average: of the weights; None where ``average_decay`` is 0.
+        last_average: of the weights at the last validations; None where ``average_last`` is 0.
+        pace: what the course of the run says about the next update.
     """
 
     def __init__(
@@ -73,15 +81,19 @@ class Updater:
     ) -> None:
         self.model, self.settings, self.placement, self.phase_step = model, settings, placement, phase_step
         self.objective = objective or Likelihood(settings, placement)
+        freeze_parts(model, settings.freeze)
         self.optimizer = build_optimizer(model, settings)
         decay = settings.average_decay
         self.average = WeightAverage(model, decay, steps_in_phase) if decay else None
+        self.last_average = CheckpointAverage(model, settings.average_last) if settings.average_last else None
+        self.pace = Pace()
         self.ranks, self.gradients, self.shards = ranks, ranks.gradient_sum(model), ranks.optimizer_shards(model, self.optimizer)
 
     @property
     def kept_model(self) -> Seq2Seq:
         """The model whose weights are validated and kept."""
-        return self.average.model if self.average else self.model
+        average = self.average or self.last_average
+        return average.model if average else self.model
 
     def apply(self, batches: Sequence[Batch], step: int, seed: int, keys: Sequence[tuple[int, ...]] = ()) -> UpdateResult:
         """Makes one update.
@@ -93,8 +105,9 @@ class Updater:
             keys: of the batches, see :class:`~seq2seq_core.training.shares.Piece`; none: whole batches in order.
 
         Raises:
-            UserError: the loss or the gradient is no finite number (the weights are left as they were), or the GPU is out of
-                memory.
+            Diverged: the loss or the gradient is no finite number, or the loss is above its limit; the weights are left as they
+                were.
+            UserError: the GPU is out of memory.
         """
         torch.manual_seed(seed)
         self.model.train()
@@ -105,11 +118,11 @@ class Updater:
         self.gradients.finish()
         sums = UpdateSums.over(batches, results, self.ranks)
         limit = self.settings.gradient_clip_norm or math.inf
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
+        norm = self._clip(limit)
         target_tokens = sum(size.target_tokens for size in sizes.values())
-        self._check_finite("loss", sums.negative_log_likelihood / target_tokens, step)
-        self._check_finite("gradient norm", norm, step)
-        rate = learning_rate(step - self.phase_step, self.settings)
+        loss = sums.negative_log_likelihood / target_tokens
+        check_update(step, loss, norm, self.pace.loss_limit, self.placement.is_bfloat16)
+        rate = learning_rate(step - self.phase_step, self.settings) * self.pace.rate_scale
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
@@ -150,11 +163,10 @@ class Updater:
         result.loss.backward()  # type: ignore[no-untyped-call]
         return replace(result, loss=result.loss.detach())  # lets go of the activations
 
-    def _check_finite(self, name: str, value: float, step: int) -> None:
-        """Refuses a loss or norm that is not a number."""
-        if math.isfinite(value):
-            return
-        remedies = ["a lower train.learning_rate", "more train.warmup_steps", "a train.gradient_clip_norm such as 1.0"]
-        if self.placement.is_bfloat16:
-            remedies.append("runtime.precision: float32")
-        raise UserError(f"step {step}: the {name} is {value}, expected a finite number; try {', '.join(remedies)}")
+    def _clip(self, limit: float) -> float:
+        """Scales the gradient so that its norm is at most the limit, and returns what it was."""
+        gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if float(norm) > limit:
+            torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), limit, norm)
+        return float(norm)

@@ -22,7 +22,7 @@ from seq2seq_core.evaluation.rouge import check_rouge
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import count_leading_tags
-from seq2seq_core.training.objective import likelihood_sums
+from seq2seq_core.training.objective import projected_sums
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.ranks import SINGLE_RANK, Ranks
 from seq2seq_core.training.round_trip import RoundTrips
@@ -138,8 +138,8 @@ class Validator:
             between_batches()
             batch = collate(self.dev, self.batches[place]).to(self.placement.device)
             with self.placement.autocast():
-                logits_BTV = model(batch.source, batch.target_in_BT)
-            likelihoods[place] = float(likelihood_sums(logits_BTV, batch.target_out_BT, 0.0).negative_log_likelihood)
+                sums = projected_sums(model, batch, batch.target_in_BT, label_smoothing=0.0)
+            likelihoods[place] = float(sums.negative_log_likelihood)
         return likelihoods
 
     def _decode(self, model: Seq2Seq, between_batches: Callable[[], None]) -> dict[int, str]:

@@ -5,8 +5,9 @@ import torch
 from torch.nn import functional
 
 from seq2seq_core.tokenization.special_tokens import PAD_ID
-from seq2seq_core.training import smoothed_likelihood
+from seq2seq_core.training import projected_likelihood, smoothed_likelihood
 from seq2seq_core.training.objective import likelihood_sums
+from seq2seq_core.training.projected_likelihood import ProjectedLikelihood
 
 
 @pytest.mark.parametrize("piece_numbers", [1, 30, 10_000])
@@ -46,3 +47,30 @@ def test_the_gradient_is_scaled_by_what_the_sum_is_part_of() -> None:
         torch.autograd.grad(factor * likelihood_sums(logits_BTV, target_BT, 0.2).objective, logits_BTV)[0] for factor in (1, -2.5)
     )
     torch.testing.assert_close(scaled, -2.5 * plain)
+
+
+@pytest.mark.parametrize("piece_numbers", [1, 30, 10_000])
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1, 0.6])
+def test_projected_in_pieces_the_objective_and_its_gradients_equal_torchs_on_the_whole_logits(
+    label_smoothing: float, piece_numbers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projected_likelihood, "PIECE_NUMBERS", piece_numbers)
+    inputs = [torch.randn(shape, requires_grad=True) for shape in ((11, 4), (7, 4), (7,))]
+    target_N = torch.randint(7, (11,))
+    objective, likelihood = ProjectedLikelihood.apply(*inputs, target_N, label_smoothing, True)  # type: ignore[no-untyped-call]
+    logits_NV = functional.linear(*inputs)
+    expected = functional.cross_entropy(logits_NV, target_N, label_smoothing=label_smoothing, reduction="sum")
+    torch.testing.assert_close(objective, expected)
+    torch.testing.assert_close(likelihood, functional.cross_entropy(logits_NV, target_N, reduction="sum").detach())
+    assert not likelihood.requires_grad
+    gradients, by_torch = (torch.autograd.grad(-2.5 * one, inputs) for one in (objective, expected))
+    for mine, theirs in zip(gradients, by_torch, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
+
+
+def test_the_likelihood_of_a_symbol_that_is_all_but_impossible_is_exact() -> None:
+    features_ND, weight_VD = torch.tensor([[1.0], [1.0]]), torch.tensor([[0.0], [-300.0], [2.0]])
+    taken = (features_ND, weight_VD, torch.zeros(3), torch.tensor([1, 2]), 0.0, False)
+    _, likelihood = ProjectedLikelihood.apply(*taken)  # type: ignore[no-untyped-call]
+    expected = functional.cross_entropy(features_ND @ weight_VD.T, torch.tensor([1, 2]), reduction="sum")
+    torch.testing.assert_close(likelihood, expected)

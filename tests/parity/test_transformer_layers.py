@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from seq2seq_core.modeling.feed_forward import FeedForward
 from seq2seq_core.modeling.multi_head_attention import MultiHeadAttention
 from seq2seq_core.modeling.positions import sinusoidal_positions
 from seq2seq_core.modeling.transformer_decoder import TransformerDecoderLayer
@@ -110,3 +111,68 @@ def test_an_encoder_without_reduction_equals_torchs_stack() -> None:
         expected_BSD = layer(expected_BSD, src_key_padding_mask=PADDING_MASK_BS)
     expected_BSD = functional.layer_norm(expected_BSD, (D,)).masked_fill(PADDING_MASK_BS.unsqueeze(-1), 0.0)
     assert torch.allclose(mine(inputs_BSD, PADDING_MASK_BS).values_BSD, expected_BSD, atol=1e-5)
+
+
+NOTHING = 1e-9
+"""A probability of dropout that has the ways with dropout taken and drops nothing (on a CPU it is a multiple of 1 / 256)."""
+
+
+@pytest.mark.parametrize("is_rotary", [False, True])
+@pytest.mark.parametrize(("padding_mask_BS", "is_causal"), [(None, False), (PADDING_MASK_BS, False), (None, True)])
+def test_self_attention_in_training_equals_the_fused_attention_of_its_projections(
+    padding_mask_BS: torch.Tensor | None, is_causal: bool, is_rotary: bool
+) -> None:
+    trained = MultiHeadAttention(D, H, dropout=NOTHING, is_rotary=is_rotary)
+    evaluated = MultiHeadAttention(D, H, dropout=NOTHING, is_rotary=is_rotary).eval()
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.normal_(std=0.3)
+    evaluated.load_state_dict(trained.state_dict())
+    inputs_BSD, direction_BSD = torch.randn(2, B, S, D)
+    results = []
+    for attention in (trained, evaluated):
+        attended_BSD = attention.attend_self(inputs_BSD.requires_grad_(), padding_mask_BS, is_causal)
+        gradients = torch.autograd.grad((attended_BSD * direction_BSD).sum(), [inputs_BSD, *attention.parameters()])
+        results.append([attended_BSD, *gradients])
+    for mine, expected in zip(*results, strict=True):
+        torch.testing.assert_close(mine, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_attention_over_a_memory_in_training_equals_that_in_evaluation() -> None:
+    attention = MultiHeadAttention(D, H, dropout=NOTHING)
+    query_BTD, memory_BSD = torch.randn(B, T, D), torch.randn(B, S, D)
+    trained_BTD = attention(query_BTD, *attention.project(memory_BSD), PADDING_MASK_BS)
+    attention.eval()
+    torch.testing.assert_close(trained_BTD, attention(query_BTD, *attention.project(memory_BSD), PADDING_MASK_BS))
+
+
+def test_attention_weights_are_dropped_in_training() -> None:
+    attention = MultiHeadAttention(D, H, dropout=0.5)
+    inputs_BTD = torch.randn(B, T, D)
+    first_BTD, second_BTD = (attention.attend_self(inputs_BTD) for _ in range(2))
+    assert not torch.allclose(first_BTD, second_BTD)
+
+
+def test_the_feed_forward_sublayer_in_training_equals_its_formula() -> None:
+    layer = FeedForward(D, INNER, NOTHING)
+    inputs_BTD = torch.randn(B, T, D, requires_grad=True)
+    expected_BTD = layer.outer(functional.relu(layer.inner(inputs_BTD)))
+    outputs_BTD, direction_BTD = layer(inputs_BTD), torch.randn(B, T, D)
+    torch.testing.assert_close(outputs_BTD, expected_BTD)
+    wanted = [inputs_BTD, *layer.parameters()]
+    gradients, expected = (torch.autograd.grad((one * direction_BTD).sum(), wanted) for one in (outputs_BTD, expected_BTD))
+    for mine, theirs in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_the_feed_forward_sublayer_drops_inner_activations_and_passes_gradients_where_it_did_not() -> None:
+    layer = FeedForward(1, 400, 0.25)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.fill_(1.0)
+    inputs_11D = torch.ones(1, 1, 1, requires_grad=True)
+    output = layer(inputs_11D).sum()
+    kept = round(float((output.detach() - 1) / (2 / 0.75)))  # each inner activation is 2, and 2 / 0.75 where it is kept
+    torch.testing.assert_close(output, torch.tensor(1 + kept * 2 / 0.75))
+    assert 240 < kept < 360
+    torch.testing.assert_close(torch.autograd.grad(output, inputs_11D)[0].sum(), torch.tensor(kept / 0.75), rtol=1e-5, atol=1e-3)

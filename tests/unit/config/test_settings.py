@@ -32,7 +32,7 @@ def test_every_fault_is_listed_at_once_with_its_section_and_field() -> None:
         "tokenize.source.vocabulary_size: must be at least 8, got 1",
         "train.max_steps: must be at least 1, got 0",
         "train.learning_rate: must be a number, got 'fast'",
-        "train.schedule: must be one of 'constant', 'inverse_sqrt', 'linear' or 'cosine', got 'zigzag'",
+        "train.schedule: must be one of 'constant', 'inverse_sqrt', 'linear', 'cosine' or 'plateau', got 'zigzag'",
         "banana: must be a known setting, got an unknown name (value {'ripe': True})",
     ]
 

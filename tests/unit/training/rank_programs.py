@@ -87,6 +87,25 @@ def train_with_a_rank_that_computes_wrongly(settings: Settings, paths: Paths, ra
         return train(settings, paths)
 
 
+def train_with_a_gradient_that_is_no_number(settings: Settings, paths: Paths, rank: int, step: int) -> TrainResult:
+    """One rank has a gradient that is no number, once."""
+    update, calls = Trainer._update, list[int]()
+
+    def spoil(gradient: Tensor) -> Tensor:
+        return gradient * float("nan")
+
+    def update_once_wrongly(self: Trainer, *arguments: Any) -> None:
+        calls.append(1)
+        is_wrong = self.ranks.rank == rank and len(calls) == step
+        hook = self.model.output.bias.register_hook(spoil) if is_wrong else None  # type: ignore[no-untyped-call]
+        update(self, *arguments)
+        if hook:
+            hook.remove()
+
+    with patch.object(Trainer, "_update", update_once_wrongly):
+        return train(settings, paths)
+
+
 def fail_in_backward(rank: int) -> Any:
     """One rank fails in the middle of its gradients, the others wait for them."""
     with join_ranks(ON_CPU) as ranks:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from seq2seq_core.config.train import DevMetric
@@ -44,3 +46,23 @@ def test_the_best_so_far_survives_json_exactly() -> None:
     best = BestSoFar(metric="bleu")
     best.observe(3, loss=0.1 + 0.2, score=1 / 3)
     assert BestSoFar.model_validate_json(best.model_dump_json()) == best
+
+
+@pytest.mark.parametrize("metric", get_args(DevMetric))
+def test_every_dev_metric_has_a_direction(metric: DevMetric) -> None:
+    worse, better = (0.2, 0.1) if metric in ("loss", "cer", "wer") else (0.1, 0.2)
+    for first, second, expected in ((worse, better, (2, 0)), (better, worse, (1, 1))):
+        best = BestSoFar(metric=metric)
+        for step, value in enumerate((first, second), start=1):
+            best.observe(step, value if metric == "loss" else 1.0, value)
+        assert (best.step, best.num_stale) == expected
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("bleu", 1), ("cer", -1)])
+def test_what_is_better_by_too_little_is_kept_but_is_progress_only_once_it_adds_up(metric: DevMetric, sign: int) -> None:
+    best = BestSoFar(metric=metric)
+    stale = []
+    for step, score in enumerate([10.0, 10.25, 10.5, 10.75, 10.25, 11.25], start=1):
+        best.observe(step, loss=1.0, score=sign * score, min_improvement=0.5)
+        stale.append((best.step, best.num_stale))
+    assert stale == [(1, 0), (2, 1), (3, 0), (4, 1), (4, 2), (6, 0)]

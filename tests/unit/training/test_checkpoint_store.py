@@ -174,3 +174,49 @@ def test_floats_are_stored_exactly(tmp_path: Path) -> None:
     make_store(tmp_path, (5,))
     content = json.loads((tmp_path / "checkpoint-00000005.json").read_text())
     assert content["checkpoint"]["progress"]["best"]["loss"] == 0.1 + 0.2
+
+
+# --- the state to step back to -----------------------------------------------------------------------------------------
+def test_the_good_checkpoint_and_its_best_weights_outlive_later_ones(tmp_path: Path) -> None:
+    store = make_store(tmp_path, (5,))
+    store.save_best(6, {"weight": torch.tensor([6.0])})
+    store.save(make_state(10), make_tensors(10), curve_bytes=10, is_good=True)
+    for step in (15, 20, 25):
+        store.save_best(step, {"weight": torch.tensor([float(step)])})
+        store.save(make_state(step), make_tensors(step), curve_bytes=10)
+    assert [name for name in names(tmp_path) if name.endswith(".json")] == [
+        f"checkpoint-000000{step}.json" for step in (10, 20, 25)
+    ]
+    again = CheckpointStore(tmp_path)
+    assert again.restore_good() is None
+    restored = again.restore()
+    good = again.restore_good()
+    assert restored is not None
+    assert good is not None
+    assert (restored.checkpoint.progress.step, good.checkpoint.progress.step) == (25, 10)
+    assert all(torch.equal(good.tensors[name], value) for name, value in make_tensors(10).items())
+    assert again.load_best()["weight"].tolist() == [25.0]
+
+
+def test_a_new_good_checkpoint_takes_the_place_of_the_old_one_once_no_checkpoint_needs_that(tmp_path: Path) -> None:
+    store = make_store(tmp_path, (5,))
+    store.save(make_state(10), make_tensors(10), curve_bytes=10, is_good=True)
+    for step, is_good in ((15, False), (20, True), (25, False)):
+        store.save(make_state(step), make_tensors(step), curve_bytes=10, is_good=is_good)
+        if step == 20:  # the checkpoint of step 15, which a torn one of step 20 would fall back to, steps back to that of step 10
+            assert (tmp_path / "checkpoint-00000010.json").exists()
+    assert [name for name in names(tmp_path) if name.endswith(".json")] == ["checkpoint-00000020.json", "checkpoint-00000025.json"]
+
+
+def test_a_damaged_good_checkpoint_is_none_and_said_to_be(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = make_store(tmp_path, ())
+    store.save(make_state(10), make_tensors(10), curve_bytes=10, is_good=True)
+    os.truncate(tmp_path / "checkpoint-00000010.safetensors", 3)
+    assert store.restore_good() is None
+    reason = "the digest of checkpoint-00000010.safetensors does not fit its content"
+    assert caplog.messages == [f"{tmp_path / 'checkpoint-00000010.json'}: a damaged training state is left out ({reason})"]
+
+
+def test_the_last_step_is_that_of_the_newest_checkpoint(tmp_path: Path) -> None:
+    assert make_store(tmp_path, ()).last_step() is None
+    assert make_store(tmp_path, (5, 10)).last_step() == 10

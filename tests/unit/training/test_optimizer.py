@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from typing import Literal
+
+import pytest
 import torch
 from torch import nn
 
@@ -43,8 +46,39 @@ def test_an_update_equals_the_formula_of_adamw() -> None:
     assert abs(float(model.weight.detach()) - weight) < 1e-5
 
 
-def test_a_restored_optimiser_goes_on_bit_for_bit() -> None:
-    settings, inputs = TrainSection(weight_decay=0.1), torch.randn(5, 3)
+def test_an_update_equals_the_formula_of_adafactor() -> None:
+    model = nn.Linear(3, 2, bias=False)
+    optimizer = build_optimizer(model, TrainSection(optimizer="adafactor", learning_rate=0.01, weight_decay=0.2))
+    weight = model.weight.detach().double().clone()
+    row, column = torch.zeros(2, 1, dtype=torch.double), torch.zeros(1, 3, dtype=torch.double)
+    for step in (1, 2, 3):  # Shazeer and Stern 2018, algorithms 4 and 5, with 0.01 as the largest step and decoupled decay
+        gradient = torch.randn(2, 3)
+        model.weight.grad = gradient.clone()
+        optimizer.step()
+        decay, square = 1 - step**-0.8, gradient.double() ** 2
+        row = decay * row + (1 - decay) * square.mean(dim=1, keepdim=True)
+        column = decay * column + (1 - decay) * square.mean(dim=0, keepdim=True)
+        change = gradient.double() / (row * column / row.mean()).sqrt()
+        change /= max(1.0, float(change.square().mean().sqrt()))
+        size = max(1e-3, float(weight.square().mean().sqrt()))
+        weight = weight * (1 - 0.01 * 0.2) - size * min(0.01, step**-0.5) * change
+    torch.testing.assert_close(model.weight.detach().double(), weight, rtol=1e-5, atol=1e-7)
+
+
+def test_adafactor_keeps_a_row_and_a_column_of_a_matrix() -> None:
+    model = make_model()
+    optimizer = build_optimizer(model, TrainSection(optimizer="adafactor"))
+    update(model, optimizer, torch.randn(5, 3))
+    shapes = {name: tuple(value.shape) for name, value in optimizer_tensors(optimizer, model).items() if "step" not in name}
+    assert shapes == {
+        "row_var.0.weight": (4, 1), "col_var.0.weight": (1, 3),
+        "variance.0.bias": (4,), "variance.1.weight": (4,), "variance.1.bias": (4,),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["adamw", "adafactor"])
+def test_a_restored_optimiser_goes_on_bit_for_bit(kind: Literal["adamw", "adafactor"]) -> None:
+    settings, inputs = TrainSection(optimizer=kind, weight_decay=0.1), torch.randn(5, 3)
     model = make_model()
     optimizer = build_optimizer(model, settings)
     for _ in range(3):
@@ -52,6 +86,8 @@ def test_a_restored_optimiser_goes_on_bit_for_bit() -> None:
     twin = make_model()
     twin.load_state_dict(model.state_dict())
     twin_optimizer = build_optimizer(twin, settings)
+    if kind == "adafactor":  # what it had before goes
+        twin_optimizer.state[twin[0].bias]["variance"] = torch.ones(4)  # type: ignore[index]
     restore_optimizer(twin_optimizer, twin, {name: value.clone() for name, value in optimizer_tensors(optimizer, model).items()})
     for _ in range(3):
         update(model, optimizer, inputs)

@@ -176,6 +176,27 @@ def test_the_largest_parameters_are_spread_first() -> None:
     assert choose_owners([5], 3) == [0]
 
 
+def test_ranks_step_back_together(make_settings: Callable[..., Settings], new_workspace: Callable[..., Paths]) -> None:
+    divergence = {"action": "step_back", "rate_factor": 0.5}
+    settings, paths = make_settings(TRAIN | {"divergence": divergence}, shard_optimizer=True), new_workspace("a")
+    ends = run_on_ranks(2, programs.train_with_a_gradient_that_is_no_number, settings, paths, 1, 6)
+    assert ends[0].steps == 12
+    assert ends[0] == ends[1]
+    assert losses(paths, "step_backs") == [1.0]
+
+
+def test_all_ranks_begin_with_the_weights_that_rank_0_has(
+    make_settings: Callable[..., Settings], new_workspace: Callable[..., Paths]
+) -> None:
+    base, alone, together = (new_workspace(name) for name in ("base", "alone", "together"))
+    programs.train(make_settings(TRAIN), base)
+    train = TRAIN | {"max_steps": 4, "initial_weights": str(base.bundle)}
+    settings = make_settings(train, {"dropout": 0.0}, log_every_steps=1)
+    programs.train(settings, alone)
+    run_on_ranks(2, programs.train, settings, together)
+    assert losses(together) == pytest.approx(losses(alone), rel=1e-5)
+
+
 # --- faults ----------------------------------------------------------------------------------------------------------
 def test_a_fault_of_one_rank_is_one_of_all(make_settings: Callable[..., Settings], new_workspace: Callable[..., Paths]) -> None:
     ends = run_on_ranks(2, programs.train_with_a_broken_reader, make_settings(TRAIN), new_workspace("a"), 1)

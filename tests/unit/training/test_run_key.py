@@ -29,6 +29,16 @@ def test_any_other_setting_or_data_has_another_key() -> None:
     assert not keys[0].is_same_task(keys[1].folder_name)
 
 
+def test_the_initial_bundle_counts_and_not_where_it_is() -> None:
+    trains = [
+        TrainSection(initial_weights=reference, initial_digest=digest)
+        for reference, digest in (("data/base", "0" * 64), ("models:/m/1", "0" * 64), ("data/base", "1" * 64))
+    ]
+    keys = [make_key(), *(make_key(train=train.first_phases(1)) for train in trains)]
+    assert keys[1] == keys[2]
+    assert len({key.folder_name for key in keys}) == 3
+
+
 def test_other_code_has_another_key_of_the_same_task(monkeypatch: pytest.MonkeyPatch) -> None:
     before = make_key()
     monkeypatch.setattr(run_key, "_CODE", ("training",))

@@ -26,6 +26,44 @@ def test_a_warm_up_as_long_as_training_is_refused_where_the_rate_falls_to_the_la
     ]
 
 
+def test_plateaus_that_come_after_the_end_are_refused() -> None:
+    assert faults(schedule="plateau", patience=3) == [
+        "train: plateau.patience must be below patience with schedule 'plateau', or training stops before the rate falls, "
+        "got 3 and patience 3"
+    ]
+    for fields in ({"schedule": "plateau", "patience": 0}, {"schedule": "plateau", "patience": 4}, {"patience": 1}):
+        TrainSection.model_validate(fields)
+
+
+def test_two_averages_of_the_weights_are_refused_also_in_a_phase_that_inherits_one() -> None:
+    fault = "average_last must be 0 with average_decay above 0 (one average of the weights), got 3 and average_decay 0.9"
+    assert faults(average_decay=0.9, average_last=3) == [f"train: {fault}"]
+    phases = [{"objective": "likelihood", "average_last": 3}]
+    assert faults(average_decay=0.9, phases=phases) == [f"train.phases.0: {fault}"]
+
+
+@pytest.mark.parametrize(
+    ("train", "fault"),
+    [
+        ({"optimizer": "sgd"}, "train.optimizer: must be one of 'adamw' or 'adafactor', got 'sgd'"),
+        ({"plateau": {"factor": 1}}, "train.plateau.factor: must be below 1.0, got 1"),
+        ({"divergence": {"action": "hope"}}, "train.divergence.action: must be one of 'stop' or 'step_back', got 'hope'"),
+        ({"divergence": {"spike_factor": 0.5}}, "train.divergence: spike_factor must be above 1, or 0 for none, got 0.5"),
+        ({"divergence": {"rate_factor": 0}}, "train.divergence.rate_factor: must be above 0.0, got 0"),
+        ({"freeze": [""]}, "train.freeze.0: must be a text of at least 1 character(s), got ''"),
+        ({"initial_digest": "abc"}, "train.initial_digest: must be a text that matches ^([0-9a-f]{64})?$, got 'abc'"),
+        ({"initial_digest": "0" * 64}, "train: initial_digest must be empty without initial_weights, got one"),
+    ],
+)
+def test_every_fault_of_the_recipe_is_named(train: dict[str, Any], fault: str) -> None:
+    assert faults(**train) == [fault]
+
+
+def test_what_begins_with_given_weights_may_learn_by_reward_at_once() -> None:
+    phases = [{"objective": "minimum_risk"}]
+    assert len(TrainSection.model_validate({"initial_weights": "models/base", "phases": phases}).phases) == 1
+
+
 def test_a_decay_of_one_is_refused() -> None:
     assert faults(adam_betas=[0.9, 1.0]) == ["train.adam_betas.1: must be below 1.0, got 1.0"]
 

@@ -162,7 +162,7 @@ def test_a_full_gpu_is_explained(fresh_seed: int, monkeypatch: pytest.MonkeyPatc
     def fill_memory(*arguments: object) -> None:
         raise torch.cuda.OutOfMemoryError
 
-    monkeypatch.setattr(updater.model, "forward", fill_memory)
+    monkeypatch.setattr(updater.model, "features", fill_memory)
     message = (
         "train.batch_tokens: the GPU's memory is full at step 3; expected at most what fits, got 5000 "
         "(halve it and double train.accumulation for the same updates)"

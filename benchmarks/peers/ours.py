@@ -1,0 +1,129 @@
+"""This repository's updates, or the matrix products of them alone.
+
+    python ours.py updates|products SETTINGS.json
+
+Settings are those that ``benchmarks/training.py`` writes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.peers.turns import Turns
+from seq2seq_core.batching.batch import Batch, collate
+from seq2seq_core.batching.sampler import TokenBucketSampler
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.runtime import RuntimeSection
+from seq2seq_core.config.train import TrainSection
+from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.training.inputs import TrainingInputs, read_inputs
+from seq2seq_core.training.placement import choose_placement
+from seq2seq_core.training.update import Updater, UpdateResult
+
+PRODUCTS = {"aten::mm": 0, "aten::addmm": 1, "aten::addmm_": 1, "aten::bmm": 0, "aten::baddbmm": 1}
+"""Operations that are matrix products, and which argument is the first factor."""
+NUM_RECORDED = 6
+
+
+class ProductRecorder(TorchDispatchMode):
+    """Notes the factors of every matrix product: shape and stride of each.
+
+    Attributes:
+        factors: of each product, in order.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factors: list[tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Calls the operation, and notes it where it is a product."""
+        first = PRODUCTS.get(function._schema.name)
+        if first is not None:
+            self.factors.append(tuple((tuple(one.shape), one.stride()) for one in args[first : first + 2]))
+        return function(*args, **(kwargs or {}))
+
+
+class Reference:
+    """The reference work: data, model, updates.
+
+    Args:
+        settings: those of the file.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.inputs: TrainingInputs = read_inputs(Path(settings["tokenized"]), 10)
+        self.placement = choose_placement(RuntimeSection(num_threads=settings["threads"], device=settings["device"]))
+        phase = TrainSection(batch_tokens=settings["batch_tokens"]).all_phases()[0]
+        self.model_section = ModelSection.model_validate(settings["model"])
+        config = self.inputs.bundle_config(self.model_section)
+        torch.manual_seed(1)
+        model = build_model(self.model_section, config.source_vocabulary_size, config.target_vocabulary_size, config.joint)
+        self.updater = Updater(model.to(self.placement.device), phase, self.placement)
+        self.sampler = TokenBucketSampler(self.inputs.train, settings["batch_tokens"], seed=1)
+
+    def batches(self) -> Iterator[Batch]:
+        """Those of one epoch after another."""
+        epoch = 0
+        while True:
+            for indices in self.sampler.epoch_batches(epoch):
+                yield collate(self.inputs.train, indices)
+            epoch += 1
+
+    def update(self, batch: Batch, step: int) -> UpdateResult:
+        """One update."""
+        return self.updater.apply([batch], step, step)
+
+
+def updates(reference: Reference) -> None:
+    """Updates until there are no more turns."""
+    turns, batches, step = Turns(), reference.batches(), 0
+    while True:
+        turns.before_step()
+        step += 1
+        turns.after_step(reference.update(next(batches), step).target_tokens)
+
+
+def products(reference: Reference) -> None:
+    """The products of some updates over and over, with nothing between them."""
+    turns, batches = Turns(), reference.batches()
+    recorded = []
+    for step in range(1, NUM_RECORDED + 1):
+        batch = next(batches)
+        with ProductRecorder() as recorder:
+            reference.update(batch, step)
+        recorded.append((recorder.factors, batch.num_target_tokens))
+    is_half = reference.placement.is_bfloat16
+    device, dtype = reference.placement.device, torch.bfloat16 if is_half else torch.float32
+    tensors: dict[Any, Tensor] = {}
+    for factors, _ in recorded:
+        for shape, stride in (one for pair in factors for one in pair):
+            tensors[shape, stride] = torch.empty_strided(shape, stride, dtype=dtype, device=device).normal_()
+    while True:
+        for factors, target_tokens in recorded:
+            turns.before_step()
+            for first, second in factors:
+                torch.matmul(tensors[first], tensors[second])
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            turns.after_step(target_tokens)
+
+
+def main() -> None:
+    """Trains, or multiplies, until there are no more turns."""
+    mode, settings = sys.argv[1], json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
+    {"updates": updates, "products": products}[mode](Reference(settings))
+
+
+if __name__ == "__main__":
+    main()

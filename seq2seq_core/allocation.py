@@ -1,0 +1,33 @@
+"""How this process gets memory from the system."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+"""Parameters of ``mallopt(3)``."""
+_NEVER = 2**31 - 1
+_GROWTH_BYTES = 64 * 2**20
+
+
+def keep_freed_memory() -> bool:
+    """Has the C library keep large blocks that are freed, to hand them out again, instead of returning them to the system.
+
+    A training step on a CPU frees and asks for the same large tensors over and over; memory fresh from the system has to be zeroed
+    and mapped page by page first. The process then stays as large as it once was. A user's own settings win (the variables
+    ``MALLOC_MMAP_MAX_`` and the like).
+
+    Returns:
+        whether the C library took it; it does where it is glibc.
+    """
+    if sys.platform != "linux" or any(name.startswith("MALLOC_") for name in os.environ):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library, such as musl
+        return False
+    wanted = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: _NEVER, _M_TOP_PAD: _GROWTH_BYTES}
+    taken = [mallopt(name, value) == 1 for name, value in wanted.items()]
+    return all(taken)

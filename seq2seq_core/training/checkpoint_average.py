@@ -1,0 +1,66 @@
+"""The mean of the weights at the last validations (Vaswani 2017, section 6.1), kept beside the weights that are trained."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from seq2seq_core.modeling.seq2seq import Seq2Seq
+
+
+class CheckpointAverage:
+    """The weights at the last validations and their mean; a validation more takes the place of the oldest.
+
+    Args:
+        model: whose weights are averaged.
+        num_kept: how many validations; fewer at the beginning of a phase.
+
+    Attributes:
+        model: a model with the mean, once a validation has been taken in.
+    """
+
+    def __init__(self, model: Seq2Seq, num_kept: int) -> None:
+        self.model, self.num_kept = copy.deepcopy(model).requires_grad_(False), num_kept
+        self._kept: dict[int, dict[str, Tensor]] = {}
+
+    @torch.no_grad()
+    def take(self, model: Seq2Seq, step: int) -> None:
+        """Takes in the weights as they are. A validation that is made again, after an interruption, counts once.
+
+        Args:
+            model: the one that is trained.
+            step: updates made.
+        """
+        self._kept[step] = {name: weights.detach().cpu().clone() for name, weights in model.named_parameters()}
+        for old in sorted(self._kept)[: -self.num_kept]:
+            del self._kept[old]
+        self._average()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The weights that are kept, each named after its step and its parameter: ``00000500.output.bias``."""
+        return {f"{step:08d}.{name}": value for step, weights in self._kept.items() for name, value in weights.items()}
+
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Puts back what :meth:`tensors` gave.
+
+        Args:
+            tensors: empty before the first validation.
+        """
+        self._kept = {}
+        for key, value in tensors.items():
+            step, name = key.split(".", 1)
+            self._kept.setdefault(int(step), {})[name] = value
+        if self._kept:
+            self._average()
+
+    def _average(self) -> None:
+        """Makes the model's weights the mean of those kept, summed from the oldest on."""
+        for name, parameter in self.model.named_parameters():
+            total, *others = (self._kept[step][name].double() for step in sorted(self._kept))
+            for weights in others:
+                total = total + weights
+            parameter.copy_(total / len(self._kept))

@@ -1,0 +1,230 @@
+"""Trainings that begin with the weights of a bundle."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.bundle import bundle_digest, read_config
+from seq2seq_core.config.settings import Settings, parse_settings
+from seq2seq_core.errors import BundleError, Interrupted, UserError
+from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.stages.learning_curve import run_learning_curve
+from seq2seq_core.stages.tokenize import run_tokenize
+from seq2seq_core.stages.train import run_train
+from seq2seq_core.training.trainer import Trainer
+
+MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August"]
+Making = Callable[[str, str], Paths]
+
+
+class ListRecorder(NullRecorder):
+    def __init__(self) -> None:
+        self.dev_losses: dict[int | None, float] = {}
+        self.tags: dict[str, str] = {}
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        if "dev_loss" in metrics:
+            self.dev_losses[step] = metrics["dev_loss"]
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        self.tags |= tags
+
+
+def make_settings(**train: Any) -> Settings:
+    sections = {
+        "corpus": {"path": "x", "files": {"train": ["train.tsv"]}},
+        "register": {"model_name": "m"},
+        "tokenize": {"source": {"model": "char"}, "target": {"model": "char"}},
+        "model": {"width": 32, "dropout": 0.0},
+        "train": {"max_steps": 4, "warmup_steps": 0, "batch_tokens": 1000, "validate_every_steps": 1, "dev_sentences": 4,
+                  "schedule": "constant", "learning_rate": 1e-3, "label_smoothing": 0.0} | train,
+        "runtime": {"device": "cpu", "progress": "plain"},
+    }  # fmt: skip
+    return parse_settings(sections, "test")
+
+
+def write_dates(paths: Paths, form: str) -> Paths:
+    """A tokenised corpus of dates, written out in some form, and their digits."""
+    paths.prepared.mkdir(parents=True)
+    chance = random.Random(5)
+    for split, count in (("train", 200), ("dev", 20), ("test", 2)):
+        dates = [(chance.randint(1, 28), chance.randrange(8), chance.randint(10, 99)) for _ in range(count)]
+        pairs = [
+            {"source": form.format(day, MONTHS[month], year), "target": f"{year}-0{month + 1}-{day:02}"}
+            for day, month, year in dates
+        ]
+        paths.prepared_split(split).write_text("".join(f"{json.dumps(pair)}\n" for pair in pairs), encoding="utf-8")
+    run_tokenize(make_settings(), paths, NullRecorder())
+    return paths
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of a model that reads dates such as 3 May 31."""
+    torch.set_num_threads(1)
+    paths = write_dates(Paths(tmp_path_factory.mktemp("base")), "{} {} {}")
+    run_train(make_settings(max_steps=120, validate_every_steps=60, learning_rate=0.01), paths, NullRecorder())
+    return paths.bundle
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of dates in another form, with characters of its own."""
+    return write_dates(Paths(tmp_path_factory.mktemp("corpus")), "§ {}. {} '{}").tokenized
+
+
+@pytest.fixture
+def paths(tmp_path: Path, base: Path, corpus: Path) -> Paths:
+    """A workspace with that corpus, and the bundle as models/base."""
+    paths = Paths(tmp_path / "workspace")
+    paths.tokenized.parent.mkdir(parents=True)
+    paths.tokenized.symlink_to(corpus)
+    shutil.copytree(base, paths.root / "models" / "base")
+    return paths
+
+
+def test_fine_tuning_starts_far_better_than_from_scratch_though_the_vocabulary_has_grown(paths: Paths, base: Path) -> None:
+    scratch, tuned = ListRecorder(), ListRecorder()
+    run_train(make_settings(max_steps=2), paths, scratch)
+    run_train(make_settings(max_steps=2, initial_weights="models/base"), paths, tuned)
+    sizes = [read_config(folder).config.source_vocabulary_size for folder in (base, paths.bundle)]
+    assert sizes[1] > sizes[0]
+    assert tuned.dev_losses[1] < 0.25 * scratch.dev_losses[1]
+    assert tuned.dev_losses[2] < 0.25 * scratch.dev_losses[2]
+
+
+def test_the_digest_of_the_bundle_goes_with_the_model_and_the_run(paths: Paths, base: Path) -> None:
+    recorder, digest = ListRecorder(), bundle_digest(base)
+    run_train(make_settings(max_steps=1, initial_weights="models/base"), paths, recorder)
+    assert recorder.tags == {"initial_weights": "models/base", "initial_bundle_digest": digest}
+    assert read_config(paths.bundle).data_digests["initial_bundle"] == digest
+    run_train(make_settings(max_steps=1), paths, NullRecorder())
+    assert "initial_bundle" not in read_config(paths.bundle).data_digests
+
+
+def test_another_bundle_in_the_same_folder_is_another_training_and_the_same_one_elsewhere_is_not(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(max_steps=1, initial_weights="models/base")
+    run_train(settings, paths, NullRecorder())
+    first = bundle_digest(paths.bundle)
+    (paths.root / "models" / "base").rename(paths.root / "elsewhere")
+    with monkeypatch.context() as patched:
+        patched.delattr(Trainer, "fit")
+        run_train(make_settings(max_steps=1, initial_weights="elsewhere"), paths, NullRecorder())
+    assert bundle_digest(paths.bundle) == first
+    shutil.copytree(paths.bundle, paths.root / "models" / "base")
+    run_train(settings, paths, NullRecorder())
+    assert bundle_digest(paths.bundle) != first
+
+
+def test_a_pinned_bundle_is_taken_quietly_and_an_unpinned_one_with_advice(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    digest = bundle_digest(paths.root / "models" / "base")
+    run_train(make_settings(max_steps=1, initial_weights="models/base"), paths, NullRecorder())
+    assert (
+        "train.initial_digest is empty: `dvc repro` does not notice when models/base becomes another bundle; to pin it, set it to "
+        f"{digest}"
+    ) in caplog.messages
+    caplog.clear()
+    run_train(make_settings(max_steps=1, initial_weights="models/base", initial_digest=digest), paths, NullRecorder())
+    assert not any("initial_digest" in message for message in caplog.messages)
+
+
+def test_a_killed_fine_tuning_goes_on_bit_for_bit_and_reads_the_first_weights_once(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = make_settings(initial_weights="models/base", freeze=["decoder"])
+    run_train(settings, paths, NullRecorder())
+    whole = bundle_digest(paths.bundle)
+    update = Trainer._update
+
+    def update_and_kill(self: Trainer, *arguments: Any) -> None:
+        if self.state.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        update(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "_update", update_and_kill)
+        with pytest.raises(Interrupted):
+            run_train(settings, paths, NullRecorder(), from_scratch=True)
+    monkeypatch.delattr("seq2seq_core.training.run.load_bundle")
+    run_train(settings, paths, NullRecorder())
+    assert bundle_digest(paths.bundle) == whole
+    before, after = (load_file(folder / "model.safetensors") for folder in (paths.root / "models" / "base", paths.bundle))
+    frozen = [name for name in before if name.startswith("decoder.")]
+    assert frozen
+    assert all(torch.equal(before[name], after[name]) for name in frozen)
+    assert not torch.equal(before["output.bias"], after["output.bias"])
+
+
+def test_a_first_phase_by_reward_may_follow_at_once(paths: Paths) -> None:
+    phases = [{"objective": "self_critical", "reinforcement": {"num_samples": 2}, "batch_tokens": 100}]
+    result = run_train(make_settings(max_steps=1, initial_weights="models/base", phases=phases), paths, NullRecorder())
+    assert result.steps == 1
+
+
+def test_the_learning_curve_begins_with_the_same_weights(paths: Paths) -> None:
+    scratch = run_learning_curve(make_settings(max_steps=1), paths, NullRecorder())
+    tuned = run_learning_curve(make_settings(max_steps=1, initial_weights="models/base"), paths, NullRecorder())
+    assert all(after.dev_loss < 0.8 * before.dev_loss for before, after in zip(scratch, tuned, strict=True))
+
+
+# --- faults ----------------------------------------------------------------------------------------------------------
+def test_a_bundle_of_another_digest_is_refused_before_training(paths: Paths) -> None:
+    digest = bundle_digest(paths.root / "models" / "base")
+    message = (
+        f"train.initial_digest: models/base has the digest {digest}, expected {'0' * 64}; give its digest to begin with it instead"
+    )
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
+        run_train(make_settings(initial_weights="models/base", initial_digest="0" * 64), paths, NullRecorder())
+    assert not paths.training_state.exists()
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("models/bundle", "train.initial_weights: models/bundle is what this stage writes, and DVC removes it before the stage "
+                          "runs; expected a copy elsewhere (such as data/base) or a registered version"),
+        ("models:/m/1", "train.initial_weights: models:/m/1 has to be fetched from MLflow first, as the command `s2s train` does; "
+                        "expected a bundle's folder"),
+        ("nowhere", "train.initial_weights: {root}/nowhere: no such folder; expected a bundle's folder, models:/NAME/VERSION, "
+                    "models:/NAME@ALIAS or runs:/RUN/PATH"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_begun_with_is_refused(paths: Paths, reference: str, message: str) -> None:
+    with pytest.raises(UserError, match=f"^{re.escape(message.format(root=paths.root))}$"):
+        run_train(make_settings(initial_weights=reference), paths, NullRecorder())
+
+
+def test_a_folder_without_a_bundle_is_refused(paths: Paths) -> None:
+    with pytest.raises(BundleError, match=r"not a model bundle, it has no config\.json"):
+        run_train(make_settings(initial_weights="data"), paths, NullRecorder())
+
+
+def test_another_architecture_is_refused_and_leaves_no_bundle(paths: Paths) -> None:
+    settings = make_settings(initial_weights="models/base")
+    wider = settings.model_copy(update={"model": settings.model.model_copy(update={"width": 64})})
+    with pytest.raises(UserError, match=r"(?s)^train\.initial_weights: the model in models/base is not .*model\.width: must be 32"):
+        run_train(wider, paths, NullRecorder())
+    assert not paths.bundle.exists()

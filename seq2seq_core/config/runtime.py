@@ -110,8 +110,17 @@ class RuntimeSection(Section):
 
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """``auto`` takes CUDA where there is one."""
+    devices: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
+    """Processes on this machine that train one model together, each on a GPU of its own; ``auto``: as many as there are GPUs where
+    ``device`` names none of them. On a CPU, ``auto`` is 1 and N processes share the cores. Read by ``s2s train``."""
+    shard_optimizer: bool = False
+    """Whether each of several processes keeps only its part of the optimiser's state (ZeRO stage 1): less memory, more traffic."""
+    max_restarts: int = Field(default=3, ge=0, le=1000)
+    """How often the processes of a training are started again, from the last checkpoint, when one of several was killed."""
+    rank_timeout_seconds: float = Field(default=1800.0, gt=0.0)
+    """How long one of several processes waits for the others before it gives up."""
     num_threads: int = Field(default=0, ge=0)
-    """CPU threads of PyTorch; 0: as many as there are cores."""
+    """CPU threads of PyTorch, in each process; 0: as many as there are cores, shared out among the processes of a training."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """``auto``: bfloat16 autocast on CUDA devices that have it, float32 elsewhere."""
     tf32: bool = False

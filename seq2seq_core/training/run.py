@@ -29,6 +29,7 @@ from seq2seq_core.training.parts import open_parts
 from seq2seq_core.training.phase_states import PhaseStates
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.progress_state import ProgressState
+from seq2seq_core.training.ranks import SINGLE_RANK, Ranks
 from seq2seq_core.training.round_trip import open_round_trips
 from seq2seq_core.training.run_key import RunKey
 from seq2seq_core.training.stop_request import StopRequest, listen_for_stop
@@ -65,6 +66,7 @@ def finish_training(
     recorder: Recorder,
     phase_states: PhaseStates | None = None,
     initial: InitialBundle | None = None,
+    ranks: Ranks = SINGLE_RANK,
 ) -> FinishedTraining:
     """Trains from wherever the stored state is to the end; does nothing but load where that is reached already.
 
@@ -76,7 +78,8 @@ def finish_training(
         store: of a folder that the caller has locked.
         recorder: receives the curves; of a finished training, or of finished first phases, all of them again.
         phase_states: where the states of the first phases are looked for and kept; None: nowhere.
-        initial: the bundle whose weights the model begins with; None: they are drawn at random.
+        initial: the bundle whose weights the model begins with, read by rank 0 alone; None: they are drawn at random.
+        ranks: the processes that train the model together.
 
     Raises:
         Interrupted: the process was asked to stop; the state is saved.
@@ -102,11 +105,21 @@ def finish_training(
             )
             _repeat_curves(store, recorder)
         if restored is None and initial is not None:
-            config, bundle = inputs.bundle_config(model_settings), load_bundle(initial.folder)
-            begin_from(model, config, inputs.source_tokenizer, inputs.target_tokenizer, bundle, initial.origin)
-        state, end = _fit(inputs, model, settings, placement, store, recorder, restored, phase_states)
+            _begin_from(initial, model, inputs, model_settings, ranks)
+        state, end = _fit(inputs, model, settings, placement, store, recorder, restored, phase_states, ranks)
     model.load_state_dict(store.load_best())
     return FinishedTraining(model, state, end)
+
+
+def _begin_from(initial: InitialBundle, model: Seq2Seq, inputs: TrainingInputs, settings: ModelSection, ranks: Ranks) -> None:
+    """Gives a model, on every rank, the weights of a bundle that rank 0 has."""
+
+    def load() -> None:
+        config, bundle = inputs.bundle_config(settings), load_bundle(initial.folder)
+        begin_from(model, config, inputs.source_tokenizer, inputs.target_tokenizer, bundle, initial.origin)
+
+    ranks.from_first(load)
+    model.load_state_dict(ranks.tensors_from_first(model.state_dict()))
 
 
 def _repeat_curves(store: CheckpointStore, recorder: Recorder) -> None:
@@ -132,6 +145,7 @@ def _fit(
     recorder: Recorder,
     restored: Restored | None,
     phase_states: PhaseStates | None,
+    ranks: Ranks,
 ) -> tuple[ProgressState, str]:
     """Trains a model from a checkpoint, or from the beginning where there is none.
 
@@ -148,7 +162,7 @@ def _fit(
             phase = phases[state.phase]
             workers, tokenizer = settings.runtime.reward_workers, inputs.target_tokenizer
             with open_objective(phase, placement, tokenizer, workers, inputs.monolingual) as objective:
-                updater = Updater(model, phase, placement, state.phase_step, objective, state.steps_in_phase)
+                updater = Updater(model, phase, placement, state.phase_step, objective, state.steps_in_phase, ranks)
                 trainer = _make_trainer(inputs, updater, settings, store, curves, stop, state)
                 if restored and restored.tensors:
                     trainer.restore(restored)
@@ -178,7 +192,9 @@ def _make_trainer(
     """The trainer of the phase that the state is in."""
     phase = settings.train.all_phases()[state.phase]
     round_trips = open_round_trips(inputs.monolingual, phase, updater.placement)
-    validator = Validator(inputs.dev, inputs.references, inputs.target_tokenizer, phase, updater.placement, round_trips)
+    validator = Validator(
+        inputs.dev, inputs.references, inputs.target_tokenizer, phase, updater.placement, round_trips, updater.ranks
+    )
     parts = open_parts(inputs, phase, settings.train.seed)
     plan = UpdatePlan({part: source.sampler for part, source in parts.items()}, phase.accumulation)
     readers = {part: source.reader for part, source in parts.items()}

@@ -17,13 +17,14 @@ from seq2seq_core.console import Progress, progress
 from seq2seq_core.errors import Interrupted
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.training.agreement import agree_on_stop, check_same_weights
 from seq2seq_core.training.checkpoint_store import CheckpointStore, Restored
 from seq2seq_core.training.curve_log import CurveLog
 from seq2seq_core.training.divergence import Diverged, check_validation, explain_end
 from seq2seq_core.training.optimizer import optimizer_tensors, restore_optimizer
 from seq2seq_core.training.pair_reader import PairReader
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
-from seq2seq_core.training.stop_request import StopRequest
+from seq2seq_core.training.stop_request import StopRequest, StopSeen, exit_code_after
 from seq2seq_core.training.update import Updater
 from seq2seq_core.training.update_plan import Place, PlannedUpdate, UpdatePlan
 from seq2seq_core.training.validation import SCORE_BESIDE_LOSS, Validator
@@ -75,6 +76,7 @@ class Trainer:
     ) -> None:
         self.updater, self.validator, self.readers, self.plan = updater, validator, readers, plan
         self.store, self.curves, self.stop, self.state = store, curves, stop, state
+        self.ranks = updater.ranks
         self.phases, self.seed, self.runtime = settings.train.all_phases(), settings.train.seed, settings.runtime
         self.settings = self.phases[state.phase]
         self._last_save = self._last_log = time.monotonic()
@@ -89,7 +91,8 @@ class Trainer:
     def restore(self, restored: Restored) -> None:
         """Puts back weights, optimiser and averages as they were saved."""
         self.model.load_state_dict(_part(restored, WEIGHTS))
-        restore_optimizer(self.updater.optimizer, self.model, _part(restored, OPTIMIZER))
+        moments = self.updater.shards.select_own(_part(restored, OPTIMIZER))
+        restore_optimizer(self.updater.optimizer, self.model, moments)
         if self.updater.average:
             self.updater.average.restore(_part(restored, AVERAGE))
         if self.updater.last_average:
@@ -130,10 +133,11 @@ class Trainer:
         """Makes one update and logs it when it is time, or steps back."""
         state, place = self.state, planned.place
         seed = derive_seed(self.seed, "update", place.epoch, place.index)
-        batches = [self.readers[part].read(indices, seed) for part, indices in planned.batches]
+        pieces = self.ranks.share_out(planned.batches)
+        batches = self.ranks.attempt(lambda: [self.readers[batch.part].read(batch.indices, seed) for batch, _ in pieces])
         self.updater.pace = state.pace(self.settings)
         try:
-            result = self.updater.apply(batches, state.step + 1, seed)
+            result = self.updater.apply(batches, state.step + 1, seed, [piece.key for piece in pieces])
         except Diverged as divergence:
             self._step_back(divergence, planned.after)
             return
@@ -208,10 +212,15 @@ class Trainer:
     def _validate(self) -> None:
         """Validates, adds to curves and history, and keeps the weights if they are the best."""
         state, metric = self.state, self.settings.dev_metric
+        check_same_weights(self.ranks, self.model, state.step)
         if self.updater.last_average:
             self.updater.last_average.take(self.model, state.step)
-        with self._stopped_clock():
-            validation = self.validator.validate(self.updater.kept_model, self._stop_if_asked)
+        try:
+            with self._stopped_clock():
+                validation = self.validator.validate(self.updater.kept_model, self.stop.check)
+        except StopSeen:
+            self._save_or_stop()
+            raise
         check_validation(state.step, validation.loss)
         dev_score = validation.scores.get(SCORE_BESIDE_LOSS if metric == "loss" else metric)
         point = ValidationPoint(
@@ -271,26 +280,22 @@ class Trainer:
         return min(steps, self.settings.max_epochs * self.plan.updates_per_epoch) if self.settings.max_epochs else steps
 
     def _save_or_stop(self) -> None:
-        """Saves the state if the last save is long ago, or if the process is to stop."""
-        self._stop_if_asked()
-        if time.monotonic() - self._last_save >= self.runtime.checkpoint_every_seconds:
+        """Saves the state if the last save is long ago, or if a rank is to stop: then all of them give up."""
+        is_due = time.monotonic() - self._last_save >= self.runtime.checkpoint_every_seconds
+        asked, is_due = agree_on_stop(self.ranks, self.stop.signal, is_due)
+        if asked or is_due:
             self._save()
-
-    def _stop_if_asked(self) -> None:
-        """Saves the state and gives up if the process was asked to stop."""
-        if self.stop.signal is None:
-            return
-        self._save()
-        raise Interrupted(
-            f"training stopped after step {self.state.step} by {self.stop.signal.name}; its state is saved, "
-            "and the same command goes on from there",
-            self.stop.exit_code,
-        )
+        if asked:
+            raise Interrupted(
+                f"training stopped after step {self.state.step} by {asked.name}; its state is saved, "
+                "and the same command goes on from there",
+                exit_code_after(asked),
+            )
 
     def _save(self, is_good: bool = False) -> None:
         """Stores a checkpoint, the curves before it; a good one is what a run that diverges steps back to."""
         tensors = {f"{WEIGHTS}{name}": value for name, value in self.model.state_dict().items()}
-        moments = optimizer_tensors(self.updater.optimizer, self.model)
+        moments = self.updater.shards.gather(optimizer_tensors(self.updater.optimizer, self.model))
         tensors |= {f"{OPTIMIZER}{name}": value for name, value in moments.items()}
         if self.updater.average:
             tensors |= {f"{AVERAGE}{name}": value for name, value in self.updater.average.model.state_dict().items()}

@@ -126,7 +126,7 @@ class Trainer:
     def _update(self, planned: PlannedUpdate, shown: Progress) -> None:
         """Makes one update and logs it when it is time."""
         state, place = self.state, planned.place
-        seed = derive_seed(self.seed, "update", place.epoch, place.index)
+        seed = derive_seed(self.seed, "update", *place.numbers)
         batches = [self.readers[part].read(indices, seed) for part, indices in planned.batches]
         result = self.updater.apply(batches, state.step + 1, seed)
         state.step += 1

@@ -120,6 +120,10 @@ class RuntimeSection(Section):
     """Updates between two points of the training curves."""
     checkpoint_every_seconds: float = Field(default=60.0, gt=0.0)
     """Longest time between two checkpoints of a training run."""
+    num_checkpoints: int = Field(default=2, ge=1, le=100)
+    """Last checkpoints that are kept, beside the best weights; with 1 there is none to fall back on where it is damaged."""
+    checkpoint_in_background: bool = True
+    """Whether checkpoints are written by a thread of their own while training goes on; takes memory for one more copy of them."""
     reward_workers: int = Field(default=0, ge=0, le=256)
     """Processes that compute rewards while the model computes; 0: none, which is faster for short sentences."""
     experiment: str = Field(default="seq2seq-flows", min_length=1)

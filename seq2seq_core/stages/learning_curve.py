@@ -134,7 +134,8 @@ def _train_on_part(
         part = replace(inputs, train=inputs.train.select(indices))
         sections = TrainerSettings(settings.train, settings.runtime)
         # The curves of several trainings would share one axis of steps: only their ends are recorded.
-        training = finish_training(part, settings.model, sections, placement, CheckpointStore(folder), NullRecorder())
+        store = CheckpointStore(folder, settings.runtime.num_checkpoints, settings.runtime.checkpoint_in_background)
+        training = finish_training(part, settings.model, sections, placement, store, NullRecorder())
     remove_superseded_states(folder.parent, key)
     best = training.state.best
     chosen = next(point for point in training.state.validations if point.step == best.step)

@@ -26,7 +26,7 @@ from seq2seq_core.training.inputs import TrainingInputs, read_inputs
 from seq2seq_core.training.phase_states import PhaseStates
 from seq2seq_core.training.placement import choose_placement
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
-from seq2seq_core.training.run import FinishedTraining, finish_training, remove_superseded_states
+from seq2seq_core.training.run import FinishedTraining, finish_training, remove_superseded_states, report_foreign_states
 from seq2seq_core.training.trainer import TrainerSettings
 
 
@@ -75,10 +75,11 @@ def run_train(settings: Settings, paths: Paths, recorder: Recorder, from_scratch
     sections = TrainerSettings(settings.train, settings.runtime)
     folder = paths.training_state / key.folder_name
     with lock_folder(folder):
-        store = CheckpointStore(folder)
+        store = CheckpointStore(folder, settings.runtime.num_checkpoints, settings.runtime.checkpoint_in_background)
         if from_scratch:
             store.clear()
             phase_states.clear()
+        report_foreign_states(paths.training_state, key)
         training = finish_training(inputs, settings.model, sections, placement, store, recorder, phase_states)
         result = _summarise(training)
         _write_outputs(settings, paths, inputs, training, result)

@@ -213,6 +213,7 @@ class Trainer:
 
     def _save_or_stop(self) -> None:
         """Saves the state if the last save is long ago, or if the process is to stop."""
+        self.store.check()
         self._stop_if_asked()
         if time.monotonic() - self._last_save >= self.runtime.checkpoint_every_seconds:
             self._save()
@@ -222,6 +223,7 @@ class Trainer:
         if self.stop.signal is None:
             return
         self._save()
+        self.store.settle()
         raise Interrupted(
             f"training stopped after step {self.state.step} by {self.stop.signal.name}; its state is saved, "
             "and the same command goes on from there",

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -22,10 +23,11 @@ from seq2seq_core.bundle.bundle import bundle_digest
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.errors import Interrupted, MissingInput, UserError, WorkspaceBusy
+from seq2seq_core.errors import Interrupted, MissingInput, StorageFault, UserError, WorkspaceBusy
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import TrainResult, run_train
+from seq2seq_core.training import sealed_files
 from seq2seq_core.training.curve_log import read_curves
 from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.objective import likelihood_sums
@@ -461,14 +463,67 @@ def test_a_loss_that_is_no_number_leaves_no_bundle_and_names_the_step(
     assert not paths.train_report.exists()
 
 
-def test_a_full_disk_while_saving_the_state_is_passed_on(
-    new_workspace: Callable[[str], Paths], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("in_background", [False, True])
+def test_a_full_disk_while_saving_the_state_is_told_and_the_run_goes_on_from_the_last_good_one(
+    new_workspace: Callable[[str], Paths], monkeypatch: pytest.MonkeyPatch, in_background: bool
 ) -> None:
-    def fail(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
+    settings = make_settings(checkpoint_in_background=in_background)
+    whole, full = new_workspace("whole"), new_workspace("full")
+    run_train(settings, whole, NullRecorder())
+    write = sealed_files.write_file
 
+    def fill(folder: Path, name: str, content: bytes) -> None:
+        with monkeypatch.context() as patched:
+            if name == "checkpoint-00000008.safetensors":
+                patched.setattr(os, "fsync", Mock(side_effect=OSError(28, "No space left on device")))
+            write(folder, name, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sealed_files, "write_file", fill)
+        message = rf"^{re.escape(str(full.training_state))}/\S+: the disk is full: checkpoint-00000008\.safetensors takes "
+        with pytest.raises(StorageFault, match=message):
+            run_train(settings, full, NullRecorder())
+    assert not full.bundle.exists()
+    assert not list(state_folder(full).glob(".*.draft"))
+    recorder = ListRecorder()
+    run_train(settings, full, recorder)
+    assert recorder.steps("dev_loss") == [8, 12]
+    assert output_digests(full) == output_digests(whole)
+
+
+def test_an_unfinished_training_by_other_code_is_left_out_with_a_warning(
+    new_workspace: Callable[[str], Paths], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     paths = new_workspace("a")
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space left on device"):
-        run_train(make_settings(), paths, NullRecorder())
-    assert not paths.bundle.exists()
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 7, signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            run_train(make_settings(), paths, NullRecorder())
+    own = state_folder(paths)
+    foreign = own.rename(own.with_name(f"{own.name.split('-')[0]}-0123abcd"))
+    recorder = ListRecorder()
+    run_train(make_settings(), paths, recorder)
+    assert recorder.steps("dev_loss") == [4, 8, 12]
+    assert [message for message in caplog.messages if message.startswith(str(foreign))] == [
+        f"{foreign}: an unfinished training with these settings and data is left out, because other code (or another PyTorch) "
+        f"made it; expected code {own.name.split('-')[1]}, and the commit that made it can go on with it"
+    ]
+
+
+@pytest.mark.parametrize("in_background", [False, True])
+def test_averages_and_patience_go_on_exactly_after_a_stop(
+    new_workspace: Callable[[str], Paths], monkeypatch: pytest.MonkeyPatch, in_background: bool
+) -> None:
+    train = {"average_decay": 0.9, "patience": 2, "validate_every_steps": 2, "max_steps": 40, "schedule": "cosine"}
+    settings = make_settings(train=train | {"learning_rate": 0.05}, checkpoint_in_background=in_background)
+    whole, stopped = new_workspace("whole"), new_workspace("stopped")
+    result = run_train(settings, whole, NullRecorder())
+    assert result.end == "patience"
+    for step in range(2, result.steps, 6):
+        with monkeypatch.context() as patched:
+            interrupt_at(patched, step, signal.SIGTERM)
+            with pytest.raises(Interrupted):
+                run_train(settings, stopped, NullRecorder())
+    assert run_train(settings, stopped, NullRecorder()) == result
+    assert output_digests(stopped) == output_digests(whole)
+    assert curve_without_speed(stopped) == curve_without_speed(whole)

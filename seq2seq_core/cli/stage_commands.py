@@ -78,5 +78,5 @@ def _run_stage(stage: str, workspace: Workspace, debug: bool, verbose: bool, **o
 
         settings = load_settings(paths.params)
         run = getattr(importlib.import_module(f"seq2seq_core.stages.{stage}"), f"run_{stage}")
-        with open_stage_recorder(stage, settings, paths) as recorder:
+        with open_stage_recorder(stage, settings, paths, goes_on=not options.get("from_scratch")) as recorder:
             run(settings, paths, recorder, **options)

@@ -171,8 +171,10 @@ def test_an_interrupted_training_goes_on_in_the_same_run_and_logs_no_step_twice(
     assert len(runs_of(tracked_paths, tracked_settings, "train")) == 2, "a finished training is not resumed"
 
 
-@pytest.mark.parametrize("change", ["settings", "data", "deleted run", "damaged note", "another store"])
-def test_another_training_gets_a_run_of_its_own(tracked_paths: Paths, tracked_settings: Settings, change: str) -> None:
+@pytest.mark.parametrize("change", ["settings", "data", "code", "deleted run", "damaged note", "another store"])
+def test_another_training_gets_a_run_of_its_own(
+    tracked_paths: Paths, tracked_settings: Settings, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(Interrupted):
         train(tracked_paths, tracked_settings, range(10), Interrupted("saved"))
     (first,) = runs_of(tracked_paths, tracked_settings, "train")
@@ -183,6 +185,8 @@ def test_another_training_gets_a_run_of_its_own(tracked_paths: Paths, tracked_se
         case "data":
             tracked_paths.tokenized.mkdir(parents=True)
             (tracked_paths.tokenized / "manifest.json").write_text("{}")
+        case "code":
+            monkeypatch.setattr("seq2seq_core.training.run_key.make_code_key", lambda: "0123abcd")
         case "deleted run":
             connect(tracked_paths).delete_run(first.info.run_id)
         case "damaged note":
@@ -193,6 +197,24 @@ def test_another_training_gets_a_run_of_its_own(tracked_paths: Paths, tracked_se
     train(tracked_paths, settings, range(3))
     second = [run for run in runs_of(tracked_paths, settings, "train") if run.info.run_id != first.info.run_id]
     assert [curve(tracked_paths, run, "train_loss") for run in second] == [[0, 1, 2]]
+
+
+def test_a_training_from_scratch_gets_a_run_of_its_own_with_every_point(tracked_paths: Paths, tracked_settings: Settings) -> None:
+    with pytest.raises(Interrupted):
+        train(tracked_paths, tracked_settings, range(10), Interrupted("saved"))
+    with open_stage_recorder("train", tracked_settings, tracked_paths, goes_on=False) as recorder:
+        recorder.log_metrics({"train_loss": 0.5}, 3)
+    first, second = runs_of(tracked_paths, tracked_settings, "train")
+    assert (curve(tracked_paths, first, "train_loss"), curve(tracked_paths, second, "train_loss")) == (list(range(10)), [3])
+
+
+def test_points_that_mlflow_has_and_the_journal_lost_are_not_logged_twice(tracked_paths: Paths, tracked_settings: Settings) -> None:
+    with pytest.raises(Interrupted):
+        train(tracked_paths, tracked_settings, range(10), Interrupted("saved"))
+    journal_file(tracked_paths).unlink()
+    train(tracked_paths, tracked_settings, range(5, 15))
+    (run,) = runs_of(tracked_paths, tracked_settings, "train")
+    assert curve(tracked_paths, run, "train_loss") == list(range(15))
 
 
 def test_a_run_whose_process_is_alive_is_not_taken_over(tracked_paths: Paths, tracked_settings: Settings) -> None:

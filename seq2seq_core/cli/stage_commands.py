@@ -74,9 +74,11 @@ def _run_stage(stage: str, workspace: Workspace, debug: bool, verbose: bool, **o
         paths = resolve_workspace(workspace)
     with boundary(debug, verbose, paths, stage):
         from seq2seq_core.config.settings import load_settings
+        from seq2seq_core.tracking.driver_watch import stop_without_driver
         from seq2seq_core.tracking.session import open_stage_recorder
 
         settings = load_settings(paths.params)
         run = getattr(importlib.import_module(f"seq2seq_core.stages.{stage}"), f"run_{stage}")
-        with open_stage_recorder(stage, settings, paths, goes_on=not options.get("from_scratch")) as recorder:
+        goes_on = not options.get("from_scratch")
+        with stop_without_driver(), open_stage_recorder(stage, settings, paths, goes_on) as recorder:
             run(settings, paths, recorder, **options)

@@ -1,0 +1,44 @@
+"""Ends a stage whose ``dvc`` was killed: nobody would take note of what it goes on to make, and it would hold its state's lock."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+LOOK_EVERY_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def stop_without_driver() -> Iterator[None]:
+    """A ``with`` block in which this process gets SIGTERM once the ``dvc`` that started it is gone; a stage saves and ends then.
+
+    Without such an ancestor, or where psutil is not installed, nothing is watched.
+    """
+    if "DVC_STAGE" not in os.environ or find_spec("psutil") is None:
+        yield
+        return
+    from seq2seq_core.tracking.process_identity import dvc_ancestor
+
+    driver, is_over = dvc_ancestor(), threading.Event()
+
+    def watch() -> None:
+        while driver is not None and not is_over.wait(LOOK_EVERY_SECONDS):
+            if not driver.is_alive():
+                logger.warning("dvc (process %d), which started this stage, is gone: the stage stops", driver.pid)
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    thread = threading.Thread(target=watch, name="driver-watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()

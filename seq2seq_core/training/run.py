@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -75,6 +75,7 @@ def finish_training(
         Interrupted: the process was asked to stop; the state is saved.
         UserError: the loss is no finite number.
     """
+    settings = replace(settings, model=model_settings)
     model = _fresh_model(inputs, model_settings, settings.train.seed).to(placement.device)
     restored = store.restore()
     if restored is not None and restored.checkpoint.end:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from seq2seq_core.batching.part import Part
+from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.runtime import RuntimeSection
-from seq2seq_core.config.train import TrainSection
+from seq2seq_core.config.train import Phase, TrainSection
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.errors import Interrupted
+from seq2seq_core.modeling.embedding import FrameProjection
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.checkpoint_store import CheckpointStore, Restored
 from seq2seq_core.training.curve_log import CurveLog
+from seq2seq_core.training.flops import ModelFlops, steps_a_batch
 from seq2seq_core.training.optimizer import optimizer_tensors, restore_optimizer
 from seq2seq_core.training.pair_reader import PairReader
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
+from seq2seq_core.training.speed import SpeedMeter
 from seq2seq_core.training.stop_request import StopRequest
 from seq2seq_core.training.update import Updater
 from seq2seq_core.training.update_plan import PlannedUpdate, UpdatePlan
@@ -39,10 +42,19 @@ class TrainerSettings:
     Attributes:
         train: what shapes the result.
         runtime: what does not.
+        model: the architecture, which the share of the machine's peak is counted by; None: that is not told.
     """
 
     train: TrainSection
     runtime: RuntimeSection
+    model: ModelSection | None = None
+
+    def speed_meter(self, updater: Updater, phase: Phase) -> SpeedMeter:
+        """What measures the speed of a phase."""
+        model, weights = updater.model, updater.model.target_embedding.table.weight
+        frames = model.source_embedding.projection.in_features if isinstance(model.source_embedding, FrameProjection) else 0
+        flops = ModelFlops(self.model, weights.size(0), frames) if self.model else None
+        return SpeedMeter(flops, steps_a_batch(phase), updater.placement, phase.batch_tokens)
 
 
 class Trainer:
@@ -76,8 +88,8 @@ class Trainer:
         self.store, self.curves, self.stop, self.state = store, curves, stop, state
         self.phases, self.seed, self.runtime = settings.train.all_phases(), settings.train.seed, settings.runtime
         self.settings = self.phases[state.phase]
-        self._last_save = self._last_log = time.monotonic()
-        self._tokens_since_log = 0
+        self._last_save = time.monotonic()
+        self._speed = settings.speed_meter(updater, self.settings)
         self._message = ""
 
     @property
@@ -134,16 +146,14 @@ class Trainer:
         state.last_learning_rate, state.last_gradient_norm = result.learning_rate, result.gradient_norm
         state.since_log.add(result)
         state.since_validation.add(result)
-        self._tokens_since_log += result.tokens
+        self._speed.add(batches, result.tokens)
         if state.step % self.runtime.log_every_steps == 0:
             self._log()
         shown.update(state.step, self._message)
 
     def _log(self) -> None:
         """Adds a point to the training curves, and has the progress display show it."""
-        now = time.monotonic()
-        tokens_per_second = self._tokens_since_log / max(now - self._last_log, 1e-9)
-        self._last_log = now
+        speed = self._speed.take()
         measures, loss = self.state.since_log.take_measures(), self.state.since_log.take()
         self.curves.add(
             self.state.step,
@@ -151,18 +161,18 @@ class Trainer:
                 "train_loss": loss,
                 "learning_rate": self.state.last_learning_rate,
                 "gradient_norm": self.state.last_gradient_norm,
-                **({"tokens_per_second": tokens_per_second} if self._tokens_since_log else {}),
+                **speed,
                 **measures,
                 **({"phase": float(self.state.phase)} if len(self.phases) > 1 else {}),
             },
         )
-        self._tokens_since_log = 0
-        self._message = f"loss {loss:.4f}, {tokens_per_second:,.0f} tokens/s"
+        share = f" ({speed['share_of_peak']:.0%} of the machine's peak)" if "share_of_peak" in speed else ""
+        self._message = f"loss {loss:.4f}, {speed.get('tokens_per_second', 0.0):,.0f} tokens/s{share}"
 
     def _validate(self) -> None:
         """Validates, adds to curves and history, and keeps the weights if they are the best."""
         state, metric = self.state, self.settings.dev_metric
-        with self._stopped_clock():
+        with self._speed.stopped():
             validation = self.validator.validate(self.updater.kept_model, self._stop_if_asked)
         dev_score = validation.scores.get(SCORE_BESIDE_LOSS if metric == "loss" else metric)
         point = ValidationPoint(
@@ -237,16 +247,9 @@ class Trainer:
         tensors |= {f"{OPTIMIZER}{name}": value for name, value in moments.items()}
         if self.updater.average:
             tensors |= {f"{AVERAGE}{name}": value for name, value in self.updater.average.model.state_dict().items()}
-        with self._stopped_clock():
+        with self._speed.stopped():
             self.store.save(self.state, tensors, self.curves.flush())
         self._last_save = time.monotonic()
-
-    @contextmanager
-    def _stopped_clock(self) -> Iterator[None]:
-        """Keeps what is no update out of the tokens a second."""
-        started = time.monotonic()
-        yield
-        self._last_log += time.monotonic() - started
 
 
 def _part(restored: Restored, prefix: str) -> dict[str, Tensor]:

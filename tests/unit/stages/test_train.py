@@ -31,6 +31,7 @@ from seq2seq_core.training import sealed_files
 from seq2seq_core.training.curve_log import read_curves
 from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.objective import likelihood_sums
+from seq2seq_core.training.speed import MACHINE_CURVES
 from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.validation import Validation, Validator
 
@@ -152,7 +153,7 @@ def test_the_stage_writes_a_bundle_that_predicts_and_both_reports(new_workspace:
 def test_the_recorder_gets_curves_results_and_reports(new_workspace: Callable[[str], Paths]) -> None:
     recorder = ListRecorder()
     run_train(make_settings(), new_workspace("a"), recorder)
-    for name in ("train_loss", "learning_rate", "gradient_norm", "tokens_per_second"):
+    for name in ("train_loss", "learning_rate", "gradient_norm", *MACHINE_CURVES):
         assert recorder.steps(name) == [3, 6, 9, 12]
     for name in ("dev_loss", "dev_cer", "dev_exact_match", "dev_chrf"):
         assert recorder.steps(name) == [4, 8, 12]
@@ -264,7 +265,7 @@ def test_a_stopped_run_that_is_started_again_ends_in_the_same_outputs(
 
 def curve_without_speed(paths: Paths) -> list[tuple[int, dict[str, float]]]:
     curve = read_curves(state_folder(paths) / "curves.jsonl")
-    return [(step, {name: value for name, value in metrics.items() if name != "tokens_per_second"}) for step, metrics in curve]
+    return [(step, {name: value for name, value in metrics.items() if name not in MACHINE_CURVES}) for step, metrics in curve]
 
 
 def test_a_run_that_is_stopped_while_validating_validates_when_it_is_started_again(
@@ -388,7 +389,7 @@ def test_from_scratch_trains_anew_to_the_same_outputs(new_workspace: Callable[[s
     run_train(settings, paths, recorder, from_scratch=True)
     assert output_digests(paths) == before
     assert [metrics.keys() for step, metrics in recorder.points if step == 3] == [
-        {"train_loss", "learning_rate", "gradient_norm", "tokens_per_second"}
+        {"train_loss", "learning_rate", "gradient_norm", *MACHINE_CURVES}
     ]
 
 

@@ -23,6 +23,7 @@ from seq2seq_core.tracking.lineage import upstream_digests
 from seq2seq_core.tracking.mlflow_recorder import MlflowRecorder
 from seq2seq_core.tracking.process_identity import this_process
 from seq2seq_core.tracking.store import connect, short_reason, store_errors
+from seq2seq_core.tracking.system_metrics import sample_machine
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -68,14 +69,16 @@ def open_stage_run(stage: str, settings: Settings, paths: Paths, goes_on: bool =
         else:
             run_id = _continue(client, unfinished, parent_id)
     journal = remember(run_id, settings, paths, is_new=unfinished is None) if stage == "train" else None
-    recorder = MlflowRecorder(client, run_id, journal)
+    recorder, stored = MlflowRecorder(client, run_id, journal), dict[str, int]()
     if unfinished is not None and journal is not None:
         stored = stored_marks(client, unfinished)
         for point in journal.after(stored):
             recorder.send_points(*point)
         journal.skip(stored)
+    sample_seconds = settings.runtime.system_metrics_seconds if stage == "train" else 0.0
     try:
-        yield recorder
+        with sample_machine(recorder, sample_seconds, stored):
+            yield recorder
     except BaseException as error:
         _end(recorder, graph, parent_id, stage, paths, error)
         raise

@@ -25,6 +25,7 @@ from seq2seq_core.training.optimizer import optimizer_tensors, restore_optimizer
 from seq2seq_core.training.pair_reader import PairReader
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
 from seq2seq_core.training.speed import SpeedMeter
+from seq2seq_core.training.step_profiler import StepProfiler
 from seq2seq_core.training.stop_request import StopRequest
 from seq2seq_core.training.update import Updater
 from seq2seq_core.training.update_plan import PlannedUpdate, UpdatePlan
@@ -89,6 +90,7 @@ class Trainer:
         self.phases, self.seed, self.runtime = settings.train.all_phases(), settings.train.seed, settings.runtime
         self.settings = self.phases[state.phase]
         self._last_save = time.monotonic()
+        self._profiler = StepProfiler(self.runtime.profile_steps, store.folder, curves.recorder, updater.placement.device)
         self._speed = settings.speed_meter(updater, self.settings)
         self._message = ""
 
@@ -116,7 +118,7 @@ class Trainer:
         """
         name = "train" if len(self.phases) == 1 else f"train, phase {self.state.phase + 1} of {len(self.phases)}"
         last_step = self.state.phase_step + self._expected_steps()
-        with progress(name, last_step, "steps", self.runtime.progress, start=self.state.step) as shown:
+        with progress(name, last_step, "steps", self.runtime.progress, start=self.state.step) as shown, self._profiler:
             if self._is_validation_due():  # the run was stopped before its last validation was through
                 self._validate()
                 self._save()
@@ -124,6 +126,7 @@ class Trainer:
                 if end := self._end():
                     break
                 self._update(planned, shown)
+                self._profiler.after_update()
                 self._save_or_stop()
                 if self._is_validation_due():
                     self._validate()

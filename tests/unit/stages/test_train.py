@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import json
 import os
@@ -166,6 +167,20 @@ def test_logging_and_saving_more_often_change_no_output(new_workspace: Callable[
     run_train(make_settings(log_every_steps=5, checkpoint_every_seconds=1000.0), plain, NullRecorder())
     run_train(make_settings(log_every_steps=1, checkpoint_every_seconds=1e-9), busy, NullRecorder())
     assert output_digests(plain) == output_digests(busy)
+
+
+def test_profiling_changes_no_output_and_leaves_a_table_and_a_trace(new_workspace: Callable[[str], Paths]) -> None:
+    plain, profiled, recorder = new_workspace("plain"), new_workspace("profiled"), ListRecorder()
+    run_train(make_settings(), plain, NullRecorder())
+    run_train(make_settings(profile_steps=2), profiled, recorder)
+    assert output_digests(plain) == output_digests(profiled)
+    assert recorder.files[:2] == [("profile.trace.json.gz", "profile"), ("profile.txt", "profile")]
+    with gzip.open(state_folder(profiled) / "profile.trace.json.gz") as file:
+        names = {event.get("name") for event in json.load(file)["traceEvents"]}
+    assert "aten::addmm" in names
+    assert "aten::addmm" in (state_folder(profiled) / "profile.txt").read_text()
+    assert not list(state_folder(profiled).glob(".*.draft"))
+    assert not list(state_folder(plain).glob("profile*"))
 
 
 def test_another_seed_gives_another_model(new_workspace: Callable[[str], Paths]) -> None:

@@ -1,4 +1,4 @@
-"""A short version of ``benchmarks/kills.py``: trainings killed at random moments end as undisturbed ones do, MLflow's curves included."""
+"""A short version of ``benchmarks/kills.py``: killed trainings end as undisturbed ones do, MLflow's curves included."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import yaml
 from benchmarks.kills import Workspace, differences
 from seq2seq_core.artifacts import Paths
 
-NUM_KILLS = 4
+NUM_KILLS = 3
 
 
 def train(root: str, pace_seconds: float) -> None:
@@ -34,9 +34,9 @@ def train(root: str, pace_seconds: float) -> None:
     torch.set_num_threads(1)
     apply = Updater.apply
 
-    def apply_slowly(self: Updater, *arguments: Any) -> Any:
+    def apply_slowly(*arguments: Any, **options: Any) -> Any:
         time.sleep(pace_seconds)
-        return apply(self, *arguments)
+        return apply(*arguments, **options)
 
     Updater.apply = apply_slowly  # type: ignore[method-assign]
     paths = Paths(Path(root))
@@ -49,9 +49,7 @@ def train(root: str, pace_seconds: float) -> None:
 def start() -> Callable[..., multiprocessing.process.BaseProcess]:
     """Starts a training in a process of its own that has the modules already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["mlflow", "seq2seq_core.stages.train", "seq2seq_core.tracking.stage_run", "tests.unit.stages.test_kills"]
-    )
+    context.set_forkserver_preload(["mlflow", "seq2seq_core.stages.train", "seq2seq_core.tracking.stage_run", __name__])
 
     def begin(workspace: Workspace, pace_seconds: float) -> multiprocessing.process.BaseProcess:
         process = context.Process(target=train, args=(str(workspace.root), pace_seconds))
@@ -77,7 +75,7 @@ def make_workspace(root: Path, database: Path, architecture: str) -> Workspace:
         "corpus": {"path": "x", "files": {"train": ["train.tsv"]}},
         "tokenize": {side: {"model": "char", "vocabulary_size": 40} for side in ("source", "target")},
         "model": {"architecture": architecture, "width": 32, "heads": 2, "feedforward_width": 64},
-        "train": {"max_steps": 60, "batch_tokens": 256, "validate_every_steps": 20, "dev_sentences": 5, "average_decay": 0.9},
+        "train": {"max_steps": 45, "batch_tokens": 256, "validate_every_steps": 15, "dev_sentences": 5, "average_decay": 0.9},
         "register": {"model_name": "digits"},
         "runtime": {"device": "cpu", "checkpoint_every_seconds": 0.05, "log_every_steps": 3, "progress": "plain"},
     }

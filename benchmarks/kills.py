@@ -135,7 +135,7 @@ def make_workspace(root: Path, model: str, steps: int, kills: int) -> Workspace:
     layers = {"encoder_layers": 2, "decoder_layers": 2}
     workspace.change("model", architecture=model, attention="additive", width=128, heads=4, feedforward_width=256, **layers)
     validation = {"validate_every_steps": max(10, steps // 20), "dev_sentences": 20, "patience": 0}
-    workspace.change("train", max_steps=steps, batch_tokens=1024, **validation)
+    workspace.change("train", max_steps=steps, warmup_steps=steps // 10, batch_tokens=1024, **validation)
     workspace.change("evaluate", beam_size=2, slice_columns=[])
     workspace.change("register", model_name="digits")
     retries = {"retries": kills + 5, "retry_delay_seconds": 0.0, "tags": []}

@@ -4,15 +4,16 @@
     python benchmarks/kills.py --kills 5 --steps 400 --doors train --models transformer --seed 7
 
 Doors: `train` starts `s2s train` again and again by hand; `flow` starts `s2s retrain` once, whose retries do it. Every third kill
-waits for a checkpoint that is half written. Final weights must be equal bit for bit, and every deterministic curve in MLflow equal
-point for point, each step once, in one run. Then `dvc` and the flow are killed instead of the trainer, under the flow and under
-bare `dvc repro`: ten seconds later none of their processes may be left.
+waits for a checkpoint that is half written, every fourth comes before the first update. Final weights must be equal bit for bit,
+and every deterministic curve in MLflow equal point for point, each step once, in one run. Then `dvc` and the flow are killed
+instead of the trainer, under the flow and under bare `dvc repro`: ten seconds later none of their processes may be left.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -40,7 +41,24 @@ MACHINE_METRICS = ("tokens_per_second", "share_of_peak", "system/")
 """What the names of curves begin with that tell of the machine and its load, not of the training."""
 ORPHAN_SECONDS = 10.0
 INSIDE_EVERY = 3
+STARTING_EVERY = 4
+"""Of so many kills, one is inside the writing of a checkpoint, and one before the first update."""
 PATIENCE_SECONDS = 900.0
+
+
+@dataclass(frozen=True)
+class KillPlan:
+    """How often a training is killed.
+
+    Attributes:
+        kills: how often.
+        steps: updates of the training.
+        start_up_seconds: from its start to its first update, about.
+    """
+
+    kills: int
+    steps: int
+    start_up_seconds: float
 
 
 @dataclass
@@ -88,6 +106,15 @@ class Workspace:
         """Whether a training that is not finished has logged a point."""
         journal = self.paths.training_state / "mlflow_points.jsonl"
         return journal.is_file() and journal.stat().st_size > 0
+
+    def last_step(self) -> int:
+        """The last update that a training which is not finished has logged; 0 before the first."""
+        journal = self.paths.training_state / "mlflow_points.jsonl"
+        try:
+            lines = journal.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return 0
+        return max((json.loads(line)["step"] for line in lines if line.endswith("}")), default=0)
 
     def drafts(self) -> list[Path]:
         """Files of training states that are half written."""
@@ -169,44 +196,54 @@ def train_undisturbed(workspace: Workspace) -> tuple[float, float]:
     return start_up, time.monotonic() - started
 
 
-def kill_trainer(workspace: Workspace, trainer: psutil.Process, moment: float, is_inside: bool) -> None:
-    """Kills a trainer at a moment after its start, or at the next half-written checkpoint after that; it may have ended before."""
-    while trainer.is_running() and time.time() < trainer.create_time() + moment:
-        time.sleep(0.005)
-    while is_inside and trainer.is_running() and trainer.status() != psutil.STATUS_ZOMBIE and not workspace.drafts():
+def kill_trainer(workspace: Workspace, trainer: psutil.Process, plan: KillPlan, chance: random.Random) -> None:
+    """Kills a trainer at a random moment of its start-up, or of its training, or inside the writing of a checkpoint.
+
+    Moments of training are counted in updates, which are spread over what is left to do: the machine may be fast or slow by then.
+    """
+
+    def is_alive() -> bool:
+        return trainer.is_running() and trainer.status() != psutil.STATUS_ZOMBIE
+
+    number, before = workspace.kills, workspace.last_step()
+    if number % STARTING_EVERY == STARTING_EVERY - 1:
+        end = trainer.create_time() + chance.uniform(0.0, plan.start_up_seconds)
+        while is_alive() and time.time() < end and workspace.last_step() == before:
+            time.sleep(0.005)
+    else:
+        target = before + chance.uniform(1.0, 1.6 * (plan.steps - before) / (plan.kills - number + 1))
+        while is_alive() and workspace.last_step() < target:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0.0, 0.1))
+    while number % INSIDE_EVERY == INSIDE_EVERY - 1 and is_alive() and not workspace.drafts():
         time.sleep(0.0002)
-    try:
-        trainer.kill()
-    except psutil.NoSuchProcess:
+    if not is_alive():
         return
-    wait_for(lambda: not trainer.is_running() or trainer.status() == psutil.STATUS_ZOMBIE, workspace, "the end of a killed process")
+    trainer.kill()
+    wait_for(lambda: not is_alive(), workspace, "the end of a killed process")
     workspace.kills += 1
     workspace.kills_inside += bool(workspace.drafts())
 
 
-def disturb(workspace: Workspace, door: str, kills: int, seconds: tuple[float, float], chance: random.Random) -> None:
+def disturb(workspace: Workspace, door: str, plan: KillPlan, chance: random.Random) -> None:
     """Runs a training to its end through a door, with kills on the way."""
-    start_up, total = seconds
-    longest = start_up + 1.5 * (total - start_up) / (kills + 1) + 1.0
     command = ("s2s", "train") if door == "train" else ("s2s", "retrain")
     if door == "train":
         for stage in ("validate", "prepare", "tokenize"):
             workspace.must("s2s", stage)
     process, killed = workspace.start(*command), set[int]()
-    while process.poll() is None or workspace.kills < kills:
+    while process.poll() is None or not (workspace.paths.bundle / "config.json").exists():
         if process.poll() is not None:
-            if (workspace.paths.bundle / "config.json").exists():
-                break  # it came to its end before the last kill
+            if door == "flow":
+                sys.exit(f"the flow gave up:\n{(workspace.root.parent / f'{workspace.root.name}.log').read_text()[-3000:]}")
             process = workspace.start(*command)
         for trainer in workspace.trainers():
-            if trainer.pid not in killed and workspace.kills < kills:
+            if trainer.pid not in killed and workspace.kills < plan.kills:
                 killed.add(trainer.pid)
-                kill_trainer(workspace, trainer, chance.uniform(0.0, longest), workspace.kills % INSIDE_EVERY == INSIDE_EVERY - 1)
+                kill_trainer(workspace, trainer, plan, chance)
                 if door == "train":
                     process.wait()
         time.sleep(0.02)
-    if not (workspace.paths.bundle / "config.json").exists():
-        workspace.must(*command)
 
 
 def read_curves(workspace: Workspace) -> list[dict[str, list[tuple[int, float]]]]:
@@ -279,7 +316,7 @@ def main() -> None:
             print(f"{model}: undisturbed {seconds[1]:.1f} s, the first update after {seconds[0]:.1f} s", flush=True)
             for door in arguments.doors:
                 workspace = make_workspace(Path(folder) / f"{model}-{door}", model, arguments.steps, arguments.kills)
-                disturb(workspace, door, arguments.kills, seconds, chance)
+                disturb(workspace, door, KillPlan(arguments.kills, arguments.steps, seconds[0]), chance)
                 found = differences(undisturbed, workspace)
                 if workspace.kills < arguments.kills:
                     found.append(f"only {workspace.kills} kills before the end, expected {arguments.kills}: give more --steps")

@@ -183,6 +183,13 @@ def wait_for(holds: Callable[[], bool], workspace: Workspace, what: str, seconds
         time.sleep(0.02)
 
 
+def wait_for_update(workspace: Workspace) -> None:
+    """Returns when a trainer has made an update; the journal may be there from a run before."""
+    wait_for(lambda: bool(workspace.trainers()), workspace, "a trainer")
+    begun = workspace.last_step()
+    wait_for(lambda: workspace.last_step() > begun, workspace, "an update")
+
+
 def train_undisturbed(workspace: Workspace) -> tuple[float, float]:
     """Seconds to the first update and in all of `s2s train`, after the stages before it."""
     for stage in ("validate", "prepare", "tokenize"):
@@ -283,7 +290,7 @@ def find_orphans(workspace: Workspace) -> list[str]:
     for door, victim in (("retrain", "dvc"), ("retrain", "flow"), ("repro", "dvc")):
         command = ("s2s", "retrain") if door == "retrain" else ("dvc", "repro", "train")
         process = workspace.start(*command)
-        wait_for(lambda: bool(workspace.trainers()) and workspace.has_updates(), workspace, f"training by {command}")
+        wait_for_update(workspace)
         (trainer,) = workspace.trainers()
         drivers = [parent for parent in trainer.parents() if is_command(parent, "dvc")]
         own = {*[child.pid for child in trainer.children(recursive=True)], trainer.pid}
@@ -291,7 +298,8 @@ def find_orphans(workspace: Workspace) -> list[str]:
         time.sleep(ORPHAN_SECONDS)
         left = [one for one in processes_in(workspace.root) if victim == "flow" or door == "repro" or one.pid in own]
         found += [f"{' '.join(command)}, {victim} killed: {' '.join(one.cmdline())[:100]} is left" for one in left]
-        process.kill()
+        for one in (process, *processes_in(workspace.root)):
+            one.kill()
         process.wait()
         wait_for(lambda: not list(processes_in(workspace.root)), workspace, "the end of every process", 60.0)
     return found

@@ -27,11 +27,14 @@ def stop_without_driver() -> Iterator[None]:
     from seq2seq_core.tracking.process_identity import dvc_ancestor
 
     driver, is_over = dvc_ancestor(), threading.Event()
+    if driver is None and not _is_orphan():  # DVC is used as a library
+        yield
+        return
 
     def watch() -> None:
-        while driver is not None and not is_over.wait(LOOK_EVERY_SECONDS):
-            if not driver.is_alive():
-                logger.warning("dvc (process %d), which started this stage, is gone: the stage stops", driver.pid)
+        while not is_over.wait(LOOK_EVERY_SECONDS):
+            if driver is None or not driver.is_alive():
+                logger.warning("dvc, which started this stage, is gone: the stage stops")
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
 
@@ -42,3 +45,11 @@ def stop_without_driver() -> Iterator[None]:
     finally:
         is_over.set()
         thread.join()
+
+
+def _is_orphan() -> bool:
+    """Whether the parent of this process has died already: orphans go to the first process, or to systemd's of the user."""
+    import psutil
+
+    parent = psutil.Process(os.getpid()).parent()
+    return parent is None or parent.pid == 1 or parent.name() == "systemd"

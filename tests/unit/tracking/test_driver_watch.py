@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from seq2seq_core.tracking import driver_watch
 from seq2seq_core.tracking.driver_watch import stop_without_driver
 
 STAGE = """
@@ -42,11 +43,25 @@ def test_a_stage_whose_dvc_was_killed_gets_sigterm(tmp_path: Path) -> None:
     assert (tmp_path / "saved").read_text() == "SIGTERM"
 
 
+def test_a_stage_whose_dvc_died_before_it_looked_gets_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_STAGE", "train")
+    monkeypatch.setattr(driver_watch, "_is_orphan", lambda: True)
+    monkeypatch.setattr(driver_watch, "LOOK_EVERY_SECONDS", 0.01)
+    heard = threading.Event()
+    handler = signal.signal(signal.SIGTERM, lambda number, frame: heard.set())
+    try:
+        with stop_without_driver():
+            assert heard.wait(30)
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
 @pytest.mark.parametrize("stage", ["", "train"])
 def test_without_a_dvc_above_nothing_happens(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     monkeypatch.delenv("DVC_STAGE", raising=False)
     if stage:
         monkeypatch.setenv("DVC_STAGE", stage)
+        monkeypatch.setattr(driver_watch, "_is_orphan", lambda: False)
     handler = signal.signal(signal.SIGTERM, lambda number, frame: pytest.fail("SIGTERM"))
     try:
         with stop_without_driver():

@@ -298,8 +298,9 @@ def find_orphans(workspace: Workspace) -> list[str]:
         time.sleep(ORPHAN_SECONDS)
         left = [one for one in processes_in(workspace.root) if victim == "flow" or door == "repro" or one.pid in own]
         found += [f"{' '.join(command)}, {victim} killed: {' '.join(one.cmdline())[:100]} is left" for one in left]
-        for one in (process, *processes_in(workspace.root)):
+        for one in processes_in(workspace.root):
             one.kill()
+        process.kill()
         process.wait()
         wait_for(lambda: not list(processes_in(workspace.root)), workspace, "the end of every process", 60.0)
     return found

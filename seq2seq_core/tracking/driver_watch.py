@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-LOOK_EVERY_SECONDS = 1.0
+LOOK_EVERY_SECONDS, GRACE_SECONDS = 1.0, 7.0
+"""Time between two looks, and between SIGTERM and SIGKILL: together well below the ten seconds after which nothing is left."""
 
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
 def stop_without_driver() -> Iterator[None]:
-    """A ``with`` block in which this process gets SIGTERM once the ``dvc`` that started it is gone; a stage saves and ends then.
+    """A ``with`` block in which this process gets SIGTERM, and soon SIGKILL, once the ``dvc`` that started it is gone; a stage saves
+    and ends then.
 
     Without such an ancestor, or where psutil is not installed, nothing is watched.
     """
@@ -36,6 +38,8 @@ def stop_without_driver() -> Iterator[None]:
             if driver is None or not driver.is_alive():
                 logger.warning("dvc, which started this stage, is gone: the stage stops")
                 os.kill(os.getpid(), signal.SIGTERM)
+                if not is_over.wait(GRACE_SECONDS):
+                    os.kill(os.getpid(), signal.SIGKILL)  # what is on the disk is whole at every moment
                 return
 
     thread = threading.Thread(target=watch, name="driver-watch", daemon=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-LOOK_EVERY_SECONDS, GRACE_SECONDS = 1.0, 7.0
+LOOK_EVERY_SECONDS, GRACE_SECONDS = 1.0, 6.0
 """Time between two looks, and between SIGTERM and SIGKILL: together well below the ten seconds after which nothing is left."""
 
 logger = logging.getLogger(__name__)
@@ -18,8 +18,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def stop_without_driver() -> Iterator[None]:
-    """A ``with`` block in which this process gets SIGTERM, and soon SIGKILL, once the ``dvc`` that started it is gone; a stage saves
-    and ends then.
+    """A ``with`` block in which this process gets SIGTERM, and soon SIGKILL, once the ``dvc`` that started it is gone.
 
     Without such an ancestor, or where psutil is not installed, nothing is watched.
     """

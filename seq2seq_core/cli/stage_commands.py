@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -12,7 +12,7 @@ import typer
 from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.options import Debug, Verbose, Workspace, resolve_workspace
 from seq2seq_core.rank_environment import end_with_launcher, find_rank_place
-from seq2seq_core.recorder import NullRecorder, Recorder
+from seq2seq_core.recorder import NullRecorder
 
 PANEL = "Stages (what dvc.yaml runs)"
 
@@ -75,14 +75,17 @@ def train(
     place = find_rank_place()
     with boundary(debug, verbose):
         paths = resolve_workspace(workspace)
-    with boundary(debug, verbose, paths, "train", place):
+    with boundary(debug, verbose, paths, "train", place), ExitStack() as stack:
         from seq2seq_core.cli.initial_weights import pin_initial_weights
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.device import count_devices
         from seq2seq_core.stages.train import run_train
+        from seq2seq_core.tracking.driver_watch import stop_without_driver
         from seq2seq_core.tracking.session import open_stage_recorder
 
         settings = load_settings(paths.params)
+        if place is None:  # a rank ends with its launcher
+            stack.enter_context(stop_without_driver())
         if place is None and (number := count_devices(settings.runtime)) > 1:
             from seq2seq_core.launch import run_ranks
 
@@ -92,11 +95,10 @@ def train(
             return
         is_heard = place is None or place.is_first
         settings, initial = pin_initial_weights(settings, paths) if is_heard else (settings, None)
-        silent: AbstractContextManager[Recorder] = nullcontext(NullRecorder())
-        with open_stage_recorder("train", settings, paths) if is_heard else silent as recorder:
-            # Ranks that are started again go on from the state that they began.
-            is_anew = from_scratch and not (place and place.restarts)
-            run_train(settings, paths, recorder, is_anew, initial)
+        # Ranks that are started again go on from the state that they began.
+        is_anew = from_scratch and not (place and place.restarts)
+        recorder = stack.enter_context(open_stage_recorder("train", settings, paths, not is_anew)) if is_heard else NullRecorder()
+        run_train(settings, paths, recorder, is_anew, initial)
 
 
 def _run_stage(stage: str, workspace: Workspace, debug: bool, verbose: bool) -> None:
@@ -105,9 +107,10 @@ def _run_stage(stage: str, workspace: Workspace, debug: bool, verbose: bool) -> 
         paths = resolve_workspace(workspace)
     with boundary(debug, verbose, paths, stage):
         from seq2seq_core.config.settings import load_settings
+        from seq2seq_core.tracking.driver_watch import stop_without_driver
         from seq2seq_core.tracking.session import open_stage_recorder
 
         settings = load_settings(paths.params)
         run = getattr(importlib.import_module(f"seq2seq_core.stages.{stage}"), f"run_{stage}")
-        with open_stage_recorder(stage, settings, paths) as recorder:
+        with stop_without_driver(), open_stage_recorder(stage, settings, paths) as recorder:
             run(settings, paths, recorder)

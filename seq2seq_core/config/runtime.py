@@ -140,6 +140,15 @@ class RuntimeSection(Section):
     """Updates between two points of the training curves."""
     checkpoint_every_seconds: float = Field(default=60.0, gt=0.0)
     """Longest time between two checkpoints of a training run."""
+    num_checkpoints: int = Field(default=2, ge=1, le=100)
+    """Last checkpoints that are kept, beside the best weights; with 1 there is none to fall back on where it is damaged."""
+    checkpoint_in_background: bool = True
+    """Whether checkpoints are written by a thread of their own while training goes on; takes memory for one more copy of them."""
+    profile_steps: int = Field(default=0, ge=0, le=1000)
+    """Updates to profile after a warm-up of five; a table of the heaviest operations and a trace go to the training state's folder
+    and to MLflow. 0: none."""
+    system_metrics_seconds: float = Field(default=10.0, ge=0.0)
+    """Time between two samples of load, memory, disk, network and GPU during training, as curves in MLflow; 0: none."""
     reward_workers: int = Field(default=0, ge=0, le=256)
     """Processes that compute rewards while the model computes; 0: none, which is faster for short sentences."""
     experiment: str = Field(default="seq2seq-flows", min_length=1)

@@ -28,7 +28,7 @@ from seq2seq_core.training.phase_states import PhaseStates
 from seq2seq_core.training.placement import choose_placement
 from seq2seq_core.training.process_group import join_ranks, settings_of_rank
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
-from seq2seq_core.training.run import FinishedTraining, finish_training, remove_superseded_states
+from seq2seq_core.training.run import FinishedTraining, finish_training, remove_superseded_states, report_foreign_states
 from seq2seq_core.training.shared_state import SharedPhaseStates, open_store
 from seq2seq_core.training.trainer import TrainerSettings
 
@@ -87,11 +87,13 @@ def run_train(
         key = phase_states.whole
         if initial:
             recorder.set_tags(initial.tags)
-        store = stack.enter_context(open_store(paths.training_state / key.folder_name, ranks))
+        store = stack.enter_context(open_store(paths.training_state / key.folder_name, runtime, ranks))
         shared_states = SharedPhaseStates(phase_states, ranks)
         if from_scratch:
             store.clear()
             shared_states.clear()
+        if not ranks.rank:
+            report_foreign_states(paths.training_state, key)
         training = finish_training(inputs, settings.model, sections, placement, store, recorder, shared_states, initial, ranks)
         result = _summarise(training)
         if ranks.rank:

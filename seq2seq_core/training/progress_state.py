@@ -138,7 +138,7 @@ class ProgressState(BaseModel):
         Args:
             metric: what validations of the next phase are compared by.
         """
-        if self.next_place.index:
+        if self.next_place.is_within_epoch:
             self.next_place = Place(epoch=self.next_place.epoch + 1)
             self.cut_epochs += 1
         self.phase += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -85,6 +85,7 @@ def finish_training(
         Interrupted: the process was asked to stop; the state is saved.
         UserError: ``freeze`` names no parameter, the initial model has another architecture, or the run diverges.
     """
+    settings = replace(settings, model=model_settings)
     model = _fresh_model(inputs, model_settings, settings.train.seed).to(placement.device)
     accelerate(model, settings.runtime)
     for phase in settings.train.all_phases():
@@ -157,7 +158,7 @@ def _fit(
     if restored:
         logger.info("going on after step %d, from %s", state.step, store.folder)
     curve_bytes = restored.checkpoint.curve_bytes if restored else 0
-    with listen_for_stop() as stop, CurveLog(store.curves, recorder, curve_bytes) as curves:
+    with listen_for_stop() as stop, store.writing(), CurveLog(store.curves, recorder, curve_bytes) as curves:
         while True:
             phase = phases[state.phase]
             workers, tokenizer = settings.runtime.reward_workers, inputs.target_tokenizer
@@ -199,6 +200,22 @@ def _make_trainer(
     plan = UpdatePlan({part: source.sampler for part, source in parts.items()}, phase.accumulation)
     readers = {part: source.reader for part, source in parts.items()}
     return Trainer(updater, validator, readers, plan, store, curves, stop, settings, state)
+
+
+def report_foreign_states(folder: Path, key: RunKey) -> None:
+    """Warns of unfinished trainings of the same settings and data that other code made: they are not continued.
+
+    Args:
+        folder: of all states.
+        key: of the training that begins or goes on.
+    """
+    for other in sorted(folder.iterdir()):
+        if key.is_same_task(other.name) and other.name != key.folder_name and any(other.glob("checkpoint-*.json")):
+            logger.warning(
+                "%s: an unfinished training with these settings and data is left out, because other code (or another PyTorch) "
+                "made it; expected code %s, and the commit that made it can go on with it",
+                other, key.code,
+            )  # fmt: skip
 
 
 def remove_superseded_states(folder: Path, key: RunKey, beginnings: Sequence[RunKey] = ()) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.training.checkpoint_store import Checkpoint, CheckpointStore, Restored
 from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.phase_states import PhaseStates
@@ -20,11 +21,12 @@ from seq2seq_core.training.ranks import Ranks
 
 
 @contextmanager
-def open_store(folder: Path, ranks: Ranks) -> Iterator[CheckpointStore]:
+def open_store(folder: Path, runtime: RuntimeSection, ranks: Ranks) -> Iterator[CheckpointStore]:
     """The store of a training's state, locked for the length of a ``with`` block.
 
     Args:
         folder: of the state; touched by rank 0 alone.
+        runtime: how many checkpoints are kept, and how they are written.
         ranks: of the training.
 
     Raises:
@@ -33,9 +35,9 @@ def open_store(folder: Path, ranks: Ranks) -> Iterator[CheckpointStore]:
     with ExitStack() as stack:
         ranks.from_first(lambda: stack.enter_context(lock_folder(folder)))
         if ranks.number == 1:
-            yield CheckpointStore(folder)
+            yield CheckpointStore(folder, runtime.num_checkpoints, runtime.checkpoint_in_background)
         elif ranks.rank == 0:
-            yield LeadingStore(folder, ranks)
+            yield LeadingStore(folder, runtime, ranks)
         else:
             yield FollowingStore(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="s2s-rank-"))), ranks)
 
@@ -45,11 +47,12 @@ class LeadingStore(CheckpointStore):
 
     Args:
         folder: of the state, locked.
+        runtime: see :func:`open_store`.
         ranks: of the training.
     """
 
-    def __init__(self, folder: Path, ranks: Ranks) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, runtime: RuntimeSection, ranks: Ranks) -> None:
+        super().__init__(folder, runtime.num_checkpoints, runtime.checkpoint_in_background)
         self.ranks = ranks
 
     def restore(self) -> Restored | None:

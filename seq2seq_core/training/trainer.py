@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from seq2seq_core.batching.part import Part
+from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.runtime import RuntimeSection
-from seq2seq_core.config.train import TrainSection
+from seq2seq_core.config.train import Phase, TrainSection
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.errors import Interrupted
+from seq2seq_core.modeling.embedding import FrameProjection
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.agreement import agree_on_stop, check_same_weights
 from seq2seq_core.training.checkpoint_store import CheckpointStore, Restored
 from seq2seq_core.training.curve_log import CurveLog
 from seq2seq_core.training.divergence import Diverged, check_validation, explain_end
+from seq2seq_core.training.flops import ModelFlops, steps_a_batch
 from seq2seq_core.training.optimizer import optimizer_tensors, restore_optimizer
 from seq2seq_core.training.pair_reader import PairReader
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
+from seq2seq_core.training.speed import SpeedMeter
+from seq2seq_core.training.step_profiler import StepProfiler
 from seq2seq_core.training.stop_request import StopRequest, StopSeen, exit_code_after
 from seq2seq_core.training.update import Updater
 from seq2seq_core.training.update_plan import Place, PlannedUpdate, UpdatePlan
@@ -41,10 +45,19 @@ class TrainerSettings:
     Attributes:
         train: what shapes the result.
         runtime: what does not.
+        model: the architecture, which the share of the machine's peak is counted by; None: that is not told.
     """
 
     train: TrainSection
     runtime: RuntimeSection
+    model: ModelSection | None = None
+
+    def speed_meter(self, updater: Updater, phase: Phase) -> SpeedMeter:
+        """What measures the speed of a phase."""
+        model, weights = updater.model, updater.model.target_embedding.table.weight
+        frames = model.source_embedding.projection.in_features if isinstance(model.source_embedding, FrameProjection) else 0
+        flops = ModelFlops(self.model, weights.size(0), frames) if self.model else None
+        return SpeedMeter(flops, steps_a_batch(phase), updater.placement, phase.batch_tokens)
 
 
 class Trainer:
@@ -79,8 +92,9 @@ class Trainer:
         self.ranks = updater.ranks
         self.phases, self.seed, self.runtime = settings.train.all_phases(), settings.train.seed, settings.runtime
         self.settings = self.phases[state.phase]
-        self._last_save = self._last_log = time.monotonic()
-        self._tokens_since_log = 0
+        self._last_save = time.monotonic()
+        self._profiler = StepProfiler(self.runtime.profile_steps, store.folder, curves.recorder, updater.placement.device)
+        self._speed = settings.speed_meter(updater, self.settings)
         self._message = ""
 
     @property
@@ -110,7 +124,7 @@ class Trainer:
         """
         name = "train" if len(self.phases) == 1 else f"train, phase {self.state.phase + 1} of {len(self.phases)}"
         last_step = self.state.phase_step + self._expected_steps()
-        with progress(name, last_step, "steps", self.runtime.progress, start=self.state.step) as shown:
+        with progress(name, last_step, "steps", self.runtime.progress, start=self.state.step) as shown, self._profiler:
             if self.settings.divergence.action == "step_back" and not self.state.steps_in_phase:
                 self._save(is_good=True)
             if self._is_validation_due():  # the run was stopped before its last validation was through
@@ -119,6 +133,7 @@ class Trainer:
                 if end := self._end():
                     break
                 self._update(planned, shown)
+                self._profiler.after_update()
                 self._save_or_stop()
                 if self._is_validation_due():
                     self._validate_or_step_back()
@@ -132,7 +147,7 @@ class Trainer:
     def _update(self, planned: PlannedUpdate, shown: Progress) -> None:
         """Makes one update and logs it when it is time, or steps back."""
         state, place = self.state, planned.place
-        seed = derive_seed(self.seed, "update", place.epoch, place.index)
+        seed = derive_seed(self.seed, "update", *place.numbers)
         pieces = self.ranks.share_out(planned.batches)
         batches = self.ranks.attempt(lambda: [self.readers[batch.part].read(batch.indices, seed) for batch, _ in pieces])
         self.updater.pace = state.pace(self.settings)
@@ -147,16 +162,14 @@ class Trainer:
         state.since_log.add(result)
         state.since_validation.add(result)
         state.loss_average.add(result.negative_log_likelihood / result.target_tokens)
-        self._tokens_since_log += result.tokens
+        self._speed.add(batches, result.tokens)
         if state.step % self.runtime.log_every_steps == 0:
             self._log()
         shown.update(state.step, self._message)
 
     def _log(self) -> None:
         """Adds a point to the training curves, and has the progress display show it."""
-        now = time.monotonic()
-        tokens_per_second = self._tokens_since_log / max(now - self._last_log, 1e-9)
-        self._last_log = now
+        speed = self._speed.take()
         measures, loss = self.state.since_log.take_measures(), self.state.since_log.take()
         self.curves.add(
             self.state.step,
@@ -164,13 +177,13 @@ class Trainer:
                 "train_loss": loss,
                 "learning_rate": self.state.last_learning_rate,
                 "gradient_norm": self.state.last_gradient_norm,
-                **({"tokens_per_second": tokens_per_second} if self._tokens_since_log else {}),
+                **speed,
                 **measures,
                 **({"phase": float(self.state.phase)} if len(self.phases) > 1 else {}),
             },
         )
-        self._tokens_since_log = 0
-        self._message = f"loss {loss:.4f}, {tokens_per_second:,.0f} tokens/s"
+        share = f" ({speed['share_of_peak']:.0%} of the machine's peak)" if "share_of_peak" in speed else ""
+        self._message = f"loss {loss:.4f}, {speed.get('tokens_per_second', 0.0):,.0f} tokens/s{share}"
 
     def _step_back(self, divergence: Diverged, next_place: Place) -> None:
         """Puts back the last good weights, averages and optimiser; the count of steps, the curves and the data go on.
@@ -216,7 +229,7 @@ class Trainer:
         if self.updater.last_average:
             self.updater.last_average.take(self.model, state.step)
         try:
-            with self._stopped_clock():
+            with self._speed.stopped():
                 validation = self.validator.validate(self.updater.kept_model, self.stop.check)
         except StopSeen:
             self._save_or_stop()
@@ -281,11 +294,13 @@ class Trainer:
 
     def _save_or_stop(self) -> None:
         """Saves the state if the last save is long ago, or if a rank is to stop: then all of them give up."""
+        self.store.check()
         is_due = time.monotonic() - self._last_save >= self.runtime.checkpoint_every_seconds
         asked, is_due = agree_on_stop(self.ranks, self.stop.signal, is_due)
         if asked or is_due:
             self._save()
         if asked:
+            self.store.settle()
             raise Interrupted(
                 f"training stopped after step {self.state.step} by {asked.name}; its state is saved, "
                 "and the same command goes on from there",
@@ -301,16 +316,9 @@ class Trainer:
             tensors |= {f"{AVERAGE}{name}": value for name, value in self.updater.average.model.state_dict().items()}
         if self.updater.last_average:
             tensors |= {f"{LAST_WEIGHTS}{name}": value for name, value in self.updater.last_average.tensors().items()}
-        with self._stopped_clock():
+        with self._speed.stopped():
             self.store.save(self.state, tensors, self.curves.flush(), is_good)
         self._last_save = time.monotonic()
-
-    @contextmanager
-    def _stopped_clock(self) -> Iterator[None]:
-        """Keeps what is no update out of the tokens a second."""
-        started = time.monotonic()
-        yield
-        self._last_log += time.monotonic() - started
 
 
 def _part(restored: Restored, prefix: str) -> dict[str, Tensor]:

@@ -121,8 +121,9 @@ class RuntimeSection(Section):
     """How long one of several processes waits for the others before it gives up."""
     num_threads: int = Field(default=0, ge=0)
     """CPU threads of PyTorch, in each process; 0: as many as there are cores, shared out among the processes of a training."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """``auto``: bfloat16 autocast on CUDA devices that have it, float32 elsewhere."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """``auto``: autocast in bfloat16 on CUDA devices that have it, in float16 (with a scaled loss) on older ones, and float32 on a
+    CPU. Weights are float32 always."""
     tf32: bool = False
     """On CUDA devices: products of float32 matrices in TF32, with 10 bits of mantissa in place of 23; several times as fast."""
     deterministic: bool = False

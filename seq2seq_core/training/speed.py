@@ -87,7 +87,7 @@ def measure_matrix_rate(rows: int, inner: int, columns: int, placement: Placemen
         columns: width of the result.
         placement: device and precision.
     """
-    kind = torch.bfloat16 if placement.is_bfloat16 else torch.float32
+    kind = placement.product_dtype
     left, right = (torch.full(shape, 0.5, device=placement.device, dtype=kind) for shape in ((rows, inner), (inner, columns)))
     result, best, end = left @ right, 0.0, time.monotonic() + MEASURED_SECONDS
     while best == 0.0 or time.monotonic() < end:

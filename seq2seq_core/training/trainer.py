@@ -150,7 +150,7 @@ class Trainer:
         seed = derive_seed(self.seed, "update", *place.numbers)
         pieces = self.ranks.share_out(planned.batches)
         batches = self.ranks.attempt(lambda: [self.readers[batch.part].read(batch.indices, seed) for batch, _ in pieces])
-        self.updater.pace = state.pace(self.settings)
+        self.updater.pace = state.pace(self.settings, self.updater.placement.is_float16)
         try:
             result = self.updater.apply(batches, state.step + 1, seed, [piece.key for piece in pieces])
         except Diverged as divergence:
@@ -161,6 +161,8 @@ class Trainer:
         state.last_learning_rate, state.last_gradient_norm = result.learning_rate, result.gradient_norm
         state.since_log.add(result)
         state.since_validation.add(result)
+        if self.updater.placement.is_float16:
+            state.loss_scale = state.loss_scale.after_update(result.is_applied)
         state.loss_average.add(result.negative_log_likelihood / result.target_tokens)
         self._speed.add(batches, result.tokens)
         if state.step % self.runtime.log_every_steps == 0:
@@ -264,7 +266,7 @@ class Trainer:
         if settings.schedule != "plateau" or state.steps_in_phase < settings.warmup_steps:
             return
         if state.plateau.observe(state.best.num_stale == 0, settings.plateau):
-            rate = settings.learning_rate * state.pace(settings).rate_scale
+            rate = settings.learning_rate * state.pace(settings, scales_loss=False).rate_scale
             logger.info("step %d: dev does not get better; the learning rate is %g from now on", state.step, rate)
 
     def _is_validation_due(self) -> bool:

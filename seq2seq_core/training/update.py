@@ -18,6 +18,7 @@ from seq2seq_core.training.checkpoint_average import CheckpointAverage
 from seq2seq_core.training.divergence import Pace, check_update
 from seq2seq_core.training.freezing import freeze_parts
 from seq2seq_core.training.likelihood import Likelihood
+from seq2seq_core.training.loss_scale import LEAST
 from seq2seq_core.training.objective import BatchLoss, Measure, Moment, Objective, UpdateSize
 from seq2seq_core.training.optimizer import build_optimizer
 from seq2seq_core.training.placement import Placement
@@ -38,6 +39,7 @@ class UpdateResult:
         gradient_norm: of the whole gradient, before clipping.
         learning_rate: of this update.
         measures: further figures of the objective, by name.
+        is_applied: whether the weights were changed; not where a gradient was too large for float16.
     """
 
     negative_log_likelihood: float
@@ -46,6 +48,7 @@ class UpdateResult:
     gradient_norm: float
     learning_rate: float
     measures: Mapping[str, Measure] = field(default_factory=dict)
+    is_applied: bool = True
 
 
 class Updater:
@@ -118,18 +121,21 @@ class Updater:
         self.gradients.finish()
         sums = UpdateSums.over(batches, results, self.ranks)
         limit = self.settings.gradient_clip_norm or math.inf
+        self._unscale()
         norm = self._clip(limit)
         target_tokens = sum(size.target_tokens for size in sizes.values())
         loss = sums.negative_log_likelihood / target_tokens
-        check_update(step, loss, norm, self.pace.loss_limit, self.placement.is_bfloat16)
+        tokens = sums.source_tokens + target_tokens
         rate = learning_rate(step - self.phase_step, self.settings) * self.pace.rate_scale
+        if self.pace.loss_scale > LEAST and math.isfinite(loss) and not math.isfinite(norm) and self.placement.is_float16:
+            return UpdateResult(sums.negative_log_likelihood, target_tokens, tokens, 0.0, rate, sums.measures, is_applied=False)
+        check_update(step, loss, norm, self.pace.loss_limit, self.placement.product_dtype != torch.float32)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
         self.shards.spread_weights()
         if self.average:
             self.average.update(self.model)
-        tokens = sums.source_tokens + target_tokens
         return UpdateResult(sums.negative_log_likelihood, target_tokens, tokens, norm, rate, sums.measures)
 
     def _add_gradients(
@@ -160,8 +166,15 @@ class Updater:
         """Adds a batch's share of the gradient; returns what it was made of."""
         batch = batch.to(self.placement.device, non_blocking=True)
         result = self.objective.loss(self.model, batch, size, moment)
-        result.loss.backward()  # type: ignore[no-untyped-call]
+        (result.loss * self.pace.loss_scale).backward()  # type: ignore[no-untyped-call]
         return replace(result, loss=result.loss.detach())  # lets go of the activations
+
+    def _unscale(self) -> None:
+        """Takes the scale of the loss out of the gradient."""
+        if self.pace.loss_scale != 1.0:
+            for parameter in self.model.parameters():
+                if parameter.grad is not None:
+                    parameter.grad.div_(self.pace.loss_scale)
 
     def _clip(self, limit: float) -> float:
         """Scales the gradient so that its norm is at most the limit, and returns what it was."""

@@ -31,7 +31,7 @@ from seq2seq_core.stages.train import TrainResult, run_train
 from seq2seq_core.training import sealed_files
 from seq2seq_core.training.curve_log import read_curves
 from seq2seq_core.training.folder_lock import lock_folder
-from seq2seq_core.training.objective import likelihood_sums
+from seq2seq_core.training.objective import LikelihoodSums, projected_sums
 from seq2seq_core.training.speed import MACHINE_CURVES
 from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.validation import Validation, Validator
@@ -468,11 +468,12 @@ def test_a_loss_that_is_no_number_leaves_no_bundle_and_names_the_step(
     paths = new_workspace("a")
     calls = [0]
 
-    def spoil(logits: torch.Tensor, *arguments: Any) -> Any:
+    def spoil(*arguments: Any) -> LikelihoodSums:
         calls[0] += 1
-        return likelihood_sums(logits * (float("nan") if calls[0] > 10 else 1.0), *arguments)
+        sums, factor = projected_sums(*arguments), float("nan") if calls[0] > 10 else 1.0
+        return LikelihoodSums(sums.objective * factor, sums.negative_log_likelihood * factor)
 
-    monkeypatch.setattr("seq2seq_core.training.likelihood.likelihood_sums", spoil)
+    monkeypatch.setattr("seq2seq_core.training.likelihood.projected_sums", spoil)
     with pytest.raises(UserError, match=r"^step 6: the loss is nan, expected a finite number; try a lower train\.learning_rate"):
         run_train(make_settings(), paths, NullRecorder())
     assert not paths.bundle.exists()

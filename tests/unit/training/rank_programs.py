@@ -167,9 +167,7 @@ def gradients_alone(sizes: Sequence[int]) -> dict[str, Tensor | None]:
 
 
 def gradients_on(ranks: Ranks, sizes: Sequence[int]) -> dict[str, Tensor | None]:
-    alone = make_updater(1, gradient_clip_norm=0.0)
-    for name, parameter in alone.model.named_parameters():
-        parameter.requires_grad_(not name.startswith("encoder."))
+    alone = make_updater(1, gradient_clip_norm=0.0, freeze=["encoder"])
     updater = Updater(alone.model, alone.settings, alone.placement, ranks=ranks)
     apply(updater, ranks, sizes, 1)
     return {name: parameter.grad for name, parameter in updater.model.named_parameters()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.errors import UserError
 
 
@@ -27,3 +28,27 @@ def resolve_device(name: str) -> torch.device:
             f"device: {name} is not there; PyTorch sees {torch.cuda.device_count()} CUDA devices (cpu and auto always work)"
         )
     return device
+
+
+def count_devices(settings: RuntimeSection) -> int:
+    """How many processes train on this machine, each on a device of its own.
+
+    Args:
+        settings: ``devices``, and ``device``: which kind of them.
+
+    Raises:
+        UserError: there are not that many, or one is named while several are asked for.
+    """
+    uses_gpus = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
+    if settings.devices == "auto":
+        return max(1, torch.cuda.device_count()) if uses_gpus else 1
+    if settings.devices > 1 and settings.device.startswith("cuda:"):
+        raise UserError(
+            f"runtime.device: must be 'auto', 'cpu' or 'cuda' with runtime.devices {settings.devices}, got {settings.device!r}"
+        )
+    if uses_gpus and settings.devices > max(1, torch.cuda.device_count()):
+        raise UserError(
+            f"runtime.devices: must be 'auto' or at most {torch.cuda.device_count()}, the number of GPUs that PyTorch sees, "
+            f"got {settings.devices}"
+        )
+    return settings.devices

@@ -17,8 +17,8 @@ class Outcome:
 
     Attributes:
         stage: the stage's name.
-        kind: ``ok``, ``user_fault``, ``environment_fault``, ``interrupted``, ``crash``, or ``running`` while it has not ended
-            (what is left of a process that was killed).
+        kind: ``ok``, ``user_fault``, ``environment_fault``, ``interrupted``, ``crash``, ``peer_lost`` (a rank of a
+            training that lost another one), or ``running`` while it has not ended (what is left of a process that was killed).
         message: for a person; empty when ok.
         exit_code: of ``s2s``.
         retryable: whether the same command, with nothing changed, can succeed.

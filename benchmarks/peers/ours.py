@@ -103,8 +103,7 @@ def products(reference: Reference) -> None:
         with ProductRecorder() as recorder:
             reference.update(batch, step)
         recorded.append((recorder.factors, batch.num_target_tokens))
-    is_half = reference.placement.is_bfloat16
-    device, dtype = reference.placement.device, torch.bfloat16 if is_half else torch.float32
+    device, dtype = reference.placement.device, reference.placement.product_dtype
     tensors: dict[Any, Tensor] = {}
     for factors, _ in recorded:
         for shape, stride in (one for pair in factors for one in pair):

@@ -1,4 +1,4 @@
-"""Tokenised pairs on disk, read by memory mapping: opening reads the rows' offsets, never the corpus."""
+"""Tokenised pairs on disk: opening reads neither the corpus nor the rows' offsets, and what was read is not held."""
 
 from __future__ import annotations
 
@@ -9,42 +9,69 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_core.errors import MissingInput, UserError
+from seq2seq_core.batching.row_file import RowFile
+from seq2seq_core.errors import UserError
 from seq2seq_core.tokenization.ragged import groups_path, offsets_path, values_path
+
+Places = NDArray[np.int64] | range
+"""Which rows of the files a dataset is made of, in its order."""
+ROWS_AT_ONCE = 1 << 18
+"""Rows whose offsets are in memory at once (8 bytes each) where the lengths of many are asked for."""
 
 
 @dataclass(frozen=True)
 class _Side:
     """One side of a split: ``values`` (ids, or frames of (frames, features)), and where in them each row begins and ends."""
 
-    values: NDArray[Any]
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
+    values: RowFile
+    offsets: RowFile
 
-    def row(self, index: int) -> NDArray[Any]:
+    @property
+    def num_rows(self) -> int:
+        """Rows in the files."""
+        return len(self.offsets) - 1
+
+    def row(self, place: int) -> NDArray[Any]:
         """The ids or frames of one row."""
-        return self.values[self.starts[index] : self.ends[index]]
+        start, end = self.offsets.read(place, place + 2).tolist()
+        return self.values.read(start, end)
 
-    def select(self, indices: NDArray[np.int64]) -> _Side:
-        """The same values with some of the rows."""
-        return _Side(self.values, self.starts[indices], self.ends[indices])
+    def lengths(self, places: Places) -> NDArray[np.int64]:
+        """The lengths of some rows; of a large file, part after part of the offsets is looked at."""
+        if isinstance(places, range):
+            rows = slice(places.start, places.stop, places.step)
+            offsets = self.offsets.map()
+            return np.asarray(offsets[1:][rows] - offsets[:-1][rows], dtype=np.int64)
+        lengths = np.empty(len(places), dtype=np.int64)
+        for first in range(0, self.num_rows, ROWS_AT_ONCE):
+            last = min(first + ROWS_AT_ONCE, self.num_rows)
+            chosen = np.flatnonzero((places >= first) & (places < last))
+            if len(chosen):
+                offsets, rows_here = self.offsets.read(first, last + 1), places[chosen] - first
+                lengths[chosen] = offsets[rows_here + 1] - offsets[rows_here]
+        return lengths
 
 
 class TokenizedDataset:
     """The pairs of one split.
 
+    Args:
+        split: its name.
+        source: the sources of all pairs in the files.
+        target: their targets.
+        groups: the numbers of their groups; None where there are no groups.
+        places: which of them the dataset holds; None: all.
+
     Attributes:
         split: ``train``, ``dev`` or ``test``, or ``monolingual.en`` and such for sentences that are source and target alike.
-        source_lengths: ids (eos included) or frames of each source; int64.
-        target_lengths: ids of each target, eos included; int64.
-        groups: the number of each pair's group, which sampling by temperature is over; int32. None where there are no groups.
     """
 
-    def __init__(self, split: str, source: _Side, target: _Side, groups: NDArray[np.int32] | None = None) -> None:
-        self.split, self.groups = split, groups
-        self._source, self._target = source, target
-        self.source_lengths: NDArray[np.int64] = source.ends - source.starts
-        self.target_lengths: NDArray[np.int64] = target.ends - target.starts
+    def __init__(
+        self, split: str, source: _Side, target: _Side, groups: RowFile | None = None, places: Places | None = None
+    ) -> None:
+        self.split = split
+        self._source, self._target, self._groups = source, target, groups
+        self._places = range(source.num_rows) if places is None else places
 
     @classmethod
     def open(cls, folder: Path, split: str) -> TokenizedDataset:
@@ -59,15 +86,15 @@ class TokenizedDataset:
             UserError: a file is cut short, or the two sides or the groups have different numbers of rows.
         """
         source, target = _open_side(folder, split, "source"), _open_side(folder, split, "target")
-        if len(source.starts) != len(target.starts):
+        if source.num_rows != target.num_rows:
             raise UserError(
-                f"{folder}: {split} has {len(source.starts)} sources but {len(target.starts)} targets; "
+                f"{folder}: {split} has {source.num_rows} sources but {target.num_rows} targets; "
                 "`s2s tokenize` (or `dvc repro tokenize`) makes them anew"
             )
-        groups = _open_array(groups_path(folder, split)) if groups_path(folder, split).exists() else None
-        if groups is not None and len(groups) != len(source.starts):
+        groups = RowFile(groups_path(folder, split)) if groups_path(folder, split).exists() else None
+        if groups is not None and len(groups) != source.num_rows:
             raise UserError(
-                f"{folder}: {split} has {len(source.starts)} pairs but {len(groups)} groups; "
+                f"{folder}: {split} has {source.num_rows} pairs but {len(groups)} groups; "
                 "`s2s tokenize` (or `dvc repro tokenize`) makes them anew"
             )
         return cls(split, source, target, groups)
@@ -88,46 +115,74 @@ class TokenizedDataset:
         return cls(split, text, text)
 
     def __len__(self) -> int:
-        return len(self.source_lengths)
+        return len(self._places)
+
+    @property
+    def source_lengths(self) -> NDArray[np.int64]:
+        """Ids (eos included) or frames of each source; computed at each call, in 8 bytes a pair: see :meth:`lengths` for some."""
+        return self._source.lengths(self._places)
+
+    @property
+    def target_lengths(self) -> NDArray[np.int64]:
+        """Ids of each target, eos included; computed at each call, in 8 bytes a pair: see :meth:`lengths` for some."""
+        return self._target.lengths(self._places)
+
+    @property
+    def groups(self) -> NDArray[np.int32] | None:
+        """The number of each pair's group, which sampling by temperature is over; None where there are none."""
+        if self._groups is None:
+            return None
+        places, groups = self._places, self._groups.map()
+        return groups[places.start : places.stop : places.step] if isinstance(places, range) else groups[places]
 
     @property
     def num_features(self) -> int:
         """Features of a source frame; 0 where the sources are ids."""
-        return int(self._source.values.shape[1]) if self._source.values.ndim == 2 else 0
+        return self._source.values.shape[1] if len(self._source.values.shape) == 2 else 0
 
-    def select(self, indices: NDArray[np.int64]) -> TokenizedDataset:
-        """The dataset of some of the pairs, in the given order; nothing is copied but their places.
+    def lengths(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The lengths of some sources and those of their targets.
 
         Args:
             indices: which pairs.
         """
-        groups = None if self.groups is None else self.groups[indices]
-        return TokenizedDataset(self.split, self._source.select(indices), self._target.select(indices), groups)
+        places = select_places(self._places, indices)
+        return self._source.lengths(places), self._target.lengths(places)
+
+    def select(self, indices: NDArray[np.int64] | slice) -> TokenizedDataset:
+        """The dataset of some of the pairs, in the given order; nothing is copied but their places, those of a slice neither.
+
+        Args:
+            indices: which pairs.
+        """
+        return TokenizedDataset(self.split, self._source, self._target, self._groups, select_places(self._places, indices))
 
     def source(self, index: int) -> NDArray[Any]:
         """One source: ids (int32, eos included) or frames (float32, of (frames, features))."""
-        return self._source.row(index)
+        return self._source.row(int(self._places[index]))
 
     def target(self, index: int) -> NDArray[np.int32]:
         """One target: ids (int32), eos included, without bos."""
-        return self._target.row(index)
+        return self._target.row(int(self._places[index]))
+
+
+def select_places(places: Places, indices: NDArray[np.int64] | slice) -> Places:
+    """Some of some places.
+
+    Args:
+        places: of rows.
+        indices: which of the places.
+    """
+    if isinstance(indices, slice):
+        return places[indices]
+    return places.start + places.step * indices if isinstance(places, range) else places[indices]
 
 
 def _open_side(folder: Path, split: str, side: str) -> _Side:
-    values, offsets = (_open_array(path(folder, split, side)) for path in (values_path, offsets_path))
-    if len(offsets) == 0 or int(offsets[-1]) != len(values):
+    values, offsets = RowFile(values_path(folder, split, side)), RowFile(offsets_path(folder, split, side))
+    if len(offsets) == 0 or int(offsets.read(len(offsets) - 1, len(offsets))[0]) != len(values):
         raise UserError(
             f"{values_path(folder, split, side)}: {len(values)} values, expected as many as "
             f"{offsets_path(folder, split, side).name} says; `s2s tokenize` (or `dvc repro tokenize`) makes them anew"
         )
-    return _Side(values, np.asarray(offsets[:-1]), np.asarray(offsets[1:]))
-
-
-def _open_array(path: Path) -> NDArray[Any]:
-    try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise MissingInput(f"{path}: no such file; `s2s tokenize` (or `dvc repro tokenize`) makes it") from None
-    except (ValueError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); `s2s tokenize` (or `dvc repro tokenize`) makes it anew") from None
-    return array
+    return _Side(values, offsets)

@@ -20,6 +20,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.console import configure_logging
 from seq2seq_core.errors import EXIT_CRASH, EXIT_TERMINATED, Interrupted, Seq2SeqError, StorageFault
 from seq2seq_core.outcome import Outcome, write_outcome
+from seq2seq_core.rank_environment import RankPlace, is_shared, outcome_name
 
 STORAGE_ADVICE = {
     errno.ENOSPC: "the disk is full; free some space (`make clean` removes stage outputs, `dvc gc --workspace` old caches)",
@@ -33,7 +34,9 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def boundary(debug: bool, verbose: bool = False, paths: Paths | None = None, stage: str | None = None) -> Iterator[None]:
+def boundary(
+    debug: bool, verbose: bool = False, paths: Paths | None = None, stage: str | None = None, place: RankPlace | None = None
+) -> Iterator[None]:
     """Runs a command's body; prints every expected error as one message and exits with its code.
 
     Args:
@@ -41,6 +44,7 @@ def boundary(debug: bool, verbose: bool = False, paths: Paths | None = None, sta
         verbose: show debug log lines.
         paths: the workspace, for the outcome and for the traceback of a crash.
         stage: the stage's name, if the command is one; its outcome is left in the workspace.
+        place: of this process among several that train together; one of them speaks for all.
 
     Raises:
         typer.Exit: with the error's exit code.
@@ -51,7 +55,9 @@ def boundary(debug: bool, verbose: bool = False, paths: Paths | None = None, sta
     if stage is not None:
         signal.signal(signal.SIGTERM, _raise_terminated)
     debug = debug or os.environ.get("S2S_DEBUG", "") not in ("", "0")
-    leave = _OutcomeWriter(paths, stage)
+    if place is not None:
+        quieten(place, verbose)
+    leave = _OutcomeWriter(paths, stage, place)
     try:
         leave("running", "", -1, retryable=True)
         yield
@@ -64,11 +70,12 @@ def boundary(debug: bool, verbose: bool = False, paths: Paths | None = None, sta
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where every error ends
         fault = explain(error)
         if fault is None:
-            _leave_crash(error, leave, paths, debug)
+            _leave_crash(error, leave, paths, debug, place)
         if debug:
             traceback.print_exception(error)
         leave(fault.kind, str(fault), fault.exit_code, retryable=fault.retryable)
-        typer.echo(f"error: {fault}", err=True)
+        if place is None or is_spoken(error, place):
+            typer.echo(f"error: {fault}", err=True)
         raise typer.Exit(fault.exit_code) from None
 
 
@@ -91,39 +98,64 @@ def explain(error: BaseException) -> Seq2SeqError | None:
 class _OutcomeWriter:
     """Leaves a stage's outcome; does nothing for a command that is no stage."""
 
-    def __init__(self, paths: Paths | None, stage: str | None) -> None:
-        self.paths, self.stage = paths, stage
+    def __init__(self, paths: Paths | None, stage: str | None, place: RankPlace | None) -> None:
+        self.folder = None if paths is None else paths.outcomes
+        self.stage = stage
+        if place is not None:
+            self.stage = outcome_name(place.rank) if place.outcomes or not place.is_first else stage
+            self.folder = place.outcomes or (self.folder if place.is_first else None)
 
     def __call__(self, kind: str, message: str, exit_code: int, retryable: bool) -> None:
-        if self.paths is None or self.stage is None:
+        if self.folder is None or self.stage is None:
             return
         try:
-            write_outcome(self.paths.outcomes, Outcome(self.stage, kind, message, exit_code, retryable, os.getpid()))
+            write_outcome(self.folder, Outcome(self.stage, kind, message, exit_code, retryable, os.getpid()))
         except OSError as error:
             # On a full disk the message on standard error is all there can be; a driver then sees a stale outcome's pid.
-            logger.warning("cannot leave the outcome in %s: %s", self.paths.outcomes, error)
+            logger.warning("cannot leave the outcome in %s: %s", self.folder, error)
 
 
-def _leave_crash(error: BaseException, leave: _OutcomeWriter, paths: Paths | None, debug: bool) -> NoReturn:
+def _leave_crash(
+    error: BaseException, leave: _OutcomeWriter, paths: Paths | None, debug: bool, place: RankPlace | None
+) -> NoReturn:
     """Reports a fault of this program: its traceback goes to a file unless ``debug`` shows it."""
     text = "".join(traceback.format_exception(error))
     summary = f"{type(error).__name__}: {error}"
-    leave("crash", summary, EXIT_CRASH, retryable=True)
     if debug:
         typer.echo(text, err=True)
-    typer.echo(f"crash: {summary}", err=True)
-    place = _write_traceback(text, paths)
-    if not debug:
-        advice = f"the traceback is in {place}" if place else "run with --debug for the traceback"
-        typer.echo(f"this is a fault of the program, not of your input; {advice}", err=True)
+    file = _write_traceback(text, paths, "crash.txt" if place is None else f"crash.{outcome_name(place.rank)}.txt")
+    advice = f"the traceback is in {file}" if file else "run with --debug for the traceback"
+    leave("crash", summary if place is None else f"rank {place.rank}: {summary}; {advice}", EXIT_CRASH, retryable=True)
+    if place is None or place.outcomes is None:
+        typer.echo(f"crash: {summary}", err=True)
+        if not debug:
+            typer.echo(f"this is a fault of the program, not of your input; {advice}", err=True)
     raise typer.Exit(EXIT_CRASH) from None
 
 
-def _write_traceback(text: str, paths: Paths | None) -> Path | None:
+def quieten(place: RankPlace, verbose: bool) -> None:
+    """Has rank 0 alone write log lines; with ``verbose`` all do."""
+    if not place.is_first and not verbose:
+        for name in ("seq2seq_core", "flows"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def is_spoken(fault: BaseException, place: RankPlace) -> bool:
+    """Whether a fault is printed by this process.
+
+    Args:
+        fault: its error.
+        place: of this process among several that train together. Under our own launcher, which prints for all of them, none does;
+            elsewhere rank 0 does, and one that failed before it met the others.
+    """
+    return place.outcomes is None and (place.is_first or not is_shared(fault))
+
+
+def _write_traceback(text: str, paths: Paths | None, name: str) -> Path | None:
     """Stores a traceback in the workspace's logs; None where that is not possible."""
     if paths is None:
         return None
-    place = paths.logs / "crash.txt"
+    place = paths.logs / name
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")

@@ -61,3 +61,7 @@ def main() -> None:
     # to 3 times as long. It has to be set before PyTorch is loaded, and changes no result.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app(prog_name="s2s")
+
+
+if __name__ == "__main__":  # torchrun -m seq2seq_core.cli.main train
+    main()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
 from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.options import Debug, Verbose, Workspace, resolve_workspace
+from seq2seq_core.rank_environment import end_with_launcher, find_rank_place
+from seq2seq_core.recorder import NullRecorder
 
 PANEL = "Stages (what dvc.yaml runs)"
 
@@ -64,24 +68,49 @@ def train(
 
     Reads data/tokenized; writes models/bundle, reports/train.json and reports/training_curve.csv.
     Ctrl-C saves the state; the same command goes on from there and ends in the same weights.
+    On several GPUs it starts a process for each (runtime.devices); over several nodes torchrun does.
     To fine-tune, name a bundle's folder or a registered version in train.initial_weights (docs/fine-tuning.md).
     """
-    _run_stage("train", workspace, debug, verbose, from_scratch=from_scratch)
+    end_with_launcher()
+    place = find_rank_place()
+    with boundary(debug, verbose):
+        paths = resolve_workspace(workspace)
+    with boundary(debug, verbose, paths, "train", place), ExitStack() as stack:
+        from seq2seq_core.cli.initial_weights import pin_initial_weights
+        from seq2seq_core.config.settings import load_settings
+        from seq2seq_core.device import count_devices
+        from seq2seq_core.stages.train import run_train
+        from seq2seq_core.tracking.driver_watch import stop_without_driver
+        from seq2seq_core.tracking.session import open_stage_recorder
+
+        settings = load_settings(paths.params)
+        if place is None:  # a rank ends with its launcher
+            stack.enter_context(stop_without_driver())
+        if place is None and (number := count_devices(settings.runtime)) > 1:
+            from seq2seq_core.launch import run_ranks
+
+            flags = {"--from-scratch": from_scratch, "--debug": debug, "--verbose": verbose}
+            command = [sys.executable, "-m", "seq2seq_core.cli.main", "train", "--workspace", str(paths.root)]
+            run_ranks([*command, *(flag for flag, given in flags.items() if given)], number, settings.runtime.max_restarts)
+            return
+        is_heard = place is None or place.is_first
+        settings, initial = pin_initial_weights(settings, paths) if is_heard else (settings, None)
+        # Ranks that are started again go on from the state that they began.
+        is_anew = from_scratch and not (place and place.restarts)
+        recorder = stack.enter_context(open_stage_recorder("train", settings, paths, not is_anew)) if is_heard else NullRecorder()
+        run_train(settings, paths, recorder, is_anew, initial)
 
 
-def _run_stage(stage: str, workspace: Workspace, debug: bool, verbose: bool, **options: object) -> None:
+def _run_stage(stage: str, workspace: Workspace, debug: bool, verbose: bool) -> None:
     """Loads the settings, opens the recorder and calls the stage's function."""
     with boundary(debug, verbose):
         paths = resolve_workspace(workspace)
     with boundary(debug, verbose, paths, stage):
         from seq2seq_core.config.settings import load_settings
+        from seq2seq_core.tracking.driver_watch import stop_without_driver
         from seq2seq_core.tracking.session import open_stage_recorder
 
         settings = load_settings(paths.params)
-        if stage == "train":
-            from seq2seq_core.cli.initial_weights import pin_initial_weights
-
-            settings, options["initial"] = pin_initial_weights(settings, paths)
         run = getattr(importlib.import_module(f"seq2seq_core.stages.{stage}"), f"run_{stage}")
-        with open_stage_recorder(stage, settings, paths) as recorder:
-            run(settings, paths, recorder, **options)
+        with stop_without_driver(), open_stage_recorder(stage, settings, paths) as recorder:
+            run(settings, paths, recorder)

@@ -110,16 +110,46 @@ class RuntimeSection(Section):
 
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """``auto`` takes CUDA where there is one."""
+    devices: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
+    """Processes on this machine that train one model together, each on a GPU of its own; ``auto``: as many as there are GPUs where
+    ``device`` names none of them. On a CPU, ``auto`` is 1 and N processes share the cores. Read by ``s2s train``."""
+    shard_optimizer: bool = False
+    """Whether each of several processes keeps only its part of the optimiser's state (ZeRO stage 1): less memory, more traffic."""
+    max_restarts: int = Field(default=3, ge=0, le=1000)
+    """How often the processes of a training are started again, from the last checkpoint, when one of several was killed."""
+    rank_timeout_seconds: float = Field(default=1800.0, gt=0.0)
+    """How long one of several processes waits for the others before it gives up."""
     num_threads: int = Field(default=0, ge=0)
-    """CPU threads of PyTorch; 0: as many as there are cores."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """``auto``: bfloat16 autocast on CUDA devices that have it, float32 elsewhere."""
+    """CPU threads of PyTorch, in each process; 0: as many as there are cores, shared out among the processes of a training."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """``auto``: autocast in bfloat16 on CUDA devices that have it, in float16 (with a scaled loss) on older ones, and float32 on a
+    CPU. Weights are float32 always."""
+    tf32: bool = False
+    """On CUDA devices: products of float32 matrices in TF32, with 10 bits of mantissa in place of 23; several times as fast."""
+    deterministic: bool = False
+    """Refuses operations whose result depends on the order of additions on a GPU; the same seed then gives the same weights on the
+    same device. On a CPU that is so anyway."""
+    compile: bool = False
+    """Compiles the layers of Transformers (``torch.compile``); needs a compiler, and minutes at the start. Batches of any length
+    share what is compiled."""
+    activation_checkpointing: bool = False
+    """Transformers keep only the inputs of each layer and compute the rest again for the gradient (Chen 2016): far less memory for
+    about a third more time, and the same result."""
     progress: Literal["auto", "bar", "plain"] = "auto"
     """A live bar, or plain lines; ``auto``: a bar on a terminal."""
     log_every_steps: int = Field(default=50, ge=1)
     """Updates between two points of the training curves."""
     checkpoint_every_seconds: float = Field(default=60.0, gt=0.0)
     """Longest time between two checkpoints of a training run."""
+    num_checkpoints: int = Field(default=2, ge=1, le=100)
+    """Last checkpoints that are kept, beside the best weights; with 1 there is none to fall back on where it is damaged."""
+    checkpoint_in_background: bool = True
+    """Whether checkpoints are written by a thread of their own while training goes on; takes memory for one more copy of them."""
+    profile_steps: int = Field(default=0, ge=0, le=1000)
+    """Updates to profile after a warm-up of five; a table of the heaviest operations and a trace go to the training state's folder
+    and to MLflow. 0: none."""
+    system_metrics_seconds: float = Field(default=10.0, ge=0.0)
+    """Time between two samples of load, memory, disk, network and GPU during training, as curves in MLflow; 0: none."""
     reward_workers: int = Field(default=0, ge=0, le=256)
     """Processes that compute rewards while the model computes; 0: none, which is faster for short sentences."""
     experiment: str = Field(default="seq2seq-flows", min_length=1)

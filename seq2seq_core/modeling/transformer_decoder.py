@@ -16,7 +16,7 @@ from seq2seq_core.modeling.feed_forward import FeedForward
 from seq2seq_core.modeling.memory import DecoderOutput, DecoderState, DecoderStep, Memory
 from seq2seq_core.modeling.multi_head_attention import MultiHeadAttention
 from seq2seq_core.modeling.positions import build_positions
-from seq2seq_core.modeling.sublayer import connect
+from seq2seq_core.modeling.sublayer import connect, run_layer
 from seq2seq_core.modeling.transformer_shape import TransformerShape
 
 KeysValues = tuple[Tensor, Tensor]
@@ -127,6 +127,9 @@ class TransformerDecoder(nn.Module):
         shape: of each layer.
         layers: number of layers.
         keep_attention: whether teacher forcing gives the last layer's attention, averaged over heads; it is slower.
+
+    Attributes:
+        recomputes: see :class:`~seq2seq_core.modeling.transformer_encoder.TransformerEncoder`.
     """
 
     def __init__(self, shape: TransformerShape, layers: int, keep_attention: bool = False) -> None:
@@ -135,6 +138,7 @@ class TransformerDecoder(nn.Module):
         self.positions = build_positions(shape.positions, shape.width, shape.max_positions)
         self.layers = nn.ModuleList(TransformerDecoderLayer(shape) for _ in range(layers))
         self.norm = shape.final_norm()
+        self.recomputes = False
 
     def forward(self, embedded_BTD: Tensor, memory: Memory) -> DecoderOutput:
         """See :class:`~seq2seq_core.modeling.memory.Decoder`."""
@@ -143,7 +147,8 @@ class TransformerDecoder(nn.Module):
         for layer in layers:
             cross = layer.cross_attention.project(memory.values_BSD)
             keep_weights = self.keep_attention and layer is layers[-1]
-            states_BTD, weights_BTS = layer(states_BTD, cross, memory.padding_mask_BS, keep_weights)
+            inputs = (states_BTD, cross, memory.padding_mask_BS, keep_weights)
+            states_BTD, weights_BTS = run_layer(layer, self.recomputes, *inputs)
         return DecoderOutput(self.norm(states_BTD), weights_BTS)
 
     def initial_state(self, memory: Memory) -> TransformerState:

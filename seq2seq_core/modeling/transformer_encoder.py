@@ -11,7 +11,7 @@ from seq2seq_core.modeling.dropout import Dropout
 from seq2seq_core.modeling.feed_forward import FeedForward
 from seq2seq_core.modeling.memory import Memory, mean_of_valid
 from seq2seq_core.modeling.positions import build_positions
-from seq2seq_core.modeling.sublayer import connect
+from seq2seq_core.modeling.sublayer import connect, run_layer
 from seq2seq_core.modeling.time_reduction import TimeReductions
 from seq2seq_core.modeling.transformer_shape import TransformerShape
 
@@ -49,6 +49,9 @@ class TransformerEncoder(nn.Module):
         shape: of each layer.
         layers: number of layers.
         time_reduction: halvings of the time axis, one before each of the last layers (Chan 2016).
+
+    Attributes:
+        recomputes: whether training keeps only each layer's inputs and computes the rest again for its gradient (Chen 2016).
     """
 
     def __init__(self, shape: TransformerShape, layers: int, time_reduction: int = 0) -> None:
@@ -57,6 +60,7 @@ class TransformerEncoder(nn.Module):
         self.layers = nn.ModuleList(TransformerEncoderLayer(shape) for _ in range(layers))
         self.norm = shape.final_norm()
         self.reductions = TimeReductions(shape.width, layers, time_reduction)
+        self.recomputes = False
 
     def forward(self, embedded_BSD: Tensor, padding_mask_BS: Tensor) -> Memory:
         """The memory; its summary is the mean over valid positions.
@@ -68,6 +72,6 @@ class TransformerEncoder(nn.Module):
         states_BSD = self.positions(embedded_BSD)
         for number, layer in enumerate(self.layers):
             states_BSD, padding_mask_BS = self.reductions(states_BSD, padding_mask_BS, number)
-            states_BSD = layer(states_BSD, padding_mask_BS)
+            states_BSD = run_layer(layer, self.recomputes, states_BSD, padding_mask_BS)
         values_BSD = self.norm(states_BSD).masked_fill(padding_mask_BS.unsqueeze(-1), 0.0)
         return Memory(values_BSD, padding_mask_BS, mean_of_valid(values_BSD, padding_mask_BS))

@@ -149,7 +149,8 @@ def _train_on_part(
     with lock_folder(folder):
         part = replace(inputs, train=inputs.train.select(indices))
         # The curves of several trainings would share one axis of steps: only their ends are recorded.
-        store, recorder = CheckpointStore(folder), NullRecorder()
+        runtime, recorder = sections.runtime, NullRecorder()
+        store = CheckpointStore(folder, runtime.num_checkpoints, runtime.checkpoint_in_background)
         training = finish_training(part, model, sections, placement, store, recorder, initial=initial)
     remove_superseded_states(folder.parent, key)
     best = training.state.best

@@ -13,21 +13,23 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import INITIAL_BUNDLE, save_bundle
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.rank_environment import find_rank_place
 from seq2seq_core.recorder import Recorder
-from seq2seq_core.training.checkpoint_store import CheckpointStore
-from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.initial_bundle import InitialBundle, find_local_bundle, pin_digest
 from seq2seq_core.training.inputs import TrainingInputs, read_inputs
 from seq2seq_core.training.phase_states import PhaseStates
 from seq2seq_core.training.placement import choose_placement
+from seq2seq_core.training.process_group import join_ranks, settings_of_rank
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
-from seq2seq_core.training.run import FinishedTraining, finish_training, remove_superseded_states
+from seq2seq_core.training.run import FinishedTraining, finish_training, remove_superseded_states, report_foreign_states
+from seq2seq_core.training.shared_state import SharedPhaseStates, open_store
 from seq2seq_core.training.trainer import TrainerSettings
 
 
@@ -61,7 +63,7 @@ def run_train(
     from_scratch: bool = False,
     initial: InitialBundle | None = None,
 ) -> TrainResult:
-    """Writes ``models/bundle``, ``reports/train.json`` and ``reports/training_curve.csv``.
+    """Writes ``models/bundle``, ``reports/train.json`` and ``reports/training_curve.csv``; of several ranks, rank 0 does.
 
     Args:
         settings: of the sections ``model``, ``train`` and ``runtime``.
@@ -77,21 +79,25 @@ def run_train(
         Interrupted: the process was asked to stop; the state is saved.
     """
     inputs = read_inputs(paths.tokenized, settings.train.dev_sentences)
-    initial = initial or find_local_bundle(settings.train, paths)
-    sections = TrainerSettings(pin_digest(settings.train, initial), settings.runtime)
-    placement = choose_placement(settings.runtime)
-    phase_states = PhaseStates.of(paths.training_state, settings.model, sections.train, inputs.digests)
-    key = phase_states.whole
-    if initial:
-        recorder.set_tags(initial.tags)
-    folder = paths.training_state / key.folder_name
-    with lock_folder(folder):
-        store = CheckpointStore(folder)
+    with join_ranks(settings.runtime) as ranks, ExitStack() as stack:
+        initial = ranks.from_first(lambda: initial or find_local_bundle(settings.train, paths))
+        runtime = settings_of_rank(settings.runtime, find_rank_place())
+        sections, placement = TrainerSettings(pin_digest(settings.train, initial), runtime), choose_placement(runtime)
+        phase_states = PhaseStates.of(paths.training_state, settings.model, sections.train, inputs.digests)
+        key = phase_states.whole
+        if initial:
+            recorder.set_tags(initial.tags)
+        store = stack.enter_context(open_store(paths.training_state / key.folder_name, runtime, ranks))
+        shared_states = SharedPhaseStates(phase_states, ranks)
         if from_scratch:
             store.clear()
-            phase_states.clear()
-        training = finish_training(inputs, settings.model, sections, placement, store, recorder, phase_states, initial)
+            shared_states.clear()
+        if not ranks.rank:
+            report_foreign_states(paths.training_state, key)
+        training = finish_training(inputs, settings.model, sections, placement, store, recorder, shared_states, initial, ranks)
         result = _summarise(training)
+        if ranks.rank:
+            return result
         _write_outputs(settings, paths, inputs, training, result, initial)
     remove_superseded_states(paths.training_state, key, phase_states.keys)
     recorder.log_metrics({name: value for name, value in _report(result).items() if isinstance(value, float | int)})

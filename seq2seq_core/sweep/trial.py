@@ -139,7 +139,7 @@ class TrialTrainer:
         phase_metrics = [phase.dev_metric for phase in settings.train.all_phases()]
         observer = PruningObserver(trial, space.metric, phase_metrics)
         sections = TrainerSettings(settings.train, settings.runtime)
-        store = CheckpointStore(folder)
+        store = CheckpointStore(folder, settings.runtime.num_checkpoints, settings.runtime.checkpoint_in_background)
         try:
             training = finish_training(
                 self.inputs, settings.model, sections, self.placement, store, recorder, initial=self.initial, observer=observer

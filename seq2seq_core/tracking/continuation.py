@@ -31,7 +31,7 @@ class Continuation:
     Attributes:
         run_id: of MLflow.
         store: the store's address.
-        fingerprint: digest of the model's and the training's settings and of the tokenised data.
+        fingerprint: digest of the model's and the training's settings, of the tokenised data and of the code.
         owner: the process that trains.
     """
 
@@ -52,15 +52,17 @@ def journal_file(paths: Paths) -> Path:
 
 
 def training_fingerprint(settings: Settings, paths: Paths) -> str:
-    """A digest of all that decides a training's result: its settings and its data.
+    """A digest of all that decides a training's result: its settings, its data and its code, as its state is kept by them.
 
     Args:
         settings: sections ``model`` and ``train`` count.
         paths: the tokenised data's manifest, which holds the digest of every file beside it, counts.
     """
+    from seq2seq_core.training.run_key import make_code_key
+
     manifest = paths.tokenized / "manifest.json"
     data = hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else ""
-    parts = [settings.model.model_dump(mode="json"), settings.train.model_dump(mode="json"), data]
+    parts = [settings.model.model_dump(mode="json"), settings.train.model_dump(mode="json"), data, make_code_key()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -57,6 +57,15 @@ class CurveJournal:
             self._raise_marks(step, new)
         return new
 
+    def skip(self, marks: Mapping[str, int]) -> None:
+        """Counts steps as recorded that are stored elsewhere, should the file have lost them.
+
+        Args:
+            marks: the last step that is stored there, by metric name.
+        """
+        for name, step in marks.items():
+            self._raise_marks(step, {name: 0.0})
+
     def after(self, marks: Mapping[str, int]) -> Iterator[Point]:
         """The points, reduced to the values beyond each metric's mark.
 

@@ -17,13 +17,14 @@ _ACTIVE_RUN: ContextVar[str | None] = ContextVar("active_run", default=None)
 
 
 @contextmanager
-def open_stage_recorder(stage: str, settings: Settings, paths: Paths) -> Iterator[Recorder]:
+def open_stage_recorder(stage: str, settings: Settings, paths: Paths, goes_on: bool = True) -> Iterator[Recorder]:
     """The recorder of one execution of a stage, whose MLflow run ends with the block as the block does.
 
     Args:
         stage: the stage's name.
         settings: logged as the run's parameters.
         paths: the workspace.
+        goes_on: whether a killed training goes on in the run that it began.
 
     Raises:
         TrackingUnreachable: MLflow does not answer when the stage starts; later it only warns.
@@ -35,7 +36,7 @@ def open_stage_recorder(stage: str, settings: Settings, paths: Paths) -> Iterato
         return
     from seq2seq_core.tracking.stage_run import open_stage_run
 
-    with open_stage_run(stage, settings, paths) as recorder:
+    with open_stage_run(stage, settings, paths, goes_on) as recorder:
         token = _ACTIVE_RUN.set(recorder.run_id)
         try:
             yield recorder

@@ -23,6 +23,7 @@ from seq2seq_core.tracking.lineage import upstream_digests
 from seq2seq_core.tracking.mlflow_recorder import MlflowRecorder
 from seq2seq_core.tracking.process_identity import this_process
 from seq2seq_core.tracking.store import connect, short_reason, store_errors
+from seq2seq_core.tracking.system_metrics import sample_machine
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -46,13 +47,14 @@ _SECTIONS = {
 
 
 @contextmanager
-def open_stage_run(stage: str, settings: Settings, paths: Paths) -> Iterator[MlflowRecorder]:
+def open_stage_run(stage: str, settings: Settings, paths: Paths, goes_on: bool = True) -> Iterator[MlflowRecorder]:
     """A recorder into the stage's own MLflow run; a killed training goes on in the run that it began.
 
     Args:
         stage: the stage's name.
         settings: those of the sections that concern the stage become the run's parameters.
         paths: the workspace.
+        goes_on: whether a killed training does; False: it begins anew, and so does its run.
 
     Raises:
         TrackingUnreachable: MLflow does not answer when the stage starts.
@@ -61,18 +63,22 @@ def open_stage_run(stage: str, settings: Settings, paths: Paths) -> Iterator[Mlf
     graph = current_graph_run(stage)
     with store_errors(paths):
         parent_id = find_or_open_parent(client, graph, paths, settings, {})
-        unfinished = find_unfinished(client, settings, paths) if stage == "train" else None
+        unfinished = find_unfinished(client, settings, paths) if stage == "train" and goes_on else None
         if unfinished is None:
             run_id = _start(client, stage, settings, paths, parent_id)
         else:
             run_id = _continue(client, unfinished, parent_id)
     journal = remember(run_id, settings, paths, is_new=unfinished is None) if stage == "train" else None
-    recorder = MlflowRecorder(client, run_id, journal)
+    recorder, stored = MlflowRecorder(client, run_id, journal), dict[str, int]()
     if unfinished is not None and journal is not None:
-        for point in journal.after(stored_marks(client, unfinished)):
+        stored = stored_marks(client, unfinished)
+        for point in journal.after(stored):
             recorder.send_points(*point)
+        journal.skip(stored)
+    sample_seconds = settings.runtime.system_metrics_seconds if stage == "train" else 0.0
     try:
-        yield recorder
+        with sample_machine(recorder, sample_seconds, stored):
+            yield recorder
     except BaseException as error:
         _end(recorder, graph, parent_id, stage, paths, error)
         raise

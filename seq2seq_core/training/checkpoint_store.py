@@ -1,4 +1,4 @@
-"""The training state on disk: written by atomic rename, sealed by digests, the last two kept, never pickled.
+"""The training state on disk: written by atomic rename, sealed by digests, the last few kept, never pickled.
 
 curves.jsonl                        points of the curves (curve_log.py)
 checkpoint-00000500.safetensors     weights and optimiser after update 500
@@ -9,37 +9,36 @@ finished.json                       in place of the checkpoints once the trainin
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import safetensors.torch
+import safetensors
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from seq2seq_core.reproducibility import digest
+from seq2seq_core.training.background_writer import BackgroundWriter
 from seq2seq_core.training.progress_state import ProgressState
+from seq2seq_core.training.sealed_files import (
+    FileSeal,
+    read_sealed,
+    read_tensors,
+    remove_drafts,
+    write_file,
+    write_sealed,
+    write_tensors,
+)
 
 CURVES_FILE = "curves.jsonl"
 FINISHED_FILE = "finished.json"
 NUM_KEPT = 2
+FORMAT_VERSION: Literal[1] = 1
 
 logger = logging.getLogger(__name__)
-
-
-class FileSeal(BaseModel):
-    """A file of the state and what it must hold."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    """Its name in the folder."""
-    sha256: str
-    """Of its content."""
 
 
 class Checkpoint(BaseModel):
@@ -47,6 +46,10 @@ class Checkpoint(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    format_version: Literal[1] = FORMAT_VERSION
+    """Of the folder's layout."""
+    training: str
+    """Name of the state's folder: the key of the training that it belongs to."""
     progress: ProgressState
     """How far the run is."""
     tensors: FileSeal | None
@@ -79,47 +82,108 @@ class CheckpointStore:
 
     Args:
         folder: an existing folder.
+        num_kept: how many checkpoints stay, at least 1.
+        in_background: whether checkpoints are written by a thread of their own while training goes on. What is written is what
+            was there when :meth:`save` was called; a second save waits for the first.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, num_kept: int = NUM_KEPT, in_background: bool = False) -> None:
+        self.folder, self.num_kept = folder, num_kept
         self.best: FileSeal | None = None
         self.good = ""
+        self._writer = BackgroundWriter(in_background)
+        self._new_best: tuple[str, dict[str, Tensor]] | None = None
 
     @property
     def curves(self) -> Path:
         """The file of the curves."""
         return self.folder / CURVES_FILE
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A ``with`` block that leaves nothing half-written behind, however it ends: the caller may let go of the lock after it."""
+        try:
+            yield
+        except BaseException:
+            try:
+                self._writer.wait()
+            except Exception as error:  # noqa: BLE001 - the first error is the one to raise
+                logger.warning("%s", error)
+            raise
+        self.settle()
+
     def save_best(self, step: int, weights: dict[str, Tensor]) -> None:
-        """Stores the weights of the best validation; they count from the next :meth:`save` on."""
-        self.best = self._write_tensors(f"best-{step:08d}.safetensors", weights)
+        """Stores the weights of the best validation; they count from the next :meth:`save` on, and are written with it."""
+        self._new_best = (f"best-{step:08d}.safetensors", _copy(weights))
 
     def save(self, progress: ProgressState, tensors: dict[str, Tensor], curve_bytes: int, is_good: bool = False) -> None:
-        """Stores a checkpoint and removes those older than the one before it, but for the last good one.
+        """Stores a checkpoint and removes those older than the ones to keep, but for the last good one.
 
         Args:
             progress: how far the run is.
             tensors: weights and optimiser.
             curve_bytes: size of the curves' file, which must be on the disk.
             is_good: whether it is what :meth:`restore_good` gives from now on.
+
+        Raises:
+            StorageFault: the disk is full; maybe when the checkpoint before was written.
         """
-        name = f"checkpoint-{progress.step:08d}"
-        self.good = f"{name}.json" if is_good else self.good
-        seal = self._write_tensors(f"{name}.safetensors", tensors)
-        checkpoint = Checkpoint(progress=progress, tensors=seal, best=self.best, curve_bytes=curve_bytes, good=self.good)
-        self._write_sealed(f"{name}.json", checkpoint)
-        self._prune(keep=self._checkpoint_names()[-NUM_KEPT:])
+        now, copied, best = progress.model_copy(deep=True), _copy(tensors), self._new_best
+        self._new_best = None
+        good = self.good = f"{_checkpoint_name(progress.step)}.json" if is_good else self.good
+        self._writer.run(lambda: self._store(now, copied, best, curve_bytes, good))
+
+    def check(self) -> None:
+        """Raises the error of a checkpoint that could not be written, without waiting for one that is being written."""
+        self._writer.check()
+
+    def settle(self) -> None:
+        """Returns when all that was to be stored is stored; raises what prevented it."""
+        self._writer.wait()
+        if self._new_best is not None:
+            self._store_best(*self._new_best)
+            self._new_best = None
+
+    def _store(
+        self,
+        progress: ProgressState,
+        tensors: dict[str, Tensor],
+        best: tuple[str, dict[str, Tensor]] | None,
+        curve_bytes: int,
+        good: str,
+    ) -> None:
+        """Writes a checkpoint, new best weights before it."""
+        if best is not None:
+            self._store_best(*best)
+        name = _checkpoint_name(progress.step)
+        seal = write_tensors(self.folder, f"{name}.safetensors", tensors)
+        checkpoint = Checkpoint(
+            training=self.folder.name, progress=progress, tensors=seal, best=self.best, curve_bytes=curve_bytes, good=good
+        )
+        write_sealed(self.folder, f"{name}.json", checkpoint.model_dump(mode="json"))
+        self._prune(keep=self._checkpoint_names()[-self.num_kept :])
+
+    def _store_best(self, name: str, weights: dict[str, Tensor]) -> None:
+        """Writes the weights of the best validation."""
+        self.best = write_tensors(self.folder, name, weights)
 
     def finish(self, progress: ProgressState, curve_bytes: int, end: str) -> None:
         """Marks the training as ended: of its state the best weights and the curves remain."""
+        self.settle()
         assert self.best is not None
-        end_state = Checkpoint(progress=progress, tensors=None, best=self.best, curve_bytes=curve_bytes, end=end)
-        self._write_sealed(FINISHED_FILE, end_state)
+        end_state = Checkpoint(
+            training=self.folder.name, progress=progress, tensors=None, best=self.best, curve_bytes=curve_bytes, end=end
+        )
+        write_sealed(self.folder, FINISHED_FILE, end_state.model_dump(mode="json"))
         self._prune(keep=[])
 
     def restore(self) -> Restored | None:
-        """The finished training, else the last whole checkpoint; None where there is none. Warns of each damaged one."""
+        """The finished training, else the last whole checkpoint; None where there is none. Warns of each damaged one.
+
+        What a killed process left half-written is removed.
+        """
+        self.settle()
+        remove_drafts(self.folder)
         for name in (FINISHED_FILE, *reversed(self._checkpoint_names())):
             if not (self.folder / name).exists():
                 continue
@@ -134,6 +198,7 @@ class CheckpointStore:
 
     def restore_good(self) -> Restored | None:
         """The last good checkpoint; None, with a warning, where it is missing or damaged."""
+        self.settle()
         try:
             return self._read(self.good) if self.good else None
         except (OSError, ValueError, safetensors.SafetensorError) as error:
@@ -142,6 +207,7 @@ class CheckpointStore:
 
     def last_step(self) -> int | None:
         """The step of the last checkpoint, whole or not; None where there is none."""
+        self.settle()
         names = self._checkpoint_names()
         return int(names[-1].removeprefix("checkpoint-").removesuffix(".json")) if names else None
 
@@ -166,19 +232,22 @@ class CheckpointStore:
             other: has best weights.
             curve_bytes: how much of its curves.
         """
+        other.settle()
         assert other.best is not None
-        self._write(other.best.name, (other.folder / other.best.name).read_bytes())
+        write_file(self.folder, other.best.name, (other.folder / other.best.name).read_bytes())
         with other.curves.open("rb") as file:
-            self._write(CURVES_FILE, file.read(curve_bytes))
+            write_file(self.folder, CURVES_FILE, file.read(curve_bytes))
         self.best = other.best
 
     def load_best(self) -> dict[str, Tensor]:
         """The weights of the best validation."""
+        self.settle()
         assert self.best is not None
-        return self._read_tensors(self.best)
+        return read_tensors(self.folder, self.best)
 
     def clear(self) -> None:
         """Removes everything but the lock."""
+        self.settle()
         self._prune(keep=[])
         for name in (FINISHED_FILE, CURVES_FILE):
             (self.folder / name).unlink(missing_ok=True)
@@ -192,49 +261,20 @@ class CheckpointStore:
 
     def _read(self, name: str) -> Restored:
         """A checkpoint; ValueError if any part of it is not as it was written."""
-        sealed = json.loads((self.folder / name).read_text(encoding="utf-8"))
-        if not isinstance(sealed, dict) or sealed.get("sha256") != digest(sealed.get("checkpoint")):
-            raise ValueError("its digest does not fit its content")
+        content = read_sealed(self.folder, name)
+        if (version := content.get("format_version")) != FORMAT_VERSION:
+            raise ValueError(f"it is of format {version}, this version reads format {FORMAT_VERSION}")
+        if (training := content.get("training")) != self.folder.name:
+            raise ValueError(f"it belongs to the training {training}, not to {self.folder.name}")
         try:
-            checkpoint = Checkpoint.model_validate(sealed["checkpoint"])
+            checkpoint = Checkpoint.model_validate(content)
         except ValidationError as error:
             raise ValueError(f"another version wrote it: {error.error_count()} faults") from None
         if checkpoint.best is not None:
-            self._read_tensors(checkpoint.best)
+            read_tensors(self.folder, checkpoint.best)
         if self.curves.stat().st_size < checkpoint.curve_bytes:
             raise ValueError(f"{CURVES_FILE} is cut short")
-        return Restored(checkpoint, self._read_tensors(checkpoint.tensors) if checkpoint.tensors else {})
-
-    def _read_tensors(self, seal: FileSeal) -> dict[str, Tensor]:
-        """The tensors of a file whose digest fits."""
-        content = (self.folder / seal.name).read_bytes()
-        if hashlib.sha256(content).hexdigest() != seal.sha256:
-            raise ValueError(f"the digest of {seal.name} does not fit its content")
-        return safetensors.torch.load(content)
-
-    def _write_tensors(self, name: str, tensors: dict[str, Tensor]) -> FileSeal:
-        """Stores tensors from any device."""
-        content = safetensors.torch.save({key: value.detach().cpu().contiguous() for key, value in tensors.items()})
-        self._write(name, content)
-        return FileSeal(name=name, sha256=hashlib.sha256(content).hexdigest())
-
-    def _write_sealed(self, name: str, checkpoint: Checkpoint) -> None:
-        """Stores a JSON side together with its own digest."""
-        content: dict[str, Any] = checkpoint.model_dump(mode="json")
-        self._write(name, json.dumps({"checkpoint": content, "sha256": digest(content)}, indent=1).encode() + b"\n")
-
-    def _write(self, name: str, content: bytes) -> None:
-        """Stores a file so that under its name there is all of it or nothing, also after a loss of power."""
-        draft = self.folder / f".{name}.draft"
-        try:
-            with draft.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-        draft.replace(self.folder / name)
+        return Restored(checkpoint, read_tensors(self.folder, checkpoint.tensors) if checkpoint.tensors else {})
 
     def _prune(self, keep: list[str]) -> None:
         """Removes the checkpoints that neither are kept nor would be stepped back to, and best weights that no kept one names."""
@@ -250,6 +290,16 @@ class CheckpointStore:
         for path in self.folder.glob("best-*.safetensors"):
             if path.name not in needed:
                 path.unlink()
+
+
+def _checkpoint_name(step: int) -> str:
+    """The name of a checkpoint's two files, without their endings."""
+    return f"checkpoint-{step:08d}"
+
+
+def _copy(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as they are now, in main memory."""
+    return {key: value.detach().to("cpu", copy=True).contiguous() for key, value in tensors.items()}
 
 
 def _best_named_in(path: Path) -> set[str]:

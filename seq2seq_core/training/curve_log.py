@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from seq2seq_core.recorder import Recorder
+from seq2seq_core.training.full_disk import explain_full_disk
 
 
 class CurveLog:
@@ -22,7 +23,7 @@ class CurveLog:
     """
 
     def __init__(self, path: Path, recorder: Recorder, num_bytes: int) -> None:
-        self.recorder = recorder
+        self.path, self.recorder = path, recorder
         self.file = path.open("ab")
         self.file.truncate(num_bytes)
         self.file.seek(0, os.SEEK_END)
@@ -31,7 +32,11 @@ class CurveLog:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.file.close()
+        try:
+            self.file.close()
+        except OSError:  # a full disk again: the first error is the one to raise
+            if error is None:
+                raise
 
     def add(self, step: int, metrics: Mapping[str, float]) -> None:
         """Adds the values of some curves at a step."""
@@ -39,9 +44,14 @@ class CurveLog:
         self.recorder.log_metrics(metrics, step)
 
     def flush(self) -> int:
-        """Returns the file's size once all points are on the disk."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        """Returns the file's size once all points are on the disk.
+
+        Raises:
+            StorageFault: the disk is full.
+        """
+        with explain_full_disk(self.path.parent, self.path.name, self.file.tell()):
+            self.file.flush()
+            os.fsync(self.file.fileno())
         return self.file.tell()
 
 

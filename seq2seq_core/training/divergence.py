@@ -60,13 +60,15 @@ class Pace:
     Attributes:
         rate_scale: what the learning rate of the schedule is multiplied by.
         loss_limit: a loss above it, in nats a target token, is a spike.
+        loss_scale: what the loss is multiplied by before its gradient is taken.
     """
 
     rate_scale: float = 1.0
     loss_limit: float = math.inf
+    loss_scale: float = 1.0
 
 
-def check_update(step: int, loss: float, gradient_norm: float, loss_limit: float, is_bfloat16: bool) -> None:
+def check_update(step: int, loss: float, gradient_norm: float, loss_limit: float, is_half: bool) -> None:
     """Refuses an update that must not be applied.
 
     Args:
@@ -74,13 +76,13 @@ def check_update(step: int, loss: float, gradient_norm: float, loss_limit: float
         loss: negative log-likelihood a target token, in nats.
         gradient_norm: before clipping.
         loss_limit: see :class:`Pace`.
-        is_bfloat16: whether it was computed in bfloat16, which can be a cause.
+        is_half: whether it was computed in bfloat16 or float16, which can be a cause.
 
     Raises:
         Diverged: loss or norm is no finite number, or the loss is above its limit.
     """
     remedies = ["a lower train.learning_rate", "more train.warmup_steps", "a train.gradient_clip_norm such as 1.0"]
-    if is_bfloat16:
+    if is_half:
         remedies.append("runtime.precision: float32")
     advice = f"try {', '.join(remedies)}"
     for name, value in (("loss", loss), ("gradient norm", gradient_norm)):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
-import numpy as np
-
 from seq2seq_core.batching.part import PAIRS, Part
 from seq2seq_core.batching.sampler import TokenBucketSampler
 from seq2seq_core.batching.temperature import TemperatureSampler
@@ -91,6 +89,6 @@ def _open_sentences(
 ) -> dict[Part, PartSource]:
     """A part of monolingual sentences, with the tags that ask for a language before each."""
     whole = corpora.sentences[part.language]
-    sentences = whole.select(np.arange(num_held_out(whole, phase), len(whole)))
+    sentences = whole.select(slice(num_held_out(whole, phase), None))
     sampler = TokenBucketSampler(sentences, phase.batch_tokens, derive_seed(seed, "sentences", *part))
     return {part: PartSource(sampler, SentenceReader(sentences, part, corpora.prefix(part.language, asked_language)))}

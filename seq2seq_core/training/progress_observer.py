@@ -8,7 +8,7 @@ from seq2seq_core.training.progress_state import ProgressState
 
 
 class ProgressObserver(Protocol):
-    """Looks on; what it sees is saved already."""
+    """Looks on; what it sees is saved, or will be unless the process is killed, and is then seen again."""
 
     def observe(self, state: ProgressState) -> None:
         """Called before each update that is going to be made; what it raises ends the training there.

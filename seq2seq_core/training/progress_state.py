@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from seq2seq_core.config.train import DevMetric, PhaseSettings
 from seq2seq_core.training.best_so_far import BestSoFar
 from seq2seq_core.training.divergence import LossAverage, Pace
+from seq2seq_core.training.loss_scale import LossScale
 from seq2seq_core.training.schedule import PlateauState
 from seq2seq_core.training.update import UpdateResult
 from seq2seq_core.training.update_plan import Place
@@ -99,6 +100,8 @@ class ProgressState(BaseModel):
     """Reductions of the learning rate in this phase."""
     loss_average: LossAverage = LossAverage()
     """What a loss that leaps is told by."""
+    loss_scale: LossScale = LossScale()
+    """Of float16; stays as it is in other precisions."""
     num_step_backs: int = 0
     """How often the last good weights were put back in this phase."""
 
@@ -122,15 +125,17 @@ class ProgressState(BaseModel):
         """Full passes over train in all phases."""
         return self.next_place.epoch - self.cut_epochs
 
-    def pace(self, settings: PhaseSettings) -> Pace:
+    def pace(self, settings: PhaseSettings, scales_loss: bool) -> Pace:
         """What the run until now says about the next update.
 
         Args:
             settings: of this phase.
+            scales_loss: whether the precision asks for a scaled loss.
         """
         divergence = settings.divergence
         scale = self.plateau.scale(settings.plateau) if settings.schedule == "plateau" else 1.0
-        return Pace(scale * divergence.rate_factor**self.num_step_backs, self.loss_average.limit(divergence))
+        loss_scale = self.loss_scale.factor if scales_loss else 1.0
+        return Pace(scale * divergence.rate_factor**self.num_step_backs, self.loss_average.limit(divergence), loss_scale)
 
     def enter_next_phase(self, metric: DevMetric) -> None:
         """Ends this phase; the next one begins with an epoch of its own, so that no update's place, and no seed, occurs twice.
@@ -138,7 +143,7 @@ class ProgressState(BaseModel):
         Args:
             metric: what validations of the next phase are compared by.
         """
-        if self.next_place.index:
+        if self.next_place.is_within_epoch:
             self.next_place = Place(epoch=self.next_place.epoch + 1)
             self.cut_epochs += 1
         self.phase += 1

@@ -90,7 +90,5 @@ def open_round_trips(corpora: MonolingualCorpora, phase: Phase, placement: Place
     """
     if phase.objective != "back_translation" or not phase.back_translation.round_trip_sentences:
         return None
-    sentences = {
-        language: dataset.select(np.arange(num_held_out(dataset, phase))) for language, dataset in corpora.sentences.items()
-    }
+    sentences = {language: dataset.select(slice(num_held_out(dataset, phase))) for language, dataset in corpora.sentences.items()}
     return RoundTrips(corpora, sentences, placement)

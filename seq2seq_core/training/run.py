@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from seq2seq_core.errors import WorkspaceBusy
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.training.acceleration import accelerate
 from seq2seq_core.training.best_so_far import BestSoFar
 from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStore, Restored
 from seq2seq_core.training.curve_log import CurveLog, read_curves
@@ -29,6 +30,7 @@ from seq2seq_core.training.phase_states import PhaseStates
 from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.progress_observer import ProgressObserver
 from seq2seq_core.training.progress_state import ProgressState
+from seq2seq_core.training.ranks import SINGLE_RANK, Ranks
 from seq2seq_core.training.round_trip import open_round_trips
 from seq2seq_core.training.run_key import RunKey
 from seq2seq_core.training.stop_request import StopRequest, listen_for_stop
@@ -65,6 +67,7 @@ def finish_training(
     recorder: Recorder,
     phase_states: PhaseStates | None = None,
     initial: InitialBundle | None = None,
+    ranks: Ranks = SINGLE_RANK,
     observer: ProgressObserver | None = None,
 ) -> FinishedTraining:
     """Trains from wherever the stored state is to the end; does nothing but load where that is reached already.
@@ -77,14 +80,17 @@ def finish_training(
         store: of a folder that the caller has locked.
         recorder: receives the curves; of a finished training, or of finished first phases, all of them again.
         phase_states: where the states of the first phases are looked for and kept; None: nowhere.
-        initial: the bundle whose weights the model begins with; None: they are drawn at random.
+        initial: the bundle whose weights the model begins with, read by rank 0 alone; None: they are drawn at random.
+        ranks: the processes that train the model together.
         observer: looks on, and may end the training by an exception; None: nobody does.
 
     Raises:
         Interrupted: the process was asked to stop; the state is saved.
         UserError: ``freeze`` names no parameter, the initial model has another architecture, or the run diverges.
     """
+    settings = replace(settings, model=model_settings)
     model = _fresh_model(inputs, model_settings, settings.train.seed).to(placement.device)
+    accelerate(model, settings.runtime)
     for phase in settings.train.all_phases():
         frozen_parameters(model, phase.freeze)  # refuses unknown names now, not when that phase comes
     restored = store.restore()
@@ -103,11 +109,21 @@ def finish_training(
             )
             _repeat_curves(store, recorder)
         if restored is None and initial is not None:
-            config, bundle = inputs.bundle_config(model_settings), load_bundle(initial.folder)
-            begin_from(model, config, inputs.source_tokenizer, inputs.target_tokenizer, bundle, initial.origin)
-        state, end = _fit(inputs, model, settings, placement, store, recorder, restored, phase_states, observer)
+            _begin_from(initial, model, inputs, model_settings, ranks)
+        state, end = _fit(inputs, model, settings, placement, store, recorder, restored, phase_states, ranks, observer)
     model.load_state_dict(store.load_best())
     return FinishedTraining(model, state, end)
+
+
+def _begin_from(initial: InitialBundle, model: Seq2Seq, inputs: TrainingInputs, settings: ModelSection, ranks: Ranks) -> None:
+    """Gives a model, on every rank, the weights of a bundle that rank 0 has."""
+
+    def load() -> None:
+        config, bundle = inputs.bundle_config(settings), load_bundle(initial.folder)
+        begin_from(model, config, inputs.source_tokenizer, inputs.target_tokenizer, bundle, initial.origin)
+
+    ranks.from_first(load)
+    model.load_state_dict(ranks.tensors_from_first(model.state_dict()))
 
 
 def _repeat_curves(store: CheckpointStore, recorder: Recorder) -> None:
@@ -133,6 +149,7 @@ def _fit(
     recorder: Recorder,
     restored: Restored | None,
     phase_states: PhaseStates | None,
+    ranks: Ranks,
     observer: ProgressObserver | None,
 ) -> tuple[ProgressState, str]:
     """Trains a model from a checkpoint, or from the beginning where there is none.
@@ -145,12 +162,12 @@ def _fit(
     if restored:
         logger.info("going on after step %d, from %s", state.step, store.folder)
     curve_bytes = restored.checkpoint.curve_bytes if restored else 0
-    with listen_for_stop() as stop, CurveLog(store.curves, recorder, curve_bytes) as curves:
+    with listen_for_stop() as stop, store.writing(), CurveLog(store.curves, recorder, curve_bytes) as curves:
         while True:
             phase = phases[state.phase]
             workers, tokenizer = settings.runtime.reward_workers, inputs.target_tokenizer
             with open_objective(phase, placement, tokenizer, workers, inputs.monolingual) as objective:
-                updater = Updater(model, phase, placement, state.phase_step, objective, state.steps_in_phase)
+                updater = Updater(model, phase, placement, state.phase_step, objective, state.steps_in_phase, ranks)
                 trainer = _make_trainer(inputs, updater, settings, store, curves, stop, state, observer)
                 if restored and restored.tensors:
                     trainer.restore(restored)
@@ -181,11 +198,29 @@ def _make_trainer(
     """The trainer of the phase that the state is in."""
     phase = settings.train.all_phases()[state.phase]
     round_trips = open_round_trips(inputs.monolingual, phase, updater.placement)
-    validator = Validator(inputs.dev, inputs.references, inputs.target_tokenizer, phase, updater.placement, round_trips)
+    validator = Validator(
+        inputs.dev, inputs.references, inputs.target_tokenizer, phase, updater.placement, round_trips, updater.ranks
+    )
     parts = open_parts(inputs, phase, settings.train.seed)
     plan = UpdatePlan({part: source.sampler for part, source in parts.items()}, phase.accumulation)
     readers = {part: source.reader for part, source in parts.items()}
     return Trainer(updater, validator, readers, plan, store, curves, stop, settings, state, observer)
+
+
+def report_foreign_states(folder: Path, key: RunKey) -> None:
+    """Warns of unfinished trainings of the same settings and data that other code made: they are not continued.
+
+    Args:
+        folder: of all states.
+        key: of the training that begins or goes on.
+    """
+    for other in sorted(folder.iterdir()):
+        if key.is_same_task(other.name) and other.name != key.folder_name and any(other.glob("checkpoint-*.json")):
+            logger.warning(
+                "%s: an unfinished training with these settings and data is left out, because other code (or another PyTorch) "
+                "made it; expected code %s, and the commit that made it can go on with it",
+                other, key.code,
+            )  # fmt: skip
 
 
 def remove_superseded_states(folder: Path, key: RunKey, beginnings: Sequence[RunKey] = ()) -> None:

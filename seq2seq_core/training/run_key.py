@@ -64,7 +64,12 @@ def make_run_key(model: ModelSection, train: TrainSection, data_digests: Mapping
     if train.initial_digest:  # not where the bundle is: the same one may lie anywhere
         fitting["initial_digest"] = train.initial_digest
     task = {"model": model.model_dump(mode="json"), "train": fitting, "data": dict(data_digests)}
-    return RunKey(digest(task)[:16], digest([_own_code_digest(_CODE), torch.__version__])[:8])
+    return RunKey(digest(task)[:16], make_code_key())
+
+
+def make_code_key() -> str:
+    """The part of every key that stands for the code: a digest of what shapes the weights, and of PyTorch's version."""
+    return digest([_own_code_digest(_CODE), torch.__version__])[:8]
 
 
 @cache

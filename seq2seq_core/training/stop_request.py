@@ -14,6 +14,10 @@ from seq2seq_core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
 logger = logging.getLogger(__name__)
 
 
+class StopSeen(Exception):
+    """The process was asked to stop: what is being done is given up."""
+
+
 class StopRequest:
     """Whether the process was asked to stop.
 
@@ -27,7 +31,16 @@ class StopRequest:
     @property
     def exit_code(self) -> int:
         """What a process that was asked to stop ends with: 130 after SIGINT, 143 after SIGTERM."""
-        return EXIT_TERMINATED if self.signal is signal.SIGTERM else EXIT_INTERRUPTED
+        return exit_code_after(self.signal)
+
+    def check(self) -> None:
+        """Raises if the process was asked to stop.
+
+        Raises:
+            StopSeen: it was.
+        """
+        if self.signal is not None:
+            raise StopSeen
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Notes a signal; a second Ctrl-C stops at once.
@@ -41,6 +54,11 @@ class StopRequest:
             self.signal = signal.Signals(number)
             again = "; Ctrl-C again stops at once" if number == signal.SIGINT else ""
             logger.warning("%s: saving the training state after this update%s", self.signal.name, again)
+
+
+def exit_code_after(number: signal.Signals | None) -> int:
+    """What a process that was asked to stop ends with: 130 after SIGINT, 143 after SIGTERM."""
+    return EXIT_TERMINATED if number is signal.SIGTERM else EXIT_INTERRUPTED
 
 
 @contextmanager

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from seq2seq_core.batching.part import Part
+from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.runtime import RuntimeSection
-from seq2seq_core.config.train import TrainSection
+from seq2seq_core.config.train import Phase, TrainSection
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.errors import Interrupted
+from seq2seq_core.modeling.embedding import FrameProjection
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.training.agreement import agree_on_stop, check_same_weights
 from seq2seq_core.training.checkpoint_store import CheckpointStore, Restored
 from seq2seq_core.training.curve_log import CurveLog
 from seq2seq_core.training.divergence import Diverged, check_validation, explain_end
+from seq2seq_core.training.flops import ModelFlops, steps_a_batch
 from seq2seq_core.training.optimizer import optimizer_tensors, restore_optimizer
 from seq2seq_core.training.pair_reader import PairReader
 from seq2seq_core.training.progress_observer import NoObserver, ProgressObserver
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
-from seq2seq_core.training.stop_request import StopRequest
+from seq2seq_core.training.speed import SpeedMeter
+from seq2seq_core.training.step_profiler import StepProfiler
+from seq2seq_core.training.stop_request import StopRequest, StopSeen, exit_code_after
 from seq2seq_core.training.update import Updater
 from seq2seq_core.training.update_plan import Place, PlannedUpdate, UpdatePlan
 from seq2seq_core.training.validation import SCORE_BESIDE_LOSS, Validator
@@ -41,10 +46,19 @@ class TrainerSettings:
     Attributes:
         train: what shapes the result.
         runtime: what does not.
+        model: the architecture, which the share of the machine's peak is counted by; None: that is not told.
     """
 
     train: TrainSection
     runtime: RuntimeSection
+    model: ModelSection | None = None
+
+    def speed_meter(self, updater: Updater, phase: Phase) -> SpeedMeter:
+        """What measures the speed of a phase."""
+        model, weights = updater.model, updater.model.target_embedding.table.weight
+        frames = model.source_embedding.projection.in_features if isinstance(model.source_embedding, FrameProjection) else 0
+        flops = ModelFlops(self.model, weights.size(0), frames) if self.model else None
+        return SpeedMeter(flops, steps_a_batch(phase), updater.placement, phase.batch_tokens)
 
 
 class Trainer:
@@ -79,10 +93,12 @@ class Trainer:
         self.updater, self.validator, self.readers, self.plan = updater, validator, readers, plan
         self.store, self.curves, self.stop, self.state = store, curves, stop, state
         self.observer = observer or NoObserver()
+        self.ranks = updater.ranks
         self.phases, self.seed, self.runtime = settings.train.all_phases(), settings.train.seed, settings.runtime
         self.settings = self.phases[state.phase]
-        self._last_save = self._last_log = time.monotonic()
-        self._tokens_since_log = 0
+        self._last_save = time.monotonic()
+        self._profiler = StepProfiler(self.runtime.profile_steps, store.folder, curves.recorder, updater.placement.device)
+        self._speed = settings.speed_meter(updater, self.settings)
         self._message = ""
 
     @property
@@ -93,7 +109,8 @@ class Trainer:
     def restore(self, restored: Restored) -> None:
         """Puts back weights, optimiser and averages as they were saved."""
         self.model.load_state_dict(_part(restored, WEIGHTS))
-        restore_optimizer(self.updater.optimizer, self.model, _part(restored, OPTIMIZER))
+        moments = self.updater.shards.select_own(_part(restored, OPTIMIZER))
+        restore_optimizer(self.updater.optimizer, self.model, moments)
         if self.updater.average:
             self.updater.average.restore(_part(restored, AVERAGE))
         if self.updater.last_average:
@@ -111,7 +128,7 @@ class Trainer:
         """
         name = "train" if len(self.phases) == 1 else f"train, phase {self.state.phase + 1} of {len(self.phases)}"
         last_step = self.state.phase_step + self._expected_steps()
-        with progress(name, last_step, "steps", self.runtime.progress, start=self.state.step) as shown:
+        with progress(name, last_step, "steps", self.runtime.progress, start=self.state.step) as shown, self._profiler:
             if self.settings.divergence.action == "step_back" and not self.state.steps_in_phase:
                 self._save(is_good=True)
             if self._is_validation_due():  # the run was stopped before its last validation was through
@@ -121,6 +138,7 @@ class Trainer:
                     break
                 self.observer.observe(self.state)
                 self._update(planned, shown)
+                self._profiler.after_update()
                 self._save_or_stop()
                 if self._is_validation_due():
                     self._validate_or_step_back()
@@ -134,11 +152,12 @@ class Trainer:
     def _update(self, planned: PlannedUpdate, shown: Progress) -> None:
         """Makes one update and logs it when it is time, or steps back."""
         state, place = self.state, planned.place
-        seed = derive_seed(self.seed, "update", place.epoch, place.index)
-        batches = [self.readers[part].read(indices, seed) for part, indices in planned.batches]
-        self.updater.pace = state.pace(self.settings)
+        seed = derive_seed(self.seed, "update", *place.numbers)
+        pieces = self.ranks.share_out(planned.batches)
+        batches = self.ranks.attempt(lambda: [self.readers[batch.part].read(batch.indices, seed) for batch, _ in pieces])
+        self.updater.pace = state.pace(self.settings, self.updater.placement.is_float16)
         try:
-            result = self.updater.apply(batches, state.step + 1, seed)
+            result = self.updater.apply(batches, state.step + 1, seed, [piece.key for piece in pieces])
         except Diverged as divergence:
             self._step_back(divergence, planned.after)
             return
@@ -147,17 +166,17 @@ class Trainer:
         state.last_learning_rate, state.last_gradient_norm = result.learning_rate, result.gradient_norm
         state.since_log.add(result)
         state.since_validation.add(result)
+        if self.updater.placement.is_float16:
+            state.loss_scale = state.loss_scale.after_update(result.is_applied)
         state.loss_average.add(result.negative_log_likelihood / result.target_tokens)
-        self._tokens_since_log += result.tokens
+        self._speed.add(batches, result.tokens)
         if state.step % self.runtime.log_every_steps == 0:
             self._log()
         shown.update(state.step, self._message)
 
     def _log(self) -> None:
         """Adds a point to the training curves, and has the progress display show it."""
-        now = time.monotonic()
-        tokens_per_second = self._tokens_since_log / max(now - self._last_log, 1e-9)
-        self._last_log = now
+        speed = self._speed.take()
         measures, loss = self.state.since_log.take_measures(), self.state.since_log.take()
         self.curves.add(
             self.state.step,
@@ -165,13 +184,13 @@ class Trainer:
                 "train_loss": loss,
                 "learning_rate": self.state.last_learning_rate,
                 "gradient_norm": self.state.last_gradient_norm,
-                **({"tokens_per_second": tokens_per_second} if self._tokens_since_log else {}),
+                **speed,
                 **measures,
                 **({"phase": float(self.state.phase)} if len(self.phases) > 1 else {}),
             },
         )
-        self._tokens_since_log = 0
-        self._message = f"loss {loss:.4f}, {tokens_per_second:,.0f} tokens/s"
+        share = f" ({speed['share_of_peak']:.0%} of the machine's peak)" if "share_of_peak" in speed else ""
+        self._message = f"loss {loss:.4f}, {speed.get('tokens_per_second', 0.0):,.0f} tokens/s{share}"
 
     def _step_back(self, divergence: Diverged, next_place: Place) -> None:
         """Puts back the last good weights, averages and optimiser; the count of steps, the curves and the data go on.
@@ -213,10 +232,15 @@ class Trainer:
     def _validate(self) -> None:
         """Validates, adds to curves and history, and keeps the weights if they are the best."""
         state, metric = self.state, self.settings.dev_metric
+        check_same_weights(self.ranks, self.model, state.step)
         if self.updater.last_average:
             self.updater.last_average.take(self.model, state.step)
-        with self._stopped_clock():
-            validation = self.validator.validate(self.updater.kept_model, self._stop_if_asked)
+        try:
+            with self._speed.stopped():
+                validation = self.validator.validate(self.updater.kept_model, self.stop.check)
+        except StopSeen:
+            self._save_or_stop()
+            raise
         check_validation(state.step, validation.loss)
         dev_score = validation.scores.get(SCORE_BESIDE_LOSS if metric == "loss" else metric)
         point = ValidationPoint(
@@ -247,7 +271,7 @@ class Trainer:
         if settings.schedule != "plateau" or state.steps_in_phase < settings.warmup_steps:
             return
         if state.plateau.observe(state.best.num_stale == 0, settings.plateau):
-            rate = settings.learning_rate * state.pace(settings).rate_scale
+            rate = settings.learning_rate * state.pace(settings, scales_loss=False).rate_scale
             logger.info("step %d: dev does not get better; the learning rate is %g from now on", state.step, rate)
 
     def _is_validation_due(self) -> bool:
@@ -276,41 +300,32 @@ class Trainer:
         return min(steps, self.settings.max_epochs * self.plan.updates_per_epoch) if self.settings.max_epochs else steps
 
     def _save_or_stop(self) -> None:
-        """Saves the state if the last save is long ago, or if the process is to stop."""
-        self._stop_if_asked()
-        if time.monotonic() - self._last_save >= self.runtime.checkpoint_every_seconds:
+        """Saves the state if the last save is long ago, or if a rank is to stop: then all of them give up."""
+        self.store.check()
+        is_due = time.monotonic() - self._last_save >= self.runtime.checkpoint_every_seconds
+        asked, is_due = agree_on_stop(self.ranks, self.stop.signal, is_due)
+        if asked or is_due:
             self._save()
-
-    def _stop_if_asked(self) -> None:
-        """Saves the state and gives up if the process was asked to stop."""
-        if self.stop.signal is None:
-            return
-        self._save()
-        raise Interrupted(
-            f"training stopped after step {self.state.step} by {self.stop.signal.name}; its state is saved, "
-            "and the same command goes on from there",
-            self.stop.exit_code,
-        )
+        if asked:
+            self.store.settle()
+            raise Interrupted(
+                f"training stopped after step {self.state.step} by {asked.name}; its state is saved, "
+                "and the same command goes on from there",
+                exit_code_after(asked),
+            )
 
     def _save(self, is_good: bool = False) -> None:
         """Stores a checkpoint, the curves before it; a good one is what a run that diverges steps back to."""
         tensors = {f"{WEIGHTS}{name}": value for name, value in self.model.state_dict().items()}
-        moments = optimizer_tensors(self.updater.optimizer, self.model)
+        moments = self.updater.shards.gather(optimizer_tensors(self.updater.optimizer, self.model))
         tensors |= {f"{OPTIMIZER}{name}": value for name, value in moments.items()}
         if self.updater.average:
             tensors |= {f"{AVERAGE}{name}": value for name, value in self.updater.average.model.state_dict().items()}
         if self.updater.last_average:
             tensors |= {f"{LAST_WEIGHTS}{name}": value for name, value in self.updater.last_average.tensors().items()}
-        with self._stopped_clock():
+        with self._speed.stopped():
             self.store.save(self.state, tensors, self.curves.flush(), is_good)
         self._last_save = time.monotonic()
-
-    @contextmanager
-    def _stopped_clock(self) -> Iterator[None]:
-        """Keeps what is no update out of the tokens a second."""
-        started = time.monotonic()
-        yield
-        self._last_log += time.monotonic() - started
 
 
 def _part(restored: Restored, prefix: str) -> dict[str, Tensor]:

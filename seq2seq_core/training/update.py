@@ -18,10 +18,13 @@ from seq2seq_core.training.checkpoint_average import CheckpointAverage
 from seq2seq_core.training.divergence import Pace, check_update
 from seq2seq_core.training.freezing import freeze_parts
 from seq2seq_core.training.likelihood import Likelihood
+from seq2seq_core.training.loss_scale import LEAST
 from seq2seq_core.training.objective import BatchLoss, Measure, Moment, Objective, UpdateSize
 from seq2seq_core.training.optimizer import build_optimizer
 from seq2seq_core.training.placement import Placement
+from seq2seq_core.training.ranks import SINGLE_RANK, Ranks
 from seq2seq_core.training.schedule import learning_rate
+from seq2seq_core.training.update_sums import UpdateSums, part_sizes
 from seq2seq_core.training.weight_average import WeightAverage
 
 
@@ -36,6 +39,7 @@ class UpdateResult:
         gradient_norm: of the whole gradient, before clipping.
         learning_rate: of this update.
         measures: further figures of the objective, by name.
+        is_applied: whether the weights were changed; not where a gradient was too large for float16.
     """
 
     negative_log_likelihood: float
@@ -44,6 +48,7 @@ class UpdateResult:
     gradient_norm: float
     learning_rate: float
     measures: Mapping[str, Measure] = field(default_factory=dict)
+    is_applied: bool = True
 
 
 class Updater:
@@ -56,6 +61,7 @@ class Updater:
         phase_step: updates made before this phase.
         objective: what is made smaller; None: the negative log-likelihood.
         steps_in_phase: updates made in this phase already.
+        ranks: the processes that make each update together.
 
     Raises:
         UserError: ``freeze`` names no parameter, or all of them.
@@ -74,6 +80,7 @@ class Updater:
         phase_step: int = 0,
         objective: Objective | None = None,
         steps_in_phase: int = 0,
+        ranks: Ranks = SINGLE_RANK,
     ) -> None:
         self.model, self.settings, self.placement, self.phase_step = model, settings, placement, phase_step
         self.objective = objective or Likelihood(settings, placement)
@@ -83,6 +90,7 @@ class Updater:
         self.average = WeightAverage(model, decay, steps_in_phase) if decay else None
         self.last_average = CheckpointAverage(model, settings.average_last) if settings.average_last else None
         self.pace = Pace()
+        self.ranks, self.gradients, self.shards = ranks, ranks.gradient_sum(model), ranks.optimizer_shards(model, self.optimizer)
 
     @property
     def kept_model(self) -> Seq2Seq:
@@ -90,13 +98,14 @@ class Updater:
         average = self.average or self.last_average
         return average.model if average else self.model
 
-    def apply(self, batches: Sequence[Batch], step: int, seed: int) -> UpdateResult:
+    def apply(self, batches: Sequence[Batch], step: int, seed: int, keys: Sequence[tuple[int, ...]] = ()) -> UpdateResult:
         """Makes one update.
 
         Args:
-            batches: one or more; their gradients are added up.
+            batches: what this rank computes of it; their gradients are added up with those of all ranks.
             step: number of this update, from 1, counted through all phases.
             seed: of dropout, and of all else that is drawn.
+            keys: of the batches, see :class:`~seq2seq_core.training.shares.Piece`; none: whole batches in order.
 
         Raises:
             Diverged: the loss or the gradient is no finite number, or the loss is above its limit; the weights are left as they
@@ -105,40 +114,67 @@ class Updater:
         """
         torch.manual_seed(seed)
         self.model.train()
-        self.optimizer.zero_grad(set_to_none=True)
-        target_tokens = sum(batch.num_target_tokens for batch in batches)
-        sizes = _part_sizes(batches)
-        moments = [Moment(step - self.phase_step, derive_seed(seed, "batch", number)) for number in range(len(batches))]
+        self.model.zero_grad(set_to_none=True)
+        sizes = part_sizes(batches, self.ranks)
+        keys = keys or [(number,) for number in range(len(batches))]
+        results = self.ranks.attempt(lambda: self._add_gradients(batches, sizes, step, seed, keys))
+        self.gradients.finish()
+        sums = UpdateSums.over(batches, results, self.ranks)
+        limit = self.settings.gradient_clip_norm or math.inf
+        self._unscale()
+        norm = self._clip(limit)
+        target_tokens = sum(size.target_tokens for size in sizes.values())
+        loss = sums.negative_log_likelihood / target_tokens
+        tokens = sums.source_tokens + target_tokens
+        rate = learning_rate(step - self.phase_step, self.settings) * self.pace.rate_scale
+        if self.pace.loss_scale > LEAST and math.isfinite(loss) and not math.isfinite(norm) and self.placement.is_float16:
+            return UpdateResult(sums.negative_log_likelihood, target_tokens, tokens, 0.0, rate, sums.measures, is_applied=False)
+        check_update(step, loss, norm, self.pace.loss_limit, self.placement.product_dtype != torch.float32)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.shards.spread_weights()
+        if self.average:
+            self.average.update(self.model)
+        return UpdateResult(sums.negative_log_likelihood, target_tokens, tokens, norm, rate, sums.measures)
+
+    def _add_gradients(
+        self,
+        batches: Sequence[Batch],
+        sizes: Mapping[PartKind, UpdateSize],
+        step: int,
+        seed: int,
+        keys: Sequence[tuple[int, ...]],
+    ) -> list[BatchLoss]:
+        """Adds the gradients of this rank's batches up."""
+        results: list[BatchLoss] = []
         try:
-            results = [
-                self._add_gradient(batch, sizes[batch.part.kind], moment) for batch, moment in zip(batches, moments, strict=True)
-            ]
+            for batch, key in zip(batches, keys, strict=True):
+                self.ranks.seed_piece(seed, key)
+                if len(results) + 1 == len(batches):
+                    self.gradients.begin_last()
+                moment = Moment(step - self.phase_step, derive_seed(seed, "batch", *key))
+                results.append(self._add_gradient(batch, sizes[batch.part.kind], moment))
         except torch.cuda.OutOfMemoryError:
             raise UserError(
                 f"train.batch_tokens: the GPU's memory is full at step {step}; expected at most what fits, "
                 f"got {self.settings.batch_tokens} (halve it and double train.accumulation for the same updates)"
             ) from None
-        limit = self.settings.gradient_clip_norm or math.inf
-        norm = self._clip(limit)
-        negative_log_likelihood = float(torch.stack([result.negative_log_likelihood.double() for result in results]).sum())
-        loss = negative_log_likelihood / target_tokens
-        check_update(step, loss, norm, self.pace.loss_limit, self.placement.is_bfloat16)
-        rate = learning_rate(step - self.phase_step, self.settings) * self.pace.rate_scale
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
-        if self.average:
-            self.average.update(self.model)
-        source_tokens = sum(int(batch.source.lengths_B.sum()) for batch in batches)
-        tokens, measures = source_tokens + target_tokens, _add_up([result.measures for result in results])
-        return UpdateResult(negative_log_likelihood, target_tokens, tokens, norm, rate, measures)
+        return results
 
     def _add_gradient(self, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:
         """Adds a batch's share of the gradient; returns what it was made of."""
         batch = batch.to(self.placement.device, non_blocking=True)
         result = self.objective.loss(self.model, batch, size, moment)
-        result.loss.backward()  # type: ignore[no-untyped-call]
+        (result.loss * self.pace.loss_scale).backward()  # type: ignore[no-untyped-call]
         return replace(result, loss=result.loss.detach())  # lets go of the activations
+
+    def _unscale(self) -> None:
+        """Takes the scale of the loss out of the gradient."""
+        if self.pace.loss_scale != 1.0:
+            for parameter in self.model.parameters():
+                if parameter.grad is not None:
+                    parameter.grad.div_(self.pace.loss_scale)
 
     def _clip(self, limit: float) -> float:
         """Scales the gradient so that its norm is at most the limit, and returns what it was."""
@@ -147,24 +183,3 @@ class Updater:
         if float(norm) > limit:
             torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), limit, norm)
         return float(norm)
-
-
-def _part_sizes(batches: Sequence[Batch]) -> dict[PartKind, UpdateSize]:
-    """How much each kind of part has in an update: one kind, unless monolingual sentences are learned from."""
-    sizes: dict[PartKind, UpdateSize] = {}
-    for batch in batches:
-        before = sizes.get(batch.part.kind, UpdateSize(0, 0))
-        sizes[batch.part.kind] = UpdateSize(
-            before.target_tokens + batch.num_target_tokens, before.sentences + batch.source.num_rows
-        )
-    return sizes
-
-
-def _add_up(parts: Sequence[Mapping[str, Measure]]) -> dict[str, Measure]:
-    """The measures of several batches together."""
-    total: dict[str, Measure] = {}
-    for part in parts:
-        for name, measure in part.items():
-            before = total.get(name, Measure(0.0, 0.0))
-            total[name] = Measure(before.total + measure.total, before.number + measure.number)
-    return total

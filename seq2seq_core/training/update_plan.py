@@ -20,8 +20,20 @@ class Place(BaseModel):
 
     epoch: int = 0
     """Passes over train, or over what has most batches in a phase of several parts, before this one."""
+    window: int = 0
+    """Windows of this epoch before this one's; a corpus that is not large has one window an epoch."""
     index: int = 0
-    """Updates of this epoch before this one."""
+    """Updates of this window before this one."""
+
+    @property
+    def is_within_epoch(self) -> bool:
+        """Whether some of the epoch is over."""
+        return bool(self.window or self.index)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """What tells it from all other places, and stays the same however many windows there are after the first."""
+        return (self.epoch, self.index, self.window) if self.window else (self.epoch, self.index)
 
 
 class PlannedBatch(NamedTuple):
@@ -51,11 +63,18 @@ class PlannedUpdate:
 class EpochSampler(Protocol):
     """Cuts epochs into batches, such as :class:`~seq2seq_core.batching.sampler.TokenBucketSampler`."""
 
+    num_windows: int
+    """Parts of an epoch whose batches are found one after another."""
+    batches_per_window: int
+    """Batches of a window, at least about."""
     num_batches: int
     """Batches of an epoch, at least about."""
 
+    def window_batches(self, epoch: int, window: int) -> list[NDArray[np.int64]]:
+        """The batches of a window, in order; the same at every call."""
+
     def epoch_batches(self, epoch: int) -> list[NDArray[np.int64]]:
-        """The batches of an epoch, in order; the same at every call."""
+        """The batches of all windows of an epoch."""
 
 
 class UpdatePlan:
@@ -65,8 +84,8 @@ class UpdatePlan:
     how far they are follows from the number of updates that the main one has had.
 
     Args:
-        samplers: give the batches of each epoch of each part; at least one.
-        accumulation: batches of each part in an update; the last update of an epoch may have fewer of the main part.
+        samplers: give the batches of each window of each part; at least one.
+        accumulation: batches of each part in an update; the last update of a window may have fewer of the main part.
     """
 
     def __init__(self, samplers: Mapping[Part, EpochSampler], accumulation: int) -> None:
@@ -77,43 +96,58 @@ class UpdatePlan:
 
     @property
     def updates_per_epoch(self) -> int:
-        """Number of updates in an epoch; about, where epochs differ."""
-        return -(-self.samplers[self.main].num_batches // self.accumulation)
+        """Number of updates in an epoch; about, where windows differ."""
+        return self.samplers[self.main].num_windows * self._updates_per_window
+
+    @property
+    def _updates_per_window(self) -> int:
+        """Number of updates in a window of the main part; about, where windows differ."""
+        return -(-self.samplers[self.main].batches_per_window // self.accumulation)
 
     def updates_from(self, start: Place) -> Iterator[PlannedUpdate]:
         """The updates from a place on, without end."""
         place = start
         while True:
-            is_last = (place.index + 1) * self.accumulation >= len(self._streams[self.main].epoch(place.epoch))
-            after = Place(epoch=place.epoch + 1) if is_last else Place(epoch=place.epoch, index=place.index + 1)
+            after = self._place_after(place)
             yield PlannedUpdate(place, after, [batch for part in self.samplers for batch in self._part_batches(part, place)])
             place = after
+
+    def _place_after(self, place: Place) -> Place:
+        """The place of the next update."""
+        if (place.index + 1) * self.accumulation < len(self._streams[self.main].window(place.epoch, place.window)):
+            return place.model_copy(update={"index": place.index + 1})
+        if place.window + 1 < self.samplers[self.main].num_windows:
+            return Place(epoch=place.epoch, window=place.window + 1)
+        return Place(epoch=place.epoch + 1)
 
     def _part_batches(self, part: Part, place: Place) -> list[PlannedBatch]:
         """The batches of one part in the update at a place."""
         stream, first = self._streams[part], place.index * self.accumulation
         if part == self.main:
-            found = stream.epoch(place.epoch)[first : first + self.accumulation]
+            found = stream.window(place.epoch, place.window)[first : first + self.accumulation]
         else:
-            first += place.epoch * self.updates_per_epoch * self.accumulation
+            windows = place.epoch * self.samplers[self.main].num_windows + place.window
+            first += windows * self._updates_per_window * self.accumulation
             found = [stream.batch(first + number) for number in range(self.accumulation)]
         return [PlannedBatch(part, indices) for indices in found]
 
 
 class _Stream:
-    """The batches of a sampler, with the last epoch that was asked for kept."""
+    """The batches of a sampler, with the last window that was asked for kept."""
 
     def __init__(self, sampler: EpochSampler) -> None:
         self.sampler = sampler
-        self._epoch, self._batches = -1, list[NDArray[np.int64]]()
+        self._kept, self._batches = (-1, -1), list[NDArray[np.int64]]()
 
-    def epoch(self, epoch: int) -> list[NDArray[np.int64]]:
-        """All batches of an epoch."""
-        if epoch != self._epoch:
-            self._epoch, self._batches = epoch, self.sampler.epoch_batches(epoch)
+    def window(self, epoch: int, window: int) -> list[NDArray[np.int64]]:
+        """All batches of a window."""
+        if (epoch, window) != self._kept:
+            self._batches = []  # so that two windows are never held at once
+            self._batches, self._kept = self.sampler.window_batches(epoch, window), (epoch, window)
         return self._batches
 
     def batch(self, number: int) -> NDArray[np.int64]:
-        """A batch by its number, counted through all epochs as if each had the same number of batches."""
-        batches = self.epoch(number // self.sampler.num_batches)
-        return batches[number % self.sampler.num_batches % len(batches)]
+        """A batch by its number, counted through all windows as if each had the same number of batches."""
+        passed, index = divmod(number, self.sampler.batches_per_window)
+        batches = self.window(*divmod(passed, self.sampler.num_windows))
+        return batches[index % len(batches)]

@@ -24,7 +24,9 @@ from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import count_leading_tags
 from seq2seq_core.training.objective import projected_sums
 from seq2seq_core.training.placement import Placement
+from seq2seq_core.training.ranks import SINGLE_RANK, Ranks
 from seq2seq_core.training.round_trip import RoundTrips
+from seq2seq_core.training.stop_request import StopSeen
 
 ALWAYS_SCORED = ("exact_match", "chrf")
 """Scores that go to the curves whatever the dev metric is."""
@@ -49,6 +51,15 @@ class Validation:
     round_trips: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Share:
+    """What one rank measured: likelihoods and texts by their places, and round trips on rank 0."""
+
+    likelihoods: dict[int, float]
+    texts: dict[int, str]
+    round_trips: dict[str, float]
+
+
 class Validator:
     """Validates a model on dev.
 
@@ -59,6 +70,7 @@ class Validator:
         settings: of the phase.
         placement: device and precision.
         round_trips: scores monolingual sentences as well.
+        ranks: the processes that share the work.
 
     Raises:
         UserError: the dev metric is ROUGE and its package is not installed.
@@ -72,8 +84,9 @@ class Validator:
         settings: PhaseSettings,
         placement: Placement,
         round_trips: RoundTrips | None = None,
+        ranks: Ranks = SINGLE_RANK,
     ) -> None:
-        self.round_trips = round_trips
+        self.round_trips, self.ranks = round_trips, ranks
         self.dev, self.references, self.target_tokenizer, self.placement = dev, references, target_tokenizer, placement
         # A quarter more than the longest reference: whatever the ratio to the source, a hypothesis that is right is not cut.
         longest = int(dev.target_lengths[: len(references)].max(initial=1))
@@ -85,38 +98,62 @@ class Validator:
 
     @torch.no_grad()
     def validate(self, model: Seq2Seq, between_batches: Callable[[], None]) -> Validation:
-        """The loss and the scores of a model.
+        """The loss and the scores of a model: the same on every rank.
 
         Args:
             model: on the placement's device; is in evaluation mode afterwards.
             between_batches: called before each batch; may raise to give up.
+
+        Raises:
+            StopSeen: ``between_batches`` raised it, on any rank.
         """
         model.eval()
-        total, target_tokens = 0.0, 0
-        for indices in self.batches:
+        own = self.ranks.attempt(lambda: self._measure_share(model, between_batches))
+        self.ranks.add_up([])
+        shares = [share for shares in self.ranks.gather(own) for share in shares]
+        if len(shares) < self.ranks.number:
+            raise StopSeen
+        likelihoods = {place: value for one in shares for place, value in one.likelihoods.items()}
+        total = sum(likelihoods[place] for place in range(len(self.batches)))
+        texts = {place: text for one in shares for place, text in one.texts.items()}
+        hypotheses = [texts[place] for place in range(len(self.references))]
+        scores = score(hypotheses, self.references, self.metrics) if self.references else {}
+        round_trips = {name: value for one in shares for name, value in one.round_trips.items()}
+        return Validation(total / int(self.dev.target_lengths.sum()), scores, round_trips)
+
+    def _measure_share(self, model: Seq2Seq, between_batches: Callable[[], None]) -> list[_Share]:
+        """This rank's share; nothing where it was asked to stop."""
+        try:
+            likelihoods = self._likelihoods(model, between_batches)
+            texts = self._decode(model, between_batches)
+            round_trips = self.round_trips if self.ranks.rank == 0 else None
+            return [_Share(likelihoods, texts, round_trips.score(model, between_batches) if round_trips else {})]
+        except StopSeen:
+            return []
+
+    def _likelihoods(self, model: Seq2Seq, between_batches: Callable[[], None]) -> dict[int, float]:
+        """The negative log-likelihoods of every so-many-th batch of dev, by their places."""
+        likelihoods = {}
+        for place in range(self.ranks.rank, len(self.batches), self.ranks.number):
             between_batches()
-            batch = collate(self.dev, indices).to(self.placement.device)
+            batch = collate(self.dev, self.batches[place]).to(self.placement.device)
             with self.placement.autocast():
                 sums = projected_sums(model, batch, batch.target_in_BT, label_smoothing=0.0)
-            total += float(sums.negative_log_likelihood)
-            target_tokens += batch.num_target_tokens
-        scores = score(self._decode(model, between_batches), self.references, self.metrics) if self.references else {}
-        round_trips = self.round_trips.score(model, between_batches) if self.round_trips else {}
-        return Validation(total / target_tokens, scores, round_trips)
+            likelihoods[place] = float(sums.negative_log_likelihood)
+        return likelihoods
 
-    def _decode(self, model: Seq2Seq, between_batches: Callable[[], None]) -> list[str]:
-        """Greedy hypotheses of the first dev sources, in order; decoded by rising length."""
+    def _decode(self, model: Seq2Seq, between_batches: Callable[[], None]) -> dict[int, str]:
+        """Greedy hypotheses of this rank's share of the first dev sources, by their places; decoded by rising length."""
         order = np.argsort(self.dev.source_lengths[: len(self.references)], kind="stable")
-        texts = [""] * len(order)
-        for first in range(0, len(order), DECODED_TOGETHER):
+        texts: dict[int, str] = {}
+        for first in range(self.ranks.rank * DECODED_TOGETHER, len(order), self.ranks.number * DECODED_TOGETHER):
             between_batches()
             indices = order[first : first + DECODED_TOGETHER]
             source = collate_sources([self.dev.source(int(index)) for index in indices]).to(self.placement.device)
             with self.placement.autocast():
                 hypotheses = decode(model, source, self.options, prefixes=[self._tags(int(i)) for i in indices])
             decoded = self.target_tokenizer.decode([best[0].ids for best in hypotheses])
-            for index, text in zip(indices, decoded, strict=True):
-                texts[int(index)] = text
+            texts |= {int(index): text for index, text in zip(indices, decoded, strict=True)}
         return texts
 
     def _tags(self, index: int) -> list[int]:

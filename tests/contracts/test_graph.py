@@ -32,6 +32,7 @@ CHANGES_NO_OUTPUT = {
     "seq2seq_core.device": "the choice of a device, part of runtime",
     "seq2seq_core.errors": "messages",
     "seq2seq_core.outcome": "left beside the outputs",
+    "seq2seq_core.rank_environment": "which of several processes this is; changes no result by design",
     "seq2seq_core.recorder": "the protocol of observers",
     "seq2seq_core.stages": "a docstring",
     "seq2seq_core.tracking": "all of it observes a stage's run",

@@ -95,9 +95,10 @@ def test_only_what_a_change_concerns_runs(make_workspace: Make, retrain: Retrain
 @pytest.mark.slow
 def test_each_kind_of_failure_is_treated_as_it_deserves(make_workspace: Make, retrain: Retrain) -> None:
     token = uuid.uuid4().hex
-    stages = dict.fromkeys(("fault", "crash", "killed", "unlucky", "slow", "well"), tuple[str, ...]())
+    stages = dict.fromkeys(("fault", "crash", "killed", "unlucky", "evicted", "slow", "well"), tuple[str, ...]())
     workspace = make_workspace({**stages, "below": ("fault", "well")})
     behaviours = {"fault": "user_fault", "crash": "crash", "killed": "die", "unlucky": "crash_once", "slow": f"deaf hang:{token}"}
+    behaviours["evicted"] = "save terminate_once"
     for stage, behaviour in behaviours.items():
         workspace.behave(stage, behaviour)
     slow = {"retries": 0, "time_limit_seconds": 4.0}
@@ -105,8 +106,8 @@ def test_each_kind_of_failure_is_treated_as_it_deserves(make_workspace: Make, re
     summary = retrain(workspace)
 
     assert states(summary) == {
-        "fault": "failed", "crash": "failed", "killed": "failed", "unlucky": "ran", "slow": "failed", "well": "ran",
-        "below": "not run",
+        "fault": "failed", "crash": "failed", "killed": "failed", "unlucky": "ran", "evicted": "ran", "slow": "failed",
+        "well": "ran", "below": "not run",
     }  # fmt: skip
     reasons = {report.stage: report.reason for report in summary.stages}
     assert reasons["fault"] == "data/fault.tsv:7: has 2 columns; expected 3"
@@ -116,7 +117,7 @@ def test_each_kind_of_failure_is_treated_as_it_deserves(make_workspace: Make, re
     assert reasons["below"] == "fault did not succeed"
     executions = {stage: len(workspace.executions(stage)) for stage in reasons}
     attempts = {report.stage: report.attempts for report in summary.stages}
-    assert attempts == {"fault": 1, "crash": 2, "killed": 2, "unlucky": 2, "slow": 1, "well": 1, "below": 0}
+    assert attempts == {"fault": 1, "crash": 2, "killed": 2, "unlucky": 2, "evicted": 2, "slow": 1, "well": 1, "below": 0}
     assert executions == {**attempts, "slow": executions["slow"]}  # DVC itself may take as long as the limit
     assert processes_with(token) == []
 
@@ -126,7 +127,8 @@ def test_each_kind_of_failure_is_treated_as_it_deserves(make_workspace: Make, re
     flow_run, runs = last_flow_run()
     assert (flow_run.state.name, flow_run.state.message) == ("Failed", reasons["fault"])
     assert {name: run.state.name for name, run in runs.items()} == {
-        "fault": "Failed", "crash": "Failed", "killed": "Failed", "unlucky": "Completed", "slow": "Failed", "well": "Completed",
+        "fault": "Failed", "crash": "Failed", "killed": "Failed", "unlucky": "Completed", "evicted": "Completed",
+        "slow": "Failed", "well": "Completed",
     }  # fmt: skip
     assert {name: run.run_count for name, run in runs.items()} == {name: attempts[name] for name in runs}
 

@@ -90,9 +90,16 @@ def save(_name: str, _: str) -> None:
     signal.signal(signal.SIGTERM, save_and_leave)
 
 
+def terminate_once(name: str, _: str) -> None:
+    """SIGTERM from outside, as a machine that is taken away sends it."""
+    if len(Path(".s2s", f"{name}.executions").read_text().splitlines()) == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(600)
+
+
 BEHAVIOURS = {
     "user_fault": user_fault, "crash": crash, "crash_once": crash_once, "die": die, "meet": meet, "hang": hang, "deaf": deaf,
-    "save": save,
+    "save": save, "terminate_once": terminate_once,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.errors import MissingInput, UserError
-from seq2seq_core.tokenization.ragged import offsets_path, values_path, write_ragged
+from seq2seq_core.tokenization.ragged import groups_path, offsets_path, values_path, write_ragged
 
 
 def write(folder: Path, sources: list[list[int]], targets: list[list[int]]) -> None:
@@ -26,10 +26,46 @@ def test_rows_come_back_as_written(tmp_path: Path) -> None:
     assert dataset.num_features == 0
 
 
-def test_the_values_are_mapped_not_read(tmp_path: Path) -> None:
+def test_reading_rows_leaves_no_page_of_the_files_mapped(tmp_path: Path) -> None:
+    write(tmp_path, [[5, 3]] * 50, [[8, 3]] * 50)
+    np.save(groups_path(tmp_path, "train"), np.zeros(50, dtype=np.int32))
+    dataset = TokenizedDataset.open(tmp_path, "train")
+    assert dataset.groups is not None
+    assert sum(len(dataset.source(row)) + len(dataset.target(row)) for row in range(50)) == 200
+    assert int(dataset.source_lengths.sum() + dataset.lengths(np.arange(50))[1].sum() + dataset.groups.sum()) == 200
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+
+
+def test_rows_stay_readable_when_the_files_are_replaced(tmp_path: Path) -> None:
     write(tmp_path, [[5, 3]], [[8, 3]])
-    row = TokenizedDataset.open(tmp_path, "train").source(0)
-    assert isinstance(row, np.memmap)
+    dataset = TokenizedDataset.open(tmp_path, "train")
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert (dataset.source(0).tolist(), dataset.source_lengths.tolist()) == ([5, 3], [2])
+
+
+def test_lengths_of_some_pairs_are_those_of_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seq2seq_core.batching.dataset.ROWS_AT_ONCE", 3)
+    chance = np.random.default_rng(4)
+    write(tmp_path, [[5] * int(n) for n in chance.integers(1, 9, 20)], [[6] * int(n) for n in chance.integers(1, 9, 20)])
+    whole, asked = TokenizedDataset.open(tmp_path, "train"), np.array([7, 0, 19, 7, 3])
+    assert len({int(n) for n in whole.source_lengths}) > 3
+    for dataset in (whole, whole.select(slice(None, None, -1)), whole.select(np.arange(19, -1, -1))):
+        expected = ([len(dataset.source(i)) for i in asked], [len(dataset.target(i)) for i in asked])
+        assert tuple(lengths.tolist() for lengths in dataset.lengths(asked)) == expected
+
+
+def test_parts_of_parts_are_the_pairs_that_were_chosen(tmp_path: Path) -> None:
+    write(tmp_path, [[n, 3] for n in range(10, 20)], [[n, 3] for n in range(30, 40)])
+    np.save(groups_path(tmp_path, "train"), np.arange(10, dtype=np.int32))
+    whole = TokenizedDataset.open(tmp_path, "train")
+    for part in (
+        whole.select(slice(2, 8)).select(np.array([5, 0])),
+        whole.select(np.array([9, 7, 1, 2])).select(slice(1, None, 2)),
+    ):
+        assert part.groups is not None
+        assert part.groups.tolist() == [7, 2]
+        assert [int(part.source(i)[0]) - 10 for i in range(2)] == [int(part.target(i)[0]) - 30 for i in range(2)] == [7, 2]
 
 
 def test_a_split_without_rows_is_empty(tmp_path: Path) -> None:

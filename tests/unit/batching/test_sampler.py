@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import random
 import subprocess
@@ -9,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seq2seq_core.batching import windows
 from seq2seq_core.batching.dataset import TokenizedDataset
-from seq2seq_core.batching.sampler import TokenBucketSampler
+from seq2seq_core.batching.sampler import TokenBucketSampler, find_cuts
+from seq2seq_core.batching.windows import Windows
 from seq2seq_core.tokenization.ragged import write_ragged
 
 
@@ -85,7 +89,6 @@ def test_a_pair_beyond_the_budget_has_its_own_batch_and_is_reported(tmp_path: Pa
     with caplog.at_level(logging.WARNING):
         sampler = TokenBucketSampler(dataset, batch_tokens=20, seed=1)
     assert sorted(sorted(batch.tolist()) for batch in sampler.epoch_batches(0)) == [[0, 2], [1]]
-    assert sampler.num_oversized == 1
     assert [record.getMessage() for record in caplog.records] == [
         "train.batch_tokens: 1 pairs of train alone exceed 20 tokens; each gets a batch of its own"
     ]
@@ -96,3 +99,90 @@ def test_a_dataset_without_pairs_has_no_batches(tmp_path: Path) -> None:
     assert sampler.num_batches == 0
     assert sampler.epoch_batches(0) == []
     assert sampler.in_order() == []
+
+
+# --- windows of a large corpus -----------------------------------------------------------------------------------------
+@pytest.fixture
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows of at most 400 rows, of blocks of 16."""
+    monkeypatch.setattr(windows, "MOST_WINDOW_ROWS", 400)
+    monkeypatch.setattr(windows, "BLOCK_ROWS", 16)
+
+
+def test_the_batches_of_a_small_corpus_are_those_of_the_first_version(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path, [(1 + n * 7 % 23, 1 + n * 5 % 19) for n in range(500)])
+    sampler = TokenBucketSampler(dataset, 200, 11)
+    order = [batch.tolist() for epoch in (0, 3) for batch in sampler.epoch_batches(epoch)]
+    assert hashlib.sha256(json.dumps(order).encode()).hexdigest()[:16] == "77184063057776f6"
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_with_windows_every_pair_stands_once_in_each_epoch_and_batches_keep_the_budget(
+    tmp_path: Path, fresh_random: random.Random
+) -> None:
+    dataset = make_dataset(tmp_path, random_lengths(fresh_random, 1501))
+    sampler = TokenBucketSampler(dataset, batch_tokens=500, seed=1)
+    assert sampler.num_windows == 4
+    for epoch in (0, 7):
+        parts = [sampler.window_batches(epoch, window) for window in range(4)]
+        assert sorted(np.concatenate([batch for part in parts for batch in part]).tolist()) == list(range(1501))
+        assert max(cost(dataset, batch) for part in parts for batch in part) <= 500
+        sizes = [sum(map(len, part)) for part in parts]
+        assert max(sizes) - min(sizes) <= 32
+        assert max(sizes) <= 400 + 16
+        flat = [batch.tolist() for part in parts for batch in part]
+        assert flat == [batch.tolist() for batch in sampler.epoch_batches(epoch)]
+        assert abs(len(flat) - sampler.num_batches) <= 0.1 * sampler.num_batches
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_a_window_holds_rows_of_the_whole_corpus_and_other_ones_in_each_epoch(tmp_path: Path) -> None:
+    sampler = TokenBucketSampler(make_dataset(tmp_path, [(4, 4)] * 1600), batch_tokens=80, seed=1)
+    first, second = (set(np.concatenate(sampler.window_batches(epoch, 0)).tolist()) for epoch in (0, 1))
+    for rows in (first, second):
+        quarters = np.bincount(np.array(sorted(rows)) // 400, minlength=4)
+        assert quarters.min() > 0
+    assert len(first & second) < 0.6 * len(first)  # a quarter of the corpus meets by chance a quarter of it
+    assert set(np.concatenate(sampler.window_batches(0, 1)).tolist()).isdisjoint(first)
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_windows_depend_on_seed_and_epoch_alone(tmp_path: Path, fresh_random: random.Random) -> None:
+    dataset = make_dataset(tmp_path, random_lengths(fresh_random, 900))
+
+    def order(seed: int, epoch: int, window: int) -> list[list[int]]:
+        return [batch.tolist() for batch in TokenBucketSampler(dataset, 400, seed).window_batches(epoch, window)]
+
+    assert order(1, 5, 2) == order(1, 5, 2)
+    assert order(1, 5, 2) not in (order(2, 5, 2), order(1, 6, 2), order(1, 5, 1))
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_in_a_large_corpus_the_warning_says_how_many_pairs_were_looked_at(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    dataset = make_dataset(tmp_path, [(30, 30)] * 800)
+    TokenBucketSampler(dataset, batch_tokens=20, seed=1)
+    assert [record.getMessage() for record in caplog.records] == [
+        "train.batch_tokens: 400 pairs of train (of 400 that were looked at) alone exceed 20 tokens; each gets a batch of its own"
+    ]
+
+
+def test_the_blocks_of_any_corpus_are_few() -> None:
+    for num_rows in (10**7, 10**9):
+        large = Windows(num_rows, 1)
+        rows = large.rows(0, large.number - 1)
+        assert len(rows) <= 1.01 * windows.MOST_WINDOW_ROWS
+        assert len(np.unique(rows)) == len(rows)
+        assert rows.max() < num_rows
+
+
+@pytest.mark.parametrize("budget", [1, 7, 40, 333])
+def test_cuts_are_those_of_the_plain_rule(fresh_random: random.Random, budget: int) -> None:
+    lengths = sorted(random_lengths(fresh_random, 300))
+    expected, start = [], 0
+    for place in range(1, len(lengths)):
+        taken = lengths[start : place + 1]
+        if len(taken) * (max(source for source, _ in taken) + max(target for _, target in taken)) > budget:
+            expected.append(place)
+            start = place
+    source, target = (np.array(side) for side in zip(*lengths, strict=True))
+    assert find_cuts(source, target, budget) == expected

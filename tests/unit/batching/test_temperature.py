@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seq2seq_core.batching import windows
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.batching.temperature import TemperatureSampler, share_draws
 from seq2seq_core.errors import UserError
@@ -95,3 +96,25 @@ def test_pairs_without_groups_or_with_too_few_are_refused(tmp_path: Path) -> Non
     np.save(groups_path(tmp_path, "train"), np.zeros(1, dtype=np.int32))
     with pytest.raises(UserError, match="train has 2 pairs but 1 groups; `s2s tokenize`"):
         TokenizedDataset.open(tmp_path, "train")
+
+
+@pytest.mark.parametrize("temperature", [1.5, 5.0])
+def test_the_windows_of_a_large_corpus_draw_together_as_the_whole_would(
+    dataset: TokenizedDataset, temperature: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = TemperatureSampler(dataset, 300, 1, temperature).draws.tolist()
+    monkeypatch.setattr(windows, "MOST_WINDOW_ROWS", 300)
+    monkeypatch.setattr(windows, "BLOCK_ROWS", 8)
+    sampler = TemperatureSampler(dataset, 300, 1, temperature)
+    assert (sampler.num_windows, sampler.draws.tolist()) == (4, whole)
+    for epoch in (0, 3):
+        parts = [np.concatenate(sampler.window_batches(epoch, window)) for window in (3, 0, 1, 2)]
+        places = np.concatenate(parts)
+        assert count_groups(dataset, places) == whole
+        counts = np.bincount(places, minlength=1000)
+        for group in range(3):
+            own = counts[dataset.groups == group]
+            assert own.max() - own.min() <= 1
+        assert max(map(len, parts)) < 1.5 * min(map(len, parts))
+    again = TemperatureSampler(dataset, 300, 1, temperature).window_batches(3, 2)
+    assert [batch.tolist() for batch in again] == [batch.tolist() for batch in sampler.window_batches(3, 2)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 from pathlib import Path
@@ -17,8 +18,20 @@ from seq2seq_core.errors import (
     Interrupted,
     Seq2SeqError,
     TrackingUnreachable,
+    UserError,
 )
 from seq2seq_core.outcome import Outcome, read_outcome, write_outcome
+from seq2seq_core.rank_environment import RankPlace, mark_as_shared
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_before() -> object:
+    loggers = [logging.getLogger(name) for name in ("seq2seq_core", "flows")]
+    before = [(logger.level, logger.propagate, logger.handlers[:]) for logger in loggers]
+    yield
+    for logger, (level, propagate, handlers) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.propagate, logger.handlers[:] = propagate, handlers
 
 
 @pytest.fixture(autouse=True)
@@ -134,4 +147,43 @@ def test_every_error_class_has_an_exit_code_and_a_kind() -> None:
 
     for kind in descendants(Seq2SeqError):
         assert kind.exit_code in (2, 130)
-        assert kind.kind in ("user_fault", "environment_fault", "interrupted")
+        assert kind.kind in ("user_fault", "environment_fault", "interrupted", "peer_lost")
+
+
+# --- several ranks ---------------------------------------------------------------------------------------------------
+def run_as_rank(paths: Paths, rank: int, outcomes: Path | None, error: Exception) -> int:
+    place = RankPlace(rank, 2, rank, 2, 0, outcomes)
+    with pytest.raises(typer.Exit) as caught, boundary(False, paths=paths, stage="train", place=place):
+        raise error
+    return int(caught.value.exit_code)
+
+
+def test_a_rank_of_our_launcher_leaves_its_fault_for_it_and_prints_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths, outcomes = Paths(tmp_path / "workspace"), tmp_path / "outcomes"
+    assert run_as_rank(paths, 0, outcomes, UserError("step 3: no number")) == 2
+    assert run_as_rank(paths, 1, outcomes, KeyError("x")) == 1
+    told, crash = read_outcome(outcomes, "rank0"), read_outcome(outcomes, "rank1")
+    assert told is not None
+    assert crash is not None
+    assert (told.kind, told.message) == ("user_fault", "step 3: no number")
+    assert crash.message == f"rank 1: KeyError: 'x'; the traceback is in {paths.logs / 'crash.rank1.txt'}"
+    assert capsys.readouterr().err == ""
+    assert not paths.outcomes.exists()
+
+
+def test_under_torchrun_rank_0_speaks_for_all_and_another_one_only_of_what_the_others_cannot_know(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths, shared = Paths(tmp_path), UserError("step 3: no number")
+    mark_as_shared(shared)
+    run_as_rank(paths, 1, None, shared)
+    assert capsys.readouterr().err == ""
+    run_as_rank(paths, 0, None, shared)
+    assert capsys.readouterr().err == "error: step 3: no number\n"
+    run_as_rank(paths, 1, None, UserError("data/tokenized: no such folder"))
+    assert capsys.readouterr().err == "error: data/tokenized: no such folder\n"
+    outcome = read_outcome(paths.outcomes, "train")
+    assert outcome is not None
+    assert outcome.message == "step 3: no number"

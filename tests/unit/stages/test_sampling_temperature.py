@@ -88,10 +88,10 @@ def test_a_stopped_run_by_temperature_goes_on_to_the_same_weights(
     run_train(make_settings(1.0), plain, NullRecorder())
     apply = Updater.apply
 
-    def apply_and_stop(self: Updater, batches: Any, step: int, seed: int) -> Any:
+    def apply_and_stop(self: Updater, batches: Any, step: int, *rest: Any) -> Any:
         if step == 5:
             os.kill(os.getpid(), signal.SIGTERM)
-        return apply(self, batches, step, seed)
+        return apply(self, batches, step, *rest)
 
     with monkeypatch.context() as patched, pytest.raises(Interrupted):
         patched.setattr(Updater, "apply", apply_and_stop)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -22,13 +24,15 @@ from seq2seq_core.bundle.bundle import bundle_digest
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.errors import Interrupted, MissingInput, UserError, WorkspaceBusy
+from seq2seq_core.errors import Interrupted, MissingInput, StorageFault, UserError, WorkspaceBusy
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import TrainResult, run_train
+from seq2seq_core.training import sealed_files
 from seq2seq_core.training.curve_log import read_curves
 from seq2seq_core.training.folder_lock import lock_folder
-from seq2seq_core.training.objective import likelihood_sums
+from seq2seq_core.training.objective import LikelihoodSums, projected_sums
+from seq2seq_core.training.speed import MACHINE_CURVES
 from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.validation import Validation, Validator
 
@@ -150,7 +154,7 @@ def test_the_stage_writes_a_bundle_that_predicts_and_both_reports(new_workspace:
 def test_the_recorder_gets_curves_results_and_reports(new_workspace: Callable[[str], Paths]) -> None:
     recorder = ListRecorder()
     run_train(make_settings(), new_workspace("a"), recorder)
-    for name in ("train_loss", "learning_rate", "gradient_norm", "tokens_per_second"):
+    for name in ("train_loss", "learning_rate", "gradient_norm", *MACHINE_CURVES):
         assert recorder.steps(name) == [3, 6, 9, 12]
     for name in ("dev_loss", "dev_cer", "dev_exact_match", "dev_chrf"):
         assert recorder.steps(name) == [4, 8, 12]
@@ -163,6 +167,20 @@ def test_logging_and_saving_more_often_change_no_output(new_workspace: Callable[
     run_train(make_settings(log_every_steps=5, checkpoint_every_seconds=1000.0), plain, NullRecorder())
     run_train(make_settings(log_every_steps=1, checkpoint_every_seconds=1e-9), busy, NullRecorder())
     assert output_digests(plain) == output_digests(busy)
+
+
+def test_profiling_changes_no_output_and_leaves_a_table_and_a_trace(new_workspace: Callable[[str], Paths]) -> None:
+    plain, profiled, recorder = new_workspace("plain"), new_workspace("profiled"), ListRecorder()
+    run_train(make_settings(), plain, NullRecorder())
+    run_train(make_settings(profile_steps=2), profiled, recorder)
+    assert output_digests(plain) == output_digests(profiled)
+    assert recorder.files[:2] == [("profile.trace.json.gz", "profile"), ("profile.txt", "profile")]
+    with gzip.open(state_folder(profiled) / "profile.trace.json.gz") as file:
+        names = {event.get("name") for event in json.load(file)["traceEvents"]}
+    assert "aten::addmm" in names
+    assert "aten::addmm" in (state_folder(profiled) / "profile.txt").read_text()
+    assert not list(state_folder(profiled).glob(".*.draft"))
+    assert not list(state_folder(plain).glob("profile*"))
 
 
 def test_another_seed_gives_another_model(new_workspace: Callable[[str], Paths]) -> None:
@@ -262,7 +280,7 @@ def test_a_stopped_run_that_is_started_again_ends_in_the_same_outputs(
 
 def curve_without_speed(paths: Paths) -> list[tuple[int, dict[str, float]]]:
     curve = read_curves(state_folder(paths) / "curves.jsonl")
-    return [(step, {name: value for name, value in metrics.items() if name != "tokens_per_second"}) for step, metrics in curve]
+    return [(step, {name: value for name, value in metrics.items() if name not in MACHINE_CURVES}) for step, metrics in curve]
 
 
 def test_a_run_that_is_stopped_while_validating_validates_when_it_is_started_again(
@@ -386,7 +404,7 @@ def test_from_scratch_trains_anew_to_the_same_outputs(new_workspace: Callable[[s
     run_train(settings, paths, recorder, from_scratch=True)
     assert output_digests(paths) == before
     assert [metrics.keys() for step, metrics in recorder.points if step == 3] == [
-        {"train_loss", "learning_rate", "gradient_norm", "tokens_per_second"}
+        {"train_loss", "learning_rate", "gradient_norm", *MACHINE_CURVES}
     ]
 
 
@@ -450,25 +468,79 @@ def test_a_loss_that_is_no_number_leaves_no_bundle_and_names_the_step(
     paths = new_workspace("a")
     calls = [0]
 
-    def spoil(logits: torch.Tensor, *arguments: Any) -> Any:
+    def spoil(*arguments: Any) -> LikelihoodSums:
         calls[0] += 1
-        return likelihood_sums(logits * (float("nan") if calls[0] > 10 else 1.0), *arguments)
+        sums, factor = projected_sums(*arguments), float("nan") if calls[0] > 10 else 1.0
+        return LikelihoodSums(sums.objective * factor, sums.negative_log_likelihood * factor)
 
-    monkeypatch.setattr("seq2seq_core.training.likelihood.likelihood_sums", spoil)
+    monkeypatch.setattr("seq2seq_core.training.likelihood.projected_sums", spoil)
     with pytest.raises(UserError, match=r"^step 6: the loss is nan, expected a finite number; try a lower train\.learning_rate"):
         run_train(make_settings(), paths, NullRecorder())
     assert not paths.bundle.exists()
     assert not paths.train_report.exists()
 
 
-def test_a_full_disk_while_saving_the_state_is_passed_on(
-    new_workspace: Callable[[str], Paths], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("in_background", [False, True])
+def test_a_full_disk_while_saving_the_state_is_told_and_the_run_goes_on_from_the_last_good_one(
+    new_workspace: Callable[[str], Paths], monkeypatch: pytest.MonkeyPatch, in_background: bool
 ) -> None:
-    def fail(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
+    settings = make_settings(checkpoint_in_background=in_background)
+    whole, full = new_workspace("whole"), new_workspace("full")
+    run_train(settings, whole, NullRecorder())
+    write = sealed_files.write_file
 
+    def fill(folder: Path, name: str, content: bytes) -> None:
+        with monkeypatch.context() as patched:
+            if name == "checkpoint-00000008.safetensors":
+                patched.setattr(os, "fsync", Mock(side_effect=OSError(28, "No space left on device")))
+            write(folder, name, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sealed_files, "write_file", fill)
+        message = rf"^{re.escape(str(full.training_state))}/\S+: the disk is full: checkpoint-00000008\.safetensors takes "
+        with pytest.raises(StorageFault, match=message):
+            run_train(settings, full, NullRecorder())
+    assert not full.bundle.exists()
+    assert not list(state_folder(full).glob(".*.draft"))
+    recorder = ListRecorder()
+    run_train(settings, full, recorder)
+    assert recorder.steps("dev_loss") == [8, 12]
+    assert output_digests(full) == output_digests(whole)
+
+
+def test_an_unfinished_training_by_other_code_is_left_out_with_a_warning(
+    new_workspace: Callable[[str], Paths], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     paths = new_workspace("a")
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space left on device"):
-        run_train(make_settings(), paths, NullRecorder())
-    assert not paths.bundle.exists()
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 7, signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            run_train(make_settings(), paths, NullRecorder())
+    own = state_folder(paths)
+    foreign = own.rename(own.with_name(f"{own.name.split('-')[0]}-0123abcd"))
+    recorder = ListRecorder()
+    run_train(make_settings(), paths, recorder)
+    assert recorder.steps("dev_loss") == [4, 8, 12]
+    assert [message for message in caplog.messages if message.startswith(str(foreign))] == [
+        f"{foreign}: an unfinished training with these settings and data is left out, because other code (or another PyTorch) "
+        f"made it; expected code {own.name.split('-')[1]}, and the commit that made it can go on with it"
+    ]
+
+
+@pytest.mark.parametrize("in_background", [False, True])
+def test_averages_and_patience_go_on_exactly_after_a_stop(
+    new_workspace: Callable[[str], Paths], monkeypatch: pytest.MonkeyPatch, in_background: bool
+) -> None:
+    train = {"average_decay": 0.9, "patience": 2, "validate_every_steps": 2, "max_steps": 40, "schedule": "cosine"}
+    settings = make_settings(train=train | {"learning_rate": 0.05}, checkpoint_in_background=in_background)
+    whole, stopped = new_workspace("whole"), new_workspace("stopped")
+    result = run_train(settings, whole, NullRecorder())
+    assert result.end == "patience"
+    for step in range(2, result.steps, 6):
+        with monkeypatch.context() as patched:
+            interrupt_at(patched, step, signal.SIGTERM)
+            with pytest.raises(Interrupted):
+                run_train(settings, stopped, NullRecorder())
+    assert run_train(settings, stopped, NullRecorder()) == result
+    assert output_digests(stopped) == output_digests(whole)
+    assert curve_without_speed(stopped) == curve_without_speed(whole)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow.entities import Run
@@ -171,8 +174,10 @@ def test_an_interrupted_training_goes_on_in_the_same_run_and_logs_no_step_twice(
     assert len(runs_of(tracked_paths, tracked_settings, "train")) == 2, "a finished training is not resumed"
 
 
-@pytest.mark.parametrize("change", ["settings", "data", "deleted run", "damaged note", "another store"])
-def test_another_training_gets_a_run_of_its_own(tracked_paths: Paths, tracked_settings: Settings, change: str) -> None:
+@pytest.mark.parametrize("change", ["settings", "data", "code", "deleted run", "damaged note", "another store"])
+def test_another_training_gets_a_run_of_its_own(
+    tracked_paths: Paths, tracked_settings: Settings, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(Interrupted):
         train(tracked_paths, tracked_settings, range(10), Interrupted("saved"))
     (first,) = runs_of(tracked_paths, tracked_settings, "train")
@@ -183,6 +188,8 @@ def test_another_training_gets_a_run_of_its_own(tracked_paths: Paths, tracked_se
         case "data":
             tracked_paths.tokenized.mkdir(parents=True)
             (tracked_paths.tokenized / "manifest.json").write_text("{}")
+        case "code":
+            monkeypatch.setattr("seq2seq_core.training.run_key.make_code_key", lambda: "0123abcd")
         case "deleted run":
             connect(tracked_paths).delete_run(first.info.run_id)
         case "damaged note":
@@ -193,6 +200,54 @@ def test_another_training_gets_a_run_of_its_own(tracked_paths: Paths, tracked_se
     train(tracked_paths, settings, range(3))
     second = [run for run in runs_of(tracked_paths, settings, "train") if run.info.run_id != first.info.run_id]
     assert [curve(tracked_paths, run, "train_loss") for run in second] == [[0, 1, 2]]
+
+
+def test_a_training_from_scratch_gets_a_run_of_its_own_with_every_point(tracked_paths: Paths, tracked_settings: Settings) -> None:
+    with pytest.raises(Interrupted):
+        train(tracked_paths, tracked_settings, range(10), Interrupted("saved"))
+    with open_stage_recorder("train", tracked_settings, tracked_paths, goes_on=False) as recorder:
+        recorder.log_metrics({"train_loss": 0.5}, 3)
+    first, second = runs_of(tracked_paths, tracked_settings, "train")
+    assert (curve(tracked_paths, first, "train_loss"), curve(tracked_paths, second, "train_loss")) == (list(range(10)), [3])
+
+
+def test_the_machine_is_sampled_during_training_and_a_resumed_one_goes_on_behind(
+    tracked_paths: Paths, tracked_settings: Settings
+) -> None:
+    def run(seconds: float, stage: str) -> None:
+        runtime = tracked_settings.runtime.model_copy(update={"system_metrics_seconds": seconds})
+        sampled = tracked_settings.model_copy(update={"runtime": runtime})
+        with contextlib.suppress(Interrupted), open_stage_recorder(stage, sampled, tracked_paths) as recorder:
+            send = recorder.send_points  # type: ignore[attr-defined]
+            arrived = threading.Event()
+
+            def send_and_tell(*point: Any) -> None:
+                send(*point)
+                arrived.set()
+
+            recorder.send_points = send_and_tell  # type: ignore[attr-defined]
+            assert arrived.wait(30 if seconds and stage == "train" else 0.1) == bool(seconds and stage == "train")
+            raise Interrupted("saved")
+
+    for seconds, stage in ((0.01, "evaluate"), (0.0, "train"), (0.01, "train"), (0.01, "train")):
+        run(seconds, stage)
+    (evaluation,) = runs_of(tracked_paths, tracked_settings, "evaluate")
+    assert not [name for name in evaluation.data.metrics if name.startswith("system/")]
+    (training,) = runs_of(tracked_paths, tracked_settings, "train")
+    names = {name for name in training.data.metrics if name.startswith("system/")}
+    assert {"system/cpu_utilization_percentage", "system/system_memory_usage_megabytes"} <= names
+    steps = curve(tracked_paths, training, "system/cpu_utilization_percentage")
+    assert steps == list(range(len(steps)))
+    assert len(steps) >= 2
+
+
+def test_points_that_mlflow_has_and_the_journal_lost_are_not_logged_twice(tracked_paths: Paths, tracked_settings: Settings) -> None:
+    with pytest.raises(Interrupted):
+        train(tracked_paths, tracked_settings, range(10), Interrupted("saved"))
+    journal_file(tracked_paths).unlink()
+    train(tracked_paths, tracked_settings, range(5, 15))
+    (run,) = runs_of(tracked_paths, tracked_settings, "train")
+    assert curve(tracked_paths, run, "train_loss") == list(range(15))
 
 
 def test_a_run_whose_process_is_alive_is_not_taken_over(tracked_paths: Paths, tracked_settings: Settings) -> None:
@@ -214,6 +269,7 @@ def test_a_run_whose_process_is_alive_is_not_taken_over(tracked_paths: Paths, tr
 KILLED_TRAINING = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.tracking.session import open_stage_recorder

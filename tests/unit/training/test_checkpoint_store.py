@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from seq2seq_core.errors import StorageFault
+from seq2seq_core.reproducibility import digest
 from seq2seq_core.training.best_so_far import BestSoFar
 from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStore
 from seq2seq_core.training.progress_state import ProgressState
@@ -109,6 +116,196 @@ def test_whatever_stands_in_a_checkpoint_is_no_crash(tmp_path: Path, content: by
     assert len(caplog.messages) == 1
 
 
+def test_a_flipped_bit_is_noticed_in_every_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make_store(tmp_path, (5, 10))
+    for name in ("checkpoint-00000010.json", "checkpoint-00000010.safetensors", "best-00000010.safetensors"):
+        content = (tmp_path / name).read_bytes()
+        for place in (len(content) // 3, len(content) // 2, len(content) - 3):
+            flipped = bytearray(content)
+            flipped[place] ^= 4
+            (tmp_path / name).write_bytes(flipped)
+            caplog.clear()
+            restored = CheckpointStore(tmp_path).restore()
+            assert restored is not None
+            assert restored.checkpoint.progress.step == 5
+            assert len(caplog.messages) == 1
+        (tmp_path / name).write_bytes(content)
+
+
+def reseal(path: Path, **changes: object) -> None:
+    """Changes a checkpoint's JSON side as another program would have written it: with a digest that fits."""
+    content = json.loads(path.read_text())["checkpoint"] | changes
+    path.write_text(json.dumps({"checkpoint": content, "sha256": digest(content)}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"format_version": 2}, "it is of format 2, this version reads format 1"),
+        ({"training": "abc-def"}, "it belongs to the training abc-def, not to {folder}"),
+        ({"progress": {"steps": 3}}, "another version wrote it: 2 faults"),
+        ({"sampler": 1}, "another version wrote it: 1 faults"),
+    ],
+)
+def test_a_foreign_checkpoint_is_refused_with_the_reason(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, changes: dict[str, object], reason: str
+) -> None:
+    make_store(tmp_path, (5, 10))
+    path = tmp_path / "checkpoint-00000010.json"
+    reseal(path, **changes)
+    restored = CheckpointStore(tmp_path).restore()
+    assert restored is not None
+    assert restored.checkpoint.progress.step == 5
+    reason = reason.format(folder=tmp_path.name)
+    assert caplog.messages == [f"{path}: a damaged training state is left out ({reason})"]
+
+
+def test_as_many_checkpoints_are_kept_as_asked_for(tmp_path: Path) -> None:
+    for num_kept in (1, 3):
+        store = CheckpointStore(tmp_path, num_kept)
+        store.curves.write_bytes(b"0123456789")
+        for step in (5, 10, 15, 20):
+            store.save(make_state(step), make_tensors(step), curve_bytes=10)
+        assert len(list(tmp_path.glob("checkpoint-*.json"))) == len(list(tmp_path.glob("checkpoint-*.safetensors"))) == num_kept
+        store.clear()
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
+    make_store(tmp_path, (5,))
+    (tmp_path / ".checkpoint-00000010.safetensors.draft").write_bytes(b"{")
+    assert CheckpointStore(tmp_path).restore() is not None
+    assert not [name for name in names(tmp_path) if name.startswith(".")]
+
+
+# --- writing in the background ---------------------------------------------------------------------------------------
+class HeldWrites:
+    """Lets checkpoints be written only when told to, and counts them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.may_go, self.has_begun = threading.Event(), threading.Event()
+        self.failure: OSError | None = None
+        fsync = os.fsync
+
+        def wait_and_write(descriptor: int) -> None:
+            self.has_begun.set()
+            assert self.may_go.wait(30)
+            if self.failure is not None:
+                raise self.failure
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", wait_and_write)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldWrites]:
+    writes = HeldWrites(monkeypatch)
+    yield writes
+    writes.may_go.set()
+
+
+def test_what_is_written_in_the_background_is_what_was_there_when_it_was_saved(tmp_path: Path, held: HeldWrites) -> None:
+    store = CheckpointStore(tmp_path, in_background=True)
+    store.curves.write_bytes(b"0123456789")
+    state, tensors, weights = make_state(5), make_tensors(5), {"weight": torch.tensor([5.0])}
+    store.save_best(5, weights)
+    store.save(state, tensors, curve_bytes=10)
+    assert held.has_begun.wait(30)
+    assert not list(tmp_path.glob("checkpoint-*"))
+    state.step = 6  # training goes on
+    for tensor in (*tensors.values(), *weights.values()):
+        tensor.add_(1)
+    held.may_go.set()
+    store.settle()
+    restored = CheckpointStore(tmp_path).restore()
+    assert restored is not None
+    assert restored.checkpoint.progress == make_state(5)
+    assert all(torch.equal(restored.tensors[name], value) for name, value in make_tensors(5).items())
+    assert store.load_best()["weight"].tolist() == [5.0]
+
+
+def test_a_second_save_waits_for_the_first(tmp_path: Path, held: HeldWrites) -> None:
+    store = CheckpointStore(tmp_path, in_background=True)
+    store.curves.write_bytes(b"0123456789")
+    store.save(make_state(5), make_tensors(5), curve_bytes=10)
+    second = threading.Thread(target=lambda: store.save(make_state(10), make_tensors(10), curve_bytes=10))
+    second.start()
+    second.join(0.05)
+    assert second.is_alive()
+    held.may_go.set()
+    second.join(30)
+    store.settle()
+    assert [path.name for path in sorted(tmp_path.glob("checkpoint-*.json"))] == [f"checkpoint-{n:08d}.json" for n in (5, 10)]
+
+
+def test_a_failure_in_the_background_is_raised_where_training_goes_on(tmp_path: Path, held: HeldWrites) -> None:
+    store = make_store(tmp_path, ())
+    held.may_go.set()
+    store = CheckpointStore(tmp_path, in_background=True)
+    store.save(make_state(5), make_tensors(5), curve_bytes=10)
+    store.settle()
+    held.failure = OSError(errno.ENOSPC, "No space left on device")
+    store.save(make_state(10), make_tensors(10), curve_bytes=10)
+    with pytest.raises(StorageFault, match=r"the disk is full: checkpoint-00000010\.safetensors takes 208 bytes, and .* are free"):
+        store.settle()
+    store.check()  # it is told once
+    held.failure = None
+    restored = CheckpointStore(tmp_path).restore()
+    assert restored is not None
+    assert restored.checkpoint.progress.step == 5
+
+
+def test_whoever_leaves_the_block_of_writing_leaves_nothing_half_written(tmp_path: Path, held: HeldWrites) -> None:
+    store = CheckpointStore(tmp_path, in_background=True)
+    store.curves.write_bytes(b"0123456789")
+    threading.Timer(0.05, held.may_go.set).start()
+    with pytest.raises(ValueError, match=r"^of the loss$"), store.writing():
+        store.save(make_state(5), make_tensors(5), curve_bytes=10)
+        raise ValueError("of the loss")
+    assert (tmp_path / "checkpoint-00000005.json").exists()
+
+
+# --- a full disk -----------------------------------------------------------------------------------------------------
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one mebibyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a small disk: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can mount a small disk")
+@pytest.mark.parametrize("in_background", [False, True])
+def test_a_full_disk_keeps_the_last_good_checkpoint_and_says_what_to_free(small_disk: Path, in_background: bool) -> None:
+    folder, other = small_disk / "own-code", small_disk / "other-code"
+    folder.mkdir()
+    other.mkdir()
+    (other / "best-00000001.safetensors").write_bytes(b"x" * 500_000)
+    store = CheckpointStore(folder, in_background=in_background)
+    store.curves.write_bytes(b"0123456789")
+    store.save(make_state(5), {"weight": torch.zeros(50_000)}, curve_bytes=10)
+    with pytest.raises(StorageFault) as caught:
+        for step in (10, 15):
+            store.save(make_state(step), {"weight": torch.full((100_000,), float(step))}, curve_bytes=10)
+        store.settle()
+    message = str(caught.value)
+    assert message.startswith(f"{folder}: the disk is full: checkpoint-00000010.safetensors takes 400,")
+    assert ", and 3" in message  # what is free once the draft is gone, in hundreds of thousands of bytes
+    assert f"500,000 bytes of other trainings' states in {small_disk}, `dvc gc --workspace`" in message
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoint-00000005.json", "checkpoint-00000005.safetensors", "curves.jsonl",
+    ]  # fmt: skip
+    (other / "best-00000001.safetensors").unlink()
+    again = CheckpointStore(folder)
+    restored = again.restore()
+    assert restored is not None
+    assert restored.checkpoint.progress.step == 5
+    again.save(make_state(10), {"weight": torch.zeros(100_000)}, curve_bytes=10)
+
+
 def test_a_missing_file_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     make_store(tmp_path, (5, 10))
     (tmp_path / "checkpoint-00000010.safetensors").unlink()
@@ -150,11 +347,11 @@ def test_a_failed_write_leaves_the_earlier_checkpoint_and_no_draft(tmp_path: Pat
     store = make_store(tmp_path, (5,))
 
     def fail(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", fail)
-        with pytest.raises(OSError, match="No space left on device"):
+        with pytest.raises(OSError, match="Input/output error"):
             store.save(make_state(10), make_tensors(10), curve_bytes=10)
     assert not [name for name in names(tmp_path) if name.startswith(".")]
     restored = CheckpointStore(tmp_path).restore()

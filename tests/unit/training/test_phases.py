@@ -25,6 +25,7 @@ from seq2seq_core.training.best_so_far import BestSoFar
 from seq2seq_core.training.curve_log import read_curves
 from seq2seq_core.training.progress_state import ProgressState
 from seq2seq_core.training.schedule import learning_rate
+from seq2seq_core.training.speed import MACHINE_CURVES
 from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.update import Updater
 from seq2seq_core.training.update_plan import Place
@@ -61,7 +62,7 @@ def output_digests(paths: Paths) -> dict[str, str]:
 def curve_without_speed(paths: Paths) -> list[tuple[int, dict[str, float]]]:
     longest = max(paths.training_state.glob("*/curves.jsonl"), key=lambda path: path.stat().st_size)  # the others are beginnings
     curve = read_curves(longest)
-    return [(step, {name: value for name, value in metrics.items() if name != "tokens_per_second"}) for step, metrics in curve]
+    return [(step, {name: value for name, value in metrics.items() if name not in MACHINE_CURVES}) for step, metrics in curve]
 
 
 def interrupt_update(monkeypatch: pytest.MonkeyPatch, step: int) -> None:

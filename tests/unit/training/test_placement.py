@@ -42,9 +42,13 @@ def test_a_cuda_device_with_bfloat16_uses_it_unless_told_otherwise(precision: st
 
 
 @pytest.mark.usefixtures("_one_cuda_device")
-def test_a_cuda_device_without_bfloat16_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cuda_device_without_bfloat16_computes_in_float16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
-    assert not choose(device="cuda:0").is_bfloat16
+    assert choose(device="cuda:0") == Placement(torch.device("cuda:0"), is_bfloat16=False, is_float16=True)
+    assert choose(device="cuda:0", precision="float32").product_dtype == torch.float32
+    message = r"^runtime\.precision: must be 'auto' or 'float16' or 'float32' on the device cuda:0, got 'bfloat16'$"
+    with pytest.raises(UserError, match=message):
+        choose(device="cuda:0", precision="bfloat16")
 
 
 def test_the_number_of_threads_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:

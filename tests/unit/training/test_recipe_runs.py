@@ -30,6 +30,7 @@ from seq2seq_core.training.curve_log import read_curves
 from seq2seq_core.training.divergence import FIRST_UPDATES, LossAverage
 from seq2seq_core.training.likelihood import Likelihood
 from seq2seq_core.training.objective import BatchLoss, Moment, UpdateSize
+from seq2seq_core.training.speed import MACHINE_CURVES
 from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.validation import Validation, Validator
 
@@ -59,7 +60,7 @@ def output_digests(paths: Paths) -> dict[str, str]:
 def curve_without_speed(paths: Paths) -> list[tuple[int, dict[str, float]]]:
     longest = max(paths.training_state.glob("*/curves.jsonl"), key=lambda path: path.stat().st_size)
     return [
-        (step, {name: value for name, value in metrics.items() if name != "tokens_per_second"})
+        (step, {name: value for name, value in metrics.items() if name not in MACHINE_CURVES})
         for step, metrics in read_curves(longest)
     ]
 
@@ -294,6 +295,7 @@ def test_a_damaged_good_state_ends_training_with_what_was_to_be_done(
 
     def save_and_tear(self: Trainer, *arguments: Any, **named: Any) -> None:
         save(self, *arguments, **named)
+        self.store.settle()
         if self.state.step == 2:
             os.truncate(self.store.folder / "checkpoint-00000002.safetensors", 9)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -12,9 +13,13 @@ from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.errors import UserError
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.training.best_so_far import BestSoFar
+from seq2seq_core.training.divergence import Pace
 from seq2seq_core.training.likelihood import Likelihood
+from seq2seq_core.training.loss_scale import GROWS_AFTER, LossScale
 from seq2seq_core.training.objective import BatchLoss, Moment, UpdateSize
 from seq2seq_core.training.placement import Placement
+from seq2seq_core.training.progress_state import ProgressState
 from seq2seq_core.training.update import Updater
 
 V = 9
@@ -186,3 +191,42 @@ def test_the_average_of_the_weights_follows_its_formula(fresh_seed: int, archite
 def test_without_an_average_the_weights_themselves_are_kept(fresh_seed: int) -> None:
     updater = make_updater(fresh_seed)
     assert updater.kept_model is updater.model
+
+
+def test_a_scaled_loss_changes_no_update(fresh_seed: int) -> None:
+    weights = []
+    for scale in (1.0, 2.0**12):
+        updater = make_updater(fresh_seed)
+        updater.pace = Pace(loss_scale=scale)
+        assert updater.apply([make_batch(make_pairs())], 1, seed=0).is_applied
+        weights.append(list(updater.model.parameters()))
+    for plain, scaled in zip(*weights, strict=True):
+        torch.testing.assert_close(scaled, plain)
+
+
+def test_a_gradient_that_is_too_large_for_float16_is_left_out_and_the_scale_halved(fresh_seed: int) -> None:
+    torch.manual_seed(fresh_seed)
+    model = build_model(ModelSection.model_validate({"architecture": "gru", "width": 8}), V, V, joint=False)
+    placement, state = (
+        Placement(torch.device("cpu"), is_bfloat16=False, is_float16=True),
+        ProgressState(best=BestSoFar(metric="loss")),
+    )
+    updater = Updater(model, TrainSection(), placement)
+    before = [parameter.detach().clone() for parameter in updater.model.parameters()]
+    state.loss_scale = LossScale(factor=2.0**40)
+    updater.pace = state.pace(updater.settings, scales_loss=True)
+    result = updater.apply([make_batch(make_pairs())], 1, seed=0)
+    assert not result.is_applied
+    assert math.isfinite(result.negative_log_likelihood)
+    assert all(torch.equal(*pair) for pair in zip(updater.model.parameters(), before, strict=True))
+    assert state.loss_scale.after_update(result.is_applied) == LossScale(factor=2.0**39)
+    updater.pace = Pace(loss_scale=2.0**8)
+    assert updater.apply([make_batch(make_pairs())], 1, seed=0).is_applied
+    assert not all(torch.equal(*pair) for pair in zip(updater.model.parameters(), before, strict=True))
+
+
+def test_the_scale_of_the_loss_grows_after_many_updates_without_overflow() -> None:
+    scale = LossScale()
+    for _ in range(GROWS_AFTER):
+        scale = scale.after_update(was_applied=True)
+    assert scale == LossScale(factor=2.0**17)

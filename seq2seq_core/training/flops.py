@@ -1,0 +1,129 @@
+"""Floating-point operations of the matrix products of an update, by formula; what is added, normalised or looked up is left out.
+
+A product of (m, k) by (k, n) has m k n multiply-adds, each two operations. The backward pass has two products of the same size for
+each of the forward pass (one for the inputs, one for the weights), so that a step costs 3 x 2 x the multiply-adds of the forward
+pass. Padding counts: it is computed too.
+
+Per row of a batch, with S source and T target positions, D the width, F the inner width, V the target vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seq2seq_core.config.model import Architecture, ModelSection
+from seq2seq_core.config.train import Phase
+
+GATES: dict[Architecture, int] = {"rnn": 1, "gru": 3, "lstm": 4}
+"""Matrices of a recurrent cell for its input, and as many for its state."""
+OPERATIONS_FORWARD, OPERATIONS_STEP = 2, 6
+"""Operations a multiply-add of the forward pass, alone and with the backward pass."""
+
+
+@dataclass(frozen=True)
+class ModelFlops:
+    """Counts for one model.
+
+    Attributes:
+        settings: its architecture.
+        target_vocabulary_size: V.
+        frame_width: features of a frame; 0 for sources of ids.
+    """
+
+    settings: ModelSection
+    target_vocabulary_size: int
+    frame_width: int = 0
+
+    def step(self, rows: int, source: int, target: int) -> int:
+        """Operations of the forward and backward pass of a batch under teacher forcing.
+
+        Args:
+            rows: of the batch.
+            source: positions of each, padding included.
+            target: the same.
+        """
+        return OPERATIONS_STEP * rows * self.multiply_adds(source, target)
+
+    def multiply_adds(self, source: int, target: int) -> int:
+        """Multiply-adds of a row's forward pass under teacher forcing.
+
+        Args:
+            source: positions, padding included.
+            target: the same.
+        """
+        settings = self.settings
+        encoded, memory = self._encoder(source)
+        decoder = self._transformer_decoder if settings.decoder_architecture == "transformer" else self._recurrent_decoder
+        output = settings.width * self.target_vocabulary_size * target
+        scaling = memory * settings.width**2 if settings.time_scaling == "gate" else 0  # of the content; that of positions is small
+        gate = 2 * settings.width * target if settings.pointer_generator else 0
+        return self.frame_width * settings.width * source + encoded + scaling + decoder(memory, target) + output + gate
+
+    def _encoder(self, source: int) -> tuple[int, int]:
+        """Multiply-adds of the encoder's layers, and the positions that they leave."""
+        settings, total = self.settings, 0
+        for number in range(settings.encoder_layers):
+            if number >= settings.encoder_layers - settings.time_reduction:
+                source = -(-source // 2)
+                total += 2 * settings.width**2 * source
+            if settings.encoder_architecture == "transformer":
+                total += self._attention(source, source) + self._projections(source, source) + self._feed_forward(source)
+            elif settings.bidirectional:
+                total += 2 * self._cell(settings.encoder_architecture, settings.width, settings.width // 2, source)
+            else:
+                total += self._cell(settings.encoder_architecture, settings.width, settings.width, source)
+        return total, source
+
+    def _transformer_decoder(self, source: int, target: int) -> int:
+        """Multiply-adds of the layers of a Transformer decoder."""
+        own = self._attention(target, target) + self._projections(target, target)
+        cross = self._attention(target, source) + self._projections(target, source)
+        return self.settings.decoder_layers * (own + cross + self._feed_forward(target))
+
+    def _recurrent_decoder(self, source: int, target: int) -> int:
+        """Multiply-adds of a recurrent decoder: bridge, cells, attention and the attentional state."""
+        settings, width = self.settings, self.settings.width
+        cell, layers = settings.decoder_architecture, settings.decoder_layers
+        total = 0 if settings.bridge == "zero" else (2 if cell == "lstm" else 1) * layers * width**2
+        total += self._cell(cell, (2 if settings.input_feeding else 1) * width, width, target)
+        total += (layers - 1) * self._cell(cell, width, width, target)
+        if settings.attention == "none":
+            return total
+        total += 2 * width**2 * target + self._attention(target, source)
+        match settings.attention:
+            case "general":
+                total += width**2 * source
+            case "additive":
+                total += width**2 * (source + target) + (width * source * target if settings.coverage else 0)
+            case "multi_head":
+                total += self._projections(target, source)
+        return total
+
+    def _cell(self, cell: Architecture, input_width: int, width: int, length: int) -> int:
+        """Of a recurrent layer in one direction."""
+        return GATES[cell] * (input_width + width) * width * length
+
+    def _attention(self, queries: int, keys: int) -> int:
+        """Of the scores of all queries with all keys (masked ones too), and of the weighted sums."""
+        return 2 * self.settings.width * queries * keys
+
+    def _projections(self, queries: int, keys: int) -> int:
+        """Of queries and outputs, keys and values of multi-head attention."""
+        return 2 * self.settings.width**2 * (queries + keys)
+
+    def _feed_forward(self, length: int) -> int:
+        """Of a Transformer's two inner layers."""
+        return 2 * self.settings.width * self.settings.feedforward_width * length
+
+
+def steps_a_batch(phase: Phase) -> float | None:
+    """How many plain steps of teacher forcing an update costs for each batch; None where the formulas do not tell.
+
+    Args:
+        phase: R-Drop makes two; sampling of references makes another forward pass, and where the model itself decodes, the lengths
+            are not known beforehand.
+    """
+    if phase.objective not in ("likelihood", "denoising"):
+        return None
+    sampled = OPERATIONS_FORWARD / OPERATIONS_STEP if phase.scheduled_sampling.decay != "none" else 0.0
+    return (2.0 if phase.r_drop_weight else 1.0) + sampled

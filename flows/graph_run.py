@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
+from flows.ended_tasks import next_ended
 from flows.stage_failure import StageFailed
 from flows.stage_graph import GraphStatus, StageGraph
 from flows.stage_run import StageReport
 from flows.stage_tasks import Future, StageTasks
-from seq2seq_core.errors import EXIT_CRASH, Interrupted
+from seq2seq_core.errors import EXIT_CRASH
 
-CANCELLED = "the flow run was cancelled"
-WATCH_SECONDS = 3.0
-"""How often it is looked up whether somebody has cancelled the run."""
 SETTLE_SECONDS = 1.0
 """How long tasks have to end after their commands have."""
 
@@ -51,7 +49,7 @@ class GraphRun:
             started = [stage for stage in waiting if self._start(stage)]
             waiting = [stage for stage in waiting if stage not in started]
             if not started and self.running:
-                self._collect(self._next_ended())
+                self._collect(next_ended(self._ended, self.is_cancelled))
 
     def abandon(self, patience_seconds: float) -> bool:
         """Whether all tasks ended, after a cancellation; one that queues for a slot or waits for a retry does not.
@@ -103,15 +101,6 @@ class GraphRun:
         self.futures[stage] = future
         self.running.add(stage)
         future.add_done_callback(lambda _: self._ended.put(stage))
-
-    def _next_ended(self) -> str:
-        """The next stage whose task ends."""
-        while True:
-            try:
-                return self._ended.get(timeout=WATCH_SECONDS)
-            except Empty:
-                if self.is_cancelled():
-                    raise Interrupted(CANCELLED) from None
 
     def _collect(self, stage: str) -> None:
         """Notes the end of a stage's task; one that broke outside of the stage itself counts as crashed."""

@@ -20,9 +20,9 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
 
+from flows.ended_tasks import CANCELLED
 from flows.environment import EMBEDDED_VARIABLE
 from flows.flow_state import is_cancelled
-from flows.graph_run import CANCELLED
 from flows.notify import notify
 from flows.report import publish_report
 from flows.retraining import FlowRunInfo, Retraining, find_paths

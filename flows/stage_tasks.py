@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from prefect import Task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
+from flows.policy_task import policy_task
 from flows.stage_failure import StageFailed
 from flows.stage_run import StageReport, StageRunner
 from seq2seq_core.config.runtime import ResolvedPolicy
@@ -141,22 +141,6 @@ def _succeeded(report: StageReport, logger: Logger) -> State[Any]:
 
 
 def _as_task(stage: str, function: Callable[[], State[Any]], policy: ResolvedPolicy) -> Task[[], State[Any]]:
-    """A Prefect task that carries the stage's name and policy."""
-    return Task(
-        function,
-        name=stage,
-        task_run_name=stage,
-        description=f"dvc repro --single-item {stage}",
-        retries=policy.retries,
-        retry_delay_seconds=policy.retry_delay_seconds,
-        retry_condition_fn=_can_retry_help,
-        tags=policy.tags,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-        log_prints=False,
-    )
-
-
-def _can_retry_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a failed stage is started again: a crash or a trouble of the environment is, a user's fault is not."""
-    return isinstance(state.data, StageFailed) and state.data.retryable
+    """A Prefect task that carries the stage's name and policy; a crash or a trouble of the environment is retried."""
+    names = {"name": stage, "task_run_name": stage, "description": f"dvc repro --single-item {stage}"}
+    return policy_task(function, policy, StageFailed, **names)

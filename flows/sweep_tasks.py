@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any
 
-from prefect import Task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
-from flows.graph_run import CANCELLED, WATCH_SECONDS
+from flows.ended_tasks import next_ended
+from flows.policy_task import policy_task
 from flows.supervised import StopPolicy
 from flows.sweep_workers import Workers, explain_end
 from seq2seq_core.config.runtime import FlowSettings, ResolvedPolicy
 from seq2seq_core.console import format_seconds
-from seq2seq_core.errors import EnvironmentFault, Interrupted, Seq2SeqError
+from seq2seq_core.errors import EnvironmentFault, Seq2SeqError
 
 Future = PrefectFuture[Any]
 STAGE = "train"
@@ -57,7 +56,7 @@ class SweepTasks:
                 running[begun] = free.pop(0)
                 self._submit(begun, running[begun])
                 begun += 1
-            ended = self._next_ended()
+            ended = next_ended(self._ended, self.is_cancelled)
             self._futures.pop(ended).wait()
             free.append(running.pop(ended))
         if self.failures:
@@ -72,7 +71,8 @@ class SweepTasks:
     def _submit(self, number: int, worker: int) -> None:
         """Submits a task."""
         policy = self.flow.policy(STAGE)
-        future = _as_task(lambda: self._execute(number, worker, policy), policy).submit(return_state=False)
+        task = policy_task(lambda: self._execute(number, worker, policy), policy, Seq2SeqError, name="trial")
+        future = task.submit(return_state=False)
         self._futures[number] = future
         future.add_done_callback(lambda _: self._ended.put(number))
 
@@ -101,32 +101,3 @@ class SweepTasks:
         self.failures[number] = failure
         logger.error("%s", failure)
         return Failed(message=str(failure), data=failure)
-
-    def _next_ended(self) -> int:
-        """The next task that ends."""
-        while True:
-            try:
-                return self._ended.get(timeout=WATCH_SECONDS)
-            except Empty:
-                if self.is_cancelled():
-                    raise Interrupted(CANCELLED) from None
-
-
-def _as_task(function: Callable[[], State[Any]], policy: ResolvedPolicy) -> Task[[], State[Any]]:
-    """A Prefect task that trains one trial."""
-    return Task(
-        function,
-        name="trial",
-        retries=policy.retries,
-        retry_delay_seconds=policy.retry_delay_seconds,
-        retry_condition_fn=_can_retry_help,
-        tags=policy.tags,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-        log_prints=False,
-    )
-
-
-def _can_retry_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a failed task is started again: after a user's fault it is not."""
-    return isinstance(state.data, Seq2SeqError) and state.data.retryable

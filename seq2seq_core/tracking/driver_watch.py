@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
+from seq2seq_core.tracking.background_thread import run_beside
+
 LOOK_EVERY_SECONDS, GRACE_SECONDS = 1.0, 6.0
 """Time between two looks, and between SIGTERM and SIGKILL: together well below the ten seconds after which nothing is left."""
 
@@ -27,12 +29,12 @@ def stop_without_driver() -> Iterator[None]:
         return
     from seq2seq_core.tracking.process_identity import dvc_ancestor
 
-    driver, is_over = dvc_ancestor(), threading.Event()
+    driver = dvc_ancestor()
     if driver is None and not _is_orphan():  # DVC is used as a library
         yield
         return
 
-    def watch() -> None:
+    def watch(is_over: threading.Event) -> None:
         while not is_over.wait(LOOK_EVERY_SECONDS):
             if driver is None or not driver.is_alive():
                 logger.warning("dvc, which started this stage, is gone: the stage stops")
@@ -41,13 +43,8 @@ def stop_without_driver() -> Iterator[None]:
                     os.kill(os.getpid(), signal.SIGKILL)  # what is on the disk is whole at every moment
                 return
 
-    thread = threading.Thread(target=watch, name="driver-watch", daemon=True)
-    thread.start()
-    try:
+    with run_beside(watch, "driver-watch"):
         yield
-    finally:
-        is_over.set()
-        thread.join()
 
 
 def _is_orphan() -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from seq2seq_core.tracking.background_thread import run_beside
 from seq2seq_core.tracking.mlflow_recorder import MlflowRecorder
 
 PREFIX = "system/"
@@ -30,22 +31,17 @@ def sample_machine(recorder: MlflowRecorder, every_seconds: float, marks: Mappin
     if not every_seconds:
         yield
         return
-    monitors, is_over = _open_monitors(), threading.Event()
+    monitors = _open_monitors()
     first = max((step + 1 for name, step in marks.items() if name.startswith(PREFIX)), default=0)
 
-    def watch() -> None:
+    def watch(is_over: threading.Event) -> None:
         step = first
         while not is_over.wait(every_seconds):
             recorder.send_points(step, time.time_ns() // 1_000_000, _sample(monitors))
             step += 1
 
-    thread = threading.Thread(target=watch, name="system-metrics", daemon=True)
-    thread.start()
-    try:
+    with run_beside(watch, "system-metrics"):
         yield
-    finally:
-        is_over.set()
-        thread.join()
 
 
 def _open_monitors() -> list[Any]:

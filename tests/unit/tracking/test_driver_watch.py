@@ -32,28 +32,26 @@ subprocess.run([sys.executable, "-c", sys.argv[1], sys.argv[2]], env={"DVC_STAGE
 """
 
 
-def test_a_stage_whose_dvc_was_killed_gets_sigterm(tmp_path: Path) -> None:
-    (tmp_path / "dvc").write_text(DVC)
-    command = [sys.executable, str(tmp_path / "dvc"), STAGE, str(tmp_path / "saved"), str(Path(__file__).parents[3])]
+def kill_dvc_of(stage: str, folder: Path) -> None:
+    """Starts a stage below a ``dvc``, kills that, and checks that the stage was told and ended."""
+    (folder / "dvc").write_text(DVC)
+    command = [sys.executable, str(folder / "dvc"), stage, str(folder / "saved"), str(Path(__file__).parents[3])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as dvc:
         assert dvc.stdout is not None
         assert dvc.stdout.readline() == b"ready\n"
         dvc.kill()
         assert dvc.stdout.read() == b""  # the pipe ends when the stage does
-    assert (tmp_path / "saved").read_text() == "SIGTERM"
+    assert (folder / "saved").read_text() == "SIGTERM"
+
+
+def test_a_stage_whose_dvc_was_killed_gets_sigterm(tmp_path: Path) -> None:
+    kill_dvc_of(STAGE, tmp_path)
 
 
 def test_a_stage_that_does_not_end_in_time_is_killed(tmp_path: Path) -> None:
-    (tmp_path / "dvc").write_text(DVC)
     deaf = STAGE.replace("    sys.exit(143)", "").replace("signal.pause()", "[signal.pause() for _ in range(9)]")
     deaf = "import seq2seq_core.tracking.driver_watch as watch\nwatch.GRACE_SECONDS = 0.1\n" + deaf
-    command = [sys.executable, str(tmp_path / "dvc"), deaf, str(tmp_path / "saved"), str(Path(__file__).parents[3])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as dvc:
-        assert dvc.stdout is not None
-        assert dvc.stdout.readline() == b"ready\n"
-        dvc.kill()
-        assert dvc.stdout.read() == b""  # the pipe ends when the stage does
-    assert (tmp_path / "saved").read_text() == "SIGTERM"
+    kill_dvc_of(deaf, tmp_path)
 
 
 def test_a_stage_whose_dvc_died_before_it_looked_gets_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,8 +52,7 @@ def boundary(
     configure_logging(verbose)
     # Also where SIGINT is ignored, as in a script's background job: what runs long must always be able to save and stop.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if stage is not None:
-        signal.signal(signal.SIGTERM, _raise_terminated)
+    terminates = None if stage is None else signal.signal(signal.SIGTERM, _raise_terminated)
     debug = debug or os.environ.get("S2S_DEBUG", "") not in ("", "0")
     if place is not None:
         quieten(place, verbose)
@@ -77,6 +76,9 @@ def boundary(
         if place is None or is_spoken(error, place):
             typer.echo(f"error: {fault}", err=True)
         raise typer.Exit(fault.exit_code) from None
+    finally:
+        if terminates is not None:  # all is said: a signal while the interpreter ends has nothing to unwind
+            signal.signal(signal.SIGTERM, terminates)
 
 
 def explain(error: BaseException) -> Seq2SeqError | None:

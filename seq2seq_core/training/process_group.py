@@ -19,6 +19,7 @@ from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.gradient_buckets import GradientBuckets
 from seq2seq_core.training.peer_watch import watch_peers
 from seq2seq_core.training.ranks import SINGLE_RANK, UNSHARDED, GradientSum, OptimizerShards, Ranks
+from seq2seq_core.training.rendezvous import enter_attempt
 from seq2seq_core.training.sharded_optimizer import ShardedOptimizer
 from seq2seq_core.training.shares import Piece, share_out
 from seq2seq_core.training.update_plan import PlannedBatch
@@ -141,10 +142,12 @@ def join_ranks(settings: RuntimeSection) -> Iterator[Ranks]:
     is_gpu = device.type == "cuda"
     if is_gpu:
         torch.cuda.set_device(device)
+    timeout = timedelta(seconds=settings.rank_timeout_seconds)
     with watch_peers():
-        dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if is_gpu else "gloo", timeout=timedelta(seconds=settings.rank_timeout_seconds)
-        )
+        shared, rank, number = next(dist.rendezvous("env://", timeout=timeout))  # type: ignore[attr-defined]
+        store = enter_attempt(shared, rank, number, timeout)
+        backend = "cpu:gloo,cuda:nccl" if is_gpu else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=number, timeout=timeout)
     try:
         yield GroupRanks(place.rank, place.number, settings.shard_optimizer)
     except BaseException as error:

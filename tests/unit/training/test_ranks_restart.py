@@ -1,9 +1,12 @@
-"""A rank is killed in the middle of a training: the command line as each rank runs it, under the launcher."""
+"""A rank is killed in the middle of a training: the command line as each rank runs it, under the launcher and under torchrun."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import yaml
@@ -18,6 +21,7 @@ from seq2seq_core.training.phase_states import PhaseStates
 from tests.unit.training import rank_programs as programs
 from tests.unit.training.rank_processes import run_on_ranks
 
+ROOT = Path(__file__).resolve().parents[3]
 RANK = """
 import os, sys
 from unittest.mock import patch
@@ -54,6 +58,24 @@ def test_a_killed_rank_costs_a_restart_and_the_weights_are_those_of_an_undisturb
     assert [record.getMessage().partition(" (")[0] for record in caplog.records if record.levelname == "WARNING"] == [
         "rank 1 was killed by SIGKILL"
     ]
+    assert bundle_digest(killed.bundle) == bundle_digest(whole.bundle)
+    assert killed.training_curve.read_text() == whole.training_curve.read_text()
+
+
+@pytest.mark.slow
+def test_under_torchrun_too(make_settings: Callable[..., Settings], new_workspace: Callable[..., Paths], tmp_path: Path) -> None:
+    settings = make_settings({"max_steps": 16, "validate_every_steps": 4, "batch_tokens": 100}, num_threads=1)
+    whole, killed = new_workspace("whole"), new_workspace("killed")
+    run_on_ranks(2, programs.train, settings, whole)
+    write_params(killed, settings)
+    script = tmp_path / "rank.py"
+    script.write_text(RANK)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "1"]
+    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": str(ROOT)}
+    command = [*torchrun, str(script), str(killed.root)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "failed (exitcode: -9) local_rank: 1" in ended.stderr
     assert bundle_digest(killed.bundle) == bundle_digest(whole.bundle)
     assert killed.training_curve.read_text() == whole.training_curve.read_text()
 

@@ -1,6 +1,6 @@
 """Trains the reference work here and by a plain implementation, from the same weights on the same batches: curves of dev loss.
 
-    python benchmarks/convergence.py --corpus FOLDER                 three seeds, 400 updates each: 1 to 2 hours of one core
+    python benchmarks/convergence.py --corpus FOLDER                 three seeds, 400 updates each: about an hour of one core
     python benchmarks/convergence.py --corpus FOLDER --seeds 1 2 3 4 5       more seeds; those that are there are not trained again
     python benchmarks/convergence.py --corpus FOLDER --dropout 0 --seeds 1   the two must then draw the same curve
 

@@ -26,6 +26,7 @@ from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.inputs import TrainingInputs, read_inputs
 from seq2seq_core.training.placement import choose_placement
 from seq2seq_core.training.update import Updater, UpdateResult
@@ -58,19 +59,20 @@ class Reference:
     """The reference work: data, model, updates.
 
     Args:
-        settings: those of the file.
+        settings: those of the file; ``seed`` (1) and ``recipe``, fields of the section ``train`` (none), may stand there too.
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.inputs: TrainingInputs = read_inputs(Path(settings["tokenized"]), 10)
         self.placement = choose_placement(RuntimeSection(num_threads=settings["threads"], device=settings["device"]))
-        phase = TrainSection(batch_tokens=settings["batch_tokens"]).all_phases()[0]
+        section = TrainSection(batch_tokens=settings["batch_tokens"], **settings.get("recipe", {}))
+        self.phase, self.seed = section.all_phases()[0], settings.get("seed", 1)
         self.model_section = ModelSection.model_validate(settings["model"])
         config = self.inputs.bundle_config(self.model_section)
-        torch.manual_seed(1)
+        torch.manual_seed(self.seed)
         model = build_model(self.model_section, config.source_vocabulary_size, config.target_vocabulary_size, config.joint)
-        self.updater = Updater(model.to(self.placement.device), phase, self.placement)
-        self.sampler = TokenBucketSampler(self.inputs.train, settings["batch_tokens"], seed=1)
+        self.updater = Updater(model.to(self.placement.device), self.phase, self.placement)
+        self.sampler = TokenBucketSampler(self.inputs.train, settings["batch_tokens"], self.seed)
 
     def batches(self) -> Iterator[Batch]:
         """Those of one epoch after another."""
@@ -82,7 +84,7 @@ class Reference:
 
     def update(self, batch: Batch, step: int) -> UpdateResult:
         """One update."""
-        return self.updater.apply([batch], step, step)
+        return self.updater.apply([batch], step, derive_seed(self.seed, "update", step))
 
 
 def updates(reference: Reference) -> None:

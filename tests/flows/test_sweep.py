@@ -16,7 +16,7 @@ import yaml
 
 from flows.cancellation import Cancellation
 from flows.supervised import CommandResult
-from flows.sweep_workers import Workers, explain_end
+from flows.sweep_workers import ENTRY, Workers, explain_end, run_workers
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.errors import EnvironmentFault, UserError
@@ -143,6 +143,34 @@ def test_an_interrupted_flow_stops_its_processes_and_goes_on_when_it_is_run_agai
     assert "every trial was stopped, run the same sweep again to go on" in (tmp_path / "flow.log").read_text()
     opened = open_sweep(long.load(), "toy.yaml", paths)
     assert (len(opened.results().trials), opened.results().num_open) == (0, 1)
+
+
+@pytest.mark.slow
+def test_another_worker_takes_the_place_of_one_that_was_killed_until_its_trial_has_failed(
+    paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dies = (
+        "import os, signal; from seq2seq_core.training.trainer import Trainer\n"
+        "update = Trainer._update\n"
+        "def die(self, *arguments):\n"
+        "    if self.settings.learning_rate == 0.01:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    update(self, *arguments)\n"
+        "Trainer._update = die\n"
+    )
+    monkeypatch.setattr("flows.sweep_workers.ENTRY", dies + ENTRY)
+    request = ask(settings={"train.learning_rate": 0.01}, space={"model.dropout": {"choices": [0.0, 0.1]}}, trials=1)
+    run_workers(request, paths, 1)
+    (failed,) = open_sweep(request.load(), "toy.yaml", paths).results().trials
+    assert failed.reason == "its process died 2 times after its beginning, as it does where the machine's memory runs out"
+
+
+def test_a_worker_that_was_killed_before_it_had_a_trial_is_not_started_again(
+    paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.sweep_workers.ENTRY", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(EnvironmentFault, match=r"^worker 1 ended with exit code 137: it said nothing; its trial is not lost"):
+        run_workers(ask(), paths, 1)
 
 
 def test_workers_share_the_cores(paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

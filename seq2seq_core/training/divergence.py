@@ -109,6 +109,16 @@ def check_validation(step: int, dev_loss: float) -> None:
         raise Diverged(f"step {step}: the dev loss is nan, expected a number; try a lower train.learning_rate")
 
 
+def explain_no_update(divergence: Diverged, max_epochs: int) -> UserError:
+    """The error that ends a phase whose epochs are over without a single update.
+
+    Args:
+        divergence: what happened last.
+        max_epochs: of the phase.
+    """
+    return UserError(f"{divergence}; every update of the {max_epochs} epoch(s) that train.max_epochs allows diverged")
+
+
 def explain_end(divergence: Diverged, settings: Divergence, num_step_backs: int, last_saved_step: int | None) -> UserError:
     """The error that ends a run that diverges.
 

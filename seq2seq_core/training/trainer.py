@@ -21,7 +21,7 @@ from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.agreement import agree_on_stop, check_same_weights
 from seq2seq_core.training.checkpoint_store import CheckpointStore, Restored
 from seq2seq_core.training.curve_log import CurveLog
-from seq2seq_core.training.divergence import Diverged, check_validation, explain_end
+from seq2seq_core.training.divergence import Diverged, check_validation, explain_end, explain_no_update
 from seq2seq_core.training.flops import ModelFlops, steps_a_batch
 from seq2seq_core.training.optimizer import optimizer_tensors, restore_optimizer
 from seq2seq_core.training.pair_reader import PairReader
@@ -202,7 +202,8 @@ class Trainer:
             next_place: the data to go on with.
 
         Raises:
-            UserError: the settings want training to stop, or to step back no more, or there is nothing to step back to.
+            UserError: the settings want training to stop, or to step back no more, or there is nothing to step back to, or no data
+                to go on with.
         """
         state, settings = self.state, self.settings.divergence
         may_step_back = settings.action == "step_back" and state.num_step_backs < settings.max_step_backs
@@ -213,6 +214,8 @@ class Trainer:
         state.loss_average = good.checkpoint.progress.loss_average
         state.num_step_backs += 1
         state.next_place = next_place
+        if self._limit() and not state.steps_in_phase:
+            raise explain_no_update(divergence, self.settings.max_epochs) from None
         self.curves.add(state.step, {"step_backs": float(state.num_step_backs)})
         logger.warning(
             "%s; stepped back to the weights of step %d (time %d of at most %d), the learning rate is multiplied by %g from now on",

@@ -230,6 +230,19 @@ def test_training_ends_after_the_last_step_back_that_is_allowed(
     assert [value for _, value in recorder.curve("step_backs")] == [1.0, 2.0]
 
 
+@pytest.mark.parametrize("phase", [0, 1])
+def test_a_phase_of_which_every_update_diverges_ends_with_that_and_so_it_does_when_it_is_started_again(
+    new_workspace: WorkspaceMaker, make_settings: SettingsMaker, monkeypatch: pytest.MonkeyPatch, phase: int
+) -> None:
+    spoil_updates(monkeypatch, [(epoch, index) for epoch in range(phase, 5) for index in range(40)])
+    paths, short = new_workspace("a"), {"objective": "likelihood", "max_steps": 100, "max_epochs": 1}
+    train = {"batch_tokens": 100_000, "phases": [short] * (phase + 1), **STEP_BACK}
+    message = r"^step \d+: the loss is nan.*; every update of the 1 epoch\(s\) that train\.max_epochs allows diverged$"
+    for _ in range(2):
+        with pytest.raises(UserError, match=message):
+            run_train(make_settings(train), paths, NullRecorder())
+
+
 def test_weights_without_a_dev_loss_are_not_kept(
     new_workspace: WorkspaceMaker, make_settings: SettingsMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -211,7 +211,7 @@ class Trainer:
         if good is None:
             raise explain_end(divergence, settings, state.num_step_backs, self.store.last_step()) from None
         self.restore(good)
-        state.loss_average = good.checkpoint.progress.loss_average
+        state.loss_average = state.loss_average.after_stepping_back(good.checkpoint.progress.loss_average)
         state.num_step_backs += 1
         state.next_place = next_place
         if self._limit() and not state.steps_in_phase:

@@ -61,7 +61,7 @@ def open_stage_run(stage: str, settings: Settings, paths: Paths, goes_on: bool =
         else:
             run_id = _continue(client, unfinished, parent_id)
     journal = remember(run_id, settings, paths, is_new=unfinished is None) if stage == "train" else None
-    recorder, stored = MlflowRecorder(client, run_id, journal), dict[str, int]()
+    recorder, stored = MlflowRecorder(client, run_id, paths.mlflow_staging, journal), dict[str, int]()
     if unfinished is not None and journal is not None:
         stored = stored_marks(client, unfinished)
         for point in journal.after(stored):

@@ -146,7 +146,7 @@ class MlflowTracking:
         from seq2seq_core.tracking.mlflow_recorder import MlflowRecorder
 
         self.client, self.run_id, self.paths = client, run_id, paths
-        self.recorder = MlflowRecorder(client, run_id)
+        self.recorder = MlflowRecorder(client, run_id, paths.mlflow_staging)
 
     @classmethod
     def open(cls, name: str, folder: Path, settings: Settings, paths: Paths) -> MlflowTracking:
@@ -181,7 +181,7 @@ class MlflowTracking:
                 run_id = self._begin_trial(number, parameters)
                 _remember(run_id, folder, self.paths)
             journal = CurveJournal(points)
-            recorder = MlflowRecorder(self.client, run_id, journal)
+            recorder = MlflowRecorder(self.client, run_id, self.paths.mlflow_staging, journal)
             if is_known:
                 LOGGER.info("MLflow run %s of trial %d goes on where it was left", run_id, number)
                 for point in journal.after(stored_marks(self.client, self.client.get_run(run_id))):

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -24,6 +22,7 @@ from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.sweep.drive import SweepRequest
 from seq2seq_core.sweep.run import open_sweep
+from tests.reversed_words import write_reversed_words
 
 from .waiting import wait_until
 
@@ -45,12 +44,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a tiny tokenised corpus and an MLflow database, made once and copied."""
     from seq2seq_core.tracking.store import connect
 
-    paths, chance = Paths(tmp_path_factory.mktemp("template")), random.Random(3)
-    paths.prepared.mkdir(parents=True)
-    for split, count in (("train", 20), ("dev", 4), ("test", 2)):
-        words = ["".join(chance.choices("abcd", k=chance.randint(1, 5))) for _ in range(count)]
-        lines = [json.dumps({"source": word, "target": word[::-1]}) for word in words]
-        paths.prepared_split(split).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    paths = Paths(tmp_path_factory.mktemp("template"))
+    write_reversed_words(paths, train=20, dev=4, test=2)
     run_tokenize(parse_settings(PARAMS, "test"), paths, NullRecorder())
     (paths.root / "dvc.yaml").write_text("stages: {}\n")
     paths.params.write_text(yaml.safe_dump(PARAMS))

@@ -21,7 +21,7 @@ from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
 from seq2seq_core.training.run import finish_training
 from seq2seq_core.training.run_key import RunKey, make_run_key
-from seq2seq_core.training.trainer import TrainerSettings
+from seq2seq_core.training.trainer_settings import TrainerSettings
 
 
 class Pruned(Seq2SeqError):

@@ -34,7 +34,8 @@ from seq2seq_core.training.ranks import SINGLE_RANK, Ranks
 from seq2seq_core.training.round_trip import open_round_trips
 from seq2seq_core.training.run_key import RunKey
 from seq2seq_core.training.stop_request import StopRequest, listen_for_stop
-from seq2seq_core.training.trainer import Trainer, TrainerSettings
+from seq2seq_core.training.trainer import Trainer
+from seq2seq_core.training.trainer_settings import TrainerSettings
 from seq2seq_core.training.update import Updater
 from seq2seq_core.training.update_plan import UpdatePlan
 from seq2seq_core.training.validation import Validator

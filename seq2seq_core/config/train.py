@@ -61,7 +61,7 @@ class PhaseSettings(Section):
     the next phase (Polyak and Juditsky 1992). 0: the weights themselves."""
     average_last: int = Field(default=0, ge=0, le=100)
     """The mean of the weights at this many last validations, the present one included, is what is validated, kept and handed to the
-    next phase (Vaswani 2017, section 6.1). Each of them is part of every checkpoint. 0: the weights themselves. Not together
+    next phase (Vaswani 2017, section 6.1). Each of them is kept in the training state. 0: the weights themselves. Not together
     with ``average_decay``."""
     label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Probability mass spread over the vocabulary (Szegedy 2016, section 7)."""

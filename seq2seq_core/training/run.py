@@ -18,7 +18,8 @@ from seq2seq_core.recorder import Recorder
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.acceleration import accelerate
 from seq2seq_core.training.best_so_far import BestSoFar
-from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStore, Restored
+from seq2seq_core.training.checkpoint import Restored
+from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStore
 from seq2seq_core.training.curve_log import CurveLog, read_curves
 from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.freezing import frozen_parameters

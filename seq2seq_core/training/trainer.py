@@ -12,7 +12,8 @@ from seq2seq_core.errors import Interrupted
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.agreement import agree_on_stop, check_same_weights
-from seq2seq_core.training.checkpoint_store import CheckpointStore, Restored
+from seq2seq_core.training.checkpoint import Restored
+from seq2seq_core.training.checkpoint_store import CheckpointStore
 from seq2seq_core.training.curve_log import CurveLog
 from seq2seq_core.training.divergence import Diverged, check_validation, explain_end, explain_no_update
 from seq2seq_core.training.pair_reader import PairReader

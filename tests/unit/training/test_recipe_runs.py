@@ -25,7 +25,7 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.stages.train import run_train
-from seq2seq_core.training.checkpoint_store import Restored
+from seq2seq_core.training.checkpoint import Restored
 from seq2seq_core.training.curve_log import read_curves
 from seq2seq_core.training.divergence import FIRST_UPDATES, LossAverage
 from seq2seq_core.training.likelihood import Likelihood

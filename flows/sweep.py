@@ -102,8 +102,10 @@ def _run_trials(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
 
 def _publish(results: SweepResults, file: Path) -> None:
     """Leaves the table of trials in Prefect."""
+    has_reasons = any(trial.reason for trial in results.trials)
     rows = [
         {"trial": trial.number, results.metric: trial.value, "step": trial.step, "state": trial.state, **trial.values}
+        | ({"reason": trial.reason} if has_reasons else {})
         for trial in results.trials
     ]
     try:

@@ -14,7 +14,7 @@ from prefect.states import Cancelled, Completed, Failed
 from flows.ended_tasks import next_ended
 from flows.policy_task import policy_task
 from flows.supervised import StopPolicy
-from flows.sweep_workers import Workers, explain_end
+from flows.sweep_workers import TRIAL_MARK, Workers, explain_end
 from seq2seq_core.config.runtime import FlowSettings, ResolvedPolicy
 from seq2seq_core.console import format_seconds
 from seq2seq_core.errors import EnvironmentFault, Seq2SeqError
@@ -92,7 +92,7 @@ class SweepTasks:
             return Cancelled(message="stopped, because the flow run was cancelled")
         if result.exit_code == 0:
             self.failures.pop(number, None)
-            told = [line for line in result.lines if line.startswith("trial ")]
+            told = [line for line in result.lines if line.startswith(TRIAL_MARK)]
             return Completed(message=told[-1] if told else "no trial was left")
         failure = explain_end("a trial's process", result)
         if result.ended_by == "time limit":

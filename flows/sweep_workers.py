@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,9 @@ from seq2seq_core.sweep.drive import SweepRequest
 STOP_SECONDS = 30.0
 """How long a worker may take to save its training state when it is stopped."""
 ENTRY = "from seq2seq_core.cli.main import main; main()"
-ERROR_MARK = "error: "
+ERROR_MARK, TRIAL_MARK = "error: ", "trial "
+DEATHS = tuple(128 + number for number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT))
+"""Exit codes of a process that something killed, such as a machine whose memory runs out."""
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +43,9 @@ class Workers:
     cancellation: Cancellation
 
     def run(self, worker: int, max_trials: int, on_line: Callable[[str], None], policy: StopPolicy) -> CommandResult:
-        """How a worker ended.
+        """How a worker ended; one that died while it trained a trial is started again.
+
+        That comes to an end, because a trial whose process dies again and again has failed (seq2seq_core/sweep/attempts.py).
 
         Args:
             worker: its number.
@@ -53,7 +58,12 @@ class Workers:
             "--worker", str(worker), "--max", str(max_trials), "--trials", str(self.request.trials),
         ]  # fmt: skip
         command += ["--name", self.request.name] if self.request.name else []
-        return run_supervised(command, self.paths.root, self._environment(), on_line, policy)
+        while True:
+            result = run_supervised(command, self.paths.root, self._environment(), on_line, policy)
+            has_trained = any(line.startswith(TRIAL_MARK) for line in result.lines)
+            if result.ended_by != "itself" or result.exit_code not in DEATHS or not has_trained:
+                return result
+            on_line(f"the process died with exit code {result.exit_code}; another takes its place")
 
     def _environment(self) -> dict[str, str]:
         """The workers' environment: the cores are shared out where nobody has said how many threads there are to be."""

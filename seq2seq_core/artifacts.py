@@ -146,6 +146,11 @@ class Paths:
         return self.work / "logs"
 
     @property
+    def mlflow_staging(self) -> Path:
+        """Folder of copies of files that wait to be sent to MLflow, one folder a process."""
+        return self.work / "mlflow_staging"
+
+    @property
     def mlflow_database(self) -> Path:
         """The default SQLite database of MLflow."""
         return self.root / "mlflow.db"

@@ -7,159 +7,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from seq2seq_core.config.objectives import MONOLINGUAL_OBJECTIVES, BackTranslation, Mixture, Noise, Objective, Reinforcement
+from seq2seq_core.config.reading import ScheduledSampling, SpecAugment, SubwordSampling
 from seq2seq_core.config.recipe import Divergence, Plateau
 from seq2seq_core.config.section import Section
 
 DevMetric = Literal["loss", "exact_match", "bleu", "chrf", "cer", "wer", "rouge1", "rouge2", "rougeL"]
 """What a checkpoint is chosen by: dev loss, or a score of greedily decoded dev sources (ROUGE needs the package rouge-score)."""
 
-Objective = Literal["likelihood", "minimum_risk", "self_critical", "denoising", "back_translation"]
-"""What a phase makes larger: the probability of the references; the reward of what the model itself says; or the probability of
-monolingual sentences, given a noisy version or the model's own translation of them."""
-
-MONOLINGUAL_OBJECTIVES = ("denoising", "back_translation")
-"""Those that learn from the corpora of ``corpus.monolingual``."""
-
-RewardMetric = Literal["chrf", "bleu", "exact_match", "cer", "wer"]
-"""A metric of single sentences that a reward is made of."""
-
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 """Decay of a running average, from 0 to below 1."""
-
-
-class ScheduledSampling(Section):
-    """Training on the model's own predictions in place of some references (Bengio 2015).
-
-    In the form of two passes (Mihaylova and Martins 2019), so that it works for every decoder: the first pass reads the references,
-    and its predictions take the place of some of them in the second, which is what learns.
-    """
-
-    decay: Literal["none", "linear", "inverse_sigmoid"] = "none"
-    """How the probability of reading the reference falls from about 1 (Bengio 2015, section 2.4); ``none``: it is always read."""
-    decay_steps: float = Field(default=2000.0, gt=1.0)
-    """``linear``: updates until the probability would be 0. ``inverse_sigmoid``: k of k / (k + exp(update / k)), which is a half
-    after k ln k updates."""
-    lowest_probability: float = Field(default=0.0, ge=0.0, le=1.0)
-    """The probability does not fall below this."""
-
-
-class SubwordSampling(Section):
-    """Other segmentations of the train pairs in every epoch (Kudo 2018), for vocabularies of the kinds ``unigram`` and ``bpe``."""
-
-    sides: Literal["none", "source", "target", "both"] = "none"
-    """What is segmented anew. Sampled segmentations are longer: a batch may then exceed ``batch_tokens``."""
-    alpha: float = Field(default=0.1, ge=0.0, le=1.0)
-    """``unigram``: the lower, the more even are the chances of the segmentations. ``bpe``: the probability of leaving out a merge
-    (Provilkov 2020)."""
-    nbest: int = Field(default=-1, ge=-1, le=512)
-    """``unigram``: how many of the likeliest segmentations are drawn from; -1: all. Not used by ``bpe``."""
-
-    @model_validator(mode="after")
-    def _there_is_a_choice(self) -> Self:
-        if self.nbest in (0, 1):
-            raise ValueError(f"nbest must be -1 (all segmentations) or at least 2, got {self.nbest}")
-        return self
-
-
-class SpecAugment(Section):
-    """Masks over the frames of train, drawn anew in every update (Park 2019); for sources that are recordings."""
-
-    frequency_masks: int = Field(default=0, ge=0, le=100)
-    """Masks over neighbouring mel bands."""
-    frequency_width: int = Field(default=8, ge=1)
-    """Most bands of a mask; its width is drawn from 0 to this."""
-    time_masks: int = Field(default=0, ge=0, le=100)
-    """Masks over neighbouring frames."""
-    time_width: int = Field(default=20, ge=1)
-    """Most frames of a mask; its width is drawn from 0 to this."""
-    time_fraction: float = Field(default=0.2, gt=0.0, le=1.0)
-    """No mask over frames is wider than this share of the source."""
-
-    @property
-    def is_on(self) -> bool:
-        """Whether anything is masked."""
-        return bool(self.frequency_masks or self.time_masks)
-
-
-class Reinforcement(Section):
-    """Learning from the reward of the model's own samples; read by the objectives ``minimum_risk`` and ``self_critical``."""
-
-    reward: RewardMetric = "chrf"
-    """Of a sentence, 1 for a perfect one: ``chrf`` and ``bleu`` (smoothed by adding 1, Lin and Och 2004) on a scale of 0 to 1,
-    ``exact_match``, or 1 minus the error rate of ``cer`` and ``wer``."""
-    num_samples: int = Field(default=8, ge=1, le=1024)
-    """Samples drawn for each source. A batch has that many times as many rows: lower ``batch_tokens`` to match."""
-    temperature: float = Field(default=1.0, gt=0.0)
-    """Of the drawing; above 1 more even. ``self_critical`` follows the gradient of the mean reward only at 1."""
-    max_length_ratio: float = Field(default=2.0, ge=1.0)
-    """A sample is ended after this many times the tokens of its reference (end mark included)."""
-    sharpness: float = Field(default=0.005, gt=0.0)
-    """``minimum_risk``: the power to which the samples' probabilities are raised (alpha of Shen 2016, equation 10)."""
-    includes_reference: bool = False
-    """``minimum_risk``: whether the reference is always among the samples (as in Shen 2016, section 3.2)."""
-    likelihood_weight: float = Field(default=0.0, ge=0.0)
-    """Weight of the negative log-likelihood a token, which is added to the loss a sentence; 0: rewards alone."""
-
-
-class SpanInfilling(Section):
-    """Spans of words hidden behind one symbol each (Lewis 2020, section 2.2, "text infilling")."""
-
-    mask_probability: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Share of a sentence's words inside the spans; 0: none."""
-    mean_length: float = Field(default=3.0, ge=0.5)
-    """Mean of the spans' lengths before they are cut to fit, in words (lambda of the Poisson distribution)."""
-
-
-class Noise(Section):
-    """How sentences are corrupted for ``denoising``, in this order; words are those of the text, whatever pieces they have."""
-
-    shuffle_distance: int = Field(default=3, ge=0)
-    """No word moves by more places than this (k of Lample 2018, section 2.3); 0: none moves."""
-    drop_probability: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Of leaving out a word (Lample 2018, section 2.3); one word always stays."""
-    blank_probability: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Of replacing a word that is left by a symbol that stands for any (Xie 2017)."""
-    span_infilling: SpanInfilling = SpanInfilling()
-    """Hiding whole spans."""
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether sentences stay as they are."""
-        return not (
-            self.shuffle_distance or self.drop_probability or self.blank_probability or self.span_infilling.mask_probability
-        )
-
-
-class BackTranslation(Section):
-    """How the model translates monolingual sentences in phases by ``back_translation`` (Sennrich 2016, Lample 2018)."""
-
-    decoding: Literal["greedy", "sampling"] = "greedy"
-    """Whether the likeliest symbol is taken each time or one is drawn (Edunov 2018)."""
-    temperature: float = Field(default=1.0, gt=0.0)
-    """Of ``sampling``; above 1 more even."""
-    max_length_ratio: float = Field(default=1.5, ge=1.0)
-    """A translation is ended after this many times the tokens of its sentence (end mark included)."""
-    round_trip_sentences: int = Field(default=100, ge=0)
-    """First sentences of each monolingual corpus that are kept out of such a phase, and at each validation translated into another
-    language and back; how much of them comes back is in the curves (``round_trip_chrf_*``). 0: none."""
-
-
-class Mixture(Section):
-    """What an update of the objectives ``denoising`` and ``back_translation`` is made of: a batch of each part with a weight.
-
-    The loss of a part is the mean over its own target tokens in the update, so that a weight means the same whatever the sizes.
-    """
-
-    likelihood_weight: float = Field(default=0.0, ge=0.0)
-    """Of the parallel pairs; 0: they are not read."""
-    denoising_weight: float = Field(default=1.0, ge=0.0)
-    """Of the monolingual sentences given their noisy versions; 0: left out, possible with ``back_translation`` only."""
-    denoising_decay_steps: int = Field(default=0, ge=0)
-    """Updates of the phase over which ``denoising_weight`` changes linearly to ``denoising_final_weight``; 0: it stays."""
-    denoising_final_weight: float = Field(default=0.1, gt=0.0)
-    """The weight after ``denoising_decay_steps``."""
-    back_translation_weight: float = Field(default=1.0, gt=0.0)
-    """``back_translation``: of the monolingual sentences given the model's translations of them."""
 
 
 class PhaseSettings(Section):
@@ -204,7 +61,7 @@ class PhaseSettings(Section):
     the next phase (Polyak and Juditsky 1992). 0: the weights themselves."""
     average_last: int = Field(default=0, ge=0, le=100)
     """The mean of the weights at this many last validations, the present one included, is what is validated, kept and handed to the
-    next phase (Vaswani 2017, section 6.1). Each of them is part of every checkpoint. 0: the weights themselves. Not together
+    next phase (Vaswani 2017, section 6.1). Each of them is kept in the training state. 0: the weights themselves. Not together
     with ``average_decay``."""
     label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Probability mass spread over the vocabulary (Szegedy 2016, section 7)."""

@@ -27,7 +27,7 @@ from seq2seq_core.training.inputs import TrainingInputs, read_inputs
 from seq2seq_core.training.placement import Placement, choose_placement
 from seq2seq_core.training.run import finish_training, remove_superseded_states
 from seq2seq_core.training.run_key import make_run_key
-from seq2seq_core.training.trainer import TrainerSettings
+from seq2seq_core.training.trainer_settings import TrainerSettings
 
 logger = logging.getLogger(__name__)
 

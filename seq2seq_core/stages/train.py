@@ -30,7 +30,7 @@ from seq2seq_core.training.process_group import join_ranks, settings_of_rank
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
 from seq2seq_core.training.run import FinishedTraining, finish_training, remove_superseded_states, report_foreign_states
 from seq2seq_core.training.shared_state import SharedPhaseStates, open_store
-from seq2seq_core.training.trainer import TrainerSettings
+from seq2seq_core.training.trainer_settings import TrainerSettings
 
 
 @dataclass(frozen=True)

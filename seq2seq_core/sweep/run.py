@@ -15,8 +15,9 @@ from seq2seq_core.errors import ConfigError, WorkspaceBusy
 from seq2seq_core.sweep.results import SweepResults, describe_values, read_results
 from seq2seq_core.sweep.space import SearchSpace, open_space
 from seq2seq_core.sweep.study import SweepStudy, SweepTrial
-from seq2seq_core.sweep.trial import TrialEnd, TrialTrainer
-from seq2seq_core.tracking.sweep_tracking import SweepTracking, trial_run
+from seq2seq_core.sweep.trial import TrialCrashed, TrialEnd, TrialTrainer
+from seq2seq_core.tracking.parameters import stage_parameters
+from seq2seq_core.tracking.sweep_tracking import SweepTracking, TrialRun, trial_run
 from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.initial_bundle import InitialBundle, find_fetched_bundle, find_local_bundle, is_remote, pin_digest
 from seq2seq_core.training.inputs import read_inputs
@@ -80,18 +81,32 @@ class Sweep:
         try:
             settings = self._pin(self.space.settings_of(trial.values))
         except ConfigError as error:
-            end = TrialEnd("failed", reason="; ".join(error.faults))
+            end = self._refuse(trial, "; ".join(error.faults), tracking)
         else:
             end = self._train(trial, settings, tracking)
         self.trainer.note(trial, end)
         logger.info("trial %d %s", trial.number, end.describe(self.space.metric))
 
+    def _refuse(self, trial: SweepTrial, reason: str, tracking: SweepTracking) -> TrialEnd:
+        """Tells of a trial whose values do not go together, in a run of its own with these as its parameters."""
+        end = TrialEnd("failed", reason=reason)
+        with trial_run(tracking, trial.number, trial.folder, trial.values) as run:
+            _tell_end(end, run)
+        return end
+
     def _train(self, trial: SweepTrial, settings: Settings, tracking: SweepTracking) -> TrialEnd:
-        """Trains a trial in a run of its own."""
-        with trial_run(tracking, trial.number, trial.folder, settings) as run:
+        """Trains a trial, once more where it crashes, in a run of its own."""
+        while True:
+            try:
+                return self._train_once(trial, settings, tracking)
+            except TrialCrashed as crash:
+                logger.warning("trial %d crashed, it goes on once more: %s", trial.number, crash)
+
+    def _train_once(self, trial: SweepTrial, settings: Settings, tracking: SweepTracking) -> TrialEnd:
+        """One attempt at a trial."""
+        with trial_run(tracking, trial.number, trial.folder, stage_parameters("train", settings)) as run:
             end = self.trainer.train(trial, settings, run.recorder)
-            run.recorder.set_tags({"trial_state": end.state, **({"failure": end.reason} if end.reason else {})})
-            run.has_failed = end.state == "failed"
+            _tell_end(end, run)
             if end.value is not None:
                 run.recorder.log_metrics({f"best_{self.space.metric}": end.value, "best_step": float(end.step)})
         if end.value is not None:
@@ -184,6 +199,12 @@ def spread_devices(settings: Settings, worker: int) -> Settings:
         return settings
     runtime = settings.runtime.model_copy(update={"device": f"cuda:{worker % num_devices}"})
     return settings.model_copy(update={"runtime": runtime})
+
+
+def _tell_end(end: TrialEnd, run: TrialRun) -> None:
+    """Has the run of a trial say how it ended."""
+    run.recorder.set_tags({"trial_state": end.state, **({"failure": end.reason} if end.reason else {})})
+    run.has_failed = end.state == "failed"
 
 
 def _identity(space: SearchSpace, initial_digest: str, data: Mapping[str, str]) -> dict[str, object]:

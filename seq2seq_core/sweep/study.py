@@ -28,7 +28,7 @@ from seq2seq_core.sweep.journal import exclusive, open_journal
 from seq2seq_core.sweep.space import SearchSpace
 from seq2seq_core.training.folder_lock import lock_folder
 
-IDENTITY, REASON, STEPS = "identity", "reason", "steps"
+IDENTITY, REASON, STEPS, CRASHES = "identity", "reason", "steps", "crashes"
 JOURNAL_FILE = "journal.jsonl"
 
 
@@ -56,6 +56,12 @@ class SweepTrial:
     def report(self, step: int, value: float) -> None:
         """Notes the metric at an update."""
         self.trial.report(value, step)
+
+    def add_crash(self, reason: str) -> int:
+        """Notes why an attempt to train it crashed; returns how many have."""
+        crashes = [*self.trial.user_attrs.get(CRASHES, ()), reason]
+        self.trial.set_user_attr(CRASHES, crashes)
+        return len(crashes)
 
     def should_be_pruned(self) -> bool:
         """Whether it does badly enough to be given up, by what was reported last."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import traceback
 from dataclasses import dataclass
 
 import torch
 
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.train import DevMetric
-from seq2seq_core.errors import Seq2SeqError, UserError, WorkspaceBusy
+from seq2seq_core.errors import EnvironmentFault, Interrupted, Seq2SeqError, UserError, WorkspaceBusy
 from seq2seq_core.recorder import Recorder
+from seq2seq_core.sweep.attempts import MAX_FAILURES, open_attempt
 from seq2seq_core.sweep.study import SweepStudy, SweepTrial
 from seq2seq_core.training.checkpoint_store import CheckpointStore
 from seq2seq_core.training.initial_bundle import InitialBundle
@@ -19,7 +21,7 @@ from seq2seq_core.training.placement import Placement
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
 from seq2seq_core.training.run import finish_training
 from seq2seq_core.training.run_key import RunKey, make_run_key
-from seq2seq_core.training.trainer import TrainerSettings
+from seq2seq_core.training.trainer_settings import TrainerSettings
 
 
 class Pruned(Seq2SeqError):
@@ -32,6 +34,10 @@ class Pruned(Seq2SeqError):
     def __init__(self, step: int) -> None:
         self.step = step
         super().__init__(f"given up after step {step}")
+
+
+class TrialCrashed(Exception):
+    """A trial crashed for the first time; it is to be tried once more."""
 
 
 @dataclass(frozen=True)
@@ -127,32 +133,59 @@ class TrialTrainer:
 
         Raises:
             Interrupted: the process was asked to stop; the trial goes on from there when it is claimed again.
-            EnvironmentFault: something outside of the trial failed; so does it.
+            EnvironmentFault: something outside of the trial failed; so does it, as with any OSError.
+            TrialCrashed: it crashed for the first time.
+            torch.AcceleratorError: so it did, on a device that is of no use to this process any more.
         """
-        space = self.study.space
+        store = self._open_store(trial, settings)
+        with open_attempt(trial.folder, store.last_step() or 0) as deaths:
+            if deaths >= MAX_FAILURES:
+                where = f"step {store.last_step()}" if store.last_step() else "its beginning"
+                reason = f"its process died {deaths} times after {where}, as it does where the machine's memory runs out"
+                return TrialEnd("failed", reason=reason)
+            try:
+                return self._train(trial, settings, store, recorder)
+            except Pruned as end:
+                return TrialEnd("pruned", step=end.step)
+            except (WorkspaceBusy, EnvironmentFault, Interrupted, OSError):
+                raise
+            except (UserError, torch.OutOfMemoryError) as error:  # it diverges, or its settings do not go together, or do not fit
+                return TrialEnd("failed", reason=first_line(error))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the sweep each time
+                return self._after_crash(trial, error, recorder)
+
+    def _open_store(self, trial: SweepTrial, settings: Settings) -> CheckpointStore:
+        """The store of a trial's training state; states of other code are removed."""
         key = self.state_key(settings)
         for other in trial.folder.glob("*-*/"):
             if other.name != key.folder_name:  # made by other code
                 shutil.rmtree(other)
         folder = trial.folder / key.folder_name
         folder.mkdir(exist_ok=True)
+        return CheckpointStore(folder, settings.runtime.num_checkpoints, settings.runtime.checkpoint_in_background)
+
+    def _train(self, trial: SweepTrial, settings: Settings, store: CheckpointStore, recorder: Recorder) -> TrialEnd:
+        """Trains a trial to its end, if nothing goes wrong."""
+        metric = self.study.space.metric
         phase_metrics = [phase.dev_metric for phase in settings.train.all_phases()]
-        observer = PruningObserver(trial, space.metric, phase_metrics)
+        observer = PruningObserver(trial, metric, phase_metrics)
         sections = TrainerSettings(settings.train, settings.runtime)
-        store = CheckpointStore(folder, settings.runtime.num_checkpoints, settings.runtime.checkpoint_in_background)
-        try:
-            training = finish_training(
-                self.inputs, settings.model, sections, self.placement, store, recorder, initial=self.initial, observer=observer
-            )
-        except Pruned as end:
-            return TrialEnd("pruned", step=end.step)
-        except WorkspaceBusy:
-            raise
-        except (UserError, torch.OutOfMemoryError) as error:  # it diverges, or its settings do not go together, or do not fit
-            return TrialEnd("failed", reason=str(error).splitlines()[0])
+        training = finish_training(
+            self.inputs, settings.model, sections, self.placement, store, recorder, initial=self.initial, observer=observer
+        )
         best = training.state.best.step
         point = next(point for point in training.state.validations if point.step == best)
-        return TrialEnd("completed", value_of(point, space.metric), best)
+        return TrialEnd("completed", value_of(point, metric), best)
+
+    def _after_crash(self, trial: SweepTrial, error: Exception, recorder: Recorder) -> TrialEnd:
+        """The end of a trial that crashed as often as it may; until then, an error."""
+        recorder.log_text("".join(traceback.format_exception(error)), "crash.txt")
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        if trial.add_crash(reason) >= MAX_FAILURES:
+            return TrialEnd("failed", reason=reason)
+        if isinstance(error, torch.AcceleratorError):
+            raise error
+        raise TrialCrashed(reason) from error
 
     def state_key(self, settings: Settings) -> RunKey:
         """The key of a trial's training state: that of ``s2s train`` with the same settings."""
@@ -172,3 +205,8 @@ class TrialTrainer:
             self.study.prune(trial, end.step)
         else:
             self.study.fail(trial, end.reason)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message."""
+    return next(iter(str(error).splitlines()), "")

@@ -6,7 +6,6 @@ import json
 import logging
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from seq2seq_core.tracking.background_sender import BackgroundSender, Job
 from seq2seq_core.tracking.curve_journal import CurveJournal
+from seq2seq_core.tracking.staging import StagingFolder
 from seq2seq_core.tracking.store import is_network_error, short_reason
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class MlflowRecorder:
     Args:
         client: of the store.
         run_id: the run.
+        staging: folder for copies of files until they are sent.
         journal: keeps the points of curves on disk too, and knows which of them an earlier, killed process has recorded.
         patience_seconds: the longest that :meth:`flush` and :meth:`close` wait.
         retry_seconds: pause before a server that does not answer is asked again.
@@ -56,13 +57,14 @@ class MlflowRecorder:
         self,
         client: MlflowClient,
         run_id: str,
+        staging: Path,
         journal: CurveJournal | None = None,
         patience_seconds: float = 30.0,
         retry_seconds: float = 10.0,
     ) -> None:
         self.client, self.run_id, self.journal, self.patience_seconds = client, run_id, journal, patience_seconds
         self._sender = BackgroundSender(is_network_error, short_reason, retry_seconds)
-        self._staging = Path(tempfile.mkdtemp(prefix="s2s-mlflow-"))
+        self._staging = StagingFolder(staging)
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """See :class:`Recorder`."""
@@ -114,9 +116,8 @@ class MlflowRecorder:
     def log_file(self, path: Path, folder: str = "") -> None:
         """See :class:`Recorder`."""
         # A copy, because the caller may change or remove the file before it is sent.
-        copy = Path(tempfile.mkdtemp(dir=self._staging)) / path.name
         try:
-            shutil.copytree(path, copy) if path.is_dir() else shutil.copy2(path, copy)
+            copy = self._staging.copy(path)
         except OSError as error:
             LOGGER.warning("%s is not logged to MLflow: %s", path, error)
             return
@@ -155,7 +156,7 @@ class MlflowRecorder:
         self._sender.close()
         if self.journal is not None:
             self.journal.close()
-        shutil.rmtree(self._staging, ignore_errors=True)
+        self._staging.clear()
         if missing:
             LOGGER.warning("MLflow did not answer to the end; missing there: %s", ", ".join(_count(missing)))
         return missing

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
@@ -21,6 +21,7 @@ from seq2seq_core.tracking.graph_run import (
 )
 from seq2seq_core.tracking.lineage import upstream_digests
 from seq2seq_core.tracking.mlflow_recorder import MlflowRecorder
+from seq2seq_core.tracking.parameters import stage_parameters
 from seq2seq_core.tracking.process_identity import this_process
 from seq2seq_core.tracking.store import connect, short_reason, store_errors
 from seq2seq_core.tracking.system_metrics import sample_machine
@@ -35,15 +36,6 @@ BUNDLE_STAGES = ("train", "evaluate", "register")
 """The stages that make or read the bundle; their runs are found by its digest."""
 HURRIED_SECONDS = 5.0
 FLOW_RUN_VARIABLES = ("S2S_FLOW_RUN_ID", "PREFECT__FLOW_RUN_ID")
-_SECTIONS = {
-    "validate": ("corpus", "validate_"),
-    "prepare": ("corpus", "prepare"),
-    "tokenize": ("tokenize",),
-    "train": ("model", "train"),
-    "learning-curve": ("model", "train"),
-    "evaluate": ("evaluate",),
-    "register": ("register_",),
-}
 
 
 @contextmanager
@@ -69,7 +61,7 @@ def open_stage_run(stage: str, settings: Settings, paths: Paths, goes_on: bool =
         else:
             run_id = _continue(client, unfinished, parent_id)
     journal = remember(run_id, settings, paths, is_new=unfinished is None) if stage == "train" else None
-    recorder, stored = MlflowRecorder(client, run_id, journal), dict[str, int]()
+    recorder, stored = MlflowRecorder(client, run_id, paths.mlflow_staging, journal), dict[str, int]()
     if unfinished is not None and journal is not None:
         stored = stored_marks(client, unfinished)
         for point in journal.after(stored):
@@ -113,29 +105,6 @@ def _continue(client: MlflowClient, run: Run, parent_id: str) -> str:
         client.set_tag(run_id, "mlflow.parentRunId", parent_id)
     client.set_tag(run_id, "resumed", str(int(run.data.tags.get("resumed", "0")) + 1))
     return run_id
-
-
-def stage_parameters(stage: str, settings: Settings) -> dict[str, object]:
-    """The settings of the sections that concern a stage, flat, with the names that the parameters file has for them.
-
-    Args:
-        stage: the stage's name.
-        settings: all settings.
-    """
-    values: dict[str, object] = {}
-    for section in _SECTIONS.get(stage, ()):
-        values |= _flatten(getattr(settings, section).model_dump(mode="json"), section.removesuffix("_"))
-    return values
-
-
-def _flatten(values: Mapping[str, Any], prefix: str) -> dict[str, object]:
-    """Nested settings as ``section.field: value``; of a list of settings, each as ``section.field.0.field: value``."""
-    flat: dict[str, object] = {}
-    for name, item in values.items():
-        is_settings = isinstance(item, list) and bool(item) and all(isinstance(part, dict) for part in item)
-        value = {str(number): part for number, part in enumerate(item)} if is_settings else item
-        flat |= _flatten(value, f"{prefix}.{name}") if isinstance(value, dict) else {f"{prefix}.{name}": value}
-    return flat
 
 
 def _end(

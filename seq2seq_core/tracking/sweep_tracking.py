@@ -44,13 +44,13 @@ class SweepTracking(Protocol):
     def recorder(self) -> Recorder:
         """Of the sweep as a whole."""
 
-    def open_trial(self, number: int, folder: Path, settings: Settings) -> TrialRun:
+    def open_trial(self, number: int, folder: Path, parameters: Mapping[str, object]) -> TrialRun:
         """The run of a trial, begun, or gone on with where it was left.
 
         Args:
             number: of the trial.
             folder: of the trial, where it is remembered.
-            settings: the trial's; sections ``model`` and ``train`` become the parameters of a new run.
+            parameters: of a new run.
         """
 
     def close_trial(self, run: TrialRun, error: BaseException | None) -> None:
@@ -95,16 +95,16 @@ def open_sweep_tracking(name: str, folder: Path, settings: Settings, paths: Path
 
 
 @contextmanager
-def trial_run(tracking: SweepTracking, number: int, folder: Path, settings: Settings) -> Iterator[TrialRun]:
+def trial_run(tracking: SweepTracking, number: int, folder: Path, parameters: Mapping[str, object]) -> Iterator[TrialRun]:
     """The run of a trial for the length of a ``with`` block; how the block ends is how the run does.
 
     Args:
         tracking: of the sweep.
         number: of the trial.
         folder: of the trial.
-        settings: the trial's.
+        parameters: its settings.
     """
-    run = tracking.open_trial(number, folder, settings)
+    run = tracking.open_trial(number, folder, parameters)
     try:
         yield run
     except BaseException as error:
@@ -123,7 +123,7 @@ class LocalTracking:
     def __init__(self, recorder: LocalRecorder) -> None:
         self.recorder = recorder
 
-    def open_trial(self, number: int, folder: Path, settings: Settings) -> TrialRun:
+    def open_trial(self, number: int, folder: Path, parameters: Mapping[str, object]) -> TrialRun:
         """See :class:`SweepTracking`."""
         return TrialRun(LocalRecorder(folder / RECORDS_FILE))
 
@@ -146,7 +146,7 @@ class MlflowTracking:
         from seq2seq_core.tracking.mlflow_recorder import MlflowRecorder
 
         self.client, self.run_id, self.paths = client, run_id, paths
-        self.recorder = MlflowRecorder(client, run_id)
+        self.recorder = MlflowRecorder(client, run_id, paths.mlflow_staging)
 
     @classmethod
     def open(cls, name: str, folder: Path, settings: Settings, paths: Paths) -> MlflowTracking:
@@ -165,7 +165,7 @@ class MlflowTracking:
                 _remember(run_id, folder, paths)
         return cls(client, run_id, paths)
 
-    def open_trial(self, number: int, folder: Path, settings: Settings) -> TrialRun:
+    def open_trial(self, number: int, folder: Path, parameters: Mapping[str, object]) -> TrialRun:
         """See :class:`SweepTracking`."""
         from seq2seq_core.tracking.continuation import stored_marks
         from seq2seq_core.tracking.curve_journal import CurveJournal
@@ -178,10 +178,10 @@ class MlflowTracking:
             is_known = run_id is not None
             if run_id is None:
                 points.unlink(missing_ok=True)
-                run_id = self._begin_trial(number, settings)
+                run_id = self._begin_trial(number, parameters)
                 _remember(run_id, folder, self.paths)
             journal = CurveJournal(points)
-            recorder = MlflowRecorder(self.client, run_id, journal)
+            recorder = MlflowRecorder(self.client, run_id, self.paths.mlflow_staging, journal)
             if is_known:
                 LOGGER.info("MLflow run %s of trial %d goes on where it was left", run_id, number)
                 for point in journal.after(stored_marks(self.client, self.client.get_run(run_id))):
@@ -211,12 +211,11 @@ class MlflowTracking:
         else:
             self.recorder.close()
 
-    def _begin_trial(self, number: int, settings: Settings) -> str:
+    def _begin_trial(self, number: int, parameters: Mapping[str, object]) -> str:
         """The id of a new run below the sweep's."""
         from mlflow.entities import Param, RunTag
 
         from seq2seq_core.tracking.graph_run import common_tags
-        from seq2seq_core.tracking.stage_run import stage_parameters
 
         parent = self.client.get_run(self.run_id)
         tags = common_tags(self.paths, parent.data.tags.get("mlflow.source.name", "s2s sweep"))
@@ -224,7 +223,7 @@ class MlflowTracking:
         run_id = str(self.client.create_run(parent.info.experiment_id, run_name=f"trial {number}").info.run_id)
         self.client.log_batch(
             run_id,
-            params=[Param(name, str(value)) for name, value in stage_parameters("train", settings).items()],
+            params=[Param(name, str(value)) for name, value in parameters.items()],
             tags=[RunTag(name, value) for name, value in tags.items()],
         )
         return run_id

@@ -3,6 +3,7 @@
 curves.jsonl                        points of the curves (curve_log.py)
 checkpoint-00000500.safetensors     weights and optimiser after update 500
 checkpoint-00000500.json            everything else, and the digests of what belongs to it; written last
+last-0123456789abcdef.safetensors   the weights at a validation that a mean is made of (kept_weights.py)
 best-00000400.safetensors           the weights of the best validation
 finished.json                       in place of the checkpoints once the training has ended
 """
@@ -13,15 +14,15 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import safetensors
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from torch import Tensor
 
 from seq2seq_core.training.background_writer import BackgroundWriter
+from seq2seq_core.training.checkpoint import FORMAT_VERSION, Checkpoint, Restored
+from seq2seq_core.training.kept_weights import KEPT_PATTERN, split_tensors, write_once
 from seq2seq_core.training.progress_state import ProgressState
 from seq2seq_core.training.sealed_files import (
     FileSeal,
@@ -36,45 +37,8 @@ from seq2seq_core.training.sealed_files import (
 CURVES_FILE = "curves.jsonl"
 FINISHED_FILE = "finished.json"
 NUM_KEPT = 2
-FORMAT_VERSION: Literal[1] = 1
 
 logger = logging.getLogger(__name__)
-
-
-class Checkpoint(BaseModel):
-    """The JSON side of a checkpoint, or of a finished training."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format_version: Literal[1] = FORMAT_VERSION
-    """Of the folder's layout."""
-    training: str
-    """Name of the state's folder: the key of the training that it belongs to."""
-    progress: ProgressState
-    """How far the run is."""
-    tensors: FileSeal | None
-    """Weights and optimiser; None in a finished training."""
-    best: FileSeal | None
-    """Weights of the best validation; None before the first."""
-    curve_bytes: int
-    """Size of the curves' file."""
-    end: str = ""
-    """Why a finished training ended; empty in a checkpoint."""
-    good: str = ""
-    """Name of the checkpoint to step back to when the run diverges; often this one. Empty: there is none."""
-
-
-@dataclass(frozen=True)
-class Restored:
-    """A checkpoint that was found whole.
-
-    Attributes:
-        checkpoint: its JSON side.
-        tensors: weights and optimiser; empty in a finished training, of which the best weights alone are left.
-    """
-
-    checkpoint: Checkpoint
-    tensors: dict[str, Tensor]
 
 
 class CheckpointStore:
@@ -93,6 +57,7 @@ class CheckpointStore:
         self.good = ""
         self._writer = BackgroundWriter(in_background)
         self._new_best: tuple[str, dict[str, Tensor]] | None = None
+        self._whole = set[str]()
 
     @property
     def curves(self) -> Path:
@@ -156,10 +121,14 @@ class CheckpointStore:
         if best is not None:
             self._store_best(*best)
         name = _checkpoint_name(progress.step)
-        seal = write_tensors(self.folder, f"{name}.safetensors", tensors)
+        own, kept = split_tensors(tensors)
+        kept_seals = {prefix: write_once(self.folder, weights, self._whole) for prefix, weights in kept.items()}
+        self._whole |= {seal.name for seal in kept_seals.values()}
+        seal = write_tensors(self.folder, f"{name}.safetensors", own)
         checkpoint = Checkpoint(
-            training=self.folder.name, progress=progress, tensors=seal, best=self.best, curve_bytes=curve_bytes, good=good
-        )
+            training=self.folder.name, progress=progress, tensors=seal, kept_weights=kept_seals, best=self.best,
+            curve_bytes=curve_bytes, good=good,
+        )  # fmt: skip
         write_sealed(self.folder, f"{name}.json", checkpoint.model_dump(mode="json"))
         self._prune(keep=self._checkpoint_names()[-self.num_kept :])
 
@@ -274,22 +243,26 @@ class CheckpointStore:
             read_tensors(self.folder, checkpoint.best)
         if self.curves.stat().st_size < checkpoint.curve_bytes:
             raise ValueError(f"{CURVES_FILE} is cut short")
-        return Restored(checkpoint, read_tensors(self.folder, checkpoint.tensors) if checkpoint.tensors else {})
+        tensors = read_tensors(self.folder, checkpoint.tensors) if checkpoint.tensors else {}
+        for prefix, seal in checkpoint.kept_weights.items():
+            tensors |= {f"{prefix}{name}": value for name, value in read_tensors(self.folder, seal).items()}
+        return Restored(checkpoint, tensors)
 
     def _prune(self, keep: list[str]) -> None:
-        """Removes the checkpoints that neither are kept nor would be stepped back to, and best weights that no kept one names."""
+        """Removes the checkpoints that neither are kept nor would be stepped back to, and weights that no kept one names."""
         needed = {self.best.name} if self.best else set()
         kept = {*keep, *(_good_named_in(self.folder / name) for name in keep)}
         for name in self._checkpoint_names():
             path = self.folder / name
             if name in kept:
-                needed |= _best_named_in(path)
+                needed |= _files_named_in(path)
             else:
                 path.unlink()
                 path.with_suffix(".safetensors").unlink(missing_ok=True)
-        for path in self.folder.glob("best-*.safetensors"):
+        for path in [*self.folder.glob("best-*.safetensors"), *self.folder.glob(KEPT_PATTERN)]:
             if path.name not in needed:
                 path.unlink()
+        self._whole &= needed
 
 
 def _checkpoint_name(step: int) -> str:
@@ -302,12 +275,13 @@ def _copy(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key: value.detach().to("cpu", copy=True).contiguous() for key, value in tensors.items()}
 
 
-def _best_named_in(path: Path) -> set[str]:
-    """The name of the best weights that a checkpoint's JSON file names; nothing for a damaged one."""
+def _files_named_in(path: Path) -> set[str]:
+    """The names of the best and of the kept weights that a checkpoint's JSON file names; nothing for a damaged one."""
     try:
-        best = json.loads(path.read_text(encoding="utf-8"))["checkpoint"]["best"]
-        return {best["name"]} if best else set()
-    except (ValueError, KeyError, TypeError):
+        content = json.loads(path.read_text(encoding="utf-8"))["checkpoint"]
+        seals = [*([content["best"]] if content["best"] else []), *content.get("kept_weights", {}).values()]
+        return {str(seal["name"]) for seal in seals}
+    except (ValueError, KeyError, TypeError, AttributeError):
         return set()
 
 

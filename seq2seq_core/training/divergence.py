@@ -31,6 +31,8 @@ class LossAverage(BaseModel):
     """Of the negative log-likelihood a target token, in nats."""
     updates: int = 0
     """How many it has seen."""
+    first: float | None = None
+    """Its value when it had first seen enough: the mean of the phase's first updates."""
 
     def add(self, loss: float) -> None:
         """Takes an update in: after update n the average is d times itself plus 1 - d times the loss, d = min(0.98, 1 - 1 / n).
@@ -41,6 +43,24 @@ class LossAverage(BaseModel):
         self.updates += 1
         decay = min(AVERAGE_DECAY, 1.0 - 1.0 / self.updates)
         self.value = decay * self.value + (1.0 - decay) * loss
+        if self.updates == FIRST_UPDATES and self.first is None:
+            self.first = self.value
+
+    def after_stepping_back(self, good: LossAverage) -> LossAverage:
+        """The average to go on with after stepping back.
+
+        Where the good state's has not seen enough, this one knows more of what losses such weights have, from the phase's first
+        updates, which went by the same weights. Otherwise no loss would count as a leap for a while, just when the learning rate is
+        past its warm-up, and an average of losses that had leapt would let all the next ones pass.
+
+        Args:
+            good: of the state that is stepped back to.
+        """
+        if good.updates >= FIRST_UPDATES:
+            return good
+        if self.first is None:
+            return self.model_copy()
+        return LossAverage(value=self.first, updates=FIRST_UPDATES, first=self.first)
 
     def limit(self, settings: Divergence) -> float:
         """The loss above which the next update diverges; infinity where losses may leap or too few are known.
@@ -107,6 +127,16 @@ def check_validation(step: int, dev_loss: float) -> None:
     """
     if math.isnan(dev_loss):
         raise Diverged(f"step {step}: the dev loss is nan, expected a number; try a lower train.learning_rate")
+
+
+def explain_no_update(divergence: Diverged, max_epochs: int) -> UserError:
+    """The error that ends a phase whose epochs are over without a single update.
+
+    Args:
+        divergence: what happened last.
+        max_epochs: of the phase.
+    """
+    return UserError(f"{divergence}; every update of the {max_epochs} epoch(s) that train.max_epochs allows diverged")
 
 
 def explain_end(divergence: Diverged, settings: Divergence, num_step_backs: int, last_saved_step: int | None) -> UserError:

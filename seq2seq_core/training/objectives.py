@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from seq2seq_core.config.train import MONOLINGUAL_OBJECTIVES, Phase
+from seq2seq_core.config.objectives import MONOLINGUAL_OBJECTIVES
+from seq2seq_core.config.train import Phase
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.training.likelihood import Likelihood
 from seq2seq_core.training.monolingual import MonolingualMixture

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seq2seq_core.batching.batch import Batch, collate, collate_pairs
 from seq2seq_core.batching.dataset import TokenizedDataset
-from seq2seq_core.config.train import SubwordSampling
+from seq2seq_core.config.reading import SubwordSampling
 from seq2seq_core.errors import UserError
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.tokenization.special_tokens import EOS_ID, UNK_ID

@@ -10,7 +10,8 @@ from typing import Self
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.errors import WorkspaceBusy
-from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStore, Restored
+from seq2seq_core.training.checkpoint import Restored
+from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStore
 from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.progress_state import ProgressState
 from seq2seq_core.training.run_key import RunKey, make_run_key

@@ -18,7 +18,8 @@ from seq2seq_core.recorder import Recorder
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.acceleration import accelerate
 from seq2seq_core.training.best_so_far import BestSoFar
-from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStore, Restored
+from seq2seq_core.training.checkpoint import Restored
+from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStore
 from seq2seq_core.training.curve_log import CurveLog, read_curves
 from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.freezing import frozen_parameters
@@ -34,7 +35,8 @@ from seq2seq_core.training.ranks import SINGLE_RANK, Ranks
 from seq2seq_core.training.round_trip import open_round_trips
 from seq2seq_core.training.run_key import RunKey
 from seq2seq_core.training.stop_request import StopRequest, listen_for_stop
-from seq2seq_core.training.trainer import Trainer, TrainerSettings
+from seq2seq_core.training.trainer import Trainer
+from seq2seq_core.training.trainer_settings import TrainerSettings
 from seq2seq_core.training.update import Updater
 from seq2seq_core.training.update_plan import UpdatePlan
 from seq2seq_core.training.validation import Validator

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from seq2seq_core.batching.batch import Batch
-from seq2seq_core.config.train import ScheduledSampling
+from seq2seq_core.config.reading import ScheduledSampling
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID
 

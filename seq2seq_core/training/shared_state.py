@@ -13,7 +13,8 @@ from pathlib import Path
 from torch import Tensor
 
 from seq2seq_core.config.runtime import RuntimeSection
-from seq2seq_core.training.checkpoint_store import Checkpoint, CheckpointStore, Restored
+from seq2seq_core.training.checkpoint import Checkpoint, Restored
+from seq2seq_core.training.checkpoint_store import CheckpointStore
 from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.phase_states import PhaseStates
 from seq2seq_core.training.progress_state import ProgressState

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from seq2seq_core.batching.batch import Batch, Source
-from seq2seq_core.config.train import SpecAugment
+from seq2seq_core.config.reading import SpecAugment
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.pair_reader import PairReader
 

@@ -5,60 +5,29 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-from torch import Tensor
 
 from seq2seq_core.batching.part import Part
-from seq2seq_core.config.model import ModelSection
-from seq2seq_core.config.runtime import RuntimeSection
-from seq2seq_core.config.train import Phase, TrainSection
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.errors import Interrupted
-from seq2seq_core.modeling.embedding import FrameProjection
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.agreement import agree_on_stop, check_same_weights
-from seq2seq_core.training.checkpoint_store import CheckpointStore, Restored
+from seq2seq_core.training.checkpoint import Restored
+from seq2seq_core.training.checkpoint_store import CheckpointStore
 from seq2seq_core.training.curve_log import CurveLog
-from seq2seq_core.training.divergence import Diverged, check_validation, explain_end
-from seq2seq_core.training.flops import ModelFlops, steps_a_batch
-from seq2seq_core.training.optimizer import optimizer_tensors, restore_optimizer
+from seq2seq_core.training.divergence import Diverged, check_validation, explain_end, explain_no_update
 from seq2seq_core.training.pair_reader import PairReader
 from seq2seq_core.training.progress_observer import NoObserver, ProgressObserver
 from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
-from seq2seq_core.training.speed import SpeedMeter
+from seq2seq_core.training.state_tensors import collect_tensors, restore_tensors
 from seq2seq_core.training.step_profiler import StepProfiler
 from seq2seq_core.training.stop_request import StopRequest, StopSeen, exit_code_after
+from seq2seq_core.training.trainer_settings import TrainerSettings
 from seq2seq_core.training.update import Updater
 from seq2seq_core.training.update_plan import Place, PlannedUpdate, UpdatePlan
 from seq2seq_core.training.validation import SCORE_BESIDE_LOSS, Validator
 
-WEIGHTS, OPTIMIZER, AVERAGE, LAST_WEIGHTS = "model.", "optimizer.", "average.", "last_weights."
-
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainerSettings:
-    """What a trainer goes by.
-
-    Attributes:
-        train: what shapes the result.
-        runtime: what does not.
-        model: the architecture, which the share of the machine's peak is counted by; None: that is not told.
-    """
-
-    train: TrainSection
-    runtime: RuntimeSection
-    model: ModelSection | None = None
-
-    def speed_meter(self, updater: Updater, phase: Phase) -> SpeedMeter:
-        """What measures the speed of a phase."""
-        model, weights = updater.model, updater.model.target_embedding.table.weight
-        frames = model.source_embedding.projection.in_features if isinstance(model.source_embedding, FrameProjection) else 0
-        flops = ModelFlops(self.model, weights.size(0), frames) if self.model else None
-        return SpeedMeter(flops, steps_a_batch(phase), updater.placement, phase.batch_tokens)
 
 
 class Trainer:
@@ -108,13 +77,7 @@ class Trainer:
 
     def restore(self, restored: Restored) -> None:
         """Puts back weights, optimiser and averages as they were saved."""
-        self.model.load_state_dict(_part(restored, WEIGHTS))
-        moments = self.updater.shards.select_own(_part(restored, OPTIMIZER))
-        restore_optimizer(self.updater.optimizer, self.model, moments)
-        if self.updater.average:
-            self.updater.average.restore(_part(restored, AVERAGE))
-        if self.updater.last_average:
-            self.updater.last_average.restore(_part(restored, LAST_WEIGHTS))
+        restore_tensors(self.updater, restored.tensors)
 
     def fit(self) -> str:
         """Trains to the end of the phase; its best weights are then in the store.
@@ -202,7 +165,8 @@ class Trainer:
             next_place: the data to go on with.
 
         Raises:
-            UserError: the settings want training to stop, or to step back no more, or there is nothing to step back to.
+            UserError: the settings want training to stop, or to step back no more, or there is nothing to step back to, or no data
+                to go on with.
         """
         state, settings = self.state, self.settings.divergence
         may_step_back = settings.action == "step_back" and state.num_step_backs < settings.max_step_backs
@@ -210,9 +174,11 @@ class Trainer:
         if good is None:
             raise explain_end(divergence, settings, state.num_step_backs, self.store.last_step()) from None
         self.restore(good)
-        state.loss_average = good.checkpoint.progress.loss_average
+        state.loss_average = state.loss_average.after_stepping_back(good.checkpoint.progress.loss_average)
         state.num_step_backs += 1
         state.next_place = next_place
+        if self._limit() and not state.steps_in_phase:
+            raise explain_no_update(divergence, self.settings.max_epochs) from None
         self.curves.add(state.step, {"step_backs": float(state.num_step_backs)})
         logger.warning(
             "%s; stepped back to the weights of step %d (time %d of at most %d), the learning rate is multiplied by %g from now on",
@@ -316,18 +282,7 @@ class Trainer:
 
     def _save(self, is_good: bool = False) -> None:
         """Stores a checkpoint, the curves before it; a good one is what a run that diverges steps back to."""
-        tensors = {f"{WEIGHTS}{name}": value for name, value in self.model.state_dict().items()}
-        moments = self.updater.shards.gather(optimizer_tensors(self.updater.optimizer, self.model))
-        tensors |= {f"{OPTIMIZER}{name}": value for name, value in moments.items()}
-        if self.updater.average:
-            tensors |= {f"{AVERAGE}{name}": value for name, value in self.updater.average.model.state_dict().items()}
-        if self.updater.last_average:
-            tensors |= {f"{LAST_WEIGHTS}{name}": value for name, value in self.updater.last_average.tensors().items()}
+        tensors = collect_tensors(self.updater)
         with self._speed.stopped():
             self.store.save(self.state, tensors, self.curves.flush(), is_good)
         self._last_save = time.monotonic()
-
-
-def _part(restored: Restored, prefix: str) -> dict[str, Tensor]:
-    """The tensors of one part of a checkpoint, under the names that they have there."""
-    return {name.removeprefix(prefix): value for name, value in restored.tensors.items() if name.startswith(prefix)}

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -16,7 +14,7 @@ import yaml
 
 from flows.cancellation import Cancellation
 from flows.supervised import CommandResult
-from flows.sweep_workers import Workers, explain_end
+from flows.sweep_workers import ENTRY, Workers, explain_end, run_workers
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.errors import EnvironmentFault, UserError
@@ -24,6 +22,7 @@ from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.sweep.drive import SweepRequest
 from seq2seq_core.sweep.run import open_sweep
+from tests.reversed_words import write_reversed_words
 
 from .waiting import wait_until
 
@@ -45,12 +44,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a tiny tokenised corpus and an MLflow database, made once and copied."""
     from seq2seq_core.tracking.store import connect
 
-    paths, chance = Paths(tmp_path_factory.mktemp("template")), random.Random(3)
-    paths.prepared.mkdir(parents=True)
-    for split, count in (("train", 20), ("dev", 4), ("test", 2)):
-        words = ["".join(chance.choices("abcd", k=chance.randint(1, 5))) for _ in range(count)]
-        lines = [json.dumps({"source": word, "target": word[::-1]}) for word in words]
-        paths.prepared_split(split).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    paths = Paths(tmp_path_factory.mktemp("template"))
+    write_reversed_words(paths, train=20, dev=4, test=2)
     run_tokenize(parse_settings(PARAMS, "test"), paths, NullRecorder())
     (paths.root / "dvc.yaml").write_text("stages: {}\n")
     paths.params.write_text(yaml.safe_dump(PARAMS))
@@ -143,6 +138,34 @@ def test_an_interrupted_flow_stops_its_processes_and_goes_on_when_it_is_run_agai
     assert "every trial was stopped, run the same sweep again to go on" in (tmp_path / "flow.log").read_text()
     opened = open_sweep(long.load(), "toy.yaml", paths)
     assert (len(opened.results().trials), opened.results().num_open) == (0, 1)
+
+
+@pytest.mark.slow
+def test_another_worker_takes_the_place_of_one_that_was_killed_until_its_trial_has_failed(
+    paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dies = (
+        "import os, signal; from seq2seq_core.training.trainer import Trainer\n"
+        "update = Trainer._update\n"
+        "def die(self, *arguments):\n"
+        "    if self.settings.learning_rate == 0.01:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    update(self, *arguments)\n"
+        "Trainer._update = die\n"
+    )
+    monkeypatch.setattr("flows.sweep_workers.ENTRY", dies + ENTRY)
+    request = ask(settings={"train.learning_rate": 0.01}, space={"model.dropout": {"choices": [0.0, 0.1]}}, trials=1)
+    run_workers(request, paths, 1)
+    (failed,) = open_sweep(request.load(), "toy.yaml", paths).results().trials
+    assert failed.reason == "its process died 2 times after its beginning, as it does where the machine's memory runs out"
+
+
+def test_a_worker_that_was_killed_before_it_had_a_trial_is_not_started_again(
+    paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.sweep_workers.ENTRY", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(EnvironmentFault, match=r"^worker 1 ended with exit code 137: it said nothing; its trial is not lost"):
+        run_workers(ask(), paths, 1)
 
 
 def test_workers_share_the_cores(paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

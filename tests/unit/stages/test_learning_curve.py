@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import json
 import os
-import random
 import re
 import signal
 from collections.abc import Iterator, Mapping
@@ -27,6 +25,7 @@ from seq2seq_core.stages.learning_curve import choose_part, describe_curve, run_
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.training.trainer import Trainer
+from tests.reversed_words import write_reversed_words
 
 SECTIONS: dict[str, Any] = {
     "corpus": {"path": "x", "files": {"train": ["train.tsv"]}},
@@ -67,12 +66,8 @@ def settings() -> Settings:
 @pytest.fixture
 def paths(tmp_path: Path, settings: Settings) -> Paths:
     """A workspace with a small tokenised corpus: words to their reverse."""
-    paths, chance = Paths(tmp_path), random.Random(3)
-    paths.prepared.mkdir(parents=True)
-    for split, count in (("train", 60), ("dev", 8), ("test", 4)):
-        words = ["".join(chance.choices("abcdefgh", k=chance.randint(1, 6))) for _ in range(count)]
-        lines = [json.dumps({"source": word, "target": word[::-1]}) for word in words]
-        paths.prepared_split(split).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    paths = Paths(tmp_path)
+    write_reversed_words(paths)
     run_tokenize(settings, paths, NullRecorder())
     return paths
 

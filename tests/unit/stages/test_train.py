@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import json
 import os
-import random
 import re
 import signal
 import subprocess
@@ -35,8 +34,8 @@ from seq2seq_core.training.objective import LikelihoodSums, projected_sums
 from seq2seq_core.training.speed import MACHINE_CURVES
 from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.validation import Validation, Validator
+from tests.reversed_words import write_reversed_words
 
-LETTERS = "abcdefgh"
 MODEL = {"width": 16, "heads": 2, "feedforward_width": 16, "dropout": 0.2}
 TRAIN = {
     "max_steps": 12, "warmup_steps": 3, "batch_tokens": 120, "validate_every_steps": 4, "accumulation": 2, "dev_sentences": 5,
@@ -86,12 +85,7 @@ def make_settings(model: dict[str, Any] | None = None, train: dict[str, Any] | N
 def tokenized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small corpus: words to their reverse."""
     paths = Paths(tmp_path_factory.mktemp("corpus"))
-    paths.prepared.mkdir(parents=True)
-    chance = random.Random(3)
-    for split, count in (("train", 60), ("dev", 8), ("test", 4)):
-        words = ["".join(chance.choices(LETTERS, k=chance.randint(1, 6))) for _ in range(count)]
-        lines = [json.dumps({"source": word, "target": word[::-1]}) for word in words]
-        paths.prepared_split(split).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_reversed_words(paths)
     run_tokenize(make_settings(), paths, NullRecorder())
     return paths.tokenized
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.sweep.drive import SweepRequest
+from tests.reversed_words import write_reversed_words
 
 PARAMS: dict[str, Any] = {
     "corpus": {"path": "x", "files": {"train": ["train.tsv"]}},
@@ -50,12 +49,8 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tokenized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tokenised corpus: words to their reverse."""
-    paths, chance = Paths(tmp_path_factory.mktemp("tokenized")), random.Random(3)
-    paths.prepared.mkdir(parents=True)
-    for split, count in (("train", 60), ("dev", 8), ("test", 4)):
-        words = ["".join(chance.choices("abcdefgh", k=chance.randint(1, 6))) for _ in range(count)]
-        lines = [json.dumps({"source": word, "target": word[::-1]}) for word in words]
-        paths.prepared_split(split).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    paths = Paths(tmp_path_factory.mktemp("tokenized"))
+    write_reversed_words(paths)
     run_tokenize(parse_settings(PARAMS, "test"), paths, NullRecorder())
     return paths.tokenized
 

@@ -36,7 +36,7 @@ from seq2seq_core.training.folder_lock import lock_folder
 from seq2seq_core.training.trainer import Trainer
 
 Ask = Callable[..., SweepRequest]
-WIDTHS = {"model.width": {"low": 8, "high": 24, "step": 8}}
+RATES = {"train.learning_rate": {"choices": [0.003, 0.01]}}
 ENTRY = "from seq2seq_core.cli.main import main; main()"
 
 
@@ -169,6 +169,89 @@ def test_what_is_no_fault_of_a_trial_ends_the_sweep_and_the_trial_goes_on_later(
     assert [trial.state for trial in run(ask(trials=1), paths).trials] == ["completed"]
 
 
+def crash_at_width_24(monkeypatch: pytest.MonkeyPatch, error: Exception, times: int = 100) -> list[int]:
+    """Has every trial of width 24 crash in its third update, so many times in all; the updates of the trials that did."""
+    update, crashes = Trainer._update, list[int]()
+
+    def crash(self: Trainer, *arguments: Any) -> None:
+        if self.model.target_embedding.table.weight.shape[1] == 24 and self.state.step == 2 and len(crashes) < times:
+            crashes.append(self.state.step)
+            raise error
+        update(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "_update", crash)
+    return crashes
+
+
+def test_a_trial_that_always_crashes_has_failed_the_second_time_and_the_sweep_goes_on(
+    ask: Ask, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashes = crash_at_width_24(monkeypatch, RuntimeError("the sizes do not match\nmore about it"))
+    results = run(ask(space={"model.width": {"choices": [24, 16]}}, trials=5, begin_with_current=False), paths)
+    failed = [trial for trial in results.trials if trial.state == "failed"]
+    assert failed
+    assert {(trial.reason, trial.values["model.width"]) for trial in failed} == {("RuntimeError: the sizes do not match", 24)}
+    assert len(crashes) == 2 * len(failed)
+    assert {trial.state for trial in results.trials if trial.values["model.width"] == 16} == {"completed"}
+    assert len(results.trials) == 5
+
+
+def test_a_trial_that_crashes_once_comes_to_what_it_would_have_come_to(
+    ask: Ask, make_workspace: Callable[[str], Paths], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = ask(settings={"model.width": 24}, space=RATES, trials=1)
+    expected = run(request, make_workspace("undisturbed"))
+    crashes = crash_at_width_24(monkeypatch, ValueError("once"), times=1)
+    assert run(request, make_workspace("crashed")) == expected
+    assert crashes == [2]
+
+
+def test_a_crash_of_the_device_ends_the_process_and_the_second_one_the_trial(
+    ask: Ask, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = ask(settings={"model.width": 24}, space=RATES, trials=1)
+    crash_at_width_24(monkeypatch, torch.AcceleratorError("CUDA error: an illegal memory access was encountered"))
+    with pytest.raises(torch.AcceleratorError):
+        run(request, paths)
+    (failed,) = run(request, paths).trials
+    assert failed.reason == "AcceleratorError: CUDA error: an illegal memory access was encountered"
+
+
+def test_a_trial_whose_process_died_twice_at_one_place_has_failed_the_third_time_and_the_sweep_goes_on(
+    ask: Ask, paths: Paths, tmp_path: Path
+) -> None:
+    request = ask(space={"model.width": {"choices": [24, 16]}}, trials=3, begin_with_current=False)
+    script = tmp_path / "dies.py"
+    script.write_text(
+        "import os, signal, sys, torch\n"
+        "from pathlib import Path\n"
+        "from seq2seq_core.artifacts import Paths\n"
+        "from seq2seq_core.sweep.drive import SweepRequest, work\n"
+        "from seq2seq_core.tracking import sweep_tracking\n"
+        "from seq2seq_core.training.trainer import Trainer\n"
+        "torch.set_num_threads(1)\n"
+        "sweep_tracking.find_spec = lambda name: None\n"
+        "update = Trainer._update\n"
+        "def die(self, *arguments):\n"
+        "    if self.state.step == 0 and self.model.target_embedding.table.weight.shape[1] == 24:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    update(self, *arguments)\n"
+        "Trainer._update = die\n"
+        "work(SweepRequest(Path(sys.argv[1])), Paths(Path(sys.argv[2])))\n"
+    )
+    command = [sys.executable, str(script), str(request.file), str(paths.root)]
+    codes: list[int] = []
+    while 0 not in codes and len(codes) < 20:
+        codes.append(subprocess.run(command, capture_output=True, check=False).returncode)
+    results = open_sweep(request.load(), "toy.yaml", paths).results()
+    failed = [trial for trial in results.trials if trial.state == "failed"]
+    assert failed
+    assert codes == [-signal.SIGKILL] * 2 * len(failed) + [0]
+    reason = "its process died 2 times after its beginning, as it does where the machine's memory runs out"
+    assert {(trial.reason, trial.values["model.width"]) for trial in failed} == {(reason, 24)}
+    assert len(results.trials) == 3
+
+
 def test_only_the_best_trials_training_state_is_left_and_training_takes_it(ask: Ask, paths: Paths) -> None:
     request = ask(trials=3)
     best = run(request, paths).best
@@ -296,6 +379,28 @@ def test_runs_of_failed_and_given_up_trials_say_so(
     _, trial = all_runs(tracked)
     assert (trial.info.status, trial.data.tags["trial_state"]) == ("FAILED", "failed")
     assert trial.data.tags["failure"].startswith("step 1: the loss is nan")
+
+
+def test_the_run_of_a_trial_that_crashes_has_the_reason_and_the_traceback_and_that_of_a_refused_one_its_values(
+    ask: Ask, paths: Paths, tracked: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crash_at_width_24(monkeypatch, RuntimeError("the sizes do not match"))
+    request = ask(
+        settings={"model.width": 24, "model.attention": "multi_head"}, space={"model.heads": {"choices": [4, 5]}}, trials=4
+    )
+    with driven_sweep(request, paths) as (sweep, tracking):
+        sweep.run(tracking)
+    _, *trials = all_runs(tracked)
+    assert {trial.info.status for trial in trials} == {"FAILED"}
+    assert {trial.data.tags["trial_state"] for trial in trials} == {"failed"}
+    by_heads = {trial.data.params["model.heads"]: trial for trial in trials}
+    assert by_heads["4"].data.tags["failure"] == "RuntimeError: the sizes do not match"
+    assert {file.path for file in tracked.list_artifacts(by_heads["4"].info.run_id)} == {"crash.txt"}
+    steps = [point.step for point in tracked.get_metric_history(by_heads["4"].info.run_id, "dev_loss")]
+    assert steps == [2], "the second attempt tells nothing twice"
+    assert by_heads["5"].data.params == {"model.heads": "5"}
+    assert by_heads["5"].data.tags["failure"] == "model: width must be a multiple of heads, got width 24 and heads 5"
+    assert len(trials) == 4
 
 
 def test_without_mlflow_each_trial_leaves_a_file(ask: Ask, paths: Paths) -> None:

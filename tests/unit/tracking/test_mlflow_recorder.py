@@ -41,8 +41,8 @@ def run(tracked_paths: Paths) -> Run:
 
 
 @pytest.fixture
-def recorder(run: Run) -> Iterator[MlflowRecorder]:
-    recorder = MlflowRecorder(run.client, run.id)
+def recorder(run: Run, tmp_path: Path) -> Iterator[MlflowRecorder]:
+    recorder = MlflowRecorder(run.client, run.id, tmp_path / "staging")
     yield recorder
     recorder.close()
 
@@ -127,7 +127,7 @@ def test_a_refused_record_is_a_warning_and_the_rest_arrives(
 
 def test_steps_that_an_earlier_process_recorded_are_not_logged_twice(run: Run, tmp_path: Path) -> None:
     for steps in (range(5), range(3, 8)):
-        recorder = MlflowRecorder(run.client, run.id, CurveJournal(tmp_path / "points.jsonl"))
+        recorder = MlflowRecorder(run.client, run.id, tmp_path / "staging", CurveJournal(tmp_path / "points.jsonl"))
         for step in steps:
             recorder.log_metrics({"loss": float(step)}, step)
         recorder.close()
@@ -143,8 +143,10 @@ class LostServer:
     log_text = log_batch
 
 
-def test_what_a_lost_server_never_got_is_named_at_the_end_and_nothing_is_raised(caplog: pytest.LogCaptureFixture) -> None:
-    recorder = MlflowRecorder(LostServer(), "run", patience_seconds=0.2, retry_seconds=0.01)  # type: ignore[arg-type]
+def test_what_a_lost_server_never_got_is_named_at_the_end_and_nothing_is_raised(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    recorder = MlflowRecorder(LostServer(), "run", tmp_path, patience_seconds=0.2, retry_seconds=0.01)  # type: ignore[arg-type]
     recorder.set_tags({"a": "b"})
     for step in range(3, 9):
         recorder.log_metrics({"loss": 1.0}, step)

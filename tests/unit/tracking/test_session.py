@@ -20,8 +20,8 @@ from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.errors import Interrupted, UserError
 from seq2seq_core.tracking.continuation import journal_file, state_file
 from seq2seq_core.tracking.graph_run import experiment_id
+from seq2seq_core.tracking.parameters import stage_parameters
 from seq2seq_core.tracking.session import active_run_id, open_stage_recorder
-from seq2seq_core.tracking.stage_run import stage_parameters
 from seq2seq_core.tracking.store import connect
 
 

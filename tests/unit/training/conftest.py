@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +12,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize
-
-LETTERS = "abcdefgh"
+from tests.reversed_words import write_reversed_words
 
 
 @pytest.fixture(autouse=True)
@@ -52,12 +50,7 @@ def tokenize_words(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], 
     def tokenize(kind: str) -> Path:
         if kind not in made:
             paths = Paths(tmp_path_factory.mktemp(kind))
-            paths.prepared.mkdir(parents=True)
-            chance = random.Random(3)
-            for split, count in (("train", 60), ("dev", 8), ("test", 4)):
-                words = ["".join(chance.choices(LETTERS, k=chance.randint(1, 6))) for _ in range(count)]
-                lines = [json.dumps({"source": word, "target": word[::-1]}) for word in words]
-                paths.prepared_split(split).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            write_reversed_words(paths)
             run_tokenize(_make_settings({}, kind=kind), paths, NullRecorder())
             made[kind] = paths.tokenized
         return made[kind]

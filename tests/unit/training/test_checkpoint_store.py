@@ -116,6 +116,55 @@ def test_whatever_stands_in_a_checkpoint_is_no_crash(tmp_path: Path, content: by
     assert len(caplog.messages) == 1
 
 
+def save_with_last(store: CheckpointStore, step: int, last: tuple[int, ...]) -> None:
+    """A checkpoint that has the weights at some validations."""
+    weights = {f"last_weights.{one:08d}.layer.weight": torch.full((50,), float(one)) for one in last}
+    store.save_best(1, {"weight": torch.tensor([1.0])})
+    store.save(make_state(step), make_tensors(step) | weights, curve_bytes=10)
+
+
+def test_weights_that_checkpoints_have_in_common_are_written_once_and_go_with_the_last_one(tmp_path: Path) -> None:
+    store, written = make_store(tmp_path, ()), dict[str, int]()
+    for step, last in ((2, (2,)), (4, (2, 4)), (5, (2, 4)), (6, (4, 6))):
+        save_with_last(store, step, last)
+        for path in tmp_path.glob("last-*.safetensors"):
+            written.setdefault(path.name, path.stat().st_ino)
+            assert path.stat().st_ino == written[path.name], "not written again"
+    assert len(written) == 3
+    restored = CheckpointStore(tmp_path).restore()
+    assert restored is not None
+    values = {name: value[0].item() for name, value in restored.tensors.items() if name.startswith("last_weights.")}
+    assert values == {"last_weights.00000004.layer.weight": 4.0, "last_weights.00000006.layer.weight": 6.0}
+    assert set(restored.tensors) - set(values) == set(make_tensors(6))
+    save_with_last(store, 7, (4, 6))  # that of step 5, the last with the weights of step 2, is removed
+    assert len(list(tmp_path.glob("last-*.safetensors"))) == 2
+    store.finish(make_state(7), curve_bytes=10, end="max_steps")
+    assert not list(tmp_path.glob("last-*.safetensors"))
+
+
+@pytest.mark.parametrize("is_missing", [False, True])
+def test_damaged_weights_that_checkpoints_have_in_common_are_noticed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, is_missing: bool
+) -> None:
+    store = make_store(tmp_path, ())
+    save_with_last(store, 2, (2,))
+    first = set(tmp_path.glob("last-*.safetensors"))
+    save_with_last(store, 4, (2, 4))
+    (second,) = set(tmp_path.glob("last-*.safetensors")) - first
+    content = bytearray(second.read_bytes())
+    content[-3] ^= 4
+    second.unlink() if is_missing else second.write_bytes(content)
+    after = CheckpointStore(tmp_path)
+    restored = after.restore()
+    assert restored is not None
+    assert restored.checkpoint.progress.step == 2
+    assert len(caplog.messages) == 1
+    save_with_last(after, 4, (2, 4))  # writes what it does not know to be whole
+    again = CheckpointStore(tmp_path).restore()
+    assert again is not None
+    assert again.checkpoint.progress.step == 4
+
+
 def test_a_flipped_bit_is_noticed_in_every_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     make_store(tmp_path, (5, 10))
     for name in ("checkpoint-00000010.json", "checkpoint-00000010.safetensors", "best-00000010.safetensors"):

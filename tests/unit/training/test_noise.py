@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seq2seq_core.config.objectives import Noise, SpanInfilling
 from seq2seq_core.config.tokenize import SubwordSettings
-from seq2seq_core.config.train import Noise, SpanInfilling
 from seq2seq_core.tokenization.subword import train_subword
 from seq2seq_core.training.noise import NoiseCounts, WordNoise, draw_spans, mask_spans, shuffle_locally, split_words
 

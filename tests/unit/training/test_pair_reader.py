@@ -13,7 +13,7 @@ import torch
 
 from seq2seq_core.batching.batch import Batch, collate
 from seq2seq_core.batching.dataset import TokenizedDataset
-from seq2seq_core.config.train import SubwordSampling
+from seq2seq_core.config.reading import SubwordSampling
 from seq2seq_core.errors import UserError
 from seq2seq_core.tokenization.special_tokens import EOS_ID, UNK_ID
 from seq2seq_core.tokenization.subword import SubwordModel

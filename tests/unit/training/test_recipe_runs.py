@@ -25,13 +25,14 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.stages.train import run_train
-from seq2seq_core.training.checkpoint_store import Restored
+from seq2seq_core.training.checkpoint import Restored
 from seq2seq_core.training.curve_log import read_curves
 from seq2seq_core.training.divergence import FIRST_UPDATES, LossAverage
 from seq2seq_core.training.likelihood import Likelihood
 from seq2seq_core.training.objective import BatchLoss, Moment, UpdateSize
 from seq2seq_core.training.speed import MACHINE_CURVES
 from seq2seq_core.training.trainer import Trainer
+from seq2seq_core.training.update_plan import PlannedUpdate
 from seq2seq_core.training.validation import Validation, Validator
 
 SettingsMaker = Callable[..., Settings]
@@ -230,6 +231,19 @@ def test_training_ends_after_the_last_step_back_that_is_allowed(
     assert [value for _, value in recorder.curve("step_backs")] == [1.0, 2.0]
 
 
+@pytest.mark.parametrize("phase", [0, 1])
+def test_a_phase_of_which_every_update_diverges_ends_with_that_and_so_it_does_when_it_is_started_again(
+    new_workspace: WorkspaceMaker, make_settings: SettingsMaker, monkeypatch: pytest.MonkeyPatch, phase: int
+) -> None:
+    spoil_updates(monkeypatch, [(epoch, index) for epoch in range(phase, 5) for index in range(40)])
+    paths, short = new_workspace("a"), {"objective": "likelihood", "max_steps": 100, "max_epochs": 1}
+    train = {"batch_tokens": 100_000, "phases": [short] * (phase + 1), **STEP_BACK}
+    message = r"^step \d+: the loss is nan.*; every update of the 1 epoch\(s\) that train\.max_epochs allows diverged$"
+    for _ in range(2):
+        with pytest.raises(UserError, match=message):
+            run_train(make_settings(train), paths, NullRecorder())
+
+
 def test_weights_without_a_dev_loss_are_not_kept(
     new_workspace: WorkspaceMaker, make_settings: SettingsMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,6 +298,50 @@ def test_the_limit_follows_the_running_average() -> None:
     assert average.limit(divergence) == pytest.approx(3.0)
     near_zero = LossAverage(value=0.01, updates=FIRST_UPDATES)
     assert near_zero.limit(divergence) == pytest.approx(0.11)
+
+
+def test_a_loss_that_leaps_soon_after_stepping_back_to_the_beginning_is_noticed_too(
+    new_workspace: WorkspaceMaker, make_settings: SettingsMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    divergence = {"action": "step_back", "spike_factor": 3.0, "rate_factor": 1.0}
+    train = {"max_steps": FIRST_UPDATES + 8, "batch_tokens": 120, "validate_every_steps": 100, "divergence": divergence}
+    settings, places, update = make_settings(train, log_every_steps=1), list[tuple[int, int]](), Trainer._update
+
+    def note_place(self: Trainer, planned: PlannedUpdate, *arguments: Any) -> None:
+        places.append((planned.place.epoch, planned.place.index))
+        update(self, planned, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "_update", note_place)
+        run_train(settings, new_workspace("undisturbed"), NullRecorder())
+    spoil_updates(monkeypatch, [places[FIRST_UPDATES + 2], *places[FIRST_UPDATES + 5 : FIRST_UPDATES + 7]], exaggerate)
+    whole, stopped, recorder = new_workspace("whole"), new_workspace("stopped"), ListRecorder()
+    run_train(settings, whole, recorder)
+    assert [value for _, value in recorder.curve("step_backs")] == [1.0, 2.0, 3.0]
+    assert all(loss < 20 for _, loss in recorder.curve("train_loss"))
+    with monkeypatch.context() as patched:
+        interrupt_update(patched, FIRST_UPDATES + 5)  # between two steps back
+        with pytest.raises(Interrupted):
+            run_train(settings, stopped, NullRecorder())
+    run_train(settings, stopped, NullRecorder())
+    assert output_digests(stopped) == output_digests(whole)
+    assert curve_without_speed(stopped) == curve_without_speed(whole)
+
+
+def test_what_a_run_has_seen_before_it_stepped_back_to_the_beginning_counts_on() -> None:
+    young, old = LossAverage(), LossAverage()
+    for number in range(1, 4):
+        young.add(float(number))
+    for number in range(FIRST_UPDATES):
+        old.add(4.0 + number % 2)
+    for _ in range(100):
+        old.add(1.0)
+    assert old.value < 2.0
+    assert young.after_stepping_back(LossAverage()) == young
+    assert old.after_stepping_back(LossAverage()) == LossAverage(value=old.first or 0.0, updates=FIRST_UPDATES, first=old.first)
+    assert old.first == pytest.approx(4.5)
+    good = LossAverage(value=2.0, updates=FIRST_UPDATES, first=2.5)
+    assert old.after_stepping_back(good) == good
 
 
 def test_a_damaged_good_state_ends_training_with_what_was_to_be_done(

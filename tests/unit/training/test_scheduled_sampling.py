@@ -9,7 +9,8 @@ import torch
 
 from seq2seq_core.batching.batch import Batch, Source
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.config.train import PhaseSettings, ScheduledSampling
+from seq2seq_core.config.reading import ScheduledSampling
+from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from seq2seq_core.training.likelihood import Likelihood
 from seq2seq_core.training.objective import Moment, UpdateSize

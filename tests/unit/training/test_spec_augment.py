@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seq2seq_core.batching.dataset import TokenizedDataset
-from seq2seq_core.config.train import SpecAugment
+from seq2seq_core.config.reading import SpecAugment
 from seq2seq_core.tokenization.ragged import write_ragged
 from seq2seq_core.training.pair_reader import StoredPairs
 from seq2seq_core.training.spec_augment import MaskedPairs, draw_masks

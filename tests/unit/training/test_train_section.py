@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from seq2seq_core.config.reading import ScheduledSampling
 from seq2seq_core.config.settings import parse_settings
-from seq2seq_core.config.train import ScheduledSampling, TrainSection
+from seq2seq_core.config.train import TrainSection
 from seq2seq_core.errors import ConfigError
 
 OBJECTIVES = "one of 'likelihood', 'minimum_risk', 'self_critical', 'denoising' or 'back_translation'"

@@ -1,0 +1,63 @@
+"""Parts of ``train`` about what is read in place of the pairs as they stand: predictions, other segmentations, masked frames."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from seq2seq_core.config.section import Section
+
+
+class ScheduledSampling(Section):
+    """Training on the model's own predictions in place of some references (Bengio 2015).
+
+    In the form of two passes (Mihaylova and Martins 2019), so that it works for every decoder: the first pass reads the references,
+    and its predictions take the place of some of them in the second, which is what learns.
+    """
+
+    decay: Literal["none", "linear", "inverse_sigmoid"] = "none"
+    """How the probability of reading the reference falls from about 1 (Bengio 2015, section 2.4); ``none``: it is always read."""
+    decay_steps: float = Field(default=2000.0, gt=1.0)
+    """``linear``: updates until the probability would be 0. ``inverse_sigmoid``: k of k / (k + exp(update / k)), which is a half
+    after k ln k updates."""
+    lowest_probability: float = Field(default=0.0, ge=0.0, le=1.0)
+    """The probability does not fall below this."""
+
+
+class SubwordSampling(Section):
+    """Other segmentations of the train pairs in every epoch (Kudo 2018), for vocabularies of the kinds ``unigram`` and ``bpe``."""
+
+    sides: Literal["none", "source", "target", "both"] = "none"
+    """What is segmented anew. Sampled segmentations are longer: a batch may then exceed ``batch_tokens``."""
+    alpha: float = Field(default=0.1, ge=0.0, le=1.0)
+    """``unigram``: the lower, the more even are the chances of the segmentations. ``bpe``: the probability of leaving out a merge
+    (Provilkov 2020)."""
+    nbest: int = Field(default=-1, ge=-1, le=512)
+    """``unigram``: how many of the likeliest segmentations are drawn from; -1: all. Not used by ``bpe``."""
+
+    @model_validator(mode="after")
+    def _there_is_a_choice(self) -> Self:
+        if self.nbest in (0, 1):
+            raise ValueError(f"nbest must be -1 (all segmentations) or at least 2, got {self.nbest}")
+        return self
+
+
+class SpecAugment(Section):
+    """Masks over the frames of train, drawn anew in every update (Park 2019); for sources that are recordings."""
+
+    frequency_masks: int = Field(default=0, ge=0, le=100)
+    """Masks over neighbouring mel bands."""
+    frequency_width: int = Field(default=8, ge=1)
+    """Most bands of a mask; its width is drawn from 0 to this."""
+    time_masks: int = Field(default=0, ge=0, le=100)
+    """Masks over neighbouring frames."""
+    time_width: int = Field(default=20, ge=1)
+    """Most frames of a mask; its width is drawn from 0 to this."""
+    time_fraction: float = Field(default=0.2, gt=0.0, le=1.0)
+    """No mask over frames is wider than this share of the source."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is masked."""
+        return bool(self.frequency_masks or self.time_masks)

@@ -1,0 +1,35 @@
+"""What a trainer goes by, and what measures its speed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.runtime import RuntimeSection
+from seq2seq_core.config.train import Phase, TrainSection
+from seq2seq_core.modeling.embedding import FrameProjection
+from seq2seq_core.training.flops import ModelFlops, steps_a_batch
+from seq2seq_core.training.speed import SpeedMeter
+from seq2seq_core.training.update import Updater
+
+
+@dataclass(frozen=True)
+class TrainerSettings:
+    """What a trainer goes by.
+
+    Attributes:
+        train: what shapes the result.
+        runtime: what does not.
+        model: the architecture, which the share of the machine's peak is counted by; None: that is not told.
+    """
+
+    train: TrainSection
+    runtime: RuntimeSection
+    model: ModelSection | None = None
+
+    def speed_meter(self, updater: Updater, phase: Phase) -> SpeedMeter:
+        """What measures the speed of a phase."""
+        model, weights = updater.model, updater.model.target_embedding.table.weight
+        frames = model.source_embedding.projection.in_features if isinstance(model.source_embedding, FrameProjection) else 0
+        flops = ModelFlops(self.model, weights.size(0), frames) if self.model else None
+        return SpeedMeter(flops, steps_a_batch(phase), updater.placement, phase.batch_tokens)

@@ -64,8 +64,8 @@ def sweep(
     Each trial is a run in MLflow below that of the sweep. Nothing is changed unless you ask for it: --write FILE gives a settings
     file for `s2s configure`, --apply changes params.yaml, and `s2s train` then takes the trained model of the best trial.
 
-    A trial that diverges, does not fit into memory or crashes twice has failed, with its reason in the table, and the sweep goes
-    on; the command fails only where no trial was completed.
+    A trial that diverges, does not fit into memory, crashes twice or is killed twice at one place has failed, with its reason in
+    the table, and the sweep goes on; the command fails only where no trial was completed.
 
     Ctrl-C, or a kill, loses nothing: the same command goes on with the trials that were being trained (.s2s/sweeps/NAME).
     The same command in another terminal helps with the same trials. More trials later: --trials with a larger number.

@@ -122,3 +122,8 @@ class Interrupted(Seq2SeqError):
     def __init__(self, message: str, exit_code: int = EXIT_INTERRUPTED) -> None:
         self.exit_code = exit_code
         super().__init__(message)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message."""
+    return next(iter(str(error).splitlines()), "")

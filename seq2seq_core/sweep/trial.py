@@ -10,7 +10,7 @@ import torch
 
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.train import DevMetric
-from seq2seq_core.errors import EnvironmentFault, Interrupted, Seq2SeqError, UserError, WorkspaceBusy
+from seq2seq_core.errors import EnvironmentFault, Interrupted, Seq2SeqError, UserError, WorkspaceBusy, first_line
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.sweep.attempts import MAX_FAILURES, open_attempt
 from seq2seq_core.sweep.study import SweepStudy, SweepTrial
@@ -205,8 +205,3 @@ class TrialTrainer:
             self.study.prune(trial, end.step)
         else:
             self.study.fail(trial, end.reason)
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message."""
-    return next(iter(str(error).splitlines()), "")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
+from seq2seq_core.errors import first_line
 from seq2seq_core.rank_environment import PeerLost
 
 
@@ -22,5 +23,5 @@ def watch_peers() -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        (reason, *_) = str(error).splitlines() or [type(error).__name__]
+        reason = first_line(error) or type(error).__name__
         raise PeerLost(f"another rank of this training has died or does not answer ({reason})") from error

@@ -46,6 +46,26 @@ def run(request: SweepRequest, paths: Paths) -> SweepResults:
     return sweep.results()
 
 
+def worker_command(folder: Path, request: SweepRequest, paths: Paths, update_or_die: str) -> list[str]:
+    """A process of its own that works on a sweep, with ``update_or_die`` in place of the trainer's ``update``."""
+    script = folder / "worker.py"
+    script.write_text(
+        "import os, signal, sys, torch\n"
+        "from pathlib import Path\n"
+        "from seq2seq_core.artifacts import Paths\n"
+        "from seq2seq_core.sweep.drive import SweepRequest, work\n"
+        "from seq2seq_core.tracking import sweep_tracking\n"
+        "from seq2seq_core.training.trainer import Trainer\n"
+        "torch.set_num_threads(1)\n"
+        "sweep_tracking.find_spec = lambda name: None\n"
+        "update = Trainer._update\n"
+        f"{update_or_die}"
+        "Trainer._update = update_or_die\n"
+        "work(SweepRequest(Path(sys.argv[1])), Paths(Path(sys.argv[2])))\n"
+    )
+    return [sys.executable, str(script), str(request.file), str(paths.root)]
+
+
 def test_the_trials_come_to_what_training_with_their_settings_comes_to(ask: Ask, paths: Paths) -> None:
     request = ask(trials=3)
     results = run(request, paths)
@@ -91,27 +111,17 @@ def test_a_killed_sweep_goes_on_with_the_trial_that_was_being_trained(
     request = ask(trials=3)
     expected = run(request, make_workspace("undisturbed"))
     killed = make_workspace("killed")
-    script = tmp_path / "killed.py"
     # The process kills itself in the middle of the second trial, after a checkpoint and before the next validation.
-    script.write_text(
-        "import os, signal, sys, torch\n"
-        "from pathlib import Path\n"
-        "from seq2seq_core.artifacts import Paths\n"
-        "from seq2seq_core.sweep.drive import SweepRequest, work\n"
-        "from seq2seq_core.tracking import sweep_tracking\n"
-        "from seq2seq_core.training.trainer import Trainer\n"
-        "torch.set_num_threads(1)\n"
-        "sweep_tracking.find_spec = lambda name: None\n"
-        "update, made = Trainer._update, []\n"
-        "def count(self, *arguments):\n"
+    command = worker_command(
+        tmp_path, request, killed,
+        "made = []\n"
+        "def update_or_die(self, *arguments):\n"
         "    made.append(self.state.step)\n"
         "    if len(made) == 10:\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    update(self, *arguments)\n"
-        "Trainer._update = count\n"
-        "work(SweepRequest(Path(sys.argv[1])), Paths(Path(sys.argv[2])))\n"
-    )
-    process = subprocess.run([sys.executable, str(script), str(request.file), str(killed.root)], capture_output=True, check=False)
+        "    update(self, *arguments)\n",
+    )  # fmt: skip
+    process = subprocess.run(command, capture_output=True, check=False)
     assert process.returncode == -signal.SIGKILL, process.stderr
     half = open_sweep(request.load(), "toy.yaml", killed).results()
     assert (len(half.trials), half.num_open) == (1, 1)
@@ -221,25 +231,13 @@ def test_a_trial_whose_process_died_twice_at_one_place_has_failed_the_third_time
     ask: Ask, paths: Paths, tmp_path: Path
 ) -> None:
     request = ask(space={"model.width": {"choices": [24, 16]}}, trials=3, begin_with_current=False)
-    script = tmp_path / "dies.py"
-    script.write_text(
-        "import os, signal, sys, torch\n"
-        "from pathlib import Path\n"
-        "from seq2seq_core.artifacts import Paths\n"
-        "from seq2seq_core.sweep.drive import SweepRequest, work\n"
-        "from seq2seq_core.tracking import sweep_tracking\n"
-        "from seq2seq_core.training.trainer import Trainer\n"
-        "torch.set_num_threads(1)\n"
-        "sweep_tracking.find_spec = lambda name: None\n"
-        "update = Trainer._update\n"
-        "def die(self, *arguments):\n"
+    command = worker_command(
+        tmp_path, request, paths,
+        "def update_or_die(self, *arguments):\n"
         "    if self.state.step == 0 and self.model.target_embedding.table.weight.shape[1] == 24:\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    update(self, *arguments)\n"
-        "Trainer._update = die\n"
-        "work(SweepRequest(Path(sys.argv[1])), Paths(Path(sys.argv[2])))\n"
-    )
-    command = [sys.executable, str(script), str(request.file), str(paths.root)]
+        "    update(self, *arguments)\n",
+    )  # fmt: skip
     codes: list[int] = []
     while 0 not in codes and len(codes) < 20:
         codes.append(subprocess.run(command, capture_output=True, check=False).returncode)

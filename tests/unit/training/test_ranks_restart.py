@@ -46,28 +46,36 @@ def write_params(paths: Paths, settings: Settings) -> None:
     paths.params.write_text(yaml.safe_dump(settings.model_dump(mode="json", by_alias=True)))
 
 
-@pytest.mark.slow
-def test_a_killed_rank_costs_a_restart_and_the_weights_are_those_of_an_undisturbed_run(
-    make_settings: Callable[..., Settings], new_workspace: Callable[..., Paths], caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def whole_and_killed(make_settings: Callable[..., Settings], new_workspace: Callable[..., Paths]) -> tuple[Paths, Paths]:
+    """A workspace with a finished training on two ranks, and one in which the same is to be trained."""
     settings = make_settings({"max_steps": 16, "validate_every_steps": 4, "batch_tokens": 100}, num_threads=1)
     whole, killed = new_workspace("whole"), new_workspace("killed")
     run_on_ranks(2, programs.train, settings, whole)
     write_params(killed, settings)
-    run_ranks([sys.executable, "-c", RANK, str(killed.root)], 2, max_restarts=1)
-    assert [record.getMessage().partition(" (")[0] for record in caplog.records if record.levelname == "WARNING"] == [
-        "rank 1 was killed by SIGKILL"
-    ]
+    return whole, killed
+
+
+def check_same_training(whole: Paths, killed: Paths) -> None:
     assert bundle_digest(killed.bundle) == bundle_digest(whole.bundle)
     assert killed.training_curve.read_text() == whole.training_curve.read_text()
 
 
 @pytest.mark.slow
-def test_under_torchrun_too(make_settings: Callable[..., Settings], new_workspace: Callable[..., Paths], tmp_path: Path) -> None:
-    settings = make_settings({"max_steps": 16, "validate_every_steps": 4, "batch_tokens": 100}, num_threads=1)
-    whole, killed = new_workspace("whole"), new_workspace("killed")
-    run_on_ranks(2, programs.train, settings, whole)
-    write_params(killed, settings)
+def test_a_killed_rank_costs_a_restart_and_the_weights_are_those_of_an_undisturbed_run(
+    whole_and_killed: tuple[Paths, Paths], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, killed = whole_and_killed
+    run_ranks([sys.executable, "-c", RANK, str(killed.root)], 2, max_restarts=1)
+    assert [record.getMessage().partition(" (")[0] for record in caplog.records if record.levelname == "WARNING"] == [
+        "rank 1 was killed by SIGKILL"
+    ]
+    check_same_training(whole, killed)
+
+
+@pytest.mark.slow
+def test_under_torchrun_too(whole_and_killed: tuple[Paths, Paths], tmp_path: Path) -> None:
+    whole, killed = whole_and_killed
     script = tmp_path / "rank.py"
     script.write_text(RANK)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "1"]
@@ -76,8 +84,7 @@ def test_under_torchrun_too(make_settings: Callable[..., Settings], new_workspac
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert ended.returncode == 0, ended.stderr
     assert "failed (exitcode: -9) local_rank: 1" in ended.stderr
-    assert bundle_digest(killed.bundle) == bundle_digest(whole.bundle)
-    assert killed.training_curve.read_text() == whole.training_curve.read_text()
+    check_same_training(whole, killed)
 
 
 @pytest.mark.slow

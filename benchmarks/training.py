@@ -121,7 +121,7 @@ def joey_batch_tokens(dataset: TokenizedDataset, target_tokens: float) -> int:
     """JoeyNMT's setting for about as many target tokens: it counts rows times the longest side, of pairs that are not sorted."""
     pairs = zip(dataset.source_lengths.tolist(), dataset.target_lengths.tolist(), strict=True)
     lengths: list[int] = [max(pair) + 1 for pair in pairs]
-    rows = round(target_tokens / (sum(dataset.target_lengths.tolist()) / len(lengths)))
+    rows: int = round(target_tokens / (sum(dataset.target_lengths.tolist()) / len(lengths)))
     chunks = [max(lengths[first : first + rows]) * rows for first in range(0, len(lengths) - rows, rows)]
     return round(statistics.mean(chunks))
 

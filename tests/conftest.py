@@ -1,8 +1,51 @@
-"""What holds for every test."""
+"""What holds for every test: signals, and the seed of all that tests draw by chance."""
 
 from __future__ import annotations
 
+import os
+import random
 import signal
+import zlib
+from collections.abc import Iterator
+
+import pytest
+import torch
 
 # A script's background job starts with SIGINT ignored, and so would every command that a test starts and means to interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+SEED_VARIABLE = "S2S_TEST_SEED"
+
+
+def pytest_configure() -> None:
+    """Draws the run's seed, which the processes of pytest-xdist inherit."""
+    os.environ.setdefault(SEED_VARIABLE, str(random.SystemRandom().randrange(2**31)))
+
+
+def pytest_report_header() -> str:
+    """Says how to draw the same again."""
+    return f"seed of what is drawn by chance: {SEED_VARIABLE}={os.environ[SEED_VARIABLE]} (set it to draw the same again)"
+
+
+@pytest.fixture(scope="session")
+def run_seed() -> int:
+    """The run's seed: a new one at each run, or that of the environment."""
+    return int(os.environ[SEED_VARIABLE])
+
+
+@pytest.fixture
+def fresh_seed(run_seed: int, request: pytest.FixtureRequest) -> Iterator[int]:
+    """The test's own seed, from the run's seed and the test's name; PyTorch draws from it, and computes in one thread."""
+    seed = zlib.crc32(f"{run_seed} {request.node.nodeid}".encode()) >> 1
+    print(f"seed {seed}; {SEED_VARIABLE}={run_seed} draws it again")  # noqa: T201
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    yield seed
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def fresh_random(fresh_seed: int) -> random.Random:
+    """Draws from the test's own seed."""
+    return random.Random(fresh_seed)

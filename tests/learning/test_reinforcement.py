@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, parse_settings
@@ -29,16 +28,6 @@ class RewardRecorder(NullRecorder):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         if "reward" in metrics:
             self.rewards.append(metrics["reward"])
-
-
-@pytest.fixture
-def fresh_seed() -> Iterator[int]:
-    seed = random.SystemRandom().randrange(2**31)
-    print(f"seed {seed}")  # noqa: T201
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield seed
-    torch.set_num_threads(before)
 
 
 def make_settings(objective: str, seed: int, **reinforcement: Any) -> Settings:

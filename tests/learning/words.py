@@ -27,6 +27,11 @@ class Score:
     copy: float
     reverse: float
 
+    @property
+    def worse(self) -> float:
+        """That of the harder of the two."""
+        return min(self.copy, self.reverse)
+
 
 def make_corpus(paths: Paths, seed: int) -> None:
     """Writes and tokenises a corpus of different words in each split: ``>abc`` is to be copied, ``<abc`` to be reversed."""

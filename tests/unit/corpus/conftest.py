@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,11 +36,3 @@ def read_train(tmp_path: Path) -> ReadTrain:
         return list(SplitReader(corpus, tmp_path, "train"))
 
     return read
-
-
-@pytest.fixture
-def fresh_seed(request: pytest.FixtureRequest) -> int:
-    """A new seed at each run, shown where the test fails."""
-    seed = random.randrange(10**9)
-    request.node.add_report_section("setup", "seed", str(seed))
-    return seed

@@ -5,7 +5,6 @@ Shapes: B batch, N rows, S source length, T prefix length, V vocabulary.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,13 +84,6 @@ class TableModel:
         if key not in self._drawn:
             self._drawn[key] = np.random.default_rng(key).normal(size=self.vocabulary_size) * self.scale
         return self._drawn[key]
-
-
-@pytest.fixture
-def fresh_seed() -> int:
-    seed = random.SystemRandom().randrange(2**31)
-    print(f"seed {seed}")  # noqa: T201
-    return seed
 
 
 @pytest.fixture

@@ -22,12 +22,9 @@ def edit_distance_by_table(first: Sequence[object], second: Sequence[object]) ->
     return previous[-1]
 
 
-def test_the_edit_distance_is_that_of_the_textbook() -> None:
-    seed = random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")  # noqa: T201
-    chance = random.Random(seed)
+def test_the_edit_distance_is_that_of_the_textbook(fresh_random: random.Random) -> None:
     for _ in range(500):
-        first, second = ("".join(chance.choices("abcü", k=chance.randrange(0, 80))) for _ in range(2))
+        first, second = ("".join(fresh_random.choices("abcü", k=fresh_random.randrange(0, 80))) for _ in range(2))
         assert edit_distance(first, second) == edit_distance_by_table(first, second), (first, second)
 
 

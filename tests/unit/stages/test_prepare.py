@@ -21,13 +21,6 @@ TRAIN_ONLY: dict[str, list[object]] = {"train": ["train.tsv"]}
 ALL_FILES: dict[str, list[object]] = {"train": ["train.tsv"], "dev": ["dev.tsv"], "test": ["test.tsv"]}
 
 
-@pytest.fixture
-def fresh_seed(request: pytest.FixtureRequest) -> int:
-    seed = random.randrange(10**9)
-    request.node.add_report_section("setup", "seed", str(seed))
-    return seed
-
-
 def _settings(files: dict[str, list[object]], **prepare: object) -> Settings:
     values = {"corpus": {"path": "raw", "files": files}, "prepare": prepare, "register": {"model_name": "m"}}
     return parse_settings(values, "test")

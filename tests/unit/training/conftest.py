@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, parse_settings
@@ -16,12 +14,8 @@ from tests.reversed_words import write_reversed_words
 
 
 @pytest.fixture(autouse=True)
-def fresh_seed() -> int:
-    seed = random.SystemRandom().randrange(2**31)
-    print(f"seed {seed}")  # noqa: T201
-    torch.set_num_threads(1)
-    torch.manual_seed(seed)
-    return seed
+def seeded(fresh_seed: int) -> None:
+    """What each test here draws follows from its seed."""
 
 
 def _make_settings(train: dict[str, Any], model: dict[str, Any] | None = None, kind: str = "char", **runtime: Any) -> Settings:

@@ -6,8 +6,8 @@
     python benchmarks/training.py --corpus FOLDER --peers ours products   some of them
 
 FOLDER holds Multi30k English to German, train.tsv and so on (configs/multi30k_en_de.yaml). Each peer has a virtual environment of
-its own, made at the first run under .s2s/benchmark (some minutes; needs a package index). ``products`` are the matrix products of
-our own updates and nothing else: the limit that the machine's arithmetic sets, measured in the same minutes.
+its own, made at the first run under .s2s/benchmark (some minutes; needs a package index). ``packed`` is ours with
+``runtime.packing``, and ``products`` are the matrix products of our own updates and nothing else: the machine's limit.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ TORCH = f"torch=={torch.__version__.partition('+')[0]}"
 TRANSFORMERS = ["reference", "base", "big"]
 PEER_LIST = [
     Peer("ours", [], ["ours.py", "updates"], list(WORKS)),
+    Peer("packed", [], ["ours.py", "packed"], TRANSFORMERS),
     Peer("products", [], ["ours.py", "products"], list(WORKS)),
     Peer("joeynmt", [TORCH, "joeynmt==2.3.0", "sentencepiece==0.2.0", "importlib-metadata"], ["joey.py"], list(WORKS)),
     Peer("hf-loop", [TORCH, "transformers==5.24.0", "accelerate"], ["hugging_face.py", "loop"], TRANSFORMERS),

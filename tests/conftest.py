@@ -1,4 +1,4 @@
-"""What holds for every test: signals, and the seed of all that tests draw by chance."""
+"""What holds for every test: signals, one thread, and the seed of all that is drawn by chance."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import torch
 
 # A script's background job starts with SIGINT ignored, and so would every command that a test starts and means to interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Results hang on it, in the last bits; and several processes of tests run side by side.
+torch.set_num_threads(1)
 
 SEED_VARIABLE = "S2S_TEST_SEED"
 
@@ -27,6 +29,13 @@ def pytest_report_header() -> str:
     return f"seed of what is drawn by chance: {SEED_VARIABLE}={os.environ[SEED_VARIABLE]} (set it to draw the same again)"
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Puts PyTorch back to one thread behind each test."""
+    yield
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def run_seed() -> int:
     """The run's seed: a new one at each run, or that of the environment."""
@@ -34,15 +43,12 @@ def run_seed() -> int:
 
 
 @pytest.fixture
-def fresh_seed(run_seed: int, request: pytest.FixtureRequest) -> Iterator[int]:
-    """The test's own seed, from the run's seed and the test's name; PyTorch draws from it, and computes in one thread."""
+def fresh_seed(run_seed: int, request: pytest.FixtureRequest) -> int:
+    """The test's own seed, from the run's seed and the test's name; PyTorch draws from it."""
     seed = zlib.crc32(f"{run_seed} {request.node.nodeid}".encode()) >> 1
     print(f"seed {seed}; {SEED_VARIABLE}={run_seed} draws it again")  # noqa: T201
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     torch.manual_seed(seed)
-    yield seed
-    torch.set_num_threads(threads)
+    return seed
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""This repository's updates, or the matrix products of them alone.
+"""This repository's updates, padded or packed, or the matrix products of them alone.
 
-    python ours.py updates|products SETTINGS.json
+    python ours.py updates|packed|products SETTINGS.json
 
 Settings are those that ``benchmarks/training.py`` writes.
 """
@@ -27,6 +27,7 @@ from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.modeling.seq2seq import build_model
 from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.training.acceleration import accelerate
 from seq2seq_core.training.inputs import TrainingInputs, read_inputs
 from seq2seq_core.training.placement import choose_placement
 from seq2seq_core.training.update import Updater, UpdateResult
@@ -60,9 +61,10 @@ class Reference:
 
     Args:
         settings: those of the file; ``seed`` (1) and ``recipe``, fields of the section ``train`` (none), may stand there too.
+        packing: whether layers do no work on padding.
     """
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: dict[str, Any], packing: bool = False) -> None:
         self.inputs: TrainingInputs = read_inputs(Path(settings["tokenized"]), 10)
         self.placement = choose_placement(RuntimeSection(num_threads=settings["threads"], device=settings["device"]))
         section = TrainSection(batch_tokens=settings["batch_tokens"], **settings.get("recipe", {}))
@@ -71,6 +73,7 @@ class Reference:
         config = self.inputs.bundle_config(self.model_section)
         torch.manual_seed(self.seed)
         model = build_model(self.model_section, config.source_vocabulary_size, config.target_vocabulary_size, config.joint)
+        accelerate(model, RuntimeSection(packing=packing))
         self.updater = Updater(model.to(self.placement.device), self.phase, self.placement)
         self.sampler = TokenBucketSampler(self.inputs.train, settings["batch_tokens"], self.seed)
 
@@ -123,7 +126,8 @@ def products(reference: Reference) -> None:
 def main() -> None:
     """Trains, or multiplies, until there are no more turns."""
     mode, settings = sys.argv[1], json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
-    {"updates": updates, "products": products}[mode](Reference(settings))
+    run = {"updates": updates, "packed": updates, "products": products}[mode]
+    run(Reference(settings, packing=mode == "packed"))
 
 
 if __name__ == "__main__":

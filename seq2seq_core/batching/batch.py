@@ -26,10 +26,12 @@ class Source:
     Attributes:
         values: ids, (B, S) int64, or frames, (B, S, F) float32; padded at the end with ``PAD_ID`` or zeros.
         lengths_B: ids or frames of each row; int64.
+        num_valid: ids or frames of all rows, which would else have to be read back from a GPU; None: not known.
     """
 
     values: Tensor
     lengths_B: Tensor
+    num_valid: int | None = None
 
     @property
     def padding_mask_BS(self) -> Tensor:
@@ -43,7 +45,8 @@ class Source:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Source:
         """The same sources on a device."""
-        return Source(self.values.to(device, non_blocking=non_blocking), self.lengths_B.to(device, non_blocking=non_blocking))
+        values, lengths_B = (tensor.to(device, non_blocking=non_blocking) for tensor in (self.values, self.lengths_B))
+        return Source(values, lengths_B, self.num_valid)
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def collate_sources(sources: Sequence[Sequence[int] | NDArray[Any]]) -> Source:
         sources: rows of ids that end with eos, or of float frames of (frames, features); at least one row.
     """
     values, lengths_B = _pad([np.asarray(source) for source in sources])
-    return Source(values, lengths_B)
+    return Source(values, lengths_B, int(lengths_B.sum()))
 
 
 def _pad(rows: Sequence[NDArray[Any]]) -> tuple[Tensor, Tensor]:

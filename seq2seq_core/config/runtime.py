@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from seq2seq_core.config.section import Section
 
@@ -132,6 +132,10 @@ class RuntimeSection(Section):
     compile: bool = False
     """Compiles the layers of Transformers (``torch.compile``); needs a compiler, and minutes at the start. Batches of any length
     share what is compiled."""
+    packing: bool = False
+    """Transformers are trained without work on padding: layers compute the valid positions alone, and attention runs over rows of
+    different lengths (PyTorch's nested tensors on a CUDA device; on a CPU it is padded again). Dropout draws
+    otherwise than without it. Not with ``compile``; no effect with recurrent parts, time reduction or a pointer-generator."""
     activation_checkpointing: bool = False
     """Transformers keep only the inputs of each layer and compute the rest again for the gradient (Chen 2016): far less memory for
     about a third more time, and the same result."""
@@ -156,3 +160,9 @@ class RuntimeSection(Section):
     """Name of the MLflow experiment."""
     flow: FlowSettings = FlowSettings()
     """How the flow drives the stages."""
+
+    @model_validator(mode="after")
+    def _packs_what_is_not_compiled(self) -> Self:
+        if self.packing and self.compile:
+            raise ValueError("packing must be false with compile, got true")
+        return self

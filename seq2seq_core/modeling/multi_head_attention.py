@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2seq_core.modeling.dropout import Dropout, draw_mask
+from seq2seq_core.modeling.packing import Packing
 from seq2seq_core.modeling.positions import RotaryPositions
 
 
@@ -45,32 +46,42 @@ class MultiHeadAttention(nn.Module):
         batch, length, width = projected_BSD.shape
         return projected_BSD.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
 
-    def project(self, inputs_BSD: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
+    def project(self, inputs_BSD: Tensor, offset: int = 0, packing: Packing | None = None) -> tuple[Tensor, Tensor]:
         """Keys and values of the inputs, each (B, H, S, K).
 
         Args:
             inputs_BSD: what is attended to.
             offset: position of the first one; only rotation asks for it.
+            packing: of inputs that are packed.
         """
         if self.training:
             keys_BHSK, values_BHSK = self._project_together(inputs_BSD, self.key_projection, self.value_projection)
-            return self._rotate(keys_BHSK, offset), values_BHSK
+            return self._rotate(keys_BHSK, offset, packing), values_BHSK
         keys_BHSK = self._rotate(self.split(self.key_projection(inputs_BSD)), offset)
         return keys_BHSK, self.split(self.value_projection(inputs_BSD))
 
-    def attend_self(self, inputs_BTD: Tensor, padding_mask_BT: Tensor | None = None, is_causal: bool = False) -> Tensor:
+    def attend_self(
+        self,
+        inputs_BTD: Tensor,
+        padding_mask_BT: Tensor | None = None,
+        is_causal: bool = False,
+        packing: Packing | None = None,
+    ) -> Tensor:
         """Attention of a whole sequence to itself, attended_BTD: the same as :meth:`forward` of its own keys and values.
 
         Args:
             inputs_BTD: the sequence.
             padding_mask_BT: see :meth:`forward`.
             is_causal: see :meth:`forward`.
+            packing: of a sequence that is packed, in training; the mask is then its own.
         """
         if not self.training:
             return self(inputs_BTD, *self.project(inputs_BTD), padding_mask_BT, is_causal)  # type: ignore[no-any-return]
         projections = (self.query_projection, self.key_projection, self.value_projection)
         query_BHTK, keys_BHTK, values_BHTK = self._project_together(inputs_BTD, *projections)
-        asked = (self._rotate(query_BHTK, 0), self._rotate(keys_BHTK, 0), values_BHTK)
+        asked = (self._rotate(query_BHTK, 0, packing), self._rotate(keys_BHTK, 0, packing), values_BHTK)
+        if packing is not None:
+            return self._merge(self._attend_packed(*asked, packing, packing, is_causal))
         return self._merge(self._attend(*asked, padding_mask_BT, is_causal))
 
     def forward(
@@ -81,6 +92,7 @@ class MultiHeadAttention(nn.Module):
         padding_mask_BS: Tensor | None = None,
         is_causal: bool = False,
         offset: int = 0,
+        packings: tuple[Packing, Packing] | None = None,
     ) -> Tensor:
         """The attended values, projected.
 
@@ -91,11 +103,14 @@ class MultiHeadAttention(nn.Module):
             padding_mask_BS: bool, True at keys that no query may see; None: all may be seen.
             is_causal: whether query t sees only keys 0..t; not together with a mask.
             offset: position of the first query; only rotation asks for it.
+            packings: of queries and of keys that are packed; the mask is then theirs.
 
         Returns:
             attended_BTD.
         """
-        query_BHTK = self._rotate(self.split(self.query_projection(query_BTD)), offset)
+        query_BHTK = self._rotate(self.split(self.query_projection(query_BTD)), offset, packings and packings[0])
+        if packings is not None:
+            return self._merge(self._attend_packed(query_BHTK, keys_BHSK, values_BHSK, *packings, is_causal))
         return self._merge(self._attend(query_BHTK, keys_BHSK, values_BHSK, padding_mask_BS, is_causal))
 
     def attend_with_weights(
@@ -123,6 +138,25 @@ class MultiHeadAttention(nn.Module):
             query_BHTK, keys_BHSK, values_BHSK, attn_mask=mask_B11S, dropout_p=dropout, is_causal=is_causal
         )
 
+    def _attend_packed(
+        self,
+        query_1HMK: Tensor,
+        keys_1HNK: Tensor,
+        values_1HNK: Tensor,
+        query_packing: Packing,
+        key_packing: Packing,
+        is_causal: bool,
+    ) -> Tensor:
+        """The attended values of each head, attended_1HMK: each row's queries see the keys of their own row."""
+        if query_1HMK.device.type == "cuda":
+            nested = functional.scaled_dot_product_attention(
+                query_packing.nest(query_1HMK), key_packing.nest(keys_1HNK), key_packing.nest(values_1HNK),
+                dropout_p=self.dropout if self.training else 0.0, is_causal=is_causal,
+            )  # fmt: skip
+            return nested.transpose(1, 2).values().transpose(0, 1).unsqueeze(0)
+        padded = (query_packing.pad_heads(query_1HMK), key_packing.pad_heads(keys_1HNK), key_packing.pad_heads(values_1HNK))
+        return query_packing.pack_heads(self._attend(*padded, None if is_causal else key_packing.padding_mask_BT, is_causal))
+
     def _attend_with_dropout(
         self, query_BHTK: Tensor, keys_BHSK: Tensor, values_BHSK: Tensor, padding_mask_BS: Tensor | None, is_causal: bool
     ) -> Tensor:
@@ -145,9 +179,9 @@ class MultiHeadAttention(nn.Module):
         heads: tuple[Tensor, ...] = _Heads.apply(projected_BSE, len(projections), self.heads)  # type: ignore[no-untyped-call]
         return heads
 
-    def _rotate(self, projected_BHSK: Tensor, offset: int) -> Tensor:
+    def _rotate(self, projected_BHSK: Tensor, offset: int, packing: Packing | None = None) -> Tensor:
         """The queries or keys, rotated by their positions where the attention does that."""
-        return projected_BHSK if self.rotation is None else self.rotation(projected_BHSK, offset)
+        return projected_BHSK if self.rotation is None else self.rotation(projected_BHSK, offset, packing)
 
     def _merge(self, attended_BHTK: Tensor) -> Tensor:
         """The heads joined again and projected."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq_core.errors import UserError
+from seq2seq_core.modeling.packing import Packing
 
 PositionKind = Literal["sinusoidal", "learned", "rotary"]
 
@@ -120,14 +121,18 @@ class RotaryPositions(nn.Module):
         super().__init__()
         self.sinusoids = SinusoidTable(width)
 
-    def forward(self, inputs_BHTK: Tensor, offset: int = 0) -> Tensor:
+    def forward(self, inputs_BHTK: Tensor, offset: int = 0, packing: Packing | None = None) -> Tensor:
         """The inputs, rotated.
 
         Args:
             inputs_BHTK: queries or keys of each head.
             offset: position of the first one.
+            packing: of inputs that are packed: each has its own position.
         """
-        angles_TK = self.sinusoids.rows(offset, offset + inputs_BHTK.size(2), inputs_BHTK)
+        if packing is None:
+            angles_TK = self.sinusoids.rows(offset, offset + inputs_BHTK.size(2), inputs_BHTK)
+        else:
+            angles_TK = self.sinusoids.rows(0, packing.padding_mask_BT.size(1), inputs_BHTK)[packing.positions_N]
         sine_TK = angles_TK[:, 0::2].repeat_interleave(2, dim=1)
         cosine_TK = angles_TK[:, 1::2].repeat_interleave(2, dim=1)
         turned_BHTK = torch.stack([-inputs_BHTK[..., 1::2], inputs_BHTK[..., 0::2]], dim=-1).flatten(-2)

@@ -13,8 +13,9 @@ from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.modeling.attention import build_attention
 from seq2seq_core.modeling.embedding import FrameProjection, TokenEmbedding
-from seq2seq_core.modeling.memory import Decoder, DecoderState, Encoder, Memory
+from seq2seq_core.modeling.memory import Decoder, DecoderOutput, DecoderState, Encoder, Memory
 from seq2seq_core.modeling.output import OutputProjection
+from seq2seq_core.modeling.packing import Packing
 from seq2seq_core.modeling.pointer_generator import PointerGenerator
 from seq2seq_core.modeling.recurrent_decoder import RecurrentDecoder
 from seq2seq_core.modeling.recurrent_encoder import RecurrentEncoder
@@ -63,6 +64,9 @@ class Seq2Seq(nn.Module):
         output: the output projection.
         time_scaling: scales the encoded source by time step; None: not at all.
         pointer_generator: mixes the output with a copy of the source; None: nothing is copied.
+
+    Attributes:
+        packs: whether training leaves padding out of the layers (:mod:`~seq2seq_core.modeling.packing`).
     """
 
     def __init__(
@@ -83,6 +87,13 @@ class Seq2Seq(nn.Module):
         self.output = output
         self.time_scaling = time_scaling
         self.pointer_generator = pointer_generator
+        self.packs = False
+
+    @property
+    def is_packable(self) -> bool:
+        """Whether :attr:`packs` may be set: both sides are Transformers, time is not reduced and no attention is asked for."""
+        sides = (self.encoder, self.decoder)
+        return all(isinstance(side, TransformerEncoder | TransformerDecoder) and side.is_packable for side in sides)
 
     def encode(self, source: Source) -> Memory:
         """The encoded sources.
@@ -90,8 +101,16 @@ class Seq2Seq(nn.Module):
         Args:
             source: ids_BS or frames_BSF with their lengths, on the model's device.
         """
+        return self._complete(self.encoder(self._embed(source), source.padding_mask_BS), source)
+
+    def _embed(self, source: Source) -> Tensor:
+        """The embedded sources, embedded_BSD."""
         embedding = self.target_embedding if self.source_embedding is None else self.source_embedding
-        memory = self.encoder(embedding(source.values), source.padding_mask_BS)
+        embedded_BSD: Tensor = embedding(source.values)
+        return embedded_BSD
+
+    def _complete(self, memory: Memory, source: Source) -> Memory:
+        """What the encoder made, scaled over time, and with the ids where they are to be copied."""
         if self.time_scaling is not None:
             memory = replace(memory, values_BSD=self.time_scaling(memory.values_BSD))
         return memory if self.pointer_generator is None else replace(memory, ids_BS=source.values)
@@ -119,16 +138,29 @@ class Seq2Seq(nn.Module):
         output = self.decoder(embedded_BTD, memory)
         return TeacherForced(self._project(output.features_BTD, embedded_BTD, output.attention_BTS, memory), output.attention_BTS)
 
-    def features(self, source: Source, target_in_BT: Tensor) -> Tensor:
+    def features(self, source: Source, target_in_BT: Tensor, target_packing: Packing) -> Tensor:
         """What :attr:`output` projects to the logits of :meth:`forward`, with :meth:`output_weights`: features_BTD.
 
         Args:
             source: see :meth:`encode`.
             target_in_BT: int64, the targets behind the start symbol.
+            target_packing: where these are no padding.
         """
         assert self.pointer_generator is None, "its output is no projection"
+        if self.packs and self.training and source.num_valid is not None:
+            packings = (target_packing, Packing.of(source.padding_mask_BS, source.num_valid))
+            return self._packed_features(source, target_in_BT, packings)
         embedded_BTD, memory = self.target_embedding(target_in_BT), self.encode(source)
         return self.decoder(embedded_BTD, memory).features_BTD
+
+    def _packed_features(self, source: Source, target_in_BT: Tensor, packings: tuple[Packing, Packing]) -> Tensor:
+        """The same without work on padding, where the features are 0."""
+        encoder, decoder = self.encoder, self.decoder
+        assert isinstance(encoder, TransformerEncoder)
+        assert isinstance(decoder, TransformerDecoder)
+        memory = self._complete(encoder(self._embed(source), source.padding_mask_BS, packings[1]), source)
+        output: DecoderOutput = decoder(self.target_embedding(target_in_BT), memory, packings)
+        return output.features_BTD
 
     def output_weights(self) -> tuple[Tensor, Tensor]:
         """Weight_VD and bias_V of the output projection."""

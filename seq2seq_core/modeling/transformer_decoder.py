@@ -15,6 +15,7 @@ from seq2seq_core.modeling.dropout import Dropout
 from seq2seq_core.modeling.feed_forward import FeedForward
 from seq2seq_core.modeling.memory import DecoderOutput, DecoderState, DecoderStep, Memory
 from seq2seq_core.modeling.multi_head_attention import MultiHeadAttention
+from seq2seq_core.modeling.packing import Packing
 from seq2seq_core.modeling.positions import build_positions
 from seq2seq_core.modeling.sublayer import connect, run_layer
 from seq2seq_core.modeling.transformer_shape import TransformerShape
@@ -61,7 +62,12 @@ class TransformerDecoderLayer(nn.Module):
         self.dropout = Dropout(shape.dropout)
 
     def forward(
-        self, inputs_BTD: Tensor, cross: KeysValues, padding_mask_BS: Tensor, keep_weights: bool = False
+        self,
+        inputs_BTD: Tensor,
+        cross: KeysValues,
+        padding_mask_BS: Tensor,
+        keep_weights: bool = False,
+        packings: tuple[Packing, Packing] | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Whole targets, each position seeing the target up to itself.
 
@@ -70,20 +76,23 @@ class TransformerDecoderLayer(nn.Module):
             cross: keys and values of the memory.
             padding_mask_BS: bool, True where the memory is padding.
             keep_weights: whether the attention's weights over the memory are asked for; the fused attention has none.
+            packings: of targets and of a memory that are packed; then no weights can be asked for.
 
         Returns:
             outputs_BTD, and weights_BTS or None.
         """
 
         def attend_self(states_BTD: Tensor) -> Tensor:
-            return self.self_attention.attend_self(states_BTD, is_causal=True)
+            return self.self_attention.attend_self(states_BTD, is_causal=True, packing=packings and packings[0])
+
+        def attend_memory(states_BTD: Tensor) -> Tensor:
+            attended_BTD: Tensor = self.cross_attention(states_BTD, *cross, padding_mask_BS, packings=packings)
+            return attended_BTD
 
         inputs_BTD = self._connect(inputs_BTD, attend_self, self.self_attention_norm)
         if keep_weights:
             return self._attend_memory(inputs_BTD, cross, padding_mask_BS)
-        inputs_BTD = self._connect(
-            inputs_BTD, lambda states_BTD: self.cross_attention(states_BTD, *cross, padding_mask_BS), self.cross_attention_norm
-        )
+        inputs_BTD = self._connect(inputs_BTD, attend_memory, self.cross_attention_norm)
         return self._connect(inputs_BTD, self.feed_forward, self.feed_forward_norm), None
 
     def step(
@@ -130,18 +139,29 @@ class TransformerDecoder(nn.Module):
 
     Attributes:
         recomputes: see :class:`~seq2seq_core.modeling.transformer_encoder.TransformerEncoder`.
+        is_packable: the same.
     """
 
     def __init__(self, shape: TransformerShape, layers: int, keep_attention: bool = False) -> None:
         super().__init__()
         self.width, self.heads, self.keep_attention = shape.width, shape.heads, keep_attention
+        self.is_packable = not keep_attention
         self.positions = build_positions(shape.positions, shape.width, shape.max_positions)
         self.layers = nn.ModuleList(TransformerDecoderLayer(shape) for _ in range(layers))
         self.norm = shape.final_norm()
         self.recomputes = False
 
-    def forward(self, embedded_BTD: Tensor, memory: Memory) -> DecoderOutput:
-        """See :class:`~seq2seq_core.modeling.memory.Decoder`."""
+    def forward(self, embedded_BTD: Tensor, memory: Memory, packings: tuple[Packing, Packing] | None = None) -> DecoderOutput:
+        """See :class:`~seq2seq_core.modeling.memory.Decoder`.
+
+        Args:
+            embedded_BTD: embedded targets.
+            memory: the encoded sources.
+            packings: of targets and memory, for layers that do no work on padding, whose features are then 0; not where the
+                attention is kept.
+        """
+        if packings is not None:
+            return DecoderOutput(self._run_packed(self.positions(embedded_BTD), memory, packings), None)
         states_BTD, weights_BTS = self.positions(embedded_BTD), None
         layers = self._typed_layers()
         for layer in layers:
@@ -150,6 +170,15 @@ class TransformerDecoder(nn.Module):
             inputs = (states_BTD, cross, memory.padding_mask_BS, keep_weights)
             states_BTD, weights_BTS = run_layer(layer, self.recomputes, *inputs)
         return DecoderOutput(self.norm(states_BTD), weights_BTS)
+
+    def _run_packed(self, states_BTD: Tensor, memory: Memory, packings: tuple[Packing, Packing]) -> Tensor:
+        """The last layer's outputs, normed, and 0 at padding: features_BTD."""
+        target_packing, memory_packing = packings
+        states_1ND, memory_1MD = target_packing.pack(states_BTD), memory_packing.pack(memory.values_BSD)
+        for layer in self._typed_layers():
+            cross = layer.cross_attention.project(memory_1MD)
+            states_1ND, _ = run_layer(layer, self.recomputes, states_1ND, cross, memory.padding_mask_BS, False, packings)
+        return target_packing.unpack(self.norm(states_1ND))
 
     def initial_state(self, memory: Memory) -> TransformerState:
         """See :class:`~seq2seq_core.modeling.memory.Decoder`."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from seq2seq_core.modeling.dropout import Dropout
 from seq2seq_core.modeling.feed_forward import FeedForward
 from seq2seq_core.modeling.memory import Memory, mean_of_valid
+from seq2seq_core.modeling.packing import Packing
 from seq2seq_core.modeling.positions import build_positions
 from seq2seq_core.modeling.sublayer import connect, run_layer
 from seq2seq_core.modeling.time_reduction import TimeReductions
@@ -32,11 +33,17 @@ class TransformerEncoderLayer(nn.Module):
         self.feed_forward = FeedForward(shape.width, shape.feedforward_width, shape.dropout)
         self.dropout = Dropout(shape.dropout)
 
-    def forward(self, inputs_BSD: Tensor, padding_mask_BS: Tensor) -> Tensor:
-        """The layer's outputs_BSD; positions at padding hold no meaning."""
+    def forward(self, inputs_BSD: Tensor, padding_mask_BS: Tensor, packing: Packing | None = None) -> Tensor:
+        """The layer's outputs_BSD; positions at padding hold no meaning.
+
+        Args:
+            inputs_BSD: of the layer.
+            padding_mask_BS: bool, True at padding.
+            packing: of inputs that are packed.
+        """
 
         def attend(states_BSD: Tensor) -> Tensor:
-            return self.self_attention.attend_self(states_BSD, padding_mask_BS)
+            return self.self_attention.attend_self(states_BSD, padding_mask_BS, packing=packing)
 
         inputs_BSD = connect(inputs_BSD, attend, self.self_attention_norm, self.dropout, self.is_pre_norm)
         return connect(inputs_BSD, self.feed_forward, self.feed_forward_norm, self.dropout, self.is_pre_norm)
@@ -52,6 +59,7 @@ class TransformerEncoder(nn.Module):
 
     Attributes:
         recomputes: whether training keeps only each layer's inputs and computes the rest again for its gradient (Chen 2016).
+        is_packable: whether :meth:`forward` takes a packing.
     """
 
     def __init__(self, shape: TransformerShape, layers: int, time_reduction: int = 0) -> None:
@@ -61,17 +69,29 @@ class TransformerEncoder(nn.Module):
         self.norm = shape.final_norm()
         self.reductions = TimeReductions(shape.width, layers, time_reduction)
         self.recomputes = False
+        self.is_packable = not time_reduction
 
-    def forward(self, embedded_BSD: Tensor, padding_mask_BS: Tensor) -> Memory:
+    def forward(self, embedded_BSD: Tensor, padding_mask_BS: Tensor, packing: Packing | None = None) -> Memory:
         """The memory; its summary is the mean over valid positions.
 
         Args:
             embedded_BSD: embedded sources.
             padding_mask_BS: bool, True at padding.
+            packing: of the sources, for layers that do no work on padding; not where the time axis is halved.
         """
         states_BSD = self.positions(embedded_BSD)
+        if packing is not None:
+            values_BSD = packing.unpack(self._run_packed(packing.pack(states_BSD), packing))
+            return Memory(values_BSD, padding_mask_BS, mean_of_valid(values_BSD, padding_mask_BS))
         for number, layer in enumerate(self.layers):
             states_BSD, padding_mask_BS = self.reductions(states_BSD, padding_mask_BS, number)
             states_BSD = run_layer(layer, self.recomputes, states_BSD, padding_mask_BS)
         values_BSD = self.norm(states_BSD).masked_fill(padding_mask_BS.unsqueeze(-1), 0.0)
         return Memory(values_BSD, padding_mask_BS, mean_of_valid(values_BSD, padding_mask_BS))
+
+    def _run_packed(self, states_1ND: Tensor, packing: Packing) -> Tensor:
+        """The last layer's outputs, normed; packed as the inputs are."""
+        for layer in self.layers:
+            states_1ND = run_layer(layer, self.recomputes, states_1ND, packing.padding_mask_BT, packing)
+        normed_1ND: Tensor = self.norm(states_1ND)
+        return normed_1ND

@@ -25,12 +25,13 @@ def set_arithmetic(settings: RuntimeSection) -> None:
 
 
 def accelerate(model: Seq2Seq, settings: RuntimeSection) -> None:
-    """Applies ``compile`` and ``activation_checkpointing`` to a model; recurrent parts stay as they are.
+    """Applies ``compile``, ``packing`` and ``activation_checkpointing`` to a model; recurrent parts stay as they are.
 
     Args:
         model: on its device.
         settings: section ``runtime``.
     """
+    model.packs = settings.packing and model.is_packable
     for stack in (model.encoder, model.decoder):
         if isinstance(stack, TransformerEncoder | TransformerDecoder):
             stack.recomputes = settings.activation_checkpointing

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from seq2seq_core.batching.batch import Batch
+from seq2seq_core.modeling.packing import Packing
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import PAD_ID
 from seq2seq_core.training.projected_likelihood import ProjectedLikelihood
@@ -113,10 +114,10 @@ def projected_sums(model: Seq2Seq, batch: Batch, inputs_BT: Tensor, label_smooth
     """
     if model.pointer_generator is not None:
         return likelihood_sums(model(batch.source, inputs_BT), batch.target_out_BT, label_smoothing)
-    features_BTD, target_BT = model.features(batch.source, inputs_BT), batch.target_out_BT
-    # With the number known beforehand nothing has to be read back from a GPU.
-    places_N = torch.nonzero_static(target_BT.ne(PAD_ID).flatten(), size=batch.num_target_tokens).squeeze(1)
-    taken = (features_BTD.flatten(0, 1).index_select(0, places_N), *model.output_weights(), target_BT.flatten()[places_N])
+    packing = Packing.of(batch.target_padding_mask_BT, batch.num_target_tokens)
+    features_1ND = packing.pack(model.features(batch.source, inputs_BT, packing))
+    targets_N = batch.target_out_BT.flatten()[packing.places_N]
+    taken = (features_1ND.squeeze(0), *model.output_weights(), targets_N)
     objective, likelihood = ProjectedLikelihood.apply(  # type: ignore[no-untyped-call]
         *taken, label_smoothing, torch.is_grad_enabled()
     )

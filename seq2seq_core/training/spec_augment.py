@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seq2seq_core.batching.batch import Batch, Source
+from seq2seq_core.batching.batch import Batch
 from seq2seq_core.config.reading import SpecAugment
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.pair_reader import PairReader
@@ -41,7 +41,7 @@ class MaskedPairs:
             is_masked_SF = np.tile(is_masked_SF, masked.shape[2] // self.num_bands)
             # 0 is the mean of frames that are normalised.
             masked[place, :length].masked_fill_(torch.from_numpy(is_masked_SF), 0.0)
-        return replace(batch, source=Source(masked, batch.source.lengths_B))
+        return replace(batch, source=replace(batch.source, values=masked))
 
 
 def draw_masks(chance: np.random.Generator, length: int, num_bands: int, settings: SpecAugment) -> NDArray[np.bool_]:

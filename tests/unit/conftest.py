@@ -87,7 +87,6 @@ def make_bundle() -> Callable[..., None]:
     def make(
         paths: Paths, seed: int = 1, scores: dict[str, float] | None = None, test_rows: int = 4, tags: TagColumns | None = None
     ) -> None:
-        torch.set_num_threads(1)
         torch.manual_seed(seed)
         values = [(column, value) for column in (tags.all if tags else ()) for value in ("de", "en")]
         subword = train_subword(SOURCES, SubwordSettings(model="char", vocabulary_size=64), tags=values)
@@ -114,7 +113,6 @@ def make_bundle() -> Callable[..., None]:
 @pytest.fixture(scope="session")
 def audio_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Paths, Settings]:
     """A workspace with a corpus of sines and noises, all stages up to a training of two updates done, and its settings."""
-    torch.set_num_threads(1)
     paths = Paths(tmp_path_factory.mktemp("audio_template"))
     (paths.root / "corpus").mkdir()
     chance = np.random.default_rng(1)

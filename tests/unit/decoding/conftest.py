@@ -97,7 +97,6 @@ def make_table_model(fresh_seed: int) -> Callable[..., TableModel]:
 @pytest.fixture(scope="session", params=["gru", "lstm", "transformer"])
 def bundle_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained bundle: letters to symbols."""
-    torch.set_num_threads(1)
     architecture = str(request.param)
     folder = tmp_path_factory.mktemp("bundle") / architecture
     source = train_subword(["abcdefghij klmnop"], SubwordSettings(model="char"))

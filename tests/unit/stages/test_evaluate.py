@@ -56,7 +56,6 @@ def make_settings(**evaluate: object) -> Settings:
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    torch.set_num_threads(1)
     paths = Paths(tmp_path)
     paths.prepared.mkdir(parents=True)
     for split, rows in (("train", [("ab", "x y", "de")]), ("test", TEST)):

@@ -8,7 +8,7 @@ import random
 import re
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,18 +71,9 @@ def write_dates(paths: Paths, form: str) -> Paths:
     return paths
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of a model that reads dates such as 3 May 31."""
-    torch.set_num_threads(1)
     paths = write_dates(Paths(tmp_path_factory.mktemp("base")), "{} {} {}")
     run_train(make_settings(max_steps=120, validate_every_steps=60, learning_rate=0.01), paths, NullRecorder())
     return paths.bundle

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 
 from seq2seq_core.artifacts import Paths
@@ -92,7 +91,6 @@ def make_tiny(name: str) -> Settings:
 def test_a_ready_file_runs_from_the_corpus_to_the_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     if name == "summarisation":
         pytest.importorskip("rouge_score", reason="ROUGE needs rouge-score")
-    torch.set_num_threads(1)
     monkeypatch.setattr(plots, "can_plot", lambda: False)  # nobody would see the pictures
     paths, settings, recorder = Paths(tmp_path), make_tiny(name), NullRecorder()
     (tmp_path / "raw").mkdir()

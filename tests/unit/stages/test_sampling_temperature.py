@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.batching.dataset import TokenizedDataset
@@ -41,7 +40,6 @@ def make_settings(temperature: float, **tokenize: object) -> Settings:
 
 
 def make_workspace(root: Path) -> Paths:
-    torch.set_num_threads(1)
     paths = Paths(root)
     paths.prepared.mkdir(parents=True)
     for split in ("train", "dev", "test"):

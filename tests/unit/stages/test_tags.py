@@ -66,7 +66,6 @@ def make_settings(**tokenize: object) -> Settings:
 
 @pytest.fixture(scope="module", params=["source_tags", "target_tags"])
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Paths:
-    torch.set_num_threads(1)
     paths = make_workspace(tmp_path_factory.mktemp("tags") / "workspace")
     settings = make_settings(**{request.param: ["order"]})
     run_tokenize(settings, paths, NullRecorder())

@@ -9,13 +9,12 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
-import torch
 import yaml
 
 from seq2seq_core.artifacts import Paths
@@ -41,14 +40,6 @@ TRAIN = {
     "max_steps": 12, "warmup_steps": 3, "batch_tokens": 120, "validate_every_steps": 4, "accumulation": 2, "dev_sentences": 5,
     "dev_metric": "cer",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class ListRecorder(NullRecorder):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 
 from seq2seq_core.artifacts import Paths
@@ -38,12 +37,8 @@ SWEEP: dict[str, Any] = {
 
 
 @pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seq2seq_core.tracking.sweep_tracking.find_spec", lambda name: None)  # no MLflow, unless a test wants it
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from seq2seq_core.batching.batch import collate_sources
@@ -88,3 +89,16 @@ def test_arithmetic_is_what_the_settings_say(arithmetic_put_back: None, monkeypa
     set_arithmetic(RuntimeSection())
     assert torch.get_float32_matmul_precision() == "highest"
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(("architecture", "packs"), [("transformer", True), ("gru", False)])
+def test_models_are_packed_where_they_can_be(architecture: str, packs: bool) -> None:
+    model = make_model(architecture=architecture)
+    assert not model.packs
+    accelerate(model, RuntimeSection(packing=True))
+    assert model.packs is packs
+
+
+def test_what_is_compiled_is_not_packed() -> None:
+    with pytest.raises(ValidationError, match="packing must be false with compile, got true"):
+        RuntimeSection(packing=True, compile=True)

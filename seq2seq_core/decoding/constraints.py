@@ -33,12 +33,14 @@ class Constraints:
         prefixes: the ids that each sentence's hypotheses begin with; none where there is no such rule.
         min_length: fewest ids before eos; a row that no symbol may follow ends below it.
         no_repeat_ngram_size: the order of the n-grams that may come only once (Paulus 2018, section 2.5); 0: no such rule.
+        banned_ids: symbols that follow nothing but where a prefix holds them, besides PAD and BOS.
     """
 
     limits: tuple[int, ...]
     prefixes: tuple[tuple[int, ...], ...] = ()
     min_length: int = 0
     no_repeat_ngram_size: int = 0
+    banned_ids: tuple[int, ...] = ()
 
     def next_log_probabilities(self, logits_NV: Tensor, ids_NT: Tensor, sentences: Sequence[int]) -> Tensor:
         """The log-probability of each possible next symbol, (N, V), at least float32; minus infinity for what may not follow.
@@ -51,7 +53,7 @@ class Constraints:
         log_probabilities_NV = functional.log_softmax(logits_NV.to(torch.promote_types(logits_NV.dtype, torch.float32)), dim=-1)
         rows, symbols = self._forced_symbols(ids_NT.shape[1] - 1, sentences)
         forced_X = log_probabilities_NV[rows, symbols] if rows else None
-        log_probabilities_NV[:, [PAD_ID, BOS_ID]] = NEVER
+        log_probabilities_NV[:, [PAD_ID, BOS_ID, *self.banned_ids]] = NEVER
         self._forbid(log_probabilities_NV, ids_NT)
         if forced_X is not None:
             log_probabilities_NV[rows] = NEVER

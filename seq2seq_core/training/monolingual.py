@@ -90,7 +90,7 @@ class MonolingualMixture:
                 temperature=temperature,
                 seed=derive_seed(moment.seed, "translations"),
                 unsayable_ids=self.corpora.tokenizer.tag_ids,
-                observe=lambda logits_NV: entropies.append(_entropy(logits_NV)),
+                observe=lambda log_probabilities_NV: entropies.append(_entropy(log_probabilities_NV)),
             )
         model.train()
         translations = [sample for (sample,) in drawn]
@@ -106,9 +106,9 @@ class MonolingualMixture:
         return replace(batch, source=source.to(batch.target_out_BT.device))
 
 
-def _entropy(logits_NV: Tensor) -> Tensor:
-    """The entropy of the next symbol, in nats; (N,)."""
-    entropy_N: Tensor = torch.special.entr(torch.softmax(logits_NV, dim=-1)).sum(dim=-1)
+def _entropy(log_probabilities_NV: Tensor) -> Tensor:
+    """The entropy of the next symbol among those that may follow, in nats; (N,)."""
+    entropy_N: Tensor = torch.special.entr(torch.softmax(log_probabilities_NV, dim=-1)).sum(dim=-1)
     return entropy_N
 
 

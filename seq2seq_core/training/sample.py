@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from seq2seq_core.batching.batch import Source, collate_pairs
+from seq2seq_core.decoding.constraints import NEVER, Constraints
+from seq2seq_core.decoding.single_path import extend_to_the_end
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID
 
@@ -48,7 +49,6 @@ class ScoredSamples:
     num_symbols: int
 
 
-@torch.no_grad()
 def draw_samples(
     model: Seq2Seq,
     source: Source,
@@ -58,7 +58,7 @@ def draw_samples(
     seed: int,
     prefixes: Sequence[Sequence[int]] = (),
     unsayable_ids: Sequence[int] = (),
-    observe: Callable[[Tensor], None] = lambda _: None,
+    observe: Callable[[Tensor], None] | None = None,
 ) -> list[list[Sample]]:
     """Samples of each source, drawn symbol by symbol from softmax(logits / temperature).
 
@@ -71,39 +71,26 @@ def draw_samples(
         seed: with the model and the sources, all that the samples depend on.
         prefixes: for each source, what its samples begin with; none: nothing.
         unsayable_ids: symbols that are never drawn, besides PAD and BOS.
-        observe: called at each step with what is drawn from, (N, V) logits of the samples that have not ended, minus infinity for
-            what is never drawn.
+        observe: called at each step with what is drawn from, log_probabilities_NV of the samples that several symbols may follow,
+            minus infinity for what may not; None: nobody looks.
     """
-    assert not model.training
-    device = source.lengths_B.device
-    chance = torch.Generator(device).manual_seed(seed)
-    ids: list[list[int]] = [[] for _ in range(source.num_rows * num_samples)]
-    is_cut = [False] * len(ids)
-    state = model.initial_state(model.encode(source), num_samples)
-    rows = list(range(len(ids)))
-    previous_N = torch.full((len(ids),), BOS_ID, dtype=torch.int64, device=device)
-    for length in count():
-        step = model.step(previous_N, state)
-        logits_NV = _without_unsayable(step.logits_NV, unsayable_ids)
-        observe(logits_NV)
-        drawn = _draw(logits_NV, temperature, chance).tolist()
-        live = []
-        for place, (row, free) in enumerate(zip(rows, drawn, strict=True)):
-            forced = prefixes[row // num_samples] if prefixes else ()
-            symbol = forced[length] if length < len(forced) else free
-            is_cut[row] = length == limits[row // num_samples]
-            if symbol != EOS_ID and not is_cut[row]:
-                ids[row].append(symbol)
-                live.append(place)
-        if not live:
-            break
-        rows = [rows[place] for place in live]
-        live_N = torch.tensor(live, device=device)
-        state = step.state if len(live) == len(drawn) else step.state.select(live_N)
-        previous_N = torch.tensor([ids[row][-1] for row in rows], device=device)
-    num_forced = [len(prefixes[row // num_samples]) if prefixes else 0 for row in range(len(ids))]
-    samples = [Sample(tuple(symbols), cut, forced) for symbols, cut, forced in zip(ids, is_cut, num_forced, strict=True)]
-    return [samples[first : first + num_samples] for first in range(0, len(samples), num_samples)]
+    chance = torch.Generator(source.lengths_B.device).manual_seed(seed)
+    forced = tuple(map(tuple, prefixes))
+    constraints = Constraints(tuple(limits), forced, banned_ids=tuple(unsayable_ids))
+
+    def draw(log_probabilities_NV: Tensor, rows: Sequence[int], length: int) -> Tensor:
+        if observe is not None:
+            observe(log_probabilities_NV[(log_probabilities_NV > NEVER).sum(dim=1) > 1])
+        if not temperature:
+            return log_probabilities_NV.argmax(dim=-1)
+        return torch.multinomial(torch.softmax(log_probabilities_NV / temperature, dim=-1), 1, generator=chance).squeeze(1)
+
+    hypotheses = extend_to_the_end(model, source, constraints, draw, 0.0, num_samples)
+    num_forced = [len(prefix) for prefix in forced] or [0] * len(limits)
+    return [
+        [Sample(one.ids, len(one.ids) == limit, number) for one in own]
+        for own, limit, number in zip(hypotheses, limits, num_forced, strict=True)
+    ]
 
 
 def score_samples(model: Seq2Seq, source: Source, samples: Sequence[Sequence[Sample]]) -> ScoredSamples:
@@ -134,15 +121,8 @@ def score_samples(model: Seq2Seq, source: Source, samples: Sequence[Sequence[Sam
     )
 
 
-def _draw(logits_NV: Tensor, temperature: float, chance: torch.Generator) -> Tensor:
-    """A symbol for each row; int64."""
-    if not temperature:
-        return logits_NV.argmax(dim=-1)
-    return torch.multinomial(torch.softmax(logits_NV / temperature, dim=-1), 1, generator=chance).squeeze(1)
-
-
-def _without_unsayable(logits: Tensor, others: Sequence[int] = ()) -> Tensor:
-    """Logits in float32 with minus infinity for PAD, BOS and others."""
+def _without_unsayable(logits: Tensor) -> Tensor:
+    """Logits in float32 with minus infinity for PAD and BOS."""
     is_unsayable_V = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
-    is_unsayable_V[[PAD_ID, BOS_ID, *others]] = True
-    return logits.float().masked_fill(is_unsayable_V, float("-inf"))
+    is_unsayable_V[[PAD_ID, BOS_ID]] = True
+    return logits.float().masked_fill(is_unsayable_V, NEVER)

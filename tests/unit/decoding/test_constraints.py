@@ -11,7 +11,7 @@ import torch
 
 from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.decoding import beam_search, greedy
-from seq2seq_core.decoding.constraints import make_constraints, repeating_symbols
+from seq2seq_core.decoding.constraints import Constraints, make_constraints, repeating_symbols
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 
@@ -204,3 +204,12 @@ def test_the_rules_hold_on_a_real_model_whatever_the_batch(predictor: Predictor,
         assert 3 <= len(found[0].ids) <= 9
         assert not has_repeated_ngram(found[0].ids[max(0, len(prefix) - 1) :], 2)
         assert decode(model, collate_sources([source]), options, prefixes=[prefix])[0][0].ids == found[0].ids
+
+
+def test_a_banned_symbol_follows_only_where_a_prefix_holds_it() -> None:
+    constraints = Constraints(limits=(5, 5), prefixes=((4,), ()), banned_ids=(4,))
+    logits_NV = torch.randn(2, 6)
+    first_NV = constraints.next_log_probabilities(logits_NV, torch.tensor([[2], [2]]), [0, 1])
+    assert [row.isfinite().nonzero().flatten().tolist() for row in first_NV] == [[4], [1, 3, 5]]
+    second_NV = constraints.next_log_probabilities(logits_NV, torch.tensor([[2, 4], [2, 1]]), [0, 1])
+    assert [row.isfinite().nonzero().flatten().tolist() for row in second_NV] == [[1, 3, 5]] * 2

@@ -52,6 +52,7 @@ UNSUPERVISED = System(
         "corpus.both_directions": False,
         "train.phases.0.mixture": {},
         "train.phases.1.mixture": {"denoising_weight": 1.0},
+        "train.phases.2.mixture": {"denoising_weight": 1.0},
     },
 )
 

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import safetensors
 from pydantic import ValidationError
@@ -251,11 +252,12 @@ class CheckpointStore:
     def _prune(self, keep: list[str]) -> None:
         """Removes the checkpoints that neither are kept nor would be stepped back to, and weights that no kept one names."""
         needed = {self.best.name} if self.best else set()
-        kept = {*keep, *(_good_named_in(self.folder / name) for name in keep)}
-        for name in self._checkpoint_names():
+        named = {name: _named_in(self.folder / name) for name in self._checkpoint_names()}
+        kept = {*keep, *(named[name].good for name in keep)}
+        for name, names in named.items():
             path = self.folder / name
             if name in kept:
-                needed |= _files_named_in(path)
+                needed |= names.files
             else:
                 path.unlink()
                 path.with_suffix(".safetensors").unlink(missing_ok=True)
@@ -275,19 +277,20 @@ def _copy(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key: value.detach().to("cpu", copy=True).contiguous() for key, value in tensors.items()}
 
 
-def _files_named_in(path: Path) -> set[str]:
-    """The names of the best and of the kept weights that a checkpoint's JSON file names; nothing for a damaged one."""
+class _Named(NamedTuple):
+    """The names in a checkpoint's JSON file."""
+
+    files: set[str]
+    """Of the best and of the kept weights."""
+    good: str
+    """Of the checkpoint that one would step back to; empty where there is none."""
+
+
+def _named_in(path: Path) -> _Named:
+    """What a checkpoint's JSON file names; nothing for a damaged one."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))["checkpoint"]
         seals = [*([content["best"]] if content["best"] else []), *content.get("kept_weights", {}).values()]
-        return {str(seal["name"]) for seal in seals}
+        return _Named({str(seal["name"]) for seal in seals}, str(content.get("good", "")))
     except (ValueError, KeyError, TypeError, AttributeError):
-        return set()
-
-
-def _good_named_in(path: Path) -> str:
-    """The name of the checkpoint that one would step back to; empty for a damaged one."""
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["checkpoint"].get("good", ""))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return ""
+        return _Named(set(), "")

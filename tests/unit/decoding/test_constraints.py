@@ -14,6 +14,7 @@ from seq2seq_core.decoding import beam_search, greedy
 from seq2seq_core.decoding.constraints import Constraints, make_constraints, repeating_symbols
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
+from tests.unit.decoding.ranking import assert_best
 
 EOS = 3
 SYMBOLS = (1, 4, 5)
@@ -72,10 +73,8 @@ def test_under_each_rule_a_beam_that_holds_everything_is_exhaustive_search(
     for place, (source, found) in enumerate(zip(SOURCES, decoded, strict=True)):
         sequences = enumerate_all(options, prefixes[place] if prefixes else [])
         scored = [(model.log_probability(source, ids) / ((6 + len(ids)) / 6) ** exponent, ids) for ids in sequences]
-        expected = sorted(scored, reverse=True)[:12]
-        assert expected
-        assert [hypothesis.ids for hypothesis in found] == [ids for _, ids in expected]
-        assert [hypothesis.score for hypothesis in found] == pytest.approx([score for score, _ in expected], abs=1e-4)
+        assert scored
+        assert_best(found, scored, 12)
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -38,17 +39,15 @@ def _symbol_accuracies(outcome: Outcome) -> list[float]:
     return list(1 - edits / np.maximum(lengths, 1))
 
 
-def letters_gain(outcomes: Outcomes) -> Gain:
+def letters_gain(before: Outcome, after: Outcome) -> Gain:
     """In percent: the letters right in a name, which are rewarded, and names wholly right."""
-    before, after = outcomes.values()
     right = [[100.0 * one for one in exact(outcome.hypotheses, outcome.references)] for outcome in (before, after)]
     letters = [[100.0 * one for one in _symbol_accuracies(outcome)] for outcome in (before, after)]
     return Gain(compare_means(*letters), {"exact match": compare_means(*right)})
 
 
-def translation_gain(outcomes: Outcomes) -> Gain:
+def translation_gain(before: Outcome, after: Outcome) -> Gain:
     """The BLEU of single sentences (add-one), which is rewarded, corpus BLEU and chrF."""
-    before, after = outcomes.values()
     references = before.references
     sentences = [
         [100 * sentence_reward("bleu", *pair) for pair in zip(one.hypotheses, references, strict=True)] for one in (before, after)
@@ -57,23 +56,44 @@ def translation_gain(outcomes: Outcomes) -> Gain:
     return Gain(compare_means(*sentences), {"BLEU": compare_bleu(*corpus, "none"), "chrF": compare_chrf(*corpus)})
 
 
-def gain_row(name: str, title: str, systems: Sequence[System], unit: str, gain: Callable[[Outcomes], Gain]) -> Row:
+def continue_training(system: System, phase: Mapping[str, Any]) -> tuple[System, System]:
+    """The system with a phase by reward behind its own training, and with one of the same settings by likelihood.
+
+    Args:
+        system: trains in a single phase by likelihood.
+        phase: as in ``train.phases``.
+    """
+    by_likelihood = {name: value for name, value in phase.items() if name != "reinforcement"} | {"objective": "likelihood"}
+    phases = {"rewarded": dict(phase), "continued": by_likelihood}
+    rewarded, continued = (
+        replace(
+            system, name=f"{system.name}-{name}", nbest=1, workspace=system.workspace or system.name,
+            changes={**system.changes, "train.phases": [{"objective": "likelihood"}, one]},
+        )
+        for name, one in phases.items()
+    )  # fmt: skip
+    return rewarded, continued
+
+
+def gain_row(name: str, title: str, systems: Sequence[System], unit: str, gain: Callable[[Outcome, Outcome], Gain]) -> Row:
     """A row about a gain.
 
     Args:
         name: see :class:`~benchmarks.measured.row.Row`.
         title: the same.
-        systems: before and after.
+        systems: before, after, and after as many updates by likelihood alone.
         unit: of the rewarded metric.
-        gain: compares them.
+        gain: from the first to the second of two.
     """
 
     def judge(outcomes: Outcomes) -> Judgement:
-        found = gain(outcomes)
+        before, after, continued = (outcomes[system.name] for system in systems)
+        found, without = gain(before, after), gain(before, continued).rewarded
         rewarded = found.rewarded
         assert rewarded.low is not None
         assert rewarded.high is not None
         comparisons = {"rewarded": rewarded, **found.others}
+        comparisons["rewarded, after as many updates by likelihood instead"] = without
         details = [f"{key} {one.difference:+.3f} (p = {one.p_value:.4f})" for key, one in comparisons.items()]
         return Judgement(Figure(rewarded.difference, rewarded.low, rewarded.high), found.is_good, details)
 

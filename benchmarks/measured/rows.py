@@ -131,7 +131,7 @@ ROWS = [
         by_figure(lambda outcomes: bleu_of(only(outcomes)), lambda _: True),
     ),
     gain_row(
-        "reinforcement-translit", "minimum risk training after likelihood, transliteration to Russian",
+        "reinforcement-translit", "minimum risk training after likelihood, transliteration to Russian, decoded greedily",
         [GREEDY_NAMES, REWARDED_NAMES, MORE_NAMES], "gain, letters right, %", letters_gain,
     ),
     gain_row(

@@ -46,17 +46,16 @@ class MultiHeadAttention(nn.Module):
         batch, length, width = projected_BSD.shape
         return projected_BSD.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
 
-    def project(self, inputs_BSD: Tensor, offset: int = 0, packing: Packing | None = None) -> tuple[Tensor, Tensor]:
+    def project(self, inputs_BSD: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
         """Keys and values of the inputs, each (B, H, S, K).
 
         Args:
             inputs_BSD: what is attended to.
             offset: position of the first one; only rotation asks for it.
-            packing: of inputs that are packed.
         """
         if self.training:
             keys_BHSK, values_BHSK = self._project_together(inputs_BSD, self.key_projection, self.value_projection)
-            return self._rotate(keys_BHSK, offset, packing), values_BHSK
+            return self._rotate(keys_BHSK, offset), values_BHSK
         keys_BHSK = self._rotate(self.split(self.key_projection(inputs_BSD)), offset)
         return keys_BHSK, self.split(self.value_projection(inputs_BSD))
 
@@ -103,12 +102,12 @@ class MultiHeadAttention(nn.Module):
             padding_mask_BS: bool, True at keys that no query may see; None: all may be seen.
             is_causal: whether query t sees only keys 0..t; not together with a mask.
             offset: position of the first query; only rotation asks for it.
-            packings: of queries and of keys that are packed; the mask is then theirs.
+            packings: of queries and of keys that are packed; the mask is then theirs. Not where the attention rotates.
 
         Returns:
             attended_BTD.
         """
-        query_BHTK = self._rotate(self.split(self.query_projection(query_BTD)), offset, packings and packings[0])
+        query_BHTK = self._rotate(self.split(self.query_projection(query_BTD)), offset)
         if packings is not None:
             return self._merge(self._attend_packed(query_BHTK, keys_BHSK, values_BHSK, *packings, is_causal))
         return self._merge(self._attend(query_BHTK, keys_BHSK, values_BHSK, padding_mask_BS, is_causal))

@@ -8,6 +8,7 @@ Shapes: B batch, T padded length, N valid positions of all rows together, D widt
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -21,14 +22,10 @@ class Packing:
 
     Attributes:
         places_N: int64, the places of the valid positions in the padded batch's B * T.
-        positions_N: int64, the same within their rows.
-        offsets_B1: int64, where each row begins among the N, and the end of the last.
         padding_mask_BT: bool, True at padding.
     """
 
     places_N: Tensor
-    positions_N: Tensor
-    offsets_B1: Tensor
     padding_mask_BT: Tensor
 
     @classmethod
@@ -39,10 +36,17 @@ class Packing:
             padding_mask_BT: bool, True at padding.
             num_valid: N, which would else have to be read back from a GPU.
         """
-        is_valid_BT = ~padding_mask_BT
-        places_N = torch.nonzero_static(is_valid_BT.flatten(), size=num_valid).squeeze(1)
-        offsets_B1 = functional.pad(is_valid_BT.sum(dim=1).cumsum(dim=0), (1, 0))
-        return cls(places_N, places_N % padding_mask_BT.size(1), offsets_B1, padding_mask_BT)
+        return cls(torch.nonzero_static(~padding_mask_BT.flatten(), size=num_valid).squeeze(1), padding_mask_BT)
+
+    @cached_property
+    def positions_N(self) -> Tensor:
+        """The valid positions within their rows; int64."""
+        return self.places_N % self.padding_mask_BT.size(1)
+
+    @cached_property
+    def offsets_B1(self) -> Tensor:
+        """Where each row begins among the N, and the end of the last; int64."""
+        return functional.pad((~self.padding_mask_BT).sum(dim=1).cumsum(dim=0), (1, 0))
 
     def pack(self, padded_BTD: Tensor) -> Tensor:
         """The valid positions, packed_1ND; gradients at padding are 0."""

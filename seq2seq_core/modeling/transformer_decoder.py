@@ -160,25 +160,17 @@ class TransformerDecoder(nn.Module):
             packings: of targets and memory, for layers that do no work on padding, whose features are then 0; not where the
                 attention is kept.
         """
+        states_BTD, values_BSD, weights_BTS = self.positions(embedded_BTD), memory.values_BSD, None
         if packings is not None:
-            return DecoderOutput(self._run_packed(self.positions(embedded_BTD), memory, packings), None)
-        states_BTD, weights_BTS = self.positions(embedded_BTD), None
+            states_BTD, values_BSD = packings[0].pack(states_BTD), packings[1].pack(values_BSD)
         layers = self._typed_layers()
         for layer in layers:
-            cross = layer.cross_attention.project(memory.values_BSD)
+            cross = layer.cross_attention.project(values_BSD)
             keep_weights = self.keep_attention and layer is layers[-1]
-            inputs = (states_BTD, cross, memory.padding_mask_BS, keep_weights)
+            inputs = (states_BTD, cross, memory.padding_mask_BS, keep_weights, packings)
             states_BTD, weights_BTS = run_layer(layer, self.recomputes, *inputs)
-        return DecoderOutput(self.norm(states_BTD), weights_BTS)
-
-    def _run_packed(self, states_BTD: Tensor, memory: Memory, packings: tuple[Packing, Packing]) -> Tensor:
-        """The last layer's outputs, normed, and 0 at padding: features_BTD."""
-        target_packing, memory_packing = packings
-        states_1ND, memory_1MD = target_packing.pack(states_BTD), memory_packing.pack(memory.values_BSD)
-        for layer in self._typed_layers():
-            cross = layer.cross_attention.project(memory_1MD)
-            states_1ND, _ = run_layer(layer, self.recomputes, states_1ND, cross, memory.padding_mask_BS, False, packings)
-        return target_packing.unpack(self.norm(states_1ND))
+        features_BTD = self.norm(states_BTD)
+        return DecoderOutput(features_BTD if packings is None else packings[0].unpack(features_BTD), weights_BTS)
 
     def initial_state(self, memory: Memory) -> TransformerState:
         """See :class:`~seq2seq_core.modeling.memory.Decoder`."""

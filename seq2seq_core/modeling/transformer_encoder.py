@@ -81,17 +81,13 @@ class TransformerEncoder(nn.Module):
         """
         states_BSD = self.positions(embedded_BSD)
         if packing is not None:
-            values_BSD = packing.unpack(self._run_packed(packing.pack(states_BSD), packing))
-            return Memory(values_BSD, padding_mask_BS, mean_of_valid(values_BSD, padding_mask_BS))
+            states_BSD = packing.pack(states_BSD)
         for number, layer in enumerate(self.layers):
             states_BSD, padding_mask_BS = self.reductions(states_BSD, padding_mask_BS, number)
-            states_BSD = run_layer(layer, self.recomputes, states_BSD, padding_mask_BS)
-        values_BSD = self.norm(states_BSD).masked_fill(padding_mask_BS.unsqueeze(-1), 0.0)
+            states_BSD = run_layer(layer, self.recomputes, states_BSD, padding_mask_BS, packing)
+        states_BSD = self.norm(states_BSD)
+        if packing is not None:
+            values_BSD = packing.unpack(states_BSD)
+        else:
+            values_BSD = states_BSD.masked_fill(padding_mask_BS.unsqueeze(-1), 0.0)
         return Memory(values_BSD, padding_mask_BS, mean_of_valid(values_BSD, padding_mask_BS))
-
-    def _run_packed(self, states_1ND: Tensor, packing: Packing) -> Tensor:
-        """The last layer's outputs, normed; packed as the inputs are."""
-        for layer in self.layers:
-            states_1ND = run_layer(layer, self.recomputes, states_1ND, packing.padding_mask_BT, packing)
-        normed_1ND: Tensor = self.norm(states_1ND)
-        return normed_1ND

@@ -91,7 +91,7 @@ def bar(combination: Combination) -> tuple[int, float]:
 def learn_in_attempts(combination: Combination, corpus: Paths, folder: Path, seed: int) -> list[Score]:
     """Trains a combination, and once more from other weights and with twice the updates if it falls short of its bar.
 
-    Once in some dozens of seeds a combination that learns well needs longer; one that cannot learn falls short both times.
+    With some seeds a combination that learns well needs longer; one that cannot learn falls short both times.
 
     Args:
         combination: what is put together.
@@ -104,7 +104,9 @@ def learn_in_attempts(combination: Combination, corpus: Paths, folder: Path, see
     """
     max_steps, required = bar(combination)
     scores: list[Score] = []
-    while len(scores) < ATTEMPTS and not (scores and scores[-1].worse >= required):
-        paths = link_tokenized(corpus, folder / str(len(scores)))
-        scores.append(learn(paths, as_settings(combination), seed + len(scores), max_steps * 2 ** len(scores)))
+    for attempt in range(ATTEMPTS):
+        paths = link_tokenized(corpus, folder / str(attempt))
+        scores.append(learn(paths, as_settings(combination), seed + attempt, max_steps * 2**attempt))
+        if scores[-1].worse >= required:
+            break
     return scores

@@ -54,7 +54,8 @@ MINIMUM_RISK_OF_NAMES = {
     "objective": "minimum_risk", "max_steps": 2000, "batch_tokens": 2048, "learning_rate": 0.0002, "warmup_steps": 50,
     "average_decay": 0.995, "validate_every_steps": 250, "dev_metric": "wer",
     "reinforcement": {
-        "reward": "wer", "num_samples": 8, "temperature": 0.5, "includes_reference": True, "sharpness": 1.0, "likelihood_weight": 0.1,
+        "reward": "wer", "num_samples": 8, "temperature": 0.5, "includes_reference": True, "sharpness": 1.0,
+        "likelihood_weight": 0.1,
     },
 }  # fmt: skip
 MINIMUM_RISK = {

@@ -88,12 +88,13 @@ def gain_row(name: str, title: str, systems: Sequence[System], unit: str, gain: 
 
     def judge(outcomes: Outcomes) -> Judgement:
         before, after, continued = (outcomes[system.name] for system in systems)
-        found, without = gain(before, after), gain(before, continued).rewarded
+        found = gain(before, after)
         rewarded = found.rewarded
         assert rewarded.low is not None
         assert rewarded.high is not None
         comparisons = {"rewarded": rewarded, **found.others}
-        comparisons["rewarded, after as many updates by likelihood instead"] = without
+        comparisons["rewarded, after as many updates by likelihood instead"] = gain(before, continued).rewarded
+        comparisons["rewarded, beside as many updates by likelihood"] = gain(continued, after).rewarded
         details = [f"{key} {one.difference:+.3f} (p = {one.p_value:.4f})" for key, one in comparisons.items()]
         return Judgement(Figure(rewarded.difference, rewarded.low, rewarded.high), found.is_good, details)
 

@@ -85,9 +85,18 @@ TWO_LANGUAGES = System(
         "corpus.input_columns": ["target_language"],
         "tokenize.source_tags": ["target_language"],
         "tokenize.group_columns": ["target_language"],
-        "tokenize.source": {"model": "bpe", "vocabulary_size": 4000},
-        "train.sampling_temperature": 1.7,
-        "train.max_steps": 18000,
+        "train.max_steps": 9000,
+        "train.phases": [
+            {"objective": "likelihood"},
+            {
+                "objective": "likelihood",
+                "max_steps": 4500,
+                "warmup_steps": 200,
+                "sampling_temperature": 2.0,
+                "dev_metric": "loss",
+                "validate_every_steps": 250,
+            },
+        ],
     },
 )
 MULTI30K_TRANSFORMER = System("multi30k-transformer", "multi30k_en_de.yaml", MULTI30K)

@@ -89,6 +89,6 @@ def only(outcomes: Outcomes) -> Outcome:
     return outcome
 
 
-def bleu_of(outcome: Outcome) -> Figure:
-    """The BLEU of text that is scored as it is tokenised."""
-    return bleu(outcome.hypotheses, outcome.references, "none")
+def bleu_of(outcome: Outcome, tokenizer: str = "none") -> Figure:
+    """The BLEU of the hypotheses, which are scored as they are tokenised unless sacreBLEU's ``--tokenize`` is said."""
+    return bleu(outcome.hypotheses, outcome.references, tokenizer)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from benchmarks.measured.corpora import EUTRANS, MULTI30K, join_two_languages, two_languages_files
 from benchmarks.measured.digit_strings import build_corpus
 from benchmarks.measured.few_pairs import FEW_PAIRS, SEMI_SUPERVISED, UNSUPERVISED, judge_few_pairs
-from benchmarks.measured.figures import Figure, bleu, share, symbol_error_rate
+from benchmarks.measured.figures import Figure, share, symbol_error_rate
 from benchmarks.measured.gains import continue_training, gain_row, letters_gain, translation_gain
 from benchmarks.measured.pronunciation import G2P_BAR, G2P_SYSTEMS, g2p_details, g2p_macro
 from benchmarks.measured.row import Judgement, Outcomes, Row, accuracy, bleu_of, by_figure, only
@@ -132,7 +132,7 @@ ROWS = [
     ),
     _row_without_bar(
         "en-zh", "Tatoeba, English to Chinese, a carved-out test", EN_ZH, "BLEU (tokenize zh)",
-        lambda outcome: bleu(outcome.hypotheses, outcome.references, "zh"),
+        lambda outcome: bleu_of(outcome, "zh"),
     ),
     _bleu_row(
         "multi30k-rnn", "Multi30k English to German, test 2016, recurrent with attention", MULTI30K_RNN,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.measured.sittings import seconds_of_sittings, sitting
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, parse_settings
@@ -84,7 +84,7 @@ class Outcome:
         hypotheses: of each source the best, by beam search as the settings say.
         nbest: of each source, best first.
         languages: the target's language of each row, where the corpus tells it.
-        seconds: the training took; 0 where an earlier run had done it.
+        seconds: the training took, in all its sittings.
         parameters: weights of the model.
     """
 
@@ -114,21 +114,20 @@ def run_system(system: System, seed: int, corpora: Path, work: Path, threads: in
     if kept.exists() and (found := json.loads(kept.read_text(encoding="utf-8")))["key"] == key:
         return Outcome(**found["outcome"])
     settings = parse_settings({**values, "runtime": {"num_threads": threads, "progress": "plain"}}, system.config)
-    outcome = _train_and_decode(settings, paths, system.nbest)
+    outcome = _train_and_decode(settings, paths, system.nbest, paths.root / f"seconds-{system.name}.json", digest(values))
     atomic.write_text(kept, json.dumps({"key": key, "outcome": vars(outcome)}, ensure_ascii=False))
     shutil.rmtree(paths.tokenized, ignore_errors=True)
     return outcome
 
 
-def _train_and_decode(settings: Settings, paths: Paths, nbest: int) -> Outcome:
+def _train_and_decode(settings: Settings, paths: Paths, nbest: int, clock: Path, clock_key: str) -> Outcome:
     recorder = NullRecorder()
     paths.root.mkdir(parents=True, exist_ok=True)
     run_validate(settings, paths, recorder)
     run_prepare(settings, paths, recorder)
     run_tokenize(settings, paths, recorder)
-    started = time.monotonic()
-    trained = run_train(settings, paths, recorder)
-    seconds = time.monotonic() - started
+    with sitting(clock, clock_key):
+        trained = run_train(settings, paths, recorder)
     run_evaluate(settings, paths, recorder)
     with (paths.evaluation / PREDICTIONS_FILE).open(encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
@@ -139,7 +138,7 @@ def _train_and_decode(settings: Settings, paths: Paths, nbest: int) -> Outcome:
         hypotheses=hypotheses,
         nbest=[[hypothesis] for hypothesis in hypotheses] if nbest == 1 else _decode_nbest(settings, paths, rows, nbest),
         languages=[row.get(LANGUAGE, "") for row in rows],
-        seconds=round(seconds, 1),
+        seconds=round(seconds_of_sittings(clock, clock_key), 1),
         parameters=trained.parameters,
     )
 

@@ -13,47 +13,54 @@ from benchmarks.measured.row import SIGNIFICANT, Judgement, Outcomes, Row
 from benchmarks.measured.systems import Outcome, System
 from seq2seq_core.training.reward import sentence_reward
 
+Compare = Callable[[Outcome, Outcome], Comparison]
+"""The change of a metric from one outcome to another of the same test set, by the paired bootstrap; more is better."""
+
 
 @dataclass(frozen=True)
-class Gain:
-    """What learning by reward gave, by the paired bootstrap over the test set.
+class Metrics:
+    """What is looked at before and after.
 
     Attributes:
-        rewarded: the change of the metric that was rewarded.
-        others: of other metrics, by name; more is better in all of them.
+        rewarded: the metric that was rewarded.
+        others: further ones, by name.
     """
 
-    rewarded: Comparison
-    others: Mapping[str, Comparison]
-
-    @property
-    def is_good(self) -> bool:
-        """Whether the rewarded metric rose significantly and no other fell significantly."""
-        has_loss = any(other.difference < 0 and other.p_value < SIGNIFICANT for other in self.others.values())
-        return self.rewarded.difference > 0 and self.rewarded.p_value < SIGNIFICANT and not has_loss
+    rewarded: Compare
+    others: Mapping[str, Compare]
 
 
-def _symbol_accuracies(outcome: Outcome) -> list[float]:
-    """1 minus the symbol error rate of each sentence."""
-    edits, lengths = symbol_edits(outcome.hypotheses, outcome.references)
-    return list(1 - edits / np.maximum(lengths, 1))
+def _compare_exact(before: Outcome, after: Outcome) -> Comparison:
+    """Of the share of names wholly right, in percent."""
+    right = ([100.0 * one for one in exact(outcome.hypotheses, outcome.references)] for outcome in (before, after))
+    return compare_means(*right)
 
 
-def letters_gain(before: Outcome, after: Outcome) -> Gain:
-    """In percent: the letters right in a name, which are rewarded, and names wholly right."""
-    right = [[100.0 * one for one in exact(outcome.hypotheses, outcome.references)] for outcome in (before, after)]
-    letters = [[100.0 * one for one in _symbol_accuracies(outcome)] for outcome in (before, after)]
-    return Gain(compare_means(*letters), {"exact match": compare_means(*right)})
+def _compare_letters(before: Outcome, after: Outcome) -> Comparison:
+    """Of the letters right in a name: 1 minus its symbol error rate, in percent."""
+    edits = [symbol_edits(outcome.hypotheses, outcome.references) for outcome in (before, after)]
+    return compare_means(*(list(100 * (1 - number / np.maximum(length, 1))) for number, length in edits))
 
 
-def translation_gain(before: Outcome, after: Outcome) -> Gain:
-    """The BLEU of single sentences (add-one), which is rewarded, corpus BLEU and chrF."""
-    references = before.references
-    sentences = [
-        [100 * sentence_reward("bleu", *pair) for pair in zip(one.hypotheses, references, strict=True)] for one in (before, after)
-    ]
-    corpus = (before.hypotheses, after.hypotheses, references)
-    return Gain(compare_means(*sentences), {"BLEU": compare_bleu(*corpus, "none"), "chrF": compare_chrf(*corpus)})
+def _compare_sentences(before: Outcome, after: Outcome) -> Comparison:
+    """Of the mean BLEU of single sentences (add-one)."""
+    bleus = (
+        [100 * sentence_reward("bleu", *pair) for pair in zip(one.hypotheses, one.references, strict=True)]
+        for one in (before, after)
+    )
+    return compare_means(*bleus)
+
+
+def _compare_corpus_bleu(before: Outcome, after: Outcome) -> Comparison:
+    return compare_bleu(before.hypotheses, after.hypotheses, before.references, "none")
+
+
+def _compare_corpus_chrf(before: Outcome, after: Outcome) -> Comparison:
+    return compare_chrf(before.hypotheses, after.hypotheses, before.references)
+
+
+OF_NAMES = Metrics(_compare_letters, {"exact match": _compare_exact})
+OF_TRANSLATIONS = Metrics(_compare_sentences, {"BLEU": _compare_corpus_bleu, "chrF": _compare_corpus_chrf})
 
 
 def continue_training(system: System, phase: Mapping[str, Any]) -> tuple[System, System]:
@@ -75,27 +82,36 @@ def continue_training(system: System, phase: Mapping[str, Any]) -> tuple[System,
     return rewarded, continued
 
 
-def gain_row(name: str, title: str, systems: Sequence[System], unit: str, gain: Callable[[Outcome, Outcome], Gain]) -> Row:
-    """A row about a gain.
+def gain_row(name: str, title: str, systems: Sequence[System], unit: str, metrics: Metrics) -> Row:
+    """A row about a gain: the rewarded metric rises significantly, and no other falls significantly.
 
     Args:
         name: see :class:`~benchmarks.measured.row.Row`.
         title: the same.
         systems: before, after, and after as many updates by likelihood alone.
         unit: of the rewarded metric.
-        gain: from the first to the second of two.
+        metrics: that are compared.
     """
 
     def judge(outcomes: Outcomes) -> Judgement:
         before, after, continued = (outcomes[system.name] for system in systems)
-        found = gain(before, after)
-        rewarded = found.rewarded
+        rewarded = metrics.rewarded(before, after)
+        others = {key: compare(before, after) for key, compare in metrics.others.items()}
+        comparisons = {
+            "rewarded": rewarded,
+            **others,
+            "rewarded, after as many updates by likelihood instead": metrics.rewarded(before, continued),
+            "rewarded, beside as many updates by likelihood": metrics.rewarded(continued, after),
+        }
+        details = [f"{key} {one.difference:+.3f} (p = {one.p_value:.4f})" for key, one in comparisons.items()]
         assert rewarded.low is not None
         assert rewarded.high is not None
-        comparisons = {"rewarded": rewarded, **found.others}
-        comparisons["rewarded, after as many updates by likelihood instead"] = gain(before, continued).rewarded
-        comparisons["rewarded, beside as many updates by likelihood"] = gain(continued, after).rewarded
-        details = [f"{key} {one.difference:+.3f} (p = {one.p_value:.4f})" for key, one in comparisons.items()]
-        return Judgement(Figure(rewarded.difference, rewarded.low, rewarded.high), found.is_good, details)
+        has_loss = any(_is_significant(other) and other.difference < 0 for other in others.values())
+        is_met = _is_significant(rewarded) and rewarded.difference > 0 and not has_loss
+        return Judgement(Figure(rewarded.difference, rewarded.low, rewarded.high), is_met, details)
 
     return Row(name, title, systems, unit, "–", "p < 0.05, no other metric falls", judge)
+
+
+def _is_significant(comparison: Comparison) -> bool:
+    return comparison.p_value < SIGNIFICANT

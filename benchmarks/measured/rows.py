@@ -9,7 +9,7 @@ from benchmarks.measured.corpora import EUTRANS, MULTI30K, join_two_languages, t
 from benchmarks.measured.digit_strings import build_corpus
 from benchmarks.measured.few_pairs import FEW_PAIRS, SEMI_SUPERVISED, UNSUPERVISED, judge_few_pairs
 from benchmarks.measured.figures import Figure, share, symbol_error_rate
-from benchmarks.measured.gains import continue_training, gain_row, letters_gain, translation_gain
+from benchmarks.measured.gains import OF_NAMES, OF_TRANSLATIONS, continue_training, gain_row
 from benchmarks.measured.pronunciation import G2P_BAR, G2P_SYSTEMS, g2p_details, g2p_macro
 from benchmarks.measured.row import Judgement, Outcomes, Row, accuracy, bleu_of, by_figure, only
 from benchmarks.measured.systems import Outcome, System
@@ -162,10 +162,10 @@ ROWS = [
     _row_without_bar("unsupervised", "the same without a pair", UNSUPERVISED, "BLEU (tokenize none)", bleu_of),
     gain_row(
         "reinforcement-translit", "minimum risk training after likelihood, transliteration to Russian, decoded greedily",
-        [GREEDY_NAMES, REWARDED_NAMES, MORE_NAMES], "gain, letters right, %", letters_gain,
+        [GREEDY_NAMES, REWARDED_NAMES, MORE_NAMES], "gain, letters right, %", OF_NAMES,
     ),
     gain_row(
         "reinforcement-multi30k", "minimum risk training after likelihood, Multi30k, recurrent",
-        [MULTI30K_RNN, REWARDED_CAPTIONS, MORE_CAPTIONS], "gain, mean sentence BLEU", translation_gain,
+        [MULTI30K_RNN, REWARDED_CAPTIONS, MORE_CAPTIONS], "gain, mean sentence BLEU", OF_TRANSLATIONS,
     ),
 ]  # fmt: skip

@@ -1,7 +1,8 @@
 """Every combination of encoder, decoder, attention, time scaling and time reduction learns to copy and to reverse unseen words.
 
-    python benchmarks/architectures.py                        all 384, some ten seconds of one core each
+    python benchmarks/architectures.py                        all 384, some five seconds of one core each
     python benchmarks/architectures.py --only transformer gru those whose encoder and decoder are these
+    python benchmarks/architectures.py --attention none       those with this attention; a Transformer decoder's is "own"
 
 Prints a line a combination, and at the end those that fell short. The tests learn a selection in which each two parts meet.
 """
@@ -25,13 +26,14 @@ from tests.learning import test_architectures as matrix
 from tests.learning.words import make_corpus
 
 
-def combinations(only: list[str] | None) -> list[matrix.Combination]:
-    """All combinations, or those of one encoder and decoder."""
+def combinations(only: list[str] | None, only_attention: str | None) -> list[matrix.Combination]:
+    """All combinations, or those of one encoder and decoder, or of one attention."""
     return [
         (encoder, decoder, attention, scaling, reduction)
         for encoder, decoder in itertools.product(matrix.ENCODERS, matrix.DECODERS)
         if only is None or [encoder, decoder] == only
         for attention in ((matrix.OWN,) if decoder == "transformer" else matrix.ATTENTIONS)
+        if only_attention in (None, attention)
         for scaling, reduction in itertools.product(matrix.TIME_SCALINGS, matrix.TIME_REDUCTIONS)
     ]
 
@@ -40,7 +42,10 @@ def main() -> None:
     """Trains and scores each combination."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs=2, metavar=("ENCODER", "DECODER"), choices=matrix.ENCODERS)
+    parser.add_argument("--attention", choices=(matrix.OWN, *matrix.ATTENTIONS))
     arguments = parser.parse_args()
+    if not (asked := combinations(arguments.only, arguments.attention)):
+        parser.error(f"no combination has attention {arguments.attention!r} and {' and '.join(arguments.only)}")
     torch.set_num_threads(1)
     seed = random.SystemRandom().randrange(2**31)
     print(f"seed {seed}\n{'encoder':12}{'decoder':12}{'attention':12}{'scaling':12}reduction   copy  reverse  attempts  seconds")
@@ -48,7 +53,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         corpus = Paths(Path(folder) / "corpus")
         make_corpus(corpus, seed)
-        for number, combination in enumerate(combinations(arguments.only)):
+        for number, combination in enumerate(asked):
             started = time.process_time()
             scores = matrix.learn_in_attempts(combination, corpus, Path(folder) / str(number), seed)
             seconds = time.process_time() - started

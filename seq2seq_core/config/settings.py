@@ -57,6 +57,7 @@ class Settings(Section):
             raise ValueError("model.tie_embeddings: must be 'none' or 'target' unless tokenize.joint is true, got 'all'")
         if self.model.pointer_generator and not self.tokenize.joint:
             raise ValueError("model.pointer_generator: must be false unless tokenize.joint is true, got true")
+        self._check_time_scaling()
         self._check_monolingual()
         self._check_train()
         self._check_audio()
@@ -65,6 +66,16 @@ class Settings(Section):
                 f"evaluate.metrics: must contain register.metric {self.register_.metric!r}, got {self.evaluate.metrics}"
             )
         return self
+
+    def _check_time_scaling(self) -> None:
+        """Refuses a scaling of what the decoder never reads. Not the section's own check: models trained so are still loaded."""
+        model = self.model
+        is_blind = model.decoder_architecture != "transformer" and model.attention == "none" and model.bridge == "last"
+        if is_blind and model.time_scaling != "none":
+            raise ValueError(
+                "model.time_scaling: must be 'none' with attention 'none' unless bridge is 'mean' (the decoder starts from the "
+                f"encoder's last states, which are not scaled, and reads nothing else), got {model.time_scaling!r}"
+            )
 
     def _check_monolingual(self) -> None:
         """Refuses monolingual corpora that a single model could not tell apart, and phases that have nothing to learn from."""

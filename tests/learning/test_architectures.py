@@ -77,6 +77,8 @@ def as_settings(combination: Combination) -> dict[str, Any]:
     """The section ``model`` of a combination."""
     encoder, decoder, attention, scaling, reduction = combination
     own = {} if attention == OWN else {"attention": attention}
+    if attention == "none" and scaling != "none":
+        own["bridge"] = "mean"  # else the decoder reads nothing that is scaled
     return {"encoder": encoder, "decoder": decoder, "time_scaling": scaling, "time_reduction": reduction} | own
 
 

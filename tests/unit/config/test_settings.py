@@ -67,6 +67,11 @@ def test_a_missing_section_is_named() -> None:
             {"train": {"coverage_weight": 1.0}},
             "train.coverage_weight: must be 0 unless model.coverage is true, got 1",
         ),
+        (
+            {"model": {"architecture": "lstm", "attention": "none", "time_scaling": "gate"}},
+            "model.time_scaling: must be 'none' with attention 'none' unless bridge is 'mean' (the decoder starts from the "
+            "encoder's last states, which are not scaled, and reads nothing else), got 'gate'",
+        ),
         ({"model": {"width": 7}}, "model: width must be even, got 7"),
         (
             {"model": {"pointer_generator": True}},
@@ -76,6 +81,13 @@ def test_a_missing_section_is_named() -> None:
 )
 def test_settings_that_contradict_one_another_are_refused(changes: dict[str, object], fault: str) -> None:
     assert _faults(**changes) == [fault]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"bridge": "mean"}, {"decoder": "transformer"}, {"attention": "dot"}, {"time_scaling": "none"}]
+)
+def test_time_is_scaled_wherever_the_decoder_reads_it(changes: dict[str, str]) -> None:
+    parse_settings({**MINIMAL, "model": {"attention": "none", "time_scaling": "gate"} | changes}, "test")
 
 
 def test_not_a_number_and_infinity_are_refused() -> None:

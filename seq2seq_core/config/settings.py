@@ -19,6 +19,7 @@ from seq2seq_core.config.section import Section
 from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.config.validate import ValidateSection
+from seq2seq_core.config.yaml_text import parse_yaml
 from seq2seq_core.errors import ConfigError
 
 
@@ -181,7 +182,7 @@ def load_settings(path: Path) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"cannot be read: {error}"], str(path)) from None
     try:
-        values = yaml.safe_load(text)
+        values = parse_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError([f"not valid YAML: {error}"], str(path)) from None
     return parse_settings(values, source=str(path))

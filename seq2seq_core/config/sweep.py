@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from seq2seq_core.config.section import Section
 from seq2seq_core.config.settings import describe_fault
 from seq2seq_core.config.train import DevMetric
+from seq2seq_core.config.yaml_text import parse_yaml
 from seq2seq_core.errors import ConfigError
 
 
@@ -99,7 +100,7 @@ def load_sweep(path: Path) -> SweepSettings:
         ConfigError: the file is missing, not YAML, or has faults; all of them are listed.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError([f"file not found: {path}; expected a sweep there (see configs/sweeps/)"], str(path)) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

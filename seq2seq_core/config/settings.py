@@ -173,6 +173,18 @@ def load_settings(path: Path) -> Settings:
     Raises:
         ConfigError: the file is missing, not YAML, or has faults; all of them are listed.
     """
+    return parse_settings(load_values(path), source=str(path))
+
+
+def load_values(path: Path) -> Any:
+    """What a parameters file holds, not checked.
+
+    Args:
+        path: a YAML file.
+
+    Raises:
+        ConfigError: the file is missing or not YAML.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -182,10 +194,9 @@ def load_settings(path: Path) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"cannot be read: {error}"], str(path)) from None
     try:
-        values = parse_yaml(text)
+        return parse_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError([f"not valid YAML: {error}"], str(path)) from None
-    return parse_settings(values, source=str(path))
 
 
 def parse_settings(values: object, source: str) -> Settings:

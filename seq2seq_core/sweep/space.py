@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq_core.config.settings import Settings, parse_settings
+from seq2seq_core.config.settings import Settings, load_values, parse_settings
 from seq2seq_core.config.sweep import Searched, SweepSettings
 from seq2seq_core.config.train import DevMetric
-from seq2seq_core.config.yaml_text import parse_yaml
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.evaluation.metrics import HIGHER_IS_BETTER
 from seq2seq_core.sweep.dotted import get_setting, put_setting
@@ -103,7 +102,7 @@ def open_space(sweep: SweepSettings, params: Path, source: str) -> SearchSpace:
         ConfigError: the parameters have faults, or the sweep names settings that there are not, or values that they cannot have;
             every fault is listed.
     """
-    values = parse_yaml(params.read_text(encoding="utf-8"))
+    values = load_values(params)
     own = {**sweep.settings, **({"train.dev_metric": sweep.metric} if sweep.metric else {})}
     faults = [f"settings.{name}: {fault}" for name in sweep.settings if (fault := _name_fault(name))]
     faults += [f"space.{name}: {fault}" for name in sweep.space if (fault := _name_fault(name) or REFUSED.get(name, ""))]

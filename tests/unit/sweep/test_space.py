@@ -26,6 +26,21 @@ def faults_of(request: SweepRequest, paths: Paths) -> list[str]:
 
 
 @pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("model:\n  width: 8\n  width: 9\n", "not valid YAML: line 3: 'width' must be given once, got it on line 2 too"),
+        ("corpus: [", "not valid YAML: while parsing a flow node"),
+    ],
+)
+def test_parameters_that_are_no_valid_yaml_are_a_fault_of_theirs(
+    ask: Callable[..., SweepRequest], paths: Paths, content: str, fault: str
+) -> None:
+    paths.params.write_text(content, encoding="utf-8")
+    (found,) = faults_of(ask(space=WIDTH), paths)
+    assert found.startswith(fault)
+
+
+@pytest.mark.parametrize(
     ("searched", "fault"),
     [
         ({"low": 1.0}, "must have low and high, or choices, got neither"),

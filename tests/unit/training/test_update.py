@@ -28,7 +28,7 @@ V = 9
 def make_updater(
     seed: int, architecture: str = "gru", dropout: float = 0.0, is_bfloat16: bool = False, is_double: bool = False, **train: Any
 ) -> Updater:
-    """In double precision where two ways of adding up are compared: it keeps ReLU's inputs away from either side of its kink."""
+    """In double precision two ways of adding up can be compared: float32 puts some inputs of a ReLU on either side of its kink."""
     torch.manual_seed(seed)
     section = ModelSection.model_validate({"architecture": architecture, "width": 8, "heads": 2, "dropout": dropout})
     model = build_model(section, V, V, joint=False)

@@ -36,7 +36,7 @@ from seq2seq_core import atomic
 from seq2seq_core.batching.batch import collate
 from seq2seq_core.batching.sampler import TokenBucketSampler
 from seq2seq_core.reproducibility import derive_seed, digest
-from seq2seq_core.training.objective import Moment, UpdateSize
+from seq2seq_core.training.objectives.objective import Moment, UpdateSize
 from seq2seq_core.training.validation import Validator
 
 WORK = "reference"

@@ -32,8 +32,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
-from seq2seq_core.tracking.graph_run import experiment_id
-from seq2seq_core.tracking.store import connect
+from seq2seq_core.tracking.mlflow.store import connect
+from seq2seq_core.tracking.runs.graph_run import experiment_id
 
 ROOT = Path(__file__).resolve().parents[1]
 CLONED = ("dvc.yaml", "params.yaml", "prefect.yaml", "pyproject.toml", ".dvcignore", ".gitignore", "seq2seq_core", "flows")

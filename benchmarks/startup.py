@@ -39,7 +39,7 @@ from seq2seq_core.tokenization.manifest import Manifest, SourceInfo, SplitInfo, 
 from seq2seq_core.tokenization.ragged import groups_path, offsets_path, values_path
 from seq2seq_core.tokenization.special_tokens import EOS_ID, NUM_SPECIAL
 from seq2seq_core.tokenization.subword import train_subword
-from seq2seq_core.tracking.store import connect
+from seq2seq_core.tracking.mlflow.store import connect
 
 ROOT = Path(__file__).resolve().parents[1]
 MOST_SECONDS, MOST_GROWTH = 12.0, 0.10

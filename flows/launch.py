@@ -6,11 +6,11 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from flows.environment import prepare_environment
-from flows.local_console import local_console
-from flows.local_server import prefect_server
-from flows.summary import RetrainSummary
-from flows.workspace_lock import workspace_lock
+from flows.processes.workspace_lock import workspace_lock
+from flows.reports.summary import RetrainSummary
+from flows.server.environment import prepare_environment
+from flows.server.local_console import local_console
+from flows.server.local_server import prefect_server
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 

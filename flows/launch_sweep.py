@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flows.environment import prepare_environment
-from flows.local_console import local_console
-from flows.local_server import prefect_server
+from flows.server.environment import prepare_environment
+from flows.server.local_console import local_console
+from flows.server.local_server import prefect_server
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.sweep.drive import SweepRequest

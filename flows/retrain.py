@@ -20,14 +20,14 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
 
-from flows.ended_tasks import CANCELLED
-from flows.environment import EMBEDDED_VARIABLE
-from flows.flow_state import is_cancelled
-from flows.notify import notify
-from flows.report import publish_report
+from flows.graph.ended_tasks import CANCELLED
+from flows.graph.stage_tasks import drop_empty_tracebacks
+from flows.reports.run_page import publish_report
+from flows.reports.summary import RetrainSummary
+from flows.reports.webhook import notify
 from flows.retraining import FlowRunInfo, Retraining, find_paths
-from flows.stage_tasks import drop_empty_tracebacks
-from flows.summary import RetrainSummary
+from flows.server.environment import EMBEDDED_VARIABLE
+from flows.server.flow_state import is_cancelled
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EnvironmentFault, Interrupted, Seq2SeqError
 

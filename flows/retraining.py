@@ -8,19 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.cancellation import Cancellation
-from flows.dvc_command import Dvc, refusal
-from flows.dvc_locks import clear_dead_locks
-from flows.graph_run import GraphRun
-from flows.graph_tracking import GraphTracking
-from flows.publish import check_branch, commit_lock, push_data, uncommitted_files
-from flows.refresh import refresh_data
-from flows.stage_graph import GraphStatus, StageGraph, read_stage_graph, read_status
-from flows.stage_run import StageRunner
-from flows.stage_tasks import StageTasks
-from flows.summary import RetrainSummary, read_metrics, read_receipt
-from flows.supervised import StopPolicy
-from flows.workspace_lock import workspace_lock
+from flows.dvc.command import Dvc, refusal
+from flows.dvc.locks import clear_dead_locks
+from flows.dvc.publish import check_branch, commit_lock, push_data, uncommitted_files
+from flows.dvc.refresh import refresh_data
+from flows.graph.execution import GraphRun
+from flows.graph.stage_execution import StageRunner
+from flows.graph.stage_graph import GraphStatus, StageGraph, read_stage_graph, read_status
+from flows.graph.stage_tasks import StageTasks
+from flows.processes.cancellation import Cancellation
+from flows.processes.supervised import StopPolicy
+from flows.processes.workspace_lock import workspace_lock
+from flows.reports.parent_run import GraphTracking
+from flows.reports.summary import RetrainSummary, read_metrics, read_receipt
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import ConfigError, Interrupted, MissingInput, Seq2SeqError, TrackingUnreachable, UserError

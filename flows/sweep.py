@@ -13,13 +13,13 @@ from prefect.exceptions import Abort, PrefectException
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
-from flows.cancellation import Cancellation
-from flows.flow_state import is_cancelled
+from flows.graph.stage_tasks import drop_empty_tracebacks
+from flows.processes.cancellation import Cancellation
 from flows.retrain import THREADS
 from flows.retraining import find_paths
-from flows.stage_tasks import drop_empty_tracebacks
-from flows.sweep_tasks import SweepTasks
-from flows.sweep_workers import Workers
+from flows.server.flow_state import is_cancelled
+from flows.sweeps.trial_tasks import SweepTasks
+from flows.sweeps.workers import Workers
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.errors import Interrupted, Seq2SeqError

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.measured.figures import Comparison, Figure, compare_bleu, compare_chrf, compare_means, exact, symbol_edits
 from benchmarks.measured.row import SIGNIFICANT, Judgement, Outcomes, Row
 from benchmarks.measured.systems import Outcome, System
-from seq2seq_core.training.reward import sentence_reward
+from seq2seq_core.training.objectives.reward import sentence_reward
 
 Compare = Callable[[Outcome, Outcome], Comparison]
 """The change of a metric from one outcome to another of the same test set, by the paired bootstrap; more is better."""

@@ -27,10 +27,10 @@ from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.modeling.seq2seq import build_model
 from seq2seq_core.reproducibility import derive_seed
-from seq2seq_core.training.acceleration import accelerate
-from seq2seq_core.training.inputs import TrainingInputs, read_inputs
-from seq2seq_core.training.placement import choose_placement
-from seq2seq_core.training.update import Updater, UpdateResult
+from seq2seq_core.training.data.inputs import TrainingInputs, read_inputs
+from seq2seq_core.training.hardware.acceleration import accelerate
+from seq2seq_core.training.hardware.precision import choose_placement
+from seq2seq_core.training.updates.updater import Updater, UpdateResult
 
 PRODUCTS = {"aten::mm": 0, "aten::addmm": 1, "aten::addmm_": 1, "aten::bmm": 0, "aten::baddbmm": 1}
 """Operations that are matrix products, and which argument is the first factor."""

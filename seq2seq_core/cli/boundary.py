@@ -20,7 +20,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.console import configure_logging
 from seq2seq_core.errors import EXIT_CRASH, EXIT_TERMINATED, Interrupted, Seq2SeqError, StorageFault
 from seq2seq_core.outcome import Outcome, write_outcome
-from seq2seq_core.rank_environment import RankPlace, is_shared, outcome_name
+from seq2seq_core.training.distributed.rank_environment import RankPlace, is_shared, outcome_name
 
 STORAGE_ADVICE = {
     errno.ENOSPC: "the disk is full; free some space (`make clean` removes stage outputs, `dvc gc --workspace` old caches)",

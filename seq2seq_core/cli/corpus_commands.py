@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seq2seq_core.cli.boundary import boundary
-from seq2seq_core.cli.options import Debug, Workspace, resolve_workspace
+from seq2seq_core.cli.option_types import Debug, Workspace, resolve_workspace
 
 PANEL = "Corpora and settings"
 

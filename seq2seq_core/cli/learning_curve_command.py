@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seq2seq_core.cli.boundary import boundary
-from seq2seq_core.cli.options import Debug, Verbose, Workspace, resolve_workspace
+from seq2seq_core.cli.option_types import Debug, Verbose, Workspace, resolve_workspace
 from seq2seq_core.errors import UserError
 
 PANEL = "Corpora and settings"
@@ -34,7 +34,7 @@ def learning_curve(
     (.s2s/learning_curve); the same command goes on from there, and a part that has been trained is not trained again.
     """
     with boundary(debug, verbose):
-        from seq2seq_core.cli.initial_weights import pin_initial_weights
+        from seq2seq_core.cli.initial_weights_option import pin_initial_weights
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.stages.learning_curve import DEFAULT_FRACTIONS, check_fractions, describe_curve, run_learning_curve
         from seq2seq_core.tracking.session import open_stage_recorder

@@ -24,7 +24,7 @@ from seq2seq_core.cli.decoding_options import (
     TopP,
     make_options,
 )
-from seq2seq_core.cli.options import Debug, Model, Verbose, Workspace, resolve_workspace
+from seq2seq_core.cli.option_types import Debug, Model, Verbose, Workspace, resolve_workspace
 from seq2seq_core.cli.predicted_lines import PredictionFiles, TagFiles, predict_lines, score_lines
 from seq2seq_core.cli.tag_lines import TagOption, TagsOption, parse_tags
 

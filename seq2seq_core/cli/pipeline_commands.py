@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from seq2seq_core.cli.boundary import boundary
-from seq2seq_core.cli.options import Debug, Verbose, Workspace, resolve_workspace
+from seq2seq_core.cli.option_types import Debug, Verbose, Workspace, resolve_workspace
 
 PANEL = "The pipeline"
 
@@ -46,7 +46,7 @@ def setup_prefect(workspace: Workspace = None, debug: Debug = False) -> None:
     Run it once for a server, before `prefect deploy --all`; running it again changes nothing.
     """
     with boundary(debug):
-        from flows.setup import setup_prefect as create_on_server
+        from flows.server.deployment_setup import setup_prefect as create_on_server
         from seq2seq_core.config.settings import load_settings
 
         for line in create_on_server(load_settings(resolve_workspace(workspace).params)):
@@ -61,6 +61,6 @@ def ui(
 ) -> None:
     """Start the MLflow and Prefect pages of this workspace; Ctrl-C stops both."""
     with boundary(debug):
-        from flows.ui import run_pages
+        from flows.server.pages import run_pages
 
         run_pages(resolve_workspace(workspace).root, mlflow_port=mlflow_port, prefect_port=prefect_port)

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from seq2seq_core.cli.boundary import boundary
-from seq2seq_core.cli.options import Debug, Verbose, Workspace, resolve_workspace
-from seq2seq_core.rank_environment import end_with_launcher, find_rank_place
+from seq2seq_core.cli.option_types import Debug, Verbose, Workspace, resolve_workspace
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.training.distributed.rank_environment import end_with_launcher, find_rank_place
 
 PANEL = "Stages (what dvc.yaml runs)"
 
@@ -76,7 +76,7 @@ def train(
     with boundary(debug, verbose):
         paths = resolve_workspace(workspace)
     with boundary(debug, verbose, paths, "train", place), ExitStack() as stack:
-        from seq2seq_core.cli.initial_weights import pin_initial_weights
+        from seq2seq_core.cli.initial_weights_option import pin_initial_weights
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.device import count_devices
         from seq2seq_core.stages.train import run_train
@@ -87,7 +87,7 @@ def train(
         if place is None:  # a rank ends with its launcher
             stack.enter_context(stop_without_driver())
         if place is None and (number := count_devices(settings.runtime)) > 1:
-            from seq2seq_core.launch import run_ranks
+            from seq2seq_core.training.distributed.launcher import run_ranks
 
             flags = {"--from-scratch": from_scratch, "--debug": debug, "--verbose": verbose}
             command = [sys.executable, "-m", "seq2seq_core.cli.main", "train", "--workspace", str(paths.root)]

@@ -10,7 +10,7 @@ import typer
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.cli.boundary import boundary
-from seq2seq_core.cli.options import Debug, Verbose, Workspace, resolve_workspace
+from seq2seq_core.cli.option_types import Debug, Verbose, Workspace, resolve_workspace
 from seq2seq_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def sweep(
         _require_optuna()
         from seq2seq_core.sweep.best_settings import check_target
         from seq2seq_core.sweep.drive import SweepRequest
-        from seq2seq_core.sweep.run import forget_sweep
+        from seq2seq_core.sweep.sweep_run import forget_sweep
 
         paths, request = resolve_workspace(workspace), SweepRequest(file.resolve(), name, trials)
         settings = request.load()
@@ -123,7 +123,7 @@ def _run(request: SweepRequest, paths: Paths, jobs: int, *, through_prefect: boo
         if jobs == 1:
             sweep.run(tracking)
         else:
-            from flows.sweep_workers import run_workers
+            from flows.sweeps.workers import run_workers
 
             run_workers(request, paths, jobs)
     return sweep.results()
@@ -132,7 +132,7 @@ def _run(request: SweepRequest, paths: Paths, jobs: int, *, through_prefect: boo
 def _keep_best(request: SweepRequest, paths: Paths, results: SweepResults, write: Path | None, apply: bool) -> None:
     """Says which trial is the best, and writes its settings where that was asked for."""
     from seq2seq_core.sweep.best_settings import hand_over_state, write_best
-    from seq2seq_core.sweep.run import open_sweep
+    from seq2seq_core.sweep.sweep_run import open_sweep
 
     best, settings = results.best, request.load()
     if not write and not apply:

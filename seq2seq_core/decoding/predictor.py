@@ -14,9 +14,9 @@ from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.minimum_bayes_risk import rank_by_expected_utility
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
-from seq2seq_core.decoding.scoring import TargetScore, score_targets
 from seq2seq_core.decoding.search import decode
 from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem, is_empty
+from seq2seq_core.decoding.target_scores import TargetScore, score_targets
 from seq2seq_core.errors import TagError
 from seq2seq_core.tokenization.encode import SourceRow
 from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES

@@ -11,18 +11,18 @@ from torch import Tensor, nn
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.modeling.attention import build_attention
-from seq2seq_core.modeling.embedding import FrameProjection, TokenEmbedding
+from seq2seq_core.modeling.attention.attention import build_attention
+from seq2seq_core.modeling.decoders.output import OutputProjection
+from seq2seq_core.modeling.decoders.pointer_generator import PointerGenerator
+from seq2seq_core.modeling.decoders.recurrent_decoder import RecurrentDecoder
+from seq2seq_core.modeling.decoders.transformer_decoder import TransformerDecoder
+from seq2seq_core.modeling.encoders.recurrent_encoder import RecurrentEncoder
+from seq2seq_core.modeling.encoders.time_scaling import GatedScaling, SinusoidalScaling, build_time_scaling
+from seq2seq_core.modeling.encoders.transformer_encoder import TransformerEncoder
+from seq2seq_core.modeling.layers.embedding import FrameProjection, TokenEmbedding
+from seq2seq_core.modeling.layers.packing import Packing
+from seq2seq_core.modeling.layers.transformer_shape import TransformerShape
 from seq2seq_core.modeling.memory import Decoder, DecoderOutput, DecoderState, Encoder, Memory
-from seq2seq_core.modeling.output import OutputProjection
-from seq2seq_core.modeling.packing import Packing
-from seq2seq_core.modeling.pointer_generator import PointerGenerator
-from seq2seq_core.modeling.recurrent_decoder import RecurrentDecoder
-from seq2seq_core.modeling.recurrent_encoder import RecurrentEncoder
-from seq2seq_core.modeling.time_scaling import GatedScaling, SinusoidalScaling, build_time_scaling
-from seq2seq_core.modeling.transformer_decoder import TransformerDecoder
-from seq2seq_core.modeling.transformer_encoder import TransformerEncoder
-from seq2seq_core.modeling.transformer_shape import TransformerShape
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Seq2Seq(nn.Module):
         pointer_generator: mixes the output with a copy of the source; None: nothing is copied.
 
     Attributes:
-        packs: whether training leaves padding out of the layers (:mod:`~seq2seq_core.modeling.packing`).
+        packs: whether training leaves padding out of the layers (:mod:`~seq2seq_core.modeling.layers.packing`).
     """
 
     def __init__(

@@ -15,8 +15,8 @@ from seq2seq_core.errors import BundleError, UserError
 from seq2seq_core.registry.bundles import download_bundle
 from seq2seq_core.registry.packaging import BUNDLE_PATH
 from seq2seq_core.registry.versions import find_version
-from seq2seq_core.tracking.store import connect, store_errors
-from seq2seq_core.training.initial_bundle import InitialBundle, check_initial_digest, fetched_folder
+from seq2seq_core.tracking.mlflow.store import connect, store_errors
+from seq2seq_core.training.initial.initial_bundle import InitialBundle, check_initial_digest, fetched_folder
 
 _RUN_REFERENCE = re.compile(r"runs:/[^/]+/.+")
 

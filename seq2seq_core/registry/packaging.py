@@ -11,7 +11,7 @@ import seq2seq_core
 from seq2seq_core.bundle.bundle import read_config
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.decoding.options import DecodingOptions
-from seq2seq_core.tracking.store import quiet_imports
+from seq2seq_core.tracking.mlflow.store import quiet_imports
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel

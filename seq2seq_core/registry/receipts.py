@@ -14,7 +14,7 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.registry.versions import DIGEST_TAG, find_number, has_files
-from seq2seq_core.tracking.store import connect, database_file, displayed_uri, store_errors
+from seq2seq_core.tracking.mlflow.store import connect, database_file, displayed_uri, store_errors
 
 LOGGER = logging.getLogger(__name__)
 

@@ -17,13 +17,13 @@ from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, iterate_pairs
 from seq2seq_core.registry.packaging import log_bundle
 from seq2seq_core.registry.promotion import CHALLENGER, CHAMPION, Champion, decide
 from seq2seq_core.registry.receipts import Receipt
-from seq2seq_core.registry.scoring import TEST_DIGEST_TAG, read_test_scores, score_champion
+from seq2seq_core.registry.version_scores import TEST_DIGEST_TAG, read_test_scores, score_champion
 from seq2seq_core.registry.versions import DIGEST_TAG, find_digest, find_model, find_number
 from seq2seq_core.tokenization.manifest import file_digest
-from seq2seq_core.tracking.graph_run import experiment_id
-from seq2seq_core.tracking.lineage import git_state
+from seq2seq_core.tracking.mlflow.store import connect, displayed_uri, exclusive, store_errors
+from seq2seq_core.tracking.runs.graph_run import experiment_id
+from seq2seq_core.tracking.runs.lineage import git_state
 from seq2seq_core.tracking.session import active_run_id
-from seq2seq_core.tracking.store import connect, displayed_uri, exclusive, store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -20,7 +20,6 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.source_encoder import SourceItem
 from seq2seq_core.errors import TagError, UserError
-from seq2seq_core.serving.recordings import read_recordings
 from seq2seq_core.serving.request import (
     MAX_CHARACTERS_VARIABLE,
     MAX_ROWS_VARIABLE,
@@ -31,6 +30,7 @@ from seq2seq_core.serving.request import (
     read_tags,
     refusal,
 )
+from seq2seq_core.serving.uploaded_recordings import read_recordings
 
 DEVICE_VARIABLE = "S2S_SERVING_DEVICE"
 

@@ -13,7 +13,7 @@ from types import FrameType
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import EnvironmentFault, UserError
-from seq2seq_core.tracking.store import prepare_environment, tracking_uri
+from seq2seq_core.tracking.mlflow.store import prepare_environment, tracking_uri
 
 LOGGER = logging.getLogger(__name__)
 STOP_SECONDS = 10.0

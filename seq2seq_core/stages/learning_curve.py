@@ -20,13 +20,13 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.recorder import NullRecorder, Recorder
 from seq2seq_core.reproducibility import derive_seed
-from seq2seq_core.training.checkpoint_store import CheckpointStore
-from seq2seq_core.training.folder_lock import lock_folder
-from seq2seq_core.training.initial_bundle import InitialBundle, find_local_bundle, pin_digest
-from seq2seq_core.training.inputs import TrainingInputs, read_inputs
-from seq2seq_core.training.placement import Placement, choose_placement
+from seq2seq_core.training.data.inputs import TrainingInputs, read_inputs
+from seq2seq_core.training.hardware.precision import Placement, choose_placement
+from seq2seq_core.training.initial.initial_bundle import InitialBundle, find_local_bundle, pin_digest
 from seq2seq_core.training.run import finish_training, remove_superseded_states
-from seq2seq_core.training.run_key import make_run_key
+from seq2seq_core.training.state.checkpoint_store import CheckpointStore
+from seq2seq_core.training.state.folder_lock import lock_folder
+from seq2seq_core.training.state.run_key import make_run_key
 from seq2seq_core.training.trainer_settings import TrainerSettings
 
 logger = logging.getLogger(__name__)

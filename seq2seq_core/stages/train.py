@@ -20,16 +20,16 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import INITIAL_BUNDLE, save_bundle
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.rank_environment import find_rank_place
 from seq2seq_core.recorder import Recorder
-from seq2seq_core.training.initial_bundle import InitialBundle, find_local_bundle, pin_digest
-from seq2seq_core.training.inputs import TrainingInputs, read_inputs
-from seq2seq_core.training.phase_states import PhaseStates
-from seq2seq_core.training.placement import choose_placement
-from seq2seq_core.training.process_group import join_ranks, settings_of_rank
-from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
+from seq2seq_core.training.data.inputs import TrainingInputs, read_inputs
+from seq2seq_core.training.distributed.process_group import join_ranks, settings_of_rank
+from seq2seq_core.training.distributed.rank_environment import find_rank_place
+from seq2seq_core.training.hardware.precision import choose_placement
+from seq2seq_core.training.initial.initial_bundle import InitialBundle, find_local_bundle, pin_digest
 from seq2seq_core.training.run import FinishedTraining, finish_training, remove_superseded_states, report_foreign_states
-from seq2seq_core.training.shared_state import SharedPhaseStates, open_store
+from seq2seq_core.training.state.phase_states import PhaseStates
+from seq2seq_core.training.state.progress_state import ProgressState, ValidationPoint
+from seq2seq_core.training.state.shared_state import SharedPhaseStates, open_store
 from seq2seq_core.training.trainer_settings import TrainerSettings
 
 

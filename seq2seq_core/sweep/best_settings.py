@@ -13,8 +13,8 @@ from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.errors import UserError, WorkspaceBusy
 from seq2seq_core.sweep.dotted import put_setting
 from seq2seq_core.sweep.results import TrialResult, describe_values
-from seq2seq_core.training.checkpoint_store import FINISHED_FILE
-from seq2seq_core.training.folder_lock import LOCK_FILE, lock_folder
+from seq2seq_core.training.state.checkpoint_store import FINISHED_FILE
+from seq2seq_core.training.state.folder_lock import LOCK_FILE, lock_folder
 
 MARK = "# The best trial of the sweep "
 """What a file that a sweep wrote begins with."""

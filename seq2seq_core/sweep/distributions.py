@@ -10,7 +10,7 @@ from optuna import Trial
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.config.sweep import Pruning, Searched
+from seq2seq_core.config.sweep_file import Pruning, Searched
 from seq2seq_core.sweep.space import SearchSpace
 
 Scalar = None | bool | int | float | str

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.config.sweep import SweepSettings, load_sweep
+from seq2seq_core.config.sweep_file import SweepSettings, load_sweep
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.sweep.results import SweepResults
-from seq2seq_core.sweep.run import Sweep, open_sweep, sweep_folder
-from seq2seq_core.tracking.sweep_tracking import SweepTracking, open_sweep_tracking
+from seq2seq_core.sweep.sweep_run import Sweep, open_sweep, sweep_folder
+from seq2seq_core.tracking.runs.sweep_tracking import SweepTracking, open_sweep_tracking
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def driven_sweep(request: SweepRequest, paths: Paths) -> Iterator[tuple[Sweep, S
 
     Raises:
         ConfigError: the sweep or the parameters have faults.
-        UserError: it cannot be begun or gone on with; see :func:`seq2seq_core.sweep.run.open_sweep`.
+        UserError: it cannot be begun or gone on with; see :func:`seq2seq_core.sweep.sweep_run.open_sweep`.
         TrackingUnreachable: MLflow does not answer.
     """
     settings = request.load()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_core.config.settings import Settings, load_values, parse_settings
-from seq2seq_core.config.sweep import Searched, SweepSettings
+from seq2seq_core.config.sweep_file import Searched, SweepSettings
 from seq2seq_core.config.train import DevMetric
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.evaluation.metrics import HIGHER_IS_BETTER

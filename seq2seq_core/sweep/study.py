@@ -26,7 +26,7 @@ from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.sweep.distributions import decode_values, encode_values, make_pruner, suggest_values
 from seq2seq_core.sweep.journal import exclusive, open_journal
 from seq2seq_core.sweep.space import SearchSpace
-from seq2seq_core.training.folder_lock import lock_folder
+from seq2seq_core.training.state.folder_lock import lock_folder
 
 IDENTITY, REASON, STEPS, CRASHES = "identity", "reason", "steps", "crashes"
 JOURNAL_FILE = "journal.jsonl"

@@ -14,13 +14,13 @@ from seq2seq_core.errors import EnvironmentFault, Interrupted, Seq2SeqError, Use
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.sweep.attempts import MAX_FAILURES, open_attempt
 from seq2seq_core.sweep.study import SweepStudy, SweepTrial
-from seq2seq_core.training.checkpoint_store import CheckpointStore
-from seq2seq_core.training.initial_bundle import InitialBundle
-from seq2seq_core.training.inputs import TrainingInputs
-from seq2seq_core.training.placement import Placement
-from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
+from seq2seq_core.training.data.inputs import TrainingInputs
+from seq2seq_core.training.hardware.precision import Placement
+from seq2seq_core.training.initial.initial_bundle import InitialBundle
 from seq2seq_core.training.run import finish_training
-from seq2seq_core.training.run_key import RunKey, make_run_key
+from seq2seq_core.training.state.checkpoint_store import CheckpointStore
+from seq2seq_core.training.state.progress_state import ProgressState, ValidationPoint
+from seq2seq_core.training.state.run_key import RunKey, make_run_key
 from seq2seq_core.training.trainer_settings import TrainerSettings
 
 

@@ -34,7 +34,7 @@ def open_stage_recorder(stage: str, settings: Settings, paths: Paths, goes_on: b
         with _open_local_recorder(stage, paths, missing) as local:
             yield local
         return
-    from seq2seq_core.tracking.stage_run import open_stage_run
+    from seq2seq_core.tracking.runs.stage_run import open_stage_run
 
     with open_stage_run(stage, settings, paths, goes_on) as recorder:
         token = _ACTIVE_RUN.set(recorder.run_id)

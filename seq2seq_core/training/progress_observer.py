@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from seq2seq_core.training.progress_state import ProgressState
+from seq2seq_core.training.state.progress_state import ProgressState
 
 
 class ProgressObserver(Protocol):

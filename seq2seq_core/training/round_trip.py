@@ -17,8 +17,8 @@ from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.evaluation.metrics import score
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import EOS_ID
-from seq2seq_core.training.monolingual_corpora import MonolingualCorpora, num_held_out
-from seq2seq_core.training.placement import Placement
+from seq2seq_core.training.hardware.precision import Placement
+from seq2seq_core.training.objectives.monolingual_corpora import MonolingualCorpora, num_held_out
 
 METRIC = "chrf"
 DECODED_TOGETHER = 64

@@ -16,31 +16,31 @@ from seq2seq_core.errors import WorkspaceBusy
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.reproducibility import derive_seed
-from seq2seq_core.training.acceleration import accelerate
-from seq2seq_core.training.best_so_far import BestSoFar
-from seq2seq_core.training.checkpoint import Restored
-from seq2seq_core.training.checkpoint_store import FINISHED_FILE, CheckpointStore
-from seq2seq_core.training.curve_log import CurveLog, read_curves
-from seq2seq_core.training.folder_lock import lock_folder
-from seq2seq_core.training.freezing import frozen_parameters
-from seq2seq_core.training.initial_bundle import InitialBundle
-from seq2seq_core.training.inputs import TrainingInputs
-from seq2seq_core.training.objectives import open_objective
-from seq2seq_core.training.parts import open_parts
-from seq2seq_core.training.phase_states import PhaseStates
-from seq2seq_core.training.placement import Placement
+from seq2seq_core.training.data.inputs import TrainingInputs
+from seq2seq_core.training.data.parts import open_parts
+from seq2seq_core.training.data.update_plan import UpdatePlan
+from seq2seq_core.training.distributed.ranks import SINGLE_RANK, Ranks
+from seq2seq_core.training.hardware.acceleration import accelerate
+from seq2seq_core.training.hardware.precision import Placement
+from seq2seq_core.training.initial.initial_bundle import InitialBundle
+from seq2seq_core.training.initial.warm_start import begin_from
+from seq2seq_core.training.objectives.selection import open_objective
 from seq2seq_core.training.progress_observer import ProgressObserver
-from seq2seq_core.training.progress_state import ProgressState
-from seq2seq_core.training.ranks import SINGLE_RANK, Ranks
 from seq2seq_core.training.round_trip import open_round_trips
-from seq2seq_core.training.run_key import RunKey
+from seq2seq_core.training.state.checkpoint import Restored
+from seq2seq_core.training.state.checkpoint_store import FINISHED_FILE, CheckpointStore
+from seq2seq_core.training.state.curve_log import CurveLog, read_curves
+from seq2seq_core.training.state.early_stopping import BestSoFar
+from seq2seq_core.training.state.folder_lock import lock_folder
+from seq2seq_core.training.state.phase_states import PhaseStates
+from seq2seq_core.training.state.progress_state import ProgressState
+from seq2seq_core.training.state.run_key import RunKey
 from seq2seq_core.training.stop_request import StopRequest, listen_for_stop
 from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.trainer_settings import TrainerSettings
-from seq2seq_core.training.update import Updater
-from seq2seq_core.training.update_plan import UpdatePlan
+from seq2seq_core.training.updates.freezing import frozen_parameters
+from seq2seq_core.training.updates.updater import Updater
 from seq2seq_core.training.validation import Validator
-from seq2seq_core.training.warm_start import begin_from
 
 logger = logging.getLogger(__name__)
 

@@ -11,20 +11,20 @@ from seq2seq_core.console import Progress, progress
 from seq2seq_core.errors import Interrupted
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.reproducibility import derive_seed
-from seq2seq_core.training.agreement import agree_on_stop, check_same_weights
-from seq2seq_core.training.checkpoint import Restored
-from seq2seq_core.training.checkpoint_store import CheckpointStore
-from seq2seq_core.training.curve_log import CurveLog
-from seq2seq_core.training.divergence import Diverged, check_validation, explain_end, explain_no_update
-from seq2seq_core.training.pair_reader import PairReader
+from seq2seq_core.training.data.pair_reader import PairReader
+from seq2seq_core.training.data.update_plan import Place, PlannedUpdate, UpdatePlan
+from seq2seq_core.training.distributed.agreement import agree_on_stop, check_same_weights
+from seq2seq_core.training.hardware.profiler import StepProfiler
 from seq2seq_core.training.progress_observer import NoObserver, ProgressObserver
-from seq2seq_core.training.progress_state import ProgressState, ValidationPoint
-from seq2seq_core.training.state_tensors import collect_tensors, restore_tensors
-from seq2seq_core.training.step_profiler import StepProfiler
+from seq2seq_core.training.state.checkpoint import Restored
+from seq2seq_core.training.state.checkpoint_store import CheckpointStore
+from seq2seq_core.training.state.curve_log import CurveLog
+from seq2seq_core.training.state.progress_state import ProgressState, ValidationPoint
+from seq2seq_core.training.state.state_tensors import collect_tensors, restore_tensors
 from seq2seq_core.training.stop_request import StopRequest, StopSeen, exit_code_after
 from seq2seq_core.training.trainer_settings import TrainerSettings
-from seq2seq_core.training.update import Updater
-from seq2seq_core.training.update_plan import Place, PlannedUpdate, UpdatePlan
+from seq2seq_core.training.updates.divergence import Diverged, check_validation, explain_end, explain_no_update
+from seq2seq_core.training.updates.updater import Updater
 from seq2seq_core.training.validation import SCORE_BESIDE_LOSS, Validator
 
 logger = logging.getLogger(__name__)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.train import Phase, TrainSection
-from seq2seq_core.modeling.embedding import FrameProjection
-from seq2seq_core.training.flops import ModelFlops, steps_a_batch
-from seq2seq_core.training.speed import SpeedMeter
-from seq2seq_core.training.update import Updater
+from seq2seq_core.modeling.layers.embedding import FrameProjection
+from seq2seq_core.training.hardware.flops import ModelFlops, steps_a_batch
+from seq2seq_core.training.hardware.speed import SpeedMeter
+from seq2seq_core.training.updates.updater import Updater
 
 
 @dataclass(frozen=True)

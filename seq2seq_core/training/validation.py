@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,9 +19,9 @@ from seq2seq_core.evaluation.rouge import check_rouge
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import count_leading_tags
-from seq2seq_core.training.objective import projected_sums
-from seq2seq_core.training.placement import Placement
-from seq2seq_core.training.ranks import SINGLE_RANK, Ranks
+from seq2seq_core.training.distributed.ranks import SINGLE_RANK, Ranks
+from seq2seq_core.training.hardware.precision import Placement
+from seq2seq_core.training.objectives.objective import projected_sums
 from seq2seq_core.training.round_trip import RoundTrips
 from seq2seq_core.training.stop_request import StopSeen
 
@@ -160,14 +157,3 @@ class Validator:
         """The tags that a dev target begins with: what its hypothesis must begin with."""
         ids: list[int] = self.dev.target(index).tolist()
         return ids[: count_leading_tags(ids, self.target_tokenizer)]
-
-
-def read_references(folder: Path, num_sentences: int) -> list[str]:
-    """The texts of the first targets of dev.
-
-    Args:
-        folder: what ``s2s tokenize`` wrote.
-        num_sentences: at most this many.
-    """
-    with (folder / "dev.jsonl").open(encoding="utf-8") as file:
-        return [json.loads(line)["target"] for line in islice(file, num_sentences)]

@@ -22,7 +22,7 @@ STAGES = ("validate", "prepare", "tokenize", "train", "evaluate", "register")
 CHANGES_NO_OUTPUT = {
     "seq2seq_core": "the version",
     "seq2seq_core.atomic": "how a file appears, not what is in it",
-    "seq2seq_core.allocation": "where memory comes from",
+    "seq2seq_core.training.hardware.allocation": "where memory comes from",
     "seq2seq_core.artifacts": "names of files; a changed name is a changed dvc.yaml",
     "seq2seq_core.config": "a docstring",
     "seq2seq_core.config.runtime": "changes no result by definition",
@@ -32,7 +32,7 @@ CHANGES_NO_OUTPUT = {
     "seq2seq_core.device": "the choice of a device, part of runtime",
     "seq2seq_core.errors": "messages",
     "seq2seq_core.outcome": "left beside the outputs",
-    "seq2seq_core.rank_environment": "which of several processes this is; changes no result by design",
+    "seq2seq_core.training.distributed.rank_environment": "which of several processes this is; changes no result by design",
     "seq2seq_core.recorder": "the protocol of observers",
     "seq2seq_core.stages": "a docstring",
     "seq2seq_core.tracking": "all of it observes a stage's run",
@@ -97,7 +97,7 @@ def test_no_code_dependency_is_superfluous(graph: dict[str, Any], stage: str) ->
 
 def test_training_depends_on_no_other_stages_settings(graph: dict[str, Any]) -> None:
     code = [dependency for dependency in graph["train"]["deps"] if dependency.startswith("seq2seq_core/config")]
-    assert sorted(code) == [f"seq2seq_core/config/{name}.py" for name in ("model", "objectives", "reading", "recipe", "train")]
+    assert sorted(code) == [f"seq2seq_core/config/{name}.py" for name in ("model", "objectives", "recipe", "regularization", "train")]
 
 
 @cache

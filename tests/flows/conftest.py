@@ -13,11 +13,11 @@ import psutil
 import pytest
 import yaml
 
-from flows.environment import prepare_environment
+from flows.server.environment import prepare_environment
 from seq2seq_core.artifacts import Paths
 
 if TYPE_CHECKING:
-    from flows.summary import RetrainSummary
+    from flows.reports.summary import RetrainSummary
 
 prepare_environment()
 TOY_STAGE = Path(__file__).with_name("toy_stage.py")
@@ -130,7 +130,7 @@ def prefect_api() -> Iterator[str]:
 @pytest.fixture
 def retrain(prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RetrainSummary]:
     """Runs the flow in this process, without MLflow."""
-    from flows import graph_tracking
+    from flows.reports import parent_run as graph_tracking
     from flows.retrain import retrain_here
 
     monkeypatch.setattr(graph_tracking, "find_spec", lambda name: None)

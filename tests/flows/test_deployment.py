@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from flows.setup import setup_prefect
+from flows.server.deployment_setup import setup_prefect
 from seq2seq_core.config.runtime import FlowSettings
 from seq2seq_core.config.settings import load_settings, parse_settings
 from seq2seq_core.errors import EnvironmentFault, UserError

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.dvc_command import Dvc, error_text, is_advice, refusal
-from flows.dvc_locks import clear_dead_locks
-from flows.stage_graph import read_status
-from flows.supervised import CommandResult
-from flows.workspace_lock import workspace_lock
+from flows.dvc.command import Dvc, error_text, is_advice, refusal
+from flows.dvc.locks import clear_dead_locks
+from flows.graph.stage_graph import read_status
+from flows.processes.supervised import CommandResult
+from flows.processes.workspace_lock import workspace_lock
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import Interrupted, UserError, WorkspaceBusy
 

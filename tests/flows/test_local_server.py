@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from flows.local_server import free_port, home, pages_file, prefect_server, running_pages, wait_until_ready
-from flows.supervised import SupervisedProcess
-from flows.ui import mlflow_page, run_pages
+from flows.processes.supervised import SupervisedProcess
+from flows.server.local_server import free_port, home, pages_file, prefect_server, running_pages, wait_until_ready
+from flows.server.pages import mlflow_page, run_pages
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import EnvironmentFault, UserError
 
@@ -99,7 +99,7 @@ def test_both_pages_answer_and_end_with_the_command(
     workspace = make_workspace({"prepare": ()})
     give_database(workspace)
     mlflow_port, prefect_port = free_port(), free_port()
-    script = f"from flows.ui import run_pages; run_pages(Path(sys.argv[1]), {mlflow_port}, {prefect_port})"
+    script = f"from flows.server.pages import run_pages; run_pages(Path(sys.argv[1]), {mlflow_port}, {prefect_port})"
     process, log = start(workspace, script)
     wait_until(lambda: "Ctrl-C stops both" in log.read_text(), "both addresses", 240)
     assert f"MLflow: http://127.0.0.1:{mlflow_port}" in log.read_text().splitlines()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.publish import GitRefused, check_branch, commit_lock, uncommitted_files
+from flows.dvc.publish import GitRefused, check_branch, commit_lock, uncommitted_files
 from seq2seq_core.errors import UserError
 
 from .conftest import run_in

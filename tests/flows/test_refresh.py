@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.dvc_command import Dvc
-from flows.publish import push_data
-from flows.refresh import TrackedData, describe_changes, read_tracked, refresh_data, transfer_error
-from flows.supervised import CommandResult, StopPolicy
+from flows.dvc.command import Dvc
+from flows.dvc.publish import push_data
+from flows.dvc.refresh import TrackedData, describe_changes, read_tracked, refresh_data, transfer_error
+from flows.processes.supervised import CommandResult, StopPolicy
 from seq2seq_core.config.runtime import RefreshSettings
 from seq2seq_core.errors import EnvironmentFault, Interrupted, UserError
 

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from flows import retraining
-from flows.dvc_command import Dvc
+from flows.dvc.command import Dvc
+from flows.reports.summary import RetrainSummary
 from flows.retrain import retrain_here
-from flows.summary import RetrainSummary
 from seq2seq_core.errors import ConfigError, CorpusError, TrackingUnreachable, UserError, WorkspaceBusy
 
 from .conftest import CHAIN, FAN_OUT, ToyWorkspace, processes_with

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from flows.stage_failure import StageFailed, explain_failure
-from flows.supervised import CommandResult
+from flows.graph.stage_failure import StageFailed, explain_failure
+from flows.processes.supervised import CommandResult
 from seq2seq_core.outcome import Outcome
 
 DVC_LINES = ("Running stage 'train':", "> s2s train", "ERROR: failed to reproduce 'train': failed to run: s2s train, exited with 1")

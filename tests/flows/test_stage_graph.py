@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from flows.dvc_command import Dvc
-from flows.stage_graph import GraphStatus, StageGraph, parse_dot, parse_status, read_stage_graph, read_status
+from flows.dvc.command import Dvc
+from flows.graph.stage_graph import GraphStatus, StageGraph, parse_dot, parse_status, read_stage_graph, read_status
 from seq2seq_core.errors import UserError
 
 from .conftest import FAN_OUT, ToyWorkspace

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from flows.notify import notify, to_body
-from flows.report import to_markdown, to_table
-from flows.stage_failure import StageFailed
-from flows.stage_run import StageReport
-from flows.summary import RetrainSummary, read_metrics, read_receipt
+from flows.graph.stage_execution import StageReport
+from flows.graph.stage_failure import StageFailed
+from flows.reports.run_page import to_markdown, to_table
+from flows.reports.summary import RetrainSummary, read_metrics, read_receipt
+from flows.reports.webhook import notify, to_body
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.runtime import NotifySettings
 from seq2seq_core.errors import Interrupted

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.cancellation import Cancellation
-from flows.supervised import CommandResult, StopPolicy, run_supervised
+from flows.processes.cancellation import Cancellation
+from flows.processes.supervised import CommandResult, StopPolicy, run_supervised
 
 from .conftest import processes_with
 from .waiting import wait_until
@@ -47,7 +47,7 @@ def test_of_a_long_output_the_first_and_last_lines_are_kept() -> None:
 def test_the_command_stands_by_default_to_signals_that_its_starter_ignores() -> None:
     script = (
         "import signal, sys; [signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)]\n"
-        "import os; from pathlib import Path; from flows.supervised import StopPolicy, run_supervised\n"
+        "import os; from pathlib import Path; from flows.processes.supervised import StopPolicy, run_supervised\n"
         "ask = 'import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler,"
         " signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)'\n"
         "run_supervised([sys.executable, '-c', ask], Path.cwd(), os.environ, print, StopPolicy())"
@@ -136,7 +136,7 @@ def test_an_exception_while_lines_are_read_ends_the_command() -> None:
 def test_when_the_starter_is_killed_no_process_is_left_and_a_held_file_is_let_go_only_then(tmp_path: Path) -> None:
     token = uuid.uuid4().hex
     script = (
-        "import fcntl, os, sys; from pathlib import Path; from flows.supervised import StopPolicy, run_supervised\n"
+        "import fcntl, os, sys; from pathlib import Path; from flows.processes.supervised import StopPolicy, run_supervised\n"
         "held = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT); fcntl.flock(held, fcntl.LOCK_EX)\n"
         "inner = \"import signal, time; signal.signal(signal.SIGTERM, lambda *_: 0); print('on', flush=True); time.sleep(600)\"\n"
         "command = ['/bin/sh', '-c', '\"$0\" -c \"$1\" \"$2\" & wait; wait; wait', sys.executable, inner, sys.argv[2]]\n"

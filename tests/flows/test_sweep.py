@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 import yaml
 
-from flows.cancellation import Cancellation
-from flows.supervised import CommandResult
-from flows.sweep_workers import ENTRY, Workers, explain_end, run_workers
+from flows.processes.cancellation import Cancellation
+from flows.processes.supervised import CommandResult
+from flows.sweeps.workers import ENTRY, Workers, explain_end, run_workers
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.errors import EnvironmentFault, UserError
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.sweep.drive import SweepRequest
-from seq2seq_core.sweep.run import open_sweep
+from seq2seq_core.sweep.sweep_run import open_sweep
 from tests.reversed_words import write_reversed_words
 
 from .waiting import wait_until
@@ -42,7 +42,7 @@ OUTER_VARIABLES = ("MLFLOW_TRACKING_URI", "S2S_GRAPH_RUN", "S2S_FLOW_RUN_ID")
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a tiny tokenised corpus and an MLflow database, made once and copied."""
-    from seq2seq_core.tracking.store import connect
+    from seq2seq_core.tracking.mlflow.store import connect
 
     paths = Paths(tmp_path_factory.mktemp("template"))
     write_reversed_words(paths, train=20, dev=4, test=2)
@@ -153,7 +153,7 @@ def test_another_worker_takes_the_place_of_one_that_was_killed_until_its_trial_h
         "    update(self, *arguments)\n"
         "Trainer._update = die\n"
     )
-    monkeypatch.setattr("flows.sweep_workers.ENTRY", dies + ENTRY)
+    monkeypatch.setattr("flows.sweeps.workers.ENTRY", dies + ENTRY)
     request = ask(settings={"train.learning_rate": 0.01}, space={"model.dropout": {"choices": [0.0, 0.1]}}, trials=1)
     run_workers(request, paths, 1)
     (failed,) = open_sweep(request.load(), "toy.yaml", paths).results().trials
@@ -163,7 +163,7 @@ def test_another_worker_takes_the_place_of_one_that_was_killed_until_its_trial_h
 def test_a_worker_that_was_killed_before_it_had_a_trial_is_not_started_again(
     paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flows.sweep_workers.ENTRY", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    monkeypatch.setattr("flows.sweeps.workers.ENTRY", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(EnvironmentFault, match=r"^worker 1 ended with exit code 137: it said nothing; its trial is not lost"):
         run_workers(ask(), paths, 1)
 

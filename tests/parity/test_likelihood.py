@@ -5,9 +5,9 @@ import torch
 from torch.nn import functional
 
 from seq2seq_core.tokenization.special_tokens import PAD_ID
-from seq2seq_core.training import projected_likelihood, smoothed_likelihood
-from seq2seq_core.training.objective import likelihood_sums
-from seq2seq_core.training.projected_likelihood import ProjectedLikelihood
+from seq2seq_core.training.objectives import projected_likelihood, smoothed_likelihood
+from seq2seq_core.training.objectives.objective import likelihood_sums
+from seq2seq_core.training.objectives.projected_likelihood import ProjectedLikelihood
 
 
 @pytest.mark.parametrize("piece_numbers", [1, 30, 10_000])

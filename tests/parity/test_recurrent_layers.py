@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from seq2seq_core.modeling.recurrent_encoder import RecurrentEncoder, mirror_positions
-from seq2seq_core.modeling.recurrent_layer import Cell, RecurrentLayer
+from seq2seq_core.modeling.encoders.recurrent_encoder import RecurrentEncoder, mirror_positions
+from seq2seq_core.modeling.layers.recurrent_layer import Cell, RecurrentLayer
 
 B, S, D, LAYERS = 4, 6, 8, 2
 LENGTHS_B = torch.tensor([3, 6, 1, 5])

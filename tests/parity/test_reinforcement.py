@@ -17,12 +17,12 @@ from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.train import Phase
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from seq2seq_core.tokenization.subword import SubwordModel
-from seq2seq_core.training import reinforcement
-from seq2seq_core.training.objective import Measure, Moment, UpdateSize
-from seq2seq_core.training.placement import Placement
-from seq2seq_core.training.reinforcement import MinimumRisk, SelfCritical, self_critical_loss
-from seq2seq_core.training.reward import RewardScorer
-from seq2seq_core.training.sample import Sample, draw_samples, score_samples
+from seq2seq_core.training.hardware.precision import Placement
+from seq2seq_core.training.objectives import reinforcement
+from seq2seq_core.training.objectives.objective import Measure, Moment, UpdateSize
+from seq2seq_core.training.objectives.reinforcement import MinimumRisk, SelfCritical, self_critical_loss
+from seq2seq_core.training.objectives.reward import RewardScorer
+from seq2seq_core.training.objectives.samples import Sample, draw_samples, score_samples
 
 V, BOS, EOS = 6, 2, 3
 SYMBOLS = (1, 4, 5)  # what can be said: all but pad, bos and eos

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from seq2seq_core.modeling.feed_forward import FeedForward
-from seq2seq_core.modeling.multi_head_attention import MultiHeadAttention
-from seq2seq_core.modeling.positions import sinusoidal_positions
-from seq2seq_core.modeling.transformer_decoder import TransformerDecoderLayer
-from seq2seq_core.modeling.transformer_encoder import TransformerEncoder, TransformerEncoderLayer
-from seq2seq_core.modeling.transformer_shape import TransformerShape
+from seq2seq_core.modeling.decoders.transformer_decoder import TransformerDecoderLayer
+from seq2seq_core.modeling.encoders.transformer_encoder import TransformerEncoder, TransformerEncoderLayer
+from seq2seq_core.modeling.layers.feed_forward import FeedForward
+from seq2seq_core.modeling.layers.multi_head_attention import MultiHeadAttention
+from seq2seq_core.modeling.layers.positions import sinusoidal_positions
+from seq2seq_core.modeling.layers.transformer_shape import TransformerShape
 
 B, S, T, D, H, INNER = 3, 6, 5, 16, 4, 24
 PADDING_MASK_BS = torch.arange(S) >= torch.tensor([6, 2, 4]).unsqueeze(1)

@@ -75,7 +75,7 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("database")
     program = (
         "import sys; from pathlib import Path; from seq2seq_core.artifacts import Paths;"
-        "from seq2seq_core.tracking.store import connect; connect(Paths(Path(sys.argv[1]))).search_experiments()"
+        "from seq2seq_core.tracking.mlflow.store import connect; connect(Paths(Path(sys.argv[1]))).search_experiments()"
     )
     subprocess.run([sys.executable, "-c", program, str(root)], env=_environment(ROOT), check=True, capture_output=True)
     return Paths(root).mlflow_database

@@ -26,7 +26,7 @@ from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.tokenization.subword import train_subword
 from seq2seq_core.tokenization.tags import TagColumns
-from seq2seq_core.tracking.store import connect
+from seq2seq_core.tracking.mlflow.store import connect
 
 OUTER_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "S2S_GRAPH_RUN", "S2S_FLOW_RUN_ID", "PREFECT__FLOW_RUN_ID")
 SOURCES = ["3 May 2031", "4. Juni 1999", "le 7 mars 2020", "12 April 2001"]

@@ -12,9 +12,9 @@ from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.train import Phase
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
-from seq2seq_core.training.objective import Moment, UpdateSize
-from seq2seq_core.training.placement import choose_placement
-from seq2seq_core.training.update import Updater
+from seq2seq_core.training.hardware.precision import choose_placement
+from seq2seq_core.training.objectives.objective import Moment, UpdateSize
+from seq2seq_core.training.updates.updater import Updater
 
 VOCABULARY = 50
 SHAPE = {"architecture": "transformer", "width": 16, "layers": 2, "heads": 4, "feedforward_width": 24, "dropout": 0.0}

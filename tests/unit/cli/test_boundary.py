@@ -21,7 +21,7 @@ from seq2seq_core.errors import (
     UserError,
 )
 from seq2seq_core.outcome import Outcome, read_outcome, write_outcome
-from seq2seq_core.rank_environment import RankPlace, mark_as_shared
+from seq2seq_core.training.distributed.rank_environment import RankPlace, mark_as_shared
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.modeling.attention import (
+from seq2seq_core.modeling.attention.attention import (
     AdditiveAttention,
     Attention,
     DotAttention,

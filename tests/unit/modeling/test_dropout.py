@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from seq2seq_core.modeling.dropout import LEVELS, Dropout, draw_mask
+from seq2seq_core.modeling.layers.dropout import LEVELS, Dropout, draw_mask
 
 
 @pytest.mark.parametrize("probability", [0.001, 0.1, 0.3, 0.5, 0.999])

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from seq2seq_core.errors import UserError
-from seq2seq_core.modeling.embedding import FrameProjection, TokenEmbedding
-from seq2seq_core.modeling.positions import LearnedPositions, RotaryPositions, SinusoidalPositions, sinusoidal_positions
+from seq2seq_core.modeling.layers.embedding import FrameProjection, TokenEmbedding
+from seq2seq_core.modeling.layers.positions import LearnedPositions, RotaryPositions, SinusoidalPositions, sinusoidal_positions
 
 
 def test_embeddings_are_scaled_by_the_root_of_the_width() -> None:

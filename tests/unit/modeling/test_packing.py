@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from seq2seq_core.batching.batch import collate_pairs
-from seq2seq_core.modeling.packing import Packing
+from seq2seq_core.modeling.decoders.transformer_decoder import TransformerDecoder
+from seq2seq_core.modeling.encoders.transformer_encoder import TransformerEncoder
+from seq2seq_core.modeling.layers.packing import Packing
 from seq2seq_core.modeling.seq2seq import Seq2Seq
-from seq2seq_core.modeling.transformer_decoder import TransformerDecoder
-from seq2seq_core.modeling.transformer_encoder import TransformerEncoder
 from tests.unit.modeling.test_seq2seq import make_model
 
 LENGTHS = [3, 1, 4]

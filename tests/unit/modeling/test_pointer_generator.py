@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from seq2seq_core.modeling.pointer_generator import PointerGenerator
+from seq2seq_core.modeling.decoders.pointer_generator import PointerGenerator
 from tests.unit.modeling.test_seq2seq import V_TARGET, make_model, make_source, make_target
 
 B, T, S, D, V = 2, 3, 4, 6, 9

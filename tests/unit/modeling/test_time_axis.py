@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seq2seq_core.modeling.positions import sinusoidal_positions
-from seq2seq_core.modeling.time_reduction import TimeReduction
-from seq2seq_core.modeling.time_scaling import GatedScaling, SinusoidalScaling
+from seq2seq_core.modeling.encoders.time_reduction import TimeReduction
+from seq2seq_core.modeling.encoders.time_scaling import GatedScaling, SinusoidalScaling
+from seq2seq_core.modeling.layers.positions import sinusoidal_positions
 from tests.unit.modeling.test_seq2seq import LENGTHS, make_model, make_source
 
 B, S, D = 3, 5, 4

@@ -9,7 +9,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import bundle_digest
 from seq2seq_core.errors import BundleError, UserError
 from seq2seq_core.registry.bundles import fetch_bundle
-from seq2seq_core.tracking.store import connect
+from seq2seq_core.tracking.mlflow.store import connect
 
 
 @pytest.mark.parametrize("reference", ["models:/dates@champion", "models:/dates/1"])

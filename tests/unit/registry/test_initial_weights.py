@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import bundle_digest
-from seq2seq_core.cli import initial_weights as command
-from seq2seq_core.cli.initial_weights import pin_initial_weights
+from seq2seq_core.cli import initial_weights_option as command
+from seq2seq_core.cli.initial_weights_option import pin_initial_weights
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.errors import BundleError, UserError
 from seq2seq_core.registry.registration import register_bundle
-from seq2seq_core.tracking.store import connect
+from seq2seq_core.tracking.mlflow.store import connect
 
 
 def train_settings(**train: Any) -> Settings:

@@ -13,7 +13,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import TrackingUnreachable
 from seq2seq_core.registry.receipts import drop_dishonoured_receipt, receipt_is_honoured, write_receipt
 from seq2seq_core.registry.registration import register_bundle
-from seq2seq_core.tracking.store import connect
+from seq2seq_core.tracking.mlflow.store import connect
 
 
 def change(paths: Paths, **fields: object) -> None:

@@ -12,8 +12,8 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import BundleError, MissingInput, UserError
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.registry.versions import find_model, find_number
+from seq2seq_core.tracking.mlflow.store import connect
 from seq2seq_core.tracking.session import open_stage_recorder
-from seq2seq_core.tracking.store import connect
 
 
 def aliases(paths: Paths) -> dict[str, str]:

@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.tracking.store import connect, quiet_imports
+from seq2seq_core.tracking.mlflow.store import connect, quiet_imports
 
 
 class Client:

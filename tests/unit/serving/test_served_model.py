@@ -13,7 +13,7 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.tracking.store import connect, tracking_uri
+from seq2seq_core.tracking.mlflow.store import connect, tracking_uri
 
 from .conftest import Client, open_client
 

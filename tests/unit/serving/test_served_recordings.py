@@ -22,11 +22,11 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.registry.packaging import decoding_defaults
 from seq2seq_core.registry.registration import register_bundle
-from seq2seq_core.registry.scoring import score_predictor
+from seq2seq_core.registry.version_scores import score_predictor
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.tokenization.manifest import Manifest
-from seq2seq_core.tracking.store import quiet_imports
+from seq2seq_core.tracking.mlflow.store import quiet_imports
 
 LIMIT = 9
 TOKENIZE = {"target_tags": ["kind"], "group_columns": ["kind"], "max_source_tokens": LIMIT, "long_source": "truncate"}

@@ -29,7 +29,7 @@ def train(root: str, pace_seconds: float) -> None:
     from seq2seq_core.config.settings import load_settings
     from seq2seq_core.stages.train import run_train
     from seq2seq_core.tracking.session import open_stage_recorder
-    from seq2seq_core.training.update import Updater
+    from seq2seq_core.training.updates.updater import Updater
 
     torch.set_num_threads(1)
     apply = Updater.apply
@@ -49,7 +49,7 @@ def train(root: str, pace_seconds: float) -> None:
 def start() -> Callable[..., multiprocessing.process.BaseProcess]:
     """Starts a training in a process of its own that has the modules already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mlflow", "seq2seq_core.stages.train", "seq2seq_core.tracking.stage_run", __name__])
+    context.set_forkserver_preload(["mlflow", "seq2seq_core.stages.train", "seq2seq_core.tracking.runs.stage_run", __name__])
 
     def begin(workspace: Workspace, pace_seconds: float) -> multiprocessing.process.BaseProcess:
         process = context.Process(target=train, args=(str(workspace.root), pace_seconds))

@@ -10,8 +10,8 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import MissingInput
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.register import run_register
+from seq2seq_core.tracking.mlflow.store import connect
 from seq2seq_core.tracking.session import open_stage_recorder
-from seq2seq_core.tracking.store import connect
 
 
 def test_the_stage_registers_leaves_a_receipt_and_records_its_evidence(

@@ -21,7 +21,7 @@ from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.tokenization.manifest import Manifest
 from seq2seq_core.tokenization.subword import SubwordModel
-from seq2seq_core.training.update import Updater
+from seq2seq_core.training.updates.updater import Updater
 
 ROWS = [{"source": letter * 2, "target": letter, "from": "es" if letter < "g" else "ru", "to": "en"} for letter in "abcdefgh"]
 

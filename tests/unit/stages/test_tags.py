@@ -14,7 +14,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.batching.batch import collate
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.bundle.bundle import load_bundle
-from seq2seq_core.config.reading import SubwordSampling
+from seq2seq_core.config.regularization import SubwordSampling
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
@@ -26,8 +26,8 @@ from seq2seq_core.tokenization.manifest import Manifest
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import TagColumns
-from seq2seq_core.training.pair_reader import ResegmentedPairs
-from seq2seq_core.training.sample import Sample, draw_samples, score_samples
+from seq2seq_core.training.data.pair_reader import ResegmentedPairs
+from seq2seq_core.training.objectives.samples import Sample, draw_samples, score_samples
 
 ORDERS = ("backward", "forward")
 

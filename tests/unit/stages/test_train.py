@@ -26,11 +26,11 @@ from seq2seq_core.errors import Interrupted, MissingInput, StorageFault, UserErr
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import TrainResult, run_train
-from seq2seq_core.training import sealed_files
-from seq2seq_core.training.curve_log import read_curves
-from seq2seq_core.training.folder_lock import lock_folder
-from seq2seq_core.training.objective import LikelihoodSums, projected_sums
-from seq2seq_core.training.speed import MACHINE_CURVES
+from seq2seq_core.training.hardware.speed import MACHINE_CURVES
+from seq2seq_core.training.objectives.objective import LikelihoodSums, projected_sums
+from seq2seq_core.training.state import sealed_files
+from seq2seq_core.training.state.curve_log import read_curves
+from seq2seq_core.training.state.folder_lock import lock_folder
 from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.validation import Validation, Validator
 from tests.reversed_words import write_reversed_words
@@ -458,7 +458,7 @@ def test_a_loss_that_is_no_number_leaves_no_bundle_and_names_the_step(
         sums, factor = projected_sums(*arguments), float("nan") if calls[0] > 10 else 1.0
         return LikelihoodSums(sums.objective * factor, sums.negative_log_likelihood * factor)
 
-    monkeypatch.setattr("seq2seq_core.training.likelihood.projected_sums", spoil)
+    monkeypatch.setattr("seq2seq_core.training.objectives.likelihood.projected_sums", spoil)
     with pytest.raises(UserError, match=r"^step 6: the loss is nan, expected a finite number; try a lower train\.learning_rate"):
         run_train(make_settings(), paths, NullRecorder())
     assert not paths.bundle.exists()

@@ -38,7 +38,9 @@ SWEEP: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seq2seq_core.tracking.sweep_tracking.find_spec", lambda name: None)  # no MLflow, unless a test wants it
+    monkeypatch.setattr(
+        "seq2seq_core.tracking.runs.sweep_tracking.find_spec", lambda name: None
+    )  # no MLflow, unless a test wants it
 
 
 @pytest.fixture(scope="session")

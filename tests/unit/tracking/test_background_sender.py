@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from seq2seq_core.tracking.background_sender import BackgroundSender, Job
+from seq2seq_core.tracking.mlflow.background_sender import BackgroundSender, Job
 
 LONG = 30.0
 

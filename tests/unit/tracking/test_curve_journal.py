@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seq2seq_core.tracking.curve_journal import CurveJournal, Point
+from seq2seq_core.tracking.mlflow.curve_journal import CurveJournal, Point
 
 
 def test_a_step_that_is_in_the_file_already_is_left_out_metric_by_metric(tmp_path: Path) -> None:

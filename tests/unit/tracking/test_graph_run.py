@@ -12,7 +12,9 @@ from mlflow.entities import Run
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.tracking.graph_run import (
+from seq2seq_core.tracking.mlflow.store import connect
+from seq2seq_core.tracking.process_identity import ProcessIdentity, this_process
+from seq2seq_core.tracking.runs.graph_run import (
     GraphRunKey,
     close_graph_run,
     current_graph_run,
@@ -21,9 +23,7 @@ from seq2seq_core.tracking.graph_run import (
     open_graph_run,
     status_of,
 )
-from seq2seq_core.tracking.process_identity import ProcessIdentity, this_process
 from seq2seq_core.tracking.session import open_stage_recorder
-from seq2seq_core.tracking.store import connect
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_the_key_is_the_flows_else_the_dvc_commands_else_the_process(
 ) -> None:
     alone = current_graph_run("train")
     assert (alone.key, alone.door, alone.owner) == (f"s2s:{this_process()}", "s2s train", this_process())
-    monkeypatch.setattr("seq2seq_core.tracking.graph_run.dvc_ancestor", lambda: ended_process)
+    monkeypatch.setattr("seq2seq_core.tracking.runs.graph_run.dvc_ancestor", lambda: ended_process)
     below_dvc = current_graph_run("train")
     assert (below_dvc.key, below_dvc.door, below_dvc.owner) == (f"dvc:{ended_process}", "dvc repro", ended_process)
     monkeypatch.setenv("S2S_GRAPH_RUN", "flow-1")

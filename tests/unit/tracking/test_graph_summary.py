@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from mlflow.entities import Metric, Run, RunData, RunInfo, RunTag
 
-from seq2seq_core.tracking.graph_summary import graph_description
+from seq2seq_core.tracking.runs.graph_summary import graph_description
 
 
 def stage(name: str, status: str = "FINISHED", seconds: float | None = 65.0, **tags: str) -> Run:

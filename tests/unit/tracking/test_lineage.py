@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seq2seq_core.tracking.lineage import git_state, read_lock, upstream_digests
+from seq2seq_core.tracking.runs.lineage import git_state, read_lock, upstream_digests
 
 GRAPH = {
     "stages": {

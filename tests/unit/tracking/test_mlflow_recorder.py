@@ -11,9 +11,9 @@ import pytest
 from mlflow import MlflowClient
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.tracking.curve_journal import CurveJournal
-from seq2seq_core.tracking.mlflow_recorder import MlflowRecorder
-from seq2seq_core.tracking.store import artifact_location, connect
+from seq2seq_core.tracking.mlflow.curve_journal import CurveJournal
+from seq2seq_core.tracking.mlflow.mlflow_recorder import MlflowRecorder
+from seq2seq_core.tracking.mlflow.store import artifact_location, connect
 
 
 class Run:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.tracking.store import artifact_location, connect
+from seq2seq_core.tracking.mlflow.store import artifact_location, connect
 
 
 def log_something(paths: Paths, text: str) -> str:

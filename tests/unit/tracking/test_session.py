@@ -18,11 +18,11 @@ from seq2seq_core import __version__
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.errors import Interrupted, UserError
-from seq2seq_core.tracking.continuation import journal_file, state_file
-from seq2seq_core.tracking.graph_run import experiment_id
-from seq2seq_core.tracking.parameters import stage_parameters
+from seq2seq_core.tracking.mlflow.continuation import journal_file, state_file
+from seq2seq_core.tracking.mlflow.store import connect
+from seq2seq_core.tracking.runs.graph_run import experiment_id
+from seq2seq_core.tracking.runs.parameters import stage_parameters
 from seq2seq_core.tracking.session import active_run_id, open_stage_recorder
-from seq2seq_core.tracking.store import connect
 
 
 def runs_of(paths: Paths, settings: Settings, stage: str) -> list[Run]:
@@ -103,7 +103,7 @@ def test_below_dvc_only_the_last_stage_or_a_failure_closes_the_parent(
     from seq2seq_core.tracking.process_identity import ProcessIdentity
 
     dvc = ProcessIdentity("elsewhere", 1, 1)
-    monkeypatch.setattr("seq2seq_core.tracking.graph_run.dvc_ancestor", lambda: dvc)
+    monkeypatch.setattr("seq2seq_core.tracking.runs.graph_run.dvc_ancestor", lambda: dvc)
     ends = []
     for stage in ("prepare", "register"):
         with open_stage_recorder(stage, tracked_settings, tracked_paths):
@@ -189,7 +189,7 @@ def test_another_training_gets_a_run_of_its_own(
             tracked_paths.tokenized.mkdir(parents=True)
             (tracked_paths.tokenized / "manifest.json").write_text("{}")
         case "code":
-            monkeypatch.setattr("seq2seq_core.training.run_key.make_code_key", lambda: "0123abcd")
+            monkeypatch.setattr("seq2seq_core.training.state.run_key.make_code_key", lambda: "0123abcd")
         case "deleted run":
             connect(tracked_paths).delete_run(first.info.run_id)
         case "damaged note":

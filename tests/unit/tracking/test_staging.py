@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq_core.tracking.staging import StagingFolder
+from seq2seq_core.tracking.mlflow.staging import StagingFolder
 
 
 def test_a_copy_stays_as_it_was_until_the_folder_is_cleared(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_stays(t
     source, parent = tmp_path / "a.txt", tmp_path / "staging"
     source.write_text("text")
     script = (
-        "import os, signal, sys; from pathlib import Path; from seq2seq_core.tracking.staging import StagingFolder\n"
+        "import os, signal, sys; from pathlib import Path; from seq2seq_core.tracking.mlflow.staging import StagingFolder\n"
         "StagingFolder(Path(sys.argv[2])).copy(Path(sys.argv[1])); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", script, str(source), str(parent)], check=False)

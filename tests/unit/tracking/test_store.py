@@ -18,7 +18,7 @@ import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import StorageFault, TrackingUnreachable, UserError
-from seq2seq_core.tracking.store import (
+from seq2seq_core.tracking.mlflow.store import (
     artifact_location,
     connect,
     displayed_uri,
@@ -200,7 +200,7 @@ def test_a_missing_database_driver_is_named(tracked_paths: Paths) -> None:
 def test_two_stages_that_start_at_once_on_no_database_both_get_it(tmp_path: Path, no_outer_run: None) -> None:
     code = (
         "import logging, sys; logging.basicConfig(level=logging.INFO, format='%(message)s'); from pathlib import Path\n"
-        "from seq2seq_core.artifacts import Paths; from seq2seq_core.tracking.store import connect\n"
+        "from seq2seq_core.artifacts import Paths; from seq2seq_core.tracking.mlflow.store import connect\n"
         "connect(Paths(Path(sys.argv[1]))); print('connected')"
     )
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code, str(tmp_path)]
@@ -222,7 +222,7 @@ def test_connecting_is_quiet_although_prefects_tables_were_imported_before(track
     code = (
         "import sys, warnings; from pathlib import Path; import prefect.server.database.orm_models\n"
         "warnings.simplefilter('error')\n"
-        "from seq2seq_core.artifacts import Paths; from seq2seq_core.tracking.store import connect\n"
+        "from seq2seq_core.artifacts import Paths; from seq2seq_core.tracking.mlflow.store import connect\n"
         "connect(Paths(Path(sys.argv[1]))); print('connected')"
     )
     result = subprocess.run([sys.executable, "-c", code, str(tracked_paths.root)], capture_output=True, text=True, timeout=300)

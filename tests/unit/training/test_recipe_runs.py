@@ -25,14 +25,14 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.stages.train import run_train
-from seq2seq_core.training.checkpoint import Restored
-from seq2seq_core.training.curve_log import read_curves
-from seq2seq_core.training.divergence import FIRST_UPDATES, LossAverage
-from seq2seq_core.training.likelihood import Likelihood
-from seq2seq_core.training.objective import BatchLoss, Moment, UpdateSize
-from seq2seq_core.training.speed import MACHINE_CURVES
+from seq2seq_core.training.data.update_plan import PlannedUpdate
+from seq2seq_core.training.hardware.speed import MACHINE_CURVES
+from seq2seq_core.training.objectives.likelihood import Likelihood
+from seq2seq_core.training.objectives.objective import BatchLoss, Moment, UpdateSize
+from seq2seq_core.training.state.checkpoint import Restored
+from seq2seq_core.training.state.curve_log import read_curves
 from seq2seq_core.training.trainer import Trainer
-from seq2seq_core.training.update_plan import PlannedUpdate
+from seq2seq_core.training.updates.divergence import FIRST_UPDATES, LossAverage
 from seq2seq_core.training.validation import Validation, Validator
 
 SettingsMaker = Callable[..., Settings]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from seq2seq_core.config.reading import ScheduledSampling
+from seq2seq_core.config.regularization import ScheduledSampling
 from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.errors import ConfigError

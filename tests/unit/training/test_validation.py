@@ -12,8 +12,9 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.tokenization.subword import SubwordModel
-from seq2seq_core.training.placement import Placement
-from seq2seq_core.training.validation import Validator, read_references
+from seq2seq_core.training.data.inputs import read_references
+from seq2seq_core.training.hardware.precision import Placement
+from seq2seq_core.training.validation import Validator
 
 
 def test_no_right_hypothesis_of_a_dev_source_is_cut(tmp_path: Path, make_settings: Callable[..., Settings]) -> None:

@@ -1,0 +1,1 @@
+"""DVC as a command: the graph's data before and after a run."""

@@ -1,0 +1,165 @@
+"""After success: data goes to the DVC remote, and ``dvc.lock`` to a branch, with the user's working tree and index untouched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from flows.dvc.command import Dvc
+from flows.dvc.refresh import transfer_error
+from flows.processes.supervised import StopPolicy
+from seq2seq_core.errors import UserError
+
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "seq2seq-flows",
+    "GIT_AUTHOR_EMAIL": "seq2seq-flows@localhost",
+    "GIT_COMMITTER_NAME": "seq2seq-flows",
+    "GIT_COMMITTER_EMAIL": "seq2seq-flows@localhost",
+}
+"""Who commits where git knows nobody."""
+
+
+class GitRefused(UserError):
+    """A git command failed; carries git's own words."""
+
+
+def push_data(dvc: Dvc, log: Callable[[str], None], policy: StopPolicy) -> str:
+    """What ``dvc push`` did, in its own words.
+
+    Args:
+        dvc: the workspace's DVC.
+        log: receives its lines.
+        policy: when it is stopped.
+
+    Raises:
+        UserError: no remote is configured.
+        EnvironmentFault: the remote does not answer.
+        Interrupted: it was cancelled.
+    """
+    result = dvc.run(["push"], log, policy)
+    if result.exit_code != 0:
+        raise transfer_error(["push"], result)
+    return f"dvc push: {result.lines[-1] if result.lines else 'done'}"
+
+
+def check_branch(root: Path, branch: str) -> None:
+    """Returns when ``dvc.lock`` can be committed to a branch; before a long run rather than after it.
+
+    Args:
+        root: the workspace.
+        branch: the branch's name.
+
+    Raises:
+        UserError: there is no git repository, the name is none, or the branch is checked out somewhere (its files would differ
+            from it afterwards).
+    """
+    setting = "runtime.flow.publish.commit_branch"
+    try:
+        _git(root, "check-ref-format", "--branch", branch)
+    except GitRefused:
+        raise UserError(f"{setting}: must be a name that git accepts for a branch, got {branch!r}") from None
+    for line in _git(root, "worktree", "list", "--porcelain").splitlines():
+        if line == f"branch refs/heads/{branch}":
+            raise UserError(f"{setting}: must be a branch that is not checked out, got {branch!r}, which is")
+
+
+def commit_lock(root: Path, branch: str, sources: Iterable[str], message: str) -> str:
+    """What was committed: ``dvc.lock`` and the ``.dvc`` files, on a branch, by plumbing commands alone.
+
+    A new branch starts at HEAD. A branch that lacks commits of HEAD gets them by a merge, so that the lock file never stands
+    beside code that it was not made by.
+
+    Args:
+        root: the workspace.
+        branch: the branch's name.
+        sources: the ``.dvc`` files, relative to the workspace.
+        message: the commit's message.
+
+    Raises:
+        UserError: git refuses, or the branch and HEAD have changed the same lines of other files.
+    """
+    reference = f"refs/heads/{branch}"
+    head = _git(root, "rev-parse", "--verify", "HEAD^{commit}")
+    tip = _resolve(root, reference)
+    prefix = _git(root, "rev-parse", "--show-prefix")
+    files = [name for name in ("dvc.lock", *sources) if (root / name).is_file()]
+    base, parents = _base(root, head, tip, {f"{prefix}{name}" for name in files})
+    tree = _tree_with(root, base, prefix, files)
+    if tip is not None and parents == [tip] and tree == _git(root, "rev-parse", f"{tip}^{{tree}}"):
+        return f"branch {branch}: nothing new to commit"
+    arguments = [argument for parent in parents for argument in ("-p", parent)]
+    commit = _git(root, "commit-tree", tree, *arguments, "-m", message, identity=True)
+    # The old value makes git refuse where someone else has moved the branch meanwhile.
+    _git(root, "update-ref", "-m", "retrain", reference, commit, tip or "0" * len(commit))
+    return f"branch {branch}: committed {', '.join(files)} as {commit[:10]}"
+
+
+def uncommitted_files(root: Path, sources: Iterable[str]) -> list[str]:
+    """Tracked files with changes that no commit holds, ``dvc.lock`` and the ``.dvc`` files left out.
+
+    Args:
+        root: the workspace.
+        sources: the ``.dvc`` files, relative to the workspace.
+    """
+    published = {"dvc.lock", *sources}
+    changed = _git(root, "diff", "--name-only", "--relative", "HEAD").splitlines()
+    return [name for name in changed if name not in published]
+
+
+def _base(root: Path, head: str, tip: str | None, published: set[str]) -> tuple[str, list[str]]:
+    """The tree that the commit starts from, and its parents."""
+    if tip is None or tip == head:
+        return head, [head]
+    if _is_ancestor(root, head, tip):
+        return tip, [tip]
+    if _is_ancestor(root, tip, head):
+        return head, [tip, head]
+    # From the top: git names conflicts relative to the folder that it is called in.
+    top = Path(_git(root, "rev-parse", "--show-toplevel"))
+    merged = _run_git(top, ["merge-tree", "--write-tree", "--name-only", "--no-messages", tip, head])
+    tree, *conflicts = merged.stdout.splitlines() or [""]
+    if merged.returncode not in (0, 1) or not tree:
+        raise GitRefused(f"git merge-tree: {merged.stderr.strip()}")
+    # What we are about to write anyway may conflict.
+    others = sorted({name for name in conflicts if name} - published)
+    if others:
+        raise UserError(f"the branch to commit on and HEAD have both changed {', '.join(others)}: merge them by hand first")
+    return tree, [tip, head]
+
+
+def _tree_with(root: Path, base: str, prefix: str, files: Sequence[str]) -> str:
+    """The tree of ``base`` with the workspace's files in it, made in an index of its own."""
+    with tempfile.TemporaryDirectory(prefix="s2s-index-") as folder:
+        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        _git(root, "read-tree", base, variables=index)
+        for name in files:
+            blob = _git(root, "hash-object", "-w", "--", name)
+            _git(root, "update-index", "--add", "--cacheinfo", f"100644,{blob},{prefix}{name}", variables=index)
+        return _git(root, "write-tree", variables=index)
+
+
+def _resolve(root: Path, reference: str) -> str | None:
+    """The commit of a reference, or None where there is none."""
+    found = _run_git(root, ["rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}"])
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
+def _is_ancestor(root: Path, older: str, newer: str) -> bool:
+    return _run_git(root, ["merge-base", "--is-ancestor", older, newer]).returncode == 0
+
+
+def _git(root: Path, *arguments: str, variables: dict[str, str] | None = None, identity: bool = False) -> str:
+    """What a git command prints; raises :class:`GitRefused` where it fails."""
+    known = identity and _run_git(root, ["var", "GIT_COMMITTER_IDENT"]).returncode == 0
+    result = _run_git(root, arguments, {**(variables or {}), **(IDENTITY if identity and not known else {})})
+    if result.returncode != 0:
+        raise GitRefused(f"git {' '.join(arguments)}: {result.stderr.strip() or result.stdout.strip()}")
+    return result.stdout.strip()
+
+
+def _run_git(root: Path, arguments: Sequence[str], variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LC_ALL": "C", **(variables or {})}
+    return subprocess.run(["git", *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False)

@@ -1,0 +1,120 @@
+"""The data before the first stage: brought up to date as configured, and what that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flows.dvc.command import Dvc, error_text, refusal
+from flows.processes.supervised import CommandResult, StopPolicy
+from seq2seq_core.config.runtime import RefreshSettings
+from seq2seq_core.errors import EnvironmentFault, Interrupted, UserError
+
+USER_MARKS = ("no remote specified", "config file error", "does not exist", "unable to find DVC file", "is not a DVC")
+"""Parts of DVC's messages that mean that no retry can help."""
+
+
+@dataclass(frozen=True)
+class TrackedData:
+    """What one ``.dvc`` file says of its data.
+
+    Attributes:
+        digest: DVC's hash.
+        size: bytes, if known.
+        num_files: files of a folder, if it is one.
+        is_import: whether it came by ``dvc import`` or ``dvc import-url`` and can be updated.
+    """
+
+    digest: str
+    size: int | None
+    num_files: int | None
+    is_import: bool
+
+    def describe(self) -> str:
+        """``3 files, 12,345 bytes, abcdef12``."""
+        files = [f"{self.num_files} files"] if self.num_files is not None else []
+        size = [f"{self.size:,} bytes"] if self.size is not None else []
+        return ", ".join([*files, *size, self.digest[:8] or "no digest"])
+
+
+def refresh_data(
+    dvc: Dvc, settings: RefreshSettings, sources: Iterable[str], log: Callable[[str], None], policy: StopPolicy
+) -> list[str]:
+    """What the refresh changed, a line for each ``.dvc`` file; empty where none is configured.
+
+    Args:
+        dvc: the workspace's DVC.
+        settings: what to do.
+        sources: the ``.dvc`` files that stages read, relative to the workspace; refreshed where the settings name none.
+        log: receives DVC's lines.
+        policy: when it is stopped.
+
+    Raises:
+        UserError: a ``.dvc`` file is missing or cannot be read, or no remote is configured.
+        EnvironmentFault: the remote does not answer.
+        Interrupted: it was cancelled.
+    """
+    if settings.mode == "none":
+        return []
+    targets = settings.targets or list(sources)
+    if not targets:
+        return ["nothing to refresh: no stage reads data that DVC tracks"]
+    before = read_tracked(dvc.root, targets)
+    imported = [target for target in targets if before[target].is_import]
+    if settings.mode == "update" and imported:
+        _run(dvc, ["update", *imported], log, policy)
+    _run(dvc, ["pull", *targets], log, policy)
+    return describe_changes(before, read_tracked(dvc.root, targets))
+
+
+def read_tracked(root: Path, targets: Iterable[str]) -> dict[str, TrackedData]:
+    """What ``.dvc`` files say, by name.
+
+    Args:
+        root: the workspace.
+        targets: names relative to it.
+
+    Raises:
+        UserError: one is missing or no ``.dvc`` file.
+    """
+    return {target: _read_one(root, target) for target in targets}
+
+
+def describe_changes(before: Mapping[str, TrackedData], after: Mapping[str, TrackedData]) -> list[str]:
+    """A line for each ``.dvc`` file: unchanged, or from what to what."""
+    return [
+        f"{name}: unchanged ({after[name].describe()})"
+        if before[name].digest == after[name].digest
+        else f"{name}: changed from {before[name].describe()} to {after[name].describe()}"
+        for name in before
+    ]
+
+
+def _read_one(root: Path, target: str) -> TrackedData:
+    try:
+        values: Any = yaml.safe_load((root / target).read_text(encoding="utf-8"))
+        output = values["outs"][0]
+        return TrackedData(output.get("md5", ""), output.get("size"), output.get("nfiles"), bool(values.get("deps")))
+    except FileNotFoundError:
+        raise UserError(f"{target}: no such file; expected a .dvc file (runtime.flow.refresh.targets)") from None
+    except (UnicodeDecodeError, yaml.YAMLError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise UserError(f"{target}: not a .dvc file ({type(error).__name__}: {error})") from None
+
+
+def _run(dvc: Dvc, arguments: list[str], log: Callable[[str], None], policy: StopPolicy) -> None:
+    """Runs a DVC command that moves data."""
+    result = dvc.run(arguments, log, policy)
+    if result.exit_code != 0:
+        raise transfer_error(arguments, result)
+
+
+def transfer_error(arguments: list[str], result: CommandResult) -> UserError | EnvironmentFault | Interrupted:
+    """Why a command that moves data failed: a fault of the configuration, or the remote, for which a retry can help."""
+    text = error_text(result.lines)
+    if result.ended_by != "itself" or any(mark in text for mark in USER_MARKS):
+        return refusal(arguments, result)
+    return EnvironmentFault(f"dvc {' '.join(arguments)}: {text}")

@@ -1,0 +1,129 @@
+"""The order of a run: each stage once all that it reads from is done, independent ones side by side, none below a failure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from flows.graph.ended_tasks import next_ended
+from flows.graph.stage_execution import StageReport
+from flows.graph.stage_failure import StageFailed
+from flows.graph.stage_graph import GraphStatus, StageGraph
+from flows.graph.stage_tasks import Future, StageTasks
+from seq2seq_core.errors import EXIT_CRASH
+
+SETTLE_SECONDS = 1.0
+"""How long tasks have to end after their commands have."""
+
+
+class GraphRun:
+    """One run of the graph.
+
+    Args:
+        graph: the stages.
+        status: what differs from the last run.
+        tasks: submits stages.
+        max_parallel_stages: how many may run side by side.
+        is_cancelled: whether somebody has cancelled the run; looked up every few seconds.
+    """
+
+    def __init__(
+        self, graph: StageGraph, status: GraphStatus, tasks: StageTasks, max_parallel_stages: int, is_cancelled: Callable[[], bool]
+    ) -> None:
+        self.graph, self.status, self.tasks = graph, status, tasks
+        self.max_parallel_stages, self.is_cancelled = max_parallel_stages, is_cancelled
+        self.futures: dict[str, Future] = {}
+        self.running: set[str] = set()
+        self.blocked: dict[str, StageReport] = {}
+        self._ended: SimpleQueue[str] = SimpleQueue()
+
+    def run(self) -> None:
+        """Returns when no stage is left that can run.
+
+        Raises:
+            Interrupted: the run was cancelled; stages still run.
+        """
+        waiting = list(self.graph.stages)
+        while waiting or self.running:
+            started = [stage for stage in waiting if self._start(stage)]
+            waiting = [stage for stage in waiting if stage not in started]
+            if not started and self.running:
+                self._collect(next_ended(self._ended, self.is_cancelled))
+
+    def abandon(self, patience_seconds: float) -> bool:
+        """Whether all tasks ended, after a cancellation; one that queues for a slot or waits for a retry does not.
+
+        Args:
+            patience_seconds: how long commands may take to stop.
+        """
+        deadline = time.monotonic() + patience_seconds
+        while self.tasks.executing and time.monotonic() < deadline:
+            time.sleep(0.05)
+        settled = time.monotonic() + SETTLE_SECONDS
+        for stage in sorted(self.running):
+            self.futures[stage].wait(timeout=max(0.0, settled - time.monotonic()))
+        return all(self.futures[stage].state.is_final() for stage in self.running)
+
+    def reports(self) -> tuple[StageReport, ...]:
+        """What became of each stage so far, in the order of the graph."""
+        known = {**self.blocked, **self.tasks.reports}
+        return tuple(known.get(stage, StageReport(stage, "not run", reason="the run ended before")) for stage in self.graph.stages)
+
+    def first_failure(self) -> StageFailed | None:
+        """The failure of the first stage, in the order of the graph, that failed; None where none did."""
+        return next((self.tasks.failures[stage] for stage in self.graph.stages if stage in self.tasks.failures), None)
+
+    def is_fresh(self, stage: str) -> bool:
+        """Whether a stage is as it was, with all that it stands on, and nobody asked to run any of them again."""
+        forced = self.tasks.runner.forced & {stage, *self.graph.ancestors(stage)}
+        return not forced and self.status.is_fresh(stage, self.graph)
+
+    def _start(self, stage: str) -> bool:
+        """Whether a stage was submitted, or found to be impossible."""
+        upstream = self.graph.upstream[stage]
+        failed = [name for name in self.graph.stages if name in upstream and self._has_failed(name)]
+        if failed:
+            self.blocked[stage] = StageReport(stage, "not run", reason=f"{', '.join(failed)} did not succeed")
+            return True
+        if any(name in self.running or name not in self.futures for name in upstream):
+            return False
+        above = [self.futures[name] for name in upstream]
+        if self.is_fresh(stage):
+            self._watch(stage, self.tasks.submit_fresh(stage, above))
+            return True
+        if sum(not self.is_fresh(name) for name in self.running) >= self.max_parallel_stages:
+            return False
+        self._watch(stage, self.tasks.submit(stage, self._why(stage), above))
+        return True
+
+    def _watch(self, stage: str, future: Future) -> None:
+        self.futures[stage] = future
+        self.running.add(stage)
+        future.add_done_callback(lambda _: self._ended.put(stage))
+
+    def _collect(self, stage: str) -> None:
+        """Notes the end of a stage's task; one that broke outside of the stage itself counts as crashed."""
+        self.futures[stage].wait()
+        self.running.discard(stage)
+        if stage not in self.tasks.reports:
+            state = self.futures[stage].state
+            failure = StageFailed(stage, f"{stage}: {state.name}: {state.message}", "crash", EXIT_CRASH, retryable=True)
+            self.tasks.failures[stage] = failure
+            self.tasks.reports[stage] = StageReport(stage, "failed", reason=str(failure))
+
+    def _has_failed(self, stage: str) -> bool:
+        if stage in self.blocked:
+            return True
+        return stage in self.futures and stage not in self.running and self.tasks.reports[stage].state not in ("ran", "cached")
+
+    def _why(self, stage: str) -> str:
+        """Why a stage may have to run, for people."""
+        if stage in self.tasks.runner.forced:
+            return "asked for"
+        changes = self.status.changes.get(stage, ())
+        # What is merely not there yet says less than the stages that have just made it.
+        present = [change for change in changes if not change.endswith(" deleted")]
+        ran = [name for name in self.graph.stages if name in self.graph.upstream[stage] and self.tasks.reports[name].state == "ran"]
+        reasons = [*present, f"{', '.join(ran)} ran"] if ran else present or changes
+        return "; ".join(reasons) or self.status.why_stale(stage, self.graph)

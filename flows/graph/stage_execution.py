@@ -1,0 +1,100 @@
+"""One stage, by ``dvc repro --single-item``: DVC decides whether it has to run, and says what it did."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from flows.dvc.command import Dvc
+from flows.graph.stage_failure import explain_failure
+from flows.processes.cancellation import Cancellation
+from flows.processes.supervised import CommandResult, StopPolicy
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.runtime import FlowSettings
+from seq2seq_core.errors import Interrupted
+from seq2seq_core.outcome import read_outcome
+
+StageState = Literal["ran", "cached", "failed", "cancelled", "not run"]
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What became of one stage in one run of the graph.
+
+    Attributes:
+        stage: its name.
+        state: ``cached`` where nothing was executed: it was fresh, or DVC restored its outputs.
+        seconds: how long it took, retries included.
+        reason: why it ran, was skipped or failed.
+        attempts: how often it was started.
+    """
+
+    stage: str
+    state: StageState
+    seconds: float = 0.0
+    reason: str = ""
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class StageRunner:
+    """Runs stages of one workspace.
+
+    Attributes:
+        dvc: the workspace's DVC.
+        paths: the workspace.
+        flow: policies.
+        cancellation: stops what runs.
+        forced: stages that run even where they are fresh.
+    """
+
+    dvc: Dvc
+    paths: Paths
+    flow: FlowSettings
+    cancellation: Cancellation
+    forced: frozenset[str] = frozenset()
+
+    def run(self, stage: str, why: str, on_line: Callable[[str], None]) -> StageReport:
+        """What DVC did with a stage whose upstream is done.
+
+        Args:
+            stage: its name.
+            why: why it may have to run.
+            on_line: receives each line of its output as it comes.
+
+        Raises:
+            StageFailed: it failed; says whether a retry can help.
+            Interrupted: the flow run was cancelled.
+        """
+        if self.cancellation.is_requested:
+            raise Interrupted(f"{stage}: not started, because the flow run was cancelled")
+        policy = self.flow.policy(stage)
+        started = time.monotonic()
+        (self.paths.outcomes / f"{stage}.json").unlink(missing_ok=True)
+        force = ["--force"] if stage in self.forced else []
+        result = self.dvc.run(["repro", "--single-item", *force, stage], on_line, self._stop_policy(policy.time_limit_seconds))
+        if result.exit_code == 0:
+            return replace(_read_success(stage, result, why), seconds=time.monotonic() - started)
+        if result.ended_by == "cancellation":
+            raise Interrupted(f"{stage}: stopped, because the flow run was cancelled")
+        raise explain_failure(stage, result, read_outcome(self.paths.outcomes, stage), policy.time_limit_seconds)
+
+    def _stop_policy(self, time_limit_seconds: float) -> StopPolicy:
+        return StopPolicy(
+            time_limit_seconds=time_limit_seconds,
+            grace_seconds=self.flow.stop_grace_seconds,
+            cancel_grace_seconds=self.flow.cancel_grace_seconds,
+            spare_command=True,
+            cancellation=self.cancellation,
+        )
+
+
+def _read_success(stage: str, result: CommandResult, why: str) -> StageReport:
+    """What DVC says that it did."""
+    if f"Stage '{stage}' didn't change, skipping" in result.lines:
+        return StageReport(stage, "cached", reason="its inputs came out as they were")
+    if f"Stage '{stage}' is cached - skipping run, checking out outputs" in result.lines:
+        return StageReport(stage, "cached", reason="DVC restored the outputs of an earlier run with the same inputs")
+    return StageReport(stage, "ran", reason=why)

@@ -1,0 +1,146 @@
+"""Stages as Prefect tasks: named by the stage, retried where that can help, *Cached* where nothing had to be executed.
+
+Prefect's own caching and result storage stay off: DVC alone decides what is stale.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from prefect import Task
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
+from prefect.states import Cancelled, Completed, Failed
+
+from flows.graph.policy_task import policy_task
+from flows.graph.stage_execution import StageReport, StageRunner
+from flows.graph.stage_failure import StageFailed
+from seq2seq_core.config.runtime import ResolvedPolicy
+from seq2seq_core.console import format_seconds
+from seq2seq_core.errors import Interrupted
+
+Future = PrefectFuture[Any]
+Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+class StageTasks:
+    """Submits stages to Prefect and knows what became of them.
+
+    Args:
+        runner: executes a stage.
+    """
+
+    def __init__(self, runner: StageRunner) -> None:
+        self.runner = runner
+        self.reports: dict[str, StageReport] = {}
+        self.failures: dict[str, StageFailed] = {}
+        self._lock = threading.Lock()
+        self._executing: set[str] = set()
+        self._seconds: dict[str, float] = {}
+        self._attempts: dict[str, int] = {}
+
+    @property
+    def executing(self) -> frozenset[str]:
+        """The stages whose commands run at this moment (others may queue for a slot, or wait for a retry)."""
+        with self._lock:
+            return frozenset(self._executing)
+
+    def submit_fresh(self, stage: str, upstream: Iterable[Future]) -> Future:
+        """Submits a stage that is as it was, with all that it stands on: it ends as *Cached*, and queues for no slot.
+
+        Args:
+            stage: its name.
+            upstream: the futures of the stages that it reads from.
+        """
+
+        def skip() -> State[Any]:
+            report = StageReport(stage, "cached", reason="it and all that it stands on are as they were")
+            self.reports[stage] = report
+            return Completed(name="Cached", message=report.reason)
+
+        return _as_task(stage, skip, ResolvedPolicy(0, 0.0, 0.0, ())).submit(return_state=False, wait_for=list(upstream))
+
+    def submit(self, stage: str, why: str, upstream: Iterable[Future]) -> Future:
+        """Submits a stage that may have to run.
+
+        Args:
+            stage: its name.
+            why: why it may have to run.
+            upstream: the futures of the stages that it reads from, all done; Prefect draws its graph from them.
+        """
+
+        def execute() -> State[Any]:
+            return self._execute(stage, why)
+
+        return _as_task(stage, execute, self.runner.flow.policy(stage)).submit(return_state=False, wait_for=list(upstream))
+
+    def _execute(self, stage: str, why: str) -> State[Any]:
+        """One attempt at a stage, as a Prefect state; a failure is no exception here, so that no log shows a traceback of ours."""
+        logger = get_run_logger()
+        attempt = self._attempts[stage] = self._attempts.get(stage, 0) + 1
+        started = time.monotonic()
+        with self._lock:
+            self._executing.add(stage)
+        try:
+            report = self.runner.run(stage, why, lambda line: logger.info("%s", line))
+        except Interrupted as interruption:
+            self._note(StageReport(stage, "cancelled", time.monotonic() - started, str(interruption), attempt))
+            return Cancelled(message=str(interruption))
+        except StageFailed as failure:
+            self._note(StageReport(stage, "failed", time.monotonic() - started, str(failure), attempt))
+            return self._failed(failure, attempt, logger)
+        finally:
+            with self._lock:
+                self._executing.discard(stage)
+        self.failures.pop(stage, None)
+        self._note(replace(report, attempts=attempt))
+        return _succeeded(report, logger)
+
+    def _failed(self, failure: StageFailed, attempt: int, logger: Logger) -> State[Any]:
+        """A failed state, and a log line that says whether there will be another attempt."""
+        self.failures[failure.stage] = failure
+        policy = self.runner.flow.policy(failure.stage)
+        kind = failure.kind.replace("_", " ")
+        logger.error("failed (%s): %s", kind, failure)
+        if failure.retryable and attempt <= policy.retries:
+            delay = format_seconds(policy.retry_delay_seconds)
+            logger.warning("attempt %d of %d follows in %s", attempt + 1, policy.retries + 1, delay)
+        return Failed(message=str(failure), data=failure)
+
+    def _note(self, report: StageReport) -> None:
+        """Keeps the report of an attempt, with the time of the attempts before."""
+        self._seconds[report.stage] = self._seconds.get(report.stage, 0.0) + report.seconds
+        self.reports[report.stage] = replace(report, seconds=self._seconds[report.stage])
+
+
+def drop_empty_tracebacks() -> None:
+    """Keeps Prefect's log line on a task that returned a failed state from ending in ``NoneType: None``."""
+    logger = logging.getLogger("prefect.task_runs")
+    if _without_empty_traceback not in logger.filters:
+        logger.addFilter(_without_empty_traceback)
+
+
+def _without_empty_traceback(record: logging.LogRecord) -> bool:
+    if record.exc_info is not None and record.exc_info[0] is None:
+        record.exc_info = None
+    return True
+
+
+def _succeeded(report: StageReport, logger: Logger) -> State[Any]:
+    if report.state == "cached":
+        logger.info("nothing to do: %s", report.reason)
+        return Completed(name="Cached", message=report.reason)
+    logger.info("done in %s", format_seconds(report.seconds))
+    return Completed(message=f"ran: {report.reason}" if report.reason else None)
+
+
+def _as_task(stage: str, function: Callable[[], State[Any]], policy: ResolvedPolicy) -> Task[[], State[Any]]:
+    """A Prefect task that carries the stage's name and policy; a crash or a trouble of the environment is retried."""
+    names = {"name": stage, "task_run_name": stage, "description": f"dvc repro --single-item {stage}"}
+    return policy_task(function, policy, StageFailed, **names)

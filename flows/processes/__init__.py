@@ -1,0 +1,1 @@
+"""Processes that end with their driver, and the workspace's lock."""

@@ -1,0 +1,1 @@
+"""What a run tells: summary, page, webhook, the parent run in MLflow."""

@@ -1,0 +1,120 @@
+"""The page that a flow run leaves in Prefect: a Markdown report and a table of the stages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from flows.graph.stage_execution import StageReport
+from flows.reports.summary import STATE_WORDS, RetrainSummary
+from seq2seq_core.console import format_seconds
+
+if TYPE_CHECKING:
+    from seq2seq_core.registry.receipts import Receipt
+
+REPORT_KEY = "retrain-report"
+TABLE_KEY = "retrain-stages"
+MARKS = {"ran": "✅", "cached": "⏭️", "failed": "❌", "cancelled": "⏹️", "not run": "▫️"}
+TEST_PREFIX = "test."
+
+
+def publish_report(summary: RetrainSummary) -> None:
+    """Stores both artifacts; to be called within a flow run."""
+    create_markdown_artifact(to_markdown(summary), key=REPORT_KEY, description=summary.headline().splitlines()[0])
+    create_table_artifact(to_table(summary), key=TABLE_KEY, description="What became of each stage of dvc.yaml")
+
+
+def to_markdown(summary: RetrainSummary) -> str:
+    """The report.
+
+    Args:
+        summary: what the run did.
+    """
+    parts = [_outcome(summary), _stages(summary), _scores(summary), _decision(summary.receipt)]
+    parts += [_list("Data", summary.data_changes), _list("Notes", summary.notes), _links(summary)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def to_table(summary: RetrainSummary) -> list[dict[str, Any]]:
+    """A row for each stage.
+
+    Args:
+        summary: what the run did.
+    """
+    return [
+        {
+            "stage": report.stage,
+            "state": report.state,
+            "seconds": round(report.seconds, 1),
+            "attempts": report.attempts,
+            "reason": report.reason,
+        }
+        for report in summary.stages
+    ]
+
+
+def _outcome(summary: RetrainSummary) -> str:
+    if summary.failure is None:
+        return f"# Retrain: done in {format_seconds(summary.seconds)}\n\n{_escape(summary.headline())}"
+    return f"# Retrain: failed after {format_seconds(summary.seconds)}\n\n```text\n{summary.failure}\n```"
+
+
+def _stages(summary: RetrainSummary) -> str:
+    if not summary.stages:
+        return "No stage was started."
+    rows = [_stage_row(report) for report in summary.stages]
+    return "\n".join(["## Stages", "", "| stage | | time | why |", "| --- | --- | ---: | --- |", *rows])
+
+
+def _stage_row(report: StageReport) -> str:
+    time = format_seconds(report.seconds) if report.seconds else ""
+    again = f" ({report.attempts} attempts)" if report.attempts > 1 else ""
+    state = f"{MARKS[report.state]} {STATE_WORDS[report.state]}{again}"
+    return f"| {_escape(report.stage)} | {state} | {time} | {_escape(report.reason)} |"
+
+
+def _scores(summary: RetrainSummary) -> str:
+    """The test scores, beside the champion's where it was compared with."""
+    scores = {name.removeprefix(TEST_PREFIX): value for name, value in summary.metrics.items() if name.startswith(TEST_PREFIX)}
+    if not scores:
+        return ""
+    receipt = summary.receipt
+    compared = receipt is not None and receipt.champion_score is not None
+    head = "| test metric | this model |" + (f" champion (version {receipt.champion_version}) |" if receipt and compared else "")
+    lines = ["## Scores", "", head, "| --- | ---: |" + (" ---: |" if compared else "")]
+    for name, value in scores.items():
+        other = f"{receipt.champion_score:.4g}" if receipt and compared and name == receipt.metric else ""
+        lines.append(f"| {_escape(name)} | {value:.4g} |" + (f" {other} |" if compared else ""))
+    return "\n".join(lines)
+
+
+def _decision(receipt: Receipt | None) -> str:
+    if receipt is None:
+        return ""
+    name = f"`models:/{receipt.model_name}@{receipt.decision}`"
+    return (
+        f"## Decision\n\n**{_escape(receipt.model_name)} version {receipt.version} is {receipt.decision}** ({name}): "
+        f"{_escape(receipt.reason)}"
+    )
+
+
+def _links(summary: RetrainSummary) -> str:
+    return _list("Links", tuple(f"{name}: {_address(address)}" for name, address in summary.links.items()), escape=False)
+
+
+def _address(address: str) -> str:
+    return f"<{address}>" if address.startswith("http") else f"`{address}`"
+
+
+def _list(title: str, lines: tuple[str, ...], escape: bool = True) -> str:
+    if not lines:
+        return ""
+    return "\n".join([f"## {title}", "", *(f"- {_escape(line) if escape else line}" for line in lines)])
+
+
+def _escape(text: str) -> str:
+    """Text that Markdown shows as it is, in one line."""
+    for mark in "\\`*_|<>[]":
+        text = text.replace(mark, f"\\{mark}")
+    return " ".join(text.split())

@@ -1,0 +1,1 @@
+"""The Prefect server: embedded or configured, its pages and set-up."""

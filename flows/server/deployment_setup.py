@@ -1,0 +1,75 @@
+"""What a Prefect server has to know before its first deployment: the work pool and the limits by tag."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flows.server.environment import prepare_environment
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.errors import EnvironmentFault, UserError
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+POOL_TYPE = "process"
+
+
+def setup_prefect(settings: Settings) -> list[str]:
+    """What was created, changed or found as it should be, a line each; a second call changes nothing.
+
+    Args:
+        settings: name the work pool and the limits (``runtime.flow``).
+
+    Raises:
+        UserError: no Prefect server is configured, or its pool of that name is of another type.
+        EnvironmentFault: the server does not answer.
+    """
+    prepare_environment()
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.settings import get_current_settings
+
+    url = get_current_settings().api.url
+    if not url:
+        raise UserError(
+            "no Prefect server is configured; start one with `prefect server start`, then set its address: "
+            "`export PREFECT_API_URL=http://127.0.0.1:4200/api`"
+        )
+    flow = settings.runtime.flow
+    try:
+        with get_client(sync_client=True) as client:
+            lines = [_ensure_pool(client, flow.work_pool)]
+            return lines + [_ensure_limit(client, tag, limit) for tag, limit in sorted(flow.concurrency_limits.items())]
+    except httpx.HTTPError as error:
+        raise EnvironmentFault(f"the Prefect server at {url} does not answer: {type(error).__name__}: {error}") from None
+
+
+def _ensure_pool(client: SyncPrefectClient, name: str) -> str:
+    """Creates the work pool where there is none of that name."""
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectNotFound
+    from prefect.workers.process import ProcessWorker
+
+    try:
+        pool = client.read_work_pool(name)
+    except ObjectNotFound:
+        template = ProcessWorker.get_default_base_job_template()
+        client.create_work_pool(WorkPoolCreate(name=name, type=POOL_TYPE, base_job_template=template))
+        return f"work pool {name}: created"
+    if pool.type != POOL_TYPE:
+        raise UserError(f"runtime.flow.work_pool: must be a pool of type {POOL_TYPE}, got {name!r}, which is of type {pool.type}")
+    return f"work pool {name}: there already"
+
+
+def _ensure_limit(client: SyncPrefectClient, tag: str, limit: int) -> str:
+    """Creates the limit of a tag, or sets it where it differs."""
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        present = client.read_concurrency_limit_by_tag(tag).concurrency_limit
+    except ObjectNotFound:
+        present = None
+    if present == limit:
+        return f"tag {tag}: limit {limit} there already"
+    client.create_concurrency_limit(tag, limit)  # sets it, too, where there is one
+    return f"tag {tag}: limit {limit} created" if present is None else f"tag {tag}: limit changed from {present} to {limit}"

@@ -1,0 +1,166 @@
+"""The pages of a workspace, MLflow's and Prefect's, in the foreground until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.processes.supervised import SupervisedProcess
+from flows.server.environment import prepare_environment
+from flows.server.local_server import STOP_SECONDS, home, log_output, pages_file, server_variables, wait_until_ready
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import load_settings
+from seq2seq_core.errors import EnvironmentFault, UserError
+
+HOST = "127.0.0.1"
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A server with pages to look at.
+
+    Attributes:
+        name: for people.
+        port: on this machine alone.
+        health: path that answers with success once the server is ready.
+        command: starts it.
+        variables: environment variables on top of this process's own.
+    """
+
+    name: str
+    port: int
+    health: str
+    command: tuple[str, ...]
+    variables: dict[str, str]
+
+    @property
+    def address(self) -> str:
+        """Of the page."""
+        return f"http://{HOST}:{self.port}"
+
+
+def run_pages(root: Path, mlflow_port: int = 5000, prefect_port: int = 4200) -> None:
+    """Returns when interrupted, with both servers stopped; says each address once it answers.
+
+    Args:
+        root: the workspace.
+        mlflow_port: of the MLflow page, on this machine alone.
+        prefect_port: of the Prefect page, on this machine alone.
+
+    Raises:
+        UserError: a port is taken.
+        EnvironmentFault: a server does not start, or ends.
+    """
+    paths = Paths(root.resolve())
+    start_seconds = load_settings(paths.params).runtime.flow.server_start_seconds
+    prepare_environment()
+    home(paths).mkdir(parents=True, exist_ok=True)
+    pages = [page for page in (mlflow_page(paths, mlflow_port), prefect_page(paths, prefect_port)) if page is not None]
+    for page in pages:
+        _check_free(page)
+    try:
+        with ExitStack() as stack:
+            running = [(page, stack.enter_context(_serving(page, paths))) for page in pages]
+            for page, process in running:
+                log_file = _log_file(page, paths)
+                wait_until_ready(process, f"{page.address}{page.health}", f"the {page.name} server", start_seconds, log_file)
+                logger.info("%s: %s", page.name, page.address)
+            stack.enter_context(_announced(paths, f"http://{HOST}:{prefect_port}/api"))
+            logger.info("Ctrl-C stops both")
+            _watch(running, paths)
+    except KeyboardInterrupt:
+        logger.info("stopped")
+
+
+def mlflow_page(paths: Paths, port: int) -> Page | None:
+    """MLflow's page on the workspace's runs and models; None where these are on a server that has pages of its own.
+
+    Args:
+        paths: the workspace.
+        port: to listen on.
+    """
+    from seq2seq_core.tracking.mlflow.store import displayed_uri, tracking_uri
+
+    if tracking_uri(paths).startswith("http"):
+        logger.info("MLflow: %s (MLFLOW_TRACKING_URI)", displayed_uri(paths))
+        return None
+    command = (
+        sys.executable, "-P", "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1",
+        "--backend-store-uri", tracking_uri(paths), "--artifacts-destination", str(paths.mlflow_artifacts),
+    )  # fmt: skip
+    variables = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    return Page("MLflow", port, "/health", command, variables)
+
+
+def prefect_page(paths: Paths, port: int) -> Page:
+    """Prefect's page on the flow runs that ``s2s retrain`` made in this workspace.
+
+    Args:
+        paths: the workspace.
+        port: to listen on.
+    """
+    command = (sys.executable, "-P", "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port))
+    api_url = f"http://{HOST}:{port}/api"
+    variables = {**server_variables(paths), "PREFECT_API_URL": api_url, "PREFECT_SERVER_UI_API_URL": api_url}
+    return Page("Prefect", port, "/api/health", command, variables)
+
+
+@contextmanager
+def _serving(page: Page, paths: Paths) -> Iterator[SupervisedProcess]:
+    """The process of a page's server, for the ``with`` block."""
+    process = SupervisedProcess(page.command, paths.root, {**os.environ, **page.variables}, STOP_SECONDS)
+    writer = log_output(process, _log_file(page, paths))
+    try:
+        yield process
+    finally:
+        process.stop(STOP_SECONDS)
+        writer.join()
+        process.wait()
+
+
+@contextmanager
+def _announced(paths: Paths, api_url: str) -> Iterator[None]:
+    """Lets ``s2s retrain`` find the Prefect server, for the ``with`` block."""
+    file = pages_file(paths)
+    file.write_text(json.dumps({"api_url": api_url}) + "\n", encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _watch(running: list[tuple[Page, SupervisedProcess]], paths: Paths) -> None:
+    """Raises when a server ends."""
+    while True:
+        time.sleep(0.5)
+        for page, process in running:
+            if process.has_ended():
+                raise EnvironmentFault(
+                    f"the {page.name} server has ended (exit code {process.wait()}); its output is in {_log_file(page, paths)}"
+                )
+
+
+def _log_file(page: Page, paths: Paths) -> Path:
+    return paths.logs / f"{page.name.lower()}_page.log"
+
+
+def _check_free(page: Page) -> None:
+    """Returns when nobody listens on the page's port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, page.port))
+        except OSError as error:
+            option = f"--{page.name.lower()}-port"
+            raise UserError(
+                f"the {page.name} page cannot use port {page.port} ({error.strerror}); choose another by {option}"
+            ) from None

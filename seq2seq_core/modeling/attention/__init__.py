@@ -1,0 +1,1 @@
+"""Attention of a recurrent decoder over the memory."""

@@ -1,0 +1,1 @@
+"""Decoders: the memory and the target so far to features and logits."""

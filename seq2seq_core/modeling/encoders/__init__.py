@@ -1,0 +1,1 @@
+"""Encoders: the source to a memory."""

@@ -1,0 +1,49 @@
+"""How a sublayer of a Transformer is connected: a residual, dropout, and the norm before or behind; and how a layer is run.
+
+Shapes: B batch, T length, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from seq2seq_core.modeling.layers.dropout import Dropout
+
+
+def connect(
+    inputs_BTD: Tensor, sublayer: Callable[[Tensor], Tensor], norm: nn.Module, dropout: Dropout, is_pre_norm: bool
+) -> Tensor:
+    """The outputs: x + sublayer(norm(x))  (Xiong 2020, figure 1b), or norm(x + sublayer(x))  (Vaswani 2017, section 3.1).
+
+    Args:
+        inputs_BTD: x.
+        sublayer: attention or feed-forward; changes no shape.
+        norm: of the width.
+        dropout: of the sublayer's output.
+        is_pre_norm: which of the two.
+
+    Returns:
+        outputs_BTD.
+    """
+    if is_pre_norm:
+        return dropout.add_to(inputs_BTD, sublayer(norm(inputs_BTD)))
+    normed_BTD: Tensor = norm(dropout.add_to(inputs_BTD, sublayer(inputs_BTD)))
+    return normed_BTD
+
+
+def run_layer(layer: nn.Module, recomputes: bool, *inputs: Any) -> Any:
+    """The outputs of a layer.
+
+    Args:
+        layer: of a stack.
+        recomputes: whether the layer is computed a second time for the gradient instead of being kept, with the same dropout.
+        inputs: of the layer.
+    """
+    if recomputes and torch.is_grad_enabled():
+        return checkpoint(layer, *inputs, use_reentrant=False)
+    return layer(*inputs)

@@ -1,0 +1,41 @@
+"""What all layers of a Transformer's encoder or decoder have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from seq2seq_core.modeling.layers.multi_head_attention import MultiHeadAttention
+from seq2seq_core.modeling.layers.positions import PositionKind
+
+
+@dataclass(frozen=True)
+class TransformerShape:
+    """What all layers of an encoder or a decoder have in common.
+
+    Attributes:
+        width: D.
+        heads: H.
+        feedforward_width: inner width of the feed-forward sublayers.
+        dropout: probability of dropping an attention weight, an inner activation or an element of a sublayer's output in training.
+        is_pre_norm: whether each sublayer is normalised before, and the whole stack behind; else each sublayer behind.
+        positions: how positions are known.
+        max_positions: rows of the table of learned positions.
+    """
+
+    width: int
+    heads: int
+    feedforward_width: int
+    dropout: float = 0.0
+    is_pre_norm: bool = True
+    positions: PositionKind = "sinusoidal"
+    max_positions: int = 1024
+
+    def self_attention(self) -> MultiHeadAttention:
+        """A fresh self-attention."""
+        return MultiHeadAttention(self.width, self.heads, self.dropout, is_rotary=self.positions == "rotary")
+
+    def final_norm(self) -> nn.Module:
+        """A fresh norm behind the stack, or nothing where every sublayer has one."""
+        return nn.LayerNorm(self.width) if self.is_pre_norm else nn.Identity()

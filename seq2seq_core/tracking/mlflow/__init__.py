@@ -1,0 +1,1 @@
+"""MLflow: the recorder, the store, and what waits to be sent."""

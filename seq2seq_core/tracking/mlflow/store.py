@@ -1,0 +1,287 @@
+"""Where MLflow keeps runs and models, and how it is reached: quietly, and with a clear error within seconds when it is away."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+import socket
+import sqlite3
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.errors import StorageFault, TrackingUnreachable, UserError
+from seq2seq_core.tracking.mlflow.relocation import relocate_artifacts
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from requests import Response
+
+LOGGER = logging.getLogger(__name__)
+DEFAULT_URI = "sqlite:///mlflow.db"
+PROBE_SECONDS = 5.0
+DATABASE_ATTEMPTS = 3
+_SQLITE = "sqlite:///"
+_DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_TRANSIENT_STATUSES = (408, 429, 502, 503, 504)
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+def prepare_environment() -> None:
+    """Sets those of MLflow's environment variables that are not set: no telemetry, no chatter, not minutes of retries.
+
+    To be called before ``mlflow`` is imported, because MLflow configures its loggers on import.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    # Each retry would be a warning; what comes of the retries is said by us.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+
+
+def configured_uri() -> str:
+    """The address of the store as the user gave it (``MLFLOW_TRACKING_URI``), or the default."""
+    return os.environ.get("MLFLOW_TRACKING_URI", "").strip() or DEFAULT_URI
+
+
+def tracking_uri(paths: Paths) -> str:
+    """The store's address for MLflow; a relative SQLite file counts from the workspace root, whatever the current directory."""
+    file = database_file(paths)
+    return f"{_SQLITE}{file}" if file is not None else configured_uri()
+
+
+def database_file(paths: Paths) -> Path | None:
+    """The SQLite file of the store, or None where the store is something else."""
+    uri = configured_uri()
+    return paths.root.resolve() / uri.removeprefix(_SQLITE) if uri.startswith(_SQLITE) else None
+
+
+def displayed_uri(paths: Paths) -> str:
+    """The store's address for reports: without credentials, and relative where it is a file inside the workspace."""
+    file, root = database_file(paths), paths.root.resolve()
+    if file is not None and file.is_relative_to(root):
+        return f"{_SQLITE}{file.relative_to(root)}"
+    return re.sub(r"(?<=://).*@", "", configured_uri()).partition("?")[0]
+
+
+def artifact_location(paths: Paths) -> str | None:
+    """Where a new experiment keeps its artifacts: beside the SQLite file, or None where the server decides."""
+    file = database_file(paths)
+    return (file.parent / "mlartifacts").as_uri() if file is not None else None
+
+
+def connect(paths: Paths) -> MlflowClient:
+    """A client of the configured store, after making sure that the store answers; a SQLite database is created where there is none.
+
+    Args:
+        paths: the workspace.
+
+    Raises:
+        TrackingUnreachable: the server does not answer, or refuses.
+        UserError: the database is of another MLflow version, or no database.
+    """
+    prepare_environment()
+    uri = tracking_uri(paths)
+    file = database_file(paths)
+    if file is None:
+        _probe(uri, paths)
+    with store_errors(paths), exclusive(paths):
+        if file is not None and not file.is_file():
+            LOGGER.info("creating MLflow's database %s (once; takes several seconds)", displayed_uri(paths))
+        elif file is not None:
+            relocate_artifacts(file, artifact_location(paths) or "")
+        client = _client(uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+@contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Leaves out the warnings that importing MLflow gives about itself: nothing that a user could act on."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"(?s).*noload", category=DeprecationWarning)  # SQLAlchemy 2.1 on MLflow's tables
+        # MLflow has SQLAlchemy configure every table of the process, those of Prefect's server too where that was imported.
+        warnings.filterwarnings("ignore", message=r"(?s).*operator_classes", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message=r"(?s).*AnyType", category=UserWarning)  # MLflow on its own types
+        yield
+
+
+def _client(uri: str) -> MlflowClient:
+    """A client; MLflow's global address follows, because models are logged through its module-level functions."""
+    with quiet_imports():
+        import mlflow
+
+        if urlsplit(uri).scheme.partition("+")[0] in ("sqlite", *_DATABASE_PORTS):
+            from mlflow.store.db import utils
+
+            # MLflow has no setting for this: ten attempts take it 100 s, where a wrong password or path is known at once.
+            utils.MAX_RETRY_COUNT = DATABASE_ATTEMPTS
+        with _unchanged_environment("MLFLOW_TRACKING_URI"):
+            mlflow.set_tracking_uri(uri)
+            mlflow.set_registry_uri(uri)
+            return mlflow.MlflowClient(uri, uri)
+
+
+@contextmanager
+def _unchanged_environment(name: str) -> Iterator[None]:
+    """Undoes what MLflow exports for child processes: another workspace's stage must not inherit this one's default."""
+    given = os.environ.get(name)
+    try:
+        yield
+    finally:
+        if given is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = given
+
+
+@contextmanager
+def exclusive(paths: Paths) -> Iterator[None]:
+    """Holds the workspace's MLflow lock: two stages that start at once neither migrate a database nor open a parent run twice."""
+    paths.work.mkdir(parents=True, exist_ok=True)
+    with (paths.work / "mlflow.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+@contextmanager
+def store_errors(paths: Paths) -> Iterator[None]:
+    """Turns MLflow's errors on the way to the store into ours, with the address, the reason and what was expected.
+
+    Raises:
+        TrackingUnreachable: the store does not answer, or refuses.
+        UserError: the SQLite file is of another MLflow version, or is no database; or MLflow refuses a request.
+        StorageFault: the SQLite file cannot be opened or written.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import DatabaseError
+
+    try:
+        yield
+    except (MlflowException, DatabaseError, sqlite3.DatabaseError) as error:
+        raise _translate(error, paths) from error
+    except ModuleNotFoundError as error:
+        raise UserError(f"MLflow needs a package for {displayed_uri(paths)} that is not installed: {error.name}") from error
+
+
+def _translate(error: Exception, paths: Paths) -> Exception:
+    """Our error for one of MLflow's, or the same one where it is a fault of the program."""
+    from mlflow.exceptions import MlflowException
+
+    reason, place = short_reason(error), displayed_uri(paths)
+    if "out-of-date database schema" in reason or "Can't locate revision" in reason:
+        return UserError(
+            f"MLflow's database {place} is of another MLflow version; expected this version's schema: back the file up, then run: "
+            f"mlflow db upgrade {place}"
+        )
+    if "file is not a database" in reason:
+        return UserError(f"{place} is not a SQLite database; expected MLflow's database there: move that file away")
+    if database_file(paths) is not None and re.search("unable to open|readonly|disk", reason):
+        return StorageFault(f"MLflow's database {place}: {reason}; expected a file that this user may write, on a disk with room")
+    if is_network_error(error):
+        return unreachable(paths, reason)
+    if isinstance(error, MlflowException) and 400 <= _status(error) < 500:
+        return UserError(f"MLflow at {place} refuses: {reason}")
+    return error
+
+
+def is_network_error(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came from, is of the network or a database connection, which may come back.
+
+    Args:
+        error: raised by a request to the store.
+    """
+    from requests import RequestException
+    from sqlalchemy.exc import DBAPIError
+
+    while error is not None:
+        if isinstance(
+            error, (RequestException, DBAPIError, sqlite3.OperationalError, ConnectionError, TimeoutError)
+        ) or "API request to" in str(error):
+            return True
+        if _status(error) in _TRANSIENT_STATUSES:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _status(error: BaseException) -> int:
+    """The HTTP status that stands for one of MLflow's errors; 0 for others."""
+    from mlflow.exceptions import MlflowException
+
+    status: Callable[[], int] | None = error.get_http_status_code if isinstance(error, MlflowException) else None
+    return status() if status is not None else 0
+
+
+def unreachable(paths: Paths, reason: str) -> TrackingUnreachable:
+    """The error for a store that does not answer.
+
+    Args:
+        paths: the workspace.
+        reason: one line, from the network or from MLflow.
+    """
+    return TrackingUnreachable(
+        f"MLflow does not answer at {displayed_uri(paths)}: {reason}; expected a running MLflow tracking server there "
+        f"(set MLFLOW_TRACKING_URI to another, or unset it for the workspace's own {DEFAULT_URI})"
+    )
+
+
+def _probe(uri: str, paths: Paths) -> None:
+    """Fails within seconds where nothing answers, before MLflow's own clients start their rounds of retries."""
+    parts = urlsplit(uri)
+    scheme = parts.scheme.partition("+")[0]
+    if scheme in ("http", "https"):
+        _probe_server(uri, paths)
+    elif scheme in _DATABASE_PORTS and parts.hostname:
+        try:
+            socket.create_connection((parts.hostname, parts.port or _DATABASE_PORTS[scheme]), PROBE_SECONDS).close()
+        except OSError as error:
+            raise unreachable(paths, short_reason(error)) from error
+
+
+def _probe_server(uri: str, paths: Paths) -> None:
+    """Asks an MLflow server for its version, once, by MLflow's own request so that credentials, proxies and TLS settings hold."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils import credentials, rest_utils
+
+    ask: Callable[..., Response] = rest_utils.http_request
+    credentials_for: Callable[[str], object] = credentials.get_default_host_creds
+
+    try:
+        answer = ask(credentials_for(uri), "/version", "GET", max_retries=0, timeout=PROBE_SECONDS, raise_on_status=False)
+    except (MlflowException, OSError) as error:
+        raise unreachable(paths, short_reason(error)) from error
+    if answer.status_code >= 400:
+        raise unreachable(paths, f"it answers the request /version with HTTP status {answer.status_code}")
+
+
+def short_reason(error: BaseException) -> str:
+    """An error's innermost reason in one line, without the layers of the HTTP library around it.
+
+    Args:
+        error: raised by a request to the store.
+    """
+    text = str(error) or type(error).__name__
+    for pattern in (r"\[Errno -?\d+\] [^'\")]+", r"Connection refused", r"timed out"):
+        if found := re.search(pattern, text):
+            return found.group(0)
+    return text.strip().splitlines()[0]

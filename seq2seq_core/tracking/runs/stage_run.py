@@ -1,0 +1,149 @@
+"""The MLflow run of one execution of a stage, from its parameters and lineage to how it ended."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.errors import Interrupted
+from seq2seq_core.tracking.mlflow.continuation import find_unfinished, forget, remember, stored_marks
+from seq2seq_core.tracking.mlflow.mlflow_recorder import MlflowRecorder
+from seq2seq_core.tracking.mlflow.store import connect, short_reason, store_errors
+from seq2seq_core.tracking.mlflow.system_metrics import sample_machine
+from seq2seq_core.tracking.process_identity import this_process
+from seq2seq_core.tracking.runs.graph_run import (
+    GraphRunKey,
+    close_parent,
+    common_tags,
+    current_graph_run,
+    find_or_open_parent,
+)
+from seq2seq_core.tracking.runs.lineage import upstream_digests
+from seq2seq_core.tracking.runs.parameters import stage_parameters
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+LOGGER = logging.getLogger(__name__)
+LAST_STAGE = "register"
+BUNDLE_STAGES = ("train", "evaluate", "register")
+"""The stages that make or read the bundle; their runs are found by its digest."""
+HURRIED_SECONDS = 5.0
+FLOW_RUN_VARIABLES = ("S2S_FLOW_RUN_ID", "PREFECT__FLOW_RUN_ID")
+
+
+@contextmanager
+def open_stage_run(stage: str, settings: Settings, paths: Paths, goes_on: bool = True) -> Iterator[MlflowRecorder]:
+    """A recorder into the stage's own MLflow run; a killed training goes on in the run that it began.
+
+    Args:
+        stage: the stage's name.
+        settings: those of the sections that concern the stage become the run's parameters.
+        paths: the workspace.
+        goes_on: whether a killed training does; False: it begins anew, and so does its run.
+
+    Raises:
+        TrackingUnreachable: MLflow does not answer when the stage starts.
+    """
+    client = connect(paths)
+    graph = current_graph_run(stage)
+    with store_errors(paths):
+        parent_id = find_or_open_parent(client, graph, paths, settings, {})
+        unfinished = find_unfinished(client, settings, paths) if stage == "train" and goes_on else None
+        if unfinished is None:
+            run_id = _start(client, stage, settings, paths, parent_id)
+        else:
+            run_id = _continue(client, unfinished, parent_id)
+    journal = remember(run_id, settings, paths, is_new=unfinished is None) if stage == "train" else None
+    recorder, stored = MlflowRecorder(client, run_id, paths.mlflow_staging, journal), dict[str, int]()
+    if unfinished is not None and journal is not None:
+        stored = stored_marks(client, unfinished)
+        for point in journal.after(stored):
+            recorder.send_points(*point)
+        journal.skip(stored)
+    sample_seconds = settings.runtime.system_metrics_seconds if stage == "train" else 0.0
+    try:
+        with sample_machine(recorder, sample_seconds, stored):
+            yield recorder
+    except BaseException as error:
+        _end(recorder, graph, parent_id, stage, paths, error)
+        raise
+    _end(recorder, graph, parent_id, stage, paths, None)
+
+
+def _start(client: MlflowClient, stage: str, settings: Settings, paths: Paths, parent_id: str) -> str:
+    """The id of a new run of the stage, below the parent run."""
+    from mlflow.entities import Param, RunTag
+
+    tags = common_tags(paths, f"s2s {stage}") | {"mlflow.parentRunId": parent_id, "stage": stage, "kind": "stage"}
+    tags |= upstream_digests(paths.root, stage)
+    if flow_run := next((os.environ[name] for name in FLOW_RUN_VARIABLES if os.environ.get(name)), None):
+        tags["prefect_flow_run_id"] = flow_run
+    experiment = client.get_run(parent_id).info.experiment_id
+    run_id = str(client.create_run(experiment, run_name=stage).info.run_id)
+    params = stage_parameters(stage, settings)
+    client.log_batch(
+        run_id,
+        params=[Param(name, str(value)) for name, value in params.items()],
+        tags=[RunTag(name, value) for name, value in tags.items()],
+    )
+    return run_id
+
+
+def _continue(client: MlflowClient, run: Run, parent_id: str) -> str:
+    """The id of an unfinished run, which is running again, below the parent run of this run of the graph."""
+    run_id = str(run.info.run_id)
+    LOGGER.info("MLflow run %s goes on where it was left", run_id)
+    client.update_run(run_id, status="RUNNING")
+    if run.data.tags.get("mlflow.parentRunId") != parent_id:
+        client.set_tag(run_id, "mlflow.parentRunId", parent_id)
+    client.set_tag(run_id, "resumed", str(int(run.data.tags.get("resumed", "0")) + 1))
+    return run_id
+
+
+def _end(
+    recorder: MlflowRecorder, graph: GraphRunKey, parent_id: str, stage: str, paths: Paths, error: BaseException | None
+) -> None:
+    """Sends what is left, ends the stage's run as the stage ended, and the parent where this stage was its last word."""
+    from mlflow.exceptions import MlflowException
+
+    status = end_status(error)
+    if error is not None and status == "FAILED":
+        recorder.set_tags({"failure": f"{type(error).__name__}: {error}"})
+    if status == "FINISHED" and stage in BUNDLE_STAGES and paths.bundle.is_dir():
+        from seq2seq_core.bundle.bundle import bundle_digest
+
+        recorder.set_tags({"bundle_digest": bundle_digest(paths.bundle)})
+    # A stage that was told to stop has little time before it is killed.
+    missing = recorder.close(None if status != "KILLED" else HURRIED_SECONDS)
+    if recorder.journal is not None and status == "FINISHED" and not missing:
+        forget(paths)
+    try:
+        recorder.client.set_terminated(recorder.run_id, status)
+        if owns_end(stage, graph, status):
+            close_parent(recorder.client, recorder.client.get_run(parent_id), None)
+    except (MlflowException, OSError) as store_error:
+        LOGGER.warning("MLflow does not know that %s ended (%s): %s", stage, status, short_reason(store_error))
+
+
+def end_status(error: BaseException | None) -> str:
+    """MLflow's status of a run that ended with this error, or without one."""
+    if error is None or (isinstance(error, SystemExit) and not error.code):
+        return "FINISHED"
+    return "KILLED" if isinstance(error, (Interrupted, KeyboardInterrupt)) else "FAILED"
+
+
+def owns_end(stage: str, graph: GraphRunKey, status: str) -> bool:
+    """Whether the graph run is over when this stage is: it failed, it was the last, or the process is all there was.
+
+    A flow closes its graph run itself.
+    """
+    if graph.door == "retrain":
+        return False
+    return stage == LAST_STAGE or status != "FINISHED" or graph.owner == this_process()

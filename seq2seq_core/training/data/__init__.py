@@ -1,0 +1,1 @@
+"""What training reads: the tokenised corpus, divided into updates and batches."""

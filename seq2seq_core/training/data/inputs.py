@@ -1,0 +1,107 @@
+"""What training reads: ``data/tokenized`` and nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from seq2seq_core.artifacts import MONOLINGUAL
+from seq2seq_core.batching.dataset import TokenizedDataset
+from seq2seq_core.bundle.bundle import BundleConfig
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.errors import UserError
+from seq2seq_core.tokenization.manifest import Manifest
+from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.tokenization.tags import Tags
+from seq2seq_core.training.objectives.monolingual_corpora import MonolingualCorpora
+
+
+@dataclass(frozen=True)
+class TrainingInputs:
+    """A tokenised corpus.
+
+    Attributes:
+        manifest: its sizes and digests.
+        train: the pairs to learn from.
+        dev: the pairs to validate on.
+        references: texts of the first dev targets, as many as are decoded at a validation.
+        source_tokenizer: goes into the bundle; None where the sources are frames.
+        target_tokenizer: goes into the bundle, and turns decoded dev targets into text.
+        monolingual: sentences without translations; often none.
+    """
+
+    manifest: Manifest
+    train: TokenizedDataset
+    dev: TokenizedDataset
+    references: list[str]
+    source_tokenizer: SubwordModel | None
+    target_tokenizer: SubwordModel
+    monolingual: MonolingualCorpora
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each file that shapes the weights, by name: all but those of test."""
+        return {name: value for name, value in self.manifest.digests.items() if not name.startswith("test.")}
+
+    def bundle_config(self, model: ModelSection) -> BundleConfig:
+        """The model's settings together with the sizes that the corpus gives it."""
+        return BundleConfig(
+            model=model,
+            source_vocabulary_size=self.manifest.source.vocabulary_size,
+            target_vocabulary_size=self.manifest.target.vocabulary_size,
+            joint=self.manifest.joint,
+            tags=self.manifest.tags,
+            max_source_tokens=self.manifest.max_source_tokens,
+            keeps_source_end=self.manifest.keeps_source_end,
+            frame_width=self.train.num_features,
+            audio=self.manifest.source.audio,
+        )
+
+
+def read_inputs(folder: Path, dev_sentences: int) -> TrainingInputs:
+    """The tokenised corpus in a folder.
+
+    Args:
+        folder: what ``s2s tokenize`` wrote.
+        dev_sentences: how many dev sources are decoded at a validation.
+
+    Raises:
+        MissingInput: a file is not there.
+        UserError: a file is cut short, or dev has no pairs, or train has neither pairs nor monolingual sentences.
+    """
+    manifest = Manifest.load(folder)
+    train, dev = TokenizedDataset.open(folder, "train"), TokenizedDataset.open(folder, "dev")
+    if not len(train) and not manifest.monolingual:
+        raise UserError(f"{folder}: train has no pairs, expected at least one to learn from")
+    if not len(dev):
+        raise UserError(
+            f"{folder}: dev has no pairs, expected at least one to validate on (corpus.files.dev, or prepare.dev_fraction above 0)"
+        )
+    tokenizer, tags = SubwordModel.load(folder / "target.model"), manifest.tags
+    monolingual = MonolingualCorpora(
+        {language: TokenizedDataset.open_sentences(folder, f"{MONOLINGUAL}.{language}") for language in manifest.monolingual},
+        Tags(tags.source if manifest.monolingual else (), tokenizer, tags.separator, tags.unknown),
+        tokenizer,
+    )
+    return TrainingInputs(
+        manifest=manifest,
+        train=train,
+        dev=dev,
+        references=read_references(folder, dev_sentences),
+        source_tokenizer=None if train.num_features else SubwordModel.load(folder / "source.model"),
+        target_tokenizer=tokenizer,
+        monolingual=monolingual,
+    )
+
+
+def read_references(folder: Path, num_sentences: int) -> list[str]:
+    """The texts of the first targets of dev.
+
+    Args:
+        folder: what ``s2s tokenize`` wrote.
+        num_sentences: at most this many.
+    """
+    with (folder / "dev.jsonl").open(encoding="utf-8") as file:
+        return [json.loads(line)["target"] for line in islice(file, num_sentences)]

@@ -1,0 +1,95 @@
+"""What the updates of a phase are made of: parallel pairs, monolingual sentences to denoise, sentences to translate and back."""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from seq2seq_core.batching.part import PAIRS, Part
+from seq2seq_core.batching.sampler import TokenBucketSampler
+from seq2seq_core.batching.temperature import TemperatureSampler
+from seq2seq_core.config.objectives import MONOLINGUAL_OBJECTIVES
+from seq2seq_core.config.train import Phase
+from seq2seq_core.errors import UserError
+from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.training.data.inputs import TrainingInputs
+from seq2seq_core.training.data.pair_reader import PairReader, ResegmentedPairs, StoredPairs
+from seq2seq_core.training.data.sentence_reader import SentenceReader
+from seq2seq_core.training.data.spec_augment import MaskedPairs
+from seq2seq_core.training.data.update_plan import EpochSampler
+from seq2seq_core.training.objectives.monolingual_corpora import MonolingualCorpora, num_held_out
+
+logger = logging.getLogger(__name__)
+
+
+class PartSource(NamedTuple):
+    """Where the batches of a part come from."""
+
+    sampler: EpochSampler
+    """Which pairs or sentences each has."""
+    reader: PairReader
+    """Makes it."""
+
+
+def open_parts(inputs: TrainingInputs, phase: Phase, seed: int) -> dict[Part, PartSource]:
+    """The parts of each update of a phase: at least one.
+
+    Args:
+        inputs: the tokenised corpus.
+        phase: its objective, weights and batches.
+        seed: of the training.
+
+    Raises:
+        UserError: the corpus has none of what the phase learns from, or no groups to sample by, or sources of frames are to be
+            segmented anew.
+    """
+    parts: dict[Part, PartSource] = {}
+    corpora = inputs.monolingual
+    if phase.objective in MONOLINGUAL_OBJECTIVES and not corpora.sentences:
+        raise UserError(
+            f"there are no monolingual sentences, expected some to learn from by objective {phase.objective!r} (corpus.monolingual)"
+        )
+    if phase.reads_pairs:
+        if not len(inputs.train):
+            raise UserError(
+                f"train has no pairs, expected at least one to learn from by objective {phase.objective!r} (corpus.files.train)"
+            )
+        parts[PAIRS] = PartSource(_choose_sampler(inputs, phase, seed), _choose_pairs(inputs, phase))
+    if phase.reads_noise:
+        for language in corpora.sentences:
+            parts |= _open_sentences(corpora, Part("denoising", language), language, phase, seed)
+    if phase.objective == "back_translation":
+        for language, pivot in corpora.directions:
+            parts |= _open_sentences(corpora, Part("back_translation", language, pivot), pivot, phase, seed)
+    return parts
+
+
+def _choose_sampler(inputs: TrainingInputs, phase: Phase, seed: int) -> EpochSampler:
+    """What cuts the parallel pairs into the batches of a phase."""
+    if phase.sampling_temperature == 1.0:
+        return TokenBucketSampler(inputs.train, phase.batch_tokens, seed)
+    sampler = TemperatureSampler(inputs.train, phase.batch_tokens, seed, phase.sampling_temperature)
+    for name, drawn in zip(inputs.manifest.groups, sampler.draws.tolist(), strict=False):
+        logger.info("train.sampling_temperature: %d pairs of %s in each epoch", drawn, name or "(empty)")
+    return sampler
+
+
+def _choose_pairs(inputs: TrainingInputs, phase: Phase) -> PairReader:
+    """What makes the batches of parallel pairs in a phase."""
+    pairs: PairReader = StoredPairs(inputs.train)
+    if phase.subword_sampling.sides != "none":
+        pairs = ResegmentedPairs(inputs.train, inputs.source_tokenizer, inputs.target_tokenizer, phase.subword_sampling)
+    if phase.spec_augment.is_on:
+        audio = inputs.manifest.source.audio
+        pairs = MaskedPairs(pairs, phase.spec_augment, audio.settings.num_mels if audio else inputs.train.num_features)
+    return pairs
+
+
+def _open_sentences(
+    corpora: MonolingualCorpora, part: Part, asked_language: str, phase: Phase, seed: int
+) -> dict[Part, PartSource]:
+    """A part of monolingual sentences, with the tags that ask for a language before each."""
+    whole = corpora.sentences[part.language]
+    sentences = whole.select(slice(num_held_out(whole, phase), None))
+    sampler = TokenBucketSampler(sentences, phase.batch_tokens, derive_seed(seed, "sentences", *part))
+    return {part: PartSource(sampler, SentenceReader(sentences, part, corpora.prefix(part.language, asked_language)))}

@@ -1,0 +1,1 @@
+"""Training by several processes: ranks, gradients summed over them, the launcher."""

@@ -1,0 +1,105 @@
+"""How fast training is: tokens a second, and the share of the rate that this machine multiplies matrices at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+
+from seq2seq_core.batching.batch import Batch
+from seq2seq_core.training.hardware.flops import ModelFlops
+from seq2seq_core.training.hardware.precision import Placement
+
+MACHINE_CURVES = ("tokens_per_second", "share_of_peak")
+"""The curves of this module: they tell of the machine and its load, and differ from run to run."""
+MEASURED_SECONDS = 0.2
+MOST_ROWS = 4096
+
+
+class SpeedMeter:
+    """Counts what updates compute and how long they take; what is no update is left out by :meth:`stopped`.
+
+    Args:
+        flops: of the model; None: no share of the peak is told.
+        steps_a_batch: what a batch costs, in plain steps of teacher forcing.
+        placement: where the peak is measured, when it is first asked for.
+        batch_tokens: of the training; with the model's width, the shapes that the peak is measured at.
+    """
+
+    def __init__(self, flops: ModelFlops | None, steps_a_batch: float | None, placement: Placement, batch_tokens: int) -> None:
+        self.flops = flops if steps_a_batch is not None else None
+        self.steps_a_batch, self.placement, self.batch_tokens = steps_a_batch or 0.0, placement, batch_tokens
+        self._tokens, self._operations, self._since = 0, 0.0, time.monotonic()
+        self._peak: float | None = None
+
+    def add(self, batches: Sequence[Batch], tokens: int) -> None:
+        """Takes an update in.
+
+        Args:
+            batches: what it was made of.
+            tokens: source and target tokens, padding left out.
+        """
+        self._tokens += tokens
+        if self.flops is None:
+            return
+        for batch in batches:
+            rows, target = batch.target_in_BT.shape
+            self._operations += self.steps_a_batch * self.flops.step(rows, batch.source.values.shape[1], target)
+
+    def take(self) -> dict[str, float]:
+        """Curves of the updates since the last call, and starts anew; empty where there were none."""
+        if not self._tokens:
+            return {}
+        seconds = max(time.monotonic() - self._since, 1e-9)
+        speed = {"tokens_per_second": self._tokens / seconds}
+        if self.flops is not None:
+            speed["share_of_peak"] = self._operations / seconds / self._measured_peak(self.flops)
+        self._tokens, self._operations, self._since = 0, 0.0, time.monotonic()
+        return speed
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Keeps what is no update out of the speed."""
+        started = time.monotonic()
+        yield
+        self._since += time.monotonic() - started
+
+    def _measured_peak(self, flops: ModelFlops) -> float:
+        """The rate of matrix products, in operations a second, measured once."""
+        if self._peak is None:
+            with self.stopped():
+                settings = flops.settings
+                kinds = (settings.encoder_architecture, settings.decoder_architecture)
+                inner = settings.feedforward_width if "transformer" in kinds else settings.width
+                shape = (min(max(self.batch_tokens // 2, 1), MOST_ROWS), settings.width, inner)
+                self._peak = measure_matrix_rate(*shape, self.placement)
+        return self._peak
+
+
+def measure_matrix_rate(rows: int, inner: int, columns: int, placement: Placement) -> float:
+    """The best rate of products of (rows, inner) by (inner, columns) matrices, in operations a second.
+
+    Args:
+        rows: positions of a batch.
+        inner: width of what is multiplied.
+        columns: width of the result.
+        placement: device and precision.
+    """
+    kind = placement.product_dtype
+    left, right = (torch.full(shape, 0.5, device=placement.device, dtype=kind) for shape in ((rows, inner), (inner, columns)))
+    result, best, end = left @ right, 0.0, time.monotonic() + MEASURED_SECONDS
+    while best == 0.0 or time.monotonic() < end:
+        started, repeats = _now(placement), 4
+        for _ in range(repeats):
+            torch.mm(left, right, out=result)
+        best = max(best, repeats * 2.0 * rows * inner * columns / max(_now(placement) - started, 1e-9))
+    return best
+
+
+def _now(placement: Placement) -> float:
+    """The time once the device has done what it was told."""
+    if placement.device.type == "cuda":
+        torch.cuda.synchronize(placement.device)
+    return time.perf_counter()

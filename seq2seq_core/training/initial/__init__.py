@@ -1,0 +1,1 @@
+"""Initial weights: the bundle that a training begins with."""

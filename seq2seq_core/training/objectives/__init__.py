@@ -1,0 +1,1 @@
+"""Objectives: the losses that a phase of training can minimise."""

@@ -1,0 +1,97 @@
+"""The objective ``likelihood``: teacher forcing with label smoothing; scheduled sampling, R-Drop and coverage where asked for.
+
+Shapes: B batch, T target length, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from seq2seq_core.batching.batch import Batch
+from seq2seq_core.config.train import PhaseSettings
+from seq2seq_core.modeling.seq2seq import Seq2Seq, TeacherForced
+from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.training.hardware.precision import Placement
+from seq2seq_core.training.objectives.objective import (
+    BatchLoss,
+    LikelihoodSums,
+    Measure,
+    Moment,
+    UpdateSize,
+    coverage_sum,
+    likelihood_sums,
+    projected_sums,
+    symmetric_divergence,
+)
+from seq2seq_core.training.objectives.scheduled_sampling import mix_in_predictions, reference_probability
+
+
+class Likelihood:
+    """The negative log-likelihood of the references per target token.
+
+    See :class:`~seq2seq_core.training.objectives.objective.Objective`.
+
+    Args:
+        settings: of the phase.
+        placement: device and precision.
+        tag_ids: of the target's tags, which scheduled sampling leaves alone.
+    """
+
+    def __init__(self, settings: PhaseSettings, placement: Placement, tag_ids: Sequence[int] = ()) -> None:
+        self.settings, self.placement, self.tag_ids = settings, placement, tag_ids
+
+    def loss(self, model: Seq2Seq, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:
+        """See :class:`~seq2seq_core.training.objectives.objective.Objective`."""
+        inputs_BT, measures = self._inputs(model, batch, moment)
+        if self.settings.r_drop_weight:
+            return self._two_passes(model, batch, inputs_BT, size, measures)
+        if self.settings.coverage_weight:
+            sums = self._sums(self._pass(model, batch, inputs_BT), batch, measures)
+        else:
+            with self.placement.autocast():
+                sums = projected_sums(model, batch, inputs_BT, self.settings.label_smoothing)
+        return BatchLoss(sums.objective / size.target_tokens, sums.negative_log_likelihood, measures)
+
+    def _two_passes(
+        self, model: Seq2Seq, batch: Batch, inputs_BT: Tensor, size: UpdateSize, measures: dict[str, Measure]
+    ) -> BatchLoss:
+        """Half of Liang 2021, equation 4, so that the likelihood has the weight that it has in a single pass.
+
+        (NLL_1 + NLL_2) / 2 + alpha / 2 * (KL(p_1 || p_2) + KL(p_2 || p_1)) / 2
+        """
+        passes = [self._pass(model, batch, inputs_BT) for _ in range(2)]
+        first, second = (self._sums(one, batch, measures) for one in passes)
+        divergence = symmetric_divergence(passes[0].logits_BTV, passes[1].logits_BTV, batch.target_out_BT)
+        objective = 0.5 * (first.objective + second.objective) + 0.5 * self.settings.r_drop_weight * divergence
+        measures["dropout_divergence"] = Measure(float(divergence.detach()), batch.num_target_tokens)
+        negative_log_likelihood = 0.5 * (first.negative_log_likelihood + second.negative_log_likelihood)
+        return BatchLoss(objective / size.target_tokens, negative_log_likelihood, measures)
+
+    def _inputs(self, model: Seq2Seq, batch: Batch, moment: Moment) -> tuple[Tensor, dict[str, Measure]]:
+        """What the decoder reads, and the figures of it."""
+        settings = self.settings.scheduled_sampling
+        if settings.decay == "none":
+            return batch.target_in_BT, {}
+        probability = reference_probability(moment.step, settings)
+        with self.placement.autocast():
+            inputs_BT = mix_in_predictions(model, batch, probability, derive_seed(moment.seed, "predictions"), self.tag_ids)
+        return inputs_BT, {"reference_probability": Measure(probability, 1.0)}
+
+    def _pass(self, model: Seq2Seq, batch: Batch, inputs_BT: Tensor) -> TeacherForced:
+        """A pass of the model, with the attention where its coverage is penalised."""
+        with self.placement.autocast():
+            if self.settings.coverage_weight:
+                return model.teacher_forced(batch.source, inputs_BT)
+            return TeacherForced(model(batch.source, inputs_BT), None)
+
+    def _sums(self, forced: TeacherForced, batch: Batch, measures: dict[str, Measure]) -> LikelihoodSums:
+        """The likelihood of a pass, and with coverage the penalty (See 2017, equation 13)."""
+        sums = likelihood_sums(forced.logits_BTV, batch.target_out_BT, self.settings.label_smoothing)
+        if forced.attention_BTS is None:
+            return sums
+        penalty = coverage_sum(forced.attention_BTS, batch.target_out_BT)
+        measures["coverage_loss"] = Measure(float(penalty.detach()), batch.num_target_tokens)
+        return replace(sums, objective=sums.objective + self.settings.coverage_weight * penalty)

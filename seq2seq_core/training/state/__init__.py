@@ -1,0 +1,1 @@
+"""The training state: checkpoints, curves, progress, early stopping."""

@@ -1,0 +1,52 @@
+"""What a checkpoint says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from seq2seq_core.training.state.progress_state import ProgressState
+from seq2seq_core.training.state.sealed_files import FileSeal
+
+FORMAT_VERSION: Literal[1] = 1
+
+
+class Checkpoint(BaseModel):
+    """The JSON side of a checkpoint, or of a finished training."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = FORMAT_VERSION
+    """Of the folder's layout."""
+    training: str
+    """Name of the state's folder: the key of the training that it belongs to."""
+    progress: ProgressState
+    """How far the run is."""
+    tensors: FileSeal | None
+    """Weights and optimiser; None in a finished training."""
+    kept_weights: dict[str, FileSeal] = {}
+    """Weights that later checkpoints have too, by the beginning of their names among the tensors."""
+    best: FileSeal | None
+    """Weights of the best validation; None before the first."""
+    curve_bytes: int
+    """Size of the curves' file."""
+    end: str = ""
+    """Why a finished training ended; empty in a checkpoint."""
+    good: str = ""
+    """Name of the checkpoint to step back to when the run diverges; often this one. Empty: there is none."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A checkpoint that was found whole.
+
+    Attributes:
+        checkpoint: its JSON side.
+        tensors: weights and optimiser; empty in a finished training, of which the best weights alone are left.
+    """
+
+    checkpoint: Checkpoint
+    tensors: dict[str, Tensor]

@@ -1,0 +1,53 @@
+"""Weights at earlier validations, which many checkpoints have in common: each in a file of its own, named by its content.
+
+A file is never written over with other content, so that no checkpoint loses what it names when a later one is being written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import safetensors.torch
+from torch import Tensor
+
+from seq2seq_core.training.state.sealed_files import FileSeal, write_file
+from seq2seq_core.training.state.state_tensors import LAST_WEIGHTS
+
+KEPT_PATTERN = "last-*.safetensors"
+
+
+def split_tensors(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
+    """What belongs to one checkpoint alone, and the weights at each validation by the beginning of their names.
+
+    Args:
+        tensors: of a training state.
+    """
+    own, kept = dict[str, Tensor](), dict[str, dict[str, Tensor]]()
+    for key, value in tensors.items():
+        if key.startswith(LAST_WEIGHTS):
+            step, _, name = key.removeprefix(LAST_WEIGHTS).partition(".")
+            kept.setdefault(f"{LAST_WEIGHTS}{step}.", {})[name] = value
+        else:
+            own[key] = value
+    return own, kept
+
+
+def write_once(folder: Path, weights: dict[str, Tensor], whole: Collection[str]) -> FileSeal:
+    """The seal of a file with weights, which is stored unless it is there.
+
+    Args:
+        folder: of the training state.
+        weights: in main memory, contiguous.
+        whole: names of the files that are known to be whole.
+
+    Raises:
+        StorageFault: the disk is full.
+    """
+    content = safetensors.torch.save(weights)
+    digest = hashlib.sha256(content).hexdigest()
+    seal = FileSeal(name=KEPT_PATTERN.replace("*", digest[:16]), sha256=digest)
+    if seal.name not in whole:
+        write_file(folder, seal.name, content)
+    return seal

@@ -1,0 +1,152 @@
+"""Where a training run is: everything in its state but the tensors."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from seq2seq_core.config.train import DevMetric, PhaseSettings
+from seq2seq_core.training.data.update_plan import Place
+from seq2seq_core.training.state.early_stopping import BestSoFar
+from seq2seq_core.training.updates.divergence import LossAverage, Pace
+from seq2seq_core.training.updates.loss_scale import LossScale
+from seq2seq_core.training.updates.schedule import PlateauState
+from seq2seq_core.training.updates.updater import UpdateResult
+
+
+class LossMeter(BaseModel):
+    """The mean negative log-likelihood over some updates, and the means of other figures."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    total: float = 0.0
+    """Sum over target tokens, in nats."""
+    target_tokens: int = 0
+    """Their number."""
+    measures: dict[str, tuple[float, float]] = {}
+    """Further figures of the objective: sum and number, by name."""
+
+    def add(self, result: UpdateResult) -> None:
+        """Takes an update in."""
+        self.total += result.negative_log_likelihood
+        self.target_tokens += result.target_tokens
+        for name, measure in result.measures.items():
+            total, number = self.measures.get(name, (0.0, 0.0))
+            self.measures[name] = (total + measure.total, number + measure.number)
+
+    def take(self) -> float:
+        """Returns the mean a token and starts anew."""
+        mean = self.total / self.target_tokens
+        self.total, self.target_tokens, self.measures = 0.0, 0, {}
+        return mean
+
+    def take_measures(self) -> dict[str, float]:
+        """Returns the mean of each further figure and starts them anew."""
+        means = {name: total / number for name, (total, number) in self.measures.items()}
+        self.measures = {}
+        return means
+
+
+class ValidationPoint(BaseModel):
+    """One row of ``reports/training_curve.csv``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    phase: int = 0
+    """Phases before the one that it belongs to."""
+    step: int
+    """Updates made."""
+    train_loss: float
+    """Negative log-likelihood a target token since the validation before, in nats."""
+    dev_loss: float
+    """Negative log-likelihood a target token of dev, in nats."""
+    learning_rate: float
+    """Of the last update."""
+    gradient_norm: float
+    """Of the last update, before clipping."""
+    dev_score: float | None
+    """The dev metric (``chrf`` where that is the loss) of greedily decoded dev sources; None where none are decoded."""
+
+
+class ProgressState(BaseModel):
+    """How far a run is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    best: BestSoFar
+    """The best validation of this phase."""
+    step: int = 0
+    """Updates made, in all phases."""
+    phase: int = 0
+    """Phases before this one."""
+    phase_step: int = 0
+    """Updates made before this phase."""
+    phase_epoch: int = 0
+    """The epoch that this phase began with."""
+    cut_epochs: int = 0
+    """Epochs that the end of a phase cut short."""
+    next_place: Place = Place()
+    """Where in the data the next update is."""
+    last_learning_rate: float = 0.0
+    """Of the last update."""
+    last_gradient_norm: float = 0.0
+    """Of the last update."""
+    since_log: LossMeter = LossMeter()
+    """Since the curves' last point."""
+    since_validation: LossMeter = LossMeter()
+    """Since the last validation."""
+    validations: list[ValidationPoint] = []
+    """All validations, in order."""
+    plateau: PlateauState = PlateauState()
+    """Reductions of the learning rate in this phase."""
+    loss_average: LossAverage = LossAverage()
+    """What a loss that leaps is told by."""
+    loss_scale: LossScale = LossScale()
+    """Of float16; stays as it is in other precisions."""
+    num_step_backs: int = 0
+    """How often the last good weights were put back in this phase."""
+
+    @property
+    def is_validated(self) -> bool:
+        """Whether the weights as they are have been validated."""
+        return bool(self.validations) and self.validations[-1].step == self.step
+
+    @property
+    def steps_in_phase(self) -> int:
+        """Updates made in this phase."""
+        return self.step - self.phase_step
+
+    @property
+    def epochs_in_phase(self) -> int:
+        """Full passes over train in this phase."""
+        return self.next_place.epoch - self.phase_epoch
+
+    @property
+    def full_epochs(self) -> int:
+        """Full passes over train in all phases."""
+        return self.next_place.epoch - self.cut_epochs
+
+    def pace(self, settings: PhaseSettings, scales_loss: bool) -> Pace:
+        """What the run until now says about the next update.
+
+        Args:
+            settings: of this phase.
+            scales_loss: whether the precision asks for a scaled loss.
+        """
+        divergence = settings.divergence
+        scale = self.plateau.scale(settings.plateau) if settings.schedule == "plateau" else 1.0
+        loss_scale = self.loss_scale.factor if scales_loss else 1.0
+        return Pace(scale * divergence.rate_factor**self.num_step_backs, self.loss_average.limit(divergence), loss_scale)
+
+    def enter_next_phase(self, metric: DevMetric) -> None:
+        """Ends this phase; the next one begins with an epoch of its own, so that no update's place, and no seed, occurs twice.
+
+        Args:
+            metric: what validations of the next phase are compared by.
+        """
+        if self.next_place.is_within_epoch:
+            self.next_place = Place(epoch=self.next_place.epoch + 1)
+            self.cut_epochs += 1
+        self.phase += 1
+        self.phase_step, self.phase_epoch = self.step, self.next_place.epoch
+        self.best = BestSoFar(metric=metric)
+        self.plateau, self.loss_average, self.num_step_backs = PlateauState(), LossAverage(), 0

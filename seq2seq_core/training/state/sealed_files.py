@@ -1,0 +1,91 @@
+"""Files that are whole or not there, and that tell whether they are what was written: atomic rename, SHA-256, no pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from seq2seq_core.reproducibility import digest
+from seq2seq_core.training.state.full_disk import explain_full_disk
+
+
+class FileSeal(BaseModel):
+    """A file of the state and what it must hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """Its name in the folder."""
+    sha256: str
+    """Of its content."""
+
+
+def write_file(folder: Path, name: str, content: bytes) -> None:
+    """Stores a file so that under its name there is all of it or nothing, also after a loss of power.
+
+    Raises:
+        StorageFault: the disk is full; nothing of the file is left.
+    """
+    draft = folder / f".{name}.draft"
+    with explain_full_disk(folder, name, len(content)):
+        try:
+            with draft.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        draft.replace(folder / name)
+        _sync_folder(folder)
+
+
+def write_tensors(folder: Path, name: str, tensors: dict[str, Tensor]) -> FileSeal:
+    """The seal of a file of tensors (in main memory, contiguous) that was stored."""
+    content = safetensors.torch.save(tensors)
+    write_file(folder, name, content)
+    return FileSeal(name=name, sha256=hashlib.sha256(content).hexdigest())
+
+
+def read_tensors(folder: Path, seal: FileSeal) -> dict[str, Tensor]:
+    """The tensors of a file whose digest fits; ValueError where it does not."""
+    content = (folder / seal.name).read_bytes()
+    if hashlib.sha256(content).hexdigest() != seal.sha256:
+        raise ValueError(f"the digest of {seal.name} does not fit its content")
+    return safetensors.torch.load(content)
+
+
+def write_sealed(folder: Path, name: str, content: dict[str, Any]) -> None:
+    """Stores values of JSON's types together with their own digest."""
+    write_file(folder, name, json.dumps({"checkpoint": content, "sha256": digest(content)}, indent=1).encode() + b"\n")
+
+
+def read_sealed(folder: Path, name: str) -> dict[str, Any]:
+    """What :func:`write_sealed` stored; ValueError where anything else is found."""
+    sealed = json.loads((folder / name).read_text(encoding="utf-8"))
+    content = sealed.get("checkpoint") if isinstance(sealed, dict) else None
+    if not isinstance(content, dict) or sealed.get("sha256") != digest(content):
+        raise ValueError("its digest does not fit its content")
+    return content
+
+
+def remove_drafts(folder: Path) -> None:
+    """Removes what killed processes left half-written."""
+    for draft in folder.glob(".*.draft"):
+        draft.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Has the names in a folder on the disk before anything that they replace goes."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,74 @@
+"""Recordings in a request, as WAV files in base64."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.exceptions import MlflowException
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.audio.wav import write_wav
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.registry.packaging import decoding_defaults
+from seq2seq_core.serving.uploaded_recordings import read_recordings
+from seq2seq_core.tracking.mlflow.store import quiet_imports
+
+
+def as_frame(*data: bytes | str) -> pd.DataFrame:
+    return pd.DataFrame({"source": [one if isinstance(one, str) else base64.b64encode(one).decode() for one in data]})
+
+
+def make_wav(folder: Path, samples: int, rate: int = 8000) -> bytes:
+    write_wav(folder / "a.wav", np.full(samples, 0.25, dtype=np.float32), rate)
+    return (folder / "a.wav").read_bytes()
+
+
+def test_the_samples_come_in_order(tmp_path: Path) -> None:
+    found = read_recordings(as_frame(make_wav(tmp_path, 3), make_wav(tmp_path, 8000)), 2, 1, 8000)
+    assert [len(samples_N) for samples_N in found] == [3, 8000]
+    assert found[0].tolist() == [0.25] * 3
+
+
+def test_anything_but_recordings_in_base64_is_refused(tmp_path: Path) -> None:
+    whole, form = make_wav(tmp_path, 40), "expected a WAV file of one channel, 16-bit PCM, 8000 samples a second"
+    limit = "(S2S_SERVING_MAX_SECONDS sets the limit)"
+    faults: dict[str, bytes | str] = {
+        "must be a WAV file in base64, got something else (Only base64 data is allowed)": "recordings/a.wav!",
+        f"must be a recording of at most 1 seconds, got 1.5 {limit}": make_wav(tmp_path, 12000),
+        f"must be at most 108716 characters, got 120060 {limit}": make_wav(tmp_path, 45000),
+    }
+    decoded: dict[str, bytes | str] = {
+        f"not a WAV file of PCM samples (file does not start with RIFF id); {form}": b"no recording",
+        f"has 16000 samples a second; {form}": make_wav(tmp_path, 40, 16000),
+        "cut short: 38 samples, but its header says 40": whole[:-4],
+    }
+    faults |= {f", decoded from base64: {reason}": data for reason, data in decoded.items()}
+    for reason, data in faults.items():
+        with pytest.raises(MlflowException, match=f"^row 1: source ?{re.escape(reason)}$") as refused:
+            read_recordings(as_frame(whole, data), 2, 1, 8000)
+        assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
+def test_the_served_model_answers_as_the_predictor_does(audio_template: tuple[Paths, Settings]) -> None:
+    paths, settings = audio_template
+    with quiet_imports():
+        from seq2seq_core.serving.pyfunc_model import ServedModel
+    context = cast(Any, SimpleNamespace(artifacts={"bundle": str(paths.bundle)}, model_config=decoding_defaults(settings.evaluate)))
+    served = ServedModel()
+    served.load_context(context)
+    names = ["test 1.wav", "test 2.wav"]
+    answer = served.predict(context, as_frame(*((paths.prepared_audio / name).read_bytes() for name in names)))
+    predictor = Predictor.from_folder(paths.bundle, recordings=paths.prepared_audio)
+    expected = predictor.predict(names, DecodingOptions(**decoding_defaults(settings.evaluate)))
+    assert answer.to_dict("list") == {"prediction": [one.text for one in expected], "score": [one.score for one in expected]}
+    with pytest.raises(MlflowException, match=r"^row 0: source must be a WAV file in base64"):
+        served.predict(context, as_frame("test 1.wav"))

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+import sacrebleu
+
+from seq2seq_core.config.objectives import RewardMetric
+from seq2seq_core.training.objectives.reward import FEWEST_FOR_WORKERS, RewardScorer, sentence_reward, sentence_rewards
+
+PAIRS = [("the cat sat", "the cat sat"), ("a cat", "the cat sat"), ("", "the cat sat"), ("dog", "x y"), ("a b c d", "a b d")]
+
+
+@pytest.mark.parametrize("metric", ["chrf", "bleu", "exact_match", "cer", "wer"])
+def test_a_perfect_sentence_has_the_reward_one(metric: RewardMetric) -> None:
+    assert sentence_reward(metric, "the cat sat", "the cat sat") == pytest.approx(1.0)
+    assert sentence_reward(metric, "cat", "cat") == pytest.approx(1.0)
+
+
+def test_rewards_by_sacrebleu_are_its_scores_on_a_scale_of_one() -> None:
+    for hypothesis, reference in PAIRS:
+        chrf = sacrebleu.sentence_chrf(hypothesis, [reference]).score / 100
+        bleu = sacrebleu.sentence_bleu(
+            hypothesis, [reference], smooth_method="add-k", smooth_value=1, use_effective_order=True
+        ).score / 100  # fmt: skip
+        assert sentence_reward("chrf", hypothesis, reference) == pytest.approx(chrf)
+        assert sentence_reward("bleu", hypothesis, reference) == pytest.approx(bleu)
+
+
+def test_smoothing_adds_one_to_the_longer_n_grams() -> None:
+    # 1-grams 3/4, 2-grams (1 + 1)/(3 + 1), 3-grams (0 + 1)/(2 + 1), 4-grams (0 + 1)/(1 + 1); not shorter than the reference
+    assert sentence_reward("bleu", "a b c d", "a b d") == pytest.approx((3 / 4 * 2 / 4 * 1 / 3 * 1 / 2) ** 0.25)
+
+
+@pytest.mark.parametrize(
+    ("metric", "hypothesis", "reference", "reward"),
+    [
+        ("exact_match", "abc", "abd", 0.0),
+        ("cer", "abc", "abd", 2 / 3),
+        ("cer", "xxxxxx", "ab", -2.0),
+        ("wer", "a b c d", "a b d", 2 / 3),
+        ("wer", "", "a b", 0.0),
+        ("chrf", "", "ab", 0.0),
+    ],
+)
+def test_a_wrong_sentence_loses_its_share(metric: RewardMetric, hypothesis: str, reference: str, reward: float) -> None:
+    assert sentence_reward(metric, hypothesis, reference) == pytest.approx(reward)
+
+
+def test_worker_processes_give_the_same_rewards_in_the_same_order() -> None:
+    pairs = [(f"the cat {number % 50}", f"the cat {number % 7}") for number in range(3 * FEWEST_FOR_WORKERS)]
+    expected = sentence_rewards("chrf", pairs)
+    with RewardScorer("chrf", num_workers=0) as alone:
+        assert alone.submit(pairs)() == expected
+    with RewardScorer("chrf", num_workers=2) as scorer:
+        assert scorer._pool is not None
+        first, second = scorer.submit(pairs), scorer.submit(pairs[::-1])
+        assert second() == expected[::-1]
+        assert first() == expected
+        assert scorer.submit(pairs[:3])() == expected[:3]
+
+
+HOLD_WORKERS = """
+import time
+from seq2seq_core.training.objectives.reward import RewardScorer
+
+if __name__ == "__main__":
+    with RewardScorer("exact_match", 1) as scorer:
+        scorer.submit([(str(number), "1") for number in range(100)])()
+        print(*scorer._pool._processes, flush=True)
+        time.sleep(60)
+"""
+
+
+def test_workers_outlive_a_signal_and_never_the_trainer(tmp_path: object) -> None:
+    trainer = subprocess.Popen([sys.executable, "-c", HOLD_WORKERS], stdout=subprocess.PIPE, text=True)
+    with trainer:
+        assert trainer.stdout is not None
+        worker = psutil.Process(int(trainer.stdout.readline()))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(worker.pid, number)
+        time.sleep(0.2)
+        assert worker.is_running()
+        trainer.kill()
+    worker.wait(timeout=10)
+    assert not worker.is_running()

@@ -104,6 +104,11 @@ class Paths:
         """Receipt of ``register`` (``cache: false``): registry, model name, version, bundle digest, decision."""
         return self.root / "reports" / "registration.json"
 
+    @property
+    def code_digests(self) -> Path:
+        """Folder of ``s2s code-digests``: ``<stage>.json``, what each stage's outputs depend on beside its data."""
+        return self.root / "reports" / "code"
+
     # --- the untracked work folder -----------------------------------------------------------------------------------
     @property
     def work(self) -> Path:

@@ -14,12 +14,14 @@ import yaml
 from benchmarks.measured.sittings import seconds_of_sittings, sitting
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.code_digests.features import features_in_use
+from seq2seq_core.code_digests.reach import digest_reached_code
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.evaluation.evaluator import make_options
 from seq2seq_core.evaluation.report import PREDICTIONS_FILE
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.reproducibility import code_digest, digest
+from seq2seq_core.reproducibility import digest
 from seq2seq_core.stages.evaluate import run_evaluate
 from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.tokenize import run_tokenize
@@ -28,7 +30,8 @@ from seq2seq_core.stages.validate import run_validate
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGE = "target_language"
-CODE = [ROOT / "seq2seq_core" / part for part in ("modeling", "training", "batching", "decoding", "tokenization", "corpus")]
+CODE = [*(f"seq2seq_core.stages.{stage}" for stage in ("prepare", "tokenize", "train")), "seq2seq_core.decoding.predictor"]
+"""The modules from which all code that shapes an outcome is reached."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +113,10 @@ def run_system(system: System, seed: int, corpora: Path, work: Path, threads: in
     values = system.settings(corpora, work, seed)
     paths = Paths(work / (system.workspace or system.name) / f"seed-{seed}")
     kept = paths.root / f"outcome-{system.name}.json"
-    key = digest([values, system.nbest, code_digest(CODE)])
+    settings = parse_settings({**values, "runtime": {"num_threads": threads, "progress": "plain"}}, system.config)
+    key = digest([values, system.nbest, digest_reached_code(CODE, features_in_use(settings, ("train",)))])
     if kept.exists() and (found := json.loads(kept.read_text(encoding="utf-8")))["key"] == key:
         return Outcome(**found["outcome"])
-    settings = parse_settings({**values, "runtime": {"num_threads": threads, "progress": "plain"}}, system.config)
     outcome = _train_and_decode(settings, paths, system.nbest, paths.root / f"seconds-{system.name}.json", digest(values))
     atomic.write_text(kept, json.dumps({"key": key, "outcome": vars(outcome)}, ensure_ascii=False))
     shutil.rmtree(paths.tokenized, ignore_errors=True)

@@ -42,6 +42,7 @@ The same bundle is never registered twice.""",
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands of this module to the application."""
+    app.command("code-digests", rich_help_panel=PANEL)(code_digests)
     for stage in ("validate", "prepare", "tokenize"):
         _add_stage(app, stage)
     app.command("train", rich_help_panel=PANEL)(train)
@@ -54,6 +55,21 @@ def _add_stage(app: typer.Typer, stage: str) -> None:
         _run_stage(stage, workspace, debug, verbose)
 
     app.command(stage, help=DESCRIPTIONS[stage], rich_help_panel=PANEL)(command)
+
+
+def code_digests(workspace: Workspace = None, debug: Debug = False) -> None:
+    """Digest the code that each stage reaches with the present settings.
+
+    Writes reports/code/STAGE.json, which dvc.yaml's stages depend on in place of source files: a comment, a docstring or a
+    part of the program that the settings do not use makes no stage stale.
+    """
+    with boundary(debug):
+        paths = resolve_workspace(workspace)
+    with boundary(debug, False, paths, "code"):
+        from seq2seq_core.code_digests.files import write_code_digests
+        from seq2seq_core.config.settings import load_settings
+
+        write_code_digests(load_settings(paths.params), paths)
 
 
 def train(

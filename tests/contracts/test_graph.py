@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import ast
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import grimp
 import pytest
 import typer
 import yaml
 
 from seq2seq_core.cli.main import app
-from seq2seq_core.config.settings import Settings
+from seq2seq_core.code_digests.features import features_in_use
+from seq2seq_core.code_digests.files import SECTIONS
+from seq2seq_core.code_digests.reach import reached_modules
+from seq2seq_core.config.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("validate", "prepare", "tokenize", "train", "evaluate", "register")
-
-# Shared files that cannot change what a stage writes: editing one must not make every stage stale.
-CHANGES_NO_OUTPUT = {
-    "seq2seq_core": "the version",
-    "seq2seq_core.atomic": "how a file appears, not what is in it",
-    "seq2seq_core.training.hardware.allocation": "where memory comes from",
-    "seq2seq_core.artifacts": "names of files; a changed name is a changed dvc.yaml",
-    "seq2seq_core.config": "a docstring",
-    "seq2seq_core.config.runtime": "changes no result by definition",
-    "seq2seq_core.config.section": "strictness of parsing",
-    "seq2seq_core.config.settings": "parsing; each section's module is a dependency of its own",
-    "seq2seq_core.console": "log lines and progress",
-    "seq2seq_core.device": "the choice of a device, part of runtime",
-    "seq2seq_core.errors": "messages",
-    "seq2seq_core.outcome": "left beside the outputs",
-    "seq2seq_core.training.distributed.rank_environment": "which of several processes this is; changes no result by design",
-    "seq2seq_core.recorder": "the protocol of observers",
-    "seq2seq_core.stages": "a docstring",
-    "seq2seq_core.tracking": "all of it observes a stage's run",
-}
-
-# Code that a stage puts into its output by path, without importing it.
-TAKEN_BY_PATH = {"register": "seq2seq_core/serving"}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +28,8 @@ def graph() -> dict[str, Any]:
 
 
 def test_the_graph_has_the_six_stages_and_each_command_is_the_stage_of_that_name(graph: dict[str, Any]) -> None:
-    assert {name: stage["cmd"] for name, stage in graph.items()} == {name: f"s2s {name}" for name in STAGES}
+    commands = {name: f"s2s {name}" for name in STAGES}
+    assert {name: stage["cmd"] for name, stage in graph.items()} == {"code": "s2s code-digests"} | commands
 
 
 def test_every_stage_is_a_command_of_the_command_line() -> None:
@@ -68,66 +47,16 @@ def test_the_declared_parameters_are_sections_of_the_settings_and_never_runtime(
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_settings_that_a_stage_reads_are_declared(graph: dict[str, Any], stage: str) -> None:
-    used = {section for module in _own_modules(stage) for section in _sections_read(_file_of(module))}
+    settings = load_settings(ROOT / "params.yaml")
+    modules = reached_modules([f"seq2seq_core.stages.{stage}"], features_in_use(settings, SECTIONS[stage]))
+    used = {section for module in modules for section in _sections_read(_file_of(module))}
     assert used - {"runtime"} <= set(graph[stage]["params"])
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_code_dependencies_cover_what_the_stage_imports(graph: dict[str, Any], stage: str) -> None:
-    declared = [ROOT / dependency for dependency in graph[stage]["deps"] if str(dependency).startswith("seq2seq_core")]
-    sections = _settings_modules(graph[stage]["params"])
-    needed = {module for module in _own_modules(stage) if not module.startswith("seq2seq_core.config.")} | sections
-    files = {module: _file_of(module) for module in needed if not _changes_no_output(module)}
-    missing = {module for module, file in files.items() if not any(file == path or path in file.parents for path in declared)}
-    assert not missing, f"{stage}: a change of {sorted(missing)} would leave the stage fresh"
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_no_code_dependency_is_superfluous(graph: dict[str, Any], stage: str) -> None:
-    imported = {_file_of(module) for module in _own_modules(stage)}
-    for dependency in graph[stage]["deps"]:
-        path = ROOT / dependency
-        if str(dependency).startswith("seq2seq_core/config/"):
-            assert f"seq2seq_core.config.{path.stem}" in _settings_modules(graph[stage]["params"])
-        elif str(dependency).startswith("seq2seq_core"):
-            assert path.exists(), dependency
-            used = TAKEN_BY_PATH.get(stage) == dependency
-            assert used or any(path == file or path in file.parents for file in imported), f"{stage} does not use {dependency}"
-
-
-def test_training_depends_on_no_other_stages_settings(graph: dict[str, Any]) -> None:
-    code = [dependency for dependency in graph["train"]["deps"] if dependency.startswith("seq2seq_core/config")]
-    assert sorted(code) == [f"seq2seq_core/config/{name}.py" for name in ("model", "objectives", "recipe", "regularization", "train")]
-
-
-@cache
-def _import_graph() -> grimp.ImportGraph:
-    return grimp.build_graph("seq2seq_core")
-
-
-def _own_modules(stage: str) -> set[str]:
-    """Modules that a stage reaches by imports, not passing through the shared ones."""
-    reached: set[str] = set()
-    waiting = [f"seq2seq_core.stages.{stage}"]
-    while waiting:
-        module = waiting.pop()
-        if module in reached:
-            continue
-        reached.add(module)
-        if not _changes_no_output(module):
-            waiting.extend(_import_graph().find_modules_directly_imported_by(module))
-    return reached
-
-
-def _settings_modules(sections: list[str]) -> set[str]:
-    """The modules of some sections, with those that parts of them are in: defaults are there, which DVC does not see."""
-    modules = {f"seq2seq_core.config.{section}" for section in sections}
-    parts = {part for module in modules for part in _import_graph().find_modules_directly_imported_by(module)}
-    return modules | {part for part in parts if part.startswith("seq2seq_core.config.") and not _changes_no_output(part)}
-
-
-def _changes_no_output(module: str) -> bool:
-    return module in CHANGES_NO_OUTPUT or module.startswith("seq2seq_core.tracking.")
+def test_a_stage_depends_on_the_digest_of_its_code_and_on_no_source_file(graph: dict[str, Any], stage: str) -> None:
+    assert f"reports/code/{stage}.json" in graph[stage]["deps"]
+    assert not [dependency for dependency in graph[stage]["deps"] if str(dependency).endswith(".py")]
 
 
 def _file_of(module: str) -> Path:

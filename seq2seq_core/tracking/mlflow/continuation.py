@@ -62,7 +62,8 @@ def training_fingerprint(settings: Settings, paths: Paths) -> str:
 
     manifest = paths.tokenized / "manifest.json"
     data = hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else ""
-    parts = [settings.model.model_dump(mode="json"), settings.train.model_dump(mode="json"), data, make_code_key()]
+    code = make_code_key(settings.model, settings.train)
+    parts = [settings.model.model_dump(mode="json"), settings.train.model_dump(mode="json"), data, code]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

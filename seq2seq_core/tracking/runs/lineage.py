@@ -83,7 +83,7 @@ def _upstream_stages(stage: str, graph: dict[str, Any], producers: dict[str, str
 
 def _is_code(path: str) -> bool:
     """Whether a dependency is the project's code, which the git commit speaks for."""
-    return path.startswith(("seq2seq_core", "flows")) or path.endswith(".py")
+    return path.startswith(("seq2seq_core", "flows", "reports/code")) or path.endswith(".py")
 
 
 def _digest(entry: dict[str, Any]) -> str:

@@ -5,28 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import torch
 
-import seq2seq_core
+from seq2seq_core.code_digests.features import training_features
+from seq2seq_core.code_digests.reach import digest_reached_code
+from seq2seq_core.code_digests.settings_values import settings_modules, values_in_use
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.train import TrainSection
-from seq2seq_core.reproducibility import code_digest, digest
+from seq2seq_core.reproducibility import digest
 
-_CODE = (
-    "batching",
-    "decoding",
-    "evaluation/metrics.py",
-    "evaluation/rouge.py",
-    "modeling",
-    "reproducibility.py",
-    "tokenization/languages.py",
-    "tokenization/subword.py",
-    "tokenization/tags.py",
-    "training",
-)
-"""What of the package shapes the weights."""
+ROOT = "seq2seq_core.training.run"
+"""The module from which all code that shapes the weights is reached."""
 
 
 @dataclass(frozen=True)
@@ -59,21 +49,24 @@ def make_run_key(model: ModelSection, train: TrainSection, data_digests: Mapping
         train: how it is fitted.
         data_digests: SHA-256 of the files that shape the weights, by name.
     """
-    phases = [phase.model_dump(mode="json") for phase in train.all_phases()]
+    phases = [values_in_use(phase.model_dump(mode="json")) for phase in train.all_phases()]
     fitting: dict[str, object] = {"seed": train.seed, "dev_sentences": train.dev_sentences, "phases": phases}
     if train.initial_digest:  # not where the bundle is: the same one may lie anywhere
         fitting["initial_digest"] = train.initial_digest
-    task = {"model": model.model_dump(mode="json"), "train": fitting, "data": dict(data_digests)}
-    return RunKey(digest(task)[:16], make_code_key())
+    task = {"model": values_in_use(model.model_dump(mode="json")), "train": fitting, "data": dict(data_digests)}
+    return RunKey(digest(task)[:16], make_code_key(model, train))
 
 
-def make_code_key() -> str:
-    """The part of every key that stands for the code: a digest of what shapes the weights, and of PyTorch's version."""
-    return digest([_own_code_digest(_CODE), torch.__version__])[:8]
+def make_code_key(model: ModelSection, train: TrainSection) -> str:
+    """The part of a key that stands for the code: a digest of what shapes the weights with these settings, and PyTorch's version.
+
+    Args:
+        model: the architecture.
+        train: how it is fitted.
+    """
+    return _code_key(tuple(settings_modules(model, train)), frozenset(training_features(model, train)))
 
 
 @cache
-def _own_code_digest(parts: tuple[str, ...]) -> str:
-    """Digest of these parts of the package."""
-    root = Path(seq2seq_core.__file__).parent
-    return code_digest(root / part for part in parts)
+def _code_key(settings: tuple[str, ...], features: frozenset[str]) -> str:
+    return digest([digest_reached_code([ROOT, *settings], features), torch.__version__])[:8]

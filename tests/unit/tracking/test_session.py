@@ -189,7 +189,7 @@ def test_another_training_gets_a_run_of_its_own(
             tracked_paths.tokenized.mkdir(parents=True)
             (tracked_paths.tokenized / "manifest.json").write_text("{}")
         case "code":
-            monkeypatch.setattr("seq2seq_core.training.state.run_key.make_code_key", lambda: "0123abcd")
+            monkeypatch.setattr("seq2seq_core.training.state.run_key.make_code_key", lambda *_: "0123abcd")
         case "deleted run":
             connect(tracked_paths).delete_run(first.info.run_id)
         case "damaged note":

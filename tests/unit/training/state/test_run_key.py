@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from itertools import product
-from pathlib import Path
 
 import pytest
 
+from seq2seq_core.code_digests import reach
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.config.train import TrainSection
-from seq2seq_core.reproducibility import code_digest, derive_seed
+from seq2seq_core.config.train import Phase, TrainSection
+from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.state import run_key
 from seq2seq_core.training.state.run_key import RunKey, make_run_key
 
@@ -41,20 +41,34 @@ def test_the_initial_bundle_counts_and_not_where_it_is() -> None:
 
 def test_other_code_has_another_key_of_the_same_task(monkeypatch: pytest.MonkeyPatch) -> None:
     before = make_key()
-    monkeypatch.setattr(run_key, "_CODE", ("training",))
+    monkeypatch.setattr(run_key, "ROOT", "seq2seq_core.training.validation")
+    run_key._code_key.cache_clear()
     after = make_key()
+    run_key._code_key.cache_clear()
     assert after.folder_name != before.folder_name
     assert after.is_same_task(before.folder_name)
 
 
-def test_comments_layout_and_docstrings_do_not_count_as_code(tmp_path: Path) -> None:
-    (tmp_path / "a.py").write_text('"""One."""\n\ndef f(x):\n    """Two."""\n    return x + 1  # three\n')
-    before = code_digest([tmp_path])
-    (tmp_path / "a.py").write_text('"""Other."""\ndef f( x ):\n\n    return (x + 1)\n')
-    assert code_digest([tmp_path]) == before
-    assert code_digest([tmp_path / "a.py"]) == before
-    (tmp_path / "a.py").write_text("def f(x):\n    return x + 2\n")
-    assert code_digest([tmp_path]) != before
+def test_a_switch_that_is_off_and_one_that_does_not_exist_have_the_same_key() -> None:
+    key = make_key(ModelSection(time_scaling="none", residual=False), TrainSection(average_last=0))
+    assert key == make_key()
+    assert key != make_key(ModelSection(time_scaling="gate"))
+
+
+def test_only_code_that_the_phases_reach_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_samples = TrainSection(phases=[Phase(objective="likelihood"), Phase(objective="minimum_risk")])
+    before, before_by_samples, before_first = make_key(), make_key(train=by_samples), make_key(train=by_samples.first_phases(1))
+    real = reach.digest_reached_code
+
+    def edited(roots: list[str], features: frozenset[str]) -> dict[str, str]:
+        digests = real(roots, features)
+        return {name: "edited" if name.endswith("objectives.reinforcement") else value for name, value in digests.items()}
+
+    monkeypatch.setattr(run_key, "digest_reached_code", edited)
+    run_key._code_key.cache_clear()
+    assert (make_key(), make_key(train=by_samples.first_phases(1))) == (before, before_first)
+    assert make_key(train=by_samples).code != before_by_samples.code
+    run_key._code_key.cache_clear()
 
 
 def test_seeds_differ_by_every_part_and_stay_for_ever() -> None:

@@ -1,0 +1,163 @@
+"""Which modules a stage needs with which settings: the one table of what is reached by name or by a switch.
+
+A module that is not listed is needed by every stage that imports it. A feature is a word such as ``audio`` or ``metric:bleu``;
+:func:`features_in_use` says which of them the settings use. tests/contracts/test_code_reach.py runs the stages and compares the
+modules whose functions were called with those that this table lets through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.config.train import TrainSection
+
+ALWAYS_SCORED = ("chrf",)
+
+SILENT: dict[str, str] = {
+    "seq2seq_core": "the version",
+    "seq2seq_core.artifacts": "names of files; a changed name is a changed dvc.yaml",
+    "seq2seq_core.atomic": "how a file appears, not what is in it",
+    "seq2seq_core.code_digests": "this mechanism itself",
+    "seq2seq_core.config.runtime": "changes no result by definition",
+    "seq2seq_core.config.section": "strictness of parsing",
+    "seq2seq_core.config.settings": "parsing; the values count",
+    "seq2seq_core.console": "log lines and progress",
+    "seq2seq_core.device": "the choice of a device, part of runtime",
+    "seq2seq_core.errors": "messages",
+    "seq2seq_core.outcome": "left beside the outputs",
+    "seq2seq_core.recorder": "the protocol of observers",
+    "seq2seq_core.tracking": "observes a stage's run",
+    "seq2seq_core.training.distributed.rank_environment": "which of several processes this is",
+    "seq2seq_core.training.hardware.allocation": "where memory comes from",
+    "seq2seq_core.training.hardware.flops": "measures speed",
+    "seq2seq_core.training.hardware.profiler": "measures speed",
+    "seq2seq_core.training.hardware.speed": "measures speed",
+}
+"""Modules and packages that change no output, and why."""
+
+TRANSFORMER = ("encoder:transformer", "decoder:transformer")
+RECURRENT = ("encoder:recurrent", "decoder:recurrent")
+REWARDS = ("objective:minimum_risk", "objective:self_critical")
+MONOLINGUAL = ("objective:denoising", "objective:back_translation")
+
+NEEDED_BY: dict[str, tuple[str, ...]] = {
+    "seq2seq_core.audio": ("audio",),
+    "seq2seq_core.batching.temperature": ("sampling_temperature",),
+    "seq2seq_core.corpus.conversations": ("conversations",),
+    "seq2seq_core.decoding.beam_search": ("search:beam",),
+    "seq2seq_core.decoding.minimum_bayes_risk": ("search:sampling",),
+    "seq2seq_core.decoding.sampling": ("search:sampling",),
+    "seq2seq_core.decoding.target_scores": ("target_scores",),
+    "seq2seq_core.modeling.attention": ("decoder:recurrent",),
+    "seq2seq_core.modeling.decoders.bridge": ("decoder:recurrent",),
+    "seq2seq_core.modeling.decoders.pointer_generator": ("pointer_generator",),
+    "seq2seq_core.modeling.decoders.recurrent_decoder": ("decoder:recurrent",),
+    "seq2seq_core.modeling.decoders.transformer_decoder": ("decoder:transformer",),
+    "seq2seq_core.modeling.encoders.recurrent_encoder": ("encoder:recurrent",),
+    "seq2seq_core.modeling.encoders.transformer_encoder": ("encoder:transformer",),
+    "seq2seq_core.modeling.layers.feed_forward": TRANSFORMER,
+    "seq2seq_core.modeling.layers.multi_head_attention": (*TRANSFORMER, "attention:multi_head"),
+    "seq2seq_core.modeling.layers.positions": (*TRANSFORMER, "time_scaling"),
+    "seq2seq_core.modeling.layers.recurrent_layer": RECURRENT,
+    "seq2seq_core.modeling.layers.sublayer": TRANSFORMER,
+    "seq2seq_core.modeling.layers.transformer_shape": TRANSFORMER,
+    "seq2seq_core.training.data.sentence_reader": MONOLINGUAL,
+    "seq2seq_core.training.data.spec_augment": ("spec_augment",),
+    "seq2seq_core.training.initial.warm_start": ("initial_weights",),
+    "seq2seq_core.training.objectives.back_translation": MONOLINGUAL,
+    "seq2seq_core.training.objectives.noise": MONOLINGUAL,
+    "seq2seq_core.training.objectives.reinforcement": REWARDS,
+    "seq2seq_core.training.objectives.reward": REWARDS,
+    "seq2seq_core.training.objectives.samples": (*REWARDS, "objective:back_translation"),
+    "seq2seq_core.training.objectives.scheduled_sampling": ("scheduled_sampling",),
+}
+"""Modules and packages that only some settings need: any of these features."""
+
+PARTS: dict[str, str] = {}
+"""Packages whose modules are loaded by name, and the first word of the features that name them: ``metric`` of ``metric:bleu``."""
+
+
+def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[str]:
+    """What a stage uses of all that can be named or switched on.
+
+    Args:
+        settings: of the workspace.
+        sections: of the settings that the stage reads.
+    """
+    found = [*_corpus_features(settings), *training_features(settings.model, settings.train)]
+    if "evaluate" in sections:
+        found += [f"metric:{name}" for name in settings.evaluate.metrics]
+    if "register" in sections:
+        found += [f"metric:{settings.register_.metric}"]
+    if settings.evaluate.beam_size > 1:
+        found.append("search:beam")
+    return frozenset(found)
+
+
+def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]:
+    """What the architecture and the phases of a training use.
+
+    Args:
+        model: the architecture.
+        train: how it is fitted.
+    """
+    for side, kind in (("encoder", model.encoder_architecture), ("decoder", model.decoder_architecture)):
+        yield f"{side}:{'transformer' if kind == 'transformer' else 'recurrent'}"
+    yield f"attention:{model.attention}"
+    switches = {
+        "pointer_generator": model.pointer_generator,
+        "time_scaling": model.time_scaling != "none",
+        "initial_weights": bool(train.initial_weights),
+    }
+    for phase in train.all_phases():
+        yield f"objective:{phase.objective}"
+        yield f"schedule:{phase.schedule}"
+        yield f"metric:{phase.dev_metric}"
+        if f"objective:{phase.objective}" in REWARDS:
+            yield f"metric:{phase.reinforcement.reward}"
+        switches["scheduled_sampling"] = switches.get("scheduled_sampling", False) or phase.scheduled_sampling.decay != "none"
+        switches["spec_augment"] = switches.get("spec_augment", False) or phase.spec_augment.is_on
+        switches["sampling_temperature"] = switches.get("sampling_temperature", False) or phase.sampling_temperature != 1.0
+    yield from (name for name, is_on in switches.items() if is_on)
+
+
+def _corpus_features(settings: Settings) -> Iterator[str]:
+    corpus = settings.corpus
+    if corpus.source_kind == "audio":
+        yield "audio"
+    if corpus.conversations is not None:
+        yield "conversations"
+
+
+def is_silent(module: str) -> bool:
+    """Whether a module changes no output; of the package itself only ``__init__.py`` is meant."""
+    return module in SILENT or any(module.startswith(f"{name}.") for name in SILENT if name != "seq2seq_core")
+
+
+def is_needed(module: str, features: frozenset[str]) -> bool:
+    """Whether settings with these features need a module that is imported.
+
+    Args:
+        module: its absolute name.
+        features: from :func:`features_in_use`.
+    """
+    package, _, part = module.rpartition(".")
+    if package in PARTS:
+        return f"{PARTS[package]}:{part}" in features
+    return all(
+        not features.isdisjoint(needed) for name, needed in NEEDED_BY.items() if module == name or module.startswith(f"{name}.")
+    )
+
+
+def parts_in_use(package: str, features: frozenset[str]) -> Iterator[str]:
+    """The modules that are loaded by name from a package of parts.
+
+    Args:
+        package: any package.
+        features: from :func:`features_in_use`.
+    """
+    if package in PARTS:
+        prefix = f"{PARTS[package]}:"
+        yield from sorted(f"{package}.{feature.removeprefix(prefix)}" for feature in features if feature.startswith(prefix))

@@ -1,0 +1,100 @@
+"""The modules of this package that a stage reaches, along the imports; those that only other settings need are passed by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from seq2seq_core.code_digests.features import is_needed, is_silent, parts_in_use
+from seq2seq_core.code_digests.syntax import ModuleMeaning, read_meaning
+from seq2seq_core.reproducibility import digest
+
+PACKAGE = "seq2seq_core"
+
+
+def digest_reached_code(roots: Iterable[str], features: frozenset[str]) -> dict[str, str]:
+    """SHA-256 of the meaning of each module that is reached and does something, by name, sorted.
+
+    Args:
+        roots: absolute names of modules.
+        features: what the settings use, see :mod:`~seq2seq_core.code_digests.features`.
+    """
+    meanings = {name: _read(name) for name in reached_modules(roots, features)}
+    return {
+        name: digest([meaning.statements, [[one.module, one.name, one.bound] for one in meaning.imports]])
+        for name, meaning in meanings.items()
+        if meaning.statements
+    }
+
+
+def reached_modules(roots: Iterable[str], features: frozenset[str]) -> list[str]:
+    """The names of the modules that are reached, sorted; silent ones are neither listed nor passed through.
+
+    Args:
+        roots: absolute names of modules.
+        features: what the settings use.
+    """
+    reached: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
+        if name in reached or is_silent(name) or not is_needed(name, features):
+            continue
+        reached.add(name)
+        waiting.extend(_imported(name))
+        waiting.extend(parts_in_use(name, features))
+    return sorted(reached)
+
+
+def import_edges() -> Iterator[tuple[str, str, str]]:
+    """Every import inside the package: the module that imports, the module that it reads, and the name that it takes of it."""
+    for path in sorted(_root().rglob("*.py")):
+        parts = path.relative_to(_root().parent).with_suffix("").parts
+        module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        for one in _read(module).imports:
+            if one.module.partition(".")[0] == PACKAGE:
+                target = _resolve(one.module, one.name)
+                yield module, target, one.name if target == one.module else ""
+
+
+@cache
+def _imported(name: str) -> tuple[str, ...]:
+    """The modules of this package that a module imports, and the packages around it."""
+    around = [name.rpartition(".")[0]] if "." in name else []
+    found = (_resolve(one.module, one.name) for one in _read(name).imports if one.module.partition(".")[0] == PACKAGE)
+    return (*around, *found)
+
+
+def _resolve(module: str, name: str) -> str:
+    """The module that ``from module import name`` reads: a module of that name, or the one that holds the name."""
+    inner = f"{module}.{name}" if name else module
+    return inner if name and _file_of(inner) is not None else module
+
+
+@cache
+def _read(name: str) -> ModuleMeaning:
+    path = _file_of(name)
+    if path is None:
+        raise ModuleNotFoundError(f"{name}: no such module in {_root()}")
+    settings = name.startswith(f"{PACKAGE}.config.")
+    return read_meaning(path.read_text(encoding="utf-8"), name, path.name == "__init__.py", settings)
+
+
+@cache
+def _file_of(name: str) -> Path | None:
+    path = _root().parent.joinpath(*name.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _root() -> Path:
+    """The folder of the installed package; nothing of it is imported."""
+    spec = find_spec(PACKAGE)
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0])

@@ -1,0 +1,41 @@
+"""The values of settings as digests take them: a setting that is off, and one that no earlier version had, make no difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+OFF = (None, False, 0, "", "none", "off", "keep")
+"""Values that switch something off. A field with one counts as absent: a new field, off by default, changes nothing."""
+
+
+def values_in_use(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values without those that are off, mappings inside them likewise; where a default is changed, the values differ.
+
+    Args:
+        values: of a section, as ``model_dump(mode="json")`` gives them.
+    """
+    kept = {name: values_in_use(value) if isinstance(value, Mapping) else value for name, value in values.items()}
+    return {name: value for name, value in kept.items() if value != {} and value != [] and value not in OFF}
+
+
+def settings_modules(*sections: BaseModel) -> list[str]:
+    """The modules that the classes of sections, and of all sections inside them, are in, sorted: their methods need no import.
+
+    Args:
+        sections: of the settings.
+    """
+    found: set[str] = set()
+    waiting: list[object] = list(sections)
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, BaseModel):
+            found.add(type(value).__module__)
+            waiting.extend(getattr(value, name) for name in type(value).model_fields)
+        elif isinstance(value, list | tuple):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+    return sorted(found)

@@ -1,0 +1,187 @@
+"""The meaning of a Python module: its syntax tree without comments, layout, docstrings, annotations and the order of imports."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+UNTYPED_BASES = frozenset({"ABC", "Exception", "Module", "NamedTuple", "Protocol", "TypedDict"})
+"""Bases of classes that do nothing with the annotations of their fields. Others may (pydantic checks values by them)."""
+CHECKS = frozenset({"model_validator", "field_validator", "field_serializer"})
+
+
+@dataclass(frozen=True)
+class ImportedName:
+    """A name that a module binds by an import.
+
+    Attributes:
+        module: that it is imported from, absolute.
+        name: in that module; empty where the module itself is imported.
+        bound: the local name.
+    """
+
+    module: str
+    name: str
+    bound: str
+
+
+@dataclass(frozen=True)
+class ModuleMeaning:
+    """What is left of a module when nothing counts but what it does.
+
+    Attributes:
+        statements: the tree as nested lists of JSON's types; the same on every version of Python.
+        imports: what it binds and uses, sorted; an import that only annotations use is left out.
+    """
+
+    statements: list[object]
+    imports: tuple[ImportedName, ...]
+
+
+def read_meaning(source: str, module: str, is_package: bool = False, has_settings: bool = False) -> ModuleMeaning:
+    """The meaning of a module.
+
+    Args:
+        source: its text.
+        module: its absolute name, which relative imports start from.
+        is_package: whether it is the ``__init__.py`` of a package.
+        has_settings: whether it declares settings: their values count elsewhere, so that fields, bounds, checks and lists of
+            choices are left out here; the methods stay.
+
+    Raises:
+        SyntaxError: the text is no Python.
+    """
+    tree = _Stripper(has_settings).visit(ast.parse(source))
+    collector = _ImportCollector(module if is_package else module.rpartition(".")[0])
+    tree = collector.visit(tree)
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    imports = {one for one in collector.imports if one.bound in used}
+    return ModuleMeaning(
+        [_plain(statement) for statement in tree.body],
+        tuple(sorted(imports, key=lambda one: (one.module, one.name, one.bound))),
+    )
+
+
+class _Stripper(ast.NodeTransformer):
+    """Removes what a module is not run for."""
+
+    def __init__(self, has_settings: bool) -> None:
+        self.has_settings = has_settings
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            body[:] = [item for item in body if not _is_text(item)] or ([ast.Pass()] if not isinstance(node, ast.Module) else [])
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        """Outside of a class an annotation is no more than one."""
+        self.generic_visit(node)
+        return None if node.value is None else ast.Assign(targets=[node.target], value=node.value)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        return None if self.has_settings and _is_list_of_choices(node.value) else self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        if _last_name(node.test) == "TYPE_CHECKING":
+            return [self.visit(statement) for statement in node.orelse]
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        bases = {_last_name(base) for base in node.bases}
+        if self.has_settings:
+            node.body = [item for item in node.body if _is_behaviour(item)]
+        fields = [item for item in node.body if isinstance(item, ast.AnnAssign)]
+        if bases <= UNTYPED_BASES:  # a field's annotation stays a marker: dataclasses tell fields, and kinds of them, by it
+            for item in fields:
+                item.annotation = ast.Name(id=_last_name(item.annotation) if _is_marker(item.annotation) else "field")
+        body = [self._keep_field(item) if isinstance(item, ast.AnnAssign) else self.visit(item) for item in node.body]
+        node.body = [item for item in body if item is not None and not _is_text(item)] or [ast.Pass()]
+        node.decorator_list = [self.visit(one) for one in node.decorator_list]
+        return node
+
+    def _keep_field(self, node: ast.AnnAssign) -> ast.AnnAssign:
+        if node.value is not None:
+            node.value = self.visit(node.value)
+        return node
+
+
+class _ImportCollector(ast.NodeTransformer):
+    """Takes the imports out of a tree."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+        self.imports: set[ImportedName] = set()
+
+    def visit_Import(self, node: ast.Import) -> ast.AST:
+        for one in node.names:
+            self.imports.add(ImportedName(one.name, "", one.asname or one.name.partition(".")[0]))
+        return ast.Pass()
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
+        module = node.module or ""
+        if node.level:
+            above = self.package.split(".")
+            module = ".".join([*above[: len(above) - node.level + 1], *([module] if module else [])])
+        for one in node.names:
+            self.imports.add(ImportedName(module, one.name, one.asname or one.name))
+        return ast.Pass()
+
+
+def _plain(value: object) -> object:
+    """A tree as lists, strings and numbers; what is absent is left out, so that versions of Python agree."""
+    if isinstance(value, ast.Pass):
+        return "Pass"
+    if isinstance(value, ast.Constant):
+        return ["Constant", type(value.value).__name__, repr(value.value)]
+    if isinstance(value, ast.AST):
+        fields = [(name, child) for name, child in ast.iter_fields(value) if name not in ("ctx", "kind", "type_comment")]
+        return [type(value).__name__, *([name, _plain(child)] for name, child in fields if child is not None and child != [])]
+    if isinstance(value, list):
+        return [_plain(item) for item in value if not isinstance(item, ast.Pass)]
+    return value
+
+
+def _is_text(node: ast.AST) -> bool:
+    """Whether a statement is a constant that does nothing, such as a docstring."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _last_name(node: ast.AST) -> str:
+    """``Protocol`` of ``Protocol``, ``typing.Protocol`` and ``Protocol[T]``."""
+    if isinstance(node, ast.Subscript):
+        return _last_name(node.value)
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_marker(annotation: ast.expr) -> bool:
+    return _last_name(annotation) in ("ClassVar", "InitVar", "KW_ONLY")
+
+
+def _is_list_of_choices(value: ast.expr) -> bool:
+    return isinstance(value, ast.Subscript) and _last_name(value) in ("Literal", "Annotated")
+
+
+def _is_behaviour(item: ast.stmt) -> bool:
+    """Whether a statement of a settings class is a method or property that code calls, not a field or a check."""
+    if not isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    return not any(_last_name(one) in CHECKS for decorator in item.decorator_list for one in _callee(decorator))
+
+
+def _callee(decorator: ast.expr) -> Iterator[ast.expr]:
+    yield decorator.func if isinstance(decorator, ast.Call) else decorator

@@ -1,0 +1,189 @@
+"""The table of what settings reach, against stages that run: a module whose code is executed is one that the digest takes in."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import seq2seq_core
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.audio.wav import write_wav
+from seq2seq_core.code_digests.features import NEEDED_BY, PARTS, SILENT, features_in_use, is_silent
+from seq2seq_core.code_digests.files import stage_roots
+from seq2seq_core.code_digests.reach import import_edges, reached_modules
+from seq2seq_core.config.settings import Settings, parse_settings
+from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.stages.evaluate import run_evaluate
+from seq2seq_core.stages.prepare import run_prepare
+from seq2seq_core.stages.tokenize import run_tokenize
+from seq2seq_core.stages.train import run_train
+from seq2seq_core.stages.validate import run_validate
+
+PACKAGE = Path(seq2seq_core.__file__).parent
+STAGES: dict[str, tuple[Callable[..., object], tuple[str, ...]]] = {
+    "validate": (run_validate, ("corpus", "validate")),
+    "prepare": (run_prepare, ("corpus", "prepare")),
+    "tokenize": (run_tokenize, ("tokenize",)),
+    "train": (run_train, ("model", "train")),
+    "evaluate": (run_evaluate, ("evaluate",)),
+}
+TRAIN = {"max_steps": 4, "warmup_steps": 1, "batch_tokens": 200, "validate_every_steps": 2, "dev_sentences": 4}
+SIZES = {"width": 16, "heads": 2, "feedforward_width": 16}
+MONOLINGUAL: dict[str, dict[str, Any]] = {
+    "corpus": {
+        "files": {split: [{"file": f"{split}.tsv", "columns": {"source_language": "en", "target_language": "de"}}]
+                  for split in ("train", "dev", "test")},
+        "monolingual": [{"file": "en.txt", "language": "en"}, {"file": "de.txt", "language": "de"}],
+        "both_directions": True,
+    },
+    "tokenize": {"joint": True, "source": {"model": "char", "vocabulary_size": 60}, "source_tags": ["target_language"]},
+    "train": TRAIN | {"phases": [{"objective": "denoising"}, {"objective": "back_translation"}]},
+}  # fmt: skip
+CASES: dict[str, dict[str, dict[str, Any]]] = {
+    "recurrent": {"model": SIZES | {"architecture": "gru"}, "evaluate": {"beam_size": 1}},
+    "beam": {
+        "model": SIZES | {"architecture": "lstm", "attention": "multi_head", "time_scaling": "gate"},
+        "evaluate": {"beam_size": 3, "metrics": ["exact_match", "chrf"]},
+        "train": TRAIN | {"dev_metric": "cer", "scheduled_sampling": {"decay": "linear"}, "schedule": "cosine"},
+    },
+    "transformer": {
+        "model": SIZES | {"architecture": "transformer"},
+        "train": TRAIN | {"phases": [{"objective": "likelihood"}, {"objective": "minimum_risk"}], "schedule": "linear"},
+    },
+    "copying": {
+        "model": SIZES | {"pointer_generator": True, "coverage": True},
+        "tokenize": {"joint": True, "source": {"model": "unigram", "vocabulary_size": 40}},
+        "train": TRAIN | {"subword_sampling": {"sides": "source"}, "average_last": 2, "optimizer": "adafactor"},
+        "prepare": {"drop_copies": True, "max_length_ratio": 3.0, "leakage": "near"},
+    },
+    "monolingual": MONOLINGUAL,
+    "audio": {
+        "corpus": {"source_kind": "audio", "sample_rate": 8000},
+        "tokenize": {"audio": {"num_mels": 8}, "target": {"model": "char", "vocabulary_size": 40}},
+        "train": TRAIN | {"spec_augment": {"frequency_masks": 1, "time_masks": 1}},
+        "model": SIZES,
+    },
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_code_that_a_stage_executes_is_in_its_digest(case: str, tmp_path: Path) -> None:
+    paths, settings = Paths(tmp_path), _settings(CASES[case])
+    _write_corpus(tmp_path / "raw", settings)
+    for stage, (run, sections) in STAGES.items():
+        with _executed_modules() as executed:
+            run(settings, paths, NullRecorder())
+        reached = reached_modules(stage_roots(stage, sections, settings), features_in_use(settings, sections))
+        missing = {module for module in executed if not is_silent(module)} - set(reached)
+        assert not missing, f"{stage}: a change of {sorted(missing)} would leave the stage fresh"
+        assert any(module.startswith("seq2seq_core.stages.") for module in executed)  # the probe sees something
+
+
+def test_a_stage_passes_by_what_its_settings_do_not_use() -> None:
+    settings = _settings(CASES["recurrent"])
+    reached = {
+        stage: set(reached_modules(stage_roots(stage, sections, settings), features_in_use(settings, sections)))
+        for stage, (_, sections) in STAGES.items()
+    }
+    for stage, modules in reached.items():
+        left_out = (
+            "audio.",
+            "decoding.beam_search",
+            "decoding.sampling",
+            "decoding.minimum_bayes_risk",
+            "transformer",
+            "reinforcement",
+        )
+        assert not [module for module in modules if any(part in module for part in left_out)], stage
+    assert "seq2seq_core.training.updates.schedule" in reached["train"]
+    assert "seq2seq_core.decoding.greedy" in reached["evaluate"]
+
+
+def test_every_module_of_the_table_exists() -> None:
+    for name in (*SILENT, *NEEDED_BY, *PARTS):
+        path = PACKAGE.parent.joinpath(*name.split("."))
+        assert path.with_suffix(".py").is_file() or (path / "__init__.py").is_file(), name
+
+
+def test_what_is_imported_from_a_module_that_may_be_passed_by_is_a_function_or_a_class() -> None:
+    """A constant of such a module would be read without any of its functions being called."""
+    for module, imported, name in import_edges():
+        needed, needed_too = _needed_by(imported), _needed_by(module)
+        if not needed or not name or is_silent(module) or (needed_too and needed_too <= needed):
+            continue
+        defined = {node.name for node in ast.parse(_source(imported)).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        assert name in defined, f"{module}: {name} of {imported}"
+
+
+def _needed_by(module: str) -> set[str]:
+    """The features of which any makes a module needed; none where it is needed always."""
+    return {word for entry, words in NEEDED_BY.items() if module == entry or module.startswith(f"{entry}.") for word in words}
+
+
+def _source(module: str) -> str:
+    path = PACKAGE.parent.joinpath(*module.split("."))
+    return (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8")
+
+
+@contextmanager
+def _executed_modules() -> Iterator[set[str]]:
+    """The modules of the package of which a function is called in this thread while the block runs."""
+    files: set[str] = set()
+
+    def see(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_name != "<module>":
+            files.add(frame.f_code.co_filename)
+
+    modules: set[str] = set()
+    sys.setprofile(see)
+    try:
+        yield modules
+    finally:
+        sys.setprofile(None)
+        for name in files:
+            path = Path(name)
+            if path.is_relative_to(PACKAGE):
+                parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+                modules.add(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+
+
+def _settings(sections: dict[str, dict[str, Any]]) -> Settings:
+    defaults: dict[str, dict[str, Any]] = {
+        "corpus": {"path": "raw", "files": {split: [f"{split}.tsv"] for split in ("train", "dev", "test")}},
+        "validate": {"test_leakage": {"limit": 1.0}},
+        "prepare": {"leakage": "keep"},
+        "tokenize": {side: {"model": "char", "vocabulary_size": 40} for side in ("source", "target")},
+        "model": SIZES,
+        "train": TRAIN,
+        "register": {"model_name": "m"},
+        "runtime": {"device": "cpu", "progress": "plain"},
+    }
+    if sections.get("tokenize", {}).keys() & {"joint", "audio"}:
+        defaults["tokenize"] = {}
+    names = defaults.keys() | sections.keys()
+    return parse_settings({name: defaults.get(name, {}) | sections.get(name, {}) for name in names}, "test")
+
+
+def _write_corpus(folder: Path, settings: Settings) -> None:
+    folder.mkdir()
+    chance = np.random.default_rng(1)
+    for split, count in (("train", 40), ("dev", 6), ("test", 6)):
+        words = ["".join(chance.choice(list("abcdefgh"), 5)) for _ in range(count)]
+        sources = list(words)
+        if settings.corpus.source_kind == "audio":
+            sources = [f"{split}{number}.wav" for number in range(count)]
+            for name in sources:
+                write_wav(folder / name, chance.normal(scale=0.1, size=1600).astype(np.float32), 8000)
+        rows = "".join(f"{source}\t{word[::-1]}x\n" for source, word in zip(sources, words, strict=True))
+        (folder / f"{split}.tsv").write_text("source\ttarget\n" + rows, encoding="utf-8")
+    for file in settings.corpus.monolingual:
+        sentences = ["".join(chance.choice(list("abcdefgh"), 6)) for _ in range(120)]
+        (folder / file.file).write_text("".join(f"{text}\n" for text in sentences), encoding="utf-8")

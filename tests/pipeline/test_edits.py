@@ -1,0 +1,101 @@
+"""What an edit of the code costs: the stages that reach what it changes, and no other, through both doors."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.conftest import Workspace
+
+pytestmark = pytest.mark.slow
+
+DIGESTS = "code"
+"""The stage that makes digests of the code: about a second, and the only one that any edit runs."""
+
+
+def _append(text: str) -> Callable[[Path], None]:
+    def edit(file: Path) -> None:
+        file.write_text(f"{file.read_text(encoding='utf-8')}{text}", encoding="utf-8")
+
+    return edit
+
+
+def _replace(old: str, new: str) -> Callable[[Path], None]:
+    def edit(file: Path) -> None:
+        text = file.read_text(encoding="utf-8")
+        assert old in text, f"{file}: no {old!r}"
+        file.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    return edit
+
+
+def _reformat(file: Path) -> None:
+    """Another layout of everything, and no comment left."""
+    file.write_text(ast.unparse(ast.parse(file.read_text(encoding="utf-8"))) + "\n", encoding="utf-8")
+
+
+def _create(text: str) -> Callable[[Path], None]:
+    def edit(file: Path) -> None:
+        assert not file.exists()
+        file.write_text(text, encoding="utf-8")
+
+    return edit
+
+
+CODE = _append("\n\ndef _edited() -> int:\n    return 1\n")
+NEUTRAL: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "a comment": ("decoding/greedy.py", _append("# Another comment.\n")),
+    "a comment in the trainer": ("training/trainer.py", _append("# Another comment.\n")),
+    "a docstring": ("training/updates/updater.py", _replace('"""', '"""Edited: ')),
+    "a reformat": ("training/trainer.py", _reformat),
+    "an annotation": ("corpus/splitting.py", _replace(") -> ", ") -> object | ")),
+    "code of sampling": ("decoding/sampling.py", CODE),
+    "code of minimum Bayes risk": ("decoding/minimum_bayes_risk.py", CODE),
+    "code of audio": ("audio/mel.py", CODE),
+    "code of an objective that no phase names": ("training/objectives/reinforcement.py", CODE),
+    "code of the Transformer": ("modeling/encoders/transformer_encoder.py", CODE),
+    "code of the sample corpus": ("corpus/sample_dates.py", CODE),
+}
+EFFECTIVE: dict[str, tuple[str, Callable[[Path], None], set[str], set[str]]] = {
+    "code of beam search": ("decoding/beam_search.py", CODE, {"evaluate"}, {"validate", "prepare", "tokenize", "train"}),
+    "code of the schedule": ("training/updates/schedule.py", CODE, {"train"}, {"validate", "prepare", "tokenize"}),
+    "code of splitting": ("corpus/splitting.py", CODE, {"prepare"}, {"validate", "tokenize", "train"}),
+}
+
+
+def _executed(output: str) -> set[str]:
+    """The stages that dvc says it ran."""
+    return set(re.findall(r"Running stage '(\w+)'", output))
+
+
+def test_an_edit_runs_the_stages_that_reach_it_and_no_other(make_workspace: Callable[[str], Workspace]) -> None:
+    workspace = make_workspace("clone")
+    package = workspace.root / "seq2seq_core"
+    workspace.must("dvc", "repro")
+    for name, (file, edit) in NEUTRAL.items():
+        edit(package / file)
+        assert _executed(workspace.must("dvc", "repro")) <= {DIGESTS}, name
+    assert "up to date" in workspace.must("dvc", "status")
+    for name, (file, edit, runs, spared) in EFFECTIVE.items():
+        edit(package / file)
+        executed = _executed(workspace.must("dvc", "repro"))
+        assert runs <= executed, name
+        assert not spared & executed, name
+
+
+def test_the_flow_runs_the_same_stages_after_an_edit(make_workspace: Callable[[str], Workspace]) -> None:
+    workspace = make_workspace("clone")
+    package = workspace.root / "seq2seq_core"
+    assert _executed(workspace.must("s2s", "retrain")) >= {DIGESTS, "train", "evaluate"}
+    for file, edit in NEUTRAL.values():
+        edit(package / file)
+    assert _executed(workspace.must("s2s", "retrain")) <= {DIGESTS}
+    file, edit, runs, spared = EFFECTIVE["code of beam search"]
+    edit(package / file)
+    executed = _executed(workspace.must("s2s", "retrain"))
+    assert runs <= executed
+    assert not spared & executed

@@ -31,6 +31,7 @@ CHANGES_NO_OUTPUT = {
     "seq2seq_core.console": "log lines and progress",
     "seq2seq_core.device": "the choice of a device, part of runtime",
     "seq2seq_core.errors": "messages",
+    "seq2seq_core.named_modules": "how a module is found, not what is in it",
     "seq2seq_core.outcome": "left beside the outputs",
     "seq2seq_core.training.distributed.rank_environment": "which of several processes this is; changes no result by design",
     "seq2seq_core.recorder": "the protocol of observers",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.config.train import TrainSection
+from seq2seq_core.config.train import Phase, TrainSection
 
 ALWAYS_SCORED = ("chrf",)
 
@@ -26,6 +26,7 @@ SILENT: dict[str, str] = {
     "seq2seq_core.console": "log lines and progress",
     "seq2seq_core.device": "the choice of a device, part of runtime",
     "seq2seq_core.errors": "messages",
+    "seq2seq_core.named_modules": "how a part is found by its name",
     "seq2seq_core.outcome": "left beside the outputs",
     "seq2seq_core.recorder": "the protocol of observers",
     "seq2seq_core.tracking": "observes a stage's run",
@@ -50,7 +51,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.decoding.minimum_bayes_risk": ("search:sampling",),
     "seq2seq_core.decoding.sampling": ("search:sampling",),
     "seq2seq_core.decoding.target_scores": ("target_scores",),
-    "seq2seq_core.modeling.attention": ("decoder:recurrent",),
+    "seq2seq_core.modeling.layers.attention": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.bridge": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.pointer_generator": ("pointer_generator",),
     "seq2seq_core.modeling.decoders.recurrent_decoder": ("decoder:recurrent",),
@@ -66,8 +67,12 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.training.data.sentence_reader": MONOLINGUAL,
     "seq2seq_core.training.data.spec_augment": ("spec_augment",),
     "seq2seq_core.training.initial.warm_start": ("initial_weights",),
-    "seq2seq_core.training.objectives.back_translation": MONOLINGUAL,
+    "seq2seq_core.training.objectives.back_translation": ("objective:back_translation",),
+    "seq2seq_core.training.objectives.coverage": ("coverage",),
+    "seq2seq_core.training.objectives.denoising": MONOLINGUAL,
+    "seq2seq_core.training.objectives.monolingual_mixture": MONOLINGUAL,
     "seq2seq_core.training.objectives.noise": MONOLINGUAL,
+    "seq2seq_core.training.objectives.r_drop": ("r_drop",),
     "seq2seq_core.training.objectives.reinforcement": REWARDS,
     "seq2seq_core.training.objectives.reward": REWARDS,
     "seq2seq_core.training.objectives.samples": (*REWARDS, "objective:back_translation"),
@@ -75,7 +80,10 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
 }
 """Modules and packages that only some settings need: any of these features."""
 
-PARTS: dict[str, str] = {}
+PARTS: dict[str, str] = {
+    "seq2seq_core.modeling.attention": "attention",
+    "seq2seq_core.training.updates.schedules": "schedule",
+}
 """Packages whose modules are loaded by name, and the first word of the features that name them: ``metric`` of ``metric:bleu``."""
 
 
@@ -105,7 +113,8 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
     """
     for side, kind in (("encoder", model.encoder_architecture), ("decoder", model.decoder_architecture)):
         yield f"{side}:{'transformer' if kind == 'transformer' else 'recurrent'}"
-    yield f"attention:{model.attention}"
+    if model.decoder_architecture != "transformer":
+        yield f"attention:{model.attention}"
     switches = {
         "pointer_generator": model.pointer_generator,
         "time_scaling": model.time_scaling != "none",
@@ -117,10 +126,19 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
         yield f"metric:{phase.dev_metric}"
         if f"objective:{phase.objective}" in REWARDS:
             yield f"metric:{phase.reinforcement.reward}"
-        switches["scheduled_sampling"] = switches.get("scheduled_sampling", False) or phase.scheduled_sampling.decay != "none"
-        switches["spec_augment"] = switches.get("spec_augment", False) or phase.spec_augment.is_on
-        switches["sampling_temperature"] = switches.get("sampling_temperature", False) or phase.sampling_temperature != 1.0
+        switches |= {name: True for name, is_on in _phase_switches(phase).items() if is_on}
     yield from (name for name, is_on in switches.items() if is_on)
+
+
+def _phase_switches(phase: Phase) -> dict[str, bool]:
+    """What a phase may switch on, by feature."""
+    return {
+        "coverage": bool(phase.coverage_weight),
+        "r_drop": bool(phase.r_drop_weight),
+        "sampling_temperature": phase.sampling_temperature != 1.0,
+        "scheduled_sampling": phase.scheduled_sampling.decay != "none",
+        "spec_augment": phase.spec_augment.is_on,
+    }
 
 
 def _corpus_features(settings: Settings) -> Iterator[str]:

@@ -61,10 +61,12 @@ def import_edges() -> Iterator[tuple[str, str, str]]:
 
 @cache
 def _imported(name: str) -> tuple[str, ...]:
-    """The modules of this package that a module imports, and the packages around it."""
+    """The modules of this package that a module imports, those that it holds the names of, and the package around it."""
     around = [name.rpartition(".")[0]] if "." in name else []
-    found = (_resolve(one.module, one.name) for one in _read(name).imports if one.module.partition(".")[0] == PACKAGE)
-    return (*around, *found)
+    meaning = _read(name)
+    imported = (_resolve(one.module, one.name) for one in meaning.imports if one.module.partition(".")[0] == PACKAGE)
+    named = (text for text in meaning.names if text.startswith(f"{PACKAGE}.") and _file_of(text) is not None)
+    return (*around, *imported, *named)
 
 
 def _resolve(module: str, name: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 UNTYPED_BASES = frozenset({"ABC", "Exception", "Module", "NamedTuple", "Protocol", "TypedDict"})
 """Bases of classes that do nothing with the annotations of their fields. Others may (pydantic checks values by them)."""
+MODULE_NAME = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)+")
 CHECKS = frozenset({"model_validator", "field_validator", "field_serializer"})
 
 
@@ -33,10 +35,12 @@ class ModuleMeaning:
     Attributes:
         statements: the tree as nested lists of JSON's types; the same on every version of Python.
         imports: what it binds and uses, sorted; an import that only annotations use is left out.
+        names: texts in it that may be names of modules, such as ``package.metrics``, sorted: parts are loaded by them.
     """
 
     statements: list[object]
     imports: tuple[ImportedName, ...]
+    names: tuple[str, ...]
 
 
 def read_meaning(source: str, module: str, is_package: bool = False, has_settings: bool = False) -> ModuleMeaning:
@@ -57,9 +61,11 @@ def read_meaning(source: str, module: str, is_package: bool = False, has_setting
     tree = collector.visit(tree)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     imports = {one for one in collector.imports if one.bound in used}
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return ModuleMeaning(
         [_plain(statement) for statement in tree.body],
         tuple(sorted(imports, key=lambda one: (one.module, one.name, one.bound))),
+        tuple(sorted(text for text in texts if MODULE_NAME.fullmatch(text))),
     )
 
 

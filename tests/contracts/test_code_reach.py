@@ -103,7 +103,8 @@ def test_a_stage_passes_by_what_its_settings_do_not_use() -> None:
             "reinforcement",
         )
         assert not [module for module in modules if any(part in module for part in left_out)], stage
-    assert "seq2seq_core.training.updates.schedule" in reached["train"]
+    assert "seq2seq_core.training.updates.schedules.inverse_sqrt" in reached["train"]
+    assert "seq2seq_core.training.updates.schedules.cosine" not in reached["train"]
     assert "seq2seq_core.decoding.greedy" in reached["evaluate"]
 
 

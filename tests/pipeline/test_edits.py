@@ -57,12 +57,13 @@ NEUTRAL: dict[str, tuple[str, Callable[[Path], None]]] = {
     "code of minimum Bayes risk": ("decoding/minimum_bayes_risk.py", CODE),
     "code of audio": ("audio/mel.py", CODE),
     "code of an objective that no phase names": ("training/objectives/reinforcement.py", CODE),
+    "code of a schedule that no phase names": ("training/updates/schedules/linear.py", CODE),
     "code of the Transformer": ("modeling/encoders/transformer_encoder.py", CODE),
     "code of the sample corpus": ("corpus/sample_dates.py", CODE),
 }
 EFFECTIVE: dict[str, tuple[str, Callable[[Path], None], set[str], set[str]]] = {
     "code of beam search": ("decoding/beam_search.py", CODE, {"evaluate"}, {"validate", "prepare", "tokenize", "train"}),
-    "code of the schedule": ("training/updates/schedule.py", CODE, {"train"}, {"validate", "prepare", "tokenize"}),
+    "code of the schedule": ("training/updates/schedules/cosine.py", CODE, {"train"}, {"validate", "prepare", "tokenize"}),
     "code of splitting": ("corpus/splitting.py", CODE, {"prepare"}, {"validate", "tokenize", "train"}),
 }
 

@@ -127,6 +127,11 @@ def test_imports_are_found_in_every_scope_and_only_where_they_are_used() -> None
     }
 
 
+def test_texts_that_may_be_names_of_modules_are_found() -> None:
+    source = 'PARTS = "package.metrics"\nload("package.other", "a name", f"package.{x}")\n"""package.docstring"""\n'
+    assert meaning(source).names == ("package.metrics", "package.other")
+
+
 def test_a_package_starts_its_relative_imports_from_itself() -> None:
     imports = read_meaning("from .part import x\ny = x\n", "package.inner", is_package=True).imports
     assert imports == (ImportedName("package.inner.part", "x", "x"),)

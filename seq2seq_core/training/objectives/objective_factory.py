@@ -1,0 +1,52 @@
+"""The objective that a phase names, with what it needs for as long as the phase lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import assert_never
+
+from seq2seq_core.config.train import Phase
+from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.training.hardware.precision import Placement
+from seq2seq_core.training.objectives.monolingual_corpora import MonolingualCorpora
+from seq2seq_core.training.objectives.objective import Objective
+
+
+@contextmanager
+def open_objective(
+    phase: Phase,
+    placement: Placement,
+    tokenizer: SubwordModel,
+    reward_workers: int,
+    corpora: MonolingualCorpora,
+) -> Iterator[Objective]:
+    """The objective of a phase; worker processes end with the ``with`` block.
+
+    Only the objective that is named is imported: the others cannot change what this phase does.
+
+    Args:
+        phase: its settings.
+        placement: device and precision.
+        tokenizer: turns target ids into text.
+        reward_workers: processes that compute rewards; 0: none.
+        corpora: the monolingual ones.
+    """
+    match phase.objective:
+        case "likelihood":
+            from seq2seq_core.training.objectives.likelihood import Likelihood
+
+            yield Likelihood(phase, placement, tokenizer.tag_ids)
+        case "denoising" | "back_translation":
+            from seq2seq_core.training.objectives.monolingual_mixture import MonolingualMixture
+
+            yield MonolingualMixture(phase, placement, corpora)
+        case "minimum_risk" | "self_critical":
+            from seq2seq_core.training.objectives.reinforcement import MinimumRisk, SelfCritical
+            from seq2seq_core.training.objectives.reward import RewardScorer
+
+            kind = MinimumRisk if phase.objective == "minimum_risk" else SelfCritical
+            with RewardScorer(phase.reinforcement.reward, reward_workers) as scorer:
+                yield kind(phase, placement, tokenizer, scorer)
+        case unknown:
+            assert_never(unknown)

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.config.evaluate import EvaluateSection
+from seq2seq_core.config.metric_names import LOSS
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.config.register import RegisterSection
@@ -133,7 +134,7 @@ class Settings(Section):
         train = self.train
         sections = {"train": train} | {f"train.phases.{number}": phase for number, phase in enumerate(train.phases)}
         for name, section in sections.items():
-            if section.dev_metric != "loss" and train.dev_sentences == 0:
+            if section.dev_metric != LOSS and train.dev_sentences == 0:
                 raise ValueError(f"train.dev_sentences: must be at least 1 with {name}.dev_metric {section.dev_metric!r}, got 0")
             if section.r_drop_weight and not self.model.dropout:
                 raise ValueError(f"{name}.r_drop_weight: must be 0 unless model.dropout is above 0, got {section.r_drop_weight:g}")

@@ -13,7 +13,9 @@ import typer
 import yaml
 
 from seq2seq_core.cli.main import app
+from seq2seq_core.config.metric_names import METRICS
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.named_modules import names_of
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("validate", "prepare", "tokenize", "train", "evaluate", "register")
@@ -31,12 +33,16 @@ CHANGES_NO_OUTPUT = {
     "seq2seq_core.console": "log lines and progress",
     "seq2seq_core.device": "the choice of a device, part of runtime",
     "seq2seq_core.errors": "messages",
+    "seq2seq_core.named_modules": "how a module is found, not what is in it",
     "seq2seq_core.outcome": "left beside the outputs",
     "seq2seq_core.training.distributed.rank_environment": "which of several processes this is; changes no result by design",
     "seq2seq_core.recorder": "the protocol of observers",
     "seq2seq_core.stages": "a docstring",
     "seq2seq_core.tracking": "all of it observes a stage's run",
 }
+
+# Packages whose modules another one loads by name.
+LOADED_BY_NAME = {"seq2seq_core.evaluation.scores": METRICS}
 
 # Code that a stage puts into its output by path, without importing it.
 TAKEN_BY_PATH = {"register": "seq2seq_core/serving"}
@@ -97,7 +103,9 @@ def test_no_code_dependency_is_superfluous(graph: dict[str, Any], stage: str) ->
 
 def test_training_depends_on_no_other_stages_settings(graph: dict[str, Any]) -> None:
     code = [dependency for dependency in graph["train"]["deps"] if dependency.startswith("seq2seq_core/config")]
-    assert sorted(code) == [f"seq2seq_core/config/{name}.py" for name in ("model", "objectives", "recipe", "regularization", "train")]
+    assert sorted(code) == [
+        f"seq2seq_core/config/{name}.py" for name in ("metric_names", "model", "objectives", "recipe", "regularization", "train")
+    ]
 
 
 @cache
@@ -116,6 +124,8 @@ def _own_modules(stage: str) -> set[str]:
         reached.add(module)
         if not _changes_no_output(module):
             waiting.extend(_import_graph().find_modules_directly_imported_by(module))
+        if package := LOADED_BY_NAME.get(module):
+            waiting.extend(f"{package}.{name}" for name in names_of(package))
     return reached
 
 

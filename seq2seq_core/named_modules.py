@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from importlib.util import find_spec
 from types import ModuleType
 
 
@@ -17,9 +16,7 @@ def names_of(package: str) -> tuple[str, ...]:
     Args:
         package: its absolute name, such as ``seq2seq_core.evaluation.metrics``.
     """
-    spec = find_spec(package)
-    assert spec is not None
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(spec.submodule_search_locations)))
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__)))
 
 
 def load(package: str, name: str) -> ModuleType:

@@ -13,7 +13,7 @@ from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.config.metric_names import LOSS
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.config.prepare import PrepareSection
+from seq2seq_core.config.prepare import CLEANING_RULES, PrepareSection
 from seq2seq_core.config.register import RegisterSection
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.section import Section
@@ -22,6 +22,7 @@ from seq2seq_core.config.train import TrainSection
 from seq2seq_core.config.validate import ValidateSection
 from seq2seq_core.config.yaml_text import parse_yaml
 from seq2seq_core.errors import ConfigError
+from seq2seq_core.named_modules import load
 
 
 class Settings(Section):
@@ -124,10 +125,12 @@ class Settings(Section):
             name, bound = ("high_hz", "at most") if audio.high_hz > rate / 2 else ("low_hz", "below")
             got = getattr(audio, name)
             raise ValueError(f"tokenize.audio.{name}: must be {bound} half of corpus.sample_rate {rate}, got {got:g}")
-        if self.prepare.drop_copies or self.prepare.max_length_ratio:
-            name, neutral = ("drop_copies", "false") if self.prepare.drop_copies else ("max_length_ratio", "0")
-            got = getattr(self.prepare, name)
-            raise ValueError(f"prepare.{name}: must be {neutral} where corpus.source_kind is 'audio', got {str(got).lower()}")
+        for name in self.prepare.rule_names():
+            rule = load(CLEANING_RULES, name).RULE
+            if rule.compares_sides and rule.is_on(self.prepare):
+                got = getattr(self.prepare, name)
+                neutral = "false" if got is True else "0"
+                raise ValueError(f"prepare.{name}: must be {neutral} where corpus.source_kind is 'audio', got {str(got).lower()}")
 
     def _check_train(self) -> None:
         """Refuses what the phases of training ask of other settings in vain."""

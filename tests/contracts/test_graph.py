@@ -14,6 +14,7 @@ import yaml
 
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.metric_names import METRICS
+from seq2seq_core.config.prepare import CLEANING_RULES
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.named_modules import names_of
 
@@ -42,7 +43,7 @@ CHANGES_NO_OUTPUT = {
 }
 
 # Packages whose modules another one loads by name.
-LOADED_BY_NAME = {"seq2seq_core.evaluation.scores": METRICS}
+LOADED_BY_NAME = {"seq2seq_core.evaluation.scores": METRICS, "seq2seq_core.corpus.cleaning": CLEANING_RULES}
 
 # Code that a stage puts into its output by path, without importing it.
 TAKEN_BY_PATH = {"register": "seq2seq_core/serving"}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError, create_model, model_validator
 
 from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.config.evaluate import EvaluateSection
@@ -16,13 +15,16 @@ from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.prepare import CLEANING_RULES, PrepareSection
 from seq2seq_core.config.register import RegisterSection
 from seq2seq_core.config.runtime import RuntimeSection
-from seq2seq_core.config.section import Section
+from seq2seq_core.config.section import Section, describe_fault
 from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.config.validate import ValidateSection
 from seq2seq_core.config.yaml_text import parse_yaml
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.named_modules import load
+from seq2seq_core.stage_table import own_sections
+
+SectionKind = TypeVar("SectionKind", bound=Section)
 
 
 class Settings(Section):
@@ -52,7 +54,25 @@ class Settings(Section):
     def _rename_sections(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        return {f"{name}_" if name in ("validate", "register") else name: value for name, value in values.items()}
+        return {_field_of(cls, str(name)): value for name, value in values.items()}
+
+    def section_named(self, name: str) -> Section:
+        """A section.
+
+        Args:
+            name: in the parameters file.
+        """
+        section = getattr(self, _field_of(type(self), name))
+        assert isinstance(section, Section)
+        return section
+
+    def section(self, kind: type[SectionKind]) -> SectionKind:
+        """The section of a class, such as one that a stage brings along.
+
+        Args:
+            kind: its class.
+        """
+        return next(section for _, section in self if isinstance(section, kind))
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Settings:
@@ -168,6 +188,17 @@ class Settings(Section):
             )
 
 
+def settings_class() -> type[Settings]:
+    """:class:`Settings` with the sections that stages bring along; see :attr:`~seq2seq_core.stage_table.Stage.own_section`."""
+    fields: dict[str, Any] = {name: (kind, kind()) for name, kind in own_sections().items()}
+    return create_model(Settings.__name__, __base__=Settings, **fields) if fields else Settings
+
+
+def _field_of(settings: type[Settings], section: str) -> str:
+    """The name of a section's field: some names are taken by pydantic's own methods, and have an underscore at the end."""
+    return f"{section}_" if f"{section}_" in settings.model_fields else section
+
+
 def load_settings(path: Path) -> Settings:
     """The settings of a parameters file.
 
@@ -216,58 +247,6 @@ def parse_settings(values: object, source: str) -> Settings:
     if not isinstance(values, dict):
         raise ConfigError([f"must be a mapping of sections, got {type(values).__name__}"], source)
     try:
-        return Settings.model_validate(values)
+        return settings_class().model_validate(values)
     except ValidationError as error:
         raise ConfigError([describe_fault(detail) for detail in error.errors()], source) from None
-
-
-def describe_fault(detail: ErrorDetails) -> str:
-    """One fault as ``section.field: must be ..., got ...``.
-
-    Args:
-        detail: as pydantic reports it.
-    """
-    parts = [str(part).removesuffix("_") for part in detail["loc"] if not _is_union_branch(part)]
-    where = ".".join(parts)
-    context = detail.get("ctx", {})
-    got = repr(detail["input"])
-    match detail["type"]:
-        case "extra_forbidden":
-            return f"{where}: must be a known setting, got an unknown name (value {got})"
-        case "missing":
-            return f"{where}: must be given, got nothing"
-        case "value_error":
-            message = str(context["error"])
-            return message if not where else f"{where}: {message}"
-        case "literal_error":
-            return f"{where}: must be one of {context['expected']}, got {got}"
-        case kind:
-            bounds = {
-                "greater_than_equal": "at least {ge}",
-                "greater_than": "above {gt}",
-                "less_than_equal": "at most {le}",
-                "less_than": "below {lt}",
-                "string_pattern_mismatch": "a text that matches {pattern}",
-                "string_too_short": "a text of at least {min_length} character(s)",
-                "too_short": "a list of at least {min_length} item(s)",
-                "model_type": "a mapping of settings",
-                "bool_parsing": "true or false",
-                "bool_type": "true or false",
-                "int_parsing": "a whole number",
-                "int_type": "a whole number",
-                "int_from_float": "a whole number",
-                "float_parsing": "a number",
-                "float_type": "a number",
-                "finite_number": "a finite number",
-                "string_type": "a text",
-                "list_type": "a list",
-                "dict_type": "a mapping",
-            }
-            expected = bounds[kind].format(**context) if kind in bounds else detail["msg"]
-            return f"{where}: must be {expected}, got {got}"
-
-
-def _is_union_branch(part: str | int) -> bool:
-    """Whether a part of pydantic's location names a branch of a union, which is no part of the file."""
-    branches = ("str", "float", "int", "names", "mapping")
-    return isinstance(part, str) and (part in branches or part.startswith(("tuple[", "list[", "function-")))

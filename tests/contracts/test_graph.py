@@ -12,6 +12,7 @@ import pytest
 import typer
 import yaml
 
+from seq2seq_core import stage_table
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.metric_names import METRICS
 from seq2seq_core.config.prepare import CLEANING_RULES
@@ -19,7 +20,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.named_modules import names_of
 
 ROOT = Path(__file__).resolve().parents[2]
-STAGES = ("validate", "prepare", "tokenize", "train", "evaluate", "register")
+STAGES = tuple(stage.name for stage in stage_table.STAGES)
 
 # Shared files that cannot change what a stage writes: editing one must not make every stage stale.
 CHANGES_NO_OUTPUT = {
@@ -38,6 +39,7 @@ CHANGES_NO_OUTPUT = {
     "seq2seq_core.outcome": "left beside the outputs",
     "seq2seq_core.training.distributed.rank_environment": "which of several processes this is; changes no result by design",
     "seq2seq_core.recorder": "the protocol of observers",
+    "seq2seq_core.stage_table": "what others know of a stage, not what it does",
     "seq2seq_core.stages": "a docstring",
     "seq2seq_core.tracking": "all of it observes a stage's run",
 }
@@ -56,13 +58,20 @@ def graph() -> dict[str, Any]:
     return stages
 
 
-def test_the_graph_has_the_six_stages_and_each_command_is_the_stage_of_that_name(graph: dict[str, Any]) -> None:
-    assert {name: stage["cmd"] for name, stage in graph.items()} == {name: f"s2s {name}" for name in STAGES}
+def test_the_graph_has_the_stages_of_the_table_and_their_commands(graph: dict[str, Any]) -> None:
+    commands = {stage.name: f"s2s {stage.command_name}" for stage in stage_table.STAGES}
+    assert {name: stage["cmd"] for name, stage in graph.items()} == commands
 
 
 def test_every_stage_is_a_command_of_the_command_line() -> None:
     group = typer.main.get_command(app)
-    assert set(STAGES) <= set(group.commands)  # type: ignore[attr-defined]
+    assert {stage.command_name for stage in stage_table.STAGES} <= set(group.commands)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_table_and_the_graph_name_the_same_sections(graph: dict[str, Any], stage: str) -> None:
+    assert set(stage_table.find_stage(stage).sections) == set(graph[stage]["params"])
+    assert callable(stage_table.find_stage(stage).load_function())
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,7 +110,7 @@ def test_a_rule_without_a_setting_of_its_name_is_no_rule() -> None:
 @pytest.mark.parametrize(
     ("value", "is_on"), [(False, False), (0, False), (0.0, False), ("none", False), (True, True), (2, True), ("exact", True)]
 )
-def test_a_rule_is_on_where_its_setting_says_something(value: object, is_on: bool) -> None:
+def test_a_rule_is_on_where_its_setting_says_something(value: Any, is_on: bool) -> None:
     assert is_set(PrepareSection.model_construct(drop_copies=value), "drop_copies") is is_on
 
 

@@ -17,7 +17,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import PairedTest, Result
 
-from seq2seq_core.evaluation.metrics import edit_distance
+from seq2seq_core.evaluation.edit_distance import edit_distance
 
 RESAMPLINGS, SEED = 2000, 12345
 

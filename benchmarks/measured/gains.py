@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.measured.figures import Comparison, Figure, compare_bleu, compare_chrf, compare_means, exact, symbol_edits
 from benchmarks.measured.row import SIGNIFICANT, Judgement, Outcomes, Row
 from benchmarks.measured.systems import Outcome, System
-from seq2seq_core.training.objectives.reward import sentence_reward
+from seq2seq_core.training.objectives.reward import sentence_rewards
 
 Compare = Callable[[Outcome, Outcome], Comparison]
 """The change of a metric from one outcome to another of the same test set, by the paired bootstrap; more is better."""
@@ -45,7 +45,7 @@ def _compare_letters(before: Outcome, after: Outcome) -> Comparison:
 def _compare_sentences(before: Outcome, after: Outcome) -> Comparison:
     """Of the mean BLEU of single sentences (add-one)."""
     bleus = (
-        [100 * sentence_reward("bleu", *pair) for pair in zip(one.hypotheses, one.references, strict=True)]
+        [100 * reward for reward in sentence_rewards("bleu", list(zip(one.hypotheses, one.references, strict=True)))]
         for one in (before, after)
     )
     return compare_means(*bleus)

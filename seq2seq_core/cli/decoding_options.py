@@ -74,7 +74,7 @@ def make_options(nbest: int, sample: bool, mbr: int, max_length: int, **values: 
     """
     from pydantic import ValidationError
 
-    from seq2seq_core.config.settings import describe_fault
+    from seq2seq_core.config.section import describe_fault
     from seq2seq_core.decoding.options import DecodingOptions
 
     values |= {"num_hypotheses": nbest, "max_length": max_length or None}

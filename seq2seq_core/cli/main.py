@@ -16,10 +16,11 @@ from seq2seq_core.cli import (
     stage_commands,
     sweep_command,
 )
+from seq2seq_core.stage_table import STAGES
 
-HELP = """Train, retrain, check and serve your own sequence-to-sequence models.
+HELP = f"""Train, retrain, check and serve your own sequence-to-sequence models.
 
-The pipeline is one graph, dvc.yaml: validate → prepare → tokenize → train → evaluate → register.
+The pipeline is one graph, dvc.yaml: {" → ".join(stage.name for stage in STAGES if stage.is_tracked)}.
 Run what is stale with `s2s retrain` (Prefect) or `dvc repro`; each stage is also a command of its own.
 
 Start:  s2s sample-corpus, then s2s retrain, then s2s ui.

@@ -1,9 +1,9 @@
-"""The six stages as commands: ``dvc.yaml`` calls these, and so can a person."""
+"""The stages as commands: ``dvc.yaml`` calls these, and so can a person."""
 
 from __future__ import annotations
 
-import importlib
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Annotated
 
@@ -12,64 +12,27 @@ import typer
 from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.option_types import Debug, Verbose, Workspace, resolve_workspace
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.stage_table import STAGES, Stage
 from seq2seq_core.training.distributed.rank_environment import end_with_launcher, find_rank_place
 
 PANEL = "Stages (what dvc.yaml runs)"
 
-DESCRIPTIONS = {
-    "validate": """Check the raw corpus against the data contracts of params.yaml (section validate).
-
-Reads the corpus folder; writes reports/validation.json and Great Expectations' Data Docs (.s2s/data_docs/index.html).
-A broken contract of severity error stops the run and names the first offending lines.""",
-    "prepare": """Clean, deduplicate and split the corpus (section prepare).
-
-Reads the corpus folder; writes data/prepared/{train,dev,test}.jsonl, monolingual.LANGUAGE.jsonl where there are such
-sentences, and the funnel, reports/prepare.json.
-The split of a pair follows from a hash of its source, so a growing corpus never moves a pair.""",
-    "tokenize": """Train the subword models and turn text into ids (section tokenize).
-
-Reads data/prepared; writes data/tokenized (SentencePiece models, memory-mapped ids) and reports/tokenize.json.""",
-    "evaluate": """Decode the test set and score it (section evaluate).
-
-Reads models/bundle and data/prepared; writes reports/metrics.json (test.exact_match, test.bleu, ...), and in
-reports/evaluation the predictions, the worst examples and the slices.""",
-    "register": """Put the model into the MLflow registry and decide on the alias champion (section register).
-
-Reads models/bundle and reports/metrics.json; writes the receipt reports/registration.json.
-The same bundle is never registered twice.""",
-}
-
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands of this module to the application."""
-    app.command("code-digests", rich_help_panel=PANEL)(code_digests)
-    for stage in ("validate", "prepare", "tokenize"):
-        _add_stage(app, stage)
-    app.command("train", rich_help_panel=PANEL)(train)
-    for stage in ("evaluate", "register"):
-        _add_stage(app, stage)
+    own_commands = {"train": train}
+    for stage in STAGES:
+        command = own_commands.get(stage.name) or _make_command(stage)
+        app.command(stage.command_name, help=stage.help, rich_help_panel=PANEL)(command)
 
 
-def _add_stage(app: typer.Typer, stage: str) -> None:
+def _make_command(stage: Stage) -> Callable[..., None]:
+    """A command without options of its own."""
+
     def command(workspace: Workspace = None, debug: Debug = False, verbose: Verbose = False) -> None:
         _run_stage(stage, workspace, debug, verbose)
 
-    app.command(stage, help=DESCRIPTIONS[stage], rich_help_panel=PANEL)(command)
-
-
-def code_digests(workspace: Workspace = None, debug: Debug = False) -> None:
-    """Digest the code that each stage reaches with the present settings.
-
-    Writes reports/code/STAGE.json, which dvc.yaml's stages depend on in place of source files: a comment, a docstring or a
-    part of the program that the settings do not use makes no stage stale.
-    """
-    with boundary(debug):
-        paths = resolve_workspace(workspace)
-    with boundary(debug, False, paths, "code"):
-        from seq2seq_core.code_digests.files import write_code_digests
-        from seq2seq_core.config.settings import load_settings
-
-        write_code_digests(load_settings(paths.params), paths)
+    return command
 
 
 def train(
@@ -80,13 +43,7 @@ def train(
     debug: Debug = False,
     verbose: Verbose = False,
 ) -> None:
-    """Fit the model (sections model and train).
-
-    Reads data/tokenized; writes models/bundle, reports/train.json and reports/training_curve.csv.
-    Ctrl-C saves the state; the same command goes on from there and ends in the same weights.
-    On several GPUs it starts a process for each (runtime.devices); over several nodes torchrun does.
-    To fine-tune, name a bundle's folder or a registered version in train.initial_weights (docs/fine-tuning.md).
-    """
+    """Runs ``train``: alone among the stages it goes on where it was stopped, and may be one of several processes."""
     end_with_launcher()
     place = find_rank_place()
     with boundary(debug, verbose):
@@ -117,16 +74,16 @@ def train(
         run_train(settings, paths, recorder, is_anew, initial)
 
 
-def _run_stage(stage: str, workspace: Workspace, debug: bool, verbose: bool) -> None:
+def _run_stage(stage: Stage, workspace: Workspace, debug: bool, verbose: bool) -> None:
     """Loads the settings, opens the recorder and calls the stage's function."""
     with boundary(debug, verbose):
         paths = resolve_workspace(workspace)
-    with boundary(debug, verbose, paths, stage):
+    with boundary(debug, verbose, paths, stage.name):
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.tracking.driver_watch import stop_without_driver
         from seq2seq_core.tracking.session import open_stage_recorder
 
         settings = load_settings(paths.params)
-        run = getattr(importlib.import_module(f"seq2seq_core.stages.{stage}"), f"run_{stage}")
-        with stop_without_driver(), open_stage_recorder(stage, settings, paths) as recorder:
+        run = stage.load_function()
+        with stop_without_driver(), open_stage_recorder(stage.name, settings, paths) as recorder:
             run(settings, paths, recorder)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from seq2seq_core.code_digests.settings_values import OFF
+from seq2seq_core.config.metric_names import ALWAYS_SCORED, LOSS, METRICS
 from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.prepare import CLEANING_RULES
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.train import Phase, TrainSection
-
-ALWAYS_SCORED = ("chrf",)
 
 SILENT: dict[str, str] = {
     "seq2seq_core": "the version",
@@ -27,6 +28,7 @@ SILENT: dict[str, str] = {
     "seq2seq_core.device": "the choice of a device, part of runtime",
     "seq2seq_core.errors": "messages",
     "seq2seq_core.named_modules": "how a part is found by its name",
+    "seq2seq_core.stage_table": "what others know of a stage, not what it does",
     "seq2seq_core.outcome": "left beside the outputs",
     "seq2seq_core.recorder": "the protocol of observers",
     "seq2seq_core.tracking": "observes a stage's run",
@@ -81,6 +83,8 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
 """Modules and packages that only some settings need: any of these features."""
 
 PARTS: dict[str, str] = {
+    CLEANING_RULES: "rule",
+    METRICS: "metric",
     "seq2seq_core.modeling.attention": "attention",
     "seq2seq_core.training.updates.schedules": "schedule",
 }
@@ -95,6 +99,8 @@ def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[st
         sections: of the settings that the stage reads.
     """
     found = [*_corpus_features(settings), *training_features(settings.model, settings.train)]
+    if "prepare" in sections:
+        found += [f"rule:{name}" for name in settings.prepare.rule_names() if getattr(settings.prepare, name) not in OFF]
     if "evaluate" in sections:
         found += [f"metric:{name}" for name in settings.evaluate.metrics]
     if "register" in sections:
@@ -123,7 +129,7 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
     for phase in train.all_phases():
         yield f"objective:{phase.objective}"
         yield f"schedule:{phase.schedule}"
-        yield f"metric:{phase.dev_metric}"
+        yield from (f"metric:{name}" for name in (*ALWAYS_SCORED, phase.dev_metric) if name != LOSS)
         if f"objective:{phase.objective}" in REWARDS:
             yield f"metric:{phase.reinforcement.reward}"
         switches |= {name: True for name, is_on in _phase_switches(phase).items() if is_on}

@@ -6,9 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from seq2seq_core.config.metric_names import MetricName
 from seq2seq_core.config.section import Section
-
-Metric = Literal["exact_match", "bleu", "chrf", "ter", "cer", "wer", "rouge1", "rouge2", "rougeL"]
 
 BleuTokenizer = Literal["none", "13a", "char", "intl", "zh"]
 """A tokeniser of sacreBLEU (``ja-mecab`` and others need extra packages)."""
@@ -36,9 +35,9 @@ class EvaluateSection(Section):
     bleu_tokenizers: dict[str, dict[str, BleuTokenizer]] = {}
     """Other tokenisers for single values of columns in ``slice_columns``, such as ``{target_language: {zh: zh, ja: char}}``: for
     BLEU of that slice."""
-    metrics: list[Metric] = Field(default=["exact_match", "bleu", "chrf", "ter", "cer", "wer"], min_length=1)
-    """Scores of the test set, in this order; ``register.metric`` must be one of them. TER takes long where segments are long, and
-    is left out of slices and baselines. ROUGE (Lin 2004) needs the package rouge-score."""
+    metrics: list[MetricName] = Field(default=["exact_match", "bleu", "chrf", "ter", "cer", "wer"], min_length=1)
+    """Scores of the test set, in this order (each a file in ``evaluation/metrics``); ``register.metric`` is one of them. TER
+    takes long where segments are long, and is left out of slices and baselines. ROUGE (Lin 2004) needs the package rouge-score."""
     slice_columns: list[str] = []
     """Columns of the corpus by whose values scores are broken down (the 50 commonest values each, the rest together)."""
     worst_examples: int = Field(default=50, ge=0, le=10_000)

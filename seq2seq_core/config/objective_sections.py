@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from seq2seq_core.config.metric_names import RewardMetric
 from seq2seq_core.config.section import Section
 
 Objective = Literal["likelihood", "minimum_risk", "self_critical", "denoising", "back_translation"]
@@ -14,17 +15,16 @@ monolingual sentences, given a noisy version or the model's own translation of t
 
 MONOLINGUAL_OBJECTIVES = ("denoising", "back_translation")
 """Those that learn from the corpora of ``corpus.monolingual``."""
-
-RewardMetric = Literal["chrf", "bleu", "exact_match", "cer", "wer"]
-"""A metric of single sentences that a reward is made of."""
+REWARD_OBJECTIVES = ("minimum_risk", "self_critical")
+"""Those that learn from rewards."""
 
 
 class Reinforcement(Section):
     """Learning from the reward of the model's own samples; read by the objectives ``minimum_risk`` and ``self_critical``."""
 
     reward: RewardMetric = "chrf"
-    """Of a sentence, 1 for a perfect one: ``chrf`` and ``bleu`` (smoothed by adding 1, Lin and Och 2004) on a scale of 0 to 1,
-    ``exact_match``, or 1 minus the error rate of ``cer`` and ``wer``."""
+    """Of a sentence, 1 for a perfect one: a metric on a scale of 0 to 1 (``bleu`` smoothed by adding 1, Lin and Och 2004), or 1
+    minus an error rate such as ``cer``."""
     num_samples: int = Field(default=8, ge=1, le=1024)
     """Samples drawn for each source. A batch has that many times as many rows: lower ``batch_tokens`` to match."""
     temperature: float = Field(default=1.0, gt=0.0)

@@ -7,6 +7,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from seq2seq_core.config.section import Section
+from seq2seq_core.named_modules import names_of
+
+CLEANING_RULES = "seq2seq_core.corpus.cleaning_rules"
+"""The package with a module a cleaning rule, each named as its field of this section."""
 
 Deduplication = Literal["none", "pair", "source"]
 """What must be unique within train."""
@@ -18,6 +22,7 @@ class PrepareSection(Section):
     """How raw pairs become clean ones.
 
     A pair is dropped by the first rule that it breaks, in the order of the fields; the funnel counts it under the field's name.
+    Each rule is a file in ``corpus/cleaning_rules``.
     """
 
     unicode_normalization: Literal["none", "NFC", "NFKC"] = "none"
@@ -48,6 +53,13 @@ class PrepareSection(Section):
     """Share of the different sources of train that becomes test where no test file is given."""
     split_salt: str = ""
     """Text mixed into the hash of a source that decides its split; another text gives other splits."""
+
+    @classmethod
+    def rule_names(cls) -> list[str]:
+        """The names of all cleaning rules, in the order in which they are tried: that of the fields."""
+        names = names_of(CLEANING_RULES)
+        assert set(names) <= cls.model_fields.keys(), "a cleaning rule has no setting of its name"
+        return [field for field in cls.model_fields if field in names]
 
     @model_validator(mode="after")
     def _something_is_left_to_train(self) -> Self:

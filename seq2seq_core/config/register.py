@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
+from seq2seq_core.config.metric_names import MetricName
 from seq2seq_core.config.section import Section
-
-RegisterMetric = Literal["exact_match", "bleu", "chrf", "ter", "cer", "wer", "rouge1", "rouge2", "rougeL"]
 
 
 class RegisterSection(Section):
@@ -16,7 +13,7 @@ class RegisterSection(Section):
 
     model_name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
     """Name of the registered model: letters, digits, ``_``, ``.`` and ``-``."""
-    metric: RegisterMetric = "exact_match"
+    metric: MetricName = "exact_match"
     """The test metric that decides."""
     minimum_gain: float = Field(default=0.0, ge=0.0)
     """How much better than the champion's score a version must be to take its place, in the metric's unit."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import ErrorDetails
 
 
 class Section(BaseModel):
@@ -12,3 +13,55 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+def describe_fault(detail: ErrorDetails) -> str:
+    """One fault as ``section.field: must be ..., got ...``.
+
+    Args:
+        detail: as pydantic reports it.
+    """
+    parts = [str(part).removesuffix("_") for part in detail["loc"] if not _is_union_branch(part)]
+    where = ".".join(parts)
+    context = detail.get("ctx", {})
+    got = repr(detail["input"])
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{where}: must be a known setting, got an unknown name (value {got})"
+        case "missing":
+            return f"{where}: must be given, got nothing"
+        case "value_error":
+            message = str(context["error"])
+            return message if not where else f"{where}: {message}"
+        case "literal_error":
+            return f"{where}: must be one of {context['expected']}, got {got}"
+        case kind:
+            bounds = {
+                "greater_than_equal": "at least {ge}",
+                "greater_than": "above {gt}",
+                "less_than_equal": "at most {le}",
+                "less_than": "below {lt}",
+                "string_pattern_mismatch": "a text that matches {pattern}",
+                "string_too_short": "a text of at least {min_length} character(s)",
+                "too_short": "a list of at least {min_length} item(s)",
+                "model_type": "a mapping of settings",
+                "bool_parsing": "true or false",
+                "bool_type": "true or false",
+                "int_parsing": "a whole number",
+                "int_type": "a whole number",
+                "int_from_float": "a whole number",
+                "float_parsing": "a number",
+                "float_type": "a number",
+                "finite_number": "a finite number",
+                "string_type": "a text",
+                "list_type": "a list",
+                "dict_type": "a mapping",
+            }
+            expected = bounds[kind].format(**context) if kind in bounds else detail["msg"]
+            return f"{where}: must be {expected}, got {got}"
+
+
+def _is_union_branch(part: str | int) -> bool:
+    """Whether a part of pydantic's location names a branch of a union, which is no part of the file."""
+    branches = ("str", "float", "int", "names", "mapping")
+    return isinstance(part, str) and (part in branches or part.startswith(("tuple[", "list[", "function-")))

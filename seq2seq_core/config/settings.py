@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError, create_model, model_validator
 
 from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.config.evaluate import EvaluateSection
+from seq2seq_core.config.metric_names import LOSS
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.config.prepare import PrepareSection
+from seq2seq_core.config.prepare import CLEANING_RULES, PrepareSection
 from seq2seq_core.config.register import RegisterSection
 from seq2seq_core.config.runtime import RuntimeSection
-from seq2seq_core.config.section import Section
+from seq2seq_core.config.section import Section, describe_fault
 from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.config.validate import ValidateSection
 from seq2seq_core.config.yaml_text import parse_yaml
 from seq2seq_core.errors import ConfigError
+from seq2seq_core.named_modules import load
+from seq2seq_core.stage_table import own_sections
+
+SectionKind = TypeVar("SectionKind", bound=Section)
 
 
 class Settings(Section):
@@ -50,7 +54,25 @@ class Settings(Section):
     def _rename_sections(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        return {f"{name}_" if name in ("validate", "register") else name: value for name, value in values.items()}
+        return {_field_of(cls, str(name)): value for name, value in values.items()}
+
+    def section_named(self, name: str) -> Section:
+        """A section.
+
+        Args:
+            name: in the parameters file.
+        """
+        section = getattr(self, _field_of(type(self), name))
+        assert isinstance(section, Section)
+        return section
+
+    def section(self, kind: type[SectionKind]) -> SectionKind:
+        """The section of a class, such as one that a stage brings along.
+
+        Args:
+            kind: its class.
+        """
+        return next(section for _, section in self if isinstance(section, kind))
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Settings:
@@ -123,17 +145,19 @@ class Settings(Section):
             name, bound = ("high_hz", "at most") if audio.high_hz > rate / 2 else ("low_hz", "below")
             got = getattr(audio, name)
             raise ValueError(f"tokenize.audio.{name}: must be {bound} half of corpus.sample_rate {rate}, got {got:g}")
-        if self.prepare.drop_copies or self.prepare.max_length_ratio:
-            name, neutral = ("drop_copies", "false") if self.prepare.drop_copies else ("max_length_ratio", "0")
-            got = getattr(self.prepare, name)
-            raise ValueError(f"prepare.{name}: must be {neutral} where corpus.source_kind is 'audio', got {str(got).lower()}")
+        for name in self.prepare.rule_names():
+            rule = load(CLEANING_RULES, name).RULE
+            if rule.compares_sides and rule.is_on(self.prepare):
+                got = getattr(self.prepare, name)
+                neutral = "false" if got is True else "0"
+                raise ValueError(f"prepare.{name}: must be {neutral} where corpus.source_kind is 'audio', got {str(got).lower()}")
 
     def _check_train(self) -> None:
         """Refuses what the phases of training ask of other settings in vain."""
         train = self.train
         sections = {"train": train} | {f"train.phases.{number}": phase for number, phase in enumerate(train.phases)}
         for name, section in sections.items():
-            if section.dev_metric != "loss" and train.dev_sentences == 0:
+            if section.dev_metric != LOSS and train.dev_sentences == 0:
                 raise ValueError(f"train.dev_sentences: must be at least 1 with {name}.dev_metric {section.dev_metric!r}, got 0")
             if section.r_drop_weight and not self.model.dropout:
                 raise ValueError(f"{name}.r_drop_weight: must be 0 unless model.dropout is above 0, got {section.r_drop_weight:g}")
@@ -162,6 +186,17 @@ class Settings(Section):
                 f"{name}.subword_sampling.sides: must leave out the {side} side unless tokenize.{kept}.model is "
                 f"'unigram' or 'bpe', got it with {model!r}"
             )
+
+
+def settings_class() -> type[Settings]:
+    """:class:`Settings` with the sections that stages bring along; see :attr:`~seq2seq_core.stage_table.Stage.own_section`."""
+    fields: dict[str, Any] = {name: (kind, kind()) for name, kind in own_sections().items()}
+    return create_model(Settings.__name__, __base__=Settings, **fields) if fields else Settings
+
+
+def _field_of(settings: type[Settings], section: str) -> str:
+    """The name of a section's field: some names are taken by pydantic's own methods, and have an underscore at the end."""
+    return f"{section}_" if f"{section}_" in settings.model_fields else section
 
 
 def load_settings(path: Path) -> Settings:
@@ -212,58 +247,6 @@ def parse_settings(values: object, source: str) -> Settings:
     if not isinstance(values, dict):
         raise ConfigError([f"must be a mapping of sections, got {type(values).__name__}"], source)
     try:
-        return Settings.model_validate(values)
+        return settings_class().model_validate(values)
     except ValidationError as error:
         raise ConfigError([describe_fault(detail) for detail in error.errors()], source) from None
-
-
-def describe_fault(detail: ErrorDetails) -> str:
-    """One fault as ``section.field: must be ..., got ...``.
-
-    Args:
-        detail: as pydantic reports it.
-    """
-    parts = [str(part).removesuffix("_") for part in detail["loc"] if not _is_union_branch(part)]
-    where = ".".join(parts)
-    context = detail.get("ctx", {})
-    got = repr(detail["input"])
-    match detail["type"]:
-        case "extra_forbidden":
-            return f"{where}: must be a known setting, got an unknown name (value {got})"
-        case "missing":
-            return f"{where}: must be given, got nothing"
-        case "value_error":
-            message = str(context["error"])
-            return message if not where else f"{where}: {message}"
-        case "literal_error":
-            return f"{where}: must be one of {context['expected']}, got {got}"
-        case kind:
-            bounds = {
-                "greater_than_equal": "at least {ge}",
-                "greater_than": "above {gt}",
-                "less_than_equal": "at most {le}",
-                "less_than": "below {lt}",
-                "string_pattern_mismatch": "a text that matches {pattern}",
-                "string_too_short": "a text of at least {min_length} character(s)",
-                "too_short": "a list of at least {min_length} item(s)",
-                "model_type": "a mapping of settings",
-                "bool_parsing": "true or false",
-                "bool_type": "true or false",
-                "int_parsing": "a whole number",
-                "int_type": "a whole number",
-                "int_from_float": "a whole number",
-                "float_parsing": "a number",
-                "float_type": "a number",
-                "finite_number": "a finite number",
-                "string_type": "a text",
-                "list_type": "a list",
-                "dict_type": "a mapping",
-            }
-            expected = bounds[kind].format(**context) if kind in bounds else detail["msg"]
-            return f"{where}: must be {expected}, got {got}"
-
-
-def _is_union_branch(part: str | int) -> bool:
-    """Whether a part of pydantic's location names a branch of a union, which is no part of the file."""
-    branches = ("str", "float", "int", "names", "mapping")
-    return isinstance(part, str) and (part in branches or part.startswith(("tuple[", "list[", "function-")))

@@ -8,9 +8,8 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from seq2seq_core.config.section import Section
-from seq2seq_core.config.settings import describe_fault
-from seq2seq_core.config.train import DevMetric
+from seq2seq_core.config.metric_names import DevMetric
+from seq2seq_core.config.section import Section, describe_fault
 from seq2seq_core.config.yaml_text import parse_yaml
 from seq2seq_core.errors import ConfigError
 

@@ -7,13 +7,19 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from seq2seq_core.config.objective_sections import MONOLINGUAL_OBJECTIVES, BackTranslation, Mixture, Noise, Objective, Reinforcement
+from seq2seq_core.config.metric_names import LOSS, DevMetric
+from seq2seq_core.config.objective_sections import (
+    MONOLINGUAL_OBJECTIVES,
+    REWARD_OBJECTIVES,
+    BackTranslation,
+    Mixture,
+    Noise,
+    Objective,
+    Reinforcement,
+)
 from seq2seq_core.config.recipe import Divergence, Plateau
 from seq2seq_core.config.regularization import ScheduledSampling, SpecAugment, SubwordSampling
 from seq2seq_core.config.section import Section
-
-DevMetric = Literal["loss", "exact_match", "bleu", "chrf", "cer", "wer", "rouge1", "rouge2", "rougeL"]
-"""What a checkpoint is chosen by: dev loss, or a score of greedily decoded dev sources (ROUGE needs the package rouge-score)."""
 
 Schedule = Literal["constant", "inverse_sqrt", "linear", "cosine", "plateau"]
 """Shape of the learning rate after the warm-up: a module of ``training/updates/schedules``."""
@@ -89,7 +95,7 @@ class PhaseSettings(Section):
     """Parts of an update; read by ``denoising`` and ``back_translation``."""
     validate_every_steps: int = Field(default=500, ge=1)
     """Updates between two validations; a checkpoint is written at each."""
-    dev_metric: DevMetric = "loss"
+    dev_metric: DevMetric = LOSS
     """What the best checkpoint and early stopping go by; of equal scores the one with the lower dev loss is kept."""
     patience: int = Field(default=10, ge=0)
     """Validations without a better dev metric after which training stops; 0: never early."""
@@ -206,7 +212,7 @@ class TrainSection(PhaseSettings):
     def _begins_with_what_a_fresh_model_can_learn(cls, phases: list[Phase], info: ValidationInfo) -> list[Phase]:
         if info.data.get("initial_weights"):
             return phases
-        if phases and phases[0].objective in ("minimum_risk", "self_critical"):
+        if phases and phases[0].objective in REWARD_OBJECTIVES:
             raise ValueError(f"must begin with a phase by 'likelihood' or 'denoising', got {phases[0].objective!r} first")
         if phases and phases[0].objective == "back_translation" and not (phases[0].reads_noise or phases[0].reads_pairs):
             raise ValueError(
@@ -220,6 +226,15 @@ class TrainSection(PhaseSettings):
         if self.initial_digest and not self.initial_weights:
             raise ValueError("initial_digest must be empty without initial_weights, got one")
         return self
+
+    def named_metrics(self) -> list[str]:
+        """The metrics that checkpoints are chosen by and that rewards are made of; each once, without the loss."""
+        names = [
+            name
+            for phase in self.all_phases()
+            for name in (phase.dev_metric, phase.reinforcement.reward if phase.objective in REWARD_OBJECTIVES else LOSS)
+        ]
+        return [name for name in dict.fromkeys(names) if name != LOSS]
 
     def first_phases(self, number: int) -> TrainSection:
         """The training that ends after some phases.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from functools import partial
 
-from seq2seq_core.config.prepare import PrepareSection
-from seq2seq_core.corpus.text_faults import CONTROL_CHARACTER
+from seq2seq_core.config.prepare import CLEANING_RULES, PrepareSection
+from seq2seq_core.corpus.cleaning_rule import CleaningRule
+from seq2seq_core.named_modules import load
 
 Rule = Callable[[str, str], bool]
 """Whether a pair (source, target) is to be dropped."""
@@ -27,36 +29,28 @@ def normalize_text(text: str, section: PrepareSection) -> str:
 
 
 def cleaning_rules(section: PrepareSection) -> dict[str, Rule]:
-    """The rules that are switched on, by the names of their fields, in the order in which they are tried.
+    """The rules that are switched on, by their names, in the order in which they are tried: that of the fields of the section.
 
     Args:
         section: thresholds and switches.
     """
-    rules: dict[str, Rule] = {}
-    if section.drop_control_characters:
-        rules["drop_control_characters"] = _has_control_character
-    if section.drop_copies:
-        rules["drop_copies"] = lambda source, target: source == target
-    rules["min_characters"] = lambda source, target: min(len(source), len(target)) < section.min_characters
-    rules["max_characters"] = lambda source, target: max(len(source), len(target)) > section.max_characters
-    if section.max_length_ratio:
-        rules["max_length_ratio"] = lambda source, target: _is_lopsided(source, target, section.max_length_ratio)
-    return rules
+    return {rule.name: partial(rule.drops, section=section) for rule in rules_in_use(section)}
 
 
 def text_rules(section: PrepareSection) -> dict[str, Rule]:
-    """The rules that hold for a text alone, given as both sides of a pair: not those that compare a pair's sides.
+    """Those of :func:`cleaning_rules` that hold for a text alone, given as both sides of a pair.
 
     Args:
         section: thresholds and switches.
     """
-    return {name: rule for name, rule in cleaning_rules(section).items() if name not in ("drop_copies", "max_length_ratio")}
+    return {rule.name: partial(rule.drops, section=section) for rule in rules_in_use(section) if not rule.compares_sides}
 
 
-def _has_control_character(source: str, target: str) -> bool:
-    return bool(CONTROL_CHARACTER.search(source) or CONTROL_CHARACTER.search(target))
+def rules_in_use(section: PrepareSection) -> list[CleaningRule]:
+    """The rules that are switched on, in the order of the fields of the section.
 
-
-def _is_lopsided(source: str, target: str, limit: float) -> bool:
-    shorter, longer = sorted((len(source), len(target)))
-    return longer > limit * shorter
+    Args:
+        section: thresholds and switches.
+    """
+    found: list[CleaningRule] = [load(CLEANING_RULES, name).RULE for name in section.rule_names()]
+    return [rule for rule in found if rule.is_on(section)]

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from seq2seq_core.decoding.chrf import chrf
+from seq2seq_core.decoding.sentence_chrf import chrf
 
 Utility = Callable[[str, str], float]
 """How good a hypothesis is where a reference is right; higher is better."""

@@ -19,8 +19,9 @@ from seq2seq_core.evaluation.baselines import (
     copy_source,
     memorise_else_copy,
 )
-from seq2seq_core.evaluation.metrics import edit_distance, score
-from seq2seq_core.evaluation.rouge import check_rouge
+from seq2seq_core.evaluation.edit_distance import edit_distance
+from seq2seq_core.evaluation.scores import check_installed, quick_metrics, score
+from seq2seq_core.evaluation.scoring_options import scoring_options, slice_options
 from seq2seq_core.evaluation.slices import SOURCE_LENGTH, TARGET_LENGTH, Slice, group_rare, length_buckets, score_slices
 
 SOURCE, TARGET = "source", "target"
@@ -135,25 +136,25 @@ def evaluate(
             installed.
     """
     check_columns(pairs, settings.slice_columns)
-    check_rouge(settings.metrics)
+    check_installed(settings.metrics)
     sources, references = [pair[SOURCE] for pair in pairs], [pair[TARGET] for pair in pairs]
     beam = decode_texts(predictor, pairs, make_options(settings), settings.batch_sentences, lambda done: on_progress(done, "beam"))
     greedy = beam
     if settings.beam_size > 1:
-        options = make_options(settings, beam_size=1)
+        search = make_options(settings, beam_size=1)
         greedy = decode_texts(
-            predictor, pairs, options, settings.batch_sentences, lambda done: on_progress(len(pairs) + done, "greedy")
+            predictor, pairs, search, settings.batch_sentences, lambda done: on_progress(len(pairs) + done, "greedy")
         )
-    quick = [metric for metric in settings.metrics if metric != "ter"]
+    quick, options = quick_metrics(settings.metrics), scoring_options(settings)
     if has_recordings:
         baselines = {COMMONEST_TARGET: commonest_target(train, sources)}
     else:
         baselines = {COPY_SOURCE: copy_source(sources), MEMORISE_ELSE_COPY: memorise_else_copy(train, sources)}
     lengths = {TARGET_LENGTH: length_buckets(references)} if has_recordings else {SOURCE_LENGTH: length_buckets(sources)}
     return Evaluation(
-        test=score(beam.texts, references, settings.metrics, settings.bleu_tokenizer),
-        greedy=score(greedy.texts, references, settings.metrics, settings.bleu_tokenizer),
-        baselines={name: score(texts, references, quick, settings.bleu_tokenizer) for name, texts in baselines.items()},
+        test=score(beam.texts, references, settings.metrics, options),
+        greedy=score(greedy.texts, references, settings.metrics, options),
+        baselines={name: score(texts, references, quick, options) for name, texts in baselines.items()},
         slices=_score_all_slices(pairs, lengths, beam.texts, references, settings, quick),
         examples=_make_examples(pairs, beam, greedy),
         sentences_per_second={
@@ -237,8 +238,8 @@ def _score_all_slices(
             hypotheses,
             references,
             metrics,
-            settings.bleu_tokenizer,
-            settings.bleu_tokenizers.get(column),
+            scoring_options(settings),
+            slice_options(settings).get(column),
         )
     ]
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq_core.evaluation.scores import find_metric
 from seq2seq_core.evaluation.slices import Slice
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ def plot_slices(path: Path, slices: Sequence[Slice], metric: str, overall: float
     axes.set_yticks(range(len(slices)), names, family=fonts, fontsize=8)
     axes.invert_yaxis()
     axes.set_ylim(len(slices) - 0.4, -0.6)
-    axes.set_xlim(0, max(_full_scale(values), *values))
+    found = find_metric(metric)
+    axes.set_xlim(found.low, max(found.high or found.scale, *values))
     axes.set_xlabel(f"{metric.replace('_', ' ')} (dashed: whole test set, {overall:.4g})")
     _save(figure, path)
 
@@ -186,7 +188,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def _full_scale(values: Sequence[float]) -> float:
-    """The top of a metric's scale: 1 for fractions, 100 for sacreBLEU's."""
+    """The top of the scale of a metric that the curve does not name: 1 for fractions, 100 for percentages."""
     return 1.0 if max(values) <= 1.0 else 100.0
 
 

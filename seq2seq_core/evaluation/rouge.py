@@ -6,34 +6,19 @@ and each character of a script that is written without spaces; on English in ASC
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from seq2seq_core.errors import UserError
+from seq2seq_core.evaluation.metric import Metric, ScoringOptions
 
-ROUGE = ("rouge1", "rouge2", "rougeL")
+PACKAGE = "rouge-score"
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 """Thai, Lao, Burmese, Khmer, Kana and Han."""
 _TOKEN = re.compile(f"[{_UNSPACED}]|(?:(?![{_UNSPACED}_])\\w[\u0300-\u036f\u0900-\u0dff\u200c\u200d]*)+")
 """Marks that ``\\w`` leaves out (accents apart from their letter, Indic vowel signs, joiners) belong to what they follow."""
-
-
-def check_rouge(metrics: Sequence[str]) -> None:
-    """Refuses ROUGE where its package is not installed.
-
-    Args:
-        metrics: those that are wanted.
-
-    Raises:
-        UserError: ROUGE is among them and cannot be computed.
-    """
-    wanted = [metric for metric in metrics if metric in ROUGE]
-    if wanted and importlib.util.find_spec("rouge_score") is None:
-        raise UserError(f"{wanted[0]}: needs the package rouge-score, which is not installed; run: pip install rouge-score")
 
 
 def tokenize(text: str) -> list[str]:
@@ -41,23 +26,24 @@ def tokenize(text: str) -> list[str]:
     return _TOKEN.findall(text.lower())
 
 
-def rouge_score(metric: str, hypotheses: Sequence[str], references: Sequence[str]) -> float:
+def rouge_metric(name: str) -> Metric:
     """The mean over the pairs of ROUGE's F1, from 0 to 100.
 
     Args:
-        metric: ``rouge1`` or ``rouge2`` (n-grams), or ``rougeL`` (the longest common subsequence).
-        hypotheses: texts, at least one.
-        references: one for each.
+        name: ``rouge1`` or ``rouge2`` (n-grams), or ``rougeL`` (the longest common subsequence).
     """
-    scorer = _scorer(metric)
-    pairs = zip(hypotheses, references, strict=True)
-    scores = [float(scorer.score(reference, hypothesis)[metric].fmeasure) for hypothesis, reference in pairs]
-    return 100.0 * sum(scores) / len(scores)
+
+    def compute(hypotheses: Sequence[str], references: Sequence[str], options: ScoringOptions) -> float:
+        scorer = _scorer(name)
+        pairs = zip(hypotheses, references, strict=True)
+        scores = [float(scorer.score(reference, hypothesis)[name].fmeasure) for hypothesis, reference in pairs]
+        return 100.0 * sum(scores) / len(scores)
+
+    return Metric(name, higher_is_better=True, scale=100.0, high=100.0, compute=compute, needs=PACKAGE, signature=_signature)
 
 
-def rouge_signature() -> str:
-    """What must be stated with a score."""
-    return f"rouge-score:{version('rouge-score')}|F1|case:lc|stem:no|tok:unicode"
+def _signature(options: ScoringOptions) -> str:
+    return f"{PACKAGE}:{version(PACKAGE)}|F1|case:lc|stem:no|tok:unicode"
 
 
 class _Tokenizer:
@@ -69,7 +55,6 @@ class _Tokenizer:
 
 @cache
 def _scorer(metric: str) -> Any:
-    check_rouge([metric])
     from rouge_score.rouge_scorer import RougeScorer  # late: it takes a second or two to import
 
     return RougeScorer([metric], tokenizer=_Tokenizer())

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from seq2seq_core.evaluation.metrics import score
+from seq2seq_core.evaluation.metric import DEFAULT_OPTIONS, ScoringOptions
+from seq2seq_core.evaluation.scores import score
 
 MAX_VALUES = 50
 OTHER = "(other)"
@@ -37,8 +38,8 @@ def score_slices(
     hypotheses: Sequence[str],
     references: Sequence[str],
     metrics: Sequence[str],
-    bleu_tokenizer: str = "13a",
-    bleu_tokenizers: Mapping[str, str] | None = None,
+    options: ScoringOptions = DEFAULT_OPTIONS,
+    options_by_value: Mapping[str, ScoringOptions] | None = None,
 ) -> list[Slice]:
     """The scores of each part: ranges of lengths by their start, others by name, ``(other)`` last.
 
@@ -47,14 +48,14 @@ def score_slices(
         values: one for each pair; pairs with the same one are a part.
         hypotheses: one for each pair.
         references: one for each pair.
-        metrics: see :func:`~seq2seq_core.evaluation.metrics.score`.
-        bleu_tokenizer: see :func:`~seq2seq_core.evaluation.metrics.score`.
-        bleu_tokenizers: others, by value.
+        metrics: see :func:`~seq2seq_core.evaluation.scores.score`.
+        options: see there.
+        options_by_value: others, by value.
     """
     places: dict[str, list[int]] = {value: [] for value in dict.fromkeys(values)}
     for place, value in enumerate(values):
         places[value].append(place)
-    others = bleu_tokenizers or {}
+    others = options_by_value or {}
     return [
         Slice(
             column=column,
@@ -64,7 +65,7 @@ def score_slices(
                 [hypotheses[place] for place in part],
                 [references[place] for place in part],
                 metrics,
-                others.get(value, bleu_tokenizer),
+                others.get(value, options),
             ),
         )
         for value, part in sorted(places.items(), key=lambda item: _sort_key(item[0]))

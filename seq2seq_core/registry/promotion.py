@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seq2seq_core.config.register import RegisterSection
-from seq2seq_core.evaluation.metrics import HIGHER_IS_BETTER
+from seq2seq_core.evaluation.scores import is_higher_better
 
 CHAMPION: Literal["champion"] = "champion"
 CHALLENGER: Literal["challenger"] = "challenger"
@@ -59,7 +59,7 @@ def decide(version: str, score: float, champion: Champion | None, gate: Register
         return Decision(CHALLENGER, f"{gate.metric} is not a number")
     if test_limit:
         return Decision(CHALLENGER, f"only the first {test_limit} rows of the test set were scored (evaluate.test_limit)")
-    direction = 1.0 if HIGHER_IS_BETTER[gate.metric] else -1.0
+    direction = 1.0 if is_higher_better(gate.metric) else -1.0
     if gate.minimum_score is not None and (score - gate.minimum_score) * direction < 0:
         bound = "at least" if direction > 0 else "at most"
         return Decision(CHALLENGER, f"{gate.metric} {score:.6g} misses register.minimum_score ({bound} {gate.minimum_score:g})")

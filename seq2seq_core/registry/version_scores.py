@@ -15,7 +15,8 @@ from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import BundleError, MissingInput, TagError, UserError
-from seq2seq_core.evaluation.metrics import score
+from seq2seq_core.evaluation.scores import score
+from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.registry.bundles import download_bundle
 from seq2seq_core.registry.packaging import decoding_defaults
 from seq2seq_core.registry.promotion import Champion
@@ -99,4 +100,4 @@ def score_predictor(predictor: Predictor, settings: Settings, paths: Paths) -> f
             sources = [pair[SOURCE] for pair in part]
             hypotheses += [found.text for found in predictor.predict(sources, options, evaluate.batch_sentences, tags=part)]
             shown.update(len(hypotheses))
-    return score(hypotheses, [pair[TARGET] for pair in pairs], [metric], evaluate.bleu_tokenizer)[metric]
+    return score(hypotheses, [pair[TARGET] for pair in pairs], [metric], scoring_options(evaluate))[metric]

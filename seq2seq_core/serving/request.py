@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from pydantic import ValidationError
 
-from seq2seq_core.config.settings import describe_fault
+from seq2seq_core.config.section import describe_fault
 from seq2seq_core.decoding.options import DecodingOptions
 
 SOURCE_COLUMN = "source"

@@ -23,8 +23,9 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import MissingInput, UserError
 from seq2seq_core.evaluation import plots
 from seq2seq_core.evaluation.evaluator import Evaluation, Example, evaluate, make_options
-from seq2seq_core.evaluation.metrics import signatures
 from seq2seq_core.evaluation.report import make_metrics, scores_as_markdown, slices_as_markdown, worst_as_markdown, write_evaluation
+from seq2seq_core.evaluation.scores import quick_metrics, signatures
+from seq2seq_core.evaluation.scoring_options import scoring_options, slice_options
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.tokenization.manifest import file_digest
 
@@ -86,13 +87,16 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
 
 
 def _signatures(section: EvaluateSection) -> dict[str, str]:
-    """What must be stated with the scores, by metric; with BLEU of slices that have a tokeniser of their own too."""
-    found = signatures(section.metrics, section.bleu_tokenizer)
-    if "bleu" in section.metrics:
-        for column, tokenizers in section.bleu_tokenizers.items():
-            for value, tokenizer in tokenizers.items():
-                found[f"bleu of {column} {value}"] = signatures(["bleu"], tokenizer)["bleu"]
-    return found
+    """What must be stated with the scores, by metric; also for slices with options of their own, where it is another one."""
+    whole = signatures(section.metrics, scoring_options(section))
+    parts = {
+        f"{name} of {column} {value}": signature
+        for column, values in slice_options(section).items()
+        for value, options in values.items()
+        for name, signature in signatures(section.metrics, options).items()
+        if signature != whole[name]
+    }
+    return whole | parts
 
 
 def _read_test(paths: Paths, limit: int) -> list[dict[str, str]]:
@@ -191,4 +195,4 @@ def _order_by_variety(evaluation: Evaluation, columns: Sequence[str]) -> list[Ex
 
 def _headline_metric(section: EvaluateSection) -> str | None:
     """The metric that slices are compared by: the first one that they have."""
-    return next((metric for metric in section.metrics if metric != "ter"), None)
+    return next(iter(quick_metrics(section.metrics)), None)

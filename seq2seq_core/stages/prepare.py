@@ -15,7 +15,7 @@ from seq2seq_core.artifacts import AUDIO_FOLDER, SPLITS, Paths
 from seq2seq_core.audio.wav import RecordingError
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
-from seq2seq_core.corpus.cleaning import cleaning_rules, normalize_text
+from seq2seq_core.corpus.cleaning import cleaning_rules, normalize_text, text_rules
 from seq2seq_core.corpus.deduplication import DEDUPLICATE, LEAKAGE, Deduplicator, LeakageFilter
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.funnel import Funnel, all_taken_away, format_funnels, format_lengths
@@ -95,7 +95,7 @@ class _Preparation:
         self.section, self.corpus = settings.prepare, settings.corpus
         self.readers, self.recordings, self.folder, self.bar = readers, recordings, folder, bar
         self.sentences = sentences
-        self.rules = cleaning_rules(self.section)
+        self.rules = (cleaning_rules if recordings is None else text_rules)(self.section)
         self.leakage = LeakageFilter(self.section.leakage)
         self.funnels = {split: Funnel() for split in SPLITS}
         self._bytes_done = 0

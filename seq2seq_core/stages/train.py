@@ -20,6 +20,7 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import INITIAL_BUNDLE, save_bundle
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.evaluation.scores import check_installed
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.training.data.inputs import TrainingInputs, read_inputs
 from seq2seq_core.training.distributed.process_group import join_ranks, settings_of_rank
@@ -74,10 +75,12 @@ def run_train(
 
     Raises:
         MissingInput: there is no tokenised corpus.
-        UserError: train or dev is empty, the device is missing, the initial weights are missing or do not fit, or the run diverges.
+        UserError: train or dev is empty, the device or the package of a metric is missing, the initial weights are missing or do
+            not fit, or the run diverges.
         WorkspaceBusy: another process trains with these settings and data.
         Interrupted: the process was asked to stop; the state is saved.
     """
+    check_installed(settings.train.named_metrics())
     inputs = read_inputs(paths.tokenized, settings.train.dev_sentences)
     with join_ranks(settings.runtime) as ranks, ExitStack() as stack:
         initial = ranks.from_first(lambda: initial or find_local_bundle(settings.train, paths))

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seq2seq_core.config.metric_names import DevMetric
 from seq2seq_core.config.settings import Settings, load_values, parse_settings
 from seq2seq_core.config.sweep_file import Searched, SweepSettings
-from seq2seq_core.config.train import DevMetric
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.evaluation.metrics import HIGHER_IS_BETTER
+from seq2seq_core.evaluation.scores import is_higher_better
 from seq2seq_core.sweep.dotted import get_setting, put_setting
 
 SECTIONS = ("model", "train")
@@ -48,8 +48,8 @@ class SearchSpace:
 
     @property
     def is_higher_better(self) -> bool:
-        """Which way is up."""
-        return HIGHER_IS_BETTER[self.metric]
+        """Whether a higher value of the metric is better."""
+        return is_higher_better(self.metric)
 
     def settings_of(self, values: Mapping[str, object]) -> Settings:
         """The settings of a trial.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
+from seq2seq_core.config.metric_names import LOSS, DevMetric
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.config.train import DevMetric
 from seq2seq_core.errors import EnvironmentFault, Interrupted, Seq2SeqError, UserError, WorkspaceBusy, first_line
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.sweep.attempts import MAX_FAILURES, open_attempt
@@ -102,7 +102,7 @@ class PruningObserver:
 
 def value_of(point: ValidationPoint, metric: DevMetric) -> float:
     """The metric at a validation of a phase that goes by it."""
-    value = point.dev_loss if metric == "loss" else point.dev_score
+    value = point.dev_loss if metric == LOSS else point.dev_score
     assert value is not None
     return value
 

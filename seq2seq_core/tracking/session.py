@@ -10,7 +10,8 @@ from importlib.util import find_spec
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.recorder import Recorder
+from seq2seq_core.recorder import NullRecorder, Recorder
+from seq2seq_core.stage_table import find_stage
 
 LOGGER = logging.getLogger(__name__)
 _ACTIVE_RUN: ContextVar[str | None] = ContextVar("active_run", default=None)
@@ -19,6 +20,8 @@ _ACTIVE_RUN: ContextVar[str | None] = ContextVar("active_run", default=None)
 @contextmanager
 def open_stage_recorder(stage: str, settings: Settings, paths: Paths, goes_on: bool = True) -> Iterator[Recorder]:
     """The recorder of one execution of a stage, whose MLflow run ends with the block as the block does.
+
+    A stage that is not tracked gets a recorder that keeps nothing.
 
     Args:
         stage: the stage's name.
@@ -29,6 +32,9 @@ def open_stage_recorder(stage: str, settings: Settings, paths: Paths, goes_on: b
     Raises:
         TrackingUnreachable: MLflow does not answer when the stage starts; later it only warns.
     """
+    if not find_stage(stage).is_tracked:
+        yield NullRecorder()
+        return
     missing = next((name for name in ("mlflow", "psutil") if find_spec(name) is None), None)
     if missing is not None:
         with _open_local_recorder(stage, paths, missing) as local:

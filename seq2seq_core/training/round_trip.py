@@ -14,7 +14,7 @@ from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.config.train import Phase
 from seq2seq_core.decoding.greedy import decode
 from seq2seq_core.decoding.options import DecodingOptions
-from seq2seq_core.evaluation.metrics import score
+from seq2seq_core.evaluation.scores import score
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import EOS_ID
 from seq2seq_core.training.hardware.precision import Placement

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 
 from seq2seq_core.batching.part import Part
+from seq2seq_core.config.metric_names import LOSS
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.errors import Interrupted
 from seq2seq_core.modeling.seq2seq import Seq2Seq
@@ -208,7 +209,7 @@ class Trainer:
             self._save_or_stop()
             raise
         check_validation(state.step, validation.loss)
-        dev_score = validation.scores.get(SCORE_BESIDE_LOSS if metric == "loss" else metric)
+        dev_score = validation.scores.get(SCORE_BESIDE_LOSS if metric == LOSS else metric)
         point = ValidationPoint(
             phase=state.phase,
             step=state.step,

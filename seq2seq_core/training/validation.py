@@ -11,11 +11,11 @@ import torch
 from seq2seq_core.batching.batch import collate, collate_sources
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.batching.sampler import TokenBucketSampler
+from seq2seq_core.config.metric_names import ALWAYS_SCORED, LOSS
 from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.decoding.greedy import decode
 from seq2seq_core.decoding.options import DecodingOptions
-from seq2seq_core.evaluation.metrics import score
-from seq2seq_core.evaluation.rouge import check_rouge
+from seq2seq_core.evaluation.scores import check_installed, score
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import count_leading_tags
@@ -25,8 +25,6 @@ from seq2seq_core.training.objectives.projected_likelihood import projected_sums
 from seq2seq_core.training.round_trip import RoundTrips
 from seq2seq_core.training.stop_request import StopSeen
 
-ALWAYS_SCORED = ("exact_match", "chrf")
-"""Scores that go to the curves whatever the dev metric is."""
 SCORE_BESIDE_LOSS = "chrf"
 """The dev score where the dev metric is the loss."""
 DECODED_TOGETHER = 64
@@ -70,7 +68,7 @@ class Validator:
         ranks: the processes that share the work.
 
     Raises:
-        UserError: the dev metric is ROUGE and its package is not installed.
+        UserError: the package of the dev metric is not installed.
     """
 
     def __init__(
@@ -90,8 +88,8 @@ class Validator:
         self.options = DecodingOptions(beam_size=1, max_length=longest + longest // 4 + 1)
         self.batches = TokenBucketSampler(dev, settings.batch_tokens, seed=0).in_order()
         wanted = (*ALWAYS_SCORED, settings.dev_metric)
-        self.metrics = tuple(dict.fromkeys(metric for metric in wanted if metric != "loss"))
-        check_rouge(self.metrics)
+        self.metrics = tuple(dict.fromkeys(metric for metric in wanted if metric != LOSS))
+        check_installed(self.metrics)
 
     @torch.no_grad()
     def validate(self, model: Seq2Seq, between_batches: Callable[[], None]) -> Validation:

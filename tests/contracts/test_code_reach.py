@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,24 +17,14 @@ import seq2seq_core
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.wav import write_wav
 from seq2seq_core.code_digests.features import NEEDED_BY, PARTS, SILENT, features_in_use, is_silent
-from seq2seq_core.code_digests.files import stage_roots
 from seq2seq_core.code_digests.reach import import_edges, reached_modules
+from seq2seq_core.code_digests.stage_digest import stage_roots
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.stages.evaluate import run_evaluate
-from seq2seq_core.stages.prepare import run_prepare
-from seq2seq_core.stages.tokenize import run_tokenize
-from seq2seq_core.stages.train import run_train
-from seq2seq_core.stages.validate import run_validate
+from seq2seq_core.stage_table import Stage, find_stage
 
 PACKAGE = Path(seq2seq_core.__file__).parent
-STAGES: dict[str, tuple[Callable[..., object], tuple[str, ...]]] = {
-    "validate": (run_validate, ("corpus", "validate")),
-    "prepare": (run_prepare, ("corpus", "prepare")),
-    "tokenize": (run_tokenize, ("tokenize",)),
-    "train": (run_train, ("model", "train")),
-    "evaluate": (run_evaluate, ("evaluate",)),
-}
+STAGES = tuple(map(find_stage, ("validate", "prepare", "tokenize", "train", "evaluate")))
 TRAIN = {"max_steps": 4, "warmup_steps": 1, "batch_tokens": 200, "validate_every_steps": 2, "dev_sentences": 4}
 SIZES = {"width": 16, "heads": 2, "feedforward_width": 16}
 MONOLINGUAL: dict[str, dict[str, Any]] = {
@@ -78,21 +68,18 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
 def test_the_code_that_a_stage_executes_is_in_its_digest(case: str, tmp_path: Path) -> None:
     paths, settings = Paths(tmp_path), _settings(CASES[case])
     _write_corpus(tmp_path / "raw", settings)
-    for stage, (run, sections) in STAGES.items():
+    for stage in STAGES:
+        run = stage.load_function()
         with _executed_modules() as executed:
             run(settings, paths, NullRecorder())
-        reached = reached_modules(stage_roots(stage, sections, settings), features_in_use(settings, sections))
-        missing = {module for module in executed if not is_silent(module)} - set(reached)
-        assert not missing, f"{stage}: a change of {sorted(missing)} would leave the stage fresh"
+        missing = {module for module in executed if not is_silent(module)} - _reached(stage, settings)
+        assert not missing, f"{stage.name}: a change of {sorted(missing)} would leave the stage fresh"
         assert any(module.startswith("seq2seq_core.stages.") for module in executed)  # the probe sees something
 
 
 def test_a_stage_passes_by_what_its_settings_do_not_use() -> None:
     settings = _settings(CASES["recurrent"])
-    reached = {
-        stage: set(reached_modules(stage_roots(stage, sections, settings), features_in_use(settings, sections)))
-        for stage, (_, sections) in STAGES.items()
-    }
+    reached = {stage.name: _reached(stage, settings) for stage in STAGES}
     for stage, modules in reached.items():
         left_out = (
             "audio.",
@@ -106,6 +93,10 @@ def test_a_stage_passes_by_what_its_settings_do_not_use() -> None:
     assert "seq2seq_core.training.updates.schedules.inverse_sqrt" in reached["train"]
     assert "seq2seq_core.training.updates.schedules.cosine" not in reached["train"]
     assert "seq2seq_core.decoding.greedy" in reached["evaluate"]
+    assert "seq2seq_core.corpus.cleaning_rules.max_characters" in reached["prepare"]
+    assert "seq2seq_core.corpus.cleaning_rules.drop_copies" not in reached["prepare"]
+    assert "seq2seq_core.evaluation.metrics.chrf" in reached["train"]
+    assert "seq2seq_core.evaluation.metrics.ter" not in reached["train"]
 
 
 def test_every_module_of_the_table_exists() -> None:
@@ -132,6 +123,10 @@ def _needed_by(module: str) -> set[str]:
 def _source(module: str) -> str:
     path = PACKAGE.parent.joinpath(*module.split("."))
     return (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8")
+
+
+def _reached(stage: Stage, settings: Settings) -> set[str]:
+    return set(reached_modules(stage_roots(stage, settings), features_in_use(settings, stage.sections)))
 
 
 @contextmanager

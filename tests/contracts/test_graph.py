@@ -10,14 +10,15 @@ import pytest
 import typer
 import yaml
 
+from seq2seq_core import stage_table
 from seq2seq_core.cli.main import app
 from seq2seq_core.code_digests.features import features_in_use
-from seq2seq_core.code_digests.files import SECTIONS
 from seq2seq_core.code_digests.reach import reached_modules
+from seq2seq_core.code_digests.stage_digest import stage_roots
 from seq2seq_core.config.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
-STAGES = ("validate", "prepare", "tokenize", "train", "evaluate", "register")
+STAGES = tuple(stage.name for stage in stage_table.STAGES)
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +28,20 @@ def graph() -> dict[str, Any]:
     return stages
 
 
-def test_the_graph_has_the_six_stages_and_each_command_is_the_stage_of_that_name(graph: dict[str, Any]) -> None:
-    commands = {name: f"s2s {name}" for name in STAGES}
-    assert {name: stage["cmd"] for name, stage in graph.items()} == {"code": "s2s code-digests"} | commands
+def test_the_graph_has_the_stages_of_the_table_and_their_commands(graph: dict[str, Any]) -> None:
+    commands = {stage.name: f"s2s {stage.command_name}" for stage in stage_table.STAGES}
+    assert {name: stage["cmd"] for name, stage in graph.items()} == commands
 
 
 def test_every_stage_is_a_command_of_the_command_line() -> None:
     group = typer.main.get_command(app)
-    assert set(STAGES) <= set(group.commands)  # type: ignore[attr-defined]
+    assert {stage.command_name for stage in stage_table.STAGES} <= set(group.commands)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_table_and_the_graph_name_the_same_sections(graph: dict[str, Any], stage: str) -> None:
+    assert set(stage_table.find_stage(stage).sections) == set(graph[stage]["params"])
+    assert callable(stage_table.find_stage(stage).load_function())
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -47,16 +54,16 @@ def test_the_declared_parameters_are_sections_of_the_settings_and_never_runtime(
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_settings_that_a_stage_reads_are_declared(graph: dict[str, Any], stage: str) -> None:
-    settings = load_settings(ROOT / "params.yaml")
-    modules = reached_modules([f"seq2seq_core.stages.{stage}"], features_in_use(settings, SECTIONS[stage]))
+    settings, entry = load_settings(ROOT / "params.yaml"), stage_table.find_stage(stage)
+    modules = reached_modules(stage_roots(entry, settings)[:1], features_in_use(settings, entry.sections))
     used = {section for module in modules for section in _sections_read(_file_of(module))}
     assert used - {"runtime"} <= set(graph[stage]["params"])
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "code"])
 def test_a_stage_depends_on_the_digest_of_its_code_and_on_no_source_file(graph: dict[str, Any], stage: str) -> None:
     assert f"reports/code/{stage}.json" in graph[stage]["deps"]
-    assert not [dependency for dependency in graph[stage]["deps"] if str(dependency).endswith(".py")]
+    assert not [dependency for dependency in graph[stage]["deps"] if str(dependency).startswith("seq2seq_core")]
 
 
 def _file_of(module: str) -> Path:

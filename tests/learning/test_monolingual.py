@@ -14,7 +14,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.evaluation.metrics import word_error_rate
+from seq2seq_core.evaluation.scores import score
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
@@ -75,7 +75,7 @@ def make_settings(seed: int, phases: list[dict[str, Any]]) -> Settings:
 def error_rate(paths: Paths, test: list[dict[str, str]]) -> float:
     predictor = Predictor.from_folder(paths.bundle)
     texts = predictor.predict([row["source"] for row in test], DecodingOptions(beam_size=1), tags=test)
-    return word_error_rate([prediction.text for prediction in texts], [row["target"] for row in test])
+    return score([prediction.text for prediction in texts], [row["target"] for row in test], ["wer"])["wer"]
 
 
 @pytest.mark.slow

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from seq2seq_core.config.register import RegisterMetric
+from seq2seq_core.config.metric_names import list_metrics
 from seq2seq_core.console import format_seconds
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Run
 
 _COPIED_TAGS = ("bundle_digest", "decision", "decision_reason", "model_version")
-_COPIED_METRICS = tuple(f"test_{name}" for name in get_args(RegisterMetric))
 _MARKS = {"FINISHED": "done", "FAILED": "**failed**", "KILLED": "**stopped**", "RUNNING": "running"}
 
 
@@ -25,7 +24,8 @@ def describe_graph_run(client: MlflowClient, parent: Run, children: list[Run]) -
         parent: the parent run.
         children: the stages' runs, oldest first.
     """
-    metrics = {name: child.data.metrics[name] for child in children for name in _COPIED_METRICS if name in child.data.metrics}
+    wanted = [f"test_{name}" for name in list_metrics()]
+    metrics = {name: child.data.metrics[name] for child in children for name in wanted if name in child.data.metrics}
     tags = {name: child.data.tags[name] for child in children for name in _COPIED_TAGS if name in child.data.tags}
     run_id = parent.info.run_id
     for name, value in metrics.items():

@@ -38,11 +38,15 @@ def read_lock(root: Path) -> dict[str, Any]:
     Args:
         root: the workspace.
     """
-    return _read_stages(root / "dvc.lock")
+    return read_stages(root / "dvc.lock")
 
 
-def _read_stages(file: Path) -> dict[str, Any]:
-    """The section ``stages`` of one of DVC's files; empty where there is none."""
+def read_stages(file: Path) -> dict[str, Any]:
+    """The section ``stages`` of one of DVC's files; empty where there is none.
+
+    Args:
+        file: ``dvc.yaml`` or ``dvc.lock``.
+    """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, yaml.YAMLError):
@@ -58,7 +62,7 @@ def upstream_digests(root: Path, stage: str) -> dict[str, str]:
         root: the workspace.
         stage: the stage whose upstream is meant; it need not be in ``dvc.lock`` itself.
     """
-    lock, graph = read_lock(root), _read_stages(root / "dvc.yaml")
+    lock, graph = read_lock(root), read_stages(root / "dvc.yaml")
     producers = {out["path"]: name for name, entry in lock.items() for out in entry.get("outs", [])}
     upstream = _upstream_stages(stage, graph, producers)
     tags = {f"lock.{name}.{out['path']}": _digest(out) for name in upstream for out in lock[name].get("outs", [])}

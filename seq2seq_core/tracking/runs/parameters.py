@@ -6,28 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from seq2seq_core.config.settings import Settings
-
-_SECTIONS = {
-    "validate": ("corpus", "validate_"),
-    "prepare": ("corpus", "prepare"),
-    "tokenize": ("tokenize",),
-    "train": ("model", "train"),
-    "learning-curve": ("model", "train"),
-    "evaluate": ("evaluate",),
-    "register": ("register_",),
-}
+from seq2seq_core.stage_table import find_stage
 
 
 def stage_parameters(stage: str, settings: Settings) -> dict[str, object]:
-    """The settings of the sections that concern a stage, flat, with the names that the parameters file has for them.
+    """The settings of the sections that a stage reads, flat, with the names that the parameters file has for them.
 
     Args:
         stage: the stage's name.
         settings: all settings.
     """
     values: dict[str, object] = {}
-    for section in _SECTIONS.get(stage, ()):
-        values |= _flatten(getattr(settings, section).model_dump(mode="json"), section.removesuffix("_"))
+    for name in find_stage(stage).sections:
+        values |= _flatten(settings.section_named(name).model_dump(mode="json"), name)
     return values
 
 

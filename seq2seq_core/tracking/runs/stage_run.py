@@ -6,16 +6,19 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import Interrupted
+from seq2seq_core.stage_table import find_stage
 from seq2seq_core.tracking.mlflow.continuation import find_unfinished, forget, remember, stored_marks
 from seq2seq_core.tracking.mlflow.mlflow_recorder import MlflowRecorder
 from seq2seq_core.tracking.mlflow.store import connect, short_reason, store_errors
 from seq2seq_core.tracking.mlflow.system_metrics import sample_machine
 from seq2seq_core.tracking.process_identity import this_process
+from seq2seq_core.tracking.runs.declared_graph import is_last_run
 from seq2seq_core.tracking.runs.graph_run import (
     GraphRunKey,
     close_parent,
@@ -31,9 +34,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 LOGGER = logging.getLogger(__name__)
-LAST_STAGE = "register"
-BUNDLE_STAGES = ("train", "evaluate", "register")
-"""The stages that make or read the bundle; their runs are found by its digest."""
 HURRIED_SECONDS = 5.0
 FLOW_RUN_VARIABLES = ("S2S_FLOW_RUN_ID", "PREFECT__FLOW_RUN_ID")
 
@@ -116,7 +116,7 @@ def _end(
     status = end_status(error)
     if error is not None and status == "FAILED":
         recorder.set_tags({"failure": f"{type(error).__name__}: {error}"})
-    if status == "FINISHED" and stage in BUNDLE_STAGES and paths.bundle.is_dir():
+    if status == "FINISHED" and find_stage(stage).has_bundle and paths.bundle.is_dir():
         from seq2seq_core.bundle.bundle import bundle_digest
 
         recorder.set_tags({"bundle_digest": bundle_digest(paths.bundle)})
@@ -126,7 +126,7 @@ def _end(
         forget(paths)
     try:
         recorder.client.set_terminated(recorder.run_id, status)
-        if owns_end(stage, graph, status):
+        if owns_end(stage, graph, status, paths.root):
             close_parent(recorder.client, recorder.client.get_run(parent_id), None)
     except (MlflowException, OSError) as store_error:
         LOGGER.warning("MLflow does not know that %s ended (%s): %s", stage, status, short_reason(store_error))
@@ -139,11 +139,11 @@ def end_status(error: BaseException | None) -> str:
     return "KILLED" if isinstance(error, (Interrupted, KeyboardInterrupt)) else "FAILED"
 
 
-def owns_end(stage: str, graph: GraphRunKey, status: str) -> bool:
-    """Whether the graph run is over when this stage is: it failed, it was the last, or the process is all there was.
+def owns_end(stage: str, graph: GraphRunKey, status: str, root: Path) -> bool:
+    """Whether the graph run is over when this stage is: it failed, none comes after it, or the process is all there was.
 
-    A flow closes its graph run itself.
+    A flow closes its graph run itself. Where several stages are the last of their branch, the next one opens the run again.
     """
     if graph.door == "retrain":
         return False
-    return stage == LAST_STAGE or status != "FINISHED" or graph.owner == this_process()
+    return status != "FINISHED" or graph.owner == this_process() or is_last_run(stage, root)

@@ -11,15 +11,11 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from functools import cache
 from types import TracebackType
 from typing import Self
 
-from sacrebleu.metrics.bleu import BLEU
-
-from seq2seq_core.config.objective_sections import RewardMetric
-from seq2seq_core.decoding.chrf import chrf
-from seq2seq_core.evaluation.metrics import character_error_rate, word_error_rate
+from seq2seq_core.config.metric_names import RewardMetric
+from seq2seq_core.evaluation.scores import find_metric
 
 FEWEST_FOR_WORKERS = 32
 """Fewer sentences are scored sooner than they are sent."""
@@ -28,31 +24,15 @@ Pair = tuple[str, str]
 """A hypothesis and its reference."""
 
 
-def sentence_reward(metric: RewardMetric, hypothesis: str, reference: str) -> float:
-    """The reward of a hypothesis: 1 for a perfect one, 0 for a useless one, below 0 for one with more errors than symbols.
+def sentence_rewards(metric: RewardMetric, pairs: Sequence[Pair]) -> list[float]:
+    """The reward of each hypothesis: 1 for a perfect one, 0 for a useless one, below 0 for one with more errors than symbols.
 
     Args:
-        metric: ``cer`` and ``wer`` count as 1 minus the rate; ``bleu`` is smoothed by adding 1 to the counts of n-grams longer than
-            a word (Lin and Och 2004) and goes up to the longest n-gram that the hypothesis has.
-        hypothesis: a decoded text.
-        reference: its reference.
+        metric: its name; what a reward is made of.
+        pairs: hypotheses with their references.
     """
-    match metric:
-        case "chrf":
-            return chrf(hypothesis, reference) / 100.0
-        case "bleu":
-            return float(_bleu().sentence_score(hypothesis, [reference]).score) / 100.0
-        case "exact_match":
-            return float(hypothesis == reference)
-        case "cer":
-            return 1.0 - character_error_rate([hypothesis], [reference])
-        case "wer":
-            return 1.0 - word_error_rate([hypothesis], [reference])
-
-
-def sentence_rewards(metric: RewardMetric, pairs: Sequence[Pair]) -> list[float]:
-    """The reward of each pair of a hypothesis and its reference."""
-    return [sentence_reward(metric, hypothesis, reference) for hypothesis, reference in pairs]
+    reward = find_metric(metric).reward
+    return [reward(hypothesis, reference) for hypothesis, reference in pairs]
 
 
 class RewardScorer:
@@ -112,8 +92,3 @@ def _begin_worker() -> None:
         os._exit(0)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-
-
-@cache
-def _bleu() -> BLEU:
-    return BLEU(smooth_method="add-k", smooth_value=1, effective_order=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from seq2seq_core.config.train import DevMetric
-from seq2seq_core.evaluation.metrics import HIGHER_IS_BETTER
+from seq2seq_core.config.metric_names import LOSS, DevMetric
+from seq2seq_core.evaluation.scores import is_higher_better
 
 
 class BestSoFar(BaseModel):
@@ -40,9 +40,9 @@ class BestSoFar(BaseModel):
             score: dev score; needed unless the metric is the loss.
             min_improvement: how much better the metric has to be to count as progress.
         """
-        value, best = (loss, self.loss) if self.metric == "loss" else (score, self.score)
+        value, best = (loss, self.loss) if self.metric == LOSS else (score, self.score)
         assert value is not None
-        sign = 1.0 if HIGHER_IS_BETTER[self.metric] else -1.0
+        sign = 1.0 if is_higher_better(self.metric) else -1.0
         is_better = best is None or sign * value > sign * best
         has_progress = self.counted is None or (is_better and sign * (value - self.counted) >= min_improvement)
         is_equal_with_lower_loss = value == best and self.loss is not None and loss < self.loss

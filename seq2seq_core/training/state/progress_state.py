@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from seq2seq_core.config.train import DevMetric, PhaseSettings
+from seq2seq_core.config.metric_names import DevMetric
+from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.training.data.update_plan import Place
 from seq2seq_core.training.state.early_stopping import BestSoFar
 from seq2seq_core.training.updates.divergence import LossAverage, Pace

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.measured.figures import bleu, compare_bleu, compare_means, exact, share, symbol_error_rate
-from seq2seq_core.evaluation.metrics import score
+from seq2seq_core.evaluation.metric import ScoringOptions
+from seq2seq_core.evaluation.scores import score
 
 
 def test_the_interval_of_a_share_is_wilsons() -> None:
@@ -23,7 +24,7 @@ def test_error_rate_and_bleu_are_those_of_the_project_inside_their_intervals() -
     references = ["a b c d e f"] * 30 + ["g h i j"] * 10
     hypotheses = ["a b c d e f"] * 20 + ["a b x d e f"] * 10 + ["g h i"] * 10
     rate, figure = symbol_error_rate(hypotheses, references), bleu(hypotheses, references, "none")
-    expected = score(hypotheses, references, ["wer", "bleu"], "none")
+    expected = score(hypotheses, references, ["wer", "bleu"], ScoringOptions(bleu_tokenizer="none"))
     assert rate.value == pytest.approx(100 * expected["wer"])
     assert figure.value == pytest.approx(expected["bleu"])
     for one in (rate, figure):

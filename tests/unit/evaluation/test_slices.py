@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from seq2seq_core.evaluation.metric import ScoringOptions
 from seq2seq_core.evaluation.slices import group_rare, length_buckets, score_slices
 
 
@@ -13,7 +14,9 @@ def test_each_value_is_scored_by_itself() -> None:
 
 def test_a_value_may_have_a_tokeniser_of_bleu_of_its_own() -> None:
     texts, references = ["我爱你们大家", "我爱你们大家"], ["我爱你们所有", "我爱你们所有"]
-    parts = score_slices("language", ["zh", "xx"], texts, references, ["bleu"], "13a", {"zh": "zh"})
+    parts = score_slices(
+        "language", ["zh", "xx"], texts, references, ["bleu"], options_by_value={"zh": ScoringOptions(bleu_tokenizer="zh")}
+    )
     assert {part.value: part.scores["bleu"] > 30 for part in parts} == {"zh": True, "xx": False}
 
 

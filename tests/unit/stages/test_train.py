@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
@@ -531,3 +532,19 @@ def test_averages_and_patience_go_on_exactly_after_a_stop(
     assert run_train(settings, stopped, NullRecorder()) == result
     assert output_digests(stopped) == output_digests(whole)
     assert curve_without_speed(stopped) == curve_without_speed(whole)
+
+
+def test_a_package_that_a_later_phase_needs_is_missed_before_the_first(
+    new_workspace: Callable[[str], Paths], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_none(name: str) -> None:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", find_none)
+    paths, phases = (
+        new_workspace("a"),
+        [{"objective": "likelihood"}, {"objective": "self_critical", "reinforcement": {"reward": "rougeL"}}],
+    )
+    with pytest.raises(UserError, match="rougeL: needs the package rouge-score"):
+        run_train(make_settings(train={"phases": phases}), paths, NullRecorder())
+    assert not paths.training_state.exists()

@@ -18,11 +18,18 @@ from seq2seq_core import __version__
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.errors import Interrupted, UserError
+from seq2seq_core.stage_table import LEARNING_CURVE, STAGES, Stage
 from seq2seq_core.tracking.mlflow.continuation import journal_file, state_file
 from seq2seq_core.tracking.mlflow.store import connect
 from seq2seq_core.tracking.runs.graph_run import experiment_id
 from seq2seq_core.tracking.runs.parameters import stage_parameters
 from seq2seq_core.tracking.session import active_run_id, open_stage_recorder
+
+GRAPH = """
+stages:
+  prepare: {cmd: s2s prepare, outs: [data/prepared]}
+  register: {cmd: s2s register, deps: [data/prepared/test.jsonl], outs: [reports/registration.json: {cache: false}]}
+"""
 
 
 def runs_of(paths: Paths, settings: Settings, stage: str) -> list[Run]:
@@ -51,18 +58,10 @@ def test_a_stages_run_is_nested_below_a_parent_and_carries_its_settings(tracked_
 
 
 def test_every_stage_logs_the_sections_that_concern_it_and_none_logs_the_machine(tracked_settings: Settings) -> None:
-    sections = {
-        stage: {name.partition(".")[0] for name in stage_parameters(stage, tracked_settings)}
-        for stage in ("validate", "prepare", "tokenize", "train", "evaluate", "register")
-    }
-    assert sections == {
-        "validate": {"corpus", "validate"},
-        "prepare": {"corpus", "prepare"},
-        "tokenize": {"tokenize"},
-        "train": {"model", "train"},
-        "evaluate": {"evaluate"},
-        "register": {"register"},
-    }
+    for stage in (*STAGES, LEARNING_CURVE):
+        logged = {name.partition(".")[0] for name in stage_parameters(stage.name, tracked_settings)}
+        assert logged == set(stage.sections)
+        assert "runtime" not in logged
     assert stage_parameters("validate", tracked_settings)["validate.min_rows.limit"] == 1
 
 
@@ -105,6 +104,7 @@ def test_below_dvc_only_the_last_stage_or_a_failure_closes_the_parent(
     dvc = ProcessIdentity("elsewhere", 1, 1)
     monkeypatch.setattr("seq2seq_core.tracking.runs.graph_run.dvc_ancestor", lambda: dvc)
     ends = []
+    (tracked_paths.root / "dvc.yaml").write_text(GRAPH, encoding="utf-8")
     for stage in ("prepare", "register"):
         with open_stage_recorder(stage, tracked_settings, tracked_paths):
             pass
@@ -314,3 +314,29 @@ def test_a_store_that_is_gone_at_the_end_of_a_stage_is_a_warning(
     with open_stage_recorder("prepare", tracked_settings, tracked_paths):
         monkeypatch.setattr(MlflowClient, "set_terminated", lost)
     assert caplog.messages == ["MLflow does not know that prepare ended (FINISHED): [Errno 111] Connection refused"]
+
+
+def test_each_last_stage_of_a_branch_ends_the_parent_and_the_next_one_opens_it_again(
+    tracked_paths: Paths, tracked_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seq2seq_core.tracking.process_identity import ProcessIdentity
+
+    monkeypatch.setattr("seq2seq_core.tracking.runs.graph_run.dvc_ancestor", lambda: ProcessIdentity("elsewhere", 1, 1))
+    branches = GRAPH + "  evaluate: {cmd: s2s evaluate, deps: [data/prepared]}\n"
+    (tracked_paths.root / "dvc.yaml").write_text(branches, encoding="utf-8")
+    statuses = []
+    for stage in ("prepare", "evaluate", "register"):
+        with open_stage_recorder(stage, tracked_settings, tracked_paths):
+            statuses += [run.info.status for run in runs_of(tracked_paths, tracked_settings, "parent")]
+        statuses += [run.info.status for run in runs_of(tracked_paths, tracked_settings, "parent")]
+    assert statuses == ["RUNNING", "RUNNING", "RUNNING", "FINISHED", "RUNNING", "FINISHED"]
+
+
+def test_a_stage_that_is_not_tracked_has_no_run(
+    tracked_paths: Paths, tracked_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seq2seq_core.stage_table.STAGES", (Stage("prepare", ("prepare",), "", is_tracked=False),))
+    with open_stage_recorder("prepare", tracked_settings, tracked_paths) as recorder:
+        recorder.log_metrics({"rows": 1.0})
+        assert active_run_id() is None
+    assert runs_of(tracked_paths, tracked_settings, "parent") == []

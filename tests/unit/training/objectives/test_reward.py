@@ -10,16 +10,15 @@ import psutil
 import pytest
 import sacrebleu
 
-from seq2seq_core.config.objective_sections import RewardMetric
-from seq2seq_core.training.objectives.reward import FEWEST_FOR_WORKERS, RewardScorer, sentence_reward, sentence_rewards
+from seq2seq_core.config.metric_names import RewardMetric
+from seq2seq_core.training.objectives.reward import FEWEST_FOR_WORKERS, RewardScorer, sentence_rewards
 
 PAIRS = [("the cat sat", "the cat sat"), ("a cat", "the cat sat"), ("", "the cat sat"), ("dog", "x y"), ("a b c d", "a b d")]
 
 
 @pytest.mark.parametrize("metric", ["chrf", "bleu", "exact_match", "cer", "wer"])
-def test_a_perfect_sentence_has_the_reward_one(metric: RewardMetric) -> None:
-    assert sentence_reward(metric, "the cat sat", "the cat sat") == pytest.approx(1.0)
-    assert sentence_reward(metric, "cat", "cat") == pytest.approx(1.0)
+def test_a_perfect_word_has_the_reward_one(metric: RewardMetric) -> None:
+    assert sentence_rewards(metric, [("cat", "cat")]) == [pytest.approx(1.0)]
 
 
 def test_rewards_by_sacrebleu_are_its_scores_on_a_scale_of_one() -> None:
@@ -28,13 +27,8 @@ def test_rewards_by_sacrebleu_are_its_scores_on_a_scale_of_one() -> None:
         bleu = sacrebleu.sentence_bleu(
             hypothesis, [reference], smooth_method="add-k", smooth_value=1, use_effective_order=True
         ).score / 100  # fmt: skip
-        assert sentence_reward("chrf", hypothesis, reference) == pytest.approx(chrf)
-        assert sentence_reward("bleu", hypothesis, reference) == pytest.approx(bleu)
-
-
-def test_smoothing_adds_one_to_the_longer_n_grams() -> None:
-    # 1-grams 3/4, 2-grams (1 + 1)/(3 + 1), 3-grams (0 + 1)/(2 + 1), 4-grams (0 + 1)/(1 + 1); not shorter than the reference
-    assert sentence_reward("bleu", "a b c d", "a b d") == pytest.approx((3 / 4 * 2 / 4 * 1 / 3 * 1 / 2) ** 0.25)
+        assert sentence_rewards("chrf", [(hypothesis, reference)]) == [pytest.approx(chrf)]
+        assert sentence_rewards("bleu", [(hypothesis, reference)]) == [pytest.approx(bleu)]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +43,7 @@ def test_smoothing_adds_one_to_the_longer_n_grams() -> None:
     ],
 )
 def test_a_wrong_sentence_loses_its_share(metric: RewardMetric, hypothesis: str, reference: str, reward: float) -> None:
-    assert sentence_reward(metric, hypothesis, reference) == pytest.approx(reward)
+    assert sentence_rewards(metric, [(hypothesis, reference)]) == [pytest.approx(reward)]
 
 
 def test_worker_processes_give_the_same_rewards_in_the_same_order() -> None:

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 
-from seq2seq_core.config.train import DevMetric
+from seq2seq_core.config.metric_names import LOSS, DevMetric, list_metrics
+from seq2seq_core.evaluation.scores import is_higher_better, quick_metrics
 from seq2seq_core.training.state.early_stopping import BestSoFar
 
 
@@ -48,9 +47,9 @@ def test_the_best_so_far_survives_json_exactly() -> None:
     assert BestSoFar.model_validate_json(best.model_dump_json()) == best
 
 
-@pytest.mark.parametrize("metric", get_args(DevMetric))
+@pytest.mark.parametrize("metric", [LOSS, *quick_metrics(list_metrics())])
 def test_every_dev_metric_has_a_direction(metric: DevMetric) -> None:
-    worse, better = (0.2, 0.1) if metric in ("loss", "cer", "wer") else (0.1, 0.2)
+    worse, better = (0.1, 0.2) if is_higher_better(metric) else (0.2, 0.1)
     for first, second, expected in ((worse, better, (2, 0)), (better, worse, (1, 1))):
         best = BestSoFar(metric=metric)
         for step, value in enumerate((first, second), start=1):

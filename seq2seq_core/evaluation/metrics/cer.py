@@ -1,0 +1,15 @@
+"""Character error rate: edits divided by the code points of all references."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seq2seq_core.evaluation.error_rate import error_rate
+from seq2seq_core.evaluation.metric import Metric, ScoringOptions
+
+
+def _compute(hypotheses: Sequence[str], references: Sequence[str], options: ScoringOptions) -> float:
+    return error_rate(zip(hypotheses, references, strict=True))
+
+
+METRIC = Metric("cer", higher_is_better=False, scale=1.0, compute=_compute)

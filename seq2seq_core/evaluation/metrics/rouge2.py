@@ -1,0 +1,7 @@
+"""ROUGE (Lin 2004) by pairs of neighbouring words, from 0 to 100."""
+
+from __future__ import annotations
+
+from seq2seq_core.evaluation.rouge import rouge_metric
+
+METRIC = rouge_metric("rouge2")

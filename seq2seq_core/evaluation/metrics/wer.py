@@ -1,0 +1,15 @@
+"""Word error rate: edits of white-space-separated symbols (words, phones), divided by the symbols of all references."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seq2seq_core.evaluation.error_rate import error_rate
+from seq2seq_core.evaluation.metric import Metric, ScoringOptions
+
+
+def _compute(hypotheses: Sequence[str], references: Sequence[str], options: ScoringOptions) -> float:
+    return error_rate((hypothesis.split(), reference.split()) for hypothesis, reference in zip(hypotheses, references, strict=True))
+
+
+METRIC = Metric("wer", higher_is_better=False, scale=1.0, compute=_compute)

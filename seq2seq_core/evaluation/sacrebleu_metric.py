@@ -1,0 +1,50 @@
+"""sacreBLEU's metrics (Post 2018): scores and signatures. The package is imported late, by those that make a metric of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from seq2seq_core.evaluation.metric import Metric, ScoringOptions
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.base import Metric as LibraryMetric
+
+
+def sacrebleu_metric(
+    name: str,
+    make: Callable[[ScoringOptions], LibraryMetric],
+    higher_is_better: bool = True,
+    high: float | None = 100.0,
+    is_slow: bool = False,
+    sentence_score: Callable[[str, str], float] | None = None,
+) -> Metric:
+    """A metric that sacreBLEU computes, on its scale of 0 to 100.
+
+    Args:
+        name: see :class:`~seq2seq_core.evaluation.metric.Metric`.
+        make: sacreBLEU's object for some options.
+        higher_is_better: see there.
+        high: see there.
+        is_slow: see there.
+        sentence_score: see there.
+    """
+
+    def compute(hypotheses: Sequence[str], references: Sequence[str], options: ScoringOptions) -> float:
+        return float(make(options).corpus_score(hypotheses, [references]).score)
+
+    def signature(options: ScoringOptions) -> str:
+        metric = make(options)
+        metric.corpus_score(["a"], [["a"]])  # a signature names the number of references, known after scoring
+        return str(metric.get_signature())
+
+    return Metric(
+        name,
+        higher_is_better,
+        scale=100.0,
+        high=high,
+        compute=compute,
+        signature=signature,
+        is_slow=is_slow,
+        sentence_score=sentence_score,
+    )

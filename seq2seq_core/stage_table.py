@@ -1,0 +1,145 @@
+"""The table of the stages: what the command line, MLflow's runs, the settings and the flow know of each.
+
+``dvc.yaml`` says what a stage reads and writes, and so which comes after which; the order here is that of the help.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of ``dvc.yaml``.
+
+    Attributes:
+        name: in ``dvc.yaml``, in outcomes and in MLflow.
+        sections: of ``params.yaml`` that it reads: its ``params`` in ``dvc.yaml``, and the parameters of its MLflow run.
+        help: of its command; the first line stands alone.
+        command: of ``s2s``; empty: the stage's name.
+        function: ``module:function``, called with settings, paths and recorder; empty: ``run_<name>`` of ``stages/<name>.py``.
+        own_section: ``module:class`` of settings that :class:`~seq2seq_core.config.settings.Settings` does not declare, as the
+            section of the stage's name; every field has a default.
+        is_tracked: whether each execution is an MLflow run.
+        has_bundle: whether it makes or reads the bundle; its MLflow run is then found by the bundle's digest.
+    """
+
+    name: str
+    sections: tuple[str, ...]
+    help: str
+    command: str = ""
+    function: str = ""
+    own_section: str = ""
+    is_tracked: bool = True
+    has_bundle: bool = False
+
+    @property
+    def command_name(self) -> str:
+        """The command of ``s2s`` that runs it."""
+        return self.command or self.name
+
+    @property
+    def function_place(self) -> str:
+        """Where the function is that does its work: ``module:function``."""
+        return self.function or f"seq2seq_core.stages.{self.name}:run_{self.name}"
+
+    def load_function(self) -> Callable[..., object]:
+        """The function that does its work, imported."""
+        function: Callable[..., object] = _load(self.function_place)
+        return function
+
+
+STAGES = (
+    Stage(
+        "code",
+        ("corpus", "validate", "prepare", "tokenize", "model", "train", "evaluate", "register"),
+        """Digest the code that each stage reaches with the present settings.
+
+Writes reports/code/STAGE.json, which the stages of dvc.yaml depend on in place of source files: a comment, a docstring or
+a part of the program that the settings do not use makes no stage stale.""",
+        command="code-digests",
+        is_tracked=False,
+    ),
+    Stage(
+        "validate",
+        ("corpus", "validate"),
+        """Check the raw corpus against the data contracts of params.yaml (section validate).
+
+Reads the corpus folder; writes reports/validation.json and Great Expectations' Data Docs (.s2s/data_docs/index.html).
+A broken contract of severity error stops the run and names the first offending lines.""",
+    ),
+    Stage(
+        "prepare",
+        ("corpus", "prepare"),
+        """Clean, deduplicate and split the corpus (section prepare).
+
+Reads the corpus folder; writes data/prepared/{train,dev,test}.jsonl, monolingual.LANGUAGE.jsonl for monolingual
+corpora, and the funnel, reports/prepare.json.
+A hash of its source decides the split of a pair, so a growing corpus never moves a pair.""",
+    ),
+    Stage(
+        "tokenize",
+        ("tokenize",),
+        """Train the subword models and turn text into ids (section tokenize).
+
+Reads data/prepared; writes data/tokenized (SentencePiece models, memory-mapped ids) and reports/tokenize.json.""",
+    ),
+    Stage(
+        "train",
+        ("model", "train"),
+        """Train the model (sections model and train).
+
+Reads data/tokenized; writes models/bundle, reports/train.json and reports/training_curve.csv.
+Ctrl-C saves the state; the same command continues from there and ends in the same weights.
+On several GPUs it starts one process for each (runtime.devices); over several nodes use torchrun (docs/distributed.md).
+To fine-tune, name a bundle's folder or a registered version in train.initial_weights (docs/fine-tuning.md).""",
+        has_bundle=True,
+    ),
+    Stage(
+        "evaluate",
+        ("evaluate",),
+        """Decode the test set and score it (section evaluate).
+
+Reads models/bundle and data/prepared; writes reports/metrics.json (test.exact_match, test.bleu, ...), and in
+reports/evaluation the predictions, the worst examples and the slices.""",
+        has_bundle=True,
+    ),
+    Stage(
+        "register",
+        ("evaluate", "register"),
+        """Put the model into the MLflow registry and decide on the alias champion (section register).
+
+Reads models/bundle and reports/metrics.json; writes the receipt reports/registration.json.
+The same bundle is never registered twice.""",
+        has_bundle=True,
+    ),
+)
+"""All stages."""
+
+LEARNING_CURVE = Stage("learning-curve", ("model", "train"), "", function="seq2seq_core.stages.learning_curve:run_learning_curve")
+"""No stage of the graph, but work with an MLflow run of the same kind."""
+
+
+def find_stage(name: str) -> Stage:
+    """The stage, or work of the same kind, of a name.
+
+    Args:
+        name: in ``dvc.yaml``.
+
+    Raises:
+        KeyError: the table has none.
+    """
+    return {stage.name: stage for stage in (*STAGES, LEARNING_CURVE)}[name]
+
+
+def own_sections() -> dict[str, Any]:
+    """The classes of the sections that stages bring along, imported, by name."""
+    return {stage.name: _load(stage.own_section) for stage in STAGES if stage.own_section}
+
+
+def _load(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,40 @@
+"""``code``: digests of the code that every other stage reaches, which DVC compares in place of source files."""
+
+from __future__ import annotations
+
+import json
+
+from seq2seq_core import atomic
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.code_digests.stage_digest import digest_stage
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.recorder import Recorder
+from seq2seq_core.stage_table import STAGES
+
+NAME = "code"
+
+
+def run_code(settings: Settings, paths: Paths, recorder: Recorder) -> None:
+    """Writes ``reports/code/<stage>.json``: the same bytes for the same settings and the same meaning of the code.
+
+    Args:
+        settings: all sections but ``runtime``.
+        paths: the workspace.
+        recorder: receives nothing: what is recorded with a model is its commit.
+    """
+    with atomic.new_folder(paths.code_digests) as draft:
+        for name, content in digest_files(settings).items():
+            (draft / name).write_text(content, encoding="utf-8")
+
+
+def digest_files(settings: Settings) -> dict[str, str]:
+    """The text of each file of ``reports/code``, by its name.
+
+    Args:
+        settings: all sections but ``runtime``.
+    """
+    digests = {stage.name: digest_stage(stage, settings) for stage in STAGES if stage.name != NAME}
+    return {
+        f"{name}.json": json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        for name, content in digests.items()
+    }

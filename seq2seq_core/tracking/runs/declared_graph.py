@@ -1,0 +1,53 @@
+"""Which stages come after which, as ``dvc.yaml`` declares it; read by a stage while DVC runs it and cannot be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from seq2seq_core.stage_table import STAGES
+from seq2seq_core.tracking.runs.lineage import read_stages
+
+
+def is_last_run(stage: str, root: Path) -> bool:
+    """Whether no stage that reads from a stage, directly or not, has an MLflow run.
+
+    Args:
+        stage: its name in ``dvc.yaml``.
+        root: the workspace.
+    """
+    tracked = {one.name for one in STAGES if one.is_tracked}
+    return tracked.isdisjoint(find_followers(stage, read_stages(root / "dvc.yaml")))
+
+
+def find_followers(stage: str, graph: dict[str, Any]) -> set[str]:
+    """The stages that read what a stage writes, directly or through others.
+
+    Args:
+        stage: its name.
+        graph: the section ``stages`` of ``dvc.yaml``.
+    """
+    read = {name: list(_paths(entry, "deps")) for name, entry in graph.items()}
+    found: set[str] = set()
+    waiting = [stage]
+    while waiting:
+        entry = graph.get(waiting.pop())
+        written = [path for kind in ("outs", "metrics", "plots") for path in _paths(entry, kind)]
+        for name, paths in read.items():
+            if name not in found and any(_overlap(path, out) for path in paths for out in written):
+                found.add(name)
+                waiting.append(name)
+    return found - {stage}
+
+
+def _paths(entry: Any, kind: str) -> Iterator[PurePosixPath]:
+    """The paths of one kind of a stage; those of ``foreach`` stand below ``do``."""
+    values = entry if isinstance(entry, dict) else {}
+    for path in values.get("do", values).get(kind) or ():
+        yield PurePosixPath(path if isinstance(path, str) else next(iter(path)))
+
+
+def _overlap(one: PurePosixPath, other: PurePosixPath) -> bool:
+    """Whether two paths are the same or one lies in the other."""
+    return one.is_relative_to(other) or other.is_relative_to(one)

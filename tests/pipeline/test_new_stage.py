@@ -1,0 +1,108 @@
+"""A stage that is added: three files, and its MLflow run has its parameters and the run of the pipeline ends, by both doors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.pipeline.conftest import Workspace
+
+pytestmark = pytest.mark.slow
+
+MODULE = '''"""``notes``: a line on what was registered."""
+
+from __future__ import annotations
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.section import Section
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.recorder import Recorder
+
+
+class NotesSection(Section):
+    """What stands in the notes."""
+
+    title: str = "Notes"
+    """Their first word."""
+
+
+def run_notes(settings: Settings, paths: Paths, recorder: Recorder) -> None:
+    """Writes ``reports/notes.txt``."""
+    text = f"{settings.section(NotesSection).title}: {paths.receipt.read_text(encoding='utf-8')}"
+    (paths.root / "reports" / "notes.txt").write_text(text, encoding="utf-8")
+    recorder.log_metrics({"notes_characters": float(len(text))})
+'''
+
+ENTRY = """    Stage(
+        "notes",
+        ("register", "notes"),
+        "Write a line on what was registered (section notes).",
+        own_section="seq2seq_core.stages.notes:NotesSection",
+    ),
+)
+\"\"\"All stages.\"\"\"
+"""
+
+DECLARATION = """  notes:
+    cmd: s2s notes
+    deps: [reports/registration.json, seq2seq_core/stages/notes.py]
+    params: [register, notes]
+    outs: [reports/notes.txt]
+plots:
+"""
+
+READ_RUNS = """
+import json, mlflow
+mlflow.set_tracking_uri("sqlite:///mlflow.db")
+runs = mlflow.MlflowClient().search_runs(["1"], order_by=["attributes.start_time ASC"])
+print(json.dumps([{"id": run.info.run_id, "run": run.info.run_name, "status": run.info.status, "params": run.data.params,
+                   "parent": run.data.tags.get("mlflow.parentRunId")} for run in runs]))
+"""
+
+
+def add_stage(workspace: Workspace) -> None:
+    changes = {
+        "dvc.yaml": ("plots:\n  - loss", DECLARATION + "  - loss"),
+        "seq2seq_core/stage_table.py": (')\n"""All stages."""\n', ENTRY),
+    }
+    for name, (old, new) in changes.items():
+        place = workspace.root / name
+        text = place.read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        place.write_text(text.replace(old, new), encoding="utf-8")
+    (workspace.root / "seq2seq_core" / "stages" / "notes.py").write_text(MODULE, encoding="utf-8")
+
+
+def set_title(workspace: Workspace, title: str) -> None:
+    params = workspace.root / "params.yaml"
+    kept = [line for line in params.read_text(encoding="utf-8").splitlines() if not line.startswith("notes:")]
+    params.write_text("\n".join([*kept, f"notes: {{title: {title}}}", ""]), encoding="utf-8")
+
+
+def runs_of(workspace: Workspace) -> list[dict[str, Any]]:
+    runs: list[dict[str, Any]] = json.loads(workspace.run("python", "-c", READ_RUNS).stdout)
+    return runs
+
+
+def test_a_stage_after_register_has_its_parameters_and_the_parent_run_ends(make_workspace: Callable[[str], Workspace]) -> None:
+    workspace = make_workspace("clone")
+    add_stage(workspace)
+    set_title(workspace, "Notes")
+    workspace.must("dvc", "repro")
+    by_hand = runs_of(workspace)
+    parent = next(run for run in by_hand if run["parent"] is None)
+    notes = next(run for run in by_hand if run["run"] == "notes")
+    assert parent["run"].startswith("dvc repro 2")
+    assert (parent["status"], notes["status"], notes["parent"]) == ("FINISHED", "FINISHED", parent["id"])
+    assert (notes["params"]["notes.title"], notes["params"]["register.model_name"]) == ("Notes", "digits")
+
+    set_title(workspace, "News")
+    assert "1 of 7 stages ran" in workspace.must("s2s", "retrain")
+    parent, notes = runs_of(workspace)[len(by_hand) :]
+    assert parent["run"].startswith("retrain 2")
+    assert (parent["status"], notes["status"], notes["parent"]) == ("FINISHED", "FINISHED", parent["id"])
+    assert notes["params"]["notes.title"] == "News"
+    assert (workspace.root / "reports" / "notes.txt").read_text(encoding="utf-8").startswith("News: ")

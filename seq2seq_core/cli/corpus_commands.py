@@ -1,7 +1,8 @@
-"""Commands about corpora and settings: the sample corpus, ready settings, checking of settings."""
+"""Commands about corpora and settings: the sample corpus, ready settings, the check and the reference of settings."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("sample-corpus", rich_help_panel=PANEL)(sample_corpus)
     app.command("configure", rich_help_panel=PANEL)(configure)
     app.command("check-settings", rich_help_panel=PANEL)(check_settings)
+    app.command("settings", rich_help_panel=PANEL)(settings)
 
 
 def sample_corpus(
@@ -79,3 +81,26 @@ def check_settings(
         place = settings_file if settings_file is not None else resolve_workspace(workspace).params
         load_settings(place)
         typer.echo(f"{place}: all settings are valid")
+
+
+def settings(
+    name: Annotated[
+        str, typer.Argument(help="A section or a setting, such as train or train.batch_tokens; by default all.", show_default=False)
+    ] = "",
+    debug: Debug = False,
+) -> None:
+    """Explain the settings of params.yaml: type, bounds, default and meaning of each.
+
+    The output is Markdown, laid out for reading on a terminal. docs/settings.md is the whole of it.
+    """
+    with boundary(debug):
+        from seq2seq_core.config.settings_page import describe_settings
+
+        text = describe_settings(name)
+        if not sys.stdout.isatty():
+            typer.echo(text, nl=False)
+            return
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        Console().print(Markdown(text))

@@ -25,14 +25,14 @@ def add_to(app: typer.Typer) -> None:
 def sample_corpus(
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder to write; by default data/raw/dates of the workspace.", show_default=False),
+        typer.Option("--output", "-o", help="Output folder; by default data/raw/dates of the workspace.", show_default=False),
     ] = None,
     workspace: Workspace = None,
     debug: Debug = False,
 ) -> None:
     """Generate the sample corpus: written-out dates in seven languages to ISO 8601.
 
-    The same bytes on every machine, so data/raw/dates.dvc stays clean. Needs no network.
+    Works offline and writes the same bytes on every machine, so data/raw/dates.dvc stays up to date.
     """
     with boundary(debug):
         from seq2seq_core.corpus.sample_dates import write_sample_corpus
@@ -43,19 +43,15 @@ def sample_corpus(
 
 def configure(
     settings_file: Annotated[Path, typer.Argument(help="A ready settings file, such as configs/g2p.yaml.")],
-    corpus: Annotated[
-        Path | None, typer.Option("--corpus", help="The corpus folder; takes the place of corpus.path in the file.")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of the registered model; takes the place of register.model_name.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a params.yaml with changes that git does not have.")] = False,
+    corpus: Annotated[Path | None, typer.Option("--corpus", help="The corpus folder; replaces corpus.path of the file.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the registered model; replaces register.model_name.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a params.yaml that has uncommitted changes.")] = False,
     workspace: Workspace = None,
     debug: Debug = False,
 ) -> None:
-    """Make a ready settings file the workspace's params.yaml, for a corpus of yours.
+    """Install a ready settings file as the workspace's params.yaml, for your corpus.
 
-    Checks the settings and that the corpus folder has the files they name. Refuses to overwrite uncommitted changes.
+    Checks the settings, and that the corpus folder has the files they name. Refuses to overwrite uncommitted changes.
 
     Example: s2s configure configs/g2p.yaml --corpus /data/hungarian && s2s retrain
     """

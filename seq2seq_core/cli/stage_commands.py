@@ -23,9 +23,9 @@ Reads the corpus folder; writes reports/validation.json and Great Expectations' 
 A broken contract of severity error stops the run and names the first offending lines.""",
     "prepare": """Clean, deduplicate and split the corpus (section prepare).
 
-Reads the corpus folder; writes data/prepared/{train,dev,test}.jsonl, monolingual.LANGUAGE.jsonl where there are such
-sentences, and the funnel, reports/prepare.json.
-The split of a pair follows from a hash of its source, so a growing corpus never moves a pair.""",
+Reads the corpus folder; writes data/prepared/{train,dev,test}.jsonl, monolingual.LANGUAGE.jsonl for monolingual
+corpora, and the funnel, reports/prepare.json.
+A hash of its source decides the split of a pair, so a growing corpus never moves a pair.""",
     "tokenize": """Train the subword models and turn text into ids (section tokenize).
 
 Reads data/prepared; writes data/tokenized (SentencePiece models, memory-mapped ids) and reports/tokenize.json.""",
@@ -80,11 +80,11 @@ def train(
     debug: Debug = False,
     verbose: Verbose = False,
 ) -> None:
-    """Fit the model (sections model and train).
+    """Train the model (sections model and train).
 
     Reads data/tokenized; writes models/bundle, reports/train.json and reports/training_curve.csv.
-    Ctrl-C saves the state; the same command goes on from there and ends in the same weights.
-    On several GPUs it starts a process for each (runtime.devices); over several nodes torchrun does.
+    Ctrl-C saves the state; the same command continues from there and ends in the same weights.
+    On several GPUs it starts one process for each (runtime.devices); over several nodes use torchrun (docs/distributed.md).
     To fine-tune, name a bundle's folder or a registered version in train.initial_weights (docs/fine-tuning.md).
     """
     end_with_launcher()

@@ -17,10 +17,10 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format ui serve clean lock
 
-help: ## This list
+help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(STAMP) ## Install everything into .venv (every other command does it by itself)
+install: $(STAMP) ## Install everything into .venv (the other commands do it when needed)
 
 $(STAMP): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or name one: make PYTHON=python3.12 ..." >&2; exit 2; }
@@ -42,13 +42,13 @@ demo: $(STAMP) ## Generate the sample corpus, then train, evaluate and register 
 test: $(STAMP) ## Run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-check: $(STAMP) ## Lint, format, types, layers
+check: $(STAMP) ## Check lint rules, format, types and layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-format: $(STAMP) ## Format the code and mend what the linter can
+format: $(STAMP) ## Format the code and apply the linter's fixes
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
@@ -64,6 +64,6 @@ clean: ## Remove stage outputs and embedded databases (with WITH_CORPORA=1 or WI
 	@if [ "$(WITH_CORPORA)" = 1 ]; then git clean -fdX -- data/raw; fi
 	@if [ "$(WITH_VENV)" = 1 ]; then rm -rf $(VENV); fi
 
-lock: ## Write requirements.lock from what .venv holds
+lock: ## Write requirements.lock from the packages in .venv
 	@$(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | sed -E 's/^torch @ .*\/torch-([0-9.]+).*/torch==\1/; s/\+cpu$$//' | LC_ALL=C sort -f > requirements.lock
 	@if grep -n ' @ ' requirements.lock; then echo "error: a local path in requirements.lock" >&2; exit 1; fi

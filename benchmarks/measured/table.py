@@ -10,11 +10,14 @@ from benchmarks.measured.row import Row
 
 HEAD = """# Quality on published corpora
 
-Each figure is of a test set, by one model, decoded as its settings say; settings are chosen on dev. But those of
-`multi30k-transformer`, `two-languages` and `reinforcement-translit` were changed after a figure on test had missed the bar
-(once, twice and three times): theirs may be better than on a test set that nobody has seen. *Mean* is over the seeds; the
-interval (95 %) is of the first seed and tells how much its figure hangs on the sentences of the test set. `python
-benchmarks/quality.py` trains what has no result yet and writes this page; the corpora are not part of the project
+Each figure is of a test set, by one model, decoded as its settings say. Settings are chosen on dev, with three exceptions:
+those of `multi30k-transformer`, `two-languages` and `reinforcement-translit` were changed after a figure on test had missed
+the bar (once, twice and three times). Their figures may be better than on a test set that nobody has seen.
+
+*Mean* is over the seeds. The interval (95 %) is of the first seed: it tells how much the figure depends on the sentences of
+the test set.
+
+`python benchmarks/quality.py` trains what has no result yet and writes this page. The corpora are not part of the project
 (`--corpora`).
 
 """

@@ -1,7 +1,8 @@
-"""Commands about corpora and settings: the sample corpus, ready settings, checking of settings."""
+"""Commands about corpora and settings: the sample corpus, ready settings, the check and the reference of settings."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,19 +19,20 @@ def add_to(app: typer.Typer) -> None:
     app.command("sample-corpus", rich_help_panel=PANEL)(sample_corpus)
     app.command("configure", rich_help_panel=PANEL)(configure)
     app.command("check-settings", rich_help_panel=PANEL)(check_settings)
+    app.command("settings", rich_help_panel=PANEL)(settings)
 
 
 def sample_corpus(
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder to write; by default data/raw/dates of the workspace.", show_default=False),
+        typer.Option("--output", "-o", help="Output folder; by default data/raw/dates of the workspace.", show_default=False),
     ] = None,
     workspace: Workspace = None,
     debug: Debug = False,
 ) -> None:
     """Generate the sample corpus: written-out dates in seven languages to ISO 8601.
 
-    The same bytes on every machine, so data/raw/dates.dvc stays clean. Needs no network.
+    Works offline and writes the same bytes on every machine, so data/raw/dates.dvc stays up to date.
     """
     with boundary(debug):
         from seq2seq_core.corpus.sample_dates import write_sample_corpus
@@ -41,19 +43,15 @@ def sample_corpus(
 
 def configure(
     settings_file: Annotated[Path, typer.Argument(help="A ready settings file, such as configs/g2p.yaml.")],
-    corpus: Annotated[
-        Path | None, typer.Option("--corpus", help="The corpus folder; takes the place of corpus.path in the file.")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of the registered model; takes the place of register.model_name.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a params.yaml with changes that git does not have.")] = False,
+    corpus: Annotated[Path | None, typer.Option("--corpus", help="The corpus folder; replaces corpus.path of the file.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the registered model; replaces register.model_name.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a params.yaml that has uncommitted changes.")] = False,
     workspace: Workspace = None,
     debug: Debug = False,
 ) -> None:
-    """Make a ready settings file the workspace's params.yaml, for a corpus of yours.
+    """Install a ready settings file as the workspace's params.yaml, for your corpus.
 
-    Checks the settings and that the corpus folder has the files they name. Refuses to overwrite uncommitted changes.
+    Checks the settings, and that the corpus folder has the files they name. Refuses to overwrite uncommitted changes.
 
     Example: s2s configure configs/g2p.yaml --corpus /data/hungarian && s2s retrain
     """
@@ -79,3 +77,26 @@ def check_settings(
         place = settings_file if settings_file is not None else resolve_workspace(workspace).params
         load_settings(place)
         typer.echo(f"{place}: all settings are valid")
+
+
+def settings(
+    name: Annotated[
+        str, typer.Argument(help="A section or a setting, such as train or train.batch_tokens; by default all.", show_default=False)
+    ] = "",
+    debug: Debug = False,
+) -> None:
+    """Explain the settings of params.yaml: type, bounds, default and meaning of each.
+
+    The output is Markdown, laid out for reading on a terminal. docs/settings.md is the whole of it.
+    """
+    with boundary(debug):
+        from seq2seq_core.config.settings_page import describe_settings
+
+        text = describe_settings(name)
+        if not sys.stdout.isatty():
+            typer.echo(text, nl=False)
+            return
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        Console().print(Markdown(text))

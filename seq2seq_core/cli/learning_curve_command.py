@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 def learning_curve(
     fraction: Annotated[
         list[str] | None,
-        typer.Option("--fraction", help="A part of train such as 1/8 or 0.3; may be given again. [default: 1/8, 1/4, 1/2, 1]"),
+        typer.Option("--fraction", help="A part of train such as 1/8 or 0.3; may be repeated. [default: 1/8, 1/4, 1/2, 1]"),
     ] = None,
     workspace: Workspace = None,
     debug: Debug = False,
@@ -31,7 +31,7 @@ def learning_curve(
     """Train on growing parts of the tokenised corpus and show the dev score of each: would more data help?
 
     Reads data/tokenized and the settings of params.yaml; touches no output of the pipeline. Ctrl-C saves the state
-    (.s2s/learning_curve); the same command goes on from there, and a part that has been trained is not trained again.
+    (.s2s/learning_curve). The same command continues from there, and trains no finished part again.
     """
     with boundary(debug, verbose):
         from seq2seq_core.cli.initial_weights_option import pin_initial_weights

@@ -21,12 +21,13 @@ from seq2seq_core.stage_table import STAGES
 HELP = f"""Train, retrain, check and serve your own sequence-to-sequence models.
 
 The pipeline is one graph, dvc.yaml: {" → ".join(stage.name for stage in STAGES if stage.is_tracked)}.
-Run what is stale with `s2s retrain` (Prefect) or `dvc repro`; each stage is also a command of its own.
+`s2s retrain` (Prefect) or `dvc repro` runs the stale stages; each stage is also a command of its own.
 
 Start:  s2s sample-corpus, then s2s retrain, then s2s ui.
 Your own corpus:  s2s configure configs/multi30k_en_de.yaml --corpus FOLDER, then s2s retrain.
+What can be set:  s2s settings.
 
-Exit codes: 0 done, 1 a crash, 2 something for you to mend (the message says what), 130 and 143 interrupted.
+Exit codes: 0 done, 1 a crash, 2 a fault for you to mend (the message says what), 130 and 143 interrupted.
 """
 
 app = typer.Typer(

@@ -49,7 +49,7 @@ def predict(
     source: Annotated[
         Path | None,
         typer.Argument(
-            help="A text file, one source a line (for a model of recordings the name of a WAV file); by default standard input.",
+            help="A text file, one source a line (for a model of recordings, the name of a WAV file); by default standard input.",
             show_default=False,
         ),
     ] = None,
@@ -57,11 +57,11 @@ def predict(
     output: Output = None,
     prefix: Annotated[
         Path | None,
-        typer.Option(help="A text file, one a line: what each source's target must begin with.", show_default=False),
+        typer.Option(help="A text file with one line per source: the forced beginning of its target.", show_default=False),
     ] = None,
     attention: Annotated[
         Path | None,
-        typer.Option(help="Write here, a JSON object a hypothesis, which piece looked at which.", show_default=False),
+        typer.Option(help="Write the attention to this file, one JSON object per hypothesis.", show_default=False),
     ] = None,
     tag: TagOption = None,
     tags: TagsOption = None,
@@ -110,7 +110,7 @@ def score(
     source: Annotated[
         Path | None,
         typer.Argument(
-            help="A text file, one source a line; or, without TARGET, a source, a TAB and a target; by default standard input.",
+            help="A text file with one source a line or, without TARGET, a source, a TAB and a target; by default standard input.",
             show_default=False,
         ),
     ] = None,
@@ -125,7 +125,7 @@ def score(
     debug: Debug = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say how probable the model holds given targets: natural log-probability, TAB, tokens (end mark included), a line a pair.
+    """Score given targets: one line per pair, natural log-probability, TAB, number of tokens (end mark included).
 
     Examples:
       s2s score sources.txt targets.txt

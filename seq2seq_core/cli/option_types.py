@@ -19,7 +19,7 @@ Workspace = Annotated[
         show_default=False,
     ),
 ]
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error (also: S2S_DEBUG=1).")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with every error (also: S2S_DEBUG=1).")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show debug log lines.")]
 Model = Annotated[
     str,

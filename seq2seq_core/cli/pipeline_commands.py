@@ -23,15 +23,15 @@ def retrain(
     workspace: Workspace = None,
     force: Annotated[
         list[str] | None,
-        typer.Option("--force", "-f", help="A stage to run although it is fresh; may be given again.", show_default=False),
+        typer.Option("--force", "-f", help="A stage to run although it is up to date; may be repeated.", show_default=False),
     ] = None,
     debug: Debug = False,
     verbose: Verbose = False,
 ) -> None:
-    """Run every stale stage of dvc.yaml as a Prefect flow; fresh stages are skipped.
+    """Run every stale stage of dvc.yaml as a Prefect flow; stages that are up to date are skipped.
 
-    Works with no Prefect server running; with one, set PREFECT_API_URL and the run appears on its pages.
-    The same work as `dvc repro`: whatever one has done is up to date for the other.
+    Needs no Prefect server. With one, set PREFECT_API_URL, and the run appears on its pages.
+    The work is that of `dvc repro`: stages that one of them ran are up to date for the other.
     """
     with boundary(debug, verbose):
         from flows.launch import run_retrain
@@ -43,7 +43,7 @@ def retrain(
 def setup_prefect(workspace: Workspace = None, debug: Debug = False) -> None:
     """Create the work pool and the concurrency limits (runtime.flow.concurrency_limits) on the Prefect server.
 
-    Run it once for a server, before `prefect deploy --all`; running it again changes nothing.
+    Run it once per server, before `prefect deploy --all`. Running it again changes nothing.
     """
     with boundary(debug):
         from flows.server.deployment_setup import setup_prefect as create_on_server

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PANEL = "Corpora and settings"
 
 SweepFile = Annotated[Path, typer.Argument(help="The sweep: a YAML file such as configs/sweeps/dates.yaml.", show_default=False)]
-Trials = Annotated[int, typer.Option("--trials", "-n", min=0, help="How many trials are to come to an end; 0: as the file says.")]
+Trials = Annotated[int, typer.Option("--trials", "-n", min=0, help="How many trials must end; 0: as the file says.")]
 Name = Annotated[str, typer.Option("--name", help="Name of the sweep; by default the file's.", show_default=False)]
 
 
@@ -41,15 +41,15 @@ def sweep(
     ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Put the best trial's settings into params.yaml.")] = False,
     prefect: Annotated[bool, typer.Option("--prefect", help="Run the trials as tasks of the Prefect flow `sweep`.")] = False,
-    from_scratch: Annotated[bool, typer.Option("--from-scratch", help="Remove the sweep's trials and begin anew.")] = False,
+    from_scratch: Annotated[bool, typer.Option("--from-scratch", help="Remove the sweep's trials and start anew.")] = False,
     workspace: Workspace = None,
     debug: Debug = False,
     verbose: Verbose = False,
 ) -> None:
     """Search over settings of model and train: train trials on the tokenised corpus, show them by rank, keep the best settings.
 
-    The file says which settings are searched and in which ranges, by which dev metric trials are judged and when one that does
-    badly is given up:
+    The file names the settings to search with their ranges, the dev metric that ranks the trials, and when to stop a bad trial
+    early:
 
         metric: exact_match
         trials: 12
@@ -59,16 +59,16 @@ def sweep(
           model.width: {low: 64, high: 160, step: 32}
           model.dropout: {low: 0.0, high: 0.4, step: 0.1}
 
-    A setting that is no number has `choices` in place of low and high: docs/sweep.md.
+    A setting that is no number has `choices` instead of low and high: docs/sweep.md.
 
-    Each trial is a run in MLflow below that of the sweep. Nothing is changed unless you ask for it: --write FILE gives a settings
-    file for `s2s configure`, --apply changes params.yaml, and `s2s train` then takes the trained model of the best trial.
+    Each trial is a run in MLflow below that of the sweep. By default no settings change: --write FILE writes a settings file for
+    `s2s configure`; --apply changes params.yaml, and `s2s train` then takes the trained model of the best trial.
 
-    A trial that diverges, does not fit into memory, crashes twice or is killed twice at one place has failed, with its reason in
-    the table, and the sweep goes on; the command fails only where no trial was completed.
+    A trial fails when it diverges, does not fit into memory, crashes twice or is killed twice at the same place. The table has
+    the reason, and the sweep continues. The command fails only where no trial was completed.
 
-    Ctrl-C, or a kill, loses nothing: the same command goes on with the trials that were being trained (.s2s/sweeps/NAME).
-    The same command in another terminal helps with the same trials. More trials later: --trials with a larger number.
+    Ctrl-C, or a kill, loses nothing: the same command continues the unfinished trials (.s2s/sweeps/NAME). The same command in
+    another terminal helps with the same trials. For more trials later, give --trials a larger number.
     """
     with boundary(debug, verbose):
         _require_optuna()
@@ -92,7 +92,7 @@ def sweep_trials(
     file: SweepFile,
     trials: Trials = 0,
     name: Name = "",
-    max_trials: Annotated[int, typer.Option("--max", min=0, help="Train at most so many; 0: until none is left.")] = 0,
+    max_trials: Annotated[int, typer.Option("--max", min=0, help="Train at most this many; 0: until none is left.")] = 0,
     worker: Annotated[int, typer.Option("--worker", min=0, help="This worker's number.")] = 0,
     workspace: Workspace = None,
     debug: Debug = False,

@@ -18,7 +18,7 @@ TagOption = Annotated[
 ]
 TagsOption = Annotated[
     Path | None,
-    typer.Option("--tags", help="A text file, a JSON object a line: the columns of each source that are tags.", show_default=False),
+    typer.Option("--tags", help="A text file with one JSON object a line: the tag columns of each source.", show_default=False),
 ]
 
 

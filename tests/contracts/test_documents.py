@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
-import yaml
 
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.settings import parse_settings
+from seq2seq_core.config.settings_page import FIRST_SETTINGS
+from seq2seq_core.config.sweep_file import load_sweep
+from seq2seq_core.config.yaml_text import parse_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+REST_OF_THE_FILE: dict[str, Any] = {"corpus": {"path": "x", "files": {"train": ["a"]}}, "register": {"model_name": "m"}}
+"""Sections that every file needs, for pages that show others."""
+MONOLINGUAL = [{"file": f"{language}.txt", "language": language} for language in ("en", "de")]
+OTHER_SECTIONS: dict[str, dict[str, Any]] = {
+    "unsupervised.md": {
+        "corpus": REST_OF_THE_FILE["corpus"] | {"monolingual": MONOLINGUAL},
+        "tokenize": {"joint": True, "source_tags": ["target_language"]},
+    }
+}
+"""Sections that the settings of one page need beside them."""
 COMMANDS: dict[str, object] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
@@ -51,12 +64,34 @@ def _code(markdown: str) -> list[str]:
     return re.findall(r"```.*?```|`[^`\n]+`", markdown, flags=re.DOTALL)
 
 
-def test_the_settings_that_the_readme_shows_are_valid() -> None:
-    shown = [
-        yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGES[0].read_text(encoding="utf-8"), flags=re.DOTALL)
-    ]
-    assert shown
-    for sections in shown:
-        parse_settings(
-            {"corpus": {"path": "x", "files": {"train": ["a"]}}, "register": {"model_name": "m"}} | sections, "README.md"
-        )
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_source_file_that_a_page_names_exists(page: Path) -> None:
+    for name in re.findall(r"[\w./-]+\.py\b", page.read_text(encoding="utf-8")):
+        assert (ROOT / name).is_file(), f"{page.name}: {name}"
+
+
+def test_the_settings_that_the_readme_shows_are_valid_and_are_those_that_come_first() -> None:
+    (shown,) = [parse_yaml(block) for block in _yaml_blocks(PAGES[0])]
+    parse_settings(shown, "README.md")
+    for name in FIRST_SETTINGS:
+        value: Any = shown
+        for part in name.split("."):
+            value = value[part]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_settings_that_a_page_shows_are_valid(page: Path, tmp_path: Path) -> None:
+    for block in _yaml_blocks(page):
+        shown = parse_yaml(block)
+        if "space" in shown:
+            (tmp_path / "sweep.yaml").write_text(block, encoding="utf-8")
+            load_sweep(tmp_path / "sweep.yaml")
+            continue
+        rest = REST_OF_THE_FILE | OTHER_SECTIONS.get(page.name, {})
+        parse_settings(rest | {name: rest.get(name, {}) | section for name, section in shown.items()}, page.name)
+
+
+def _yaml_blocks(page: Path) -> list[str]:
+    """The blocks of YAML on a page; a digest that is cut short is filled up."""
+    text = page.read_text(encoding="utf-8").replace("3f0c…", "3f0c" * 16)
+    return re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
@@ -19,8 +18,11 @@ from seq2seq_core.config.section import Section
 from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.config.validate import ValidateSection
-from seq2seq_core.config.yaml_text import parse_yaml
+from seq2seq_core.config.yaml_text import YamlError, parse_yaml
 from seq2seq_core.errors import ConfigError
+
+MAX_SHOWN = 300
+"""Characters of a wrong value that a message shows."""
 
 
 class Settings(Section):
@@ -176,26 +178,23 @@ def load_settings(path: Path) -> Settings:
     return parse_settings(load_values(path), source=str(path))
 
 
-def load_values(path: Path) -> Any:
-    """What a parameters file holds, not checked.
+def load_values(path: Path, expected: str = "the settings there (see configs/ for ready ones)") -> Any:
+    """The content of a YAML file, not checked.
 
     Args:
-        path: a YAML file.
+        path: the file.
+        expected: what should be there, for the message where the file is missing.
 
     Raises:
         ConfigError: the file is missing or not YAML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        return parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(
-            [f"file not found: {path}; expected the settings there (see configs/ for ready ones)"], str(path)
-        ) from None
+        raise ConfigError([f"file not found: {path}; expected {expected}"], str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"cannot be read: {error}"], str(path)) from None
-    try:
-        return parse_yaml(text)
-    except yaml.YAMLError as error:
+    except YamlError as error:
         raise ConfigError([f"not valid YAML: {error}"], str(path)) from None
 
 
@@ -227,6 +226,7 @@ def describe_fault(detail: ErrorDetails) -> str:
     where = ".".join(parts)
     context = detail.get("ctx", {})
     got = repr(detail["input"])
+    got = got if len(got) <= MAX_SHOWN else f"{got[:MAX_SHOWN]}..."
     match detail["type"]:
         case "extra_forbidden":
             return f"{where}: must be a known setting, got an unknown name (value {got})"

@@ -31,7 +31,7 @@ SAMPLING_PARAMETERS = {
     "seed": "integer",
 }
 """Parameters of a request that no evaluation sets, and their types."""
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "sentencepiece", "torch")
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "ruamel-yaml", "safetensors", "sentencepiece", "torch")
 
 
 def log_bundle(bundle: Path, model: LoggedModel, evaluate: EvaluateSection, example: Mapping[str, str]) -> ModelInfo:

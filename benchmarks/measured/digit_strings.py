@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_core.audio.wav import read_wav, write_wav
+from seq2seq_core.audio.sound_file import read_recording, write_wav
 
 SAMPLE_RATE, SEED, LONGEST = 8000, 1, 5
 PAUSE_SECONDS = (0.05, 0.3)
@@ -36,7 +36,7 @@ def read_digits(folder: Path) -> dict[str, Voices]:
     for path in sorted(folder.glob("*.wav")):
         digit, speaker, index = path.stem.split("_")
         split = next(split for split, indices in INDICES.items() if int(index) in indices)
-        digits[split].setdefault(speaker, {}).setdefault(digit, []).append(read_wav(path, SAMPLE_RATE).samples_N)
+        digits[split].setdefault(speaker, {}).setdefault(digit, []).append(read_recording(path, SAMPLE_RATE).samples_N)
     return digits
 
 

@@ -7,14 +7,14 @@ and it refuses a file that a kill left half-written.
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from seq2seq_core.file_lock import wait_for_lock
 
 
 def clear_dead_locks(workspace: Path) -> list[str]:
@@ -27,7 +27,8 @@ def clear_dead_locks(workspace: Path) -> list[str]:
     listing = temporary / "rwlock"
     if not listing.is_file():
         return []
-    with _guard(temporary / "rwlock.lock"):
+    # DVC's own guard file, locked as DVC locks it, so that DVC does not edit the list meanwhile.
+    with wait_for_lock(temporary / "rwlock.lock"):
         try:
             entries = json.loads(listing.read_text(encoding="utf-8"))
         except ValueError:
@@ -38,14 +39,6 @@ def clear_dead_locks(workspace: Path) -> list[str]:
         if dead:
             listing.write_text(json.dumps(_without(entries, set(dead))), encoding="utf-8")
     return [f"released the DVC locks of process {pid}, which is dead ({command})" for pid, command in sorted(dead.items())]
-
-
-@contextmanager
-def _guard(path: Path) -> Iterator[None]:
-    """Keeps DVC from editing the list meanwhile: its own guard file, locked as DVC locks it."""
-    with path.open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _dvc_folder(workspace: Path) -> Path:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from flows.dvc.command import Dvc, error_text, refusal
 from flows.processes.supervised import CommandResult, StopPolicy
 from seq2seq_core.config.runtime import RefreshSettings
+from seq2seq_core.config.yaml_text import YamlError, parse_yaml
 from seq2seq_core.errors import EnvironmentFault, Interrupted, UserError
 
 USER_MARKS = ("no remote specified", "config file error", "does not exist", "unable to find DVC file", "is not a DVC")
@@ -96,12 +95,12 @@ def describe_changes(before: Mapping[str, TrackedData], after: Mapping[str, Trac
 
 def _read_one(root: Path, target: str) -> TrackedData:
     try:
-        values: Any = yaml.safe_load((root / target).read_text(encoding="utf-8"))
+        values: Any = parse_yaml((root / target).read_text(encoding="utf-8"))
         output = values["outs"][0]
         return TrackedData(output.get("md5", ""), output.get("size"), output.get("nfiles"), bool(values.get("deps")))
     except FileNotFoundError:
         raise UserError(f"{target}: no such file; expected a .dvc file (runtime.flow.refresh.targets)") from None
-    except (UnicodeDecodeError, yaml.YAMLError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except (UnicodeDecodeError, YamlError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise UserError(f"{target}: not a .dvc file ({type(error).__name__}: {error})") from None
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +9,7 @@ import psutil
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import WorkspaceBusy
+from seq2seq_core.file_lock import hold_lock
 
 
 @contextmanager
@@ -27,21 +25,8 @@ def workspace_lock(paths: Paths) -> Iterator[int]:
     Raises:
         WorkspaceBusy: another run holds it; names its process.
     """
-    paths.work.mkdir(parents=True, exist_ok=True)
-    place = paths.work / "retrain.lock"
-    descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            raise WorkspaceBusy(_describe_holder(paths, os.pread(descriptor, 32, 0).decode())) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    with hold_lock(paths.work / "retrain.lock", lambda holder: WorkspaceBusy(_describe_holder(paths, holder))) as descriptor:
         yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _describe_holder(paths: Paths, written: str) -> str:

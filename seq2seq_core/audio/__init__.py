@@ -1,1 +1,1 @@
-"""Recordings to feature frames: WAV files, log-mel energies, normalisation, stacking. Needs NumPy and nothing else."""
+"""Recordings to feature frames: WAV and FLAC files, log-mel energies, normalisation, stacking."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_core.audio.front_end import FrontEnd
-from seq2seq_core.audio.wav import RecordingError, read_wav
+from seq2seq_core.audio.sound_file import RecordingError, read_recording
 from seq2seq_core.errors import UserError
 
 
@@ -27,7 +27,7 @@ class RecordingReader:
         """The frames_SF of a recording.
 
         Args:
-            source: the name of a WAV file, or samples_N from -1 to 1 at the front end's rate (float32, at least one).
+            source: the name of a WAV or FLAC file, or samples_N from -1 to 1 at the front end's rate (float32, at least one).
 
         Raises:
             UserError: the file cannot be used; names it.
@@ -39,6 +39,6 @@ class RecordingReader:
             return self.front_end.frames(source)
         path = self.folder / source
         try:
-            return self.front_end.frames(read_wav(path, self.front_end.sample_rate).samples_N)
+            return self.front_end.frames(read_recording(path, self.front_end.sample_rate).samples_N)
         except RecordingError as error:
             raise UserError(f"{path}: {error}") from None

@@ -49,7 +49,7 @@ def predict(
     source: Annotated[
         Path | None,
         typer.Argument(
-            help="A text file, one source a line (for a model of recordings, the name of a WAV file); by default standard input.",
+            help="A text file, one source a line (for a model of recordings, the name of a file); by default standard input.",
             show_default=False,
         ),
     ] = None,

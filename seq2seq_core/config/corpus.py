@@ -121,8 +121,8 @@ class CorpusSection(Section):
     """Sentences without translations, for phases by ``denoising`` and ``back_translation``; they need ``tokenize.joint`` and
     ``target_language`` among ``tokenize.source_tags``."""
     source_kind: Literal["text", "audio"] = "text"
-    """What a source is: a text, or (``audio``) the name of a recording, relative to the corpus folder: a WAV file of one channel,
-    16-bit PCM."""
+    """What a source is: a text, or (``audio``) the name of a recording, relative to the corpus folder: a WAV or FLAC file of one
+    channel, 16-bit PCM."""
     sample_rate: int = Field(default=16_000, ge=1000, le=384_000)
     """Samples a second that every recording must have; ``audio`` only."""
     input_columns: list[str] = []

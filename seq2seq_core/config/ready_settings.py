@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 from pathlib import Path
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.corpus import names_of
-from seq2seq_core.config.settings import Settings, parse_settings
-from seq2seq_core.errors import ConfigError, UserError
+from seq2seq_core.config.settings import Settings, load_settings, parse_settings
+from seq2seq_core.config.yaml_text import parse_document, write_document
+from seq2seq_core.errors import UserError
 
 
 def install_settings(source: Path, paths: Paths, corpus_folder: Path | None, model_name: str | None, force: bool) -> Settings:
@@ -27,17 +27,8 @@ def install_settings(source: Path, paths: Paths, corpus_folder: Path | None, mod
         ConfigError: the file has faults.
         UserError: the corpus folder lacks the files that the settings name, or ``params.yaml`` has uncommitted changes.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 132
-    try:
-        document = yaml.load(source.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise ConfigError([f"cannot be read: {error}"], str(source)) from None
-    settings = parse_settings(document, source=str(source))
+    load_settings(source)
+    document = parse_document(source.read_text(encoding="utf-8"))
     if corpus_folder is not None:
         document["corpus"]["path"] = _as_written(corpus_folder, paths)
     if model_name is not None:
@@ -46,9 +37,7 @@ def install_settings(source: Path, paths: Paths, corpus_folder: Path | None, mod
     _check_files(settings, paths)
     if not force and has_uncommitted_changes(paths.params):
         raise UserError(f"{paths.params}: has changes that git does not have; commit them, or overwrite them with --force")
-    buffer = io.StringIO()
-    yaml.dump(document, buffer)
-    atomic.write_text(paths.params, buffer.getvalue())
+    atomic.write_text(paths.params, write_document(document))
     return settings
 
 

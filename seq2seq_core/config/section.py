@@ -5,6 +5,9 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import ErrorDetails
 
+MAX_SHOWN = 300
+"""Characters of a wrong value that a message shows."""
+
 
 class Section(BaseModel):
     """One section of the parameters.
@@ -25,6 +28,7 @@ def describe_fault(detail: ErrorDetails) -> str:
     where = ".".join(parts)
     context = detail.get("ctx", {})
     got = repr(detail["input"])
+    got = got if len(got) <= MAX_SHOWN else f"{got[:MAX_SHOWN]}..."
     match detail["type"]:
         case "extra_forbidden":
             return f"{where}: must be a known setting, got an unknown name (value {got})"

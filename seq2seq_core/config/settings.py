@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError, create_model, model_validator
 
 from seq2seq_core.config.corpus import CorpusSection
@@ -19,7 +18,7 @@ from seq2seq_core.config.section import Section, describe_fault
 from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.config.validate import ValidateSection
-from seq2seq_core.config.yaml_text import parse_yaml
+from seq2seq_core.config.yaml_text import YamlError, parse_yaml
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.named_modules import load
 from seq2seq_core.stage_table import own_sections
@@ -211,26 +210,23 @@ def load_settings(path: Path) -> Settings:
     return parse_settings(load_values(path), source=str(path))
 
 
-def load_values(path: Path) -> Any:
-    """What a parameters file holds, not checked.
+def load_values(path: Path, expected: str = "the settings there (see configs/ for ready ones)") -> Any:
+    """The content of a YAML file, not checked.
 
     Args:
-        path: a YAML file.
+        path: the file.
+        expected: what should be there, for the message where the file is missing.
 
     Raises:
         ConfigError: the file is missing or not YAML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        return parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(
-            [f"file not found: {path}; expected the settings there (see configs/ for ready ones)"], str(path)
-        ) from None
+        raise ConfigError([f"file not found: {path}; expected {expected}"], str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"cannot be read: {error}"], str(path)) from None
-    try:
-        return parse_yaml(text)
-    except yaml.YAMLError as error:
+    except YamlError as error:
         raise ConfigError([f"not valid YAML: {error}"], str(path)) from None
 
 

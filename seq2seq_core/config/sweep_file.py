@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from seq2seq_core.config.metric_names import DevMetric
 from seq2seq_core.config.section import Section, describe_fault
-from seq2seq_core.config.yaml_text import parse_yaml
+from seq2seq_core.config.settings import load_values
 from seq2seq_core.errors import ConfigError
 
 
@@ -102,12 +101,7 @@ def load_sweep(path: Path) -> SweepSettings:
     Raises:
         ConfigError: the file is missing, not YAML, or has faults; all of them are listed.
     """
-    try:
-        values = parse_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError([f"file not found: {path}; expected a sweep there (see configs/sweeps/)"], str(path)) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError([f"cannot be read: {error}"], str(path)) from None
+    values = load_values(path, "a sweep there (see configs/sweeps/)")
     if not isinstance(values, dict):
         raise ConfigError([f"must be a mapping with space and other fields, got {type(values).__name__}"], str(path))
     try:

@@ -1,26 +1,77 @@
-"""YAML as settings files are read: a name that is given twice is a fault, where PyYAML silently takes the last one."""
+"""YAML 1.2 with the types that DVC sees in it: what every YAML file of a workspace is read by.
+
+Beyond YAML's own rules a name must be given once, names must be texts, and a document must be of a size that a person writes.
+"""
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
+from ruamel.yaml.constructor import SafeConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
+from ruamel.yaml.reader import ReaderError
+
+MAX_DEPTH = 50
+"""Levels of lists and mappings within one another."""
+MAX_VALUES = 100_000
+"""Values of a document, those behind its aliases counted each time."""
+_TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
-class _Loader(yaml.SafeLoader):
-    """Looks at mappings before keys are merged into them (``<<``), which may be overridden."""
+class YamlError(Exception):
+    """A text is not valid YAML, or breaks a rule of this reader; the message names the line."""
 
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        first_lines: dict[tuple[str, str], int] = {}
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            name, line = (key.tag, key.value), key.start_mark.line + 1
-            if name in first_lines:
-                raise yaml.YAMLError(f"line {line}: {key.value!r} must be given once, got it on line {first_lines[name]} too")
-            first_lines[name] = line
+
+class _Composer(Composer):
+    """Checks names, depth and size while the tree of a document grows, before any value is made."""
+
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader=loader)
+        self.warn_double_anchors = False
+        self._levels = self._num_values = 0
+        self._num_values_below: dict[Node, int] = {}
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        is_alias, line = self.parser.check_event(AliasEvent), _line(self.parser.peek_event().start_mark)
+        self._levels += 1
+        if self._levels > MAX_DEPTH:
+            raise YamlError(f"line {line}: must have at most {MAX_DEPTH} levels, got more")
+        num_values = self._num_values
+        node = super().compose_node(parent, index)
+        if is_alias and node not in self._num_values_below:
+            raise YamlError(f"line {line}: an alias must stand outside of what it names, got *{node.anchor} within &{node.anchor}")
+        self._num_values += self._num_values_below[node] if is_alias else 1
+        if self._num_values > MAX_VALUES:
+            raise YamlError(f"line {line}: must have at most {MAX_VALUES:,} values, aliases written out, got more")
+        if not is_alias:
+            self._num_values_below[node] = self._num_values - num_values
+        self._levels -= 1
         return node
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node = super().compose_mapping_node(anchor)
+        _check_names(node)
+        return node
+
+
+class _Constructor(SafeConstructor):
+    """Says on which line a value is that Python refuses, such as the 13th month."""
+
+    def construct_non_recursive_object(self, node: Any, tag: str | None = None) -> Any:
+        if not isinstance(node, ScalarNode):
+            return super().construct_non_recursive_object(node, tag)
+        try:
+            value = super().construct_non_recursive_object(node, tag)
+            str(value)  # Python reads a number of 5,000 digits after 0x and cannot write it
+        except (ValueError, LookupError) as error:
+            kind = str(node.tag).rpartition(":")[2]
+            raise YamlError(f"line {_line(node.start_mark)}: {_shorten(node.value)!r} is no valid {kind} ({error})") from None
+        return value
 
 
 def parse_yaml(text: str) -> Any:
@@ -30,6 +81,75 @@ def parse_yaml(text: str) -> Any:
         text: of one document.
 
     Raises:
-        yaml.YAMLError: it is not valid, or a mapping has a key twice, which YAML 1.2.2 (section 3.2.1.1) forbids.
+        YamlError: it is not valid, its names are not texts or not distinct (YAML 1.2.2, section 3.2.1.1), or it is too large.
     """
-    return yaml.load(text, _Loader)
+    reader = YAML(typ="safe", pure=True)  # the C library reads YAML 1.1
+    reader.Composer, reader.Constructor = _Composer, _Constructor
+    try:
+        return reader.load(text)
+    except YAMLError as error:
+        raise YamlError(_describe(error, text)) from None
+
+
+def parse_document(text: str) -> Any:
+    """A YAML document to edit: its values as nested mappings and lists that remember comments, quotes and order.
+
+    Args:
+        text: of one document.
+
+    Raises:
+        YamlError: as :func:`parse_yaml` does.
+    """
+    parse_yaml(text)
+    return _editor().load(text)
+
+
+def write_document(document: Any) -> str:
+    """The text of an edited document, comments included.
+
+    Args:
+        document: from :func:`parse_document`.
+    """
+    buffer = io.StringIO()
+    _editor().dump(document, buffer)
+    return buffer.getvalue()
+
+
+def _editor() -> YAML:
+    editor = YAML()
+    editor.preserve_quotes = True
+    editor.width = 132
+    return editor
+
+
+def _check_names(node: MappingNode) -> None:
+    """Refuses names that are no texts and names that are given twice; a merge of keys (``<<``) may be overridden."""
+    first_lines: dict[str, int] = {}
+    for key, _ in node.value:
+        line = _line(key.start_mark)
+        if key.tag not in (_TEXT, _MERGE):
+            got = _shorten(key.value) if isinstance(key, ScalarNode) else f"a {key.id}"
+            raise YamlError(f"line {line}: a name must be a text, got {got or 'nothing'}; put it in quotes if it is one")
+        if key.value in first_lines:
+            raise YamlError(f"line {line}: {key.value!r} must be given once, got it on line {first_lines[key.value]} too")
+        first_lines[key.value] = line
+
+
+def _describe(error: YAMLError, text: str) -> str:
+    """What is wrong and where, on one line."""
+    if isinstance(error, ReaderError):
+        line, code = text.count("\n", 0, error.position) + 1, ord(text[error.position])
+        return f"line {line}: must have no control character, got U+{code:04X}"
+    if not isinstance(error, MarkedYAMLError):
+        return " ".join(str(error).split())
+    problem = ", ".join(part for part in (error.context, error.problem) if part)
+    mark = error.problem_mark or error.context_mark
+    return problem if mark is None else f"line {_line(mark)}, column {mark.column + 1}: {problem}"
+
+
+def _line(mark: Any) -> int:
+    return int(mark.line) + 1
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}..."

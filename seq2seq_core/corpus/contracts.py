@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from seq2seq_core.artifacts import MONOLINGUAL
-from seq2seq_core.audio.wav import RecordingError
+from seq2seq_core.audio.sound_file import RecordingError
 from seq2seq_core.config.validate import FractionContract, Severity, ValidateSection
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.normalization import digest, normalize_exactly

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from seq2seq_core.audio.wav import RecordingError, read_wav
+from seq2seq_core.audio.sound_file import RecordingError, read_recording
 from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.corpus.reading import find_folder
 
@@ -45,7 +45,7 @@ class Recordings:
         Raises:
             RecordingError: the name leads out of the folder, or the file cannot be used.
         """
-        recording = read_wav(self._path(name), self.sample_rate)
+        recording = read_recording(self._path(name), self.sample_rate)
         return FoundRecording(hashlib.sha256(recording.samples_N.tobytes()).hexdigest(), recording.seconds)
 
     def copy(self, name: str, folder: Path) -> None:
@@ -63,7 +63,7 @@ class Recordings:
     def _path(self, name: str) -> Path:
         place = PurePosixPath(name)
         if not name.strip() or "\0" in name or place.is_absolute() or ".." in place.parts:
-            raise RecordingError("expected the name of a WAV file inside the corpus folder (corpus.path)")
+            raise RecordingError("expected the name of a file inside the corpus folder (corpus.path)")
         return self.folder / place
 
 

@@ -73,7 +73,7 @@ class Predictor:
         length and are no part of its text or alignment.
 
         Args:
-            sources: texts; for a model of frames names of WAV files, samples of recordings, or frames.
+            sources: texts; for a model of frames names of WAV or FLAC files, samples of recordings, or frames.
             options: of the search; by default those of :class:`~seq2seq_core.decoding.options.DecodingOptions`.
             batch_sentences: most sources that are decoded together.
             prefixes: for each source, the text that its hypotheses must begin with; what follows begins with a new piece.

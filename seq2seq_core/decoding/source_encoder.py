@@ -18,7 +18,7 @@ from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
 logger = logging.getLogger(__name__)
 
 SourceItem = str | Path | NDArray[np.float32]
-"""A text; for a model of frames the name of a WAV file, the samples_N of a recording, or frames_SF."""
+"""A text; for a model of frames the name of a WAV or FLAC file, the samples_N of a recording, or frames_SF."""
 
 
 class SourceEncoder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,8 @@ SAMPLING_PARAMETERS = {
     "seed": "integer",
 }
 """Parameters of a request that no evaluation sets, and their types."""
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "sentencepiece", "torch")
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "ruamel-yaml", "safetensors", "sentencepiece", "torch")
+FLAC_REQUIREMENT = "soundfile"
 
 
 def log_bundle(bundle: Path, model: LoggedModel, evaluate: EvaluateSection, example: Mapping[str, str]) -> ModelInfo:
@@ -49,7 +51,8 @@ def log_bundle(bundle: Path, model: LoggedModel, evaluate: EvaluateSection, exam
         from mlflow.models import Model
 
     # Labels of the general type: MLflow compares pandas's own text labels with numbers, which pandas deprecates.
-    tags = read_config(bundle).config.tags.all
+    config = read_config(bundle).config
+    tags = config.tags.all
     names = [name for name in ("source", *tags) if name in example]
     frame = pd.DataFrame([[example[name] for name in names]], columns=pd.Index(names, dtype=object))
     info: ModelInfo = Model.log(
@@ -64,7 +67,7 @@ def log_bundle(bundle: Path, model: LoggedModel, evaluate: EvaluateSection, exam
         model_config=decoding_defaults(evaluate),
         signature=served_signature(evaluate, tags),
         input_example=(frame, {"beam_size": evaluate.beam_size}),
-        pip_requirements=pinned_requirements(),
+        pip_requirements=pinned_requirements(config.audio is not None),
     )
     return info
 
@@ -107,6 +110,12 @@ def served_signature(evaluate: EvaluateSection, tags: Sequence[str] = ()) -> Mod
     )
 
 
-def pinned_requirements() -> list[str]:
-    """The packages that the served model imports, each at the installed version, without a build's local part such as ``+cpu``."""
-    return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in REQUIREMENTS]
+def pinned_requirements(audio: bool) -> list[str]:
+    """The packages that the served model imports, each at the installed version, without a build's local part such as ``+cpu``.
+
+    Args:
+        audio: whether it takes recordings; it then reads FLAC where this installation does.
+    """
+    reads_flac = audio and importlib.util.find_spec(FLAC_REQUIREMENT) is not None
+    names = (*REQUIREMENTS, FLAC_REQUIREMENT) if reads_flac else REQUIREMENTS
+    return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in names]

@@ -1,7 +1,7 @@
 """The served model, as MLflow's models-from-code wants it: this file itself is stored with the model and run when it is loaded.
 
-A request has the column ``source`` (texts, or for a model of recordings WAV files in base64) and those that the model takes as
-tags; the answer has ``prediction`` and ``score`` for each row, in the order of the rows.
+A request has the column ``source`` (texts, or for a model of recordings WAV or FLAC files in base64) and those that the model
+takes as tags; the answer has ``prediction`` and ``score`` for each row, in the order of the rows.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ServedModel(PythonModel):
 
         Args:
             context: unused; the bundle is loaded already.
-            model_input: the column ``source`` (a text in each row, or a WAV file in base64) and those that are tags.
+            model_input: the column ``source`` (a text in each row, or a WAV or FLAC file in base64) and those that are tags.
             params: decoding options, see the model's params schema.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Recordings in a request: the column ``source`` holds WAV files in base64, as a path on the server's disk would mean nothing."""
+"""Recordings in a request: the column ``source`` holds WAV or FLAC files in base64; a path would be one on the server's disk."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from seq2seq_core.audio.wav import RecordingError, read_wav
+from seq2seq_core.audio.sound_file import RecordingTooLong, read_recording
+from seq2seq_core.errors import UserError
 from seq2seq_core.serving.request import MAX_SECONDS_VARIABLE, SOURCE_COLUMN, read_sources, refusal
 
 HEADER_BYTES = 65_536
-"""Allowed for whatever a WAV file holds beside its samples."""
+"""Allowed for whatever a file holds beside its samples."""
 
 
 def read_recordings(frame: pd.DataFrame, max_rows: int, max_seconds: int, sample_rate: int) -> list[NDArray[np.float32]]:
     """The samples of each recording of a request, from -1 to below 1.
 
     Args:
-        frame: has the column ``source`` with a WAV file in base64 in each row.
+        frame: has the column ``source`` with a WAV or FLAC file in base64 in each row.
         max_rows: most rows of one request.
         max_seconds: most seconds of one recording.
         sample_rate: samples a second that each must have.
@@ -38,14 +39,10 @@ def _read_recording(text: str, row: int, max_seconds: int, sample_rate: int) -> 
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise refusal(f"row {row}: {SOURCE_COLUMN} must be a WAV file in base64, got something else ({error})") from None
+        raise refusal(f"row {row}: {SOURCE_COLUMN} must be a WAV or FLAC file in base64, got something else ({error})") from None
     try:
-        recording = read_wav(io.BytesIO(data), sample_rate)
-    except RecordingError as error:
+        return read_recording(io.BytesIO(data), sample_rate, max_seconds).samples_N
+    except RecordingTooLong as error:
+        raise refusal(f"row {row}: {SOURCE_COLUMN} {error} ({MAX_SECONDS_VARIABLE} sets the limit)") from None
+    except UserError as error:
         raise refusal(f"row {row}: {SOURCE_COLUMN}, decoded from base64: {error}") from None
-    if recording.seconds > max_seconds:
-        raise refusal(
-            f"row {row}: {SOURCE_COLUMN} must be a recording of at most {max_seconds} seconds, got {recording.seconds:.3g} "
-            f"({MAX_SECONDS_VARIABLE} sets the limit)"
-        )
-    return recording.samples_N

@@ -12,7 +12,7 @@ from typing import IO
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import AUDIO_FOLDER, SPLITS, Paths
-from seq2seq_core.audio.wav import RecordingError
+from seq2seq_core.audio.sound_file import RecordingError
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.corpus.cleaning import cleaning_rules, normalize_text, text_rules

@@ -13,7 +13,7 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import MONOLINGUAL, SPLITS, Paths
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.audio.recording_reader import RecordingReader
-from seq2seq_core.audio.wav import RecordingError, read_sample_rate
+from seq2seq_core.audio.sound_file import RecordingError, read_sample_rate
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.tokenize import AudioSettings, TokenizeSection
 from seq2seq_core.console import ProgressMode, progress

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import parse_settings
+from seq2seq_core.config.yaml_text import parse_document, write_document
 from seq2seq_core.errors import UserError, WorkspaceBusy
 from seq2seq_core.sweep.dotted import put_setting
 from seq2seq_core.sweep.results import TrialResult, describe_values
@@ -44,18 +44,11 @@ def write_best(best: TrialResult, sweep: str, metric: str, changed: Mapping[str,
         paths: the workspace.
         target: the file; ``params.yaml`` itself gets no first line of ours.
     """
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 132
-    document = yaml.load(paths.params.read_text(encoding="utf-8"))
+    document = parse_document(paths.params.read_text(encoding="utf-8"))
     for name, value in changed.items():
         put_setting(document, name, value)
     parse_settings(document, source=str(target))
-    buffer = io.StringIO()
-    yaml.dump(document, buffer)
-    text = buffer.getvalue()
+    text = write_document(document)
     if target.resolve() != paths.params.resolve():
         head = f"{MARK}{sweep}: trial {best.number}, dev {metric} {best.value:.4f}, with {describe_values(best.values)}.\n"
         text = f"{head}# To take it:  s2s configure {target}\n{text}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+from seq2seq_core.file_lock import wait_for_lock
 
 
 class SystemLock(JournalFileOpenLock):
@@ -22,21 +22,20 @@ class SystemLock(JournalFileOpenLock):
     def __init__(self, journal: Path) -> None:
         super().__init__(str(journal))
         self.journal = journal
-        self._descriptor = -1
+        self._held = ExitStack()
 
     def acquire(self) -> bool:
         """Waits for the lock, then removes what is left of a line that was never written to its end.
 
         The next line would otherwise be glued to it, and neither could be read.
         """
-        self._descriptor = os.open(self.journal.with_name(f"{self.journal.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        self._held.enter_context(wait_for_lock(lock_of(self.journal)))
         _drop_torn_line(self.journal)
         return True
 
     def release(self) -> None:
         """Lets go of the lock."""
-        os.close(self._descriptor)
+        self._held.close()
 
 
 def open_journal(path: Path) -> JournalStorage:
@@ -46,21 +45,14 @@ def open_journal(path: Path) -> JournalStorage:
         path: the file; its folder exists.
     """
     path.touch()
-    with exclusive(path.with_name(f"{path.name}.lock")):
+    with wait_for_lock(lock_of(path)):
         _drop_torn_line(path)
     return JournalStorage(JournalFileBackend(str(path), lock_obj=SystemLock(path)))
 
 
-@contextmanager
-def exclusive(lock: Path) -> Iterator[None]:
-    """Waits until no other process is in a block on the same file.
-
-    Args:
-        lock: the file; made where it is missing.
-    """
-    with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def lock_of(journal: Path) -> Path:
+    """The file that is locked while a journal is written."""
+    return journal.with_name(f"{journal.name}.lock")
 
 
 def _drop_torn_line(path: Path) -> None:

@@ -22,9 +22,10 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from seq2seq_core.errors import UserError, WorkspaceBusy
+from seq2seq_core.file_lock import wait_for_lock
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.sweep.distributions import decode_values, encode_values, make_pruner, suggest_values
-from seq2seq_core.sweep.journal import exclusive, open_journal
+from seq2seq_core.sweep.journal import open_journal
 from seq2seq_core.sweep.space import SearchSpace
 from seq2seq_core.training.state.folder_lock import lock_folder
 
@@ -163,7 +164,7 @@ class SweepStudy:
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
         """One process at a time looks for work."""
-        with exclusive(self.folder / "claim.lock"):
+        with wait_for_lock(self.folder / "claim.lock"):
             yield
 
     def _take_interrupted(self, held: ExitStack) -> SweepTrial | None:

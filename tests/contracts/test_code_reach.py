@@ -15,7 +15,7 @@ import pytest
 
 import seq2seq_core
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.audio.wav import write_wav
+from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.code_digests.features import NEEDED_BY, PARTS, SILENT, features_in_use, is_silent
 from seq2seq_core.code_digests.reach import import_edges, reached_modules
 from seq2seq_core.code_digests.stage_digest import stage_roots

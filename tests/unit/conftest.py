@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.audio.wav import write_wav
+from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.bundle.bundle import BundleConfig, save_bundle
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.settings import Settings, parse_settings

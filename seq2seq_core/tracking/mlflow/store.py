@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import re
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import StorageFault, TrackingUnreachable, UserError
+from seq2seq_core.file_lock import wait_for_lock
 from seq2seq_core.tracking.mlflow.relocation import relocate_artifacts
 
 if TYPE_CHECKING:
@@ -154,13 +154,8 @@ def _unchanged_environment(name: str) -> Iterator[None]:
 @contextmanager
 def exclusive(paths: Paths) -> Iterator[None]:
     """Holds the workspace's MLflow lock: two stages that start at once neither migrate a database nor open a parent run twice."""
-    paths.work.mkdir(parents=True, exist_ok=True)
-    with (paths.work / "mlflow.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(lock, fcntl.LOCK_UN)
+    with wait_for_lock(paths.work / "mlflow.lock"):
+        yield
 
 
 @contextmanager

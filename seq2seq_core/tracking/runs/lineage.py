@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import yaml
+from seq2seq_core.config.yaml_text import YamlError, parse_yaml
 
 
 def git_state(root: Path) -> dict[str, str]:
@@ -48,8 +48,8 @@ def read_stages(file: Path) -> dict[str, Any]:
         file: ``dvc.yaml`` or ``dvc.lock``.
     """
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, yaml.YAMLError):
+        content = parse_yaml(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, YamlError):
         return {}
     stages = content.get("stages") if isinstance(content, dict) else None
     return stages if isinstance(stages, dict) else {}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from seq2seq_core.errors import WorkspaceBusy
+from seq2seq_core.file_lock import hold_lock
 
 LOCK_FILE = "lock"
 
@@ -23,18 +22,12 @@ def lock_folder(folder: Path) -> Iterator[None]:
     Raises:
         WorkspaceBusy: another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK_FILE).open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise WorkspaceBusy(
-                f"{folder}: another training with these settings and data is running here (process {holder}); "
-                "wait for it, or stop it and run this again"
-            ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+
+    def busy(holder: str) -> WorkspaceBusy:
+        return WorkspaceBusy(
+            f"{folder}: another training with these settings and data is running here (process {holder or 'unknown'}); "
+            "wait for it, or stop it and run this again"
+        )
+
+    with hold_lock(folder / LOCK_FILE, busy):
         yield

@@ -7,7 +7,7 @@ import pytest
 
 from seq2seq_core.audio.front_end import FrontEnd, stack_frames
 from seq2seq_core.audio.recording_reader import RecordingReader
-from seq2seq_core.audio.wav import write_wav
+from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.config.tokenize import AudioSettings
 from seq2seq_core.errors import UserError
 
@@ -57,7 +57,7 @@ def test_a_recording_is_read_from_its_file_or_its_samples(tmp_path: Path) -> Non
     reader = RecordingReader(make_front_end(), tmp_path)
     assert reader.read("a.wav").tolist() == reader.read(tmp_path / "a.wav").tolist()
     assert reader.read(NOISE) == pytest.approx(reader.read("a.wav"), abs=0.02)
-    with pytest.raises(UserError, match=r"/b\.wav: no such file; expected a WAV file$"):
+    with pytest.raises(UserError, match=r"/b\.wav: no such file; expected a WAV or FLAC file$"):
         reader.read("b.wav")
     for wrong in (np.zeros((2, 2), dtype=np.float32), np.zeros(0, dtype=np.float32)):
         with pytest.raises(ValueError, match=r"^expected the samples of a recording"):

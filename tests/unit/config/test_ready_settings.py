@@ -88,5 +88,5 @@ def test_a_faulty_file_is_refused(workspace: Paths) -> None:
         _install(workspace, None)
     assert "corpus.path: must be given, got nothing" in caught.value.faults
     (workspace.root / "ready.yaml").write_text("corpus: [\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="not valid YAML: line 2"):
         _install(workspace, None)

@@ -13,7 +13,7 @@ import torch
 from typer.testing import CliRunner
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.audio.wav import read_wav
+from seq2seq_core.audio.sound_file import read_recording
 from seq2seq_core.bundle.bundle import BundleConfig, load_bundle, save_bundle
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.model import ModelSection
@@ -39,7 +39,7 @@ def test_names_paths_samples_and_frames_of_a_recording_are_predicted_alike(heard
     by_name = predictor.predict(NAMES, OPTIONS)
     assert by_name[2].text == ""
     places = [place for place, name in enumerate(NAMES) if name]
-    samples = [read_wav(folder / NAMES[place], 8000).samples_N for place in places]
+    samples = [read_recording(folder / NAMES[place], 8000).samples_N for place in places]
     audio = predictor.bundle.config.audio
     assert audio is not None
     forms: list[list[Any]] = [[folder / NAMES[place] for place in places], samples, [audio.frames(one) for one in samples]]
@@ -80,7 +80,7 @@ def test_a_bundle_cuts_recordings_where_training_cut_them(heard: tuple[Predictor
 
 def test_what_is_no_recording_is_refused(heard: tuple[Predictor, Path]) -> None:
     predictor, _ = heard
-    with pytest.raises(UserError, match=r"audio/gone\.wav: no such file; expected a WAV file$"):
+    with pytest.raises(UserError, match=r"audio/gone\.wav: no such file; expected a WAV or FLAC file$"):
         predictor.predict(["gone.wav"])
     with pytest.raises(UserError, match=r"^the model reads one or more frames of 8 features, got an array of the shape \(4, 7\)$"):
         predictor.predict([np.zeros((4, 7), dtype=np.float32)])

@@ -152,6 +152,6 @@ def test_the_stored_model_pins_its_requirements_and_describes_its_parameters(ser
     (requirements,) = served_paths.mlflow_artifacts.rglob("requirements.txt")
     pinned = requirements.read_text().split()
     assert [line.partition("==")[0] for line in pinned] == sorted(
-        ["mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "sentencepiece", "torch"]
+        ["mlflow", "numpy", "pandas", "pydantic", "ruamel-yaml", "safetensors", "sentencepiece", "torch"]
     )
     assert not [line for line in pinned if "+" in line or "==" not in line]

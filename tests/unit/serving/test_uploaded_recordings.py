@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
+import io
 import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,14 +14,15 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from mlflow.exceptions import MlflowException
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.audio.wav import write_wav
+from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.registry.packaging import decoding_defaults
+from seq2seq_core.registry.packaging import decoding_defaults, pinned_requirements
 from seq2seq_core.serving.uploaded_recordings import read_recordings
 from seq2seq_core.tracking.mlflow.store import quiet_imports
 
@@ -39,15 +43,15 @@ def test_the_samples_come_in_order(tmp_path: Path) -> None:
 
 
 def test_anything_but_recordings_in_base64_is_refused(tmp_path: Path) -> None:
-    whole, form = make_wav(tmp_path, 40), "expected a WAV file of one channel, 16-bit PCM, 8000 samples a second"
+    whole, form = make_wav(tmp_path, 40), "expected a WAV or FLAC file of one channel, 16-bit PCM, 8000 samples a second"
     limit = "(S2S_SERVING_MAX_SECONDS sets the limit)"
     faults: dict[str, bytes | str] = {
-        "must be a WAV file in base64, got something else (Only base64 data is allowed)": "recordings/a.wav!",
+        "must be a WAV or FLAC file in base64, got something else (Only base64 data is allowed)": "recordings/a.wav!",
         f"must be a recording of at most 1 seconds, got 1.5 {limit}": make_wav(tmp_path, 12000),
         f"must be at most 108716 characters, got 120060 {limit}": make_wav(tmp_path, 45000),
     }
     decoded: dict[str, bytes | str] = {
-        f"not a WAV file of PCM samples (file does not start with RIFF id); {form}": b"no recording",
+        f"not a WAV file of PCM samples or a FLAC file (file does not start with RIFF id); {form}": b"no recording",
         f"has 16000 samples a second; {form}": make_wav(tmp_path, 40, 16000),
         "cut short: 38 samples, but its header says 40": whole[:-4],
     }
@@ -70,5 +74,30 @@ def test_the_served_model_answers_as_the_predictor_does(audio_template: tuple[Pa
     predictor = Predictor.from_folder(paths.bundle, recordings=paths.prepared_audio)
     expected = predictor.predict(names, DecodingOptions(**decoding_defaults(settings.evaluate)))
     assert answer.to_dict("list") == {"prediction": [one.text for one in expected], "score": [one.score for one in expected]}
-    with pytest.raises(MlflowException, match=r"^row 0: source must be a WAV file in base64"):
+    with pytest.raises(MlflowException, match=r"^row 0: source must be a WAV or FLAC file in base64"):
         served.predict(context, as_frame("test 1.wav"))
+
+
+def test_flac_is_read_and_a_long_one_refused_before_it_is_decoded() -> None:
+    short, long = io.BytesIO(), io.BytesIO()
+    soundfile.write(short, np.full(80, 8192, dtype=np.int16), 8000, format="FLAC", subtype="PCM_16")
+    soundfile.write(long, np.zeros(8_000_000, dtype=np.int16), 8000, format="FLAC", subtype="PCM_16")
+    (samples_N,) = read_recordings(as_frame(short.getvalue()), 1, 1, 8000)
+    assert samples_N.tolist() == [0.25] * 80
+    with pytest.raises(MlflowException, match=r"^row 0: source must be a recording of at most 1 seconds, got 1e\+03 \("):
+        read_recordings(as_frame(long.getvalue()), 1, 1, 8000)
+
+
+def test_a_server_without_soundfile_refuses_flac_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    with pytest.raises(MlflowException, match=r"^row 0: source, decoded from base64: reading FLAC needs the package soundfile"):
+        read_recordings(as_frame(b"fLaC" + bytes(40)), 1, 1, 8000)
+
+
+@pytest.mark.parametrize(("audio", "there"), [(True, True), (False, True), (True, False)])
+def test_the_stored_model_of_recordings_requires_soundfile_where_it_is_installed(
+    audio: bool, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not there:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert any(line.startswith("soundfile==") for line in pinned_requirements(audio)) == (audio and there)

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.audio.wav import write_wav
+from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.corpus.pairs import iterate_pairs
@@ -86,18 +86,18 @@ def test_every_recording_that_cannot_be_used_is_named_with_its_row(make_corpus: 
         run_validate(make_settings(validate={"examples": 9}), paths, NullRecorder())
     message = str(caught.value)
     assert "train, recordings: rows whose recording cannot be used: none; got 6 of 10 rows" in message
-    inside = "expected the name of a WAV file inside the corpus folder (corpus.path)"
-    form = "expected a WAV file of one channel, 16-bit PCM, 8000 samples a second"
+    inside = "expected the name of a file inside the corpus folder (corpus.path)"
+    form = "expected a WAV or FLAC file of one channel, 16-bit PCM, 8000 samples a second"
     for line, what in {
-        6: '"gone.wav": no such file; expected a WAV file',
+        6: '"gone.wav": no such file; expected a WAV or FLAC file',
         7: f'"../low.wav": {inside}',
         8: f'"/etc/hosts": {inside}',
-        9: f'"train.tsv": not a WAV file of PCM samples (file does not start with RIFF id); {form}',
+        9: f'"train.tsv": not a WAV file of PCM samples or a FLAC file (file does not start with RIFF id); {form}',
         10: f'"rate.wav": has 16000 samples a second; {form}',
         11: f'"": {inside}',
     }.items():
         assert f"train.tsv:{line}: {what}" in message
-    with pytest.raises(CorpusError, match=re.escape('train.tsv:6: "gone.wav": no such file; expected a WAV file')):
+    with pytest.raises(CorpusError, match=re.escape('train.tsv:6: "gone.wav": no such file; expected a WAV or FLAC file')):
         run_prepare(make_settings(), paths, NullRecorder())
     assert not paths.prepared.exists()
 
@@ -178,7 +178,7 @@ def test_bands_that_hold_nothing_and_recordings_that_are_gone_are_faults_of_the_
     with pytest.raises(UserError, match=r"^tokenize\.audio\.num_mels: band 2 of 200 holds no bin of a spectrum of 256 points"):
         run_tokenize(make_settings(tokenize={"audio": {"num_mels": 200}}), paths, NullRecorder())
     (paths.prepared_audio / "low.wav").unlink()
-    with pytest.raises(UserError, match=r"low\.wav: no such file; expected a WAV file; `s2s prepare`"):
+    with pytest.raises(UserError, match=r"low\.wav: no such file; expected a WAV or FLAC file; `s2s prepare`"):
         run_tokenize(make_settings(), paths, NullRecorder())
 
 

@@ -29,7 +29,7 @@ def faults_of(request: SweepRequest, paths: Paths) -> list[str]:
     ("content", "fault"),
     [
         ("model:\n  width: 8\n  width: 9\n", "not valid YAML: line 3: 'width' must be given once, got it on line 2 too"),
-        ("corpus: [", "not valid YAML: while parsing a flow node"),
+        ("corpus: [", "not valid YAML: line 1, column 10: while parsing a flow node"),
     ],
 )
 def test_parameters_that_are_no_valid_yaml_are_a_fault_of_theirs(

@@ -1,0 +1,57 @@
+"""Locks on files between processes, by ``flock(2)``.
+
+The system lets go of such a lock when the last process that holds the open file ends, however it ends. A child process to which
+the descriptor is passed on therefore keeps the lock of a killed parent.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def hold_lock(path: Path, busy: Callable[[str], Exception]) -> Iterator[int]:
+    """The open descriptor of a lock file, locked for the ``with`` block; the file then names this process.
+
+    The lock is never released by hand, only by closing: a child that inherited the descriptor keeps it.
+
+    Args:
+        path: the lock file; its folder is made where it is missing.
+        busy: makes the error to raise where another process holds the lock, from what that process wrote (its id, or nothing
+            where it has just begun).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            raise busy(os.pread(descriptor, 32, 0).decode().strip()) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def wait_for_lock(path: Path) -> Iterator[None]:
+    """Waits until no other process is in a block on the same lock file.
+
+    Args:
+        path: the lock file; its folder is made where it is missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

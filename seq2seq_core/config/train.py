@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from seq2seq_core.config.objectives import MONOLINGUAL_OBJECTIVES, BackTranslation, Mixture, Noise, Objective, Reinforcement
+from seq2seq_core.config.objective_sections import MONOLINGUAL_OBJECTIVES, BackTranslation, Mixture, Noise, Objective, Reinforcement
 from seq2seq_core.config.recipe import Divergence, Plateau
 from seq2seq_core.config.regularization import ScheduledSampling, SpecAugment, SubwordSampling
 from seq2seq_core.config.section import Section

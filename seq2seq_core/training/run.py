@@ -24,7 +24,7 @@ from seq2seq_core.training.hardware.acceleration import accelerate
 from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.initial.initial_bundle import InitialBundle
 from seq2seq_core.training.initial.warm_start import begin_from
-from seq2seq_core.training.objectives.selection import open_objective
+from seq2seq_core.training.objectives.objective_factory import open_objective
 from seq2seq_core.training.progress_observer import ProgressObserver
 from seq2seq_core.training.round_trip import open_round_trips
 from seq2seq_core.training.state.checkpoint import Restored

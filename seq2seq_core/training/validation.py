@@ -21,7 +21,7 @@ from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import count_leading_tags
 from seq2seq_core.training.distributed.ranks import SINGLE_RANK, Ranks
 from seq2seq_core.training.hardware.precision import Placement
-from seq2seq_core.training.objectives.objective import projected_sums
+from seq2seq_core.training.objectives.projected_likelihood import projected_sums
 from seq2seq_core.training.round_trip import RoundTrips
 from seq2seq_core.training.stop_request import StopSeen
 

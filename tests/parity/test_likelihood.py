@@ -5,8 +5,9 @@ import torch
 from torch.nn import functional
 
 from seq2seq_core.tokenization.special_tokens import PAD_ID
-from seq2seq_core.training.objectives import projected_likelihood, smoothed_likelihood
-from seq2seq_core.training.objectives.objective import likelihood_sums
+from seq2seq_core.training.objectives import label_smoothing as smoothing_module
+from seq2seq_core.training.objectives import projected_likelihood
+from seq2seq_core.training.objectives.label_smoothing import likelihood_sums
 from seq2seq_core.training.objectives.projected_likelihood import ProjectedLikelihood
 
 
@@ -15,7 +16,7 @@ from seq2seq_core.training.objectives.projected_likelihood import ProjectedLikel
 def test_the_objective_and_its_gradient_equal_torchs_label_smoothed_cross_entropy(
     label_smoothing: float, piece_numbers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smoothed_likelihood, "PIECE_NUMBERS", piece_numbers)
+    monkeypatch.setattr(smoothing_module, "PIECE_NUMBERS", piece_numbers)
     logits_BTV = torch.randn(3, 5, 7, requires_grad=True)
     target_BT = torch.randint(1, 7, (3, 5))
     target_BT[0, 2:] = PAD_ID
@@ -74,3 +75,14 @@ def test_the_likelihood_of_a_symbol_that_is_all_but_impossible_is_exact() -> Non
     _, likelihood = ProjectedLikelihood.apply(*taken)  # type: ignore[no-untyped-call]
     expected = functional.cross_entropy(features_ND @ weight_VD.T, torch.tensor([1, 2]), reduction="sum")
     torch.testing.assert_close(likelihood, expected)
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.3])
+def test_projected_or_not_the_loss_and_its_gradients_are_the_same(label_smoothing: float) -> None:
+    inputs = [torch.randn(shape, requires_grad=True) for shape in ((6, 4), (7, 4), (7,))]
+    target_N = torch.randint(1, 7, (6,))
+    projected = ProjectedLikelihood.apply(*inputs, target_N, label_smoothing, True)[0]  # type: ignore[no-untyped-call]
+    plain = likelihood_sums(functional.linear(*inputs).unsqueeze(0), target_N.unsqueeze(0), label_smoothing).objective
+    torch.testing.assert_close(projected, plain)
+    for mine, other in zip(torch.autograd.grad(projected, inputs), torch.autograd.grad(plain, inputs), strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-5, rtol=1e-4)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from seq2seq_core.batching.part import PAIRS, Part
 from seq2seq_core.batching.sampler import TokenBucketSampler
 from seq2seq_core.batching.temperature import TemperatureSampler
-from seq2seq_core.config.objectives import MONOLINGUAL_OBJECTIVES
+from seq2seq_core.config.objective_sections import MONOLINGUAL_OBJECTIVES
 from seq2seq_core.config.train import Phase
 from seq2seq_core.errors import UserError
 from seq2seq_core.reproducibility import derive_seed

@@ -15,17 +15,11 @@ from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.modeling.seq2seq import Seq2Seq, TeacherForced
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.hardware.precision import Placement
-from seq2seq_core.training.objectives.objective import (
-    BatchLoss,
-    LikelihoodSums,
-    Measure,
-    Moment,
-    UpdateSize,
-    coverage_sum,
-    likelihood_sums,
-    projected_sums,
-    symmetric_divergence,
-)
+from seq2seq_core.training.objectives.coverage import coverage_sum
+from seq2seq_core.training.objectives.label_smoothing import LikelihoodSums, likelihood_sums
+from seq2seq_core.training.objectives.objective import BatchLoss, Measure, Moment, UpdateSize
+from seq2seq_core.training.objectives.projected_likelihood import projected_sums
+from seq2seq_core.training.objectives.r_drop import symmetric_divergence
 from seq2seq_core.training.objectives.scheduled_sampling import mix_in_predictions, reference_probability
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_core.config.objectives import Noise, SpanInfilling
+from seq2seq_core.config.objective_sections import Noise, SpanInfilling
 
 Word = list[int]
 """The ids of a word."""

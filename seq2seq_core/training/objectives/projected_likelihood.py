@@ -4,7 +4,7 @@ Some rows at a time are projected, compared with their targets, and made into th
 in the cache. Label smoothing needs no pass of its own over the logits: their mean over the vocabulary is the features times the
 mean of the weights. The idea of taking the gradient in the forward pass is that of Hsu 2024 (Liger Kernel, section 3.2).
 
-Shapes: N positions (targets without padding), D width, V vocabulary, P positions of a piece.
+Shapes: B batch, T target length, N positions (targets without padding), D width, V vocabulary, P positions of a piece.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from seq2seq_core.batching.batch import Batch
+from seq2seq_core.modeling.layers.packing import Packing
+from seq2seq_core.modeling.seq2seq import Seq2Seq
+from seq2seq_core.training.objectives.label_smoothing import LabelSmoothing, LikelihoodSums, likelihood_sums
+
 PIECE_NUMBERS = 1 << 21
 """Logits in a piece on a CPU: 8 MiB in float32. Smaller ones would have the gradient of the weights added up more often."""
 PIECE_NUMBERS_ELSEWHERE = 1 << 27
@@ -25,11 +30,29 @@ SMALLEST = 1e-30
 """Probabilities above it have a full mantissa in float32."""
 
 
-class ProjectedLikelihood(torch.autograd.Function):
-    """Sums over positions of (1 - e) * -log p(y) + e * mean over v of -log p(v), and of -log p(y) alone, in nats.
+def projected_sums(model: Seq2Seq, batch: Batch, inputs_BT: Tensor, label_smoothing: float) -> LikelihoodSums:
+    """The label-smoothed loss of the model's logits; these are never all in memory, and padding is not projected.
 
-    With p = softmax(W x + b), the gradient by a logit is p(v) - (1 - e) * [v = y] - e / V.
+    Args:
+        model: any; the mixture of a pointer-generator is no projection, so that its logits are all in memory.
+        batch: the pairs.
+        inputs_BT: int64, what the decoder reads.
+        label_smoothing: e, from 0 to below 1.
     """
+    if model.pointer_generator is not None:
+        return likelihood_sums(model(batch.source, inputs_BT), batch.target_out_BT, label_smoothing)
+    packing = Packing.of(batch.target_padding_mask_BT, batch.num_target_tokens)
+    features_1ND = packing.pack(model.features(batch.source, inputs_BT, packing))
+    targets_N = batch.target_out_BT.flatten()[packing.places_N]
+    taken = (features_1ND.squeeze(0), *model.output_weights(), targets_N)
+    objective, likelihood = ProjectedLikelihood.apply(  # type: ignore[no-untyped-call]
+        *taken, label_smoothing, torch.is_grad_enabled()
+    )
+    return LikelihoodSums(objective, likelihood)
+
+
+class ProjectedLikelihood(torch.autograd.Function):
+    """The label-smoothed loss of p = softmax(W x + b) and the negative log-likelihood alone, summed over positions, in nats."""
 
     @staticmethod
     def forward(
@@ -53,15 +76,15 @@ class ProjectedLikelihood(torch.autograd.Function):
             needs_gradient: whether :meth:`backward` will be called (autograd does not tell inside).
         """
         vocabulary = len(weight_VD)
-        uniform = label_smoothing / vocabulary
+        smoothing = LabelSmoothing(label_smoothing, vocabulary)
         mean_weight_D, mean_bias = weight_VD.float().mean(dim=0), bias_V.float().mean()
         sums = features_ND.new_zeros(2, dtype=torch.float32)  # of -log p(y), and of the mean over v of -log p(v)
         gradients: list[Tensor] = []
         if needs_gradient:
             gradient_ND = torch.empty_like(features_ND)
             # What e / V takes from the gradient of each logit, over all positions.
-            gradient_VD = (-uniform * features_ND.float().sum(dim=0)).repeat(vocabulary, 1)
-            gradient_V = gradient_VD.new_full((vocabulary,), -uniform * len(features_ND))
+            gradient_VD = (-smoothing.uniform * features_ND.float().sum(dim=0)).repeat(vocabulary, 1)
+            gradient_V = gradient_VD.new_full((vocabulary,), -smoothing.uniform * len(features_ND))
             gradients = [gradient_ND, gradient_VD, gradient_V]
         for rows in _pieces(len(features_ND), vocabulary, features_ND.device):
             features_PD, target_P1 = features_ND[rows], target_N[rows, None]
@@ -73,7 +96,7 @@ class ProjectedLikelihood(torch.autograd.Function):
             sums += torch.stack([(normaliser_P - taken_P).sum(), (normaliser_P - mean_P).sum()])
             if not needs_gradient:
                 continue
-            probability_PV.scatter_add_(1, target_P1, probability_PV.new_full(target_P1.shape, label_smoothing - 1.0))
+            smoothing.subtract_targets(probability_PV, target_P1)
             gradient_V += probability_PV.sum(dim=0)
             by_logit_PV = probability_PV.to(logits_PV.dtype)
             gradient_ND[rows] = by_logit_PV @ weight_VD.to(by_logit_PV.dtype)
@@ -83,7 +106,7 @@ class ProjectedLikelihood(torch.autograd.Function):
         ctx.save_for_backward(*gradients)
         likelihood = sums[0].clone()
         ctx.mark_non_differentiable(likelihood)
-        return (1.0 - label_smoothing) * sums[0] + label_smoothing * sums[1], likelihood
+        return smoothing.loss(sums[0], sums[1]), likelihood
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
@@ -91,7 +114,7 @@ class ProjectedLikelihood(torch.autograd.Function):
 
         Args:
             ctx: of autograd.
-            gradient: of what is made smaller, by the first sum.
+            gradient: of the loss of the update, by the first sum.
         """
         gradient_ND, gradient_VD, gradient_V = ctx.saved_tensors
         return gradient_ND * gradient, gradient_VD * gradient, gradient_V * gradient, None, None, None

@@ -17,7 +17,7 @@ from typing import Self
 
 from sacrebleu.metrics.bleu import BLEU
 
-from seq2seq_core.config.objectives import RewardMetric
+from seq2seq_core.config.objective_sections import RewardMetric
 from seq2seq_core.decoding.chrf import chrf
 from seq2seq_core.evaluation.metrics import character_error_rate, word_error_rate
 

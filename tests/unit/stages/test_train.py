@@ -27,7 +27,8 @@ from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import TrainResult, run_train
 from seq2seq_core.training.hardware.speed import MACHINE_CURVES
-from seq2seq_core.training.objectives.objective import LikelihoodSums, projected_sums
+from seq2seq_core.training.objectives.label_smoothing import LikelihoodSums
+from seq2seq_core.training.objectives.projected_likelihood import projected_sums
 from seq2seq_core.training.state import sealed_files
 from seq2seq_core.training.state.curve_log import read_curves
 from seq2seq_core.training.state.folder_lock import lock_folder

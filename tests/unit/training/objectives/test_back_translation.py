@@ -36,7 +36,8 @@ from seq2seq_core.training.data.parts import open_parts
 from seq2seq_core.training.data.update_plan import Place, UpdatePlan
 from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.objectives.back_translation import MonolingualMixture, _translation_measures, denoising_weight
-from seq2seq_core.training.objectives.objective import Measure, Moment, likelihood_sums
+from seq2seq_core.training.objectives.label_smoothing import likelihood_sums
+from seq2seq_core.training.objectives.objective import Measure, Moment
 from seq2seq_core.training.objectives.samples import Sample, draw_samples
 from seq2seq_core.training.round_trip import RoundTrips, open_round_trips
 from seq2seq_core.training.trainer import Trainer

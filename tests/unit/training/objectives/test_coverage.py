@@ -6,8 +6,10 @@ import torch
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.training.objectives.coverage import coverage_sum
+from seq2seq_core.training.objectives.label_smoothing import likelihood_sums
 from seq2seq_core.training.objectives.likelihood import Likelihood
-from seq2seq_core.training.objectives.objective import Moment, UpdateSize, coverage_sum, likelihood_sums
+from seq2seq_core.training.objectives.objective import Moment, UpdateSize
 from tests.unit.training.objectives.test_r_drop import BATCH, CPU, V
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seq2seq_core.config.objectives import Noise, SpanInfilling
+from seq2seq_core.config.objective_sections import Noise, SpanInfilling
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.tokenization.subword import train_subword
 from seq2seq_core.training.objectives.noise import NoiseCounts, WordNoise, draw_spans, mask_spans, shuffle_locally, split_words

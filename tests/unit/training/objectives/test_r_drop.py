@@ -9,8 +9,10 @@ from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.modeling.seq2seq import build_model
 from seq2seq_core.training.hardware.precision import Placement
+from seq2seq_core.training.objectives.label_smoothing import likelihood_sums
 from seq2seq_core.training.objectives.likelihood import Likelihood
-from seq2seq_core.training.objectives.objective import Moment, UpdateSize, likelihood_sums, symmetric_divergence
+from seq2seq_core.training.objectives.objective import Moment, UpdateSize
+from seq2seq_core.training.objectives.r_drop import symmetric_divergence
 
 V = 9
 CPU = Placement(torch.device("cpu"), is_bfloat16=False)

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import sacrebleu
 
-from seq2seq_core.config.objectives import RewardMetric
+from seq2seq_core.config.objective_sections import RewardMetric
 from seq2seq_core.training.objectives.reward import FEWEST_FOR_WORKERS, RewardScorer, sentence_reward, sentence_rewards
 
 PAIRS = [("the cat sat", "the cat sat"), ("a cat", "the cat sat"), ("", "the cat sat"), ("dog", "x y"), ("a b c d", "a b d")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from seq2seq_core.config.objectives import MONOLINGUAL_OBJECTIVES
+from seq2seq_core.config.objective_sections import MONOLINGUAL_OBJECTIVES
 from seq2seq_core.config.train import Phase
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.training.hardware.precision import Placement

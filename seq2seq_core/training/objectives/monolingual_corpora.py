@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq_core.batching.batch import Batch, collate_sources
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.config.train import Phase
 from seq2seq_core.errors import UserError
 from seq2seq_core.tokenization.languages import MASK_TAG, language_columns
+from seq2seq_core.tokenization.special_tokens import EOS_ID
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import Tags
 
@@ -48,6 +50,24 @@ class MonolingualCorpora:
     def prefix(self, source_language: str, target_language: str) -> list[int]:
         """The ids before a source, by its language and that of its target."""
         return self.tags.ids(language_columns(source_language, target_language))
+
+    def with_sources(self, batch: Batch, rows: Sequence[Sequence[int]], language: str) -> Batch:
+        """A batch with other sources, from which its sentences are to be said.
+
+        Args:
+            batch: of monolingual sentences.
+            rows: the ids of each source, without tags and eos.
+            language: of the sources.
+        """
+        prefix = self.prefix(language, batch.part.language)
+        source = collate_sources([[*prefix, *row, EOS_ID] for row in rows])
+        return replace(batch, source=source.to(batch.target_out_BT.device))
+
+
+def target_sentences(batch: Batch) -> list[list[int]]:
+    """The ids of a batch's targets, without eos."""
+    rows = zip(batch.target_out_BT.tolist(), batch.target_lengths_B.tolist(), strict=True)
+    return [ids[: length - 1] for ids, length in rows]
 
 
 def num_held_out(sentences: TokenizedDataset, phase: Phase) -> int:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import assert_never
 
-from seq2seq_core.config.objective_sections import MONOLINGUAL_OBJECTIVES
 from seq2seq_core.config.train import Phase
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.training.hardware.precision import Placement
-from seq2seq_core.training.objectives.back_translation import MonolingualMixture
-from seq2seq_core.training.objectives.likelihood import Likelihood
 from seq2seq_core.training.objectives.monolingual_corpora import MonolingualCorpora
 from seq2seq_core.training.objectives.objective import Objective
-from seq2seq_core.training.objectives.reinforcement import MinimumRisk, SelfCritical
-from seq2seq_core.training.objectives.reward import RewardScorer
-
-_BY_REWARD: dict[str, type[MinimumRisk] | type[SelfCritical]] = {"minimum_risk": MinimumRisk, "self_critical": SelfCritical}
 
 
 @contextmanager
@@ -29,6 +23,8 @@ def open_objective(
 ) -> Iterator[Objective]:
     """The objective of a phase; worker processes end with the ``with`` block.
 
+    Only the objective that is named is imported: the others cannot change what this phase does.
+
     Args:
         phase: its settings.
         placement: device and precision.
@@ -36,11 +32,21 @@ def open_objective(
         reward_workers: processes that compute rewards; 0: none.
         corpora: the monolingual ones.
     """
-    if phase.objective == "likelihood":
-        yield Likelihood(phase, placement, tokenizer.tag_ids)
-        return
-    if phase.objective in MONOLINGUAL_OBJECTIVES:
-        yield MonolingualMixture(phase, placement, corpora)
-        return
-    with RewardScorer(phase.reinforcement.reward, reward_workers) as scorer:
-        yield _BY_REWARD[phase.objective](phase, placement, tokenizer, scorer)
+    match phase.objective:
+        case "likelihood":
+            from seq2seq_core.training.objectives.likelihood import Likelihood
+
+            yield Likelihood(phase, placement, tokenizer.tag_ids)
+        case "denoising" | "back_translation":
+            from seq2seq_core.training.objectives.monolingual_mixture import MonolingualMixture
+
+            yield MonolingualMixture(phase, placement, corpora)
+        case "minimum_risk" | "self_critical":
+            from seq2seq_core.training.objectives.reinforcement import MinimumRisk, SelfCritical
+            from seq2seq_core.training.objectives.reward import RewardScorer
+
+            kind = MinimumRisk if phase.objective == "minimum_risk" else SelfCritical
+            with RewardScorer(phase.reinforcement.reward, reward_workers) as scorer:
+                yield kind(phase, placement, tokenizer, scorer)
+        case unknown:
+            assert_never(unknown)

@@ -35,8 +35,10 @@ from seq2seq_core.training.data.inputs import TrainingInputs, read_inputs
 from seq2seq_core.training.data.parts import open_parts
 from seq2seq_core.training.data.update_plan import Place, UpdatePlan
 from seq2seq_core.training.hardware.precision import Placement
-from seq2seq_core.training.objectives.back_translation import MonolingualMixture, _translation_measures, denoising_weight
+from seq2seq_core.training.objectives.back_translation import OnlineBackTranslation, _translation_measures
+from seq2seq_core.training.objectives.denoising import Denoising, denoising_weight
 from seq2seq_core.training.objectives.label_smoothing import likelihood_sums
+from seq2seq_core.training.objectives.monolingual_mixture import MonolingualMixture
 from seq2seq_core.training.objectives.objective import Measure, Moment
 from seq2seq_core.training.objectives.samples import Sample, draw_samples
 from seq2seq_core.training.round_trip import RoundTrips, open_round_trips
@@ -222,9 +224,9 @@ def test_a_corpus_without_what_a_phase_learns_from_is_refused(inputs: TrainingIn
 # --- what stands in for the source -----------------------------------------------------------------------------------
 def test_a_noisy_sentence_asks_for_its_own_language(inputs: TrainingInputs, model: Seq2Seq) -> None:
     corpora, phase = inputs.monolingual, make_phase(noise={"drop_probability": 0.5})
-    mixture = MonolingualMixture(phase, CPU, corpora)
+    denoising = Denoising(phase, corpora)
     batch = read_parts(inputs, phase)[Part("denoising", "de")]
-    noisy, measures = mixture._add_noise(batch, Moment(1, 7))
+    noisy, measures = denoising.corrupt(batch, Moment(1, 7))
     prefix = corpora.prefix("de", "de")
     assert [corpora.tokenizer.pieces([id_])[0] for id_ in prefix] == ["<de>", "<de>"]
     assert all(row[:2] == prefix and row[-1] == EOS_ID for row in rows_of(noisy))
@@ -233,8 +235,8 @@ def test_a_noisy_sentence_asks_for_its_own_language(inputs: TrainingInputs, mode
     assert torch.equal(noisy.target_out_BT, batch.target_out_BT)
     assert 0.0 < measures["noise_dropped"].total / measures["noise_dropped"].number < 1.0
     assert set(measures) == {"noise_displacement", "noise_dropped", "noise_blanked"}
-    again, _ = mixture._add_noise(batch, Moment(1, 7))
-    other, _ = mixture._add_noise(batch, Moment(1, 8))
+    again, _ = denoising.corrupt(batch, Moment(1, 7))
+    other, _ = denoising.corrupt(batch, Moment(1, 8))
     assert rows_of(again) == rows_of(noisy) != rows_of(other)
 
 
@@ -246,7 +248,7 @@ def test_a_translation_is_the_models_own_and_asks_for_the_way_back(
     phase = make_phase(back_translation={"decoding": decoding, "temperature": 0.7, "max_length_ratio": 1.5})
     batch = read_parts(inputs, phase)[Part("back_translation", "de", "en")]
     assert rows_of(batch) == [[*corpora.prefix("de", "en"), *row, EOS_ID] for row in targets_of(batch)]
-    translated, measures = MonolingualMixture(phase, CPU, corpora)._translate(model.train(), batch, Moment(1, fresh_seed))
+    translated, measures = OnlineBackTranslation(phase, CPU, corpora).translate(model.train(), batch, Moment(1, fresh_seed))
     assert model.training
     for row, target in zip(rows_of(translated), targets_of(batch), strict=True):
         assert row[:2] == corpora.prefix("en", "de")
@@ -266,14 +268,14 @@ def test_a_translation_is_the_models_own_and_asks_for_the_way_back(
 def test_empty_cut_and_copied_translations_are_counted(inputs: TrainingInputs, model: Seq2Seq) -> None:
     corpora, phase = inputs.monolingual, make_phase()
     batch = read_parts(inputs, phase)[Part("back_translation", "de", "en")]
-    mixture = MonolingualMixture(phase, CPU, corpora)
+    back_translation = OnlineBackTranslation(phase, CPU, corpora)
     (bias,) = [parameter for name, parameter in model.named_parameters() if name == "output.bias"]
     shares = {}
     with torch.no_grad():
         for id_ in (EOS_ID, corpora.mask_id, corpora.tokenizer.vocabulary_size - 1):
             bias.zero_()
             bias[id_] = 1e4
-            translated, measures = mixture._translate(model, batch, Moment(1, 1))
+            translated, measures = back_translation.translate(model, batch, Moment(1, 1))
             shares[id_] = {name: measure.total / measure.number for name, measure in measures.items()}
             if id_ == corpora.mask_id:
                 assert id_ not in translated.source.values, "a symbol that is no word was said"
@@ -333,7 +335,7 @@ def test_the_entropy_of_a_model_that_knows_nothing_is_that_of_all_words(inputs: 
         for parameter in model.parameters():
             parameter.zero_()
     batch = read_parts(inputs, phase)[Part("back_translation", "de", "en")]
-    _, measures = MonolingualMixture(phase, CPU, corpora)._translate(model, batch, Moment(1, 1))
+    _, measures = OnlineBackTranslation(phase, CPU, corpora).translate(model, batch, Moment(1, 1))
     num_sayable = corpora.tokenizer.vocabulary_size - 2 - len(corpora.tokenizer.tag_ids)
     total, number = measures["translation_entropy"]
     assert total / number == pytest.approx(math.log(num_sayable))

@@ -10,7 +10,6 @@ Prints a line a combination, and at the end those that fell short. The tests lea
 from __future__ import annotations
 
 import argparse
-import itertools
 import random
 import sys
 import tempfile
@@ -30,11 +29,8 @@ def combinations(only: list[str] | None, only_attention: str | None) -> list[mat
     """All combinations, or those of one encoder and decoder, or of one attention."""
     return [
         (encoder, decoder, attention, scaling, reduction)
-        for encoder, decoder in itertools.product(matrix.ENCODERS, matrix.DECODERS)
-        if only is None or [encoder, decoder] == only
-        for attention in ((matrix.OWN,) if decoder == "transformer" else matrix.ATTENTIONS)
-        if only_attention in (None, attention)
-        for scaling, reduction in itertools.product(matrix.TIME_SCALINGS, matrix.TIME_REDUCTIONS)
+        for encoder, decoder, attention, scaling, reduction in matrix.POSSIBLE
+        if only in (None, [encoder, decoder]) and only_attention in (None, attention)
     ]
 
 

@@ -6,13 +6,14 @@ Shapes: N samples, S frames, M mel bands, F features of a frame (bands times sta
 from __future__ import annotations
 
 from functools import cached_property
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from seq2seq_core.audio.mel import LogMel
-from seq2seq_core.config.tokenize import AudioSettings
+from seq2seq_core.config.tokenize import AudioSettings, FrameNormalization
 
 SMALLEST_DEVIATION = 1e-5
 """A band whose standard deviation is below this (silence) is centred only."""
@@ -57,16 +58,20 @@ class FrontEnd(BaseModel):
         return stack_frames(energies_SM, self.settings.stack_frames, self.settings.frame_stride)
 
 
-def _normalize(energies_SM: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
+def _normalize(energies_SM: NDArray[np.float32], kind: FrameNormalization) -> NDArray[np.float32]:
     """Energies with mean 0, and where asked for variance 1, in each band over the recording."""
-    if kind == "none":
-        return energies_SM
-    centred_SM = energies_SM - energies_SM.mean(axis=0, dtype=np.float64)
-    if kind == "mean_variance":
-        deviation_M = centred_SM.std(axis=0)
-        centred_SM = centred_SM / np.where(deviation_M < SMALLEST_DEVIATION, 1.0, deviation_M)
-    normalized_SM: NDArray[np.float32] = centred_SM.astype(np.float32)
-    return normalized_SM
+    match kind:
+        case "none":
+            return energies_SM
+        case "mean" | "mean_variance":
+            centred_SM = energies_SM - energies_SM.mean(axis=0, dtype=np.float64)
+            if kind == "mean_variance":
+                deviation_M = centred_SM.std(axis=0)
+                centred_SM = centred_SM / np.where(deviation_M < SMALLEST_DEVIATION, 1.0, deviation_M)
+            normalized_SM: NDArray[np.float32] = centred_SM.astype(np.float32)
+            return normalized_SM
+        case unknown:
+            assert_never(unknown)
 
 
 def stack_frames(frames_SM: NDArray[np.float32], size: int, stride: int) -> NDArray[np.float32]:

@@ -12,6 +12,16 @@ Architecture = Literal["rnn", "gru", "lstm", "transformer"]
 """A recurrent network of Elman (1990), GRU (Cho 2014) or LSTM (Hochreiter and Schmidhuber 1997) cells, or a Transformer."""
 
 
+AttentionKind = Literal["none", "dot", "general", "additive", "multi_head"]
+"""None, or a module of ``modeling/attention``."""
+TimeScaling = Literal["none", "sinusoidal", "gate"]
+"""How the encoded source is scaled by time step."""
+BridgeKind = Literal["last", "mean", "zero"]
+"""What a recurrent decoder starts from."""
+PositionKind = Literal["sinusoidal", "learned", "rotary"]
+"""How a Transformer knows positions."""
+
+
 class ModelSection(Section):
     """Architecture and sizes."""
 
@@ -37,17 +47,17 @@ class ModelSection(Section):
     """Whether a recurrent encoder reads each source in both directions (Schuster and Paliwal 1997)."""
     residual: bool = False
     """Whether recurrent layers, from the second on, add their input to their output (Wu 2016, section 3.1)."""
-    time_scaling: Literal["none", "sinusoidal", "gate"] = "none"
+    time_scaling: TimeScaling = "none"
     """How the encoded source is scaled by time step, so that the decoder can tell the steps apart: each vector times 1 plus the
     sinusoids of its position, or times a learned gate of position and content."""
     time_reduction: int = Field(default=0, ge=0, le=16)
     """Halvings of the source's time axis, one before each of the last encoder layers, for long sources (Chan 2016, section 3.1);
     at most ``encoder_layers``."""
 
-    bridge: Literal["last", "mean", "zero"] = "last"
+    bridge: BridgeKind = "last"
     """What a recurrent decoder starts from: the projected last states of a recurrent encoder (of a Transformer the mean), the
     projected mean of the encoded source, or zeros."""
-    attention: Literal["none", "dot", "general", "additive", "multi_head"] = "additive"
+    attention: AttentionKind = "additive"
     """Of a recurrent decoder: none (Sutskever 2014), dot or general (Luong 2015), additive (Bahdanau 2015), or multi-head (Vaswani
     2017). A Transformer's is multi-head always."""
     input_feeding: bool = False
@@ -65,7 +75,7 @@ class ModelSection(Section):
     """Inner width of a Transformer's feed-forward layers."""
     norm: Literal["pre", "post"] = "pre"
     """Whether a Transformer normalises before each sublayer (Xiong 2020) or after it (Vaswani 2017)."""
-    positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"
+    positions: PositionKind = "sinusoidal"
     """How a Transformer knows positions: sinusoids (Vaswani 2017), a learned table (Gehring 2017), or rotated queries and keys (Su
     2021)."""
     max_positions: int = Field(default=1024, ge=2)

@@ -8,6 +8,11 @@ from pydantic import Field, model_validator
 
 from seq2seq_core.config.section import Section
 
+Deduplication = Literal["none", "pair", "source"]
+"""What must be unique within train."""
+LeakagePolicy = Literal["keep", "exact", "near"]
+"""Which train pairs are dropped because of dev or test."""
+
 
 class PrepareSection(Section):
     """How raw pairs become clean ones.
@@ -29,9 +34,9 @@ class PrepareSection(Section):
     """Most characters of each side."""
     max_length_ratio: float = Field(default=0.0, ge=0.0)
     """Largest ratio of the longer to the shorter side in characters; 0 accepts any, as does a word-to-phones corpus need."""
-    deduplicate: Literal["none", "pair", "source"] = "pair"
+    deduplicate: Deduplication = "pair"
     """What must be unique within train: nothing, the pair, or the source (the first one is kept)."""
-    leakage: Literal["keep", "exact", "near"] = "near"
+    leakage: LeakagePolicy = "near"
     """Which train pairs are dropped because of dev or test: none, those with the same source (in NFC and with single spaces), or
     those whose source is the same after NFKC, case folding and removal of punctuation and white space (kept between digits)."""
     clean_evaluation_splits: bool = False

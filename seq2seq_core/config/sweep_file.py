@@ -50,10 +50,14 @@ class Searched(Section):
         return self
 
 
+PruningMethod = Literal["median", "hyperband", "none"]
+"""How it is found that a trial does badly."""
+
+
 class Pruning(Section):
     """When a trial that does badly is given up before its end; it is looked at after each validation."""
 
-    method: Literal["median", "hyperband", "none"] = "median"
+    method: PruningMethod = "median"
     """``median``: its best value until now is worse than the median of the completed trials at the same update. ``hyperband``: it
     is not among the best of its bracket (Li 2018). ``none``: every trial is trained to its end."""
     startup_trials: int = Field(default=4, ge=1)

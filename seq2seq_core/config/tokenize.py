@@ -8,11 +8,16 @@ from pydantic import Field, model_validator
 
 from seq2seq_core.config.section import Section
 
+SubwordKind = Literal["unigram", "bpe", "char", "symbols"]
+"""A subword model: Unigram (Kudo 2018), byte-pair encoding (Sennrich 2016), or single characters or symbols."""
+FrameNormalization = Literal["none", "mean", "mean_variance"]
+"""What is made the same in every recording."""
+
 
 class SubwordSettings(Section):
     """The subword model of one side."""
 
-    model: Literal["unigram", "bpe", "char", "symbols"] = "unigram"
+    model: SubwordKind = "unigram"
     """``symbols`` takes the text as symbols separated by white space (phones, actions) and never splits one."""
     vocabulary_size: int = Field(default=8000, ge=8)
     """Number of entries, special ones included; an upper bound for ``char`` and ``symbols``. Lowered, with a warning, where the
@@ -51,7 +56,7 @@ class AudioSettings(Section):
     """Where the last band ends, in hertz; 0: at half of the sample rate."""
     log_floor: float = Field(default=1e-6, gt=0.0)
     """Energies are raised to this before the logarithm is taken; those of a sine at full scale reach some thousands."""
-    normalization: Literal["none", "mean", "mean_variance"] = "mean_variance"
+    normalization: FrameNormalization = "mean_variance"
     """What is made the same in every recording, band by band: nothing, the mean (0), or the mean and the variance (1)."""
     stack_frames: int = Field(default=1, ge=1, le=64)
     """Neighbouring frames that are put side by side as one (Sak 2015)."""

@@ -15,6 +15,10 @@ from seq2seq_core.config.section import Section
 DevMetric = Literal["loss", "exact_match", "bleu", "chrf", "cer", "wer", "rouge1", "rouge2", "rougeL"]
 """What a checkpoint is chosen by: dev loss, or a score of greedily decoded dev sources (ROUGE needs the package rouge-score)."""
 
+Schedule = Literal["constant", "inverse_sqrt", "linear", "cosine", "plateau"]
+"""Shape of the learning rate after the warm-up: a module of ``training/updates/schedules``."""
+Optimizer = Literal["adamw", "adafactor"]
+"""AdamW (Loshchilov and Hutter 2019), or Adafactor (Shazeer and Stern 2018)."""
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 """Decay of a running average, from 0 to below 1."""
 
@@ -36,13 +40,13 @@ class PhaseSettings(Section):
     as train has pairs."""
     learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0)
     """Highest learning rate of the schedule; with ``adafactor`` relative to the size of the weights (their root mean square)."""
-    schedule: Literal["constant", "inverse_sqrt", "linear", "cosine", "plateau"] = "inverse_sqrt"
+    schedule: Schedule = "inverse_sqrt"
     """Shape of the learning rate after the warm-up."""
     plateau: Plateau = Plateau()
     """When and how far ``schedule: plateau`` lowers the learning rate."""
     warmup_steps: int = Field(default=400, ge=0)
     """Updates over which the learning rate rises linearly from 0."""
-    optimizer: Literal["adamw", "adafactor"] = "adamw"
+    optimizer: Optimizer = "adamw"
     """AdamW (Loshchilov and Hutter 2019), or Adafactor (Shazeer and Stern 2018), whose state of a matrix is a row and a column."""
     weight_decay: float = Field(default=0.0, ge=0.0)
     """Decoupled weight decay, on matrices only."""

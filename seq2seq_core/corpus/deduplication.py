@@ -6,8 +6,9 @@ Each remembers 64-bit digests only, about seventy bytes a text.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import assert_never
 
+from seq2seq_core.config.prepare import Deduplication, LeakagePolicy
 from seq2seq_core.corpus.normalization import digest, normalize_exactly, normalize_nearly
 
 DEDUPLICATE, LEAKAGE = "deduplicate", "leakage"
@@ -21,7 +22,7 @@ class Deduplicator:
         policy: ``none``, ``pair`` (source and target are both the same) or ``source``.
     """
 
-    def __init__(self, policy: Literal["none", "pair", "source"]) -> None:
+    def __init__(self, policy: Deduplication) -> None:
         self.policy = policy
         self._seen: set[int] = set()
 
@@ -33,9 +34,15 @@ class Deduplicator:
             target: the target.
             inputs: the columns that belong to what the model is asked, besides the source.
         """
-        if self.policy == "none":
-            return False
-        key = digest(source, target, *inputs) if self.policy == "pair" else digest(source, *inputs)
+        match self.policy:
+            case "none":
+                return False
+            case "pair":
+                key = digest(source, target, *inputs)
+            case "source":
+                key = digest(source, *inputs)
+            case unknown:
+                assert_never(unknown)
         if key in self._seen:
             return True
         self._seen.add(key)
@@ -49,18 +56,27 @@ class LeakageFilter:
         policy: ``keep`` (none does), ``exact`` (equal sources) or ``near`` (sources that differ in case, punctuation or spaces).
     """
 
-    def __init__(self, policy: Literal["keep", "exact", "near"]) -> None:
+    def __init__(self, policy: LeakagePolicy) -> None:
         self.policy = policy
         self._protected: set[int] = set()
 
     def protect(self, source: str, inputs: Sequence[str] = ()) -> None:
         """Notes a text of dev or test, of a source with the columns that belong to what the model is asked."""
-        if self.policy != "keep":
-            self._protected.add(self._key(source, inputs))
+        if (key := self._key(source, inputs)) is not None:
+            self._protected.add(key)
 
     def leaks(self, source: str, inputs: Sequence[str] = ()) -> bool:
         """Whether a text of train, of a source with those columns, is one of those noted."""
         return bool(self._protected) and self._key(source, inputs) in self._protected
 
-    def _key(self, source: str, inputs: Sequence[str]) -> int:
-        return digest(normalize_exactly(source) if self.policy == "exact" else normalize_nearly(source), *inputs)
+    def _key(self, source: str, inputs: Sequence[str]) -> int | None:
+        """What is compared of a text; None where nothing is."""
+        match self.policy:
+            case "keep":
+                return None
+            case "exact":
+                return digest(normalize_exactly(source), *inputs)
+            case "near":
+                return digest(normalize_nearly(source), *inputs)
+            case unknown:
+                assert_never(unknown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.decoding import beam_search, greedy, sampling
@@ -26,7 +27,11 @@ def decode(
         keep_attention: whether hypotheses carry their attention.
         prefixes: for each source, the ids that its hypotheses must begin with.
     """
-    if options.method == "sampling":
-        return sampling.decode(model, source, options, keep_attention, prefixes)
-    search = greedy.decode if options.beam_size == 1 else beam_search.decode
+    match options.method:
+        case "sampling":
+            search = sampling.decode
+        case "beam":
+            search = greedy.decode if options.beam_size == 1 else beam_search.decode
+        case unknown:
+            assert_never(unknown)
     return search(model, source, options, keep_attention, prefixes)

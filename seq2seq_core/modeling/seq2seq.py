@@ -6,12 +6,12 @@ Shapes: B batch, S source length, F features of a frame, T target length, D widt
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from torch import Tensor, nn
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.modeling.attention.attention import build_attention
 from seq2seq_core.modeling.decoders.output import OutputProjection
 from seq2seq_core.modeling.decoders.pointer_generator import PointerGenerator
 from seq2seq_core.modeling.decoders.recurrent_decoder import RecurrentDecoder
@@ -19,6 +19,7 @@ from seq2seq_core.modeling.decoders.transformer_decoder import TransformerDecode
 from seq2seq_core.modeling.encoders.recurrent_encoder import RecurrentEncoder
 from seq2seq_core.modeling.encoders.time_scaling import GatedScaling, SinusoidalScaling, build_time_scaling
 from seq2seq_core.modeling.encoders.transformer_encoder import TransformerEncoder
+from seq2seq_core.modeling.layers.attention import load_attention
 from seq2seq_core.modeling.layers.embedding import FrameProjection, TokenEmbedding
 from seq2seq_core.modeling.layers.packing import Packing
 from seq2seq_core.modeling.layers.transformer_shape import TransformerShape
@@ -239,23 +240,30 @@ def build_model(
 def _build_encoder(settings: ModelSection) -> RecurrentEncoder | TransformerEncoder:
     """The encoder that the settings name."""
     layers, reduction = settings.encoder_layers, settings.time_reduction
-    if settings.encoder_architecture == "transformer":
-        return TransformerEncoder(_shape(settings), layers, reduction)
-    return RecurrentEncoder(
-        settings.encoder_architecture, settings.width, layers, settings.dropout,
-        settings.bidirectional, settings.residual, reduction,
-    )  # fmt: skip
+    match settings.encoder_architecture:
+        case "transformer":
+            return TransformerEncoder(_shape(settings), layers, reduction)
+        case "rnn" | "gru" | "lstm" as cell:
+            bidirectional, residual = settings.bidirectional, settings.residual
+            return RecurrentEncoder(cell, settings.width, layers, settings.dropout, bidirectional, residual, reduction)
+        case unknown:
+            assert_never(unknown)
 
 
 def _build_decoder(settings: ModelSection) -> RecurrentDecoder | TransformerDecoder:
     """The decoder that the settings name."""
     layers = settings.decoder_layers
-    if settings.decoder_architecture == "transformer":
-        return TransformerDecoder(_shape(settings), layers, keep_attention=settings.pointer_generator)
-    return RecurrentDecoder(
-        settings.decoder_architecture, settings.width, layers, build_attention(settings), settings.input_feeding,
-        settings.dropout, settings.bridge, settings.residual,
-    )  # fmt: skip
+    match settings.decoder_architecture:
+        case "transformer":
+            return TransformerDecoder(_shape(settings), layers, keep_attention=settings.pointer_generator)
+        case "rnn" | "gru" | "lstm" as cell:
+            kind = load_attention(settings.attention)
+            return RecurrentDecoder(
+                cell, settings.width, layers, kind.of(settings) if kind else None,
+                settings.input_feeding, settings.dropout, settings.bridge, settings.residual,
+            )  # fmt: skip
+        case unknown:
+            assert_never(unknown)
 
 
 def _shape(settings: ModelSection) -> TransformerShape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from optuna import Trial
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
@@ -60,13 +60,17 @@ def make_pruner(pruning: Pruning, settings: Settings) -> BasePruner:
         settings: of a trial without values of its own: how many updates it has, and how often it is validated.
     """
     phases = settings.train.all_phases()
-    if pruning.method == "median":
-        return MedianPruner(n_startup_trials=pruning.startup_trials, n_warmup_steps=pruning.warmup_steps)
-    if pruning.method == "hyperband":
-        most = sum(phase.max_steps for phase in phases)
-        least = min(pruning.warmup_steps or phases[0].validate_every_steps, most)
-        return HyperbandPruner(min_resource=least, max_resource=most, reduction_factor=pruning.reduction_factor)
-    return NopPruner()
+    match pruning.method:
+        case "none":
+            return NopPruner()
+        case "median":
+            return MedianPruner(n_startup_trials=pruning.startup_trials, n_warmup_steps=pruning.warmup_steps)
+        case "hyperband":
+            most = sum(phase.max_steps for phase in phases)
+            least = min(pruning.warmup_steps or phases[0].validate_every_steps, most)
+            return HyperbandPruner(min_resource=least, max_resource=most, reduction_factor=pruning.reduction_factor)
+        case unknown:
+            assert_never(unknown)
 
 
 def _suggest(trial: Trial, name: str, searched: Searched, space: SearchSpace) -> Any:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from torch import nn
@@ -17,7 +19,7 @@ TORCH_CELLS: dict[Cell, type[nn.RNNCell] | type[nn.GRUCell] | type[nn.LSTMCell]]
 
 
 @pytest.mark.parametrize("is_bidirectional", [True, False], ids=["both_directions", "one_direction"])
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", get_args(Cell))
 @torch.no_grad()
 def test_the_encoder_equals_a_packed_stack(cell: Cell, is_bidirectional: bool) -> None:
     encoder = RecurrentEncoder(cell, D, LAYERS, dropout=0.0, is_bidirectional=is_bidirectional)
@@ -51,7 +53,7 @@ def test_residual_layers_add_their_input_from_the_second_on() -> None:
     assert torch.allclose(encoder(inputs_BSD, padding_mask_BS).values_BSD, expected_BSD, atol=1e-6)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", get_args(Cell))
 @torch.no_grad()
 def test_a_layer_equals_its_cell_applied_step_by_step(cell: Cell) -> None:
     layer = RecurrentLayer(cell, D, D)

@@ -1,1 +1,1 @@
-"""Attention of a recurrent decoder over the memory."""
+"""Kinds of attention of a recurrent decoder, found by their file names: the values of ``model.attention``."""

@@ -5,15 +5,14 @@ Shapes: B batch, D width.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import assert_never
 
 import torch
 from torch import nn
 
+from seq2seq_core.config.model import BridgeKind
 from seq2seq_core.modeling.layers.recurrent_layer import STATE_PARTS, Cell, CellState
 from seq2seq_core.modeling.memory import Memory
-
-BridgeKind = Literal["last", "mean", "zero"]
 
 
 class ProjectedBridge(nn.Module):
@@ -67,4 +66,10 @@ def build_bridge(kind: BridgeKind, cell: Cell, width: int, layers: int) -> Proje
         width: D.
         layers: number of decoder layers.
     """
-    return ZeroBridge(cell, layers) if kind == "zero" else ProjectedBridge(cell, width, layers, is_mean=kind == "mean")
+    match kind:
+        case "last" | "mean":
+            return ProjectedBridge(cell, width, layers, is_mean=kind == "mean")
+        case "zero":
+            return ZeroBridge(cell, layers)
+        case unknown:
+            assert_never(unknown)

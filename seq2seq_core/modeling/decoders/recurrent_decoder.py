@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from seq2seq_core.modeling.attention.attention import AdditiveAttention, Attention
-from seq2seq_core.modeling.decoders.bridge import BridgeKind, build_bridge
+from seq2seq_core.config.model import BridgeKind
+from seq2seq_core.modeling.decoders.bridge import build_bridge
+from seq2seq_core.modeling.layers.attention import Attention
 from seq2seq_core.modeling.layers.dropout import Dropout
 from seq2seq_core.modeling.layers.recurrent_layer import Cell, CellState, RecurrentLayer
 from seq2seq_core.modeling.memory import DecoderOutput, DecoderState, DecoderStep, Memory
@@ -80,7 +81,7 @@ class RecurrentDecoder(nn.Module):
         self.layers = nn.ModuleList(RecurrentLayer(cell, input_width, width) for input_width in input_widths)
         self.bridge = build_bridge(bridge, cell, width, layers)
         self.attention = attention
-        self.has_coverage = isinstance(attention, AdditiveAttention) and attention.coverage_projection is not None
+        self.has_coverage = attention is not None and attention.has_coverage
         self.combination = nn.Linear(2 * width, width) if attention is not None else None
         self.dropout = Dropout(dropout)
 

@@ -5,11 +5,12 @@ Shapes: B batch, S source length (of the memory), D width.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
 
+from seq2seq_core.config.model import TimeScaling
 from seq2seq_core.modeling.layers.positions import SinusoidTable
 
 
@@ -50,7 +51,7 @@ class GatedScaling(nn.Module):
         return values_BSD * 2.0 * torch.sigmoid(self.content_projection(values_BSD) + self.position_projection(positions_SD))
 
 
-def build_time_scaling(kind: Literal["none", "sinusoidal", "gate"], width: int) -> SinusoidalScaling | GatedScaling | None:
+def build_time_scaling(kind: TimeScaling, width: int) -> SinusoidalScaling | GatedScaling | None:
     """The scaling of a memory, or None.
 
     Args:
@@ -64,3 +65,5 @@ def build_time_scaling(kind: Literal["none", "sinusoidal", "gate"], width: int) 
             return SinusoidalScaling(width)
         case "gate":
             return GatedScaling(width)
+        case unknown:
+            assert_never(unknown)

@@ -6,15 +6,14 @@ Shapes: B batch, H heads, T positions, D width, K width of a head.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
 
+from seq2seq_core.config.model import PositionKind
 from seq2seq_core.errors import UserError
 from seq2seq_core.modeling.layers.packing import Packing
-
-PositionKind = Literal["sinusoidal", "learned", "rotary"]
 
 
 def sinusoidal_positions(num_positions: int, width: int) -> Tensor:
@@ -154,3 +153,5 @@ def build_positions(kind: PositionKind, width: int, max_positions: int) -> Sinus
             return LearnedPositions(width, max_positions)
         case "rotary":
             return NoPositions()
+        case unknown:
+            assert_never(unknown)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from seq2seq_core.config.model import PositionKind
 from seq2seq_core.modeling.layers.multi_head_attention import MultiHeadAttention
-from seq2seq_core.modeling.layers.positions import PositionKind
 
 
 @dataclass(frozen=True)

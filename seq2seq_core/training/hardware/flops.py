@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from seq2seq_core.config.model import Architecture, ModelSection
 from seq2seq_core.config.train import Phase
+from seq2seq_core.modeling.layers.attention import load_attention
 
 GATES: dict[Architecture, int] = {"rnn": 1, "gru": 3, "lstm": 4}
 """Matrices of a recurrent cell for its input, and as many for its state."""
@@ -87,17 +88,11 @@ class ModelFlops:
         total = 0 if settings.bridge == "zero" else (2 if cell == "lstm" else 1) * layers * width**2
         total += self._cell(cell, (2 if settings.input_feeding else 1) * width, width, target)
         total += (layers - 1) * self._cell(cell, width, width, target)
-        if settings.attention == "none":
+        attention = load_attention(settings.attention)
+        if attention is None:
             return total
         total += 2 * width**2 * target + self._attention(target, source)
-        match settings.attention:
-            case "general":
-                total += width**2 * source
-            case "additive":
-                total += width**2 * (source + target) + (width * source * target if settings.coverage else 0)
-            case "multi_head":
-                total += self._projections(target, source)
-        return total
+        return total + attention.multiply_adds(settings, source, target)
 
     def _cell(self, cell: Architecture, input_width: int, width: int, length: int) -> int:
         """Of a recurrent layer in one direction."""

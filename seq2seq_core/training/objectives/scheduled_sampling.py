@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import assert_never
 
 import torch
 from torch import Tensor
@@ -35,6 +36,8 @@ def reference_probability(step: int, settings: ScheduledSampling) -> float:
             probability = 1.0 - step / k
         case "inverse_sigmoid":
             probability = k / (k + math.exp(min(step / k, LARGEST_EXPONENT)))
+        case unknown:
+            assert_never(unknown)
     return max(probability, settings.lowest_probability)
 
 

@@ -9,7 +9,7 @@ from seq2seq_core.training.data.update_plan import Place
 from seq2seq_core.training.state.early_stopping import BestSoFar
 from seq2seq_core.training.updates.divergence import LossAverage, Pace
 from seq2seq_core.training.updates.loss_scale import LossScale
-from seq2seq_core.training.updates.schedule import PlateauState
+from seq2seq_core.training.updates.schedules.plateau import PlateauState
 from seq2seq_core.training.updates.updater import UpdateResult
 
 

@@ -5,6 +5,8 @@ Weights that are matrices decay, biases and norms do not.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import torch
 from torch import Tensor, nn
 
@@ -23,9 +25,13 @@ def build_optimizer(model: nn.Module, settings: PhaseSettings) -> torch.optim.Op
         {"params": [parameter for parameter in parameters if parameter.ndim >= 2], "weight_decay": settings.weight_decay},
         {"params": [parameter for parameter in parameters if parameter.ndim < 2], "weight_decay": 0.0},
     ]
-    if settings.optimizer == "adafactor":
-        return torch.optim.Adafactor(groups, lr=settings.learning_rate)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.adam_betas, fused=True)
+    match settings.optimizer:
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.adam_betas, fused=True)
+        case "adafactor":
+            return torch.optim.Adafactor(groups, lr=settings.learning_rate)
+        case unknown:
+            assert_never(unknown)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:

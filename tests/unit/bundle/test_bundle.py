@@ -4,13 +4,14 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from seq2seq_core.bundle.bundle import BundleConfig, bundle_digest, load_bundle, save_bundle
-from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.model import Architecture, ModelSection
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.errors import BundleError
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
@@ -50,7 +51,7 @@ def edit_config(folder: Path, change: Callable[[dict[str, object]], object]) -> 
     (folder / "config.json").write_text(json.dumps(content))
 
 
-@pytest.mark.parametrize("architecture", ["gru", "lstm", "transformer"])
+@pytest.mark.parametrize("architecture", get_args(Architecture))
 @pytest.mark.parametrize("tie_embeddings", ["none", "target", "all"])
 def test_a_bundle_gives_back_the_same_model(
     tmp_path: Path, tokenizer: SubwordModel, architecture: str, tie_embeddings: str

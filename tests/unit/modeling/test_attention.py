@@ -1,22 +1,22 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from seq2seq_core.config.model import ModelSection
-from seq2seq_core.modeling.attention.attention import (
-    AdditiveAttention,
-    Attention,
-    DotAttention,
-    GeneralAttention,
-    RecurrentMultiHeadAttention,
-    build_attention,
-)
+from seq2seq_core.config.model import AttentionKind, ModelSection
+from seq2seq_core.modeling.attention.additive import AdditiveAttention
+from seq2seq_core.modeling.attention.dot import DotAttention
+from seq2seq_core.modeling.attention.general import GeneralAttention
+from seq2seq_core.modeling.attention.multi_head import RecurrentMultiHeadAttention
+from seq2seq_core.modeling.layers.attention import ATTENTIONS, Attention, load_attention
+from seq2seq_core.named_modules import names_of
 
 B, T, S, D, H = 3, 2, 5, 4, 2
+KINDS: list[AttentionKind] = [kind for kind in get_args(AttentionKind) if kind != "none"]
 
 
 def make_inputs() -> tuple[Tensor, Tensor, Tensor]:
@@ -24,11 +24,10 @@ def make_inputs() -> tuple[Tensor, Tensor, Tensor]:
     return torch.randn(B, T, D), torch.randn(B, S, D), padding_mask_BS
 
 
-def make_attention(name: str, coverage: bool = False) -> Attention:
-    settings = {"attention": name, "coverage": coverage, "width": D, "heads": H, "dropout": 0.0}
-    attention = build_attention(ModelSection.model_validate(settings))
+def make_attention(kind: AttentionKind, coverage: bool = False) -> Attention:
+    attention = load_attention(kind)
     assert attention is not None
-    return attention
+    return attention.of(ModelSection(attention=kind, coverage=coverage, width=D, heads=H, dropout=0.0))
 
 
 def written_out_score(attention: Attention, query_D: Tensor, memory_D: Tensor) -> float:
@@ -45,10 +44,14 @@ def written_out_score(attention: Attention, query_D: Tensor, memory_D: Tensor) -
     return float(sum(query_D[i] * memory_D[i] for i in range(D)))
 
 
-@pytest.mark.parametrize("name", ["additive", "general", "dot"])
+def test_each_kind_that_the_settings_name_is_a_module_and_each_module_is_a_kind() -> None:
+    assert names_of(ATTENTIONS) == tuple(sorted(KINDS))
+
+
+@pytest.mark.parametrize("kind", ["additive", "general", "dot"])
 @torch.no_grad()
-def test_weights_and_context_follow_the_written_out_formula(name: str) -> None:
-    attention = make_attention(name)
+def test_weights_and_context_follow_the_written_out_formula(kind: AttentionKind) -> None:
+    attention = make_attention(kind)
     query_BTD, memory_BSD, padding_mask_BS = make_inputs()
     context_BTD, weights_BTS = attention(query_BTD, attention.keys(memory_BSD), memory_BSD, padding_mask_BS)
     for b in range(B):
@@ -61,9 +64,9 @@ def test_weights_and_context_follow_the_written_out_formula(name: str) -> None:
             assert context_BTD[b, t].tolist() == pytest.approx(context, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["additive", "general", "dot", "multi_head"])
-def test_padding_gets_no_weight_whatever_stands_there(name: str) -> None:
-    attention = make_attention(name)
+@pytest.mark.parametrize("kind", KINDS)
+def test_padding_gets_no_weight_whatever_stands_there(kind: AttentionKind) -> None:
+    attention = make_attention(kind)
     query_BTD, memory_BSD, padding_mask_BS = make_inputs()
     disturbed_BSD = memory_BSD.masked_fill(padding_mask_BS.unsqueeze(-1), 1e4)
     context_BTD, weights_BTS = attention(query_BTD, attention.keys(memory_BSD), memory_BSD, padding_mask_BS)
@@ -74,7 +77,7 @@ def test_padding_gets_no_weight_whatever_stands_there(name: str) -> None:
 
 
 def test_no_attention_is_none() -> None:
-    assert build_attention(ModelSection(attention="none")) is None
+    assert load_attention("none") is None
 
 
 @torch.no_grad()

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
 
+from seq2seq_core.config.model import Architecture
 from seq2seq_core.modeling.decoders.pointer_generator import PointerGenerator
 from tests.unit.modeling.test_seq2seq import V_TARGET, make_model, make_source, make_target
 
@@ -31,7 +33,7 @@ def test_the_mixture_follows_the_written_out_formula() -> None:
                 assert math.exp(float(mixed_BTV[b, t, v])) == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("architecture", ["gru", "lstm", "transformer"])
+@pytest.mark.parametrize("architecture", get_args(Architecture))
 @torch.no_grad()
 def test_the_output_is_a_distribution(architecture: str) -> None:
     model, source = make_model(architecture=architecture, pointer_generator=True), make_source()

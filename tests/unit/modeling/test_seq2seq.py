@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch import Tensor
 
 from seq2seq_core.batching.batch import Source
-from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.model import ModelSection, PositionKind
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from tests.unit.modeling.test_attention import KINDS
 
 V_SOURCE, V_TARGET = 13, 11
 LENGTHS = [7, 4, 1]
@@ -17,15 +18,15 @@ LENGTHS = [7, 4, 1]
 ARCHITECTURES: list[dict[str, Any]] = [
     *(
         {"architecture": cell, "attention": attention, "input_feeding": feeding}
-        for cell, attention, feeding in itertools.product(["gru", "lstm"], ["additive", "general", "dot"], [False, True])
+        for cell, attention, feeding in itertools.product(["gru", "lstm"], KINDS, [False, True])
     ),
     {"architecture": "rnn", "attention": "multi_head", "bridge": "mean", "residual": True},
     {"architecture": "rnn", "attention": "dot", "bridge": "zero", "bidirectional": False},
     {"architecture": "gru", "attention": "additive", "coverage": True, "time_scaling": "gate"},
     {"architecture": "lstm", "attention": "additive", "coverage": True, "input_feeding": True, "time_reduction": 1},
     {"architecture": "gru", "attention": "general", "time_scaling": "sinusoidal", "time_reduction": 2},
+    *({"architecture": "transformer", "norm": "post", "positions": positions} for positions in get_args(PositionKind)),
     {"architecture": "transformer"},
-    {"architecture": "transformer", "norm": "post", "positions": "learned"},
     {"architecture": "transformer", "positions": "rotary", "time_scaling": "gate"},
     {"architecture": "transformer", "norm": "post", "time_reduction": 2},
     {"encoder": "transformer", "decoder": "lstm", "attention": "multi_head", "time_reduction": 1},

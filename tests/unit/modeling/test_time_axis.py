@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 
+from seq2seq_core.config.model import Architecture, TimeScaling
 from seq2seq_core.modeling.encoders.time_reduction import TimeReduction
 from seq2seq_core.modeling.encoders.time_scaling import GatedScaling, SinusoidalScaling
 from seq2seq_core.modeling.layers.positions import sinusoidal_positions
@@ -26,7 +29,7 @@ def test_a_reduction_projects_each_two_neighbours_and_fills_up_with_zero() -> No
         assert torch.allclose(reduced_BRD[b, r], expected_D, atol=1e-6)
 
 
-@pytest.mark.parametrize("architecture", ["rnn", "lstm", "transformer"])
+@pytest.mark.parametrize("architecture", get_args(Architecture))
 @pytest.mark.parametrize(("reductions", "expected"), [(0, [7, 4, 1]), (1, [4, 2, 1]), (2, [2, 1, 1])])
 @torch.no_grad()
 def test_each_reduction_halves_every_length_and_rounds_up(architecture: str, reductions: int, expected: list[int]) -> None:
@@ -55,7 +58,7 @@ def test_the_gate_follows_the_written_out_formula_and_starts_at_one() -> None:
     assert torch.allclose(scaling(values_BSD)[1, 3], expected_D, atol=1e-6)
 
 
-@pytest.mark.parametrize("scaling", ["sinusoidal", "gate"])
+@pytest.mark.parametrize("scaling", [kind for kind in get_args(TimeScaling) if kind != "none"])
 @torch.no_grad()
 def test_scaling_tells_equal_steps_apart_and_leaves_padding_zero(scaling: str) -> None:
     model = make_model(architecture="gru", time_scaling=scaling)

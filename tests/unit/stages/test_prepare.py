@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from seq2seq_core.artifacts import SPLITS, Paths
+from seq2seq_core.config.prepare import LeakagePolicy
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.corpus.normalization import normalize_nearly
 from seq2seq_core.corpus.pairs import iterate_pairs
@@ -122,7 +123,7 @@ def test_a_growing_corpus_never_moves_a_pair_between_splits(tmp_path: Path, fres
         assert set(kept) <= set(grown[split])
 
 
-@pytest.mark.parametrize("leakage", ["keep", "exact", "near"])
+@pytest.mark.parametrize("leakage", get_args(LeakagePolicy))
 def test_carved_splits_share_no_source_not_even_nearly(tmp_path: Path, leakage: str) -> None:
     pairs = [(text, str(number)) for number in range(300) for text in (f"Item {number}.", f"item {number}", f"ITEM  {number}!")]
     paths = _write(tmp_path, train=pairs)

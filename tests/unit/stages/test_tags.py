@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.bundle.bundle import load_bundle
 from seq2seq_core.config.regularization import SubwordSampling
 from seq2seq_core.config.settings import Settings, parse_settings
+from seq2seq_core.config.tokenize import SubwordKind
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import CorpusError, TagError
@@ -111,7 +113,7 @@ def test_a_source_without_its_tag_is_refused(trained: Paths) -> None:
         predictor.predict(["a", "b"], tags=[{"order": "forward"}])
 
 
-@pytest.mark.parametrize("kind", ["char", "symbols", "unigram", "bpe"])
+@pytest.mark.parametrize("kind", get_args(SubwordKind))
 def test_tags_stand_before_the_ids_of_every_split(tmp_path: Path, kind: str) -> None:
     paths = make_workspace(tmp_path)
     subword = {"model": kind, "vocabulary_size": 600}

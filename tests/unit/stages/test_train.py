@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from unittest.mock import Mock
 
 import pytest
@@ -19,6 +19,7 @@ import yaml
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.config.model import Architecture
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
@@ -236,7 +237,7 @@ def test_by_loss_without_decoding_there_is_no_score(new_workspace: Callable[[str
 
 
 # --- the training state ----------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("architecture", ["gru", "lstm", "transformer"])
+@pytest.mark.parametrize("architecture", get_args(Architecture))
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_that_is_started_again_ends_in_the_same_outputs(
     new_workspace: Callable[[str], Paths],

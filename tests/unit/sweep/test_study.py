@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.sweep_file import PruningMethod
 from seq2seq_core.errors import UserError
 from seq2seq_core.sweep.drive import SweepRequest
 from seq2seq_core.sweep.results import read_results
@@ -169,7 +170,7 @@ def test_what_matters_is_told_once_enough_trials_are_completed(open_study: Open)
     assert "share of the differences: " in read_results(study, 12).describe()
 
 
-@pytest.mark.parametrize("method", ["median", "hyperband"])
+@pytest.mark.parametrize("method", [method for method in get_args(PruningMethod) if method != "none"])
 def test_a_bad_trial_is_to_be_given_up_and_a_good_one_is_not(open_study: Open, method: str) -> None:
     study = open_study(pruning={"method": method, "startup_trials": 2, "reduction_factor": 2})
     verdicts = []

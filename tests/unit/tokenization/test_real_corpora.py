@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from itertools import islice
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from seq2seq_core.config.tokenize import SubwordSettings
+from seq2seq_core.config.tokenize import SubwordKind, SubwordSettings
 from seq2seq_core.tokenization.subword import train_subword
 
 CORPORA = Path(os.environ.get("SEQ2SEQ_CORPORA", Path(__file__).resolve().parents[4] / "shared" / "corpora"))
@@ -19,7 +20,7 @@ FILES = {
 ROWS = 1500
 
 
-@pytest.mark.parametrize("kind", ["unigram", "bpe", "char", "symbols"])
+@pytest.mark.parametrize("kind", get_args(SubwordKind))
 @pytest.mark.parametrize("corpus", FILES)
 def test_texts_of_real_corpora_survive_the_round_trip(corpus: str, kind: str) -> None:
     path = CORPORA / corpus / FILES[corpus]

@@ -7,15 +7,16 @@ import subprocess
 import sys
 import unicodedata
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from seq2seq_core.config.tokenize import SubwordSettings
+from seq2seq_core.config.tokenize import SubwordKind, SubwordSettings
 from seq2seq_core.errors import BundleError, UserError
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from seq2seq_core.tokenization.subword import SubwordModel, sample_texts, train_subword
 
-KINDS = ("unigram", "bpe", "char", "symbols")
+KINDS = get_args(SubwordKind)
 AWKWARD = [
     "two  spaces", " leading", "trailing ", "   ", "tab\there", "a\nb\rc", "zero\x00byte", "blocks ▁ and ▅ ▁▁",
     "<s> </s> <pad> <unk>", "e\u0301 \u00e9 \u00a0 \u3000", "日本語と、中文。", "ру́сский", "😀👍🏽 \ufeff\u200d\ufffd", "",
@@ -103,7 +104,7 @@ def test_the_same_texts_make_the_same_bytes_in_another_process(kind: str, tmp_pa
     texts = [f"wort {n} und {n * 7} mehr" for n in range(200)]
     program = (
         "import sys; from pathlib import Path\n"
-        "from seq2seq_core.config.tokenize import SubwordSettings\n"
+        "from seq2seq_core.config.tokenize import SubwordKind, SubwordSettings\n"
         "from seq2seq_core.tokenization.subword import train_subword\n"
         "texts = [f'wort {n} und {n * 7} mehr' for n in range(200)]\n"
         f"train_subword(texts, SubwordSettings(model={kind!r}, vocabulary_size=400)).save(Path(sys.argv[1]))\n"

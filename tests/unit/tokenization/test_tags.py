@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
-from seq2seq_core.config.tokenize import SubwordSettings, TokenizeSection
+from seq2seq_core.config.tokenize import SubwordKind, SubwordSettings, TokenizeSection
 from seq2seq_core.errors import TagError
 from seq2seq_core.tokenization.special_tokens import NUM_SPECIAL, UNK_ID
 from seq2seq_core.tokenization.subword import TAG, SubwordModel, train_subword
 from seq2seq_core.tokenization.tags import Tags, collect_tags, count_leading_tags, split_values
 
-KINDS = ("unigram", "bpe", "char", "symbols")
+KINDS = get_args(SubwordKind)
 TEXTS = ["low lower lowest", "new newer newest", "= ; < > d e"] * 3
 TAGS = [("language", "de"), ("language", "a,b"), ("language", 'q"▁ =x'), ("features", "PST")]
 

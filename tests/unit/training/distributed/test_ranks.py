@@ -24,7 +24,7 @@ from seq2seq_core.training.state.folder_lock import lock_folder
 from seq2seq_core.training.state.phase_states import PhaseStates
 from tests.unit.training.distributed import rank_programs as programs
 from tests.unit.training.distributed.rank_processes import run_on_ranks
-from tests.unit.training.objectives import test_back_translation as monolingual
+from tests.unit.training.objectives import test_monolingual_mixture as monolingual
 
 TRAIN: dict[str, Any] = {"max_steps": 12, "validate_every_steps": 4, "batch_tokens": 100}
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from seq2seq_core.batching.batch import Source
-from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.model import Architecture, AttentionKind, ModelSection
 from seq2seq_core.config.train import Phase
 from seq2seq_core.modeling.seq2seq import build_model
 from seq2seq_core.training.hardware.flops import ModelFlops, steps_a_batch
@@ -20,8 +20,9 @@ MODELS: dict[str, dict[str, Any]] = {
     "one direction, input feeding, dot": {"bidirectional": False, "input_feeding": True, "attention": "dot"},
     "lstm, general, gate": {"architecture": "lstm", "attention": "general", "time_scaling": "gate", "decoder_layers": 2},
     "rnn, coverage": {"architecture": "rnn", "coverage": True, "encoder_layers": 3, "time_reduction": 2, "bridge": "mean"},
-    "multi-head": {"attention": "multi_head", "bridge": "zero"},
-    "no attention": {"attention": "none", "architecture": "lstm"},
+    "no first state": {"attention": "multi_head", "bridge": "zero"},
+    **{f"gru, attention {kind}": {"attention": kind} for kind in get_args(AttentionKind)},
+    **{f"{kind} alone": {"architecture": kind} for kind in get_args(Architecture)},
     "transformer before gru, pointer": {"encoder": "transformer", "pointer_generator": True},
 }
 

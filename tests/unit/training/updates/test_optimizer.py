@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from typing import Literal
+from typing import get_args
 
 import pytest
 import torch
 from torch import nn
 
-from seq2seq_core.config.train import TrainSection
+from seq2seq_core.config.train import Optimizer, TrainSection
 from seq2seq_core.training.updates.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
 
 
@@ -76,8 +76,8 @@ def test_adafactor_keeps_a_row_and_a_column_of_a_matrix() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["adamw", "adafactor"])
-def test_a_restored_optimiser_goes_on_bit_for_bit(kind: Literal["adamw", "adafactor"]) -> None:
+@pytest.mark.parametrize("kind", get_args(Optimizer))
+def test_a_restored_optimiser_goes_on_bit_for_bit(kind: Optimizer) -> None:
     settings, inputs = TrainSection(optimizer=kind, weight_decay=0.1), torch.randn(5, 3)
     model = make_model()
     optimizer = build_optimizer(model, settings)

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from seq2seq_core.config.recipe import Plateau
-from seq2seq_core.config.train import TrainSection
-from seq2seq_core.training.updates.schedule import PlateauState, learning_rate
+from seq2seq_core.config.train import Schedule, TrainSection
+from seq2seq_core.named_modules import names_of
+from seq2seq_core.training.updates.schedule import SCHEDULES, learning_rate
+from seq2seq_core.training.updates.schedules.plateau import PlateauState
 
 
 def rates(*steps: int, **settings: Any) -> list[float]:
@@ -15,14 +17,23 @@ def rates(*steps: int, **settings: Any) -> list[float]:
     return [learning_rate(step, section) for step in steps]
 
 
-@pytest.mark.parametrize("schedule", ["constant", "inverse_sqrt", "linear", "cosine", "plateau"])
+def test_each_schedule_that_the_settings_name_is_a_module_and_each_module_is_a_schedule() -> None:
+    assert names_of(SCHEDULES) == tuple(sorted(get_args(Schedule)))
+
+
+@pytest.mark.parametrize("schedule", get_args(Schedule))
 def test_every_schedule_warms_up_in_equal_steps_to_its_peak(schedule: str) -> None:
     assert rates(1, 2, 3, 4, schedule=schedule) == pytest.approx([0.2, 0.4, 0.6, 0.8])
 
 
-@pytest.mark.parametrize("schedule", ["constant", "inverse_sqrt", "linear", "cosine", "plateau"])
-def test_without_warm_up_the_first_step_has_the_full_rate(schedule: str) -> None:
-    expected = {"linear": 0.8 * 11 / 12, "cosine": 0.4 * (1 + math.cos(math.pi / 12))}.get(schedule, 0.8)
+@pytest.mark.parametrize("warmup_steps", [0, 4])
+@pytest.mark.parametrize("schedule", get_args(Schedule))
+def test_every_schedule_stays_above_zero_and_up_to_its_peak(schedule: str, warmup_steps: int) -> None:
+    assert all(0.0 < rate <= 0.8 for rate in rates(*range(1, 12), schedule=schedule, warmup_steps=warmup_steps))
+
+
+@pytest.mark.parametrize(("schedule", "expected"), [("linear", 0.8 * 11 / 12), ("cosine", 0.4 * (1 + math.cos(math.pi / 12)))])
+def test_without_warm_up_the_fall_begins_with_the_first_step(schedule: str, expected: float) -> None:
     assert rates(1, schedule=schedule, warmup_steps=0) == pytest.approx([expected])
 
 

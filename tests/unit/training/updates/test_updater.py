@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 
 from seq2seq_core.batching.batch import Batch, Source
-from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.model import Architecture, ModelSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.errors import UserError
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
@@ -60,7 +60,7 @@ def weights(model: Seq2Seq) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-@pytest.mark.parametrize("architecture", ["gru", "lstm", "transformer"])
+@pytest.mark.parametrize("architecture", get_args(Architecture))
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
 def test_one_batch_of_eight_equals_four_accumulated_batches_of_two(
     fresh_seed: int, architecture: str, label_smoothing: float

@@ -1,0 +1,95 @@
+"""Attention of a recurrent decoder over the memory: what the kinds in ``modeling/attention`` share.
+
+Each scores a query against the memory's keys, masks padding and averages the memory by the softmax of the scores.
+The keys do not depend on the query and are computed once a source.
+
+Shapes: B batch, S source length, T target length, D width, E width of the keys.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq_core.config.model import AttentionKind, ModelSection
+from seq2seq_core.named_modules import load
+
+ATTENTIONS = "seq2seq_core.modeling.attention"
+"""The package with a module a kind of attention, each with its class as ``ATTENTION``."""
+
+
+class Attention(nn.Module):
+    """The base of all kinds: by default the dot product of query and memory; a subclass gives other keys or scores.
+
+    Attributes:
+        has_coverage: whether the scores depend on what was attended to before, so that decoding goes step by step.
+    """
+
+    has_coverage = False
+
+    @classmethod
+    def of(cls, settings: ModelSection) -> Self:
+        """An attention with fresh weights.
+
+        Args:
+            settings: ``width``, ``heads``, ``dropout`` and ``coverage``, as far as the kind has any.
+        """
+        return cls()
+
+    @classmethod
+    def multiply_adds(cls, settings: ModelSection, source: int, target: int) -> int:
+        """Multiply-adds a row of the kind's own projections; the scores' D S T and the weighted sum's are counted for every kind.
+
+        Args:
+            settings: the sizes.
+            source: positions, S.
+            target: the same, T.
+        """
+        return 0
+
+    def keys(self, memory_BSD: Tensor) -> Tensor:
+        """What the scores compare a query with, keys_BSE: by default the memory itself."""
+        return memory_BSD
+
+    def scores(self, query_BTD: Tensor, keys_BSE: Tensor, coverage_BS: Tensor | None) -> Tensor:
+        """Unnormalised scores_BTS: by default the dot product."""
+        return torch.bmm(query_BTD, keys_BSE.transpose(1, 2))
+
+    def forward(
+        self,
+        query_BTD: Tensor,
+        keys_BSE: Tensor,
+        values_BSD: Tensor,
+        padding_mask_BS: Tensor,
+        coverage_BS: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Context vectors and weights.
+
+        Args:
+            query_BTD: decoder states.
+            keys_BSE: from :meth:`keys`.
+            values_BSD: the memory.
+            padding_mask_BS: bool, True at padding.
+            coverage_BS: the sum of the weights at all earlier target positions, for an attention that uses it (T is then 1).
+
+        Returns:
+            context_BTD, and weights_BTS whose rows sum to 1 and are 0 at padding.
+        """
+        scores_BTS = self.scores(query_BTD, keys_BSE, coverage_BS).masked_fill(padding_mask_BS.unsqueeze(1), -math.inf)
+        weights_BTS = torch.softmax(scores_BTS, dim=-1)
+        return torch.bmm(weights_BTS, values_BSD), weights_BTS
+
+
+def load_attention(kind: AttentionKind) -> type[Attention] | None:
+    """The class of a kind of attention; None for a decoder without one. Only the module that is named is imported.
+
+    Args:
+        kind: of ``model.attention``.
+    """
+    if kind == "none":
+        return None
+    attention: type[Attention] = load(ATTENTIONS, kind).ATTENTION
+    return attention

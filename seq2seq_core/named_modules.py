@@ -1,0 +1,32 @@
+"""Modules that are found by their file names, such as a metric: a new file in the package's folder is a new choice.
+
+Names are read from the folder, so that nothing is imported that was not asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from importlib.util import find_spec
+from types import ModuleType
+
+
+def names_of(package: str) -> tuple[str, ...]:
+    """The names of a package's modules, sorted; none of them is imported.
+
+    Args:
+        package: its absolute name, such as ``seq2seq_core.evaluation.metrics``.
+    """
+    spec = find_spec(package)
+    assert spec is not None
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(spec.submodule_search_locations)))
+
+
+def load(package: str, name: str) -> ModuleType:
+    """A module of a package, imported.
+
+    Args:
+        package: its absolute name.
+        name: one of :func:`names_of`.
+    """
+    return importlib.import_module(f"{package}.{name}")

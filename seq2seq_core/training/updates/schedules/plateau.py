@@ -1,0 +1,46 @@
+"""The peak, until dev stops getting better: then lower each time, as a :class:`PlateauState` remembers."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from seq2seq_core.config.recipe import Plateau
+from seq2seq_core.config.train import PhaseSettings
+
+
+def fraction(step: int, settings: PhaseSettings) -> float:
+    """See :mod:`seq2seq_core.training.updates.schedule`; before reductions."""
+    return 1.0
+
+
+class PlateauState(BaseModel):
+    """How far the learning rate has come down since dev stopped getting better; part of the training state."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    num_stale: int = 0
+    """Validations since the dev metric last got better, or since the last reduction."""
+    num_reductions: int = 0
+    """How often the learning rate was reduced in this phase."""
+
+    def observe(self, has_improved: bool, settings: Plateau) -> bool:
+        """Takes a validation in; returns whether the learning rate falls.
+
+        Args:
+            has_improved: whether it counts as better than those before.
+            settings: how many validations are waited for.
+        """
+        self.num_stale = 0 if has_improved else self.num_stale + 1
+        if self.num_stale < settings.patience:
+            return False
+        self.num_stale = 0
+        self.num_reductions += 1
+        return True
+
+    def scale(self, settings: Plateau) -> float:
+        """What the learning rate is multiplied by.
+
+        Args:
+            settings: the factor of a reduction, and the lowest share.
+        """
+        return max(settings.factor**self.num_reductions, settings.lowest_fraction)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import httpx
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.exceptions import Abort, PrefectException
+from prefect.exceptions import PrefectException
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
@@ -20,7 +18,6 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
 
-from flows.graph.ended_tasks import CANCELLED
 from flows.graph.stage_tasks import drop_empty_tracebacks
 from flows.reports.run_page import publish_report
 from flows.reports.summary import RetrainSummary
@@ -75,29 +72,6 @@ def retrain(workspace: str | None = None, force: list[str] | None = None) -> Sta
         raise
     _tell(summary, retraining, logger)
     return _to_state(summary, logger)
-
-
-def retrain_here(workspace: Path, force: Sequence[str] = ()) -> RetrainSummary:
-    """The summary of a run of :func:`retrain` in this process.
-
-    Args:
-        workspace: the folder with ``dvc.yaml``.
-        force: stages that run even where they are fresh.
-
-    Raises:
-        Interrupted: the flow run was cancelled on the server.
-        Exception: the flow broke; whatever broke it.
-    """
-    try:
-        state = retrain(workspace=str(workspace), force=list(force), return_state=True)
-    except Abort:
-        # The server takes no other final state for a run that was cancelled there.
-        raise Interrupted(f"{CANCELLED}; {STOPPED}") from None
-    value = getattr(state.data, "result", state.data)  # Prefect wraps it in a record
-    if isinstance(value, RetrainSummary):
-        return value
-    state.result(raise_on_failure=True)
-    raise RuntimeError(f"the flow run ended as {state.name} without a summary: {state.message}")
 
 
 def _to_state(summary: RetrainSummary, logger: Logger) -> State[Any]:

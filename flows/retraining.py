@@ -83,7 +83,10 @@ class Retraining:
         failure: Seq2SeqError | None = None
         try:
             with workspace_lock(self.paths) as lock:
-                failure = self._run_locked(lock)
+                dvc, graph, status = self._prepare(lock)
+                failure = self._run_stages(dvc, graph, status)
+                if failure is None:
+                    self._publish(dvc, graph, status)
         except Interrupted:
             raise
         except Seq2SeqError as error:
@@ -119,8 +122,8 @@ class Retraining:
             links=self._links(),
         )
 
-    def _run_locked(self, lock: int) -> Seq2SeqError | None:
-        """The failure of a stage, or None; whatever else goes wrong is raised."""
+    def _prepare(self, lock: int) -> tuple[Dvc, StageGraph, GraphStatus]:
+        """DVC, the graph and what differs from its last run, once the data are up to date and the settings are checked."""
         flow = self.settings.runtime.flow
         if flow.publish.commit_branch:
             check_branch(self.paths.root, flow.publish.commit_branch)
@@ -134,10 +137,7 @@ class Retraining:
         self._drop_receipt()
         status = read_status(dvc, self._policy())
         check_inputs(status, self.settings, self.paths)
-        failure = self._run_stages(dvc, graph, status)
-        if failure is None:
-            self._publish(dvc, graph, status)
-        return failure
+        return dvc, graph, status
 
     def _refresh(self, dvc: Dvc, graph: StageGraph) -> None:
         """Brings the data up to date, as configured."""

@@ -9,7 +9,7 @@ import httpx
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
-from prefect.exceptions import Abort, PrefectException
+from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
@@ -53,32 +53,6 @@ def sweep(file: str, workspace: str | None = None, name: str = "", trials: int =
         get_run_logger().error("%s", error)
         return Failed(message=str(error), data=error)
     return Completed(message=f"the best is trial {best.number}: {results.metric} {best.value:.4f}", data=results)
-
-
-def sweep_here(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
-    """The results of a run of :func:`sweep` in this process.
-
-    Args:
-        request: the sweep.
-        paths: the workspace.
-        jobs: how many trials run side by side.
-
-    Raises:
-        Seq2SeqError: it failed, or was cancelled.
-    """
-    try:
-        asked = {"file": str(request.file), "name": request.name, "trials": request.trials, "jobs": jobs}
-        state = sweep(workspace=str(paths.root), **asked, return_state=True)
-    except Abort:
-        # The server takes no other final state for a run that was cancelled there.
-        raise Interrupted(f"the flow run was cancelled; {STOPPED}") from None
-    value = getattr(state.data, "result", state.data)  # Prefect wraps it in a record
-    if isinstance(value, SweepResults):
-        return value
-    if isinstance(value, Seq2SeqError):
-        raise value
-    state.result(raise_on_failure=True)
-    raise RuntimeError(f"the flow run ended as {state.name} without results: {state.message}")
 
 
 def _run_trials(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from prefect import Task
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
@@ -58,13 +57,7 @@ class StageTasks:
             stage: its name.
             upstream: the futures of the stages that it reads from.
         """
-
-        def skip() -> State[Any]:
-            report = StageReport(stage, "cached", reason="it and all that it stands on are as they were")
-            self.reports[stage] = report
-            return Completed(name="Cached", message=report.reason)
-
-        return _as_task(stage, skip, ResolvedPolicy(0, 0.0, 0.0, ())).submit(return_state=False, wait_for=list(upstream))
+        return self._submit(stage, lambda: self._skip(stage), ResolvedPolicy(0, 0.0, 0.0, ()), upstream)
 
     def submit(self, stage: str, why: str, upstream: Iterable[Future]) -> Future:
         """Submits a stage that may have to run.
@@ -74,11 +67,18 @@ class StageTasks:
             why: why it may have to run.
             upstream: the futures of the stages that it reads from, all done; Prefect draws its graph from them.
         """
+        return self._submit(stage, lambda: self._execute(stage, why), self.runner.flow.policy(stage), upstream)
 
-        def execute() -> State[Any]:
-            return self._execute(stage, why)
+    def _submit(self, stage: str, work: Callable[[], State[Any]], policy: ResolvedPolicy, upstream: Iterable[Future]) -> Future:
+        """Submits a task that carries the stage's name and policy; a crash or a trouble of the environment is retried."""
+        names = {"name": stage, "task_run_name": stage, "description": f"dvc repro --single-item {stage}"}
+        return policy_task(work, policy, StageFailed, **names).submit(return_state=False, wait_for=list(upstream))
 
-        return _as_task(stage, execute, self.runner.flow.policy(stage)).submit(return_state=False, wait_for=list(upstream))
+    def _skip(self, stage: str) -> State[Any]:
+        """The state of a stage that need not run."""
+        report = StageReport(stage, "cached", reason="it and all that it stands on are as they were")
+        self.reports[stage] = report
+        return Completed(name="Cached", message=report.reason)
 
     def _execute(self, stage: str, why: str) -> State[Any]:
         """One attempt at a stage, as a Prefect state; a failure is no exception here, so that no log shows a traceback of ours."""
@@ -138,9 +138,3 @@ def _succeeded(report: StageReport, logger: Logger) -> State[Any]:
         return Completed(name="Cached", message=report.reason)
     logger.info("done in %s", format_seconds(report.seconds))
     return Completed(message=f"ran: {report.reason}" if report.reason else None)
-
-
-def _as_task(stage: str, function: Callable[[], State[Any]], policy: ResolvedPolicy) -> Task[[], State[Any]]:
-    """A Prefect task that carries the stage's name and policy; a crash or a trouble of the environment is retried."""
-    names = {"name": stage, "task_run_name": stage, "description": f"dvc repro --single-item {stage}"}
-    return policy_task(function, policy, StageFailed, **names)

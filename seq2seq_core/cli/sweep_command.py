@@ -114,9 +114,9 @@ def _require_optuna() -> None:
 def _run(request: SweepRequest, paths: Paths, jobs: int, *, through_prefect: bool) -> SweepResults:
     """What the trials came to, trained in this process, in several, or as tasks of a flow."""
     if through_prefect:
-        from flows.launch_sweep import run_sweep_flow
+        from flows.launch import run_sweep
 
-        return run_sweep_flow(request, paths, jobs)
+        return run_sweep(request, paths, jobs)
     from seq2seq_core.sweep.drive import driven_sweep
 
     with driven_sweep(request, paths) as (sweep, tracking):

@@ -127,25 +127,30 @@ def prefect_api() -> Iterator[str]:
         yield url
 
 
+def retrain_here(workspace: ToyWorkspace, force: tuple[str, ...] = ()) -> RetrainSummary:
+    """What a run of the flow ``retrain`` in this process did, failures included."""
+    from flows.launch import run_flow
+    from flows.reports.summary import RetrainSummary
+    from flows.retrain import STOPPED, retrain
+
+    return run_flow(retrain, RetrainSummary, STOPPED, workspace=str(workspace.root), force=list(force))
+
+
 @pytest.fixture
 def retrain(prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RetrainSummary]:
     """Runs the flow in this process, without MLflow."""
-    from flows.reports import parent_run as graph_tracking
-    from flows.retrain import retrain_here
+    from flows.reports import parent_run
 
-    monkeypatch.setattr(graph_tracking, "find_spec", lambda name: None)
+    monkeypatch.setattr(parent_run, "find_spec", lambda name: None)
 
-    def run(workspace: ToyWorkspace, force: tuple[str, ...] = ()) -> RetrainSummary:
-        return retrain_here(workspace.root, force)
-
-    return run
+    return retrain_here
 
 
 @pytest.fixture
 def start_retrain(prefect_api: str, tmp_path: Path) -> Iterator[Callable[[ToyWorkspace], subprocess.Popen[bytes]]]:
     """Starts ``run_retrain`` in a process of its own, without MLflow; what is left of it is killed in the end."""
     script = (
-        "import sys; from pathlib import Path; from flows import graph_tracking; graph_tracking.find_spec = lambda name: None\n"
+        "import sys; from pathlib import Path; from flows.reports import parent_run; parent_run.find_spec = lambda name: None\n"
         "from flows.launch import run_retrain; from seq2seq_core.errors import Seq2SeqError\n"
         "try:\n    print(run_retrain(Path(sys.argv[1])).describe())\n"
         "except Seq2SeqError as error:\n    print(error); sys.exit(error.exit_code)\n"

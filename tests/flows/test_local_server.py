@@ -74,7 +74,7 @@ def test_without_a_server_an_embedded_one_serves_and_dies_with_the_run(
     give_database(workspace)
     workspace.behave("prepare", "hang:x")
     script = (
-        "from flows import graph_tracking; graph_tracking.find_spec = lambda name: None\n"
+        "from flows.reports import parent_run; parent_run.find_spec = lambda name: None\n"
         "from flows.launch import run_retrain; run_retrain(Path(sys.argv[1]))"
     )
     process, log = start(workspace, script)

@@ -17,10 +17,9 @@ import yaml
 from flows import retraining
 from flows.dvc.command import Dvc
 from flows.reports.summary import RetrainSummary
-from flows.retrain import retrain_here
 from seq2seq_core.errors import ConfigError, CorpusError, TrackingUnreachable, UserError, WorkspaceBusy
 
-from .conftest import CHAIN, FAN_OUT, ToyWorkspace, processes_with
+from .conftest import CHAIN, FAN_OUT, ToyWorkspace, processes_with, retrain_here
 from .waiting import wait_until
 
 Make = Callable[..., ToyWorkspace]
@@ -272,7 +271,7 @@ def test_an_mlflow_that_is_away_is_told_before_any_stage_runs(
 ) -> None:
     workspace = make_workspace({"prepare": ()})
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    failure = retrain_here(workspace.root).failure
+    failure = retrain_here(workspace).failure
     assert isinstance(failure, TrackingUnreachable)
     assert "http://127.0.0.1:9" in str(failure)
     assert workspace.executions("prepare") == []

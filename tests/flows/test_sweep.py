@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from flows.launch import run_flow
 from flows.processes.cancellation import Cancellation
 from flows.processes.supervised import CommandResult
 from flows.sweeps.workers import ENTRY, Workers, explain_end, run_workers
@@ -21,6 +22,7 @@ from seq2seq_core.errors import EnvironmentFault, UserError
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.sweep.drive import SweepRequest
+from seq2seq_core.sweep.results import SweepResults
 from seq2seq_core.sweep.sweep_run import open_sweep
 from tests.reversed_words import write_reversed_words
 
@@ -74,12 +76,17 @@ def ask(paths: Paths) -> Ask:
     return make
 
 
+def sweep_here(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
+    from flows.sweep import STOPPED, sweep
+
+    asked = {"file": str(request.file), "name": request.name, "trials": request.trials, "jobs": jobs}
+    return run_flow(sweep, SweepResults, STOPPED, workspace=str(paths.root), **asked)
+
+
 @pytest.mark.slow
 def test_each_trial_is_a_task_and_the_table_is_an_artifact(prefect_api: str, paths: Paths, ask: Ask) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter
-
-    from flows.sweep import sweep_here
 
     results = sweep_here(ask(), paths, jobs=2)
     assert sorted(trial.number for trial in results.trials) == [0, 1, 2]
@@ -99,8 +106,6 @@ def test_each_trial_is_a_task_and_the_table_is_an_artifact(prefect_api: str, pat
 
 @pytest.mark.slow
 def test_a_sweep_with_faults_fails_with_their_list(prefect_api: str, paths: Paths, ask: Ask) -> None:
-    from flows.sweep import sweep_here
-
     with pytest.raises(UserError, match=r"space\.model\.wid: must be a known setting"):
         sweep_here(ask(space={"model.wid": {"low": 1, "high": 2}}), paths, jobs=1)
 
@@ -114,9 +119,9 @@ def test_an_interrupted_flow_stops_its_processes_and_goes_on_when_it_is_run_agai
     long = ask(trials=1, settings={"train.max_steps": 4000, "train.patience": 0, "train.dev_sentences": 0})
     script = (
         "import sys; from pathlib import Path; from seq2seq_core.artifacts import Paths\n"
-        "from flows.launch_sweep import run_sweep_flow; from seq2seq_core.sweep.drive import SweepRequest\n"
+        "from flows.launch import run_sweep; from seq2seq_core.sweep.drive import SweepRequest\n"
         "from seq2seq_core.errors import Seq2SeqError\n"
-        "try:\n    run_sweep_flow(SweepRequest(Path(sys.argv[1])), Paths(Path(sys.argv[2])), 1)\n"
+        "try:\n    run_sweep(SweepRequest(Path(sys.argv[1])), Paths(Path(sys.argv[2])), 1)\n"
         "except Seq2SeqError as error:\n    print(error); sys.exit(error.exit_code)\n"
     )
     command = [sys.executable, "-P", "-c", script, str(long.file), str(paths.root)]

@@ -26,7 +26,7 @@ from seq2seq_core.training.round_trip import open_round_trips
 from seq2seq_core.training.state.checkpoint import Restored
 from seq2seq_core.training.state.checkpoint_store import CheckpointStore
 from seq2seq_core.training.state.curve_log import CurveLog, read_curves
-from seq2seq_core.training.state.early_stopping import BestSoFar
+from seq2seq_core.training.state.early_stopping import EarlyStopping
 from seq2seq_core.training.state.phase_states import PhaseStates
 from seq2seq_core.training.state.progress_state import ProgressState
 from seq2seq_core.training.stop_request import listen_for_stop
@@ -146,7 +146,7 @@ class TrainingRun:
         and is found again by a run that was killed there.
         """
         phases, store = self.settings.train.all_phases(), self.store
-        state = restored.checkpoint.progress if restored else ProgressState(best=BestSoFar(metric=phases[0].dev_metric))
+        state = restored.checkpoint.progress if restored else ProgressState(best=EarlyStopping(metric=phases[0].dev_metric))
         if restored:
             logger.info("going on after step %d, from %s", state.step, store.folder)
         curve_bytes = restored.checkpoint.curve_bytes if restored else 0

@@ -150,9 +150,9 @@ class Retraining:
         """Has the model registered again where the registry does not have it any more, which DVC cannot see."""
         if not self.paths.receipt.is_file():
             return
-        from seq2seq_core.registry.receipts import drop_dishonoured_receipt
+        from seq2seq_core.registry.receipts import drop_stale_receipt
 
-        if reason := drop_dishonoured_receipt(self.paths, self.settings):
+        if reason := drop_stale_receipt(self.paths, self.settings):
             self._note(f"the model is registered again: {reason}")
 
     def _run_stages(self, dvc: Dvc, graph: StageGraph, status: GraphStatus) -> Seq2SeqError | None:

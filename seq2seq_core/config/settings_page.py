@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-import yaml
-
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.config.yaml_text import write_inline
 from seq2seq_core.errors import UserError
 
 Schema = Mapping[str, Any]
@@ -216,7 +215,7 @@ def _kind(schema: Schema, anchors: Mapping[str, str]) -> str:
 
 def _either(values: Sequence[object]) -> str:
     """Values in words: ``a``, ``b`` or ``c``."""
-    *first, last = [f"`{_yaml(value)}`" for value in values]
+    *first, last = [f"`{write_inline(value)}`" for value in values]
     return f"{', '.join(first)} or {last}" if first else last
 
 
@@ -244,13 +243,7 @@ def _default(schema: Schema, definitions: Mapping[str, Schema]) -> str:
         value = {name: item for name, item in value.items() if fields[name].get("default", ...) != item}
     elif isinstance(value, Mapping) and any(True for _ in _references(schema)):
         value = {key: {name: item for name, item in inner.items() if item is not None} for key, inner in value.items()}
-    return f"`{_yaml(value)}`"
-
-
-def _yaml(value: object) -> str:
-    """A value on one line as in ``params.yaml``."""
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=float("inf"))
-    return text.removesuffix("...\n").strip()
+    return f"`{write_inline(value)}`"
 
 
 def _markdown(docstring: str) -> str:

@@ -6,6 +6,7 @@ Beyond YAML's own rules a name must be given once, names must be texts, and a do
 from __future__ import annotations
 
 import io
+import sys
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -113,6 +114,18 @@ def write_document(document: Any) -> str:
     buffer = io.StringIO()
     _editor().dump(document, buffer)
     return buffer.getvalue()
+
+
+def write_inline(value: object) -> str:
+    """A value on one line, as in a parameters file.
+
+    Args:
+        value: of JSON's types.
+    """
+    writer, buffer = YAML(typ="safe", pure=True), io.StringIO()
+    writer.default_flow_style, writer.width = True, sys.maxsize
+    writer.dump(value, buffer)
+    return buffer.getvalue().removesuffix("...\n").strip()
 
 
 def _editor() -> YAML:

@@ -17,7 +17,7 @@ from seq2seq_core.tracking.mlflow.store import displayed_uri, store_errors
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def fetch_bundle(reference: str, paths: Paths) -> Path:
@@ -58,7 +58,7 @@ def download_bundle(version: ModelVersion, paths: Paths) -> Path:
     folder = paths.fetched_bundles / expected
     if folder.is_dir() and bundle_digest(folder) == expected:
         return folder
-    LOGGER.info("fetching %s from %s", label, displayed_uri(paths))
+    logger.info("fetching %s from %s", label, displayed_uri(paths))
     with store_errors(paths), atomic.new_folder(folder) as draft:
         _download(version, draft)
         if (found := bundle_digest(draft)) != expected:

@@ -1,18 +1,26 @@
-"""Whether a version becomes the champion: it has to beat the champion's score on the same test set."""
+"""The gate: whether a version becomes the champion, by beating the champion's score on the same test set, and the aliases."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from seq2seq_core.config.register import RegisterSection
 from seq2seq_core.evaluation.scores import is_higher_better
+from seq2seq_core.registry.versions import find_model, find_number
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION: Literal["champion"] = "champion"
 CHALLENGER: Literal["challenger"] = "challenger"
 ROUNDING = 1e-12
 """So much less than the wanted gain still counts: 0.9 - 0.8 is a little less than 0.1 in floating point."""
+
+
+Alias = Literal["champion", "challenger"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ class Decision:
         reason: one sentence with the figures.
     """
 
-    alias: Literal["champion", "challenger"]
+    alias: Alias
     reason: str
 
 
@@ -79,3 +87,31 @@ def _compare(score: float, champion: Champion | None, gate: RegisterSection, dir
     if gain > 0:
         return Decision(CHALLENGER, f"its gain is below register.minimum_gain ({gate.minimum_gain:g}): {figures}")
     return Decision(CHALLENGER, f"no better than the champion: {figures}")
+
+
+def find_champion(client: MlflowClient, name: str) -> ModelVersion | None:
+    """The version that holds the alias ``champion``, or None.
+
+    Args:
+        client: of the registry.
+        name: the model's.
+    """
+    model = find_model(client, name)
+    number = model.aliases.get(CHAMPION) if model is not None else None
+    return find_number(client, name, str(number)) if number is not None else None
+
+
+def move_alias(client: MlflowClient, name: str, version: str, alias: Alias) -> None:
+    """Gives a version its alias; a champion that was the challenger until now is that no more.
+
+    Args:
+        client: of the registry.
+        name: the model's.
+        version: the version's number.
+        alias: from :func:`decide`.
+    """
+    client.set_registered_model_alias(name, alias, version)
+    if alias == CHAMPION:
+        model = find_model(client, name)
+        if model is not None and str(model.aliases.get(CHALLENGER)) == version:
+            client.delete_registered_model_alias(name, CHALLENGER)

@@ -1,6 +1,6 @@
 """The receipt of a registration: a stage output, the same bytes for the same history, that holds only as long as the registry does.
 
-DVC cannot see that a registry was emptied or exchanged; our own front doors drop a receipt that the registry does not honour.
+DVC cannot see that a registry was emptied or exchanged: our own front doors drop a receipt whose version is not there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.registry.versions import DIGEST_TAG, find_number, has_files
 from seq2seq_core.tracking.mlflow.store import connect, database_file, displayed_uri, store_errors
 
-LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def write_receipt(receipt: Receipt, paths: Paths) -> None:
     atomic.write_text(paths.receipt, receipt.to_json())
 
 
-def receipt_is_honoured(paths: Paths, settings: Settings) -> tuple[bool, str]:
+def check_receipt(paths: Paths, settings: Settings) -> tuple[bool, str]:
     """Whether the registry still has the version that the receipt names, with that bundle; and if not, why not.
 
     Args:
@@ -117,7 +117,7 @@ def _registry_has(receipt: Receipt, paths: Paths) -> tuple[bool, str]:
     return True, f"{label} is in {receipt.registry}"
 
 
-def drop_dishonoured_receipt(paths: Paths, settings: Settings) -> str | None:
+def drop_stale_receipt(paths: Paths, settings: Settings) -> str | None:
     """The reason why the receipt was deleted, so that DVC runs ``register`` again; None where it stays or there is none.
 
     Args:
@@ -129,9 +129,9 @@ def drop_dishonoured_receipt(paths: Paths, settings: Settings) -> str | None:
     """
     if not paths.receipt.is_file():
         return None
-    is_honoured, reason = receipt_is_honoured(paths, settings)
-    if is_honoured:
+    is_valid, reason = check_receipt(paths, settings)
+    if is_valid:
         return None
-    LOGGER.info("%s: the model will be registered again", reason)
+    logger.info("%s: the model will be registered again", reason)
     paths.receipt.unlink()
     return reason

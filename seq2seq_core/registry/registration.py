@@ -15,10 +15,10 @@ from seq2seq_core.bundle.bundle import INITIAL_BUNDLE, bundle_digest, read_confi
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, iterate_pairs
 from seq2seq_core.registry.packaging import log_bundle
-from seq2seq_core.registry.promotion import CHALLENGER, CHAMPION, Champion, decide
+from seq2seq_core.registry.promotion import CHALLENGER, CHAMPION, Champion, decide, find_champion, move_alias
 from seq2seq_core.registry.receipts import Receipt
 from seq2seq_core.registry.version_scores import TEST_DIGEST_TAG, read_test_scores, score_champion
-from seq2seq_core.registry.versions import DIGEST_TAG, find_digest, find_model, find_number
+from seq2seq_core.registry.versions import DIGEST_TAG, find_digest, find_model
 from seq2seq_core.tokenization.manifest import file_digest
 from seq2seq_core.tracking.mlflow.store import connect, displayed_uri, exclusive, store_errors
 from seq2seq_core.tracking.runs.graph_run import experiment_id
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 RECEIPT_TAG = "receipt"
 _FOREIGN_CHARACTERS = re.compile(r"[^\w-]")
 _MODEL_DESCRIPTION = (
@@ -77,7 +77,7 @@ def register_bundle(settings: Settings, paths: Paths) -> Registration:
         is_new = version is None
         if version is None:
             version = _create_version(client, settings, paths, digest, example)
-        champion = _find_champion(client, settings.register_.model_name)
+        champion = find_champion(client, settings.register_.model_name)
     draft = _draft_receipt(version, digest, scores, test_digest, settings, paths)
     earlier = _earlier_receipt(version, draft, champion)
     if earlier is not None:
@@ -108,7 +108,7 @@ def _create_version(
         tags["initial_bundle_digest"] = initial
     clean_name = _FOREIGN_CHARACTERS.sub("_", name)
     model = client.create_logged_model(experiment, name=clean_name, source_run_id=run_id, tags=tags)
-    LOGGER.info("logging the bundle to %s", displayed_uri(paths))
+    logger.info("logging the bundle to %s", displayed_uri(paths))
     log_bundle(paths.bundle, model, settings.evaluate, example)
     if find_model(client, name) is None:
         client.create_registered_model(name, description=_MODEL_DESCRIPTION)
@@ -119,13 +119,6 @@ def _training(client: MlflowClient, experiment: str, digest: str) -> dict[str, s
     """The tag ``train_run_id`` of the training that made a bundle; empty where DVC brought the bundle from elsewhere."""
     runs = client.search_runs([experiment], f"tags.stage = 'train' and tags.{DIGEST_TAG} = '{digest}'", max_results=1)
     return {"train_run_id": str(runs[0].info.run_id)} if runs else {}
-
-
-def _find_champion(client: MlflowClient, name: str) -> ModelVersion | None:
-    """The version that holds the alias ``champion``, or None."""
-    model = find_model(client, name)
-    number = model.aliases.get(CHAMPION) if model is not None else None
-    return find_number(client, name, str(number)) if number is not None else None
 
 
 def _draft_receipt(
@@ -181,7 +174,7 @@ def _decide(draft: Receipt, champion: ModelVersion | None, settings: Settings, p
 
 
 def _record(client: MlflowClient, receipt: Receipt, scores: dict[str, float]) -> None:
-    """Writes the evidence to the version and moves the alias last, so that a champion never stands without its evidence."""
+    """Writes the evidence to the version and has the alias moved last: a champion never stands without its evidence."""
     name, version = receipt.model_name, receipt.version
     tags = {TEST_DIGEST_TAG: receipt.test_digest, "decision": receipt.decision, "decision_reason": receipt.reason}
     tags |= {f"test.{metric}": repr(value) for metric, value in scores.items()}
@@ -190,11 +183,7 @@ def _record(client: MlflowClient, receipt: Receipt, scores: dict[str, float]) ->
     for key, value in (tags | {RECEIPT_TAG: receipt.to_json()}).items():
         client.set_model_version_tag(name, version, key, value)
     client.update_model_version(name, version, describe(receipt, scores))
-    client.set_registered_model_alias(name, receipt.decision, version)
-    if receipt.decision == CHAMPION:
-        model = find_model(client, name)
-        if model is not None and str(model.aliases.get(CHALLENGER)) == version:
-            client.delete_registered_model_alias(name, CHALLENGER)
+    move_alias(client, name, version, receipt.decision)
 
 
 def describe(receipt: Receipt, scores: dict[str, float]) -> str:

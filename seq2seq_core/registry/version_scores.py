@@ -24,7 +24,7 @@ from seq2seq_core.registry.promotion import Champion
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 TEST_DIGEST_TAG = "test_digest"
 
 
@@ -72,12 +72,12 @@ def score_champion(version: ModelVersion, test_digest: str, settings: Settings, 
     recorded = version.tags.get(f"test.{metric}")
     if recorded is not None and version.tags.get(TEST_DIGEST_TAG) == test_digest:
         return Champion(str(version.version), float(recorded))
-    LOGGER.info("the champion, version %s, was scored on another test set: it is scored on the present one", version.version)
+    logger.info("the champion, version %s, was scored on another test set: it is scored on the present one", version.version)
     try:
         predictor = Predictor.from_folder(download_bundle(version, paths), settings.runtime.device, paths.prepared_audio)
         return Champion(str(version.version), score_predictor(predictor, settings, paths))
     except (BundleError, TagError) as error:
-        LOGGER.warning("the champion cannot be scored: %s", error)
+        logger.warning("the champion cannot be scored: %s", error)
         return Champion(str(version.version), None, str(error))
 
 

@@ -15,7 +15,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import EnvironmentFault, UserError
 from seq2seq_core.tracking.mlflow.store import prepare_environment, tracking_uri
 
-LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 STOP_SECONDS = 10.0
 
 
@@ -52,7 +52,7 @@ def serve_model(reference: str, paths: Paths, host: str = "127.0.0.1", port: int
     version = find_version(reference, paths)
     _check_port(host, port)
     prepare_environment()
-    LOGGER.info("serving version %s of %s at http://%s:%d/invocations (Ctrl-C stops it)", version.version, version.name, host, port)
+    logger.info("serving version %s of %s at http://%s:%d/invocations (Ctrl-C stops it)", version.version, version.name, host, port)
     # MLflow calls `uvicorn` by name: it has to be found even where the virtual environment is not activated.
     search_path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri(paths), "PATH": search_path}
@@ -62,7 +62,7 @@ def serve_model(reference: str, paths: Paths, host: str = "127.0.0.1", port: int
     try:
         code = server.wait()
     except KeyboardInterrupt:
-        LOGGER.info("the server was stopped")
+        logger.info("the server was stopped")
     else:
         raise EnvironmentFault(f"the model server ended by itself with exit code {code}; its own messages are above")
     finally:

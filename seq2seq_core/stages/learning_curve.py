@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.recorder import NullRecorder, Recorder
@@ -23,10 +22,11 @@ from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.data.inputs import TrainingInputs, read_inputs
 from seq2seq_core.training.hardware.precision import Placement, choose_placement
 from seq2seq_core.training.initial.initial_bundle import InitialBundle, find_local_bundle, pin_digest
-from seq2seq_core.training.run import finish_training, remove_superseded_states
+from seq2seq_core.training.run import TrainingRun
 from seq2seq_core.training.state.checkpoint_store import CheckpointStore
 from seq2seq_core.training.state.folder_lock import lock_folder
 from seq2seq_core.training.state.run_key import make_run_key
+from seq2seq_core.training.state.stale_states import remove_superseded_states
 from seq2seq_core.training.trainer_settings import TrainerSettings
 
 logger = logging.getLogger(__name__)
@@ -83,11 +83,11 @@ def run_learning_curve(
     if not len(inputs.train):
         raise UserError(f"{paths.tokenized}: train has no pairs, expected some to take parts of (corpus.files.train)")
     initial = initial or find_local_bundle(settings.train, paths)
-    sections = TrainerSettings(pin_digest(settings.train, initial), settings.runtime)
+    sections = TrainerSettings(settings.model, pin_digest(settings.train, initial), settings.runtime)
     placement = choose_placement(settings.runtime)
     results = []
     for fraction in sorted(set(fractions)):
-        result = _train_on_part(settings.model, sections, paths, inputs, placement, fraction, initial)
+        result = _train_on_part(sections, paths, inputs, placement, fraction, initial)
         results.append(result)
         score = {} if result.dev_score is None else {"dev_score": result.dev_score}
         recorder.log_metrics({"dev_loss": result.dev_loss, **score}, step=result.pairs)
@@ -133,7 +133,6 @@ def describe_curve(results: Sequence[SizeResult]) -> str:
 
 
 def _train_on_part(
-    model: ModelSection,
     sections: TrainerSettings,
     paths: Paths,
     inputs: TrainingInputs,
@@ -143,7 +142,7 @@ def _train_on_part(
 ) -> SizeResult:
     """Trains to the end on a part of train, from wherever its state is."""
     indices = choose_part(len(inputs.train), fraction, sections.train.seed)
-    key = make_run_key(model, sections.train, inputs.digests | {"train.pairs": str(len(indices))})
+    key = make_run_key(sections.model, sections.train, inputs.digests | {"train.pairs": str(len(indices))})
     folder = paths.learning_curves / str(len(indices)) / key.folder_name
     logger.info("training on %d of %d pairs", len(indices), len(inputs.train))
     with lock_folder(folder):
@@ -151,7 +150,7 @@ def _train_on_part(
         # The curves of several trainings would share one axis of steps: only their ends are recorded.
         runtime, recorder = sections.runtime, NullRecorder()
         store = CheckpointStore(folder, runtime.num_checkpoints, runtime.checkpoint_in_background)
-        training = finish_training(part, model, sections, placement, store, recorder, initial=initial)
+        training = TrainingRun(part, sections, placement, store, recorder, initial=initial).finish()
     remove_superseded_states(folder.parent, key)
     best = training.state.best
     chosen = next(point for point in training.state.validations if point.step == best.step)

@@ -12,7 +12,7 @@ from seq2seq_core.recorder import Recorder
 from seq2seq_core.registry.receipts import write_receipt
 from seq2seq_core.registry.registration import describe, register_bundle
 
-LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def run_register(settings: Settings, paths: Paths, recorder: Recorder) -> Regist
     recorder.log_text(describe(receipt, registration.scores), "decision.md")
     write_receipt(receipt, paths)
     state = "registered" if registration.is_new else "was registered already"
-    LOGGER.info("%s version %s %s; %s: %s", receipt.model_name, receipt.version, state, receipt.decision, receipt.reason)
+    logger.info("%s version %s %s; %s: %s", receipt.model_name, receipt.version, state, receipt.decision, receipt.reason)
     return RegisterResult(
         receipt.model_name, receipt.version, registration.is_new, receipt.decision, receipt.reason, receipt.score,
         receipt.champion_version, receipt.champion_score,

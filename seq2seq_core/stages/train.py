@@ -27,10 +27,11 @@ from seq2seq_core.training.distributed.process_group import join_ranks, settings
 from seq2seq_core.training.distributed.rank_environment import find_rank_place
 from seq2seq_core.training.hardware.precision import choose_placement
 from seq2seq_core.training.initial.initial_bundle import InitialBundle, find_local_bundle, pin_digest
-from seq2seq_core.training.run import FinishedTraining, finish_training, remove_superseded_states, report_foreign_states
+from seq2seq_core.training.run import FinishedTraining, TrainingRun
 from seq2seq_core.training.state.phase_states import PhaseStates
 from seq2seq_core.training.state.progress_state import ProgressState, ValidationPoint
 from seq2seq_core.training.state.shared_state import SharedPhaseStates, open_store
+from seq2seq_core.training.state.stale_states import remove_superseded_states, report_foreign_states
 from seq2seq_core.training.trainer_settings import TrainerSettings
 
 
@@ -85,8 +86,9 @@ def run_train(
     with join_ranks(settings.runtime) as ranks, ExitStack() as stack:
         initial = ranks.from_first(lambda: initial or find_local_bundle(settings.train, paths))
         runtime = settings_of_rank(settings.runtime, find_rank_place())
-        sections, placement = TrainerSettings(pin_digest(settings.train, initial), runtime), choose_placement(runtime)
-        phase_states = PhaseStates.of(paths.training_state, settings.model, sections.train, inputs.digests)
+        sections = TrainerSettings(settings.model, pin_digest(settings.train, initial), runtime)
+        placement = choose_placement(runtime)
+        phase_states = PhaseStates.of(paths.training_state, sections.model, sections.train, inputs.digests)
         key = phase_states.whole
         if initial:
             recorder.set_tags(initial.tags)
@@ -97,7 +99,7 @@ def run_train(
             shared_states.clear()
         if not ranks.rank:
             report_foreign_states(paths.training_state, key)
-        training = finish_training(inputs, settings.model, sections, placement, store, recorder, shared_states, initial, ranks)
+        training = TrainingRun(inputs, sections, placement, store, recorder, shared_states, initial, ranks).finish()
         result = _summarise(training)
         if ranks.rank:
             return result

@@ -17,7 +17,7 @@ from seq2seq_core.sweep.study import SweepStudy, SweepTrial
 from seq2seq_core.training.data.inputs import TrainingInputs
 from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.initial.initial_bundle import InitialBundle
-from seq2seq_core.training.run import finish_training
+from seq2seq_core.training.run import TrainingRun
 from seq2seq_core.training.state.checkpoint_store import CheckpointStore
 from seq2seq_core.training.state.progress_state import ProgressState, ValidationPoint
 from seq2seq_core.training.state.run_key import RunKey, make_run_key
@@ -169,10 +169,9 @@ class TrialTrainer:
         metric = self.study.space.metric
         phase_metrics = [phase.dev_metric for phase in settings.train.all_phases()]
         observer = PruningObserver(trial, metric, phase_metrics)
-        sections = TrainerSettings(settings.train, settings.runtime)
-        training = finish_training(
-            self.inputs, settings.model, sections, self.placement, store, recorder, initial=self.initial, observer=observer
-        )
+        sections = TrainerSettings(settings.model, settings.train, settings.runtime)
+        run = TrainingRun(self.inputs, sections, self.placement, store, recorder, initial=self.initial, observer=observer)
+        training = run.finish()
         best = training.state.best.step
         point = next(point for point in training.state.validations if point.step == best)
         return TrialEnd("completed", value_of(point, metric), best)

@@ -13,7 +13,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.recorder import NullRecorder, Recorder
 from seq2seq_core.stage_table import find_stage
 
-LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _ACTIVE_RUN: ContextVar[str | None] = ContextVar("active_run", default=None)
 
 
@@ -61,7 +61,7 @@ def _open_local_recorder(stage: str, paths: Paths, missing: str) -> Iterator[Rec
     from seq2seq_core.tracking.local_recorder import LocalRecorder
 
     file = paths.logs / f"{stage}.records.jsonl"
-    LOGGER.info("%s is not installed: what %s records goes to %s", missing, stage, file)
+    logger.info("%s is not installed: what %s records goes to %s", missing, stage, file)
     recorder = LocalRecorder(file)
     try:
         yield recorder

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from dataclasses import dataclass
 
-from seq2seq_core.batching.part import Part
 from seq2seq_core.config.metric_names import LOSS
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.errors import Interrupted
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.reproducibility import derive_seed
-from seq2seq_core.training.data.pair_reader import PairReader
-from seq2seq_core.training.data.update_plan import Place, PlannedUpdate, UpdatePlan
+from seq2seq_core.training.data.parts import PhaseData
+from seq2seq_core.training.data.update_plan import Place, PlannedUpdate
 from seq2seq_core.training.distributed.agreement import agree_on_stop, check_same_weights
 from seq2seq_core.training.hardware.profiler import StepProfiler
-from seq2seq_core.training.progress_observer import NoObserver, ProgressObserver
+from seq2seq_core.training.progress_observer import ProgressObserver
 from seq2seq_core.training.state.checkpoint import Restored
 from seq2seq_core.training.state.checkpoint_store import CheckpointStore
 from seq2seq_core.training.state.curve_log import CurveLog
@@ -31,43 +30,44 @@ from seq2seq_core.training.validation import SCORE_BESIDE_LOSS, Validator
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class RunContext:
+    """What the phases of a training share.
+
+    Attributes:
+        settings: sections ``model``, ``train`` and ``runtime``.
+        store: keeps the state.
+        curves: keeps the curves.
+        stop: whether the process was asked to stop.
+        observer: looks on.
+    """
+
+    settings: TrainerSettings
+    store: CheckpointStore
+    curves: CurveLog
+    stop: StopRequest
+    observer: ProgressObserver
+
+
 class Trainer:
     """Trains a model to the end of a phase, whatever state it is in.
 
     Args:
         updater: makes the updates; its model is what is trained.
         validator: validates it.
-        readers: make the batches of each part of an update.
-        plan: which pairs each update is made of.
-        store: keeps the state.
-        curves: keeps the curves.
-        stop: whether the process was asked to stop.
-        settings: sections ``train`` and ``runtime``.
+        data: what the updates are made of.
         state: how far the run is, and in which phase; :meth:`restore` takes the tensors that go with it.
-        observer: looks on; None: nobody does.
+        context: what the phases share.
     """
 
-    def __init__(
-        self,
-        updater: Updater,
-        validator: Validator,
-        readers: Mapping[Part, PairReader],
-        plan: UpdatePlan,
-        store: CheckpointStore,
-        curves: CurveLog,
-        stop: StopRequest,
-        settings: TrainerSettings,
-        state: ProgressState,
-        observer: ProgressObserver | None = None,
-    ) -> None:
-        self.updater, self.validator, self.readers, self.plan = updater, validator, readers, plan
-        self.store, self.curves, self.stop, self.state = store, curves, stop, state
-        self.observer = observer or NoObserver()
-        self.ranks = updater.ranks
+    def __init__(self, updater: Updater, validator: Validator, data: PhaseData, state: ProgressState, context: RunContext) -> None:
+        self.updater, self.validator, self.data, self.state = updater, validator, data, state
+        self.store, self.curves, self.stop, self.observer = context.store, context.curves, context.stop, context.observer
+        settings, self.ranks = context.settings, updater.ranks
         self.phases, self.seed, self.runtime = settings.train.all_phases(), settings.train.seed, settings.runtime
         self.settings = self.phases[state.phase]
         self._last_save = time.monotonic()
-        self._profiler = StepProfiler(self.runtime.profile_steps, store.folder, curves.recorder, updater.placement.device)
+        self._profiler = StepProfiler(self.runtime.profile_steps, self.store.folder, self.curves.recorder, updater.placement.device)
         self._speed = settings.speed_meter(updater, self.settings)
         self._message = ""
 
@@ -97,7 +97,7 @@ class Trainer:
                 self._save(is_good=True)
             if self._is_validation_due():  # the run was stopped before its last validation was through
                 self._validate_or_step_back()
-            for planned in self.plan.updates_from(self.state.next_place):
+            for planned in self.data.plan.updates_from(self.state.next_place):
                 if end := self._end():
                     break
                 self.observer.observe(self.state)
@@ -118,7 +118,7 @@ class Trainer:
         state, place = self.state, planned.place
         seed = derive_seed(self.seed, "update", *place.numbers)
         pieces = self.ranks.share_out(planned.batches)
-        batches = self.ranks.attempt(lambda: [self.readers[batch.part].read(batch.indices, seed) for batch, _ in pieces])
+        batches = self.ranks.attempt(lambda: [self.data.read(batch, seed) for batch, _ in pieces])
         self.updater.pace = state.pace(self.settings, self.updater.placement.is_float16)
         try:
             result = self.updater.apply(batches, state.step + 1, seed, [piece.key for piece in pieces])
@@ -264,7 +264,7 @@ class Trainer:
     def _expected_steps(self) -> int:
         """The most updates that there can be in this phase."""
         steps = self.settings.max_steps
-        return min(steps, self.settings.max_epochs * self.plan.updates_per_epoch) if self.settings.max_epochs else steps
+        return min(steps, self.settings.max_epochs * self.data.plan.updates_per_epoch) if self.settings.max_epochs else steps
 
     def _save_or_stop(self) -> None:
         """Saves the state if the last save is long ago, or if a rank is to stop: then all of them give up."""

@@ -1,4 +1,4 @@
-"""What a trainer goes by, and what measures its speed."""
+"""Settings of the trainer, and its speed meter."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from seq2seq_core.training.updates.updater import Updater
 
 @dataclass(frozen=True)
 class TrainerSettings:
-    """What a trainer goes by.
+    """The sections of the settings that a training reads.
 
     Attributes:
-        train: what shapes the result.
-        runtime: what does not.
-        model: the architecture, which the share of the machine's peak is counted by; None: that is not told.
+        model: the architecture.
+        train: how it is fitted.
+        runtime: what changes no result.
     """
 
+    model: ModelSection
     train: TrainSection
     runtime: RuntimeSection
-    model: ModelSection | None = None
 
     def speed_meter(self, updater: Updater, phase: Phase) -> SpeedMeter:
         """What measures the speed of a phase."""
         model, weights = updater.model, updater.model.target_embedding.table.weight
         frames = model.source_embedding.projection.in_features if isinstance(model.source_embedding, FrameProjection) else 0
-        flops = ModelFlops(self.model, weights.size(0), frames) if self.model else None
+        flops = ModelFlops(self.model, weights.size(0), frames)
         return SpeedMeter(flops, steps_a_batch(phase), updater.placement, phase.batch_tokens)

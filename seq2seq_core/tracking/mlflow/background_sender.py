@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -109,7 +109,7 @@ class BackgroundSender:
         """Takes the sent job off the queue."""
         with self._changed:
             if self._is_away:
-                LOGGER.info("MLflow answers again; %d records follow", len(self._jobs) - 1)
+                logger.info("MLflow answers again; %d records follow", len(self._jobs) - 1)
             self._jobs.popleft()
             self._is_sending = self._is_away = False
             self._changed.notify_all()
@@ -118,13 +118,13 @@ class BackgroundSender:
         """Drops the job, or pauses before it is tried again."""
         with self._changed:
             if not self.is_transient(error):
-                LOGGER.warning("MLflow did not take %s: %s", job.describe(), self.explain(error))
+                logger.warning("MLflow did not take %s: %s", job.describe(), self.explain(error))
                 self._jobs.popleft()
                 self._is_sending = False
                 self._changed.notify_all()
                 return
             if not self._is_away:
-                LOGGER.warning(
+                logger.warning(
                     "MLflow does not answer (%s); the stage goes on and its records are kept until it does", self.explain(error)
                 )
             self._is_away = True

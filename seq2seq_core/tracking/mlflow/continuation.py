@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 RESUMABLE = ("RUNNING", "KILLED", "FAILED")
 
 
@@ -99,7 +99,7 @@ def _read(paths: Paths) -> Continuation | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):
-        LOGGER.warning("%s is damaged; the training starts a new MLflow run", state_file(paths))
+        logger.warning("%s is damaged; the training starts a new MLflow run", state_file(paths))
         return None
 
 

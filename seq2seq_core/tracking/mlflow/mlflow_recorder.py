@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 
-LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 SEND_EVERY_SECONDS = 1.0
 MOST_POINTS_A_REQUEST = 1000
 MOST_PARAMS_A_REQUEST = 100
@@ -119,7 +119,7 @@ class MlflowRecorder:
         try:
             copy = self._staging.copy(path)
         except OSError as error:
-            LOGGER.warning("%s is not logged to MLflow: %s", path, error)
+            logger.warning("%s is not logged to MLflow: %s", path, error)
             return
         self._submit(f"file {path.name}", lambda: self._send_file(copy, folder))
 
@@ -158,7 +158,7 @@ class MlflowRecorder:
             self.journal.close()
         self._staging.clear()
         if missing:
-            LOGGER.warning("MLflow did not answer to the end; missing there: %s", ", ".join(_count(missing)))
+            logger.warning("MLflow did not answer to the end; missing there: %s", ", ".join(_count(missing)))
         return missing
 
     def _submit(self, description: str, send: object) -> None:

@@ -11,7 +11,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _FOLDER = "/mlartifacts"
 _PLACES = (
     ("experiments", "artifact_location"),
@@ -36,7 +36,7 @@ def relocate_artifacts(database: Path, location: str) -> int:
         changed = sum(_relocate_all(connection, old, location) for old in _former_locations(connection, location))
         connection.commit()
     if changed:
-        LOGGER.info("the workspace was moved: corrected %d artifact places in %s", changed, database.name)
+        logger.info("the workspace was moved: corrected %d artifact places in %s", changed, database.name)
     return changed
 
 

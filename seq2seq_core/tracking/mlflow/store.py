@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from requests import Response
 
-LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 DEFAULT_URI = "sqlite:///mlflow.db"
 PROBE_SECONDS = 5.0
 DATABASE_ATTEMPTS = 3
@@ -103,7 +103,7 @@ def connect(paths: Paths) -> MlflowClient:
         _probe(uri, paths)
     with store_errors(paths), exclusive(paths):
         if file is not None and not file.is_file():
-            LOGGER.info("creating MLflow's database %s (once; takes several seconds)", displayed_uri(paths))
+            logger.info("creating MLflow's database %s (once; takes several seconds)", displayed_uri(paths))
         elif file is not None:
             relocate_artifacts(file, artifact_location(paths) or "")
         client = _client(uri)

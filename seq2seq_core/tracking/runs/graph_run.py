@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 KEY_VARIABLE = "S2S_GRAPH_RUN"
 UNFINISHED = ("RUNNING", "SCHEDULED")
 _EXPERIMENT_TAGS = {
@@ -120,7 +120,7 @@ def experiment_id(client: MlflowClient, paths: Paths, settings: Settings) -> str
     if found is None:
         return str(client.create_experiment(name, artifact_location=artifact_location(paths), tags=_EXPERIMENT_TAGS))
     if found.lifecycle_stage == "deleted":
-        LOGGER.warning("the MLflow experiment %r had been deleted; it is restored", name)
+        logger.warning("the MLflow experiment %r had been deleted; it is restored", name)
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
 

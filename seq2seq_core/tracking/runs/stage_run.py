@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 HURRIED_SECONDS = 5.0
 FLOW_RUN_VARIABLES = ("S2S_FLOW_RUN_ID", "PREFECT__FLOW_RUN_ID")
 
@@ -99,7 +99,7 @@ def _start(client: MlflowClient, stage: str, settings: Settings, paths: Paths, p
 def _continue(client: MlflowClient, run: Run, parent_id: str) -> str:
     """The id of an unfinished run, which is running again, below the parent run of this run of the graph."""
     run_id = str(run.info.run_id)
-    LOGGER.info("MLflow run %s goes on where it was left", run_id)
+    logger.info("MLflow run %s goes on where it was left", run_id)
     client.update_run(run_id, status="RUNNING")
     if run.data.tags.get("mlflow.parentRunId") != parent_id:
         client.set_tag(run_id, "mlflow.parentRunId", parent_id)
@@ -129,7 +129,7 @@ def _end(
         if owns_end(stage, graph, status, paths.root):
             close_parent(recorder.client, recorder.client.get_run(parent_id), None)
     except (MlflowException, OSError) as store_error:
-        LOGGER.warning("MLflow does not know that %s ended (%s): %s", stage, status, short_reason(store_error))
+        logger.warning("MLflow does not know that %s ended (%s): %s", stage, status, short_reason(store_error))
 
 
 def end_status(error: BaseException | None) -> str:

@@ -20,7 +20,7 @@ from seq2seq_core.tracking.local_recorder import LocalRecorder
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 RUN_FILE, POINTS_FILE, RECORDS_FILE = "mlflow_run.json", "mlflow_points.jsonl", "records.jsonl"
 
 
@@ -78,7 +78,7 @@ def open_sweep_tracking(name: str, folder: Path, settings: Settings, paths: Path
     """
     missing = next((package for package in ("mlflow", "psutil") if find_spec(package) is None), None)
     if missing is not None:
-        LOGGER.info("%s is not installed: what trials record goes to %s", missing, folder)
+        logger.info("%s is not installed: what trials record goes to %s", missing, folder)
         local = LocalTracking(LocalRecorder(folder / RECORDS_FILE))
         try:
             yield local
@@ -183,7 +183,7 @@ class MlflowTracking:
             journal = CurveJournal(points)
             recorder = MlflowRecorder(self.client, run_id, self.paths.mlflow_staging, journal)
             if is_known:
-                LOGGER.info("MLflow run %s of trial %d goes on where it was left", run_id, number)
+                logger.info("MLflow run %s of trial %d goes on where it was left", run_id, number)
                 for point in journal.after(stored_marks(self.client, self.client.get_run(run_id))):
                     recorder.send_points(*point)
         return TrialRun(recorder)
@@ -241,7 +241,7 @@ class MlflowTracking:
         try:
             self.client.set_terminated(recorder.run_id, status)
         except (MlflowException, OSError) as error:
-            LOGGER.warning("MLflow does not know that run %s ended (%s): %s", recorder.run_id, status, short_reason(error))
+            logger.warning("MLflow does not know that run %s ended (%s): %s", recorder.run_id, status, short_reason(error))
 
 
 def _known_run(client: MlflowClient, folder: Path, paths: Paths) -> str | None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from seq2seq_core.batching.batch import Batch
 from seq2seq_core.batching.part import PAIRS, Part
 from seq2seq_core.batching.sampler import TokenBucketSampler
 from seq2seq_core.batching.temperature import TemperatureSampler
@@ -16,7 +19,7 @@ from seq2seq_core.training.data.inputs import TrainingInputs
 from seq2seq_core.training.data.pair_reader import PairReader, ResegmentedPairs, StoredPairs
 from seq2seq_core.training.data.sentence_reader import SentenceReader
 from seq2seq_core.training.data.spec_augment import MaskedPairs
-from seq2seq_core.training.data.update_plan import EpochSampler
+from seq2seq_core.training.data.update_plan import EpochSampler, PlannedBatch, UpdatePlan
 from seq2seq_core.training.objectives.monolingual_corpora import MonolingualCorpora, num_held_out
 
 logger = logging.getLogger(__name__)
@@ -29,6 +32,35 @@ class PartSource(NamedTuple):
     """Which pairs or sentences each has."""
     reader: PairReader
     """Makes it."""
+
+
+@dataclass(frozen=True)
+class PhaseData:
+    """What the updates of a phase are made of.
+
+    Attributes:
+        plan: which pairs and sentences each has.
+        readers: make the batches of each part.
+    """
+
+    plan: UpdatePlan
+    readers: Mapping[Part, PairReader]
+
+    def read(self, planned: PlannedBatch, seed: int) -> Batch:
+        """A batch of an update.
+
+        Args:
+            planned: what it holds.
+            seed: of what is drawn for the update.
+        """
+        return self.readers[planned.part].read(planned.indices, seed)
+
+
+def open_phase(inputs: TrainingInputs, phase: Phase, seed: int) -> PhaseData:
+    """The data of a phase; see :func:`open_parts`."""
+    parts = open_parts(inputs, phase, seed)
+    plan = UpdatePlan({part: source.sampler for part, source in parts.items()}, phase.accumulation)
+    return PhaseData(plan, {part: source.reader for part, source in parts.items()})
 
 
 def open_parts(inputs: TrainingInputs, phase: Phase, seed: int) -> dict[Part, PartSource]:

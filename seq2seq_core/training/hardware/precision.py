@@ -1,4 +1,4 @@
-"""Where and in what precision the model is trained."""
+"""Device and mixed precision of a training."""
 
 from __future__ import annotations
 

@@ -22,14 +22,14 @@ class SpeedMeter:
     """Counts what updates compute and how long they take; what is no update is left out by :meth:`stopped`.
 
     Args:
-        flops: of the model; None: no share of the peak is told.
-        steps_a_batch: what a batch costs, in plain steps of teacher forcing.
+        flops: of the model.
+        steps_a_batch: what a batch costs, in plain steps of teacher forcing; None: unknown, and no share of the peak is told.
         placement: where the peak is measured, when it is first asked for.
         batch_tokens: of the training; with the model's width, the shapes that the peak is measured at.
     """
 
-    def __init__(self, flops: ModelFlops | None, steps_a_batch: float | None, placement: Placement, batch_tokens: int) -> None:
-        self.flops = flops if steps_a_batch is not None else None
+    def __init__(self, flops: ModelFlops, steps_a_batch: float | None, placement: Placement, batch_tokens: int) -> None:
+        self.flops: ModelFlops | None = flops if steps_a_batch is not None else None
         self.steps_a_batch, self.placement, self.batch_tokens = steps_a_batch or 0.0, placement, batch_tokens
         self._tokens, self._operations, self._since = 0, 0.0, time.monotonic()
         self._peak: float | None = None

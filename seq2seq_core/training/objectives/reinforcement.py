@@ -50,7 +50,7 @@ def self_critical_loss(log_probabilities_BK: Tensor, rewards_BK: Tensor, baselin
     return -((rewards_BK - baseline_B.unsqueeze(1)) * log_probabilities_BK).mean(dim=1)
 
 
-class _Rewarded:
+class _RewardObjective:
     """What the two objectives share.
 
     Args:
@@ -101,7 +101,7 @@ class _Rewarded:
         return BatchLoss(total, likelihood.negative_log_likelihood, {**likelihood.measures, **measures})
 
 
-class MinimumRisk(_Rewarded):
+class MinimumRisk(_RewardObjective):
     """The mean risk, 1 minus the reward, of a sentence; see :class:`~seq2seq_core.training.objectives.objective.Objective`."""
 
     def loss(self, model: Seq2Seq, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:
@@ -131,7 +131,7 @@ class MinimumRisk(_Rewarded):
         return [list(dict.fromkeys([*reference, *own])) for reference, own in zip(references, drawn, strict=True)]
 
 
-class SelfCritical(_Rewarded):
+class SelfCritical(_RewardObjective):
     """How much better than greedy decoding the samples are; see :class:`~seq2seq_core.training.objectives.objective.Objective`."""
 
     def loss(self, model: Seq2Seq, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:

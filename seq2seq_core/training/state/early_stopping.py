@@ -1,4 +1,4 @@
-"""Which validation was the best one, and when to stop for lack of a better one."""
+"""Early stopping: which validation was the best one, and how long ago the dev metric got better."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from seq2seq_core.config.metric_names import LOSS, DevMetric
 from seq2seq_core.evaluation.scores import is_higher_better
 
 
-class BestSoFar(BaseModel):
-    """The best validation until now; part of the training state.
+class EarlyStopping(BaseModel):
+    """The best validation until now, and the validations without a better one; part of the training state.
 
     A validation with a better dev metric is the new best. One that equals the best metric with a lower dev loss is the new best
     too, but does not make up for a lack of progress: early stopping goes by the metric alone. What is better by too little is kept,

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from seq2seq_core.config.metric_names import DevMetric
 from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.training.data.update_plan import Place
-from seq2seq_core.training.state.early_stopping import BestSoFar
+from seq2seq_core.training.state.early_stopping import EarlyStopping
 from seq2seq_core.training.updates.divergence import LossAverage, Pace
 from seq2seq_core.training.updates.loss_scale import LossScale
 from seq2seq_core.training.updates.schedules.plateau import PlateauState
@@ -73,7 +73,7 @@ class ProgressState(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    best: BestSoFar
+    best: EarlyStopping
     """The best validation of this phase."""
     step: int = 0
     """Updates made, in all phases."""
@@ -149,5 +149,5 @@ class ProgressState(BaseModel):
             self.cut_epochs += 1
         self.phase += 1
         self.phase_step, self.phase_epoch = self.step, self.next_place.epoch
-        self.best = BestSoFar(metric=metric)
+        self.best = EarlyStopping(metric=metric)
         self.plateau, self.loss_average, self.num_step_backs = PlateauState(), LossAverage(), 0

@@ -1,4 +1,4 @@
-"""A running average of the weights (Polyak and Juditsky 1992), kept beside the weights that are trained."""
+"""The exponential moving average (EMA) of the weights (Polyak and Juditsky 1992), kept beside the weights that are trained."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import TrackingUnreachable
-from seq2seq_core.registry.receipts import drop_dishonoured_receipt, receipt_is_honoured, write_receipt
+from seq2seq_core.registry.receipts import check_receipt, drop_stale_receipt, write_receipt
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.tracking.mlflow.store import connect
 
@@ -21,15 +21,15 @@ def change(paths: Paths, **fields: object) -> None:
 
 
 def test_a_receipt_that_the_registry_honours_stays(registered_paths: Paths, tracked_settings: Settings) -> None:
-    assert receipt_is_honoured(registered_paths, tracked_settings) == (True, "version 1 of 'dates' is in sqlite:///mlflow.db")
+    assert check_receipt(registered_paths, tracked_settings) == (True, "version 1 of 'dates' is in sqlite:///mlflow.db")
     before = registered_paths.receipt.read_bytes()
-    assert drop_dishonoured_receipt(registered_paths, tracked_settings) is None
+    assert drop_stale_receipt(registered_paths, tracked_settings) is None
     assert registered_paths.receipt.read_bytes() == before
 
 
 def test_where_there_is_no_receipt_there_is_nothing_to_drop(tracked_paths: Paths, tracked_settings: Settings) -> None:
-    assert receipt_is_honoured(tracked_paths, tracked_settings) == (False, "there is no receipt")
-    assert drop_dishonoured_receipt(tracked_paths, tracked_settings) is None
+    assert check_receipt(tracked_paths, tracked_settings) == (False, "there is no receipt")
+    assert drop_stale_receipt(tracked_paths, tracked_settings) is None
 
 
 def delete_database(paths: Paths) -> None:
@@ -68,9 +68,9 @@ def test_a_receipt_that_the_registry_does_not_honour_is_dropped(
     registered_paths: Paths, tracked_settings: Settings, spoil: Callable[[Paths], None], reason: str
 ) -> None:
     spoil(registered_paths)
-    assert receipt_is_honoured(registered_paths, tracked_settings) == (False, reason)
+    assert check_receipt(registered_paths, tracked_settings) == (False, reason)
     assert registered_paths.receipt.is_file()
-    assert drop_dishonoured_receipt(registered_paths, tracked_settings) == reason
+    assert drop_stale_receipt(registered_paths, tracked_settings) == reason
     assert not registered_paths.receipt.exists()
 
 
@@ -78,7 +78,7 @@ def test_a_receipt_that_the_registry_does_not_honour_is_dropped(
 def test_a_receipt_that_cannot_be_read_is_dropped(tracked_paths: Paths, tracked_settings: Settings, content: str) -> None:
     tracked_paths.receipt.parent.mkdir(parents=True)
     tracked_paths.receipt.write_text(content)
-    reason = drop_dishonoured_receipt(tracked_paths, tracked_settings)
+    reason = drop_stale_receipt(tracked_paths, tracked_settings)
     assert reason is not None
     assert reason.startswith("the receipt cannot be read (")
     assert not tracked_paths.receipt.exists()
@@ -93,7 +93,7 @@ def test_a_receipt_stays_when_the_registry_does_not_answer(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     change(registered_paths, registry=address)
     with pytest.raises(TrackingUnreachable, match=f"^MLflow does not answer at {address}: "):
-        drop_dishonoured_receipt(registered_paths, tracked_settings)
+        drop_stale_receipt(registered_paths, tracked_settings)
     assert registered_paths.receipt.is_file()
 
 
@@ -102,6 +102,6 @@ def test_after_the_drop_the_model_is_registered_again_with_the_same_receipt(
 ) -> None:
     before = registered_paths.receipt.read_bytes()
     connect(registered_paths).delete_registered_model("dates")
-    assert drop_dishonoured_receipt(registered_paths, tracked_settings) is not None
+    assert drop_stale_receipt(registered_paths, tracked_settings) is not None
     write_receipt(register_bundle(tracked_settings, registered_paths).receipt, registered_paths)
     assert registered_paths.receipt.read_bytes() == before

@@ -323,6 +323,7 @@ def update_and_die(self, *arguments):
     update(self, *arguments)
     if self.state.step == int(sys.argv[3]):
         self.curves.file.flush()  # points beyond the last checkpoint are on the disk
+        self.store.settle()  # so is that checkpoint, which a thread writes
         os.kill(os.getpid(), 9)
 
 Trainer._update = update_and_die

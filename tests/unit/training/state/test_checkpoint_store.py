@@ -17,12 +17,12 @@ from torch import Tensor
 from seq2seq_core.errors import StorageFault
 from seq2seq_core.reproducibility import digest
 from seq2seq_core.training.state.checkpoint_store import FINISHED_FILE, CheckpointStore
-from seq2seq_core.training.state.early_stopping import BestSoFar
+from seq2seq_core.training.state.early_stopping import EarlyStopping
 from seq2seq_core.training.state.progress_state import ProgressState
 
 
 def make_state(step: int) -> ProgressState:
-    return ProgressState(best=BestSoFar(metric="loss", loss=0.1 + 0.2), step=step)
+    return ProgressState(best=EarlyStopping(metric="loss", loss=0.1 + 0.2), step=step)
 
 
 def make_tensors(value: float) -> dict[str, Tensor]:

@@ -4,20 +4,20 @@ import pytest
 
 from seq2seq_core.config.metric_names import LOSS, DevMetric, list_metrics
 from seq2seq_core.evaluation.scores import is_higher_better, quick_metrics
-from seq2seq_core.training.state.early_stopping import BestSoFar
+from seq2seq_core.training.state.early_stopping import EarlyStopping
 
 
 @pytest.mark.parametrize(
     ("metric", "scores"), [("bleu", [1.0, 3.0, 2.0]), ("exact_match", [0.1, 0.3, 0.2]), ("cer", [0.9, 0.2, 0.5])]
 )
 def test_the_best_step_is_the_one_with_the_best_score(metric: DevMetric, scores: list[float]) -> None:
-    best = BestSoFar(metric=metric)
+    best = EarlyStopping(metric=metric)
     assert [best.observe(step, loss=1.0, score=score) for step, score in enumerate(scores, start=1)] == [True, True, False]
     assert (best.step, best.score, best.num_stale) == (2, scores[1], 1)
 
 
 def test_by_loss_the_lowest_counts_and_scores_do_not() -> None:
-    best = BestSoFar(metric="loss")
+    best = EarlyStopping(metric="loss")
     assert [best.observe(step, loss, score) for step, (loss, score) in enumerate([(2.0, 9.0), (1.0, 1.0), (1.5, 20.0)])] == [
         True, True, False,
     ]  # fmt: skip
@@ -25,7 +25,7 @@ def test_by_loss_the_lowest_counts_and_scores_do_not() -> None:
 
 
 def test_an_equal_score_with_a_lower_loss_is_kept_but_is_no_progress() -> None:
-    best = BestSoFar(metric="exact_match")
+    best = EarlyStopping(metric="exact_match")
     best.observe(10, loss=0.5, score=1.0)
     assert best.observe(20, loss=0.4, score=1.0)
     assert not best.observe(30, loss=0.45, score=1.0)
@@ -33,7 +33,7 @@ def test_an_equal_score_with_a_lower_loss_is_kept_but_is_no_progress() -> None:
 
 
 def test_progress_resets_the_count_of_stale_validations() -> None:
-    best = BestSoFar(metric="chrf")
+    best = EarlyStopping(metric="chrf")
     for step, score in enumerate([5.0, 4.0, 3.0]):
         best.observe(step, loss=1.0, score=score)
     assert best.num_stale == 2
@@ -42,16 +42,16 @@ def test_progress_resets_the_count_of_stale_validations() -> None:
 
 
 def test_the_best_so_far_survives_json_exactly() -> None:
-    best = BestSoFar(metric="bleu")
+    best = EarlyStopping(metric="bleu")
     best.observe(3, loss=0.1 + 0.2, score=1 / 3)
-    assert BestSoFar.model_validate_json(best.model_dump_json()) == best
+    assert EarlyStopping.model_validate_json(best.model_dump_json()) == best
 
 
 @pytest.mark.parametrize("metric", [LOSS, *quick_metrics(list_metrics())])
 def test_every_dev_metric_has_a_direction(metric: DevMetric) -> None:
     worse, better = (0.1, 0.2) if is_higher_better(metric) else (0.2, 0.1)
     for first, second, expected in ((worse, better, (2, 0)), (better, worse, (1, 1))):
-        best = BestSoFar(metric=metric)
+        best = EarlyStopping(metric=metric)
         for step, value in enumerate((first, second), start=1):
             best.observe(step, value if metric == "loss" else 1.0, value)
         assert (best.step, best.num_stale) == expected
@@ -59,7 +59,7 @@ def test_every_dev_metric_has_a_direction(metric: DevMetric) -> None:
 
 @pytest.mark.parametrize(("metric", "sign"), [("bleu", 1), ("cer", -1)])
 def test_what_is_better_by_too_little_is_kept_but_is_progress_only_once_it_adds_up(metric: DevMetric, sign: int) -> None:
-    best = BestSoFar(metric=metric)
+    best = EarlyStopping(metric=metric)
     stale = []
     for step, score in enumerate([10.0, 10.25, 10.5, 10.75, 10.25, 11.25], start=1):
         best.observe(step, loss=1.0, score=sign * score, min_improvement=0.5)

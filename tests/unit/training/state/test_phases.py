@@ -24,7 +24,7 @@ from seq2seq_core.stages.train import run_train
 from seq2seq_core.training.data.update_plan import Place
 from seq2seq_core.training.hardware.speed import MACHINE_CURVES
 from seq2seq_core.training.state.curve_log import read_curves
-from seq2seq_core.training.state.early_stopping import BestSoFar
+from seq2seq_core.training.state.early_stopping import EarlyStopping
 from seq2seq_core.training.state.progress_state import ProgressState
 from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.updates.schedule import learning_rate
@@ -105,15 +105,15 @@ def test_settings_with_phases_survive_being_written_out(make_settings: SettingsM
 
 # --- a phase ---------------------------------------------------------------------------------------------------------
 def test_a_phase_begins_with_an_epoch_of_its_own_and_a_fresh_best() -> None:
-    state = ProgressState(best=BestSoFar(metric="loss", step=9, num_stale=2), step=12, next_place=Place(epoch=3, index=2))
+    state = ProgressState(best=EarlyStopping(metric="loss", step=9, num_stale=2), step=12, next_place=Place(epoch=3, index=2))
     state.enter_next_phase("cer")
     assert state.next_place == Place(epoch=4)
     assert (state.steps_in_phase, state.epochs_in_phase, state.full_epochs, state.phase) == (0, 0, 3, 1)
-    assert state.best == BestSoFar(metric="cer")
+    assert state.best == EarlyStopping(metric="cer")
 
 
 def test_an_epoch_that_a_phase_has_ended_is_not_skipped() -> None:
-    state = ProgressState(best=BestSoFar(metric="loss"), step=12, next_place=Place(epoch=3))
+    state = ProgressState(best=EarlyStopping(metric="loss"), step=12, next_place=Place(epoch=3))
     state.enter_next_phase("loss")
     assert (state.next_place, state.full_epochs) == (Place(epoch=3), 3)
 

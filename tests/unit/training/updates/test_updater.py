@@ -16,7 +16,7 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.objectives.likelihood import Likelihood
 from seq2seq_core.training.objectives.objective import BatchLoss, Moment, UpdateSize
-from seq2seq_core.training.state.early_stopping import BestSoFar
+from seq2seq_core.training.state.early_stopping import EarlyStopping
 from seq2seq_core.training.state.progress_state import ProgressState
 from seq2seq_core.training.updates.divergence import Pace
 from seq2seq_core.training.updates.loss_scale import GROWS_AFTER, LossScale
@@ -211,7 +211,7 @@ def test_a_gradient_that_is_too_large_for_float16_is_left_out_and_the_scale_halv
     model = build_model(ModelSection.model_validate({"architecture": "gru", "width": 8}), V, V, joint=False)
     placement, state = (
         Placement(torch.device("cpu"), is_bfloat16=False, is_float16=True),
-        ProgressState(best=BestSoFar(metric="loss")),
+        ProgressState(best=EarlyStopping(metric="loss")),
     )
     updater = Updater(model, TrainSection(), placement)
     before = [parameter.detach().clone() for parameter in updater.model.parameters()]

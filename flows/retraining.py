@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows.dvc.code_stage import refresh_code_digests
 from flows.dvc.command import Dvc, refusal
 from flows.dvc.locks import clear_dead_locks
 from flows.dvc.publish import check_branch, commit_lock, push_data, uncommitted_files
@@ -24,6 +25,7 @@ from flows.reports.summary import RetrainSummary, read_metrics, read_receipt
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import ConfigError, Interrupted, MissingInput, Seq2SeqError, TrackingUnreachable, UserError
+from seq2seq_core.stages import code
 
 STOPPING_SECONDS = 6.0
 """On top of the grace: how long the supervisor may take to find that a process cannot be killed."""
@@ -134,6 +136,8 @@ class Retraining:
         graph = read_stage_graph(dvc, self._policy())
         check_names(graph, self.settings, self.forced)
         self._refresh(dvc, graph)
+        if code.NAME in graph.stages:
+            refresh_code_digests(dvc, self.paths, self.settings, self.logger.debug, self._policy())
         self._drop_receipt()
         status = read_status(dvc, self._policy())
         check_inputs(status, self.settings, self.paths)

@@ -88,10 +88,13 @@ def test_an_edit_runs_the_stages_that_reach_it_and_no_other(make_workspace: Call
         assert not spared & executed, name
 
 
-def test_the_flow_runs_the_same_stages_after_an_edit(make_workspace: Callable[[str], Workspace]) -> None:
+def test_the_flow_does_the_same_in_a_workspace_whose_code_is_installed_elsewhere(
+    make_workspace: Callable[[str], Workspace], tmp_path: Path
+) -> None:
     workspace = make_workspace("clone")
-    package = workspace.root / "seq2seq_core"
-    assert _executed(workspace.must("s2s", "retrain")) >= {DIGESTS, "train", "evaluate"}
+    package = _install_elsewhere(workspace, tmp_path / "installed")
+    assert _executed(workspace.must("dvc", "repro")) >= {DIGESTS, "train", "evaluate"}
+    assert "up to date" in workspace.must("dvc", "status")
     for file, edit in NEUTRAL.values():
         edit(package / file)
     assert _executed(workspace.must("s2s", "retrain")) <= {DIGESTS}
@@ -100,3 +103,17 @@ def test_the_flow_runs_the_same_stages_after_an_edit(make_workspace: Callable[[s
     executed = _executed(workspace.must("s2s", "retrain"))
     assert runs <= executed
     assert not spared & executed
+
+
+def _install_elsewhere(workspace: Workspace, folder: Path) -> Path:
+    """Takes the code out of a workspace, as where the package is installed by pip; returns the package's new folder."""
+    folder.mkdir()
+    for name in ("seq2seq_core", "flows"):
+        (workspace.root / name).rename(folder / name)
+    workspace.environment["PYTHONPATH"] = str(folder)
+    (workspace.root / "requirements.txt").write_text("seq2seq-flows==0.4.0\n", encoding="utf-8")
+    graph = workspace.root / "dvc.yaml"
+    text = graph.read_text(encoding="utf-8")
+    assert "\n      - seq2seq_core\n" in text
+    graph.write_text(text.replace("\n      - seq2seq_core\n", "\n      - requirements.txt\n"), encoding="utf-8")
+    return folder / "seq2seq_core"

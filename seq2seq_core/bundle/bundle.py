@@ -22,6 +22,7 @@ import seq2seq_core
 from seq2seq_core import atomic
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.device import resolve_device
 from seq2seq_core.errors import BundleError
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
@@ -52,6 +53,8 @@ class BundleConfig(BaseModel):
     """Features of a source frame; 0: the sources are ids."""
     tags: TagColumns = TagColumns()
     """The columns whose values are symbols before the ids."""
+    normal_form: NormalForm = AS_IT_IS
+    """That of the texts it was trained on, in which every text is read: sources, targets that are scored or forced, tags."""
     max_source_tokens: int | None = None
     """Where the model's sources are cut, in tokens or frames, as they were in training; None: by the options of decoding alone."""
     keeps_source_end: bool = False
@@ -108,13 +111,13 @@ class Bundle:
     def source_tags(self) -> Tags:
         """The columns of a pair to ids before its source."""
         tags = self.config.tags
-        return Tags(tags.source, self.source_tokenizer, tags.separator, tags.unknown)
+        return Tags(tags.source, self.source_tokenizer, tags.separator, tags.unknown, self.config.normal_form)
 
     @property
     def target_tags(self) -> Tags:
         """The columns of a pair to the first ids of its target."""
         tags = self.config.tags
-        return Tags(tags.target, self.target_tokenizer, tags.separator, tags.unknown)
+        return Tags(tags.target, self.target_tokenizer, tags.separator, tags.unknown, self.config.normal_form)
 
 
 def save_bundle(

@@ -1,4 +1,8 @@
-"""Text, recordings or frames in, text out, by a model bundle."""
+"""Text, recordings or frames in, text out, by a model bundle.
+
+Every text that comes in is put into the bundle's normal form first: sources, prefixes, targets to be scored, tags. It is the form
+of the texts that the model was trained on, and changes nothing of a text that has it.
+"""
 
 from __future__ import annotations
 
@@ -90,9 +94,10 @@ class Predictor:
             raise ValueError(f"expected a prefix for each of {len(sources)} sources, got {len(prefixes)}")
         ids = self._encode(sources, options, tags)
         forced = self._tag_ids(self.target_tags, tags, len(sources))
-        texts = self.bundle.target_tokenizer.encode(prefixes or [""] * len(sources))
+        beginnings = self._normalize(prefixes or [""] * len(sources))
+        texts = self.bundle.target_tokenizer.encode(beginnings)
         starts = [[*own, *text] for own, text in zip(forced, texts, strict=True)]
-        predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in prefixes or [""] * len(sources)]
+        predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in beginnings]
         for places in batches_by_length([len(row) for row in ids], batch_sentences, MAX_BATCH_TOKENS // options.rows_per_source):
             rows = [ids[place] for place in places]
             source = collate_sources(rows).to(self.bundle.device)
@@ -129,7 +134,7 @@ class Predictor:
         if len(targets) != len(sources):
             raise ValueError(f"expected a target for each of {len(sources)} sources, got {len(targets)}")
         source_ids = self._encode(sources, DecodingOptions(max_source_tokens=max_source_tokens), tags)
-        texts = self.bundle.target_tokenizer.encode(targets)
+        texts = self.bundle.target_tokenizer.encode(self._normalize(targets))
         target_ids = [[*own, *text] for own, text in zip(self._tag_ids(self.target_tags, tags, len(sources)), texts, strict=True)]
         scores = [TargetScore(-math.inf if row else 0.0, len(row) + 1) for row in texts]
         lengths = [len(row) and max(len(row), len(target) + 1) for row, target in zip(source_ids, target_ids, strict=True)]
@@ -157,6 +162,10 @@ class Predictor:
         if is_empty(source):
             raise ValueError("attention needs a source with some text")
         return self.predict([source], options, keep_alignments=True, tags=[tags or {}])[0].hypotheses[0].alignment
+
+    def _normalize(self, texts: Sequence[str]) -> list[str]:
+        """The texts in the form of those that the model was trained on."""
+        return [self.bundle.config.normal_form.apply(text) for text in texts]
 
     def _encode(
         self, sources: Sequence[SourceItem], options: DecodingOptions, tags: Sequence[Mapping[str, str]] | None

@@ -18,7 +18,6 @@ from seq2seq_core.code_digests.features import features_in_use
 from seq2seq_core.code_digests.reach import digest_reached_code
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.evaluation.evaluator import make_options
 from seq2seq_core.evaluation.report import PREDICTIONS_FILE
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.reproducibility import digest
@@ -147,7 +146,7 @@ def _train_and_decode(settings: Settings, paths: Paths, nbest: int, clock: Path,
 
 
 def _decode_nbest(settings: Settings, paths: Paths, rows: list[dict[str, str]], nbest: int) -> list[list[str]]:
-    options = make_options(settings.evaluate).model_copy(update={"num_hypotheses": nbest})
+    options = settings.evaluate.decoding.override(num_hypotheses=nbest)
     predictor = Predictor.from_folder(paths.bundle)
     predictions = predictor.predict([row["source"] for row in rows], options, settings.evaluate.batch_sentences)
     return [[hypothesis.text for hypothesis in prediction.hypotheses] for prediction in predictions]

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 import seq2seq_core
 from seq2seq_core import atomic
 from seq2seq_core.audio.front_end import FrontEnd
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.device import resolve_device
@@ -79,6 +80,10 @@ class BundleFile(BaseModel):
     """The version of this package that wrote it."""
     config: BundleConfig
     """What the model is."""
+    decoding: DecodingOptions | None = None
+    """The options that it was exported with, the defaults of whatever uses it; None: those of the class."""
+    trained_digest: str | None = None
+    """Of the bundle that training wrote, of which this one was exported; None: this is no exported one."""
     tokenizers: dict[str, str]
     """The kind of subword model of each side that has one."""
     data_digests: dict[str, str]
@@ -98,6 +103,7 @@ class Bundle:
         config: what the model is.
         data_digests: SHA-256 of the tokenised files that it was trained on, by name.
         device: where the model is.
+        decoding: the options that are the defaults of whatever uses it; None: it names none.
     """
 
     model: Seq2Seq
@@ -106,6 +112,7 @@ class Bundle:
     config: BundleConfig
     data_digests: dict[str, str]
     device: torch.device
+    decoding: DecodingOptions | None = None
 
     @property
     def source_tags(self) -> Tags:
@@ -180,7 +187,7 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
         config.model, config.source_vocabulary_size, config.target_vocabulary_size, config.joint, frame_width=config.frame_width
     )
     _load_weights(model, folder / WEIGHTS_FILE)
-    return Bundle(model.to(place).eval(), source_tokenizer, target_tokenizer, config, content.data_digests, place)
+    return Bundle(model.to(place).eval(), source_tokenizer, target_tokenizer, config, content.data_digests, place, content.decoding)
 
 
 def read_config(folder: Path) -> BundleFile:

@@ -15,7 +15,7 @@ from seq2seq_core.cli.tag_lines import check_tags, merge_tags, tag_errors
 from seq2seq_core.errors import UserError
 
 if TYPE_CHECKING:
-    from seq2seq_core.decoding.options import DecodingOptions
+    from seq2seq_core.config.decoding_options import DecodingOptions
     from seq2seq_core.decoding.prediction import Prediction
     from seq2seq_core.decoding.predictor import Predictor
 

@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 from seq2seq_core.batching.batch import Source
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.constraints import NEVER, Constraints, make_constraints
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel, append_attention, check_evaluation_mode, trim_attention
 from seq2seq_core.decoding.length_penalty import length_penalty
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seq2seq_core.batching.batch import Source
-from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID, SPECIAL_NAMES
 
 NEVER = float("-inf")

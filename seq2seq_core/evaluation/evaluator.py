@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.evaluate import EvaluateSection
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.baselines import (
@@ -117,6 +117,7 @@ def evaluate(
     pairs: Sequence[dict[str, str]],
     train: Iterable[tuple[str, str]],
     predictor: TextPredictor,
+    search: DecodingOptions,
     settings: EvaluateSection,
     on_progress: Callable[[int, str], None] = lambda _, __: None,
     has_recordings: bool = False,
@@ -127,7 +128,8 @@ def evaluate(
         pairs: the test set: ``source``, ``target`` and other columns; at least one pair.
         train: sources and targets of train, for the baseline that memorises; read once.
         predictor: the model.
-        settings: of the search and the scores.
+        search: its options.
+        settings: of the scores.
         on_progress: called with the number of sentences decoded, of twice the test set, and the search's name.
         has_recordings: whether the sources name recordings: they are then copied by no baseline, and their names are not measured.
 
@@ -138,12 +140,12 @@ def evaluate(
     check_columns(pairs, settings.slice_columns)
     check_installed(settings.metrics)
     sources, references = [pair[SOURCE] for pair in pairs], [pair[TARGET] for pair in pairs]
-    beam = decode_texts(predictor, pairs, make_options(settings), settings.batch_sentences, lambda done: on_progress(done, "beam"))
+    size = settings.batch_sentences
+    beam = decode_texts(predictor, pairs, search, size, lambda done: on_progress(done, "beam"))
     greedy = beam
-    if settings.beam_size > 1:
-        search = make_options(settings, beam_size=1)
+    if search.beam_size > 1:
         greedy = decode_texts(
-            predictor, pairs, search, settings.batch_sentences, lambda done: on_progress(len(pairs) + done, "greedy")
+            predictor, pairs, search.override(beam_size=1), size, lambda done: on_progress(len(pairs) + done, "greedy")
         )
     quick, options = quick_metrics(settings.metrics), scoring_options(settings)
     if has_recordings:
@@ -160,23 +162,6 @@ def evaluate(
         sentences_per_second={
             name: len(pairs) / one.seconds for name, one in (("beam", beam), ("greedy", greedy)) if one.seconds > 0
         },
-    )
-
-
-def make_options(settings: EvaluateSection, beam_size: int | None = None) -> DecodingOptions:
-    """The options of the search that the settings ask for.
-
-    Args:
-        settings: of the evaluation.
-        beam_size: in place of the settings' own.
-    """
-    return DecodingOptions(
-        beam_size=settings.beam_size if beam_size is None else beam_size,
-        length_penalty=settings.length_penalty,
-        max_length_ratio=settings.max_length_ratio,
-        max_length_offset=settings.max_length_offset,
-        min_length=settings.min_length,
-        no_repeat_ngram_size=settings.no_repeat_ngram_size,
     )
 
 

@@ -109,7 +109,7 @@ def _create_version(
     clean_name = _FOREIGN_CHARACTERS.sub("_", name)
     model = client.create_logged_model(experiment, name=clean_name, source_run_id=run_id, tags=tags)
     logger.info("logging the bundle to %s", displayed_uri(paths))
-    log_bundle(paths.bundle, model, settings.evaluate, example)
+    log_bundle(paths.bundle, model, settings.evaluate.decoding, example)
     if find_model(client, name) is None:
         client.create_registered_model(name, description=_MODEL_DESCRIPTION)
     return client.create_model_version(name, f"models:/{model.model_id}", run_id=run_id, tags=tags, model_id=model.model_id)

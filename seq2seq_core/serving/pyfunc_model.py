@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.source_encoder import SourceItem
 from seq2seq_core.errors import TagError, UserError
@@ -47,7 +48,7 @@ class ServedModel(PythonModel):
         self.predictor = Predictor.from_folder(Path(context.artifacts["bundle"]), device=os.environ.get(DEVICE_VARIABLE, "auto"))
         self.max_rows, self.max_characters = read_limit(MAX_ROWS_VARIABLE), read_limit(MAX_CHARACTERS_VARIABLE)
         self.max_seconds = read_limit(MAX_SECONDS_VARIABLE)
-        self.defaults = dict(context.model_config)
+        self.defaults = DecodingOptions.model_validate(context.model_config)
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """The predictions for the sources of a request.

@@ -22,7 +22,7 @@ from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import MissingInput, UserError
 from seq2seq_core.evaluation import plots
-from seq2seq_core.evaluation.evaluator import Evaluation, Example, evaluate, make_options
+from seq2seq_core.evaluation.evaluator import Evaluation, Example, evaluate
 from seq2seq_core.evaluation.report import make_metrics, scores_as_markdown, slices_as_markdown, worst_as_markdown, write_evaluation
 from seq2seq_core.evaluation.scores import quick_metrics, signatures
 from seq2seq_core.evaluation.scoring_options import scoring_options, slice_options
@@ -75,9 +75,10 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
         raise MissingInput(f"{paths.bundle}: no such model bundle; `s2s train` (or `dvc repro train`) makes it")
     predictor = Predictor.from_folder(paths.bundle, settings.runtime.device, paths.prepared_audio)
     train = ((pair[SOURCE], pair[TARGET]) for pair in iterate_pairs(paths.prepared_split("train")))
-    searches = 2 if section.beam_size > 1 else 1
+    options = section.decoding
+    searches = 2 if options.beam_size > 1 else 1
     with progress("evaluate", searches * len(pairs), "sentences", settings.runtime.progress) as shown:
-        evaluation = evaluate(pairs, train, predictor, section, shown.update, predictor.sources.has_frames)
+        evaluation = evaluate(pairs, train, predictor, options, section, shown.update, predictor.sources.has_frames)
     with atomic.new_folder(paths.evaluation) as draft:
         write_evaluation(draft, evaluation, section.worst_examples, _signatures(section))
     atomic.write_text(paths.metrics, json.dumps(make_metrics(evaluation), ensure_ascii=False, indent=1) + "\n")
@@ -169,7 +170,7 @@ def _plot_attention(folder: Path, evaluation: Evaluation, predictor: Predictor, 
     for example in _order_by_variety(evaluation, section.slice_columns[:1]):
         if drawn == ATTENTION_MAPS:
             return
-        alignment = predictor.attention(example.source, make_options(section), example.columns)
+        alignment = predictor.attention(example.source, section.decoding, example.columns)
         if alignment is None:
             logger.info("no attention map: the model has no attention")
             return

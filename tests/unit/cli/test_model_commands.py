@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.cli.main import app
-from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.tokenization.tags import TagColumns
 
@@ -119,7 +119,7 @@ def test_predict_says_that_a_model_has_no_attention_to_write(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--nbest", 6], "--nbest: must be at most the beam size, got 6 > 5"),
+        (["--nbest", 6], "--nbest: must be at most the beam size (--beam-size), got 6 > 5"),
         (["--nbest", 6, "--mbr", 5], "--nbest: must be at most --mbr, got 6 > 5"),
         (["--mbr", 1], "--mbr: must be at least 2, got 1"),
         (["--mbr", 1001], "--mbr: must be at most 1000, got 1001"),

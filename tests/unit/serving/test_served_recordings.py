@@ -17,10 +17,8 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.registry.packaging import decoding_defaults
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.registry.version_scores import score_predictor
 from seq2seq_core.stages.tokenize import run_tokenize
@@ -56,7 +54,7 @@ def test_cut_and_tagged_recordings_are_served_as_they_were_trained(trained: tupl
 
     predictor = Predictor.from_folder(paths.bundle, recordings=paths.prepared_audio)
     tags = [{"kind": "0"}, {"kind": "1"}]
-    audio, options = predictor.bundle.config.audio, DecodingOptions(**decoding_defaults(settings.evaluate))
+    audio, options = predictor.bundle.config.audio, settings.evaluate.decoding
     assert audio is not None
     names = ["test 3.wav", "test 4.wav"]
     rows = predictor.sources.encode(names, [[], []], 1, 100)
@@ -66,7 +64,8 @@ def test_cut_and_tagged_recordings_are_served_as_they_were_trained(trained: tupl
 
     with quiet_imports():
         from seq2seq_core.serving.pyfunc_model import ServedModel
-    context = cast(Any, SimpleNamespace(artifacts={"bundle": str(paths.bundle)}, model_config=decoding_defaults(settings.evaluate)))
+    options = settings.evaluate.decoding
+    context = cast(Any, SimpleNamespace(artifacts={"bundle": str(paths.bundle)}, model_config=options.model_dump()))
     served = ServedModel()
     served.load_context(context)
     request = pd.DataFrame({"source": [base64.b64encode((paths.prepared_audio / name).read_bytes()).decode() for name in names]})

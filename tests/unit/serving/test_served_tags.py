@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.tokenization.tags import TagColumns

@@ -56,8 +56,9 @@ def _decoding_params() -> tuple[Any, ...]:
     for option in (option for option in offered_options() if option.flag):
         text = option.description.replace("``", "").replace("\n", " ")
         shown = typer.Option(f"--{option.flag}", help=text, rich_help_panel=option.offer.heading, show_default=False)
-        kind = Annotated[option.kind | None, shown]
-        parameters.append(inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind))
+        kind: Any = option.kind | None
+        annotation = Annotated[kind, shown]
+        parameters.append(inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
 
     def options(**_values: object) -> None:
         pass

@@ -11,8 +11,9 @@ from seq2seq_core.artifacts import Paths, find_workspace
 from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.decoding_flags import DecodingCommand, Mbr, Sample, given_options, make_options
 from seq2seq_core.cli.option_types import Debug, Model, Verbose, Workspace, resolve_workspace
-from seq2seq_core.cli.predicted_lines import PredictionFiles, TagFiles, predict_lines, score_lines
+from seq2seq_core.cli.predicted_lines import LineFormat, PredictionFiles, TagFiles, predict_lines, score_lines
 from seq2seq_core.cli.tag_lines import TagOption, TagsOption, parse_tags
+from seq2seq_core.errors import UserError
 
 if TYPE_CHECKING:
     from seq2seq_core.config.decoding_options import DecodingOptions
@@ -54,6 +55,10 @@ def predict(
     tag: TagOption = None,
     tags: TagsOption = None,
     scores: Annotated[bool, typer.Option("--scores", help="Put the score and a TAB before each hypothesis.")] = False,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Write a JSON object a hypothesis: prediction, score, is_cut (by its length limit)."),
+    ] = False,
     sample: Sample = False,
     mbr: Mbr = 0,
     batch_sentences: BatchSentences = 64,
@@ -78,10 +83,12 @@ def predict(
       ls recordings/*.wav | s2s predict
     """
     with boundary(debug, verbose):
+        if scores and json:
+            raise UserError("--scores: must be left out with --json, whose objects hold the score")
         files = PredictionFiles(source, prefix, output, attention, TagFiles(parse_tags(tag), tags))
         folder = _find_bundle(model, workspace)
         options = make_options(_stored_options(folder), sample, mbr, given_options(context))
-        predict_lines(_load_predictor(folder, device), files, options, batch_sentences, scores)
+        predict_lines(_load_predictor(folder, device), files, options, batch_sentences, LineFormat(scores, json))
 
 
 def score(

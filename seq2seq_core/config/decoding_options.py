@@ -63,6 +63,11 @@ class SearchOptions(Section):
             raise ValueError(f"min_length must be at most max_length, got {self.min_length} > {self.max_length}")
         return self
 
+    @property
+    def limiting_option(self) -> str:
+        """The name of the option to enlarge where hypotheses are cut."""
+        return "max_length" if self.max_length else "max_length_ratio"
+
     def length_limit(self, source_length: int) -> int:
         """The most target tokens of a source, its end mark not counted.
 
@@ -180,7 +185,7 @@ def offered_options() -> list[OfferedOption]:
     found = []
     for name, field in DecodingOptions.model_fields.items():
         if offer := next((item for item in field.metadata if isinstance(item, Offer)), None):
-            kind = str if get_origin(field.annotation) is Literal else field.annotation
+            kind: Any = str if get_origin(field.annotation) is Literal else field.annotation
             assert kind in (int, float, bool, str), f"{name}: only these can be asked for, not a {kind}"
             lowest = highest = None
             if kind in (int, float):

@@ -203,7 +203,7 @@ class Predictor:
             ranked = [(one.place, one.expected_utility) for one in rank_by_expected_utility(texts)]
         for place, score in ranked[: options.num_hypotheses]:
             one = hypotheses[place]
-            yield TextHypothesis(texts[place], score, one.log_probability, self._align(source_row, one, num_tags))
+            yield TextHypothesis(texts[place], score, one.log_probability, self._align(source_row, one, num_tags), one.is_cut)
 
     def _align(self, source_row: SourceRow, hypothesis: Hypothesis, num_tags: int) -> Alignment | None:
         if hypothesis.attention_TS is None:

@@ -45,11 +45,13 @@ class Decoded:
     Attributes:
         texts: the best hypothesis of each source.
         scores: what the search ranked each by.
+        is_cut: whether the limit of its length ended each.
         seconds: how long it took.
     """
 
     texts: list[str]
     scores: list[float]
+    is_cut: list[bool]
     seconds: float
 
 
@@ -65,6 +67,7 @@ class Example:
         greedy: of greedy decoding.
         score: what beam search ranked the hypothesis by.
         edits: fewest edits, in characters, from the hypothesis to the reference.
+        is_cut: whether the limit of its length ended the hypothesis.
         columns: the corpus's other columns.
     """
 
@@ -75,6 +78,7 @@ class Example:
     greedy: str
     score: float
     edits: int
+    is_cut: bool
     columns: dict[str, str]
 
     @property
@@ -102,6 +106,11 @@ class Evaluation:
     slices: list[Slice]
     examples: list[Example]
     sentences_per_second: dict[str, float]
+
+    @property
+    def num_cut(self) -> int:
+        """How many hypotheses of beam search the limit of their length ended."""
+        return sum(example.is_cut for example in self.examples)
 
     def worst(self, limit: int) -> list[Example]:
         """The examples with most edits a character of the reference, the least likely first among equals; no faultless one.
@@ -189,6 +198,7 @@ def decode_texts(
     return Decoded(
         texts=[prediction.text for prediction in predictions],
         scores=[prediction.score for prediction in predictions],
+        is_cut=[prediction.is_cut for prediction in predictions],
         seconds=time.perf_counter() - started,
     )
 
@@ -239,6 +249,7 @@ def _make_examples(pairs: Sequence[dict[str, str]], beam: Decoded, greedy: Decod
             greedy=greedy.texts[place],
             score=beam.scores[place],
             edits=edit_distance(pair[TARGET], beam.texts[place]),
+            is_cut=beam.is_cut[place],
             columns={name: value for name, value in pair.items() if name not in (SOURCE, TARGET)},
         )
         for place, pair in enumerate(pairs)

@@ -76,7 +76,7 @@ def served_signature(options: DecodingOptions, tags: Sequence[str] = ()) -> Mode
 
     return ModelSignature(
         inputs=Schema([ColSpec("string", "source"), *(ColSpec("string", name, required=False) for name in tags)]),
-        outputs=Schema([ColSpec("string", "prediction"), ColSpec("double", "score")]),
+        outputs=Schema([ColSpec("string", "prediction"), ColSpec("double", "score"), ColSpec("boolean", "is_cut")]),
         params=ParamSchema(
             [
                 ParamSpec(option.name, PARAMETER_TYPES[option.kind], getattr(options, option.name))

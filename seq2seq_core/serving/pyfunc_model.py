@@ -1,7 +1,8 @@
 """The served model, as MLflow's models-from-code wants it: this file itself is stored with the model and run when it is loaded.
 
 A request has the column ``source`` (texts, or for a model of recordings WAV or FLAC files in base64) and those that the model
-takes as tags; the answer has ``prediction`` and ``score`` for each row, in the order of the rows.
+takes as tags; the answer has ``prediction``, ``score`` and ``is_cut`` (whether the limit of its length ended it) for each row, in
+order.
 """
 
 from __future__ import annotations
@@ -73,7 +74,13 @@ class ServedModel(PythonModel):
         except RuntimeError as error:
             # PyTorch's errors, an exhausted memory among them, are no fault of the request; MLflow would call them one.
             raise MlflowException(f"decoding failed: {error}", error_code=INTERNAL_ERROR) from error
-        return pd.DataFrame({"prediction": [p.text for p in predictions], "score": [float(p.score) for p in predictions]})
+        return pd.DataFrame(
+            {
+                "prediction": [one.text for one in predictions],
+                "score": [float(one.score) for one in predictions],
+                "is_cut": [one.is_cut for one in predictions],
+            }
+        )
 
     def _read_sources(self, frame: pd.DataFrame) -> Sequence[SourceItem]:
         """The texts of a request, or the samples of its recordings."""

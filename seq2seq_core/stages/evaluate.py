@@ -79,6 +79,12 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     searches = 2 if options.beam_size > 1 else 1
     with progress("evaluate", searches * len(pairs), "sentences", settings.runtime.progress) as shown:
         evaluation = evaluate(pairs, train, predictor, options, section, shown.update, predictor.sources.has_frames)
+    if evaluation.num_cut:
+        name = options.limiting_option
+        logger.warning(
+            "%d of %d hypotheses were cut at their length limit; a larger evaluate.%s (now %g) gives more room",
+            evaluation.num_cut, len(pairs), name, getattr(options, name),
+        )  # fmt: skip
     with atomic.new_folder(paths.evaluation) as draft:
         write_evaluation(draft, evaluation, section.worst_examples, _signatures(section))
     atomic.write_text(paths.metrics, json.dumps(make_metrics(evaluation), ensure_ascii=False, indent=1) + "\n")

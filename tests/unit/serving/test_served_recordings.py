@@ -70,7 +70,11 @@ def test_cut_and_tagged_recordings_are_served_as_they_were_trained(trained: tupl
     served.load_context(context)
     request = pd.DataFrame({"source": [base64.b64encode((paths.prepared_audio / name).read_bytes()).decode() for name in names]})
     answer = served.predict(context, request.assign(kind=["0", "1"]))
-    assert answer.to_dict("list") == {"prediction": [one.text for one in expected], "score": [one.score for one in expected]}
+    assert answer.to_dict("list") == {
+        "prediction": [one.text for one in expected],
+        "score": [one.score for one in expected],
+        "is_cut": [one.is_cut for one in expected],
+    }
     with pytest.raises(MlflowException, match=r"^row 0: tag 'kind': must be given, one of '0', '1'; got nothing$"):
         served.predict(context, request)
 

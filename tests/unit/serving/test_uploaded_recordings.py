@@ -74,7 +74,11 @@ def test_the_served_model_answers_as_the_predictor_does(audio_template: tuple[Pa
     answer = served.predict(context, as_frame(*((paths.prepared_audio / name).read_bytes() for name in names)))
     predictor = Predictor.from_folder(paths.bundle, recordings=paths.prepared_audio)
     expected = predictor.predict(names, settings.evaluate.decoding)
-    assert answer.to_dict("list") == {"prediction": [one.text for one in expected], "score": [one.score for one in expected]}
+    assert answer.to_dict("list") == {
+        "prediction": [one.text for one in expected],
+        "score": [one.score for one in expected],
+        "is_cut": [one.is_cut for one in expected],
+    }
     with pytest.raises(MlflowException, match=r"^row 0: source must be a WAV or FLAC file in base64"):
         served.predict(context, as_frame("test 1.wav"))
 

@@ -97,6 +97,17 @@ def test_a_signature_is_stated_for_each_tokeniser_of_bleu(paths: Paths) -> None:
     assert [(name, "tok:intl" in text) for name, text in found.items()] == [("bleu", False), ("bleu of language fr", True)]
 
 
+def test_hypotheses_that_were_cut_are_counted_and_warned_of(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        run_evaluate(make_settings(max_length=1), paths, NullRecorder())
+    rows = [json.loads(line) for line in (paths.evaluation / "predictions.jsonl").read_text().splitlines()]
+    number = sum(row["is_cut"] for row in rows)
+    assert 0 < number == json.loads(paths.metrics.read_text())["counts"]["cut_hypotheses"]
+    assert caplog.messages == [
+        f"{number} of 4 hypotheses were cut at their length limit; a larger evaluate.max_length (now 1) gives more room"
+    ]
+
+
 def test_a_second_run_writes_the_same_bytes(paths: Paths) -> None:
     run_evaluate(make_settings(), paths, NullRecorder())
     before = read_outputs(paths)
@@ -152,7 +163,7 @@ def test_a_model_without_attention_gets_no_attention_map(
 def test_only_the_first_rows_are_decoded_where_that_is_asked_for(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert run_evaluate(make_settings(test_limit=2), paths, NullRecorder()).pairs == 2
-    assert caplog.messages == ["evaluate.test_limit: only the first 2 pairs of test are decoded; report no figure of these"]
+    assert caplog.messages[:1] == ["evaluate.test_limit: only the first 2 pairs of test are decoded; report no figure of these"]
 
 
 @pytest.mark.parametrize("split", ["test", "train"])

@@ -56,6 +56,10 @@ class SearchOptions(Section):
     """Fewest target tokens, the end mark not counted; raises a limit by ratio and offset that is below it."""
     no_repeat_ngram_size: Annotated[int, Offer(SEARCH, highest=100)] = Field(default=0, ge=0)
     """No run of this many target tokens comes twice in a hypothesis (Paulus 2018, section 2.5); 0: any may."""
+    max_source_tokens: int = Field(default=1024, ge=2)
+    """A source with more tokens (end mark included) is cut to this many, with a warning."""
+    max_source_frames: int = Field(default=6000, ge=1)
+    """A source of frames with more of them (a minute, at a frame every 10 ms) is cut to this many, with a warning."""
 
     @model_validator(mode="after")
     def _lengths_go_together(self) -> Self:
@@ -97,10 +101,6 @@ class DecodingOptions(SearchOptions):
     """Of ``mbr``: samples drawn for each source."""
     num_hypotheses: Annotated[int, Offer(SEARCH, flag="nbest", in_requests=False)] = Field(default=1, ge=1, le=100_000)
     """Hypotheses returned for each source: the best, at most the beam size or the samples of ``mbr``, or as many as are drawn."""
-    max_source_tokens: int = Field(default=1024, ge=2)
-    """A source with more tokens (end mark included) is cut to this many, with a warning."""
-    max_source_frames: int = Field(default=6000, ge=1)
-    """A source of frames with more of them (a minute, at a frame every 10 ms) is cut to this many, with a warning."""
 
     @model_validator(mode="after")
     def _options_go_together(self) -> Self:

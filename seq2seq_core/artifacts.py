@@ -85,6 +85,11 @@ class Paths:
         return self.root / "models" / "bundle"
 
     @property
+    def served(self) -> Path:
+        """Folder of ``export``: the bundle that is evaluated, registered and served, with its decoding options."""
+        return self.root / "models" / "served"
+
+    @property
     def train_report(self) -> Path:
         """Metrics of ``train``: steps, best dev loss and dev score (deterministic values only)."""
         return self.root / "reports" / "train.json"

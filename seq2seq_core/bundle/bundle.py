@@ -159,7 +159,17 @@ def save_bundle(
             data_digests=dict(sorted(digests.items())),
             digests={name: file_digest(draft / name) for name in settings.payload},
         )
-        (draft / CONFIG_FILE).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        write_config(draft, content)
+
+
+def write_config(folder: Path, content: BundleFile) -> None:
+    """Writes ``config.json`` of a bundle.
+
+    Args:
+        folder: the bundle's.
+        content: of the file.
+    """
+    (folder / CONFIG_FILE).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
@@ -176,8 +186,7 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     place = resolve_device(str(device))
     content = read_config(folder)
     config = content.config
-    for name in config.payload:
-        _check_digest(folder / name, content.digests.get(name, ""), config.payload)
+    check_files(folder, content)
     source_tokenizer, target_tokenizer = None, SubwordModel.load(folder / TARGET_FILE)
     if not config.frame_width:
         source_tokenizer = SubwordModel.load(folder / SOURCE_FILE)
@@ -188,6 +197,20 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     )
     _load_weights(model, folder / WEIGHTS_FILE)
     return Bundle(model.to(place).eval(), source_tokenizer, target_tokenizer, config, content.data_digests, place, content.decoding)
+
+
+def check_files(folder: Path, content: BundleFile) -> None:
+    """Makes sure that a bundle's files are those that its ``config.json`` names.
+
+    Args:
+        folder: the bundle.
+        content: of its ``config.json``.
+
+    Raises:
+        BundleError: a file is missing or another one.
+    """
+    for name in content.config.payload:
+        _check_digest(folder / name, content.digests.get(name, ""), content.config.payload)
 
 
 def read_config(folder: Path) -> BundleFile:

@@ -125,7 +125,9 @@ def score(
 def _find_bundle(reference: str, workspace: Path | None) -> Path:
     """The folder of a bundle: the workspace's, another one, or that of a registered version."""
     if not reference:
-        return resolve_workspace(workspace).bundle
+        from seq2seq_core.bundle.served_bundle import find_served_bundle
+
+        return find_served_bundle(resolve_workspace(workspace))
     if not reference.startswith("models:"):
         return Path(reference)
     from seq2seq_core.registry.bundles import fetch_bundle

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,13 +30,12 @@ REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "ruamel-yaml", "safeten
 FLAC_REQUIREMENT = "soundfile"
 
 
-def log_bundle(bundle: Path, model: LoggedModel, options: DecodingOptions, example: Mapping[str, str]) -> ModelInfo:
+def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str]) -> ModelInfo:
     """Fills a logged model with a bundle and all that is needed to serve it.
 
     Args:
-        bundle: the bundle's folder.
+        bundle: the bundle's folder; its decoding options become the defaults of a request.
         model: still empty; names the run and the experiment that it belongs to.
-        options: of decoding, the defaults of a request.
         example: ``source`` and the tags of a pair, for the input example.
     """
     with quiet_imports():
@@ -42,25 +44,35 @@ def log_bundle(bundle: Path, model: LoggedModel, options: DecodingOptions, examp
         from mlflow.models import Model
 
     # Labels of the general type: MLflow compares pandas's own text labels with numbers, which pandas deprecates.
-    config = read_config(bundle).config
-    tags = config.tags.all
+    content = read_config(bundle)
+    tags, options = content.config.tags.all, content.decoding or DecodingOptions()
     names = [name for name in ("source", *tags) if name in example]
     frame = pd.DataFrame([[example[name] for name in names]], columns=pd.Index(names, dtype=object))
-    info: ModelInfo = Model.log(
-        artifact_path=None,
-        flavor=mlflow.pyfunc,
-        name=model.name,
-        model_id=model.model_id,
-        run_id=model.source_run_id,
-        python_model=str(PACKAGE / "serving" / "pyfunc_model.py"),
-        artifacts={"bundle": str(bundle)},
-        code_paths=[str(PACKAGE)],
-        model_config=options.model_dump(),
-        signature=served_signature(options, tags),
-        input_example=(frame, {"beam_size": options.beam_size}),
-        pip_requirements=pinned_requirements(config.audio is not None),
-    )
+    with tempfile.TemporaryDirectory(prefix=".bundle.", dir=bundle.parent) as room:
+        named = Path(room) / Path(BUNDLE_PATH).name  # MLflow takes the name inside the model from the folder
+        shutil.copytree(bundle, named, copy_function=_link_or_copy)
+        info: ModelInfo = Model.log(
+            artifact_path=None,
+            flavor=mlflow.pyfunc,
+            name=model.name,
+            model_id=model.model_id,
+            run_id=model.source_run_id,
+            python_model=str(PACKAGE / "serving" / "pyfunc_model.py"),
+            artifacts={"bundle": str(named)},
+            code_paths=[str(PACKAGE)],
+            signature=served_signature(options, tags),
+            input_example=(frame, {"beam_size": options.beam_size}),
+            pip_requirements=pinned_requirements(content.config.audio is not None),
+        )
     return info
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Gives a file a second name, which takes no space, where the file system can."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy(source, target)
 
 
 def served_signature(options: DecodingOptions, tags: Sequence[str] = ()) -> ModelSignature:

@@ -60,7 +60,7 @@ def score_champion(version: ModelVersion, test_digest: str, settings: Settings, 
     Args:
         version: that holds the alias.
         test_digest: SHA-256 of the present test set.
-        settings: ``register`` names the metric; ``evaluate`` says how to decode.
+        settings: ``register`` names the metric; ``evaluate`` says how to score.
         paths: the workspace.
 
     Raises:
@@ -84,12 +84,12 @@ def score_predictor(predictor: Predictor, settings: Settings, paths: Paths) -> f
 
     Args:
         predictor: the model.
-        settings: how to decode, and the metric.
+        settings: the metric, and how to decode with a model that names no options.
         paths: the workspace.
     """
     evaluate, metric = settings.evaluate, settings.register_.metric
     pairs = list(islice(iterate_pairs(paths.prepared_split("test")), evaluate.test_limit or None))
-    options = evaluate.decoding
+    options = predictor.bundle.decoding or evaluate.decoding  # versions of earlier releases name none
     hypotheses: list[str] = []
     chunk = evaluate.batch_sentences * 16
     with progress("score the champion", len(pairs), "pairs", settings.runtime.progress) as shown:

@@ -18,7 +18,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.source_encoder import SourceItem
 from seq2seq_core.errors import TagError, UserError
@@ -44,12 +43,11 @@ class ServedModel(PythonModel):
         """Loads the bundle and reads the limits, so that a bad setting stops the server's start and not a request.
 
         Args:
-            context: its artifact ``bundle`` is the bundle's folder, its configuration the evaluated decoding options.
+            context: its artifact ``bundle`` is the bundle's folder.
         """
         self.predictor = Predictor.from_folder(Path(context.artifacts["bundle"]), device=os.environ.get(DEVICE_VARIABLE, "auto"))
         self.max_rows, self.max_characters = read_limit(MAX_ROWS_VARIABLE), read_limit(MAX_CHARACTERS_VARIABLE)
         self.max_seconds = read_limit(MAX_SECONDS_VARIABLE)
-        self.defaults = DecodingOptions.model_validate(context.model_config)
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """The predictions for the sources of a request.
@@ -64,7 +62,7 @@ class ServedModel(PythonModel):
         """
         sources = self._read_sources(model_input)
         tags = read_tags(model_input, self.predictor.bundle.config.tags.all)
-        options = read_options(params, self.defaults)
+        options = read_options(params, self.predictor.options)
         try:
             predictions = self.predictor.predict(sources, options, tags=tags)
         except TagError as error:

@@ -21,6 +21,7 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.registry.version_scores import score_predictor
+from seq2seq_core.stages.export import run_export
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.tokenization.manifest import Manifest
@@ -39,7 +40,7 @@ def trained(audio_template: tuple[Paths, Settings], tracked_paths: Paths) -> tup
     values["train"]["sampling_temperature"] = 2.0
     settings = Settings.model_validate(values)
     shutil.copytree(template.prepared, tracked_paths.prepared)
-    for run in (run_tokenize, run_train):
+    for run in (run_tokenize, run_train, run_export):
         run(settings, tracked_paths, NullRecorder())
     return tracked_paths, settings
 
@@ -64,8 +65,7 @@ def test_cut_and_tagged_recordings_are_served_as_they_were_trained(trained: tupl
 
     with quiet_imports():
         from seq2seq_core.serving.pyfunc_model import ServedModel
-    options = settings.evaluate.decoding
-    context = cast(Any, SimpleNamespace(artifacts={"bundle": str(paths.bundle)}, model_config=options.model_dump()))
+    context = cast(Any, SimpleNamespace(artifacts={"bundle": str(paths.served)}))
     served = ServedModel()
     served.load_context(context)
     request = pd.DataFrame({"source": [base64.b64encode((paths.prepared_audio / name).read_bytes()).decode() for name in names]})

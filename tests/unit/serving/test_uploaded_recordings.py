@@ -65,9 +65,7 @@ def test_the_served_model_answers_as_the_predictor_does(audio_template: tuple[Pa
     paths, settings = audio_template
     with quiet_imports():
         from seq2seq_core.serving.pyfunc_model import ServedModel
-    context = cast(
-        Any, SimpleNamespace(artifacts={"bundle": str(paths.bundle)}, model_config=settings.evaluate.decoding.model_dump())
-    )
+    context = cast(Any, SimpleNamespace(artifacts={"bundle": str(paths.served)}))
     served = ServedModel()
     served.load_context(context)
     names = ["test 1.wav", "test 2.wav"]

@@ -23,10 +23,10 @@ from seq2seq_core import atomic
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.config.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.device import resolve_device
 from seq2seq_core.errors import BundleError
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.tokenization.manifest import file_digest
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import TagColumns, Tags

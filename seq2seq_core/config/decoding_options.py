@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, get_origin
 
-from pydantic import Field, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from seq2seq_core.config.section import Section
 
@@ -37,6 +39,14 @@ class Offer:
     lowest: float | None = None
     highest: float | None = None
     in_requests: bool = True
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The field's JSON schema with the bounds that hold outside Python, as the reference of settings shows them."""
+        found = handler(schema)
+        if self.lowest is not None:
+            found.pop("exclusiveMinimum", None)
+        bounds = {"minimum": self.lowest, "maximum": self.highest}
+        return found | {name: bound for name, bound in bounds.items() if bound is not None}
 
 
 class SearchOptions(Section):

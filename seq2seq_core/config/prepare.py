@@ -6,8 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from seq2seq_core.config.normal_form import NormalForm
 from seq2seq_core.named_modules import names_of
+from seq2seq_core.normal_form import NormalForm
 
 CLEANING_RULES = "seq2seq_core.corpus.cleaning_rules"
 """The package with a module a cleaning rule, each named as its field of this section."""

@@ -14,12 +14,12 @@ from seq2seq_core.artifacts import MONOLINGUAL, SPLITS, Paths
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.audio.recording_reader import RecordingReader
 from seq2seq_core.audio.sound_file import RecordingError, read_sample_rate
-from seq2seq_core.config.normal_form import NormalForm, load_normal_form
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.tokenize import AudioSettings, TokenizeSection
 from seq2seq_core.console import ProgressMode, progress
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs, iterate_sentences
 from seq2seq_core.errors import CorpusError, TagError, UserError
+from seq2seq_core.normal_form import NormalForm, load_normal_form
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.tokenization.description import flatten, make_manifest, make_report, source_info
 from seq2seq_core.tokenization.encode import (

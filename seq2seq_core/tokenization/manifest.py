@@ -9,8 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seq2seq_core.audio.front_end import FrontEnd
-from seq2seq_core.config.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.errors import MissingInput, UserError
+from seq2seq_core.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.tokenization.tags import TagColumns
 
 MANIFEST_FILE = "manifest.json"

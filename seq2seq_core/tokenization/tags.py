@@ -13,8 +13,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from seq2seq_core.config.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.errors import TagError
+from seq2seq_core.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.tokenization.subword import SubwordModel
 
 logger = logging.getLogger(__name__)

@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.cli.main import app
-from seq2seq_core.config.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.corpus.pairs import iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.stages.evaluate import run_evaluate

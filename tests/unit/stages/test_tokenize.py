@@ -9,9 +9,9 @@ import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.batching.dataset import TokenizedDataset
-from seq2seq_core.config.normal_form import AS_IT_IS
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.errors import CorpusError, MissingInput, UserError
+from seq2seq_core.normal_form import AS_IT_IS
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import TokenizeResult, run_tokenize
 from seq2seq_core.tokenization.encode import cut_row

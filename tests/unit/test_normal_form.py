@@ -8,8 +8,8 @@ from typing import get_args
 
 import pytest
 
-from seq2seq_core.config.normal_form import AS_IT_IS, NormalForm, load_normal_form
 from seq2seq_core.config.prepare import PrepareSection
+from seq2seq_core.normal_form import AS_IT_IS, NormalForm, load_normal_form
 
 UNICODE_FORMS, WHITESPACE = (get_args(NormalForm.model_fields[name].annotation) for name in NormalForm.model_fields)
 EVERY_FORM = [NormalForm(unicode_normalization=one, whitespace=other) for one, other in product(UNICODE_FORMS, WHITESPACE)]

@@ -55,6 +55,11 @@ class Paths:
         return sorted(path.name.split(".")[1] for path in self.prepared.glob(f"{MONOLINGUAL}.*.jsonl"))
 
     @property
+    def prepared_normal_form(self) -> Path:
+        """The normal form of the prepared texts, in which a model must read whatever it is asked later."""
+        return self.prepared / "normal_form.json"
+
+    @property
     def prepared_audio(self) -> Path:
         """The recordings that the prepared pairs of an audio corpus name, each at its name; other corpora have none."""
         return self.prepared / AUDIO_FOLDER
@@ -78,6 +83,11 @@ class Paths:
     def bundle(self) -> Path:
         """Folder of ``train``: the self-describing model bundle."""
         return self.root / "models" / "bundle"
+
+    @property
+    def served(self) -> Path:
+        """Folder of ``export``: the bundle that is evaluated, registered and served, with its decoding options."""
+        return self.root / "models" / "served"
 
     @property
     def train_report(self) -> Path:

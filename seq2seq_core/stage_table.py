@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Stage:
         own_section: ``module:class`` of settings that :class:`~seq2seq_core.config.settings.Settings` does not declare, as the
             section of the stage's name; every field has a default.
         is_tracked: whether each execution is an MLflow run.
-        has_bundle: whether it makes or reads the bundle; its MLflow run is then found by the bundle's digest.
+        bundle: which bundle it makes or reads, by its name among the paths; the digest finds its MLflow run. Empty: none.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Stage:
     function: str = ""
     own_section: str = ""
     is_tracked: bool = True
-    has_bundle: bool = False
+    bundle: Literal["", "bundle", "served"] = ""
 
     @property
     def command_name(self) -> str:
@@ -96,25 +96,33 @@ Reads data/tokenized; writes models/bundle, reports/train.json and reports/train
 Ctrl-C saves the state; the same command continues from there and ends in the same weights.
 On several GPUs it starts one process for each (runtime.devices); over several nodes use torchrun (docs/distributed.md).
 To fine-tune, name a bundle's folder or a registered version in train.initial_weights (docs/fine-tuning.md).""",
-        has_bundle=True,
+        bundle="bundle",
+    ),
+    Stage(
+        "export",
+        ("evaluate",),
+        """Put the trained model and the decoding options together (section evaluate).
+
+Reads models/bundle; writes models/served, the bundle that is evaluated, registered, served and used by s2s predict.""",
+        bundle="served",
     ),
     Stage(
         "evaluate",
         ("evaluate",),
         """Decode the test set and score it (section evaluate).
 
-Reads models/bundle and data/prepared; writes reports/metrics.json (test.exact_match, test.bleu, ...), and in
-reports/evaluation the predictions, the worst examples and the slices.""",
-        has_bundle=True,
+Reads models/served, whose decoding options it uses, and data/prepared; writes reports/metrics.json (test.exact_match,
+test.bleu, ...), and in reports/evaluation the predictions, the worst examples and the slices.""",
+        bundle="served",
     ),
     Stage(
         "register",
         ("evaluate", "register"),
         """Put the model into the MLflow registry and decide on the alias champion (section register).
 
-Reads models/bundle and reports/metrics.json; writes the receipt reports/registration.json.
+Reads models/served and reports/metrics.json; writes the receipt reports/registration.json.
 The same bundle is never registered twice.""",
-        has_bundle=True,
+        bundle="served",
     ),
 )
 """All stages."""

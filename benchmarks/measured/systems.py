@@ -18,11 +18,11 @@ from seq2seq_core.code_digests.features import features_in_use
 from seq2seq_core.code_digests.reach import digest_reached_code
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.evaluation.evaluator import make_options
 from seq2seq_core.evaluation.report import PREDICTIONS_FILE
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.reproducibility import digest
 from seq2seq_core.stages.evaluate import run_evaluate
+from seq2seq_core.stages.export import run_export
 from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
@@ -131,6 +131,7 @@ def _train_and_decode(settings: Settings, paths: Paths, nbest: int, clock: Path,
     run_tokenize(settings, paths, recorder)
     with sitting(clock, clock_key):
         trained = run_train(settings, paths, recorder)
+    run_export(settings, paths, recorder)
     run_evaluate(settings, paths, recorder)
     with (paths.evaluation / PREDICTIONS_FILE).open(encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
@@ -147,7 +148,7 @@ def _train_and_decode(settings: Settings, paths: Paths, nbest: int, clock: Path,
 
 
 def _decode_nbest(settings: Settings, paths: Paths, rows: list[dict[str, str]], nbest: int) -> list[list[str]]:
-    options = make_options(settings.evaluate).model_copy(update={"num_hypotheses": nbest})
-    predictor = Predictor.from_folder(paths.bundle)
+    predictor = Predictor.from_folder(paths.served)
+    options = predictor.options.override(num_hypotheses=nbest)
     predictions = predictor.predict([row["source"] for row in rows], options, settings.evaluate.batch_sentences)
     return [[hypothesis.text for hypothesis in prediction.hypotheses] for prediction in predictions]

@@ -21,10 +21,12 @@ from torch import Tensor, nn
 import seq2seq_core
 from seq2seq_core import atomic
 from seq2seq_core.audio.front_end import FrontEnd
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.device import resolve_device
 from seq2seq_core.errors import BundleError
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.tokenization.manifest import file_digest
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import TagColumns, Tags
@@ -52,6 +54,8 @@ class BundleConfig(BaseModel):
     """Features of a source frame; 0: the sources are ids."""
     tags: TagColumns = TagColumns()
     """The columns whose values are symbols before the ids."""
+    normal_form: NormalForm = AS_IT_IS
+    """That of the texts it was trained on, in which every text is read: sources, targets that are scored or forced, tags."""
     max_source_tokens: int | None = None
     """Where the model's sources are cut, in tokens or frames, as they were in training; None: by the options of decoding alone."""
     keeps_source_end: bool = False
@@ -76,6 +80,10 @@ class BundleFile(BaseModel):
     """The version of this package that wrote it."""
     config: BundleConfig
     """What the model is."""
+    decoding: DecodingOptions | None = None
+    """The options that it was exported with, the defaults of whatever uses it; None: those of the class."""
+    trained_digest: str | None = None
+    """Of the bundle that training wrote, of which this one was exported; None: this is no exported one."""
     tokenizers: dict[str, str]
     """The kind of subword model of each side that has one."""
     data_digests: dict[str, str]
@@ -95,6 +103,7 @@ class Bundle:
         config: what the model is.
         data_digests: SHA-256 of the tokenised files that it was trained on, by name.
         device: where the model is.
+        decoding: the options that are the defaults of whatever uses it; None: it names none.
     """
 
     model: Seq2Seq
@@ -103,18 +112,19 @@ class Bundle:
     config: BundleConfig
     data_digests: dict[str, str]
     device: torch.device
+    decoding: DecodingOptions | None = None
 
     @property
     def source_tags(self) -> Tags:
         """The columns of a pair to ids before its source."""
         tags = self.config.tags
-        return Tags(tags.source, self.source_tokenizer, tags.separator, tags.unknown)
+        return Tags(tags.source, self.source_tokenizer, tags.separator, tags.unknown, self.config.normal_form)
 
     @property
     def target_tags(self) -> Tags:
         """The columns of a pair to the first ids of its target."""
         tags = self.config.tags
-        return Tags(tags.target, self.target_tokenizer, tags.separator, tags.unknown)
+        return Tags(tags.target, self.target_tokenizer, tags.separator, tags.unknown, self.config.normal_form)
 
 
 def save_bundle(
@@ -149,7 +159,17 @@ def save_bundle(
             data_digests=dict(sorted(digests.items())),
             digests={name: file_digest(draft / name) for name in settings.payload},
         )
-        (draft / CONFIG_FILE).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        write_config(draft, content)
+
+
+def write_config(folder: Path, content: BundleFile) -> None:
+    """Writes ``config.json`` of a bundle.
+
+    Args:
+        folder: the bundle's.
+        content: of the file.
+    """
+    (folder / CONFIG_FILE).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
@@ -166,8 +186,7 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     place = resolve_device(str(device))
     content = read_config(folder)
     config = content.config
-    for name in config.payload:
-        _check_digest(folder / name, content.digests.get(name, ""), config.payload)
+    check_files(folder, content)
     source_tokenizer, target_tokenizer = None, SubwordModel.load(folder / TARGET_FILE)
     if not config.frame_width:
         source_tokenizer = SubwordModel.load(folder / SOURCE_FILE)
@@ -177,7 +196,21 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
         config.model, config.source_vocabulary_size, config.target_vocabulary_size, config.joint, frame_width=config.frame_width
     )
     _load_weights(model, folder / WEIGHTS_FILE)
-    return Bundle(model.to(place).eval(), source_tokenizer, target_tokenizer, config, content.data_digests, place)
+    return Bundle(model.to(place).eval(), source_tokenizer, target_tokenizer, config, content.data_digests, place, content.decoding)
+
+
+def check_files(folder: Path, content: BundleFile) -> None:
+    """Makes sure that a bundle's files are those that its ``config.json`` names.
+
+    Args:
+        folder: the bundle.
+        content: of its ``config.json``.
+
+    Raises:
+        BundleError: a file is missing or another one.
+    """
+    for name in content.config.payload:
+        _check_digest(folder / name, content.digests.get(name, ""), content.config.payload)
 
 
 def read_config(folder: Path) -> BundleFile:

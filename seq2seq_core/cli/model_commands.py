@@ -9,26 +9,14 @@ import typer
 
 from seq2seq_core.artifacts import Paths, find_workspace
 from seq2seq_core.cli.boundary import boundary
-from seq2seq_core.cli.decoding_options import (
-    BeamSize,
-    LengthPenalty,
-    MaxLength,
-    Mbr,
-    MinLength,
-    Nbest,
-    NoRepeatNgramSize,
-    Sample,
-    Seed,
-    Temperature,
-    TopK,
-    TopP,
-    make_options,
-)
+from seq2seq_core.cli.decoding_flags import DecodingCommand, Mbr, Sample, given_options, make_options
 from seq2seq_core.cli.option_types import Debug, Model, Verbose, Workspace, resolve_workspace
-from seq2seq_core.cli.predicted_lines import PredictionFiles, TagFiles, predict_lines, score_lines
+from seq2seq_core.cli.predicted_lines import LineFormat, PredictionFiles, TagFiles, predict_lines, score_lines
 from seq2seq_core.cli.tag_lines import TagOption, TagsOption, parse_tags
+from seq2seq_core.errors import UserError
 
 if TYPE_CHECKING:
+    from seq2seq_core.config.decoding_options import DecodingOptions
     from seq2seq_core.decoding.predictor import Predictor
 
 PANEL = "Using a model"
@@ -40,12 +28,13 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto.")]
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands of this module to the application."""
-    app.command("predict", rich_help_panel=PANEL)(predict)
+    app.command("predict", rich_help_panel=PANEL, cls=DecodingCommand)(predict)
     app.command("score", rich_help_panel=PANEL)(score)
     app.command("serve", rich_help_panel=PANEL)(serve)
 
 
 def predict(
+    context: typer.Context,
     source: Annotated[
         Path | None,
         typer.Argument(
@@ -66,18 +55,12 @@ def predict(
     tag: TagOption = None,
     tags: TagsOption = None,
     scores: Annotated[bool, typer.Option("--scores", help="Put the score and a TAB before each hypothesis.")] = False,
-    beam_size: BeamSize = 5,
-    length_penalty: LengthPenalty = 1.0,
-    max_length: MaxLength = 0,
-    min_length: MinLength = 0,
-    no_repeat_ngram_size: NoRepeatNgramSize = 0,
-    nbest: Nbest = 1,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Write a JSON object a hypothesis: prediction, score, is_cut (by its length limit)."),
+    ] = False,
     sample: Sample = False,
     mbr: Mbr = 0,
-    temperature: Temperature = 1.0,
-    top_k: TopK = 0,
-    top_p: TopP = 1.0,
-    seed: Seed = 0,
     batch_sentences: BatchSentences = 64,
     device: Device = "auto",
     workspace: Workspace = None,
@@ -85,6 +68,8 @@ def predict(
     verbose: Verbose = False,
 ) -> None:
     """Turn sources into targets: one source a line in, one prediction a line out.
+
+    An option of the search that is left out is as the model was evaluated with it.
 
     Examples:
       echo "3 May 2031" | s2s predict
@@ -98,12 +83,12 @@ def predict(
       ls recordings/*.wav | s2s predict
     """
     with boundary(debug, verbose):
-        options = make_options(
-            nbest, sample, mbr, max_length, beam_size=beam_size, length_penalty=length_penalty, min_length=min_length,
-            no_repeat_ngram_size=no_repeat_ngram_size, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
-        )  # fmt: skip
+        if scores and json:
+            raise UserError("--scores: must be left out with --json, whose objects hold the score")
         files = PredictionFiles(source, prefix, output, attention, TagFiles(parse_tags(tag), tags))
-        predict_lines(_load_predictor(model, workspace, device), files, options, batch_sentences, scores)
+        folder = _find_bundle(model, workspace)
+        options = make_options(_stored_options(folder), sample, mbr, given_options(context))
+        predict_lines(_load_predictor(folder, device), files, options, batch_sentences, LineFormat(scores, json))
 
 
 def score(
@@ -134,21 +119,36 @@ def score(
     """
     with boundary(debug, verbose):
         tag_files = TagFiles(parse_tags(tag), tags)
-        score_lines(_load_predictor(model, workspace, device), source, target, output, batch_sentences, tag_files)
+        score_lines(_load_predictor(_find_bundle(model, workspace), device), source, target, output, batch_sentences, tag_files)
 
 
-def _load_predictor(reference: str, workspace: Path | None, device: str) -> Predictor:
-    """The predictor of a bundle folder or of a registered version."""
-    from seq2seq_core.decoding.predictor import Predictor
-
-    if reference and not reference.startswith("models:"):
-        return Predictor.from_folder(Path(reference), device=device)
+def _find_bundle(reference: str, workspace: Path | None) -> Path:
+    """The folder of a bundle: the workspace's, another one, or that of a registered version."""
     if not reference:
-        return Predictor.from_folder(resolve_workspace(workspace).bundle, device=device)
+        from seq2seq_core.bundle.served_bundle import find_served_bundle
+
+        return find_served_bundle(resolve_workspace(workspace))
+    if not reference.startswith("models:"):
+        return Path(reference)
     from seq2seq_core.registry.bundles import fetch_bundle
 
     paths = resolve_workspace(workspace) if workspace else find_workspace(Path.cwd()) or Paths(Path.cwd())
-    return Predictor.from_folder(fetch_bundle(reference, paths), device=device)
+    return fetch_bundle(reference, paths)
+
+
+def _stored_options(folder: Path) -> DecodingOptions:
+    """The decoding options of a bundle."""
+    from seq2seq_core.bundle.bundle import read_config
+    from seq2seq_core.config.decoding_options import DecodingOptions
+
+    return read_config(folder).decoding or DecodingOptions()
+
+
+def _load_predictor(folder: Path, device: str) -> Predictor:
+    """The predictor of a bundle's folder."""
+    from seq2seq_core.decoding.predictor import Predictor
+
+    return Predictor.from_folder(folder, device=device)
 
 
 def serve(

@@ -27,7 +27,7 @@ Model = Annotated[
         "--model",
         "-m",
         help="A bundle folder, or a registered model such as models:/dates@champion or models:/dates/3; "
-        "by default the workspace's models/bundle.",
+        "by default the workspace's models/served.",
         show_default=False,
     ),
 ]

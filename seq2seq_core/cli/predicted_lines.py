@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from seq2seq_core.cli.line_streams import open_sources, open_targets, read_aligned_chunks, split_pair
 from seq2seq_core.cli.tag_lines import check_tags, merge_tags, tag_errors
 from seq2seq_core.errors import UserError
 
 if TYPE_CHECKING:
-    from seq2seq_core.decoding.options import DecodingOptions
-    from seq2seq_core.decoding.prediction import Prediction
+    from seq2seq_core.config.decoding_options import DecodingOptions
+    from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
     from seq2seq_core.decoding.predictor import Predictor
+
+logger = logging.getLogger(__name__)
 
 BATCHES_A_CHUNK = 16
 """Batches read at once: enough to sort by length in."""
@@ -72,8 +75,47 @@ class _Chunk:
     done: int
 
 
+class LineFormat(NamedTuple):
+    """How a hypothesis is written: its text alone, its score and a TAB before it, or all that is known of it as JSON."""
+
+    has_score: bool = False
+    is_json: bool = False
+
+    def format(self, hypothesis: TextHypothesis) -> str:
+        """The line of a hypothesis, its end included."""
+        if self.is_json:
+            found = {"prediction": hypothesis.text, "score": hypothesis.score, "is_cut": hypothesis.is_cut}
+            return json.dumps(found, ensure_ascii=False) + "\n"
+        return f"{hypothesis.score:.4f}\t{hypothesis.text}\n" if self.has_score else f"{hypothesis.text}\n"
+
+
+@dataclass
+class _CutHypotheses:
+    """Counts the hypotheses that the limit of their length ended."""
+
+    written: int = 0
+    cut: int = 0
+    first_line: int = 0
+
+    def add(self, hypothesis: TextHypothesis, line: int) -> None:
+        """Counts a hypothesis of the source in a line."""
+        self.written += 1
+        self.cut += hypothesis.is_cut
+        if hypothesis.is_cut and not self.first_line:
+            self.first_line = line
+
+    def warn(self, options: DecodingOptions) -> None:
+        """Says how many there were, if any, and what helps."""
+        if self.cut:
+            name = options.limiting_option
+            logger.warning(
+                "%d of %d hypotheses were cut at their length limit, the first of line %d; a larger --%s (now %g) gives more room",
+                self.cut, self.written, self.first_line, name.replace("_", "-"), getattr(options, name),
+            )  # fmt: skip
+
+
 def predict_lines(
-    predictor: Predictor, files: PredictionFiles, options: DecodingOptions, batch_sentences: int, scores: bool
+    predictor: Predictor, files: PredictionFiles, options: DecodingOptions, batch_sentences: int, line_format: LineFormat
 ) -> None:
     """Writes each source's hypotheses, a line each.
 
@@ -82,12 +124,13 @@ def predict_lines(
         files: what to read and write.
         options: of decoding.
         batch_sentences: sources decoded together.
-        scores: whether the score and a TAB come before each hypothesis.
+        line_format: of a hypothesis.
 
     Raises:
         UserError: a file cannot be used, or the model has no attention and it was asked for.
     """
     check_tags(files.tags.common, predictor.bundle.config.tags.all)
+    counts = _CutHypotheses()
     with ExitStack() as stack:
         chunks = _read_sources(stack, files, batch_sentences)
         write = stack.enter_context(open_targets(files.output))
@@ -97,11 +140,13 @@ def predict_lines(
                 predictions = predictor.predict(
                     chunk.sources, options, batch_sentences, chunk.others, write_alignment is not None, chunk.tags
                 )
-            for source, prediction in zip(chunk.sources, predictions, strict=True):
+            for line, (source, prediction) in enumerate(zip(chunk.sources, predictions, strict=True), start=chunk.done + 1):
                 for hypothesis in prediction.hypotheses:
-                    write(f"{hypothesis.score:.4f}\t{hypothesis.text}\n" if scores else f"{hypothesis.text}\n")
+                    write(line_format.format(hypothesis))
+                    counts.add(hypothesis, line)
                 if write_alignment is not None:
                     _write_alignments(write_alignment, source, prediction)
+    counts.warn(options)
 
 
 def score_lines(

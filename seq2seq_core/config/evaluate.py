@@ -6,28 +6,20 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from seq2seq_core.config.decoding_options import DecodingOptions, SearchOptions, offered_options
 from seq2seq_core.config.metric_names import MetricName
-from seq2seq_core.config.section import Section
 
 BleuTokenizer = Literal["none", "13a", "char", "intl", "zh"]
 """A tokeniser of sacreBLEU (``ja-mecab`` and others need extra packages)."""
 
 
-class EvaluateSection(Section):
-    """Decoding and scores of the frozen test set."""
+class EvaluateSection(SearchOptions):
+    """Decoding and scores of the frozen test set.
 
-    beam_size: int = Field(default=5, ge=1, le=200)
-    """Hypotheses kept at each step of beam search; ``test.*`` metrics are of this search, ``greedy.*`` of greedy decoding."""
-    length_penalty: float = Field(default=1.0, ge=0.0)
-    """Exponent of the length penalty ((5 + length) / 6) ** exponent (Wu 2016, equation 14)."""
-    max_length_ratio: float = Field(default=3.0, gt=0.0)
-    """Most target tokens, as a multiple of the source's tokens ..."""
-    max_length_offset: int = Field(default=20, ge=1)
-    """... plus this many."""
-    min_length: int = Field(default=0, ge=0, le=4096)
-    """Fewest target tokens, the end mark not counted."""
-    no_repeat_ngram_size: int = Field(default=0, ge=0, le=100)
-    """No run of this many target tokens comes twice in a hypothesis (Paulus 2018, section 2.5); 0: any may."""
+    The search's options go into the exported model, as the defaults of whatever uses it. ``test.*`` metrics are of this search,
+    ``greedy.*`` of the same with a beam of 1.
+    """
+
     batch_sentences: int = Field(default=64, ge=1)
     """Sentences decoded together."""
     bleu_tokenizer: BleuTokenizer = "13a"
@@ -44,6 +36,18 @@ class EvaluateSection(Section):
     """Rows of the table of worst examples."""
     test_limit: int = Field(default=0, ge=0)
     """Decode only the first rows of test; 0: all. For quick looks, never for a reported figure."""
+
+    @property
+    def decoding(self) -> DecodingOptions:
+        """The options of the search."""
+        return DecodingOptions(**{name: getattr(self, name) for name in SearchOptions.model_fields})
+
+    @model_validator(mode="after")
+    def _a_request_may_ask_for_the_same(self) -> Self:
+        for option in offered_options():
+            if option.name in SearchOptions.model_fields and (fault := option.range_fault(getattr(self, option.name))):
+                raise ValueError(f"{option.name} {fault}")
+        return self
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Self:

@@ -6,8 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from seq2seq_core.config.section import Section
 from seq2seq_core.named_modules import names_of
+from seq2seq_core.normal_form import NormalForm
 
 CLEANING_RULES = "seq2seq_core.corpus.cleaning_rules"
 """The package with a module a cleaning rule, each named as its field of this section."""
@@ -18,17 +18,13 @@ LeakagePolicy = Literal["keep", "exact", "near"]
 """Which train pairs are dropped because of dev or test."""
 
 
-class PrepareSection(Section):
+class PrepareSection(NormalForm):
     """How raw pairs become clean ones.
 
     A pair is dropped by the first rule that it breaks, in the order of the fields; the funnel counts it under the field's name.
     Each rule is a file in ``corpus/cleaning_rules``.
     """
 
-    unicode_normalization: Literal["none", "NFC", "NFKC"] = "none"
-    """Unicode normal form of both sides; ``none`` keeps the code points as they are."""
-    whitespace: Literal["keep", "strip", "collapse"] = "strip"
-    """``strip`` removes white space at the ends, ``collapse`` also makes each inner run one space."""
     drop_control_characters: bool = False
     """Whether a pair with control characters or U+FFFD is dropped (false: such characters are kept)."""
     drop_copies: bool = False
@@ -60,6 +56,11 @@ class PrepareSection(Section):
         names = names_of(CLEANING_RULES)
         assert set(names) <= cls.model_fields.keys(), "a cleaning rule has no setting of its name"
         return [field for field in cls.model_fields if field in names]
+
+    @property
+    def normal_form(self) -> NormalForm:
+        """The form of the prepared texts; every other field decides which pairs are kept, and where."""
+        return NormalForm(unicode_normalization=self.unicode_normalization, whitespace=self.whitespace)
 
     @model_validator(mode="after")
     def _something_is_left_to_train(self) -> Self:

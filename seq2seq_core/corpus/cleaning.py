@@ -1,8 +1,7 @@
-"""Text normalisation and the rules that drop a pair for what it is."""
+"""The rules that drop a pair for what it is."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from functools import partial
 
@@ -12,20 +11,6 @@ from seq2seq_core.named_modules import load
 
 Rule = Callable[[str, str], bool]
 """Whether a pair (source, target) is to be dropped."""
-
-
-def normalize_text(text: str, section: PrepareSection) -> str:
-    """A text in the configured Unicode normal form and with the configured white space.
-
-    Args:
-        text: a source or target.
-        section: ``unicode_normalization`` and ``whitespace``.
-    """
-    if section.unicode_normalization != "none" and not text.isascii():
-        text = unicodedata.normalize(section.unicode_normalization, text)
-    if section.whitespace == "strip":
-        return text.strip()
-    return " ".join(text.split()) if section.whitespace == "collapse" else text
 
 
 def cleaning_rules(section: PrepareSection) -> dict[str, Rule]:

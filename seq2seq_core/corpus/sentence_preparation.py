@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from seq2seq_core.config.prepare import PrepareSection
-from seq2seq_core.corpus.cleaning import normalize_text, text_rules
+from seq2seq_core.corpus.cleaning import text_rules
 from seq2seq_core.corpus.deduplication import DEDUPLICATE, LEAKAGE, Deduplicator, LeakageFilter
 from seq2seq_core.corpus.funnel import SentenceFunnel, all_taken_away
 from seq2seq_core.corpus.monolingual import MonolingualReader
@@ -64,7 +64,7 @@ class SentencePreparation:
             if funnel.rows_in % PROGRESS_ROWS == 0:
                 # Files are read in blocks, so the last rows come after the last byte; only the end may report the total.
                 on_progress(done + reader.bytes_read - 1)
-            text = normalize_text(row.source, self.section)
+            text = self.section.apply(row.source)
             rule = next((name for name, drops in rules.items() if drops(text, text)), None)
             if rule is None and repeated.is_repeated(text, text):
                 rule = DEDUPLICATE

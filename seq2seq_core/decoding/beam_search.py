@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 from seq2seq_core.batching.batch import Source
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.constraints import NEVER, Constraints, make_constraints
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel, append_attention, check_evaluation_mode, trim_attention
 from seq2seq_core.decoding.length_penalty import length_penalty
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID
 
 
@@ -108,13 +108,17 @@ class _Search:
         places = chosen_BC.nonzero()[:, 0].tolist()
         rows_X = parents_BC[chosen_BC]
         penalty = length_penalty(self.ids_NT.shape[1], self.options.length_penalty)  # bos is in place of eos
-        for index, (place, ids, total) in enumerate(
-            zip(places, self.ids_NT[rows_X, 1:].tolist(), totals_BC[chosen_BC].tolist(), strict=True)
-        ):
+        totals_X = totals_BC[chosen_BC]
+        end_log_probabilities_X = totals_X - self.totals_BK.reshape(-1)[rows_X]
+        ended = zip(
+            places, self.ids_NT[rows_X, 1:].tolist(), totals_X.tolist(), end_log_probabilities_X.tolist(), strict=True
+        )  # fmt: skip
+        for index, (place, ids, total, end) in enumerate(ended):
             sentence, attention_TS = self.sentences[place], None
             if self.attention_NTS is not None:
                 attention_TS = trim_attention(self.attention_NTS[rows_X[index]], self.source, sentence)
-            self.finished[sentence].append(Hypothesis(tuple(ids), total / penalty, total, attention_TS))
+            is_cut = self.constraints.is_cut(sentence, len(ids), end)
+            self.finished[sentence].append(Hypothesis(tuple(ids), total / penalty, total, attention_TS, is_cut))
 
     def _keep(self, state: Any, totals_BK: Tensor, parents_BK: Tensor, symbols_BK: Tensor) -> None:
         """Makes the chosen extensions the live hypotheses, without the sentences that are done."""

@@ -10,6 +10,7 @@ Shapes: N rows being decoded, T hypothesis length so far (bos included), V vocab
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,10 +19,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from seq2seq_core.batching.batch import Source
-from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID, SPECIAL_NAMES
 
-NEVER = float("-inf")
+NEVER, EVEN_CHANCE = float("-inf"), math.log(0.5)
+"""Log-probabilities."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,16 @@ class Constraints:
             log_probabilities_NV[rows] = NEVER
             log_probabilities_NV[rows, symbols] = forced_X
         return log_probabilities_NV
+
+    def is_cut(self, sentence: int, length: int, end_log_probability: float) -> bool:
+        """Whether the length limit ended a hypothesis: there, and with eos less likely than that it goes on.
+
+        Args:
+            sentence: its place in the batch.
+            length: its symbols, eos not counted.
+            end_log_probability: of eos after them.
+        """
+        return length >= self.limits[sentence] and end_log_probability < EVEN_CHANCE
 
     def _forced_symbols(self, length: int, sentences: Sequence[int]) -> tuple[list[int], list[int]]:
         """The rows that only one symbol may follow, and that symbol: the next of their prefix, or eos at their length limit."""

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from seq2seq_core.batching.batch import Source
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.constraints import make_constraints
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.single_path import extend_to_the_end
 
 

@@ -52,12 +52,14 @@ class Hypothesis:
         score: ``log_probability`` divided by the length penalty; what hypotheses are ranked by.
         log_probability: natural logarithm of the whole hypothesis's probability under the model, eos and a forced prefix included.
         attention_TS: weights over the source for each symbol and eos, where asked for and the model has them; on the CPU.
+        is_cut: whether the limit of its length ended it, and not the model.
     """
 
     ids: tuple[int, ...]
     score: float
     log_probability: float
     attention_TS: Tensor | None = None
+    is_cut: bool = False
 
 
 def check_evaluation_mode(model: object) -> None:

@@ -36,12 +36,14 @@ class TextHypothesis:
             expected chrF, from 0 to 100.
         log_probability: natural logarithm of the hypothesis's probability.
         alignment: where asked for and the model has attention.
+        is_cut: whether the limit of its length ended it, so that the text probably lacks its end.
     """
 
     text: str
     score: float
     log_probability: float
     alignment: Alignment | None = field(default=None, compare=False, repr=False)
+    is_cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,8 @@ class Prediction:
     def score(self) -> float:
         """The first hypothesis's score."""
         return self.hypotheses[0].score
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the limit of its length ended the first hypothesis."""
+        return self.hypotheses[0].is_cut

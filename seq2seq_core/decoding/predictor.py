@@ -1,4 +1,8 @@
-"""Text, recordings or frames in, text out, by a model bundle."""
+"""Text, recordings or frames in, text out, by a model bundle.
+
+Every text that comes in is put into the bundle's normal form first: sources, prefixes, targets to be scored, tags. It is the form
+of the texts that the model was trained on, and changes nothing of a text that has it.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,9 @@ import torch
 
 from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.bundle.bundle import Bundle, load_bundle
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.minimum_bayes_risk import rank_by_expected_utility
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.decoding.search import decode
 from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem, is_empty
@@ -34,12 +38,16 @@ class Predictor:
     Args:
         bundle: a loaded bundle.
         recordings: the folder that relative names of recordings are below; by default the current one.
+
+    Attributes:
+        options: of decoding, those of the bundle: they hold where a call gives no others.
     """
 
     def __init__(self, bundle: Bundle, recordings: Path = Path()) -> None:
         self.bundle = bundle
         self.source_tags, self.target_tags = bundle.source_tags, bundle.target_tags
         self.sources = SourceEncoder(bundle, recordings)
+        self.options = bundle.decoding or DecodingOptions()
 
     @classmethod
     def from_folder(cls, folder: Path, device: torch.device | str = "cpu", recordings: Path = Path()) -> Predictor:
@@ -74,7 +82,7 @@ class Predictor:
 
         Args:
             sources: texts; for a model of frames names of WAV or FLAC files, samples of recordings, or frames.
-            options: of the search; by default those of :class:`~seq2seq_core.decoding.options.DecodingOptions`.
+            options: of the search; by default the bundle's. ``self.options.override(beam_size=1)`` changes single ones.
             batch_sentences: most sources that are decoded together.
             prefixes: for each source, the text that its hypotheses must begin with; what follows begins with a new piece.
             keep_alignments: whether hypotheses carry their alignment.
@@ -85,14 +93,15 @@ class Predictor:
             TagError: a source's tag is missing or unknown.
             UserError: a recording cannot be used, or the model reads something else.
         """
-        options = options or DecodingOptions()
+        options = options or self.options
         if prefixes is not None and len(prefixes) != len(sources):
             raise ValueError(f"expected a prefix for each of {len(sources)} sources, got {len(prefixes)}")
         ids = self._encode(sources, options, tags)
         forced = self._tag_ids(self.target_tags, tags, len(sources))
-        texts = self.bundle.target_tokenizer.encode(prefixes or [""] * len(sources))
+        beginnings = self._normalize(prefixes or [""] * len(sources))
+        texts = self.bundle.target_tokenizer.encode(beginnings)
         starts = [[*own, *text] for own, text in zip(forced, texts, strict=True)]
-        predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in prefixes or [""] * len(sources)]
+        predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in beginnings]
         for places in batches_by_length([len(row) for row in ids], batch_sentences, MAX_BATCH_TOKENS // options.rows_per_source):
             rows = [ids[place] for place in places]
             source = collate_sources(rows).to(self.bundle.device)
@@ -106,7 +115,7 @@ class Predictor:
         sources: Sequence[SourceItem],
         targets: Sequence[str],
         batch_sentences: int = 64,
-        max_source_tokens: int = DecodingOptions().max_source_tokens,
+        max_source_tokens: int | None = None,
         tags: Sequence[Mapping[str, str]] | None = None,
     ) -> list[TargetScore]:
         """How probable the model holds each target for its source, in order.
@@ -119,7 +128,8 @@ class Predictor:
             sources: as in :meth:`predict`.
             targets: one for each source; may be empty.
             batch_sentences: most pairs that are scored together.
-            max_source_tokens: a source with more tokens (tags and end mark included) is cut to this many, with a warning.
+            max_source_tokens: a source with more tokens (tags and end mark included) is cut to this many, with a warning; by
+                default as in :meth:`predict`.
             tags: as in :meth:`predict`.
 
         Raises:
@@ -128,8 +138,9 @@ class Predictor:
         """
         if len(targets) != len(sources):
             raise ValueError(f"expected a target for each of {len(sources)} sources, got {len(targets)}")
-        source_ids = self._encode(sources, DecodingOptions(max_source_tokens=max_source_tokens), tags)
-        texts = self.bundle.target_tokenizer.encode(targets)
+        options = self.options if max_source_tokens is None else self.options.override(max_source_tokens=max_source_tokens)
+        source_ids = self._encode(sources, options, tags)
+        texts = self.bundle.target_tokenizer.encode(self._normalize(targets))
         target_ids = [[*own, *text] for own, text in zip(self._tag_ids(self.target_tags, tags, len(sources)), texts, strict=True)]
         scores = [TargetScore(-math.inf if row else 0.0, len(row) + 1) for row in texts]
         lengths = [len(row) and max(len(row), len(target) + 1) for row, target in zip(source_ids, target_ids, strict=True)]
@@ -147,7 +158,7 @@ class Predictor:
 
         Args:
             source: one that is not empty.
-            options: of the search.
+            options: of the search; by default the bundle's.
             tags: the source's, as in :meth:`predict`.
 
         Raises:
@@ -157,6 +168,10 @@ class Predictor:
         if is_empty(source):
             raise ValueError("attention needs a source with some text")
         return self.predict([source], options, keep_alignments=True, tags=[tags or {}])[0].hypotheses[0].alignment
+
+    def _normalize(self, texts: Sequence[str]) -> list[str]:
+        """The texts in the form of those that the model was trained on."""
+        return [self.bundle.config.normal_form.apply(text) for text in texts]
 
     def _encode(
         self, sources: Sequence[SourceItem], options: DecodingOptions, tags: Sequence[Mapping[str, str]] | None
@@ -188,7 +203,7 @@ class Predictor:
             ranked = [(one.place, one.expected_utility) for one in rank_by_expected_utility(texts)]
         for place, score in ranked[: options.num_hypotheses]:
             one = hypotheses[place]
-            yield TextHypothesis(texts[place], score, one.log_probability, self._align(source_row, one, num_tags))
+            yield TextHypothesis(texts[place], score, one.log_probability, self._align(source_row, one, num_tags), one.is_cut)
 
     def _align(self, source_row: SourceRow, hypothesis: Hypothesis, num_tags: int) -> Alignment | None:
         if hypothesis.attention_TS is None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from seq2seq_core.batching.batch import Source
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding import beam_search, greedy, sampling
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
-from seq2seq_core.decoding.options import DecodingOptions
 
 
 def decode(

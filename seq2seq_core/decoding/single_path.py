@@ -55,15 +55,18 @@ def extend_to_the_end(
         sentences = [row // num_hypotheses for row in rows]
         log_probabilities_NV = constraints.next_log_probabilities(step.logits_NV, ids_NT, sentences)
         symbols_N = choose(log_probabilities_NV, rows, ids_NT.shape[1] - 1)
-        totals_N = totals_N + log_probabilities_NV.gather(1, symbols_N.unsqueeze(1)).squeeze(1)
+        chosen_N = log_probabilities_NV.gather(1, symbols_N.unsqueeze(1)).squeeze(1)
+        totals_N = totals_N + chosen_N
         ids_NT, state, is_end_N = torch.cat([ids_NT, symbols_N.unsqueeze(1)], dim=1), step.state, symbols_N == EOS_ID
         ended = is_end_N.nonzero().squeeze(1).tolist()
         if not ended:
             continue
         penalty = length_penalty(ids_NT.shape[1] - 1, length_exponent)
-        for place, ids, total in zip(ended, ids_NT[ended, 1:-1].tolist(), totals_N[ended].tolist(), strict=True):
+        found_now = zip(ended, ids_NT[ended, 1:-1].tolist(), totals_N[ended].tolist(), chosen_N[ended].tolist(), strict=True)
+        for place, ids, total, end in found_now:
             weights_TS = None if attention_NTS is None else trim_attention(attention_NTS[place], source, sentences[place])
-            found[rows[place]] = Hypothesis(tuple(ids), total / penalty, total, weights_TS)
+            is_cut = constraints.is_cut(sentences[place], len(ids), end)
+            found[rows[place]] = Hypothesis(tuple(ids), total / penalty, total, weights_TS, is_cut)
         live_N = (~is_end_N).nonzero().squeeze(1)
         rows = [rows[place] for place in live_N.tolist()]
         if rows:

@@ -80,7 +80,7 @@ class SourceEncoder:
         for source in sources:
             if not isinstance(source, str):
                 raise UserError(f"the model reads texts, got a source of the type {type(source).__name__}")
-            texts.append(source)
+            texts.append(self.bundle.config.normal_form.apply(source))
         rows = zip(texts, tags, tokenizer.encode(texts), strict=True)
         return [[*own, *ids, EOS_ID] if text.strip() else [] for text, own, ids in rows]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.evaluate import EvaluateSection
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.baselines import (
@@ -45,11 +45,13 @@ class Decoded:
     Attributes:
         texts: the best hypothesis of each source.
         scores: what the search ranked each by.
+        is_cut: whether the limit of its length ended each.
         seconds: how long it took.
     """
 
     texts: list[str]
     scores: list[float]
+    is_cut: list[bool]
     seconds: float
 
 
@@ -65,6 +67,7 @@ class Example:
         greedy: of greedy decoding.
         score: what beam search ranked the hypothesis by.
         edits: fewest edits, in characters, from the hypothesis to the reference.
+        is_cut: whether the limit of its length ended the hypothesis.
         columns: the corpus's other columns.
     """
 
@@ -75,6 +78,7 @@ class Example:
     greedy: str
     score: float
     edits: int
+    is_cut: bool
     columns: dict[str, str]
 
     @property
@@ -103,6 +107,11 @@ class Evaluation:
     examples: list[Example]
     sentences_per_second: dict[str, float]
 
+    @property
+    def num_cut(self) -> int:
+        """How many hypotheses of beam search the limit of their length ended."""
+        return sum(example.is_cut for example in self.examples)
+
     def worst(self, limit: int) -> list[Example]:
         """The examples with most edits a character of the reference, the least likely first among equals; no faultless one.
 
@@ -117,6 +126,7 @@ def evaluate(
     pairs: Sequence[dict[str, str]],
     train: Iterable[tuple[str, str]],
     predictor: TextPredictor,
+    search: DecodingOptions,
     settings: EvaluateSection,
     on_progress: Callable[[int, str], None] = lambda _, __: None,
     has_recordings: bool = False,
@@ -127,7 +137,8 @@ def evaluate(
         pairs: the test set: ``source``, ``target`` and other columns; at least one pair.
         train: sources and targets of train, for the baseline that memorises; read once.
         predictor: the model.
-        settings: of the search and the scores.
+        search: its options.
+        settings: of the scores.
         on_progress: called with the number of sentences decoded, of twice the test set, and the search's name.
         has_recordings: whether the sources name recordings: they are then copied by no baseline, and their names are not measured.
 
@@ -138,12 +149,12 @@ def evaluate(
     check_columns(pairs, settings.slice_columns)
     check_installed(settings.metrics)
     sources, references = [pair[SOURCE] for pair in pairs], [pair[TARGET] for pair in pairs]
-    beam = decode_texts(predictor, pairs, make_options(settings), settings.batch_sentences, lambda done: on_progress(done, "beam"))
+    size = settings.batch_sentences
+    beam = decode_texts(predictor, pairs, search, size, lambda done: on_progress(done, "beam"))
     greedy = beam
-    if settings.beam_size > 1:
-        search = make_options(settings, beam_size=1)
+    if search.beam_size > 1:
         greedy = decode_texts(
-            predictor, pairs, search, settings.batch_sentences, lambda done: on_progress(len(pairs) + done, "greedy")
+            predictor, pairs, search.override(beam_size=1), size, lambda done: on_progress(len(pairs) + done, "greedy")
         )
     quick, options = quick_metrics(settings.metrics), scoring_options(settings)
     if has_recordings:
@@ -160,23 +171,6 @@ def evaluate(
         sentences_per_second={
             name: len(pairs) / one.seconds for name, one in (("beam", beam), ("greedy", greedy)) if one.seconds > 0
         },
-    )
-
-
-def make_options(settings: EvaluateSection, beam_size: int | None = None) -> DecodingOptions:
-    """The options of the search that the settings ask for.
-
-    Args:
-        settings: of the evaluation.
-        beam_size: in place of the settings' own.
-    """
-    return DecodingOptions(
-        beam_size=settings.beam_size if beam_size is None else beam_size,
-        length_penalty=settings.length_penalty,
-        max_length_ratio=settings.max_length_ratio,
-        max_length_offset=settings.max_length_offset,
-        min_length=settings.min_length,
-        no_repeat_ngram_size=settings.no_repeat_ngram_size,
     )
 
 
@@ -204,6 +198,7 @@ def decode_texts(
     return Decoded(
         texts=[prediction.text for prediction in predictions],
         scores=[prediction.score for prediction in predictions],
+        is_cut=[prediction.is_cut for prediction in predictions],
         seconds=time.perf_counter() - started,
     )
 
@@ -254,6 +249,7 @@ def _make_examples(pairs: Sequence[dict[str, str]], beam: Decoded, greedy: Decod
             greedy=greedy.texts[place],
             score=beam.scores[place],
             edits=edit_distance(pair[TARGET], beam.texts[place]),
+            is_cut=beam.is_cut[place],
             columns={name: value for name, value in pair.items() if name not in (SOURCE, TARGET)},
         )
         for place, pair in enumerate(pairs)

@@ -35,6 +35,7 @@ def make_metrics(evaluation: Evaluation) -> dict[str, Any]:
             "pairs": len(evaluation.examples),
             "wrong": sum(example.hypothesis != example.reference for example in evaluation.examples),
             "empty_hypotheses": sum(not example.hypothesis for example in evaluation.examples),
+            "cut_hypotheses": evaluation.num_cut,
             "greedy_differs": sum(example.hypothesis != example.greedy for example in evaluation.examples),
         },
     }
@@ -104,7 +105,7 @@ def worst_as_markdown(evaluation: Evaluation, limit: int) -> str:
     return _markdown(["row", "source", "reference", "hypothesis", "edits", "score"], rows)
 
 
-_EXAMPLE_COLUMNS = ["row", "source", "reference", "hypothesis", "greedy", "edits", "cer", "score"]
+_EXAMPLE_COLUMNS = ["row", "source", "reference", "hypothesis", "greedy", "edits", "cer", "score", "is_cut"]
 
 
 def _example_row(example: Example) -> dict[str, object]:
@@ -117,6 +118,7 @@ def _example_row(example: Example) -> dict[str, object]:
         "edits": example.edits,
         "cer": round(example.character_error_rate, METRIC_DIGITS),
         "score": round(example.score, SCORE_DIGITS),
+        "is_cut": example.is_cut,
         **{_corpus_name(name): value for name, value in example.columns.items()},
     }
 

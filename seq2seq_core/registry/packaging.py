@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import seq2seq_core
 from seq2seq_core.bundle.bundle import read_config
-from seq2seq_core.config.evaluate import EvaluateSection
-from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
 from seq2seq_core.tracking.mlflow.store import quiet_imports
 
 if TYPE_CHECKING:
@@ -22,27 +24,18 @@ if TYPE_CHECKING:
 PACKAGE = Path(seq2seq_core.__file__).parent
 BUNDLE_PATH = "artifacts/bundle"
 """Where the bundle lies inside a logged model."""
-SAMPLING_PARAMETERS = {
-    "method": "string",
-    "selection": "string",
-    "mbr_samples": "integer",
-    "temperature": "double",
-    "top_k": "integer",
-    "top_p": "double",
-    "seed": "integer",
-}
-"""Parameters of a request that no evaluation sets, and their types."""
+PARAMETER_TYPES = {int: "integer", float: "double", bool: "boolean", str: "string"}
+"""MLflow's types of the parameters of a request."""
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "ruamel-yaml", "safetensors", "sentencepiece", "torch")
 FLAC_REQUIREMENT = "soundfile"
 
 
-def log_bundle(bundle: Path, model: LoggedModel, evaluate: EvaluateSection, example: Mapping[str, str]) -> ModelInfo:
+def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str]) -> ModelInfo:
     """Fills a logged model with a bundle and all that is needed to serve it.
 
     Args:
-        bundle: the bundle's folder.
+        bundle: the bundle's folder; its decoding options become the defaults of a request.
         model: still empty; names the run and the experiment that it belongs to.
-        evaluate: the decoding options that the bundle was evaluated with become its defaults.
         example: ``source`` and the tags of a pair, for the input example.
     """
     with quiet_imports():
@@ -51,60 +44,56 @@ def log_bundle(bundle: Path, model: LoggedModel, evaluate: EvaluateSection, exam
         from mlflow.models import Model
 
     # Labels of the general type: MLflow compares pandas's own text labels with numbers, which pandas deprecates.
-    config = read_config(bundle).config
-    tags = config.tags.all
+    content = read_config(bundle)
+    tags, options = content.config.tags.all, content.decoding or DecodingOptions()
     names = [name for name in ("source", *tags) if name in example]
     frame = pd.DataFrame([[example[name] for name in names]], columns=pd.Index(names, dtype=object))
-    info: ModelInfo = Model.log(
-        artifact_path=None,
-        flavor=mlflow.pyfunc,
-        name=model.name,
-        model_id=model.model_id,
-        run_id=model.source_run_id,
-        python_model=str(PACKAGE / "serving" / "pyfunc_model.py"),
-        artifacts={"bundle": str(bundle)},
-        code_paths=[str(PACKAGE)],
-        model_config=decoding_defaults(evaluate),
-        signature=served_signature(evaluate, tags),
-        input_example=(frame, {"beam_size": evaluate.beam_size}),
-        pip_requirements=pinned_requirements(config.audio is not None),
-    )
+    with tempfile.TemporaryDirectory(prefix=".bundle.", dir=bundle.parent) as room:
+        named = Path(room) / Path(BUNDLE_PATH).name  # MLflow takes the name inside the model from the folder
+        shutil.copytree(bundle, named, copy_function=_link_or_copy)
+        info: ModelInfo = Model.log(
+            artifact_path=None,
+            flavor=mlflow.pyfunc,
+            name=model.name,
+            model_id=model.model_id,
+            run_id=model.source_run_id,
+            python_model=str(PACKAGE / "serving" / "pyfunc_model.py"),
+            artifacts={"bundle": str(named)},
+            code_paths=[str(PACKAGE)],
+            signature=served_signature(options, tags),
+            input_example=(frame, {"beam_size": options.beam_size}),
+            pip_requirements=pinned_requirements(content.config.audio is not None),
+        )
     return info
 
 
-def decoding_defaults(evaluate: EvaluateSection) -> dict[str, Any]:
-    """The decoding options of the evaluation, so that what is served is what was evaluated.
-
-    Args:
-        evaluate: section ``evaluate``.
-    """
-    names = ("beam_size", "length_penalty", "max_length_ratio", "max_length_offset", "min_length", "no_repeat_ngram_size")
-    return {name: getattr(evaluate, name) for name in names}
+def _link_or_copy(source: str, target: str) -> None:
+    """Gives a file a second name, which takes no space, where the file system can."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy(source, target)
 
 
-def served_signature(evaluate: EvaluateSection, tags: Sequence[str] = ()) -> ModelSignature:
+def served_signature(options: DecodingOptions, tags: Sequence[str] = ()) -> ModelSignature:
     """What a request and its answer look like.
 
     Args:
-        evaluate: the parameters' defaults.
+        options: the parameters' defaults.
         tags: columns that are tags. To MLflow they are optional, so that a request without one gets our refusal, which lists the
             known values.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
-    options = DecodingOptions()
     return ModelSignature(
         inputs=Schema([ColSpec("string", "source"), *(ColSpec("string", name, required=False) for name in tags)]),
-        outputs=Schema([ColSpec("string", "prediction"), ColSpec("double", "score")]),
+        outputs=Schema([ColSpec("string", "prediction"), ColSpec("double", "score"), ColSpec("boolean", "is_cut")]),
         params=ParamSchema(
             [
-                ParamSpec("beam_size", "integer", evaluate.beam_size),
-                ParamSpec("length_penalty", "double", evaluate.length_penalty),
-                ParamSpec("max_length", "integer", 0),
-                ParamSpec("min_length", "integer", evaluate.min_length),
-                ParamSpec("no_repeat_ngram_size", "integer", evaluate.no_repeat_ngram_size),
-                *(ParamSpec(name, kind, getattr(options, name)) for name, kind in SAMPLING_PARAMETERS.items()),
+                ParamSpec(option.name, PARAMETER_TYPES[option.kind], getattr(options, option.name))
+                for option in offered_options()
+                if option.offer.in_requests
             ]
         ),
     )

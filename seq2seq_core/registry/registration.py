@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from seq2seq_core import __version__
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import INITIAL_BUNDLE, bundle_digest, read_config
+from seq2seq_core.bundle.served_bundle import find_served_bundle
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, iterate_pairs
 from seq2seq_core.registry.packaging import log_bundle
@@ -54,20 +55,19 @@ class Registration:
 
 
 def register_bundle(settings: Settings, paths: Paths) -> Registration:
-    """Registers the workspace's bundle and decides on its alias.
+    """Registers the workspace's served bundle and decides on its alias.
 
     Args:
         settings: name the model and hold the gate.
         paths: the bundle, its scores and its test set.
 
     Raises:
-        BundleError: there is no bundle that can be read.
-        MissingInput: the evaluation's scores or the test set are missing.
+        BundleError: the bundle cannot be read.
+        MissingInput: the served bundle, the evaluation's scores or the test set are missing.
         UserError: the scores do not hold the metric.
         TrackingUnreachable: MLflow does not answer.
     """
-    read_config(paths.bundle)
-    digest = bundle_digest(paths.bundle)
+    digest = bundle_digest(find_served_bundle(paths))
     scores = read_test_scores(paths.metrics, settings.register_.metric)
     example = _make_example(paths)
     test_digest = file_digest(paths.prepared_split("test"))
@@ -103,13 +103,16 @@ def _create_version(
     """A new version that holds the bundle; it carries the digest from its first moment on, so that a kill costs nothing."""
     name, run_id = settings.register_.model_name, active_run_id()
     experiment = experiment_id(client, paths, settings)
-    tags = {DIGEST_TAG: digest, "s2s_version": __version__} | git_state(paths.root) | _training(client, experiment, digest)
-    if initial := read_config(paths.bundle).data_digests.get(INITIAL_BUNDLE):
+    content = read_config(paths.served)
+    trained = content.trained_digest or digest
+    tags = {DIGEST_TAG: digest, "trained_bundle_digest": trained, "s2s_version": __version__}
+    tags |= git_state(paths.root) | _training(client, experiment, trained)
+    if initial := content.data_digests.get(INITIAL_BUNDLE):
         tags["initial_bundle_digest"] = initial
     clean_name = _FOREIGN_CHARACTERS.sub("_", name)
     model = client.create_logged_model(experiment, name=clean_name, source_run_id=run_id, tags=tags)
     logger.info("logging the bundle to %s", displayed_uri(paths))
-    log_bundle(paths.bundle, model, settings.evaluate, example)
+    log_bundle(paths.served, model, example)
     if find_model(client, name) is None:
         client.create_registered_model(name, description=_MODEL_DESCRIPTION)
     return client.create_model_version(name, f"models:/{model.model_id}", run_id=run_id, tags=tags, model_id=model.model_id)

@@ -12,13 +12,11 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import progress
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import BundleError, MissingInput, TagError, UserError
 from seq2seq_core.evaluation.scores import score
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.registry.bundles import download_bundle
-from seq2seq_core.registry.packaging import decoding_defaults
 from seq2seq_core.registry.promotion import Champion
 
 if TYPE_CHECKING:
@@ -62,7 +60,7 @@ def score_champion(version: ModelVersion, test_digest: str, settings: Settings, 
     Args:
         version: that holds the alias.
         test_digest: SHA-256 of the present test set.
-        settings: ``register`` names the metric; ``evaluate`` says how to decode.
+        settings: ``register`` names the metric; ``evaluate`` says how to score.
         paths: the workspace.
 
     Raises:
@@ -86,12 +84,12 @@ def score_predictor(predictor: Predictor, settings: Settings, paths: Paths) -> f
 
     Args:
         predictor: the model.
-        settings: how to decode, and the metric.
+        settings: the metric, and how to decode with a model that names no options.
         paths: the workspace.
     """
     evaluate, metric = settings.evaluate, settings.register_.metric
     pairs = list(islice(iterate_pairs(paths.prepared_split("test")), evaluate.test_limit or None))
-    options = DecodingOptions(**decoding_defaults(evaluate))
+    options = predictor.bundle.decoding or evaluate.decoding  # versions of earlier releases name none
     hypotheses: list[str] = []
     chunk = evaluate.batch_sentences * 16
     with progress("score the champion", len(pairs), "pairs", settings.runtime.progress) as shown:

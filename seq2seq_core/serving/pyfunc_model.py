@@ -1,7 +1,8 @@
 """The served model, as MLflow's models-from-code wants it: this file itself is stored with the model and run when it is loaded.
 
 A request has the column ``source`` (texts, or for a model of recordings WAV or FLAC files in base64) and those that the model
-takes as tags; the answer has ``prediction`` and ``score`` for each row, in the order of the rows.
+takes as tags; the answer has ``prediction``, ``score`` and ``is_cut`` (whether the limit of its length ended it) for each row, in
+order.
 """
 
 from __future__ import annotations
@@ -42,12 +43,11 @@ class ServedModel(PythonModel):
         """Loads the bundle and reads the limits, so that a bad setting stops the server's start and not a request.
 
         Args:
-            context: its artifact ``bundle`` is the bundle's folder, its configuration the evaluated decoding options.
+            context: its artifact ``bundle`` is the bundle's folder.
         """
         self.predictor = Predictor.from_folder(Path(context.artifacts["bundle"]), device=os.environ.get(DEVICE_VARIABLE, "auto"))
         self.max_rows, self.max_characters = read_limit(MAX_ROWS_VARIABLE), read_limit(MAX_CHARACTERS_VARIABLE)
         self.max_seconds = read_limit(MAX_SECONDS_VARIABLE)
-        self.defaults = dict(context.model_config)
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """The predictions for the sources of a request.
@@ -62,7 +62,7 @@ class ServedModel(PythonModel):
         """
         sources = self._read_sources(model_input)
         tags = read_tags(model_input, self.predictor.bundle.config.tags.all)
-        options = read_options(params, self.defaults)
+        options = read_options(params, self.predictor.options)
         try:
             predictions = self.predictor.predict(sources, options, tags=tags)
         except TagError as error:
@@ -72,7 +72,13 @@ class ServedModel(PythonModel):
         except RuntimeError as error:
             # PyTorch's errors, an exhausted memory among them, are no fault of the request; MLflow would call them one.
             raise MlflowException(f"decoding failed: {error}", error_code=INTERNAL_ERROR) from error
-        return pd.DataFrame({"prediction": [p.text for p in predictions], "score": [float(p.score) for p in predictions]})
+        return pd.DataFrame(
+            {
+                "prediction": [one.text for one in predictions],
+                "score": [float(one.score) for one in predictions],
+                "is_cut": [one.is_cut for one in predictions],
+            }
+        )
 
     def _read_sources(self, frame: pd.DataFrame) -> Sequence[SourceItem]:
         """The texts of a request, or the samples of its recordings."""

@@ -5,7 +5,6 @@ MLflow's scoring server answers with status 400 where an ``MlflowException`` of 
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,32 +14,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from pydantic import ValidationError
 
+from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
 from seq2seq_core.config.section import describe_fault
-from seq2seq_core.decoding.options import DecodingOptions
 
 SOURCE_COLUMN = "source"
 MAX_ROWS_VARIABLE = "S2S_SERVING_MAX_ROWS"
 MAX_CHARACTERS_VARIABLE = "S2S_SERVING_MAX_CHARACTERS"
 MAX_SECONDS_VARIABLE = "S2S_SERVING_MAX_SECONDS"
 DEFAULT_LIMITS = {MAX_ROWS_VARIABLE: 1024, MAX_CHARACTERS_VARIABLE: 20_000, MAX_SECONDS_VARIABLE: 60}
-BOUNDS: dict[str, tuple[int, int] | tuple[float, float]] = {
-    "beam_size": (1, 200),
-    "length_penalty": (0.0, 10.0),
-    "max_length": (0, 4096),
-    "min_length": (0, 4096),
-    "no_repeat_ngram_size": (0, 100),
-    "temperature": (0.01, 100.0),
-    "top_k": (0, 1_000_000),
-    "top_p": (0.001, 1.0),
-    "seed": (0, 2**31 - 1),
-    "mbr_samples": (2, 200),
-}
-"""The accepted range of each decoding parameter that is a number; lengths are in target tokens, ``max_length`` 0 means: from the
-source's length."""
-NAMES = ("method", "selection")
-"""Decoding parameters that are a name, see :class:`~seq2seq_core.decoding.options.DecodingOptions`."""
-EVALUATED = ("max_length_ratio", "max_length_offset")
-"""Options that come from the evaluation alone."""
 
 
 def refusal(reason: str) -> MlflowException:
@@ -131,33 +112,27 @@ def _check_source(source: object, row: int, max_characters: int, variable: str) 
         raise refusal(f"row {row}: {SOURCE_COLUMN} must be valid Unicode, got half a surrogate pair at {error.start}") from None
 
 
-def read_options(params: Mapping[str, Any] | None, defaults: Mapping[str, Any]) -> DecodingOptions:
+def read_options(params: Mapping[str, Any] | None, defaults: DecodingOptions) -> DecodingOptions:
     """The decoding options of a request.
 
     Args:
         params: of the request; MLflow has filled in the defaults of the model's params schema.
-        defaults: the options that the model was evaluated with.
+        defaults: the options of the model, for what the request leaves out.
 
     Raises:
         MlflowException: a value is out of range, or does not go with another one.
     """
-    values = dict(defaults) | dict(params or {})
-    wanted = {name: values[name] for name in (*NAMES, *EVALUATED) if name in values}
-    for name, (low, high) in BOUNDS.items():
-        if name not in values:  # a model that was registered before the option existed
+    given, wanted = dict(params or {}), {}
+    for option in offered_options():
+        if not option.offer.in_requests or option.name not in given:
             continue
-        value = values[name]
-        if not (math.isfinite(value) and low <= value <= high):
-            raise refusal(f"params.{name}: must be from {_plain(low)} to {_plain(high)}, got {value!r}")
-        wanted[name] = int(value) if isinstance(low, int) else float(value)
-    wanted["max_length"] = wanted.get("max_length") or None
+        value = given[option.name]
+        if fault := option.range_fault(value):
+            raise refusal(f"params.{option.name}: {fault}")
+        wanted[option.name] = option.kind(value)
     try:
-        return DecodingOptions.model_validate(wanted)
+        return defaults.override(**wanted)
     except ValidationError as error:
         fault = describe_fault(error.errors()[0])
         is_conflict = not error.errors()[0]["loc"]
         raise refusal(f"params: {fault}" if is_conflict else f"params.{fault}") from None
-
-
-def _plain(bound: float) -> str:
-    return str(bound) if isinstance(bound, int) else f"{bound:g}"

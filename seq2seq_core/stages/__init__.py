@@ -1,1 +1,1 @@
-"""The six stages: each reads declared inputs and writes declared outputs."""
+"""The stages: each reads declared inputs and writes declared outputs."""

@@ -15,14 +15,15 @@ import torch
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.served_bundle import find_served_bundle
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import progress
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.errors import MissingInput, UserError
+from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation import plots
-from seq2seq_core.evaluation.evaluator import Evaluation, Example, evaluate, make_options
+from seq2seq_core.evaluation.evaluator import Evaluation, Example, evaluate
 from seq2seq_core.evaluation.report import make_metrics, scores_as_markdown, slices_as_markdown, worst_as_markdown, write_evaluation
 from seq2seq_core.evaluation.scores import quick_metrics, signatures
 from seq2seq_core.evaluation.scoring_options import scoring_options, slice_options
@@ -63,7 +64,7 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
         recorder: receives the figures, tables and pictures.
 
     Raises:
-        MissingInput: the bundle or a prepared split is missing.
+        MissingInput: the served bundle or a prepared split is missing.
         BundleError: the bundle cannot be used.
         UserError: the test set is empty, or lacks a column to slice by.
     """
@@ -71,13 +72,22 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     pairs = _read_test(paths, section.test_limit)
     if settings.runtime.num_threads:
         torch.set_num_threads(settings.runtime.num_threads)
-    if not paths.bundle.is_dir():
-        raise MissingInput(f"{paths.bundle}: no such model bundle; `s2s train` (or `dvc repro train`) makes it")
-    predictor = Predictor.from_folder(paths.bundle, settings.runtime.device, paths.prepared_audio)
+    predictor = Predictor.from_folder(find_served_bundle(paths), settings.runtime.device, paths.prepared_audio)
+    options = predictor.options
+    if options != section.decoding:
+        logger.warning(
+            "the decoding options are those of %s, not those of the section evaluate; `s2s export` brings them there", paths.served
+        )
     train = ((pair[SOURCE], pair[TARGET]) for pair in iterate_pairs(paths.prepared_split("train")))
-    searches = 2 if section.beam_size > 1 else 1
+    searches = 2 if options.beam_size > 1 else 1
     with progress("evaluate", searches * len(pairs), "sentences", settings.runtime.progress) as shown:
-        evaluation = evaluate(pairs, train, predictor, section, shown.update, predictor.sources.has_frames)
+        evaluation = evaluate(pairs, train, predictor, options, section, shown.update, predictor.sources.has_frames)
+    if evaluation.num_cut:
+        name = options.limiting_option
+        logger.warning(
+            "%d of %d hypotheses were cut at their length limit; a larger evaluate.%s (now %g) gives more room",
+            evaluation.num_cut, len(pairs), name, getattr(options, name),
+        )  # fmt: skip
     with atomic.new_folder(paths.evaluation) as draft:
         write_evaluation(draft, evaluation, section.worst_examples, _signatures(section))
     atomic.write_text(paths.metrics, json.dumps(make_metrics(evaluation), ensure_ascii=False, indent=1) + "\n")
@@ -169,7 +179,7 @@ def _plot_attention(folder: Path, evaluation: Evaluation, predictor: Predictor, 
     for example in _order_by_variety(evaluation, section.slice_columns[:1]):
         if drawn == ATTENTION_MAPS:
             return
-        alignment = predictor.attention(example.source, make_options(section), example.columns)
+        alignment = predictor.attention(example.source, tags=example.columns)
         if alignment is None:
             logger.info("no attention map: the model has no attention")
             return

@@ -15,7 +15,7 @@ from seq2seq_core.artifacts import AUDIO_FOLDER, SPLITS, Paths
 from seq2seq_core.audio.sound_file import RecordingError
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
-from seq2seq_core.corpus.cleaning import cleaning_rules, normalize_text, text_rules
+from seq2seq_core.corpus.cleaning import cleaning_rules, text_rules
 from seq2seq_core.corpus.deduplication import DEDUPLICATE, LEAKAGE, Deduplicator, LeakageFilter
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.funnel import Funnel, all_taken_away, format_funnels, format_lengths
@@ -172,9 +172,9 @@ class _Preparation:
             if funnel.rows_in % PROGRESS_ROWS == 0:
                 # Files are read in blocks, so the last rows come after the last byte; only the end may report the total.
                 self.bar.update((self._bytes_done + reader.bytes_read - 1) / 1e6)
-            target = normalize_text(row.target, self.section)
+            target = self.section.apply(row.target)
             if self.recordings is None:
-                source = normalize_text(row.source, self.section)
+                source = self.section.apply(row.source)
                 yield _Candidate({SOURCE: source, TARGET: target, **row.columns}, source, None)
             else:
                 found = _find_recording(self.recordings, row)
@@ -241,6 +241,7 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
             preparation.run()
             # They come last, as dev and test may be carved out of train.
             sentences.write(folder, lambda done: bar.update((num_bytes + done) / 1e6))
+            settings.prepare.normal_form.save(folder / paths.prepared_normal_form.name)
             bar.update(total)
         for split, funnel in preparation.funnels.items():
             _check_not_empty(split, funnel, preparation)

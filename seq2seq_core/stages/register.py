@@ -41,7 +41,7 @@ class RegisterResult:
 
 
 def run_register(settings: Settings, paths: Paths, recorder: Recorder) -> RegisterResult:
-    """Registers ``models/bundle``, moves the alias, and writes the receipt ``reports/registration.json``.
+    """Registers ``models/served``, moves the alias, and writes the receipt ``reports/registration.json``.
 
     Args:
         settings: section ``register``; section ``evaluate`` where the champion has to be scored again.
@@ -49,8 +49,8 @@ def run_register(settings: Settings, paths: Paths, recorder: Recorder) -> Regist
         recorder: receives the decision and its evidence.
 
     Raises:
-        BundleError: there is no bundle that can be read.
-        MissingInput: ``reports/metrics.json`` or the prepared test set is missing.
+        BundleError: the bundle cannot be read.
+        MissingInput: ``models/served``, ``reports/metrics.json`` or the prepared test set is missing.
         UserError: the metrics do not hold ``register.metric``.
         TrackingUnreachable: MLflow does not answer.
     """

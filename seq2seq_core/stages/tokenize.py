@@ -19,6 +19,7 @@ from seq2seq_core.config.tokenize import AudioSettings, TokenizeSection
 from seq2seq_core.console import ProgressMode, progress
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs, iterate_sentences
 from seq2seq_core.errors import CorpusError, TagError, UserError
+from seq2seq_core.normal_form import NormalForm, load_normal_form
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.tokenization.description import flatten, make_manifest, make_report, source_info
 from seq2seq_core.tokenization.encode import (
@@ -77,20 +78,23 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
         separator=section.tag_separator,
         unknown=section.unknown_tags,
     )
-    languages = paths.prepared_languages()
-    tokenizers = _train_tokenizers(section, tags, languages, paths)
+    languages, normal_form = paths.prepared_languages(), load_normal_form(paths.prepared_normal_form)
+    tokenizers = _train_tokenizers(section, tags, normal_form, languages, paths)
     with atomic.new_folder(paths.tokenized) as draft:
         if isinstance(tokenizers.source, SubwordModel):
             tokenizers.source.save(draft / "source.model")
         tokenizers.target.save(draft / "target.model")
-        counts = {split: _encode(split, tokenizers, tags, section, paths, draft, settings.runtime.progress) for split in SPLITS}
+        counts = {
+            split: _encode(split, tokenizers, tags, normal_form, section, paths, draft, settings.runtime.progress)
+            for split in SPLITS
+        }
         sentences = {
             language: _encode_sentences(language, tokenizers, section, paths, draft, settings.runtime.progress)
             for language in languages
         }
         _check_train(counts["train"], section, has_sentences=bool(languages))
         _copy_dev_texts(paths, section.group_columns, draft)
-        make_manifest(tokenizers, counts, sentences, section, tags, draft).save(draft)
+        make_manifest(tokenizers, counts, sentences, section, tags, normal_form, draft).save(draft)
     report = make_report(tokenizers, counts, sentences, is_cut=section.long_source != "drop")
     atomic.write_text(paths.tokenize_report, json.dumps(report, indent=1) + "\n")
     recorder.log_metrics(flatten(report))
@@ -113,18 +117,22 @@ def _texts(paths: Paths, *sides: str) -> Iterator[str]:
     return chain.from_iterable((pair[side] for pair in iterate_pairs(paths.prepared_split("train"))) for side in sides)
 
 
-def _train_tokenizers(section: TokenizeSection, tags: TagColumns, languages: Sequence[str], paths: Paths) -> Tokenizers:
+def _train_tokenizers(
+    section: TokenizeSection, tags: TagColumns, normal_form: NormalForm, languages: Sequence[str], paths: Paths
+) -> Tokenizers:
     logger.info("making the subword models from train")
     if section.audio is not None:
         reader = RecordingReader(_open_front_end(section.audio, paths), paths.prepared_audio)
-        target_tags = _collect_tags(paths, tags.target, tags.separator)
+        target_tags = _collect_tags(paths, tags.target, tags.separator, normal_form)
         return Tokenizers(reader, train_subword(_texts(paths, TARGET), section.target, "tokenize.target", target_tags))
     if section.joint:
         texts = chain(_texts(paths, SOURCE, TARGET), _sentences(paths, languages))
-        symbols = _collect_tags(paths, tags.all, tags.separator, languages) + ([MASK_TAG] if languages else [])
+        symbols = _collect_tags(paths, tags.all, tags.separator, normal_form, languages) + ([MASK_TAG] if languages else [])
         model = train_subword(texts, section.source, "tokenize.source", symbols)
         return Tokenizers(model, model)
-    source_tags, target_tags = (_collect_tags(paths, columns, tags.separator) for columns in (tags.source, tags.target))
+    source_tags, target_tags = (
+        _collect_tags(paths, columns, tags.separator, normal_form) for columns in (tags.source, tags.target)
+    )
     return Tokenizers(
         train_subword(_texts(paths, SOURCE), section.source, "tokenize.source", source_tags),
         train_subword(_texts(paths, TARGET), section.target, "tokenize.target", target_tags),
@@ -148,17 +156,21 @@ def _open_front_end(settings: AudioSettings, paths: Paths) -> FrontEnd:
     return front_end
 
 
-def _collect_tags(paths: Paths, columns: Sequence[str], separator: str, languages: Sequence[str] = ()) -> list[tuple[str, str]]:
+def _collect_tags(
+    paths: Paths, columns: Sequence[str], separator: str, normal_form: NormalForm, languages: Sequence[str] = ()
+) -> list[tuple[str, str]]:
     """The tags of some columns of train, and those of languages that have monolingual sentences."""
     rows = chain(iterate_pairs(paths.prepared_split("train")), (language_columns(language, language) for language in languages))
-    return collect_tags(rows, columns, separator) if columns else []
+    return collect_tags(rows, columns, separator, normal_form) if columns else []
 
 
-def _read_pairs(path: Path, tokenizers: Tokenizers, tags: TagColumns, group_columns: Sequence[str]) -> Iterator[TextPair]:
+def _read_pairs(
+    path: Path, tokenizers: Tokenizers, tags: TagColumns, normal_form: NormalForm, group_columns: Sequence[str]
+) -> Iterator[TextPair]:
     """The pairs of a prepared split, with their tags and groups; in the order of :func:`_number_pairs`."""
     source_model = tokenizers.source if isinstance(tokenizers.source, SubwordModel) else None
-    source_tags = Tags(tags.source, source_model, tags.separator, tags.unknown)
-    target_tags = Tags(tags.target, tokenizers.target, tags.separator, tags.unknown)
+    source_tags = Tags(tags.source, source_model, tags.separator, tags.unknown, normal_form)
+    target_tags = Tags(tags.target, tokenizers.target, tags.separator, tags.unknown, normal_form)
     for line, pair in _number_pairs(path, group_columns):
         try:
             ids = source_tags.ids(pair), target_tags.ids(pair)
@@ -194,13 +206,14 @@ def _encode(
     split: str,
     tokenizers: Tokenizers,
     tags: TagColumns,
+    normal_form: NormalForm,
     section: TokenizeSection,
     paths: Paths,
     draft: Path,
     mode: ProgressMode,
 ) -> SplitCounts:
     path = paths.prepared_split(split)
-    pairs = _read_pairs(path, tokenizers, tags, section.group_columns if split != "test" else [])
+    pairs = _read_pairs(path, tokenizers, tags, normal_form, section.group_columns if split != "test" else [])
     has_groups = split == "train" and bool(section.group_columns)
     with progress(f"tokenize {split}", _count_lines(path), "pairs", mode) as shown:
         counts = encode_split(pairs, tokenizers, draft, split, _limits(section, split), has_groups, shown.update)

@@ -10,6 +10,7 @@ from seq2seq_core.artifacts import MONOLINGUAL
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.audio.recording_reader import RecordingReader
 from seq2seq_core.config.tokenize import TokenizeSection
+from seq2seq_core.normal_form import NormalForm
 from seq2seq_core.tokenization.encode import SentenceCounts, SideCounts, SplitCounts, Tokenizers
 from seq2seq_core.tokenization.manifest import Manifest, SentencesInfo, SourceInfo, SplitInfo, TargetInfo, folder_digests
 from seq2seq_core.tokenization.tags import TagColumns
@@ -21,6 +22,7 @@ def make_manifest(
     sentences: Mapping[str, SentenceCounts],
     section: TokenizeSection,
     tags: TagColumns,
+    normal_form: NormalForm,
     draft: Path,
 ) -> Manifest:
     """The manifest of a folder whose other files are there.
@@ -31,6 +33,7 @@ def make_manifest(
         sentences: of each language that has monolingual sentences.
         section: how the corpus was tokenised.
         tags: columns that became tags.
+        normal_form: that of the texts.
         draft: the folder.
     """
     return Manifest(
@@ -38,6 +41,7 @@ def make_manifest(
         target=TargetInfo(vocabulary_size=tokenizers.target.vocabulary_size),
         joint=section.joint,
         tags=tags,
+        normal_form=normal_form,
         groups=counts["train"].groups,
         max_source_tokens=section.max_source_tokens if section.long_source != "drop" else None,
         keeps_source_end=section.long_source == "truncate_start",

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.errors import MissingInput, UserError
+from seq2seq_core.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.tokenization.tags import TagColumns
 
 MANIFEST_FILE = "manifest.json"
@@ -70,6 +71,8 @@ class Manifest(_Part):
     """Whether both sides share one vocabulary."""
     tags: TagColumns = TagColumns()
     """The columns whose values are symbols before the ids."""
+    normal_form: NormalForm = AS_IT_IS
+    """That of the texts, in which a model of them must read whatever it is asked later."""
     groups: dict[str, int] = {}
     """Pairs of each group of train, by the values of its columns, in the order of the groups' numbers; empty: there are none."""
     max_source_tokens: int | None = None

@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from seq2seq_core.errors import TagError
+from seq2seq_core.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.tokenization.subword import SubwordModel
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Tags:
         model: the side's subword model; None for a source of frames, which can have no tags.
         separator: between the values of a column that holds several.
         unknown: whether a value that is no tag of the model is an ``error``, or gets no symbol (``ignore``).
+        normal_form: that of the values in train, in which any other value is read.
     """
 
     def __init__(
@@ -58,9 +60,10 @@ class Tags:
         model: SubwordModel | None,
         separator: str = ";",
         unknown: Literal["error", "ignore"] = "error",
+        normal_form: NormalForm = AS_IT_IS,
     ) -> None:
         known = {} if model is None else model.tags
-        self.columns, self.separator, self.unknown = tuple(columns), separator, unknown
+        self.columns, self.separator, self.unknown, self.normal_form = tuple(columns), separator, unknown, normal_form
         self._ignored: Counter[str] = Counter()
         self._ids = {column: {value: id_ for (name, value), id_ in known.items() if name == column} for column in self.columns}
 
@@ -82,7 +85,7 @@ class Tags:
             if column not in values:
                 raise TagError(f"tag {column!r}: must be given, one of {self._shown(column)}; got nothing")
             known = self._ids[column]
-            for value in split_values(values[column], self.separator):
+            for value in split_values(values[column], self.separator, self.normal_form):
                 if value in known:
                     found.append(known[value])
                 elif self.unknown == "error":
@@ -111,23 +114,26 @@ class Tags:
         return f"{listed} and {len(values) - MAX_SHOWN} more" if len(values) > MAX_SHOWN else listed or "none"
 
 
-def split_values(text: str, separator: str) -> list[str]:
-    """The values of a column's text, white space around each removed and empty ones left out."""
-    return [value for part in text.split(separator) if (value := part.strip())]
+def split_values(text: str, separator: str, normal_form: NormalForm = AS_IT_IS) -> list[str]:
+    """The values of a column's text in normal form, white space around each removed and empty ones left out."""
+    return [value for part in text.split(separator) if (value := normal_form.apply(part).strip())]
 
 
-def collect_tags(rows: Iterable[Mapping[str, str]], columns: Sequence[str], separator: str) -> list[tuple[str, str]]:
+def collect_tags(
+    rows: Iterable[Mapping[str, str]], columns: Sequence[str], separator: str, normal_form: NormalForm = AS_IT_IS
+) -> list[tuple[str, str]]:
     """Every (column, value) among some pairs: by the order of the columns, then by value.
 
     Args:
         rows: the pairs' columns, by name; read once. A column may be missing: encoding the row then says so.
         columns: which columns.
         separator: between the values of a column that holds several.
+        normal_form: that of the values.
     """
     values: dict[str, set[str]] = {column: set() for column in columns}
     for row in rows:
         for column, found in values.items():
-            found.update(split_values(row.get(column, ""), separator))
+            found.update(split_values(row.get(column, ""), separator, normal_form))
     return [(column, value) for column, found in values.items() for value in sorted(found)]
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.batching.dataset import TokenizedDataset
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.train import Phase
 from seq2seq_core.decoding.greedy import decode
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.evaluation.scores import score
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import EOS_ID

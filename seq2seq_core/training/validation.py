@@ -11,10 +11,10 @@ import torch
 from seq2seq_core.batching.batch import collate, collate_sources
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.batching.sampler import TokenBucketSampler
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.metric_names import ALWAYS_SCORED, LOSS
 from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.decoding.greedy import decode
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.evaluation.scores import check_installed, score
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.subword import SubwordModel

@@ -24,7 +24,7 @@ from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stage_table import Stage, find_stage
 
 PACKAGE = Path(seq2seq_core.__file__).parent
-STAGES = tuple(map(find_stage, ("validate", "prepare", "tokenize", "train", "evaluate")))
+STAGES = tuple(map(find_stage, ("validate", "prepare", "tokenize", "train", "export", "evaluate")))
 TRAIN = {"max_steps": 4, "warmup_steps": 1, "batch_tokens": 200, "validate_every_steps": 2, "dev_sentences": 4}
 SIZES = {"width": 16, "heads": 2, "feedforward_width": 16}
 MONOLINGUAL: dict[str, dict[str, Any]] = {

@@ -17,9 +17,9 @@ import seq2seq_core
 from seq2seq_core.batching.batch import collate
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.bundle.bundle import FORMAT_VERSION, BundleConfig, bundle_digest, save_bundle
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.tokenize import SubwordSettings
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from seq2seq_core.tokenization.encode import TextPair, Tokenizers, encode_split

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from seq2seq_core.bundle.bundle import bundle_digest
-from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 
 STORED = sorted(path.parent for path in Path(__file__).parent.glob("*/expected.json"))

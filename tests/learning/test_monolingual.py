@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.settings import Settings, parse_settings
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.evaluation.scores import score
 from seq2seq_core.recorder import NullRecorder

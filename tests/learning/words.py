@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.settings import Settings, parse_settings
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from seq2seq_core.batching.batch import Source
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding import beam_search, greedy
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.search import decode
 from seq2seq_core.decoding.target_scores import score_targets
 from tests.unit.modeling.test_seq2seq import LENGTHS, each_architecture, make_model, make_source

@@ -14,6 +14,8 @@ import torch
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.bundle.bundle import BundleConfig, save_bundle
+from seq2seq_core.bundle.served_bundle import export_bundle
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.config.tokenize import SubwordSettings
@@ -21,6 +23,7 @@ from seq2seq_core.modeling.seq2seq import build_model
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.registry.receipts import write_receipt
 from seq2seq_core.registry.registration import register_bundle
+from seq2seq_core.stages.export import run_export
 from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
@@ -100,6 +103,7 @@ def make_bundle() -> Callable[..., None]:
             tags=tags or TagColumns(),
         )
         save_bundle(paths.bundle, model, config, subword, subword, {"manifest.json": "0" * 64})
+        export_bundle(paths.bundle, paths.served, DecodingOptions(beam_size=2))
         paths.prepared.mkdir(parents=True, exist_ok=True)
         columns = dict.fromkeys(tags.all, "de") if tags else {}
         pairs = [json.dumps({"source": source, "target": "2031-05-03", **columns}) + "\n" for source in SOURCES[:test_rows]]
@@ -144,7 +148,7 @@ def audio_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Paths, Set
         },
         "test",
     )  # fmt: skip
-    for run in (run_prepare, run_tokenize, run_train):
+    for run in (run_prepare, run_tokenize, run_train, run_export):
         run(settings, paths, NullRecorder())
     return paths, settings
 

@@ -116,10 +116,12 @@ def _end(
     status = end_status(error)
     if error is not None and status == "FAILED":
         recorder.set_tags({"failure": f"{type(error).__name__}: {error}"})
-    if status == "FINISHED" and find_stage(stage).has_bundle and paths.bundle.is_dir():
+    name = find_stage(stage).bundle
+    bundle = getattr(paths, name) if name else None
+    if status == "FINISHED" and bundle is not None and bundle.is_dir():
         from seq2seq_core.bundle.bundle import bundle_digest
 
-        recorder.set_tags({"bundle_digest": bundle_digest(paths.bundle)})
+        recorder.set_tags({"bundle_digest": bundle_digest(bundle)})
     # A stage that was told to stop has little time before it is killed.
     missing = recorder.close(None if status != "KILLED" else HURRIED_SECONDS)
     if recorder.journal is not None and status == "FINISHED" and not missing:

@@ -53,6 +53,7 @@ class TrainingInputs:
             target_vocabulary_size=self.manifest.target.vocabulary_size,
             joint=self.manifest.joint,
             tags=self.manifest.tags,
+            normal_form=self.manifest.normal_form,
             max_source_tokens=self.manifest.max_source_tokens,
             keeps_source_end=self.manifest.keeps_source_end,
             frame_width=self.train.num_features,
@@ -82,7 +83,7 @@ def read_inputs(folder: Path, dev_sentences: int) -> TrainingInputs:
     tokenizer, tags = SubwordModel.load(folder / "target.model"), manifest.tags
     monolingual = MonolingualCorpora(
         {language: TokenizedDataset.open_sentences(folder, f"{MONOLINGUAL}.{language}") for language in manifest.monolingual},
-        Tags(tags.source if manifest.monolingual else (), tokenizer, tags.separator, tags.unknown),
+        Tags(tags.source if manifest.monolingual else (), tokenizer, tags.separator, tags.unknown, manifest.normal_form),
         tokenizer,
     )
     return TrainingInputs(

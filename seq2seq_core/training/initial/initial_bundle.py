@@ -62,9 +62,9 @@ def find_local_bundle(train: TrainSection, paths: Paths) -> InitialBundle | None
             "bundle's folder"
         )
     folder = paths.root / reference
-    if folder.resolve() == paths.bundle.resolve():
+    if folder.resolve() in (paths.bundle.resolve(), paths.served.resolve()):
         raise UserError(
-            f"train.initial_weights: {reference} is what this stage writes, and DVC removes it before the stage runs; expected "
+            f"train.initial_weights: {reference} is what this pipeline writes, and DVC removes it before the stage runs; expected "
             "a copy elsewhere (such as data/base) or a registered version"
         )
     if not folder.is_dir():

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.cli.main import app
-from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.tokenization.tags import TagColumns
 
@@ -74,6 +74,29 @@ def test_predict_prints_what_the_predictor_predicts_with_these_options(
     assert done.stdout == "".join(f"{one.score:.4f}\t{one.text}\n" for found in predictions for one in found.hypotheses)
 
 
+def test_predict_warns_once_of_hypotheses_that_were_cut(run: Callable[..., Result]) -> None:
+    lines = ["", *["3 May 2031"] * 40]
+    words = ("--min-length", 2, "--max-length", 2, "--batch-sentences", 1)
+    done = run("predict", *words, stdin="\n".join(lines).encode())
+    told = "40 of 41 hypotheses were cut at their length limit, the first of line 2; a larger --max-length (now 2) gives more room"
+    assert told in done.stderr
+    assert done.stderr.count("were cut") == 1
+    done = run("predict", "--max-length-ratio", 0.5, "--max-length-offset", 1, "--min-length", 6, stdin=b"3 May 2031\n")
+    assert "1 of 1 hypotheses were cut at their length limit, the first of line 1" in done.stderr
+    assert "a larger --max-length-ratio (now 0.5) gives more room" in done.stderr
+    assert "were cut" not in run("predict", stdin=b"\n").stderr
+
+
+def test_predict_writes_an_object_a_hypothesis(run: Callable[..., Result], predictor: Predictor) -> None:
+    done = run("predict", "--json", "--nbest", 2, "--max-length", 3, stdin=b"3 May 2031\n\n")
+    found = predictor.predict(["3 May 2031", ""], DecodingOptions(num_hypotheses=2, max_length=3))
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"prediction": one.text, "score": one.score, "is_cut": one.is_cut} for two in found for one in two.hypotheses
+    ]
+    done = run("predict", "--json", "--scores", stdin=b"a\n")
+    assert (done.exit_code, done.stderr) == (2, "error: --scores: must be left out with --json, whose objects hold the score\n")
+
+
 def test_predict_reads_a_prefix_a_line(run: Callable[..., Result], predictor: Predictor, tmp_path: Path) -> None:
     prefixes = write_lines(tmp_path / "prefixes.txt", PREFIXES)
     done = run("predict", "--prefix", prefixes, "--max-length", 6, stdin="\n".join(SOURCES).encode())
@@ -119,7 +142,7 @@ def test_predict_says_that_a_model_has_no_attention_to_write(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--nbest", 6], "--nbest: must be at most the beam size, got 6 > 5"),
+        (["--nbest", 6], "--nbest: must be at most the beam size (--beam-size), got 6 > 5"),
         (["--nbest", 6, "--mbr", 5], "--nbest: must be at most --mbr, got 6 > 5"),
         (["--mbr", 1], "--mbr: must be at least 2, got 1"),
         (["--mbr", 1001], "--mbr: must be at most 1000, got 1001"),

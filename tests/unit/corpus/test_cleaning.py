@@ -3,25 +3,7 @@ from __future__ import annotations
 import pytest
 
 from seq2seq_core.config.prepare import PrepareSection
-from seq2seq_core.corpus.cleaning import cleaning_rules, normalize_text
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        ({"whitespace": "keep"}, " cafe\u0301  ﬁn\u00a0"),
-        ({"whitespace": "strip"}, "cafe\u0301  ﬁn"),
-        ({"whitespace": "collapse"}, "cafe\u0301 ﬁn"),
-        ({"whitespace": "collapse", "unicode_normalization": "NFC"}, "café ﬁn"),
-        ({"whitespace": "strip", "unicode_normalization": "NFKC"}, "café  fin"),
-    ],
-)
-def test_text_is_normalised_as_configured(settings: dict[str, str], expected: str) -> None:
-    assert normalize_text(" cafe\u0301  ﬁn\u00a0", PrepareSection.model_validate(settings)) == expected
-
-
-def test_by_default_code_points_stay_as_they_are() -> None:
-    assert normalize_text("e\u0301 ﬁ ½", PrepareSection()) == "e\u0301 ﬁ ½"
+from seq2seq_core.corpus.cleaning import cleaning_rules
 
 
 @pytest.mark.parametrize(

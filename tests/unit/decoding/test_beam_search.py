@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from seq2seq_core.batching.batch import collate_sources
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding import beam_search, greedy
-from seq2seq_core.decoding.options import DecodingOptions
 from tests.unit.decoding.ranking import ScoredIds, assert_best
 
 EOS = 3

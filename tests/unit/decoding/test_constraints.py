@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from seq2seq_core.batching.batch import collate_sources
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding import beam_search, greedy
 from seq2seq_core.decoding.constraints import Constraints, make_constraints, repeating_symbols
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from tests.unit.decoding.ranking import assert_best
 

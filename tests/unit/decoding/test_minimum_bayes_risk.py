@@ -5,8 +5,8 @@ import random
 import pytest
 from sacrebleu.metrics.chrf import CHRF
 
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.minimum_bayes_risk import rank_by_expected_utility
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.sentence_chrf import chrf
 

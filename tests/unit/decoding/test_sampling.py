@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from seq2seq_core.batching.batch import Source, collate_sources
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding import greedy, sampling
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.sampling import draw_symbols, sampling_weights, uniforms
 

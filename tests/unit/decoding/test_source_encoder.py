@@ -16,9 +16,9 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import read_recording
 from seq2seq_core.bundle.bundle import BundleConfig, load_bundle, save_bundle
 from seq2seq_core.cli.main import app
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import BundleError, UserError
 from seq2seq_core.modeling.seq2seq import build_model

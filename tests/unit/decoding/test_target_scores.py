@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seq2seq_core.batching.batch import Source, collate_sources
-from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.search import decode
 from seq2seq_core.decoding.target_scores import TargetScore, score_targets

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.evaluate import EvaluateSection
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.evaluator import Evaluation, evaluate
@@ -36,7 +36,7 @@ class UpperCase:
 def run(predictor: UpperCase | None = None, pairs: list[dict[str, str]] | None = None, **values: object) -> Evaluation:
     settings = EvaluateSection.model_validate({"slice_columns": ["language"], **values})
     train = [("a", "A"), ("a", "x"), ("a", "A")]
-    return evaluate(PAIRS if pairs is None else pairs, train, predictor or UpperCase(), settings)
+    return evaluate(PAIRS if pairs is None else pairs, train, predictor or UpperCase(), settings.decoding, settings)
 
 
 def test_the_model_is_scored_by_both_searches_beside_the_baselines() -> None:
@@ -73,7 +73,7 @@ def test_a_beam_of_one_is_decoded_once() -> None:
 def test_many_sentences_are_decoded_in_chunks_and_reported() -> None:
     pairs, predictor, seen = [PAIRS[0]] * 40, UpperCase(), []
     settings = EvaluateSection(batch_sentences=1)
-    evaluate(pairs, [], predictor, settings, lambda done, search: seen.append((done, search)))
+    evaluate(pairs, [], predictor, settings.decoding, settings, lambda done, search: seen.append((done, search)))
     assert [size for size, _, _ in predictor.calls] == [16, 16, 8, 16, 16, 8]
     assert seen == [(16, "beam"), (32, "beam"), (40, "beam"), (56, "greedy"), (72, "greedy"), (80, "greedy")]
 

@@ -11,7 +11,7 @@ from seq2seq_core.evaluation.slices import Slice
 
 def make_example(row: int, hypothesis: str, columns: dict[str, str]) -> Example:
     edits = 0 if hypothesis == "ref" else 2
-    return Example(row, "so|urce", "ref", hypothesis, "ref", -0.123456789, edits, columns)
+    return Example(row, "so|urce", "ref", hypothesis, "ref", -0.123456789, edits, not hypothesis, columns)
 
 
 def make_evaluation(*examples: Example, sentences_per_second: float = 1.0) -> Evaluation:
@@ -31,14 +31,14 @@ def test_metrics_are_nested_numbers() -> None:
         "greedy": {"exact_match": 0.0, "ter": 50.0},
         "baselines": {"copy_source": {"exact_match": 0.25}},
         "slices": {"language": {"de": {"exact_match": 0.666667, "count": 2}, "中": {"exact_match": 0.0, "count": 1}}},
-        "counts": {"pairs": 2, "wrong": 1, "empty_hypotheses": 1, "greedy_differs": 1},
+        "counts": {"pairs": 2, "wrong": 1, "empty_hypotheses": 1, "cut_hypotheses": 1, "greedy_differs": 1},
     }
 
 
 def test_every_prediction_is_a_line_with_the_columns_of_the_corpus(tmp_path: Path) -> None:
     write_evaluation(tmp_path, make_evaluation(), 10, {})
     first, _ = map(json.loads, (tmp_path / "predictions.jsonl").read_text(encoding="utf-8").splitlines())
-    scores = {"edits": 0, "score": -0.1235}
+    scores = {"edits": 0, "score": -0.1235, "is_cut": False}
     assert first == {"source": "so|urce", "reference": "ref", "hypothesis": "ref", "greedy": "ref", **scores, "language": "de"}
 
 
@@ -57,7 +57,7 @@ def test_tables_hold_what_was_found(tmp_path: Path) -> None:
         "column,value,count,exact_match\nlanguage,de,2,0.666667\nlanguage,中,1,0.0\n"
     )
     assert (tmp_path / "worst.csv").read_text(encoding="utf-8") == (
-        "row,source,reference,hypothesis,greedy,edits,cer,score,language\n2,so|urce,ref,,ref,2,0.666667,-0.1235,中\n"
+        "row,source,reference,hypothesis,greedy,edits,cer,score,is_cut,language\n2,so|urce,ref,,ref,2,0.666667,-0.1235,True,中\n"
     )
     assert json.loads((tmp_path / "signatures.json").read_text()) == {"bleu": "nrefs:1"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["predictions.jsonl", "signatures.json", "slices.csv", "worst.csv"]

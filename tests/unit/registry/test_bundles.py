@@ -15,8 +15,8 @@ from seq2seq_core.tracking.mlflow.store import connect
 @pytest.mark.parametrize("reference", ["models:/dates@champion", "models:/dates/1"])
 def test_a_registered_bundle_is_fetched_byte_for_byte(registered_paths: Paths, reference: str) -> None:
     folder = fetch_bundle(reference, registered_paths)
-    assert bundle_digest(folder) == bundle_digest(registered_paths.bundle)
-    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in registered_paths.bundle.iterdir())
+    assert bundle_digest(folder) == bundle_digest(registered_paths.served)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in registered_paths.served.iterdir())
 
 
 def test_a_fetched_bundle_is_kept_and_a_damaged_copy_is_fetched_again(registered_paths: Paths) -> None:
@@ -24,11 +24,11 @@ def test_a_fetched_bundle_is_kept_and_a_damaged_copy_is_fetched_again(registered
     marker = folder.stat().st_ino
     assert fetch_bundle("models:/dates/1", registered_paths).stat().st_ino == marker
     (folder / "config.json").write_text("{}")
-    assert bundle_digest(fetch_bundle("models:/dates/1", registered_paths)) == bundle_digest(registered_paths.bundle)
+    assert bundle_digest(fetch_bundle("models:/dates/1", registered_paths)) == bundle_digest(registered_paths.served)
 
 
 def test_a_folder_is_taken_as_it_is(registered_paths: Paths) -> None:
-    assert fetch_bundle(str(registered_paths.bundle), registered_paths) == registered_paths.bundle
+    assert fetch_bundle(str(registered_paths.served), registered_paths) == registered_paths.served
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def train_settings(**train: Any) -> Settings:
 
 @pytest.mark.parametrize("reference", ["models:/dates@champion", "models:/dates/1"])
 def test_a_registered_version_is_fetched_and_named_by_its_number(registered_paths: Paths, reference: str) -> None:
-    digest = bundle_digest(registered_paths.bundle)
+    digest = bundle_digest(registered_paths.served)
     settings, initial = pin_initial_weights(train_settings(initial_weights=reference), registered_paths)
     assert initial is not None
     assert (initial.digest, initial.origin) == (digest, "models:/dates/1")
@@ -40,11 +40,11 @@ def test_a_registered_version_is_fetched_and_named_by_its_number(registered_path
 def test_the_bundle_in_an_artifact_of_a_run_is_fetched(registered_paths: Paths) -> None:
     client = connect(registered_paths)
     run_id = str(client.create_run("0").info.run_id)
-    client.log_artifacts(run_id, str(registered_paths.bundle), "kept/bundle")
+    client.log_artifacts(run_id, str(registered_paths.served), "kept/bundle")
     reference = f"runs:/{run_id}/kept/bundle"
     _, initial = pin_initial_weights(train_settings(initial_weights=reference), registered_paths)
     assert initial is not None
-    assert (initial.digest, initial.origin) == (bundle_digest(registered_paths.bundle), reference)
+    assert (initial.digest, initial.origin) == (bundle_digest(registered_paths.served), reference)
     with pytest.raises(BundleError, match=r"runs:/\w+/kept holds no bundle; expected config\.json there or in artifacts/bundle$"):
         pin_initial_weights(train_settings(initial_weights=f"runs:/{run_id}/kept"), registered_paths)
 
@@ -69,7 +69,7 @@ def test_a_pinned_bundle_that_was_fetched_needs_no_mlflow(registered_paths: Path
 
 
 def test_a_version_of_another_digest_is_refused(registered_paths: Paths) -> None:
-    digest = bundle_digest(registered_paths.bundle)
+    digest = bundle_digest(registered_paths.served)
     message = (
         f"train.initial_digest: models:/dates@champion (models:/dates/1) has the digest {digest}, expected {'1' * 64}; give its "
         "digest to begin with it instead"
@@ -93,7 +93,7 @@ def test_what_is_not_there_is_named(registered_paths: Paths, reference: str, mes
 def test_a_version_names_the_bundle_that_its_training_began_with(
     registered_paths: Paths, make_settings: Callable[..., Settings]
 ) -> None:
-    file = registered_paths.bundle / "config.json"
+    file = registered_paths.served / "config.json"
     content = json.loads(file.read_text())
     content["data_digests"]["initial_bundle"] = "a" * 64
     file.write_text(json.dumps(content))

@@ -1,17 +1,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.errors import BundleError, MissingInput, UserError
+from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.errors import MissingInput, UserError
+from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.registry.registration import register_bundle
+from seq2seq_core.registry.version_scores import score_predictor
 from seq2seq_core.registry.versions import find_model, find_number
+from seq2seq_core.stages.export import run_export
 from seq2seq_core.tracking.mlflow.store import connect
 from seq2seq_core.tracking.session import open_stage_recorder
 
@@ -43,7 +50,7 @@ def test_the_same_bundle_is_registered_once_and_its_receipt_stays_the_same(
     assert count_versions(tracked_paths) == 1
     assert aliases(tracked_paths) == {"champion": "1"}
     evidence = tags(tracked_paths, "1")
-    assert evidence["bundle_digest"] == bundle_digest(tracked_paths.bundle) == first.receipt.bundle_digest
+    assert evidence["bundle_digest"] == bundle_digest(tracked_paths.served) == first.receipt.bundle_digest
     assert (evidence["test.exact_match"], evidence["test.bleu"]) == ("0.75", "60.5")
     assert evidence["decision_reason"] == "there was no champion; exact_match 0.75"
     assert first.receipt.registry == "sqlite:///mlflow.db"
@@ -161,9 +168,45 @@ def test_a_version_names_the_training_that_made_its_bundle(
         make_bundle(tracked_paths)
         recorder.log_metrics({"train_loss": 1.0}, 1)
     register_bundle(tracked_settings, tracked_paths)
-    run = connect(tracked_paths).get_run(tags(tracked_paths, "1")["train_run_id"])
+    evidence = tags(tracked_paths, "1")
+    run = connect(tracked_paths).get_run(evidence["train_run_id"])
     assert run.info.run_name == "train"
-    assert run.data.tags["bundle_digest"] == bundle_digest(tracked_paths.bundle)
+    assert run.data.tags["bundle_digest"] == evidence["trained_bundle_digest"] == bundle_digest(tracked_paths.bundle)
+    assert evidence["bundle_digest"] == bundle_digest(tracked_paths.served)
+
+
+def test_the_same_weights_with_other_decoding_options_are_another_version_of_the_same_training(
+    tracked_paths: Paths, tracked_settings: Settings, make_settings: Callable[..., Settings], make_bundle: Callable[..., None]
+) -> None:
+    with open_stage_recorder("train", tracked_settings, tracked_paths):
+        make_bundle(tracked_paths)
+    register_bundle(tracked_settings, tracked_paths)
+    run_export(make_settings(evaluate={"beam_size": 1}), tracked_paths, NullRecorder())
+    assert register_bundle(tracked_settings, tracked_paths).receipt.version == "2"
+    first, second = (tags(tracked_paths, number) for number in "12")
+    assert first["bundle_digest"] != second["bundle_digest"]
+    assert [first[name] for name in ("trained_bundle_digest", "train_run_id")] == [
+        second[name] for name in ("trained_bundle_digest", "train_run_id")
+    ]
+    run_export(tracked_settings, tracked_paths, NullRecorder())
+    assert not register_bundle(tracked_settings, tracked_paths).is_new
+
+
+def test_a_champion_is_scored_by_the_options_that_it_is_served_with(
+    tracked_paths: Paths, make_settings: Callable[..., Settings], make_bundle: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_bundle(tracked_paths)
+    seen: list[DecodingOptions] = []
+
+    def predict(predictor: Predictor, sources: Sequence[str], options: DecodingOptions, *_: object, **__: object) -> Any:
+        seen.append(options)
+        return [SimpleNamespace(text="") for _ in sources]
+
+    monkeypatch.setattr(Predictor, "predict", predict)
+    settings = make_settings(evaluate={"beam_size": 7})
+    score_predictor(Predictor.from_folder(tracked_paths.served), settings, tracked_paths)
+    score_predictor(Predictor.from_folder(tracked_paths.bundle), settings, tracked_paths)  # as an earlier release registered it
+    assert [options.beam_size for options in seen] == [2, 7]
 
 
 def test_two_clones_with_the_same_history_write_the_same_receipt(
@@ -183,7 +226,7 @@ def test_two_clones_with_the_same_history_write_the_same_receipt(
 def test_without_a_bundle_or_scores_or_a_test_set_nothing_is_registered(
     tracked_paths: Paths, tracked_settings: Settings, make_settings: Callable[..., Settings], make_bundle: Callable[..., None]
 ) -> None:
-    with pytest.raises(BundleError, match=r"models/bundle: not a model bundle"):
+    with pytest.raises(MissingInput, match=r"models/served: no such model bundle; `s2s export`"):
         register_bundle(tracked_settings, tracked_paths)
     make_bundle(tracked_paths)
     metrics = tracked_paths.metrics

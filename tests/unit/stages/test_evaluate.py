@@ -19,6 +19,7 @@ from seq2seq_core.evaluation import plots
 from seq2seq_core.modeling.seq2seq import build_model
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.evaluate import run_evaluate
+from seq2seq_core.stages.export import run_export
 from seq2seq_core.tokenization.subword import train_subword
 
 TEST = [("ab", "x y", "de"), ("abc", "y", "en"), ("", "x", "de"), ("ba", "x x", "fr")]
@@ -70,6 +71,7 @@ def paths(tmp_path: Path) -> Paths:
     torch.manual_seed(1)
     model = build_model(settings, source.vocabulary_size, target.vocabulary_size, joint=False)
     save_bundle(paths.bundle, model, config, source, target, {})
+    run_export(make_settings(), paths, NullRecorder())
     return paths
 
 
@@ -95,6 +97,19 @@ def test_a_signature_is_stated_for_each_tokeniser_of_bleu(paths: Paths) -> None:
     )
     found = json.loads((paths.evaluation / "signatures.json").read_text())
     assert [(name, "tok:intl" in text) for name, text in found.items()] == [("bleu", False), ("bleu of language fr", True)]
+
+
+def test_hypotheses_that_were_cut_are_counted_and_warned_of(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    run_export(make_settings(max_length=1), paths, NullRecorder())
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        run_evaluate(make_settings(max_length=1), paths, NullRecorder())
+    rows = [json.loads(line) for line in (paths.evaluation / "predictions.jsonl").read_text().splitlines()]
+    number = sum(row["is_cut"] for row in rows)
+    assert 0 < number == json.loads(paths.metrics.read_text())["counts"]["cut_hypotheses"]
+    assert caplog.messages == [
+        f"{number} of 4 hypotheses were cut at their length limit; a larger evaluate.max_length (now 1) gives more room"
+    ]
 
 
 def test_a_second_run_writes_the_same_bytes(paths: Paths) -> None:
@@ -140,7 +155,7 @@ def test_a_model_without_attention_gets_no_attention_map(
     paths: Paths, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     pytest.importorskip("matplotlib", reason="pictures need Matplotlib")
-    monkeypatch.setattr(Predictor, "attention", lambda *_: None)
+    monkeypatch.setattr(Predictor, "attention", lambda *_, **__: None)
     recorder = KeepingRecorder()
     with caplog.at_level(logging.INFO):
         run_evaluate(make_settings(), paths, recorder)
@@ -152,7 +167,7 @@ def test_a_model_without_attention_gets_no_attention_map(
 def test_only_the_first_rows_are_decoded_where_that_is_asked_for(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert run_evaluate(make_settings(test_limit=2), paths, NullRecorder()).pairs == 2
-    assert caplog.messages == ["evaluate.test_limit: only the first 2 pairs of test are decoded; report no figure of these"]
+    assert caplog.messages[:1] == ["evaluate.test_limit: only the first 2 pairs of test are decoded; report no figure of these"]
 
 
 @pytest.mark.parametrize("split", ["test", "train"])
@@ -165,16 +180,30 @@ def test_a_missing_split_names_the_command(paths: Paths, split: str) -> None:
 
 
 def test_a_missing_bundle_names_the_command(paths: Paths) -> None:
-    paths.bundle.rename(paths.root / "elsewhere")
+    paths.served.rename(paths.root / "elsewhere")
     with pytest.raises(MissingInput) as caught:
         run_evaluate(make_settings(), paths, NullRecorder())
-    assert str(caught.value) == f"{paths.bundle}: no such model bundle; `s2s train` (or `dvc repro train`) makes it"
+    assert str(caught.value) == f"{paths.served}: no such model bundle; `s2s export` (or `dvc repro export`) makes it"
 
 
 def test_a_damaged_bundle_is_refused(paths: Paths) -> None:
-    (paths.bundle / "source.model").write_bytes(b"x")
+    (paths.served / "source.model").write_bytes(b"x")
     with pytest.raises(BundleError, match="damaged or exchanged"):
         run_evaluate(make_settings(), paths, NullRecorder())
+
+
+def test_the_search_is_that_of_the_served_bundle_and_other_settings_are_told(
+    paths: Paths, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_evaluate(make_settings(), paths, NullRecorder())
+    before = read_outputs(paths)
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        run_evaluate(make_settings(beam_size=1, max_length=1), paths, NullRecorder())
+    assert read_outputs(paths) == before
+    assert caplog.messages[0] == (
+        f"the decoding options are those of {paths.served}, not those of the section evaluate; `s2s export` brings them there"
+    )
 
 
 def test_an_empty_test_set_is_refused(paths: Paths) -> None:

@@ -195,7 +195,9 @@ def test_a_bundle_of_another_digest_is_refused_before_training(paths: Paths) -> 
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ("models/bundle", "train.initial_weights: models/bundle is what this stage writes, and DVC removes it before the stage "
+        ("models/bundle", "train.initial_weights: models/bundle is what this pipeline writes, and DVC removes it before the stage "
+                          "runs; expected a copy elsewhere (such as data/base) or a registered version"),
+        ("models/served", "train.initial_weights: models/served is what this pipeline writes, and DVC removes it before the stage "
                           "runs; expected a copy elsewhere (such as data/base) or a registered version"),
         ("models:/m/1", "train.initial_weights: models:/m/1 has to be fetched from MLflow first, as the command `s2s train` does; "
                         "expected a bundle's folder"),

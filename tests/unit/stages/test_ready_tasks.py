@@ -16,6 +16,7 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.evaluation import plots
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.evaluate import run_evaluate
+from seq2seq_core.stages.export import run_export
 from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
@@ -99,6 +100,7 @@ def test_a_ready_file_runs_from_the_corpus_to_the_scores(tmp_path: Path, monkeyp
     run_prepare(settings, paths, recorder)
     run_tokenize(settings, paths, recorder)
     assert run_train(settings, paths, recorder).steps == 2 * len(settings.train.all_phases())
+    run_export(settings, paths, recorder)
     assert list(run_evaluate(settings, paths, recorder).test) == settings.evaluate.metrics
     metrics = json.loads(paths.metrics.read_text())
     _check(name, paths, metrics)

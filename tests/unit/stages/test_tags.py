@@ -15,10 +15,10 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.batching.batch import collate
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.bundle.bundle import load_bundle
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.regularization import SubwordSampling
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.config.tokenize import SubwordKind
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import CorpusError, TagError
 from seq2seq_core.recorder import NullRecorder

@@ -11,6 +11,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.errors import CorpusError, MissingInput, UserError
+from seq2seq_core.normal_form import AS_IT_IS
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import TokenizeResult, run_tokenize
 from seq2seq_core.tokenization.encode import cut_row
@@ -48,6 +49,7 @@ def make_workspace(root: Path, train: Pairs = TRAIN, dev: Pairs = DEV, test: Pai
     for split, pairs in (("train", train), ("dev", dev), ("test", test)):
         lines = [json.dumps({"source": source, "target": target, "language": "de"}, ensure_ascii=False) for source, target in pairs]
         paths.prepared_split(split).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    AS_IT_IS.save(paths.prepared_normal_form)
     return paths
 
 

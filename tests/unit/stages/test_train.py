@@ -20,9 +20,9 @@ import yaml
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import Architecture
 from seq2seq_core.config.settings import Settings, parse_settings
-from seq2seq_core.decoding.options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import Interrupted, MissingInput, StorageFault, UserError, WorkspaceBusy
 from seq2seq_core.recorder import NullRecorder

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from seq2seq_core.config.decoding_options import DecodingOptions, OfferedOption, SearchOptions, offered_options
+from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.decoding.length_penalty import length_penalty
-from seq2seq_core.decoding.options import DecodingOptions
 
 
 def test_more_hypotheses_than_the_beam_holds_are_refused() -> None:
@@ -44,7 +45,7 @@ def test_a_minimum_length_above_the_maximum_is_refused() -> None:
         {"min_length": -1},
         {"no_repeat_ngram_size": -1},
         {"beam_size": 0},
-        {"max_length": 0},
+        {"max_length": -1},
         {"length_penalty": float("nan")},
         {"beams": 3},
     ],
@@ -64,3 +65,48 @@ def test_the_length_penalty_is_that_of_wu_2016() -> None:
     assert length_penalty(1, 0.7) == 1.0
     assert length_penalty(7, 1.0) == 2.0
     assert length_penalty(7, 0.0) == 1.0
+
+
+NUMBERS = [option for option in offered_options() if option.lowest is not None]
+
+
+@pytest.mark.parametrize("option", NUMBERS, ids=lambda option: option.name)
+def test_the_bounds_of_requests_are_within_those_of_the_class(option: OfferedOption) -> None:
+    assert option.lowest is not None
+    assert option.highest is not None
+    others = {"method": "sampling", "num_hypotheses": 1, "beam_size": 200}
+    for bound in (option.lowest, option.highest):
+        assert getattr(DecodingOptions.model_validate(others | {option.name: bound}), option.name) == bound
+        assert not option.range_fault(bound)
+    assert option.range_fault(option.highest + 1) == (
+        f"must be from {option.lowest:g} to {option.highest:.10g}, got {option.highest + 1!r}"
+    )
+    assert option.range_fault(float("nan"))
+
+
+def test_an_evaluation_may_set_what_a_request_may_ask_for_and_no_more() -> None:
+    assert set(SearchOptions.model_fields) <= set(EvaluateSection.model_fields)
+    values = {"beam_size": 200, "length_penalty": 0.5, "max_length_ratio": 16.0, "min_length": 3, "no_repeat_ngram_size": 2}
+    section = EvaluateSection.model_validate(values)
+    assert section.decoding == DecodingOptions.model_validate(values)
+    with pytest.raises(ValidationError, match="beam_size must be from 1 to 200, got 201"):
+        EvaluateSection(beam_size=201)
+    with pytest.raises(ValidationError, match="length_penalty must be from 0 to 10, got 11"):
+        EvaluateSection(length_penalty=11)
+    with pytest.raises(ValidationError, match="min_length must be at most max_length, got 5 > 4"):
+        EvaluateSection(min_length=5, max_length=4)
+
+
+def test_single_options_are_overridden_and_checked_with_the_others() -> None:
+    options = DecodingOptions(beam_size=2, max_length_ratio=16.0)
+    assert options.override(beam_size=1) == DecodingOptions(beam_size=1, max_length_ratio=16.0)
+    with pytest.raises(ValidationError, match="num_hypotheses must be at most beam_size, got 3 > 2"):
+        options.override(num_hypotheses=3)
+
+
+def test_every_option_that_is_offered_is_explained() -> None:
+    assert len(offered_options()) >= 15
+    assert all(option.description for option in offered_options())
+    flags = [option.flag for option in offered_options() if option.flag]
+    assert len(set(flags)) == len(flags)
+    assert {"beam-size", "nbest", "max-length-ratio", "seed"} <= set(flags)

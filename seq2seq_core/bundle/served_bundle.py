@@ -1,0 +1,59 @@
+"""The bundle that is evaluated, registered and served: a trained one together with the decoding options that it is used with.
+
+It is a bundle like any other. Its ``config.json`` also names the options, and the digest of the bundle that training wrote.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+from seq2seq_core import atomic
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.bundle import CONFIG_FILE, bundle_digest, check_files, read_config, write_config
+from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.errors import MissingInput
+
+logger = logging.getLogger(__name__)
+
+
+def export_bundle(trained: Path, folder: Path, options: DecodingOptions) -> None:
+    """Writes a bundle with the weights of a trained one; the same bytes for the same bundle and options.
+
+    Args:
+        trained: what training wrote.
+        folder: where; replaced.
+        options: the defaults of whatever uses the bundle.
+
+    Raises:
+        BundleError: a file of the trained bundle is missing, changed or of another format.
+    """
+    content = read_config(trained)
+    check_files(trained, content)
+    with atomic.new_folder(folder) as draft:
+        for name in content.config.payload:
+            shutil.copy(trained / name, draft / name)
+        write_config(draft, content.model_copy(update={"decoding": options, "trained_digest": bundle_digest(trained)}))
+
+
+def find_served_bundle(paths: Paths) -> Path:
+    """The folder of the workspace's served bundle; warns where it was made of another bundle than the one that is there.
+
+    Args:
+        paths: the workspace.
+
+    Raises:
+        MissingInput: there is none.
+        BundleError: it cannot be read.
+    """
+    if not (paths.served / CONFIG_FILE).is_file():
+        raise MissingInput(f"{paths.served}: no such model bundle; `s2s export` (or `dvc repro export`) makes it")
+    if (paths.bundle / CONFIG_FILE).is_file():
+        origin = read_config(paths.served).model_copy(update={"decoding": None, "trained_digest": None})
+        if origin != read_config(paths.bundle):
+            logger.warning(
+                "%s was made of another model than %s now holds; `s2s export` (or `dvc repro export`) makes it anew",
+                paths.served, paths.bundle,
+            )  # fmt: skip
+    return paths.served

@@ -1,0 +1,129 @@
+"""The options of decoding on the command line, derived from the one list of them when a command that has them is used.
+
+They are no parameters of a function's signature: the list is a pydantic model, which takes too long to import at every start.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from seq2seq_core.errors import UserError
+
+if TYPE_CHECKING:
+    from seq2seq_core.config.decoding_options import DecodingOptions
+
+SAMPLING = "Sampling"
+
+Sample = Annotated[bool, typer.Option("--sample", help="Draw hypotheses at random instead of searching.", rich_help_panel=SAMPLING)]
+Mbr = Annotated[
+    int,
+    typer.Option(
+        help="Draw this many samples and print the one most like all of them (minimum Bayes risk, by chrF); 0: off.",
+        min=0,
+        rich_help_panel=SAMPLING,
+    ),
+]
+OTHER_FLAGS = {"mbr_samples": "mbr"}
+"""Flags of options that are asked for by one of the above."""
+OF_SAMPLING = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
+"""Options that only sampling has, and the value that leaves them out."""
+
+
+class DecodingCommand(TyperCommand):
+    """A command with an option for each option of decoding; their values go into its context, see :func:`given_options`."""
+
+    def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
+        """The command's own parameters, and the options of decoding."""
+        return [*super().get_params(ctx), *_decoding_params()]
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Runs the command, which knows its own parameters only."""
+        ctx.obj = {param.name: ctx.params.pop(param.name) for param in _decoding_params()}
+        return super().invoke(ctx)
+
+
+@cache
+def _decoding_params() -> tuple[Any, ...]:
+    """The parameters of the options of decoding, as Typer makes them of a function's."""
+    from seq2seq_core.config.decoding_options import offered_options
+
+    parameters = []
+    for option in (option for option in offered_options() if option.flag):
+        text = option.description.replace("``", "").replace("\n", " ")
+        shown = typer.Option(f"--{option.flag}", help=text, rich_help_panel=option.offer.heading, show_default=False)
+        kind: Any = option.kind | None
+        annotation = Annotated[kind, shown]
+        parameters.append(inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
+
+    def options(**_values: object) -> None:
+        pass
+
+    options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    app = typer.Typer(add_completion=False)
+    app.command()(options)
+    return tuple(typer.main.get_command(app).params)
+
+
+def given_options(context: typer.Context) -> dict[str, Any]:
+    """The options of decoding that the command line names, by the names of their fields.
+
+    Args:
+        context: of a :class:`DecodingCommand`.
+    """
+    return {name: value for name, value in (context.obj or {}).items() if value is not None}
+
+
+def make_options(defaults: DecodingOptions, sample: bool, mbr: int, given: dict[str, Any]) -> DecodingOptions:
+    """The options of decoding that a command line asks for.
+
+    Args:
+        defaults: those of the model, for what the command line leaves out.
+        sample: whether to draw at random.
+        mbr: samples to choose from by minimum Bayes risk; 0: do not.
+        given: the other options, by the names of their fields.
+
+    Raises:
+        UserError: an option is out of range, or does not go with another one.
+    """
+    from pydantic import ValidationError
+
+    from seq2seq_core.config.section import describe_fault
+
+    asked = dict(given)
+    if sample or mbr:
+        asked |= {"method": "sampling"} | ({"selection": "mbr", "mbr_samples": mbr} if mbr else {})
+    try:
+        _check_company(defaults.model_dump() | asked)
+        return defaults.override(**asked)
+    except ValidationError as error:
+        name, _, fault = describe_fault(error.errors()[0]).partition(":")
+        raise UserError(f"--{_flag(name)}:{fault}") from None
+
+
+def _check_company(values: dict[str, Any]) -> None:
+    """Refuses options that do not go together, by the names that the command line has for them."""
+    nbest, beam_size, samples = values["num_hypotheses"], values["beam_size"], values["mbr_samples"]
+    if values["method"] != "sampling":
+        for name, neutral in OF_SAMPLING.items():
+            if values[name] != neutral:
+                raise UserError(f"--{_flag(name)}: needs --sample or --mbr, got {values[name]} without")
+        if nbest > beam_size:
+            raise UserError(f"--nbest: must be at most the beam size (--beam-size), got {nbest} > {beam_size}")
+    elif values["selection"] == "mbr" and nbest > samples:
+        raise UserError(f"--nbest: must be at most --mbr, got {nbest} > {samples}")
+    if 0 < values["max_length"] < values["min_length"]:
+        raise UserError(f"--min-length: must be at most --max-length, got {values['min_length']} > {values['max_length']}")
+
+
+def _flag(name: str) -> str:
+    """The name of an option on the command line, without the leading hyphens."""
+    from seq2seq_core.config.decoding_options import offered_options
+
+    flags = {option.name: option.flag for option in offered_options()}
+    return OTHER_FLAGS.get(name) or flags[name]

@@ -1,0 +1,216 @@
+"""How a model's output is searched for: the one list of decoding options.
+
+Every way to ask for an option takes its name, type, bounds, default and explanation from a field here: the section ``evaluate``,
+the options of ``s2s predict``, the parameters of a request and MLflow's schema. A new option takes a field here and the code that
+obeys it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self, get_origin
+
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from seq2seq_core.config.section import Section
+
+SEARCH, SAMPLING = "Search", "Sampling"
+"""Headings of the command line's help."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """How an option is offered outside Python; one without this is offered nowhere else.
+
+    Attributes:
+        heading: of the command line's help, ``SEARCH`` or ``SAMPLING``.
+        flag: its name on the command line; None: its own; empty: the command line says it in another way.
+        lowest: what an evaluation or a request may ask at least; None: as the field.
+        highest: what an evaluation or a request may ask at most; None: as the field.
+        in_requests: whether a request may ask for it.
+    """
+
+    heading: str
+    flag: str | None = None
+    lowest: float | None = None
+    highest: float | None = None
+    in_requests: bool = True
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The field's JSON schema with the bounds that hold outside Python, as the reference of settings shows them."""
+        found = handler(schema)
+        if self.lowest is not None:
+            found.pop("exclusiveMinimum", None)
+        bounds = {"minimum": self.lowest, "maximum": self.highest}
+        return found | {name: bound for name, bound in bounds.items() if bound is not None}
+
+
+class SearchOptions(Section):
+    """Options of the search that an evaluation sets: what the model is evaluated with is what it is used with."""
+
+    beam_size: Annotated[int, Offer(SEARCH, highest=200)] = Field(default=5, ge=1, le=100_000)
+    """Hypotheses kept at each step of beam search; 1 is greedy decoding."""
+    length_penalty: Annotated[float, Offer(SEARCH, highest=10.0)] = Field(default=1.0, ge=0.0)
+    """Exponent of the length penalty (Wu 2016, equation 14); 0: none."""
+    max_length_ratio: Annotated[float, Offer(SEARCH, lowest=0.01, highest=1000.0)] = Field(default=3.0, gt=0.0)
+    """Most target tokens, as a multiple of the source's tokens or frames (end mark included); the offset comes on top."""
+    max_length_offset: Annotated[int, Offer(SEARCH, highest=4096)] = Field(default=20, ge=1)
+    """Target tokens allowed beyond that multiple."""
+    max_length: Annotated[int, Offer(SEARCH, highest=4096)] = Field(default=0, ge=0)
+    """Most target tokens whatever the source's length; 0: by ratio and offset."""
+    min_length: Annotated[int, Offer(SEARCH, highest=4096)] = Field(default=0, ge=0)
+    """Fewest target tokens, the end mark not counted; raises a limit by ratio and offset that is below it."""
+    no_repeat_ngram_size: Annotated[int, Offer(SEARCH, highest=100)] = Field(default=0, ge=0)
+    """No run of this many target tokens comes twice in a hypothesis (Paulus 2018, section 2.5); 0: any may."""
+    max_source_tokens: int = Field(default=1024, ge=2)
+    """A source with more tokens (end mark included) is cut to this many, with a warning."""
+    max_source_frames: int = Field(default=6000, ge=1)
+    """A source of frames with more of them (a minute, at a frame every 10 ms) is cut to this many, with a warning."""
+
+    @model_validator(mode="after")
+    def _lengths_go_together(self) -> Self:
+        if self.max_length and self.min_length > self.max_length:
+            raise ValueError(f"min_length must be at most max_length, got {self.min_length} > {self.max_length}")
+        return self
+
+    @property
+    def limiting_option(self) -> str:
+        """The name of the option to enlarge where hypotheses are cut."""
+        return "max_length" if self.max_length else "max_length_ratio"
+
+    def length_limit(self, source_length: int) -> int:
+        """The most target tokens of a source, its end mark not counted.
+
+        Args:
+            source_length: the source's tokens (end mark included) or frames.
+        """
+        return self.max_length or max(self.min_length, int(self.max_length_ratio * source_length) + self.max_length_offset)
+
+
+class DecodingOptions(SearchOptions):
+    """All options of decoding, the same for the command line, the evaluator and the served model."""
+
+    method: Annotated[Literal["beam", "sampling"], Offer(SAMPLING, flag="")] = "beam"
+    """Beam search, or hypotheses drawn at random."""
+    temperature: Annotated[float, Offer(SAMPLING, lowest=0.01, highest=100.0)] = Field(default=1.0, gt=0.0)
+    """Of sampling: what log-probabilities are divided by; below 1 the likely symbols become likelier."""
+    top_k: Annotated[int, Offer(SAMPLING, highest=1_000_000)] = Field(default=0, ge=0)
+    """Of sampling: how many of the likeliest symbols may be drawn; 0: all."""
+    top_p: Annotated[float, Offer(SAMPLING, lowest=0.001)] = Field(default=1.0, gt=0.0, le=1.0)
+    """Of sampling: the fewest likeliest symbols that reach this share may be drawn (Holtzman 2020); 1: all."""
+    seed: Annotated[int, Offer(SAMPLING, highest=2**31 - 1)] = Field(default=0, ge=0)
+    """Of sampling: the same seed and source give the same samples, whatever else is in the batch."""
+    selection: Annotated[Literal["score", "mbr"], Offer(SAMPLING, flag="")] = "score"
+    """Of sampling: ``score`` returns the samples as drawn, ``mbr`` the different ones of greatest expected chrF against all
+    (minimum Bayes risk, Eikema and Aziz 2020)."""
+    mbr_samples: Annotated[int, Offer(SAMPLING, flag="", highest=200)] = Field(default=32, ge=2, le=1000)
+    """Of ``mbr``: samples drawn for each source."""
+    num_hypotheses: Annotated[int, Offer(SEARCH, flag="nbest", in_requests=False)] = Field(default=1, ge=1, le=100_000)
+    """Hypotheses returned for each source: the best, at most the beam size or the samples of ``mbr``, or as many as are drawn."""
+
+    @model_validator(mode="after")
+    def _options_go_together(self) -> Self:
+        if faults := list(self._conflicts()):
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _conflicts(self) -> Iterator[str]:
+        """What is wrong with options that are each in range."""
+        if self.method == "sampling":
+            if self.selection == "mbr" and self.num_hypotheses > self.mbr_samples:
+                yield f"num_hypotheses must be at most mbr_samples, got {self.num_hypotheses} > {self.mbr_samples}"
+            return
+        if self.selection == "mbr":
+            yield "selection must be score where method is not sampling, got mbr"
+        if self.num_hypotheses > self.beam_size:
+            yield f"num_hypotheses must be at most beam_size, got {self.num_hypotheses} > {self.beam_size}"
+        for name, neutral in (("temperature", 1.0), ("top_k", 0), ("top_p", 1.0)):
+            if getattr(self, name) != neutral:
+                yield f"{name} must be {neutral:g} where method is not sampling, got {getattr(self, name)}"
+
+    def override(self, **values: Any) -> DecodingOptions:
+        """These options with other values for some.
+
+        Args:
+            values: by the names of the fields.
+
+        Raises:
+            ValidationError: a value is out of range, or does not go with another option.
+        """
+        return DecodingOptions.model_validate(self.model_dump() | values)
+
+    @property
+    def num_samples(self) -> int:
+        """Hypotheses that sampling draws for each source."""
+        return self.mbr_samples if self.selection == "mbr" else self.num_hypotheses
+
+    @property
+    def rows_per_source(self) -> int:
+        """Hypotheses of a source that are decoded at the same time."""
+        return self.num_samples if self.method == "sampling" else self.beam_size
+
+
+@dataclass(frozen=True)
+class OfferedOption:
+    """An option as it is offered outside Python.
+
+    Attributes:
+        name: of the field.
+        offer: where and by what name.
+        kind: ``int``, ``float``, ``bool`` or ``str`` (one of several names).
+        lowest: what an evaluation or a request may ask at least; None for a name or a truth value.
+        highest: what an evaluation or a request may ask at most.
+        description: what it does.
+    """
+
+    name: str
+    offer: Offer
+    kind: type
+    lowest: float | None
+    highest: float | None
+    description: str
+
+    @property
+    def flag(self) -> str:
+        """Its name on the command line, without the leading hyphens; empty: there is none."""
+        return (self.name if self.offer.flag is None else self.offer.flag).replace("_", "-")
+
+    def range_fault(self, value: float) -> str:
+        """What is wrong with a value that an evaluation or a request asks for; empty: nothing.
+
+        Args:
+            value: of the option's kind.
+        """
+        if self.lowest is None or self.highest is None or self.lowest <= value <= self.highest:
+            return ""
+        return f"must be from {_plain(self.lowest)} to {_plain(self.highest)}, got {value!r}"
+
+
+def offered_options() -> list[OfferedOption]:
+    """The options that are offered outside Python, in the order of the fields."""
+    found = []
+    for name, field in DecodingOptions.model_fields.items():
+        if offer := next((item for item in field.metadata if isinstance(item, Offer)), None):
+            kind: Any = str if get_origin(field.annotation) is Literal else field.annotation
+            assert kind in (int, float, bool, str), f"{name}: only these can be asked for, not a {kind}"
+            lowest = highest = None
+            if kind in (int, float):
+                lowest, highest = _bound(offer.lowest, field, "ge"), _bound(offer.highest, field, "le")
+            found.append(OfferedOption(name, offer, kind, lowest, highest, field.description or ""))
+    return found
+
+
+def _bound(narrower: float | None, field: FieldInfo, side: Literal["ge", "le"]) -> float:
+    """The bound of a number outside Python: that of its offer, or its own."""
+    bounds = [getattr(item, side) for item in field.metadata if hasattr(item, side)]
+    bound = narrower if narrower is not None else next(iter(bounds), None)
+    assert bound is not None, "an offered number has two bounds"
+    return float(bound) if field.annotation is float else int(bound)
+
+
+def _plain(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"

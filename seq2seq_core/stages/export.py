@@ -1,0 +1,49 @@
+"""``export``: the trained model together with the decoding options of the evaluation, as it is evaluated, registered and served.
+
+It is a stage of its own so that other options do not train again.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.served_bundle import export_bundle
+from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.errors import MissingInput
+from seq2seq_core.recorder import Recorder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What ``export`` made.
+
+    Attributes:
+        options: the defaults of whatever uses the served bundle.
+    """
+
+    options: DecodingOptions
+
+
+def run_export(settings: Settings, paths: Paths, recorder: Recorder) -> ExportResult:
+    """Writes ``models/served``.
+
+    Args:
+        settings: of the section ``evaluate``, the options of the search.
+        paths: holds ``models/bundle``.
+        recorder: not used: the settings are the run's parameters.
+
+    Raises:
+        MissingInput: there is no trained bundle.
+        BundleError: it cannot be used.
+    """
+    if not paths.bundle.is_dir():
+        raise MissingInput(f"{paths.bundle}: no such model bundle; `s2s train` (or `dvc repro train`) makes it")
+    options = settings.evaluate.decoding
+    export_bundle(paths.bundle, paths.served, options)
+    logger.info("%s holds the model of %s and the decoding options of the section evaluate", paths.served, paths.bundle)
+    return ExportResult(options)

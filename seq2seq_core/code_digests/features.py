@@ -26,6 +26,7 @@ SILENT: dict[str, str] = {
     "seq2seq_core.console": "log lines and progress",
     "seq2seq_core.device": "the choice of a device, part of runtime",
     "seq2seq_core.errors": "messages",
+    "seq2seq_core.named_modules": "how a module is found, not what is in it",
     "seq2seq_core.outcome": "left beside the outputs",
     "seq2seq_core.recorder": "the protocol of observers",
     "seq2seq_core.tracking": "observes a stage's run",
@@ -66,8 +67,12 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.training.data.sentence_reader": MONOLINGUAL,
     "seq2seq_core.training.data.spec_augment": ("spec_augment",),
     "seq2seq_core.training.initial.warm_start": ("initial_weights",),
-    "seq2seq_core.training.objectives.back_translation": MONOLINGUAL,
+    "seq2seq_core.training.objectives.back_translation": ("objective:back_translation",),
+    "seq2seq_core.training.objectives.coverage": ("coverage_weight",),
+    "seq2seq_core.training.objectives.denoising": MONOLINGUAL,
+    "seq2seq_core.training.objectives.monolingual_mixture": MONOLINGUAL,
     "seq2seq_core.training.objectives.noise": MONOLINGUAL,
+    "seq2seq_core.training.objectives.r_drop": ("r_drop_weight",),
     "seq2seq_core.training.objectives.reinforcement": REWARDS,
     "seq2seq_core.training.objectives.reward": REWARDS,
     "seq2seq_core.training.objectives.samples": (*REWARDS, "objective:back_translation"),
@@ -75,7 +80,10 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
 }
 """Modules and packages that only some settings need: any of these features."""
 
-PARTS: dict[str, str] = {}
+PARTS: dict[str, str] = {
+    "seq2seq_core.modeling.attention": "attention",
+    "seq2seq_core.training.updates.schedules": "schedule",
+}
 """Packages whose modules are loaded by name, and the first word of the features that name them: ``metric`` of ``metric:bleu``."""
 
 
@@ -117,9 +125,14 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
         yield f"metric:{phase.dev_metric}"
         if f"objective:{phase.objective}" in REWARDS:
             yield f"metric:{phase.reinforcement.reward}"
-        switches["scheduled_sampling"] = switches.get("scheduled_sampling", False) or phase.scheduled_sampling.decay != "none"
-        switches["spec_augment"] = switches.get("spec_augment", False) or phase.spec_augment.is_on
-        switches["sampling_temperature"] = switches.get("sampling_temperature", False) or phase.sampling_temperature != 1.0
+        phase_switches = {
+            "coverage_weight": phase.coverage_weight > 0,
+            "r_drop_weight": phase.r_drop_weight > 0,
+            "sampling_temperature": phase.sampling_temperature != 1.0,
+            "scheduled_sampling": phase.scheduled_sampling.decay != "none",
+            "spec_augment": phase.spec_augment.is_on,
+        }
+        yield from (name for name, is_on in phase_switches.items() if is_on)
     yield from (name for name, is_on in switches.items() if is_on)
 
 

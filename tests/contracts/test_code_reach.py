@@ -49,6 +49,10 @@ MONOLINGUAL: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 CASES: dict[str, dict[str, dict[str, Any]]] = {
     "recurrent": {"model": SIZES | {"architecture": "gru"}, "evaluate": {"beam_size": 1}},
+    "penalties": {
+        "model": SIZES | {"coverage": True},
+        "train": TRAIN | {"phases": [{"objective": "likelihood", name: 1.0} for name in ("coverage_weight", "r_drop_weight")]},
+    },
     "beam": {
         "model": SIZES | {"architecture": "lstm", "attention": "multi_head", "time_scaling": "gate"},
         "evaluate": {"beam_size": 3, "metrics": ["exact_match", "chrf"]},
@@ -104,6 +108,8 @@ def test_a_stage_passes_by_what_its_settings_do_not_use() -> None:
         )
         assert not [module for module in modules if any(part in module for part in left_out)], stage
     assert "seq2seq_core.training.updates.schedule" in reached["train"]
+    named = [name for name in reached["train"] if name.startswith(tuple(f"{package}." for package in PARTS))]
+    assert sorted(named) == ["seq2seq_core.modeling.attention.additive", "seq2seq_core.training.updates.schedules.inverse_sqrt"]
     assert "seq2seq_core.decoding.greedy" in reached["evaluate"]
 
 

@@ -54,7 +54,7 @@ def worker_command(folder: Path, request: SweepRequest, paths: Paths, update_or_
         "from pathlib import Path\n"
         "from seq2seq_core.artifacts import Paths\n"
         "from seq2seq_core.sweep.drive import SweepRequest, work\n"
-        "from seq2seq_core.tracking import sweep_tracking\n"
+        "from seq2seq_core.tracking.runs import sweep_tracking\n"
         "from seq2seq_core.training.trainer import Trainer\n"
         "torch.set_num_threads(1)\n"
         "sweep_tracking.find_spec = lambda name: None\n"

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.model import ModelSection
+from seq2seq_core.modeling.attention import load_attention
 from seq2seq_core.modeling.decoders.output import OutputProjection
 from seq2seq_core.modeling.decoders.pointer_generator import PointerGenerator
 from seq2seq_core.modeling.decoders.recurrent_decoder import RecurrentDecoder
@@ -19,7 +20,6 @@ from seq2seq_core.modeling.decoders.transformer_decoder import TransformerDecode
 from seq2seq_core.modeling.encoders.recurrent_encoder import RecurrentEncoder
 from seq2seq_core.modeling.encoders.time_scaling import GatedScaling, SinusoidalScaling, build_time_scaling
 from seq2seq_core.modeling.encoders.transformer_encoder import TransformerEncoder
-from seq2seq_core.modeling.layers.attention import load_attention
 from seq2seq_core.modeling.layers.embedding import FrameProjection, TokenEmbedding
 from seq2seq_core.modeling.layers.packing import Packing
 from seq2seq_core.modeling.layers.transformer_shape import TransformerShape

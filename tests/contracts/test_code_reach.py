@@ -39,6 +39,10 @@ MONOLINGUAL: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 CASES: dict[str, dict[str, dict[str, Any]]] = {
     "recurrent": {"model": SIZES | {"architecture": "gru"}, "evaluate": {"beam_size": 1}},
+    "penalties": {
+        "model": SIZES | {"coverage": True},
+        "train": TRAIN | {"phases": [{"objective": "likelihood", name: 1.0} for name in ("coverage_weight", "r_drop_weight")]},
+    },
     "beam": {
         "model": SIZES | {"architecture": "lstm", "attention": "multi_head", "time_scaling": "gate"},
         "evaluate": {"beam_size": 3, "metrics": ["exact_match", "chrf"]},

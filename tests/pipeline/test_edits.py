@@ -46,6 +46,44 @@ def _create(text: str) -> Callable[[Path], None]:
     return edit
 
 
+NEW_METRIC = '''"""Whether the first letters agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seq2seq_core.evaluation.metric import Metric, ScoringOptions
+
+
+def _compute(hypotheses: Sequence[str], references: Sequence[str], options: ScoringOptions) -> float:
+    return sum(one[:1] == other[:1] for one, other in zip(hypotheses, references, strict=True)) / len(references)
+
+
+METRIC = Metric("first_letter", higher_is_better=True, scale=1.0, high=1.0, compute=_compute)
+'''
+NEW_RULE = '''"""Drops a text that shouts."""
+
+from __future__ import annotations
+
+from seq2seq_core.config.prepare import PrepareSection
+from seq2seq_core.corpus.cleaning_rule import TextRule
+
+
+def _is_broken(text: str, section: PrepareSection) -> bool:
+    return text.isupper()
+
+
+RULE = TextRule("drop_shouts", _is_broken)
+'''
+
+
+def _add_rule(section: Path) -> None:
+    """A rule in a file of its own, and its switch among the settings, off by default."""
+    _create(NEW_RULE)(section.parent.parent / "corpus" / "cleaning_rules" / "drop_shouts.py")
+    switch = '    drop_shouts: bool = False\n    """Whether a pair with a side in capitals is dropped."""\n'
+    _replace("    deduplicate: ", switch + "    deduplicate: ")(section)
+
+
 CODE = _append("\n\ndef _edited() -> int:\n    return 1\n")
 NEUTRAL: dict[str, tuple[str, Callable[[Path], None]]] = {
     "a comment": ("decoding/greedy.py", _append("# Another comment.\n")),
@@ -59,6 +97,9 @@ NEUTRAL: dict[str, tuple[str, Callable[[Path], None]]] = {
     "code of an objective that no phase names": ("training/objectives/reinforcement.py", CODE),
     "code of a schedule that no phase names": ("training/updates/schedules/linear.py", CODE),
     "code of the Transformer": ("modeling/encoders/transformer_encoder.py", CODE),
+    "code of an attention that the model has not": ("modeling/attention/dot.py", CODE),
+    "a metric that no setting names": ("evaluation/metrics/first_letter.py", _create(NEW_METRIC)),
+    "a cleaning rule that is off": ("config/prepare.py", _add_rule),
     "code of the sample corpus": ("corpus/sample_dates.py", CODE),
 }
 EFFECTIVE: dict[str, tuple[str, Callable[[Path], None], set[str], set[str]]] = {

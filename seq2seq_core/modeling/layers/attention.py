@@ -14,11 +14,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from seq2seq_core.config.model import AttentionKind, ModelSection
-from seq2seq_core.named_modules import load
-
-ATTENTIONS = "seq2seq_core.modeling.attention"
-"""The package with a module a kind of attention, each with its class as ``ATTENTION``."""
+from seq2seq_core.config.model import ModelSection
 
 
 class Attention(nn.Module):
@@ -81,15 +77,3 @@ class Attention(nn.Module):
         scores_BTS = self.scores(query_BTD, keys_BSE, coverage_BS).masked_fill(padding_mask_BS.unsqueeze(1), -math.inf)
         weights_BTS = torch.softmax(scores_BTS, dim=-1)
         return torch.bmm(weights_BTS, values_BSD), weights_BTS
-
-
-def load_attention(kind: AttentionKind) -> type[Attention] | None:
-    """The class of a kind of attention; None for a decoder without one. Only the module that is named is imported.
-
-    Args:
-        kind: of ``model.attention``.
-    """
-    if kind == "none":
-        return None
-    attention: type[Attention] = load(ATTENTIONS, kind).ATTENTION
-    return attention

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from seq2seq_core.config.model import Architecture, ModelSection
 from seq2seq_core.config.train import Phase
-from seq2seq_core.modeling.layers.attention import load_attention
+from seq2seq_core.modeling.attention import load_attention
 
 GATES: dict[Architecture, int] = {"rnn": 1, "gru": 3, "lstm": 4}
 """Matrices of a recurrent cell for its input, and as many for its state."""

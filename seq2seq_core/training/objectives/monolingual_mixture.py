@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import assert_never
 
 from seq2seq_core.batching.batch import Batch
@@ -27,10 +28,18 @@ class MonolingualMixture:
     """
 
     def __init__(self, phase: Phase, placement: Placement, corpora: MonolingualCorpora) -> None:
-        self.phase = phase
+        self.phase, self.placement, self.corpora = phase, placement, corpora
         self.likelihood = Likelihood(phase, placement)
-        self.denoising = Denoising(phase, corpora)
-        self.back_translation = OnlineBackTranslation(phase, placement, corpora)
+
+    @cached_property
+    def denoising(self) -> Denoising:
+        """Makes the sources of the part ``denoising``."""
+        return Denoising(self.phase, self.corpora)
+
+    @cached_property
+    def back_translation(self) -> OnlineBackTranslation:
+        """Makes those of the part ``back_translation``."""
+        return OnlineBackTranslation(self.phase, self.placement, self.corpora)
 
     def loss(self, model: Seq2Seq, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:
         """See :class:`~seq2seq_core.training.objectives.objective.Objective`."""

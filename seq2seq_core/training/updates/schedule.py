@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.named_modules import load
-
-SCHEDULES = "seq2seq_core.training.updates.schedules"
-"""The package with a module a schedule."""
+from seq2seq_core.training.updates import schedules
 
 
 def learning_rate(step: int, settings: PhaseSettings) -> float:
@@ -24,7 +22,7 @@ def learning_rate(step: int, settings: PhaseSettings) -> float:
     peak, warmup = settings.learning_rate, settings.warmup_steps
     if step < warmup:
         return peak * step / warmup
-    fraction: float = load(SCHEDULES, settings.schedule).fraction(step, settings)
+    fraction: float = load(schedules.__name__, settings.schedule).fraction(step, settings)
     return peak * fraction
 
 

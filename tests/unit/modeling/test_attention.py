@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq_core.config.model import AttentionKind, ModelSection
+from seq2seq_core.modeling import attention as kinds_of_attention
+from seq2seq_core.modeling.attention import load_attention
 from seq2seq_core.modeling.attention.additive import AdditiveAttention
 from seq2seq_core.modeling.attention.dot import DotAttention
 from seq2seq_core.modeling.attention.general import GeneralAttention
 from seq2seq_core.modeling.attention.multi_head import RecurrentMultiHeadAttention
-from seq2seq_core.modeling.layers.attention import ATTENTIONS, Attention, load_attention
+from seq2seq_core.modeling.layers.attention import Attention
 from seq2seq_core.named_modules import names_of
 
 B, T, S, D, H = 3, 2, 5, 4, 2
@@ -45,7 +47,7 @@ def written_out_score(attention: Attention, query_D: Tensor, memory_D: Tensor) -
 
 
 def test_each_kind_that_the_settings_name_is_a_module_and_each_module_is_a_kind() -> None:
-    assert names_of(ATTENTIONS) == tuple(sorted(KINDS))
+    assert names_of(kinds_of_attention.__name__) == tuple(sorted(KINDS))
 
 
 @pytest.mark.parametrize("kind", ["additive", "general", "dot"])

@@ -8,7 +8,8 @@ import pytest
 from seq2seq_core.config.recipe import Plateau
 from seq2seq_core.config.train import Schedule, TrainSection
 from seq2seq_core.named_modules import names_of
-from seq2seq_core.training.updates.schedule import SCHEDULES, learning_rate
+from seq2seq_core.training.updates import schedules
+from seq2seq_core.training.updates.schedule import learning_rate
 from seq2seq_core.training.updates.schedules.plateau import PlateauState
 
 
@@ -18,7 +19,7 @@ def rates(*steps: int, **settings: Any) -> list[float]:
 
 
 def test_each_schedule_that_the_settings_name_is_a_module_and_each_module_is_a_schedule() -> None:
-    assert names_of(SCHEDULES) == tuple(sorted(get_args(Schedule)))
+    assert names_of(schedules.__name__) == tuple(sorted(get_args(Schedule)))
 
 
 @pytest.mark.parametrize("schedule", get_args(Schedule))

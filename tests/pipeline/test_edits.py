@@ -60,7 +60,6 @@ NEUTRAL: dict[str, tuple[str, Callable[[Path], None]]] = {
     "code of a schedule that no phase names": ("training/updates/schedules/linear.py", CODE),
     "code of the Transformer": ("modeling/encoders/transformer_encoder.py", CODE),
     "code of an attention that the model has not": ("modeling/attention/dot.py", CODE),
-    "code of a schedule that no phase names": ("training/updates/schedules/cosine.py", CODE),
     "code of the sample corpus": ("corpus/sample_dates.py", CODE),
 }
 EFFECTIVE: dict[str, tuple[str, Callable[[Path], None], set[str], set[str]]] = {

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import assert_never
+from functools import cached_property
+from typing import TYPE_CHECKING, assert_never
 
 from seq2seq_core.batching.batch import Batch
 from seq2seq_core.config.train import Phase
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.training.hardware.precision import Placement
-from seq2seq_core.training.objectives.back_translation import OnlineBackTranslation
 from seq2seq_core.training.objectives.denoising import Denoising, denoising_weight
 from seq2seq_core.training.objectives.likelihood import Likelihood
 from seq2seq_core.training.objectives.monolingual_corpora import MonolingualCorpora
 from seq2seq_core.training.objectives.objective import BatchLoss, Measure, Moment, UpdateSize
+
+if TYPE_CHECKING:
+    from seq2seq_core.training.objectives.back_translation import OnlineBackTranslation
 
 
 class MonolingualMixture:
@@ -27,10 +30,16 @@ class MonolingualMixture:
     """
 
     def __init__(self, phase: Phase, placement: Placement, corpora: MonolingualCorpora) -> None:
-        self.phase = phase
+        self.phase, self.placement, self.corpora = phase, placement, corpora
         self.likelihood = Likelihood(phase, placement)
         self.denoising = Denoising(phase, corpora)
-        self.back_translation = OnlineBackTranslation(phase, placement, corpora)
+
+    @cached_property
+    def back_translation(self) -> OnlineBackTranslation:
+        """Makes the sources of the part ``back_translation``; not imported by a phase without one."""
+        from seq2seq_core.training.objectives.back_translation import OnlineBackTranslation
+
+        return OnlineBackTranslation(self.phase, self.placement, self.corpora)
 
     def loss(self, model: Seq2Seq, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:
         """See :class:`~seq2seq_core.training.objectives.objective.Objective`."""

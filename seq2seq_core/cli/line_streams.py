@@ -15,6 +15,8 @@ from typing import BinaryIO
 
 from seq2seq_core.errors import CorpusError, UserError
 
+BYTE_ORDER_MARK = "\ufeff"
+
 
 @contextmanager
 def open_sources(path: Path | None, expected: str = "one source a line") -> Iterator[BinaryIO]:
@@ -70,7 +72,7 @@ def read_chunks(stream: Iterable[bytes], path: Path | None, chunk_lines: int) ->
         chunk_lines: the length of a list.
 
     Raises:
-        CorpusError: a line is not UTF-8.
+        CorpusError: a line is not UTF-8, or the first one begins with a byte-order mark.
     """
     chunk: list[str] = []
     for number, line in enumerate(stream, start=1):
@@ -80,6 +82,12 @@ def read_chunks(stream: Iterable[bytes], path: Path | None, chunk_lines: int) ->
             raise CorpusError(
                 f"not UTF-8 at byte {error.start + 1} of the line; expected UTF-8 text", path or "standard input", number
             ) from None
+        if number == 1 and text.startswith(BYTE_ORDER_MARK):
+            raise CorpusError(
+                "begins with a byte-order mark (EF BB BF), which would become part of the line; expected UTF-8 without it",
+                path or "standard input",
+                1,
+            )
         chunk.append(text.removesuffix("\n").removesuffix("\r"))
         if len(chunk) == chunk_lines:
             yield chunk

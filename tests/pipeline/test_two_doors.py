@@ -45,6 +45,21 @@ def test_both_doors_do_the_same_work_and_leave_the_same_lock(make_workspace: Cal
     assert by_flow.lock != b""
 
 
+def test_other_decoding_options_are_another_version_and_no_other_training(make_workspace: Callable[[str], Workspace]) -> None:
+    workspace = make_workspace("clone")
+    workspace.must("dvc", "repro")
+    workspace.change("evaluate", beam_size=1, max_length=3)
+    assert set(_executed(workspace.must("dvc", "repro"))) <= {"code", "export", "evaluate", "register"}
+    receipt = json.loads((workspace.root / "reports" / "registration.json").read_text(encoding="utf-8"))
+    assert receipt["version"] == "2"
+    predictions = (workspace.root / "reports" / "evaluation" / "predictions.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in predictions.splitlines()]
+    (workspace.root / "sources.txt").write_text("".join(f"{row['source']}\n" for row in rows), encoding="utf-8")
+    said = workspace.run("s2s", "predict", "sources.txt").stdout.splitlines()
+    assert said == [row["hypothesis"] for row in rows]
+    assert max(map(len, said)) <= 3
+
+
 def test_a_registry_that_was_deleted_gets_the_model_again_without_training(make_workspace: Callable[[str], Workspace]) -> None:
     workspace = make_workspace("clone")
     workspace.must("dvc", "repro")

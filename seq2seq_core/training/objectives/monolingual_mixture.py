@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
+<<<<<<< HEAD
 from typing import assert_never
+=======
+from typing import TYPE_CHECKING, assert_never
+>>>>>>> structure
 
 from seq2seq_core.batching.batch import Batch
 from seq2seq_core.config.train import Phase
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.training.hardware.precision import Placement
-from seq2seq_core.training.objectives.back_translation import OnlineBackTranslation
 from seq2seq_core.training.objectives.denoising import Denoising, denoising_weight
 from seq2seq_core.training.objectives.likelihood import Likelihood
 from seq2seq_core.training.objectives.monolingual_corpora import MonolingualCorpora
 from seq2seq_core.training.objectives.objective import BatchLoss, Measure, Moment, UpdateSize
+
+if TYPE_CHECKING:
+    from seq2seq_core.training.objectives.back_translation import OnlineBackTranslation
 
 
 class MonolingualMixture:
@@ -30,6 +36,7 @@ class MonolingualMixture:
     def __init__(self, phase: Phase, placement: Placement, corpora: MonolingualCorpora) -> None:
         self.phase, self.placement, self.corpora = phase, placement, corpora
         self.likelihood = Likelihood(phase, placement)
+<<<<<<< HEAD
 
     @cached_property
     def denoising(self) -> Denoising:
@@ -39,6 +46,15 @@ class MonolingualMixture:
     @cached_property
     def back_translation(self) -> OnlineBackTranslation:
         """Makes those of the part ``back_translation``."""
+=======
+        self.denoising = Denoising(phase, corpora)
+
+    @cached_property
+    def back_translation(self) -> OnlineBackTranslation:
+        """Makes the sources of the part ``back_translation``; not imported by a phase without one."""
+        from seq2seq_core.training.objectives.back_translation import OnlineBackTranslation
+
+>>>>>>> structure
         return OnlineBackTranslation(self.phase, self.placement, self.corpora)
 
     def loss(self, model: Seq2Seq, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:

@@ -23,6 +23,15 @@ def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     assert str(caught.value) == f"{place}:2: not UTF-8 at byte 3 of the line; expected UTF-8 text"
 
 
+def test_a_byte_order_mark_is_no_part_of_a_source(tmp_path: Path) -> None:
+    place = tmp_path / "sources.txt"
+    place.write_text("\ufefffirst\nsecond\n", encoding="utf-8")
+    with pytest.raises(CorpusError) as caught, open_sources(place) as stream:
+        list(read_chunks(stream, place, chunk_lines=10))
+    told = "begins with a byte-order mark (EF BB BF), which would become part of the line; expected UTF-8 without it"
+    assert str(caught.value) == f"{place}:1: {told}"
+
+
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError) as missing, open_sources(tmp_path / "no.txt"):
         pass

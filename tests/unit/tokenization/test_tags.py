@@ -7,6 +7,7 @@ import pytest
 
 from seq2seq_core.config.tokenize import SubwordKind, SubwordSettings, TokenizeSection
 from seq2seq_core.errors import TagError
+from seq2seq_core.normal_form import NormalForm
 from seq2seq_core.tokenization.special_tokens import NUM_SPECIAL, UNK_ID
 from seq2seq_core.tokenization.subword import TAG, SubwordModel, train_subword
 from seq2seq_core.tokenization.tags import Tags, collect_tags, count_leading_tags, split_values
@@ -50,6 +51,17 @@ def test_the_ids_follow_the_columns_and_the_values_of_a_column() -> None:
     assert Tags(["features"], model, separator="|").ids({"features": "V|PST"}) == [7, 6]
     assert Tags([], model).ids({}) == []
     assert tags.known_values("features") == ["3", "PST", "V"]
+
+
+def test_values_are_collected_and_asked_for_in_the_normal_form() -> None:
+    form = NormalForm(unicode_normalization="NFKC", whitespace="collapse")
+    rows = [{"style": "e\u0301s;\uff44\uff45"}, {"style": "\u00e9s; a\u00a0 b "}]
+    assert collect_tags(rows, ["style"], ";", form) == [("style", "a b"), ("style", "de"), ("style", "\u00e9s")]
+    assert len(collect_tags(rows, ["style"], ";")) == 4
+    tags = Tags(["style"], make_model("char", collect_tags(rows, ["style"], ";", form)), normal_form=form)
+    for row in rows:
+        assert tags.ids(row) == tags.ids({"style": ";".join(split_values(row["style"], ";", form))})
+    assert split_values("a\uff1bb", ";", form) == ["a;b"]  # the separator is found before
 
 
 def test_a_missing_or_unknown_tag_is_told_with_the_known_values() -> None:

@@ -58,10 +58,6 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "train": TRAIN | {"subword_sampling": {"sides": "source"}, "average_last": 2, "optimizer": "adafactor"},
         "prepare": {"drop_copies": True, "max_length_ratio": 3.0, "leakage": "near"},
     },
-    "penalties": {
-        "model": SIZES | {"coverage": True},
-        "train": TRAIN | {"phases": [{"objective": "likelihood", name: 1.0} for name in ("coverage_weight", "r_drop_weight")]},
-    },
     "monolingual": MONOLINGUAL,
     "denoising alone": MONOLINGUAL | {"train": TRAIN | {"phases": [{"objective": "denoising"}]}},
     "audio": {

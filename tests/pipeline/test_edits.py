@@ -98,11 +98,8 @@ NEUTRAL: dict[str, tuple[str, Callable[[Path], None]]] = {
     "code of a schedule that no phase names": ("training/updates/schedules/linear.py", CODE),
     "code of the Transformer": ("modeling/encoders/transformer_encoder.py", CODE),
     "code of an attention that the model has not": ("modeling/attention/dot.py", CODE),
-<<<<<<< HEAD
     "a metric that no setting names": ("evaluation/metrics/first_letter.py", _create(NEW_METRIC)),
     "a cleaning rule that is off": ("config/prepare.py", _add_rule),
-=======
->>>>>>> structure
     "code of the sample corpus": ("corpus/sample_dates.py", CODE),
 }
 EFFECTIVE: dict[str, tuple[str, Callable[[Path], None], set[str], set[str]]] = {

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-<<<<<<< HEAD
-from typing import assert_never
-=======
 from typing import TYPE_CHECKING, assert_never
->>>>>>> structure
 
 from seq2seq_core.batching.batch import Batch
 from seq2seq_core.config.train import Phase
@@ -36,17 +32,6 @@ class MonolingualMixture:
     def __init__(self, phase: Phase, placement: Placement, corpora: MonolingualCorpora) -> None:
         self.phase, self.placement, self.corpora = phase, placement, corpora
         self.likelihood = Likelihood(phase, placement)
-<<<<<<< HEAD
-
-    @cached_property
-    def denoising(self) -> Denoising:
-        """Makes the sources of the part ``denoising``."""
-        return Denoising(self.phase, self.corpora)
-
-    @cached_property
-    def back_translation(self) -> OnlineBackTranslation:
-        """Makes those of the part ``back_translation``."""
-=======
         self.denoising = Denoising(phase, corpora)
 
     @cached_property
@@ -54,7 +39,6 @@ class MonolingualMixture:
         """Makes the sources of the part ``back_translation``; not imported by a phase without one."""
         from seq2seq_core.training.objectives.back_translation import OnlineBackTranslation
 
->>>>>>> structure
         return OnlineBackTranslation(self.phase, self.placement, self.corpora)
 
     def loss(self, model: Seq2Seq, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:

@@ -87,7 +87,7 @@ class TemperatureSampler:
         return draws
 
     def _count_members(self, epoch: int) -> Iterator[NDArray[np.int64]]:
-        """How many pairs of each group each window of an epoch has."""
+        """The number of pairs of each group in each window of an epoch."""
         for window in range(self.num_windows):
             yield np.bincount(self._groups_of(self.windows.rows(epoch, window)), minlength=self.num_groups)
 
@@ -99,7 +99,7 @@ class TemperatureSampler:
 
 
 def share_draws(sizes: NDArray[np.int64], temperature: float, total: int) -> NDArray[np.int64]:
-    """How many of ``total`` draws each group gets: in proportion to its size ** (1 / temperature), rounded by largest remainder.
+    """The share of each group in ``total`` draws: in proportion to its size ** (1 / temperature), rounded by largest remainder.
 
     Args:
         sizes: pairs of each group; an empty group gets nothing.

@@ -47,7 +47,7 @@ class TransformerDecoderLayer(nn.Module):
     """Causal self-attention, attention over the memory, and feed-forward.
 
     Args:
-        shape: of the layer.
+        shape: sizes and kind of the layer.
     """
 
     def __init__(self, shape: TransformerShape) -> None:
@@ -133,7 +133,7 @@ class TransformerDecoder(nn.Module):
     """Positions, a stack of layers and a final norm.
 
     Args:
-        shape: of each layer.
+        shape: sizes and kind of each layer.
         layers: number of layers.
         keep_attention: whether teacher forcing gives the last layer's attention, averaged over heads; it is slower.
 

@@ -21,7 +21,7 @@ class TransformerEncoderLayer(nn.Module):
     """Self-attention and feed-forward.
 
     Args:
-        shape: of the layer.
+        shape: sizes and kind of the layer.
     """
 
     def __init__(self, shape: TransformerShape) -> None:
@@ -53,7 +53,7 @@ class TransformerEncoder(nn.Module):
     """Positions, a stack of layers and a final norm.
 
     Args:
-        shape: of each layer.
+        shape: sizes and kind of each layer.
         layers: number of layers.
         time_reduction: halvings of the time axis, one before each of the last layers (Chan 2016).
 

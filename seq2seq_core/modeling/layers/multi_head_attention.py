@@ -1,4 +1,4 @@
-"""Multi-head scaled dot-product attention (Vaswani 2017, section 3.2), with separate projections, for a cache.
+"""Multi-head scaled dot-product attention (Vaswani 2017, section 3.2); a decoder can cache projected keys and values.
 
 Shapes: B batch, T queries, S keys, D width, H heads, K width of a head (D / H).
 """

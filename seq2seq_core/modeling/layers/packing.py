@@ -18,7 +18,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Packing:
-    """Where the valid positions of a padded batch are.
+    """The places of the valid positions of a padded batch.
 
     Attributes:
         places_N: int64, the places of the valid positions in the padded batch's B * T.
@@ -45,7 +45,7 @@ class Packing:
 
     @cached_property
     def offsets_B1(self) -> Tensor:
-        """Where each row begins among the N, and the end of the last; int64."""
+        """The beginning of each row among the N, and the end of the last; int64."""
         return functional.pad((~self.padding_mask_BT).sum(dim=1).cumsum(dim=0), (1, 0))
 
     def pack(self, padded_BTD: Tensor) -> Tensor:

@@ -67,8 +67,8 @@ class Rendezvous:
     """The address of the store through which ranks find one another.
 
     Attributes:
-        host: of the store.
-        port: of the store.
+        host: host of the store.
+        port: port of the store.
         is_served: whether this process serves the store; otherwise rank 0 does.
     """
 

@@ -164,7 +164,7 @@ def mask_spans(words: list[Word], spans: Sequence[int], mask_id: int, chance: np
     All orders of the spans and the words between them are equally likely.
 
     Args:
-        words: of a sentence.
+        words: the words of a sentence.
         spans: their lengths; together at most the number of words.
         mask_id: the mask symbol.
         chance: the random stream.

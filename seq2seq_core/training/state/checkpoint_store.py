@@ -79,7 +79,7 @@ class CheckpointStore:
         self.settle()
 
     def save_best(self, step: int, weights: dict[str, Tensor]) -> None:
-        """Takes the weights of the best validation; the next :meth:`save` writes them."""
+        """Takes the weights of the best validation; the next :meth:`save` or :meth:`settle` writes them."""
         self._new_best = (f"best-{step:08d}.safetensors", _copy(weights))
 
     def save(self, progress: ProgressState, tensors: dict[str, Tensor], curve_bytes: int, is_good: bool = False) -> None:

@@ -86,7 +86,7 @@ class ProgressState(BaseModel):
     cut_epochs: int = 0
     """Epochs that the end of a phase cut short."""
     next_place: Place = Place()
-    """Where in the data the next update is."""
+    """The place of the next update in the data."""
     last_learning_rate: float = 0.0
     """Of the last update."""
     last_gradient_norm: float = 0.0

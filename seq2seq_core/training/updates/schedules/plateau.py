@@ -21,7 +21,7 @@ class PlateauState(BaseModel):
     num_stale: int = 0
     """Validations since the dev metric last improved, or since the last reduction."""
     num_reductions: int = 0
-    """How often the learning rate was reduced in this phase."""
+    """Reductions of the learning rate in this phase."""
 
     def observe(self, has_improved: bool, settings: Plateau) -> bool:
         """Adds a validation; returns whether the learning rate is reduced.

@@ -1,4 +1,4 @@
-"""What the model is given: padded sources and targets of several pairs.
+"""Inputs of the model: padded sources and targets of several pairs.
 
 Shapes: B batch (rows), S source length, T target length (with bos or eos), F features of a frame.
 """
@@ -26,7 +26,7 @@ class Source:
     Attributes:
         values: ids, (B, S) int64, or frames, (B, S, F) float32; padded at the end with ``PAD_ID`` or zeros.
         lengths_B: ids or frames of each row; int64.
-        num_valid: ids or frames of all rows, which would else have to be read back from a GPU; None: not known.
+        num_valid: ids or frames of all rows together, kept to avoid reading them back from a GPU; None: not known.
     """
 
     values: Tensor
@@ -55,12 +55,12 @@ class Batch:
 
     Attributes:
         source: the sources.
-        target_in_BT: bos and the target's ids: what the decoder reads; int64.
-        target_out_BT: the target's ids and eos: what it must predict; int64.
+        target_in_BT: the decoder's inputs, bos and the target's ids; int64.
+        target_out_BT: the symbols to predict, the target's ids and eos; int64.
         target_lengths_B: ids of each target with bos (or eos); int64.
         num_target_tokens: ids to predict, padding left out.
         indices: the pairs' places in the dataset; int64.
-        part: what the batch is to its update.
+        part: the part of the update that the batch belongs to.
     """
 
     source: Source
@@ -101,8 +101,8 @@ def collate(dataset: TokenizedDataset, indices: Sequence[int] | NDArray[np.int64
     """The batch of some pairs, in the given order.
 
     Args:
-        dataset: where the pairs are.
-        indices: which ones; at least one.
+        dataset: the dataset of the pairs.
+        indices: places of the pairs in the dataset; at least one.
     """
     sources = [dataset.source(int(index)) for index in indices]
     return collate_pairs(sources, [dataset.target(int(index)) for index in indices], indices)
@@ -113,11 +113,11 @@ def collate_pairs(
     targets: Sequence[Sequence[int] | NDArray[Any]],
     indices: Sequence[int] | NDArray[np.int64],
 ) -> Batch:
-    """The batch of some pairs that need not be the dataset's own rows.
+    """The batch of some pairs, which may differ from the dataset's rows.
 
     Args:
         sources: see :func:`collate_sources`.
-        targets: rows of ids that end with eos, as many.
+        targets: rows of ids that end with eos, one for each source.
         indices: the places of the pairs in the dataset.
     """
     out_BT, lengths_B = _pad([np.asarray(target) for target in targets])
@@ -146,7 +146,7 @@ def collate_sources(sources: Sequence[Sequence[int] | NDArray[Any]]) -> Source:
 
 
 def _pad(rows: Sequence[NDArray[Any]]) -> tuple[Tensor, Tensor]:
-    """Rows under one another, (B, longest) int64 or (B, longest, F) float32, and their lengths."""
+    """Padded rows, (B, longest) int64 or (B, longest, F) float32, and their lengths."""
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     is_frames = rows[0].ndim == 2
     shape = (len(rows), int(lengths.max()), *rows[0].shape[1:])

@@ -1,4 +1,4 @@
-"""Tokenised pairs on disk: opening reads neither the corpus nor the rows' offsets, and what was read is not held."""
+"""Tokenised pairs on disk. Opening reads neither the corpus nor the rows' offsets, and rows are not kept after reading."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from seq2seq_core.errors import UserError
 from seq2seq_core.tokenization.ragged import groups_path, offsets_path, values_path
 
 Places = NDArray[np.int64] | range
-"""Which rows of the files a dataset is made of, in its order."""
+"""The rows of the files that a dataset holds, in its order."""
 ROWS_AT_ONCE = 1 << 18
-"""Rows whose offsets are in memory at once (8 bytes each) where the lengths of many are asked for."""
+"""Rows whose offsets are in memory at once (8 bytes each) when the lengths of many are computed."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class _Side:
         return self.values.read(start, end)
 
     def lengths(self, places: Places) -> NDArray[np.int64]:
-        """The lengths of some rows; of a large file, part after part of the offsets is looked at."""
+        """The lengths of some rows; reads the offsets of a large file in parts."""
         if isinstance(places, range):
             rows = slice(places.start, places.stop, places.step)
             offsets = self.offsets.map()
@@ -56,11 +56,11 @@ class TokenizedDataset:
     """The pairs of one split.
 
     Args:
-        split: its name.
+        split: name of the split.
         source: the sources of all pairs in the files.
         target: their targets.
         groups: the numbers of their groups; None where there are no groups.
-        places: which of them the dataset holds; None: all.
+        places: the rows that the dataset holds; None: all.
 
     Attributes:
         split: ``train``, ``dev`` or ``test``, or ``monolingual.en`` and such for sentences that are source and target alike.
@@ -78,12 +78,12 @@ class TokenizedDataset:
         """The tokenised pairs of a split.
 
         Args:
-            folder: what ``s2s tokenize`` wrote.
+            folder: ``data/tokenized``, the output of ``s2s tokenize``.
             split: ``train``, ``dev`` or ``test``.
 
         Raises:
-            MissingInput: a file is not there.
-            UserError: a file is cut short, or the two sides or the groups have different numbers of rows.
+            MissingInput: a file is missing.
+            UserError: a file is truncated, or the two sides or the groups have different numbers of rows.
         """
         source, target = _open_side(folder, split, "source"), _open_side(folder, split, "target")
         if source.num_rows != target.num_rows:
@@ -104,12 +104,12 @@ class TokenizedDataset:
         """The tokenised sentences of a language, each as source and target alike.
 
         Args:
-            folder: what ``s2s tokenize`` wrote.
+            folder: ``data/tokenized``, the output of ``s2s tokenize``.
             split: ``monolingual.en`` and such.
 
         Raises:
-            MissingInput: a file is not there.
-            UserError: a file is cut short.
+            MissingInput: a file is missing.
+            UserError: a file is truncated.
         """
         text = _open_side(folder, split, "text")
         return cls(split, text, text)
@@ -119,17 +119,17 @@ class TokenizedDataset:
 
     @property
     def source_lengths(self) -> NDArray[np.int64]:
-        """Ids (eos included) or frames of each source; computed at each call, in 8 bytes a pair: see :meth:`lengths` for some."""
+        """Ids (eos included) or frames of each source; computed at each call, 8 bytes per pair; see :meth:`lengths` for some."""
         return self._source.lengths(self._places)
 
     @property
     def target_lengths(self) -> NDArray[np.int64]:
-        """Ids of each target, eos included; computed at each call, in 8 bytes a pair: see :meth:`lengths` for some."""
+        """Ids of each target, eos included; computed at each call, 8 bytes per pair; see :meth:`lengths` for some."""
         return self._target.lengths(self._places)
 
     @property
     def groups(self) -> NDArray[np.int32] | None:
-        """The number of each pair's group, which sampling by temperature is over; None where there are none."""
+        """The number of each pair's group, for sampling by temperature; None if there are no groups."""
         if self._groups is None:
             return None
         places, groups = self._places, self._groups.map()
@@ -144,16 +144,16 @@ class TokenizedDataset:
         """The lengths of some sources and those of their targets.
 
         Args:
-            indices: which pairs.
+            indices: places of the pairs in this dataset.
         """
         places = select_places(self._places, indices)
         return self._source.lengths(places), self._target.lengths(places)
 
     def select(self, indices: NDArray[np.int64] | slice) -> TokenizedDataset:
-        """The dataset of some of the pairs, in the given order; nothing is copied but their places, those of a slice neither.
+        """The dataset of some of the pairs, in the given order; copies only their places, and nothing for a slice.
 
         Args:
-            indices: which pairs.
+            indices: places of the pairs in this dataset.
         """
         return TokenizedDataset(self.split, self._source, self._target, self._groups, select_places(self._places, indices))
 
@@ -167,11 +167,11 @@ class TokenizedDataset:
 
 
 def select_places(places: Places, indices: NDArray[np.int64] | slice) -> Places:
-    """Some of some places.
+    """A selection of places.
 
     Args:
-        places: of rows.
-        indices: which of the places.
+        places: places of rows.
+        indices: positions in ``places``.
     """
     if isinstance(indices, slice):
         return places[indices]

@@ -1,23 +1,23 @@
-"""What a batch is to its update: parallel pairs, or monolingual sentences that are made into pairs in one way or another."""
+"""The parts of an update: parallel pairs, or monolingual sentences that an objective makes into pairs."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
 PartKind = Literal["pairs", "denoising", "back_translation"]
-"""How a part's pairs come about: they are the corpus's own, or a sentence stands beside a noisy version or a translation of it."""
+"""The origin of a part's pairs: the corpus, or a sentence with a noisy version of it, or a sentence with a translation of it."""
 
 
 class Part(NamedTuple):
     """A part of an update."""
 
     kind: PartKind = "pairs"
-    """How its pairs come about."""
+    """The origin of its pairs."""
     language: str = ""
-    """Of its monolingual sentences."""
+    """The language of its monolingual sentences."""
     pivot: str = ""
     """``back_translation``: the language of the translations."""
 
 
 PAIRS = Part()
-"""The parallel pairs of train: all that an update is made of, unless it learns from monolingual sentences."""
+"""The parallel pairs of train: the only part, unless training uses monolingual sentences."""

@@ -1,6 +1,6 @@
-"""NumPy files of which runs of rows are read where they stand: no page of them stays mapped, however much is read.
+"""NumPy files that are read in runs of rows, without a lasting memory mapping.
 
-A mapping that lasts counts as memory of the process with every page around each row that was ever read, up to the whole corpus.
+A lasting mapping counts every page that was ever read as memory of the process, up to the whole corpus.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from seq2seq_core.errors import MissingInput, UserError
 
 
 class RowFile:
-    """An open ``.npy`` file; it stays readable when its name goes.
+    """An open ``.npy`` file; it stays readable after its name is removed.
 
     Args:
-        path: the file.
+        path: a file of ``data/tokenized``; stays open.
 
     Attributes:
         shape: of the whole array.
@@ -29,7 +29,7 @@ class RowFile:
 
     Raises:
         MissingInput: there is no such file.
-        UserError: it is no array, or cut short.
+        UserError: the file is not an array, or is truncated.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,11 +49,11 @@ class RowFile:
         return self.shape[0]
 
     def read(self, start: int, end: int) -> NDArray[Any]:
-        """A copy of the rows from ``start`` to before ``end``, in memory of their own; not writable."""
+        """A copy of the rows ``start`` to ``end - 1``; not writable."""
         content = os.pread(self._descriptor, (end - start) * self._row_bytes, self._first_byte + start * self._row_bytes)
         return np.frombuffer(content, self.dtype).reshape(end - start, *self.shape[1:])
 
     def map(self) -> NDArray[Any]:
-        """The whole array by memory mapping, which ends with the last reference to it: for looking at many rows at once."""
+        """The whole array, memory-mapped until its last reference goes: for access to many rows at once."""
         mapped = mmap.mmap(self._descriptor, 0, access=mmap.ACCESS_READ)
         return np.ndarray(self.shape, self.dtype, buffer=mapped, offset=self._first_byte)

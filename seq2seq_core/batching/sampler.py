@@ -1,4 +1,4 @@
-"""Batches of pairs of like length under a token budget, the same for the same (seed, epoch)."""
+"""Batches of pairs of similar length under a token budget, determined by (seed, epoch)."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class TokenBucketSampler:
     """Cuts each epoch into batches of at most ``batch_tokens`` tokens, padding included.
 
     A batch of R rows costs R x (longest source + longest target). Pairs are sorted by length with ties in random order, cut where
-    the budget ends, and the batches shuffled: in a small corpus all at once, in a large one window by window
+    the budget ends, and the batches are shuffled: in a small corpus all at once, in a large one window by window
     (:mod:`~seq2seq_core.batching.windows`). A pair that alone exceeds the budget has a batch of its own; none is left out.
 
     Args:
         dataset: the pairs.
         batch_tokens: the budget.
-        seed: with the epoch, all that the order depends on.
+        seed: with the epoch, it determines the order.
 
     Attributes:
         num_windows: windows of an epoch.
-        batches_per_window: batches of a window: of every one where there is one, else of the first, and others may differ a little.
+        batches_per_window: batches of the first window; other windows may differ a little.
         num_batches: batches of an epoch, as exact as ``batches_per_window``.
     """
 
@@ -83,7 +83,7 @@ def cut_batches(dataset: TokenizedDataset, places: NDArray[np.int64], batch_toke
 
     Args:
         dataset: the pairs.
-        places: of some of them, at least one; a pair may stand there more than once.
+        places: places of some of them, at least one; a pair may occur more than once.
         batch_tokens: the budget of a batch, padding included.
     """
     source, target = dataset.lengths(places)
@@ -94,27 +94,27 @@ def cut_batches(dataset: TokenizedDataset, places: NDArray[np.int64], batch_toke
 def order_by_length(source: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.int64]:
     """The stable order by source length, then target length, rising and falling in turn.
 
-    In turn, so that no batch that spans two source lengths holds the longest targets of one and the shortest of the next.
+    The turns avoid batches that span two source lengths with the longest targets of one and the shortest of the next.
 
     Args:
-        source: lengths.
-        target: lengths, as many.
+        source: source lengths.
+        target: target lengths, as many.
     """
     order: NDArray[np.int64] = np.lexsort((np.where(source % 2 == 0, target, -target), source)).astype(np.int64, copy=False)
     return order
 
 
 def find_cuts(source: NDArray[np.int64], target: NDArray[np.int64], batch_tokens: int) -> list[int]:
-    """Where each batch but the first begins: every batch is the longest that keeps the budget, or one pair.
+    """The beginning of each batch except the first: every batch is the longest within the budget, or one pair.
 
     Args:
-        source: lengths of pairs in the order in which they are cut.
-        target: lengths, as many.
+        source: source lengths, in the order in which the pairs are cut.
+        target: target lengths, as many.
         batch_tokens: the budget of a batch, padding included.
     """
     cuts, start = [], 0
     while start < len(source):
-        most = max(1, batch_tokens // int(source[start] + target[start]))  # no pair after it makes a batch's longest ones shorter
+        most = max(1, batch_tokens // int(source[start] + target[start]))  # later pairs never make the longest shorter
         longest = np.maximum.accumulate(source[start : start + most]) + np.maximum.accumulate(target[start : start + most])
         fitting = int(np.searchsorted(longest * np.arange(1, len(longest) + 1), batch_tokens, side="right"))
         start += max(1, fitting)

@@ -14,20 +14,20 @@ from seq2seq_core.errors import UserError
 
 
 class TemperatureSampler:
-    """Draws each epoch's pairs, as many as there are, a group of n pairs in proportion to n ** (1 / temperature).
+    """Draws as many pairs per epoch as there are, a group of n pairs in proportion to n ** (1 / temperature).
 
-    The shares are exact, to a pair, in every epoch. Within a group every pair is drawn equally often, but for a remainder that
-    is chosen anew in each epoch. Batches are cut as by :class:`~seq2seq_core.batching.sampler.TokenBucketSampler`.
+    The shares are exact, to a pair, in every epoch. Within a group every pair is drawn equally often, except for a remainder
+    that is chosen anew in each epoch. Batches are cut as by :class:`~seq2seq_core.batching.sampler.TokenBucketSampler`.
 
     Args:
         dataset: the pairs, with their groups.
         batch_tokens: the budget of a batch, padding included.
-        seed: with the epoch, all that the choice and the order depend on.
+        seed: with the epoch, it determines the choice and the order.
         temperature: 1 draws all pairs equally often, infinity all groups.
 
     Attributes:
         draws: pairs drawn of each group in an epoch.
-        num_windows: windows of an epoch; each draws of its own pairs, so that together they draw as the whole would.
+        num_windows: windows of an epoch; each draws from its own pairs, and all together draw as the whole would.
         batches_per_window: batches of the first window of the first epoch; others may have a few more or less.
         num_batches: batches of an epoch, as exact as ``batches_per_window``.
 
@@ -76,7 +76,7 @@ class TemperatureSampler:
         return [batches[place] for place in chance.permutation(len(batches))]
 
     def _window_draws(self, epoch: int, window: int) -> NDArray[np.int64]:
-        """The draws of each group in a window: what is due after it, less what was due before it; over an epoch, ``draws``."""
+        """The draws of each group in a window: those due after it minus those due before it; over an epoch, ``draws``."""
         if self.num_windows == 1:
             return self.draws
         if epoch != self._counted_epoch:
@@ -87,7 +87,7 @@ class TemperatureSampler:
         return draws
 
     def _count_members(self, epoch: int) -> Iterator[NDArray[np.int64]]:
-        """How many pairs of each group each window of an epoch has."""
+        """The number of pairs of each group in each window of an epoch."""
         for window in range(self.num_windows):
             yield np.bincount(self._groups_of(self.windows.rows(epoch, window)), minlength=self.num_groups)
 
@@ -99,12 +99,12 @@ class TemperatureSampler:
 
 
 def share_draws(sizes: NDArray[np.int64], temperature: float, total: int) -> NDArray[np.int64]:
-    """How many of ``total`` draws each group gets: in proportion to its size ** (1 / temperature), rounded by largest remainder.
+    """The share of each group in ``total`` draws: in proportion to its size ** (1 / temperature), rounded by largest remainder.
 
     Args:
         sizes: pairs of each group; an empty group gets nothing.
         temperature: at least 1.
-        total: draws.
+        total: draws of all groups together.
     """
     weights = np.where(sizes > 0, np.maximum(sizes, 1) ** (1.0 / temperature), 0.0)
     exact = total * weights / max(weights.sum(), 1.0)
@@ -115,7 +115,7 @@ def share_draws(sizes: NDArray[np.int64], temperature: float, total: int) -> NDA
 
 
 def _draw(members: NDArray[np.int64], count: int, chance: np.random.Generator) -> NDArray[np.int64]:
-    """``count`` of a group's places: all of them as often as they fit, and a choice without repetition for the rest."""
+    """``count`` of a group's places: all of them as often as possible, then a random choice without repetition for the rest."""
     if not count:
         return members[:0]
     whole, rest = divmod(count, len(members))

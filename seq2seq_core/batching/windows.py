@@ -1,8 +1,8 @@
-"""An epoch of a large corpus as a row of windows, so that shuffling and sorting need the memory of one window whatever the corpus.
+"""Windows of an epoch: shuffling and sorting a corpus of any size needs the memory of one window.
 
-A window is a set of rows that is shuffled, sorted and cut into batches by itself. It is made of blocks of neighbouring rows, drawn
-anew in each epoch, so that it holds rows of all the corpus and yet reads the disk in runs. A corpus of at most
-``MOST_WINDOW_ROWS`` rows is one window: there every batch can hold any rows.
+A window is a set of rows that is shuffled, sorted and cut into batches by itself. It consists of blocks of neighbouring rows, drawn
+anew in each epoch: its rows come from the whole corpus, but the disk is read in runs. A corpus of at most ``MOST_WINDOW_ROWS`` rows
+is one window: there a batch can have any rows.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_WINDOW_ROWS = 1 << 18
-"""Rows of a window, at most: some 15 MB while it is sorted, and thousands of batches to shuffle among one another."""
+"""Maximum rows of a window: about 15 MB while it is sorted, and thousands of batches to shuffle."""
 BLOCK_ROWS = 64
-"""Rows of a block, at least."""
+"""Minimum rows of a block."""
 MOST_BLOCKS = 1 << 18
-"""Blocks of a corpus, at most: beyond, they grow, so that drawing them takes no more memory for any corpus."""
+"""Maximum blocks of a corpus: in larger corpora the blocks grow, so that the memory for drawing them is bounded."""
 
 
 class Windows:
     """The windows of each epoch: every row is in exactly one.
 
     Args:
-        num_rows: of the corpus.
-        seed: with the epoch, all that the windows depend on.
+        num_rows: rows of the corpus.
+        seed: with the epoch, it determines the windows.
 
     Attributes:
         number: windows of an epoch; 1 for a corpus that is small, or empty.
@@ -48,11 +48,11 @@ class Windows:
         return rows[rows < self.num_rows]
 
     def chance(self, epoch: int, window: int) -> np.random.Generator:
-        """The randomness that a window is shuffled by."""
+        """The random stream that shuffles a window."""
         return np.random.default_rng([self.seed, epoch] if self.number == 1 else [self.seed, epoch, 1 + window])
 
     def _blocks(self, epoch: int) -> NDArray[np.int64]:
-        """The blocks in the order of an epoch, the windows' one after another."""
+        """The blocks in the order of an epoch, window after window."""
         number = -(-self.num_rows // self._block_rows)
         order: NDArray[np.int64] = np.random.default_rng([self.seed, epoch]).permutation(number).astype(np.int64)
         return order

@@ -1,4 +1,4 @@
-"""What an encoder hands to a decoder, and what each side must be able to do.
+"""The memory that an encoder gives to a decoder, and the protocols of both.
 
 Shapes: B batch, S source length, T target length, D width, N rows being decoded (sentences times hypotheses).
 """
@@ -17,10 +17,10 @@ class Memory:
     """The encoded source.
 
     Attributes:
-        values_BSD: one vector a source position, zero at padding.
+        values_BSD: one vector per source position, zero at padding.
         padding_mask_BS: bool, True at padding.
         summary_BD: one vector for the whole source; the bridge makes a recurrent decoder's initial state from it.
-        ids_BS: the source's ids, position by position, for a decoder that copies; None where none does.
+        ids_BS: the source's ids, position by position, for a model that copies; None if it does not.
     """
 
     values_BSD: Tensor
@@ -60,7 +60,7 @@ def mean_of_valid(values_BSD: Tensor, padding_mask_BS: Tensor) -> Tensor:
 
 
 class DecoderState(Protocol):
-    """Everything that decoding carries from one step to the next; one row a hypothesis."""
+    """The state of decoding between two steps; one row per hypothesis."""
 
     @property
     def memory(self) -> Memory:
@@ -72,7 +72,7 @@ class DecoderState(Protocol):
 
 @dataclass(frozen=True)
 class DecoderOutput:
-    """What a decoder computes for whole targets.
+    """The output of a decoder for whole targets.
 
     Attributes:
         features_BTD: input of the output projection.
@@ -85,7 +85,7 @@ class DecoderOutput:
 
 @dataclass(frozen=True)
 class DecoderStep:
-    """What a decoder computes for one more position.
+    """The output of a decoder for one more position.
 
     Attributes:
         features_ND: input of the output projection.

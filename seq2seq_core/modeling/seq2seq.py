@@ -28,7 +28,7 @@ from seq2seq_core.modeling.memory import Decoder, DecoderOutput, DecoderState, E
 
 @dataclass(frozen=True)
 class TeacherForced:
-    """What a model computes for whole targets.
+    """The output of a model for whole targets.
 
     Attributes:
         logits_BTV: unnormalised log-probabilities; position t predicts the symbol that follows the target's first t + 1.
@@ -63,7 +63,7 @@ class Seq2Seq(nn.Module):
         encoder: a module that follows :class:`~seq2seq_core.modeling.memory.Encoder`.
         decoder: a module that follows :class:`~seq2seq_core.modeling.memory.Decoder`.
         output: the output projection.
-        time_scaling: scales the encoded source by time step; None: not at all.
+        time_scaling: scales the encoded source by time step; None: no scaling.
         pointer_generator: mixes the output with a copy of the source; None: nothing is copied.
 
     Attributes:
@@ -92,7 +92,7 @@ class Seq2Seq(nn.Module):
 
     @property
     def is_packable(self) -> bool:
-        """Whether :attr:`packs` may be set: both sides are Transformers, time is not reduced and no attention is asked for."""
+        """Whether :attr:`packs` may be set: both sides are Transformers, time is not reduced and no attention is kept."""
         sides = (self.encoder, self.decoder)
         return all(isinstance(side, TransformerEncoder | TransformerDecoder) and side.is_packable for side in sides)
 
@@ -111,7 +111,7 @@ class Seq2Seq(nn.Module):
         return embedded_BSD
 
     def _complete(self, memory: Memory, source: Source) -> Memory:
-        """What the encoder made, scaled over time, and with the ids where they are to be copied."""
+        """The memory of the encoder, scaled over time, and with the source ids if the model copies."""
         if self.time_scaling is not None:
             memory = replace(memory, values_BSD=self.time_scaling(memory.values_BSD))
         return memory if self.pointer_generator is None else replace(memory, ids_BS=source.values)
@@ -121,7 +121,7 @@ class Seq2Seq(nn.Module):
 
         Args:
             source: see :meth:`encode`.
-            target_in_BT: int64, the targets behind the start symbol.
+            target_in_BT: int64, the start symbol and then the targets.
 
         Returns:
             logits_BTV; position t predicts the symbol that follows target_in_BT[:, t].
@@ -133,19 +133,19 @@ class Seq2Seq(nn.Module):
 
         Args:
             source: see :meth:`encode`.
-            target_in_BT: int64, the targets behind the start symbol.
+            target_in_BT: int64, the start symbol and then the targets.
         """
         embedded_BTD, memory = self.target_embedding(target_in_BT), self.encode(source)
         output = self.decoder(embedded_BTD, memory)
         return TeacherForced(self._project(output.features_BTD, embedded_BTD, output.attention_BTS, memory), output.attention_BTS)
 
     def features(self, source: Source, target_in_BT: Tensor, target_packing: Packing) -> Tensor:
-        """What :attr:`output` projects to the logits of :meth:`forward`, with :meth:`output_weights`: features_BTD.
+        """The decoder's features_BTD, which :attr:`output` projects to the logits of :meth:`forward`.
 
         Args:
             source: see :meth:`encode`.
-            target_in_BT: int64, the targets behind the start symbol.
-            target_packing: where these are no padding.
+            target_in_BT: int64, the start symbol and then the targets.
+            target_packing: their valid positions.
         """
         assert self.pointer_generator is None, "its output is no projection"
         if self.packs and self.training and source.num_valid is not None:
@@ -155,7 +155,7 @@ class Seq2Seq(nn.Module):
         return self.decoder(embedded_BTD, memory).features_BTD
 
     def _packed_features(self, source: Source, target_in_BT: Tensor, packings: tuple[Packing, Packing]) -> Tensor:
-        """The same without work on padding, where the features are 0."""
+        """The same, computed without padding, where the features are 0."""
         encoder, decoder = self.encoder, self.decoder
         assert isinstance(encoder, TransformerEncoder)
         assert isinstance(decoder, TransformerDecoder)
@@ -190,7 +190,7 @@ class Seq2Seq(nn.Module):
         return StepOutput(logits_N1V.squeeze(1), step.state, step.attention_NS)
 
     def _project(self, features_BTD: Tensor, embedded_BTD: Tensor, attention_BTS: Tensor | None, memory: Memory) -> Tensor:
-        """The output projection, with the target embedding's weights at hand, and the copy where there is one: logits_BTV."""
+        """The logits_BTV of the output projection, mixed with the copy if the model copies."""
         logits_BTV: Tensor = self.output(features_BTD, self.target_embedding.table.weight)
         if self.pointer_generator is None:
             return logits_BTV
@@ -209,7 +209,7 @@ def build_model(
         settings: the architecture.
         source_vocabulary_size: number of source ids; unused for a source of frames.
         target_vocabulary_size: V.
-        joint: whether source and target ids mean the same.
+        joint: whether source and target share one vocabulary.
         frame_width: F of a source of feature frames; 0 for a source of ids.
 
     Raises:
@@ -267,7 +267,7 @@ def _build_decoder(settings: ModelSection) -> RecurrentDecoder | TransformerDeco
 
 
 def _shape(settings: ModelSection) -> TransformerShape:
-    """What the layers of a Transformer have in common."""
+    """The shape of a Transformer's layers."""
     return TransformerShape(
         settings.width, settings.heads, settings.feedforward_width, settings.dropout,
         settings.norm == "pre", settings.positions, settings.max_positions,

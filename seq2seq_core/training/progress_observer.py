@@ -1,4 +1,4 @@
-"""Who looks on while a training makes progress, and may end it."""
+"""Observers of a training's progress, which may also end it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from seq2seq_core.training.state.progress_state import ProgressState
 
 
 class ProgressObserver(Protocol):
-    """Looks on; what it sees is saved, or will be unless the process is killed, and is then seen again."""
+    """Observes the progress; what a killed process had not saved is observed again by the next one."""
 
     def observe(self, state: ProgressState) -> None:
-        """Called before each update that is going to be made; what it raises ends the training there.
+        """Called before each update; an exception ends the training there.
 
         Args:
-            state: how far the run is, every validation in it; not to be changed.
+            state: progress of the run, with every validation; must not be changed.
         """
 
 

@@ -1,6 +1,6 @@
-"""How much of a monolingual sentence comes back from another language: a score of translation that needs no parallel pairs.
+"""Round-trip scores: how well monolingual sentences survive translation and back. They need no parallel pairs.
 
-The criterion of Lample 2018, section 3.2, with chrF in the place of BLEU.
+The criterion of Lample 2018, section 3.2, with chrF instead of BLEU.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class RoundTrips:
 
     Args:
         corpora: tags and vocabulary.
-        sentences: of each language, those that are translated.
+        sentences: the sentences to translate, by language.
         placement: device and precision.
     """
 
@@ -42,11 +42,11 @@ class RoundTrips:
         }
 
     def score(self, model: Seq2Seq, between_batches: Callable[[], None]) -> dict[str, float]:
-        """The score of each way there and back, by names for the curves: ``round_trip_chrf_en_de`` is English to German and back.
+        """The score of each round trip, by the name of its curve: ``round_trip_chrf_en_de`` is English to German and back.
 
         Args:
             model: in evaluation mode, on the placement's device.
-            between_batches: called before each batch; may raise to give up.
+            between_batches: called before each batch; may raise to abort.
         """
         scores = {}
         for language, pivot in self.corpora.directions:
@@ -62,7 +62,7 @@ class RoundTrips:
     def _translate(
         self, model: Seq2Seq, rows: Sequence[list[int]], source: str, target: str, between_batches: Callable[[], None]
     ) -> list[list[int]]:
-        """Greedy translations, in order; decoded by rising length."""
+        """Greedy translations, in the order of the rows; decoded by rising length."""
         prefix = self.corpora.prefix(source, target)
         order = np.argsort([len(row) for row in rows], kind="stable").tolist()
         translations: list[list[int]] = [[] for _ in rows]
@@ -78,11 +78,11 @@ class RoundTrips:
 
 
 def open_round_trips(corpora: MonolingualCorpora, phase: Phase, placement: Placement) -> RoundTrips | None:
-    """What scores round trips in a phase; None where there are none.
+    """The scorer of round trips in a phase; None if the phase has none.
 
     Args:
-        corpora: the monolingual ones.
-        phase: its settings.
+        corpora: the monolingual corpora.
+        phase: gives the objective and ``back_translation.round_trip_sentences``.
         placement: device and precision.
 
     Raises:

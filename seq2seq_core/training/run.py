@@ -1,4 +1,4 @@
-"""A whole training inside its state's folder: begun, continued or already finished."""
+"""A whole training in the folder of its state: new, resumed or already finished."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FinishedTraining:
-    """A training at its end.
+    """The result of a training.
 
     Attributes:
         model: with the best weights of the last phase.
-        state: how far it went, and every validation.
+        state: its final progress, with every validation.
         end: why its last phase ended: ``max_steps``, ``max_epochs`` or ``patience``.
     """
 
@@ -56,18 +56,18 @@ class FinishedTraining:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A training of one model, from wherever its stored state is.
+    """A training of one model, resumed from its stored state if there is one.
 
     Attributes:
         inputs: the tokenised corpus.
         settings: sections ``model``, ``train`` and ``runtime``.
         placement: device and precision.
-        store: of a folder that the caller has locked.
-        recorder: receives the curves; of a finished training, or of finished first phases, all of them again.
-        phase_states: where the states of the first phases are looked for and kept; None: nowhere.
-        initial: the bundle whose weights the model begins with, read by rank 0 alone; None: they are drawn at random.
+        store: checkpoint store of a folder that the caller has locked.
+        recorder: receives the curves; the curves of a finished training or of finished first phases are sent again.
+        phase_states: stored states of first phases, to reuse and to extend; None: not used.
+        initial: the bundle with the initial weights, read by rank 0 alone; None: random weights.
         ranks: the processes that train the model together.
-        observer: looks on, and may end the training by an exception.
+        observer: observes the progress, and may end the training by an exception.
     """
 
     inputs: TrainingInputs
@@ -81,7 +81,7 @@ class TrainingRun:
     observer: ProgressObserver = field(default_factory=NoObserver)
 
     def finish(self) -> FinishedTraining:
-        """Trains to the end; does nothing but load where that is reached already.
+        """Trains to the end; only loads the result if the training is already finished.
 
         Raises:
             Interrupted: the process was asked to stop; the state is saved.
@@ -89,7 +89,7 @@ class TrainingRun:
         """
         model = self._fresh_model()
         for phase in self.settings.train.all_phases():
-            frozen_parameters(model, phase.freeze)  # refuses unknown names now, not when that phase comes
+            frozen_parameters(model, phase.freeze)  # refuses unknown names at once, not in that phase
         restored = self.store.restore()
         if restored is not None and restored.checkpoint.end:
             logger.info(
@@ -114,7 +114,7 @@ class TrainingRun:
         return model
 
     def _begin(self, model: Seq2Seq) -> Restored | None:
-        """The result of the first phases, where they have been trained already; else the model has its initial weights."""
+        """The result of the first phases if they are already trained; else None, and the model gets its initial weights."""
         if self.phase_states and (restored := self.phase_states.adopt(self.store)):
             number = restored.checkpoint.progress.phase + 1
             logger.info("phase %d and those before it have been trained already: taking their result", number)
@@ -125,7 +125,7 @@ class TrainingRun:
         return None
 
     def _take_weights(self, initial: InitialBundle, model: Seq2Seq) -> None:
-        """Gives the model, on every rank, the weights of a bundle that rank 0 has."""
+        """Loads the weights of a bundle on rank 0 and sends them to the model on every rank."""
 
         def load() -> None:
             config, bundle = self.inputs.bundle_config(self.settings.model), load_bundle(initial.folder)
@@ -135,15 +135,15 @@ class TrainingRun:
         model.load_state_dict(self.ranks.tensors_from_first(model.state_dict()))
 
     def _repeat_curves(self) -> None:
-        """Hands the recorder the points that an earlier training made."""
+        """Sends the curves of an earlier training to the recorder."""
         for step, metrics in read_curves(self.store.curves):
             self.recorder.log_metrics(metrics, step)
 
     def _fit(self, model: Seq2Seq, restored: Restored | None) -> tuple[ProgressState, str]:
-        """Trains a model from a checkpoint, or from the beginning where there is none.
+        """Trains a model from a checkpoint, or from the beginning if there is none.
 
-        No checkpoint is stored between two phases: what the next one starts from follows from the last one of the phase before,
-        and is found again by a run that was killed there.
+        No checkpoint is stored between two phases. The start of a phase follows from the last checkpoint of the phase before, so
+        that a run that was killed between them finds it again.
         """
         phases, store = self.settings.train.all_phases(), self.store
         state = restored.checkpoint.progress if restored else ProgressState(best=EarlyStopping(metric=phases[0].dev_metric))
@@ -171,7 +171,7 @@ class TrainingRun:
 
     @contextmanager
     def _open_trainer(self, model: Seq2Seq, state: ProgressState, context: RunContext) -> Iterator[Trainer]:
-        """The trainer of the phase that the state is in, with its objective for the ``with`` block."""
+        """The trainer of the current phase; its objective stays open during the ``with`` block."""
         inputs, phase = self.inputs, self.settings.train.all_phases()[state.phase]
         workers = self.settings.runtime.reward_workers
         with open_objective(phase, self.placement, inputs.target_tokenizer, workers, inputs.monolingual) as objective:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that the trainer reads between updates."""
+"""Ctrl-C and SIGTERM as a stop request that the trainer checks between updates."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ logger = logging.getLogger(__name__)
 
 
 class StopSeen(Exception):
-    """The process was asked to stop: what is being done is given up."""
+    """The process was asked to stop: the current work is abandoned."""
 
 
 class StopRequest:
     """Whether the process was asked to stop.
 
     Attributes:
-        signal: the first signal that came; None while none has.
+        signal: the first signal received, or None.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """What a process that was asked to stop ends with: 130 after SIGINT, 143 after SIGTERM."""
+        """The exit code of a process that was asked to stop: 130 after SIGINT, 143 after SIGTERM."""
         return exit_code_after(self.signal)
 
     def check(self) -> None:
@@ -57,13 +57,13 @@ class StopRequest:
 
 
 def exit_code_after(number: signal.Signals | None) -> int:
-    """What a process that was asked to stop ends with: 130 after SIGINT, 143 after SIGTERM."""
+    """The exit code of a process that was asked to stop: 130 after SIGINT, 143 after SIGTERM."""
     return EXIT_TERMINATED if number is signal.SIGTERM else EXIT_INTERRUPTED
 
 
 @contextmanager
 def listen_for_stop() -> Iterator[StopRequest]:
-    """Takes SIGINT and SIGTERM for the length of a ``with`` block; the earlier handlers are put back after it.
+    """Handles SIGINT and SIGTERM during a ``with`` block, then restores the earlier handlers.
 
     Outside the main thread, where Python allows no handlers, signals keep their earlier meaning.
     """

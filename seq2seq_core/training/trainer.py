@@ -1,4 +1,4 @@
-"""The training loop of one phase: update, log, validate, keep the best, save the state, stop when it is time."""
+"""The training loop of one phase: update, log, validate, keep the best, save the state, stop when due."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunContext:
-    """What the phases of a training share.
+    """The objects that the phases of a training share.
 
     Attributes:
         settings: sections ``model``, ``train`` and ``runtime``.
-        store: keeps the state.
-        curves: keeps the curves.
-        stop: whether the process was asked to stop.
-        observer: looks on.
+        store: stores the state.
+        curves: stores the curves.
+        stop: tells whether the process was asked to stop.
+        observer: observes the progress.
     """
 
     settings: TrainerSettings
@@ -50,14 +50,14 @@ class RunContext:
 
 
 class Trainer:
-    """Trains a model to the end of a phase, whatever state it is in.
+    """Trains a model to the end of a phase, from any point of the phase.
 
     Args:
-        updater: makes the updates; its model is what is trained.
-        validator: validates it.
-        data: what the updates are made of.
-        state: how far the run is, and in which phase; :meth:`restore` takes the tensors that go with it.
-        context: what the phases share.
+        updater: makes the updates, and has the model to train.
+        validator: validates the model.
+        data: the training data of the phase.
+        state: progress of the run, with its phase; :meth:`restore` takes the tensors that belong to it.
+        context: the objects that the phases share.
     """
 
     def __init__(self, updater: Updater, validator: Validator, data: PhaseData, state: ProgressState, context: RunContext) -> None:
@@ -77,25 +77,25 @@ class Trainer:
         return self.updater.model
 
     def restore(self, restored: Restored) -> None:
-        """Puts back weights, optimiser and averages as they were saved."""
+        """Restores weights, optimiser and averages from a checkpoint."""
         restore_tensors(self.updater, restored.tensors)
 
     def fit(self) -> str:
         """Trains to the end of the phase; its best weights are then in the store.
 
         Returns:
-            why it ended: ``max_steps``, ``max_epochs`` or ``patience``.
+            the reason of the end: ``max_steps``, ``max_epochs`` or ``patience``.
 
         Raises:
             Interrupted: the process was asked to stop; the state is saved.
-            UserError: the run diverges, and is not to step back or has done so too often.
+            UserError: the run diverges, and may not step back (any more).
         """
         name = "train" if len(self.phases) == 1 else f"train, phase {self.state.phase + 1} of {len(self.phases)}"
         last_step = self.state.phase_step + self._expected_steps()
         with progress(name, last_step, "steps", self.runtime.progress, start=self.state.step) as shown, self._profiler:
             if self.settings.divergence.action == "step_back" and not self.state.steps_in_phase:
                 self._save(is_good=True)
-            if self._is_validation_due():  # the run was stopped before its last validation was through
+            if self._is_validation_due():  # the run was stopped before the end of its last validation
                 self._validate_or_step_back()
             for planned in self.data.plan.updates_from(self.state.next_place):
                 if end := self._end():
@@ -114,7 +114,7 @@ class Trainer:
             self._log()
 
     def _update(self, planned: PlannedUpdate, shown: Progress) -> None:
-        """Makes one update and logs it when it is time, or steps back."""
+        """Makes one update and logs it if due; steps back if the run diverges."""
         state, place = self.state, planned.place
         seed = derive_seed(self.seed, "update", *place.numbers)
         pieces = self.ranks.share_out(planned.batches)
@@ -139,7 +139,7 @@ class Trainer:
         shown.update(state.step, self._message)
 
     def _log(self) -> None:
-        """Adds a point to the training curves, and has the progress display show it."""
+        """Adds a point to the training curves, and to the progress display."""
         speed = self._speed.take()
         measures, loss = self.state.since_log.take_measures(), self.state.since_log.take()
         self.curves.add(
@@ -157,17 +157,17 @@ class Trainer:
         self._message = f"loss {loss:.4f}, {speed.get('tokens_per_second', 0.0):,.0f} tokens/s{share}"
 
     def _step_back(self, divergence: Diverged, next_place: Place) -> None:
-        """Puts back the last good weights, averages and optimiser; the count of steps, the curves and the data go on.
+        """Restores the last good weights, averages and optimiser; the step count, the curves and the data continue.
 
-        The good state is that of the last validation, not the last that was saved, which depends on the clock.
+        The good state is that of the last validation, not the last saved one, which depends on the clock.
 
         Args:
-            divergence: what happened.
-            next_place: the data to go on with.
+            divergence: the error of the update or validation.
+            next_place: where the data continues.
 
         Raises:
-            UserError: the settings want training to stop, or to step back no more, or there is nothing to step back to, or no data
-                to go on with.
+            UserError: the settings do not allow a (further) step back, no good state can be read, or no data is left to continue
+                with.
         """
         state, settings = self.state, self.settings.divergence
         may_step_back = settings.action == "step_back" and state.num_step_backs < settings.max_step_backs
@@ -188,7 +188,7 @@ class Trainer:
         )  # fmt: skip
 
     def _validate_or_step_back(self) -> None:
-        """Validates and saves; where there is no dev loss, steps back and validates what there is then."""
+        """Validates and saves; if the dev loss is not a number, steps back and validates again."""
         try:
             self._validate()
         except Diverged as divergence:
@@ -233,7 +233,7 @@ class Trainer:
         )  # fmt: skip
 
     def _observe_plateau(self) -> None:
-        """Lowers the learning rate of ``schedule: plateau`` if dev has not got better for long enough."""
+        """Lowers the learning rate of ``schedule: plateau`` after ``plateau.patience`` validations without progress."""
         state, settings = self.state, self.settings
         if settings.schedule != "plateau" or state.steps_in_phase < settings.warmup_steps:
             return
@@ -242,13 +242,13 @@ class Trainer:
             logger.info("step %d: dev does not get better; the learning rate is %g from now on", state.step, rate)
 
     def _is_validation_due(self) -> bool:
-        """Whether the weights as they are have to be validated and have not been."""
+        """Whether the current weights must be validated and have not been yet."""
         step = self.state.steps_in_phase
         is_due = step > 0 and (step % self.settings.validate_every_steps == 0 or self._limit() != "")
         return is_due and not self.state.is_validated
 
     def _limit(self) -> str:
-        """The limit that is reached, or an empty text."""
+        """The limit that the phase has reached, or an empty text."""
         if self.state.steps_in_phase >= self.settings.max_steps:
             return "max_steps"
         if self.settings.max_epochs and self.state.epochs_in_phase >= self.settings.max_epochs:
@@ -256,18 +256,18 @@ class Trainer:
         return ""
 
     def _end(self) -> str:
-        """Why it is time to end, or an empty text."""
+        """The reason to end the phase, or an empty text."""
         if self.settings.patience and self.state.best.num_stale >= self.settings.patience:
             return "patience"
         return self._limit()
 
     def _expected_steps(self) -> int:
-        """The most updates that there can be in this phase."""
+        """The maximum number of updates in this phase."""
         steps = self.settings.max_steps
         return min(steps, self.settings.max_epochs * self.data.plan.updates_per_epoch) if self.settings.max_epochs else steps
 
     def _save_or_stop(self) -> None:
-        """Saves the state if the last save is long ago, or if a rank is to stop: then all of them give up."""
+        """Saves the state if a save is due or any rank must stop; in the second case all ranks stop."""
         self.store.check()
         is_due = time.monotonic() - self._last_save >= self.runtime.checkpoint_every_seconds
         asked, is_due = agree_on_stop(self.ranks, self.stop.signal, is_due)
@@ -282,7 +282,7 @@ class Trainer:
             )
 
     def _save(self, is_good: bool = False) -> None:
-        """Stores a checkpoint, the curves before it; a good one is what a run that diverges steps back to."""
+        """Flushes the curves and stores a checkpoint; a run that diverges steps back to the last good one."""
         tensors = collect_tensors(self.updater)
         with self._speed.stopped():
             self.store.save(self.state, tensors, self.curves.flush(), is_good)

@@ -19,8 +19,8 @@ class TrainerSettings:
 
     Attributes:
         model: the architecture.
-        train: how it is fitted.
-        runtime: what changes no result.
+        train: phases, initial weights and seed.
+        runtime: settings that change no result.
     """
 
     model: ModelSection
@@ -28,7 +28,7 @@ class TrainerSettings:
     runtime: RuntimeSection
 
     def speed_meter(self, updater: Updater, phase: Phase) -> SpeedMeter:
-        """What measures the speed of a phase."""
+        """The speed meter of a phase."""
         model, weights = updater.model, updater.model.target_embedding.table.weight
         frames = model.source_embedding.projection.in_features if isinstance(model.source_embedding, FrameProjection) else 0
         flops = ModelFlops(self.model, weights.size(0), frames)

@@ -36,9 +36,9 @@ class Validation:
     """The result of a validation.
 
     Attributes:
-        loss: negative log-likelihood a target token, in nats, without label smoothing.
+        loss: negative log-likelihood per target token, in nats, without label smoothing.
         scores: of the decoded sources, by metric; empty where none are decoded.
-        round_trips: scores of monolingual sentences that went into another language and back, by their names in the curves.
+        round_trips: round-trip scores of monolingual sentences, by the names of their curves.
     """
 
     loss: float
@@ -59,10 +59,10 @@ class Validator:
     """Validates a model on dev.
 
     Args:
-        dev: the pairs.
-        references: the texts of the first targets of dev: those that are decoded.
+        dev: the dev pairs.
+        references: texts of the first dev targets; as many sources are decoded.
         target_tokenizer: turns decoded ids into text.
-        settings: of the phase.
+        settings: settings of the phase.
         placement: device and precision.
         round_trips: scores monolingual sentences as well.
         ranks: the processes that share the work.
@@ -83,7 +83,7 @@ class Validator:
     ) -> None:
         self.round_trips, self.ranks = round_trips, ranks
         self.dev, self.references, self.target_tokenizer, self.placement = dev, references, target_tokenizer, placement
-        # A quarter more than the longest reference: whatever the ratio to the source, a hypothesis that is right is not cut.
+        # A quarter above the longest reference: a correct hypothesis is not cut, whatever its ratio to the source.
         longest = int(dev.target_lengths[: len(references)].max(initial=1))
         self.options = DecodingOptions(beam_size=1, max_length=longest + longest // 4 + 1)
         self.batches = TokenBucketSampler(dev, settings.batch_tokens, seed=0).in_order()
@@ -97,7 +97,7 @@ class Validator:
 
         Args:
             model: on the placement's device; is in evaluation mode afterwards.
-            between_batches: called before each batch; may raise to give up.
+            between_batches: called before each batch; may raise to abort.
 
         Raises:
             StopSeen: ``between_batches`` raised it, on any rank.
@@ -117,7 +117,7 @@ class Validator:
         return Validation(total / int(self.dev.target_lengths.sum()), scores, round_trips)
 
     def _measure_share(self, model: Seq2Seq, between_batches: Callable[[], None]) -> list[_Share]:
-        """This rank's share; nothing where it was asked to stop."""
+        """This rank's share; empty if it was asked to stop."""
         try:
             likelihoods = self._likelihoods(model, between_batches)
             texts = self._decode(model, between_batches)
@@ -127,7 +127,7 @@ class Validator:
             return []
 
     def _likelihoods(self, model: Seq2Seq, between_batches: Callable[[], None]) -> dict[int, float]:
-        """The negative log-likelihoods of every so-many-th batch of dev, by their places."""
+        """The negative log-likelihoods of this rank's dev batches (one in ``number``), by their places."""
         likelihoods = {}
         for place in range(self.ranks.rank, len(self.batches), self.ranks.number):
             between_batches()
@@ -152,6 +152,6 @@ class Validator:
         return texts
 
     def _tags(self, index: int) -> list[int]:
-        """The tags that a dev target begins with: what its hypothesis must begin with."""
+        """The leading tags of a dev target; its hypothesis must begin with them."""
         ids: list[int] = self.dev.target(index).tolist()
         return ids[: count_leading_tags(ids, self.target_tokenizer)]

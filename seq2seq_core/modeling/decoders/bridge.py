@@ -19,10 +19,10 @@ class ProjectedBridge(nn.Module):
     """A hidden state for each decoder layer, tanh(W s + b)  (Bahdanau 2015, appendix A.2.2); an LSTM's cell, V s + c.
 
     Args:
-        cell: of the decoder.
+        cell: cell type of the decoder.
         width: D of the memory and of the decoder's states.
         layers: number of decoder layers.
-        is_mean: whether s is the mean of the memory's vectors and not its summary.
+        is_mean: whether s is the mean of the memory's vectors; else its summary.
     """
 
     def __init__(self, cell: Cell, width: int, layers: int, is_mean: bool) -> None:
@@ -41,10 +41,10 @@ class ProjectedBridge(nn.Module):
 
 
 class ZeroBridge(nn.Module):
-    """Zeros for each decoder layer: all that the decoder knows of the source comes by attention.
+    """Zeros for each decoder layer: the decoder gets the source by attention alone.
 
     Args:
-        cell: of the decoder.
+        cell: cell type of the decoder.
         layers: number of decoder layers.
     """
 
@@ -58,11 +58,11 @@ class ZeroBridge(nn.Module):
 
 
 def build_bridge(kind: BridgeKind, cell: Cell, width: int, layers: int) -> ProjectedBridge | ZeroBridge:
-    """What makes a recurrent decoder's initial state.
+    """The bridge that makes a recurrent decoder's initial state.
 
     Args:
         kind: as in ``model.bridge``.
-        cell: of the decoder.
+        cell: cell type of the decoder.
         width: D.
         layers: number of decoder layers.
     """

@@ -12,7 +12,7 @@ from torch.nn import functional
 class OutputProjection(nn.Module):
     """logits = W features + b, W either its own or the target embedding's (Press and Wolf 2017).
 
-    A tied weight is handed in at each call instead of being held here, so that it stands once in the model's state.
+    A tied weight is an argument of each call and is not stored here, so that it is in the model's state only once.
 
     Args:
         width: D.

@@ -1,7 +1,7 @@
 """Copying from the source beside generating (See 2017, section 2.2).
 
-Source and target share one vocabulary, so that copying a source token is choosing that id. See's extended vocabulary, for words
-that the vocabulary lacks, has no place here: subwords and bytes spell them.
+Source and target share one vocabulary, so that copying a source token means choosing its id. The extended vocabulary of See 2017,
+for unknown words, is not needed: subwords and bytes spell them.
 
 Shapes: B batch, S source length, T target length, D width, V vocabulary.
 """
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 TINY = 1e-30
-"""Stands for a probability of 0 whose logarithm is taken."""
+"""Replaces a probability of 0 before its logarithm is taken."""
 
 
 class PointerGenerator(nn.Module):
@@ -32,11 +32,11 @@ class PointerGenerator(nn.Module):
     def forward(
         self, logits_BTV: Tensor, features_BTD: Tensor, embedded_BTD: Tensor, attention_BTS: Tensor, source_ids_BS: Tensor
     ) -> Tensor:
-        """The logarithm of the mixture, log_probabilities_BTV, float32; as logits they stand for themselves.
+        """The logarithm of the mixture, log_probabilities_BTV, float32; their softmax is the mixture itself.
 
         Args:
-            logits_BTV: of the output projection.
-            features_BTD: what they were made from.
+            logits_BTV: from the output projection.
+            features_BTD: the features of these logits.
             embedded_BTD: the decoder's inputs.
             attention_BTS: weights over the source; 0 at padding.
             source_ids_BS: int64, the source's ids.

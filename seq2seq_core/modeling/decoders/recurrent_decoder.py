@@ -1,7 +1,8 @@
-"""Recurrent decoder (Sutskever 2014): with attention (Luong 2015, section 3) the state asks and the attentional state predicts.
+"""Recurrent decoder (Sutskever 2014): with attention (Luong 2015, section 3) the state is the query.
 
-Where the states do not depend on the attention, teacher forcing runs each layer over the whole target in one fused call and attends
-from all positions at once. With input feeding or coverage it goes step by step.
+With attention, the attentional state predicts the next symbol. Where the states do not depend on the attention, teacher forcing
+runs each layer over the whole target in one fused call and attends from all positions at once. With input feeding or coverage it
+goes step by step.
 
 Shapes: B batch, S source length, T target length, D width, E width of the keys, N rows being decoded.
 """
@@ -23,7 +24,7 @@ from seq2seq_core.modeling.memory import DecoderOutput, DecoderState, DecoderSte
 
 @dataclass(frozen=True)
 class RecurrentState:
-    """What a recurrent decoder carries from step to step.
+    """The state of a recurrent decoder between two steps.
 
     Attributes:
         memory: the encoded source of each row.
@@ -54,10 +55,10 @@ class RecurrentDecoder(nn.Module):
     """A stack of recurrent layers, an attention and the attentional state.
 
     Args:
-        cell: which cell.
+        cell: the cell type.
         width: D.
         layers: number of layers.
-        attention: how the memory is attended to; None: not at all, the initial state is all that the decoder knows of the source.
+        attention: attention over the memory; None: the decoder gets the source by its initial state alone.
         input_feeding: whether the previous attentional state is part of the input (Luong 2015, section 3.3).
         dropout: probability of dropping an element between layers and of the attentional state in training.
         bridge: what the initial state is made from.
@@ -111,7 +112,7 @@ class RecurrentDecoder(nn.Module):
         return DecoderStep(output.features_BTD.squeeze(1), state, None if attention_N1S is None else attention_N1S.squeeze(1))
 
     def _feed(self, embedded_ND: Tensor, state: RecurrentState) -> Tensor:
-        """The embedded symbol, with input feeding beside the previous attentional state."""
+        """The embedded symbol; with input feeding, joined with the previous attentional state."""
         return torch.cat([embedded_ND, state.attentional_ND], dim=-1) if self.input_feeding else embedded_ND
 
     def _advance(self, inputs_BTI: Tensor, state: RecurrentState) -> tuple[DecoderOutput, RecurrentState]:

@@ -26,7 +26,7 @@ KeysValues = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class TransformerState:
-    """What a Transformer decoder carries from step to step.
+    """The state of a Transformer decoder between two steps.
 
     Attributes:
         memory: the encoded source of each row.
@@ -47,7 +47,7 @@ class TransformerDecoderLayer(nn.Module):
     """Causal self-attention, attention over the memory, and feed-forward.
 
     Args:
-        shape: of the layer.
+        shape: sizes and kind of the layer.
     """
 
     def __init__(self, shape: TransformerShape) -> None:
@@ -69,14 +69,14 @@ class TransformerDecoderLayer(nn.Module):
         keep_weights: bool = False,
         packings: tuple[Packing, Packing] | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Whole targets, each position seeing the target up to itself.
+        """The outputs for whole targets; each position sees the target up to itself.
 
         Args:
-            inputs_BTD: of the layer.
+            inputs_BTD: inputs of the layer.
             cross: keys and values of the memory.
             padding_mask_BS: bool, True where the memory is padding.
-            keep_weights: whether the attention's weights over the memory are asked for; the fused attention has none.
-            packings: of targets and of a memory that are packed; then no weights can be asked for.
+            keep_weights: whether to return the attention's weights over the memory; the fused attention gives none.
+            packings: packings of targets and memory, if they are packed; ``keep_weights`` must then be false.
 
         Returns:
             outputs_BTD, and weights_BTS or None.
@@ -125,7 +125,7 @@ class TransformerDecoderLayer(nn.Module):
         return self._connect(inputs_BTD, self.feed_forward, self.feed_forward_norm), weights[0]
 
     def _connect(self, inputs_BTD: Tensor, sublayer: Callable[[Tensor], Tensor], norm: nn.Module) -> Tensor:
-        """One sublayer, connected."""
+        """One sublayer with its residual, dropout and norm."""
         return connect(inputs_BTD, sublayer, norm, self.dropout, self.is_pre_norm)
 
 
@@ -133,7 +133,7 @@ class TransformerDecoder(nn.Module):
     """Positions, a stack of layers and a final norm.
 
     Args:
-        shape: of each layer.
+        shape: sizes and kind of each layer.
         layers: number of layers.
         keep_attention: whether teacher forcing gives the last layer's attention, averaged over heads; it is slower.
 
@@ -157,8 +157,8 @@ class TransformerDecoder(nn.Module):
         Args:
             embedded_BTD: embedded targets.
             memory: the encoded sources.
-            packings: of targets and memory, for layers that do no work on padding, whose features are then 0; not where the
-                attention is kept.
+            packings: packings of targets and memory: layers then skip padding, where features are 0; not with
+                ``keep_attention``.
         """
         states_BTD, values_BSD, weights_BTS = self.positions(embedded_BTD), memory.values_BSD, None
         if packings is not None:

@@ -1,7 +1,7 @@
 """Recurrent encoder, in one direction or in both (Schuster and Paliwal 1997; Bahdanau 2015, section 3.2).
 
 The backward direction reads each source reversed within its own length, so that padding stays behind the last valid position in
-both directions and never touches it: what packed sequences compute, without sorting and without reading lengths back from a GPU.
+both directions and never affects it. The result is that of packed sequences, without sorting or reading lengths back from a GPU.
 
 Shapes: B batch, S source length, D width, W width of one direction (D / 2).
 """
@@ -21,7 +21,7 @@ class BidirectionalLayer(nn.Module):
     """One layer, both directions, their states side by side.
 
     Args:
-        cell: which cell.
+        cell: the cell type.
         width: D, even.
     """
 
@@ -50,7 +50,7 @@ class UnidirectionalLayer(nn.Module):
     """One layer that reads the source from its beginning to its end.
 
     Args:
-        cell: which cell.
+        cell: the cell type.
         width: D.
     """
 
@@ -69,7 +69,7 @@ class RecurrentEncoder(nn.Module):
     """A stack of layers with dropout between them.
 
     Args:
-        cell: which cell.
+        cell: the cell type.
         width: D, even.
         layers: number of layers.
         dropout: probability of dropping an element between layers in training.
@@ -113,7 +113,7 @@ class RecurrentEncoder(nn.Module):
         return Memory(values_BSD, padding_mask_BS, self._summary(states_BSD, lengths_B))
 
     def _summary(self, states_BSD: Tensor, lengths_B: Tensor) -> Tensor:
-        """Where each direction has read the whole source: summary_BD."""
+        """The state of each direction after the whole source: summary_BD."""
         rows_B = torch.arange(len(lengths_B), device=lengths_B.device)
         last_BD = states_BSD[rows_B, lengths_B - 1]
         if not self.is_bidirectional:

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 class TimeReduction(nn.Module):
-    """Puts each two neighbouring vectors together: W [x at 2 i; x at 2 i + 1] + b  (Chan 2016, equation 5).
+    """Joins each pair of neighbouring vectors: W [x at 2 i; x at 2 i + 1] + b  (Chan 2016, equation 5).
 
     The second half is zero behind a source of odd length, whatever the batch is padded to.
 
@@ -45,8 +45,8 @@ class TimeReductions(nn.Module):
 
     Args:
         width: D.
-        layers: of the stack.
-        reductions: how many; at most ``layers``.
+        layers: number of layers of the stack.
+        reductions: number of halvings; at most ``layers``.
     """
 
     def __init__(self, width: int, layers: int, reductions: int) -> None:
@@ -55,7 +55,7 @@ class TimeReductions(nn.Module):
         self.halvings = nn.ModuleList(TimeReduction(width) for _ in range(reductions))
 
     def forward(self, states_BSD: Tensor, padding_mask_BS: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        """What a layer reads: the states and their mask, halved where it is one of the last.
+        """The inputs of a layer: the states and their mask, halved if the layer is one of the last.
 
         Args:
             states_BSD: outputs of the layer before.

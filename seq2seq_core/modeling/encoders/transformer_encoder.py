@@ -21,7 +21,7 @@ class TransformerEncoderLayer(nn.Module):
     """Self-attention and feed-forward.
 
     Args:
-        shape: of the layer.
+        shape: sizes and kind of the layer.
     """
 
     def __init__(self, shape: TransformerShape) -> None:
@@ -34,12 +34,12 @@ class TransformerEncoderLayer(nn.Module):
         self.dropout = Dropout(shape.dropout)
 
     def forward(self, inputs_BSD: Tensor, padding_mask_BS: Tensor, packing: Packing | None = None) -> Tensor:
-        """The layer's outputs_BSD; positions at padding hold no meaning.
+        """The layer's outputs_BSD; they have no meaning at padding.
 
         Args:
-            inputs_BSD: of the layer.
+            inputs_BSD: inputs of the layer.
             padding_mask_BS: bool, True at padding.
-            packing: of inputs that are packed.
+            packing: packing of the inputs, if they are packed.
         """
 
         def attend(states_BSD: Tensor) -> Tensor:
@@ -53,12 +53,12 @@ class TransformerEncoder(nn.Module):
     """Positions, a stack of layers and a final norm.
 
     Args:
-        shape: of each layer.
+        shape: sizes and kind of each layer.
         layers: number of layers.
         time_reduction: halvings of the time axis, one before each of the last layers (Chan 2016).
 
     Attributes:
-        recomputes: whether training keeps only each layer's inputs and computes the rest again for its gradient (Chen 2016).
+        recomputes: whether training keeps only each layer's inputs and recomputes the rest for the gradient (Chen 2016).
         is_packable: whether :meth:`forward` takes a packing.
     """
 
@@ -77,7 +77,7 @@ class TransformerEncoder(nn.Module):
         Args:
             embedded_BSD: embedded sources.
             padding_mask_BS: bool, True at padding.
-            packing: of the sources, for layers that do no work on padding; not where the time axis is halved.
+            packing: packing of the sources: layers then skip padding; not with a halved time axis.
         """
         states_BSD = self.positions(embedded_BSD)
         if packing is not None:

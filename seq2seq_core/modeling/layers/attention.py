@@ -37,17 +37,17 @@ class Attention(nn.Module):
 
     @classmethod
     def multiply_adds(cls, settings: ModelSection, source: int, target: int) -> int:
-        """Multiply-adds a row of the kind's own projections; the scores' D S T and the weighted sum's are counted for every kind.
+        """Multiply-adds per row of the kind's own projections; those of scores and weighted sum are counted for every kind.
 
         Args:
             settings: the sizes.
-            source: positions, S.
-            target: the same, T.
+            source: source positions, S.
+            target: target positions, T.
         """
         return 0
 
     def keys(self, memory_BSD: Tensor) -> Tensor:
-        """What the scores compare a query with, keys_BSE: by default the memory itself."""
+        """The keys that queries are compared with, keys_BSE: by default the memory itself."""
         return memory_BSD
 
     def scores(self, query_BTD: Tensor, keys_BSE: Tensor, coverage_BS: Tensor | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Dropout (Srivastava 2014) that draws 8 random bits an element on a CPU, where random numbers are a large part of its cost."""
+"""Dropout (Srivastava 2014) that draws 8 random bits per element on a CPU, where random numbers are a large part of its cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOW_BITS = 0x7F7F7F7F7F7F7F7F
 
 
 class Dropout(nn.Module):
-    """In training sets each element to 0 with a probability and divides the others by that of keeping them.
+    """In training, sets each element to 0 with a probability and divides the others by the probability of keeping them.
 
     Args:
         probability: of dropping an element, from 0 to below 1; on a CPU the nearest multiple of 1 / 256 below 1.
@@ -49,7 +49,7 @@ class Dropout(nn.Module):
         return added
 
     def extra_repr(self) -> str:
-        """What PyTorch shows of it."""
+        """The settings that PyTorch shows for the module."""
         return f"{self.probability:g}"
 
 
@@ -69,7 +69,7 @@ class _ByteDropout(torch.autograd.Function):
 
 
 class _ByteDropoutAdd(torch.autograd.Function):
-    """The same, added to something else."""
+    """The same, added to a residual."""
 
     @staticmethod
     def forward(ctx: Any, residual: Tensor, values: Tensor, probability: float) -> Tensor:
@@ -84,10 +84,10 @@ class _ByteDropoutAdd(torch.autograd.Function):
 
 
 def keep_factor(probability: float) -> float:
-    """What elements that are kept are multiplied by on a CPU: 1 over the probability of keeping one.
+    """The factor on kept elements on a CPU: 1 over the probability of keeping one.
 
     Args:
-        probability: of dropping one.
+        probability: probability of dropping one.
     """
     return LEVELS / _num_kept(probability)
 
@@ -96,21 +96,21 @@ def draw_mask(like: Tensor, probability: float) -> Tensor:
     """0 where an element is dropped, else :func:`keep_factor`; 8 elements from a 64-bit random number.
 
     Args:
-        like: whose shape and type the mask gets; on a CPU.
-        probability: of dropping an element.
+        like: gives the shape and the type of the mask; on a CPU.
+        probability: probability of dropping an element.
     """
     is_kept = _draw_bytes(like.numel(), _num_kept(probability))[: like.numel()].view(like.shape)
     if like.dtype != torch.float32:
         return is_kept.to(like.dtype).mul_(keep_factor(probability))
-    # By integers, the fastest way that PyTorch has: 0 or 1 times the bits of the factor are the bits of 0.0 or the factor.
+    # Integers are the fastest way in PyTorch: 0 or 1 times the bits of the factor are the bits of 0.0 or the factor.
     bits = int(torch.tensor(keep_factor(probability)).view(torch.int32))
     return is_kept.to(torch.int32).mul_(bits).view(torch.float32)
 
 
 def _draw_bytes(number: int, num_kept: int) -> Tensor:
-    """At least so many bytes, uint8: 1 with a probability of ``num_kept`` / 256, else 0; from PyTorch's random stream.
+    """At least ``number`` bytes, uint8: 1 with a probability of ``num_kept`` / 256, else 0; from PyTorch's random stream.
 
-    NumPy's generator is the faster one. The comparison is of 8 bytes at a time: the low 7 bits of a byte are at most u where adding
+    NumPy's generator is faster than PyTorch's. 8 bytes are compared at a time: the low 7 bits of a byte are at most u if adding
     127 - u to them leaves the highest bit clear.
     """
     seed = int(torch.empty((), dtype=torch.int64).random_())
@@ -126,5 +126,5 @@ def _draw_bytes(number: int, num_kept: int) -> Tensor:
 
 
 def _num_kept(probability: float) -> int:
-    """Of the values of 8 bits, how many keep an element."""
+    """The number of 8-bit values that keep an element."""
     return max(1, round((1.0 - probability) * LEVELS))

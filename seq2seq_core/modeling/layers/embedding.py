@@ -1,4 +1,4 @@
-"""What the encoder and the decoder read: embedded ids, or projected feature frames.
+"""The inputs of encoder and decoder: embedded ids, or projected feature frames.
 
 Shapes: B batch, S source length, T any length, F features of a frame, D width.
 """

@@ -46,7 +46,7 @@ class FeedForward(nn.Module):
 
 
 class _InnerLayer(torch.autograd.Function):
-    """relu(W1 x + b1) with dropout on a CPU, in place: what autograd makes of the three passes more often over the widest arrays.
+    """relu(W1 x + b1) with dropout on a CPU, in place: autograd would make more passes over these widest arrays.
 
     Shapes: N positions, D width, I inner width.
     """
@@ -62,6 +62,6 @@ class _InnerLayer(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient_NI: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         inputs_ND, weight_ID, activations_NI = ctx.saved_tensors
-        # What was dropped is 0 like what was below 0: one comparison tells both.
+        # Dropped and negative activations are both 0: one comparison finds both.
         before_NI = torch.ops.aten.threshold_backward(gradient_NI, activations_NI, 0).mul_(ctx.factor)
         return before_NI @ weight_ID, before_NI.t() @ inputs_ND, before_NI.sum(dim=0), None

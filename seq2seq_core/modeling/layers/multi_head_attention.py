@@ -1,4 +1,4 @@
-"""Multi-head scaled dot-product attention (Vaswani 2017, section 3.2), with the projections and a cache kept apart.
+"""Multi-head scaled dot-product attention (Vaswani 2017, section 3.2); a decoder can cache projected keys and values.
 
 Shapes: B batch, T queries, S keys, D width, H heads, K width of a head (D / H).
 """
@@ -50,8 +50,8 @@ class MultiHeadAttention(nn.Module):
         """Keys and values of the inputs, each (B, H, S, K).
 
         Args:
-            inputs_BSD: what is attended to.
-            offset: position of the first one; only rotation asks for it.
+            inputs_BSD: the vectors to attend to.
+            offset: position of the first one; only rotation uses it.
         """
         if self.training:
             keys_BHSK, values_BHSK = self._project_together(inputs_BSD, self.key_projection, self.value_projection)
@@ -72,7 +72,7 @@ class MultiHeadAttention(nn.Module):
             inputs_BTD: the sequence.
             padding_mask_BT: see :meth:`forward`.
             is_causal: see :meth:`forward`.
-            packing: of a sequence that is packed, in training; the mask is then its own.
+            packing: packing of the sequence, if it is packed, in training; it replaces the mask.
         """
         if not self.training:
             return self(inputs_BTD, *self.project(inputs_BTD), padding_mask_BT, is_causal)  # type: ignore[no-any-return]
@@ -96,13 +96,13 @@ class MultiHeadAttention(nn.Module):
         """The attended values, projected.
 
         Args:
-            query_BTD: inputs that ask.
+            query_BTD: inputs of the queries.
             keys_BHSK: from :meth:`project`.
             values_BHSK: from :meth:`project`.
             padding_mask_BS: bool, True at keys that no query may see; None: all may be seen.
             is_causal: whether query t sees only keys 0..t; not together with a mask.
-            offset: position of the first query; only rotation asks for it.
-            packings: of queries and of keys that are packed; the mask is then theirs. Not where the attention rotates.
+            offset: position of the first query; only rotation uses it.
+            packings: packings of queries and keys, if they are packed; they replace the mask. Not with rotation.
 
         Returns:
             attended_BTD.
@@ -115,7 +115,7 @@ class MultiHeadAttention(nn.Module):
     def attend_with_weights(
         self, query_BTD: Tensor, keys_BHSK: Tensor, values_BHSK: Tensor, padding_mask_BS: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The same as :meth:`forward` of an attention that does not rotate, and the weights, which the fused kernel does not give.
+        """The result of :meth:`forward` without rotation, and the weights, which the fused kernel does not give.
 
         Returns:
             attended_BTD, and weights_BTS averaged over the heads, before dropout.
@@ -159,7 +159,7 @@ class MultiHeadAttention(nn.Module):
     def _attend_with_dropout(
         self, query_BHTK: Tensor, keys_BHSK: Tensor, values_BHSK: Tensor, padding_mask_BS: Tensor | None, is_causal: bool
     ) -> Tensor:
-        """The same, written out: on a CPU there is no fused kernel with dropout, and PyTorch's way without one is slower."""
+        """The same, written out: on a CPU there is no fused kernel with dropout, and PyTorch's other way is slower."""
         length, width = query_BHTK.shape[-2:]
         scores_BHTS = torch.matmul(query_BHTK, keys_BHSK.transpose(-1, -2)).div_(math.sqrt(width))
         if padding_mask_BS is not None and bool(padding_mask_BS.any()):
@@ -179,7 +179,7 @@ class MultiHeadAttention(nn.Module):
         return heads
 
     def _rotate(self, projected_BHSK: Tensor, offset: int, packing: Packing | None = None) -> Tensor:
-        """The queries or keys, rotated by their positions where the attention does that."""
+        """The queries or keys; rotated by their positions if the attention is rotary."""
         return projected_BHSK if self.rotation is None else self.rotation(projected_BHSK, offset, packing)
 
     def _merge(self, attended_BHTK: Tensor) -> Tensor:
@@ -189,9 +189,9 @@ class MultiHeadAttention(nn.Module):
 
 
 class _Heads(torch.autograd.Function):
-    """Several projections that stand side by side, taken apart into heads: from (B, S, P D) to P times (B, H, S, K).
+    """Splits several joined projections into heads: from (B, S, P D) to P times (B, H, S, K).
 
-    Autograd would put the gradients together in one pass and then in a second one change their order.
+    Autograd would join the gradients in one pass and change their order in a second one.
     """
 
     @staticmethod
@@ -209,7 +209,7 @@ class _Heads(torch.autograd.Function):
 
 
 class _SoftmaxDropout(torch.autograd.Function):
-    """The softmax over the last axis with dropout, on a CPU: PyTorch's own softmax takes several times as long over short axes."""
+    """The softmax over the last axis with dropout, on a CPU: PyTorch's own softmax is several times slower over short axes."""
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor, probability: float) -> Tensor:

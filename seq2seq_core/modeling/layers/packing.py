@@ -1,6 +1,6 @@
 """Batches without their padding: the valid positions of all rows one after another, as a batch of a single row.
 
-Layers that treat each position by itself then do no work on padding; attention is told where each row begins.
+Layers that treat each position by itself then skip padding; attention gets the beginning of each row.
 
 Shapes: B batch, T padded length, N valid positions of all rows together, D width, H heads, K width of a head.
 """
@@ -18,7 +18,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Packing:
-    """Where the valid positions of a padded batch are.
+    """The places of the valid positions of a padded batch.
 
     Attributes:
         places_N: int64, the places of the valid positions in the padded batch's B * T.
@@ -34,7 +34,7 @@ class Packing:
 
         Args:
             padding_mask_BT: bool, True at padding.
-            num_valid: N, which would else have to be read back from a GPU.
+            num_valid: N; otherwise it would have to be read back from a GPU.
         """
         return cls(torch.nonzero_static(~padding_mask_BT.flatten(), size=num_valid).squeeze(1), padding_mask_BT)
 
@@ -45,7 +45,7 @@ class Packing:
 
     @cached_property
     def offsets_B1(self) -> Tensor:
-        """Where each row begins among the N, and the end of the last; int64."""
+        """The beginning of each row among the N, and the end of the last; int64."""
         return functional.pad((~self.padding_mask_BT).sum(dim=1).cumsum(dim=0), (1, 0))
 
     def pack(self, padded_BTD: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class Packing:
         return nested.transpose(1, 2)
 
     def pad_heads(self, heads_1HNK: Tensor) -> Tensor:
-        """The same padded, (B, H, T, K)."""
+        """The queries, keys or values of each head with padding, (B, H, T, K)."""
         _, heads, _, width = heads_1HNK.shape
         padded_BTD = self.unpack(heads_1HNK.transpose(1, 2).flatten(2))
         return padded_BTD.view(*self.padding_mask_BT.shape, heads, width).transpose(1, 2)
@@ -82,7 +82,7 @@ class Packing:
 
 
 class _Pack(torch.autograd.Function):
-    """Rows at some places. Autograd's own gradient of indexing would add, as if a place could come twice."""
+    """Rows at some places. Autograd's own gradient of indexing would add rows up, as if places could repeat."""
 
     @staticmethod
     def forward(ctx: Any, rows_RD: Tensor, places_N: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ class _Pack(torch.autograd.Function):
 
 
 class _Unpack(torch.autograd.Function):
-    """The same the other way round: rows put to some places of others that are 0."""
+    """The reverse: puts rows at some places, and 0 at all others."""
 
     @staticmethod
     def forward(ctx: Any, rows_ND: Tensor, places_N: Tensor, num_rows: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Position encodings: what tells a Transformer where in its sequence a vector stands.
+"""Position encodings of Transformers.
 
 Shapes: B batch, H heads, T positions, D width, K width of a head.
 """
@@ -35,7 +35,7 @@ def sinusoidal_positions(num_positions: int, width: int) -> Tensor:
 
 
 class SinusoidTable(nn.Module):
-    """Sinusoidal positions, computed once; the table grows as longer sequences come and is no part of a model's state.
+    """Sinusoidal positions, computed once; the table grows with longer sequences and is not part of a model's state.
 
     Args:
         width: D.
@@ -65,14 +65,14 @@ class SinusoidalPositions(SinusoidTable):
         """The inputs plus their positions.
 
         Args:
-            inputs_BTD: float; its first column of the time axis stands at ``offset``.
+            inputs_BTD: float; T positions from ``offset`` on.
             offset: position of the first one, above 0 when decoding goes step by step.
         """
         return inputs_BTD + self.rows(offset, offset + inputs_BTD.size(1), inputs_BTD)
 
 
 class LearnedPositions(nn.Module):
-    """Adds a learned vector a position (Gehring 2017, section 3.1).
+    """Adds a learned vector per position (Gehring 2017, section 3.1).
 
     Args:
         width: D.
@@ -126,7 +126,7 @@ class RotaryPositions(nn.Module):
         Args:
             inputs_BHTK: queries or keys of each head.
             offset: position of the first one.
-            packing: of inputs that are packed: each has its own position.
+            packing: packing of the inputs, if they are packed; gives each its position.
         """
         if packing is None:
             angles_TK = self.sinusoids.rows(offset, offset + inputs_BHTK.size(2), inputs_BHTK)
@@ -139,7 +139,7 @@ class RotaryPositions(nn.Module):
 
 
 def build_positions(kind: PositionKind, width: int, max_positions: int) -> SinusoidalPositions | LearnedPositions | NoPositions:
-    """What is added to a Transformer's inputs.
+    """The module that adds positions to a Transformer's inputs.
 
     Args:
         kind: ``sinusoidal``, ``learned``, or ``rotary`` (nothing is added).

@@ -25,7 +25,7 @@ class RecurrentLayer(nn.Module):
     """A whole sequence through one cell, by the fused kernels of ``torch.nn``.
 
     Args:
-        cell: which cell.
+        cell: the cell type.
         input_width: I.
         width: D.
     """

@@ -1,4 +1,4 @@
-"""How a sublayer of a Transformer is connected: a residual, dropout, and the norm before or behind; and how a layer is run.
+"""Connection of a Transformer's sublayer (residual, dropout, norm before or after), and the run of a layer.
 
 Shapes: B batch, T length, D width.
 """
@@ -23,9 +23,9 @@ def connect(
     Args:
         inputs_BTD: x.
         sublayer: attention or feed-forward; changes no shape.
-        norm: of the width.
-        dropout: of the sublayer's output.
-        is_pre_norm: which of the two.
+        norm: norm over the width D.
+        dropout: dropout of the sublayer's output.
+        is_pre_norm: whether the first of the two formulas applies.
 
     Returns:
         outputs_BTD.
@@ -40,9 +40,9 @@ def run_layer(layer: nn.Module, recomputes: bool, *inputs: Any) -> Any:
     """The outputs of a layer.
 
     Args:
-        layer: of a stack.
-        recomputes: whether the layer is computed a second time for the gradient instead of being kept, with the same dropout.
-        inputs: of the layer.
+        layer: one layer of a stack.
+        recomputes: whether activations are recomputed for the gradient instead of stored, with the same dropout.
+        inputs: arguments of the layer.
     """
     if recomputes and torch.is_grad_enabled():
         return checkpoint(layer, *inputs, use_reentrant=False)

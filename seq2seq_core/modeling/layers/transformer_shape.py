@@ -1,4 +1,4 @@
-"""What all layers of a Transformer's encoder or decoder have in common."""
+"""The settings that all layers of a Transformer's encoder or decoder share."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from seq2seq_core.modeling.layers.multi_head_attention import MultiHeadAttention
 
 @dataclass(frozen=True)
 class TransformerShape:
-    """What all layers of an encoder or a decoder have in common.
+    """The settings that all layers of an encoder or a decoder share.
 
     Attributes:
         width: D.
         heads: H.
         feedforward_width: inner width of the feed-forward sublayers.
         dropout: probability of dropping an attention weight, an inner activation or an element of a sublayer's output in training.
-        is_pre_norm: whether each sublayer is normalised before, and the whole stack behind; else each sublayer behind.
-        positions: how positions are known.
+        is_pre_norm: whether norms come before each sublayer and after the whole stack; else after each sublayer.
+        positions: kind of the position encoding.
         max_positions: rows of the table of learned positions.
     """
 
@@ -37,5 +37,5 @@ class TransformerShape:
         return MultiHeadAttention(self.width, self.heads, self.dropout, is_rotary=self.positions == "rotary")
 
     def final_norm(self) -> nn.Module:
-        """A fresh norm behind the stack, or nothing where every sublayer has one."""
+        """A fresh norm after the stack; with post-norm, which needs none, the identity."""
         return nn.LayerNorm(self.width) if self.is_pre_norm else nn.Identity()

@@ -1,1 +1,1 @@
-"""What training reads: the tokenised corpus, divided into updates and batches."""
+"""Training data: the tokenised corpus, divided into updates and batches."""

@@ -1,4 +1,4 @@
-"""What training reads: ``data/tokenized`` and nothing else."""
+"""Inputs of training: ``data/tokenized`` and nothing else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TrainingInputs:
         manifest: its sizes and digests.
         train: the pairs to learn from.
         dev: the pairs to validate on.
-        references: texts of the first dev targets, as many as are decoded at a validation.
+        references: texts of the first dev targets, one for each source that a validation decodes.
         source_tokenizer: goes into the bundle; None where the sources are frames.
         target_tokenizer: goes into the bundle, and turns decoded dev targets into text.
         monolingual: sentences without translations; often none.
@@ -65,12 +65,12 @@ def read_inputs(folder: Path, dev_sentences: int) -> TrainingInputs:
     """The tokenised corpus in a folder.
 
     Args:
-        folder: what ``s2s tokenize`` wrote.
-        dev_sentences: how many dev sources are decoded at a validation.
+        folder: ``data/tokenized``, the output of ``s2s tokenize``.
+        dev_sentences: number of dev sources that a validation decodes.
 
     Raises:
-        MissingInput: a file is not there.
-        UserError: a file is cut short, or dev has no pairs, or train has neither pairs nor monolingual sentences.
+        MissingInput: a file is missing.
+        UserError: a file is truncated, or dev has no pairs, or train has neither pairs nor monolingual sentences.
     """
     manifest = Manifest.load(folder)
     train, dev = TokenizedDataset.open(folder, "train"), TokenizedDataset.open(folder, "dev")
@@ -101,8 +101,8 @@ def read_references(folder: Path, num_sentences: int) -> list[str]:
     """The texts of the first targets of dev.
 
     Args:
-        folder: what ``s2s tokenize`` wrote.
-        num_sentences: at most this many.
+        folder: ``data/tokenized``; reads ``dev.jsonl``.
+        num_sentences: maximum number of texts.
     """
     with (folder / "dev.jsonl").open(encoding="utf-8") as file:
         return [json.loads(line)["target"] for line in islice(file, num_sentences)]

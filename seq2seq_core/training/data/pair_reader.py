@@ -1,4 +1,4 @@
-"""Where the trainer's batches come from: the stored ids, or other segmentations of the same texts (Kudo 2018)."""
+"""Readers of training batches: the stored ids, or other segmentations of the same texts (Kudo 2018)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from seq2seq_core.tokenization.tags import count_leading_tags
 
 
 class PairReader(Protocol):
-    """Makes batches of pairs of train."""
+    """Reads batches of training pairs."""
 
     def read(self, indices: NDArray[np.int64], seed: int) -> Batch:
         """The batch of some pairs.
 
         Args:
-            indices: which ones.
-            seed: of the update that the batch belongs to.
+            indices: places of the pairs in the dataset.
+            seed: seed of the batch's update, for readers that draw at random.
         """
 
 
@@ -34,7 +34,7 @@ class StoredPairs:
     """The pairs as they are stored.
 
     Args:
-        dataset: where they are.
+        dataset: the tokenised pairs.
     """
 
     def __init__(self, dataset: TokenizedDataset) -> None:
@@ -46,18 +46,18 @@ class StoredPairs:
 
 
 class ResegmentedPairs:
-    """The pairs with their texts segmented anew in each update; tags stay in front of them.
+    """The pairs, with their texts segmented anew in each update; leading tags are kept.
 
-    A row with an unknown symbol, whose text is lost, stays as it is.
+    A row with an unknown symbol is kept as stored: its text cannot be recovered.
 
     Args:
-        dataset: where the pairs are.
-        source_tokenizer: of the sources; None where they are frames.
-        target_tokenizer: of the targets.
-        settings: which sides are segmented anew, and how.
+        dataset: the stored pairs.
+        source_tokenizer: subword model of the sources; None if they are frames.
+        target_tokenizer: subword model of the targets.
+        settings: the sides to segment anew, and how.
 
     Raises:
-        UserError: sources of frames are to be segmented.
+        UserError: the settings segment sources that are frames.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class ResegmentedPairs:
         return [self._resegment(tokenizer, ids, own) for ids, own in zip(rows, seeds, strict=True)]
 
     def _resegment(self, tokenizer: SubwordModel, ids: NDArray[Any], seed: int) -> NDArray[Any]:
-        """Another segmentation of the text of some ids that end with eos and may begin with tags."""
+        """The same text in another segmentation; the ids end with eos and may begin with tags."""
         if UNK_ID in ids:
             return ids
         num_tags = count_leading_tags(ids.tolist(), tokenizer)

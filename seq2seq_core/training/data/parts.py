@@ -1,4 +1,4 @@
-"""What the updates of a phase are made of: parallel pairs, monolingual sentences to denoise, sentences to translate and back."""
+"""Training data of a phase: parallel pairs, sentences to denoise, and sentences to back-translate."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ logger = logging.getLogger(__name__)
 
 
 class PartSource(NamedTuple):
-    """Where the batches of a part come from."""
+    """The sampler and the reader of one part."""
 
     sampler: EpochSampler
-    """Which pairs or sentences each has."""
+    """Chooses the pairs or sentences of each batch."""
     reader: PairReader
-    """Makes it."""
+    """Reads the batch."""
 
 
 @dataclass(frozen=True)
 class PhaseData:
-    """What the updates of a phase are made of.
+    """The training data of a phase.
 
     Attributes:
-        plan: which pairs and sentences each has.
-        readers: make the batches of each part.
+        plan: the pairs and sentences of each update.
+        readers: the reader of each part's batches.
     """
 
     plan: UpdatePlan
@@ -50,8 +50,8 @@ class PhaseData:
         """A batch of an update.
 
         Args:
-            planned: what it holds.
-            seed: of what is drawn for the update.
+            planned: its part and the places of its pairs or sentences.
+            seed: seed of the update.
         """
         return self.readers[planned.part].read(planned.indices, seed)
 
@@ -68,12 +68,12 @@ def open_parts(inputs: TrainingInputs, phase: Phase, seed: int) -> dict[Part, Pa
 
     Args:
         inputs: the tokenised corpus.
-        phase: its objective, weights and batches.
-        seed: of the training.
+        phase: gives objective, weights and batch sizes.
+        seed: seed of the training.
 
     Raises:
-        UserError: the corpus has none of what the phase learns from, or no groups to sample by, or sources of frames are to be
-            segmented anew.
+        UserError: the corpus lacks the data that the phase learns from or the groups to sample by, or the settings segment
+            sources that are frames.
     """
     parts: dict[Part, PartSource] = {}
     corpora = inputs.monolingual
@@ -97,7 +97,7 @@ def open_parts(inputs: TrainingInputs, phase: Phase, seed: int) -> dict[Part, Pa
 
 
 def _choose_sampler(inputs: TrainingInputs, phase: Phase, seed: int) -> EpochSampler:
-    """What cuts the parallel pairs into the batches of a phase."""
+    """The sampler that cuts the parallel pairs into batches."""
     if phase.sampling_temperature == 1.0:
         return TokenBucketSampler(inputs.train, phase.batch_tokens, seed)
     sampler = TemperatureSampler(inputs.train, phase.batch_tokens, seed, phase.sampling_temperature)
@@ -107,7 +107,7 @@ def _choose_sampler(inputs: TrainingInputs, phase: Phase, seed: int) -> EpochSam
 
 
 def _choose_pairs(inputs: TrainingInputs, phase: Phase) -> PairReader:
-    """What makes the batches of parallel pairs in a phase."""
+    """The reader of the parallel pairs."""
     pairs: PairReader = StoredPairs(inputs.train)
     if phase.subword_sampling.sides != "none":
         pairs = ResegmentedPairs(inputs.train, inputs.source_tokenizer, inputs.target_tokenizer, phase.subword_sampling)
@@ -120,7 +120,7 @@ def _choose_pairs(inputs: TrainingInputs, phase: Phase) -> PairReader:
 def _open_sentences(
     corpora: MonolingualCorpora, part: Part, asked_language: str, phase: Phase, seed: int
 ) -> dict[Part, PartSource]:
-    """A part of monolingual sentences, with the tags that ask for a language before each."""
+    """A part of monolingual sentences; before each are the tags that request a language."""
     whole = corpora.sentences[part.language]
     sentences = whole.select(slice(num_held_out(whole, phase), None))
     sampler = TokenBucketSampler(sentences, phase.batch_tokens, derive_seed(seed, "sentences", *part))

@@ -1,4 +1,4 @@
-"""Batches of monolingual sentences, as pairs of a sentence and itself: what stands in for the source is made from it later."""
+"""Batches of monolingual sentences, each paired with itself; the objective replaces the source later."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from seq2seq_core.batching.part import Part
 
 
 class SentenceReader:
-    """Makes batches of a monolingual corpus; see :class:`~seq2seq_core.training.data.pair_reader.PairReader`.
+    """Reads batches of a monolingual corpus; see :class:`~seq2seq_core.training.data.pair_reader.PairReader`.
 
     Args:
-        sentences: where they are.
-        part: what its batches are to an update.
-        prefix: ids before each source.
+        sentences: the tokenised corpus.
+        part: the part of an update that its batches belong to.
+        prefix: ids to put before each source.
     """
 
     def __init__(self, sentences: TokenizedDataset, part: Part, prefix: Sequence[int]) -> None:

@@ -1,6 +1,6 @@
-"""SpecAugment: bands and stretches of time are masked in the frames that training reads (Park 2019, section 2).
+"""SpecAugment: masks frequency bands and time spans of training frames (Park 2019, section 2).
 
-Its time warping is left out.
+Time warping is not implemented.
 
 Shapes: B batch, S source length, F features of a frame.
 """
@@ -23,9 +23,9 @@ class MaskedPairs:
     """Pairs whose frames are masked anew in each update.
 
     Args:
-        pairs: makes the batches.
-        settings: how many masks of which width.
-        num_bands: bands of a frame; a frame of several side by side is masked in all of them alike.
+        pairs: reader of the batches without masks.
+        settings: number and width of the masks.
+        num_bands: frequency bands of a frame; frames stacked side by side get the same mask.
     """
 
     def __init__(self, pairs: PairReader, settings: SpecAugment, num_bands: int) -> None:
@@ -39,19 +39,19 @@ class MaskedPairs:
             chance = np.random.default_rng(derive_seed(seed, "spec_augment", index))
             is_masked_SF = draw_masks(chance, length, self.num_bands, self.settings)
             is_masked_SF = np.tile(is_masked_SF, masked.shape[2] // self.num_bands)
-            # 0 is the mean of frames that are normalised.
+            # 0 is the mean of normalised frames.
             masked[place, :length].masked_fill_(torch.from_numpy(is_masked_SF), 0.0)
         return replace(batch, source=replace(batch.source, values=masked))
 
 
 def draw_masks(chance: np.random.Generator, length: int, num_bands: int, settings: SpecAugment) -> NDArray[np.bool_]:
-    """Where a source is masked: is_masked_SF, True at masked places.
+    """The mask of a source: is_masked_SF, True at masked places.
 
     Args:
-        chance: what is drawn from.
+        chance: the random stream.
         length: S.
         num_bands: F.
-        settings: of the masks; one of time is at most a share of S wide.
+        settings: number and width of the masks; a time mask covers at most ``time_fraction`` of S.
     """
     is_masked_SF = np.zeros((length, num_bands), dtype=np.bool_)
     for _ in range(settings.frequency_masks):
@@ -64,7 +64,7 @@ def draw_masks(chance: np.random.Generator, length: int, num_bands: int, setting
 
 
 def _draw_span(chance: np.random.Generator, length: int, max_width: int) -> tuple[int, int]:
-    """A span of a width from 0 to ``max_width``, each as likely, anywhere in a length."""
+    """A random span within a length; its width is uniform from 0 to ``max_width``."""
     width = int(chance.integers(0, min(max_width, length) + 1))
     start = int(chance.integers(0, length - width + 1))
     return start, start + width

@@ -1,4 +1,4 @@
-"""Which pairs and sentences each update is made of: a function of seed and place, so that a resumed run goes on exactly."""
+"""The data of each update: a function of seed and place alone, so that a resumed run continues exactly."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from seq2seq_core.batching.part import Part
 
 
 class Place(BaseModel):
-    """A place in the run of updates."""
+    """A place in the sequence of updates."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epoch: int = 0
-    """Passes over train, or over what has most batches in a phase of several parts, before this one."""
+    """Passes over train before this one; in a phase of several parts, over the part with most batches."""
     window: int = 0
-    """Windows of this epoch before this one's; a corpus that is not large has one window an epoch."""
+    """Windows of this epoch before the current one; a small corpus has one window per epoch."""
     index: int = 0
     """Updates of this window before this one."""
 
     @property
     def is_within_epoch(self) -> bool:
-        """Whether some of the epoch is over."""
+        """Whether the epoch has updates before this place."""
         return bool(self.window or self.index)
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """What tells it from all other places, and stays the same however many windows there are after the first."""
+        """A unique key of the place; in the first window it does not depend on the number of windows."""
         return (self.epoch, self.index, self.window) if self.window else (self.epoch, self.index)
 
 
@@ -40,7 +40,7 @@ class PlannedBatch(NamedTuple):
     """One batch of an update."""
 
     part: Part
-    """What it is to the update."""
+    """The part of the update that it belongs to."""
     indices: NDArray[np.int64]
     """The places of its pairs or sentences in the part's dataset."""
 
@@ -50,9 +50,9 @@ class PlannedUpdate:
     """One update.
 
     Attributes:
-        place: where it stands.
+        place: its place in the sequence.
         after: the place of the next one.
-        batches: what it is made of, part after part.
+        batches: its batches, grouped by part.
     """
 
     place: Place
@@ -64,11 +64,11 @@ class EpochSampler(Protocol):
     """Cuts epochs into batches, such as :class:`~seq2seq_core.batching.sampler.TokenBucketSampler`."""
 
     num_windows: int
-    """Parts of an epoch whose batches are found one after another."""
+    """Windows of an epoch; batches are computed one window at a time."""
     batches_per_window: int
-    """Batches of a window, at least about."""
+    """Batches of a window; approximate where windows differ."""
     num_batches: int
-    """Batches of an epoch, at least about."""
+    """Batches of an epoch; approximate where windows differ."""
 
     def window_batches(self, epoch: int, window: int) -> list[NDArray[np.int64]]:
         """The batches of a window, in order; the same at every call."""
@@ -80,11 +80,11 @@ class EpochSampler(Protocol):
 class UpdatePlan:
     """The endless sequence of updates.
 
-    An epoch is a pass over the part with most batches, the main one. The others are gone through at their own pace, over and over:
-    how far they are follows from the number of updates that the main one has had.
+    An epoch is one pass over the main part, the one with most batches. The other parts repeat at their own pace. Their place
+    follows from that of the main part.
 
     Args:
-        samplers: give the batches of each window of each part; at least one.
+        samplers: the sampler of each part; at least one.
         accumulation: batches of each part in an update; the last update of a window may have fewer of the main part.
     """
 
@@ -96,12 +96,12 @@ class UpdatePlan:
 
     @property
     def updates_per_epoch(self) -> int:
-        """Number of updates in an epoch; about, where windows differ."""
+        """Number of updates in an epoch; approximate where windows differ."""
         return self.samplers[self.main].num_windows * self._updates_per_window
 
     @property
     def _updates_per_window(self) -> int:
-        """Number of updates in a window of the main part; about, where windows differ."""
+        """Number of updates in a window of the main part; approximate where windows differ."""
         return -(-self.samplers[self.main].batches_per_window // self.accumulation)
 
     def updates_from(self, start: Place) -> Iterator[PlannedUpdate]:
@@ -133,7 +133,7 @@ class UpdatePlan:
 
 
 class _Stream:
-    """The batches of a sampler, with the last window that was asked for kept."""
+    """The batches of a sampler; keeps the last requested window."""
 
     def __init__(self, sampler: EpochSampler) -> None:
         self.sampler = sampler

@@ -1,4 +1,4 @@
-"""What ranks have to be at one about: whether to stop, when to save, and the weights."""
+"""What the ranks must agree on: whether to stop, when to save, and the weights."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class RanksDiffer(EnvironmentFault):
-    """The ranks have not the same weights: a device computes wrongly, or they run different code."""
+    """The weights of the ranks differ: a device computes wrongly, or they run different code."""
 
 
 def agree_on_stop(ranks: Ranks, asked: signal.Signals | None, is_due: bool) -> tuple[signal.Signals | None, bool]:
-    """The signal by which any rank was asked to stop, and whether rank 0 finds that it is time to save: the same on every rank.
+    """The stop signal that any rank got, and whether a save is due on rank 0; the same on every rank.
 
     Args:
-        ranks: of the training.
-        asked: the signal that this rank got; None while it got none.
-        is_due: whether this rank finds that it is time to save.
+        ranks: sums the answers; all ranks must make this call.
+        asked: the signal that this rank got, or None.
+        is_due: whether a save is due on this rank; only the answer of rank 0 counts.
     """
     told = [float(asked == one) for one in STOP_SIGNALS]
     *stops, saves = ranks.add_up([*told, float(is_due and ranks.rank == 0)])
@@ -31,15 +31,15 @@ def agree_on_stop(ranks: Ranks, asked: signal.Signals | None, is_due: bool) -> t
 
 
 def check_same_weights(ranks: Ranks, model: nn.Module, step: int) -> None:
-    """Refuses to go on where the ranks' weights have come apart.
+    """Raises if the weights of the ranks differ.
 
     Args:
-        ranks: of the training.
-        model: of this rank.
+        ranks: compares the weights; all ranks must make this call.
+        model: the model of this rank; the sum of its weights is compared.
         step: updates made, for the message.
 
     Raises:
-        RanksDiffer: they have.
+        RanksDiffer: they differ.
     """
     if ranks.number == 1:
         return

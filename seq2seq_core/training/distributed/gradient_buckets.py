@@ -1,8 +1,7 @@
-"""Gradients of all ranks added up in buckets, each sent as soon as the last backward pass has completed it (Li 2020, section 3.2).
+"""Gradient sums over all ranks, in buckets that are sent as soon as the last backward pass completes them (Li 2020, section 3.2).
 
-Every rank sends the same buckets in the same order, whatever it computed: a rank without rows sends zeros, so that none waits for
-another that has nothing to send.
-Gradients are normalised by the whole update, so that nothing is divided by the number of ranks.
+Every rank sends the same buckets in the same order. A rank without rows sends zeros, so that no other rank waits for it.
+Losses are normalised by the size of the whole update, so that the sums are not divided by the number of ranks.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from seq2seq_core.training.distributed.peer_watch import watch_peers
 
 BUCKET_ELEMENTS = 6_000_000
-"""Most elements of a bucket (of several parameters): large enough for the links' speed, small enough to begin early."""
+"""Maximum elements of a bucket of several parameters: large enough to use the bandwidth, small enough to start early."""
 
 
 class GradientBuckets:
@@ -24,11 +23,11 @@ class GradientBuckets:
 
     Args:
         model: the same one on every rank.
-        bucket_elements: most elements of a bucket.
+        bucket_elements: maximum elements of a bucket.
     """
 
     def __init__(self, model: nn.Module, bucket_elements: int = BUCKET_ELEMENTS) -> None:
-        # The gradients of what is used last come first.
+        # Parameters that are used last get their gradients first.
         self.buckets = cut_into_buckets(list(model.parameters())[::-1], bucket_elements)
         self._bucket_of = {id(parameter): place for place, bucket in enumerate(self.buckets) for parameter in bucket}
         for parameter in model.parameters():
@@ -55,12 +54,12 @@ class GradientBuckets:
             sums = torch.split(flat[: -len(bucket)], [parameter.numel() for parameter in bucket])
             is_there = (flat[-len(bucket) :] > 0).tolist()
             for parameter, total, has_gradient in zip(bucket, sums, is_there, strict=True):
-                # What no rank had a gradient of stays without one: the optimiser leaves it alone, as in a single process.
+                # A parameter without a gradient on any rank gets none: the optimiser skips it, as in a single process.
                 parameter.grad = total.view_as(parameter) if has_gradient else None
         self._sent.clear()
 
     def _note(self, parameter: Tensor) -> None:
-        """Sends what buckets are complete, now that a parameter has its gradient."""
+        """Sends the buckets that the gradient of this parameter completes."""
         if not self._is_last:
             return
         place = self._bucket_of[id(parameter)]
@@ -70,7 +69,7 @@ class GradientBuckets:
             self._send_next()
 
     def _send_next(self) -> None:
-        """Sends a bucket: its gradients, and for each parameter 1 where there is one."""
+        """Sends the next bucket: its gradients, and for each parameter 1 if it has one, else 0."""
         bucket = self.buckets[len(self._sent)]
         parts = [_flat_gradient(parameter) for parameter in bucket]
         is_there = torch.tensor([float(parameter.grad is not None) for parameter in bucket])
@@ -81,11 +80,11 @@ class GradientBuckets:
 
 
 def cut_into_buckets(parameters: Sequence[nn.Parameter], bucket_elements: int) -> list[list[nn.Parameter]]:
-    """Parameters, in order, in buckets of one type of number each; at least one in each.
+    """Parameters cut into buckets, in order; each bucket has one dtype and at least one parameter.
 
     Args:
-        parameters: of a model.
-        bucket_elements: most elements of a bucket of several.
+        parameters: in the order in which they are sent.
+        bucket_elements: maximum elements of a bucket of several parameters.
     """
     buckets: list[list[nn.Parameter]] = []
     size = 0

@@ -1,8 +1,8 @@
-"""Starts the processes of one training on this machine, answers for them, and starts them again when one is killed.
+"""Starts the ranks of one training on this machine, reports their failure as one error, and restarts them when one is killed.
 
-Each rank is the same command in a process and session of its own, with the variables that ``torchrun`` would set. What a rank has
-to say of its end it leaves in a file, so that one message comes out of all. Ranks hold the end of a pipe: when this process dies,
-however it dies, they end too.
+Each rank runs the same command in its own process and session, with the variables that ``torchrun`` would set. A rank writes its
+outcome to a file, so that the launcher can report one message for all. Ranks hold the reading end of a pipe: when this process
+dies, for any reason, they end too.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from seq2seq_core.training.distributed.rank_environment import OUTCOMES_VARIABLE
 
 POLL_SECONDS = 0.05
 LOSS_GRACE_SECONDS = 5.0
-"""How long the other ranks have to end of themselves once one was killed: there is nothing that they could save."""
+"""Time for the other ranks to end by themselves after one was killed; they have nothing to save."""
 FAILURE_GRACE_SECONDS = 20.0
-"""The same once one has failed: rank 0 may be telling MLflow."""
+"""The same after one has failed: rank 0 may still be reporting to MLflow."""
 STOP_GRACE_SECONDS = 120.0
-"""How long the other ranks have once one has stopped in good order: rank 0 may still be writing its state."""
+"""The same after one has stopped on request: rank 0 may still be writing its state."""
 
 logger = logging.getLogger(__name__)
 
 
 class RankFault(Seq2SeqError):
-    """Several processes that train together failed; carries what the one that failed first had to say.
+    """A training on several ranks failed; carries the fault of the first rank that knows the cause.
 
     Args:
-        message: for a person.
+        message: for the user.
         kind: see :class:`seq2seq_core.outcome.Outcome`.
-        exit_code: what a process that trains alone would have ended with.
+        exit_code: the exit code that a single-process training would have.
         retryable: whether the same command, with nothing changed, can succeed.
-        is_loss: whether nothing is known but that ranks are gone: to start them again may help at once.
+        is_loss: whether ranks are gone for an unknown reason, so that an immediate restart may help.
     """
 
     def __init__(self, message: str, kind: str, exit_code: int, retryable: bool, is_loss: bool = False) -> None:
@@ -55,20 +55,20 @@ class RankEnd(NamedTuple):
     """How one rank ended."""
 
     rank: int
-    """Its number."""
+    """The number of the rank, from 0."""
     exit_code: int | None
-    """Minus the signal that killed it, if one did; None where it did not end in time."""
+    """The negative signal number if a signal killed it; None if it did not end in time."""
     outcome: Outcome | None
-    """What it left; None where it was killed."""
+    """The outcome that it wrote; None if it was killed."""
 
 
 @dataclass(frozen=True)
 class Rendezvous:
-    """Where ranks find one another.
+    """The address of the store through which ranks find one another.
 
     Attributes:
-        host: of the store.
-        port: of the store.
+        host: host of the store.
+        port: port of the store.
         is_served: whether this process serves the store; otherwise rank 0 does.
     """
 
@@ -78,16 +78,16 @@ class Rendezvous:
 
 
 def run_ranks(command: Sequence[str], number: int, max_restarts: int) -> None:
-    """Runs a command as so many ranks to their common end.
+    """Runs a command on several ranks until all of them have ended.
 
     Args:
-        command: the program and its arguments; what it trains goes on from its last checkpoint when it is run again.
-        number: of ranks.
-        max_restarts: how often all are started again after one was killed.
+        command: the program and its arguments; when run again, it resumes from its last checkpoint.
+        number: number of ranks.
+        max_restarts: how often all ranks may be restarted after one was killed.
 
     Raises:
-        Interrupted: this process was asked to stop, and so were the ranks.
-        RankFault: a rank failed, or was killed once too often.
+        Interrupted: this process got a stop signal and forwarded it to the ranks.
+        RankFault: a rank failed, or was killed after the last restart.
     """
     with _forwarded_signals() as stop:
         for restarts in range(max_restarts + 1):
@@ -106,13 +106,13 @@ def run_ranks(command: Sequence[str], number: int, max_restarts: int) -> None:
 
 
 def rank_variables(rank: int, number: int, rendezvous: Rendezvous, restarts: int = 0) -> dict[str, str]:
-    """The environment variables of one rank among those of one machine: those of ``torchrun``.
+    """The environment variables of one rank, as ``torchrun`` sets them on one machine.
 
     Args:
         rank: from 0.
-        number: of ranks.
+        number: number of ranks.
         rendezvous: where they find one another.
-        restarts: how often they were started before.
+        restarts: restarts so far.
     """
     return {
         "RANK": str(rank),
@@ -127,10 +127,10 @@ def rank_variables(rank: int, number: int, rendezvous: Rendezvous, restarts: int
 
 
 def explain_ends(ends: Sequence[RankEnd]) -> RankFault:
-    """What to say of ranks of which at least one failed: the first of them that knows, else which one was killed.
+    """The fault to report: that of the first rank that knows the cause, else the ranks that were killed.
 
     Args:
-        ends: of all ranks, in order.
+        ends: the ends of all ranks, in order; at least one failed.
     """
     told = [end.outcome for end in ends if end.outcome and end.outcome.kind not in ("ok", "running")]
     for outcome in told:
@@ -148,11 +148,11 @@ def explain_ends(ends: Sequence[RankEnd]) -> RankFault:
 
 
 class _Stop:
-    """Passes the signals that this process gets on to the ranks.
+    """Forwards the signals of this process to the ranks.
 
     Attributes:
-        signal: the first one that came; None while none has.
-        processes: those that are told.
+        signal: the first signal received, or None.
+        processes: the ranks that get the signals.
     """
 
     def __init__(self) -> None:
@@ -160,13 +160,13 @@ class _Stop:
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """Notes a signal and passes it on."""
+        """Notes a signal and forwards it."""
         self.signal = self.signal or signal.Signals(number)
         for process in self.processes:
             process.send_signal(number)
 
     def interrupted(self) -> Interrupted:
-        """What to say where the ranks were stopped before they could say anything."""
+        """The error to report if the ranks were stopped before they wrote an outcome."""
         assert self.signal is not None
         code = EXIT_TERMINATED if self.signal is signal.SIGTERM else EXIT_INTERRUPTED
         return Interrupted(f"training stopped by {self.signal.name}; the same command goes on from its last checkpoint", code)
@@ -174,7 +174,7 @@ class _Stop:
 
 @contextmanager
 def _forwarded_signals() -> Iterator[_Stop]:
-    """Passes SIGINT and SIGTERM on for the length of a ``with`` block; the earlier handlers are put back after it."""
+    """Forwards SIGINT and SIGTERM during a ``with`` block, then restores the earlier handlers."""
     stop = _Stop()
     earlier = {number: signal.signal(number, stop.receive) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -185,7 +185,7 @@ def _forwarded_signals() -> Iterator[_Stop]:
 
 
 def _run_once(command: Sequence[str], number: int, restarts: int, stop: _Stop) -> list[RankEnd]:
-    """The ends of all ranks, started once."""
+    """Starts all ranks once; returns how each of them ended."""
     with tempfile.TemporaryDirectory(prefix="s2s-ranks-") as folder, serve_rendezvous() as rendezvous:
         outcomes = Path(folder)
         reader, writer = os.pipe()
@@ -195,7 +195,7 @@ def _run_once(command: Sequence[str], number: int, restarts: int, stop: _Stop) -
                 variables = rank_variables(rank, number, rendezvous, restarts)
                 variables |= {OUTCOMES_VARIABLE: folder, PIPE_VARIABLE: str(reader)}
                 stop.processes.append(_start(command, variables, reader))
-            if stop.signal is not None:  # it came while they were being started
+            if stop.signal is not None:  # it came during the start
                 stop.receive(stop.signal, None)
             _wait_for_all(stop.processes, outcomes)
             codes = [process.returncode for process in stop.processes]
@@ -209,7 +209,7 @@ def _run_once(command: Sequence[str], number: int, restarts: int, stop: _Stop) -
 
 
 def _start(command: Sequence[str], variables: Mapping[str, str], pipe: int) -> subprocess.Popen[bytes]:
-    """A rank, in a session of its own: Ctrl-C reaches it through this process, once."""
+    """Starts a rank in its own session, so that Ctrl-C reaches it only once, through this process."""
     environment = {**os.environ, **variables}
     # The ranks of one machine talk over the loopback, whatever its host name resolves to.
     environment.setdefault("GLOO_SOCKET_IFNAME", _loopback())
@@ -217,7 +217,7 @@ def _start(command: Sequence[str], variables: Mapping[str, str], pipe: int) -> s
 
 
 def _wait_for_all(processes: Sequence[subprocess.Popen[bytes]], outcomes: Path) -> None:
-    """Returns when all ranks have ended; once one has failed, the others have a limited time."""
+    """Waits until all ranks have ended; after a failure the others have limited time."""
     deadline = float("inf")
     while None in [process.poll() for process in processes]:
         for rank, process in enumerate(processes):
@@ -233,7 +233,7 @@ def _wait_for_all(processes: Sequence[subprocess.Popen[bytes]], outcomes: Path) 
 
 @contextmanager
 def serve_rendezvous() -> Iterator[Rendezvous]:
-    """A store in this process, through which ranks find one another, at a port that was free."""
+    """A rendezvous store in this process, on a free port."""
     import torch.distributed as dist
 
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]

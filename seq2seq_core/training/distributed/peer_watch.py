@@ -1,4 +1,4 @@
-"""What a broken connection between ranks raises, as a fault that says so."""
+"""Turns the errors of broken connections between ranks into one fault."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seq2seq_core.training.distributed.rank_environment import PeerLost
 
 @contextmanager
 def watch_peers() -> Iterator[None]:
-    """Around calls in which this rank waits for others.
+    """A context for calls in which this rank waits for others.
 
     Raises:
         PeerLost: another rank has died or did not answer in time.

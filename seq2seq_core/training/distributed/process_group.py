@@ -1,4 +1,4 @@
-"""Ranks as processes of ``torch.distributed``: NCCL between GPUs, gloo between CPUs and for all that is no gradient."""
+"""Ranks as processes of ``torch.distributed``: NCCL for tensors on GPUs, gloo for tensors on CPUs."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ T = TypeVar("T")
 
 
 class GroupRanks:
-    """This process among those of the default process group; see :class:`~seq2seq_core.training.distributed.ranks.Ranks`.
+    """This process as a member of the default process group; see :class:`~seq2seq_core.training.distributed.ranks.Ranks`.
 
     Args:
         rank: its number, from 0.
-        number: of all ranks.
-        shards_optimizer: whether each rank keeps a part of the optimiser's state only.
+        number: number of ranks.
+        shards_optimizer: whether each rank keeps only a part of the optimiser's state.
     """
 
     def __init__(self, rank: int, number: int, shards_optimizer: bool = False) -> None:
@@ -57,7 +57,7 @@ class GroupRanks:
             return action()
         except PeerLost:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other ranks have to be told
+        except Exception as error:  # noqa: BLE001 - the other ranks must learn of any error
             self._failure = error
             return []
 
@@ -93,7 +93,7 @@ class GroupRanks:
         return (made or first)[0]
 
     def tensors_from_first(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See :class:`~seq2seq_core.training.distributed.ranks.Ranks`; one by one, so that no copy of all is made."""
+        """See :class:`~seq2seq_core.training.distributed.ranks.Ranks`; one by one, to avoid a copy of all."""
         shapes = [(name, tuple(value.shape), value.dtype) for name, value in tensors.items()] if self.rank == 0 else []
         found = {}
         for name, shape, dtype in self.gather(shapes)[0]:
@@ -114,7 +114,7 @@ class GroupRanks:
         return ShardedOptimizer(model, optimizer, self) if self.shards_optimizer else UNSHARDED
 
     def _raise_failure(self) -> None:
-        """Raises what made this rank, or the first one that failed, fail."""
+        """Raises this rank's own failure, else the fault of the first rank that failed."""
         own = None if self._failure is None else _describe(self._failure, self.rank)
         (kind, message, exit_code, retryable), *_ = [told for told in self.gather(own) if told]
         if self._failure is not None:
@@ -125,14 +125,14 @@ class GroupRanks:
 
 @contextmanager
 def join_ranks(settings: RuntimeSection) -> Iterator[Ranks]:
-    """The ranks of this training, for as long as the ``with`` block lasts; alone where no launcher started this process.
+    """Joins the ranks of this training for a ``with`` block; a single rank if no launcher started this process.
 
     Args:
-        settings: whether the optimiser's state is shared out, and how long a rank waits for another.
+        settings: section ``runtime``; reads ``device``, ``shard_optimizer`` and ``rank_timeout_seconds``.
 
     Raises:
         UserError: ``runtime.device`` names one GPU for all ranks, or there is none for this one.
-        PeerLost: the ranks do not find one another.
+        PeerLost: the ranks could not connect.
     """
     place = find_rank_place()
     if place is None:
@@ -151,18 +151,18 @@ def join_ranks(settings: RuntimeSection) -> Iterator[Ranks]:
     try:
         yield GroupRanks(place.rank, place.number, settings.shard_optimizer)
     except BaseException as error:
-        # The other ranks may be in the middle of something: the group goes with the process.
+        # Other ranks may be in a collective call: the group ends with the process.
         mark_as_shared(error)
         raise
     dist.destroy_process_group()
 
 
 def settings_of_rank(settings: RuntimeSection, place: RankPlace | None) -> RuntimeSection:
-    """The settings as they are for one rank: its GPU, its share of the cores, and one progress display in all.
+    """The settings of one rank: its GPU or its share of the cores, and one progress display for all ranks.
 
     Args:
-        settings: of the training.
-        place: of the rank; None for a process that trains alone.
+        settings: section ``runtime`` of the training.
+        place: place of the rank; None for a process that trains alone.
 
     Raises:
         UserError: ``runtime.device`` names one GPU for all ranks, or there is none for this one.
@@ -186,7 +186,7 @@ def settings_of_rank(settings: RuntimeSection, place: RankPlace | None) -> Runti
 
 
 def _describe(error: Exception, rank: int) -> tuple[str, str, int, bool]:
-    """Kind, message and exit code of a rank's fault, and whether a retry can help: what the other ranks tell."""
+    """Kind, message and exit code of a rank's fault, and whether a retry can help: for the other ranks to report."""
     if isinstance(error, Seq2SeqError):
         return error.kind, str(error), error.exit_code, error.retryable
     return "crash", f"rank {rank}: {type(error).__name__}: {error}", EXIT_CRASH, True

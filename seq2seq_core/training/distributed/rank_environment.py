@@ -1,6 +1,6 @@
-"""Which of several processes of one training this is: the variables that ``torchrun`` sets, and those of our own launcher.
+"""The place of this process among the ranks of a training, from the variables of ``torchrun`` and of our own launcher.
 
-Reads the environment alone, so that a command that trains nothing pays nothing for it.
+Reads only the environment, so that commands that do not train lose no time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from seq2seq_core.errors import EnvironmentFault, Seq2SeqError
 OUTCOMES_VARIABLE, PIPE_VARIABLE = "S2S_RANK_OUTCOMES", "S2S_LAUNCHER_PIPE"
 SHARED_NOTE = "while several ranks trained together"
 ORPHAN_GRACE_SECONDS = 5.0
-"""Between SIGTERM and the end of a rank whose launcher has died."""
+"""Time between SIGTERM and SIGKILL for a rank whose launcher has died."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class RankPlace:
 
     Attributes:
         rank: its number, from 0; rank 0 logs, and writes state and outputs.
-        number: of all ranks, on all nodes.
+        number: number of ranks on all nodes.
         local_rank: its number among the ranks of this node.
-        local_number: of the ranks of this node.
-        restarts: how often the ranks were started again.
-        outcomes: the folder in which our own launcher is told how the rank ended; None under ``torchrun``.
+        local_number: number of ranks on this node.
+        restarts: restarts of the ranks so far.
+        outcomes: the folder where the rank writes its outcome for our own launcher; None under ``torchrun``.
     """
 
     rank: int
@@ -48,23 +48,23 @@ class RankPlace:
 
 
 def outcome_name(rank: int) -> str:
-    """The name under which a rank leaves its outcome."""
+    """The name of a rank's outcome."""
     return f"rank{rank}"
 
 
 class PeerLost(EnvironmentFault):
-    """Another rank has died or does not answer: what this rank knows is no more than that."""
+    """Another rank has died or does not answer; this rank does not know why."""
 
     kind = "peer_lost"
 
 
 class PeerFault(Seq2SeqError):
-    """Another rank failed, and told this one before it ended.
+    """Another rank failed and reported it to this one before it ended.
 
     Args:
-        message: that of the other rank.
-        kind: of its fault.
-        exit_code: that it ends with.
+        message: the message of the other rank.
+        kind: the kind of its fault.
+        exit_code: its exit code.
         retryable: whether the same command, with nothing changed, can succeed.
     """
 
@@ -74,7 +74,7 @@ class PeerFault(Seq2SeqError):
 
 
 def mark_as_shared(error: BaseException) -> None:
-    """Notes that an error came while ranks trained together: rank 0 has it too, or will find this rank gone."""
+    """Marks an error of a training on several ranks: rank 0 has it too, or will find this rank gone."""
     error.add_note(SHARED_NOTE)
 
 
@@ -104,7 +104,7 @@ def find_rank_place(environment: Mapping[str, str] = os.environ) -> RankPlace | 
 
 
 def end_with_launcher(environment: Mapping[str, str] = os.environ) -> None:
-    """Has this process end when our own launcher dies, however it dies; without one, does nothing.
+    """Ends this process when our own launcher dies, for any reason; does nothing without that launcher.
 
     Args:
         environment: names the pipe whose other end the launcher holds.
@@ -117,7 +117,7 @@ def end_with_launcher(environment: Mapping[str, str] = os.environ) -> None:
 
 
 def _wait_for_launcher(descriptor: int) -> None:
-    """Waits for the end of the pipe, then ends this process: in good order if that is quick."""
+    """Waits until the pipe closes, then ends this process by SIGTERM, and by SIGKILL after a grace period."""
     os.read(descriptor, 1)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(ORPHAN_GRACE_SECONDS)

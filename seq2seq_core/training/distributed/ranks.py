@@ -1,6 +1,6 @@
-"""The processes that train one model together, as one of them sees them; a process that trains alone is the only one.
+"""The ranks that train one model together, seen from one of them; a process that trains alone is the only rank.
 
-What is computed from the same numbers is computed by every rank; what differs from rank to rank goes through here.
+Every rank computes shared results itself, from the same numbers. Values that differ between ranks go through this protocol.
 """
 
 from __future__ import annotations
@@ -18,77 +18,77 @@ T = TypeVar("T")
 
 
 class GradientSum(Protocol):
-    """Adds the gradients of all ranks up."""
+    """Sums the gradients over all ranks."""
 
     def begin_last(self) -> None:
-        """Called before the last backward pass of an update: gradients that it completes may be sent at once."""
+        """Announces the last backward pass of an update: gradients may be sent as soon as it completes them."""
 
     def finish(self) -> None:
-        """Returns when each parameter has the sum of its gradients; every rank calls it, also one that computed nothing."""
+        """Returns when each parameter has its summed gradient; every rank must call it, even without batches."""
 
 
 class OptimizerShards(Protocol):
-    """Which rank keeps the optimiser's state of which parameters."""
+    """The division of the optimiser's state among ranks."""
 
     def spread_weights(self) -> None:
-        """Gives every rank the weights that one rank has updated."""
+        """Sends the weights that each rank has updated to all ranks."""
 
     def gather(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The whole state on rank 0.
+        """The whole state on rank 0; any other rank gets its own part.
 
         Args:
-            tensors: this rank's part of it, by names that end with a parameter's.
+            tensors: this rank's part, by names that end with the parameter's name.
         """
 
     def select_own(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """This rank's part of a whole state.
 
         Args:
-            tensors: of all parameters, each under ``<part>.<parameter>``.
+            tensors: tensors of all parameters, each under ``<part>.<parameter>``.
         """
 
 
 class Ranks(Protocol):
-    """This process among those that train one model together.
+    """One rank of a training, with its connections to the others.
 
     Attributes:
         rank: its number, from 0; rank 0 logs and writes.
-        number: of all ranks.
+        number: number of ranks.
     """
 
     rank: int
     number: int
 
     def share_out(self, batches: Sequence[PlannedBatch]) -> list[Piece]:
-        """What this rank computes of an update.
+        """The pieces of an update that this rank computes.
 
         Args:
-            batches: of the whole update.
+            batches: all batches of the update, the same on every rank.
         """
 
     def seed_piece(self, seed: int, key: tuple[int, ...]) -> None:
-        """Seeds what a piece draws by PyTorch's own generators.
+        """Seeds PyTorch's generators for a piece.
 
         Args:
-            seed: of the update.
-            key: of the piece.
+            seed: seed of the update.
+            key: key of the piece.
         """
 
     def attempt(self, action: Callable[[], list[T]]) -> list[T]:
-        """The results of an action of this rank alone; where it fails, none, and the next :meth:`add_up` fails on every rank.
+        """The results of a local action; if it fails, none, and the next :meth:`add_up` raises on every rank.
 
         Args:
-            action: calls nothing that other ranks take part in.
+            action: makes no collective calls.
         """
 
     def add_up(self, values: Sequence[float]) -> list[float]:
         """The sums of numbers over all ranks.
 
         Args:
-            values: as many on every rank.
+            values: the same number of values on every rank.
 
         Raises:
-            Exception: what a rank's attempt raised; on the other ranks a fault that says so.
+            Exception: the error of a failed :meth:`attempt`; on the other ranks a fault that describes it.
         """
 
     def gather(self, value: T) -> list[T]:
@@ -99,31 +99,31 @@ class Ranks(Protocol):
         """
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """What rank 0 makes; the others call nothing.
+        """The value that rank 0 makes, on every rank; the others do not call ``make``.
 
         Args:
-            make: its result can be pickled.
+            make: gives a result that can be pickled.
 
         Raises:
-            Exception: what was raised in making; on the other ranks a fault that says so.
+            Exception: the error of ``make``; on the other ranks a fault that describes it.
         """
 
     def tensors_from_first(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The tensors of rank 0, on the CPU.
 
         Args:
-            tensors: by name; those of other ranks do not count.
+            tensors: by name; ignored on other ranks.
         """
 
     def gradient_sum(self, model: nn.Module) -> GradientSum:
-        """What adds the gradients of a model up."""
+        """The gradient sum of a model."""
 
     def optimizer_shards(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> OptimizerShards:
-        """Takes from an optimiser the parameters that other ranks update.
+        """Removes from an optimiser the parameters that other ranks update.
 
         Args:
-            model: whose parameters it has.
-            optimizer: fresh.
+            model: the model with these parameters.
+            optimizer: new, of all parameters; changed in place.
         """
 
 
@@ -163,7 +163,7 @@ class SingleRank:
         return whole_pieces(batches)
 
     def seed_piece(self, seed: int, key: tuple[int, ...]) -> None:
-        """See :class:`Ranks`: the stream of an update runs through its batches."""
+        """See :class:`Ranks`; does nothing: one random stream runs through all batches of an update."""
 
     def attempt(self, action: Callable[[], list[T]]) -> list[T]:
         """See :class:`Ranks`."""
@@ -195,4 +195,4 @@ class SingleRank:
 
 
 SINGLE_RANK = SingleRank()
-"""The process trains alone."""
+"""The rank of a process that trains alone."""

@@ -1,9 +1,8 @@
-"""How the ranks of one attempt find one another in a store that still has the keys of an attempt that died.
+"""Rendezvous of the ranks of one attempt, in a store that still has the keys of a failed attempt.
 
-After a failure ``torchrun`` starts all ranks again and gives them the store of the dead ones. A rank that looks up the address of
-another there may find that of its predecessor. So the keys of each attempt get a prefix that rank 0 draws. That the others do not
-take an older one for it, each asks under a number of its own, which nobody asked under before. The number of restarts is no such
-prefix: over several machines each ``torchrun`` counts its own.
+After a failure ``torchrun`` restarts all ranks with the same store. A rank could find the address of a dead rank there. So rank 0
+draws a prefix for the keys of each attempt. Every other rank asks for it under a fresh random token, so that it never reads the
+prefix of an earlier attempt. The number of restarts cannot be the prefix: with several machines each ``torchrun`` counts its own.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ POLL_SECONDS = 0.02
 
 
 def enter_attempt(store: Store, rank: int, number: int, timeout: timedelta) -> PrefixStore:
-    """The store with the keys of this attempt alone; returns when all ranks have entered it.
+    """A view of the store with only the keys of this attempt; returns when all ranks have entered it.
 
     Args:
-        store: which all ranks of this attempt, and perhaps of earlier ones, share.
-        rank: of this process.
-        number: of ranks.
-        timeout: how long to wait for another.
+        store: the store that the ranks of this attempt, and perhaps of earlier ones, share.
+        rank: rank of this process.
+        number: number of ranks.
+        timeout: how long to wait for another rank.
 
     Raises:
         RuntimeError: a rank did not come in time.

@@ -1,7 +1,7 @@
 """The optimiser's state divided among ranks (ZeRO stage 1, Rajbhandari 2020, section 5.1): each updates some of the parameters.
 
-The gradients are those of all ranks everywhere, so that a parameter's update is the same whoever makes it. Checkpoints hold the
-whole state and are read by any number of ranks.
+Every rank has the gradients summed over all ranks, so that any rank would make the same update of a parameter. Checkpoints hold
+the whole state, so that any number of ranks can resume from them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class ShardedOptimizer:
 
     Args:
         model: the same one on every rank.
-        optimizer: fresh, of all its parameters; keeps those that this rank updates.
-        ranks: of a process group.
+        optimizer: new, of all its parameters; reduced to those that this rank updates.
+        ranks: the process group.
     """
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, ranks: Ranks) -> None:
@@ -48,7 +48,7 @@ class ShardedOptimizer:
                 parameter.copy_(weights.view_as(parameter))
 
     def gather(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See :class:`~seq2seq_core.training.distributed.ranks.OptimizerShards`: tensor by tensor, to need little memory."""
+        """See :class:`~seq2seq_core.training.distributed.ranks.OptimizerShards`: tensor by tensor, to save memory."""
         whole = {key: value.detach().cpu() for key, value in tensors.items()}
         shapes = [(key, tuple(value.shape), value.dtype) for key, value in whole.items()]
         for rank, theirs in enumerate(self.ranks.gather(shapes)):
@@ -67,11 +67,11 @@ class ShardedOptimizer:
 
 
 def choose_owners(sizes: Sequence[int], number: int) -> list[int]:
-    """The rank that updates each parameter: the largest first, each to the rank that has least so far.
+    """The rank that updates each parameter: the largest first, each to the rank with the fewest elements so far.
 
     Args:
         sizes: elements of each parameter.
-        number: of ranks.
+        number: number of ranks.
     """
     loads, owners = [0] * number, [0] * len(sizes)
     for place in sorted(range(len(sizes)), key=lambda place: -sizes[place]):

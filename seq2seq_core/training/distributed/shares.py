@@ -1,8 +1,8 @@
-"""Who computes what of an update: its batches, shared out among ranks.
+"""The division of an update's batches among ranks.
 
-An update is planned alike on every rank and is the same whatever their number. The batches of each part, laid end to end, are cut
-into as many equal lengths as there are ranks: with twice as many batches as ranks each gets two whole ones, with one batch each
-gets some of its rows. Rows of a batch are of like length, so that equal numbers of them are about equal work.
+Every rank makes the same plan of an update, which does not depend on the number of ranks. The batches of each part are laid end to
+end and cut into one equal share for each rank. With twice as many batches as ranks, each rank gets two whole batches. With one
+batch, each rank gets some of its rows. Rows of a batch have similar lengths, so that equal numbers of rows are about equal work.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ class Piece(NamedTuple):
     batch: PlannedBatch
     """The batch with these rows alone."""
     key: tuple[int, ...]
-    """What tells it from the other pieces of its update: the batch's number in it, and the first row where it is not whole."""
+    """A unique key within the update: the batch's number, and the first row if the batch is not whole."""
 
 
 def whole_pieces(batches: Sequence[PlannedBatch]) -> list[Piece]:
-    """All of an update: what a single rank computes."""
+    """All pieces of an update, as a single rank computes them."""
     return [Piece(batch, (number,)) for number, batch in enumerate(batches)]
 
 
 def share_out(batches: Sequence[PlannedBatch], rank: int, number: int) -> list[Piece]:
-    """The pieces of an update that a rank computes; none where there are fewer rows than ranks and others have them.
+    """The pieces of an update that a rank computes; none if there are fewer rows than ranks and others have them.
 
     Args:
         batches: of the update, part after part.
         rank: from 0.
-        number: of ranks.
+        number: number of ranks.
     """
     pieces = []
     for piece in whole_pieces(batches):
@@ -52,8 +52,8 @@ def _cut(rows: int, distance: int, number: int) -> int:
     """The row at which a batch is cut.
 
     Args:
-        rows: of the batch.
-        distance: of the cut from the batch's beginning, in ``number``-ths of a batch; may lie outside it.
-        number: of ranks.
+        rows: rows of the batch.
+        distance: distance of the cut from the batch's beginning, in ``number``-ths of a batch; may lie outside it.
+        number: number of ranks.
     """
     return rows * min(max(distance, 0), number) // number

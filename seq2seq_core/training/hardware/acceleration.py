@@ -1,4 +1,4 @@
-"""What of the machine's settings changes how a model is computed: compiled or not, kept or computed again, in which arithmetic."""
+"""Settings of how a model is computed: compilation, packing, recomputed activations and arithmetic."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq
 
 
 def set_arithmetic(settings: RuntimeSection) -> None:
-    """Applies ``tf32`` and ``deterministic`` to PyTorch, for the whole process; before CUDA is first used.
+    """Applies ``tf32`` and ``deterministic`` to PyTorch, for the whole process; call it before the first use of CUDA.
 
     Args:
         settings: section ``runtime``.
     """
     torch.set_float32_matmul_precision("high" if settings.tf32 else "highest")
     if settings.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with a workspace of its own only
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with a fixed workspace
     torch.use_deterministic_algorithms(settings.deterministic)
 
 
 def accelerate(model: Seq2Seq, settings: RuntimeSection) -> None:
-    """Applies ``compile``, ``packing`` and ``activation_checkpointing`` to a model; recurrent parts stay as they are.
+    """Applies ``compile``, ``packing`` and ``activation_checkpointing`` to a model; recurrent parts are unchanged.
 
     Args:
-        model: on its device.
+        model: already on its device; changed in place.
         settings: section ``runtime``.
     """
     model.packs = settings.packing and model.is_packable

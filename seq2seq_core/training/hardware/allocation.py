@@ -1,4 +1,4 @@
-"""How this process gets memory from the system."""
+"""Settings of the C library's memory allocator."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ _GROWTH_BYTES = 64 * 2**20
 
 
 def keep_freed_memory() -> bool:
-    """Has the C library keep large blocks that are freed, to hand them out again, instead of returning them to the system.
+    """Makes the C library keep large freed blocks for reuse instead of returning them to the system.
 
-    A training step on a CPU frees and asks for the same large tensors over and over; memory fresh from the system has to be zeroed
-    and mapped page by page first. Without this, updates take 3 % (Transformer) to 10 % (GRU) more processor time (docs/adr/0016).
-    The process then stays as large as it once was. To turn it off, set any of glibc's own variables, such as
-    ``MALLOC_TOP_PAD_=131072``: a user's settings win. The variables cannot do it from here, as glibc reads them when a process
-    starts.
+    A training step on a CPU allocates and frees the same large tensors again and again. The system must zero and map new memory
+    page by page. Without this, updates take 3 % (Transformer) to 10 % (GRU) more processor time (docs/adr/0016). The process keeps
+    its peak size. To turn it off, set any of glibc's own variables, such as ``MALLOC_TOP_PAD_=131072``: the user's settings have
+    priority. Setting those variables here would be too late: glibc reads them when a process starts.
 
     Returns:
-        whether the C library took it; it does where it is glibc.
+        whether the C library accepted the settings; glibc does.
     """
     if sys.platform != "linux" or any(name.startswith("MALLOC_") for name in os.environ):
         return False

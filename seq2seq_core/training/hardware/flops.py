@@ -1,4 +1,4 @@
-"""Floating-point operations of the matrix products of an update, by formula; what is added, normalised or looked up is left out.
+"""Floating-point operations of the matrix products of an update, by formula; additions, norms and look-ups are not counted.
 
 A product of (m, k) by (k, n) has m k n multiply-adds, each two operations. The backward pass has two products of the same size for
 each of the forward pass (one for the inputs, one for the weights), so that a step costs 3 x 2 x the multiply-adds of the forward
@@ -18,12 +18,12 @@ from seq2seq_core.modeling.attention import load_attention
 GATES: dict[Architecture, int] = {"rnn": 1, "gru": 3, "lstm": 4}
 """Matrices of a recurrent cell for its input, and as many for its state."""
 OPERATIONS_FORWARD, OPERATIONS_STEP = 2, 6
-"""Operations a multiply-add of the forward pass, alone and with the backward pass."""
+"""Operations per multiply-add of the forward pass: forward alone, and with the backward pass."""
 
 
 @dataclass(frozen=True)
 class ModelFlops:
-    """Counts for one model.
+    """Operation counts of one model.
 
     Attributes:
         settings: its architecture.
@@ -39,9 +39,9 @@ class ModelFlops:
         """Operations of the forward and backward pass of a batch under teacher forcing.
 
         Args:
-            rows: of the batch.
-            source: positions of each, padding included.
-            target: the same.
+            rows: rows of the batch.
+            source: source positions of each row, padding included.
+            target: target positions of each row, padding included.
         """
         return OPERATIONS_STEP * rows * self.multiply_adds(source, target)
 
@@ -49,19 +49,19 @@ class ModelFlops:
         """Multiply-adds of a row's forward pass under teacher forcing.
 
         Args:
-            source: positions, padding included.
-            target: the same.
+            source: source positions, padding included.
+            target: target positions, padding included.
         """
         settings = self.settings
         encoded, memory = self._encoder(source)
         decoder = self._transformer_decoder if settings.decoder_architecture == "transformer" else self._recurrent_decoder
         output = settings.width * self.target_vocabulary_size * target
-        scaling = memory * settings.width**2 if settings.time_scaling == "gate" else 0  # of the content; that of positions is small
+        scaling = memory * settings.width**2 if settings.time_scaling == "gate" else 0  # of the content; positions cost little
         gate = 2 * settings.width * target if settings.pointer_generator else 0
         return self.frame_width * settings.width * source + encoded + scaling + decoder(memory, target) + output + gate
 
     def _encoder(self, source: int) -> tuple[int, int]:
-        """Multiply-adds of the encoder's layers, and the positions that they leave."""
+        """Multiply-adds of the encoder's layers, and the number of positions after them."""
         settings, total = self.settings, 0
         for number in range(settings.encoder_layers):
             if number >= settings.encoder_layers - settings.time_reduction:
@@ -95,28 +95,27 @@ class ModelFlops:
         return total + attention.multiply_adds(settings, source, target)
 
     def _cell(self, cell: Architecture, input_width: int, width: int, length: int) -> int:
-        """Of a recurrent layer in one direction."""
+        """Multiply-adds of a recurrent layer in one direction."""
         return GATES[cell] * (input_width + width) * width * length
 
     def _attention(self, queries: int, keys: int) -> int:
-        """Of the scores of all queries with all keys (masked ones too), and of the weighted sums."""
+        """Multiply-adds of the scores of all queries with all keys (masked ones too), and of the weighted sums."""
         return 2 * self.settings.width * queries * keys
 
     def _projections(self, queries: int, keys: int) -> int:
-        """Of queries and outputs, keys and values of multi-head attention."""
+        """Multiply-adds of the projections of queries, outputs, keys and values in multi-head attention."""
         return 2 * self.settings.width**2 * (queries + keys)
 
     def _feed_forward(self, length: int) -> int:
-        """Of a Transformer's two inner layers."""
+        """Multiply-adds of the two layers of a Transformer's feed-forward sublayer."""
         return 2 * self.settings.width * self.settings.feedforward_width * length
 
 
 def steps_a_batch(phase: Phase) -> float | None:
-    """How many plain steps of teacher forcing an update costs for each batch; None where the formulas do not tell.
+    """The cost of a batch, in plain steps of teacher forcing; None if the formulas do not give it.
 
     Args:
-        phase: R-Drop makes two; sampling of references makes another forward pass, and where the model itself decodes, the lengths
-            are not known beforehand.
+        phase: R-Drop costs two steps, scheduled sampling one more forward pass; objectives that decode have unknown lengths.
     """
     if phase.objective not in ("likelihood", "denoising"):
         return None

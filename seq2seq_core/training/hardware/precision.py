@@ -51,7 +51,7 @@ def choose_placement(settings: RuntimeSection) -> Placement:
         settings: ``device`` and ``precision``; ``num_threads``, ``tf32`` and ``deterministic`` are applied to PyTorch at once.
 
     Raises:
-        UserError: there is no such device, or it has not the precision that is asked for.
+        UserError: the device does not exist, or does not support the precision.
     """
     if settings.num_threads:
         torch.set_num_threads(settings.num_threads)

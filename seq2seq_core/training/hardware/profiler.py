@@ -16,7 +16,7 @@ from seq2seq_core import atomic
 from seq2seq_core.recorder import Recorder
 
 WARM_UP_STEPS = 5
-"""Updates of this process before the first that is profiled: they allocate memory, and compile where that is asked for."""
+"""Updates of this process before the first profiled one; they allocate memory and, with ``runtime.compile``, compile."""
 MOST_ROWS = 40
 TRACE_FILE, TABLE_FILE = "profile.trace.json.gz", "profile.txt"
 
@@ -24,13 +24,13 @@ logger = logging.getLogger(__name__)
 
 
 class StepProfiler:
-    """Profiles updates after a warm-up, once, and leaves the result in a folder and with the recorder. A context manager.
+    """Profiles updates once, after a warm-up; writes the result to a folder and the recorder. A context manager.
 
     Args:
         num_steps: updates to profile; 0: none.
-        folder: where the two files go.
-        recorder: gets them as artifacts below ``profile``.
-        device: of the model.
+        folder: gets the table and the trace.
+        recorder: gets both files as artifacts below ``profile``.
+        device: device of the model.
     """
 
     def __init__(self, num_steps: int, folder: Path, recorder: Recorder, device: torch.device) -> None:
@@ -45,7 +45,7 @@ class StepProfiler:
         self.finish()
 
     def after_update(self) -> None:
-        """Begins or ends the profile when it is time."""
+        """Starts or ends the profile when due."""
         if not self.num_steps:
             return
         self._seen += 1
@@ -57,7 +57,7 @@ class StepProfiler:
             self.finish()
 
     def finish(self) -> None:
-        """Ends a profile that is running, whole or not, and writes what it saw."""
+        """Ends a running profile, complete or not, and writes it."""
         if self._running is None:
             return
         seen, self._running = self._running, None

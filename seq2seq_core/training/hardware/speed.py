@@ -1,4 +1,4 @@
-"""How fast training is: tokens a second, and the share of the rate that this machine multiplies matrices at."""
+"""Training speed: tokens per second, and the share of this machine's peak rate of matrix products."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from seq2seq_core.training.hardware.flops import ModelFlops
 from seq2seq_core.training.hardware.precision import Placement
 
 MACHINE_CURVES = ("tokens_per_second", "share_of_peak")
-"""The curves of this module: they tell of the machine and its load, and differ from run to run."""
+"""The curves of this module: they depend on the machine and its load, and differ between runs."""
 MEASURED_SECONDS = 0.2
 MOST_ROWS = 4096
 
 
 class SpeedMeter:
-    """Counts what updates compute and how long they take; what is no update is left out by :meth:`stopped`.
+    """Measures the operations and the time of updates; :meth:`stopped` excludes other work.
 
     Args:
-        flops: of the model.
-        steps_a_batch: what a batch costs, in plain steps of teacher forcing; None: unknown, and no share of the peak is told.
-        placement: where the peak is measured, when it is first asked for.
-        batch_tokens: of the training; with the model's width, the shapes that the peak is measured at.
+        flops: operation counts of the model.
+        steps_a_batch: cost of a batch, in plain steps of teacher forcing; None: unknown, and no share of the peak is reported.
+        placement: device and precision at which the peak is measured, on first use.
+        batch_tokens: token budget of the phase; with the model's width it gives the shape of the measured products.
     """
 
     def __init__(self, flops: ModelFlops, steps_a_batch: float | None, placement: Placement, batch_tokens: int) -> None:
@@ -35,11 +35,11 @@ class SpeedMeter:
         self._peak: float | None = None
 
     def add(self, batches: Sequence[Batch], tokens: int) -> None:
-        """Takes an update in.
+        """Counts an update.
 
         Args:
-            batches: what it was made of.
-            tokens: source and target tokens, padding left out.
+            batches: the batches that this rank computed.
+            tokens: source and target tokens of the update, padding left out.
         """
         self._tokens += tokens
         if self.flops is None:
@@ -49,7 +49,7 @@ class SpeedMeter:
             self._operations += self.steps_a_batch * self.flops.step(rows, batch.source.values.shape[1], target)
 
     def take(self) -> dict[str, float]:
-        """Curves of the updates since the last call, and starts anew; empty where there were none."""
+        """Curves of the updates since the last call, empty if there were none; resets the counts."""
         if not self._tokens:
             return {}
         seconds = max(time.monotonic() - self._since, 1e-9)
@@ -61,13 +61,13 @@ class SpeedMeter:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Keeps what is no update out of the speed."""
+        """Excludes a ``with`` block from the measured time."""
         started = time.monotonic()
         yield
         self._since += time.monotonic() - started
 
     def _measured_peak(self, flops: ModelFlops) -> float:
-        """The rate of matrix products, in operations a second, measured once."""
+        """The rate of matrix products, in operations per second, measured once."""
         if self._peak is None:
             with self.stopped():
                 settings = flops.settings
@@ -79,11 +79,11 @@ class SpeedMeter:
 
 
 def measure_matrix_rate(rows: int, inner: int, columns: int, placement: Placement) -> float:
-    """The best rate of products of (rows, inner) by (inner, columns) matrices, in operations a second.
+    """The best rate of products of (rows, inner) by (inner, columns) matrices, in operations per second.
 
     Args:
         rows: positions of a batch.
-        inner: width of what is multiplied.
+        inner: width of the factors.
         columns: width of the result.
         placement: device and precision.
     """
@@ -99,7 +99,7 @@ def measure_matrix_rate(rows: int, inner: int, columns: int, placement: Placemen
 
 
 def _now(placement: Placement) -> float:
-    """The time once the device has done what it was told."""
+    """The time after the device has finished all queued work."""
     if placement.device.type == "cuda":
         torch.cuda.synchronize(placement.device)
     return time.perf_counter()

@@ -1,4 +1,4 @@
-"""The bundle that a training begins with: where it is, and that it is the one that is meant."""
+"""The initial bundle of a training: finds it and checks its digest."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from seq2seq_core.config.train import TrainSection
 from seq2seq_core.errors import UserError
 
 REMOTE_SCHEMES = ("models:", "runs:")
-"""What references to MLflow begin with; all others are folders."""
+"""Prefixes of references to MLflow; all other references are folders."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class InitialBundle:
-    """A bundle whose weights a training begins with.
+    """A bundle with the initial weights of a training.
 
     Attributes:
         folder: where it is.
         digest: SHA-256 of its files.
-        origin: what a person may call it: a folder, or ``models:/NAME/VERSION``.
+        origin: its name for users: a folder, or ``models:/NAME/VERSION``.
     """
 
     folder: Path
@@ -33,24 +33,24 @@ class InitialBundle:
 
     @property
     def tags(self) -> dict[str, str]:
-        """What a run of MLflow says about it."""
+        """Its tags for a run of MLflow."""
         return {"initial_weights": self.origin, "initial_bundle_digest": self.digest}
 
 
 def is_remote(reference: str) -> bool:
-    """Whether a reference leads to MLflow."""
+    """Whether a reference points to MLflow."""
     return reference.startswith(REMOTE_SCHEMES)
 
 
 def find_local_bundle(train: TrainSection, paths: Paths) -> InitialBundle | None:
-    """The initial bundle in a folder; None where weights are drawn at random.
+    """The initial bundle in a folder; None if the initial weights are random.
 
     Args:
-        train: names it.
-        paths: the workspace, from which the folder is meant.
+        train: names the bundle and its expected digest.
+        paths: the workspace; relative folders start at its root.
 
     Raises:
-        UserError: it is no folder, or what training is about to replace, or another bundle than the one whose digest is given.
+        UserError: it is remote, no folder or an output of this pipeline, or its digest is not the expected one.
         BundleError: the folder holds no bundle.
     """
     reference = train.initial_weights
@@ -79,21 +79,21 @@ def find_local_bundle(train: TrainSection, paths: Paths) -> InitialBundle | None
 
 
 def fetched_folder(digest: str, paths: Paths) -> Path:
-    """Where a bundle that was fetched from MLflow is kept.
+    """The local folder of a bundle that was fetched from MLflow.
 
     Args:
-        digest: of the bundle.
-        paths: the workspace.
+        digest: digest of the bundle.
+        paths: the workspace; keeps fetched bundles in ``.s2s/bundles``.
     """
     return paths.fetched_bundles / digest
 
 
 def find_fetched_bundle(train: TrainSection, paths: Paths) -> InitialBundle | None:
-    """The initial bundle among those that were fetched earlier, so that a pinned one needs no MLflow; None where it is not there.
+    """The pinned initial bundle if it was fetched earlier, else None; so a pinned bundle needs no MLflow.
 
     Args:
         train: gives its digest.
-        paths: the workspace.
+        paths: the workspace; reads ``.s2s/bundles``.
     """
     folder = fetched_folder(train.initial_digest, paths)
     if not train.initial_digest or not folder.is_dir() or bundle_digest(folder) != train.initial_digest:
@@ -102,14 +102,14 @@ def find_fetched_bundle(train: TrainSection, paths: Paths) -> InitialBundle | No
 
 
 def check_initial_digest(initial: InitialBundle, train: TrainSection) -> None:
-    """Makes sure that a bundle is the one that the settings mean; where they leave that open, says how to settle it.
+    """Checks the digest of a bundle; if the settings give none, warns and tells how to pin it.
 
     Args:
-        initial: what was found.
-        train: the settings.
+        initial: the bundle that was found.
+        train: gives the expected digest.
 
     Raises:
-        UserError: it is another one.
+        UserError: the digests differ.
     """
     name = initial.origin if initial.origin == train.initial_weights else f"{train.initial_weights} ({initial.origin})"
     if train.initial_digest and train.initial_digest != initial.digest:
@@ -125,10 +125,10 @@ def check_initial_digest(initial: InitialBundle, train: TrainSection) -> None:
 
 
 def pin_digest(train: TrainSection, initial: InitialBundle | None) -> TrainSection:
-    """The settings with the digest of the bundle that was found, so that all that is keyed by settings is keyed by it too.
+    """The settings with the digest of the initial bundle, so that keys made from settings depend on it.
 
     Args:
-        train: the settings.
-        initial: None: the settings stay.
+        train: the settings to complete.
+        initial: the bundle that was found; None: the settings are unchanged.
     """
     return train if initial is None else train.model_copy(update={"initial_digest": initial.digest})

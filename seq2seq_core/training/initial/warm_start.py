@@ -1,9 +1,9 @@
-"""Weights that begin as those of another model of the same architecture, whatever the two vocabularies have in common.
+"""Initial weights from another model of the same architecture; the two vocabularies may differ.
 
-Rows of embeddings and of the output projection belong to pieces, and go from one vocabulary to the other by the pieces' texts, tags
-included; the four special ids correspond. A row whose piece the other model does not have keeps its usual initialisation. The mean
-of the known rows (Hewitt 2021, "Initializing New Word Embeddings for Pretrained Language Models") would give every new piece the
-same row: tried on dates with three new characters in the target, it was slower to tell them apart than random rows are.
+Each row of the embeddings and of the output projection belongs to a piece. Rows are matched by the texts of the pieces, tags
+included; the four special ids correspond. A new piece keeps its random initial row. The mean of the known rows (Hewitt 2021,
+"Initializing New Word Embeddings for Pretrained Language Models") would give every new piece the same row. On dates with three new
+characters in the target, the model then took longer to tell these apart than with random rows.
 
 Shapes: V entries of the new vocabulary, W of the other one, D width.
 """
@@ -27,20 +27,20 @@ ROWS_OF_SOURCE = ("source_embedding.table.weight",)
 ROWS_OF_TARGET = ("target_embedding.table.weight", "output.weight_VD", "output.bias")
 """Parameters with a row (or a number) for each entry of a vocabulary."""
 NEW = -1
-"""In place of an id: the other vocabulary has no such piece."""
+"""In place of an id: the other vocabulary lacks the piece."""
 
 logger = logging.getLogger(__name__)
 
 
 class VocabularyMatch:
-    """Which rows of one vocabulary are which of another one.
+    """The match between the rows of two vocabularies.
 
     Args:
-        new: the vocabulary whose rows are wanted.
-        old: the one whose rows there are.
+        new: the vocabulary of the new model.
+        old: the vocabulary of the other model.
 
     Attributes:
-        old_ids_V: int64, the id that each new one's piece has in the old vocabulary, or ``NEW``.
+        old_ids_V: int64, for each new id the id of the same piece in the old vocabulary, or ``NEW``.
     """
 
     def __init__(self, new: SubwordModel, old: SubwordModel) -> None:
@@ -64,8 +64,8 @@ class VocabularyMatch:
         """The rows of the new vocabulary, rows_VD.
 
         Args:
-            rows_WD: of the old one; or a number for each entry.
-            fresh_VD: of the new one, which those that are new keep.
+            rows_WD: rows of the old one, or a number for each entry.
+            fresh_VD: initial rows of the new one; new pieces keep them.
         """
         rows_VD, is_known_V = fresh_VD.clone(), self.old_ids_V.ne(NEW)
         rows_VD[is_known_V] = rows_WD[self.old_ids_V[is_known_V]]
@@ -80,11 +80,11 @@ def begin_from(
 
     Args:
         model: with the architecture and the sizes of ``config``, on any device.
-        config: what it is.
+        config: configuration of ``model``.
         source: its source vocabulary; None where the sources are frames.
         target: its target vocabulary.
         initial: the other model.
-        origin: what messages call the other one.
+        origin: name of the other model in messages.
 
     Raises:
         UserError: the architectures differ; lists every difference.
@@ -108,13 +108,13 @@ def begin_from(
 
 
 def architecture_differences(wanted: BundleConfig, found: BundleConfig) -> list[str]:
-    """What keeps the weights of one model out of another one, a line each; sizes of vocabularies do not.
+    """The differences that prevent one model from taking the weights of another, a line each; vocabulary sizes may differ.
 
-    Settings that only one of the two kinds of model has go without saying: the kinds differ then.
+    Settings that only one of the two kinds of model has are not listed: the kinds themselves are.
 
     Args:
-        wanted: the model that takes them.
-        found: the model that has them.
+        wanted: the model that takes the weights.
+        found: the model that has the weights.
     """
     ours, theirs = architecture(wanted.model), architecture(found.model)
     faults = [
@@ -132,7 +132,7 @@ def architecture_differences(wanted: BundleConfig, found: BundleConfig) -> list[
 
 
 def architecture(model: ModelSection) -> dict[str, object]:
-    """The settings of a model that its weights were learned for; those without effect on it are left out, and so is dropout."""
+    """The settings that fix what the weights of a model mean; without dropout and settings that do not affect this model."""
     names = ["width", "encoder_layers", "decoder_layers", "tie_embeddings", "time_scaling", "time_reduction", "pointer_generator"]
     kinds = {"encoder": model.encoder_architecture, "decoder": model.decoder_architecture}
     has_transformer = "transformer" in kinds.values()
@@ -150,5 +150,5 @@ def architecture(model: ModelSection) -> dict[str, object]:
 
 
 def _describe_sources(frame_width: int) -> str:
-    """What a model reads."""
+    """The kind of sources that a model reads."""
     return f"frames of {frame_width} features" if frame_width else "ids"

@@ -1,4 +1,4 @@
-"""Online back-translation: monolingual sentences are made likely given the model's own translations (Sennrich 2016, Lample 2018).
+"""Online back-translation: likelihood of monolingual sentences given the model's own translations (Sennrich 2016, Lample 2018).
 
 Shapes: N translations that have not ended, V vocabulary.
 """
@@ -21,10 +21,10 @@ from seq2seq_core.training.objectives.samples import Sample, draw_samples
 
 
 class OnlineBackTranslation:
-    """Translates the sentences of a phase by the model as it is at that moment.
+    """Translates the sentences of a phase with the current model.
 
     Args:
-        phase: how the model translates.
+        phase: gives the decoding settings, ``back_translation``.
         placement: device and precision.
         corpora: tags and vocabulary.
     """
@@ -33,12 +33,12 @@ class OnlineBackTranslation:
         self.phase, self.placement, self.corpora = phase, placement, corpora
 
     def translate(self, model: Seq2Seq, batch: Batch, moment: Moment) -> tuple[Batch, dict[str, Measure]]:
-        """The batch with the model's translations for sources, made without dropout and without a gradient.
+        """The batch with the model's translations as sources, and their measures; made without dropout and without a gradient.
 
         Args:
             model: in training mode, before and after.
-            batch: of monolingual sentences, each with the tags that ask for the other language.
-            moment: has the seed of the sampling.
+            batch: monolingual sentences, each with the tags that request the other language.
+            moment: gives the seed of the sampling.
         """
         settings = self.phase.back_translation
         limits = [int(settings.max_length_ratio * length) for length in batch.target_lengths_B.tolist()]
@@ -71,7 +71,7 @@ def _entropy(log_probabilities_NV: Tensor) -> Tensor:
 
 
 def _translation_measures(translations: Sequence[Sample], sentences: Sequence[Sequence[int]]) -> dict[str, Measure]:
-    """What tells whether translations are any: shares of empty, cut and copied ones, and their length against the sentences'."""
+    """Signs of bad translations: shares of empty, cut and copied ones, and their length relative to the sentences."""
     number = len(translations)
     pairs = list(zip(translations, sentences, strict=True))
     return {

@@ -14,11 +14,11 @@ from seq2seq_core.tokenization.special_tokens import PAD_ID
 def coverage_sum(attention_BTS: Tensor, target_out_BT: Tensor) -> Tensor:
     """The sum over source positions of min(weight, coverage)  (See 2017, equation 12), summed over target tokens: with a gradient.
 
-    The coverage of a position is the sum of its weights at all earlier target positions: what is attended to again counts.
+    The coverage of a position is the sum of its weights at all earlier target positions, so that repeated attention costs.
 
     Args:
         attention_BTS: weights over the source.
-        target_out_BT: int64; positions with ``PAD_ID`` count for nothing.
+        target_out_BT: int64; positions with ``PAD_ID`` are ignored.
     """
     attention_BTS = attention_BTS.float()
     coverage_BTS = attention_BTS.cumsum(dim=1) - attention_BTS

@@ -1,4 +1,4 @@
-"""Denoising: monolingual sentences are made likely given noisy versions of them (Lample 2018, section 2.3; Lewis 2020)."""
+"""Denoising: likelihood of monolingual sentences given noisy versions of them (Lample 2018, section 2.3; Lewis 2020)."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Denoising:
         self.starts_word_V = corpora.starts_word_V()
 
     def corrupt(self, batch: Batch, moment: Moment) -> tuple[Batch, dict[str, Measure]]:
-        """The batch with noisy sentences for sources, and what the noise did.
+        """The batch with noisy sentences as sources, and the measured noise rates.
 
         Args:
-            batch: of monolingual sentences.
-            moment: has the seed of the noise.
+            batch: monolingual sentences.
+            moment: gives the seed of the noise.
         """
         noise = WordNoise(self.phase.noise, self.starts_word_V, self.corpora.mask_id)
         chance = np.random.default_rng(derive_seed(moment.seed, "noise"))
@@ -38,11 +38,11 @@ class Denoising:
 
 
 def denoising_weight(step: int, phase: Phase) -> float:
-    """The weight of denoising at an update (as Lample and Conneau 2019 let it fall).
+    """The weight of denoising at an update; it decays as in Lample and Conneau 2019.
 
     Args:
         step: number of the update in its phase, from 1.
-        phase: the weight at first, the weight in the end and the updates between them.
+        phase: gives the first weight, the final weight and the updates between them.
     """
     mixture = phase.mixture
     if not mixture.denoising_weight or not mixture.denoising_decay_steps:
@@ -52,7 +52,7 @@ def denoising_weight(step: int, phase: Phase) -> float:
 
 
 def _noise_measures(counts: NoiseCounts) -> dict[str, Measure]:
-    """The rates that noise had; what was not asked for is left out."""
+    """The measured noise rates; without the kinds of noise that had no words to act on."""
     figures = {
         "noise_displacement": Measure(counts.displacement, counts.words),
         "noise_dropped": Measure(counts.dropped, counts.words),

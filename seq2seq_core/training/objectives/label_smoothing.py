@@ -1,7 +1,7 @@
 """The label-smoothed negative log-likelihood: its formula, and the loss of logits, with the gradient written out.
 
-Autograd would keep the log-probabilities and pass several times over arrays of their size. Here one piece of rows after another,
-small enough for a CPU's cache, is read once in each direction.
+Autograd would keep the log-probabilities and pass several times over arrays of their size. Here the rows are cut into pieces that
+fit a CPU's cache, and each piece is read once in each direction.
 
 Shapes: B batch, T target length, N positions (batch times target length), P positions of a piece, V vocabulary.
 """
@@ -37,7 +37,7 @@ class LabelSmoothing:
 
     @property
     def uniform(self) -> float:
-        """What q gives every symbol, e / V."""
+        """The probability that q adds to every symbol, e / V."""
         return self.smoothing / self.vocabulary_size
 
     def loss(self, likelihood: Tensor, uniform: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class LabelSmoothing:
         return (1.0 - self.smoothing) * likelihood + self.smoothing * uniform
 
     def subtract_targets(self, probability_PV: Tensor, target_P1: Tensor) -> None:
-        """Subtracts (1 - e) * [v = y] in place; the gradient by the logits is what is left, less :attr:`uniform` everywhere."""
+        """Subtracts (1 - e) * [v = y] in place; the gradient by the logits is the result minus :attr:`uniform`."""
         probability_PV.scatter_add_(1, target_P1, probability_PV.new_full(target_P1.shape, self.smoothing - 1.0))
 
 
@@ -60,7 +60,7 @@ class LikelihoodSums:
 
     Attributes:
         objective: the label-smoothed loss, a scalar with a gradient.
-        negative_log_likelihood: the plain part of it, a scalar without one.
+        negative_log_likelihood: its part without smoothing, a scalar without a gradient.
     """
 
     objective: Tensor
@@ -72,7 +72,7 @@ def likelihood_sums(logits_BTV: Tensor, target_out_BT: Tensor, label_smoothing: 
 
     Args:
         logits_BTV: unnormalised log-probabilities.
-        target_out_BT: int64, the symbols to predict; ``PAD_ID`` counts for nothing.
+        target_out_BT: int64, the symbols to predict; ``PAD_ID`` is ignored.
         label_smoothing: e, from 0 to below 1.
     """
     flat = (logits_BTV.flatten(0, 1), target_out_BT.flatten(), target_out_BT.ne(PAD_ID).flatten())
@@ -85,13 +85,13 @@ class SmoothedLikelihood(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits_NV: Tensor, target_N: Tensor, is_token_N: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
-        """The two sums, scalars in float32; a gradient belongs to the first alone.
+        """The two sums, scalars in float32; only the first has a gradient.
 
         Args:
-            ctx: of autograd.
+            ctx: context of autograd.
             logits_NV: unnormalised log-probabilities, in any precision.
             target_N: int64, the symbol of each position.
-            is_token_N: bool, false where a position counts for nothing.
+            is_token_N: bool, false at positions to ignore.
             label_smoothing: e, from 0 to below 1.
         """
         smoothing = LabelSmoothing(label_smoothing, logits_NV.shape[1])
@@ -115,7 +115,7 @@ class SmoothedLikelihood(torch.autograd.Function):
         """The gradient by the logits, in their precision.
 
         Args:
-            ctx: of autograd.
+            ctx: context of autograd.
             gradient: of the loss of the update, by the first sum.
         """
         logits_NV, target_N, is_token_N, normaliser_N = ctx.saved_tensors
@@ -136,6 +136,6 @@ class SmoothedLikelihood(torch.autograd.Function):
 
 
 def _pieces(logits_NV: Tensor) -> Iterator[slice]:
-    """Slices of rows; all of them together where the device has no such cache."""
+    """Slices of rows that fit a CPU's cache; on other devices one slice of all rows."""
     rows = len(logits_NV) if logits_NV.device.type != "cpu" else max(1, PIECE_NUMBERS // logits_NV.shape[1])
     return (slice(first, first + rows) for first in range(0, len(logits_NV), max(1, rows)))

@@ -1,4 +1,4 @@
-"""The objective ``likelihood``: teacher forcing with label smoothing; scheduled sampling, R-Drop and coverage where asked for.
+"""The objective ``likelihood``: teacher forcing with label smoothing; with scheduled sampling, R-Drop and coverage if enabled.
 
 Shapes: B batch, T target length, V vocabulary.
 """
@@ -29,9 +29,9 @@ class Likelihood:
     See :class:`~seq2seq_core.training.objectives.objective.Objective`.
 
     Args:
-        settings: of the phase.
+        settings: settings of the phase.
         placement: device and precision.
-        tag_ids: of the target's tags, which scheduled sampling leaves alone.
+        tag_ids: ids of the target's tags, which scheduled sampling never replaces.
     """
 
     def __init__(self, settings: PhaseSettings, placement: Placement, tag_ids: Sequence[int] = ()) -> None:
@@ -52,7 +52,7 @@ class Likelihood:
     def _two_passes(
         self, model: Seq2Seq, batch: Batch, inputs_BT: Tensor, size: UpdateSize, measures: dict[str, Measure]
     ) -> BatchLoss:
-        """Half of Liang 2021, equation 4, so that the likelihood has the weight that it has in a single pass.
+        """Half of Liang 2021, equation 4, so that the likelihood has the same weight as in a single pass.
 
         (NLL_1 + NLL_2) / 2 + alpha / 2 * (KL(p_1 || p_2) + KL(p_2 || p_1)) / 2
         """
@@ -65,7 +65,7 @@ class Likelihood:
         return BatchLoss(objective / size.target_tokens, negative_log_likelihood, measures)
 
     def _inputs(self, model: Seq2Seq, batch: Batch, moment: Moment) -> tuple[Tensor, dict[str, Measure]]:
-        """What the decoder reads, and the figures of it."""
+        """The decoder's inputs, and their measures."""
         settings = self.settings.scheduled_sampling
         if settings.decay == "none":
             return batch.target_in_BT, {}
@@ -75,7 +75,7 @@ class Likelihood:
         return inputs_BT, {"reference_probability": Measure(probability, 1.0)}
 
     def _pass(self, model: Seq2Seq, batch: Batch, inputs_BT: Tensor) -> TeacherForced:
-        """A pass of the model, with the attention where its coverage is penalised."""
+        """A pass of the model, with the attention if its coverage is penalised."""
         with self.placement.autocast():
             if self.settings.coverage_weight:
                 return model.teacher_forced(batch.source, inputs_BT)

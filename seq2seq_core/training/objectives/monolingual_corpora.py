@@ -1,4 +1,4 @@
-"""Monolingual sentences of several languages, and what makes them pairs for one model: tags of languages and the mask symbol."""
+"""Monolingual sentences of several languages, with the language tags and the mask symbol that turn them into pairs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class MonolingualCorpora:
 
     Attributes:
         sentences: by language; each sentence is source and target alike.
-        tags: the columns of a pair to the ids before its source.
-        tokenizer: of all languages.
+        tags: maps the columns of a pair to the ids before its source.
+        tokenizer: subword model of all languages.
     """
 
     sentences: Mapping[str, TokenizedDataset]
@@ -35,16 +35,16 @@ class MonolingualCorpora:
 
     @property
     def directions(self) -> list[tuple[str, str]]:
-        """Each language with each other one."""
+        """All ordered pairs of languages."""
         return list(permutations(self.sentences, 2))
 
     @property
     def mask_id(self) -> int:
-        """The symbol that noise puts in the place of words."""
+        """The id of the mask symbol, which noise puts in the place of words."""
         return self.tokenizer.tags[MASK_TAG]
 
     def starts_word_V(self) -> NDArray[np.bool_]:
-        """For each id whether a word begins with it."""
+        """For each id, whether it starts a word."""
         return self.tokenizer.starts_word_V()
 
     def prefix(self, source_language: str, target_language: str) -> list[int]:
@@ -52,12 +52,12 @@ class MonolingualCorpora:
         return self.tags.ids(language_columns(source_language, target_language))
 
     def with_sources(self, batch: Batch, rows: Sequence[Sequence[int]], language: str) -> Batch:
-        """A batch with other sources, from which its sentences are to be said.
+        """A batch with other sources, from which the model must produce its sentences.
 
         Args:
-            batch: of monolingual sentences.
+            batch: monolingual sentences.
             rows: the ids of each source, without tags and eos.
-            language: of the sources.
+            language: language of the sources.
         """
         prefix = self.prefix(language, batch.part.language)
         source = collate_sources([[*prefix, *row, EOS_ID] for row in rows])
@@ -71,14 +71,14 @@ def target_sentences(batch: Batch) -> list[list[int]]:
 
 
 def num_held_out(sentences: TokenizedDataset, phase: Phase) -> int:
-    """How many first sentences of a monolingual corpus a phase keeps for round trips.
+    """The number of first sentences of a monolingual corpus that a phase holds out for round trips.
 
     Args:
         sentences: the corpus.
-        phase: its settings.
+        phase: gives the objective and ``back_translation.round_trip_sentences``.
 
     Raises:
-        UserError: there would be none left to learn from.
+        UserError: no sentence would be left to learn from.
     """
     number = phase.back_translation.round_trip_sentences if phase.objective == "back_translation" else 0
     if number >= len(sentences):

@@ -24,7 +24,7 @@ class MonolingualMixture:
     """The weighted sum of the parts of an update; see :class:`~seq2seq_core.training.objectives.objective.Objective`.
 
     Args:
-        phase: its settings.
+        phase: gives the weights and settings of the parts.
         placement: device and precision.
         corpora: tags and vocabulary.
     """

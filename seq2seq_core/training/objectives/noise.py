@@ -1,6 +1,6 @@
 """Noise on sentences, for denoising: words shuffled, dropped and blanked (Lample 2018, section 2.3), spans masked (Lewis 2020).
 
-A word of a subword model is a run of pieces that begins at a space; of characters and of symbols each is a word of its own.
+With subwords, a word is a run of pieces that begins at a space. With characters or symbols, each one is a word.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ Word = list[int]
 
 @dataclass
 class NoiseCounts:
-    """What noise did, summed over sentences.
+    """Counts of the applied noise, summed over sentences.
 
     Attributes:
-        words: before any noise.
+        words: words before any noise.
         displacement: places by which words moved, either way, before any was dropped.
         dropped: words left out.
-        blankable: words that were left to be blanked.
+        blankable: words left after dropping, which may be blanked.
         blanked: words replaced by the mask symbol, one symbol a word.
-        maskable: words that were left to be masked in spans.
+        maskable: words left after dropping, which may be masked in spans.
         masked: words inside masked spans.
-        spans: mask symbols that stand for spans, those of no word included.
+        spans: mask symbols that stand for spans, empty spans included.
     """
 
     words: int = 0
@@ -47,11 +47,11 @@ class WordNoise:
 
     Args:
         settings: kinds and rates.
-        starts_word_V: for each id whether a word begins with it; bool.
-        mask_id: the symbol that stands for what is hidden.
+        starts_word_V: for each id, whether it starts a word; bool.
+        mask_id: the mask symbol.
 
     Attributes:
-        counts: of all sentences so far.
+        counts: counts over all sentences so far.
     """
 
     def __init__(self, settings: Noise, starts_word_V: NDArray[np.bool_], mask_id: int) -> None:
@@ -59,11 +59,11 @@ class WordNoise:
         self.counts = NoiseCounts()
 
     def corrupt(self, ids: Sequence[int], chance: np.random.Generator) -> list[int]:
-        """A sentence with noise; at least one symbol is left of one that has any.
+        """A sentence with noise; at least one symbol is left unless the sentence is empty.
 
         Args:
-            ids: of the sentence, without special ones.
-            chance: with the settings, all that the noise depends on.
+            ids: ids of the sentence, without special ones.
+            chance: the random stream; with the settings it determines the noise.
         """
         settings, counts = self.settings, self.counts
         words = split_words(ids, self.starts_word_V)
@@ -92,11 +92,11 @@ class WordNoise:
 
 
 def split_words(ids: Sequence[int], starts_word_V: NDArray[np.bool_]) -> list[Word]:
-    """The ids in words; the first id begins one whatever it is.
+    """The ids grouped into words; the first id always starts a word.
 
     Args:
-        ids: of a sentence, without special ones.
-        starts_word_V: for each id whether a word begins with it; bool.
+        ids: ids of a sentence, without special ones.
+        starts_word_V: for each id, whether it starts a word; bool.
     """
     words: list[Word] = []
     for id_ in map(int, ids):
@@ -112,11 +112,11 @@ def shuffle_locally(length: int, distance: int, chance: np.random.Generator) -> 
 
     Args:
         length: number of words.
-        distance: k; 0 leaves all where it is.
+        distance: k; 0 moves nothing.
         chance: the random stream.
 
     Returns:
-        for each place the former place of what stands there; int64.
+        for each place the former place of its word; int64.
     """
     places = np.arange(length, dtype=np.int64)
     if not distance:
@@ -126,7 +126,7 @@ def shuffle_locally(length: int, distance: int, chance: np.random.Generator) -> 
 
 
 def drop_words(words: list[Word], probability: float, chance: np.random.Generator) -> list[Word]:
-    """The words that are left where each is dropped with a probability; of a sentence that would lose all one stays, any.
+    """The words that are left after each is dropped with a probability; if all would go, a random one stays.
 
     Args:
         words: at least one.
@@ -140,13 +140,13 @@ def drop_words(words: list[Word], probability: float, chance: np.random.Generato
 
 
 def draw_spans(num_words: int, settings: SpanInfilling, chance: np.random.Generator) -> list[int]:
-    """Lengths of spans, from a Poisson distribution, that together are a share of the words (Lewis 2020, section 2.2).
+    """Lengths of spans, from a Poisson distribution, that together cover a share of the words (Lewis 2020, section 2.2).
 
-    The share is rounded up or down at random, so that it holds on average; the last span is cut to fit. A span of length 0 puts a
-    mask symbol where nothing was hidden.
+    The share is rounded up or down at random, so that it holds on average; the last span is cut to fit. A span of length 0 inserts
+    a mask symbol and hides nothing.
 
     Args:
-        num_words: of the sentence.
+        num_words: number of words of the sentence.
         settings: the share, and the mean of the lengths.
         chance: the random stream.
     """
@@ -161,10 +161,10 @@ def draw_spans(num_words: int, settings: SpanInfilling, chance: np.random.Genera
 def mask_spans(words: list[Word], spans: Sequence[int], mask_id: int, chance: np.random.Generator) -> list[Word]:
     """The words with spans of the given lengths, at random places, each replaced by one mask symbol.
 
-    Every order of the spans and of the words between them is as likely.
+    All orders of the spans and the words between them are equally likely.
 
     Args:
-        words: of a sentence.
+        words: the words of a sentence.
         spans: their lengths; together at most the number of words.
         mask_id: the mask symbol.
         chance: the random stream.

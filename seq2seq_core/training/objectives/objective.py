@@ -1,4 +1,4 @@
-"""The protocol of training objectives, and what each hands to the updater: the loss of a batch and figures for the curves."""
+"""The protocol of training objectives, and its results: the loss of a batch and figures for the curves."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Measure(NamedTuple):
     total: float
     """The sum."""
     number: float
-    """Of how many."""
+    """The number of values in the sum."""
 
 
 @dataclass(frozen=True)
 class UpdateSize:
-    """How much an update is made of, over all of its batches of one kind of part.
+    """The size of an update: totals over all of its batches of one kind of part.
 
     Attributes:
         target_tokens: ids to predict, padding left out.
@@ -36,11 +36,11 @@ class UpdateSize:
 
 @dataclass(frozen=True)
 class Moment:
-    """Where in a phase a batch is.
+    """The place of a batch in its phase.
 
     Attributes:
         step: number of the update in its phase, from 1.
-        seed: of all that is drawn for this batch but dropout.
+        seed: seed of all random draws for this batch except dropout.
     """
 
     step: int
@@ -49,7 +49,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class BatchLoss:
-    """What a batch adds to the loss of its update.
+    """The contribution of a batch to the loss of its update.
 
     Attributes:
         loss: a scalar with a gradient, normalised by the size of the batch's part in the whole update.

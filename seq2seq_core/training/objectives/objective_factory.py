@@ -1,4 +1,4 @@
-"""The objective that a phase names, with what it needs for as long as the phase lasts."""
+"""The objective that a phase names, with its worker processes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def open_objective(
 ) -> Iterator[Objective]:
     """The objective of a phase; worker processes end with the ``with`` block.
 
-    Only the objective that is named is imported: the others cannot change what this phase does.
+    Only the named objective is imported, so that a change of the others cannot affect this phase.
 
     Args:
         phase: its settings.
         placement: device and precision.
         tokenizer: turns target ids into text.
         reward_workers: processes that compute rewards; 0: none.
-        corpora: the monolingual ones.
+        corpora: the monolingual corpora.
     """
     match phase.objective:
         case "likelihood":

@@ -1,8 +1,8 @@
-"""The output projection and the label-smoothed likelihood in one, without the logits of a whole batch ever being in memory.
+"""The output projection and the label-smoothed likelihood in one pass; the logits of a whole batch are never in memory.
 
-Some rows at a time are projected, compared with their targets, and made into their share of the gradients, while their logits are
-in the cache. Label smoothing needs no pass of its own over the logits: their mean over the vocabulary is the features times the
-mean of the weights. The idea of taking the gradient in the forward pass is that of Hsu 2024 (Liger Kernel, section 3.2).
+A few rows at a time are projected and compared with their targets. Their share of the gradients is computed at once, while their
+logits are in the cache. Label smoothing needs no extra pass over the logits: their mean over the vocabulary is the features times
+the mean of the weights. Computing the gradient in the forward pass follows Hsu 2024 (Liger Kernel, section 3.2).
 
 Shapes: B batch, T target length, N positions (targets without padding), D width, V vocabulary, P positions of a piece.
 """
@@ -22,9 +22,9 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.training.objectives.label_smoothing import LabelSmoothing, LikelihoodSums, likelihood_sums
 
 PIECE_NUMBERS = 1 << 21
-"""Logits in a piece on a CPU: 8 MiB in float32. Smaller ones would have the gradient of the weights added up more often."""
+"""Logits in a piece on a CPU: 8 MiB in float32. With smaller pieces, the gradient of the weights would be added up more often."""
 PIECE_NUMBERS_ELSEWHERE = 1 << 27
-"""On other devices: what bounds the memory."""
+"""Logits in a piece on other devices; bounds the memory."""
 
 SMALLEST = 1e-30
 """Probabilities above it have a full mantissa in float32."""
@@ -34,9 +34,9 @@ def projected_sums(model: Seq2Seq, batch: Batch, inputs_BT: Tensor, label_smooth
     """The label-smoothed loss of the model's logits; these are never all in memory, and padding is not projected.
 
     Args:
-        model: any; the mixture of a pointer-generator is no projection, so that its logits are all in memory.
+        model: any; the mixture of a pointer-generator is no projection, so that all its logits are in memory.
         batch: the pairs.
-        inputs_BT: int64, what the decoder reads.
+        inputs_BT: int64, the decoder's inputs.
         label_smoothing: e, from 0 to below 1.
     """
     if model.pointer_generator is not None:
@@ -64,16 +64,16 @@ class ProjectedLikelihood(torch.autograd.Function):
         label_smoothing: float,
         needs_gradient: bool,
     ) -> tuple[Tensor, Tensor]:
-        """The two sums, scalars in float32; a gradient belongs to the first alone.
+        """The two sums, scalars in float32; only the first has a gradient.
 
         Args:
-            ctx: of autograd.
-            features_ND: x, of any precision; inside autocast the products are taken in its.
+            ctx: context of autograd.
+            features_ND: x, of any precision; inside autocast the products use the precision of autocast.
             weight_VD: W.
             bias_V: b.
             target_N: int64, the symbol of each position.
             label_smoothing: e, from 0 to below 1.
-            needs_gradient: whether :meth:`backward` will be called (autograd does not tell inside).
+            needs_gradient: whether :meth:`backward` will be called (an autograd function cannot find out by itself).
         """
         vocabulary = len(weight_VD)
         smoothing = LabelSmoothing(label_smoothing, vocabulary)
@@ -82,7 +82,7 @@ class ProjectedLikelihood(torch.autograd.Function):
         gradients: list[Tensor] = []
         if needs_gradient:
             gradient_ND = torch.empty_like(features_ND)
-            # What e / V takes from the gradient of each logit, over all positions.
+            # The term -e / V in the gradient of each logit, summed over all positions.
             gradient_VD = (-smoothing.uniform * features_ND.float().sum(dim=0)).repeat(vocabulary, 1)
             gradient_V = gradient_VD.new_full((vocabulary,), -smoothing.uniform * len(features_ND))
             gradients = [gradient_ND, gradient_VD, gradient_V]
@@ -113,7 +113,7 @@ class ProjectedLikelihood(torch.autograd.Function):
         """The gradients by features, weights and bias.
 
         Args:
-            ctx: of autograd.
+            ctx: context of autograd.
             gradient: of the loss of the update, by the first sum.
         """
         gradient_ND, gradient_VD, gradient_V = ctx.saved_tensors
@@ -131,7 +131,7 @@ def _log_normaliser(logits_PV: Tensor, probability_PV: Tensor, taken_P: Tensor, 
 
 
 def _add_product(total_VD: Tensor, by_logit_PV: Tensor, features_PD: Tensor) -> None:
-    """Adds the gradient by the weights of one piece to that of all."""
+    """Adds the gradient by the weights of one piece to the total."""
     if by_logit_PV.dtype == total_VD.dtype:
         total_VD.addmm_(by_logit_PV.t(), features_PD)
     else:

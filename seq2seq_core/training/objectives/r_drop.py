@@ -1,4 +1,4 @@
-"""R-Drop (Liang 2021): how far two passes of the model with different dropout are apart.
+"""R-Drop (Liang 2021): the divergence between two passes of the model with different dropout.
 
 Shapes: B batch, T target length, V vocabulary.
 """
@@ -17,7 +17,7 @@ def symmetric_divergence(first_BTV: Tensor, second_BTV: Tensor, target_out_BT: T
     Args:
         first_BTV: logits of p.
         second_BTV: logits of q.
-        target_out_BT: int64; positions with ``PAD_ID`` count for nothing.
+        target_out_BT: int64; positions with ``PAD_ID`` are ignored.
     """
     first_BTV, second_BTV = (torch.log_softmax(logits_BTV.float(), dim=-1) for logits_BTV in (first_BTV, second_BTV))
     both_BT = ((first_BTV.exp() - second_BTV.exp()) * (first_BTV - second_BTV)).sum(dim=-1)

@@ -1,7 +1,7 @@
 """Learning from the reward of the model's own samples: minimum risk (Shen 2016) and self-critical training (Rennie 2017).
 
-Samples are drawn without dropout and without a gradient; then the same model, with dropout as in all training, scores them by
-teacher forcing with a gradient (cuDNN's recurrent layers have none in evaluation mode). Rewards are computed meanwhile.
+Samples are drawn without dropout and without a gradient. Then the same model scores them by teacher forcing, with dropout and with
+a gradient (cuDNN's recurrent layers give none in evaluation mode). Rewards are computed at the same time.
 
 Shapes: B batch, K samples of a source.
 """
@@ -44,14 +44,14 @@ def self_critical_loss(log_probabilities_BK: Tensor, rewards_BK: Tensor, baselin
 
     Args:
         log_probabilities_BK: of samples, drawn independently.
-        rewards_BK: theirs.
+        rewards_BK: rewards of the samples.
         baseline_B: the reward of greedy decoding.
     """
     return -((rewards_BK - baseline_B.unsqueeze(1)) * log_probabilities_BK).mean(dim=1)
 
 
 class _RewardObjective:
-    """What the two objectives share.
+    """The base of the two objectives.
 
     Args:
         phase: its settings.
@@ -74,7 +74,7 @@ class _RewardObjective:
         return samples
 
     def _tags(self, batch: Batch) -> list[list[int]]:
-        """The tags that each target begins with, and that its samples are given."""
+        """The leading tags of each target; its samples begin with them."""
         rows: list[list[int]] = batch.target_out_BT.tolist()
         return [row[: count_leading_tags(row, self.tokenizer)] for row in rows]
 
@@ -93,7 +93,7 @@ class _RewardObjective:
     def _add_likelihood(
         self, model: Seq2Seq, batch: Batch, size: UpdateSize, moment: Moment, loss: Tensor, measures: dict[str, Measure]
     ) -> BatchLoss:
-        """The loss with the likelihood's part; without weight it is only a figure of the curves."""
+        """The loss plus the weighted likelihood; with weight 0 the likelihood is only a figure for the curves."""
         weight = self.settings.likelihood_weight
         with torch.set_grad_enabled(bool(weight)):
             likelihood = self.likelihood.loss(model, batch, size, moment)
@@ -113,7 +113,7 @@ class MinimumRisk(_RewardObjective):
         all_rewards = self.scorer.submit([*pairs, *self._pairs(batch, drawn)])
         scored = self._score(model, batch, samples)
         rewards = all_rewards()
-        # A set, as Q is defined over one: a sample that was drawn twice counts once.
+        # Q is defined over a set: a sample that was drawn twice counts once.
         is_sample_BK = _is_sample(samples, scored.log_probabilities_N.device)
         log_probabilities_BK = _spread(scored.log_probabilities_N, is_sample_BK, float("-inf"))
         rewards_N = torch.tensor(rewards[: len(pairs)], device=is_sample_BK.device)
@@ -122,7 +122,7 @@ class MinimumRisk(_RewardObjective):
         return self._add_likelihood(model, batch, size, moment, risk_B.sum() / size.sentences, measures)
 
     def _distinct(self, batch: Batch, drawn: Sequence[Sequence[Sample]]) -> list[list[Sample]]:
-        """The different samples of each source, and its reference where that is wanted."""
+        """The distinct samples of each source, and its reference if the settings include it."""
         references: list[list[Sample]] = [[] for _ in drawn]
         if self.settings.includes_reference:
             lengths = batch.target_lengths_B.tolist()
@@ -132,7 +132,7 @@ class MinimumRisk(_RewardObjective):
 
 
 class SelfCritical(_RewardObjective):
-    """How much better than greedy decoding the samples are; see :class:`~seq2seq_core.training.objectives.objective.Objective`."""
+    """The reward of samples relative to greedy decoding; see :class:`~seq2seq_core.training.objectives.objective.Objective`."""
 
     def loss(self, model: Seq2Seq, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:
         """See :class:`~seq2seq_core.training.objectives.objective.Objective`."""
@@ -159,13 +159,13 @@ def _is_sample(samples: Sequence[Sequence[Sample]], device: torch.device) -> Ten
 
 
 def _spread(values_N: Tensor, is_sample_BK: Tensor, filling: float) -> Tensor:
-    """The values of all samples in rows of their sources; (B, K)."""
+    """The values of all samples, one row per source; (B, K)."""
     empty_BK = torch.full(is_sample_BK.shape, filling, device=values_N.device)
     return empty_BK.masked_scatter(is_sample_BK, values_N)
 
 
 def _measures(rewards: Sequence[float], scored: ScoredSamples) -> dict[str, Measure]:
-    """The figures that both objectives have."""
+    """The figures of both objectives."""
     return {
         "reward": Measure(sum(rewards), len(rewards)),
         "entropy": Measure(scored.entropy, scored.num_symbols),

@@ -1,4 +1,4 @@
-"""Rewards of single sentences, computed here or in worker processes while the model computes; the numbers are the same.
+"""Rewards of single sentences, computed in this process or in workers while the model computes; the results are the same.
 
 Nothing here loads PyTorch, so that a worker starts fast and stays small.
 """
@@ -18,7 +18,7 @@ from seq2seq_core.config.metric_names import RewardMetric
 from seq2seq_core.evaluation.scores import find_metric
 
 FEWEST_FOR_WORKERS = 32
-"""Fewer sentences are scored sooner than they are sent."""
+"""With fewer sentences, scoring here is faster than sending them."""
 
 Pair = tuple[str, str]
 """A hypothesis and its reference."""
@@ -28,7 +28,7 @@ def sentence_rewards(metric: RewardMetric, pairs: Sequence[Pair]) -> list[float]
     """The reward of each hypothesis: 1 for a perfect one, 0 for a useless one, below 0 for one with more errors than symbols.
 
     Args:
-        metric: its name; what a reward is made of.
+        metric: the name of the metric that gives the reward.
         pairs: hypotheses with their references.
     """
     reward = find_metric(metric).reward
@@ -39,7 +39,7 @@ class RewardScorer:
     """Scores sentences, in worker processes where there are any. A context manager.
 
     Args:
-        metric: what a reward is made of.
+        metric: the metric that gives the reward.
         num_workers: processes; 0 scores in this one.
     """
 
@@ -60,10 +60,10 @@ class RewardScorer:
             self._pool = None
 
     def submit(self, pairs: Sequence[Pair]) -> Callable[[], list[float]]:
-        """Begins to score; what is returned gives the reward of each pair, in order, when it is called.
+        """Starts scoring; the returned function gives the reward of each pair, in order.
 
         Args:
-            pairs: hypotheses with their references; those that occur again are scored once.
+            pairs: hypotheses with their references; repeated pairs are scored once.
         """
         distinct = list(dict.fromkeys(pairs))
         if self._pool is None or len(distinct) < FEWEST_FOR_WORKERS:
@@ -81,7 +81,7 @@ def _look_up(pairs: Sequence[Pair], distinct: Sequence[Pair], rewards: Sequence[
 
 
 def _begin_worker() -> None:
-    """Leaves signals to the trainer, which has to finish its update, and ends with it however it ends."""
+    """Ignores stop signals, so that the trainer can finish its update; ends when the trainer ends, for any reason."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

@@ -1,8 +1,8 @@
 """Samples of the model, and their probabilities with a gradient.
 
-A sample ends by itself or is ended at its length limit. What ends it there is no choice of the model: its probability is 1, and so
-is that of the tags that it is given at the beginning. PAD and BOS are never said, so that the model's distribution is over the
-other symbols, in drawing and in scoring alike.
+A sample ends by itself or at its length limit. The end at the limit is not the model's choice: its probability is 1, like that of
+the tags that a sample begins with. PAD and BOS are never drawn: the model's distribution is over the other symbols, in drawing and
+in scoring alike.
 
 Shapes: B batch, K samples of a source, N rows (B times K, or fewer), T target length, V vocabulary.
 """
@@ -24,19 +24,19 @@ from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID
 
 
 class Sample(NamedTuple):
-    """What the model said."""
+    """A sample from the model."""
 
     ids: tuple[int, ...]
     """The symbols, without eos."""
     is_cut: bool
-    """Whether it was ended by the limit of its length."""
+    """Whether the length limit ended it."""
     num_forced: int = 0
-    """Symbols at the beginning that it was given: the target's tags."""
+    """Number of given symbols at its beginning: the target's tags."""
 
 
 @dataclass(frozen=True)
 class ScoredSamples:
-    """What the model thinks of samples.
+    """The probabilities of samples under the model.
 
     Attributes:
         log_probabilities_N: of each whole sample, in nats, with a gradient.
@@ -65,14 +65,14 @@ def draw_samples(
     Args:
         model: in evaluation mode.
         source: B sources on the model's device.
-        limits: most symbols of a sample, for each source; at least 1.
+        limits: maximum symbols of a sample, for each source; at least 1.
         num_samples: K.
         temperature: 0 takes the likeliest symbol each time.
-        seed: with the model and the sources, all that the samples depend on.
-        prefixes: for each source, what its samples begin with; none: nothing.
+        seed: with the model and the sources it determines the samples.
+        prefixes: for each source, the ids that its samples begin with; empty: no prefixes.
         unsayable_ids: symbols that are never drawn, besides PAD and BOS.
-        observe: called at each step with what is drawn from, log_probabilities_NV of the samples that several symbols may follow,
-            minus infinity for what may not; None: nobody looks.
+        observe: called at each step with log_probabilities_NV of the samples that have more than one possible next symbol; minus
+            infinity for impossible symbols. None: not called.
     """
     chance = torch.Generator(source.lengths_B.device).manual_seed(seed)
     forced = tuple(map(tuple, prefixes))

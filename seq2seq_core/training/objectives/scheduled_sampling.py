@@ -18,7 +18,7 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID
 
 LARGEST_EXPONENT = 700.0
-"""Beyond it a float has no room for the exponential, and the probability is 0 anyway."""
+"""Beyond it the exponential overflows, and the probability is practically 0 anyway."""
 
 
 def reference_probability(step: int, settings: ScheduledSampling) -> float:
@@ -43,22 +43,22 @@ def reference_probability(step: int, settings: ScheduledSampling) -> float:
 
 @torch.no_grad()
 def mix_in_predictions(model: Seq2Seq, batch: Batch, probability: float, seed: int, tag_ids: Sequence[int] = ()) -> Tensor:
-    """What the decoder reads: the references, some replaced by what the model would have said there; (B, T) int64.
+    """The decoder's inputs: the references, some replaced by the model's predictions; (B, T) int64.
 
-    The predictions are drawn from the model without dropout as it reads the references. The start symbol, tags and the
-    padding stay.
+    The predictions are drawn from the model without dropout, given the references. The start symbol, tags and padding are never
+    replaced.
 
     Args:
         model: in training mode, before and after.
         batch: on the model's device.
-        probability: of keeping a reference symbol.
-        seed: of the choice and of the predictions.
-        tag_ids: of the target's tags, which the decoder is given and never predicts.
+        probability: probability of keeping a reference symbol.
+        seed: seed of the choice and of the predictions.
+        tag_ids: ids of the target's tags, which are given to the decoder and never predicted.
     """
     model.eval()
     logits_BTV = model(batch.source, batch.target_in_BT).float()
     model.train()
-    # None of these stands in front of another symbol when the model decodes.
+    # When the model decodes, none of these comes before another symbol.
     logits_BTV[:, :, [PAD_ID, BOS_ID, EOS_ID, *tag_ids]] = float("-inf")
     chance = torch.Generator(logits_BTV.device).manual_seed(seed)
     drawn = torch.multinomial(torch.softmax(logits_BTV, dim=-1).flatten(0, 1), 1, generator=chance)

@@ -1,4 +1,4 @@
-"""Writes one thing at a time beside the training thread, which hears of its failure."""
+"""A background thread that writes one thing at a time and reports failures to the training thread."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class BackgroundWriter:
-    """Does what it is given in a thread of its own, or at once.
+    """Runs work in a separate thread, or at once.
 
     Args:
         in_background: whether there is a thread; without one, :meth:`run` returns when the work is done.
@@ -19,13 +19,13 @@ class BackgroundWriter:
         self._failure: Exception | None = None
 
     def run(self, work: Callable[[], None]) -> None:
-        """Begins a piece of work as soon as the one before is done.
+        """Starts a piece of work after the previous one has ended.
 
         Args:
-            work: must not touch anything that the caller goes on to change.
+            work: must not use anything that the caller changes later.
 
         Raises:
-            Exception: the work before failed; this one is not begun.
+            Exception: the previous work failed; this one is not started.
         """
         self.wait()
         if not self.in_background:
@@ -46,7 +46,7 @@ class BackgroundWriter:
         self.check()
 
     def check(self) -> None:
-        """Raises the failure of the last piece of work, if it has ended in one; does not wait."""
+        """Raises the failure of the last piece of work, if it has failed; does not wait."""
         if (failure := self._failure) is not None:
             self._failure = None
             raise failure

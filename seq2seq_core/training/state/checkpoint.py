@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself."""
+"""The metadata of a checkpoint."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Checkpoint(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format_version: Literal[1] = FORMAT_VERSION
-    """Of the folder's layout."""
+    """Version of the folder's layout."""
     training: str
     """Name of the state's folder: the key of the training that it belongs to."""
     progress: ProgressState
-    """How far the run is."""
+    """Progress of the run."""
     tensors: FileSeal | None
     """Weights and optimiser; None in a finished training."""
     kept_weights: dict[str, FileSeal] = {}
-    """Weights that later checkpoints have too, by the beginning of their names among the tensors."""
+    """Weights that several checkpoints share, by the prefix of their names among the tensors."""
     best: FileSeal | None
     """Weights of the best validation; None before the first."""
     curve_bytes: int
@@ -41,11 +41,11 @@ class Checkpoint(BaseModel):
 
 @dataclass(frozen=True)
 class Restored:
-    """A checkpoint that was found whole.
+    """A checkpoint that was read and is intact.
 
     Attributes:
         checkpoint: its JSON side.
-        tensors: weights and optimiser; empty in a finished training, of which the best weights alone are left.
+        tensors: weights and optimiser; empty in a finished training, which keeps only the best weights.
     """
 
     checkpoint: Checkpoint

@@ -3,7 +3,7 @@
 curves.jsonl                        points of the curves (curve_log.py)
 checkpoint-00000500.safetensors     weights and optimiser after update 500
 checkpoint-00000500.json            everything else, and the digests of what belongs to it; written last
-last-0123456789abcdef.safetensors   the weights at a validation that a mean is made of (kept_weights.py)
+last-0123456789abcdef.safetensors   the weights at one of the averaged validations (kept_weights.py)
 best-00000400.safetensors           the weights of the best validation
 finished.json                       in place of the checkpoints once the training has ended
 """
@@ -47,9 +47,9 @@ class CheckpointStore:
 
     Args:
         folder: an existing folder.
-        num_kept: how many checkpoints stay, at least 1.
-        in_background: whether checkpoints are written by a thread of their own while training goes on. What is written is what
-            was there when :meth:`save` was called; a second save waits for the first.
+        num_kept: number of checkpoints to keep, at least 1.
+        in_background: whether a separate thread writes checkpoints while training continues. It writes the state at the call of
+            :meth:`save`; a second save waits for the first.
     """
 
     def __init__(self, folder: Path, num_kept: int = NUM_KEPT, in_background: bool = False) -> None:
@@ -67,7 +67,7 @@ class CheckpointStore:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """A ``with`` block that leaves nothing half-written behind, however it ends: the caller may let go of the lock after it."""
+        """A ``with`` block that waits for all writing, however it ends, so that the caller may then release the lock."""
         try:
             yield
         except BaseException:
@@ -79,20 +79,20 @@ class CheckpointStore:
         self.settle()
 
     def save_best(self, step: int, weights: dict[str, Tensor]) -> None:
-        """Stores the weights of the best validation; they count from the next :meth:`save` on, and are written with it."""
+        """Takes the weights of the best validation; the next :meth:`save` or :meth:`settle` writes them."""
         self._new_best = (f"best-{step:08d}.safetensors", _copy(weights))
 
     def save(self, progress: ProgressState, tensors: dict[str, Tensor], curve_bytes: int, is_good: bool = False) -> None:
-        """Stores a checkpoint and removes those older than the ones to keep, but for the last good one.
+        """Stores a checkpoint and removes older ones beyond ``num_kept``, except the last good one.
 
         Args:
-            progress: how far the run is.
+            progress: progress of the run.
             tensors: weights and optimiser.
-            curve_bytes: size of the curves' file, which must be on the disk.
-            is_good: whether it is what :meth:`restore_good` gives from now on.
+            curve_bytes: size of the curves' file, which must be flushed to the disk.
+            is_good: whether :meth:`restore_good` gives it from now on.
 
         Raises:
-            StorageFault: the disk is full; maybe when the checkpoint before was written.
+            StorageFault: the disk is full, for this checkpoint or for the previous one.
         """
         now, copied, best = progress.model_copy(deep=True), _copy(tensors), self._new_best
         self._new_best = None
@@ -100,11 +100,11 @@ class CheckpointStore:
         self._writer.run(lambda: self._store(now, copied, best, curve_bytes, good))
 
     def check(self) -> None:
-        """Raises the error of a checkpoint that could not be written, without waiting for one that is being written."""
+        """Raises the error of a failed write; does not wait for a running one."""
         self._writer.check()
 
     def settle(self) -> None:
-        """Returns when all that was to be stored is stored; raises what prevented it."""
+        """Waits until everything is stored; raises the error of a failed write."""
         self._writer.wait()
         if self._new_best is not None:
             self._store_best(*self._new_best)
@@ -138,7 +138,7 @@ class CheckpointStore:
         self.best = write_tensors(self.folder, name, weights)
 
     def finish(self, progress: ProgressState, curve_bytes: int, end: str) -> None:
-        """Marks the training as ended: of its state the best weights and the curves remain."""
+        """Marks the training as finished; keeps only its best weights and its curves."""
         self.settle()
         assert self.best is not None
         end_state = Checkpoint(
@@ -148,9 +148,9 @@ class CheckpointStore:
         self._prune(keep=[])
 
     def restore(self) -> Restored | None:
-        """The finished training, else the last whole checkpoint; None where there is none. Warns of each damaged one.
+        """The finished training, else the last intact checkpoint, else None; warns of each damaged one.
 
-        What a killed process left half-written is removed.
+        Incomplete files of a killed process are removed.
         """
         self.settle()
         remove_drafts(self.folder)
@@ -167,7 +167,7 @@ class CheckpointStore:
         return None
 
     def restore_good(self) -> Restored | None:
-        """The last good checkpoint; None, with a warning, where it is missing or damaged."""
+        """The last good checkpoint; None if there is none or, with a warning, if it cannot be read."""
         self.settle()
         try:
             return self._read(self.good) if self.good else None
@@ -176,18 +176,18 @@ class CheckpointStore:
             return None
 
     def last_step(self) -> int | None:
-        """The step of the last checkpoint, whole or not; None where there is none."""
+        """The step of the last checkpoint, intact or not; None if there is none."""
         self.settle()
         names = self._checkpoint_names()
         return int(names[-1].removeprefix("checkpoint-").removesuffix(".json")) if names else None
 
     def adopt(self, other: CheckpointStore) -> Restored | None:
-        """What a finished training left, as a checkpoint of this one, without tensors but the best weights.
+        """Takes over the best weights and curves of a finished training; gives its checkpoint, without tensors, or None.
 
-        Nothing marks it here before the next :meth:`save`: until then a restart has to adopt again.
+        The next :meth:`save` records it here: until then a restart must adopt again.
 
         Args:
-            other: whose lock the caller holds too.
+            other: store of that training; the caller holds its lock too.
         """
         restored = other.restore()
         if restored is None or not restored.checkpoint.end:
@@ -199,8 +199,8 @@ class CheckpointStore:
         """Takes over another store's best weights and curves.
 
         Args:
-            other: has best weights.
-            curve_bytes: how much of its curves.
+            other: a store with best weights.
+            curve_bytes: number of bytes to copy from its curves.
         """
         other.settle()
         assert other.best is not None
@@ -230,7 +230,7 @@ class CheckpointStore:
         return sorted(path.name for path in self.folder.glob("checkpoint-*.json"))
 
     def _read(self, name: str) -> Restored:
-        """A checkpoint; ValueError if any part of it is not as it was written."""
+        """A checkpoint; ValueError if any part of it is damaged."""
         content = read_sealed(self.folder, name)
         if (version := content.get("format_version")) != FORMAT_VERSION:
             raise ValueError(f"it is of format {version}, this version reads format {FORMAT_VERSION}")
@@ -250,7 +250,7 @@ class CheckpointStore:
         return Restored(checkpoint, tensors)
 
     def _prune(self, keep: list[str]) -> None:
-        """Removes the checkpoints that neither are kept nor would be stepped back to, and weights that no kept one names."""
+        """Removes checkpoints that are neither to keep nor good ones to step back to, and weights that no kept one names."""
         needed = {self.best.name} if self.best else set()
         named = {name: _named_in(self.folder / name) for name in self._checkpoint_names()}
         kept = {*keep, *(named[name].good for name in keep)}
@@ -281,13 +281,13 @@ class _Named(NamedTuple):
     """The names in a checkpoint's JSON file."""
 
     files: set[str]
-    """Of the best and of the kept weights."""
+    """Files of the best weights and of the kept weights."""
     good: str
-    """Of the checkpoint that one would step back to; empty where there is none."""
+    """The checkpoint to step back to; empty if there is none."""
 
 
 def _named_in(path: Path) -> _Named:
-    """What a checkpoint's JSON file names; nothing for a damaged one."""
+    """The names in a checkpoint's JSON file; none for a damaged one."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))["checkpoint"]
         seals = [*([content["best"]] if content["best"] else []), *content.get("kept_weights", {}).values()]

@@ -19,7 +19,7 @@ class CurveLog:
     Args:
         path: the JSONL file.
         recorder: receives each point too.
-        num_bytes: how much of the file's beginning is kept: what the restored state had written (0: nothing).
+        num_bytes: number of bytes of the file to keep: its size at the restored checkpoint (0: none).
     """
 
     def __init__(self, path: Path, recorder: Recorder, num_bytes: int) -> None:

@@ -1,4 +1,4 @@
-"""Early stopping: which validation was the best one, and how long ago the dev metric got better."""
+"""Early stopping: the best validation, and the validations since the dev metric last improved."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from seq2seq_core.evaluation.scores import is_higher_better
 
 
 class EarlyStopping(BaseModel):
-    """The best validation until now, and the validations without a better one; part of the training state.
+    """The best validation so far, and the validations without progress; part of the training state.
 
-    A validation with a better dev metric is the new best. One that equals the best metric with a lower dev loss is the new best
-    too, but does not make up for a lack of progress: early stopping goes by the metric alone. What is better by too little is kept,
-    and no progress; many such steps together are, once they are enough.
+    A validation with a better dev metric is the new best. One with the same metric and a lower dev loss is the new best too, but is
+    no progress: early stopping uses the metric alone. An improvement that is too small is the new best, but is no progress. Several
+    small improvements are progress once their sum is large enough.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     metric: DevMetric
-    """What validations are compared by."""
+    """The metric that compares validations."""
     step: int = 0
     """The best validation's step; 0 before the first one."""
     loss: float | None = None
@@ -27,18 +27,18 @@ class EarlyStopping(BaseModel):
     score: float | None = None
     """Its dev score, where one was decoded."""
     num_stale: int = 0
-    """Validations since the metric last got better, by enough to count."""
+    """Validations since the last progress."""
     counted: float | None = None
-    """The metric when it last did."""
+    """The metric at the last progress."""
 
     def observe(self, step: int, loss: float, score: float | None, min_improvement: float = 0.0) -> bool:
-        """Takes a validation in; returns whether it is the new best.
+        """Adds a validation; returns whether it is the new best.
 
         Args:
             step: the update after which it was made.
             loss: dev loss.
             score: dev score; needed unless the metric is the loss.
-            min_improvement: how much better the metric has to be to count as progress.
+            min_improvement: smallest improvement of the metric that counts as progress.
         """
         value, best = (loss, self.loss) if self.metric == LOSS else (score, self.score)
         assert value is not None

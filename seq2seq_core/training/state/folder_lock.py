@@ -1,4 +1,4 @@
-"""One trainer at a time in a training state's folder."""
+"""Lock of a training state's folder: one trainer at a time."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LOCK_FILE = "lock"
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Holds a folder for the length of a ``with`` block; the system lets go of it however the process ends.
+    """Locks a folder during a ``with`` block; the system releases the lock however the process ends.
 
     Args:
-        folder: made where it is missing.
+        folder: created if it is missing.
 
     Raises:
         WorkspaceBusy: another process holds it.

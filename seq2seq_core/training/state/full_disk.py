@@ -1,4 +1,4 @@
-"""What a training tells when the disk is full: what it wanted to write, what room there is, and what can go."""
+"""The error of a full disk: the file to write, the free space, and what can be removed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ REASONS = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is us
 
 @contextmanager
 def explain_full_disk(folder: Path, name: str, num_bytes: int) -> Iterator[None]:
-    """Turns the error of a full disk inside a ``with`` block into one that says what to free.
+    """Turns the error of a full disk inside a ``with`` block into one that says what to remove.
 
     Args:
-        folder: of the training state.
-        name: of the file that is written in it.
+        folder: folder of the training state.
+        name: name of the file that is written there.
         num_bytes: its size.
 
     Raises:

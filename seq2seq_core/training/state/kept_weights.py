@@ -1,6 +1,6 @@
-"""Weights at earlier validations, which many checkpoints have in common: each in a file of its own, named by its content.
+"""Weights at earlier validations, which many checkpoints share: one file for each, named by its content.
 
-A file is never written over with other content, so that no checkpoint loses what it names when a later one is being written.
+A file is never overwritten with other content, so that writing a checkpoint cannot damage an earlier one.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ KEPT_PATTERN = "last-*.safetensors"
 
 
 def split_tensors(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
-    """What belongs to one checkpoint alone, and the weights at each validation by the beginning of their names.
+    """The tensors that belong to one checkpoint alone, and the weights at each validation by the prefix of their names.
 
     Args:
-        tensors: of a training state.
+        tensors: all tensors of a training state.
     """
     own, kept = dict[str, Tensor](), dict[str, dict[str, Tensor]]()
     for key, value in tensors.items():
@@ -35,12 +35,12 @@ def split_tensors(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dic
 
 
 def write_once(folder: Path, weights: dict[str, Tensor], whole: Collection[str]) -> FileSeal:
-    """The seal of a file with weights, which is stored unless it is there.
+    """Stores weights, unless their file is known to be intact; returns the seal of the file.
 
     Args:
-        folder: of the training state.
+        folder: folder of the training state.
         weights: in main memory, contiguous.
-        whole: names of the files that are known to be whole.
+        whole: names of the files that are known to be intact.
 
     Raises:
         StorageFault: the disk is full.

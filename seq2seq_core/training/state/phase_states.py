@@ -1,4 +1,4 @@
-"""Finished beginnings of a list of phases, so that a change of a later phase, or one more, trains the earlier ones never again."""
+"""Finished first phases of trainings: changing or adding a later phase does not train the earlier ones again."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 
 
 class PhaseStates:
-    """The states of a training's first phases: each is that of the training which has these phases alone.
+    """The states of a training's first phases, each stored as a training with these phases alone.
 
     Args:
-        folder: of all training states.
-        keys: of the first phase, of the first two, and so on; the last one is that of the whole training.
+        folder: folder of all training states.
+        keys: keys of the first phase, of the first two, and so on; the last one is that of the whole training.
     """
 
     def __init__(self, folder: Path, keys: Sequence[RunKey]) -> None:
@@ -35,9 +35,9 @@ class PhaseStates:
         """The states of a training.
 
         Args:
-            folder: of all training states.
+            folder: folder of all training states.
             model: the architecture.
-            train: how it is fitted.
+            train: phases, seed and initial weights.
             data_digests: SHA-256 of the files that shape the weights, by name.
         """
         numbers = range(1, len(train.all_phases()) + 1)
@@ -61,10 +61,10 @@ class PhaseStates:
                     CheckpointStore(folder).clear()
 
     def adopt(self, store: CheckpointStore) -> Restored | None:
-        """Takes the most phases that are finished into a store that is empty; None where there are none.
+        """Takes the longest run of finished first phases into an empty store; None if there is none.
 
         Args:
-            store: of the whole training.
+            store: store of the whole training.
         """
         for key in reversed(self.keys[:-1]):
             if not (self.folder / key.folder_name / FINISHED_FILE).exists():
@@ -79,13 +79,13 @@ class PhaseStates:
         return None
 
     def keep(self, store: CheckpointStore, progress: ProgressState, curve_bytes: int, end: str) -> None:
-        """Stores the training so far as the finished one of its first phases.
+        """Stores the training so far as a finished training of its first phases.
 
         Args:
-            store: of the whole training.
-            progress: at the end of a phase.
-            curve_bytes: size of the curves' file, which must be on the disk.
-            end: why that phase ended.
+            store: store of the whole training.
+            progress: progress at the end of a phase.
+            curve_bytes: size of the curves' file, which must be flushed to the disk.
+            end: the reason why that phase ended.
         """
         folder = self.folder / self.keys[progress.phase].folder_name
         try:

@@ -1,4 +1,4 @@
-"""Where a training run is: everything in its state but the tensors."""
+"""Progress of a training run: everything in its state except the tensors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LossMeter(BaseModel):
     """Further figures of the objective: sum and number, by name."""
 
     def add(self, result: UpdateResult) -> None:
-        """Takes an update in."""
+        """Adds an update."""
         self.total += result.negative_log_likelihood
         self.target_tokens += result.target_tokens
         for name, measure in result.measures.items():
@@ -35,13 +35,13 @@ class LossMeter(BaseModel):
             self.measures[name] = (total + measure.total, number + measure.number)
 
     def take(self) -> float:
-        """Returns the mean a token and starts anew."""
+        """Returns the mean per token and resets the sums."""
         mean = self.total / self.target_tokens
         self.total, self.target_tokens, self.measures = 0.0, 0, {}
         return mean
 
     def take_measures(self) -> dict[str, float]:
-        """Returns the mean of each further figure and starts them anew."""
+        """Returns the mean of each further figure and resets them."""
         means = {name: total / number for name, (total, number) in self.measures.items()}
         self.measures = {}
         return means
@@ -53,13 +53,13 @@ class ValidationPoint(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     phase: int = 0
-    """Phases before the one that it belongs to."""
+    """Its phase, from 0."""
     step: int
     """Updates made."""
     train_loss: float
-    """Negative log-likelihood a target token since the validation before, in nats."""
+    """Negative log-likelihood per target token since the previous validation, in nats."""
     dev_loss: float
-    """Negative log-likelihood a target token of dev, in nats."""
+    """Negative log-likelihood per target token of dev, in nats."""
     learning_rate: float
     """Of the last update."""
     gradient_norm: float
@@ -69,7 +69,7 @@ class ValidationPoint(BaseModel):
 
 
 class ProgressState(BaseModel):
-    """How far a run is."""
+    """The progress of a run."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -78,7 +78,7 @@ class ProgressState(BaseModel):
     step: int = 0
     """Updates made, in all phases."""
     phase: int = 0
-    """Phases before this one."""
+    """The current phase, from 0."""
     phase_step: int = 0
     """Updates made before this phase."""
     phase_epoch: int = 0
@@ -86,7 +86,7 @@ class ProgressState(BaseModel):
     cut_epochs: int = 0
     """Epochs that the end of a phase cut short."""
     next_place: Place = Place()
-    """Where in the data the next update is."""
+    """The place of the next update in the data."""
     last_learning_rate: float = 0.0
     """Of the last update."""
     last_gradient_norm: float = 0.0
@@ -100,15 +100,15 @@ class ProgressState(BaseModel):
     plateau: PlateauState = PlateauState()
     """Reductions of the learning rate in this phase."""
     loss_average: LossAverage = LossAverage()
-    """What a loss that leaps is told by."""
+    """Running average of the loss, to detect spikes."""
     loss_scale: LossScale = LossScale()
-    """Of float16; stays as it is in other precisions."""
+    """Loss scale of float16; unchanged in other precisions."""
     num_step_backs: int = 0
-    """How often the last good weights were put back in this phase."""
+    """How often the run stepped back to the last good weights in this phase."""
 
     @property
     def is_validated(self) -> bool:
-        """Whether the weights as they are have been validated."""
+        """Whether the current weights have been validated."""
         return bool(self.validations) and self.validations[-1].step == self.step
 
     @property
@@ -127,11 +127,11 @@ class ProgressState(BaseModel):
         return self.next_place.epoch - self.cut_epochs
 
     def pace(self, settings: PhaseSettings, scales_loss: bool) -> Pace:
-        """What the run until now says about the next update.
+        """The scales and the loss limit of the next update.
 
         Args:
-            settings: of this phase.
-            scales_loss: whether the precision asks for a scaled loss.
+            settings: settings of this phase.
+            scales_loss: whether the precision needs a scaled loss.
         """
         divergence = settings.divergence
         scale = self.plateau.scale(settings.plateau) if settings.schedule == "plateau" else 1.0
@@ -139,10 +139,10 @@ class ProgressState(BaseModel):
         return Pace(scale * divergence.rate_factor**self.num_step_backs, self.loss_average.limit(divergence), loss_scale)
 
     def enter_next_phase(self, metric: DevMetric) -> None:
-        """Ends this phase; the next one begins with an epoch of its own, so that no update's place, and no seed, occurs twice.
+        """Ends this phase; the next one begins with a new epoch, so that no place of an update, and no seed, occurs twice.
 
         Args:
-            metric: what validations of the next phase are compared by.
+            metric: the metric that compares the validations of the next phase.
         """
         if self.next_place.is_within_epoch:
             self.next_place = Place(epoch=self.next_place.epoch + 1)

@@ -25,7 +25,7 @@ class RunKey:
 
     Attributes:
         task: digest of settings and data.
-        code: digest of the code and of PyTorch's version: a state that other code made is never continued.
+        code: digest of the code and of PyTorch's version: a state that other code made is never resumed.
     """
 
     task: str
@@ -37,7 +37,7 @@ class RunKey:
         return f"{self.task}-{self.code}"
 
     def is_same_task(self, folder_name: str) -> bool:
-        """Whether a state's folder is of the same settings and data, by whatever code."""
+        """Whether a state's folder has the same settings and data; the code may differ."""
         return folder_name.startswith(f"{self.task}-")
 
 
@@ -46,23 +46,23 @@ def make_run_key(model: ModelSection, train: TrainSection, data_digests: Mapping
 
     Args:
         model: the architecture.
-        train: how it is fitted.
+        train: phases, seed and initial weights.
         data_digests: SHA-256 of the files that shape the weights, by name.
     """
     phases = [values_in_use(phase.model_dump(mode="json")) for phase in train.all_phases()]
     fitting: dict[str, object] = {"seed": train.seed, "dev_sentences": train.dev_sentences, "phases": phases}
-    if train.initial_digest:  # not where the bundle is: the same one may lie anywhere
+    if train.initial_digest:  # not its location: the same bundle may be anywhere
         fitting["initial_digest"] = train.initial_digest
     task = {"model": values_in_use(model.model_dump(mode="json")), "train": fitting, "data": dict(data_digests)}
     return RunKey(digest(task)[:16], make_code_key(model, train))
 
 
 def make_code_key(model: ModelSection, train: TrainSection) -> str:
-    """The part of a key that stands for the code: a digest of what shapes the weights with these settings, and PyTorch's version.
+    """The code part of a key: a digest of the code that shapes the weights with these settings, and of PyTorch's version.
 
     Args:
         model: the architecture.
-        train: how it is fitted.
+        train: phases, seed and initial weights.
     """
     return _code_key(tuple(settings_modules(model, train)), frozenset(training_features(model, train)))
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and that tell whether they are what was written: atomic rename, SHA-256, no pickle."""
+"""Files that are complete or absent, with digests that show damage: atomic rename, SHA-256, no pickle."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from seq2seq_core.training.state.full_disk import explain_full_disk
 
 
 class FileSeal(BaseModel):
-    """A file of the state and what it must hold."""
+    """A file of the state and its expected digest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     """Its name in the folder."""
     sha256: str
-    """Of its content."""
+    """Digest of its content."""
 
 
 def write_file(folder: Path, name: str, content: bytes) -> None:
-    """Stores a file so that under its name there is all of it or nothing, also after a loss of power.
+    """Stores a file atomically: it is complete or absent, even after a power failure.
 
     Raises:
-        StorageFault: the disk is full; nothing of the file is left.
+        StorageFault: the disk is full; no part of the file is left.
     """
     draft = folder / f".{name}.draft"
     with explain_full_disk(folder, name, len(content)):
@@ -48,14 +48,14 @@ def write_file(folder: Path, name: str, content: bytes) -> None:
 
 
 def write_tensors(folder: Path, name: str, tensors: dict[str, Tensor]) -> FileSeal:
-    """The seal of a file of tensors (in main memory, contiguous) that was stored."""
+    """Stores tensors (in main memory, contiguous) in a file; returns its seal."""
     content = safetensors.torch.save(tensors)
     write_file(folder, name, content)
     return FileSeal(name=name, sha256=hashlib.sha256(content).hexdigest())
 
 
 def read_tensors(folder: Path, seal: FileSeal) -> dict[str, Tensor]:
-    """The tensors of a file whose digest fits; ValueError where it does not."""
+    """The tensors of a file; ValueError if its digest does not match."""
     content = (folder / seal.name).read_bytes()
     if hashlib.sha256(content).hexdigest() != seal.sha256:
         raise ValueError(f"the digest of {seal.name} does not fit its content")
@@ -68,7 +68,7 @@ def write_sealed(folder: Path, name: str, content: dict[str, Any]) -> None:
 
 
 def read_sealed(folder: Path, name: str) -> dict[str, Any]:
-    """What :func:`write_sealed` stored; ValueError where anything else is found."""
+    """The content that :func:`write_sealed` stored; ValueError if it is damaged."""
     sealed = json.loads((folder / name).read_text(encoding="utf-8"))
     content = sealed.get("checkpoint") if isinstance(sealed, dict) else None
     if not isinstance(content, dict) or sealed.get("sha256") != digest(content):
@@ -77,13 +77,13 @@ def read_sealed(folder: Path, name: str) -> dict[str, Any]:
 
 
 def remove_drafts(folder: Path) -> None:
-    """Removes what killed processes left half-written."""
+    """Removes the incomplete files of killed processes."""
     for draft in folder.glob(".*.draft"):
         draft.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
-    """Has the names in a folder on the disk before anything that they replace goes."""
+    """Flushes the names in a folder to the disk, before the caller removes what they replace."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

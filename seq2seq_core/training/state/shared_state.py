@@ -1,6 +1,6 @@
-"""The training state where several ranks train: rank 0 reads and writes it, and the others get what it has read.
+"""The training state on several ranks: rank 0 reads and writes it, and sends what it reads to the others.
 
-Only rank 0 needs the folder, so that nodes need no common file system for it.
+Only rank 0 needs the folder, so that nodes need no shared file system for it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from seq2seq_core.training.state.progress_state import ProgressState
 
 @contextmanager
 def open_store(folder: Path, runtime: RuntimeSection, ranks: Ranks) -> Iterator[CheckpointStore]:
-    """The store of a training's state, locked for the length of a ``with`` block.
+    """The store of a training's state, locked during a ``with`` block.
 
     Args:
-        folder: of the state; touched by rank 0 alone.
-        runtime: how many checkpoints are kept, and how they are written.
-        ranks: of the training.
+        folder: folder of the state; used by rank 0 alone.
+        runtime: gives ``num_checkpoints`` and ``checkpoint_in_background``.
+        ranks: the ranks of the training.
 
     Raises:
         WorkspaceBusy: another training holds the folder.
@@ -44,12 +44,12 @@ def open_store(folder: Path, runtime: RuntimeSection, ranks: Ranks) -> Iterator[
 
 
 class LeadingStore(CheckpointStore):
-    """The store of rank 0: what it reads, the other ranks get too.
+    """The store of rank 0; sends what it reads to the other ranks.
 
     Args:
-        folder: of the state, locked.
+        folder: folder of the state, locked.
         runtime: see :func:`open_store`.
-        ranks: of the training.
+        ranks: the other ranks get what this one reads.
     """
 
     def __init__(self, folder: Path, runtime: RuntimeSection, ranks: Ranks) -> None:
@@ -76,11 +76,11 @@ class LeadingStore(CheckpointStore):
 
 
 class FollowingStore(CheckpointStore):
-    """The store of any other rank: what rank 0 reads, and nothing that is written.
+    """The store of any other rank: receives what rank 0 reads, and writes nothing.
 
     Args:
-        folder: an empty one of its own, for curves that nobody reads.
-        ranks: of the training.
+        folder: an empty private folder, for curves that nobody reads.
+        ranks: rank 0 of these sends what it reads.
     """
 
     def __init__(self, folder: Path, ranks: Ranks) -> None:
@@ -115,11 +115,11 @@ class FollowingStore(CheckpointStore):
 
 
 class SharedPhaseStates(PhaseStates):
-    """The states of a training's first phases, which rank 0 alone looks for and keeps.
+    """The states of a training's first phases, which rank 0 alone reads and writes.
 
     Args:
-        states: where they are.
-        ranks: of the training.
+        states: the states on the disk of rank 0.
+        ranks: the other ranks get what rank 0 reads.
     """
 
     def __init__(self, states: PhaseStates, ranks: Ranks) -> None:
@@ -141,11 +141,11 @@ class SharedPhaseStates(PhaseStates):
 
 
 def spread_restored(restored: Restored | None, ranks: Ranks) -> Restored | None:
-    """What rank 0 has restored, on every rank.
+    """The checkpoint that rank 0 has restored, on every rank.
 
     Args:
-        restored: on rank 0; does not count elsewhere.
-        ranks: of the training.
+        restored: the checkpoint on rank 0; ignored on other ranks.
+        ranks: all ranks must make this call.
     """
     described = ranks.from_first(lambda: restored.checkpoint.model_dump_json() if restored else "")
     if not described:

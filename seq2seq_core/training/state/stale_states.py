@@ -1,4 +1,4 @@
-"""Training states that nobody goes on with: those of other code are told of, superseded ones are removed."""
+"""Stale training states: warns of those that other code made, and removes superseded ones."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ logger = logging.getLogger(__name__)
 
 
 def report_foreign_states(folder: Path, key: RunKey) -> None:
-    """Warns of unfinished trainings of the same settings and data that other code made: they are not continued.
+    """Warns of unfinished trainings of the same settings and data that other code made: they are not resumed.
 
     Args:
-        folder: of all states.
-        key: of the training that begins or goes on.
+        folder: folder of all states.
+        key: key of the training that starts or resumes.
     """
     for other in sorted(folder.iterdir()):
         if key.is_same_task(other.name) and other.name != key.folder_name and any(other.glob("checkpoint-*.json")):
@@ -32,15 +32,15 @@ def report_foreign_states(folder: Path, key: RunKey) -> None:
 
 
 def remove_superseded_states(folder: Path, key: RunKey, beginnings: Sequence[RunKey] = ()) -> None:
-    """Removes the states that nobody will ask for once a training is finished.
+    """Removes the states that are no longer needed after a training is finished.
 
     These are other finished trainings (DVC's cache holds their bundles), and unfinished ones of the same settings and data that
     other code made. Unfinished trainings of other settings stay.
 
     Args:
-        folder: of all states.
-        key: of the training that is finished.
-        beginnings: of its first phases, which stay.
+        folder: folder of all states.
+        key: key of the finished training.
+        beginnings: keys of its first phases, whose states are kept.
     """
     kept = {one.folder_name for one in (key, *beginnings)}
     for other in sorted(folder.iterdir()):

@@ -1,4 +1,4 @@
-"""The tensors of a training state: weights, optimiser and averages, by the names that a checkpoint has for them."""
+"""The tensors of a training state: weights, optimiser and averages, by their names in a checkpoint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WEIGHTS, OPTIMIZER, AVERAGE, LAST_WEIGHTS = "model.", "optimizer.", "average.", 
 
 
 def collect_tensors(updater: Updater) -> dict[str, Tensor]:
-    """All tensors of the state as it is; every rank has to call it.
+    """All tensors of the current state; every rank must call it.
 
     Args:
         updater: has the model, the optimiser and the averages.
@@ -30,11 +30,11 @@ def collect_tensors(updater: Updater) -> dict[str, Tensor]:
 
 
 def restore_tensors(updater: Updater, tensors: Mapping[str, Tensor]) -> None:
-    """Puts back what :func:`collect_tensors` gave.
+    """Restores the tensors that :func:`collect_tensors` gave.
 
     Args:
-        updater: of the same settings.
-        tensors: of a checkpoint.
+        updater: an updater with the same settings; changed in place.
+        tensors: tensors of a checkpoint.
     """
     updater.model.load_state_dict(_part(tensors, WEIGHTS))
     moments = updater.shards.select_own(_part(tensors, OPTIMIZER))
@@ -46,5 +46,5 @@ def restore_tensors(updater: Updater, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors of one part, under the names that they have there."""
+    """The tensors of one part, by their names within that part."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -12,14 +12,14 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq
 
 
 class CheckpointAverage:
-    """The weights at the last validations and their mean; a validation more takes the place of the oldest.
+    """The weights at the last validations and their mean; a new validation replaces the oldest.
 
     Args:
-        model: whose weights are averaged.
-        num_kept: how many validations; fewer at the beginning of a phase.
+        model: the model to average.
+        num_kept: number of validations; fewer at the beginning of a phase.
 
     Attributes:
-        model: a model with the mean, once a validation has been taken in.
+        model: a model with the mean, after the first validation.
     """
 
     def __init__(self, model: Seq2Seq, num_kept: int) -> None:
@@ -28,10 +28,10 @@ class CheckpointAverage:
 
     @torch.no_grad()
     def take(self, model: Seq2Seq, step: int) -> None:
-        """Takes in the weights as they are. A validation that is made again, after an interruption, counts once.
+        """Adds the current weights. A validation that is repeated after an interruption counts once.
 
         Args:
-            model: the one that is trained.
+            model: the model in training.
             step: updates made.
         """
         self._kept[step] = {name: weights.detach().cpu().clone() for name, weights in model.named_parameters()}
@@ -45,7 +45,7 @@ class CheckpointAverage:
 
     @torch.no_grad()
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Puts back what :meth:`tensors` gave.
+        """Restores the weights that :meth:`tensors` gave.
 
         Args:
             tensors: empty before the first validation.

@@ -1,4 +1,4 @@
-"""A run that diverges: how it is noticed before an update is applied, and what is said about it."""
+"""Divergence of a run: its detection before an update is applied, and its error messages."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from seq2seq_core.config.recipe import Divergence
 from seq2seq_core.errors import UserError
 
 LEAST_SPIKE = 0.1
-"""A spike is at least this far above the running average, in nats a target token: near 0, factors alone mean nothing."""
+"""Minimum height of a spike above the running average, in nats per target token: near 0 the factor alone means nothing."""
 FIRST_UPDATES = 20
 """Updates that only make the running average."""
 AVERAGE_DECAY = 0.98
-"""Of the running average, once it has seen enough."""
+"""Decay of the running average, after its first updates."""
 
 
 class Diverged(UserError):
-    """A loss or gradient that is no finite number, or a loss that leaps; the update that it belongs to was not applied."""
+    """A loss or gradient that is not finite, or a spike of the loss; the update was not applied."""
 
 
 class LossAverage(BaseModel):
@@ -28,17 +28,17 @@ class LossAverage(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     value: float = 0.0
-    """Of the negative log-likelihood a target token, in nats."""
+    """Average of the negative log-likelihood per target token, in nats."""
     updates: int = 0
-    """How many it has seen."""
+    """Number of updates in the average."""
     first: float | None = None
-    """Its value when it had first seen enough: the mean of the phase's first updates."""
+    """Its value after ``FIRST_UPDATES``: the mean of the phase's first updates."""
 
     def add(self, loss: float) -> None:
-        """Takes an update in: after update n the average is d times itself plus 1 - d times the loss, d = min(0.98, 1 - 1 / n).
+        """Adds update n: average = d * average + (1 - d) * loss, with d = min(0.98, 1 - 1 / n).
 
         Args:
-            loss: of the update, in nats a target token.
+            loss: loss of the update, in nats per target token.
         """
         self.updates += 1
         decay = min(AVERAGE_DECAY, 1.0 - 1.0 / self.updates)
@@ -47,14 +47,14 @@ class LossAverage(BaseModel):
             self.first = self.value
 
     def after_stepping_back(self, good: LossAverage) -> LossAverage:
-        """The average to go on with after stepping back.
+        """The average after stepping back.
 
-        Where the good state's has not seen enough, this one knows more of what losses such weights have, from the phase's first
-        updates, which went by the same weights. Otherwise no loss would count as a leap for a while, just when the learning rate is
-        past its warm-up, and an average of losses that had leapt would let all the next ones pass.
+        If the average of the good state covers too few updates, the mean of the phase's first updates replaces it: these updates
+        started from the same weights. With too few updates, no loss would count as a spike for a while, just after the warm-up of
+        the learning rate. With an average that includes spikes, the next spikes would pass.
 
         Args:
-            good: of the state that is stepped back to.
+            good: average of the good state.
         """
         if good.updates >= FIRST_UPDATES:
             return good
@@ -63,10 +63,10 @@ class LossAverage(BaseModel):
         return LossAverage(value=self.first, updates=FIRST_UPDATES, first=self.first)
 
     def limit(self, settings: Divergence) -> float:
-        """The loss above which the next update diverges; infinity where losses may leap or too few are known.
+        """The loss above which the next update diverges; infinity if spikes are allowed or too few losses are known.
 
         Args:
-            settings: the factor.
+            settings: gives ``spike_factor``.
         """
         if not settings.spike_factor or self.updates < FIRST_UPDATES:
             return math.inf
@@ -75,12 +75,12 @@ class LossAverage(BaseModel):
 
 @dataclass(frozen=True)
 class Pace:
-    """What the course of a run until now says about its next update.
+    """The scales and the loss limit of the next update, from the course of the run so far.
 
     Attributes:
-        rate_scale: what the learning rate of the schedule is multiplied by.
-        loss_limit: a loss above it, in nats a target token, is a spike.
-        loss_scale: what the loss is multiplied by before its gradient is taken.
+        rate_scale: factor on the learning rate of the schedule.
+        loss_limit: a loss above it, in nats per target token, is a spike.
+        loss_scale: factor on the loss before its gradient is computed.
     """
 
     rate_scale: float = 1.0
@@ -89,17 +89,17 @@ class Pace:
 
 
 def check_update(step: int, loss: float, gradient_norm: float, loss_limit: float, is_half: bool) -> None:
-    """Refuses an update that must not be applied.
+    """Raises if an update must not be applied.
 
     Args:
         step: its number.
-        loss: negative log-likelihood a target token, in nats.
+        loss: negative log-likelihood per target token, in nats.
         gradient_norm: before clipping.
         loss_limit: see :class:`Pace`.
         is_half: whether it was computed in bfloat16 or float16, which can be a cause.
 
     Raises:
-        Diverged: loss or norm is no finite number, or the loss is above its limit.
+        Diverged: loss or norm is not finite, or the loss is above its limit.
     """
     remedies = ["a lower train.learning_rate", "more train.warmup_steps", "a train.gradient_clip_norm such as 1.0"]
     if is_half:
@@ -116,11 +116,11 @@ def check_update(step: int, loss: float, gradient_norm: float, loss_limit: float
 
 
 def check_validation(step: int, dev_loss: float) -> None:
-    """Refuses weights that have no dev loss.
+    """Raises if the dev loss of the weights is not a number.
 
     Args:
         step: updates made.
-        dev_loss: of the weights.
+        dev_loss: dev loss of the weights, in nats per target token.
 
     Raises:
         Diverged: it is not a number.
@@ -130,23 +130,23 @@ def check_validation(step: int, dev_loss: float) -> None:
 
 
 def explain_no_update(divergence: Diverged, max_epochs: int) -> UserError:
-    """The error that ends a phase whose epochs are over without a single update.
+    """The error that ends a phase whose epochs are over without a single applied update.
 
     Args:
-        divergence: what happened last.
-        max_epochs: of the phase.
+        divergence: the last divergence.
+        max_epochs: limit of the phase.
     """
     return UserError(f"{divergence}; every update of the {max_epochs} epoch(s) that train.max_epochs allows diverged")
 
 
 def explain_end(divergence: Diverged, settings: Divergence, num_step_backs: int, last_saved_step: int | None) -> UserError:
-    """The error that ends a run that diverges.
+    """The error that ends a diverging run.
 
     Args:
-        divergence: what happened.
-        settings: what was to be done about it.
-        num_step_backs: how often it was done in this phase.
-        last_saved_step: of the last checkpoint; None where there is none.
+        divergence: the divergence.
+        settings: the action, and the limit of step-backs.
+        num_step_backs: step-backs in this phase.
+        last_saved_step: step of the last checkpoint; None if there is none.
     """
     saved = "no checkpoint was written yet" if last_saved_step is None else f"the checkpoint of step {last_saved_step} stays"
     if settings.action == "stop":

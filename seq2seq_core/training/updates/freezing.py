@@ -1,4 +1,4 @@
-"""Parts of a model that are not trained: named parts, or beginnings of parameters' names."""
+"""Frozen parts of a model: named parts, or prefixes of parameter names."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import nn
 from seq2seq_core.errors import UserError
 
 EMBEDDINGS = ("source_embedding", "target_embedding")
-"""What the part ``embedding`` stands for."""
+"""The modules of the part ``embedding``."""
 
 
 def freeze_parts(model: nn.Module, parts: Sequence[str]) -> None:
-    """Has the named parts keep their weights and all others learn.
+    """Freezes the named parts and trains all others.
 
     Args:
-        model: whose parameters then have ``requires_grad`` accordingly, and no gradient.
+        model: changed in place: ``requires_grad`` of its parameters is set, their gradients are removed.
         parts: see ``train.freeze``.
 
     Raises:
@@ -29,10 +29,10 @@ def freeze_parts(model: nn.Module, parts: Sequence[str]) -> None:
 
 
 def frozen_parameters(model: nn.Module, parts: Sequence[str]) -> set[str]:
-    """The names of the parameters that some parts have.
+    """The names of the parameters in the given parts.
 
     Args:
-        model: whose parameters are meant.
+        model: the model to freeze.
         parts: see ``train.freeze``.
 
     Raises:
@@ -59,11 +59,11 @@ def known_parts(model: nn.Module) -> list[str]:
 
 
 def _is_part(name: str, prefix: str) -> bool:
-    """Whether a parameter is that of the name, or below it."""
+    """Whether a parameter has the given name, or is below it."""
     return name == prefix or name.startswith(f"{prefix}.")
 
 
 def _example(names: Sequence[str]) -> str:
-    """A beginning of a name with three parts: inside the encoder where that has any."""
+    """An example of a prefix: the first three parts of a parameter's name."""
     deep = [name for name in names if name.count(".") >= 3] or list(names)
     return ".".join(deep[0].split(".")[:3])

@@ -7,24 +7,24 @@ from pydantic import BaseModel, ConfigDict
 GROWS_AFTER = 2000
 """Updates in a row without an overflow after which the factor is doubled."""
 LEAST = 2.0**-10
-"""A factor below it is no help: the gradients themselves are no finite numbers."""
+"""The smallest useful factor: below it the gradients themselves are not finite."""
 
 
 class LossScale(BaseModel):
-    """What the loss is multiplied by before its gradient is taken, and the gradient divided by; part of the training state."""
+    """The factor on the loss; the gradient is divided by it again. Part of the training state."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     factor: float = 2.0**16
     """A power of 2, so that the division is exact."""
     num_good: int = 0
-    """Updates since the factor was changed."""
+    """Updates since the last change of the factor."""
 
     def after_update(self, was_applied: bool) -> LossScale:
         """The factor for the next update.
 
         Args:
-            was_applied: whether the gradient was finite; where it was not, the update was left out.
+            was_applied: whether the gradient was finite; otherwise the update was skipped.
         """
         if not was_applied:
             return LossScale(factor=self.factor / 2)

@@ -1,6 +1,6 @@
 """AdamW (Loshchilov and Hutter 2019) or Adafactor (Shazeer and Stern 2018), and their state as named tensors.
 
-Weights that are matrices decay, biases and norms do not.
+Weight decay applies to matrices, not to biases and norms.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from seq2seq_core.config.train import PhaseSettings
 
 
 def build_optimizer(model: nn.Module, settings: PhaseSettings) -> torch.optim.Optimizer:
-    """An optimiser of all parameters that are trained; biases and norms do not decay.
+    """An optimiser of all trained parameters; without weight decay for biases and norms.
 
     Args:
-        model: on its device already; what has ``requires_grad`` false is left out.
+        model: already on its device; parameters without ``requires_grad`` are left out.
         settings: the kind, betas and weight decay; the learning rate is set at each update.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -44,15 +44,15 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dic
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Puts back what :func:`optimizer_tensors` gave, in place of what there is.
+    """Replaces the optimiser's state by the tensors that :func:`optimizer_tensors` gave.
 
     Args:
-        optimizer: of the same model.
-        model: whose parameters it has.
+        optimizer: an optimiser of the same model; changed in place.
+        model: gives the parameters by name.
         tensors: the state; empty before the first update.
     """
     parameters = dict(model.named_parameters())
-    # Fused kernels read the number of the step where the parameter is, Adafactor's loop where Python is.
+    # Fused kernels need the step count on the parameter's device, Adafactor's loop needs it on the CPU.
     step_is_on_cpu = isinstance(optimizer, torch.optim.Adafactor)
     optimizer.state.clear()
     for key, value in tensors.items():

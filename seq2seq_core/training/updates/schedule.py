@@ -1,8 +1,8 @@
 """Learning rates: a linear warm-up, then the schedule that the settings name.
 
 A schedule is a module of ``updates/schedules`` with a function ``fraction(step, settings)``: the share of the peak at an update
-after the warm-up. It is a function of the step alone, so that nothing has to be saved. Only ``plateau`` also goes by what dev has
-come to, which its state keeps.
+after the warm-up. It depends on the step alone, so that no state is saved. Only ``plateau`` also depends on the dev metric, and so
+has a state.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def learning_rate(step: int, settings: PhaseSettings) -> float:
 
 
 def decayed_fraction(step: int, settings: PhaseSettings) -> float:
-    """How far between the warm-up's end (0) and one step past the last (1) a step is.
+    """The place of a step between the end of the warm-up (0) and one step past the last (1).
 
     Args:
         step: number of the update in its phase, from 1.

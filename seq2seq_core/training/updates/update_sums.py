@@ -1,4 +1,4 @@
-"""What an update is made of over all ranks: sizes before its gradients, sums and figures after them."""
+"""Totals of an update over all ranks: sizes before its gradients, sums and figures after them."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class UpdateSums:
         """The sums of an update.
 
         Args:
-            batches: what this rank computed of it.
-            results: of these.
-            ranks: who computed the rest.
+            batches: the batches that this rank computed.
+            results: the losses of these batches.
+            ranks: sums over all ranks; all of them must make this call.
         """
         likelihoods = [result.negative_log_likelihood.double() for result in results]
         negative_log_likelihood = float(torch.stack(likelihoods).sum()) if likelihoods else 0.0
@@ -50,11 +50,11 @@ class UpdateSums:
 
 
 def part_sizes(batches: Sequence[Batch], ranks: Ranks) -> dict[PartKind, UpdateSize]:
-    """How much each kind of part has in an update: one kind, unless monolingual sentences are learned from.
+    """The size of each kind of part in an update: one kind, unless training uses monolingual sentences.
 
     Args:
-        batches: what this rank computes of it.
-        ranks: who computes the rest.
+        batches: the batches that this rank computes.
+        ranks: sums over all ranks; all of them must make this call.
     """
     counts = []
     for kind in PART_KINDS:

@@ -30,7 +30,7 @@ from seq2seq_core.training.updates.weight_average import WeightAverage
 
 @dataclass(frozen=True)
 class UpdateResult:
-    """What one update saw.
+    """The figures of one update.
 
     Attributes:
         negative_log_likelihood: summed over target tokens, in nats.
@@ -39,7 +39,7 @@ class UpdateResult:
         gradient_norm: of the whole gradient, before clipping.
         learning_rate: of this update.
         measures: further figures of the objective, by name.
-        is_applied: whether the weights were changed; not where a gradient was too large for float16.
+        is_applied: whether the weights were changed; false if a gradient was too large for float16.
     """
 
     negative_log_likelihood: float
@@ -56,10 +56,10 @@ class Updater:
 
     Args:
         model: on the placement's device.
-        settings: of the phase.
+        settings: settings of the phase.
         placement: device and precision.
         phase_step: updates made before this phase.
-        objective: what is made smaller; None: the negative log-likelihood.
+        objective: the loss to minimise; None: the negative log-likelihood.
         steps_in_phase: updates made in this phase already.
         ranks: the processes that make each update together.
 
@@ -67,9 +67,9 @@ class Updater:
         UserError: ``freeze`` names no parameter, or all of them.
 
     Attributes:
-        average: of the weights; None where ``average_decay`` is 0.
-        last_average: of the weights at the last validations; None where ``average_last`` is 0.
-        pace: what the course of the run says about the next update.
+        average: exponential average of the weights; None if ``average_decay`` is 0.
+        last_average: mean of the weights at the last validations; None if ``average_last`` is 0.
+        pace: the scales and the loss limit of the next update.
     """
 
     def __init__(
@@ -102,14 +102,13 @@ class Updater:
         """Makes one update.
 
         Args:
-            batches: what this rank computes of it; their gradients are added up with those of all ranks.
+            batches: the share of this rank; gradients are summed over all ranks.
             step: number of this update, from 1, counted through all phases.
-            seed: of dropout, and of all else that is drawn.
+            seed: seed of dropout and of all other random draws.
             keys: of the batches, see :class:`~seq2seq_core.training.distributed.shares.Piece`; none: whole batches in order.
 
         Raises:
-            Diverged: the loss or the gradient is no finite number, or the loss is above its limit; the weights are left as they
-                were.
+            Diverged: the loss or the gradient is not finite, or the loss is above its limit; the weights are unchanged.
             UserError: the GPU is out of memory.
         """
         torch.manual_seed(seed)
@@ -146,7 +145,7 @@ class Updater:
         seed: int,
         keys: Sequence[tuple[int, ...]],
     ) -> list[BatchLoss]:
-        """Adds the gradients of this rank's batches up."""
+        """Accumulates the gradients of this rank's batches."""
         results: list[BatchLoss] = []
         try:
             for batch, key in zip(batches, keys, strict=True):
@@ -163,21 +162,21 @@ class Updater:
         return results
 
     def _add_gradient(self, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:
-        """Adds a batch's share of the gradient; returns what it was made of."""
+        """Adds a batch's share of the gradient; returns the loss of the batch."""
         batch = batch.to(self.placement.device, non_blocking=True)
         result = self.objective.loss(self.model, batch, size, moment)
         (result.loss * self.pace.loss_scale).backward()  # type: ignore[no-untyped-call]
-        return replace(result, loss=result.loss.detach())  # lets go of the activations
+        return replace(result, loss=result.loss.detach())  # frees the activations
 
     def _unscale(self) -> None:
-        """Takes the scale of the loss out of the gradient."""
+        """Divides the gradient by the scale of the loss."""
         if self.pace.loss_scale != 1.0:
             for parameter in self.model.parameters():
                 if parameter.grad is not None:
                     parameter.grad.div_(self.pace.loss_scale)
 
     def _clip(self, limit: float) -> float:
-        """Scales the gradient so that its norm is at most the limit, and returns what it was."""
+        """Scales the gradient so that its norm is at most the limit; returns the norm before."""
         gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         if float(norm) > limit:

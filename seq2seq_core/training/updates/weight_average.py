@@ -12,14 +12,14 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq
 
 
 class WeightAverage:
-    """An exponential average: after update n it is d times itself plus 1 - d times the weights, d = min(decay, (1 + n) / (10 + n)).
+    """An exponential average: at update n, average = d * average + (1 - d) * weights, d = min(decay, (1 + n) / (10 + n)).
 
-    The smaller d of the first updates lets go of the initial weights.
+    The smaller d of the first updates removes the initial weights from the average.
 
     Args:
-        model: whose weights are averaged; the average begins as a copy of them.
+        model: the model to average; the average begins as a copy of its weights.
         decay: from above 0 to below 1.
-        updates: how many the average has seen already; :meth:`restore` gives it what it made of them.
+        updates: number of updates in the average so far; :meth:`restore` gives the average itself.
 
     Attributes:
         model: a model with the averaged weights.
@@ -30,10 +30,10 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, model: Seq2Seq) -> None:
-        """Takes in the weights after an update.
+        """Adds the weights after an update.
 
         Args:
-            model: the one that is trained.
+            model: the model in training.
         """
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
@@ -41,7 +41,7 @@ class WeightAverage:
             average.lerp_(weights, 1.0 - decay)
 
     def restore(self, weights: Mapping[str, Tensor]) -> None:
-        """Puts back the average of an earlier process.
+        """Restores the average of an earlier process.
 
         Args:
             weights: its model's ``state_dict``.

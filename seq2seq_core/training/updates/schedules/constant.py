@@ -1,4 +1,4 @@
-"""The peak, all the way."""
+"""Constant: the peak at every step."""
 
 from __future__ import annotations
 

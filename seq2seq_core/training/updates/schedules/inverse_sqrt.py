@@ -1,4 +1,4 @@
-"""A fall with the square root of the step (Vaswani 2017, equation 3, with the peak as the scale)."""
+"""Decay with the inverse square root of the step (Vaswani 2017, equation 3, with the peak as the scale)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fall in equal steps, to 0 one step past the last."""
+"""Linear decay, to 0 one step past the last."""
 
 from __future__ import annotations
 

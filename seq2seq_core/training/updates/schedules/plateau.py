@@ -1,4 +1,4 @@
-"""The peak, until dev stops getting better: then lower each time, as a :class:`PlateauState` remembers."""
+"""The peak, reduced each time that dev stops improving; :class:`PlateauState` counts the reductions."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ def fraction(step: int, settings: PhaseSettings) -> float:
 
 
 class PlateauState(BaseModel):
-    """How far the learning rate has come down since dev stopped getting better; part of the training state."""
+    """The reductions of the learning rate so far; part of the training state."""
 
     model_config = ConfigDict(extra="forbid")
 
     num_stale: int = 0
-    """Validations since the dev metric last got better, or since the last reduction."""
+    """Validations since the dev metric last improved, or since the last reduction."""
     num_reductions: int = 0
-    """How often the learning rate was reduced in this phase."""
+    """Reductions of the learning rate in this phase."""
 
     def observe(self, has_improved: bool, settings: Plateau) -> bool:
-        """Takes a validation in; returns whether the learning rate falls.
+        """Adds a validation; returns whether the learning rate is reduced.
 
         Args:
-            has_improved: whether it counts as better than those before.
-            settings: how many validations are waited for.
+            has_improved: whether the validation counts as progress.
+            settings: gives ``patience``.
         """
         self.num_stale = 0 if has_improved else self.num_stale + 1
         if self.num_stale < settings.patience:
@@ -38,7 +38,7 @@ class PlateauState(BaseModel):
         return True
 
     def scale(self, settings: Plateau) -> float:
-        """What the learning rate is multiplied by.
+        """The factor on the learning rate.
 
         Args:
             settings: the factor of a reduction, and the lowest share.

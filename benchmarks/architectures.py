@@ -26,7 +26,7 @@ from tests.learning.words import make_corpus
 
 
 def combinations(only: list[str] | None, only_attention: str | None) -> list[matrix.Combination]:
-    """All combinations, or those of one encoder and decoder, or of one attention."""
+    """All combinations, or only those of one encoder and decoder, or of one attention."""
     return [
         (encoder, decoder, attention, scaling, reduction)
         for encoder, decoder, attention, scaling, reduction in matrix.POSSIBLE

@@ -41,15 +41,15 @@ from seq2seq_core.training.validation import Validator
 
 WORK = "reference"
 TOLERANCE = 1e-5
-"""Largest relative difference of the two first losses without dropout."""
+"""Maximum relative difference between the two first losses without dropout."""
 
 
 def plain_of(reference: Reference, shape: dict[str, Any]) -> PlainTraining:
-    """The plain implementation, its weights those that ours has at this moment.
+    """The plain implementation, with the current weights of ours.
 
     Args:
-        reference: ours.
-        shape: of the work.
+        reference: our implementation.
+        shape: the model's shape, an entry of ``WORKS``.
     """
     model = PlainTransformer(reference.inputs.manifest.target.vocabulary_size, shape)
     model.load_state_dict(as_plain(reference.updater.model.state_dict()))
@@ -57,10 +57,10 @@ def plain_of(reference: Reference, shape: dict[str, Any]) -> PlainTraining:
 
 
 def check_start(settings: dict[str, Any]) -> None:
-    """Ends with a message unless the two, in training mode but without dropout, have the same loss for the first batch.
+    """Exits with a message unless both have the same loss on the first batch, in training mode without dropout.
 
     Args:
-        settings: of a seed.
+        settings: the settings of one seed.
     """
     silent = {**settings, "model": {**settings["model"], "dropout": 0.0}}
     reference = Reference(silent)
@@ -76,7 +76,7 @@ def check_start(settings: dict[str, Any]) -> None:
 
 
 def train_ours(settings: dict[str, Any]) -> Iterator[float]:
-    """The dev loss a target token at each validation of ours."""
+    """The dev loss per target token at each validation of our implementation."""
     reference = Reference(settings)
     inputs = reference.inputs
     validator = Validator(inputs.dev, [], inputs.target_tokenizer, reference.phase, reference.placement)
@@ -87,7 +87,7 @@ def train_ours(settings: dict[str, Any]) -> Iterator[float]:
 
 
 def train_plain(settings: dict[str, Any]) -> Iterator[float]:
-    """The dev loss a target token at each validation of the plain implementation."""
+    """The dev loss per target token at each validation of the plain implementation."""
     reference = Reference(settings)
     training, dev = plain_of(reference, settings["shape"]), reference.inputs.dev
     dev_batches = [collate(dev, places) for places in TokenBucketSampler(dev, settings["batch_tokens"], seed=0).in_order()]
@@ -102,12 +102,12 @@ SYSTEMS: dict[str, Callable[[dict[str, Any]], Iterator[float]]] = {"ours": train
 
 
 def find_curve(name: str, settings: dict[str, Any], folder: Path) -> list[float]:
-    """The curve of a system and a seed: what is kept of it, or else trained and kept.
+    """The curve of a system and a seed, read from its file, or trained and stored there.
 
     Args:
-        name: of the system.
-        settings: of the seed.
-        folder: of the curves with these settings.
+        name: the system's name, a key of ``SYSTEMS``.
+        settings: the settings of the seed.
+        folder: the folder of the curves with these settings.
     """
     path = folder / f"{name}-{settings['seed']}.json"
     if not path.exists():
@@ -121,12 +121,12 @@ def find_curve(name: str, settings: dict[str, Any], folder: Path) -> list[float]
 
 
 def compare(settings: dict[str, Any], seeds: list[int], folder: Path) -> None:
-    """Trains what is not kept, and prints table and verdict.
+    """Trains the missing curves, and prints table and verdict.
 
     Args:
-        settings: of every seed.
-        seeds: of initial weights, order of batches and dropout.
-        folder: of the curves.
+        settings: the common settings of all seeds.
+        seeds: the seeds of initial weights, order of batches and dropout.
+        folder: the folder of the curves.
     """
     curves: dict[str, list[list[float]]] = {name: [] for name in SYSTEMS}
     for seed in seeds:
@@ -142,7 +142,7 @@ def compare(settings: dict[str, Any], seeds: list[int], folder: Path) -> None:
 
 
 def main() -> None:
-    """Compares and prints."""
+    """Runs the comparison from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of Multi30k English to German")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], help="of weights, batches and dropout (default: 1 2 3)")

@@ -38,11 +38,11 @@ from seq2seq_core.tracking.runs.graph_run import experiment_id
 ROOT = Path(__file__).resolve().parents[1]
 CLONED = ("dvc.yaml", "params.yaml", "prefect.yaml", "pyproject.toml", ".dvcignore", ".gitignore", "seq2seq_core", "flows")
 MACHINE_METRICS = ("tokens_per_second", "share_of_peak", "system/")
-"""What the names of curves begin with that tell of the machine and its load, not of the training."""
+"""Prefixes of the names of curves about the machine and its load; these are not deterministic."""
 ORPHAN_SECONDS = 10.0
 INSIDE_EVERY = 3
 STARTING_EVERY = 4
-"""Of so many kills, one is inside the writing of a checkpoint, and one before the first update."""
+"""One kill in ``INSIDE_EVERY`` comes while a checkpoint is written, one in ``STARTING_EVERY`` during the start-up."""
 PATIENCE_SECONDS = 900.0
 
 
@@ -51,9 +51,9 @@ class KillPlan:
     """How often a training is killed.
 
     Attributes:
-        kills: how often.
-        steps: updates of the training.
-        start_up_seconds: from its start to its first update, about.
+        kills: number of kills.
+        steps: number of updates of the training.
+        start_up_seconds: approximate time from the start to the first update.
     """
 
     kills: int
@@ -63,12 +63,13 @@ class KillPlan:
 
 @dataclass
 class Workspace:
-    """A clone with a corpus, tokenised.
+    """A clone of the repository with a corpus.
 
     Attributes:
-        root: its folder.
-        kills: `kill -9` that hit a trainer.
-        kills_inside: those that left a half-written checkpoint.
+        root: the clone's folder.
+        kills: number of `kill -9` that hit a trainer.
+        kills_inside: number of kills that left a half-written checkpoint.
+        variables: environment variables of its commands.
     """
 
     root: Path
@@ -84,31 +85,31 @@ class Workspace:
 
     @property
     def paths(self) -> Paths:
-        """Its files."""
+        """The paths of its files."""
         return Paths(self.root)
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
-        """A command that runs on by itself; what it says is in ``log.txt``."""
+        """Starts a command in the background; its output goes to ``<root>.log``."""
         with (self.root.parent / f"{self.root.name}.log").open("ab") as log:
             return subprocess.Popen(command, cwd=self.root, env=self.variables, stdout=log, stderr=log, start_new_session=True)
 
     def must(self, *command: str) -> None:
-        """Runs a command that has to succeed."""
+        """Runs a command; exits the script if it fails."""
         process = self.start(*command)
         if process.wait() != 0:
             sys.exit(f"{command} failed:\n{(self.root.parent / f'{self.root.name}.log').read_text()[-3000:]}")
 
     def trainers(self) -> list[psutil.Process]:
-        """The living processes of `s2s train` in it."""
+        """The running processes of `s2s train` in the workspace."""
         return [process for process in processes_in(self.root) if is_command(process, "s2s", "train")]
 
     def has_updates(self) -> bool:
-        """Whether a training that is not finished has logged a point."""
+        """Whether an unfinished training has logged a point."""
         journal = self.paths.training_state / "mlflow_points.jsonl"
         return journal.is_file() and journal.stat().st_size > 0
 
     def last_step(self) -> int:
-        """The last update that a training which is not finished has logged; 0 before the first."""
+        """The last update that an unfinished training has logged; 0 before the first."""
         journal = self.paths.training_state / "mlflow_points.jsonl"
         try:
             lines = journal.read_text(encoding="utf-8").splitlines()
@@ -117,7 +118,7 @@ class Workspace:
         return max((json.loads(line)["step"] for line in lines if line.endswith("}")), default=0)
 
     def drafts(self) -> list[Path]:
-        """Files of training states that are half written."""
+        """Half-written files of training states."""
         return list(self.paths.training_state.glob("*/.*.draft"))
 
     def change(self, section: str, **values: object) -> None:
@@ -128,7 +129,7 @@ class Workspace:
 
 
 def is_command(process: psutil.Process, *words: str) -> bool:
-    """Whether a process runs such a command: `python .../bin/s2s train`, `python ... -m dvc repro ...`."""
+    """Whether a process runs a command of these words, such as `python .../bin/s2s train` or `python ... -m dvc repro ...`."""
     try:
         found = [Path(word).name for word in process.cmdline()]
     except psutil.Error:
@@ -137,14 +138,14 @@ def is_command(process: psutil.Process, *words: str) -> bool:
 
 
 def processes_in(folder: Path) -> Iterator[psutil.Process]:
-    """The living processes whose current directory is a folder."""
+    """The running processes with this current directory."""
     for process in psutil.process_iter(["cwd", "status"]):
         if process.info["cwd"] == str(folder.resolve()) and process.info["status"] != psutil.STATUS_ZOMBIE:
             yield process
 
 
 def make_workspace(root: Path, model: str, steps: int, kills: int) -> Workspace:
-    """A clone like that of a person who trains on numbers and the same numbers with commas between the digits."""
+    """Makes a clone, as a user would, with a corpus of numbers and the same numbers with commas between the digits."""
     root.mkdir()
     for entry in (ROOT / name for name in CLONED):
         if entry.is_dir():
@@ -174,7 +175,7 @@ def make_workspace(root: Path, model: str, steps: int, kills: int) -> Workspace:
 
 
 def wait_for(holds: Callable[[], bool], workspace: Workspace, what: str, seconds: float = PATIENCE_SECONDS) -> None:
-    """Returns when something holds; ends the script where it never comes."""
+    """Waits until a condition holds; exits the script after the time limit."""
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
@@ -184,14 +185,14 @@ def wait_for(holds: Callable[[], bool], workspace: Workspace, what: str, seconds
 
 
 def wait_for_update(workspace: Workspace) -> None:
-    """Returns when a trainer has made an update; the journal may be there from a run before."""
+    """Waits until a trainer has made a new update; the journal may exist from an earlier run."""
     wait_for(lambda: bool(workspace.trainers()), workspace, "a trainer")
     begun = workspace.last_step()
     wait_for(lambda: workspace.last_step() > begun, workspace, "an update")
 
 
 def train_undisturbed(workspace: Workspace) -> tuple[float, float]:
-    """Seconds to the first update and in all of `s2s train`, after the stages before it."""
+    """Runs the stages up to `s2s train`; returns the seconds of training to the first update and in total."""
     for stage in ("validate", "prepare", "tokenize"):
         workspace.must("s2s", stage)
     started = time.monotonic()
@@ -204,9 +205,9 @@ def train_undisturbed(workspace: Workspace) -> tuple[float, float]:
 
 
 def kill_trainer(workspace: Workspace, trainer: psutil.Process, plan: KillPlan, chance: random.Random) -> None:
-    """Kills a trainer at a random moment of its start-up, or of its training, or inside the writing of a checkpoint.
+    """Kills a trainer at a random moment of its start-up or of its training, or while it writes a checkpoint.
 
-    Moments of training are counted in updates, which are spread over what is left to do: the machine may be fast or slow by then.
+    Moments of training are numbers of updates, spread over the remaining ones, because the machine's speed may change.
     """
 
     def is_alive() -> bool:
@@ -233,7 +234,7 @@ def kill_trainer(workspace: Workspace, trainer: psutil.Process, plan: KillPlan, 
 
 
 def disturb(workspace: Workspace, door: str, plan: KillPlan, chance: random.Random) -> None:
-    """Runs a training to its end through a door, with kills on the way."""
+    """Runs a training to its end by one of the doors, and kills it several times on the way."""
     command = ("s2s", "train") if door == "train" else ("s2s", "retrain")
     if door == "train":
         for stage in ("validate", "prepare", "tokenize"):
@@ -269,7 +270,7 @@ def read_curves(workspace: Workspace) -> list[dict[str, list[tuple[int, float]]]
 
 
 def differences(undisturbed: Workspace, disturbed: Workspace) -> list[str]:
-    """What differs between two trainings; nothing where they are the same."""
+    """The differences between two trainings; empty where they are equal."""
     weights = [
         hashlib.sha256((workspace.paths.bundle / "model.safetensors").read_bytes()).digest()
         for workspace in (undisturbed, disturbed)
@@ -284,7 +285,7 @@ def differences(undisturbed: Workspace, disturbed: Workspace) -> list[str]:
 
 
 def find_orphans(workspace: Workspace) -> list[str]:
-    """What is left ten seconds after `dvc` or the flow was killed."""
+    """The processes that still run ten seconds after `dvc` or the flow was killed."""
     workspace.change("train", max_steps=1_000_000)
     found = []
     for door, victim in (("retrain", "dvc"), ("retrain", "flow"), ("repro", "dvc")):
@@ -307,7 +308,7 @@ def find_orphans(workspace: Workspace) -> list[str]:
 
 
 def main() -> None:
-    """Trains, kills, compares."""
+    """Runs the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--steps", type=int, default=4000)

@@ -39,11 +39,11 @@ def measure(row: Row, seed: int, corpora: Path, work: Path, threads: int) -> dic
     """The result of a row with one seed.
 
     Args:
-        row: which one.
-        seed: of all its trainings.
+        row: the row to measure.
+        seed: the seed of all its trainings.
         corpora: the folder of all corpora.
-        work: where workspaces are kept.
-        threads: of PyTorch.
+        work: the folder of all workspaces.
+        threads: number of PyTorch's threads.
     """
     outcomes = {}
     for system in row.systems:
@@ -62,7 +62,7 @@ def measure(row: Row, seed: int, corpora: Path, work: Path, threads: int) -> dic
 
 
 def load_results() -> dict[str, dict[str, Any]]:
-    """What was measured so far: by row, then by seed."""
+    """The stored results, by row name and seed."""
     found: dict[str, dict[str, Any]] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     return found
 
@@ -74,7 +74,7 @@ def keep(results: Mapping[str, Any]) -> None:
 
 
 def main() -> None:
-    """Measures and writes."""
+    """Runs the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", metavar="ROW", help="names of rows; none: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="seeds of the trainings (default: 1)")

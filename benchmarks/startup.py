@@ -43,7 +43,7 @@ from seq2seq_core.tracking.mlflow.store import connect
 
 ROOT = Path(__file__).resolve().parents[1]
 MOST_SECONDS, MOST_GROWTH = 12.0, 0.10
-"""The bars: seconds to the first update, and by how much memory may grow from the first size."""
+"""The bars: seconds to the first update, and relative growth of memory from the first size."""
 ROWS_AT_ONCE = 250_000
 UPDATES_BEFORE_READING = 20
 PATIENCE_SECONDS = 300.0
@@ -54,7 +54,7 @@ TEXTS = ["the quick brown fox jumps over the lazy dog", "pack my box with five d
 
 @dataclass(frozen=True)
 class Start:
-    """One start of `s2s train`: seconds, and mebibytes by kind."""
+    """One start of `s2s train`: seconds to the first update, and memory in MiB by kind."""
 
     seconds: float
     memory: dict[str, float]
@@ -92,7 +92,7 @@ def make_corpus(paths: Paths, num_pairs: int, temperature: float) -> None:
 
 
 def write_split(folder: Path, split: str, num_pairs: int, vocabulary_size: int) -> SplitInfo:
-    """The size of a split of random pairs of 3 to 18 ids a side, after writing it."""
+    """Writes a split of random pairs of 3 to 18 ids per side; returns its size."""
     chance, tokens = np.random.default_rng(len(split)), {}
     for side in ("source", "target"):
         with (
@@ -111,7 +111,7 @@ def write_split(folder: Path, split: str, num_pairs: int, vocabulary_size: int) 
 
 
 def start_training(paths: Paths) -> Start:
-    """What one start costs; the training is stopped after some updates and leaves no state behind."""
+    """Measures one start; stops the training after a few updates and removes its state."""
     journal = paths.training_state / "mlflow_points.jsonl"
     variables = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     with (paths.root / "log.txt").open("wb") as log:
@@ -129,11 +129,11 @@ def start_training(paths: Paths) -> Start:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()
-            shutil.rmtree(paths.work)  # the next one begins anew
+            shutil.rmtree(paths.work)  # so that the next start does not resume
 
 
 def read_points(journal: Path, since: float) -> Iterator[tuple[int, float]]:
-    """The updates that were logged since a moment, each with its moment."""
+    """The updates logged since a time, each with its time, in seconds since 1970."""
     for line in journal.read_text(encoding="utf-8").splitlines() if journal.is_file() else ():
         if line.endswith("}") and (point := json.loads(line))["timestamp"] / 1000 >= since:
             yield point["step"], point["timestamp"] / 1000
@@ -150,7 +150,7 @@ def read_memory(pid: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measures each size and compares it with the first."""
+    """Measures each corpus size and compares it with the first."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", nargs="+", type=int, default=[100_000, 10_000_000])
     parser.add_argument("--starts", type=int, default=3)

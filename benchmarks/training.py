@@ -51,14 +51,14 @@ BATCH_TOKENS = {"reference": 4096, "gru": 4096, "base": 24_576, "big": 24_576}
 
 @dataclass
 class Peer:
-    """What is timed.
+    """A trainer to time.
 
     Attributes:
-        name: in the table.
-        packages: of its environment; empty: this one.
-        script: with its mode.
-        works: which works it knows.
-        rates: target tokens a second, of each turn.
+        name: name in the table.
+        packages: packages of its virtual environment; empty for this one.
+        script: script in ``peers/`` and its mode.
+        works: the works that it supports.
+        rates: target tokens per second of each turn.
     """
 
     name: str
@@ -81,7 +81,7 @@ PEER_LIST = [
 
 
 def tokenize(corpus: Path, folder: Path) -> Path:
-    """The corpus through the stages with a joint vocabulary of 8,000 pieces, once: the folder of its ids."""
+    """Tokenises the corpus by the stages, once, with a joint vocabulary of 8,000 pieces; returns the folder of ids."""
     paths = Paths(folder)
     if not (paths.tokenized / "manifest.json").exists():
         values = yaml.safe_load((ROOT / "configs" / "multi30k_en_de.yaml").read_text(encoding="utf-8"))
@@ -95,7 +95,7 @@ def tokenize(corpus: Path, folder: Path) -> Path:
 
 
 def write_pairs(tokenized: Path, path: Path) -> TokenizedDataset:
-    """The pairs of train for the peers, in random order as nobody else sorts them; returns the dataset."""
+    """Writes the pairs of train for the peers, in random order; returns the dataset."""
     dataset = TokenizedDataset.open(tokenized, "train")
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(1)).tolist()
     with path.open("w", encoding="utf-8") as file:
@@ -105,7 +105,7 @@ def write_pairs(tokenized: Path, path: Path) -> TokenizedDataset:
 
 
 def environment_of(peer: Peer, folder: Path) -> Path:
-    """The Python of a peer, its environment made where it is missing."""
+    """The Python of a peer's virtual environment, which is made if it is missing."""
     if not peer.packages:
         return Path(sys.executable)
     home = folder / f"venv-{peer.script[0].removesuffix('.py')}"
@@ -119,7 +119,7 @@ def environment_of(peer: Peer, folder: Path) -> Path:
 
 
 def joey_batch_tokens(dataset: TokenizedDataset, target_tokens: float) -> int:
-    """JoeyNMT's setting for about as many target tokens: it counts rows times the longest side, of pairs that are not sorted."""
+    """JoeyNMT's batch size for about as many target tokens: it counts rows times the longest side, over unsorted pairs."""
     pairs = zip(dataset.source_lengths.tolist(), dataset.target_lengths.tolist(), strict=True)
     lengths: list[int] = [max(pair) + 1 for pair in pairs]
     rows: int = round(target_tokens / (sum(dataset.target_lengths.tolist()) / len(lengths)))
@@ -139,7 +139,7 @@ def our_model(shape: dict[str, Any]) -> dict[str, Any]:
 
 
 def start(peer: Peer, settings: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
-    """A peer's process, waiting for its first turn."""
+    """Starts a peer's process, which waits for its first turn."""
     own = folder / f"{peer.name}-{settings['work']}"
     own.mkdir(parents=True, exist_ok=True)
     file = own / "settings.json"
@@ -150,7 +150,7 @@ def start(peer: Peer, settings: dict[str, Any], folder: Path) -> subprocess.Pope
 
 
 def take_turn(peer: Peer, process: subprocess.Popen[str], seconds: float, folder: Path, work: str) -> float:
-    """Target tokens a second of one turn."""
+    """Runs one turn; returns its target tokens per second."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -163,7 +163,7 @@ def take_turn(peer: Peer, process: subprocess.Popen[str], seconds: float, folder
 
 
 def as_table(peers: list[Peer]) -> str:
-    """Each peer's median with its spread, our median over it turn by turn, and our share of the products' rate."""
+    """The table: each peer's median and spread, our rate relative to it turn by turn, and our share of the products' rate."""
     by_name = {peer.name: peer for peer in peers}
     lines = ["| | target tokens/s, median | lowest to highest | ours is, turn by turn |", "|---|---|---|---|"]
     for peer in peers:
@@ -179,7 +179,7 @@ def as_table(peers: list[Peer]) -> str:
 
 
 def main() -> None:
-    """Times and prints."""
+    """Runs the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of Multi30k English to German")
     parser.add_argument("--work", choices=sorted(WORKS), default="reference")
@@ -205,7 +205,7 @@ def main() -> None:
         "tokenized": str(tokenized), "pairs": str(pairs), "joey_batch_tokens": joey_batch_tokens(dataset, target_tokens),
     }  # fmt: skip
     processes = {peer.name: start(peer, settings, folder) for peer in peers}
-    for peer in peers:  # whatever the first steps have to set up
+    for peer in peers:  # warm-up turn
         take_turn(peer, processes[peer.name], 2.0, folder, work)
     for number in range(arguments.rounds):
         for peer in peers:

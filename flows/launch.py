@@ -1,4 +1,4 @@
-"""``s2s retrain`` and ``s2s sweep --prefect``: a flow in this process, with or without a Prefect server running."""
+"""``s2s retrain`` and ``s2s sweep --prefect``: run a flow in this process; an embedded Prefect server starts if none runs."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Result = TypeVar("Result")
 
 
 def run_retrain(root: Path, force: Sequence[str] = ()) -> RetrainSummary:
-    """What one run of the flow ``retrain`` did, in this process.
+    """Runs the flow ``retrain`` in this process; returns its summary.
 
     Args:
-        root: the workspace.
+        root: the workspace, the folder with ``dvc.yaml`` and ``params.yaml``.
         force: stages that run even where they are fresh.
 
     Raises:
-        Seq2SeqError: it failed; of the kind, and with the words and the exit code, of the stage that failed.
+        Seq2SeqError: the run failed; kind, message and exit code are those of the failed stage.
     """
     paths = Paths(root.resolve())
     load_settings(paths.params)
     with workspace_lock(paths):
-        pass  # a busy workspace is told at once, not after a server has started; the flow takes the lock for itself
+        pass  # reports a busy workspace before a server starts; the flow takes the lock again
     with _prefect(paths):
         from flows.retrain import STOPPED, retrain
 
@@ -51,15 +51,15 @@ def run_retrain(root: Path, force: Sequence[str] = ()) -> RetrainSummary:
 
 
 def run_sweep(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
-    """The results of one run of the flow ``sweep``, in this process.
+    """Runs the flow ``sweep`` in this process; returns its results.
 
     Args:
-        request: the sweep.
-        paths: the workspace.
-        jobs: how many trials run side by side.
+        request: the sweep's file, with name and number of trials from the command line.
+        paths: the workspace; writes ``.s2s/sweeps`` and the Prefect database.
+        jobs: number of trials that run in parallel.
 
     Raises:
-        Seq2SeqError: it failed, or was cancelled.
+        Seq2SeqError: the run failed or was cancelled.
     """
     with _prefect(paths):
         from flows.sweep import STOPPED, sweep
@@ -70,25 +70,25 @@ def run_sweep(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
 
 
 def _prefect(paths: Paths) -> AbstractContextManager[object]:
-    """Prefect's environment, and its server for the ``with`` block; only inside may anything of Prefect be imported."""
+    """Prefect's environment and a running server for the ``with`` block; Prefect must not be imported before the block."""
     start_seconds = load_settings(paths.params).runtime.flow.server_start_seconds
     prepare_environment()
     return prefect_server(paths, start_seconds)
 
 
 def run_flow(flow: Callable[..., Any], kind: type[Result], stopped: str, **parameters: Any) -> Result:
-    """What a flow leaves when it runs in this process.
+    """Runs a flow in this process; returns its result.
 
     Args:
-        flow: Prefect's.
-        kind: of its result.
-        stopped: what has become of a run that was cancelled.
-        parameters: the flow's.
+        flow: a Prefect flow whose final state carries a result or a :class:`Seq2SeqError`.
+        kind: the class of the result.
+        stopped: the end of the message about a cancelled run: what was stopped, and how to resume.
+        parameters: the flow's parameters.
 
     Raises:
         Interrupted: the flow run was cancelled on the server.
-        Seq2SeqError: the failure that the flow left instead of a result.
-        Exception: the flow broke; whatever broke it.
+        Seq2SeqError: the failure in the flow's final state.
+        Exception: the flow crashed with this exception.
     """
     from prefect.exceptions import Abort
 
@@ -97,7 +97,7 @@ def run_flow(flow: Callable[..., Any], kind: type[Result], stopped: str, **param
     try:
         state = flow(**parameters, return_state=True)
     except Abort:
-        # The server takes no other final state for a run that was cancelled there.
+        # The server accepts no other final state for a run that was cancelled on the server.
         raise Interrupted(f"{CANCELLED}; {stopped}") from None
     value = getattr(state.data, "result", state.data)  # Prefect wraps it in a record
     if isinstance(value, kind):

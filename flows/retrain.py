@@ -33,7 +33,7 @@ Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 THREADS = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner())
-"""Stages are processes: a thread each is enough, and how many run side by side is a setting of the workspace."""
+"""Stages are processes, so that a thread for each is enough. ``runtime.flow.max_parallel_stages`` limits their number."""
 
 
 @flow(name="retrain", task_runner=THREADS, persist_result=False, log_prints=False)
@@ -66,7 +66,7 @@ def retrain(workspace: str | None = None, force: list[str] | None = None) -> Sta
         _tell(retraining.summarise(EnvironmentFault(f"{type(error).__name__}: {error}")), retraining, logger)
         raise
     except BaseException:
-        # Prefect turns SIGTERM, of a worker that cancels or of anyone else, into an exception that is no Exception.
+        # Prefect turns SIGTERM (from a cancelling worker or anyone else) into an exception that does not inherit from Exception.
         if not retraining.stop():
             _leave(logger, EXIT_TERMINATED)
         raise
@@ -75,7 +75,7 @@ def retrain(workspace: str | None = None, force: list[str] | None = None) -> Sta
 
 
 def _to_state(summary: RetrainSummary, logger: Logger) -> State[Any]:
-    """The flow run's final state; the summary travels in it, in memory alone."""
+    """The flow run's final state; it carries the summary, in memory only."""
     if summary.failure is None:
         return Completed(message=summary.headline(), data=summary)
     if isinstance(summary.failure, Interrupted):
@@ -91,13 +91,13 @@ def _this_run() -> FlowRunInfo:
 
 
 def _tell(summary: RetrainSummary, retraining: Retraining, logger: Logger) -> None:
-    """Leaves the artifacts and notifies; neither can make a run fail that has not."""
+    """Stores the artifacts and notifies the webhook; a failure of either does not fail the run."""
     _report(summary, logger)
     notify(retraining.settings.runtime.flow.notify, summary, asdict(retraining.flow_run), logger)
 
 
 def _report(summary: RetrainSummary, logger: Logger) -> None:
-    """Leaves the artifacts."""
+    """Stores the artifacts; only warns where Prefect cannot store them."""
     try:
         publish_report(summary)
     except (PrefectException, httpx.HTTPError) as error:
@@ -105,9 +105,9 @@ def _report(summary: RetrainSummary, logger: Logger) -> None:
 
 
 def _leave(logger: Logger, exit_code: int) -> NoReturn:
-    """Ends this process although a task still queues for a slot or waits for a retry, which nothing can interrupt.
+    """Ends this process while a task still queues for a slot or waits for a retry: such a wait cannot be interrupted.
 
-    All stages have been stopped; the slot is free when its lease has run out.
+    All stages have been stopped. The slot is free again when its lease expires.
     """
     logger.warning("leaving a task that only waits")
     logging.shutdown()

@@ -1,4 +1,4 @@
-"""One retrain from beginning to end: data, stages, publishing; each step says what it did."""
+"""One retrain from start to end: refresh of the data, stages, publication."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from seq2seq_core.errors import ConfigError, Interrupted, MissingInput, Seq2SeqE
 from seq2seq_core.stages import code
 
 STOPPING_SECONDS = 6.0
-"""On top of the grace: how long the supervisor may take to find that a process cannot be killed."""
+"""Time after the grace period in which the supervisor finds out that a process cannot be killed."""
 
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
@@ -38,9 +38,9 @@ class FlowRunInfo:
     """The flow run that a retrain belongs to.
 
     Attributes:
-        id: Prefect's.
-        name: Prefect's.
-        url: of its page; empty where no server has one.
+        id: Prefect's id of the run.
+        name: Prefect's name of the run.
+        url: address of the run's page; empty where no server shows it.
     """
 
     id: str
@@ -53,12 +53,12 @@ class Retraining:
     """One retrain of one workspace, within a Prefect flow run.
 
     Attributes:
-        paths: the workspace.
-        settings: its parameters.
-        flow_run: names it.
-        logger: of the flow run.
+        paths: the workspace; the stages and DVC write its outputs.
+        settings: the workspace's settings.
+        flow_run: the Prefect flow run.
+        logger: the flow run's logger.
         forced: stages that run even where they are fresh.
-        is_cancelled: whether somebody has cancelled the flow run where no worker will tell this process.
+        is_cancelled: whether the flow run was cancelled on the server and no worker sends SIGTERM.
     """
 
     paths: Paths
@@ -77,10 +77,10 @@ class Retraining:
         self.tracking = GraphTracking(self.flow_run.id, self.paths, self.settings)
 
     def run(self) -> RetrainSummary:
-        """What it did; a failure is in the summary, not raised.
+        """Runs the retrain; returns its summary, which also holds a failure.
 
         Raises:
-            Interrupted: the run was cancelled; :meth:`stop` is to be called.
+            Interrupted: the run was cancelled; the caller must call :meth:`stop`.
         """
         failure: Seq2SeqError | None = None
         try:
@@ -97,7 +97,7 @@ class Retraining:
         return self.summarise(failure)
 
     def stop(self) -> bool:
-        """Whether everything that was started has ended, after asking it to; a task in a queue for a slot has not."""
+        """Stops all stages; returns whether all tasks ended. A task that queues for a slot does not end."""
         self.logger.warning("stopping all stages")
         self.cancellation.request()
         patience = self.settings.runtime.flow.cancel_grace_seconds + STOPPING_SECONDS
@@ -106,10 +106,10 @@ class Retraining:
         return has_ended
 
     def summarise(self, failure: Seq2SeqError | None) -> RetrainSummary:
-        """The summary of what was done so far.
+        """The summary of the run so far.
 
         Args:
-            failure: why it ends, if it failed.
+            failure: the error of a failed run, else None.
         """
         stages = self.graph_run.reports() if self.graph_run else ()
         present = {report.stage for report in stages if report.state in ("ran", "cached")}
@@ -125,7 +125,7 @@ class Retraining:
         )
 
     def _prepare(self, lock: int) -> tuple[Dvc, StageGraph, GraphStatus]:
-        """DVC, the graph and what differs from its last run, once the data are up to date and the settings are checked."""
+        """Checks the settings and refreshes the data; returns DVC, the graph and its status."""
         flow = self.settings.runtime.flow
         if flow.publish.commit_branch:
             check_branch(self.paths.root, flow.publish.commit_branch)
@@ -151,7 +151,7 @@ class Retraining:
             self.logger.info("data: %s", line)
 
     def _drop_receipt(self) -> None:
-        """Has the model registered again where the registry does not have it any more, which DVC cannot see."""
+        """Removes the receipt of a model that the registry has lost, so that DVC runs ``register`` again."""
         if not self.paths.receipt.is_file():
             return
         from seq2seq_core.registry.receipts import drop_stale_receipt
@@ -160,7 +160,7 @@ class Retraining:
             self._note(f"the model is registered again: {reason}")
 
     def _run_stages(self, dvc: Dvc, graph: StageGraph, status: GraphStatus) -> Seq2SeqError | None:
-        """Runs what is stale; the first failure, or None."""
+        """Runs the stale stages; returns the first failure, or None."""
         flow = self.settings.runtime.flow
         tasks = StageTasks(StageRunner(dvc, self.paths, flow, self.cancellation, self.forced))
         self.graph_run = GraphRun(graph, status, tasks, flow.max_parallel_stages, self.is_cancelled)
@@ -172,7 +172,7 @@ class Retraining:
         return self.graph_run.first_failure()
 
     def _publish(self, dvc: Dvc, graph: StageGraph, status: GraphStatus) -> None:
-        """Pushes and commits, as configured."""
+        """Pushes the data and commits ``dvc.lock``, as configured."""
         self._record_sources(dvc, graph, status)
         settings = self.settings.runtime.flow.publish
         if settings.push:
@@ -184,7 +184,7 @@ class Retraining:
             self._note(commit_lock(self.paths.root, settings.commit_branch, graph.sources, message))
 
     def _record_sources(self, dvc: Dvc, graph: StageGraph, status: GraphStatus) -> None:
-        """Brings the ``.dvc`` files of changed data up to date, as ``dvc repro`` does, but only once the stages took the data."""
+        """Updates the ``.dvc`` files of changed data, as ``dvc repro`` does, but only after the stages have used the data."""
         for source in graph.sources:
             if source in status.changes:
                 before = (self.paths.root / source).read_bytes()
@@ -195,14 +195,14 @@ class Retraining:
                     self._note(f"{source}: its data has changed; what it says was brought up to date")
 
     def _close_tracking(self, has_failed: bool) -> None:
-        """Ends the parent run in MLflow; the stages are done, so that an MLflow that is away is no failure any more."""
+        """Ends the parent run in MLflow; only notes where MLflow does not answer, because the stages are done."""
         try:
             self.tracking.close(has_failed)
         except TrackingUnreachable as error:
             self._note(f"the MLflow run of this retrain stays open until the next one: {error}")
 
     def _links(self) -> dict[str, str]:
-        """Where to look further."""
+        """The addresses of the MLflow run, the Data Docs and the flow run, where there are any."""
         data_docs = self.paths.data_docs / "index.html"
         places = {
             "MLflow run": self.tracking.address(),
@@ -212,7 +212,7 @@ class Retraining:
         return {name: place for name, place in places.items() if place}
 
     def _policy(self) -> StopPolicy:
-        """For DVC commands that are no stages: no time limit, but cancelled with the rest."""
+        """The policy for DVC commands that run no stage: no time limit, but cancellable."""
         grace = self.settings.runtime.flow.cancel_grace_seconds
         return StopPolicy(cancel_grace_seconds=grace, cancellation=self.cancellation)
 
@@ -222,13 +222,13 @@ class Retraining:
 
 
 def find_paths(workspace: str | None) -> Paths:
-    """The workspace that a flow run works in.
+    """The workspace of a flow run.
 
     Args:
-        workspace: a folder; None: the current one.
+        workspace: a folder; None for the current one.
 
     Raises:
-        UserError: there is no ``dvc.yaml``.
+        UserError: the folder has no ``dvc.yaml``.
     """
     root = Path(workspace).resolve() if workspace else Path.cwd()
     if not (root / "dvc.yaml").is_file():
@@ -237,16 +237,16 @@ def find_paths(workspace: str | None) -> Paths:
 
 
 def check_names(graph: StageGraph, settings: Settings, forced: frozenset[str]) -> None:
-    """Returns when every stage that settings and parameters name is in the graph.
+    """Checks that the graph has every stage that the settings and ``force`` name.
 
     Args:
         graph: the stages.
-        settings: may hold policies of stages.
-        forced: stages that are to run.
+        settings: ``runtime.flow.stages`` names stages.
+        forced: the stages of ``force``.
 
     Raises:
-        ConfigError: a policy is for a stage that there is not.
-        UserError: a stage that there is not is to run.
+        ConfigError: a policy is for an unknown stage.
+        UserError: ``force`` names an unknown stage.
     """
     known = {*graph.stages, *(stage.partition("@")[0] for stage in graph.stages)}
     listed = ", ".join(graph.stages)
@@ -259,16 +259,16 @@ def check_names(graph: StageGraph, settings: Settings, forced: frozenset[str]) -
 
 
 def check_inputs(status: GraphStatus, settings: Settings, paths: Paths) -> None:
-    """Returns when everything that stages read and no stage makes is there.
+    """Checks that all input files which no stage makes exist.
 
     Args:
-        status: what DVC misses.
-        settings: name the corpus folder.
-        paths: the workspace.
+        status: names the missing inputs.
+        settings: section ``corpus`` names the corpus folder.
+        paths: the workspace; a relative corpus folder starts here.
 
     Raises:
-        CorpusError: the corpus folder is missing; the words are those of the stage, which DVC would not start.
-        MissingInput: something else is.
+        CorpusError: the corpus folder is missing; the message is that of the stage, which DVC would not start.
+        MissingInput: another input is missing.
     """
     if not status.missing_inputs:
         return

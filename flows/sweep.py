@@ -56,7 +56,7 @@ def sweep(file: str, workspace: str | None = None, name: str = "", trials: int =
 
 
 def _run_trials(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
-    """The results, after every trial that was asked for."""
+    """Runs the trials of a sweep; returns its results."""
     policies = load_settings(paths.params).runtime.flow
     tasks = SweepTasks(Workers(request, paths, jobs, Cancellation()), policies, is_cancelled)
     with driven_sweep(request, paths) as (opened, _):
@@ -66,7 +66,7 @@ def _run_trials(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
             tasks.stop()
             raise Interrupted("interrupted") from None
         except BaseException:
-            # Prefect turns SIGTERM, of a worker that cancels or of anyone else, into an exception that is no Exception.
+            # Prefect turns SIGTERM (from a cancelling worker or others) into an exception that does not inherit from Exception.
             tasks.stop()
             raise
         results = opened.results()
@@ -75,7 +75,7 @@ def _run_trials(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
 
 
 def _publish(results: SweepResults, file: Path) -> None:
-    """Leaves the table of trials in Prefect."""
+    """Stores the table of trials as a Prefect artifact; only warns where that fails."""
     has_reasons = any(trial.reason for trial in results.trials)
     rows = [
         {"trial": trial.number, results.metric: trial.value, "step": trial.step, "state": trial.state, **trial.values}

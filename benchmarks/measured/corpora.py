@@ -1,4 +1,4 @@
-"""Corpora that are put together from others."""
+"""Corpora that are composed of others."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ TWO_LANGUAGES = {
 
 
 def join_two_languages(corpora: Path, folder: Path) -> None:
-    """Spanish to English beside English to German: a link to each file, such as ``train.es-en.tsv``.
+    """Links the files of Spanish to English and of English to German, such as ``train.es-en.tsv``, in one folder.
 
     Args:
         corpora: the folder of all corpora.
-        folder: an existing one.
+        folder: the output folder, which must exist.
     """
     for split, files in TWO_LANGUAGES.items():
         for direction, (corpus, name) in files.items():

@@ -1,9 +1,9 @@
-"""Learning curves of two systems over several seeds: a table, and whether one is worse than the other.
+"""Learning curves of two systems over several seeds: a table, and a verdict on whether one system is worse.
 
-The two share a seed's initial weights and batches and differ in their dropout, so that they are compared seed by seed: what counts
-are the differences of the seeds, by Student's t (1908) with n - 1 degrees of freedom. With few seeds its interval is wide (three:
-4.30 standard errors to each side at 95 %), which is what they are worth. Validations of one training hang together, so that the
-verdict does not count how many of them are significant: it compares one number a training, the mean of its curve over them.
+For each seed, both systems have the same initial weights and batches, and differ in their dropout. So they are compared seed by
+seed: the statistic is Student's t (1908) of the differences, with n - 1 degrees of freedom. With few seeds its interval is wide
+(three seeds: 4.30 standard errors to each side at 95 %), as it should be. Validations of one training are correlated, so the
+verdict does not count significant validations. It compares one number per training, the mean of its curve.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """How much larger the first of two figures is, over several seeds.
+    """The difference between two figures (first minus second) over several seeds.
 
     Attributes:
-        mean: of the differences.
-        error: standard error of the mean; not a number with a single seed.
+        mean: mean of the differences.
+        error: standard error of the mean; NaN with a single seed.
         low: lower end of the interval of the mean.
-        high: upper end.
+        high: upper end of the interval of the mean.
     """
 
     mean: float
@@ -36,7 +36,7 @@ class PairedDifference:
 
     @property
     def in_errors(self) -> float:
-        """The mean in standard errors (Student's t); not a number where there is no error."""
+        """The mean in standard errors (Student's t); NaN where the error is 0 or NaN."""
         return self.mean / self.error if self.error else math.nan
 
 
@@ -44,8 +44,8 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Paired
     """The difference of two figures.
 
     Args:
-        first: a figure a seed.
-        second: of the same seeds.
+        first: the first figure, one for each seed.
+        second: the second figure, for the same seeds.
     """
     differences = [one - other for one, other in zip(first, second, strict=True)]
     mean, number = statistics.fmean(differences), len(differences)
@@ -55,26 +55,26 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Paired
 
 
 def critical_errors(number: int) -> float:
-    """To how many standard errors on each side the interval of a mean reaches.
+    """The half-width of a mean's interval, in standard errors.
 
     Args:
-        number: of seeds.
+        number: number of seeds; with 1 the result is NaN.
     """
     return float(scipy.stats.t.ppf(0.5 + CONFIDENCE / 2, number - 1)) if number > 1 else math.nan
 
 
 def spread(values: Sequence[float]) -> float:
-    """The standard deviation between seeds; not a number with a single one."""
+    """The standard deviation between seeds; NaN with a single seed."""
     return statistics.stdev(values) if len(values) > 1 else math.nan
 
 
 def as_table(steps: Sequence[int], ours: Sequence[Sequence[float]], plain: Sequence[Sequence[float]]) -> str:
-    """Both mean curves with their standard deviations between seeds, and the difference at each validation.
+    """The table of both mean curves, with standard deviations between seeds, and their difference at each validation.
 
     Args:
-        steps: updates before each validation.
-        ours: a curve a seed.
-        plain: of the same seeds.
+        steps: the number of updates at each validation.
+        ours: our curve for each seed.
+        plain: the plain implementation's curve for the same seeds.
     """
     lines = ["| update | ours | plain | difference | in standard errors |", "|---|---|---|---|---|"]
     for step, one, other in zip(steps, zip(*ours, strict=True), zip(*plain, strict=True), strict=True):
@@ -85,11 +85,11 @@ def as_table(steps: Sequence[int], ours: Sequence[Sequence[float]], plain: Seque
 
 
 def verdict(ours: Sequence[Sequence[float]], plain: Sequence[Sequence[float]]) -> str:
-    """Whether ours is worse, by the mean of each curve over its validations; in words.
+    """The verdict in words on whether ours is worse, by the mean of each curve over its validations.
 
     Args:
-        ours: a curve a seed.
-        plain: of the same seeds.
+        ours: our curve for each seed.
+        plain: the plain implementation's curve for the same seeds.
     """
     one, other = ([statistics.fmean(curve) for curve in curves] for curves in (ours, plain))
     found = paired_difference(one, other)
@@ -109,5 +109,5 @@ def verdict(ours: Sequence[Sequence[float]], plain: Sequence[Sequence[float]]) -
 
 
 def _mean(values: Sequence[float]) -> str:
-    """The mean of some seeds ± their standard deviation, where there are several."""
+    """The mean over seeds ± their standard deviation, if there are several."""
     return f"{statistics.fmean(values):.4f}" + (f" ± {spread(values):.4f}" if len(values) > 1 else "")

@@ -1,8 +1,8 @@
-"""Digit strings, spoken: the free spoken digits joined into strings of one to five.
+"""Spoken digit strings: recordings of the Free Spoken Digit Dataset joined into strings of one to five digits.
 
-Each string is of one speaker, with short random pauses between the digits. Test strings are of the 300 official test recordings
-(index 0 to 4 of each digit and speaker), each of which is used at least once; dev strings are of index 5 to 7, train strings of the
-rest. Strings and pauses follow from a fixed seed.
+Each string has one speaker, with short random pauses between the digits. Test strings use the 300 official test recordings
+(index 0 to 4 of each digit and speaker), each at least once. Dev strings use index 5 to 7, train strings the rest. A fixed seed
+decides strings and pauses.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Voices = dict[str, dict[str, list[NDArray[np.float32]]]]
 
 
 def read_digits(folder: Path) -> dict[str, Voices]:
-    """The recordings of each split, by speaker and digit.
+    """Reads the recordings of each split, by speaker and digit.
 
     Args:
-        folder: of files such as ``7_jackson_32.wav``.
+        folder: the folder of files such as ``7_jackson_32.wav`` (digit, speaker, index).
     """
     digits: dict[str, Voices] = {split: {} for split in INDICES}
     for path in sorted(folder.glob("*.wav")):
@@ -41,12 +41,12 @@ def read_digits(folder: Path) -> dict[str, Voices]:
 
 
 def draw_strings(digits: Voices, count: int, chance: random.Random) -> Iterator[tuple[str, str, list[NDArray[np.float32]]]]:
-    """Strings as speaker, text and recordings; every recording is drawn before any is drawn again by the same speaker.
+    """Draws strings as speaker, text and recordings; a speaker's recordings are all used once before any is used again.
 
     Args:
-        digits: the recordings.
+        digits: the recordings of a split.
         count: number of strings.
-        chance: all that the choice depends on.
+        chance: the random generator.
     """
     speakers = sorted(digits)
     waiting: dict[str, list[tuple[str, NDArray[np.float32]]]] = {speaker: [] for speaker in speakers}
@@ -63,11 +63,11 @@ def draw_strings(digits: Voices, count: int, chance: random.Random) -> Iterator[
 
 
 def join(recordings: Sequence[NDArray[np.float32]], chance: random.Random) -> NDArray[np.float32]:
-    """The recordings one after another with pauses of near silence between them, before and behind.
+    """Joins recordings, with pauses of near silence before, between and after them.
 
     Args:
-        recordings: samples.
-        chance: decides the pauses.
+        recordings: the samples of each recording.
+        chance: the random generator of the pauses.
     """
     noise = np.random.default_rng(chance.randrange(2**32))
     parts = []
@@ -78,11 +78,11 @@ def join(recordings: Sequence[NDArray[np.float32]], chance: random.Random) -> ND
 
 
 def build_corpus(corpora: Path, folder: Path) -> None:
-    """Writes ``{train,dev,test}.tsv`` and a folder of WAV files for each, where they are not there yet.
+    """Writes ``{train,dev,test}.tsv`` and a folder of WAV files for each split, unless they exist.
 
     Args:
-        corpora: the folder of all corpora.
-        folder: an existing one.
+        corpora: the folder of all corpora; reads ``fsdd/recordings``.
+        folder: the output folder, which must exist and is replaced.
     """
     if (folder / "test.tsv").exists():
         return

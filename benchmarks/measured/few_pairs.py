@@ -1,4 +1,4 @@
-"""Multi30k with few pairs: of most sentences one language alone is kept, and none has its translation among them."""
+"""Multi30k with few pairs: of the other pairs only one side is kept, so that the monolingual parts contain no translations."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ NUM_PAIRS, SEED = 2000, 1
 
 
 def take_pairs_apart(corpora: Path, folder: Path) -> None:
-    """Writes the pairs that stay pairs, the English of the first half of the others, and the German of the second half.
+    """Writes ``NUM_PAIRS`` pairs, and of the others the English side of the first half and the German side of the second half.
 
     Args:
-        corpora: the folder of all corpora.
-        folder: an existing one.
+        corpora: the folder of all corpora; reads Multi30k.
+        folder: the output folder, which must exist.
     """
     source = corpora / MULTI30K
     lines = (source / "train.tsv").read_text(encoding="utf-8").splitlines()
@@ -58,7 +58,7 @@ UNSUPERVISED = System(
 
 
 def judge_few_pairs(outcomes: Outcomes) -> Judgement:
-    """The BLEU with sentences without translations, and whether they bring more than chance."""
+    """The BLEU with monolingual sentences, and whether their gain is significant."""
     bleus = {name: bleu_of(outcome) for name, outcome in outcomes.items()}
     before, after = outcomes[FEW_PAIRS.name], outcomes[SEMI_SUPERVISED.name]
     gain = compare_bleu(before.hypotheses, after.hypotheses, before.references, "none")

@@ -1,7 +1,7 @@
-"""Figures of a test set with their uncertainty: intervals, and whether one system beats another.
+"""Scores on a test set with their intervals, and tests of whether one system beats another.
 
-Every interval is at 95 %: of shares of sentences Wilson's (1927), of the rest by the bootstrap over sentences (Efron 1979; for BLEU
-Koehn 2004). They tell how much the figure hangs on these test sentences, not on the seed of the training.
+Every interval is at 95 %: Wilson's (1927) for shares of sentences, else the bootstrap over sentences (Efron 1979; for BLEU Koehn
+2004). An interval shows how much the score depends on these test sentences, not on the seed of the training.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A system against another on the same test set.
+    """The comparison of two systems on the same test set.
 
     Attributes:
-        difference: of the second's score to the first's.
-        p_value: two-sided, of a difference this large between equals.
-        low: lower end of the difference's interval; None where it is not known.
-        high: upper end.
+        difference: the second system's score minus the first's.
+        p_value: two-sided p-value of the difference.
+        low: lower end of the difference's interval; None where it is unknown.
+        high: upper end of the difference's interval; None where it is unknown.
     """
 
     difference: float
@@ -58,7 +58,7 @@ def share(successes: Sequence[bool]) -> Figure:
     """The share of successes, in percent.
 
     Args:
-        successes: one a sentence.
+        successes: one value per sentence.
     """
     found = scipy.stats.binomtest(sum(successes), len(successes))
     interval = found.proportion_ci(method="wilson")
@@ -66,16 +66,16 @@ def share(successes: Sequence[bool]) -> Figure:
 
 
 def exact(hypotheses: Sequence[str], references: Sequence[str]) -> list[bool]:
-    """Whether each hypothesis is its reference."""
+    """Whether each hypothesis equals its reference."""
     return [hypothesis == reference for hypothesis, reference in zip(hypotheses, references, strict=True)]
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[str], tokenizer: str) -> Figure:
-    """BLEU with the bootstrap interval, both by sacreBLEU.
+    """BLEU with its bootstrap interval, both by sacreBLEU.
 
     Args:
-        hypotheses: texts.
-        references: one each.
+        hypotheses: the hypothesis of each sentence.
+        references: the reference of each sentence.
         tokenizer: sacreBLEU's ``--tokenize``.
     """
     found = BLEU(tokenize=tokenizer, force=True).corpus_score(hypotheses, [references], n_bootstrap=RESAMPLINGS)
@@ -83,11 +83,11 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], tokenizer: str) -
 
 
 def symbol_error_rate(hypotheses: Sequence[str], references: Sequence[str]) -> Figure:
-    """Edits a reference symbol, symbols standing between spaces, in percent.
+    """Edits per reference symbol, in percent; symbols are separated by spaces.
 
     Args:
-        hypotheses: texts.
-        references: one each.
+        hypotheses: the hypothesis of each sentence.
+        references: the reference of each sentence.
     """
     edits, lengths = symbol_edits(hypotheses, references)
     interval = scipy.stats.bootstrap(
@@ -98,11 +98,11 @@ def symbol_error_rate(hypotheses: Sequence[str], references: Sequence[str]) -> F
 
 
 def symbol_edits(hypotheses: Sequence[str], references: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The edits of each hypothesis, and the symbols of its reference.
+    """The number of edits of each hypothesis, and of symbols of its reference.
 
     Args:
-        hypotheses: texts.
-        references: one each.
+        hypotheses: the hypothesis of each sentence.
+        references: the reference of each sentence.
     """
     pairs = [(hypothesis.split(), reference.split()) for hypothesis, reference in zip(hypotheses, references, strict=True)]
     edits = np.array([edit_distance(reference, hypothesis) for hypothesis, reference in pairs], dtype=np.float64)
@@ -110,11 +110,11 @@ def symbol_edits(hypotheses: Sequence[str], references: Sequence[str]) -> tuple[
 
 
 def compare_means(first: Sequence[float], second: Sequence[float]) -> Comparison:
-    """Whether the mean of the second is another than that of the first, by the paired bootstrap.
+    """Tests by the paired bootstrap whether two means differ.
 
     Args:
-        first: a figure a sentence.
-        second: the same sentences.
+        first: the first system's figure for each sentence.
+        second: the second system's figure for the same sentences.
     """
     differences = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
     chance = np.random.default_rng(SEED)
@@ -124,19 +124,19 @@ def compare_means(first: Sequence[float], second: Sequence[float]) -> Comparison
 
 
 def compare_bleu(first: Sequence[str], second: Sequence[str], references: Sequence[str], tokenizer: str) -> Comparison:
-    """Whether the BLEU of the second is another than that of the first, by sacreBLEU's paired bootstrap (Koehn 2004).
+    """Tests by sacreBLEU's paired bootstrap (Koehn 2004) whether the BLEU of two systems differs.
 
     Args:
-        first: hypotheses of a system.
-        second: of the other.
-        references: of both.
+        first: the first system's hypotheses.
+        second: the second system's hypotheses.
+        references: the references of both.
         tokenizer: sacreBLEU's ``--tokenize``.
     """
     return _paired_test(BLEU(tokenize=tokenizer, force=True), first, second, references)
 
 
 def compare_chrf(first: Sequence[str], second: Sequence[str], references: Sequence[str]) -> Comparison:
-    """Whether the chrF of the second is another than that of the first; see :func:`compare_bleu`."""
+    """Tests whether the chrF of two systems differs; see :func:`compare_bleu`."""
     return _paired_test(CHRF(), first, second, references)
 
 
@@ -149,6 +149,6 @@ def _paired_test(metric: Metric, first: Sequence[str], second: Sequence[str], re
 
 
 def _p_value(resampled: NDArray[np.float64], difference: float) -> float:
-    """How often a resampled difference is as far from their mean as the difference is from 0; never 0 by the +1 (North 2002)."""
+    """The share of resampled differences at least as far from their mean as the difference is from 0; never 0 (North 2002)."""
     extreme = int((np.abs(resampled - resampled.mean()) >= abs(difference)).sum())
     return (extreme + 1) / (len(resampled) + 1)

@@ -1,4 +1,4 @@
-"""What learning by reward adds to a trained model, and whether it is more than chance."""
+"""The gain of training by reward after likelihood, and whether it is significant."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from benchmarks.measured.systems import Outcome, System
 from seq2seq_core.training.objectives.reward import sentence_rewards
 
 Compare = Callable[[Outcome, Outcome], Comparison]
-"""The change of a metric from one outcome to another of the same test set, by the paired bootstrap; more is better."""
+"""Compares a metric of two outcomes on the same test set, by the paired bootstrap; a higher value is better."""
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """What is looked at before and after.
+    """The metrics to compare before and after.
 
     Attributes:
-        rewarded: the metric that was rewarded.
-        others: further ones, by name.
+        rewarded: the metric that was the reward.
+        others: other metrics, by name.
     """
 
     rewarded: Compare
@@ -31,19 +31,19 @@ class Metrics:
 
 
 def _compare_exact(before: Outcome, after: Outcome) -> Comparison:
-    """Of the share of names wholly right, in percent."""
+    """Compares the share of correct names, in percent."""
     right = ([100.0 * one for one in exact(outcome.hypotheses, outcome.references)] for outcome in (before, after))
     return compare_means(*right)
 
 
 def _compare_letters(before: Outcome, after: Outcome) -> Comparison:
-    """Of the letters right in a name: 1 minus its symbol error rate, in percent."""
+    """Compares the correct letters of a name: 1 minus its symbol error rate, in percent."""
     edits = [symbol_edits(outcome.hypotheses, outcome.references) for outcome in (before, after)]
     return compare_means(*(list(100 * (1 - number / np.maximum(length, 1))) for number, length in edits))
 
 
 def _compare_sentences(before: Outcome, after: Outcome) -> Comparison:
-    """Of the mean BLEU of single sentences (add-one)."""
+    """Compares the mean sentence BLEU (add-one smoothing), in percent."""
     bleus = (
         [100 * reward for reward in sentence_rewards("bleu", list(zip(one.hypotheses, one.references, strict=True)))]
         for one in (before, after)
@@ -64,11 +64,11 @@ OF_TRANSLATIONS = Metrics(_compare_sentences, {"BLEU": _compare_corpus_bleu, "ch
 
 
 def continue_training(system: System, phase: Mapping[str, Any]) -> tuple[System, System]:
-    """The system with a phase by reward behind its own training, and with one of the same settings by likelihood.
+    """The system with a further phase by reward, and with one by likelihood of the same settings.
 
     Args:
-        system: trains in a single phase by likelihood.
-        phase: as in ``train.phases``.
+        system: a system with a single phase by likelihood.
+        phase: the phase by reward, as in ``train.phases``.
     """
     by_likelihood = {name: value for name, value in phase.items() if name != "reinforcement"} | {"objective": "likelihood"}
     phases = {"rewarded": dict(phase), "continued": by_likelihood}
@@ -83,14 +83,14 @@ def continue_training(system: System, phase: Mapping[str, Any]) -> tuple[System,
 
 
 def gain_row(name: str, title: str, systems: Sequence[System], unit: str, metrics: Metrics) -> Row:
-    """A row about a gain: the rewarded metric rises significantly, and no other falls significantly.
+    """A row about a gain. Its bar: the rewarded metric rises significantly, and no other metric falls significantly.
 
     Args:
         name: see :class:`~benchmarks.measured.row.Row`.
-        title: the same.
-        systems: before, after, and after as many updates by likelihood alone.
-        unit: of the rewarded metric.
-        metrics: that are compared.
+        title: see :class:`~benchmarks.measured.row.Row`.
+        systems: before, after, and after the same number of updates by likelihood.
+        unit: the unit of the rewarded metric.
+        metrics: the metrics to compare.
     """
 
     def judge(outcomes: Outcomes) -> Judgement:

@@ -1,4 +1,4 @@
-"""Grapheme to phoneme: the mean word error rate of five languages beside the shared task's."""
+"""Grapheme to phoneme: the mean word error rate of five languages, compared with the shared task's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ G2P_BAR = sum(lstm for lstm, _, _ in G2P_PUBLISHED.values()) / len(G2P_PUBLISHED
 
 
 def g2p_macro(outcomes: Outcomes) -> Figure:
-    """The mean of the languages' word error rates; its interval from their binomial variances."""
+    """The mean word error rate of the languages, with an interval from their binomial variances."""
     errors = [word_error(outcome).value for outcome in outcomes.values()]
     variances = [error * (100 - error) / len(outcome.references) for error, outcome in zip(errors, outcomes.values(), strict=True)]
     mean, half_width = float(np.mean(errors)), scipy.stats.norm.ppf(0.975) * np.sqrt(sum(variances)) / len(errors)
@@ -29,7 +29,7 @@ def g2p_macro(outcomes: Outcomes) -> Figure:
 
 
 def g2p_details(outcomes: Outcomes) -> list[str]:
-    """The error rate of each language."""
+    """A line with the word error rate of each language."""
     lines = []
     for name, outcome in outcomes.items():
         lstm, transformer, best = G2P_PUBLISHED[name.removeprefix("g2p-")]

@@ -1,4 +1,4 @@
-"""A row of the quality table, and the figures that most rows need."""
+"""A row of the quality table, and the scores of most rows."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from benchmarks.measured.systems import Outcome, System
 SIGNIFICANT = 0.05
 """The p-value below which a difference counts."""
 Outcomes = Mapping[str, Outcome]
-"""What each system of a row said, by the system's name."""
+"""The outcomes of a row's systems, by system name."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a row says of one seed.
+    """The result of a row with one seed.
 
     Attributes:
-        figure: the row's.
-        is_met: whether the bar is reached.
+        figure: the score.
+        is_met: whether the score reaches the bar.
         details: further lines.
     """
 
@@ -34,13 +34,13 @@ class Row:
     """A row of the table.
 
     Attributes:
-        name: by which it is asked for.
-        title: in the table.
-        systems: what has to be trained.
-        unit: of the figure.
-        published: the figure of others, with its source.
+        name: the row's name on the command line.
+        title: the row's title in the table.
+        systems: the systems to train.
+        unit: the unit of the figure.
+        published: the published figure, with its source.
         bar: the figure to reach, in words.
-        judge: what is to be said of one seed.
+        judge: judges the outcomes of one seed.
     """
 
     name: str
@@ -57,12 +57,12 @@ def by_figure(
     is_met: Callable[[float], bool],
     details: Callable[[Outcomes], list[str]] = lambda _: [],
 ) -> Callable[[Outcomes], Judgement]:
-    """What judges a row by its figure alone.
+    """A ``judge`` that uses only the row's figure.
 
     Args:
-        measure: the figure.
-        is_met: whether it reaches the bar.
-        details: further lines.
+        measure: computes the figure.
+        is_met: whether a value reaches the bar.
+        details: computes further lines.
     """
 
     def judge(outcomes: Outcomes) -> Judgement:
@@ -73,22 +73,22 @@ def by_figure(
 
 
 def accuracy(outcome: Outcome) -> Figure:
-    """The share of hypotheses that are their reference, in percent."""
+    """The share of hypotheses that equal their reference, in percent."""
     return share(exact(outcome.hypotheses, outcome.references))
 
 
 def word_error(outcome: Outcome) -> Figure:
-    """The share of words with any fault, which the shared task calls WER."""
+    """The share of words with an error, in percent, which the shared task calls WER."""
     right = accuracy(outcome)
     return Figure(100 - right.value, 100 - right.high, 100 - right.low)
 
 
 def only(outcomes: Outcomes) -> Outcome:
-    """The outcome of a row with one system."""
+    """The only outcome of a row with one system."""
     (outcome,) = outcomes.values()
     return outcome
 
 
 def bleu_of(outcome: Outcome, tokenizer: str = "none") -> Figure:
-    """The BLEU of the hypotheses, which are scored as they are tokenised unless sacreBLEU's ``--tokenize`` is said."""
+    """The BLEU of the hypotheses; by default sacreBLEU does not tokenise them (``--tokenize none``)."""
     return bleu(outcome.hypotheses, outcome.references, tokenizer)

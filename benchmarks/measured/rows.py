@@ -1,4 +1,4 @@
-"""The rows of the quality table: which systems, which figure of theirs, and the bar that it has to reach."""
+"""The rows of the quality table: their systems, their figure, and the bar that it must reach."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _bleu_row(name: str, title: str, system: System, published: str, bar: float)
 
 
 def _row_without_bar(name: str, title: str, system: System, unit: str, measure: Callable[[Outcome], Figure]) -> Row:
-    """A corpus for which nothing comparable is published."""
+    """A row for a corpus without a comparable published figure."""
     judge = by_figure(lambda outcomes: measure(only(outcomes)), lambda _: True, _cost)
     return Row(name, title, [system], unit, "–", "whatever it is", judge)
 

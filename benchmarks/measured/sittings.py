@@ -1,4 +1,4 @@
-"""How long a piece of work takes that may be interrupted and gone on with."""
+"""The total time of work that may be interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from seq2seq_core import atomic
 
 @contextmanager
 def sitting(path: Path, key: str) -> Iterator[None]:
-    """Adds the time of its body to that of earlier sittings, also where the body is interrupted.
+    """Adds the time of the ``with`` block to that of earlier sittings, even if the block is interrupted.
 
     Args:
-        path: where the sum is kept.
-        key: of the work; sittings of another one do not count.
+        path: the file with the sum.
+        key: the work's key; earlier sittings with another key do not count.
     """
     before, started = seconds_of_sittings(path, key), time.monotonic()
     try:
@@ -28,7 +28,7 @@ def sitting(path: Path, key: str) -> Iterator[None]:
 
 
 def seconds_of_sittings(path: Path, key: str) -> float:
-    """The time of all sittings until now, 0 where there were none of this key."""
+    """The total time of all sittings with this key; 0 where there are none."""
     if not path.exists():
         return 0.0
     found = json.loads(path.read_text(encoding="utf-8"))

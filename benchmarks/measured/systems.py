@@ -1,4 +1,4 @@
-"""A trained system of the quality table: settings, corpus and seed taken through the stages, and what it says to the test set."""
+"""A system of the quality table: trained through the stages by its settings, corpus and seed, and decoded on the test set."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from seq2seq_core.stages.validate import run_validate
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGE = "target_language"
 CODE = [*(f"seq2seq_core.stages.{stage}" for stage in ("prepare", "tokenize", "train")), "seq2seq_core.decoding.predictor"]
-"""The modules from which all code that shapes an outcome is reached."""
+"""The entry modules of all code that affects an outcome."""
 
 
 @dataclass(frozen=True)
 class System:
-    """A way of training on a corpus.
+    """A corpus and the settings of a training.
 
     Attributes:
-        name: of its folder and in the table.
+        name: the system's name and, by default, that of its folder.
         config: a ready settings file in ``configs/``.
-        corpus: a folder of the corpora, or what makes one from them in a folder of its own.
-        changes: settings in place of the file's, by dotted name.
-        nbest: hypotheses of each test source that are kept.
-        workspace: the folder's name where it is not the system's: that of a system whose training is the beginning of this one's.
+        corpus: a corpus folder by name, or a function that makes one from all corpora.
+        changes: settings that replace the file's, by dotted name.
+        nbest: number of hypotheses to keep for each test source.
+        workspace: name of another system's folder, whose training this one continues; empty for its own.
     """
 
     name: str
@@ -60,7 +60,7 @@ class System:
         Args:
             corpora: the folder of all corpora.
             work: the folder of all workspaces.
-            seed: of the training.
+            seed: the seed of the training.
         """
         folder = work / self.name / "corpus" if callable(self.corpus) else corpora / self.corpus
         if callable(self.corpus):
@@ -79,16 +79,16 @@ class System:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a system said to the test set.
+    """A system's output on the test set.
 
     Attributes:
-        sources: the texts.
-        references: theirs, as the corpus has them.
-        hypotheses: of each source the best, by beam search as the settings say.
-        nbest: of each source, best first.
-        languages: the target's language of each row, where the corpus tells it.
-        seconds: the training took, in all its sittings.
-        parameters: weights of the model.
+        sources: the source texts.
+        references: the reference of each source, as in the corpus.
+        hypotheses: the best hypothesis of each source, by the search of the settings.
+        nbest: the hypotheses of each source, best first.
+        languages: the target language of each row, empty where the corpus has none.
+        seconds: training time in all sittings.
+        parameters: number of weights of the model.
     """
 
     sources: list[str]
@@ -101,14 +101,14 @@ class Outcome:
 
 
 def run_system(system: System, seed: int, corpora: Path, work: Path, threads: int) -> Outcome:
-    """Trains and decodes, or takes what an earlier run of the same settings and code found; a stopped training goes on.
+    """Trains and decodes, or returns the stored outcome of the same settings and code; a stopped training resumes.
 
     Args:
-        system: which one.
-        seed: of the training.
+        system: the system to train.
+        seed: the seed of the training.
         corpora: the folder of all corpora.
         work: the folder of all workspaces.
-        threads: of PyTorch.
+        threads: number of PyTorch's threads.
     """
     values = system.settings(corpora, work, seed)
     paths = Paths(work / (system.workspace or system.name) / f"seed-{seed}")

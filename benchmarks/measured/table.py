@@ -1,4 +1,4 @@
-"""The quality table as a page, made from the results that were kept."""
+"""The page of the quality table, made from the stored results."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ the test set.
 
 
 def as_page(rows: Sequence[Row], results: Mapping[str, Mapping[str, Any]]) -> str:
-    """The page.
+    """The page in Markdown.
 
     Args:
-        rows: of the table.
-        results: by row and seed, as :func:`as_result` gives them.
+        rows: the rows of the table.
+        results: the stored results, by row name and seed.
     """
     lines = ["| task | unit | published | bar | ours, mean | each seed | interval | met |", "|---|---|---|---|---|---|---|---|"]
     notes = []

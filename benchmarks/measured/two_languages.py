@@ -1,4 +1,4 @@
-"""One model of two directions beside a model of each."""
+"""One model for two directions, compared with a single model for each."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from benchmarks.measured.systems import Outcome
 
 BOTH, ES_EN, EN_DE = "two-languages", "eutrans-es-en", "multi30k-rnn"
 MOST_LOST = 1.0
-"""BLEU that the model of both languages may lose to one of its own."""
+"""Maximum loss of BLEU of the common model against a single model."""
 
 
 def _bleu_by_direction(outcomes: Outcomes) -> dict[str, tuple[Figure, Figure]]:
-    """The BLEU of the model of both languages and of the single one, by single model's name."""
+    """The BLEU of the common model and of the single model in each direction, by the single model's name."""
     both, singles = outcomes[BOTH], {"en": ES_EN, "de": EN_DE}
     return {single: (bleu_of(_rows_of(both, language)), bleu_of(outcomes[single])) for language, single in singles.items()}
 
@@ -29,7 +29,7 @@ def _rows_of(outcome: Outcome, language: str) -> Outcome:
 
 
 def judge_two_languages(outcomes: Outcomes) -> Judgement:
-    """What the worse of the two directions loses; the interval is that of the Multi30k test set under the model of both."""
+    """The larger loss of the two directions; its interval is that of the common model's BLEU on Multi30k."""
     bleus = _bleu_by_direction(outcomes)
     largest = max(alone.value - together.value for together, alone in bleus.values())
     half_width = bleus[EN_DE][0].high - bleus[EN_DE][0].value

@@ -1,1 +1,1 @@
-"""Training by this repository and by other toolkits on the same data, each in a process and an environment of its own."""
+"""Training by this repository and by other toolkits on the same data, each in its own process and environment."""

@@ -2,7 +2,7 @@
 
     python hugging_face.py loop|trainer SETTINGS.json
 
-Settings are those that ``benchmarks/training.py`` writes. Runs in an environment of its own.
+``benchmarks/training.py`` writes the settings. Runs in its own virtual environment.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ IGNORED = -100
 
 
 def build(shape: dict[str, Any], vocabulary: int) -> MarianMTModel:
-    """A fresh model with the layers, widths and dropout of the reference work."""
+    """A new model with the layers, widths and dropout of the reference work."""
     return MarianMTModel(
         MarianConfig(
             vocab_size=vocabulary, d_model=shape["width"], encoder_layers=shape["layers"], decoder_layers=shape["layers"],
@@ -48,7 +48,7 @@ def collate(pairs: list[tuple[list[int], list[int]]]) -> dict[str, torch.Tensor]
 
 
 def bucket(pairs: list[tuple[list[int], list[int]]], batch_tokens: int) -> list[list[tuple[list[int], list[int]]]]:
-    """Batches of pairs of like length of at most so many tokens, padding included, in random order."""
+    """Batches of pairs of similar length, of at most ``batch_tokens`` tokens, padding included, in random order."""
     batches: list[list[tuple[list[int], list[int]]]] = [[]]
     longest = [0, 0]
     for pair in sorted(pairs, key=lambda pair: (len(pair[0]), len(pair[1]))):
@@ -62,7 +62,7 @@ def bucket(pairs: list[tuple[list[int], list[int]]], batch_tokens: int) -> list[
 
 
 def loop(settings: dict[str, Any], pairs: list[tuple[list[int], list[int]]]) -> None:
-    """The bare loop."""
+    """Trains in a bare loop."""
     turns, device = Turns(), settings["device"]
     model = build(settings["shape"], settings["vocabulary"]).to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), fused=True)
@@ -82,7 +82,7 @@ def loop(settings: dict[str, Any], pairs: list[tuple[list[int], list[int]]]) -> 
 
 
 def trainer(settings: dict[str, Any], pairs: list[tuple[list[int], list[int]]]) -> None:
-    """Seq2SeqTrainer with its defaults, but as many pairs a batch as make about the same number of target tokens."""
+    """Trains by Seq2SeqTrainer with its defaults, but with a batch size of about the same number of target tokens."""
     turns = Turns()
 
     class Counting(Seq2SeqTrainer):

@@ -1,8 +1,8 @@
-"""JoeyNMT's own trainer, its steps one turn after another.
+"""JoeyNMT's own trainer, with its steps in turns.
 
     python joey.py SETTINGS.json
 
-Settings are those that ``benchmarks/training.py`` writes. Runs in an environment of its own.
+``benchmarks/training.py`` writes the settings. Runs in its own virtual environment.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from turns import Turns
 
 
 def write_corpus(settings: dict[str, Any], folder: Path) -> None:
-    """The pairs as text, a piece a word, and the vocabulary; dev is the first few."""
+    """Writes the pairs as text, each piece as a word, and the vocabulary; dev is the first ten pairs."""
     pairs = [[[str(piece) for piece in side[:-1]] for side in pair] for pair in read_pairs(Path(settings["pairs"]))]
     for side, language in enumerate(("src", "trg")):
         lines = [" ".join(pair[side]) for pair in pairs]
@@ -30,7 +30,7 @@ def write_corpus(settings: dict[str, Any], folder: Path) -> None:
 
 
 def make_config(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """What JoeyNMT reads from a YAML file."""
+    """JoeyNMT's configuration, which it usually reads from a YAML file."""
     shape = settings["shape"]
     side = {"level": "word", "lowercase": False, "max_length": 128, "voc_file": str(folder / "vocabulary.txt")}
     dropout = {"dropout": shape["dropout"], "embeddings": {"embedding_dim": shape["width"], "scale": True, "dropout": 0.0}}
@@ -75,7 +75,7 @@ def main() -> None:
     tokens = [0]
 
     def step_in_turn(self: TrainManager, batch: Any) -> Any:
-        if tokens[0]:  # a step ends with the optimiser's update, after this method
+        if tokens[0]:  # the previous step ended with the optimiser's update, after this method
             turns.after_step(tokens[0])
         turns.before_step()
         tokens[0] = int(batch.ntokens)

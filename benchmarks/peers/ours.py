@@ -1,8 +1,8 @@
-"""This repository's updates, padded or packed, or the matrix products of them alone.
+"""This repository's updates, padded or packed, or only their matrix products.
 
     python ours.py updates|packed|products SETTINGS.json
 
-Settings are those that ``benchmarks/training.py`` writes.
+``benchmarks/training.py`` writes the settings.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from seq2seq_core.training.hardware.precision import choose_placement
 from seq2seq_core.training.updates.updater import Updater, UpdateResult
 
 PRODUCTS = {"aten::mm": 0, "aten::addmm": 1, "aten::addmm_": 1, "aten::bmm": 0, "aten::baddbmm": 1}
-"""Operations that are matrix products, and which argument is the first factor."""
+"""Matrix product operations, and the index of their first factor's argument."""
 NUM_RECORDED = 6
 
 
 class ProductRecorder(TorchDispatchMode):
-    """Notes the factors of every matrix product: shape and stride of each.
+    """Records the factors of every matrix product.
 
     Attributes:
-        factors: of each product, in order.
+        factors: shape and stride of both factors of each product, in order.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class ProductRecorder(TorchDispatchMode):
         self.factors: list[tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]] = []
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Calls the operation, and notes it where it is a product."""
+        """Calls the operation, and records it if it is a product."""
         first = PRODUCTS.get(function._schema.name)
         if first is not None:
             self.factors.append(tuple((tuple(one.shape), one.stride()) for one in args[first : first + 2]))
@@ -60,8 +60,8 @@ class Reference:
     """The reference work: data, model, updates.
 
     Args:
-        settings: those of the file; ``seed`` (1) and ``recipe``, fields of the section ``train`` (none), may stand there too.
-        packing: whether layers do no work on padding.
+        settings: the settings file; optional keys are ``seed`` (default 1) and ``recipe``, fields of section ``train`` (none).
+        packing: whether layers skip padding.
     """
 
     def __init__(self, settings: dict[str, Any], packing: bool = False) -> None:
@@ -78,7 +78,7 @@ class Reference:
         self.sampler = TokenBucketSampler(self.inputs.train, settings["batch_tokens"], self.seed)
 
     def batches(self) -> Iterator[Batch]:
-        """Those of one epoch after another."""
+        """The batches of one epoch after another, without end."""
         epoch = 0
         while True:
             for indices in self.sampler.epoch_batches(epoch):
@@ -86,12 +86,12 @@ class Reference:
             epoch += 1
 
     def update(self, batch: Batch, step: int) -> UpdateResult:
-        """One update."""
+        """Makes one update."""
         return self.updater.apply([batch], step, derive_seed(self.seed, "update", step))
 
 
 def updates(reference: Reference) -> None:
-    """Updates until there are no more turns."""
+    """Makes updates until there are no more turns."""
     turns, batches, step = Turns(), reference.batches(), 0
     while True:
         turns.before_step()
@@ -100,7 +100,7 @@ def updates(reference: Reference) -> None:
 
 
 def products(reference: Reference) -> None:
-    """The products of some updates over and over, with nothing between them."""
+    """Repeats the products of a few updates, with nothing between them, until there are no more turns."""
     turns, batches = Turns(), reference.batches()
     recorded = []
     for step in range(1, NUM_RECORDED + 1):

@@ -1,4 +1,4 @@
-"""The reference work as a textbook has it: PyTorch's own layers, whole logits, cross-entropy, AdamW and nothing done for speed.
+"""A textbook implementation of the reference work: PyTorch's own layers, full logits, cross-entropy, AdamW, no optimisation.
 
 Shapes: B batch, S source length, T target length, D width, V vocabulary.
 """
@@ -23,7 +23,7 @@ NAMES = {
     "target_embedding": {"target_embedding.table": "embedding"},
     "output": {"output.": ""},
 }
-"""How our modules are called here, by the part of the model that they are in."""
+"""The names here of our modules, by part of the model."""
 NAMES_IN_LAYERS = {
     "feed_forward.inner": "linear1", "feed_forward.outer": "linear2", "self_attention.": "self_attn.",
     "cross_attention.": "multihead_attn.", "output_projection": "out_proj", "query_projection.": "in_proj_",
@@ -34,7 +34,7 @@ class PlainTransformer(nn.Module):
     """A pre-norm Transformer (Vaswani 2017, Xiong 2020) with one matrix for both embeddings and the output projection.
 
     Args:
-        vocabulary: V.
+        vocabulary: vocabulary size V.
         shape: ``width``, ``layers``, ``heads``, ``feedforward_width`` and ``dropout``.
     """
 
@@ -59,7 +59,7 @@ class PlainTransformer(nn.Module):
         Args:
             source_BS: int64 ids.
             padding_mask_BS: bool, True at padding.
-            target_in_BT: int64, the targets behind the start symbol.
+            target_in_BT: int64 ids, the targets shifted right, with the start symbol first.
         """
         length = target_in_BT.size(1)
         is_hidden_TT = torch.ones(length, length, dtype=torch.bool).triu(1)
@@ -79,15 +79,15 @@ class PlainTransformer(nn.Module):
 
 
 def as_plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights (or gradients) of our Transformer under the names that they have in :class:`PlainTransformer`.
+    """Weights (or gradients) of our Transformer under the names of :class:`PlainTransformer`.
 
     Args:
-        tensors: by our names, of a pre-norm Transformer with ``tie_embeddings: all``.
+        tensors: tensors of a pre-norm Transformer with ``tie_embeddings: all``, by our names.
     """
     found = {}
     for name, tensor in tensors.items():
         if ".key_projection." in name or ".value_projection." in name:
-            continue  # beside the query's
+            continue  # concatenated with the query's
         if ".query_projection." in name:
             tensor = torch.cat([tensors[name.replace("query", kind)] for kind in ("query", "key", "value")])
         for ours, plain in (NAMES[name.partition(".")[0]] | NAMES_IN_LAYERS).items():
@@ -112,11 +112,11 @@ def summed_loss(model: PlainTransformer, batch: Batch, label_smoothing: float) -
 
 
 class PlainTraining:
-    """Updates of a plain model by the recipe of ours: AdamW, a linear warm-up, then the inverse square root, and clipping.
+    """Updates of a plain model by our recipe: AdamW, linear warm-up, then inverse square root, and gradient clipping.
 
     Args:
-        model: on a CPU.
-        recipe: rates, betas, warm-up, clipping and label smoothing; of the rest nothing is read.
+        model: the model, on a CPU.
+        recipe: learning rate, betas, warm-up, clipping and label smoothing are used, nothing else.
     """
 
     def __init__(self, model: PlainTransformer, recipe: PhaseSettings) -> None:
@@ -128,7 +128,7 @@ class PlainTraining:
         )
 
     def update(self, batch: Batch) -> float:
-        """One update; returns its loss a target token, in nats, with label smoothing."""
+        """Makes one update; returns its loss per target token, in nats, with label smoothing."""
         self.model.train()
         loss = summed_loss(self.model, batch, self.recipe.label_smoothing) / batch.num_target_tokens
         self.optimizer.zero_grad()
@@ -140,7 +140,7 @@ class PlainTraining:
 
     @torch.no_grad()
     def validate(self, batches: list[Batch]) -> float:
-        """The loss a target token of some batches, in nats, without label smoothing and dropout."""
+        """The loss per target token of the batches, in nats, without label smoothing and dropout."""
         self.model.eval()
         tokens = sum(batch.num_target_tokens for batch in batches)
         return sum(float(summed_loss(self.model, batch, 0.0)) for batch in batches) / tokens

@@ -1,7 +1,7 @@
-"""Turns of training on request, so that several trainers can be timed alternately; standard library only.
+"""Turns of training on request, so that several trainers can be timed alternately; uses only the standard library.
 
-A trainer's process reads a line a turn from its standard input, the seconds that the turn lasts at least, trains whole steps, and
-answers with a line of JSON on its standard output. All else that it prints goes to standard error.
+For each turn, a trainer's process reads a line with the turn's minimum seconds from standard input, trains whole steps, and
+answers with a line of JSON on standard output. All its other output goes to standard error.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 
 
 class Turns:
-    """The turns of this process; a step asks before it begins, and tells what it was made of."""
+    """The turns of this process; the trainer calls it before and after each step."""
 
     def __init__(self) -> None:
         self._answers = os.fdopen(os.dup(1), "w")
@@ -23,20 +23,20 @@ class Turns:
         self._is_open = False
 
     def before_step(self) -> None:
-        """Waits for a turn, unless one is going on; ends the process when there will be no more."""
+        """Waits for a turn unless one is open; ends the process when there are no more turns."""
         if self._is_open:
             return
         line = sys.stdin.readline()
         if not line.strip():
-            os._exit(0)  # from inside somebody else's training loop
+            os._exit(0)  # we are inside another toolkit's training loop
         self._seconds, self._tokens, self._steps, self._is_open = float(line), 0, 0, True
         self._started = time.perf_counter()
 
     def after_step(self, target_tokens: int) -> None:
-        """Counts a step, and answers where the turn is over.
+        """Counts a step, and answers when the turn is over.
 
         Args:
-            target_tokens: that it learned to predict, padding left out.
+            target_tokens: number of the step's target tokens, without padding.
         """
         self._tokens += target_tokens
         self._steps += 1

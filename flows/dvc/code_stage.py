@@ -1,4 +1,4 @@
-"""The stage ``code`` before all others: what it finds decides which of them are fresh."""
+"""The stage ``code``, which runs before all others: its digests decide which of them are fresh."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from seq2seq_core.stages.code import NAME, digest_files
 
 
 def refresh_code_digests(dvc: Dvc, paths: Paths, settings: Settings, on_line: Callable[[str], None], policy: StopPolicy) -> None:
-    """Runs the stage ``code``, also where DVC holds it to be fresh although another version of the package is installed.
+    """Runs the stage ``code``; forces it where DVC calls it fresh but the installed package has changed.
 
     Args:
-        dvc: of the workspace.
-        paths: the workspace.
-        settings: its parameters.
+        dvc: the workspace's DVC.
+        paths: the workspace; reads ``reports/code``.
+        settings: all sections but ``runtime`` decide the digests.
         on_line: receives each line of output.
-        policy: when it is stopped.
+        policy: when the command is stopped.
 
     Raises:
         UserError: DVC refuses, with its own words.

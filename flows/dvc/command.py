@@ -1,4 +1,4 @@
-"""DVC as a command: the one way in which the flows speak to it."""
+"""DVC as a command: the only way in which the flows call it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ADVICE = (
     "dvc config core.autostage true",
     "Use `dvc push` to send your updates to remote storage.",
 )
-"""What DVC says at the end of a command to someone at a keyboard."""
+"""Beginnings of the hints for interactive users that DVC prints at the end of a command."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +42,12 @@ class Dvc:
     held_descriptors: tuple[int, ...] = ()
 
     def run(self, arguments: Sequence[str], on_line: Callable[[str], None], policy: StopPolicy | None = None) -> CommandResult:
-        """The end of ``dvc ARGUMENTS``, which waits for DVC's lock as long as it has to.
+        """Runs ``dvc ARGUMENTS`` to its end; DVC waits for its lock without a time limit.
 
         Args:
             arguments: the subcommand and its arguments.
             on_line: receives each line of output as it comes, DVC's advice left out.
-            policy: when it is stopped; by default never.
+            policy: when the command is stopped; by default never.
         """
 
         def pass_on(line: str) -> None:
@@ -59,16 +59,16 @@ class Dvc:
         )
 
     def ask(self, arguments: Sequence[str], policy: StopPolicy | None = None) -> str:
-        """What ``dvc ARGUMENTS`` writes to standard output.
+        """The standard output of ``dvc ARGUMENTS``.
 
         Args:
             arguments: the subcommand and its arguments.
-            policy: when it is stopped; by default never.
+            policy: when the command is stopped; by default never.
 
         Raises:
-            WorkspaceBusy: another DVC process holds what the question is about.
-            UserError: DVC refuses, with its own words (such as a fault in ``dvc.yaml``).
-            Interrupted: it was cancelled.
+            WorkspaceBusy: another DVC process holds a lock that this command needs.
+            UserError: DVC failed, for example on a fault in ``dvc.yaml``; the message is DVC's.
+            Interrupted: the command was stopped before its end.
         """
         with tempfile.TemporaryDirectory(prefix="s2s-dvc-") as folder:
             answer = Path(folder) / "answer"
@@ -81,7 +81,10 @@ class Dvc:
         raise refusal(arguments, result)
 
     def command(self, arguments: Sequence[str]) -> list[str]:
-        """The DVC of the running interpreter's environment; ``-P`` keeps the workspace's own folders from hiding its modules."""
+        """The command line of the DVC in the running interpreter's environment.
+
+        ``-P`` keeps folders of the workspace from shadowing DVC's modules.
+        """
         return [sys.executable, "-P", "-m", "dvc", "--wait-for-lock", *arguments]
 
     def environment(self) -> dict[str, str]:
@@ -92,7 +95,7 @@ class Dvc:
 
 
 def refusal(arguments: Sequence[str], result: CommandResult) -> UserError | Interrupted:
-    """The error that tells, in DVC's own words, why a command failed."""
+    """The error for a failed command, with DVC's own message."""
     if result.ended_by != "itself":
         return Interrupted(f"dvc {arguments[0]}: stopped by {result.ended_by}")
     text = error_text(result.lines)
@@ -102,7 +105,7 @@ def refusal(arguments: Sequence[str], result: CommandResult) -> UserError | Inte
 
 
 def error_text(lines: Sequence[str]) -> str:
-    """DVC's error message within its output: from the last ``ERROR:`` on, or all there is where nothing is marked so."""
+    """DVC's error message: its output from the last ``ERROR:`` on, or the whole output where there is no ``ERROR:``."""
     starts = [number for number, line in enumerate(lines) if line.startswith(ERROR_MARK)]
     kept = lines[starts[-1] :] if starts else lines
     text = "\n".join(line for line in kept if not is_advice(line)).removeprefix(ERROR_MARK).strip()
@@ -110,10 +113,10 @@ def error_text(lines: Sequence[str]) -> str:
 
 
 def is_busy(text: str) -> bool:
-    """Whether an error message says that another DVC process was in the way."""
+    """Whether an error message says that another DVC process holds a lock."""
     return any(mark in text for mark in BUSY_MARKS)
 
 
 def is_advice(line: str) -> bool:
-    """Whether a line of DVC's output is advice for someone at a keyboard, out of place in a log."""
+    """Whether a line of DVC's output is a hint for interactive users, which does not belong in a log."""
     return line.strip().startswith(ADVICE)

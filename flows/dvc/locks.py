@@ -1,8 +1,8 @@
-"""What a killed DVC process leaves locked, cleared away before the next one starts.
+"""Removal of the locks that a killed DVC process leaves, before the next process starts.
 
-DVC's repository lock dies with its process. Its list of files in use (``.dvc/tmp/rwlock``) does not: DVC itself drops entries
-whose process number is free, but not those whose number has since gone to another program (after a reboot, in a new container),
-and it refuses a file that a kill left half-written.
+DVC's repository lock ends with its process. Its list of files in use (``.dvc/tmp/rwlock``) does not. DVC drops the entries of a
+process id that is free, but not those of an id that another program has taken since (after a reboot, in a new container). It
+also refuses a file that a kill left half-written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from seq2seq_core.file_lock import wait_for_lock
 
 
 def clear_dead_locks(workspace: Path) -> list[str]:
-    """What was cleared, a line for each dead process; empty in the usual case.
+    """Removes the lock entries of dead processes; returns a line for each of them, usually none.
 
     Args:
         workspace: a folder in the DVC repository.
@@ -27,7 +27,7 @@ def clear_dead_locks(workspace: Path) -> list[str]:
     listing = temporary / "rwlock"
     if not listing.is_file():
         return []
-    # DVC's own guard file, locked as DVC locks it, so that DVC does not edit the list meanwhile.
+    # We lock DVC's own guard file, as DVC does, so that DVC does not edit the list at the same time.
     with wait_for_lock(temporary / "rwlock.lock"):
         try:
             entries = json.loads(listing.read_text(encoding="utf-8"))
@@ -42,7 +42,7 @@ def clear_dead_locks(workspace: Path) -> list[str]:
 
 
 def _dvc_folder(workspace: Path) -> Path:
-    """``.dvc`` of the repository that the workspace lies in."""
+    """The folder ``.dvc`` of the repository that contains the workspace."""
     for folder in (workspace, *workspace.parents):
         if (folder / ".dvc").is_dir():
             return folder / ".dvc"
@@ -67,7 +67,7 @@ def _without(entries: dict[str, Any], dead: set[int]) -> dict[str, Any]:
 
 
 def _is_dead(pid: int, written_at: float) -> bool:
-    """Whether the process that made an entry is gone: its number is free, or belongs to a process younger than the entry."""
+    """Whether the process of an entry is dead: its id is free, or belongs to a process that started after the entry."""
     try:
         process = psutil.Process(pid)
         return process.status() == psutil.STATUS_ZOMBIE or process.create_time() > written_at

@@ -1,4 +1,7 @@
-"""After success: data goes to the DVC remote, and ``dvc.lock`` to a branch, with the user's working tree and index untouched."""
+"""Publication after success: pushes data to the DVC remote and commits ``dvc.lock`` to a branch.
+
+The user's working tree and index stay untouched.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ IDENTITY = {
     "GIT_COMMITTER_NAME": "seq2seq-flows",
     "GIT_COMMITTER_EMAIL": "seq2seq-flows@localhost",
 }
-"""Who commits where git knows nobody."""
+"""Author and committer where git has no identity configured."""
 
 
 class GitRefused(UserError):
@@ -27,17 +30,17 @@ class GitRefused(UserError):
 
 
 def push_data(dvc: Dvc, log: Callable[[str], None], policy: StopPolicy) -> str:
-    """What ``dvc push`` did, in its own words.
+    """Runs ``dvc push``; returns the last line of its output.
 
     Args:
         dvc: the workspace's DVC.
-        log: receives its lines.
-        policy: when it is stopped.
+        log: receives each line of output.
+        policy: when the command is stopped.
 
     Raises:
         UserError: no remote is configured.
         EnvironmentFault: the remote does not answer.
-        Interrupted: it was cancelled.
+        Interrupted: the command was stopped before its end.
     """
     result = dvc.run(["push"], log, policy)
     if result.exit_code != 0:
@@ -46,15 +49,15 @@ def push_data(dvc: Dvc, log: Callable[[str], None], policy: StopPolicy) -> str:
 
 
 def check_branch(root: Path, branch: str) -> None:
-    """Returns when ``dvc.lock`` can be committed to a branch; before a long run rather than after it.
+    """Checks that ``dvc.lock`` can be committed to a branch; called before a long run, so that a fault costs no time.
 
     Args:
-        root: the workspace.
+        root: the workspace, a folder in a git repository.
         branch: the branch's name.
 
     Raises:
-        UserError: there is no git repository, the name is none, or the branch is checked out somewhere (its files would differ
-            from it afterwards).
+        UserError: there is no git repository, git does not accept the name, or the branch is checked out in a worktree (its
+            files would then differ from the branch).
     """
     setting = "runtime.flow.publish.commit_branch"
     try:
@@ -67,19 +70,19 @@ def check_branch(root: Path, branch: str) -> None:
 
 
 def commit_lock(root: Path, branch: str, sources: Iterable[str], message: str) -> str:
-    """What was committed: ``dvc.lock`` and the ``.dvc`` files, on a branch, by plumbing commands alone.
+    """Commits ``dvc.lock`` and the ``.dvc`` files to a branch, by git's plumbing commands only; returns a line about the commit.
 
-    A new branch starts at HEAD. A branch that lacks commits of HEAD gets them by a merge, so that the lock file never stands
-    beside code that it was not made by.
+    A new branch starts at HEAD. A branch that lacks commits of HEAD gets them by a merge: the lock file and the code that made
+    it are always in the same commit.
 
     Args:
-        root: the workspace.
+        root: the workspace; its ``dvc.lock`` and ``.dvc`` files are read, its index and files are not changed.
         branch: the branch's name.
         sources: the ``.dvc`` files, relative to the workspace.
         message: the commit's message.
 
     Raises:
-        UserError: git refuses, or the branch and HEAD have changed the same lines of other files.
+        UserError: git fails, or the branch and HEAD conflict in other files.
     """
     reference = f"refs/heads/{branch}"
     head = _git(root, "rev-parse", "--verify", "HEAD^{commit}")
@@ -92,16 +95,16 @@ def commit_lock(root: Path, branch: str, sources: Iterable[str], message: str) -
         return f"branch {branch}: nothing new to commit"
     arguments = [argument for parent in parents for argument in ("-p", parent)]
     commit = _git(root, "commit-tree", tree, *arguments, "-m", message, identity=True)
-    # The old value makes git refuse where someone else has moved the branch meanwhile.
+    # With the old value, git fails if someone else has moved the branch in the meantime.
     _git(root, "update-ref", "-m", "retrain", reference, commit, tip or "0" * len(commit))
     return f"branch {branch}: committed {', '.join(files)} as {commit[:10]}"
 
 
 def uncommitted_files(root: Path, sources: Iterable[str]) -> list[str]:
-    """Tracked files with changes that no commit holds, ``dvc.lock`` and the ``.dvc`` files left out.
+    """Tracked files with uncommitted changes, without ``dvc.lock`` and the ``.dvc`` files.
 
     Args:
-        root: the workspace.
+        root: the workspace, where ``git diff`` runs.
         sources: the ``.dvc`` files, relative to the workspace.
     """
     published = {"dvc.lock", *sources}
@@ -123,7 +126,7 @@ def _base(root: Path, head: str, tip: str | None, published: set[str]) -> tuple[
     tree, *conflicts = merged.stdout.splitlines() or [""]
     if merged.returncode not in (0, 1) or not tree:
         raise GitRefused(f"git merge-tree: {merged.stderr.strip()}")
-    # What we are about to write anyway may conflict.
+    # Conflicts in the files that this commit replaces do not matter.
     others = sorted({name for name in conflicts if name} - published)
     if others:
         raise UserError(f"the branch to commit on and HEAD have both changed {', '.join(others)}: merge them by hand first")
@@ -131,7 +134,7 @@ def _base(root: Path, head: str, tip: str | None, published: set[str]) -> tuple[
 
 
 def _tree_with(root: Path, base: str, prefix: str, files: Sequence[str]) -> str:
-    """The tree of ``base`` with the workspace's files in it, made in an index of its own."""
+    """The tree of ``base`` with the workspace's files added, built in a temporary index."""
     with tempfile.TemporaryDirectory(prefix="s2s-index-") as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         _git(root, "read-tree", base, variables=index)
@@ -152,7 +155,11 @@ def _is_ancestor(root: Path, older: str, newer: str) -> bool:
 
 
 def _git(root: Path, *arguments: str, variables: dict[str, str] | None = None, identity: bool = False) -> str:
-    """What a git command prints; raises :class:`GitRefused` where it fails."""
+    """The output of a git command.
+
+    Raises:
+        GitRefused: the command failed.
+    """
     known = identity and _run_git(root, ["var", "GIT_COMMITTER_IDENT"]).returncode == 0
     result = _run_git(root, arguments, {**(variables or {}), **(IDENTITY if identity and not known else {})})
     if result.returncode != 0:

@@ -1,4 +1,4 @@
-"""The data before the first stage: brought up to date as configured, and what that changed."""
+"""Refresh of the data before the first stage, as configured, and a report of the changes."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from seq2seq_core.config.yaml_text import YamlError, parse_yaml
 from seq2seq_core.errors import EnvironmentFault, Interrupted, UserError
 
 USER_MARKS = ("no remote specified", "config file error", "does not exist", "unable to find DVC file", "is not a DVC")
-"""Parts of DVC's messages that mean that no retry can help."""
+"""Parts of DVC's messages about faults that a retry cannot mend."""
 
 
 @dataclass(frozen=True)
 class TrackedData:
-    """What one ``.dvc`` file says of its data.
+    """The data that one ``.dvc`` file describes.
 
     Attributes:
         digest: DVC's hash.
         size: bytes, if known.
-        num_files: files of a folder, if it is one.
-        is_import: whether it came by ``dvc import`` or ``dvc import-url`` and can be updated.
+        num_files: number of files; None where the data are a single file.
+        is_import: whether ``dvc import`` or ``dvc import-url`` made it, so that ``dvc update`` works.
     """
 
     digest: str
@@ -43,19 +43,19 @@ class TrackedData:
 def refresh_data(
     dvc: Dvc, settings: RefreshSettings, sources: Iterable[str], log: Callable[[str], None], policy: StopPolicy
 ) -> list[str]:
-    """What the refresh changed, a line for each ``.dvc`` file; empty where none is configured.
+    """Refreshes the data; returns a line for each ``.dvc`` file, or an empty list where no refresh is configured.
 
     Args:
         dvc: the workspace's DVC.
-        settings: what to do.
-        sources: the ``.dvc`` files that stages read, relative to the workspace; refreshed where the settings name none.
-        log: receives DVC's lines.
-        policy: when it is stopped.
+        settings: the section ``runtime.flow.refresh``: mode and targets.
+        sources: the ``.dvc`` files that stages read, relative to the workspace; the default targets.
+        log: receives each line of DVC's output.
+        policy: when a command is stopped.
 
     Raises:
         UserError: a ``.dvc`` file is missing or cannot be read, or no remote is configured.
         EnvironmentFault: the remote does not answer.
-        Interrupted: it was cancelled.
+        Interrupted: a command was stopped before its end.
     """
     if settings.mode == "none":
         return []
@@ -71,20 +71,20 @@ def refresh_data(
 
 
 def read_tracked(root: Path, targets: Iterable[str]) -> dict[str, TrackedData]:
-    """What ``.dvc`` files say, by name.
+    """The data that ``.dvc`` files describe, by file name.
 
     Args:
         root: the workspace.
-        targets: names relative to it.
+        targets: file names, relative to the workspace.
 
     Raises:
-        UserError: one is missing or no ``.dvc`` file.
+        UserError: a file is missing or is not a ``.dvc`` file.
     """
     return {target: _read_one(root, target) for target in targets}
 
 
 def describe_changes(before: Mapping[str, TrackedData], after: Mapping[str, TrackedData]) -> list[str]:
-    """A line for each ``.dvc`` file: unchanged, or from what to what."""
+    """A line for each ``.dvc`` file: unchanged, or its old and new data."""
     return [
         f"{name}: unchanged ({after[name].describe()})"
         if before[name].digest == after[name].digest
@@ -112,7 +112,7 @@ def _run(dvc: Dvc, arguments: list[str], log: Callable[[str], None], policy: Sto
 
 
 def transfer_error(arguments: list[str], result: CommandResult) -> UserError | EnvironmentFault | Interrupted:
-    """Why a command that moves data failed: a fault of the configuration, or the remote, for which a retry can help."""
+    """The error of a failed data transfer: a fault in the configuration, or one of the remote, which a retry can mend."""
     text = error_text(result.lines)
     if result.ended_by != "itself" or any(mark in text for mark in USER_MARKS):
         return refusal(arguments, result)

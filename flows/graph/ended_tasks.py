@@ -1,4 +1,4 @@
-"""Waiting for whichever task of a run ends next, with an eye on whether the run was cancelled."""
+"""Wait for the next task of a run to end, or for the run to be cancelled."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from seq2seq_core.errors import Interrupted
 
 CANCELLED = "the flow run was cancelled"
 WATCH_SECONDS = 3.0
-"""How often it is looked up whether somebody has cancelled the run."""
+"""Time between two checks of whether the run was cancelled."""
 
 Name = TypeVar("Name")
 
 
 def next_ended(ended: SimpleQueue[Name], is_cancelled: Callable[[], bool]) -> Name:
-    """The next task that ends.
+    """The name of the next task that ends.
 
     Args:
-        ended: receives the names of tasks as they end.
-        is_cancelled: whether somebody has cancelled the run; looked up every few seconds.
+        ended: the queue of the names of ended tasks.
+        is_cancelled: whether the run was cancelled; called every few seconds.
 
     Raises:
-        Interrupted: somebody has.
+        Interrupted: the run was cancelled.
     """
     while True:
         try:

@@ -1,4 +1,7 @@
-"""The order of a run: each stage once all that it reads from is done, independent ones side by side, none below a failure."""
+"""The order of a run: a stage starts when its upstream stages are done; independent stages run in parallel.
+
+No stage below a failed one starts.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from flows.graph.stage_tasks import Future, StageTasks
 from seq2seq_core.errors import EXIT_CRASH
 
 SETTLE_SECONDS = 1.0
-"""How long tasks have to end after their commands have."""
+"""Longest wait for the tasks after their commands have ended."""
 
 
 class GraphRun:
@@ -22,10 +25,10 @@ class GraphRun:
 
     Args:
         graph: the stages.
-        status: what differs from the last run.
+        status: changes since the last run.
         tasks: submits stages.
-        max_parallel_stages: how many may run side by side.
-        is_cancelled: whether somebody has cancelled the run; looked up every few seconds.
+        max_parallel_stages: number of stages that may run in parallel; fresh ones do not count.
+        is_cancelled: whether the run was cancelled; called every few seconds.
     """
 
     def __init__(
@@ -39,10 +42,10 @@ class GraphRun:
         self._ended: SimpleQueue[str] = SimpleQueue()
 
     def run(self) -> None:
-        """Returns when no stage is left that can run.
+        """Runs all stages that can run.
 
         Raises:
-            Interrupted: the run was cancelled; stages still run.
+            Interrupted: the run was cancelled; some stages may still be running.
         """
         waiting = list(self.graph.stages)
         while waiting or self.running:
@@ -52,10 +55,12 @@ class GraphRun:
                 self._collect(next_ended(self._ended, self.is_cancelled))
 
     def abandon(self, patience_seconds: float) -> bool:
-        """Whether all tasks ended, after a cancellation; one that queues for a slot or waits for a retry does not.
+        """Waits for the tasks of a cancelled run; returns whether all of them ended.
+
+        A task that queues for a slot or waits for a retry does not end.
 
         Args:
-            patience_seconds: how long commands may take to stop.
+            patience_seconds: longest wait for the commands to stop.
         """
         deadline = time.monotonic() + patience_seconds
         while self.tasks.executing and time.monotonic() < deadline:
@@ -66,21 +71,21 @@ class GraphRun:
         return all(self.futures[stage].state.is_final() for stage in self.running)
 
     def reports(self) -> tuple[StageReport, ...]:
-        """What became of each stage so far, in the order of the graph."""
+        """The outcome of each stage so far, in the order of the graph."""
         known = {**self.blocked, **self.tasks.reports}
         return tuple(known.get(stage, StageReport(stage, "not run", reason="the run ended before")) for stage in self.graph.stages)
 
     def first_failure(self) -> StageFailed | None:
-        """The failure of the first stage, in the order of the graph, that failed; None where none did."""
+        """The failure of the first failed stage in the order of the graph, or None."""
         return next((self.tasks.failures[stage] for stage in self.graph.stages if stage in self.tasks.failures), None)
 
     def is_fresh(self, stage: str) -> bool:
-        """Whether a stage is as it was, with all that it stands on, and nobody asked to run any of them again."""
+        """Whether a stage is up to date, ancestors included, and none of them is forced to run."""
         forced = self.tasks.runner.forced & {stage, *self.graph.ancestors(stage)}
         return not forced and self.status.is_fresh(stage, self.graph)
 
     def _start(self, stage: str) -> bool:
-        """Whether a stage was submitted, or found to be impossible."""
+        """Submits a stage if it can start now; returns whether it was submitted, or blocked by a failed stage."""
         upstream = self.graph.upstream[stage]
         failed = [name for name in self.graph.stages if name in upstream and self._has_failed(name)]
         if failed:
@@ -103,7 +108,7 @@ class GraphRun:
         future.add_done_callback(lambda _: self._ended.put(stage))
 
     def _collect(self, stage: str) -> None:
-        """Notes the end of a stage's task; one that broke outside of the stage itself counts as crashed."""
+        """Records the end of a stage's task; a task that failed outside the stage itself counts as a crash."""
         self.futures[stage].wait()
         self.running.discard(stage)
         if stage not in self.tasks.reports:
@@ -118,11 +123,11 @@ class GraphRun:
         return stage in self.futures and stage not in self.running and self.tasks.reports[stage].state not in ("ran", "cached")
 
     def _why(self, stage: str) -> str:
-        """Why a stage may have to run, for people."""
+        """The reason why a stage may have to run, for logs and reports."""
         if stage in self.tasks.runner.forced:
             return "asked for"
         changes = self.status.changes.get(stage, ())
-        # What is merely not there yet says less than the stages that have just made it.
+        # "deleted" only means "not there yet"; the stages that have just run explain more.
         present = [change for change in changes if not change.endswith(" deleted")]
         ran = [name for name in self.graph.stages if name in self.graph.upstream[stage] and self.tasks.reports[name].state == "ran"]
         reasons = [*present, f"{', '.join(ran)} ran"] if ran else present or changes

@@ -1,4 +1,4 @@
-"""Work of a run as a Prefect task with the policy of a stage."""
+"""A function as a Prefect task with the policy of a stage."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from seq2seq_core.errors import Seq2SeqError
 def policy_task(
     function: Callable[[], State[Any]], policy: ResolvedPolicy, failure: type[Seq2SeqError], **named: Any
 ) -> Task[[], State[Any]]:
-    """A Prefect task that is started again where that can help: after a user's fault it is not.
+    """A Prefect task that is retried only after a retryable failure, not after a user's fault.
 
     Args:
-        function: the work; a state that it fails with carries its failure as data.
-        policy: retries and tags.
-        failure: the kind of failure that may be retryable.
-        named: the task's names.
+        function: the work; its failed state carries the failure as data.
+        policy: retries, their delay and the tags.
+        failure: the class of failures that have ``retryable``.
+        named: the task's names and description, as Prefect takes them.
     """
 
     def can_retry_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

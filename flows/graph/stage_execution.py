@@ -1,4 +1,4 @@
-"""One stage, by ``dvc repro --single-item``: DVC decides whether it has to run, and says what it did."""
+"""Execution of one stage by ``dvc repro --single-item``: DVC decides whether it has to run, and reports what it did."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ StageState = Literal["ran", "cached", "failed", "cancelled", "not run"]
 
 @dataclass(frozen=True)
 class StageReport:
-    """What became of one stage in one run of the graph.
+    """The outcome of one stage in one run of the graph.
 
     Attributes:
-        stage: its name.
-        state: ``cached`` where nothing was executed: it was fresh, or DVC restored its outputs.
-        seconds: how long it took, retries included.
-        reason: why it ran, was skipped or failed.
-        attempts: how often it was started.
+        stage: the stage's name.
+        state: ``cached`` where nothing was executed: the stage was fresh, or DVC restored its outputs.
+        seconds: duration, retries included.
+        reason: why the stage ran, was skipped or failed.
+        attempts: number of starts.
     """
 
     stage: str
@@ -44,9 +44,9 @@ class StageRunner:
 
     Attributes:
         dvc: the workspace's DVC.
-        paths: the workspace.
-        flow: policies.
-        cancellation: stops what runs.
+        paths: the workspace; removes a stage's old outcome file and reads the new one.
+        flow: the stages' policies and the times to stop.
+        cancellation: stops running stages.
         forced: stages that run even where they are fresh.
     """
 
@@ -57,15 +57,15 @@ class StageRunner:
     forced: frozenset[str] = frozenset()
 
     def run(self, stage: str, why: str, on_line: Callable[[str], None]) -> StageReport:
-        """What DVC did with a stage whose upstream is done.
+        """Runs a stage whose upstream stages are done, and reports what DVC did.
 
         Args:
-            stage: its name.
-            why: why it may have to run.
-            on_line: receives each line of its output as it comes.
+            stage: the stage's name.
+            why: the reason why it may have to run.
+            on_line: receives each line of output as it comes.
 
         Raises:
-            StageFailed: it failed; says whether a retry can help.
+            StageFailed: the stage failed; ``retryable`` says whether a retry can help.
             Interrupted: the flow run was cancelled.
         """
         if self.cancellation.is_requested:
@@ -92,7 +92,7 @@ class StageRunner:
 
 
 def _read_success(stage: str, result: CommandResult, why: str) -> StageReport:
-    """What DVC says that it did."""
+    """The report of a successful ``dvc repro``, read from its output."""
     if f"Stage '{stage}' didn't change, skipping" in result.lines:
         return StageReport(stage, "cached", reason="its inputs came out as they were")
     if f"Stage '{stage}' is cached - skipping run, checking out outputs" in result.lines:

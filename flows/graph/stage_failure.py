@@ -1,4 +1,4 @@
-"""Why a stage failed, found out from what it left behind: through ``dvc repro`` every failure has the same exit code."""
+"""The cause of a stage's failure, read from the stage's outcome file: ``dvc repro`` has one exit code for every failure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from seq2seq_core.outcome import Outcome
 
 
 class StageFailed(Seq2SeqError):
-    """A stage failed; carries the kind, the message, the exit code and whether a retry can help, as the stage itself had them.
+    """A failed stage, with the kind, message and exit code of the stage's own error.
 
     Args:
-        stage: its name.
-        message: for a person; that of ``s2s STAGE`` where it left one.
+        stage: the stage's name.
+        message: for the user; the message of ``s2s STAGE`` where there is one.
         kind: see :class:`seq2seq_core.outcome.Outcome`.
-        exit_code: what ``s2s STAGE`` exits with.
-        retryable: whether running it again, with nothing changed, can help.
+        exit_code: the exit code of ``s2s STAGE``.
+        retryable: whether another run, with nothing changed, can succeed.
     """
 
     def __init__(self, stage: str, message: str, kind: str, exit_code: int, retryable: bool) -> None:
@@ -26,13 +26,13 @@ class StageFailed(Seq2SeqError):
 
 
 def explain_failure(stage: str, result: CommandResult, outcome: Outcome | None, time_limit_seconds: float) -> StageFailed:
-    """What kind of failure it was, and what to tell.
+    """The failure of a stage: its kind and message.
 
     Args:
-        stage: its name.
-        result: how ``dvc repro`` ended.
-        outcome: what the stage left in this execution; None where it left nothing.
-        time_limit_seconds: the limit that it ran under.
+        stage: the stage's name.
+        result: the end of ``dvc repro``.
+        outcome: the stage's outcome file of this execution; None where there is none.
+        time_limit_seconds: the stage's time limit.
     """
     if result.ended_by == "time limit":
         message = (
@@ -53,7 +53,7 @@ def explain_failure(stage: str, result: CommandResult, outcome: Outcome | None, 
 
 
 def _explain_without_outcome(stage: str, result: CommandResult, text: str) -> StageFailed:
-    """A stage that left nothing: DVC never started it, or its command is none of ours."""
+    """The failure of a stage without an outcome file: DVC never started it, or its command is not an ``s2s`` stage."""
     if is_busy(text):
         message = f"{stage}: another DVC process works on its files: {text}"
         return StageFailed(stage, message, "environment_fault", EXIT_CRASH, retryable=True)

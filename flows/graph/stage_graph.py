@@ -1,4 +1,4 @@
-"""The graph of stages and which of them are fresh, as DVC tells it: ``dvc.yaml`` is the pipeline, and there is no second copy."""
+"""The graph of stages and its status, read from DVC: ``dvc.yaml`` is the only definition of the pipeline."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DOT_LINE = re.compile(r'\s*"(?P<upstream>[^"]+)"(?:\s*->\s*"(?P<downstream>[^"]+
 
 @dataclass(frozen=True)
 class StageGraph:
-    """The stages of one workspace's ``dvc.yaml`` and what they stand on.
+    """The stages of a workspace's ``dvc.yaml`` and their dependencies.
 
     Attributes:
-        stages: the stages' names as DVC knows them (``train``, ``train@de`` of a foreach or matrix), each after its upstream.
+        stages: the stages' names in DVC (``train``, or ``train@de`` of a foreach or matrix), in topological order.
         upstream: for each stage, the stages whose outputs it reads.
-        sources: the ``.dvc`` files that track what stages read; they are data, not stages.
+        sources: the ``.dvc`` files that track the stages' input data.
     """
 
     stages: tuple[str, ...]
@@ -32,7 +32,7 @@ class StageGraph:
     sources: tuple[str, ...]
 
     def ancestors(self, stage: str) -> frozenset[str]:
-        """All stages that a stage stands on, however far above."""
+        """All direct and indirect upstream stages of a stage."""
         found: set[str] = set()
         queue = list(self.upstream[stage])
         while queue:
@@ -45,22 +45,22 @@ class StageGraph:
 
 @dataclass(frozen=True)
 class GraphStatus:
-    """What differs from the last run.
+    """Changes since the last run.
 
     Attributes:
-        changes: for each stage or source that differs, what differs, a line each; those that are as they were are missing.
-        missing_inputs: files and folders that a stage reads, that are not there and that no stage makes, with that stage.
+        changes: the changes of each changed stage or source, a line each; unchanged ones are left out.
+        missing_inputs: missing files and folders that no stage makes, each with a stage that reads it.
     """
 
     changes: Mapping[str, tuple[str, ...]]
     missing_inputs: Mapping[str, str]
 
     def is_fresh(self, stage: str, graph: StageGraph) -> bool:
-        """Whether a stage and all that it stands on are as they were when it last ran."""
+        """Whether a stage is up to date, ancestors included."""
         return not any(name in self.changes for name in (stage, *graph.ancestors(stage)))
 
     def why_stale(self, stage: str, graph: StageGraph) -> str:
-        """Why a stage may have to run: what changed, or which stages above it are stale; empty where it is fresh."""
+        """The reason why a stage may have to run: its changes, or its stale ancestors; empty where it is fresh."""
         if stage in self.changes:
             return "; ".join(self.changes[stage])
         stale = [name for name in graph.stages if name in graph.ancestors(stage) and name in self.changes]
@@ -68,14 +68,14 @@ class GraphStatus:
 
 
 def read_stage_graph(dvc: Dvc, policy: StopPolicy | None = None) -> StageGraph:
-    """The graph of the workspace's ``dvc.yaml``: its stages and all that these stand on.
+    """The graph of the workspace's ``dvc.yaml``: its stages and their ancestors.
 
     Args:
         dvc: the workspace's DVC.
-        policy: when the question is given up.
+        policy: when the command is stopped.
 
     Raises:
-        UserError: DVC cannot read the graph; its own words.
+        UserError: DVC cannot read the graph; the message is DVC's.
     """
     return parse_dot(dvc.ask(["dag", "--dot"], policy))
 
@@ -87,7 +87,7 @@ def parse_dot(text: str) -> StageGraph:
         text: a line for each node and for each edge, from upstream to downstream.
 
     Raises:
-        UserError: there is a cycle.
+        UserError: the graph has a cycle.
     """
     above: dict[str, set[str]] = {}
     for line in text.splitlines():
@@ -102,14 +102,14 @@ def parse_dot(text: str) -> StageGraph:
 
 
 def read_status(dvc: Dvc, policy: StopPolicy | None = None) -> GraphStatus:
-    """What differs from the last run, as files are now. Not to be asked while a stage runs: DVC refuses then.
+    """The changes since the last run. Must not be called while a stage runs: DVC then fails.
 
     Args:
         dvc: the workspace's DVC.
-        policy: when the question is given up.
+        policy: when the command is stopped.
 
     Raises:
-        UserError: DVC cannot tell; its own words.
+        UserError: DVC cannot read the status; the message is DVC's.
         WorkspaceBusy: another DVC process runs a stage here.
     """
     return parse_status(json.loads(dvc.ask(["status", "--json", "--no-updates"], policy)))
@@ -119,7 +119,7 @@ def parse_status(answer: Mapping[str, list[Any]]) -> GraphStatus:
     """The status from the output of ``dvc status --json``.
 
     Args:
-        answer: for each stage or source that differs, a list of texts and of mappings such as
+        answer: for each changed stage or source, a list of texts and of mappings such as
             ``{"changed deps": {"params.yaml": {"train.seed": "modified"}}}``.
     """
     changes = {name: tuple(_describe_changes(entries)) for name, entries in answer.items()}
@@ -135,7 +135,7 @@ def parse_status(answer: Mapping[str, list[Any]]) -> GraphStatus:
 
 
 def _graph(above: Mapping[str, set[str]]) -> StageGraph:
-    """Nodes and what is directly above each, as a graph of stages in an order in which they can run."""
+    """The graph of stages in topological order, from the direct upstream nodes of each node."""
     try:
         order = list(TopologicalSorter(above).static_order())
     except CycleError as error:
@@ -162,12 +162,12 @@ def _is_source(name: str) -> bool:
 
 
 def _is_own_stage(name: str) -> bool:
-    """Whether a node is a stage of the workspace's own ``dvc.yaml``; one of another folder's is ``FOLDER/dvc.yaml:NAME``."""
+    """Whether a node is a stage of the workspace's own ``dvc.yaml``; stages of other folders are ``FOLDER/dvc.yaml:NAME``."""
     return not _is_source(name) and ":" not in name
 
 
 def _describe_changes(entries: list[Any]) -> list[str]:
-    """A line for each thing that differs."""
+    """A line for each change."""
     lines: list[str] = []
     for entry in entries:
         if isinstance(entry, str):
@@ -183,7 +183,7 @@ def _describe_changes(entries: list[Any]) -> list[str]:
 
 
 def _describe_items(items: Mapping[str, Any]) -> list[str]:
-    """``params.yaml train.seed modified`` and the like."""
+    """Lines such as ``params.yaml train.seed modified``."""
     lines = []
     for path, change in items.items():
         if isinstance(change, str):
@@ -194,7 +194,7 @@ def _describe_items(items: Mapping[str, Any]) -> list[str]:
 
 
 def _gone(entries: list[Any], kind: str) -> list[str]:
-    """The paths of one kind that are not there."""
+    """The deleted paths of one kind of change."""
     return [
         path
         for entry in entries
@@ -205,5 +205,5 @@ def _gone(entries: list[Any], kind: str) -> list[str]:
 
 
 def _is_within(path: str, folder: str) -> bool:
-    """Whether a path is another one or lies in it."""
+    """Whether a path equals a folder or lies in it."""
     return PurePosixPath(path).is_relative_to(PurePosixPath(folder))

@@ -1,6 +1,6 @@
-"""Stages as Prefect tasks: named by the stage, retried where that can help, *Cached* where nothing had to be executed.
+"""Stages as Prefect tasks: named after the stage, retried after a retryable failure, *Cached* where nothing was executed.
 
-Prefect's own caching and result storage stay off: DVC alone decides what is stale.
+Prefect's own caching and result storage are off: DVC alone decides which stages are stale.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 class StageTasks:
-    """Submits stages to Prefect and knows what became of them.
+    """Submits stages to Prefect and records their outcomes.
 
     Args:
         runner: executes a stage.
@@ -46,16 +46,16 @@ class StageTasks:
 
     @property
     def executing(self) -> frozenset[str]:
-        """The stages whose commands run at this moment (others may queue for a slot, or wait for a retry)."""
+        """The stages whose commands are running; other submitted stages queue for a slot or wait for a retry."""
         with self._lock:
             return frozenset(self._executing)
 
     def submit_fresh(self, stage: str, upstream: Iterable[Future]) -> Future:
-        """Submits a stage that is as it was, with all that it stands on: it ends as *Cached*, and queues for no slot.
+        """Submits a stage that is up to date, ancestors included: it ends as *Cached* and needs no slot.
 
         Args:
-            stage: its name.
-            upstream: the futures of the stages that it reads from.
+            stage: the stage's name.
+            upstream: the futures of its upstream stages; Prefect draws its graph from them.
         """
         return self._submit(stage, lambda: self._skip(stage), ResolvedPolicy(0, 0.0, 0.0, ()), upstream)
 
@@ -63,25 +63,28 @@ class StageTasks:
         """Submits a stage that may have to run.
 
         Args:
-            stage: its name.
-            why: why it may have to run.
-            upstream: the futures of the stages that it reads from, all done; Prefect draws its graph from them.
+            stage: the stage's name.
+            why: the reason why it may have to run.
+            upstream: the futures of its upstream stages, all done; Prefect draws its graph from them.
         """
         return self._submit(stage, lambda: self._execute(stage, why), self.runner.flow.policy(stage), upstream)
 
     def _submit(self, stage: str, work: Callable[[], State[Any]], policy: ResolvedPolicy, upstream: Iterable[Future]) -> Future:
-        """Submits a task that carries the stage's name and policy; a crash or a trouble of the environment is retried."""
+        """Submits a task with the stage's name and policy; Prefect retries it after a retryable failure."""
         names = {"name": stage, "task_run_name": stage, "description": f"dvc repro --single-item {stage}"}
         return policy_task(work, policy, StageFailed, **names).submit(return_state=False, wait_for=list(upstream))
 
     def _skip(self, stage: str) -> State[Any]:
-        """The state of a stage that need not run."""
+        """The state of a fresh stage."""
         report = StageReport(stage, "cached", reason="it and all that it stands on are as they were")
         self.reports[stage] = report
         return Completed(name="Cached", message=report.reason)
 
     def _execute(self, stage: str, why: str) -> State[Any]:
-        """One attempt at a stage, as a Prefect state; a failure is no exception here, so that no log shows a traceback of ours."""
+        """Makes one attempt at a stage; returns a Prefect state.
+
+        A failure is returned, not raised, so that no log shows our traceback.
+        """
         logger = get_run_logger()
         attempt = self._attempts[stage] = self._attempts.get(stage, 0) + 1
         started = time.monotonic()
@@ -103,7 +106,7 @@ class StageTasks:
         return _succeeded(report, logger)
 
     def _failed(self, failure: StageFailed, attempt: int, logger: Logger) -> State[Any]:
-        """A failed state, and a log line that says whether there will be another attempt."""
+        """The failed state of an attempt; also logs whether another attempt follows."""
         self.failures[failure.stage] = failure
         policy = self.runner.flow.policy(failure.stage)
         kind = failure.kind.replace("_", " ")
@@ -114,13 +117,13 @@ class StageTasks:
         return Failed(message=str(failure), data=failure)
 
     def _note(self, report: StageReport) -> None:
-        """Keeps the report of an attempt, with the time of the attempts before."""
+        """Stores the report of an attempt; its time includes earlier attempts."""
         self._seconds[report.stage] = self._seconds.get(report.stage, 0.0) + report.seconds
         self.reports[report.stage] = replace(report, seconds=self._seconds[report.stage])
 
 
 def drop_empty_tracebacks() -> None:
-    """Keeps Prefect's log line on a task that returned a failed state from ending in ``NoneType: None``."""
+    """Removes the empty traceback ``NoneType: None`` from Prefect's log line about a task that returned a failed state."""
     logger = logging.getLogger("prefect.task_runs")
     if _without_empty_traceback not in logger.filters:
         logger.addFilter(_without_empty_traceback)

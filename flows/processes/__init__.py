@@ -1,1 +1,1 @@
-"""Processes that end with their driver, and the workspace's lock."""
+"""Child processes that end with their parent, and the workspace's lock."""

@@ -1,4 +1,4 @@
-"""A request to stop everything that a flow run has started."""
+"""A request to stop all processes that a flow run has started."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Cancellation:
-    """Set once, from any thread; whoever runs something is called back to stop it."""
+    """A flag that any thread can set once; setting it calls the registered stop functions."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -17,11 +17,11 @@ class Cancellation:
 
     @property
     def is_requested(self) -> bool:
-        """Whether everything is to stop."""
+        """Whether the cancellation was requested."""
         return self._is_requested
 
     def request(self) -> None:
-        """Stops all that runs, and all that starts from now on at once."""
+        """Calls every registered stop function; functions registered later are called at once."""
         with self._lock:
             self._is_requested = True
             stops = tuple(self._stops)
@@ -30,10 +30,10 @@ class Cancellation:
 
     @contextmanager
     def stops(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Has ``stop`` called when the request comes during the ``with`` block, or at once where it came before.
+        """Registers ``stop`` for the ``with`` block; calls it at once if the cancellation was requested before.
 
         Args:
-            stop: called from the thread that requests; must not block and must stand a second call.
+            stop: called in the requesting thread; must not block and must be idempotent.
         """
         with self._lock:
             self._stops.append(stop)

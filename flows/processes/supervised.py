@@ -1,4 +1,4 @@
-"""Commands whose whole family of processes ends with them, with their time limit, with a cancellation, or with this process."""
+"""Supervised commands: all descendants of a command end when it ends, at its time limit, on cancellation, or with this process."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from flows.processes.cancellation import Cancellation
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 LINE_END = re.compile(rb"[\r\n]+")
 KEPT_LINES = 200
-"""First and last lines of the output, of each so many, that a result keeps."""
+"""Number of first lines, and of last lines, of the output that a result keeps."""
 
 EndedBy = Literal["itself", "time limit", "cancellation"]
 
 
 @dataclass(frozen=True)
 class StopPolicy:
-    """When a command is stopped, and how patiently.
+    """When and how a command is stopped.
 
     Attributes:
-        time_limit_seconds: longest run; None: any.
-        grace_seconds: between SIGTERM and SIGKILL at the time limit.
-        cancel_grace_seconds: between SIGTERM and SIGKILL when cancelled, and when this process dies.
-        spare_command: whether stopping leaves the command itself alone and only ends what it has started, until SIGKILL.
+        time_limit_seconds: the time limit; None for no limit.
+        grace_seconds: time from SIGTERM to SIGKILL at the time limit.
+        cancel_grace_seconds: time from SIGTERM to SIGKILL on cancellation, and when this process dies.
+        spare_command: whether SIGTERM goes only to the command's descendants; SIGKILL goes to the command too.
         cancellation: the request to stop.
     """
 
@@ -46,13 +46,13 @@ class StopPolicy:
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a command ended.
+    """The end of a command.
 
     Attributes:
-        exit_code: 128 + signal where a signal ended it.
-        lines: the first and the last lines that it printed (standard output and error together).
-        seconds: how long it ran.
-        ended_by: what made it end.
+        exit_code: the exit code; 128 + signal where a signal ended the command.
+        lines: the first and the last lines of standard output and error together.
+        seconds: duration.
+        ended_by: the cause of the end.
     """
 
     exit_code: int
@@ -68,9 +68,9 @@ class SupervisedProcess:
         command: the program and its arguments.
         cwd: the folder to run in.
         environment: all of its environment variables.
-        orphan_grace_seconds: between SIGTERM and SIGKILL when this process dies.
-        held_descriptors: open files that stay open until every process of the command is gone (a lock).
-        spare_command: whether stopping leaves the command itself alone until SIGKILL.
+        orphan_grace_seconds: time from SIGTERM to SIGKILL when this process dies.
+        held_descriptors: file descriptors that stay open until every process of the command has ended (a lock).
+        spare_command: whether the command itself gets no signal before SIGKILL.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class SupervisedProcess:
         )
 
     def stop(self, grace_seconds: float) -> None:
-        """Asks the command and all of its processes to end; those that have not after the grace are killed. Does not wait."""
+        """Asks the command and its descendants to end; kills those that are left after the grace period. Does not wait."""
         control = self._process.stdin
         assert control is not None
         try:
@@ -106,16 +106,16 @@ class SupervisedProcess:
             return  # it has ended
 
     def lines(self) -> Iterator[str]:
-        """Each line of its output as it comes, empty ones left out, until the end."""
+        """The lines of the output as they come, without empty ones, until the end."""
         assert self._process.stdout is not None
         yield from iterate_lines(self._process.stdout)
 
     def has_ended(self) -> bool:
-        """Whether no process of the command is left."""
+        """Whether all processes of the command have ended."""
         return self._process.poll() is not None
 
     def wait(self) -> int:
-        """The exit code, once no process of the command is left."""
+        """Waits until all processes of the command have ended; returns the exit code."""
         code = self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
@@ -124,7 +124,7 @@ class SupervisedProcess:
 
 
 def iterate_lines(stream: IO[bytes]) -> Iterator[str]:
-    """The lines of a byte stream as they come; a carriage return (of a progress bar) ends a line too."""
+    """The lines of a byte stream as they come; a carriage return (from a progress bar) also ends a line."""
     rest = b""
     while chunk := os.read(stream.fileno(), 65_536):
         *complete, rest = LINE_END.split(rest + chunk)
@@ -141,15 +141,15 @@ def run_supervised(
     policy: StopPolicy,
     held_descriptors: Sequence[int] = (),
 ) -> CommandResult:
-    """The end of a command, its lines passed on as they came.
+    """Runs a command to its end and passes on its lines as they come.
 
     Args:
         command: the program and its arguments.
         cwd: the folder to run in.
         environment: all of its environment variables.
         on_line: receives each line, in the calling thread.
-        policy: when it is stopped.
-        held_descriptors: open files that stay open until every process of the command is gone.
+        policy: when and how the command is stopped.
+        held_descriptors: file descriptors that stay open until every process of the command has ended.
     """
     started = time.monotonic()
     reasons: list[EndedBy] = []
@@ -163,7 +163,7 @@ def run_supervised(
     tail: deque[str] = deque(maxlen=KEPT_LINES)
     with ExitStack() as stack:
         stack.callback(process.wait)
-        # Anything unexpected, such as KeyboardInterrupt in this thread, stops the command before it is waited for.
+        # After an exception in this thread, such as KeyboardInterrupt, stop the command before waiting for it.
         stack.callback(process.stop, policy.cancel_grace_seconds)
         if policy.time_limit_seconds is not None:
             timer = threading.Timer(policy.time_limit_seconds, stop, ("time limit", policy.grace_seconds))

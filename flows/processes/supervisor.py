@@ -1,17 +1,17 @@
-"""Runs one command and answers for all of its processes: once it is told to stop, or its parent dies, none is left.
+"""Runs one command and ends all of its processes on a stop request or when the parent process dies.
 
-A script of the standard library alone, so that it starts in a few hundredths of a second::
+A script that uses only the standard library, so that it starts in a few hundredths of a second::
 
     python -I -S supervisor.py GRACE_SECONDS interrupt|spare COMMAND [ARGUMENT ...]
 
-Standard input is the control pipe: the line ``stop SECONDS`` stops the command, and so does the end of file, which comes when
-the parent dies, however it dies. Everything that the command prints goes to standard output.
+Standard input is the control pipe. The line ``stop SECONDS`` stops the command. So does the end of file, which comes when the
+parent dies for any reason. All output of the command goes to standard output.
 
-Stopping is SIGTERM to all that the command has started and still starts, SIGINT to the command itself, and, after the grace,
-SIGKILL to whatever is left. With ``spare`` the command itself gets no signal before the last: ``dvc repro`` ends in good order,
-its locks given back, when its stage ends, and is not torn from writing ``dvc.lock``. Processes are found by descent, not by
-group, so that one which made a session of its own is found too: on Linux the supervisor is a "child subreaper", which keeps
-orphans its descendants.
+To stop means: SIGTERM to all descendants of the command, also to those that start later; SIGINT to the command itself; after
+the grace period, SIGKILL to all that are left. With ``spare`` the command itself gets no signal before SIGKILL: ``dvc repro``
+then ends normally when its stage ends, releases its locks and finishes writing ``dvc.lock``. Processes are found by descent,
+not by process group, so that processes in their own session are found too. On Linux the supervisor is a "child subreaper":
+orphans stay its descendants.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PR_SET_CHILD_SUBREAPER = 36
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 POLL_SECONDS = 0.2
 LEFTOVER_SECONDS = 1.0
-"""Grace for what a command that has ended of itself left running."""
+"""Grace period for the processes that a command leaves running when it ends by itself."""
 STUBBORN_SECONDS = 5.0
 """How long SIGKILL is repeated for a process that cannot die (one in uninterruptible sleep)."""
 
@@ -39,7 +39,7 @@ class Supervisor:
 
     Args:
         command: the program and its arguments.
-        orphan_grace_seconds: the grace where the parent died or a signal came, without a ``stop`` line.
+        orphan_grace_seconds: the grace period when the parent dies or a signal comes, without a ``stop`` line.
         spare_command: whether the command itself gets no signal before SIGKILL.
     """
 
@@ -58,7 +58,7 @@ class Supervisor:
         os.set_blocking(self.output, False)
 
     def run(self) -> int:
-        """The command's exit code (128 + signal where a signal ended it), when no process of it is left."""
+        """Runs until all processes have ended; returns the command's exit code (128 + signal where a signal ended it)."""
         readable = [sys.stdin.fileno(), self.output]
         while self.status is None:
             ready, _, _ = select.select(readable, [], [], POLL_SECONDS)
@@ -76,20 +76,24 @@ class Supervisor:
         return self.status
 
     def stop(self, grace_seconds: float) -> None:
-        """Asks every process to end, and sets when those that have not are killed; a second call can only bring that forward."""
+        """Asks every process to end and sets the deadline for SIGKILL; a second call can only make the deadline earlier."""
         deadline = time.monotonic() + grace_seconds
         self.kill_at = deadline if self.kill_at is None else min(deadline, self.kill_at)
         self.ask()
 
     def ask(self) -> None:
-        """Sends each process that has not had it yet the signal to end."""
+        """Sends the signal to end to each process that has not had it yet."""
         for pid in descendants(os.getpid()):
             if pid not in self.asked and not (pid == self.process.pid and self.spare_command):
                 self.asked.add(pid)
                 send(pid, signal.SIGINT if pid == self.process.pid else signal.SIGTERM)
 
     def press(self, kill_at: float) -> bool:
-        """Goes on stopping: asks processes that are new, kills once the grace is over; False when even that does not help."""
+        """Continues to stop: asks new processes to end, and kills after the grace period.
+
+        Returns:
+            False where processes survive even SIGKILL.
+        """
         if time.monotonic() < kill_at:
             self.ask()
         else:
@@ -97,7 +101,7 @@ class Supervisor:
         return time.monotonic() < kill_at + STUBBORN_SECONDS
 
     def end_leftovers(self) -> None:
-        """Ends what the command left behind: SIGTERM (unless it had one), the rest of the grace, SIGKILL."""
+        """Ends the processes that the command left: SIGTERM (once each), the rest of the grace period, SIGKILL."""
         self.kill_at = self.kill_at or time.monotonic() + LEFTOVER_SECONDS
         while descendants(os.getpid()) and self.press(self.kill_at):
             self.forward_output()
@@ -110,7 +114,7 @@ class Supervisor:
             send(pid, number)
 
     def reap(self) -> None:
-        """Collects every child that has ended, adopted orphans included, and notes how the command itself ended."""
+        """Reaps every ended child, adopted orphans included, and records the command's own status."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -122,7 +126,7 @@ class Supervisor:
                 self.status = self.process.returncode = os.waitstatus_to_exitcode(status)
 
     def forward_output(self) -> bool:
-        """Passes on what the command has just printed; False at its end. What a dead parent cannot hear is dropped."""
+        """Passes on new output of the command; False at its end. Output is dropped once the parent is dead."""
         try:
             chunk = os.read(self.output, 65_536)
         except BlockingIOError:
@@ -132,7 +136,7 @@ class Supervisor:
         return bool(chunk)
 
     def drain_output(self) -> None:
-        """Passes on all that is left in the pipe of a command that has ended."""
+        """Passes on the rest of the pipe after the command has ended."""
         try:
             while chunk := os.read(self.output, 65_536):
                 if self.output_heard:
@@ -155,7 +159,7 @@ class Supervisor:
 
 
 def descendants(ancestor: int) -> list[int]:
-    """The processes that descend from one, zombies left out; parents before children."""
+    """The ids of a process's descendants, without zombies; parents before children."""
     children: dict[int, list[int]] = {}
     for pid, parent in process_table():
         children.setdefault(parent, []).append(pid)
@@ -169,7 +173,7 @@ def descendants(ancestor: int) -> list[int]:
 
 
 def process_table() -> list[tuple[int, int]]:
-    """Every living process with its parent (without Linux's ``/proc``, as ``ps`` tells it)."""
+    """The id and the parent's id of every living process, from ``/proc``, or from ``ps`` where there is none."""
     if not os.path.isdir("/proc/self"):  # noqa: PTH112 - pathlib would double the time that this script takes to start
         listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
         rows = [line.split() for line in listing.splitlines()]
@@ -192,11 +196,11 @@ def send(pid: int, number: signal.Signals) -> None:
     try:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
-        return  # ended, or its number now belongs to someone else
+        return  # it has ended, or its id now belongs to another user's process
 
 
 def write_all(descriptor: int, data: bytes) -> bool:
-    """Whether all the data could be written; False where nobody reads any more."""
+    """Writes all the data; False where the reader is gone."""
     view = memoryview(data)
     try:
         while view:
@@ -210,8 +214,8 @@ def main(arguments: list[str]) -> int:
     """Supervises a command; the exit code is the command's."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    # The command must be able to get these also where this process was started with them ignored (a background job):
-    # being ignored survives exec.
+    # The command must receive these signals even if this process started with them ignored (a background job):
+    # an ignored signal stays ignored across exec.
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     grace_seconds, treatment, *command = arguments

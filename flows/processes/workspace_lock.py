@@ -14,23 +14,23 @@ from seq2seq_core.file_lock import hold_lock
 
 @contextmanager
 def workspace_lock(paths: Paths) -> Iterator[int]:
-    """The open descriptor of the workspace's lock, held for the ``with`` block.
+    """Holds the workspace's lock for the ``with`` block; gives its file descriptor.
 
-    A child process that inherits the descriptor keeps the lock until it ends, so that no new run starts while the stages of a
-    killed one are being stopped.
+    A child process that inherits the descriptor keeps the lock until it ends: no new run starts while the stages of a killed run
+    are being stopped.
 
     Args:
-        paths: the workspace.
+        paths: the workspace; locks ``.s2s/retrain.lock``.
 
     Raises:
-        WorkspaceBusy: another run holds it; names its process.
+        WorkspaceBusy: another run holds the lock; the message names its process.
     """
     with hold_lock(paths.work / "retrain.lock", lambda holder: WorkspaceBusy(_describe_holder(paths, holder))) as descriptor:
         yield descriptor
 
 
 def _describe_holder(paths: Paths, written: str) -> str:
-    """A message for whoever has to wait."""
+    """The message about the process that holds the lock."""
     pid = int(written) if written.isdigit() else None
     if pid is not None and not psutil.pid_exists(pid):
         return (

@@ -1,1 +1,1 @@
-"""What a run tells: summary, page, webhook, the parent run in MLflow."""
+"""Reports of a run: summary, Prefect page, webhook, parent run in MLflow."""

@@ -1,4 +1,4 @@
-"""The MLflow run that all stages of one flow run share as their parent, where MLflow is installed."""
+"""The MLflow parent run of all stages of one flow run, where MLflow is installed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 
 LAST_WORD_SECONDS = 2.0
-"""How long a cancelled run may take to tell MLflow; whatever it cannot say, the next run says for it."""
+"""Longest wait for MLflow when a run is cancelled; the next run closes a parent run that stayed open."""
 
 
 class GraphTracking:
-    """Opened before the first stage that may run, closed after the last.
+    """The parent run: opened before the first stage that may run, closed after the last.
 
     Args:
-        key: names the graph run; the stages get it as ``S2S_GRAPH_RUN``.
-        paths: the workspace.
-        settings: name the experiment.
+        key: the name of the graph run; the stages get it as ``S2S_GRAPH_RUN``.
+        paths: the workspace, whose MLflow store holds the run.
+        settings: ``runtime.experiment`` names the experiment, section ``register`` the model.
     """
 
     def __init__(self, key: str, paths: Paths, settings: Settings) -> None:
@@ -29,7 +29,7 @@ class GraphTracking:
         """Opens the parent run.
 
         Args:
-            tags: of the run, such as the flow run's name.
+            tags: the run's tags, such as the flow run's name.
 
         Raises:
             TrackingUnreachable: MLflow does not answer.
@@ -41,7 +41,7 @@ class GraphTracking:
         self.run_id = open_graph_run(self.key, self.paths, self.settings, tags)
 
     def close(self, has_failed: bool) -> None:
-        """Ends the parent run, if it was opened.
+        """Ends the parent run if it is open.
 
         Args:
             has_failed: whether a stage failed.
@@ -55,7 +55,7 @@ class GraphTracking:
             close_graph_run(self.key, "FAILED" if has_failed else "FINISHED")
 
     def close_killed(self) -> None:
-        """Ends the parent run of a cancelled flow run, if that can be done at once."""
+        """Ends the parent run of a cancelled flow run, if MLflow answers within ``LAST_WORD_SECONDS``."""
         if self.run_id is None:
             return
         from seq2seq_core.tracking.runs.graph_run import close_graph_run
@@ -65,7 +65,7 @@ class GraphTracking:
         closing.join(LAST_WORD_SECONDS)
 
     def address(self) -> str:
-        """Where the run is to be seen; empty where there is none."""
+        """The address of the run's page, or its store and id; empty where there is no run."""
         if self.run_id is None:
             return ""
         from seq2seq_core.tracking.mlflow.store import connect, displayed_uri

@@ -1,4 +1,4 @@
-"""The page that a flow run leaves in Prefect: a Markdown report and a table of the stages."""
+"""The artifacts of a flow run in Prefect: a Markdown report and a table of the stages."""
 
 from __future__ import annotations
 
@@ -20,28 +20,20 @@ TEST_PREFIX = "test."
 
 
 def publish_report(summary: RetrainSummary) -> None:
-    """Stores both artifacts; to be called within a flow run."""
+    """Stores both artifacts; must be called within a flow run."""
     create_markdown_artifact(to_markdown(summary), key=REPORT_KEY, description=summary.headline().splitlines()[0])
     create_table_artifact(to_table(summary), key=TABLE_KEY, description="What became of each stage of dvc.yaml")
 
 
 def to_markdown(summary: RetrainSummary) -> str:
-    """The report.
-
-    Args:
-        summary: what the run did.
-    """
+    """The Markdown report of a run."""
     parts = [_outcome(summary), _stages(summary), _scores(summary), _decision(summary.receipt)]
     parts += [_list("Data", summary.data_changes), _list("Notes", summary.notes), _links(summary)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def to_table(summary: RetrainSummary) -> list[dict[str, Any]]:
-    """A row for each stage.
-
-    Args:
-        summary: what the run did.
-    """
+    """The table of a run, a row for each stage."""
     return [
         {
             "stage": report.stage,
@@ -75,7 +67,7 @@ def _stage_row(report: StageReport) -> str:
 
 
 def _scores(summary: RetrainSummary) -> str:
-    """The test scores, beside the champion's where it was compared with."""
+    """The test scores, with the champion's beside them where the run compared the two."""
     scores = {name.removeprefix(TEST_PREFIX): value for name, value in summary.metrics.items() if name.startswith(TEST_PREFIX)}
     if not scores:
         return ""
@@ -114,7 +106,7 @@ def _list(title: str, lines: tuple[str, ...], escape: bool = True) -> str:
 
 
 def _escape(text: str) -> str:
-    """Text that Markdown shows as it is, in one line."""
+    """A text in one line, with Markdown's special characters escaped."""
     for mark in "\\`*_|<>[]":
         text = text.replace(mark, f"\\{mark}")
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""What one run of the graph did: its stages, the scores against the champion's, the decision; for people and for programs."""
+"""The summary of one run of the graph: stages, scores, decision; for people and for programs."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ STATE_WORDS = {
 
 @dataclass(frozen=True)
 class RetrainSummary:
-    """The end of one run of the graph.
+    """The summary of one run of the graph.
 
     Attributes:
-        stages: what became of each, in the order of the graph; empty where it failed before the first.
-        failure: why it failed; None where it did not.
-        seconds: how long it took.
-        data_changes: what the refresh changed, a line for each ``.dvc`` file.
-        notes: what else was done or is to be known, a line each.
-        metrics: the scores of the test set, flat, where they are of the present model; else empty.
-        receipt: the registration, where it is of the present model; else None.
-        links: what to look at further, with its address.
+        stages: the outcome of each stage, in the order of the graph; empty where the run failed before the first stage.
+        failure: the error of a failed run, else None.
+        seconds: duration of the run.
+        data_changes: the changes of the refresh, a line for each ``.dvc`` file.
+        notes: other actions and remarks, a line each.
+        metrics: ``reports/metrics.json``, flat, where it is up to date; else empty.
+        receipt: the registration's receipt, where it is up to date; else None.
+        links: addresses of further pages and files, by name.
     """
 
     stages: tuple[StageReport, ...] = ()
@@ -54,12 +54,12 @@ class RetrainSummary:
 
     @property
     def has_registered(self) -> bool:
-        """Whether this run registered something, rather than finding it registered."""
+        """Whether the stage ``register`` was executed in this run."""
         return any(report.stage == "register" and report.state == "ran" for report in self.stages)
 
     @property
     def events(self) -> tuple[NotifiedEvent, ...]:
-        """What there is to notify of."""
+        """The events of this run that a webhook can receive."""
         if isinstance(self.failure, Interrupted):
             return ()
         if self.failure is not None:
@@ -68,7 +68,7 @@ class RetrainSummary:
         return ("promotion", "success") if promoted else ("success",)
 
     def headline(self) -> str:
-        """One sentence on how it ended."""
+        """The outcome in one sentence."""
         if self.failure is not None:
             return str(self.failure)
         ran = sum(report.state == "ran" for report in self.stages)
@@ -82,7 +82,7 @@ class RetrainSummary:
         return f"{self.receipt.model_name} version {self.receipt.version} is {self.receipt.decision}: {self.receipt.reason}"
 
     def describe(self) -> str:
-        """Lines for a terminal: what ran, what was skipped and why, the decision."""
+        """The summary for a terminal: stages with their reasons, data changes, notes, decision."""
         width = max((len(report.stage) for report in self.stages), default=0)
         lines = [_line(report, width) for report in self.stages]
         lines += [f"  data: {line}" for line in self.data_changes]
@@ -93,11 +93,7 @@ class RetrainSummary:
 
 
 def read_metrics(paths: Paths) -> dict[str, float]:
-    """The numbers of ``reports/metrics.json``, flat (``test.exact_match``); empty where there is none.
-
-    Args:
-        paths: the workspace.
-    """
+    """The numbers of ``reports/metrics.json``, flat (``test.exact_match``); empty where it is missing or no JSON."""
     try:
         values = json.loads(paths.metrics.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -106,11 +102,7 @@ def read_metrics(paths: Paths) -> dict[str, float]:
 
 
 def read_receipt(paths: Paths) -> Receipt | None:
-    """The registration's receipt; None where there is none that can be read.
-
-    Args:
-        paths: the workspace.
-    """
+    """The receipt ``reports/registration.json``; None where it is missing or cannot be read."""
     from seq2seq_core.registry.receipts import Receipt
 
     try:

@@ -1,4 +1,4 @@
-"""A webhook that hears how a run ended."""
+"""The webhook that is notified at the end of a run."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 def notify(settings: NotifySettings, summary: RetrainSummary, flow_run: dict[str, str], logger: Logger) -> list[NotifiedEvent]:
-    """The events that the webhook was told of; one that cannot be told is a warning.
+    """Notifies the webhook of a run's events; returns those that it accepted. A failed notification is only a warning.
 
     Args:
-        settings: where and of what.
-        summary: what the run did.
+        settings: the webhook's address, its events and the timeout.
+        summary: the run.
         flow_run: ``id``, ``name`` and ``url`` of the flow run.
         logger: receives the warning.
     """
@@ -31,11 +31,11 @@ def notify(settings: NotifySettings, summary: RetrainSummary, flow_run: dict[str
 
 
 def to_body(event: NotifiedEvent, summary: RetrainSummary, flow_run: dict[str, str]) -> dict[str, Any]:
-    """What the webhook receives as JSON; ``text`` is what chat services show.
+    """The JSON body of a notification; chat services show its ``text``.
 
     Args:
-        event: what happened.
-        summary: what the run did.
+        event: ``failure``, ``promotion`` or ``success``.
+        summary: the run.
         flow_run: ``id``, ``name`` and ``url`` of the flow run.
     """
     receipt = summary.receipt
@@ -54,7 +54,7 @@ def to_body(event: NotifiedEvent, summary: RetrainSummary, flow_run: dict[str, s
 
 
 def _post(url: str, timeout_seconds: float, body: dict[str, Any], logger: Logger) -> bool:
-    """Whether the webhook took the message."""
+    """Posts a notification; returns whether the webhook accepted it."""
     try:
         response = httpx.post(url, json=body, timeout=timeout_seconds, follow_redirects=True)
     except (httpx.RequestError, httpx.InvalidURL) as error:
@@ -63,7 +63,7 @@ def _post(url: str, timeout_seconds: float, body: dict[str, Any], logger: Logger
         if response.is_success:
             return True
         trouble = f"it answered {response.status_code} {response.reason_phrase}"
-    # The address may hold a secret: only its host is shown.
+    # The address may contain a secret, so the log shows only its host.
     logger.warning("the webhook at %s could not be told of the %s: %s", _host(url), body["event"], trouble)
     return False
 

@@ -1,1 +1,1 @@
-"""The Prefect server: embedded or configured, its pages and set-up."""
+"""The Prefect server: embedded or configured; its pages and its setup."""

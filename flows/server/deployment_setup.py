@@ -1,4 +1,4 @@
-"""What a Prefect server has to know before its first deployment: the work pool and the limits by tag."""
+"""Setup of a Prefect server before the first deployment: the work pool and the concurrency limits by tag."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ POOL_TYPE = "process"
 
 
 def setup_prefect(settings: Settings) -> list[str]:
-    """What was created, changed or found as it should be, a line each; a second call changes nothing.
+    """Creates or updates the work pool and the limits; returns a line for each. A second call changes nothing.
 
     Args:
-        settings: name the work pool and the limits (``runtime.flow``).
+        settings: ``runtime.flow`` names the work pool and the limits.
 
     Raises:
         UserError: no Prefect server is configured, or its pool of that name is of another type.
@@ -45,7 +45,7 @@ def setup_prefect(settings: Settings) -> list[str]:
 
 
 def _ensure_pool(client: SyncPrefectClient, name: str) -> str:
-    """Creates the work pool where there is none of that name."""
+    """Creates the work pool if the server has none of that name."""
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectNotFound
     from prefect.workers.process import ProcessWorker
@@ -62,7 +62,7 @@ def _ensure_pool(client: SyncPrefectClient, name: str) -> str:
 
 
 def _ensure_limit(client: SyncPrefectClient, tag: str, limit: int) -> str:
-    """Creates the limit of a tag, or sets it where it differs."""
+    """Creates the limit of a tag, or updates a different one."""
     from prefect.exceptions import ObjectNotFound
 
     try:
@@ -71,5 +71,5 @@ def _ensure_limit(client: SyncPrefectClient, tag: str, limit: int) -> str:
         present = None
     if present == limit:
         return f"tag {tag}: limit {limit} there already"
-    client.create_concurrency_limit(tag, limit)  # sets it, too, where there is one
+    client.create_concurrency_limit(tag, limit)  # also updates an existing limit
     return f"tag {tag}: limit {limit} created" if present is None else f"tag {tag}: limit changed from {present} to {limit}"

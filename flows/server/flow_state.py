@@ -1,4 +1,4 @@
-"""What the Prefect server says about the flow run of this process."""
+"""The state of this process's flow run on the Prefect server."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from prefect.runtime import deployment, flow_run
 
 
 def is_cancelled() -> bool:
-    """Whether this flow run was cancelled on the server. A deployed one hears it from its worker, by SIGTERM."""
+    """Whether this flow run was cancelled on the server. Always False in a deployed run: its worker sends SIGTERM instead."""
     if deployment.id is not None:
         return False
     try:
         with get_client(sync_client=True) as client:
             state = client.read_flow_run(UUID(flow_run.id)).state
     except (PrefectException, httpx.HTTPError):
-        return False  # the work goes on while the server is away
+        return False  # the work continues while the server does not answer
     return state is not None and (state.is_cancelling() or state.is_cancelled())

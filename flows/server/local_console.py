@@ -1,4 +1,4 @@
-"""What a local run shows: the stages' own lines and ours, without Prefect's."""
+"""The console output of a local run: lines of the stages and of this project, without Prefect's."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 
 
 class _Forward(logging.Handler):
-    """Passes a flow run's records to the project's own log, a stage's with its name in front; drops those of Prefect's engine.
+    """Passes the log records of a flow run to the project's log, each with its stage's name; drops those of Prefect's engine.
 
     Args:
-        engine: the folder of Prefect's package.
+        engine: the folder of Prefect's package; records from code in it are dropped.
     """
 
     def __init__(self, engine: Path) -> None:
@@ -33,9 +33,9 @@ class _Forward(logging.Handler):
 
 @contextmanager
 def local_console() -> Iterator[None]:
-    """Shows flow runs of this process through the project's log for the ``with`` block, instead of through Prefect's console.
+    """Logs the flow runs of this process to the project's log for the ``with`` block, instead of to Prefect's console.
 
-    To be entered once Prefect is imported: that is when it sets up its own logging.
+    Enter it after Prefect is imported: the import sets up Prefect's logging.
     """
     import prefect
 

@@ -1,4 +1,4 @@
-"""A Prefect server for ``s2s retrain`` where none is configured: embedded, with its database in the workspace."""
+"""The embedded Prefect server for ``s2s retrain`` where none is configured; its database is in the workspace."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ logger = logging.getLogger(__name__)
 def prefect_server(paths: Paths, start_seconds: float) -> Iterator[str]:
     """The address of a Prefect API that answers, for the ``with`` block.
 
-    The configured one (``PREFECT_API_URL`` or the active profile); else that of this workspace's pages where they run
-    (``s2s ui``); else an embedded server, which ends with the block, or with this process however that ends.
+    The first of these: the configured server (``PREFECT_API_URL`` or the active profile); the server of this workspace's pages
+    (``s2s ui``), if it runs; an embedded server, which ends with the block or with this process.
 
     Args:
-        paths: the workspace.
+        paths: the workspace; the embedded server writes ``.s2s/prefect`` and its log.
         start_seconds: longest wait for the embedded server.
 
     Raises:
@@ -66,12 +66,12 @@ def home(paths: Paths) -> Path:
 
 
 def pages_file(paths: Paths) -> Path:
-    """Where ``s2s ui`` leaves the address of the workspace's Prefect server while it runs."""
+    """The file in which ``s2s ui`` keeps the address of the workspace's Prefect server while it runs."""
     return home(paths) / "server.json"
 
 
 def running_pages(paths: Paths) -> str | None:
-    """The API address of the Prefect server that ``s2s ui`` runs for this workspace, or None where none answers."""
+    """The API address of the Prefect server that ``s2s ui`` runs for this workspace; None where no server answers."""
     try:
         url = str(json.loads(pages_file(paths).read_text(encoding="utf-8"))["api_url"])
         return url if httpx.get(f"{url}/health", timeout=PROBE_SECONDS).is_success else None
@@ -80,7 +80,7 @@ def running_pages(paths: Paths) -> str | None:
 
 
 def server_variables(paths: Paths) -> dict[str, str]:
-    """Environment variables of a server whose database lies in the workspace."""
+    """Environment variables of a server with its database in the workspace."""
     return {
         "PREFECT_HOME": str(home(paths)),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -90,24 +90,24 @@ def server_variables(paths: Paths) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """A free port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def wait_until_ready(process: SupervisedProcess, url: str, what: str, start_seconds: float, log_file: Path) -> None:
-    """Returns when an address answers; says every while what is being waited for.
+    """Waits until a server answers; logs a reminder from time to time.
 
     Args:
         process: the server.
-        url: answers with success once the server is ready.
-        what: the server's name, for people.
+        url: the address that answers with success once the server is ready.
+        what: the server's name in messages.
         start_seconds: longest wait.
-        log_file: where the server's output goes.
+        log_file: the file with the server's output, for messages.
 
     Raises:
-        EnvironmentFault: it ended, or did not answer in time.
+        EnvironmentFault: the server ended, or did not answer in time.
     """
     started = time.monotonic()
     reminded = started
@@ -145,13 +145,13 @@ def log_output(process: SupervisedProcess, log_file: Path) -> threading.Thread:
 
 @contextmanager
 def _embedded(paths: Paths, start_seconds: float) -> Iterator[str]:
-    """The API address of a server of our own."""
+    """Runs an embedded server for the ``with`` block; gives its API address."""
     database = home(paths) / "prefect.db"
     first = "" if database.is_file() else "; the first start in a workspace makes its database and takes a while"
     logger.info("starting an embedded Prefect server, because none is configured (PREFECT_API_URL)%s", first)
     home(paths).mkdir(parents=True, exist_ok=True)
     port = free_port()
-    # The command by which Prefect itself starts its temporary server; ours ends with this process even when that is killed.
+    # Prefect starts its own temporary server by this command; ours also ends when this process is killed.
     command = [
         sys.executable, "-P", "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app",
         "--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on",
@@ -162,7 +162,7 @@ def _embedded(paths: Paths, start_seconds: float) -> Iterator[str]:
     writer = log_output(process, log_file)
     try:
         url = f"http://127.0.0.1:{port}/api"
-        import_module("prefect.flow_engine")  # takes a while too, so best meanwhile
+        import_module("prefect.flow_engine")  # a slow import, done while the server starts
         wait_until_ready(process, f"{url}/health", "the embedded Prefect server", start_seconds, log_file)
         yield url
     finally:
@@ -173,7 +173,7 @@ def _embedded(paths: Paths, start_seconds: float) -> Iterator[str]:
 
 @contextmanager
 def _api_url(url: str, is_embedded: bool = False) -> Iterator[None]:
-    """Makes an address that of this process, for all of its threads."""
+    """Sets Prefect's API address for all threads of this process, for the ``with`` block."""
     from prefect.context import refresh_global_settings_context
 
     own = {"PREFECT_API_URL": url, **({EMBEDDED_VARIABLE: "1"} if is_embedded else {})}
@@ -189,7 +189,7 @@ def _api_url(url: str, is_embedded: bool = False) -> Iterator[None]:
 
 
 def _send_the_rest() -> None:
-    """Returns when the server has the last log lines and states, which Prefect sends from threads of its own."""
+    """Waits until the server has the last log lines and events, which Prefect sends from background threads."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogHandler
 
@@ -198,7 +198,7 @@ def _send_the_rest() -> None:
 
 
 def _probe(url: str) -> None:
-    """Returns when anything answers at the configured address."""
+    """Checks that a server answers at the configured address."""
     try:
         httpx.get(f"{url}/health", timeout=PROBE_SECONDS)
     except httpx.HTTPError as error:

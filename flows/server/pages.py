@@ -1,4 +1,4 @@
-"""The pages of a workspace, MLflow's and Prefect's, in the foreground until Ctrl-C."""
+"""The MLflow and Prefect pages of a workspace, served in the foreground until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Page:
-    """A server with pages to look at.
+    """A server of web pages.
 
     Attributes:
-        name: for people.
-        port: on this machine alone.
-        health: path that answers with success once the server is ready.
-        command: starts it.
+        name: the name in messages.
+        port: the port on 127.0.0.1.
+        health: the path that answers with success once the server is ready.
+        command: the command that starts the server.
         variables: environment variables on top of this process's own.
     """
 
@@ -44,17 +44,17 @@ class Page:
 
     @property
     def address(self) -> str:
-        """Of the page."""
+        """The page's address."""
         return f"http://{HOST}:{self.port}"
 
 
 def run_pages(root: Path, mlflow_port: int = 5000, prefect_port: int = 4200) -> None:
-    """Returns when interrupted, with both servers stopped; says each address once it answers.
+    """Serves both pages until interrupted, then stops both servers; logs each address once it answers.
 
     Args:
-        root: the workspace.
-        mlflow_port: of the MLflow page, on this machine alone.
-        prefect_port: of the Prefect page, on this machine alone.
+        root: the workspace, whose runs the pages show.
+        mlflow_port: the MLflow page's port on 127.0.0.1.
+        prefect_port: the Prefect page's port on 127.0.0.1.
 
     Raises:
         UserError: a port is taken.
@@ -82,11 +82,11 @@ def run_pages(root: Path, mlflow_port: int = 5000, prefect_port: int = 4200) -> 
 
 
 def mlflow_page(paths: Paths, port: int) -> Page | None:
-    """MLflow's page on the workspace's runs and models; None where these are on a server that has pages of its own.
+    """MLflow's page of the workspace's runs and models; None where they are on a server with its own pages.
 
     Args:
-        paths: the workspace.
-        port: to listen on.
+        paths: the workspace, whose MLflow database and artifacts are served.
+        port: the port to listen on.
     """
     from seq2seq_core.tracking.mlflow.store import displayed_uri, tracking_uri
 
@@ -102,11 +102,11 @@ def mlflow_page(paths: Paths, port: int) -> Page | None:
 
 
 def prefect_page(paths: Paths, port: int) -> Page:
-    """Prefect's page on the flow runs that ``s2s retrain`` made in this workspace.
+    """Prefect's page of this workspace's flow runs.
 
     Args:
-        paths: the workspace.
-        port: to listen on.
+        paths: the workspace, whose ``.s2s/prefect`` holds the database.
+        port: the port to listen on.
     """
     command = (sys.executable, "-P", "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port))
     api_url = f"http://{HOST}:{port}/api"
@@ -129,7 +129,7 @@ def _serving(page: Page, paths: Paths) -> Iterator[SupervisedProcess]:
 
 @contextmanager
 def _announced(paths: Paths, api_url: str) -> Iterator[None]:
-    """Lets ``s2s retrain`` find the Prefect server, for the ``with`` block."""
+    """Writes the Prefect server's address to a file for ``s2s retrain``, for the ``with`` block."""
     file = pages_file(paths)
     file.write_text(json.dumps({"api_url": api_url}) + "\n", encoding="utf-8")
     try:
@@ -139,7 +139,11 @@ def _announced(paths: Paths, api_url: str) -> Iterator[None]:
 
 
 def _watch(running: list[tuple[Page, SupervisedProcess]], paths: Paths) -> None:
-    """Raises when a server ends."""
+    """Watches the servers until one ends.
+
+    Raises:
+        EnvironmentFault: a server has ended.
+    """
     while True:
         time.sleep(0.5)
         for page, process in running:
@@ -154,7 +158,7 @@ def _log_file(page: Page, paths: Paths) -> Path:
 
 
 def _check_free(page: Page) -> None:
-    """Returns when nobody listens on the page's port."""
+    """Checks that the page's port is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

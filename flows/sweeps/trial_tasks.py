@@ -1,4 +1,4 @@
-"""The trials of a sweep as Prefect tasks, so many at once, each a process that takes whichever trial is next."""
+"""The trials of a sweep as Prefect tasks, a few in parallel; each task is a process that trains the next open trial."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from seq2seq_core.errors import EnvironmentFault, Seq2SeqError
 
 Future = PrefectFuture[Any]
 STAGE = "train"
-"""The stage whose policy (time limit, retries, tags with limits) a trial's task has: it trains as that one does."""
+"""The stage whose policy (time limit, retries, tags with limits) the tasks of trials use."""
 
 
 class SweepTasks:
     """Submits the tasks of one sweep.
 
     Args:
-        workers: start the processes.
-        flow: policies.
-        is_cancelled: whether somebody has cancelled the flow run; looked up every few seconds.
+        workers: starts the processes.
+        flow: the policy of ``train``, and the times to stop.
+        is_cancelled: whether the flow run was cancelled; called every few seconds.
     """
 
     def __init__(self, workers: Workers, flow: FlowSettings, is_cancelled: Callable[[], bool]) -> None:
@@ -40,13 +40,13 @@ class SweepTasks:
         self._ended: SimpleQueue[int] = SimpleQueue()
 
     def run(self, num_tasks: int) -> None:
-        """Returns when all tasks have ended, or after a failure all that were begun.
+        """Runs the tasks; after a failure it starts no more and waits for those that run.
 
         Args:
-            num_tasks: trials that are to come to an end.
+            num_tasks: number of trials that have to end.
 
         Raises:
-            Interrupted: the flow run was cancelled; processes may still run.
+            Interrupted: the flow run was cancelled; processes may still be running.
             Seq2SeqError: a task failed.
         """
         free, begun = list(range(self.workers.jobs)), 0
@@ -63,7 +63,7 @@ class SweepTasks:
             raise self.failures[min(self.failures)]
 
     def stop(self) -> None:
-        """Ends all processes, and returns when their tasks have ended."""
+        """Ends all processes and waits for their tasks."""
         self.workers.cancellation.request()
         for future in list(self._futures.values()):
             future.wait(timeout=self.flow.cancel_grace_seconds)

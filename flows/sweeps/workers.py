@@ -1,4 +1,4 @@
-"""Processes that train the trials of one sweep side by side; none outlives the one that started them."""
+"""Worker processes that train the trials of one sweep in parallel; all of them end with the process that started them."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from seq2seq_core.errors import EXIT_USER_FAULT, EnvironmentFault, Interrupted, 
 from seq2seq_core.sweep.drive import SweepRequest
 
 STOP_SECONDS = 30.0
-"""How long a worker may take to save its training state when it is stopped."""
+"""Time that a stopped worker has to save its training state."""
 ENTRY = "from seq2seq_core.cli.main import main; main()"
 ERROR_MARK, TRIAL_MARK = "error: ", "trial "
 DEATHS = tuple(128 + number for number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT))
-"""Exit codes of a process that something killed, such as a machine whose memory runs out."""
+"""Exit codes of a killed process, for example when the machine's memory is exhausted."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Starts workers of one sweep.
+    """Starts the workers of one sweep.
 
     Attributes:
-        request: the sweep.
-        paths: the workspace.
-        jobs: how many there are at once, which share the cores.
-        cancellation: stops all of them.
+        request: the sweep's file, name and number of trials.
+        paths: the workspace, which the workers get as ``--workspace``.
+        jobs: number of workers in parallel; they share the CPU cores.
+        cancellation: stops all workers.
     """
 
     request: SweepRequest
@@ -43,15 +43,15 @@ class Workers:
     cancellation: Cancellation
 
     def run(self, worker: int, max_trials: int, on_line: Callable[[str], None], policy: StopPolicy) -> CommandResult:
-        """How a worker ended; one that died while it trained a trial is started again.
+        """Runs a worker to its end; restarts a worker that was killed while it trained a trial.
 
-        That comes to an end, because a trial whose process dies again and again has failed (seq2seq_core/sweep/attempts.py).
+        The restarts end, because a trial whose process dies repeatedly counts as failed (seq2seq_core/sweep/attempts.py).
 
         Args:
-            worker: its number.
-            max_trials: after how many trials it ends; 0: when none is left.
-            on_line: receives each line of its output.
-            policy: when it is stopped.
+            worker: the worker's number, from 0.
+            max_trials: number of trials after which the worker ends; 0 for no limit.
+            on_line: receives each line of output.
+            policy: when and how the worker is stopped.
         """
         command = [
             sys.executable, "-P", "-c", ENTRY, "sweep-trials", str(self.request.file), "--workspace", str(self.paths.root),
@@ -66,22 +66,22 @@ class Workers:
             on_line(f"the process died with exit code {result.exit_code}; another takes its place")
 
     def _environment(self) -> dict[str, str]:
-        """The workers' environment: the cores are shared out where nobody has said how many threads there are to be."""
+        """The workers' environment; the workers share the cores equally unless ``OMP_NUM_THREADS`` is set."""
         threads = max(1, (os.cpu_count() or 1) // self.jobs)
         return {"OMP_NUM_THREADS": str(threads), **os.environ}
 
 
 def run_workers(request: SweepRequest, paths: Paths, jobs: int) -> None:
-    """Returns when no trial of a sweep is left.
+    """Runs workers until no trial of a sweep is left.
 
     Args:
-        request: the sweep.
+        request: the sweep's file, name and number of trials.
         paths: the workspace.
-        jobs: how many processes.
+        jobs: number of processes.
 
     Raises:
-        Interrupted: this process was asked to stop; so were the workers, and their trials go on when the sweep does.
-        Seq2SeqError: a worker failed; the others went on.
+        Interrupted: this process and its workers were asked to stop; the next run of the sweep resumes their trials.
+        Seq2SeqError: a worker failed; the others finished their work.
     """
     workers = Workers(request, paths, jobs, Cancellation())
     policy = StopPolicy(grace_seconds=STOP_SECONDS, cancel_grace_seconds=STOP_SECONDS, cancellation=workers.cancellation)
@@ -102,11 +102,11 @@ def run_workers(request: SweepRequest, paths: Paths, jobs: int) -> None:
 
 
 def explain_end(who: str, result: CommandResult) -> Seq2SeqError:
-    """The error for a worker that failed, in its own words.
+    """The error for a failed worker, with the worker's own message.
 
     Args:
-        who: the worker.
-        result: how it ended.
+        who: the worker's name in the message.
+        result: the end of the worker.
     """
     said = [line.removeprefix(ERROR_MARK) for line in result.lines if line.startswith(ERROR_MARK)]
     if result.exit_code == EXIT_USER_FAULT and said:

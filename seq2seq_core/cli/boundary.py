@@ -1,4 +1,4 @@
-"""Where errors become messages and exit codes, and where a stage's outcome is left for its driver."""
+"""The outer boundary of every command: turns errors into messages and exit codes, and writes a stage's outcome file."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ def boundary(
     """Runs a command's body; prints every expected error as one message and exits with its code.
 
     Args:
-        debug: show a traceback with every error.
-        verbose: show debug log lines.
-        paths: the workspace, for the outcome and for the traceback of a crash.
-        stage: the stage's name, if the command is one; its outcome is left in the workspace.
-        place: of this process among several that train together; one of them speaks for all.
+        debug: whether to show a traceback with every error.
+        verbose: whether to show debug log lines.
+        paths: the workspace; receives the outcome file and the traceback of a crash.
+        stage: the stage's name; None where the command is not a stage. A stage's outcome is written.
+        place: this process's place among the ranks of a distributed training; one rank prints for all.
 
     Raises:
         typer.Exit: with the error's exit code.
     """
     configure_logging(verbose)
-    # Also where SIGINT is ignored, as in a script's background job: what runs long must always be able to save and stop.
+    # A script's background job starts with SIGINT ignored; a long command must still be able to save and stop.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     terminates = None if stage is None else signal.signal(signal.SIGTERM, _raise_terminated)
     debug = debug or os.environ.get("S2S_DEBUG", "") not in ("", "0")
@@ -77,12 +77,12 @@ def boundary(
             typer.echo(f"error: {fault}", err=True)
         raise typer.Exit(fault.exit_code) from None
     finally:
-        if terminates is not None:  # all is said: a signal while the interpreter ends has nothing to unwind
+        if terminates is not None:  # the outcome is written: a signal while the interpreter exits has nothing to unwind
             signal.signal(signal.SIGTERM, terminates)
 
 
 def explain(error: BaseException) -> Seq2SeqError | None:
-    """The error as one meant for a person, or None for a crash (a fault of this program).
+    """The error as one with a message for the user, or None for a crash (a fault of this program).
 
     Args:
         error: anything raised by a command.
@@ -98,7 +98,7 @@ def explain(error: BaseException) -> Seq2SeqError | None:
 
 
 class _OutcomeWriter:
-    """Leaves a stage's outcome; does nothing for a command that is no stage."""
+    """Writes a stage's outcome file; does nothing for a command that is not a stage."""
 
     def __init__(self, paths: Paths | None, stage: str | None, place: RankPlace | None) -> None:
         self.folder = None if paths is None else paths.outcomes
@@ -113,7 +113,7 @@ class _OutcomeWriter:
         try:
             write_outcome(self.folder, Outcome(self.stage, kind, message, exit_code, retryable, os.getpid()))
         except OSError as error:
-            # On a full disk the message on standard error is all there can be; a driver then sees a stale outcome's pid.
+            # On a full disk only the message on standard error is possible; the driver then sees the pid of an old outcome.
             logger.warning("cannot leave the outcome in %s: %s", self.folder, error)
 
 
@@ -136,19 +136,19 @@ def _leave_crash(
 
 
 def quieten(place: RankPlace, verbose: bool) -> None:
-    """Has rank 0 alone write log lines; with ``verbose`` all do."""
+    """Silences the log of all ranks but rank 0, unless ``verbose``; errors are still logged."""
     if not place.is_first and not verbose:
         for name in ("seq2seq_core", "flows"):
             logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def is_spoken(fault: BaseException, place: RankPlace) -> bool:
-    """Whether a fault is printed by this process.
+    """Whether this process prints a fault.
 
     Args:
-        fault: its error.
-        place: of this process among several that train together. Under our own launcher, which prints for all of them, none does;
-            elsewhere rank 0 does, and one that failed before it met the others.
+        fault: the error.
+        place: this process's place among the ranks. Under our own launcher no rank prints: the launcher does. Otherwise rank 0
+            prints, and so does a rank whose fault the others do not share.
     """
     return place.outcomes is None and (place.is_first or not is_shared(fault))
 

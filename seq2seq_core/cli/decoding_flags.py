@@ -1,6 +1,6 @@
-"""The options of decoding on the command line, derived from the one list of them when a command that has them is used.
+"""The decoding options on the command line, generated from the list of decoding options when a command needs them.
 
-They are no parameters of a function's signature: the list is a pydantic model, which takes too long to import at every start.
+They are not parameters of the command's function: the list is a pydantic model, which is too slow to import at every start.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ Mbr = Annotated[
     ),
 ]
 OTHER_FLAGS = {"mbr_samples": "mbr"}
-"""Flags of options that are asked for by one of the above."""
+"""Flags of options that have no generated flag, by field name."""
 OF_SAMPLING = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
-"""Options that only sampling has, and the value that leaves them out."""
+"""Options of sampling only, with their neutral values."""
 
 
 class DecodingCommand(TyperCommand):
-    """A command with an option for each option of decoding; their values go into its context, see :func:`given_options`."""
+    """A command with a flag for each decoding option; the values go into its context, see :func:`given_options`."""
 
     def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
-        """The command's own parameters, and the options of decoding."""
+        """The command's own parameters and the decoding options."""
         return [*super().get_params(ctx), *_decoding_params()]
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Runs the command, which knows its own parameters only."""
+        """Moves the decoding options into the context, then runs the command with its own parameters."""
         ctx.obj = {param.name: ctx.params.pop(param.name) for param in _decoding_params()}
         return super().invoke(ctx)
 
 
 @cache
 def _decoding_params() -> tuple[Any, ...]:
-    """The parameters of the options of decoding, as Typer makes them of a function's."""
+    """The decoding options as Click parameters, made by Typer from a function with these options."""
     from seq2seq_core.config.decoding_options import offered_options
 
     parameters = []
@@ -71,25 +71,25 @@ def _decoding_params() -> tuple[Any, ...]:
 
 
 def given_options(context: typer.Context) -> dict[str, Any]:
-    """The options of decoding that the command line names, by the names of their fields.
+    """The decoding options on the command line, by field name.
 
     Args:
-        context: of a :class:`DecodingCommand`.
+        context: the context of a :class:`DecodingCommand`.
     """
     return {name: value for name, value in (context.obj or {}).items() if value is not None}
 
 
 def make_options(defaults: DecodingOptions, sample: bool, mbr: int, given: dict[str, Any]) -> DecodingOptions:
-    """The options of decoding that a command line asks for.
+    """The decoding options of a command line.
 
     Args:
-        defaults: those of the model, for what the command line leaves out.
-        sample: whether to draw at random.
-        mbr: samples to choose from by minimum Bayes risk; 0: do not.
-        given: the other options, by the names of their fields.
+        defaults: the model's options, for those that the command line leaves out.
+        sample: whether to draw hypotheses at random.
+        mbr: number of samples for minimum Bayes risk; 0 for none.
+        given: the other options, by field name.
 
     Raises:
-        UserError: an option is out of range, or does not go with another one.
+        UserError: an option is out of range, or conflicts with another one.
     """
     from pydantic import ValidationError
 
@@ -107,7 +107,7 @@ def make_options(defaults: DecodingOptions, sample: bool, mbr: int, given: dict[
 
 
 def _check_company(values: dict[str, Any]) -> None:
-    """Refuses options that do not go together, by the names that the command line has for them."""
+    """Checks that options do not conflict; errors name the command-line flags."""
     nbest, beam_size, samples = values["num_hypotheses"], values["beam_size"], values["mbr_samples"]
     if values["method"] != "sampling":
         for name, neutral in OF_SAMPLING.items():
@@ -122,7 +122,7 @@ def _check_company(values: dict[str, Any]) -> None:
 
 
 def _flag(name: str) -> str:
-    """The name of an option on the command line, without the leading hyphens."""
+    """The command-line flag of an option, without the leading hyphens."""
     from seq2seq_core.config.decoding_options import offered_options
 
     flags = {option.name: option.flag for option in offered_options()}

@@ -1,4 +1,7 @@
-"""Finds what ``train.initial_weights`` names before a training starts: in a folder, or in MLflow, which training must not need."""
+"""Finds the bundle of ``train.initial_weights`` before training starts, in a folder or in MLflow.
+
+It is not part of training, which must work without MLflow.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,15 @@ from seq2seq_core.training.initial.initial_bundle import (
 
 
 def pin_initial_weights(settings: Settings, paths: Paths) -> tuple[Settings, InitialBundle | None]:
-    """The settings with the digest of the bundle that training begins with, and that bundle; None where there is none.
+    """The settings with the digest of the initial bundle, and that bundle; None where training begins with random weights.
 
     Args:
-        settings: section ``train`` names the bundle.
-        paths: the workspace.
+        settings: section ``train`` names the bundle and, optionally, its digest.
+        paths: the workspace; a bundle from MLflow is downloaded to ``.s2s/bundles``.
 
     Raises:
-        UserError: there is no such bundle, or it is another one than the one whose digest is given, or it is in MLflow, which is
-            not installed.
-        BundleError: what was found is no bundle.
+        UserError: there is no such bundle, its digest differs from the given one, or it is in MLflow, which is not installed.
+        BundleError: the folder or artifact is not a bundle.
         TrackingUnreachable: MLflow does not answer.
     """
     train = settings.train

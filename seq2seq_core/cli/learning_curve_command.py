@@ -1,4 +1,4 @@
-"""The command that shows how the dev score grows with the size of train."""
+"""The command ``s2s learning-curve``: dev score by size of train."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def learning_curve(
 
 
 def parse_fraction(text: str) -> Fraction:
-    """A fraction from what was typed.
+    """Parses a fraction.
 
     Args:
         text: such as ``1/8`` or ``0.3``.
 
     Raises:
-        UserError: it is no number.
+        UserError: the text is not a number.
     """
     try:
         return Fraction(text)

@@ -1,6 +1,6 @@
-"""Lines in and lines out for ``s2s predict`` and ``s2s score``.
+"""Line input and output of ``s2s predict`` and ``s2s score``.
 
-Strict UTF-8, only LF ends a line, a file appears whole or not at all.
+Input must be UTF-8. Only LF ends a line. An output file appears complete or not at all.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ BYTE_ORDER_MARK = "\ufeff"
 
 @contextmanager
 def open_sources(path: Path | None, expected: str = "one source a line") -> Iterator[BinaryIO]:
-    """The bytes of a file, or of standard input for None.
+    """Opens a file, or standard input, as bytes.
 
     Args:
-        path: the file.
-        expected: what the file should hold, for messages.
+        path: the file; None for standard input.
+        expected: the expected content, for messages.
 
     Raises:
         UserError: the file does not exist or is a folder.
@@ -44,12 +44,12 @@ def open_sources(path: Path | None, expected: str = "one source a line") -> Iter
 
 @contextmanager
 def open_targets(path: Path | None) -> Iterator[Callable[[str], object]]:
-    """A function that writes text to a file, or to standard output for None.
+    """Opens a file, or standard output for None; gives a function that writes text.
 
     The file gets its name only when the block ends without an error.
     """
     if path is None:
-        # Text of other scripts must come out whatever the locale, and an attended reader wants each line at once.
+        # All scripts must be printable in every locale; a terminal shows each line at once.
         sys.stdout.reconfigure(encoding="utf-8", line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
         yield sys.stdout.write
         sys.stdout.flush()
@@ -64,15 +64,15 @@ def open_targets(path: Path | None) -> Iterator[Callable[[str], object]]:
 
 
 def read_chunks(stream: Iterable[bytes], path: Path | None, chunk_lines: int) -> Iterator[list[str]]:
-    """Lists of at most ``chunk_lines`` lines, without their ends.
+    """Reads lists of at most ``chunk_lines`` lines, without line ends.
 
     Args:
         stream: lines as bytes, each ended by LF.
-        path: the file that errors name; None for standard input.
-        chunk_lines: the length of a list.
+        path: the file name in errors; None for standard input.
+        chunk_lines: lines of a list; the last list may be shorter.
 
     Raises:
-        CorpusError: a line is not UTF-8, or the first one begins with a byte-order mark.
+        CorpusError: a line is not UTF-8, or the first line begins with a byte-order mark.
     """
     chunk: list[str] = []
     for number, line in enumerate(stream, start=1):
@@ -99,12 +99,12 @@ def read_chunks(stream: Iterable[bytes], path: Path | None, chunk_lines: int) ->
 def read_aligned_chunks(
     streams: Sequence[Iterable[bytes]], paths: Sequence[Path | None], chunk_lines: int
 ) -> Iterator[tuple[list[str], ...]]:
-    """For each stream a list of at most ``chunk_lines`` lines, the lists of equal length.
+    """Reads parallel streams: for each stream a list of at most ``chunk_lines`` lines, all lists of equal length.
 
     Args:
-        streams: whose lines belong together.
-        paths: the files that errors name; None for standard input.
-        chunk_lines: the length of a list.
+        streams: the parallel streams of lines.
+        paths: the file names in errors; None for standard input.
+        chunk_lines: lines of a list; the last lists may be shorter.
 
     Raises:
         CorpusError: a line is not UTF-8.
@@ -126,8 +126,8 @@ def split_pair(line: str, path: Path | None, number: int) -> tuple[str, str]:
 
     Args:
         line: without its end.
-        path: the file that errors name; None for standard input.
-        number: the line's, from 1.
+        path: the file name in errors; None for standard input.
+        number: the line number, from 1.
 
     Raises:
         CorpusError: the line does not have exactly one TAB.

@@ -59,8 +59,8 @@ def _root(
 
 def main() -> None:
     """Runs the command line."""
-    # Threads that wait by spinning take the cores from the one they wait for: on a machine with other work, training took 2.5
-    # to 3 times as long. It has to be set before PyTorch is loaded, and changes no result.
+    # Threads that spin while they wait take the cores from the thread that works: on a busy machine, training took 2.5 to 3
+    # times as long. The variable must be set before PyTorch is loaded. It changes no result.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app(prog_name="s2s")
 

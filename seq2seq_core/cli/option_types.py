@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they resolve to."""
+"""Options that several commands share, and the workspace that they resolve to."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ Model = Annotated[
 
 
 def resolve_workspace(folder: Path | None) -> Paths:
-    """The workspace that a command works in.
+    """The workspace of a command.
 
     Args:
-        folder: what the user named; None takes the nearest workspace at or above the current folder.
+        folder: the value of ``--workspace``; None for the nearest workspace at or above the current folder.
 
     Raises:
-        UserError: there is no ``dvc.yaml`` there.
+        UserError: there is no ``dvc.yaml``.
     """
     if folder is not None:
         if not (folder / "dvc.yaml").is_file():

@@ -1,4 +1,4 @@
-"""Streams lines through a predictor, some batches at a time; a terminal gets each answer at once."""
+"""Streams lines through a predictor, a few batches at a time; on a terminal, each line is answered at once."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCHES_A_CHUNK = 16
-"""Batches read at once: enough to sort by length in."""
+"""Number of batches that are read at once, so that sources can be sorted by length."""
 
 
 @dataclass(frozen=True)
 class TagFiles:
-    """Where the tags of the sources come from.
+    """The tags of the sources.
 
     Attributes:
-        common: columns that all sources have, by name.
-        lines: a file with a JSON object a line, the columns of each source; None for none.
+        common: the tag columns of all sources, by name.
+        lines: a file with one JSON object per line, the tag columns of each source; None for none.
     """
 
     common: Mapping[str, str] = field(default_factory=dict)
@@ -41,14 +41,14 @@ class TagFiles:
 
 @dataclass(frozen=True)
 class PredictionFiles:
-    """Where ``s2s predict`` reads and writes.
+    """The input and output files of ``s2s predict``.
 
     Attributes:
-        source: a source a line; None for standard input.
-        prefix: a target's prefix a line; None for none.
-        output: of the targets; None for standard output.
-        attention: of the alignments, JSON lines; None for none.
-        tags: of the sources.
+        source: one source per line; None for standard input.
+        prefix: one target prefix per line; None for none.
+        output: the file of the predictions; None for standard output.
+        attention: the file of the alignments, in JSON lines; None for none.
+        tags: the tags of the sources.
     """
 
     source: Path | None = None
@@ -60,13 +60,13 @@ class PredictionFiles:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Some lines that are decoded or scored at once.
+    """A group of lines that are decoded or scored at once.
 
     Attributes:
-        sources: a source a line.
-        others: prefixes, or targets; None for none.
-        tags: the columns of each source.
-        done: lines before these.
+        sources: the source of each line.
+        others: the target prefix or the target of each line; None for none.
+        tags: the tag columns of each line.
+        done: number of lines before this chunk.
     """
 
     sources: list[str]
@@ -76,7 +76,7 @@ class _Chunk:
 
 
 class LineFormat(NamedTuple):
-    """How a hypothesis is written: its text alone, its score and a TAB before it, or all that is known of it as JSON."""
+    """The output format of a hypothesis: its text, its score, a TAB and its text, or a JSON object with text, score and cut."""
 
     has_score: bool = False
     is_json: bool = False
@@ -91,21 +91,21 @@ class LineFormat(NamedTuple):
 
 @dataclass
 class _CutHypotheses:
-    """Counts the hypotheses that the limit of their length ended."""
+    """Counts the hypotheses that were cut at their length limit."""
 
     written: int = 0
     cut: int = 0
     first_line: int = 0
 
     def add(self, hypothesis: TextHypothesis, line: int) -> None:
-        """Counts a hypothesis of the source in a line."""
+        """Counts a hypothesis for the source in this line."""
         self.written += 1
         self.cut += hypothesis.is_cut
         if hypothesis.is_cut and not self.first_line:
             self.first_line = line
 
     def warn(self, options: DecodingOptions) -> None:
-        """Says how many there were, if any, and what helps."""
+        """Warns of cut hypotheses, if there are any, and names the option that gives more room."""
         if self.cut:
             name = options.limiting_option
             logger.warning(
@@ -117,17 +117,17 @@ class _CutHypotheses:
 def predict_lines(
     predictor: Predictor, files: PredictionFiles, options: DecodingOptions, batch_sentences: int, line_format: LineFormat
 ) -> None:
-    """Writes each source's hypotheses, a line each.
+    """Writes the hypotheses of each source, one per line.
 
     Args:
         predictor: the model.
-        files: what to read and write.
-        options: of decoding.
-        batch_sentences: sources decoded together.
-        line_format: of a hypothesis.
+        files: the input and output files.
+        options: the decoding options.
+        batch_sentences: number of sources decoded together.
+        line_format: the format of a hypothesis.
 
     Raises:
-        UserError: a file cannot be used, or the model has no attention and it was asked for.
+        UserError: a file cannot be used, or attention is requested but the model has none.
     """
     check_tags(files.tags.common, predictor.bundle.config.tags.all)
     counts = _CutHypotheses()
@@ -157,15 +157,15 @@ def score_lines(
     batch_sentences: int,
     tags: TagFiles = TagFiles(),
 ) -> None:
-    """Writes the log-probability and the tokens of each pair, a line each.
+    """Writes the natural log-probability and the number of tokens of each pair, one pair per line.
 
     Args:
         predictor: the model.
-        source: a source a line, or a pair a line; None for pairs on standard input.
-        target: a target a line; None where ``source`` holds pairs.
-        output: where to write; None for standard output.
-        batch_sentences: pairs scored together.
-        tags: of the sources.
+        source: one source or one pair per line; None for standard input.
+        target: one target per line; None where ``source`` holds pairs.
+        output: the output file; None for standard output.
+        batch_sentences: number of pairs scored together.
+        tags: the tags of the sources.
 
     Raises:
         UserError: a file cannot be used.
@@ -208,13 +208,13 @@ def _read_pairs(
 def _read_columns(
     stack: ExitStack, wanted: Mapping[str, Path | None], tags: TagFiles, chunk_lines: int
 ) -> Iterator[tuple[Sequence[list[str]], list[dict[str, str]], int]]:
-    """For some lines of files that belong together: the lines of each file, the tags, and how many lines came before.
+    """Reads parallel files in chunks: the lines of each file, their tags, and the number of lines before the chunk.
 
     Args:
         stack: closes the files.
-        wanted: the files, by what they should hold; None for standard input.
-        tags: of each line.
-        chunk_lines: most lines at once.
+        wanted: the files, by their expected content; None for standard input.
+        tags: the tags of the lines.
+        chunk_lines: maximum number of lines of a chunk.
     """
     paths = [*wanted.values(), *([tags.lines] if tags.lines else [])]
     names = [*wanted, *(["a JSON object a line"] if tags.lines else [])]
@@ -231,7 +231,7 @@ def _chunk_lines(source: Path | None, batch_sentences: int) -> int:
 
 
 def _write_alignments(write: Callable[[str], object], source: str, prediction: Prediction) -> None:
-    """A JSON object for each hypothesis: the pieces, and a row of weights over the source for each target piece."""
+    """Writes a JSON object for each hypothesis: its pieces and, for each target piece, the weights over the source pieces."""
     for hypothesis in prediction.hypotheses:
         found = hypothesis.alignment
         if found is None and source.strip():

@@ -1,4 +1,4 @@
-"""The stages as commands: ``dvc.yaml`` calls these, and so can a person."""
+"""The stages as commands, for ``dvc.yaml`` and for users."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def train(
     debug: Debug = False,
     verbose: Verbose = False,
 ) -> None:
-    """Runs ``train``: alone among the stages it goes on where it was stopped, and may be one of several processes."""
+    """Runs ``train``, the only stage that resumes an interrupted run and that can run as several processes."""
     end_with_launcher()
     place = find_rank_place()
     with boundary(debug, verbose):
@@ -68,7 +68,7 @@ def train(
             return
         is_heard = place is None or place.is_first
         settings, initial = pin_initial_weights(settings, paths) if is_heard else (settings, None)
-        # Ranks that are started again go on from the state that they began.
+        # Restarted ranks resume from their saved state.
         is_anew = from_scratch and not (place and place.restarts)
         recorder = stack.enter_context(open_stage_recorder("train", settings, paths, not is_anew)) if is_heard else NullRecorder()
         run_train(settings, paths, recorder, is_anew, initial)

@@ -1,4 +1,4 @@
-"""The command that searches over settings, and the one by which its workers train trials."""
+"""The command ``s2s sweep``, which searches over settings, and the hidden command of its workers."""
 
 from __future__ import annotations
 
@@ -106,13 +106,13 @@ def sweep_trials(
 
 
 def _require_optuna() -> None:
-    """Says what is missing on a machine that has only what training needs."""
+    """Checks that Optuna is installed."""
     if find_spec("optuna") is None:
         raise UserError("s2s sweep needs Optuna, which is not installed here; expected the extra `sweep` (optuna 5)")
 
 
 def _run(request: SweepRequest, paths: Paths, jobs: int, *, through_prefect: bool) -> SweepResults:
-    """What the trials came to, trained in this process, in several, or as tasks of a flow."""
+    """Trains the trials in this process, in several, or as tasks of a flow; returns the results."""
     if through_prefect:
         from flows.launch import run_sweep
 
@@ -130,7 +130,7 @@ def _run(request: SweepRequest, paths: Paths, jobs: int, *, through_prefect: boo
 
 
 def _keep_best(request: SweepRequest, paths: Paths, results: SweepResults, write: Path | None, apply: bool) -> None:
-    """Says which trial is the best, and writes its settings where that was asked for."""
+    """Names the best trial, or writes its settings for ``--write`` and ``--apply``."""
     from seq2seq_core.sweep.best_settings import hand_over_state, write_best
     from seq2seq_core.sweep.sweep_run import open_sweep
 

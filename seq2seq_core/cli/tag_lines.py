@@ -1,4 +1,4 @@
-"""Tags on the command line: the same for all lines (``--tag``), or an object a line (``--tags``)."""
+"""Tags on the command line: the same for all lines (``--tag``), or one JSON object per line (``--tags``)."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ TagsOption = Annotated[
 
 
 def parse_tags(texts: Sequence[str] | None) -> dict[str, str]:
-    """The columns that ``--tag`` gives all lines.
+    """The tag columns of all lines, from ``--tag``.
 
     Args:
-        texts: each ``NAME=VALUE``; a value may hold ``=``.
+        texts: ``NAME=VALUE`` each; a value may contain ``=``.
 
     Raises:
-        UserError: a text has no ``=`` or no name, or a name comes twice.
+        UserError: a text has no ``=`` or no name, or a name occurs twice.
     """
     tags: dict[str, str] = {}
     for text in texts or ():
@@ -43,14 +43,14 @@ def parse_tags(texts: Sequence[str] | None) -> dict[str, str]:
 
 
 def check_tags(tags: Mapping[str, str], known: Sequence[str]) -> None:
-    """Refuses a tag for all lines that the model does not take: it would change nothing.
+    """Checks that the model takes every tag of ``--tag``; another one would have no effect.
 
     Args:
-        tags: from ``--tag``.
-        known: the columns that the model takes as tags.
+        tags: the tags of ``--tag``.
+        known: the model's tag columns.
 
     Raises:
-        UserError: one of the tags is none of these.
+        UserError: the model does not take one of the tags.
     """
     if others := [name for name in tags if name not in known]:
         listed = ", ".join(map(repr, known)) or "none"
@@ -58,15 +58,15 @@ def check_tags(tags: Mapping[str, str], known: Sequence[str]) -> None:
 
 
 def parse_tag_line(line: str, path: Path, number: int) -> dict[str, str]:
-    """The columns that a line of the file of ``--tags`` gives its source; those that hold no text are left out.
+    """The tag columns of one source, from a line of the ``--tags`` file; values that are not texts are left out.
 
     Args:
         line: a JSON object.
-        path: the file that errors name.
-        number: the line's, from 1.
+        path: the file name in errors.
+        number: the line number, from 1.
 
     Raises:
-        CorpusError: the line is no JSON object.
+        CorpusError: the line is not a JSON object.
     """
     try:
         values = json.loads(line)
@@ -79,10 +79,10 @@ def parse_tag_line(line: str, path: Path, number: int) -> dict[str, str]:
 
 @contextmanager
 def tag_errors(done: int, source: Path | None) -> Iterator[None]:
-    """Makes a tag's fault one that names the line of its source.
+    """Adds file and line of the source to a tag's error.
 
     Args:
-        done: lines before those that the block is about.
+        done: number of lines before those of the ``with`` block.
         source: the file of the sources; None for standard input.
     """
     try:
@@ -95,13 +95,13 @@ def tag_errors(done: int, source: Path | None) -> Iterator[None]:
 def merge_tags(
     common: Mapping[str, str], lines: Sequence[str] | None, path: Path | None, done: int, count: int
 ) -> list[dict[str, str]]:
-    """The columns of each of some sources; what a line says goes before what all have in common.
+    """The tag columns of each source; ``--tags`` takes precedence over ``--tag``.
 
     Args:
-        common: from ``--tag``.
-        lines: of the file of ``--tags``, as many as sources; None: there is no file.
-        path: that file.
-        done: lines before these.
+        common: the tags of ``--tag``.
+        lines: a line of the ``--tags`` file for each source; None where there is no such file.
+        path: the ``--tags`` file.
+        done: number of lines before these.
         count: number of sources.
     """
     if lines is None or path is None:

@@ -1,1 +1,1 @@
-"""Registration of bundles in the MLflow registry and promotion."""
+"""Registration of bundles in the MLflow registry, and promotion to champion."""

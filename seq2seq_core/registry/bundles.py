@@ -1,4 +1,4 @@
-"""Fetches the bundles of registered versions."""
+"""Download of the bundles of registered versions."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ logger = logging.getLogger(__name__)
 
 
 def fetch_bundle(reference: str, paths: Paths) -> Path:
-    """The folder of a bundle, downloaded (once a version) where it is a registered one.
+    """The folder of a bundle; downloads the bundle of a registered version, once.
 
     Args:
         reference: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``, or a bundle's folder.
-        paths: the workspace, whose registry is meant and in whose work folder the download is kept.
+        paths: the workspace, whose MLflow registry is read; downloads go to ``.s2s/bundles``.
 
     Raises:
-        UserError: no such folder, model, alias or version, or a reference of another form.
-        BundleError: the version holds no bundle, or another one than its tag says.
+        UserError: there is no such folder, model, alias or version, or the reference has another form.
+        BundleError: the version has no bundle, or its bundle does not match its digest tag.
         TrackingUnreachable: MLflow does not answer.
     """
     if not reference.startswith("models:"):
@@ -41,14 +41,14 @@ def fetch_bundle(reference: str, paths: Paths) -> Path:
 
 
 def download_bundle(version: ModelVersion, paths: Paths) -> Path:
-    """The folder of a registered version's bundle, below the work folder; downloaded unless it is there already.
+    """Downloads the bundle of a registered version unless it was downloaded before; returns its folder.
 
     Args:
-        version: of the registry.
-        paths: the workspace.
+        version: the registered version.
+        paths: the workspace; writes ``.s2s/bundles/<digest>``.
 
     Raises:
-        BundleError: the version holds no bundle, or another one than its tag says.
+        BundleError: the version has no bundle, or its bundle does not match its digest tag.
         TrackingUnreachable: MLflow does not answer.
     """
     label = f"version {version.version} of {version.name!r}"
@@ -67,7 +67,7 @@ def download_bundle(version: ModelVersion, paths: Paths) -> Path:
 
 
 def _download(version: ModelVersion, draft: Path) -> None:
-    """Fills a folder with the files of a version's bundle."""
+    """Downloads the files of a version's bundle into a folder."""
     from mlflow.artifacts import download_artifacts
 
     uri = f"models:/{version.name}/{version.version}/{BUNDLE_PATH}"

@@ -1,4 +1,4 @@
-"""Fetches the bundle that a training begins with from MLflow: a registered version, or what a run has logged."""
+"""Download of the initial bundle of a training from MLflow: a registered version, or an artifact of a run."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _RUN_REFERENCE = re.compile(r"runs:/[^/]+/.+")
 
 
 def fetch_initial_bundle(train: TrainSection, paths: Paths) -> InitialBundle:
-    """The bundle, downloaded into the work folder unless it is there; an alias is resolved to the version that has it now.
+    """Downloads the initial bundle to the work folder; an alias means its current version.
 
     Args:
-        train: names it by ``models:/NAME@ALIAS``, ``models:/NAME/VERSION`` or ``runs:/RUN/PATH``.
-        paths: the workspace, whose MLflow is meant.
+        train: ``initial_weights`` is ``models:/NAME@ALIAS``, ``models:/NAME/VERSION`` or ``runs:/RUN/PATH``.
+        paths: the workspace, whose MLflow store is read; downloads go to ``.s2s/bundles``.
 
     Raises:
-        UserError: there is no such thing, or it is another bundle than the one whose digest is given.
-        BundleError: it is no bundle, or damaged.
+        UserError: MLflow has no such model or artifact, or the bundle does not have the given digest.
+        BundleError: the artifact is not a bundle, or is damaged.
         TrackingUnreachable: MLflow does not answer.
     """
     reference = train.initial_weights
@@ -46,7 +46,7 @@ def fetch_initial_bundle(train: TrainSection, paths: Paths) -> InitialBundle:
 
 
 def _download_from_run(reference: str, paths: Paths) -> Path:
-    """The folder of the bundle that lies below what a run has logged."""
+    """Downloads the bundle in a run's artifact; returns its folder."""
     if _RUN_REFERENCE.fullmatch(reference) is None:
         raise UserError(f"train.initial_weights: {reference}: not an artifact of a run; expected runs:/RUN/PATH")
     connect(paths)

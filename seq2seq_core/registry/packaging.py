@@ -1,4 +1,4 @@
-"""Turns a bundle into a logged MLflow model: code, signature, parameters, example and pinned requirements."""
+"""Packaging of a bundle as a logged MLflow model: code, signature, parameters, example and pinned requirements."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(seq2seq_core.__file__).parent
 BUNDLE_PATH = "artifacts/bundle"
-"""Where the bundle lies inside a logged model."""
+"""The bundle's path inside a logged model."""
 PARAMETER_TYPES = {int: "integer", float: "double", bool: "boolean", str: "string"}
-"""MLflow's types of the parameters of a request."""
+"""MLflow's types of request parameters, by Python type."""
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "ruamel-yaml", "safetensors", "sentencepiece", "torch")
 FLAC_REQUIREMENT = "soundfile"
 
 
 def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str]) -> ModelInfo:
-    """Fills a logged model with a bundle and all that is needed to serve it.
+    """Logs a bundle, and everything that serving it needs, to a logged model.
 
     Args:
         bundle: the bundle's folder; its decoding options become the defaults of a request.
-        model: still empty; names the run and the experiment that it belongs to.
+        model: the empty logged model, with the id of its run.
         example: ``source`` and the tags of a pair, for the input example.
     """
     with quiet_imports():
@@ -43,13 +43,13 @@ def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str]) -> 
         import pandas as pd
         from mlflow.models import Model
 
-    # Labels of the general type: MLflow compares pandas's own text labels with numbers, which pandas deprecates.
+    # Column labels have dtype object: MLflow compares pandas's string labels with numbers, which pandas deprecates.
     content = read_config(bundle)
     tags, options = content.config.tags.all, content.decoding or DecodingOptions()
     names = [name for name in ("source", *tags) if name in example]
     frame = pd.DataFrame([[example[name] for name in names]], columns=pd.Index(names, dtype=object))
     with tempfile.TemporaryDirectory(prefix=".bundle.", dir=bundle.parent) as room:
-        named = Path(room) / Path(BUNDLE_PATH).name  # MLflow takes the name inside the model from the folder
+        named = Path(room) / Path(BUNDLE_PATH).name  # the folder's name becomes the name inside the model
         shutil.copytree(bundle, named, copy_function=_link_or_copy)
         info: ModelInfo = Model.log(
             artifact_path=None,
@@ -68,7 +68,7 @@ def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str]) -> 
 
 
 def _link_or_copy(source: str, target: str) -> None:
-    """Gives a file a second name, which takes no space, where the file system can."""
+    """Makes a hard link, which takes no space, or a copy where the file system has no hard links."""
     try:
         os.link(source, target)
     except OSError:
@@ -76,11 +76,11 @@ def _link_or_copy(source: str, target: str) -> None:
 
 
 def served_signature(options: DecodingOptions, tags: Sequence[str] = ()) -> ModelSignature:
-    """What a request and its answer look like.
+    """The MLflow signature of requests and answers.
 
     Args:
-        options: the parameters' defaults.
-        tags: columns that are tags. To MLflow they are optional, so that a request without one gets our refusal, which lists the
+        options: the defaults of the parameters.
+        tags: the tag columns. MLflow sees them as optional, so that a request without a tag gets our error, which lists the
             known values.
     """
     from mlflow.models import ModelSignature
@@ -100,10 +100,10 @@ def served_signature(options: DecodingOptions, tags: Sequence[str] = ()) -> Mode
 
 
 def pinned_requirements(audio: bool) -> list[str]:
-    """The packages that the served model imports, each at the installed version, without a build's local part such as ``+cpu``.
+    """The packages that the served model imports, pinned to the installed versions without local parts such as ``+cpu``.
 
     Args:
-        audio: whether it takes recordings; it then reads FLAC where this installation does.
+        audio: whether the model takes recordings; it then needs the FLAC package, if this installation has it.
     """
     reads_flac = audio and importlib.util.find_spec(FLAC_REQUIREMENT) is not None
     names = (*REQUIREMENTS, FLAC_REQUIREMENT) if reads_flac else REQUIREMENTS

@@ -1,4 +1,4 @@
-"""The gate: whether a version becomes the champion, by beating the champion's score on the same test set, and the aliases."""
+"""The promotion gate: a version becomes champion if it beats the champion's score on the same test set. Also moves aliases."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CHAMPION: Literal["champion"] = "champion"
 CHALLENGER: Literal["challenger"] = "challenger"
 ROUNDING = 1e-12
-"""So much less than the wanted gain still counts: 0.9 - 0.8 is a little less than 0.1 in floating point."""
+"""Tolerance on the minimum gain: in floating point, 0.9 - 0.8 is slightly less than 0.1."""
 
 
 Alias = Literal["champion", "challenger"]
@@ -25,12 +25,12 @@ Alias = Literal["champion", "challenger"]
 
 @dataclass(frozen=True)
 class Champion:
-    """The version that holds the alias when another one is registered.
+    """The current champion when a version is registered.
 
     Attributes:
-        version: its number.
-        score: on the present test set; None where it could not be scored there.
-        trouble: why not.
+        version: the version's number.
+        score: score on the current test set; None where it could not be scored.
+        trouble: the reason why it could not be scored.
     """
 
     version: str
@@ -40,7 +40,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Decision:
-    """The alias that a version gets, and why.
+    """The alias of a version, and the reason.
 
     Attributes:
         alias: ``champion`` or ``challenger``.
@@ -52,14 +52,14 @@ class Decision:
 
 
 def decide(version: str, score: float, champion: Champion | None, gate: RegisterSection, test_limit: int = 0) -> Decision:
-    """The alias of a version.
+    """Decides on the alias of a version.
 
     Args:
-        version: its number.
-        score: its score by ``gate.metric`` on the present test set.
-        champion: the present holder of the alias, if any.
-        gate: the settings of promotion.
-        test_limit: rows of the test set that were scored; 0: all of them.
+        version: the version's number.
+        score: the version's ``gate.metric`` on the current test set.
+        champion: the current champion, if there is one.
+        gate: the section ``register``.
+        test_limit: number of test rows that were scored; 0 for all.
     """
     if champion is not None and champion.version == version:
         return Decision(CHAMPION, "it is the champion already")
@@ -93,8 +93,8 @@ def find_champion(client: MlflowClient, name: str) -> ModelVersion | None:
     """The version that holds the alias ``champion``, or None.
 
     Args:
-        client: of the registry.
-        name: the model's.
+        client: the MLflow client.
+        name: the registered model's name.
     """
     model = find_model(client, name)
     number = model.aliases.get(CHAMPION) if model is not None else None
@@ -102,11 +102,11 @@ def find_champion(client: MlflowClient, name: str) -> ModelVersion | None:
 
 
 def move_alias(client: MlflowClient, name: str, version: str, alias: Alias) -> None:
-    """Gives a version its alias; a champion that was the challenger until now is that no more.
+    """Gives a version its alias; a new champion loses the alias ``challenger``.
 
     Args:
-        client: of the registry.
-        name: the model's.
+        client: the MLflow client.
+        name: the registered model's name.
         version: the version's number.
         alias: from :func:`decide`.
     """

@@ -1,6 +1,6 @@
-"""The receipt of a registration: a stage output, the same bytes for the same history, that holds only as long as the registry does.
+"""The receipt of a registration: a stage output with the same bytes for the same history, valid while the registry has the version.
 
-DVC cannot see that a registry was emptied or exchanged: our own front doors drop a receipt whose version is not there.
+DVC cannot see that a registry was emptied or replaced: the commands of this project remove a receipt whose version is missing.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was registered where, and what was decided.
+    """The receipt: the registered version and the decision about it.
 
     Attributes:
-        registry: its address, without credentials.
-        model_name: of the registered model.
-        version: its number.
-        bundle_digest: of the bundle that the version holds.
-        decision: the alias that the version got.
-        reason: why.
-        metric: that the decision went by.
-        score: the version's.
-        champion_version: what it was compared with; None: nothing.
-        champion_score: of that version, on the same test set.
-        minimum_gain: the gate's setting.
-        minimum_score: the gate's setting.
+        registry: address of the registry, without credentials.
+        model_name: name of the registered model.
+        version: number of the version.
+        bundle_digest: digest of the version's bundle.
+        decision: alias of the version.
+        reason: reason of the decision.
+        metric: metric of the decision.
+        score: the version's score.
+        champion_version: the version that it was compared with; None where there was no comparison.
+        champion_score: score of that version on the same test set.
+        minimum_gain: ``register.minimum_gain``.
+        minimum_score: ``register.minimum_score``.
         test_digest: SHA-256 of the test set.
     """
 
@@ -54,15 +54,15 @@ class Receipt:
     test_digest: str
 
     def to_json(self) -> str:
-        """The receipt as it is stored, by fixed order of keys."""
+        """The receipt as JSON, with a fixed order of keys."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Receipt:
-        """The receipt that :meth:`to_json` wrote.
+        """Parses the output of :meth:`to_json`.
 
         Raises:
-            ValueError: the text is no receipt of this version.
+            ValueError: the text is not a receipt of this format.
         """
         try:
             return cls(**json.loads(text))
@@ -71,19 +71,19 @@ class Receipt:
 
 
 def write_receipt(receipt: Receipt, paths: Paths) -> None:
-    """Stores the receipt as the stage's output."""
+    """Writes ``reports/registration.json``."""
     atomic.write_text(paths.receipt, receipt.to_json())
 
 
 def check_receipt(paths: Paths, settings: Settings) -> tuple[bool, str]:
-    """Whether the registry still has the version that the receipt names, with that bundle; and if not, why not.
+    """Whether the registry still has the receipt's version with its bundle, and an explanation.
 
     Args:
-        paths: the workspace.
-        settings: name the model.
+        paths: the workspace; reads ``reports/registration.json`` and the MLflow registry.
+        settings: ``register.model_name`` must be the receipt's.
 
     Raises:
-        TrackingUnreachable: MLflow does not answer, so that nothing can be said.
+        TrackingUnreachable: MLflow does not answer.
     """
     try:
         receipt = Receipt.from_json(paths.receipt.read_text(encoding="utf-8"))
@@ -100,7 +100,7 @@ def check_receipt(paths: Paths, settings: Settings) -> tuple[bool, str]:
 
 
 def _registry_has(receipt: Receipt, paths: Paths) -> tuple[bool, str]:
-    """Whether the registry has the version, and if not, why not."""
+    """Whether the registry has the receipt's version with its bundle, and an explanation."""
     label = f"version {receipt.version} of {receipt.model_name!r}"
     database = database_file(paths)
     if database is not None and not database.is_file():
@@ -118,11 +118,13 @@ def _registry_has(receipt: Receipt, paths: Paths) -> tuple[bool, str]:
 
 
 def drop_stale_receipt(paths: Paths, settings: Settings) -> str | None:
-    """The reason why the receipt was deleted, so that DVC runs ``register`` again; None where it stays or there is none.
+    """Deletes a receipt that is no longer valid, so that DVC runs ``register`` again; returns the reason.
+
+    Returns None where the receipt is valid or missing.
 
     Args:
-        paths: the workspace.
-        settings: name the model.
+        paths: the workspace; reads or deletes ``reports/registration.json``.
+        settings: ``register.model_name`` must be the receipt's.
 
     Raises:
         TrackingUnreachable: MLflow does not answer; the receipt stays.

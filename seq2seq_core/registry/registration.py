@@ -1,4 +1,4 @@
-"""Puts a bundle into the registry, once, and gives the version its alias with the evidence for it."""
+"""Registration of a bundle: creates its version once, decides on the alias and records the evidence."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _MODEL_DESCRIPTION = (
 
 @dataclass(frozen=True)
 class Registration:
-    """What the registration of a bundle led to.
+    """The result of a registration.
 
     Attributes:
         receipt: the version and the decision.
-        scores: of the test set, by metric.
-        is_new: whether a version was created; the same bundle never makes a second one.
+        scores: scores on the test set, by metric.
+        is_new: whether a version was created; the same bundle never gets a second version.
     """
 
     receipt: Receipt
@@ -58,13 +58,13 @@ def register_bundle(settings: Settings, paths: Paths) -> Registration:
     """Registers the workspace's served bundle and decides on its alias.
 
     Args:
-        settings: name the model and hold the gate.
-        paths: the bundle, its scores and its test set.
+        settings: section ``register`` has the model's name and the gate.
+        paths: the workspace; reads ``models/served``, ``reports/metrics.json`` and the prepared test set.
 
     Raises:
         BundleError: the bundle cannot be read.
-        MissingInput: the served bundle, the evaluation's scores or the test set are missing.
-        UserError: the scores do not hold the metric.
+        MissingInput: the served bundle, the evaluation's scores or the test set is missing.
+        UserError: the scores lack ``register.metric``.
         TrackingUnreachable: MLflow does not answer.
     """
     digest = bundle_digest(find_served_bundle(paths))
@@ -72,7 +72,7 @@ def register_bundle(settings: Settings, paths: Paths) -> Registration:
     example = _make_example(paths)
     test_digest = file_digest(paths.prepared_split("test"))
     client = connect(paths)
-    with store_errors(paths), exclusive(paths):  # or two registrations at once would both find no version
+    with store_errors(paths), exclusive(paths):  # otherwise two registrations at once would both find no version
         version = find_digest(client, settings.register_.model_name, digest)
         is_new = version is None
         if version is None:
@@ -89,7 +89,7 @@ def register_bundle(settings: Settings, paths: Paths) -> Registration:
 
 
 def _make_example(paths: Paths) -> dict[str, str]:
-    """The first pair of the test set as a request holds it: a recording stands in base64."""
+    """The first test pair in the format of a request: a recording is in base64."""
     pair = next(iterate_pairs(paths.prepared_split("test")), {SOURCE: ""})
     if RECORDING_DIGEST not in pair:
         return pair
@@ -100,7 +100,7 @@ def _make_example(paths: Paths) -> dict[str, str]:
 def _create_version(
     client: MlflowClient, settings: Settings, paths: Paths, digest: str, example: Mapping[str, str]
 ) -> ModelVersion:
-    """A new version that holds the bundle; it carries the digest from its first moment on, so that a kill costs nothing."""
+    """Creates a version of the bundle; it has its digest tag from the start, so that it is found after a kill."""
     name, run_id = settings.register_.model_name, active_run_id()
     experiment = experiment_id(client, paths, settings)
     content = read_config(paths.served)
@@ -119,7 +119,7 @@ def _create_version(
 
 
 def _training(client: MlflowClient, experiment: str, digest: str) -> dict[str, str]:
-    """The tag ``train_run_id`` of the training that made a bundle; empty where DVC brought the bundle from elsewhere."""
+    """The tag ``train_run_id`` of the training that made a bundle; empty where MLflow has no such run."""
     runs = client.search_runs([experiment], f"tags.stage = 'train' and tags.{DIGEST_TAG} = '{digest}'", max_results=1)
     return {"train_run_id": str(runs[0].info.run_id)} if runs else {}
 
@@ -127,7 +127,7 @@ def _training(client: MlflowClient, experiment: str, digest: str) -> dict[str, s
 def _draft_receipt(
     version: ModelVersion, digest: str, scores: dict[str, float], test_digest: str, settings: Settings, paths: Paths
 ) -> Receipt:
-    """The receipt of a version before its alias is decided on."""
+    """The receipt of a version before the decision."""
     gate = settings.register_
     return Receipt(
         registry=displayed_uri(paths),
@@ -147,7 +147,7 @@ def _draft_receipt(
 
 
 def _earlier_receipt(version: ModelVersion, draft: Receipt, champion: ModelVersion | None) -> Receipt | None:
-    """The receipt of an earlier registration of the same version, if it would be decided on in the same circumstances."""
+    """The receipt of an earlier registration of the same version, if all inputs of the decision are the same."""
     try:
         earlier = Receipt.from_json(version.tags.get(RECEIPT_TAG, ""))
     except ValueError:
@@ -177,7 +177,7 @@ def _decide(draft: Receipt, champion: ModelVersion | None, settings: Settings, p
 
 
 def _record(client: MlflowClient, receipt: Receipt, scores: dict[str, float]) -> None:
-    """Writes the evidence to the version and has the alias moved last: a champion never stands without its evidence."""
+    """Writes the evidence to the version, then moves the alias: a champion always has its evidence."""
     name, version = receipt.model_name, receipt.version
     tags = {TEST_DIGEST_TAG: receipt.test_digest, "decision": receipt.decision, "decision_reason": receipt.reason}
     tags |= {f"test.{metric}": repr(value) for metric, value in scores.items()}
@@ -194,7 +194,7 @@ def describe(receipt: Receipt, scores: dict[str, float]) -> str:
 
     Args:
         receipt: the decision.
-        scores: of the test set, by metric.
+        scores: scores on the test set, by metric.
     """
     lines = [f"**{receipt.decision}**: {receipt.reason}", "", "| metric | test |", "| --- | --- |"]
     lines += [f"| {metric} | {value:.6g} |" for metric, value in scores.items()]

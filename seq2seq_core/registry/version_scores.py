@@ -1,4 +1,4 @@
-"""The scores that promotion goes by: read from the evaluation, or made anew for a champion that was scored on another test set."""
+"""The scores for promotion: read from the evaluation, or computed for a champion that was scored on another test set."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ TEST_DIGEST_TAG = "test_digest"
 
 
 def read_test_scores(metrics: Path, wanted: str) -> dict[str, float]:
-    """The scores of the test set by the evaluation's own search.
+    """The scores on the test set from the evaluation, by metric.
 
     Args:
         metrics: ``reports/metrics.json``.
-        wanted: the metric that promotion goes by.
+        wanted: the metric of promotion, which must be there.
 
     Raises:
         MissingInput: there is no such file.
-        UserError: it does not hold the metric.
+        UserError: the file is not JSON, or lacks the metric.
     """
     try:
         report = json.loads(metrics.read_text(encoding="utf-8"))
@@ -55,13 +55,13 @@ def read_test_scores(metrics: Path, wanted: str) -> dict[str, float]:
 
 
 def score_champion(version: ModelVersion, test_digest: str, settings: Settings, paths: Paths) -> Champion:
-    """The champion with its score on the present test set: as recorded, or decoded again where it was scored on another one.
+    """The champion with its score on the current test set: the recorded score, or a new one where the test set has changed.
 
     Args:
-        version: that holds the alias.
-        test_digest: SHA-256 of the present test set.
-        settings: ``register`` names the metric; ``evaluate`` says how to score.
-        paths: the workspace.
+        version: the version with the alias ``champion``.
+        test_digest: SHA-256 of the current test set.
+        settings: ``register`` names the metric; ``evaluate`` has the scoring options.
+        paths: the workspace; reads the prepared test set, downloads the champion's bundle to ``.s2s/bundles``.
 
     Raises:
         TrackingUnreachable: MLflow does not answer.
@@ -80,16 +80,16 @@ def score_champion(version: ModelVersion, test_digest: str, settings: Settings, 
 
 
 def score_predictor(predictor: Predictor, settings: Settings, paths: Paths) -> float:
-    """A model's score on the present test set by the metric of promotion.
+    """A model's score on the current test set, by ``register.metric``.
 
     Args:
         predictor: the model.
-        settings: the metric, and how to decode with a model that names no options.
-        paths: the workspace.
+        settings: the metric, the scoring options, and the decoding options of a bundle without its own.
+        paths: the workspace; reads the prepared test set.
     """
     evaluate, metric = settings.evaluate, settings.register_.metric
     pairs = list(islice(iterate_pairs(paths.prepared_split("test")), evaluate.test_limit or None))
-    options = predictor.bundle.decoding or evaluate.decoding  # versions of earlier releases name none
+    options = predictor.bundle.decoding or evaluate.decoding  # bundles of earlier releases have no decoding options
     hypotheses: list[str] = []
     chunk = evaluate.batch_sentences * 16
     with progress("score the champion", len(pairs), "pairs", settings.runtime.progress) as shown:

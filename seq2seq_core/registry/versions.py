@@ -1,4 +1,4 @@
-"""Looks up registered versions: by reference, number or bundle. Needs no PyTorch, so that a flow can ask cheaply."""
+"""Lookup of registered versions by reference, number or bundle digest. Does not import PyTorch, to be cheap for flows."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<ver
 
 
 def find_version(reference: str, paths: Paths) -> ModelVersion:
-    """The registered version that a reference means.
+    """The registered version of a reference.
 
     Args:
         reference: ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
-        paths: the workspace, whose registry is meant.
+        paths: the workspace, whose MLflow registry is searched.
 
     Raises:
-        UserError: no such model, alias or version, or a reference of another form; names those that there are.
+        UserError: there is no such model, alias or version (the message lists known ones), or the reference has another form.
         TrackingUnreachable: MLflow does not answer.
     """
     match = _REFERENCE.fullmatch(reference)
@@ -49,12 +49,7 @@ def find_version(reference: str, paths: Paths) -> ModelVersion:
 
 
 def find_model(client: MlflowClient, name: str) -> RegisteredModel | None:
-    """The registered model of that name, or None.
-
-    Args:
-        client: of the registry.
-        name: the model's.
-    """
+    """The registered model of this name, or None."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -66,13 +61,7 @@ def find_model(client: MlflowClient, name: str) -> RegisteredModel | None:
 
 
 def find_number(client: MlflowClient, name: str, number: str) -> ModelVersion | None:
-    """The version of that number, or None.
-
-    Args:
-        client: of the registry.
-        name: the model's.
-        number: the version's.
-    """
+    """The version of a model with this number, or None where it is missing or not ready."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -85,25 +74,14 @@ def find_number(client: MlflowClient, name: str, number: str) -> ModelVersion | 
 
 
 def find_digest(client: MlflowClient, name: str, digest: str) -> ModelVersion | None:
-    """The oldest usable version that holds the bundle of that digest, or None.
-
-    Args:
-        client: of the registry.
-        name: the model's.
-        digest: of the bundle.
-    """
+    """The oldest usable version of a model whose bundle has this digest, or None."""
     found = client.search_model_versions(f"name = '{name}' and tag.`{DIGEST_TAG}` = '{digest}'")
     usable = [version for version in found if version.status == "READY" and has_files(client, version)]
     return min(usable, key=lambda version: int(version.version), default=None)
 
 
 def has_files(client: MlflowClient, version: ModelVersion) -> bool:
-    """Whether a version's files are still where the registry says; an artifact folder can be deleted behind its back.
-
-    Args:
-        client: of the registry.
-        version: the version.
-    """
+    """Whether the files of a version still exist; an artifact folder can be deleted without the registry's knowledge."""
     from mlflow.artifacts import list_artifacts
 
     place = client.get_model_version_download_uri(version.name, version.version)

@@ -1,8 +1,7 @@
-"""The served model, as MLflow's models-from-code wants it: this file itself is stored with the model and run when it is loaded.
+"""The served model, for MLflow's models-from-code: MLflow stores this file with the model and runs it to load the model.
 
-A request has the column ``source`` (texts, or for a model of recordings WAV or FLAC files in base64) and those that the model
-takes as tags; the answer has ``prediction``, ``score`` and ``is_cut`` (whether the limit of its length ended it) for each row, in
-order.
+A request has the column ``source`` (texts, or, for a model of recordings, WAV or FLAC files in base64) and the model's tag
+columns. The answer has ``prediction``, ``score`` and ``is_cut`` (whether it was cut at the length limit) for each row, in order.
 """
 
 from __future__ import annotations
@@ -37,13 +36,13 @@ DEVICE_VARIABLE = "S2S_SERVING_DEVICE"
 
 
 class ServedModel(PythonModel):
-    """Texts or recordings in, text out, by the predictor that also evaluates."""
+    """Maps texts or recordings to text with the same predictor as the evaluation."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Loads the bundle and reads the limits, so that a bad setting stops the server's start and not a request.
+        """Loads the bundle and reads the limits, so that a bad setting fails at the server's start, not at a request.
 
         Args:
-            context: its artifact ``bundle`` is the bundle's folder.
+            context: has the artifact ``bundle``, the bundle's folder.
         """
         self.predictor = Predictor.from_folder(Path(context.artifacts["bundle"]), device=os.environ.get(DEVICE_VARIABLE, "auto"))
         self.max_rows, self.max_characters = read_limit(MAX_ROWS_VARIABLE), read_limit(MAX_CHARACTERS_VARIABLE)
@@ -53,12 +52,12 @@ class ServedModel(PythonModel):
         """The predictions for the sources of a request.
 
         Args:
-            context: unused; the bundle is loaded already.
-            model_input: the column ``source`` (a text in each row, or a WAV or FLAC file in base64) and those that are tags.
+            context: not used; the bundle is already loaded.
+            model_input: the column ``source`` (a text, or a WAV or FLAC file in base64, in each row) and the tag columns.
             params: decoding options, see the model's params schema.
 
         Raises:
-            MlflowException: the request is refused (status 400), or decoding failed (status 500).
+            MlflowException: the request is invalid (status 400), or decoding failed (status 500).
         """
         sources = self._read_sources(model_input)
         tags = read_tags(model_input, self.predictor.bundle.config.tags.all)
@@ -70,7 +69,7 @@ class ServedModel(PythonModel):
         except UserError as error:
             raise refusal(str(error)) from error
         except RuntimeError as error:
-            # PyTorch's errors, an exhausted memory among them, are no fault of the request; MLflow would call them one.
+            # PyTorch's errors, such as exhausted memory, are not the request's fault, but MLflow would answer with status 400.
             raise MlflowException(f"decoding failed: {error}", error_code=INTERNAL_ERROR) from error
         return pd.DataFrame(
             {

@@ -1,6 +1,6 @@
-"""What a request to a served model may contain, and the refusal, with its reason, of everything else.
+"""Validation of requests to a served model; an invalid request is refused with a reason.
 
-MLflow's scoring server answers with status 400 where an ``MlflowException`` of code ``INVALID_PARAMETER_VALUE`` is raised.
+MLflow's scoring server answers an ``MlflowException`` of code ``INVALID_PARAMETER_VALUE`` with status 400.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ DEFAULT_LIMITS = {MAX_ROWS_VARIABLE: 1024, MAX_CHARACTERS_VARIABLE: 20_000, MAX_
 
 
 def refusal(reason: str) -> MlflowException:
-    """The error that becomes a response of status 400.
+    """The error for a response of status 400.
 
     Args:
-        reason: what is wrong, where, and what was expected.
+        reason: the fault, its place, and what was expected.
     """
     return MlflowException(reason, error_code=INVALID_PARAMETER_VALUE)
 
@@ -37,10 +37,10 @@ def read_limit(variable: str) -> int:
     """A limit from the environment, or its default.
 
     Args:
-        variable: its name, one of ``DEFAULT_LIMITS``.
+        variable: the variable's name, a key of ``DEFAULT_LIMITS``.
 
     Raises:
-        ValueError: the variable is set to something that is no positive whole number.
+        ValueError: the variable is set but is not a positive whole number.
     """
     text = os.environ.get(variable, "").strip()
     if not text:
@@ -54,13 +54,13 @@ def read_sources(frame: pd.DataFrame, max_rows: int, max_characters: int, variab
     """The sources of a request.
 
     Args:
-        frame: has the column ``source`` with a text in each row.
-        max_rows: most rows of one request.
-        max_characters: most characters (Unicode code points) of one source.
-        variable: of the environment, which sets that limit.
+        frame: the request, with a text in each row of the column ``source``.
+        max_rows: maximum number of rows of a request.
+        max_characters: maximum number of characters (Unicode code points) of a source.
+        variable: the environment variable of this limit, for messages.
 
     Raises:
-        MlflowException: the request is refused; names the row (from 0) and what was expected.
+        MlflowException: the request is invalid; the message names the row (from 0) and what was expected.
     """
     if SOURCE_COLUMN not in frame.columns:
         raise refusal(f"expected the column {SOURCE_COLUMN!r}, got {[str(name) for name in frame.columns]}")
@@ -73,14 +73,14 @@ def read_sources(frame: pd.DataFrame, max_rows: int, max_characters: int, variab
 
 
 def read_tags(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The tags of each row of a request; what a row lacks is left out, for the predictor to say what it may be.
+    """The tags of each row of a request; missing tags are left out: the predictor's error lists the known values.
 
     Args:
         frame: the request.
-        columns: which of its columns are tags.
+        columns: the tag columns.
 
     Raises:
-        MlflowException: a tag is no text; names the row (from 0).
+        MlflowException: a tag is not a text; the message names the row (from 0).
     """
     rows: list[dict[str, str]] = [{} for _ in range(len(frame))]
     for name in columns:
@@ -93,12 +93,12 @@ def read_tags(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, str
 
 
 def _is_null(value: object) -> bool:
-    """Whether a cell is empty: None, pandas's missing value or not a number."""
+    """Whether a cell is empty: None, ``pandas.NA`` or NaN."""
     return value is None or value is pd.NA or value != value
 
 
 def _check_source(source: object, row: int, max_characters: int, variable: str) -> None:
-    """Refuses a source that is no text of acceptable length."""
+    """Checks that a source is a valid text within the length limit."""
     if not isinstance(source, str):
         got = "null" if _is_null(source) else f"{type(source).__name__} {source!r}"
         raise refusal(f"row {row}: {SOURCE_COLUMN} must be a text, got {got}")
@@ -116,11 +116,11 @@ def read_options(params: Mapping[str, Any] | None, defaults: DecodingOptions) ->
     """The decoding options of a request.
 
     Args:
-        params: of the request; MLflow has filled in the defaults of the model's params schema.
-        defaults: the options of the model, for what the request leaves out.
+        params: the request's parameters; MLflow has added the defaults of the model's params schema.
+        defaults: the model's options, for those that are still missing.
 
     Raises:
-        MlflowException: a value is out of range, or does not go with another one.
+        MlflowException: a value is out of range, or conflicts with another one.
     """
     given, wanted = dict(params or {}), {}
     for option in offered_options():

@@ -20,12 +20,12 @@ STOP_SECONDS = 10.0
 
 
 def serve_command(reference: str, host: str, port: int) -> list[str]:
-    """The command that serves a model, as a person could type it.
+    """The command line that serves a model.
 
     Args:
         reference: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION`` or a model's folder.
-        host: address to listen on.
-        port: port to listen on.
+        host: the address to listen on.
+        port: the port to listen on.
     """
     return [
         *(sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", reference, "--env-manager", "local"),
@@ -38,9 +38,9 @@ def serve_model(reference: str, paths: Paths, host: str = "127.0.0.1", port: int
 
     Args:
         reference: ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
-        paths: the workspace, whose registry is meant.
-        host: address to listen on.
-        port: port to listen on.
+        paths: the workspace, whose MLflow registry has the model.
+        host: the address to listen on.
+        port: the port to listen on.
 
     Raises:
         UserError: the registry has no such version, or the port is taken.
@@ -53,11 +53,11 @@ def serve_model(reference: str, paths: Paths, host: str = "127.0.0.1", port: int
     _check_port(host, port)
     prepare_environment()
     logger.info("serving version %s of %s at http://%s:%d/invocations (Ctrl-C stops it)", version.version, version.name, host, port)
-    # MLflow calls `uvicorn` by name: it has to be found even where the virtual environment is not activated.
+    # MLflow calls `uvicorn` by name, so it must be on the path even if the virtual environment is not activated.
     search_path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri(paths), "PATH": search_path}
     server = subprocess.Popen(serve_command(reference, host, port), env=environment, cwd=paths.root, start_new_session=True)
-    # SIGINT too: where it is ignored, as in a shell's background job, it could not stop the server.
+    # Handle SIGINT too: a shell's background job starts with SIGINT ignored, and could not stop the server.
     previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         code = server.wait()
@@ -72,7 +72,7 @@ def serve_model(reference: str, paths: Paths, host: str = "127.0.0.1", port: int
 
 
 def _check_port(host: str, port: int) -> None:
-    """Fails early, with a clear message, where something else listens already."""
+    """Checks that the port is free, before the server starts."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -82,7 +82,7 @@ def _check_port(host: str, port: int) -> None:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """Makes either signal end the wait."""
+    """Ends the wait for the server."""
     raise KeyboardInterrupt
 
 

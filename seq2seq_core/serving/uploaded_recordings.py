@@ -1,4 +1,4 @@
-"""Recordings in a request: the column ``source`` holds WAV or FLAC files in base64; a path would be one on the server's disk."""
+"""Recordings in a request: WAV or FLAC files in base64, not paths, because a path would name a file on the server."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from seq2seq_core.errors import UserError
 from seq2seq_core.serving.request import MAX_SECONDS_VARIABLE, SOURCE_COLUMN, read_sources, refusal
 
 HEADER_BYTES = 65_536
-"""Allowed for whatever a file holds beside its samples."""
+"""Room for the parts of a file other than its samples."""
 
 
 def read_recordings(frame: pd.DataFrame, max_rows: int, max_seconds: int, sample_rate: int) -> list[NDArray[np.float32]]:
     """The samples of each recording of a request, from -1 to below 1.
 
     Args:
-        frame: has the column ``source`` with a WAV or FLAC file in base64 in each row.
-        max_rows: most rows of one request.
-        max_seconds: most seconds of one recording.
-        sample_rate: samples a second that each must have.
+        frame: the request, with a WAV or FLAC file in base64 in each row of the column ``source``.
+        max_rows: maximum number of rows of a request.
+        max_seconds: maximum length of a recording, in seconds.
+        sample_rate: required sample rate, in Hz.
 
     Raises:
-        MlflowException: the request is refused; names the row (from 0) and what was expected.
+        MlflowException: the request is invalid; the message names the row (from 0) and what was expected.
     """
     max_bytes = 2 * sample_rate * max_seconds + HEADER_BYTES
     texts = read_sources(frame, max_rows, -(-max_bytes // 3) * 4, MAX_SECONDS_VARIABLE)

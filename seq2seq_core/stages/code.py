@@ -1,4 +1,4 @@
-"""``code``: digests of the code that every other stage reaches, which DVC compares in place of source files."""
+"""``code``: digests of the code that each other stage reaches; DVC compares these instead of source files."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def run_code(settings: Settings, paths: Paths, recorder: Recorder) -> None:
 
     Args:
         settings: all sections but ``runtime``.
-        paths: the workspace.
-        recorder: receives nothing: what is recorded with a model is its commit.
+        paths: the workspace; writes ``reports/code``.
+        recorder: not used; a model's runs record the git commit instead.
     """
     with atomic.new_folder(paths.code_digests) as draft:
         for name, content in digest_files(settings).items():

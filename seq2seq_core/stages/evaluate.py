@@ -1,4 +1,4 @@
-"""``evaluate``: the model on the frozen test set, its baselines, its worst examples and the parts where it fails."""
+"""``evaluate``: scores the model on the frozen test set, with baselines, worst examples and slices."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ logger = logging.getLogger(__name__)
 
 ATTENTION_MAPS, MAX_ATTENTION_TRIES = 6, 40
 MAX_PIECES = 45
-"""Pieces of a side beyond which an attention map is hard to read."""
+"""Maximum number of pieces on a side of an attention map; larger maps are hard to read."""
 _METRIC_NAME = re.compile(r"[^\w ./-]+")
 
 
 @dataclass(frozen=True)
 class EvaluateResult:
-    """What ``evaluate`` found.
+    """The result of ``evaluate``.
 
     Attributes:
         test: scores of beam search, by metric.
         greedy: scores of greedy decoding, by metric.
         baselines: scores by baseline and metric.
-        pairs: of the test set.
+        pairs: number of test pairs.
     """
 
     test: dict[str, float]
@@ -59,14 +59,14 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     """Writes ``reports/metrics.json`` and ``reports/evaluation``.
 
     Args:
-        settings: of the section ``evaluate``, and device, threads and how progress is shown.
-        paths: the workspace.
-        recorder: receives the figures, tables and pictures.
+        settings: the section ``evaluate``; of ``runtime`` the device, the number of threads and the progress display.
+        paths: the workspace; reads ``models/served``, ``data/prepared`` and, for a plot, ``reports/training_curve.csv``.
+        recorder: receives metrics, tables and plots.
 
     Raises:
         MissingInput: the served bundle or a prepared split is missing.
         BundleError: the bundle cannot be used.
-        UserError: the test set is empty, or lacks a column to slice by.
+        UserError: the test set is empty, or lacks a slice column.
     """
     section = settings.evaluate
     pairs = _read_test(paths, section.test_limit)
@@ -97,7 +97,7 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
 
 
 def _signatures(section: EvaluateSection) -> dict[str, str]:
-    """What must be stated with the scores, by metric; also for slices with options of their own, where it is another one."""
+    """The signature of each metric, to be stated with its scores; also those of slices with other scoring options."""
     whole = signatures(section.metrics, scoring_options(section))
     parts = {
         f"{name} of {column} {value}": signature
@@ -120,7 +120,7 @@ def _read_test(paths: Paths, limit: int) -> list[dict[str, str]]:
 
 
 def _record(recorder: Recorder, evaluation: Evaluation, section: EvaluateSection, paths: Paths) -> None:
-    """Hands figures and tables to the recorder."""
+    """Logs data set, metrics, tables and files to the recorder."""
     test = paths.prepared_split("test")
     recorder.log_dataset(test, "prepared/test", file_digest(test), "testing")
     recorder.log_metrics(
@@ -152,7 +152,7 @@ def _record(recorder: Recorder, evaluation: Evaluation, section: EvaluateSection
 def _record_pictures(
     recorder: Recorder, evaluation: Evaluation, predictor: Predictor, section: EvaluateSection, paths: Paths
 ) -> None:
-    """Draws what is good to see at a glance, for the recorder alone: pictures are no output of the stage."""
+    """Draws plots for the recorder only; they are not outputs of the stage."""
     if not plots.can_plot():
         logger.info("no pictures: Matplotlib is not installed")
         return
@@ -170,11 +170,11 @@ def _record_pictures(
         _plot_attention(folder, evaluation, predictor, section)
         for path in sorted(folder.iterdir()):
             recorder.log_file(path, "plots")
-        recorder.flush()  # before the files go
+        recorder.flush()  # before the temporary files are removed
 
 
 def _plot_attention(folder: Path, evaluation: Evaluation, predictor: Predictor, section: EvaluateSection) -> None:
-    """Draws the attention of some test sentences, of each value of the first slice column in turn."""
+    """Draws the attention of a few test sentences, one for each value of the first slice column in turn."""
     drawn = 0
     for example in _order_by_variety(evaluation, section.slice_columns[:1]):
         if drawn == ATTENTION_MAPS:
@@ -192,7 +192,7 @@ def _plot_attention(folder: Path, evaluation: Evaluation, predictor: Predictor, 
 
 
 def _order_by_variety(evaluation: Evaluation, columns: Sequence[str]) -> list[Example]:
-    """Examples whose sources may be short enough for a picture: the first of each value of a column, then the second, and so on."""
+    """Examples that are short enough for a plot: the first of each value of the columns, then the second, and so on."""
     seen: dict[str, int] = {}
     ranked = []
     for example in evaluation.examples:
@@ -204,5 +204,5 @@ def _order_by_variety(evaluation: Evaluation, columns: Sequence[str]) -> list[Ex
 
 
 def _headline_metric(section: EvaluateSection) -> str | None:
-    """The metric that slices are compared by: the first one that they have."""
+    """The metric for the plot of slices: the first one that slices have."""
     return next(iter(quick_metrics(section.metrics)), None)

@@ -1,6 +1,6 @@
-"""``export``: the trained model together with the decoding options of the evaluation, as it is evaluated, registered and served.
+"""``export``: bundles the trained model with the decoding options of the evaluation, for ``evaluate``, ``register`` and serving.
 
-It is a stage of its own so that other options do not train again.
+A stage of its own, so that a change of decoding options does not repeat the training.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What ``export`` made.
+    """The result of ``export``.
 
     Attributes:
-        options: the defaults of whatever uses the served bundle.
+        options: the default decoding options of the served bundle.
     """
 
     options: DecodingOptions
@@ -33,13 +33,13 @@ def run_export(settings: Settings, paths: Paths, recorder: Recorder) -> ExportRe
     """Writes ``models/served``.
 
     Args:
-        settings: of the section ``evaluate``, the options of the search.
-        paths: holds ``models/bundle``.
-        recorder: not used: the settings are the run's parameters.
+        settings: the decoding options of the section ``evaluate``.
+        paths: the workspace; reads ``models/bundle``, writes ``models/served``.
+        recorder: not used; the settings are already the run's parameters.
 
     Raises:
         MissingInput: there is no trained bundle.
-        BundleError: it cannot be used.
+        BundleError: the trained bundle cannot be used.
     """
     if not paths.bundle.is_dir():
         raise MissingInput(f"{paths.bundle}: no such model bundle; `s2s train` (or `dvc repro train`) makes it")

@@ -1,7 +1,7 @@
-"""How the dev score grows with the size of train: the workspace's training on nested parts of its tokenised corpus.
+"""Learning curve: dev score by size of train, from trainings on nested parts of the tokenised corpus.
 
-No stage of the graph: it has no output that others read. Each part is trained to its end in a training state of its own below
-``.s2s/learning_curve/``, which stays: the same command goes on after an interruption, and another fraction costs only itself.
+Not a stage of the graph: no stage reads its output. Each part has its own training state under ``.s2s/learning_curve/``. The
+states are kept: the same command resumes after an interruption, and a further fraction costs only its own training.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ DEFAULT_FRACTIONS = (Fraction(1, 8), Fraction(1, 4), Fraction(1, 2), Fraction(1)
 
 @dataclass(frozen=True)
 class SizeResult:
-    """What a training on a part of train came to.
+    """The result of a training on a part of train.
 
     Attributes:
-        fraction: of the pairs of train.
-        pairs: their number.
-        steps: updates made.
-        best_step: the step whose weights are the best.
-        dev_loss: their negative log-likelihood a target token of dev, in nats.
-        dev_score: their dev metric (``chrf`` where that is the loss); None where no dev sources are decoded.
+        fraction: the part's share of the pairs of train.
+        pairs: number of pairs of the part.
+        steps: number of updates.
+        best_step: the step with the best weights.
+        dev_loss: negative log-likelihood per target token of dev of the best weights, in nats.
+        dev_score: dev metric of the best weights (``chrf`` where the metric is the loss); None where no dev sources are decoded.
     """
 
     fraction: Fraction
@@ -62,14 +62,14 @@ def run_learning_curve(
     fractions: Sequence[Fraction] = DEFAULT_FRACTIONS,
     initial: InitialBundle | None = None,
 ) -> list[SizeResult]:
-    """The results by size of train, smallest first.
+    """Trains on each part of train; returns the results, smallest part first.
 
     Args:
-        settings: of the sections ``model``, ``train`` and ``runtime``; the same for every size, the number of steps included.
-        paths: the workspace.
-        recorder: receives ``dev_loss`` and ``dev_score`` of each size, with the number of pairs as the step.
-        fractions: of train, each above 0 and at most 1; larger ones hold the pairs of the smaller ones.
-        initial: the bundle that ``train.initial_weights`` means; None: it is looked for, in folders only.
+        settings: the sections ``model``, ``train`` and ``runtime``; the same for every part, number of steps included.
+        paths: the workspace; reads ``data/tokenized``, writes ``.s2s/learning_curve``.
+        recorder: receives ``dev_loss`` and ``dev_score`` of each part, with the number of pairs as the step.
+        fractions: shares of train, each above 0 and at most 1; a larger part contains every smaller one.
+        initial: the bundle of ``train.initial_weights``; None to look for it, in folders only.
 
     Raises:
         MissingInput: there is no tokenised corpus.
@@ -96,10 +96,10 @@ def run_learning_curve(
 
 
 def check_fractions(fractions: Sequence[Fraction]) -> None:
-    """Refuses fractions of train that are none.
+    """Checks the fractions of train.
 
     Raises:
-        UserError: none is given, or one is not above 0 or above 1.
+        UserError: there is no fraction, or one is not above 0 and at most 1.
     """
     if not fractions:
         raise UserError("--fraction: must be given at least once, got nothing")
@@ -109,12 +109,12 @@ def check_fractions(fractions: Sequence[Fraction]) -> None:
 
 
 def choose_part(num_pairs: int, fraction: Fraction, seed: int) -> NDArray[np.int64]:
-    """The places of the pairs of a part of train, rising; a larger part holds those of every smaller one.
+    """The indices of the pairs of a part of train, ascending; a larger part contains every smaller one.
 
     Args:
-        num_pairs: size of train.
-        fraction: how much of it, above 0 and at most 1; at least one pair is taken.
-        seed: of the training.
+        num_pairs: number of pairs of train.
+        fraction: the part's share, above 0 and at most 1; a part has at least one pair.
+        seed: the seed of the training.
     """
     order = np.random.default_rng(derive_seed(seed, "learning_curve")).permutation(num_pairs)
     chosen: NDArray[np.int64] = np.sort(order[: max(1, round(fraction * num_pairs))]).astype(np.int64)
@@ -140,14 +140,14 @@ def _train_on_part(
     fraction: Fraction,
     initial: InitialBundle | None,
 ) -> SizeResult:
-    """Trains to the end on a part of train, from wherever its state is."""
+    """Trains on a part of train to the end, from its saved state where there is one."""
     indices = choose_part(len(inputs.train), fraction, sections.train.seed)
     key = make_run_key(sections.model, sections.train, inputs.digests | {"train.pairs": str(len(indices))})
     folder = paths.learning_curves / str(len(indices)) / key.folder_name
     logger.info("training on %d of %d pairs", len(indices), len(inputs.train))
     with lock_folder(folder):
         part = replace(inputs, train=inputs.train.select(indices))
-        # The curves of several trainings would share one axis of steps: only their ends are recorded.
+        # The curves of several trainings would share one axis of steps, so only the final results are recorded.
         runtime, recorder = sections.runtime, NullRecorder()
         store = CheckpointStore(folder, runtime.num_checkpoints, runtime.checkpoint_in_background)
         training = TrainingRun(part, sections, placement, store, recorder, initial=initial).finish()

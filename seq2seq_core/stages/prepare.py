@@ -1,4 +1,4 @@
-"""``prepare``: clean, deduplicated pairs in splits that do not leak, and a funnel that accounts for every row."""
+"""``prepare``: clean, deduplicated pairs in splits without leakage, and a funnel that accounts for every row."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PrepareResult:
-    """What ``prepare`` made.
+    """The result of ``prepare``.
 
     Attributes:
-        funnels: rows in, dropped, carved out and written, by split.
+        funnels: counts of rows read, dropped, carved out and written, by split.
     """
 
     funnels: dict[str, Funnel]
@@ -53,12 +53,12 @@ class PrepareResult:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A pair before it is decided on.
+    """A pair that may still be dropped.
 
     Attributes:
-        pair: what is written of it.
-        identity: what its source is the same as, for repetitions, leaks and splits: the text, or the digest of the recording.
-        recording: what the source names; None where it is a text.
+        pair: the columns to write.
+        identity: the key of its source for deduplication, leakage and splits: the text, or the digest of the recording.
+        recording: the recording that the source names; None where the source is a text.
     """
 
     pair: dict[str, str]
@@ -67,7 +67,7 @@ class _Candidate:
 
     @property
     def texts(self) -> tuple[str, str]:
-        """The two sides as the rules on texts see them: of a recording, whose name says nothing, the target stands for both."""
+        """Source and target for the cleaning rules; the target for both where the source is only a recording's name."""
         return self.pair[SOURCE if self.recording is None else TARGET], self.pair[TARGET]
 
 
@@ -76,11 +76,11 @@ class _Preparation:
 
     Args:
         settings: the sections ``corpus`` and ``prepare``.
-        readers: the corpus's splits.
-        recordings: what the sources name; None where they are texts.
-        sentences: hears of the pairs of dev and test.
-        folder: where ``{split}.jsonl`` and ``audio`` are written.
-        bar: shows how far it is, in megabytes read.
+        readers: the readers of the corpus, by split.
+        recordings: the recordings that the sources name; None where sources are texts.
+        sentences: the preparation of monolingual sentences; receives the pairs of dev and test, which it must not contain.
+        folder: the output folder of ``{split}.jsonl`` and ``audio``.
+        bar: the progress bar, in megabytes read.
     """
 
     def __init__(
@@ -99,12 +99,12 @@ class _Preparation:
         self.leakage = LeakageFilter(self.section.leakage)
         self.funnels = {split: Funnel() for split in SPLITS}
         self._bytes_done = 0
-        # A split without files is carved out of train; one with files is not, whatever its fraction says.
+        # Only a split without files is carved out of train; the fraction of a split with files has no effect.
         self.dev_fraction = 0.0 if readers["dev"].entries else self.section.dev_fraction
         self.test_fraction = 0.0 if readers["test"].entries else self.section.test_fraction
 
     def run(self) -> None:
-        """Writes all splits. Dev and test come first: train must not hold their sources."""
+        """Writes all splits. Dev and test come first: train must not contain their sources."""
         with ExitStack() as stack:
             files = {split: stack.enter_context(self._open(split)) for split in SPLITS}
             for split in ("dev", "test"):
@@ -116,7 +116,7 @@ class _Preparation:
         return (self.folder / f"{split}.jsonl").open("w", encoding="utf-8", newline="\n")
 
     def _write_evaluation(self, split: str, file: IO[str]) -> None:
-        """A split of given files: kept whole unless it is to be cleaned as well."""
+        """Writes dev or test from its own files, without dropping rows unless ``clean_evaluation_splits`` is set."""
         funnel = self.funnels[split]
         is_cleaned = self.section.clean_evaluation_splits
         repeated = Deduplicator(self.section.deduplicate if is_cleaned else "none")
@@ -132,7 +132,7 @@ class _Preparation:
             self._write(split, file, candidate)
 
     def _write_train(self, files: dict[str, IO[str]]) -> None:
-        """Train, with dev and test carved out of it where they have no files."""
+        """Writes train, and carves dev and test out of it where they have no files."""
         funnel = self.funnels["train"]
         funnel.dropped = dict.fromkeys([*self.rules, DEDUPLICATE, LEAKAGE], 0)
         funnel.carved = {split: 0 for split in ("dev", "test") if not self.readers[split].entries}
@@ -156,7 +156,7 @@ class _Preparation:
                 self._write_exchanged(candidate.pair, files[split])
 
     def _write_exchanged(self, pair: dict[str, str], file: IO[str]) -> None:
-        """A pair of train in the other direction, unless that is what dev or test asks."""
+        """Writes a train pair in the other direction, unless its source leaks from dev or test."""
         exchanged = _exchange(pair)
         candidate = _Candidate(exchanged, exchanged[SOURCE], None)
         if self.leakage.leaks(candidate.identity, self._inputs(candidate)):
@@ -170,7 +170,7 @@ class _Preparation:
         for row in reader:
             funnel.rows_in += 1
             if funnel.rows_in % PROGRESS_ROWS == 0:
-                # Files are read in blocks, so the last rows come after the last byte; only the end may report the total.
+                # Files are read in blocks: all bytes are read before the last rows come, but only the end may report the total.
                 self.bar.update((self._bytes_done + reader.bytes_read - 1) / 1e6)
             target = self.section.apply(row.target)
             if self.recordings is None:
@@ -190,11 +190,11 @@ class _Preparation:
         return DEDUPLICATE if repeated.is_repeated(candidate.identity, target, inputs) else None
 
     def _inputs(self, candidate: _Candidate) -> tuple[str, ...]:
-        """What the model is asked besides the source."""
+        """The values of the model's input columns besides the source."""
         return tuple(candidate.pair.get(name, "") for name in self.corpus.input_columns)
 
     def _split_key(self, candidate: _Candidate) -> str:
-        """What decides a pair's split: its source, or its conversation, whose turns the sources share."""
+        """The key of a pair's split: its source, or its conversation's id, because sources of a conversation share turns."""
         conversations = self.corpus.conversations
         return candidate.identity if conversations is None else candidate.pair[conversations.id_column]
 
@@ -209,7 +209,7 @@ class _Preparation:
 
 
 def _find_recording(recordings: Recordings, row: Row) -> FoundRecording:
-    """The recording of a row; an error names the row."""
+    """The recording of a row; errors name file and line."""
     if RECORDING_DIGEST in row.columns:
         raise CorpusError(f"the column {RECORDING_DIGEST!r} is one that `s2s prepare` adds; rename it in the file", row.file)
     try:
@@ -223,12 +223,12 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
 
     Args:
         settings: the sections ``corpus`` and ``prepare``.
-        paths: the workspace.
-        recorder: receives the counts and the tables of funnel and lengths.
+        paths: the workspace; reads the raw corpus, writes ``data/prepared`` and ``reports/prepare.json``.
+        recorder: receives the counts and the tables of funnels and lengths.
 
     Raises:
         CorpusError: a file is missing or cannot be read, or a recording cannot be used.
-        UserError: a split ends up empty; names the rule that dropped most.
+        UserError: a split is empty in the end; the message names the rule that dropped most rows.
     """
     readers = {split: SplitReader(settings.corpus, paths.root, split) for split in SPLITS}
     sentences = SentencePreparation(settings.prepare, open_monolingual(settings.corpus, paths.root))
@@ -239,7 +239,7 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
             recordings = open_recordings(settings.corpus, paths.root)
             preparation = _Preparation(settings, readers, recordings, sentences, folder, bar)
             preparation.run()
-            # They come last, as dev and test may be carved out of train.
+            # Monolingual sentences come last: they depend on dev and test, which may be carved out of train.
             sentences.write(folder, lambda done: bar.update((num_bytes + done) / 1e6))
             settings.prepare.normal_form.save(folder / paths.prepared_normal_form.name)
             bar.update(total)
@@ -253,7 +253,7 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
 
 
 def _check_not_empty(split: str, funnel: Funnel, preparation: _Preparation) -> None:
-    """Raises an error that says where the rows of an empty split went."""
+    """Checks that a split is not empty; the error explains where its rows went."""
     if funnel.rows_out or not (preparation.readers[split].entries or split in preparation.funnels["train"].carved):
         return
     train = preparation.funnels["train"]
@@ -282,7 +282,7 @@ def _exchange(pair: dict[str, str]) -> dict[str, str]:
 
 
 def _record(funnels: dict[str, Funnel], report: dict[str, dict[str, object]], recorder: Recorder) -> None:
-    """Logs the funnel and tells the recorder the numbers."""
+    """Logs the funnels, also to the recorder."""
     table = format_funnels(funnels)
     for line in table.split("\n"):
         logger.info("%s", line)

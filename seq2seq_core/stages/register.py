@@ -1,4 +1,4 @@
-"""``register``: puts the bundle into the registry, once, and decides on the alias ``champion``."""
+"""``register``: registers the bundle once and decides whether it gets the alias ``champion``."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RegisterResult:
-    """What the stage led to.
+    """The result of ``register``.
 
     Attributes:
-        model_name: of the registered model.
-        version: its number.
+        model_name: name of the registered model.
+        version: number of its version.
         is_new: whether this execution created the version.
-        decision: the alias that the version got.
-        reason: why.
-        score: by ``register.metric``, on the test set.
-        champion_version: what it was compared with; None: nothing.
-        champion_score: of that version, on the same test set.
+        decision: alias of the version.
+        reason: reason of the decision.
+        score: the version's ``register.metric`` on the test set.
+        champion_version: the version that it was compared with; None where there was no comparison.
+        champion_score: score of that version on the same test set.
     """
 
     model_name: str
@@ -45,8 +45,8 @@ def run_register(settings: Settings, paths: Paths, recorder: Recorder) -> Regist
 
     Args:
         settings: section ``register``; section ``evaluate`` where the champion has to be scored again.
-        paths: the workspace.
-        recorder: receives the decision and its evidence.
+        paths: the workspace; reads ``models/served``, ``reports/metrics.json`` and the prepared test set.
+        recorder: receives the decision and the scores.
 
     Raises:
         BundleError: the bundle cannot be read.

@@ -1,4 +1,4 @@
-"""``tokenize``: subword models from train, and every split as memory-mapped ids, or frames where the sources are recordings."""
+"""``tokenize``: trains subword models on train, and encodes every split as memory-mapped ids (recordings as frames)."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ UNKNOWN_WARNING_FRACTION = 0.01
 
 @dataclass(frozen=True)
 class TokenizeResult:
-    """What ``tokenize`` made.
+    """The result of ``tokenize``.
 
     Attributes:
         source_vocabulary_size: number of ids of the source side; 0 where the sources are frames.
         target_vocabulary_size: number of ids of the target side.
-        pairs: pairs written, by split.
-        dropped_too_long: train pairs left out because a side was too long.
+        pairs: number of pairs written, by split.
+        dropped_too_long: number of train pairs dropped because a side was too long.
     """
 
     source_vocabulary_size: int
@@ -61,15 +61,15 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
     """Writes ``data/tokenized`` and ``reports/tokenize.json``.
 
     Args:
-        settings: of the section ``tokenize``, and how progress is shown.
-        paths: the workspace.
-        recorder: receives the report's figures.
+        settings: the section ``tokenize``; of ``runtime`` the progress display.
+        paths: the workspace; reads ``data/prepared``, writes ``data/tokenized`` and ``reports/tokenize.json``.
+        recorder: receives the report and its figures.
 
     Raises:
         MissingInput: a prepared split is missing.
-        CorpusError: a pair lacks a column of tags, or has a value there that train does not have.
-        UserError: train has no text, or no pair of it is short enough, or a vocabulary is too small; a recording cannot be used, or
-            a mel band holds nothing.
+        CorpusError: a pair lacks a tag column, or has a tag that train does not have.
+        UserError: train has no text, all its pairs are too long, a vocabulary is too small, a recording cannot be used, or a mel
+            band is empty.
     """
     section = settings.tokenize
     tags = TagColumns(
@@ -113,7 +113,7 @@ def _sentences(paths: Paths, languages: Sequence[str]) -> Iterator[str]:
 
 
 def _texts(paths: Paths, *sides: str) -> Iterator[str]:
-    """The texts of one side of train, or of both sides one after the other."""
+    """The texts of train, one side after the other."""
     return chain.from_iterable((pair[side] for pair in iterate_pairs(paths.prepared_split("train"))) for side in sides)
 
 
@@ -140,7 +140,7 @@ def _train_tokenizers(
 
 
 def _open_front_end(settings: AudioSettings, paths: Paths) -> FrontEnd:
-    """What makes the frames; ``prepare`` has seen to it that all recordings have the sample rate of the first."""
+    """The audio front end, at the first recording's sample rate; ``prepare`` has checked that all recordings have it."""
     first = next(iterate_pairs(paths.prepared_split("train")), None)
     if first is None:
         raise UserError(f"{paths.prepared_split('train')}: train has no pair, expected at least one")
@@ -159,7 +159,7 @@ def _open_front_end(settings: AudioSettings, paths: Paths) -> FrontEnd:
 def _collect_tags(
     paths: Paths, columns: Sequence[str], separator: str, normal_form: NormalForm, languages: Sequence[str] = ()
 ) -> list[tuple[str, str]]:
-    """The tags of some columns of train, and those of languages that have monolingual sentences."""
+    """The tags in columns of train, and those of the languages of monolingual sentences."""
     rows = chain(iterate_pairs(paths.prepared_split("train")), (language_columns(language, language) for language in languages))
     return collect_tags(rows, columns, separator, normal_form) if columns else []
 
@@ -182,9 +182,9 @@ def _read_pairs(
 
 
 def _number_pairs(path: Path, group_columns: Sequence[str]) -> Iterable[tuple[int, dict[str, str]]]:
-    """The pairs of a split with their line; of dev, where there are groups, one of each group in turn.
+    """The pairs of a split with their line numbers; dev pairs alternate between groups where there are any.
 
-    Training decodes the first sentences of dev: without the turns they would all be of the group that comes first.
+    Training decodes the first sentences of dev. Without alternation they could all belong to one group.
     """
     pairs = enumerate(iterate_pairs(path), start=1)
     if not group_columns or path.stem != "dev":
@@ -196,7 +196,7 @@ def _number_pairs(path: Path, group_columns: Sequence[str]) -> Iterable[tuple[in
 
 
 def _group(pair: dict[str, str], group_columns: Sequence[str], path: Path, line: int) -> str:
-    """The name of a pair's group; empty where there are none."""
+    """The name of a pair's group; empty where there are no group columns."""
     if missing := [column for column in group_columns if column not in pair]:
         raise CorpusError(f"expected a column {missing[0]!r} (tokenize.group_columns), got {', '.join(pair)}", path, line)
     return " ".join(pair[column] for column in group_columns)
@@ -229,9 +229,9 @@ def _encode(
 def _encode_sentences(
     language: str, tokenizers: Tokenizers, section: TokenizeSection, paths: Paths, draft: Path, mode: ProgressMode
 ) -> SentenceCounts:
-    """Writes the ids of a language's monolingual sentences."""
+    """Encodes the monolingual sentences of a language and writes their ids."""
     path, name = paths.prepared_sentences(language), f"{MONOLINGUAL}.{language}"
-    # A sentence is a source as well, after as many tags as there are columns of them.
+    # A sentence is also used as a source, after one tag per source tag column.
     limit = min(section.max_source_tokens - len(section.source_tags), section.max_target_tokens)
     with progress(f"tokenize {name}", _count_lines(path), "sentences", mode) as shown:
         counts = encode_sentences(iterate_sentences(path), tokenizers.target, draft, name, limit, shown.update)
@@ -244,7 +244,7 @@ def _encode_sentences(
 
 
 def _limits(section: TokenizeSection, split: str) -> LengthLimits:
-    """Which pairs of a split are dropped for their length, and which sources cut."""
+    """The length limits of a split, for dropping pairs and for cutting sources."""
     is_train, is_cut = split == "train", section.long_source != "drop"
     return LengthLimits(
         source=section.max_source_tokens if is_train else None,
@@ -255,7 +255,7 @@ def _limits(section: TokenizeSection, split: str) -> LengthLimits:
 
 
 def _count_lines(path: Path) -> int:
-    """Number of line ends of a file; 0 where there is none (reading it then says what is wrong)."""
+    """Number of line ends of a file; 0 where it does not exist (reading it then raises the error)."""
     if not path.exists():
         return 0
     with path.open("rb") as file:

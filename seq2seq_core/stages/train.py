@@ -1,10 +1,10 @@
 """``train``: fits a model on the tokenised corpus and writes its bundle.
 
-All that happens before the bundle is written lives in the training state, ``.s2s/train/<key>``, so that a killed run started again
-ends in the same weights. The state of a finished training stays until another one is finished: the same command with the same
-settings, data and code gives the same bundle again without training, as it must when a run was killed between the bundle and
-DVC's taking note of it. So do the states of its first phases, which a training with other later phases starts from.
-``--from-scratch`` trains anew.
+The training state ``.s2s/train/<key>`` holds everything until the bundle is written: a killed run that is started again ends in
+the same weights. The state of a finished training stays until another training is finished. Until then, the same command with
+the same settings, data and code writes the same bundle again without training. This is necessary when a run is killed after it
+wrote the bundle but before DVC recorded it. The states of its first phases stay too: a training with other later phases starts
+from them. ``--from-scratch`` trains anew.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ from seq2seq_core.training.trainer_settings import TrainerSettings
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What ``train`` made.
+    """The result of ``train``.
 
     Attributes:
-        steps: updates made, in all phases.
-        epochs: full passes over train.
-        best_step: the step whose weights are in the bundle.
-        best_dev_loss: their negative log-likelihood a target token of dev, in nats.
-        best_dev_score: their dev metric (``chrf`` where that is the loss); None where no dev sources are decoded.
+        steps: number of updates in all phases.
+        epochs: number of full passes over train.
+        best_step: the step with the best weights, which are in the bundle.
+        best_dev_loss: negative log-likelihood per target token of dev of these weights, in nats.
+        best_dev_score: dev metric of these weights (``chrf`` where the metric is the loss); None where no dev sources are decoded.
         parameters: number of weights.
-        end: why training, in its last phase, ended: ``max_steps``, ``max_epochs`` or ``patience``.
+        end: reason for the end of the last phase: ``max_steps``, ``max_epochs`` or ``patience``.
     """
 
     steps: int
@@ -65,14 +65,14 @@ def run_train(
     from_scratch: bool = False,
     initial: InitialBundle | None = None,
 ) -> TrainResult:
-    """Writes ``models/bundle``, ``reports/train.json`` and ``reports/training_curve.csv``; of several ranks, rank 0 does.
+    """Writes ``models/bundle``, ``reports/train.json`` and ``reports/training_curve.csv``; with several ranks, only rank 0 writes.
 
     Args:
-        settings: of the sections ``model``, ``train`` and ``runtime``.
-        paths: the workspace.
-        recorder: receives settings, curves and results.
-        from_scratch: whether an earlier training state is removed instead of used.
-        initial: the bundle that ``train.initial_weights`` means; None: it is looked for, in folders only.
+        settings: the sections ``model``, ``train`` and ``runtime``.
+        paths: the workspace; reads ``data/tokenized``, keeps the training state in ``.s2s/train``.
+        recorder: receives curves and results.
+        from_scratch: whether to remove an earlier training state instead of resuming from it.
+        initial: the bundle of ``train.initial_weights``; None to look for it, in folders only.
 
     Raises:
         MissingInput: there is no tokenised corpus.
@@ -161,7 +161,10 @@ def _report(result: TrainResult) -> Mapping[str, int | float | str | None]:
 
 
 def _curve_table(state: ProgressState, has_phases: bool) -> str:
-    """``reports/training_curve.csv``: a row a validation; no score where none is decoded, the phase only where there are phases."""
+    """The text of ``reports/training_curve.csv``, a row per validation.
+
+    A score is empty where no dev sources are decoded. The column ``phase`` exists only where there are phases.
+    """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     names = [name for name in ValidationPoint.model_fields if has_phases or name != "phase"]

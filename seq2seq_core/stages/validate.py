@@ -1,4 +1,4 @@
-"""``validate``: data contracts on the raw corpus, as a report and as Great Expectations' Data Docs."""
+"""``validate``: checks data contracts on the raw corpus; writes a report and Great Expectations' Data Docs."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ CONTEXTS = {"train": "training", "dev": "validation", "test": "testing"}
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """How the corpus kept its contracts; none of severity ``error`` was broken.
+    """The result of ``validate``; no contract of severity ``error`` is broken.
 
     Attributes:
         rows: number of rows of each split that has files.
-        checks: every contract that was checked.
+        checks: the result of every contract.
         warnings: one text for each broken contract of severity ``warning``.
     """
 
@@ -45,13 +45,13 @@ class ValidationResult:
 
 @dataclass
 class _Inspection:
-    """What reading the corpus found.
+    """The findings of one pass over the corpus.
 
     Attributes:
-        found: the breaches of each split that could be read.
-        files: the same for the files themselves: a row is a file.
-        file_names: the files of each split.
-        recordings: of an audio corpus, a digest of the recordings of each split.
+        found: the breaches of each readable split.
+        files: the breaches of the files themselves, a file counted as a row.
+        file_names: the file names of each split.
+        recordings: for an audio corpus, a digest of the recordings of each split.
     """
 
     found: dict[str, SplitBreaches] = field(default_factory=dict)
@@ -65,7 +65,7 @@ def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> Valida
 
     Args:
         settings: the sections ``corpus`` and ``validate``.
-        paths: the workspace.
+        paths: the workspace; reads the raw corpus, writes ``reports/validation.json`` and the Data Docs.
         recorder: receives counts, the report, the Data Docs and the corpus's digests.
 
     Raises:
@@ -77,7 +77,7 @@ def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> Valida
     inspection = _inspect(settings, paths, readers)
     checks = _check(settings, paths, inspection)
     report = _format_report(inspection, checks)
-    # A stage that fails leaves no output: this copy is for whoever is to mend the corpus.
+    # A failed stage has no outputs; this copy of the report helps to mend the corpus.
     atomic.write_text(_work_report(paths), report)
     _record(settings, paths, recorder, readers, inspection, checks)
     broken = [check for check in checks if not check.success]
@@ -98,7 +98,7 @@ def _work_report(paths: Paths) -> Path:
 
 
 def _inspect(settings: Settings, paths: Paths, readers: list[SplitReader]) -> _Inspection:
-    """Reads every split once. Train comes first, and monolingual sentences last: what leaks is looked up in what is read before."""
+    """Reads every split once: train first, monolingual sentences last, because leakage is looked up in the splits before."""
     inspection, recordings = _Inspection(), open_recordings(settings.corpus, paths.root)
     train_sources: SeenLines | None = None
     evaluation_texts = SeenLines() if settings.corpus.monolingual else None
@@ -126,7 +126,10 @@ def _inspect(settings: Settings, paths: Paths, readers: list[SplitReader]) -> _I
 def _inspect_split(
     reader: SplitReader, inspector: RowInspector, inspection: _Inspection, bar: Progress, done: int, collect: SeenLines | None
 ) -> bool:
-    """Whether all files of a split could be read; the reasons why not are noted. Both sides of its rows go into ``collect``."""
+    """Reads all files of a split; returns whether all were readable, and records the faults of those that were not.
+
+    Both sides of its rows are added to ``collect``.
+    """
     is_readable = True
     inspection.file_names[reader.split] = [file.name for entry in reader.entries for file in entry.files]
     for entry in reader.entries:
@@ -148,7 +151,7 @@ def _inspect_entry(
                 for text in (row.source, row.target):
                     collect.add(digest(normalize_exactly(text)), row)
             if number % PROGRESS_ROWS == 0:
-                # Files are read in blocks, so the last rows come after the last byte; only the end may report the total.
+                # Files are read in blocks: all bytes are read before the last rows come, but only the end may report the total.
                 bar.update((done + reader.bytes_read - 1) / 1e6)
     except CorpusError as error:
         return [error]
@@ -161,14 +164,14 @@ def _check(settings: Settings, paths: Paths, inspection: _Inspection) -> list[Ch
     checks = checker.check(FILES, [READABLE], inspection.files)
     for split, found in inspection.found.items():
         contracts = contracts_of(settings.validate_, split, has_recordings=settings.corpus.source_kind == "audio")
-        if "train" not in inspection.found:  # nothing was there to compare with
+        if "train" not in inspection.found:  # leakage needs a readable train split
             contracts = [contract for contract in contracts if contract.name not in ("dev_leakage", "test_leakage")]
         checks += checker.check(split, contracts, found)
     return checks
 
 
 def _format_report(inspection: _Inspection, checks: list[CheckResult]) -> str:
-    """The report as JSON, with nothing in it that differs from run to run."""
+    """The report as JSON; deterministic, because it is a stage output."""
     splits = {
         split: {"files": names, "rows": inspection.found[split].rows if split in inspection.found else None}
         for split, names in inspection.file_names.items()
@@ -200,7 +203,7 @@ def _format_check(check: CheckResult) -> dict[str, object]:
 
 
 def _describe(check: CheckResult) -> str:
-    """A broken contract: its statement, the count, the first offenders."""
+    """The message of a broken contract: its statement, the count and the first examples."""
     contract = check.contract
     if contract.bounds_row_count:
         return f"{contract.split}, {contract.name}: {contract.statement}; got {check.checked}"
@@ -232,7 +235,7 @@ def _record(
     inspection: _Inspection,
     checks: list[CheckResult],
 ) -> None:
-    """Tells the recorder what was checked and how it came out."""
+    """Logs counts, results, data sets and reports to the recorder."""
     metrics: dict[str, float] = {f"{split}.rows": found.rows for split, found in inspection.found.items()}
     metrics |= {f"{check.contract.split}.{check.contract.name}": check.unexpected for check in checks}
     recorder.log_metrics(metrics)

@@ -1,1 +1,1 @@
-"""Search over settings: trainings with different values, each judged on dev, until the number that was asked for has ended."""
+"""Search over settings: trials train with different values and are ranked by their dev metric, up to a given number of trials."""

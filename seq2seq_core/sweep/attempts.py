@@ -1,7 +1,7 @@
-"""What became of the attempts at a trial, so that one whose process always dies does not stop the sweep each time.
+"""The count of failed attempts at a trial, so that a trial whose process always dies does not stop the sweep every time.
 
-A process that is killed notes nothing, so what is noted is the beginning of an attempt: a file in the trial's folder, which is
-removed when the attempt ends in any other way.
+A killed process cannot record its death. Therefore a file in the trial's folder marks the start of an attempt; it is removed when
+the attempt ends in any other way.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from seq2seq_core import atomic
 
 ATTEMPT_FILE = "attempt.json"
 MAX_FAILURES = 2
-"""Crashes of a trial, or deaths of its process at one place, after which it has failed."""
+"""Number of crashes of a trial, or of deaths of its process at the same step, after which the trial has failed."""
 
 
 @contextmanager
 def open_attempt(folder: Path, step: int) -> Iterator[int]:
-    """Notes that an attempt is being made for the length of a ``with`` block; gives how many before it ended with their process.
+    """Marks an attempt during the ``with`` block; gives the number of earlier attempts whose process died.
 
-    Only those in a row that got no checkpoint further count: a process may be killed now and then by someone else.
+    Only consecutive attempts without a new checkpoint count: now and then a process may be killed for other reasons.
 
     Args:
-        folder: of the trial.
-        step: of the checkpoint that the attempt begins with.
+        folder: the trial's folder; writes and removes ``attempt.json`` there.
+        step: the step of the checkpoint with which the attempt begins.
     """
     file = folder / ATTEMPT_FILE
     deaths = _count_deaths(file, step)
@@ -38,9 +38,9 @@ def open_attempt(folder: Path, step: int) -> Iterator[int]:
 
 
 def _count_deaths(file: Path, step: int) -> int:
-    """How many attempts in a row, with what the file left, died after they had begun at a step."""
+    """The number of consecutive attempts, the one that left the file included, that began at a step and died."""
     try:
         last = json.loads(file.read_text(encoding="utf-8"))
         return int(last["deaths"]) + 1 if last["step"] == step else 0
-    except (FileNotFoundError, ValueError):  # none, or one that a power failure left empty
+    except (FileNotFoundError, ValueError):  # no file, or a file that a power failure left empty
         return 0

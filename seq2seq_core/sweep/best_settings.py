@@ -1,4 +1,4 @@
-"""The best trial's settings as a parameters file, and its finished training where ``s2s train`` looks for one."""
+"""The best trial's settings as a parameters file, and its training state handed over to ``s2s train``."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from seq2seq_core.training.state.checkpoint_store import FINISHED_FILE
 from seq2seq_core.training.state.folder_lock import LOCK_FILE, lock_folder
 
 MARK = "# The best trial of the sweep "
-"""What a file that a sweep wrote begins with."""
+"""The first words of a settings file written by a sweep."""
 
 
 def check_target(target: Path) -> None:
-    """Refuses to write over a file that no sweep wrote.
+    """Checks that ``--write`` does not overwrite a file that no sweep wrote.
 
     Args:
-        target: where settings are to be written.
+        target: the file to write.
 
     Raises:
-        UserError: there is a file of somebody else's.
+        UserError: the file exists and was not written by a sweep.
     """
     if target.exists() and not target.read_text(encoding="utf-8", errors="replace").startswith(MARK):
         raise UserError(f"--write: must be a new file or one that a sweep wrote, got {target}; params.yaml is changed by --apply")
 
 
 def write_best(best: TrialResult, sweep: str, metric: str, changed: Mapping[str, object], paths: Paths, target: Path) -> None:
-    """Writes the parameters with the best trial's settings in them; their comments are kept.
+    """Writes ``params.yaml`` with the best trial's settings to a file; comments are kept.
 
     Args:
-        best: the trial.
-        sweep: its sweep's name.
-        metric: what it is the best by.
-        changed: its settings that are not the parameters' own, by name.
-        paths: the workspace.
-        target: the file; ``params.yaml`` itself gets no first line of ours.
+        best: the best trial.
+        sweep: the sweep's name.
+        metric: the metric of the ranking.
+        changed: the settings to change, by name.
+        paths: the workspace; reads ``params.yaml``.
+        target: the file to write; other files than ``params.yaml`` begin with a comment about the sweep.
     """
     document = parse_document(paths.params.read_text(encoding="utf-8"))
     for name, value in changed.items():
@@ -56,11 +56,13 @@ def write_best(best: TrialResult, sweep: str, metric: str, changed: Mapping[str,
 
 
 def hand_over_state(state: Path, paths: Paths) -> bool:
-    """Whether the finished training of a trial is now where ``s2s train`` finds it, which then trains nothing.
+    """Copies the finished training state of a trial to where ``s2s train`` finds it; returns whether it is there.
+
+    ``s2s train`` then writes its bundle without training.
 
     Args:
-        state: the trial's training state.
-        paths: the workspace.
+        state: the folder of the trial's training state.
+        paths: the workspace; writes ``.s2s/train``.
     """
     target = paths.training_state / state.name
     if not (state / FINISHED_FILE).is_file():
@@ -69,7 +71,7 @@ def hand_over_state(state: Path, paths: Paths) -> bool:
         with lock_folder(target):
             if not (target / FINISHED_FILE).exists():
                 shutil.copytree(state, target, ignore=shutil.ignore_patterns(FINISHED_FILE, LOCK_FILE), dirs_exist_ok=True)
-                shutil.copy2(state / FINISHED_FILE, target)  # last: a copy that was cut short is no finished training
+                shutil.copy2(state / FINISHED_FILE, target)  # last, so that an interrupted copy does not count as finished
     except WorkspaceBusy:
         return False
     return True

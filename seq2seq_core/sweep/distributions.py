@@ -1,4 +1,4 @@
-"""What is searched, as Optuna knows it."""
+"""The search space and the pruner in Optuna's terms."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Scalar = None | bool | int | float | str
 
 
 def suggest_values(trial: Trial, space: SearchSpace, seed: Callable[[str], None]) -> dict[str, Any]:
-    """The values of a trial; those that it has already stay.
+    """Draws the values of a trial; values that it already has stay.
 
     Args:
-        trial: Optuna's.
-        space: what is searched.
-        seed: makes what is drawn next depend on a name; called before each value, so that none depends on which others there were.
+        trial: Optuna's trial.
+        space: the search space.
+        seed: seeds the next draw by a name; called before each value, so that no value depends on earlier draws.
     """
     seed("")
-    assert trial.relative_params is not None  # drawn now: values that are drawn together
+    assert trial.relative_params is not None  # this draws the values that Optuna draws jointly
     values = {}
     for name, searched in space.sweep.space.items():
         seed(name)
@@ -34,30 +34,26 @@ def suggest_values(trial: Trial, space: SearchSpace, seed: Callable[[str], None]
 
 
 def encode_values(values: Mapping[str, Any]) -> dict[str, Scalar]:
-    """Values as they stand in Optuna's journal.
-
-    Args:
-        values: by the name of the setting.
-    """
+    """Encodes values, by setting name, for Optuna's journal."""
     return {name: _encode(value) for name, value in values.items()}
 
 
 def decode_values(params: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
-    """Values from Optuna's journal.
+    """Decodes values from Optuna's journal.
 
     Args:
-        params: as :func:`encode_values` gave them.
-        space: what is searched.
+        params: from :func:`encode_values`.
+        space: the search space.
     """
     return {name: _decode(params[name], searched) for name, searched in space.sweep.space.items() if name in params}
 
 
 def make_pruner(pruning: Pruning, settings: Settings) -> BasePruner:
-    """Optuna's pruner; what it calls a step is an update.
+    """Optuna's pruner; its steps are updates.
 
     Args:
         pruning: the method and its settings.
-        settings: of a trial without values of its own: how many updates it has, and how often it is validated.
+        settings: the settings of a trial before its values are set: number of updates, and updates between validations.
     """
     phases = settings.train.all_phases()
     match pruning.method:
@@ -74,7 +70,7 @@ def make_pruner(pruning: Pruning, settings: Settings) -> BasePruner:
 
 
 def _suggest(trial: Trial, name: str, searched: Searched, space: SearchSpace) -> Any:
-    """One value."""
+    """Draws one value."""
     if searched.choices is not None:
         return _decode(trial.suggest_categorical(name, [_encode(choice) for choice in searched.choices]), searched)
     assert searched.low is not None
@@ -86,12 +82,12 @@ def _suggest(trial: Trial, name: str, searched: Searched, space: SearchSpace) ->
 
 
 def _encode(value: Any) -> Scalar:
-    """A choice that is a list or a mapping as JSON, for which Optuna has no type; any other as it is."""
+    """Encodes a list or a mapping as JSON, because Optuna has no such types; other values stay unchanged."""
     if isinstance(value, tuple):
         value = list(value)
     return json.dumps(value, sort_keys=True) if isinstance(value, list | dict) else value
 
 
 def _decode(value: Any, searched: Searched) -> Any:
-    """The choice that was encoded so; a number of a range as it is."""
+    """The choice with this encoding; a number from a range stays unchanged."""
     return next(choice for choice in searched.choices if _encode(choice) == value) if searched.choices else value

@@ -1,4 +1,4 @@
-"""Settings by names such as ``train.plateau.factor`` or ``train.phases.0.learning_rate``."""
+"""Access to settings by dotted names such as ``train.plateau.factor`` or ``train.phases.0.learning_rate``."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from seq2seq_core.config.settings import Settings
 
 
 def put_setting(values: MutableMapping[str, Any], name: str, value: object) -> None:
-    """Puts a value into sections as they stand in a parameters file; sections that it lacks are made.
+    """Sets a value in the sections of a parameters file; missing sections are created.
 
     Args:
-        values: the sections.
-        name: where; a number is a place in a list.
-        value: what.
+        values: the sections, changed in place.
+        name: the dotted name; a number is an index in a list.
+        value: the new value.
 
     Raises:
-        KeyError: the name goes through something that has no parts, or to a place that its list does not have.
+        KeyError: a part of the name is in a scalar, or is an index out of range.
     """
     *above, last = name.split(".")
     place: Any = values
@@ -37,11 +37,11 @@ def put_setting(values: MutableMapping[str, Any], name: str, value: object) -> N
 
 
 def get_setting(settings: Settings, name: str) -> Any:
-    """The value that a setting has.
+    """The value of a setting.
 
     Args:
         settings: all sections.
-        name: where.
+        name: the dotted name.
 
     Raises:
         KeyError: there is no such setting.
@@ -58,7 +58,7 @@ def get_setting(settings: Settings, name: str) -> Any:
 
 
 def _index(place: object, part: str, name: str) -> int:
-    """A place in a list."""
+    """Parses an index in a list."""
     if not isinstance(place, MutableSequence) or not part.isdecimal() or int(part) >= len(place):
         raise KeyError(name)
     return int(part)

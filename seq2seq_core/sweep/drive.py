@@ -1,4 +1,4 @@
-"""A sweep as one is asked for: its file with what the command line says in place of it, tracking around it, results after it."""
+"""The run of a sweep: its file with the command line's overrides, its tracking, and the logging of its results."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from seq2seq_core.tracking.runs.sweep_tracking import SweepTracking, open_sweep_
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """A sweep that somebody asks for.
+    """A sweep's file, and the overrides of the command line.
 
     Attributes:
-        file: the sweep's.
-        name: in place of the file's; empty: the file's.
-        trials: in place of the file's; 0: the file's.
+        file: the sweep's YAML file.
+        name: overrides the name in the file unless empty.
+        trials: overrides the number of trials in the file unless 0.
     """
 
     file: Path
@@ -30,10 +30,10 @@ class SweepRequest:
     trials: int = 0
 
     def load(self) -> SweepSettings:
-        """The sweep.
+        """Reads the file and applies the overrides.
 
         Raises:
-            ConfigError: the file, or what stands in its place, has faults.
+            ConfigError: the file or an override is invalid.
         """
         sweep = load_sweep(self.file)
         own = {**({"name": self.name} if self.name else {}), **({"trials": self.trials} if self.trials else {})}
@@ -46,17 +46,17 @@ class SweepRequest:
 
 @contextmanager
 def driven_sweep(request: SweepRequest, paths: Paths) -> Iterator[tuple[Sweep, SweepTracking]]:
-    """A sweep and its tracking for the length of a ``with`` block, in which its trials are trained, here or by workers.
+    """Opens a sweep and its tracking for the ``with`` block, which trains the trials here or by workers.
 
-    Its run ends with the block; where the block ends well, the results are logged before.
+    The sweep's MLflow run ends with the block. If the block ends without an error, the results are logged first.
 
     Args:
-        request: the sweep.
-        paths: the workspace.
+        request: the sweep's file and overrides.
+        paths: the workspace; reads ``params.yaml`` and ``data/tokenized``, writes ``.s2s/sweeps``.
 
     Raises:
-        ConfigError: the sweep or the parameters have faults.
-        UserError: it cannot be begun or gone on with; see :func:`seq2seq_core.sweep.sweep_run.open_sweep`.
+        ConfigError: the sweep or the parameters are invalid.
+        UserError: the sweep cannot be begun or resumed; see :func:`seq2seq_core.sweep.sweep_run.open_sweep`.
         TrackingUnreachable: MLflow does not answer.
     """
     settings = request.load()
@@ -70,13 +70,13 @@ def driven_sweep(request: SweepRequest, paths: Paths) -> Iterator[tuple[Sweep, S
 
 
 def work(request: SweepRequest, paths: Paths, max_trials: int | None = None, worker: int = 0) -> int:
-    """Trains trials of a sweep that another process drives; returns how many ended here.
+    """Trains trials of a sweep that another process drives; returns the number of trials that ended here.
 
     Args:
-        request: the sweep.
-        paths: the workspace.
-        max_trials: at most so many; None: until there is none left.
-        worker: the number of this worker.
+        request: the sweep's file and overrides.
+        paths: the workspace, shared with the driving process.
+        max_trials: maximum number of trials; None for no limit.
+        worker: the number of this worker, from 0.
     """
     settings = request.load()
     sweep = open_sweep(settings, str(request.file), paths, worker)

@@ -1,4 +1,4 @@
-"""Optuna's journal in a file that a kill at any moment leaves usable."""
+"""Optuna's journal in a file that stays usable after a kill at any moment."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from seq2seq_core.file_lock import wait_for_lock
 
 
 class SystemLock(JournalFileOpenLock):
-    """A lock of the operating system, which lets go of it however a process ends; Optuna's own locks outlive a killed holder.
+    """A lock of the operating system, which is released when the process ends; Optuna's own locks survive a killed holder.
 
     Args:
-        journal: the file that is written while the lock is held.
+        journal: the journal file that the lock protects.
     """
 
     def __init__(self, journal: Path) -> None:
@@ -25,24 +25,24 @@ class SystemLock(JournalFileOpenLock):
         self._held = ExitStack()
 
     def acquire(self) -> bool:
-        """Waits for the lock, then removes what is left of a line that was never written to its end.
+        """Waits for the lock, then removes an incomplete last line.
 
-        The next line would otherwise be glued to it, and neither could be read.
+        The next line would otherwise be appended to it, and neither could be read.
         """
         self._held.enter_context(wait_for_lock(lock_of(self.journal)))
         _drop_torn_line(self.journal)
         return True
 
     def release(self) -> None:
-        """Lets go of the lock."""
+        """Releases the lock."""
         self._held.close()
 
 
 def open_journal(path: Path) -> JournalStorage:
-    """The storage of studies in a journal file, made where it is missing.
+    """The storage of studies in a journal file, which is created if it is missing.
 
     Args:
-        path: the file; its folder exists.
+        path: the journal file; its folder must exist.
     """
     path.touch()
     with wait_for_lock(lock_of(path)):
@@ -51,12 +51,12 @@ def open_journal(path: Path) -> JournalStorage:
 
 
 def lock_of(journal: Path) -> Path:
-    """The file that is locked while a journal is written."""
+    """The lock file of a journal."""
     return journal.with_name(f"{journal.name}.lock")
 
 
 def _drop_torn_line(path: Path) -> None:
-    """Cuts a file off behind its last end of line; the lock is held."""
+    """Removes an incomplete last line of a file; the caller holds the lock."""
     with path.open("rb+") as file:
         size = file.seek(0, os.SEEK_END)
         if size == 0:

@@ -1,4 +1,4 @@
-"""What a sweep came to: its trials by rank, how much each setting mattered, and the best."""
+"""The results of a sweep: trials by rank, importance of each setting, best trial."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seq2seq_core.sweep.study import REASON, STEPS, SweepStudy
 
 STATE_WORDS = {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 LEAST_FOR_IMPORTANCE = 5
-"""Completed trials below which nothing is said about what mattered."""
+"""Minimum number of completed trials for the importance of settings."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class TrialResult:
     """One trial that has ended.
 
     Attributes:
-        number: from 0, in the order in which trials were begun.
+        number: the trial's number, from 0, in the order of their start.
         state: ``completed``, ``pruned`` or ``failed``.
-        value: of the metric: the best, or where the trial was given up the last; None where there is none.
-        step: the update that has it.
-        values: of the settings that were searched.
-        reason: why it failed.
+        value: best value of the metric; the last value of a pruned trial; None where there is none.
+        step: the update with this value.
+        values: values of the searched settings, by name.
+        reason: reason of the failure.
     """
 
     number: int
@@ -42,15 +42,15 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class SweepResults:
-    """What the trials of a sweep came to.
+    """The results of a sweep.
 
     Attributes:
-        name: of the sweep.
-        metric: what they are judged by.
-        trials: completed ones from the best on, then those given up, then failed ones.
-        importances: how much of the differences each setting accounts for; empty where too few trials are completed.
-        num_open: trials that have not ended yet.
-        num_wanted: how many were asked for.
+        name: the sweep's name.
+        metric: the metric of the ranking.
+        trials: the completed trials, best first, then the pruned, then the failed ones.
+        importances: share of the differences that each setting explains; empty where too few trials are completed.
+        num_open: number of trials that have not ended.
+        num_wanted: requested number of trials.
     """
 
     name: str
@@ -62,10 +62,10 @@ class SweepResults:
 
     @property
     def best(self) -> TrialResult:
-        """The best of the completed trials.
+        """The best completed trial.
 
         Raises:
-            UserError: none is completed.
+            UserError: no trial is completed.
         """
         if self.trials and self.trials[0].state == "completed":
             return self.trials[0]
@@ -74,7 +74,7 @@ class SweepResults:
         raise UserError(f"sweep {self.name}: no trial was completed of {len(self.trials)} that ended{said}")
 
     def describe(self) -> str:
-        """The trials as a table, and what mattered."""
+        """The trials as a table, and the importance of settings."""
         lines = [_align(self._rows())]
         if self.importances:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in self.importances.items())
@@ -84,13 +84,13 @@ class SweepResults:
         return "".join(lines)
 
     def to_csv(self) -> str:
-        """The trials as a table of comma-separated values."""
+        """The trials as CSV."""
         table = io.StringIO()
         csv.writer(table, lineterminator="\n").writerows(self._rows(digits=6))
         return table.getvalue()
 
     def _rows(self, digits: int = 4) -> list[list[str]]:
-        """The table's rows; a column of reasons only where a trial failed."""
+        """The rows of the table; there is a column of reasons only where a trial failed."""
         names = list(self.trials[0].values) if self.trials else []
         has_reasons = any(trial.reason for trial in self.trials)
         rows = [["rank", "trial", self.metric, "step", "state", *names, *(["reason"] if has_reasons else [])]]
@@ -103,11 +103,11 @@ class SweepResults:
 
 
 def read_results(study: SweepStudy, num_wanted: int) -> SweepResults:
-    """What the trials of a study came to until now.
+    """The results of a study so far.
 
     Args:
         study: the trials.
-        num_wanted: how many were asked for.
+        num_wanted: requested number of trials.
     """
     sign = -1.0 if study.space.is_higher_better else 1.0
     order = list(STATE_WORDS.values())
@@ -126,7 +126,7 @@ def describe_values(values: Mapping[str, Any]) -> str:
 
 
 def describe_value(value: object) -> str:
-    """A setting's value for people: numbers to four digits."""
+    """A setting's value as text, numbers with four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -139,7 +139,7 @@ def _to_result(study: SweepStudy, trial: FrozenTrial) -> TrialResult:
 
 
 def _importances(study: SweepStudy, ended: list[FrozenTrial]) -> dict[str, float]:
-    """The share of the differences between completed trials that each setting accounts for (Watanabe 2023), largest first."""
+    """The share of the differences between completed trials that each setting explains (Watanabe 2023), largest first."""
     completed = [trial for trial in ended if trial.state is TrialState.COMPLETE]
     if len(completed) < LEAST_FOR_IMPORTANCE or len({trial.value for trial in completed}) == 1:
         return {}
@@ -147,7 +147,7 @@ def _importances(study: SweepStudy, ended: list[FrozenTrial]) -> dict[str, float
 
 
 def _align(rows: list[list[str]]) -> str:
-    """Rows in columns; the last one, which may be long, to the left."""
+    """Rows in columns, right-aligned but for the last column, which may be long."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     lines = ["  ".join([*map(str.rjust, row[:-1], widths), row[-1]]).rstrip() for row in rows]
     return "\n".join(lines) + "\n"

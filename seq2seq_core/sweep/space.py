@@ -1,4 +1,4 @@
-"""The settings of a sweep's trials: those of the parameters, the sweep's own, and the values of each trial."""
+"""The settings of a sweep's trials: those of ``params.yaml``, those of the sweep's file, and the values of each trial."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ REFUSED = {
     "train.initial_weights": "must be the same for every trial",
     "train.initial_digest": "must be the same for every trial",
 }
-"""Settings of ``model`` and ``train`` that are not searched, and why; the last three may be among those of all trials."""
+"""Settings of ``model`` and ``train`` that cannot be searched, and why; the sweep may set the last three for all trials."""
 
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What trials may be.
+    """The search space of a sweep.
 
     Attributes:
-        base: the sections of the parameters, with the sweep's own settings and metric in them.
-        sweep: the sweep.
-        settings: of a trial that has no values of its own.
-        source: the sweep's file, for messages.
+        base: the sections of ``params.yaml``, changed by the sweep's settings and metric.
+        sweep: the sweep's file.
+        settings: the settings of a trial before its values are set.
+        source: the name of the sweep's file, for messages.
     """
 
     base: Mapping[str, Any]
@@ -43,7 +43,7 @@ class SearchSpace:
 
     @property
     def metric(self) -> DevMetric:
-        """What trials are judged by."""
+        """The metric of the ranking: the dev metric of the last phase."""
         return self.settings.train.all_phases()[-1].dev_metric
 
     @property
@@ -55,30 +55,30 @@ class SearchSpace:
         """The settings of a trial.
 
         Args:
-            values: of the settings that are searched, by name.
+            values: values of the searched settings, by name.
 
         Raises:
-            ConfigError: they do not go together.
+            ConfigError: the values conflict.
         """
         return parse_settings(_with(self.base, values), "the trial's settings")
 
     def kept_settings(self, values: Mapping[str, object]) -> dict[str, object]:
-        """What of a trial is written in place of the parameters' own, by name.
+        """The settings of a trial that replace those of ``params.yaml`` when it is kept, by name.
 
         Args:
-            values: of the settings that are searched.
+            values: values of the searched settings, by name.
         """
         metric = {"train.dev_metric": self.sweep.metric} if self.sweep.metric else {}
         return {**(self.sweep.settings if self.sweep.keep_settings else {}), **metric, **values}
 
     def current_values(self) -> dict[str, Any] | None:
-        """The values that the parameters have of what is searched; None where one of them is outside of the space."""
+        """The values of the searched settings in ``params.yaml``; None where one of them is outside the space."""
         values = {name: get_setting(self.settings, name) for name in self.sweep.space}
         is_inside = all(_contains(searched, values[name]) for name, searched in self.sweep.space.items())
         return values if is_inside else None
 
     def first_value(self, name: str) -> Any:
-        """The first choice, or the smallest number, that a setting may have."""
+        """The first choice or the smallest number of a searched setting."""
         searched = self.sweep.space[name]
         if searched.choices is not None:
             return searched.choices[0]
@@ -86,21 +86,20 @@ class SearchSpace:
         return int(searched.low) if self.is_whole(name) else searched.low
 
     def is_whole(self, name: str) -> bool:
-        """Whether a setting that is searched in a range is a whole number."""
+        """Whether a setting with a range is a whole number."""
         return isinstance(get_setting(self.settings, name), int)
 
 
 def open_space(sweep: SweepSettings, params: Path, source: str) -> SearchSpace:
-    """The space of a sweep over the settings of a parameters file.
+    """The search space of a sweep over the settings of a parameters file.
 
     Args:
-        sweep: the sweep.
-        params: the file.
-        source: the sweep's file, for messages.
+        sweep: the content of the sweep's file.
+        params: the parameters file.
+        source: the name of the sweep's file, for messages.
 
     Raises:
-        ConfigError: the parameters have faults, or the sweep names settings that there are not, or values that they cannot have;
-            every fault is listed.
+        ConfigError: the parameters are invalid, or the sweep names unknown settings or invalid values; lists every fault.
     """
     values = load_values(params)
     own = {**sweep.settings, **({"train.dev_metric": sweep.metric} if sweep.metric else {})}
@@ -122,7 +121,7 @@ def open_space(sweep: SweepSettings, params: Path, source: str) -> SearchSpace:
 
 
 def _with(values: Mapping[str, Any], own: Mapping[str, object]) -> dict[str, Any]:
-    """Sections with other values of some settings."""
+    """A copy of the sections with some settings changed."""
     changed: dict[str, Any] = copy.deepcopy(dict(values))
     for name, value in own.items():
         put_setting(changed, name, value)
@@ -130,7 +129,7 @@ def _with(values: Mapping[str, Any], own: Mapping[str, object]) -> dict[str, Any
 
 
 def _name_fault(name: str) -> str:
-    """Why a sweep does not set a setting of this name, or an empty text."""
+    """The reason why a sweep cannot set a setting of this name; empty where it can."""
     if name.partition(".")[0] == "tokenize":
         return "must be a setting of model or train: a sweep does not tokenise the corpus anew for each trial"
     if name.partition(".")[0] not in SECTIONS or "." not in name:
@@ -139,7 +138,7 @@ def _name_fault(name: str) -> str:
 
 
 def _value_faults(base: Mapping[str, Any], name: str, value: object) -> list[str]:
-    """The faults of a setting's value as such, whatever the others are."""
+    """The faults of a setting's value by itself, without conflicts with other settings."""
     if _name_fault(name):
         return []
     try:
@@ -157,7 +156,7 @@ def _value_faults(base: Mapping[str, Any], name: str, value: object) -> list[str
 
 
 def _range_faults(space: SearchSpace, name: str, searched: Searched) -> list[str]:
-    """The faults of what a setting may be."""
+    """The faults of the choices or the range of a searched setting."""
     if searched.choices is not None:
         faults = [fault for choice in searched.choices for fault in _value_faults(space.base, name, choice)]
         return list(dict.fromkeys(f"space.{fault}" for fault in faults))
@@ -177,7 +176,7 @@ def _range_faults(space: SearchSpace, name: str, searched: Searched) -> list[str
 
 
 def _contains(searched: Searched, value: object) -> bool:
-    """Whether a setting's value is among those that are searched."""
+    """Whether a value is among the choices or in the range of a searched setting."""
     if searched.choices is not None:
         return (list(value) if isinstance(value, tuple) else value) in searched.choices
     assert searched.low is not None

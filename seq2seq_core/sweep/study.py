@@ -1,9 +1,9 @@
-"""The trials of a sweep on the disk: begun, continued and ended, by one process or by several at once.
+"""The trials of a sweep on disk: begun, resumed and ended by one process or by several at once.
 
-A trial belongs to the process that holds the lock of its folder. One that has not ended and that nobody holds was interrupted:
-whoever looks for work continues it, with its values, before a new one is begun. Whatever Optuna draws for a trial depends on the
-sweep's seed, the trial's number and the trials before it, so that a sweep of one process is the same whether or not it was
-interrupted.
+A trial belongs to the process that holds the lock of its folder. A trial that has not ended and that no process holds was
+interrupted: the next process that looks for work resumes it with its values, before it begins a new trial. Optuna's draws for a
+trial depend only on the sweep's seed, the trial's number and the trials before it. So a sweep by one process gives the same
+trials with and without an interruption.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class SweepTrial:
     """A trial that this process holds.
 
     Attributes:
-        number: from 0, in the order in which trials were begun.
-        values: of the settings that are searched.
-        folder: of its training state.
-        trial: Optuna's.
+        number: the trial's number, from 0, in the order of their start.
+        values: values of the searched settings, by name.
+        folder: the folder of its training state.
+        trial: Optuna's trial.
     """
 
     number: int
@@ -50,22 +50,22 @@ class SweepTrial:
     trial: optuna.Trial
 
     def reported_steps(self) -> frozenset[int]:
-        """The updates at which its value is known already."""
+        """The updates whose value was already reported."""
         frozen = self.trial.study.get_trials(deepcopy=False)[self.number]
         return frozenset(frozen.intermediate_values)
 
     def report(self, step: int, value: float) -> None:
-        """Notes the metric at an update."""
+        """Reports the metric at an update to Optuna."""
         self.trial.report(value, step)
 
     def add_crash(self, reason: str) -> int:
-        """Notes why an attempt to train it crashed; returns how many have."""
+        """Records the reason of a crash; returns the number of crashes."""
         crashes = [*self.trial.user_attrs.get(CRASHES, ()), reason]
         self.trial.set_user_attr(CRASHES, crashes)
         return len(crashes)
 
     def should_be_pruned(self) -> bool:
-        """Whether it does badly enough to be given up, by what was reported last."""
+        """Whether to prune the trial, by its last reported value."""
         return self.trial.should_prune()
 
 
@@ -73,12 +73,12 @@ class SweepStudy:
     """The trials of one sweep.
 
     Args:
-        folder: of the sweep; made where it is missing.
-        space: what is searched.
-        identity: what trials have to have in common, by name; another sweep's trials are refused.
+        folder: the sweep's folder, which is created if it is missing.
+        space: the search space.
+        identity: the settings and data that all trials must share, by name.
 
     Raises:
-        UserError: the folder holds trials that do not compare with those asked for.
+        UserError: the folder has trials with another identity, which are not comparable.
     """
 
     def __init__(self, folder: Path, space: SearchSpace, identity: Mapping[str, object]) -> None:
@@ -98,10 +98,10 @@ class SweepStudy:
 
     @contextmanager
     def claim(self, num_trials: int) -> Iterator[SweepTrial | None]:
-        """A trial to train, held for the length of the ``with`` block; None where there is none left.
+        """Claims a trial to train for the ``with`` block; gives None where none is left.
 
         Args:
-            num_trials: no trial is begun where so many have ended or are being trained.
+            num_trials: maximum number of trials of the study; no new trial is begun beyond it.
         """
         with ExitStack() as held:
             with self._exclusive():
@@ -109,46 +109,46 @@ class SweepStudy:
             yield trial
 
     def complete(self, trial: SweepTrial, value: float, best_step: int) -> None:
-        """Ends a trial that was trained to its end.
+        """Ends a trial as completed.
 
         Args:
             trial: held by this process.
-            value: its best.
-            best_step: the update that has it.
+            value: the trial's best value of the metric.
+            best_step: the update with the best value.
         """
         trial.trial.set_user_attr(STEPS, best_step)
         self._end(trial, TrialState.COMPLETE, value)
 
     def prune(self, trial: SweepTrial, step: int) -> None:
-        """Ends a trial that was given up after an update."""
+        """Ends a trial as pruned after an update."""
         trial.trial.set_user_attr(STEPS, step)
         self._end(trial, TrialState.PRUNED)
 
     def fail(self, trial: SweepTrial, reason: str) -> None:
-        """Ends a trial that could not be trained to its end."""
+        """Ends a trial as failed."""
         trial.trial.set_user_attr(REASON, reason)
         self._end(trial, TrialState.FAIL)
 
     def ended(self) -> list[FrozenTrial]:
-        """The trials that have come to an end, in the order in which they were begun."""
+        """The ended trials, in the order of their start."""
         return [trial for trial in self.study.get_trials(deepcopy=False) if trial.state.is_finished()]
 
     def values_of(self, trial: FrozenTrial) -> dict[str, Any]:
-        """The values of a trial, by the name of the setting."""
+        """The values of a trial, by setting name."""
         return decode_values(trial.params, self.space)
 
     def best(self) -> FrozenTrial | None:
-        """The completed trial with the best value, of equal ones the first; None where none is completed."""
+        """The completed trial with the best value, the first of equal ones; None where no trial is completed."""
         completed = [trial for trial in self.ended() if trial.state is TrialState.COMPLETE]
         sign = -1.0 if self.space.is_higher_better else 1.0
         return min(completed, key=lambda trial: (sign * float(trial.value or 0.0), trial.number), default=None)
 
     def trial_folder(self, number: int) -> Path:
-        """Where a trial's training state is."""
+        """The folder of a trial's training state."""
         return self.folder / "trials" / str(number)
 
     def _check_identity(self, identity: dict[str, object]) -> None:
-        """Notes what the trials have in common, or refuses where it is something else than before."""
+        """Stores the identity of a new study, or checks that an existing study has the same one."""
         known = self.study.user_attrs.get(IDENTITY)
         if known is None:
             if self.space.sweep.begin_with_current and (values := self.space.current_values()) is not None:
@@ -163,26 +163,26 @@ class SweepStudy:
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        """One process at a time looks for work."""
+        """Holds the lock under which one process at a time looks for work."""
         with wait_for_lock(self.folder / "claim.lock"):
             yield
 
     def _take_interrupted(self, held: ExitStack) -> SweepTrial | None:
-        """The first trial that has not ended and that nobody holds."""
+        """Takes the first trial that has not ended and that no process holds."""
         for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             with ExitStack() as attempt:
                 try:
                     attempt.enter_context(lock_folder(self.trial_folder(frozen.number)))
                 except WorkspaceBusy:
                     continue
-                # It may have ended between the look at it and the lock.
+                # It may have ended before we got the lock.
                 if self.study.get_trials(deepcopy=False)[frozen.number].state is TrialState.RUNNING:
                     held.enter_context(attempt.pop_all())
                     return self._continue(frozen.number)
         return None
 
     def _begin(self, num_trials: int, held: ExitStack) -> SweepTrial | None:
-        """A new trial."""
+        """Begins a new trial; None where there are enough."""
         trials = self.study.get_trials(deepcopy=False)
         waiting = [trial.number for trial in trials if trial.state is TrialState.WAITING]
         if len(trials) - len(waiting) >= num_trials:
@@ -194,7 +194,7 @@ class SweepStudy:
         return self._continue(number)
 
     def _continue(self, number: int) -> SweepTrial:
-        """A trial whose folder is locked; what Optuna had not yet drawn for it when it was interrupted is drawn now."""
+        """The trial of a locked folder; draws the values that were missing when it was interrupted."""
         self._seed(number)
         study_id = self.storage.get_study_id_from_name(self.study.study_name)
         trial = optuna.Trial(self.study, self.storage.get_trial_id_from_study_id_trial_number(study_id, number))
@@ -202,13 +202,13 @@ class SweepStudy:
         return SweepTrial(number, values, self.trial_folder(number), trial)
 
     def _seed(self, number: int, name: str = "") -> None:
-        """Makes what is drawn for a trial depend on its number and the setting, not on what this process has drawn before."""
+        """Seeds the draws for a trial by its number and the setting, so that they do not depend on earlier draws."""
         sweep = self.space.sweep
         seed = derive_seed(sweep.seed, "sweep", number, name) % 2**32
         self.study.sampler = TPESampler(n_startup_trials=sweep.random_trials, seed=seed)
 
     def _end(self, trial: SweepTrial, state: TrialState, value: float | None = None) -> None:
-        """Notes how a trial ended, and removes the training states that are of no use any more: all but the best one's."""
+        """Ends a trial, and removes the training states of all ended trials but the best."""
         self.study.tell(trial.number, value, state)
         with self._exclusive():
             best = self.best()

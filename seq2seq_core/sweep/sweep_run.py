@@ -1,4 +1,4 @@
-"""A sweep from its file to its last trial, in this process or as one of several workers."""
+"""A sweep from its file to its last trial, in one process or in several workers."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep that trials can be taken from.
+    """An open sweep.
 
     Attributes:
-        space: what is searched, and by what it is judged.
+        space: the search space and its metric.
         study: the trials.
-        trainer: trains them.
-        num_trials: how many are to come to an end.
+        trainer: trains the trials.
+        num_trials: number of trials that have to end.
     """
 
     space: SearchSpace
@@ -49,15 +49,15 @@ class Sweep:
     num_trials: int
 
     def run(self, tracking: SweepTracking, max_trials: int | None = None) -> int:
-        """Trains trials until there is none left to claim; returns how many ended here.
+        """Trains trials until none is left to claim; returns the number of trials that ended here.
 
         Args:
-            tracking: where they are recorded.
-            max_trials: at most so many; None: any number.
+            tracking: records the trials.
+            max_trials: maximum number of trials; None for no limit.
 
         Raises:
-            Interrupted: the process was asked to stop; the trial that it trained goes on when it is claimed again.
-            EnvironmentFault: something outside of the trials failed.
+            Interrupted: the process was asked to stop; the next process that claims the trial resumes it.
+            EnvironmentFault: something outside the trials failed.
         """
         ended = 0
         while max_trials is None or ended < max_trials:
@@ -69,11 +69,11 @@ class Sweep:
         return ended
 
     def results(self) -> SweepResults:
-        """What the trials came to."""
+        """The results so far."""
         return read_results(self.study, self.num_trials)
 
     def best_state(self) -> Path | None:
-        """The folder of the best trial's training state, where it is what training with the settings that are kept comes to."""
+        """The folder of the best trial's training state, if training with the kept settings would give the same state."""
         best, sweep = self.study.best(), self.space.sweep
         if best is None or (sweep.settings and not sweep.keep_settings):
             return None
@@ -82,7 +82,7 @@ class Sweep:
         return folder if folder.is_dir() else None
 
     def _run_trial(self, trial: SweepTrial, tracking: SweepTracking) -> None:
-        """Trains a trial, tells of it, and notes how it ended."""
+        """Trains a trial, records it, and ends it."""
         logger.info("trial %d: %s", trial.number, describe_values(trial.values))
         try:
             settings = self._pin(self.space.settings_of(trial.values))
@@ -94,14 +94,14 @@ class Sweep:
         logger.info("trial %d %s", trial.number, end.describe(self.space.metric))
 
     def _refuse(self, trial: SweepTrial, reason: str, tracking: SweepTracking) -> TrialEnd:
-        """Tells of a trial whose values do not go together, in a run of its own with these as its parameters."""
+        """Records a failed trial whose values conflict, in its own run with these values as parameters."""
         end = TrialEnd("failed", reason=reason)
         with trial_run(tracking, trial.number, trial.folder, trial.values) as run:
             _tell_end(end, run)
         return end
 
     def _train(self, trial: SweepTrial, settings: Settings, tracking: SweepTracking) -> TrialEnd:
-        """Trains a trial, once more where it crashes, in a run of its own."""
+        """Trains a trial; tries again after a first crash."""
         while True:
             try:
                 return self._train_once(trial, settings, tracking)
@@ -109,7 +109,7 @@ class Sweep:
                 logger.warning("trial %d crashed, it goes on once more: %s", trial.number, crash)
 
     def _train_once(self, trial: SweepTrial, settings: Settings, tracking: SweepTracking) -> TrialEnd:
-        """One attempt at a trial."""
+        """Makes one attempt at a trial, in the trial's run."""
         with trial_run(tracking, trial.number, trial.folder, stage_parameters("train", settings)) as run:
             end = self.trainer.train(trial, settings, run.recorder)
             _tell_end(end, run)
@@ -120,24 +120,24 @@ class Sweep:
         return end
 
     def _pin(self, settings: Settings) -> Settings:
-        """Settings with the digest of the bundle that training begins with."""
+        """Settings with the digest of the initial bundle."""
         return settings.model_copy(update={"train": pin_digest(settings.train, self.trainer.initial)})
 
 
 def open_sweep(sweep: SweepSettings, source: str, paths: Paths, worker: int = 0) -> Sweep:
-    """A sweep over the workspace's tokenised corpus, begun or gone on with.
+    """Begins or resumes a sweep over the workspace's tokenised corpus.
 
     Args:
-        sweep: what its file says.
-        source: the file, for messages.
-        paths: the workspace.
-        worker: this process's number, if it is one of several; they spread over the GPUs.
+        sweep: the content of the sweep's file.
+        source: the name of the file, for messages.
+        paths: the workspace; reads ``params.yaml`` and ``data/tokenized``, writes ``.s2s/sweeps``.
+        worker: this worker's number, from 0; workers are spread over the GPUs.
 
     Raises:
-        ConfigError: the sweep or the parameters have faults.
+        ConfigError: the sweep or the parameters are invalid.
         MissingInput: there is no tokenised corpus.
-        UserError: train or dev is empty, the device or the initial weights are missing, or trials of other settings or data have
-            the sweep's name.
+        UserError: train or dev is empty, the device or the initial weights are missing, or a sweep of this name has trials with
+            other settings or data.
     """
     space = open_space(sweep, paths.params, source)
     initial = find_initial_bundle(space.settings, paths)
@@ -151,11 +151,11 @@ def open_sweep(sweep: SweepSettings, source: str, paths: Paths, worker: int = 0)
 
 
 def find_initial_bundle(settings: Settings, paths: Paths) -> InitialBundle | None:
-    """The bundle that ``train.initial_weights`` means, fetched where it is in MLflow; None where weights are drawn at random.
+    """The bundle of ``train.initial_weights``, downloaded if it is in MLflow; None where training begins with random weights.
 
     Args:
-        settings: section ``train`` names it.
-        paths: the workspace.
+        settings: section ``train`` names the bundle.
+        paths: the workspace; downloads go to ``.s2s/bundles``.
     """
     if not is_remote(settings.train.initial_weights):
         return find_local_bundle(settings.train, paths)
@@ -167,19 +167,19 @@ def find_initial_bundle(settings: Settings, paths: Paths) -> InitialBundle | Non
 
 
 def sweep_folder(sweep: SweepSettings, paths: Paths) -> Path:
-    """Where a sweep's trials are."""
+    """The folder of a sweep and its trials."""
     return paths.sweeps / sweep.name
 
 
 def forget_sweep(sweep: SweepSettings, paths: Paths) -> None:
-    """Removes all trials of a sweep.
+    """Removes a sweep and all its trials.
 
     Args:
-        sweep: names it.
-        paths: the workspace.
+        sweep: has the sweep's name.
+        paths: the workspace; removes the folder in ``.s2s/sweeps``.
 
     Raises:
-        WorkspaceBusy: a process trains one of them.
+        WorkspaceBusy: a process trains one of the trials.
     """
     folder = sweep_folder(sweep, paths)
     for trial in sorted((folder / "trials").glob("*/")):
@@ -192,11 +192,11 @@ def forget_sweep(sweep: SweepSettings, paths: Paths) -> None:
 
 
 def spread_devices(settings: Settings, worker: int) -> Settings:
-    """Settings by which workers with different numbers train on different GPUs, where there are several.
+    """Settings with a GPU for this worker, if there are several GPUs.
 
     Args:
-        settings: ``runtime.device`` is left as it is unless it is ``auto`` or ``cuda``.
-        worker: the number of this one.
+        settings: ``runtime.device`` changes only if it is ``auto`` or ``cuda``.
+        worker: this worker's number, from 0.
     """
     import torch
 
@@ -208,15 +208,15 @@ def spread_devices(settings: Settings, worker: int) -> Settings:
 
 
 def _tell_end(end: TrialEnd, run: TrialRun) -> None:
-    """Has the run of a trial say how it ended."""
+    """Records the end of a trial in its run."""
     run.recorder.set_tags({"trial_state": end.state, **({"failure": end.reason} if end.reason else {})})
     run.has_failed = end.state == "failed"
 
 
 def _identity(space: SearchSpace, initial_digest: str, data: Mapping[str, str]) -> dict[str, object]:
-    """What the trials of a sweep have in common; a change of any of it makes them incomparable."""
+    """The settings and data that all trials of a sweep must share to be comparable."""
     sweep = space.sweep
-    # The values that the parameters have of what is searched do not matter: --apply changes them.
+    # The searched settings' values in params.yaml do not count: --apply changes them.
     anything = {name: space.first_value(name) for name in sweep.space}
     try:
         settings = space.settings_of(anything)

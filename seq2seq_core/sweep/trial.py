@@ -1,4 +1,4 @@
-"""One trial: a training in a state of its own, looked at after each validation, and how it ended."""
+"""One trial: a training with its own state, checked for pruning after each validation."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from seq2seq_core.training.trainer_settings import TrainerSettings
 
 
 class Pruned(Seq2SeqError):
-    """The trial does badly enough to be given up.
+    """The trial is pruned.
 
     Args:
-        step: after which update.
+        step: the last update.
     """
 
     def __init__(self, step: int) -> None:
@@ -37,18 +37,18 @@ class Pruned(Seq2SeqError):
 
 
 class TrialCrashed(Exception):
-    """A trial crashed for the first time; it is to be tried once more."""
+    """A trial crashed for the first time and may be tried again."""
 
 
 @dataclass(frozen=True)
 class TrialEnd:
-    """How a trial ended.
+    """The end of a trial.
 
     Attributes:
-        state: in a word.
-        value: of the metric; None where there is none.
-        step: the update that has it; of a trial that was given up, the last one.
-        reason: why it failed.
+        state: ``completed``, ``pruned`` or ``failed``.
+        value: best value of the metric; None where there is none.
+        step: the update with this value; the last update of a pruned trial.
+        reason: reason of the failure.
     """
 
     state: str
@@ -57,10 +57,10 @@ class TrialEnd:
     reason: str = ""
 
     def describe(self, metric: str) -> str:
-        """A line for people.
+        """The end of the trial in one line.
 
         Args:
-            metric: what the value is of.
+            metric: the name of the metric.
         """
         if self.state == "failed":
             return f"failed: {self.reason}"
@@ -69,12 +69,12 @@ class TrialEnd:
 
 
 class PruningObserver:
-    """Reports each validation of a trial, and ends the training of one that is to be given up.
+    """Reports each validation of a trial, and prunes the trial where Optuna says so.
 
     Args:
-        trial: whose training it looks at.
-        metric: what is reported.
-        phase_metrics: of each phase; validations by another one do not compare and are left out.
+        trial: the trial in training.
+        metric: the metric to report.
+        phase_metrics: the dev metric of each phase; validations by another metric are not comparable and are left out.
     """
 
     def __init__(self, trial: SweepTrial, metric: DevMetric, phase_metrics: list[DevMetric]) -> None:
@@ -86,7 +86,7 @@ class PruningObserver:
         """See :class:`seq2seq_core.training.progress_observer.ProgressObserver`.
 
         Raises:
-            Pruned: the trial is to be given up.
+            Pruned: the trial is pruned.
         """
         new = state.validations[self._num_seen :]
         self._num_seen = len(state.validations)
@@ -95,13 +95,13 @@ class PruningObserver:
             if point.step not in self._reported:
                 self.trial.report(point.step, value_of(point, self.metric))
                 self._reported.add(point.step)
-        # Asked also about what had been reported when the process was killed, before it could act on the answer.
+        # Asked again after a resume: the process may have been killed between its report and the answer.
         if comparable and self.trial.should_be_pruned():
             raise Pruned(comparable[-1].step)
 
 
 def value_of(point: ValidationPoint, metric: DevMetric) -> float:
-    """The metric at a validation of a phase that goes by it."""
+    """The metric at a validation, in a phase with this dev metric."""
     value = point.dev_loss if metric == LOSS else point.dev_score
     assert value is not None
     return value
@@ -112,10 +112,10 @@ class TrialTrainer:
     """Trains the trials of a sweep.
 
     Attributes:
-        study: the sweep.
+        study: the trials of the sweep.
         inputs: the tokenised corpus.
-        placement: where to train.
-        initial: the bundle whose weights every trial begins with; None: none.
+        placement: device and precision.
+        initial: the initial bundle of every trial; None for random weights.
     """
 
     study: SweepStudy
@@ -124,18 +124,18 @@ class TrialTrainer:
     initial: InitialBundle | None
 
     def train(self, trial: SweepTrial, settings: Settings, recorder: Recorder) -> TrialEnd:
-        """Trains a trial to its end, from wherever its state is; returns how it ended.
+        """Trains a trial to its end, from its saved state if there is one; returns its end.
 
         Args:
             trial: held by this process.
-            settings: its settings.
-            recorder: receives its curves.
+            settings: the trial's settings.
+            recorder: receives the trial's curves.
 
         Raises:
-            Interrupted: the process was asked to stop; the trial goes on from there when it is claimed again.
-            EnvironmentFault: something outside of the trial failed; so does it, as with any OSError.
-            TrialCrashed: it crashed for the first time.
-            torch.AcceleratorError: so it did, on a device that is of no use to this process any more.
+            Interrupted: the process was asked to stop; the next process that claims the trial resumes it.
+            EnvironmentFault: something outside the trial failed. OSError and WorkspaceBusy are passed on too.
+            TrialCrashed: the trial crashed for the first time.
+            torch.AcceleratorError: the trial crashed for the first time, and this process cannot use the device any more.
         """
         store = self._open_store(trial, settings)
         with open_attempt(trial.folder, store.last_step() or 0) as deaths:
@@ -149,13 +149,13 @@ class TrialTrainer:
                 return TrialEnd("pruned", step=end.step)
             except (WorkspaceBusy, EnvironmentFault, Interrupted, OSError):
                 raise
-            except (UserError, torch.OutOfMemoryError) as error:  # it diverges, or its settings do not go together, or do not fit
+            except (UserError, torch.OutOfMemoryError) as error:  # it diverges, its settings conflict, or memory is short
                 return TrialEnd("failed", reason=first_line(error))
-            except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the sweep each time
+            except Exception as error:  # noqa: BLE001 - no error of a trial may end the sweep every time
                 return self._after_crash(trial, error, recorder)
 
     def _open_store(self, trial: SweepTrial, settings: Settings) -> CheckpointStore:
-        """The store of a trial's training state; states of other code are removed."""
+        """The store of a trial's training state; removes states that other code made."""
         key = self.state_key(settings)
         for other in trial.folder.glob("*-*/"):
             if other.name != key.folder_name:  # made by other code
@@ -165,7 +165,7 @@ class TrialTrainer:
         return CheckpointStore(folder, settings.runtime.num_checkpoints, settings.runtime.checkpoint_in_background)
 
     def _train(self, trial: SweepTrial, settings: Settings, store: CheckpointStore, recorder: Recorder) -> TrialEnd:
-        """Trains a trial to its end, if nothing goes wrong."""
+        """Trains a trial to its end, without handling errors."""
         metric = self.study.space.metric
         phase_metrics = [phase.dev_metric for phase in settings.train.all_phases()]
         observer = PruningObserver(trial, metric, phase_metrics)
@@ -177,7 +177,7 @@ class TrialTrainer:
         return TrialEnd("completed", value_of(point, metric), best)
 
     def _after_crash(self, trial: SweepTrial, error: Exception, recorder: Recorder) -> TrialEnd:
-        """The end of a trial that crashed as often as it may; until then, an error."""
+        """Records a crash; returns the end of a trial that crashed too often, else raises the error for another attempt."""
         recorder.log_text("".join(traceback.format_exception(error)), "crash.txt")
         reason = f"{type(error).__name__}: {first_line(error)}"
         if trial.add_crash(reason) >= MAX_FAILURES:
@@ -187,16 +187,11 @@ class TrialTrainer:
         raise TrialCrashed(reason) from error
 
     def state_key(self, settings: Settings) -> RunKey:
-        """The key of a trial's training state: that of ``s2s train`` with the same settings."""
+        """The key of a trial's training state, the same as for ``s2s train`` with the same settings."""
         return make_run_key(settings.model, settings.train, self.inputs.digests)
 
     def note(self, trial: SweepTrial, end: TrialEnd) -> None:
-        """Ends a trial.
-
-        Args:
-            trial: held by this process.
-            end: how it ended.
-        """
+        """Stores the end of a trial in the study."""
         if end.state == "completed":
             assert end.value is not None
             self.study.complete(trial, end.value, end.step)

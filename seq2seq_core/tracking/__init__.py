@@ -1,1 +1,1 @@
-"""Recorders: what a stage tells MLflow and the local log."""
+"""Recorders: logging of a stage's run to MLflow or to a local file."""

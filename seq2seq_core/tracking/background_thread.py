@@ -1,4 +1,4 @@
-"""A thread that does something from time to time while a block of code runs."""
+"""A background thread for the length of a ``with`` block."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def run_beside(work: Callable[[threading.Event], None], name: str) -> Iterator[None]:
-    """A ``with`` block beside which a thread works; the block's end waits for it.
+    """Runs a thread during the ``with`` block; the block's end waits for the thread.
 
     Args:
-        work: receives the event that is set when the block is over.
-        name: of the thread.
+        work: the thread's function; receives the event that is set at the end of the block.
+        name: the thread's name.
     """
     is_over = threading.Event()
     thread = threading.Thread(target=work, args=(is_over,), name=name, daemon=True)

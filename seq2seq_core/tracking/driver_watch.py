@@ -1,4 +1,4 @@
-"""Ends a stage whose ``dvc`` was killed: nobody would take note of what it goes on to make, and it would hold its state's lock."""
+"""Ends a stage whose ``dvc`` was killed: DVC would never record its outputs, and the stage would hold its state's lock."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from importlib.util import find_spec
 from seq2seq_core.tracking.background_thread import run_beside
 
 LOOK_EVERY_SECONDS, GRACE_SECONDS = 1.0, 6.0
-"""Time between two looks, and between SIGTERM and SIGKILL: together well below the ten seconds after which nothing is left."""
+"""Time between two checks, and from SIGTERM to SIGKILL. Their sum is well below the ten seconds in which a stage must end."""
 
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
 def stop_without_driver() -> Iterator[None]:
-    """A ``with`` block in which this process gets SIGTERM, and soon SIGKILL, once the ``dvc`` that started it is gone.
+    """Sends this process SIGTERM, then SIGKILL, if the ``dvc`` that started it ends during the ``with`` block.
 
-    Without such an ancestor, or where psutil is not installed, nothing is watched.
+    Does nothing outside a DVC stage, or where psutil is not installed.
     """
     if "DVC_STAGE" not in os.environ or find_spec("psutil") is None:
         yield
@@ -40,7 +40,7 @@ def stop_without_driver() -> Iterator[None]:
                 logger.warning("dvc, which started this stage, is gone: the stage stops")
                 os.kill(os.getpid(), signal.SIGTERM)
                 if not is_over.wait(GRACE_SECONDS):
-                    os.kill(os.getpid(), signal.SIGKILL)  # what is on the disk is whole at every moment
+                    os.kill(os.getpid(), signal.SIGKILL)  # safe: files on disk are complete at every moment
                 return
 
     with run_beside(watch, "driver-watch"):
@@ -48,7 +48,7 @@ def stop_without_driver() -> Iterator[None]:
 
 
 def _is_orphan() -> bool:
-    """Whether the parent of this process has died already: orphans go to the first process, or to systemd's of the user."""
+    """Whether the parent of this process is dead: orphans become children of process 1 or of the user's systemd."""
     import psutil
 
     parent = psutil.Process(os.getpid()).parent()

@@ -1,4 +1,4 @@
-"""Recorder for a machine without MLflow: everything goes to a JSONL file in the work folder."""
+"""Recorder for a machine without MLflow: writes all records to a JSONL file in the work folder."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 class LocalRecorder:
-    """Appends each record as one JSON object a line.
+    """Writes each record as one JSON object per line.
 
     Args:
-        path: the file; an earlier one is replaced.
+        path: the JSONL file; an existing one is replaced.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,7 +36,7 @@ class LocalRecorder:
         self._write("text", text, name=name)
 
     def log_file(self, path: Path, folder: str = "") -> None:
-        """See :class:`Recorder`; only the file's place is kept."""
+        """See :class:`Recorder`; records only the path, not the file."""
         self._write("file", str(path), folder=folder)
 
     def log_dataset(self, path: Path, name: str, digest: str, context: str) -> None:

@@ -1,4 +1,4 @@
-"""Who owns a graph run: a process, told from a later one with the same number by its start time and host."""
+"""The identity of a process: host, process id and start time, because ids are used again."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class ProcessIdentity:
     """A process on a host.
 
     Attributes:
-        host: its host name.
-        pid: its number there.
-        started: when it started, in whole milliseconds since 1970.
+        host: the host name.
+        pid: the process id on that host.
+        started: the start time, in whole milliseconds since 1970.
     """
 
     host: str
@@ -33,7 +33,7 @@ class ProcessIdentity:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """The identity that :meth:`__str__` wrote, or None where the text is none."""
+        """Parses the output of :meth:`__str__`; None where the text is not an identity."""
         host, _, numbers = text.rpartition("/")
         pid, _, started = numbers.partition("@")
         return cls(host, int(pid), int(started)) if pid.isdecimal() and started.isdecimal() else None
@@ -42,12 +42,12 @@ class ProcessIdentity:
         return f"{self.host}/{self.pid}@{self.started}"
 
     def is_alive(self) -> bool:
-        """Whether the process still runs; one on another host, of which nothing can be known, counts as alive."""
+        """Whether the process still runs; a process on another host cannot be checked and counts as alive."""
         if self.host != socket.gethostname():
             return True
         try:
             process = psutil.Process(self.pid)
-            # The clock that start times are counted by may be corrected by a little while the process runs.
+            # The system clock may be corrected slightly while the process runs, which shifts start times.
             return abs(round(process.create_time() * 1000) - self.started) < 2000 and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False

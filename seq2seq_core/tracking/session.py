@@ -1,4 +1,4 @@
-"""Opens the recorder of a stage: an MLflow run nested in the graph's parent run, or a local file where MLflow is not installed."""
+"""The recorder of a stage: an MLflow run below the graph's parent run, or a local file where MLflow is not installed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _ACTIVE_RUN: ContextVar[str | None] = ContextVar("active_run", default=None)
 
 @contextmanager
 def open_stage_recorder(stage: str, settings: Settings, paths: Paths, goes_on: bool = True) -> Iterator[Recorder]:
-    """The recorder of one execution of a stage, whose MLflow run ends with the block as the block does.
+    """The recorder of one execution of a stage, for the ``with`` block; an error in the block decides the run's status.
 
-    A stage that is not tracked gets a recorder that keeps nothing.
+    An untracked stage gets a recorder that records nothing.
 
     Args:
         stage: the stage's name.
-        settings: logged as the run's parameters.
-        paths: the workspace.
-        goes_on: whether a killed training goes on in the run that it began.
+        settings: the sections that the stage reads become the run's parameters.
+        paths: the workspace, whose MLflow store or ``.s2s`` logs hold the records.
+        goes_on: whether a killed training resumes in its earlier run.
 
     Raises:
-        TrackingUnreachable: MLflow does not answer when the stage starts; later it only warns.
+        TrackingUnreachable: MLflow does not answer when the stage starts; later failures are only warnings.
     """
     if not find_stage(stage).is_tracked:
         yield NullRecorder()
@@ -51,13 +51,13 @@ def open_stage_recorder(stage: str, settings: Settings, paths: Paths, goes_on: b
 
 
 def active_run_id() -> str | None:
-    """The MLflow id of the stage's run that is open in this context, or None."""
+    """The MLflow id of the open stage run in this context, or None."""
     return _ACTIVE_RUN.get()
 
 
 @contextmanager
 def _open_local_recorder(stage: str, paths: Paths, missing: str) -> Iterator[Recorder]:
-    """A recorder into the work folder."""
+    """A recorder that writes to the logs of the work folder."""
     from seq2seq_core.tracking.local_recorder import LocalRecorder
 
     file = paths.logs / f"{stage}.records.jsonl"

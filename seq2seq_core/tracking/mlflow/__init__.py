@@ -1,1 +1,1 @@
-"""MLflow: the recorder, the store, and what waits to be sent."""
+"""MLflow: the recorder, the store, and the queue of unsent records."""

@@ -1,4 +1,4 @@
-"""Sends records to a server in order, from a thread of its own, and keeps them while the server is away."""
+"""Sends records to a server in order, from a background thread, and keeps them while the server does not answer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Job:
-    """Something to send.
+    """A request to send.
 
     Attributes:
-        name: what it is, for the warning when it could not be sent.
-        send: sends it; raises where that fails.
-        ready_at: until this moment (``time.monotonic``) it may still grow, unless something follows it or a flush is waiting.
+        name: a description for warnings.
+        send: sends the request; raises an error on failure.
+        ready_at: the time (``time.monotonic``) until which it may still grow, unless another job follows or a flush waits.
     """
 
     name: str
@@ -27,17 +27,17 @@ class Job:
     ready_at: float = field(default_factory=time.monotonic)
 
     def describe(self) -> str:
-        """What it is at this moment."""
+        """The current description."""
         return self.name
 
 
 class BackgroundSender:
-    """A queue of jobs and the thread that works it off.
+    """A queue of jobs and the thread that sends them.
 
     Args:
-        is_transient: whether an error may pass, so that the job is tried again; a job with another error is dropped with a warning.
-        explain: an error's reason in one line.
-        retry_seconds: pause before a job is tried again.
+        is_transient: whether an error is temporary, so that the job is retried; after another error it is dropped with a warning.
+        explain: gives the reason of an error in one line.
+        retry_seconds: pause before a retry.
     """
 
     def __init__(
@@ -57,17 +57,17 @@ class BackgroundSender:
             self._changed.notify_all()
 
     def extend_last(self, grow: Callable[[Job], bool]) -> bool:
-        """Whether ``grow`` could add to the last job that waits to be sent; it gets the job while nobody else touches it."""
+        """Lets ``grow`` extend the last waiting job, under the queue's lock; returns whether it did."""
         with self._changed:
             is_waiting = len(self._jobs) > (1 if self._is_sending else 0)
             return is_waiting and grow(self._jobs[-1])
 
     def drain(self, timeout_seconds: float, *, is_patient: bool = False) -> list[str]:
-        """Descriptions of what is still unsent when everything is sent, the time is over, or the server is away.
+        """Waits until everything is sent, the time is over, or the server does not answer; returns descriptions of unsent jobs.
 
         Args:
             timeout_seconds: longest wait.
-            is_patient: wait even for a server that is away, in case it comes back.
+            is_patient: whether to wait for the whole time even while the server does not answer.
         """
         with self._changed:
             self._is_hurried = True
@@ -77,7 +77,7 @@ class BackgroundSender:
             return [job.describe() for job in self._jobs]
 
     def close(self) -> None:
-        """Ends the thread; what is unsent stays unsent."""
+        """Ends the thread; unsent jobs are lost."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -93,7 +93,7 @@ class BackgroundSender:
                 self._on_sent()
 
     def _next(self) -> Job | None:
-        """The next job that may be sent, which stays in the queue until it is; None when closed."""
+        """The next job to send, which stays in the queue until it is sent; None when closed."""
         with self._changed:
             while not self._is_closed:
                 wait = None
@@ -106,7 +106,7 @@ class BackgroundSender:
             return None
 
     def _on_sent(self) -> None:
-        """Takes the sent job off the queue."""
+        """Removes the sent job from the queue."""
         with self._changed:
             if self._is_away:
                 logger.info("MLflow answers again; %d records follow", len(self._jobs) - 1)
@@ -115,7 +115,7 @@ class BackgroundSender:
             self._changed.notify_all()
 
     def _on_error(self, job: Job, error: Exception) -> None:
-        """Drops the job, or pauses before it is tried again."""
+        """Drops the job, or pauses before its retry."""
         with self._changed:
             if not self.is_transient(error):
                 logger.warning("MLflow did not take %s: %s", job.describe(), self.explain(error))

@@ -1,4 +1,4 @@
-"""Which MLflow run a killed training goes on in: the one it began, as long as model, settings and data are the same."""
+"""The MLflow run in which a killed training resumes: its own run, if model, settings, data and code are the same."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Continuation:
     """The MLflow run of an unfinished training.
 
     Attributes:
-        run_id: of MLflow.
-        store: the store's address.
-        fingerprint: digest of the model's and the training's settings, of the tokenised data and of the code.
-        owner: the process that trains.
+        run_id: MLflow's id of the run.
+        store: address of the MLflow store.
+        fingerprint: digest of the sections ``model`` and ``train``, of the tokenised data and of the code.
+        owner: the training process, see :class:`ProcessIdentity`.
     """
 
     run_id: str
@@ -42,21 +42,21 @@ class Continuation:
 
 
 def state_file(paths: Paths) -> Path:
-    """Where the unfinished run is remembered."""
+    """The file with the unfinished run."""
     return paths.training_state / "mlflow_run.json"
 
 
 def journal_file(paths: Paths) -> Path:
-    """Where the points of its curves are kept."""
+    """The file with the points of its curves."""
     return paths.training_state / "mlflow_points.jsonl"
 
 
 def training_fingerprint(settings: Settings, paths: Paths) -> str:
-    """A digest of all that decides a training's result: its settings, its data and its code, as its state is kept by them.
+    """A digest of everything that decides a training's result: settings, data and code, as for the key of its state.
 
     Args:
-        settings: sections ``model`` and ``train`` count.
-        paths: the tokenised data's manifest, which holds the digest of every file beside it, counts.
+        settings: the sections ``model`` and ``train``.
+        paths: the workspace; reads ``data/tokenized/manifest.json``, which has the digests of the data.
     """
     from seq2seq_core.training.state.run_key import make_code_key
 
@@ -71,9 +71,9 @@ def find_unfinished(client: MlflowClient, settings: Settings, paths: Paths) -> R
     """The MLflow run in which this training began and which no live process owns, or None.
 
     Args:
-        client: of the store.
-        settings: of the training that starts.
-        paths: the workspace.
+        client: the MLflow client.
+        settings: the settings of the training that starts.
+        paths: the workspace; reads ``.s2s/train/mlflow_run.json``.
     """
     from mlflow.exceptions import MlflowException
 
@@ -93,7 +93,7 @@ def find_unfinished(client: MlflowClient, settings: Settings, paths: Paths) -> R
 
 
 def _read(paths: Paths) -> Continuation | None:
-    """The remembered run, or None where there is none that can be read."""
+    """The stored run; None where there is none, or the file is damaged."""
     try:
         return Continuation(**json.loads(state_file(paths).read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -104,13 +104,13 @@ def _read(paths: Paths) -> Continuation | None:
 
 
 def remember(run_id: str, settings: Settings, paths: Paths, *, is_new: bool) -> CurveJournal:
-    """The journal of the run's curves, after noting the run for the case that this process is killed.
+    """Stores the run, so that a killed training can resume in it; returns the journal of its curves.
 
     Args:
-        run_id: of MLflow.
-        settings: of the training.
-        paths: the workspace.
-        is_new: whether the run begins, so that the journal of an earlier one goes.
+        run_id: MLflow's id of the run.
+        settings: the settings of the training.
+        paths: the workspace; writes ``.s2s/train/mlflow_run.json``.
+        is_new: whether the run is new, so that the journal of an earlier run is removed.
     """
     if is_new:
         journal_file(paths).unlink(missing_ok=True)
@@ -121,16 +121,11 @@ def remember(run_id: str, settings: Settings, paths: Paths, *, is_new: bool) -> 
 
 
 def forget(paths: Paths) -> None:
-    """Removes the note and the journal, when the training is finished."""
+    """Removes the stored run and its journal after the training is finished."""
     state_file(paths).unlink(missing_ok=True)
     journal_file(paths).unlink(missing_ok=True)
 
 
 def stored_marks(client: MlflowClient, run: Run) -> dict[str, int]:
-    """The last step that MLflow holds of each metric of a run.
-
-    Args:
-        client: of the store.
-        run: the run.
-    """
+    """The last step of each metric of a run in MLflow, by metric name."""
     return {name: max(point.step for point in client.get_metric_history(run.info.run_id, name)) for name in run.data.metrics}

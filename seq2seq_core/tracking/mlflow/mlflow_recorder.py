@@ -1,4 +1,4 @@
-"""Recorder that sends what a stage reports to MLflow, from a background thread: a slow or lost server never holds up the stage."""
+"""Recorder that sends a stage's records to MLflow from a background thread: a slow or lost server never blocks the stage."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FOREIGN_CHARACTERS = re.compile(r"[^\w./ :-]")
 
 @dataclass
 class _Points(Job):
-    """Points of curves that go in one request."""
+    """Points of curves that are sent in one request."""
 
     points: list[Metric] = field(default_factory=list)
 
@@ -45,12 +45,12 @@ class MlflowRecorder:
     """Records into one MLflow run.
 
     Args:
-        client: of the store.
-        run_id: the run.
-        staging: folder for copies of files until they are sent.
-        journal: keeps the points of curves on disk too, and knows which of them an earlier, killed process has recorded.
-        patience_seconds: the longest that :meth:`flush` and :meth:`close` wait.
-        retry_seconds: pause before a server that does not answer is asked again.
+        client: the MLflow client.
+        run_id: MLflow's id of the run.
+        staging: the folder for copies of unsent files.
+        journal: also keeps the points of curves on disk, and knows the points that a killed process has recorded.
+        patience_seconds: longest wait of :meth:`flush` and :meth:`close`.
+        retry_seconds: pause before a retry while the server does not answer.
     """
 
     def __init__(
@@ -84,10 +84,10 @@ class MlflowRecorder:
         self.send_points(step or 0, now, values)
 
     def send_points(self, step: int, timestamp: int, values: Mapping[str, float]) -> None:
-        """Puts points of curves, one a metric, into the next request, past the journal.
+        """Adds points of curves, one per metric, to the next request, without the journal.
 
         Args:
-            step: the training update.
+            step: number of the update.
             timestamp: milliseconds since 1970.
             values: by metric name.
         """
@@ -115,7 +115,7 @@ class MlflowRecorder:
 
     def log_file(self, path: Path, folder: str = "") -> None:
         """See :class:`Recorder`."""
-        # A copy, because the caller may change or remove the file before it is sent.
+        # The caller may change or remove the file before it is sent, so a copy is sent.
         try:
             copy = self._staging.copy(path)
         except OSError as error:
@@ -135,7 +135,7 @@ class MlflowRecorder:
         """See :class:`Recorder`."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        # MLflow's digests hold 36 characters; the whole one is in the profile.
+        # MLflow's digests have at most 36 characters; the profile has the full digest.
         dataset = Dataset(
             name, digest[:LONGEST_DIGEST], "local", json.dumps({"uri": str(path)}), profile=json.dumps({"digest": digest})
         )
@@ -143,14 +143,14 @@ class MlflowRecorder:
         self._submit(f"dataset {name}", lambda: self.client.log_inputs(self.run_id, inputs))
 
     def flush(self) -> None:
-        """See :class:`Recorder`; where the server is away it returns at once, and the records stay queued."""
+        """See :class:`Recorder`; returns at once while the server does not answer, and the records stay queued."""
         self._sender.drain(self.patience_seconds)
 
     def close(self, patience_seconds: float | None = None) -> list[str]:
-        """Ends the sending; descriptions of the records that MLflow did not take in time, which a warning names too.
+        """Sends the rest and ends the thread; returns descriptions of the unsent records, and warns of them.
 
         Args:
-            patience_seconds: longest wait for MLflow; None: the recorder's own.
+            patience_seconds: longest wait for MLflow; None for the recorder's own.
         """
         missing = self._sender.drain(self.patience_seconds if patience_seconds is None else patience_seconds, is_patient=True)
         self._sender.close()
@@ -167,7 +167,7 @@ class MlflowRecorder:
 
 
 def _grow(job: Job, points: list[Metric]) -> bool:
-    """Whether the points found room in a request of points that still waits."""
+    """Adds points to a waiting request of points; returns whether they fitted in."""
     if not isinstance(job, _Points) or len(job.points) + len(points) > MOST_POINTS_A_REQUEST:
         return False
     job.points.extend(points)
@@ -175,11 +175,11 @@ def _grow(job: Job, points: list[Metric]) -> bool:
 
 
 def _count(descriptions: Iterable[str]) -> list[str]:
-    """Each different description once, with how often it occurs."""
+    """Each distinct description with its number of occurrences."""
     found = list(descriptions)
     return [f"{found.count(text)} x {text}" if found.count(text) > 1 else text for text in dict.fromkeys(found)]
 
 
 def clean_name(name: str) -> str:
-    """A name with every character that MLflow refuses in names replaced by ``_``."""
+    """A name with ``_`` in place of every character that MLflow does not allow."""
     return _FOREIGN_CHARACTERS.sub("_", name)

@@ -1,7 +1,7 @@
 """Keeps a workspace's MLflow database usable after the workspace was moved or copied.
 
-MLflow stores the absolute place of every artifact. A copy of the workspace must not read (or write) the original's artifacts, and a
-moved one must find its own, so the prefix of these places is corrected when the database is opened.
+MLflow stores the absolute address of every artifact. A copy of the workspace must not read or write the original's artifacts, and
+a moved workspace must find its own. Therefore the prefix of these addresses is corrected when the database is opened.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PLACES = (
 
 
 def relocate_artifacts(database: Path, location: str) -> int:
-    """The number of artifact places that were corrected to lie below ``location``.
+    """Moves artifact addresses in the database to ``location``; returns the number of changed addresses.
 
     Args:
         database: MLflow's SQLite file.
@@ -32,7 +32,7 @@ def relocate_artifacts(database: Path, location: str) -> int:
     with closing(sqlite3.connect(database, timeout=20.0)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not {table for table, _ in _PLACES} <= tables:
-            return 0  # an empty or foreign database: MLflow itself says what is wrong with it
+            return 0  # an empty or foreign database: MLflow itself reports the fault
         changed = sum(_relocate_all(connection, old, location) for old in _former_locations(connection, location))
         connection.commit()
     if changed:
@@ -41,13 +41,13 @@ def relocate_artifacts(database: Path, location: str) -> int:
 
 
 def _former_locations(connection: sqlite3.Connection, location: str) -> set[str]:
-    """The artifact folders of experiments that lie elsewhere than ``location``."""
+    """The artifact folders of experiments other than ``location``."""
     rows = connection.execute("SELECT artifact_location FROM experiments WHERE artifact_location LIKE 'file://%/mlartifacts'")
     return {place for (place,) in rows if place != location}
 
 
 def _relocate_all(connection: sqlite3.Connection, old: str, new: str) -> int:
-    """The number of places changed from below ``old`` to below ``new``."""
+    """Moves addresses from ``old`` to ``new``; returns the number of changed addresses."""
     changed = 0
     for table, column in _PLACES:
         changed += connection.execute(
@@ -58,5 +58,5 @@ def _relocate_all(connection: sqlite3.Connection, old: str, new: str) -> int:
 
 
 def _escape(text: str) -> str:
-    """A text as a literal LIKE pattern: ``%`` of an encoded address must match itself."""
+    """A text as a literal LIKE pattern: the ``%`` of an encoded address must match only itself."""
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

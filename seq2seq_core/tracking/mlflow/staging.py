@@ -1,4 +1,4 @@
-"""Copies of files that wait to be sent, in the workspace, where what a killed process left is found and removed."""
+"""Copies of unsent files, in the workspace, so that the copies of a killed process are found and removed later."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from seq2seq_core.tracking.process_identity import ProcessIdentity, this_process
 
 _MARK = "~"
-"""Stands for the slash of a process's identity in a folder's name; no host name has it."""
+"""Replaces the slash of a process's identity in a folder's name; host names never contain it."""
 
 
 class StagingFolder:
-    """A folder of this process, made with the first copy.
+    """The folder of this process's copies, created with the first copy.
 
     Args:
-        parent: has the folders of all processes; those of dead ones are removed from it.
+        parent: the folder of all processes' folders; those of dead processes are removed.
     """
 
     def __init__(self, parent: Path) -> None:
@@ -28,13 +28,13 @@ class StagingFolder:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def copy(self, path: Path) -> Path:
-        """A copy of a file or folder, with its name, in a folder of its own.
+        """Copies a file or folder under its own name into a new folder; returns the copy.
 
         Args:
-            path: what is copied.
+            path: the file or folder to copy.
 
         Raises:
-            OSError: it cannot be read, or the disk is full.
+            OSError: the file or folder cannot be read, or the disk is full.
         """
         if self._folder is None:
             self.parent.mkdir(parents=True, exist_ok=True)

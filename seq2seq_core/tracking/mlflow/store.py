@@ -1,4 +1,4 @@
-"""Where MLflow keeps runs and models, and how it is reached: quietly, and with a clear error within seconds when it is away."""
+"""The MLflow store of runs and models: its address, a quiet connection, and a clear error within seconds if it does not answer."""
 
 from __future__ import annotations
 
@@ -45,23 +45,23 @@ _ENVIRONMENT = {
 
 
 def prepare_environment() -> None:
-    """Sets those of MLflow's environment variables that are not set: no telemetry, no chatter, not minutes of retries.
+    """Turns off MLflow's telemetry, information messages and long retries; variables that are already set keep their values.
 
-    To be called before ``mlflow`` is imported, because MLflow configures its loggers on import.
+    Call it before ``mlflow`` is imported, because MLflow configures its loggers on import.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    # Each retry would be a warning; what comes of the retries is said by us.
+    # urllib3 would warn of each retry; we report the final result.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 def configured_uri() -> str:
-    """The address of the store as the user gave it (``MLFLOW_TRACKING_URI``), or the default."""
+    """The store's address from ``MLFLOW_TRACKING_URI``, or the default."""
     return os.environ.get("MLFLOW_TRACKING_URI", "").strip() or DEFAULT_URI
 
 
 def tracking_uri(paths: Paths) -> str:
-    """The store's address for MLflow; a relative SQLite file counts from the workspace root, whatever the current directory."""
+    """The store's address for MLflow; a relative SQLite path starts at the workspace, not at the current directory."""
     file = database_file(paths)
     return f"{_SQLITE}{file}" if file is not None else configured_uri()
 
@@ -87,14 +87,14 @@ def artifact_location(paths: Paths) -> str | None:
 
 
 def connect(paths: Paths) -> MlflowClient:
-    """A client of the configured store, after making sure that the store answers; a SQLite database is created where there is none.
+    """A client of the configured store, which has just answered; creates the SQLite database if there is none.
 
     Args:
-        paths: the workspace.
+        paths: the workspace; a SQLite database and its artifacts are corrected if the workspace was moved.
 
     Raises:
-        TrackingUnreachable: the server does not answer, or refuses.
-        UserError: the database is of another MLflow version, or no database.
+        TrackingUnreachable: the server does not answer, or answers with an error.
+        UserError: the database is of another MLflow version, or is not a database.
     """
     prepare_environment()
     uri = tracking_uri(paths)
@@ -113,24 +113,24 @@ def connect(paths: Paths) -> MlflowClient:
 
 @contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Leaves out the warnings that importing MLflow gives about itself: nothing that a user could act on."""
+    """Suppresses MLflow's warnings about itself on import: users cannot act on them."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"(?s).*noload", category=DeprecationWarning)  # SQLAlchemy 2.1 on MLflow's tables
-        # MLflow has SQLAlchemy configure every table of the process, those of Prefect's server too where that was imported.
+        # MLflow makes SQLAlchemy configure every table of the process, also those of an imported Prefect server.
         warnings.filterwarnings("ignore", message=r"(?s).*operator_classes", category=DeprecationWarning)
         warnings.filterwarnings("ignore", message=r"(?s).*AnyType", category=UserWarning)  # MLflow on its own types
         yield
 
 
 def _client(uri: str) -> MlflowClient:
-    """A client; MLflow's global address follows, because models are logged through its module-level functions."""
+    """A client; also sets MLflow's global address, because models are logged through module-level functions."""
     with quiet_imports():
         import mlflow
 
         if urlsplit(uri).scheme.partition("+")[0] in ("sqlite", *_DATABASE_PORTS):
             from mlflow.store.db import utils
 
-            # MLflow has no setting for this: ten attempts take it 100 s, where a wrong password or path is known at once.
+            # MLflow has no setting for this. Its ten attempts take 100 s, although a wrong password or path fails at once.
             utils.MAX_RETRY_COUNT = DATABASE_ATTEMPTS
         with _unchanged_environment("MLFLOW_TRACKING_URI"):
             mlflow.set_tracking_uri(uri)
@@ -140,7 +140,7 @@ def _client(uri: str) -> MlflowClient:
 
 @contextmanager
 def _unchanged_environment(name: str) -> Iterator[None]:
-    """Undoes what MLflow exports for child processes: another workspace's stage must not inherit this one's default."""
+    """Undoes MLflow's change of an environment variable: a child process in another workspace must not inherit this address."""
     given = os.environ.get(name)
     try:
         yield
@@ -153,18 +153,18 @@ def _unchanged_environment(name: str) -> Iterator[None]:
 
 @contextmanager
 def exclusive(paths: Paths) -> Iterator[None]:
-    """Holds the workspace's MLflow lock: two stages that start at once neither migrate a database nor open a parent run twice."""
+    """Holds the workspace's MLflow lock: stages that start at once must not migrate a database or open a parent run twice."""
     with wait_for_lock(paths.work / "mlflow.lock"):
         yield
 
 
 @contextmanager
 def store_errors(paths: Paths) -> Iterator[None]:
-    """Turns MLflow's errors on the way to the store into ours, with the address, the reason and what was expected.
+    """Translates MLflow's errors about the store into ours, with the address, the reason and what was expected.
 
     Raises:
-        TrackingUnreachable: the store does not answer, or refuses.
-        UserError: the SQLite file is of another MLflow version, or is no database; or MLflow refuses a request.
+        TrackingUnreachable: the store does not answer.
+        UserError: the SQLite file is of another MLflow version, or is not a database; or MLflow rejects a request.
         StorageFault: the SQLite file cannot be opened or written.
     """
     from mlflow.exceptions import MlflowException
@@ -179,7 +179,7 @@ def store_errors(paths: Paths) -> Iterator[None]:
 
 
 def _translate(error: Exception, paths: Paths) -> Exception:
-    """Our error for one of MLflow's, or the same one where it is a fault of the program."""
+    """Our error for an error of MLflow, or the same error where it is a fault of the program."""
     from mlflow.exceptions import MlflowException
 
     reason, place = short_reason(error), displayed_uri(paths)
@@ -200,10 +200,10 @@ def _translate(error: Exception, paths: Paths) -> Exception:
 
 
 def is_network_error(error: BaseException | None) -> bool:
-    """Whether an error, or one that it came from, is of the network or a database connection, which may come back.
+    """Whether an error, or one of its causes, is a temporary error of the network or of a database connection.
 
     Args:
-        error: raised by a request to the store.
+        error: an error of a request to the store.
     """
     from requests import RequestException
     from sqlalchemy.exc import DBAPIError
@@ -220,7 +220,7 @@ def is_network_error(error: BaseException | None) -> bool:
 
 
 def _status(error: BaseException) -> int:
-    """The HTTP status that stands for one of MLflow's errors; 0 for others."""
+    """The HTTP status of an MLflow error; 0 for other errors."""
     from mlflow.exceptions import MlflowException
 
     status: Callable[[], int] | None = error.get_http_status_code if isinstance(error, MlflowException) else None
@@ -231,7 +231,7 @@ def unreachable(paths: Paths, reason: str) -> TrackingUnreachable:
     """The error for a store that does not answer.
 
     Args:
-        paths: the workspace.
+        paths: the workspace, for the store's address.
         reason: one line, from the network or from MLflow.
     """
     return TrackingUnreachable(
@@ -241,7 +241,7 @@ def unreachable(paths: Paths, reason: str) -> TrackingUnreachable:
 
 
 def _probe(uri: str, paths: Paths) -> None:
-    """Fails within seconds where nothing answers, before MLflow's own clients start their rounds of retries."""
+    """Checks within seconds that the store answers, before MLflow's own clients start their retries."""
     parts = urlsplit(uri)
     scheme = parts.scheme.partition("+")[0]
     if scheme in ("http", "https"):
@@ -254,7 +254,7 @@ def _probe(uri: str, paths: Paths) -> None:
 
 
 def _probe_server(uri: str, paths: Paths) -> None:
-    """Asks an MLflow server for its version, once, by MLflow's own request so that credentials, proxies and TLS settings hold."""
+    """Requests an MLflow server's version once, through MLflow, so that credentials, proxies and TLS settings apply."""
     from mlflow.exceptions import MlflowException
     from mlflow.utils import credentials, rest_utils
 
@@ -270,10 +270,10 @@ def _probe_server(uri: str, paths: Paths) -> None:
 
 
 def short_reason(error: BaseException) -> str:
-    """An error's innermost reason in one line, without the layers of the HTTP library around it.
+    """The innermost reason of an error in one line, without the layers of the HTTP library.
 
     Args:
-        error: raised by a request to the store.
+        error: an error of a request to the store.
     """
     text = str(error) or type(error).__name__
     for pattern in (r"\[Errno -?\d+\] [^'\")]+", r"Connection refused", r"timed out"):

@@ -1,4 +1,4 @@
-"""The machine's load as curves of a run (MLflow shows them under "System metrics"), sent like all others: in the background."""
+"""The machine's load as curves of a run, sent in the background; MLflow shows them under "System metrics"."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def sample_machine(recorder: MlflowRecorder, every_seconds: float, marks: Mapping[str, int]) -> Iterator[None]:
-    """A ``with`` block in which load, memory, disk and network (and the GPU, with the package nvidia-ml-py) are recorded.
+    """Records load, memory, disk and network (and GPU, with the package nvidia-ml-py) during the ``with`` block.
 
-    MLflow's own thread for this gives up when its server is away for a moment; here the samples wait, as all records do.
+    MLflow's own thread for this stops when its server does not answer for a moment; here the samples wait, like all records.
 
     Args:
-        recorder: of the run.
-        every_seconds: between two samples; 0: none is taken.
-        marks: the last step of each curve that the run has already: the samples go on behind them.
+        recorder: the run's recorder.
+        every_seconds: time between two samples; 0 for no samples.
+        marks: the last step of each curve that the run already has; the samples continue after it.
     """
     if not every_seconds:
         yield
@@ -45,7 +45,7 @@ def sample_machine(recorder: MlflowRecorder, every_seconds: float, marks: Mappin
 
 
 def _open_monitors() -> list[Any]:
-    """MLflow's readers of the machine (untyped); that of GPUs only where there is one that can be read."""
+    """MLflow's monitors of the machine (untyped); the GPU's only where a GPU can be read."""
     from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
     from mlflow.system_metrics.metrics.disk_monitor import DiskMonitor
     from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
@@ -61,7 +61,7 @@ def _open_monitors() -> list[Any]:
 
 
 def _sample(monitors: list[Any]) -> dict[str, float]:
-    """The figures of this moment, by the names that MLflow knows them by."""
+    """The current figures, by MLflow's names."""
     figures: dict[str, float] = {}
     for monitor in monitors:
         monitor.collect_metrics()

@@ -1,1 +1,1 @@
-"""Runs: of the graph, of a stage, of a sweep; their parameters and lineage."""
+"""MLflow runs of the graph, of stages and of sweeps, with parameters and lineage."""

@@ -1,4 +1,4 @@
-"""Which stages come after which, as ``dvc.yaml`` declares it; read by a stage while DVC runs it and cannot be asked."""
+"""The order of stages as declared in ``dvc.yaml``; a stage reads the file because DVC cannot answer while it runs a stage."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from seq2seq_core.tracking.runs.lineage import read_stages
 
 
 def is_last_run(stage: str, root: Path) -> bool:
-    """Whether no stage that reads from a stage, directly or not, has an MLflow run.
+    """Whether no direct or indirect downstream stage has an MLflow run.
 
     Args:
-        stage: its name in ``dvc.yaml``.
-        root: the workspace.
+        stage: the stage's name in ``dvc.yaml``.
+        root: the workspace; reads ``dvc.yaml``.
     """
     tracked = {one.name for one in STAGES if one.is_tracked}
     return tracked.isdisjoint(find_followers(stage, read_stages(root / "dvc.yaml")))
 
 
 def find_followers(stage: str, graph: dict[str, Any]) -> set[str]:
-    """The stages that read what a stage writes, directly or through others.
+    """The direct and indirect downstream stages of a stage.
 
     Args:
-        stage: its name.
+        stage: the stage's name.
         graph: the section ``stages`` of ``dvc.yaml``.
     """
     read = {name: list(_paths(entry, "deps")) for name, entry in graph.items()}
@@ -42,12 +42,12 @@ def find_followers(stage: str, graph: dict[str, Any]) -> set[str]:
 
 
 def _paths(entry: Any, kind: str) -> Iterator[PurePosixPath]:
-    """The paths of one kind of a stage; those of ``foreach`` stand below ``do``."""
+    """The paths of one kind of a stage; in a ``foreach`` stage they are under ``do``."""
     values = entry if isinstance(entry, dict) else {}
     for path in values.get("do", values).get(kind) or ():
         yield PurePosixPath(path if isinstance(path, str) else next(iter(path)))
 
 
 def _overlap(one: PurePosixPath, other: PurePosixPath) -> bool:
-    """Whether two paths are the same or one lies in the other."""
+    """Whether two paths are equal or one contains the other."""
     return one.is_relative_to(other) or other.is_relative_to(one)

@@ -1,7 +1,8 @@
-"""The parent run of one run of the whole graph: found or opened by a key, closed by whoever notices that its owner is gone.
+"""The MLflow parent run of one run of the graph: found or opened by a key, and closed when its owner has ended.
 
-Under the Prefect flow the flow owns the graph run and names it by ``S2S_GRAPH_RUN``. Under bare ``dvc repro`` no process of ours
-does: each stage finds the parent by the identity of its ``dvc`` ancestor, and the last stage or the next run closes it.
+The Prefect flow owns its graph run and passes the key to stages as ``S2S_GRAPH_RUN``. Under plain ``dvc repro`` the owner is the
+``dvc`` process: each stage finds the parent run by the identity of its ``dvc`` ancestor, and the last stage or the next run
+closes it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 KEY_VARIABLE = "S2S_GRAPH_RUN"
 UNFINISHED = ("RUNNING", "SCHEDULED")
 _EXPERIMENT_TAGS = {
-    # MLflow's page opens an experiment of this kind on its runs and curves, not on the traces of language model calls.
+    # For this kind of experiment MLflow's page opens with runs and curves, not with traces of language model calls.
     "mlflow.experimentKind": "custom_model_development",
     "mlflow.note.content": (
         "Each row is one run of the pipeline; the stages' runs are nested in it. The test scores stand on the pipeline's run, the "
@@ -42,12 +43,12 @@ _OPENED: dict[str, tuple[Paths, Settings]] = {}
 
 @dataclass(frozen=True)
 class GraphRunKey:
-    """What tells one run of the graph from another.
+    """The identity of one run of the graph.
 
     Attributes:
         key: the value of the tag ``graph_run_key``.
-        door: how the graph is run, for the run's name: ``retrain``, ``dvc repro`` or ``s2s <stage>``.
-        owner: the process without which the graph run is over.
+        door: the command that runs the graph, for the run's name: ``retrain``, ``dvc repro`` or ``s2s <stage>``.
+        owner: the process with which the graph run ends.
     """
 
     key: str
@@ -56,10 +57,10 @@ class GraphRunKey:
 
 
 def current_graph_run(stage: str) -> GraphRunKey:
-    """The graph run that this process belongs to.
+    """The graph run of this process.
 
     Args:
-        stage: the stage that runs in this process.
+        stage: the stage in this process.
     """
     if key := os.environ.get(KEY_VARIABLE):
         return GraphRunKey(key, "retrain", this_process())
@@ -71,13 +72,13 @@ def current_graph_run(stage: str) -> GraphRunKey:
 
 
 def open_graph_run(key: str, paths: Paths, settings: Settings, tags: Mapping[str, str]) -> str:
-    """The MLflow id of the parent run for a graph run that this process owns, opened where there is none.
+    """Finds or opens the parent run of a graph run that this process owns; returns its MLflow id.
 
     Args:
-        key: names the graph run; the flow's run id. The stages' processes get it as ``S2S_GRAPH_RUN``.
-        paths: the workspace.
-        settings: names the experiment and the model.
-        tags: further tags of the run, such as the flow's run name.
+        key: the flow run's id, which names the graph run. The stages' processes get it as ``S2S_GRAPH_RUN``.
+        paths: the workspace, whose MLflow store holds the run.
+        settings: ``runtime.experiment`` names the experiment, section ``register`` the model.
+        tags: further tags of the run, such as the flow run's name.
 
     Raises:
         TrackingUnreachable: MLflow does not answer.
@@ -89,7 +90,7 @@ def open_graph_run(key: str, paths: Paths, settings: Settings, tags: Mapping[str
 
 
 def close_graph_run(key: str, status: str) -> None:
-    """Ends the parent run of a graph run that :func:`open_graph_run` opened in this process, with a description of what happened.
+    """Describes and ends a parent run that :func:`open_graph_run` opened in this process.
 
     Args:
         key: as given to :func:`open_graph_run`.
@@ -97,7 +98,7 @@ def close_graph_run(key: str, status: str) -> None:
 
     Raises:
         TrackingUnreachable: MLflow does not answer.
-        KeyError: no such graph run was opened in this process.
+        KeyError: this process has opened no such graph run.
     """
     paths, settings = _OPENED.pop(key)
     client = connect(paths)
@@ -108,12 +109,12 @@ def close_graph_run(key: str, status: str) -> None:
 
 
 def experiment_id(client: MlflowClient, paths: Paths, settings: Settings) -> str:
-    """The id of the configured experiment, created where there is none and restored where it was deleted.
+    """The id of the configured experiment, which is created if it is missing and restored if it was deleted.
 
     Args:
-        client: of the store.
-        paths: the workspace.
-        settings: ``runtime.experiment`` names it.
+        client: the MLflow client.
+        paths: the workspace; a new experiment in a SQLite store keeps its artifacts beside the database.
+        settings: ``runtime.experiment`` names the experiment.
     """
     name = settings.runtime.experiment
     found = client.get_experiment_by_name(name)
@@ -133,14 +134,16 @@ def find_parent(client: MlflowClient, experiment: str, key: str) -> Run | None:
 
 
 def find_or_open_parent(client: MlflowClient, run: GraphRunKey, paths: Paths, settings: Settings, tags: Mapping[str, str]) -> str:
-    """The MLflow id of the parent run, which is running afterwards; abandoned ones of this workspace are closed.
+    """Finds the parent run and sets it to running, or opens a new one; returns its MLflow id.
+
+    Before it opens a new one, it closes the abandoned parent runs of this workspace.
 
     Args:
-        client: of the store.
+        client: the MLflow client.
         run: the graph run.
-        paths: the workspace.
-        settings: names the experiment and the model.
-        tags: further tags for a new parent.
+        paths: the workspace, a tag of the run.
+        settings: ``runtime.experiment`` names the experiment, section ``register`` the model.
+        tags: further tags of a new parent run.
     """
     experiment = experiment_id(client, paths, settings)
     with exclusive(paths):
@@ -156,7 +159,7 @@ def find_or_open_parent(client: MlflowClient, run: GraphRunKey, paths: Paths, se
 def _open_parent(
     client: MlflowClient, experiment: str, run: GraphRunKey, paths: Paths, settings: Settings, tags: Mapping[str, str]
 ) -> str:
-    """The id of a new parent run."""
+    """Opens a parent run; returns its MLflow id."""
     name = f"{run.door} {time.strftime('%Y-%m-%d %H:%M')}"
     own = {
         "kind": "graph",
@@ -169,11 +172,11 @@ def _open_parent(
 
 
 def common_tags(paths: Paths, source: str) -> dict[str, str]:
-    """Tags of every run: who, by which command, of which version and commit.
+    """The tags of every run: user, command, version and git commit.
 
     Args:
-        paths: the workspace.
-        source: what MLflow's page shows as the run's source.
+        paths: the workspace, for the git commit.
+        source: the run's source on MLflow's page.
     """
     state = git_state(paths.root)
     tags = {"mlflow.user": _user(), "mlflow.source.name": source, "mlflow.source.type": "LOCAL", "s2s_version": __version__} | state
@@ -181,7 +184,7 @@ def common_tags(paths: Paths, source: str) -> dict[str, str]:
 
 
 def _user() -> str:
-    """The user's name; a container may have none for the user's number."""
+    """The user's name, or the user id where it has no name (in some containers)."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -189,12 +192,12 @@ def _user() -> str:
 
 
 def close_abandoned(client: MlflowClient, experiment: str, paths: Paths) -> None:
-    """Closes the running parents of this workspace whose owner is gone, as their stages' runs say.
+    """Closes the running parent runs of this workspace whose owner has ended, with the status of their stages' runs.
 
     Args:
-        client: of the store.
-        experiment: its id.
-        paths: the workspace.
+        client: the MLflow client.
+        experiment: the experiment's id.
+        paths: the workspace; other workspaces' runs are left alone.
     """
     for parent in client.search_runs([experiment], "tags.kind = 'graph' and attributes.status = 'RUNNING'"):
         owner = ProcessIdentity.parse(parent.data.tags.get("graph_run_owner", ""))
@@ -203,12 +206,12 @@ def close_abandoned(client: MlflowClient, experiment: str, paths: Paths) -> None
 
 
 def close_parent(client: MlflowClient, parent: Run, status: str | None) -> None:
-    """Ends a parent run: stages that were killed without a word are marked so, the description and key metrics are written.
+    """Ends a parent run: marks unfinished stages' runs as killed, and writes the description and the key metrics.
 
     Args:
-        client: of the store.
+        client: the MLflow client.
         parent: the parent run.
-        status: ``FINISHED``, ``FAILED`` or ``KILLED``; None: as the stages' runs say.
+        status: ``FINISHED``, ``FAILED`` or ``KILLED``; None for the status of the stages' runs.
     """
     children = child_runs(client, parent)
     for child in children:
@@ -216,7 +219,7 @@ def close_parent(client: MlflowClient, parent: Run, status: str | None) -> None:
             client.set_terminated(child.info.run_id, "KILLED")
     children = child_runs(client, parent)
     describe_graph_run(client, parent, children)
-    # A graph run that nobody closed in time ended when its last stage did, not now.
+    # An abandoned graph run ended with its last stage, not now.
     ends = [child.info.end_time for child in children if child.info.end_time]
     client.set_terminated(parent.info.run_id, status or status_of(children), max(ends, default=None) if status is None else None)
 
@@ -228,6 +231,6 @@ def child_runs(client: MlflowClient, parent: Run) -> list[Run]:
 
 
 def status_of(children: list[Run]) -> str:
-    """``FAILED`` or ``KILLED`` if the last run of any stage is, else ``FINISHED``; of a retried stage only the last run counts."""
+    """``FAILED`` or ``KILLED`` if the last run of any stage is so, else ``FINISHED``; earlier attempts do not count."""
     last = {child.data.tags.get("stage", ""): child.info.status for child in children}
     return next((status for status in ("FAILED", "KILLED") if status in last.values()), "FINISHED")

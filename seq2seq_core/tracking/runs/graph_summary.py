@@ -1,4 +1,4 @@
-"""The face of a graph run in MLflow's page: an outcome in words, and the final metrics where runs are compared."""
+"""The summary of a graph run on MLflow's page: the outcome in words, and the final metrics for the comparison of runs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def describe_graph_run(client: MlflowClient, parent: Run, children: list[Run]) -
     """Writes a parent run's description; copies the test scores, the decision and the data sets to it.
 
     Args:
-        client: of the store.
-        parent: the parent run.
+        client: the MLflow client.
+        parent: the parent run, which receives them.
         children: the stages' runs, oldest first.
     """
     wanted = [f"test_{name}" for name in list_metrics()]
@@ -81,10 +81,10 @@ def _outcome(children: list[Run], tags: dict[str, str]) -> str:
 
 
 def _state(child: Run) -> str:
-    """How a stage ended, with the first line of its failure."""
+    """The state of a stage's run in a word."""
     return _MARKS.get(child.info.status, str(child.info.status).lower())
 
 
 def _duration(child: Run) -> str:
-    """How long a stage took."""
+    """The duration of a stage's run."""
     return format_seconds((child.info.end_time - child.info.start_time) / 1000) if child.info.end_time else "?"

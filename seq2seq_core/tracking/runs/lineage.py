@@ -1,4 +1,4 @@
-"""What a run was made from: the git commit, and the digests that ``dvc.lock`` records for the stage's inputs."""
+"""The lineage of a run: the git commit, and the digests of the stage's inputs in ``dvc.lock``."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ from seq2seq_core.config.yaml_text import YamlError, parse_yaml
 
 
 def git_state(root: Path) -> dict[str, str]:
-    """Tags ``git_commit`` and ``git_dirty`` of the workspace; empty outside git or before the first commit.
-
-    Args:
-        root: the workspace.
-    """
+    """The tags ``git_commit`` and ``git_dirty`` of a workspace; empty outside git or before the first commit."""
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None:
         return {}
-    # dvc.lock changes at every stage of a run by itself: it says nothing about the state of the code.
+    # Every stage of a run changes dvc.lock, so its changes say nothing about the code.
     changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)dvc.lock")
     return {"git_commit": commit, "git_dirty": str(bool(changes)).lower()}
 
@@ -33,16 +29,12 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 
 def read_lock(root: Path) -> dict[str, Any]:
-    """The stages of ``dvc.lock``: ``{stage: {"cmd", "deps", "params", "outs"}}``; empty where there is none.
-
-    Args:
-        root: the workspace.
-    """
+    """The stages of a workspace's ``dvc.lock``: ``{stage: {"cmd", "deps", "params", "outs"}}``; empty where there is no file."""
     return read_stages(root / "dvc.lock")
 
 
 def read_stages(file: Path) -> dict[str, Any]:
-    """The section ``stages`` of one of DVC's files; empty where there is none.
+    """The section ``stages`` of one of DVC's files; empty where the file is missing or cannot be read.
 
     Args:
         file: ``dvc.yaml`` or ``dvc.lock``.
@@ -56,11 +48,11 @@ def read_stages(file: Path) -> dict[str, Any]:
 
 
 def upstream_digests(root: Path, stage: str) -> dict[str, str]:
-    """Tags ``lock.<stage>.<path>`` for each output of the stages upstream, and ``lock.data.<path>`` for the data that enters there.
+    """The tags ``lock.<stage>.<path>`` of the outputs of all upstream stages, and ``lock.data.<path>`` of the raw data.
 
     Args:
-        root: the workspace.
-        stage: the stage whose upstream is meant; it need not be in ``dvc.lock`` itself.
+        root: the workspace; reads ``dvc.lock`` and ``dvc.yaml``.
+        stage: the stage's name; it may be missing in ``dvc.lock``.
     """
     lock, graph = read_lock(root), read_stages(root / "dvc.yaml")
     producers = {out["path"]: name for name, entry in lock.items() for out in entry.get("outs", [])}
@@ -73,7 +65,7 @@ def upstream_digests(root: Path, stage: str) -> dict[str, str]:
 
 
 def _upstream_stages(stage: str, graph: dict[str, Any], producers: dict[str, str]) -> list[str]:
-    """The stages that ``stage`` directly or indirectly takes outputs of."""
+    """The direct and indirect upstream stages of ``stage``."""
     waiting, found = [stage], list[str]()
     while waiting:
         for dependency in (graph.get(waiting.pop()) or {}).get("deps", []):
@@ -86,10 +78,10 @@ def _upstream_stages(stage: str, graph: dict[str, Any], producers: dict[str, str
 
 
 def _is_code(path: str) -> bool:
-    """Whether a dependency is the project's code, which the git commit speaks for."""
+    """Whether a dependency is the project's code, which the git commit already identifies."""
     return path.startswith(("seq2seq_core", "flows", "reports/code")) or path.endswith(".py")
 
 
 def _digest(entry: dict[str, Any]) -> str:
-    """The digest that a lock entry carries, by whatever algorithm DVC used."""
+    """The digest of a lock entry, by any of DVC's algorithms."""
     return str(entry.get("md5") or entry.get(str(entry.get("hash", "")), ""))

@@ -10,7 +10,7 @@ from seq2seq_core.stage_table import find_stage
 
 
 def stage_parameters(stage: str, settings: Settings) -> dict[str, object]:
-    """The settings of the sections that a stage reads, flat, with the names that the parameters file has for them.
+    """The settings of the sections that a stage reads, flat, by their names in ``params.yaml``.
 
     Args:
         stage: the stage's name.
@@ -23,7 +23,7 @@ def stage_parameters(stage: str, settings: Settings) -> dict[str, object]:
 
 
 def _flatten(values: Mapping[str, Any], prefix: str) -> dict[str, object]:
-    """Nested settings as ``section.field: value``; of a list of settings, each as ``section.field.0.field: value``."""
+    """Nested settings as ``section.field: value``, and lists of settings as ``section.field.0.field: value``."""
     flat: dict[str, object] = {}
     for name, item in values.items():
         is_settings = isinstance(item, list) and bool(item) and all(isinstance(part, dict) for part in item)

@@ -1,4 +1,4 @@
-"""The MLflow run of one execution of a stage, from its parameters and lineage to how it ended."""
+"""The MLflow run of one execution of a stage: parameters, lineage, records and final status."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ FLOW_RUN_VARIABLES = ("S2S_FLOW_RUN_ID", "PREFECT__FLOW_RUN_ID")
 
 @contextmanager
 def open_stage_run(stage: str, settings: Settings, paths: Paths, goes_on: bool = True) -> Iterator[MlflowRecorder]:
-    """A recorder into the stage's own MLflow run; a killed training goes on in the run that it began.
+    """A recorder for the stage's own MLflow run; a killed training resumes in its earlier run.
 
     Args:
         stage: the stage's name.
-        settings: those of the sections that concern the stage become the run's parameters.
-        paths: the workspace.
-        goes_on: whether a killed training does; False: it begins anew, and so does its run.
+        settings: the sections that the stage reads become the run's parameters.
+        paths: the workspace, whose MLflow store holds the run.
+        goes_on: whether a killed training resumes; False to begin anew, in a new run.
 
     Raises:
         TrackingUnreachable: MLflow does not answer when the stage starts.
@@ -78,7 +78,7 @@ def open_stage_run(stage: str, settings: Settings, paths: Paths, goes_on: bool =
 
 
 def _start(client: MlflowClient, stage: str, settings: Settings, paths: Paths, parent_id: str) -> str:
-    """The id of a new run of the stage, below the parent run."""
+    """Starts a new run of the stage below the parent run; returns its id."""
     from mlflow.entities import Param, RunTag
 
     tags = common_tags(paths, f"s2s {stage}") | {"mlflow.parentRunId": parent_id, "stage": stage, "kind": "stage"}
@@ -97,7 +97,7 @@ def _start(client: MlflowClient, stage: str, settings: Settings, paths: Paths, p
 
 
 def _continue(client: MlflowClient, run: Run, parent_id: str) -> str:
-    """The id of an unfinished run, which is running again, below the parent run of this run of the graph."""
+    """Sets an unfinished run to running and moves it below the current parent run; returns its id."""
     run_id = str(run.info.run_id)
     logger.info("MLflow run %s goes on where it was left", run_id)
     client.update_run(run_id, status="RUNNING")
@@ -110,7 +110,7 @@ def _continue(client: MlflowClient, run: Run, parent_id: str) -> str:
 def _end(
     recorder: MlflowRecorder, graph: GraphRunKey, parent_id: str, stage: str, paths: Paths, error: BaseException | None
 ) -> None:
-    """Sends what is left, ends the stage's run as the stage ended, and the parent where this stage was its last word."""
+    """Sends the rest and ends the stage's run with its status; ends the parent run too where the stage was its last."""
     from mlflow.exceptions import MlflowException
 
     status = end_status(error)
@@ -122,7 +122,7 @@ def _end(
         from seq2seq_core.bundle.bundle import bundle_digest
 
         recorder.set_tags({"bundle_digest": bundle_digest(bundle)})
-    # A stage that was told to stop has little time before it is killed.
+    # A stopped stage has little time before it is killed.
     missing = recorder.close(None if status != "KILLED" else HURRIED_SECONDS)
     if recorder.journal is not None and status == "FINISHED" and not missing:
         forget(paths)
@@ -135,16 +135,16 @@ def _end(
 
 
 def end_status(error: BaseException | None) -> str:
-    """MLflow's status of a run that ended with this error, or without one."""
+    """MLflow's status of a run that ended with this error; None means no error."""
     if error is None or (isinstance(error, SystemExit) and not error.code):
         return "FINISHED"
     return "KILLED" if isinstance(error, (Interrupted, KeyboardInterrupt)) else "FAILED"
 
 
 def owns_end(stage: str, graph: GraphRunKey, status: str, root: Path) -> bool:
-    """Whether the graph run is over when this stage is: it failed, none comes after it, or the process is all there was.
+    """Whether the graph run ends with this stage: the stage failed, is the last one, or runs without ``dvc`` or flow.
 
-    A flow closes its graph run itself. Where several stages are the last of their branch, the next one opens the run again.
+    A flow closes its graph run itself. Where several stages are the last of their branches, the next one reopens the run.
     """
     if graph.door == "retrain":
         return False

@@ -1,4 +1,7 @@
-"""A sweep in MLflow: a parent run and a nested one for each trial, in which an interrupted trial goes on; else local files."""
+"""Tracking of a sweep: an MLflow parent run with a nested run for each trial, or local files without MLflow.
+
+An interrupted trial resumes in its own run.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,11 @@ RUN_FILE, POINTS_FILE, RECORDS_FILE = "mlflow_run.json", "mlflow_points.jsonl", 
 
 @dataclass
 class TrialRun:
-    """The run of a trial while it is open.
+    """The open run of a trial.
 
     Attributes:
-        recorder: receives its parameters, curves and tags.
-        has_failed: whether it is to be shown as failed.
+        recorder: receives the trial's curves, metrics and tags.
+        has_failed: whether the run ends as failed.
     """
 
     recorder: Recorder
@@ -38,43 +41,43 @@ class TrialRun:
 
 
 class SweepTracking(Protocol):
-    """Where a sweep is recorded."""
+    """The recording of a sweep and its trials."""
 
     @property
     def recorder(self) -> Recorder:
-        """Of the sweep as a whole."""
+        """The recorder of the sweep as a whole."""
 
     def open_trial(self, number: int, folder: Path, parameters: Mapping[str, object]) -> TrialRun:
-        """The run of a trial, begun, or gone on with where it was left.
+        """Begins or resumes the run of a trial.
 
         Args:
-            number: of the trial.
-            folder: of the trial, where it is remembered.
-            parameters: of a new run.
+            number: the trial's number.
+            folder: the trial's folder, which stores the run's id.
+            parameters: the parameters of a new run.
         """
 
     def close_trial(self, run: TrialRun, error: BaseException | None) -> None:
         """Ends a trial's run.
 
         Args:
-            run: as :meth:`open_trial` gave it.
-            error: what ended it before the trial was over; None: it is over.
+            run: from :meth:`open_trial`.
+            error: the error that interrupted the trial; None where the trial has ended.
         """
 
 
 @contextmanager
 def open_sweep_tracking(name: str, folder: Path, settings: Settings, paths: Paths, *, is_owner: bool) -> Iterator[SweepTracking]:
-    """The tracking of a sweep for the length of a ``with`` block.
+    """The tracking of a sweep for the ``with`` block.
 
     Args:
-        name: of the sweep.
-        folder: of the sweep, where its run is remembered.
-        settings: name the experiment and the model.
-        paths: the workspace.
-        is_owner: whether the sweep's run ends with the block; a worker only finds or begins it.
+        name: the sweep's name.
+        folder: the sweep's folder, which stores the run's id.
+        settings: ``runtime.experiment`` names the experiment, section ``register`` the model.
+        paths: the workspace, whose MLflow store holds the runs.
+        is_owner: whether the sweep's run ends with the block; a worker only finds or begins the run.
 
     Raises:
-        TrackingUnreachable: MLflow does not answer at the beginning; later there are only warnings.
+        TrackingUnreachable: MLflow does not answer at the start; later failures are only warnings.
     """
     missing = next((package for package in ("mlflow", "psutil") if find_spec(package) is None), None)
     if missing is not None:
@@ -96,13 +99,13 @@ def open_sweep_tracking(name: str, folder: Path, settings: Settings, paths: Path
 
 @contextmanager
 def trial_run(tracking: SweepTracking, number: int, folder: Path, parameters: Mapping[str, object]) -> Iterator[TrialRun]:
-    """The run of a trial for the length of a ``with`` block; how the block ends is how the run does.
+    """The run of a trial for the ``with`` block; an error in the block decides the run's status.
 
     Args:
-        tracking: of the sweep.
-        number: of the trial.
-        folder: of the trial.
-        parameters: its settings.
+        tracking: the sweep's tracking.
+        number: the trial's number.
+        folder: the trial's folder.
+        parameters: the trial's settings.
     """
     run = tracking.open_trial(number, folder, parameters)
     try:
@@ -114,10 +117,10 @@ def trial_run(tracking: SweepTracking, number: int, folder: Path, parameters: Ma
 
 
 class LocalTracking:
-    """A JSONL file a trial, in its folder.
+    """Tracking in JSONL files, one in each trial's folder.
 
     Args:
-        recorder: of the sweep.
+        recorder: the recorder of the sweep as a whole.
     """
 
     def __init__(self, recorder: LocalRecorder) -> None:
@@ -134,12 +137,12 @@ class LocalTracking:
 
 
 class MlflowTracking:
-    """Runs in MLflow.
+    """Tracking in MLflow runs.
 
     Args:
-        client: of the store.
-        run_id: of the sweep's run.
-        paths: the workspace.
+        client: the MLflow client.
+        run_id: MLflow's id of the sweep's run.
+        paths: the workspace; copies of unsent files are kept in ``.s2s``.
     """
 
     def __init__(self, client: MlflowClient, run_id: str, paths: Paths) -> None:
@@ -150,7 +153,7 @@ class MlflowTracking:
 
     @classmethod
     def open(cls, name: str, folder: Path, settings: Settings, paths: Paths) -> MlflowTracking:
-        """The tracking of a sweep, whose run is running afterwards."""
+        """Begins or resumes the sweep's run; returns its tracking."""
         from seq2seq_core.tracking.mlflow.store import connect, exclusive, store_errors
         from seq2seq_core.tracking.runs.graph_run import common_tags, experiment_id
 
@@ -198,11 +201,11 @@ class MlflowTracking:
         self._end(run.recorder, status)
 
     def close(self, error: BaseException | None, is_owner: bool) -> None:
-        """Sends what is left; where this process owns the sweep's run, ends it.
+        """Sends the rest, and ends the sweep's run if this process owns it.
 
         Args:
-            error: what ended the sweep before it was over; None: it is over.
-            is_owner: whether the run ends.
+            error: the error that interrupted the sweep; None where it has ended.
+            is_owner: whether this process owns the run.
         """
         from seq2seq_core.tracking.runs.stage_run import end_status
 
@@ -212,7 +215,7 @@ class MlflowTracking:
             self.recorder.close()
 
     def _begin_trial(self, number: int, parameters: Mapping[str, object]) -> str:
-        """The id of a new run below the sweep's."""
+        """Begins a trial's run below the sweep's run; returns its id."""
         from mlflow.entities import Param, RunTag
 
         from seq2seq_core.tracking.runs.graph_run import common_tags
@@ -229,7 +232,7 @@ class MlflowTracking:
         return run_id
 
     def _end(self, recorder: object, status: str) -> None:
-        """Sends what is left of a run, and ends it."""
+        """Sends the rest of a run's records and ends the run."""
         from mlflow.exceptions import MlflowException
 
         from seq2seq_core.tracking.mlflow.mlflow_recorder import MlflowRecorder
@@ -245,7 +248,7 @@ class MlflowTracking:
 
 
 def _known_run(client: MlflowClient, folder: Path, paths: Paths) -> str | None:
-    """The run that a folder remembers, running again; None where there is none in this store."""
+    """Sets the run stored in a folder to running and returns its id; None where this store has no such run."""
     from mlflow.exceptions import MlflowException
 
     from seq2seq_core.tracking.mlflow.store import displayed_uri
@@ -269,7 +272,7 @@ def _known_run(client: MlflowClient, folder: Path, paths: Paths) -> str | None:
 
 
 def _remember(run_id: str, folder: Path, paths: Paths) -> None:
-    """Notes a folder's run, for the process that goes on after this one."""
+    """Stores a run's id in a folder, for a process that resumes the run."""
     from seq2seq_core.tracking.mlflow.store import displayed_uri
 
     content = json.dumps({"run_id": run_id, "store": displayed_uri(paths)}, indent=1)

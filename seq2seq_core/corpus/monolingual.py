@@ -23,7 +23,7 @@ def open_monolingual(corpus: CorpusSection, root: Path) -> list[MonolingualReade
     """One reader per language, in the order of the languages' first files.
 
     Args:
-        corpus: reads ``monolingual``.
+        corpus: ``monolingual`` lists the files.
         root: the workspace; a relative corpus path starts here.
 
     Raises:

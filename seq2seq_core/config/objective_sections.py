@@ -80,8 +80,8 @@ class BackTranslation(Section):
     max_length_ratio: float = Field(default=1.5, ge=1.0)
     """Longest translation, as a multiple of the tokens of its sentence (end mark included)."""
     round_trip_sentences: int = Field(default=100, ge=0)
-    """First sentences of each monolingual corpus that such a phase holds out. Each validation translates them into another language and back;
-    the curves ``round_trip_chrf_*`` show how much of them is restored. 0: none."""
+    """First sentences of each monolingual corpus that such a phase holds out. Each validation translates them into another language
+    and back; the curves ``round_trip_chrf_*`` show how much of them is restored. 0: none."""
 
 
 class Mixture(Section):

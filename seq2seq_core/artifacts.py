@@ -11,17 +11,17 @@ from pathlib import Path
 
 SPLITS = ("train", "dev", "test")
 MONOLINGUAL = "monolingual"
-"""What names of monolingual files begin with; the language follows."""
+"""Prefix of the names of monolingual files; the language follows."""
 PARAMS_FILE = "params.yaml"
 AUDIO_FOLDER = "audio"
 
 
 @dataclass(frozen=True)
 class Paths:
-    """Where everything is, for one workspace.
+    """The files and folders of one workspace.
 
     Args:
-        root: the workspace: the folder that holds ``dvc.yaml`` and ``params.yaml``.
+        root: the folder that holds ``dvc.yaml`` and ``params.yaml``.
     """
 
     root: Path
@@ -39,7 +39,7 @@ class Paths:
 
     @property
     def prepared(self) -> Path:
-        """Folder of ``prepare``: ``{train,dev,test}.jsonl``, an object a pair: ``source``, ``target``, other columns."""
+        """Folder of ``prepare``: ``{train,dev,test}.jsonl``, one JSON object per pair: ``source``, ``target``, other columns."""
         return self.root / "data" / "prepared"
 
     def prepared_split(self, split: str) -> Path:
@@ -47,21 +47,21 @@ class Paths:
         return self.prepared / f"{split}.jsonl"
 
     def prepared_sentences(self, language: str) -> Path:
-        """The prepared monolingual sentences of one language; an object a sentence: ``text``."""
+        """The prepared monolingual sentences of one language; one JSON object per sentence, with ``text``."""
         return self.prepared / f"{MONOLINGUAL}.{language}.jsonl"
 
     def prepared_languages(self) -> list[str]:
-        """The languages that there are prepared monolingual sentences of, in order of names."""
+        """The languages that have prepared monolingual sentences, sorted."""
         return sorted(path.name.split(".")[1] for path in self.prepared.glob(f"{MONOLINGUAL}.*.jsonl"))
 
     @property
     def prepared_normal_form(self) -> Path:
-        """The normal form of the prepared texts, in which a model must read whatever it is asked later."""
+        """The normal form of the prepared texts; a model trained on them applies it to every later input."""
         return self.prepared / "normal_form.json"
 
     @property
     def prepared_audio(self) -> Path:
-        """The recordings that the prepared pairs of an audio corpus name, each at its name; other corpora have none."""
+        """Folder of the recordings that the prepared pairs of an audio corpus name, under the same names."""
         return self.prepared / AUDIO_FOLDER
 
     @property
@@ -96,12 +96,12 @@ class Paths:
 
     @property
     def training_curve(self) -> Path:
-        """CSV of ``train``, for ``dvc plots``: step, train_loss, dev_loss, learning_rate, gradient_norm, dev_score, maybe phase."""
+        """CSV of ``train``: step, train_loss, dev_loss, learning_rate, gradient_norm, dev_score; with ``train.phases`` also phase."""
         return self.root / "reports" / "training_curve.csv"
 
     @property
     def metrics(self) -> Path:
-        """Metrics of ``evaluate``; ``test.<metric>`` is the primary search's score, fractions where a fraction is meant."""
+        """Metrics of ``evaluate``; ``test.<metric>`` is the score of the configured search, on the metric's own scale."""
         return self.root / "reports" / "metrics.json"
 
     @property
@@ -116,7 +116,7 @@ class Paths:
 
     @property
     def code_digests(self) -> Path:
-        """Folder of ``s2s code-digests``: ``<stage>.json``, what each stage's outputs depend on beside its data."""
+        """Folder of ``s2s code-digests``: ``<stage>.json``, the settings and code that each stage's outputs depend on."""
         return self.root / "reports" / "code"
 
     # --- the untracked work folder -----------------------------------------------------------------------------------
@@ -132,22 +132,22 @@ class Paths:
 
     @property
     def training_state(self) -> Path:
-        """Folder of training states, one folder a hash of configuration and data."""
+        """Folder of training states, one subfolder per hash of configuration and data."""
         return self.work / "train"
 
     @property
     def learning_curves(self) -> Path:
-        """Folder of ``s2s learning-curve``: one folder a hash of configuration and data, in it one a size of train."""
+        """Folder of ``s2s learning-curve``: one subfolder per hash of configuration and data, in it one per size of train."""
         return self.work / "learning_curve"
 
     @property
     def sweeps(self) -> Path:
-        """Folder of ``s2s sweep``: one folder a sweep."""
+        """Folder of ``s2s sweep``: one subfolder per sweep."""
         return self.work / "sweeps"
 
     @property
     def fetched_bundles(self) -> Path:
-        """Folder of bundles that were fetched from MLflow, one folder a digest."""
+        """Folder of bundles fetched from MLflow, one subfolder per digest."""
         return self.work / "bundles"
 
     @property
@@ -162,7 +162,7 @@ class Paths:
 
     @property
     def mlflow_staging(self) -> Path:
-        """Folder of copies of files that wait to be sent to MLflow, one folder a process."""
+        """Folder of file copies that wait to be sent to MLflow, one subfolder per process."""
         return self.work / "mlflow_staging"
 
     @property

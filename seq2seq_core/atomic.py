@@ -1,4 +1,4 @@
-"""Files and folders that appear only when they are whole."""
+"""Atomic writes: files and folders that appear only when complete."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """An empty draft folder that takes the place of ``path`` when the ``with`` block ends, and vanishes if it raises.
+    """An empty draft folder. It replaces ``path`` when the ``with`` block ends, and is deleted if the block raises.
 
     Args:
-        path: the folder; its parents are made where they are missing. An older one stays until the draft is whole.
+        path: the folder to replace; missing parents are created. An older folder stays until the draft is complete.
     """
     draft, old = path.with_name(f".{path.name}.draft"), path.with_name(f".{path.name}.old")
     shutil.rmtree(draft, ignore_errors=True)  # what a killed run left
@@ -32,10 +32,10 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Stores a text (UTF-8, line ends as they are) by atomic rename.
+    """Writes a text (UTF-8, line ends unchanged) by atomic rename.
 
     Args:
-        path: the file; its folder is made where it is missing.
+        path: the file to replace; its folder is created if missing.
         text: the content.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,6 +50,6 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _name_place(error: BaseException, path: Path) -> None:
-    """Adds what was being written to an error of the operating system that names no file, as that of a full disk does not."""
+    """Adds the path to an error of the operating system that names no file, such as a full disk."""
     if isinstance(error, OSError) and error.errno is not None and error.filename is None:
         error.filename = str(path)

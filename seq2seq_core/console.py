@@ -18,10 +18,10 @@ PLAIN_INTERVAL_SECONDS = 10.0
 
 
 class Progress(Protocol):
-    """Shows how far a long piece of work is."""
+    """Shows the progress of a long task."""
 
     def update(self, completed: float, message: str = "") -> None:
-        """Sets how much is done, in the unit of the total, and a short message (loss, speed)."""
+        """Sets the amount done, in the unit of the total, and a short message (loss, speed)."""
 
 
 class _PlainProgress:
@@ -63,11 +63,11 @@ def progress(description: str, total: float, unit: str = "", mode: ProgressMode 
     """A progress display for the length of a ``with`` block.
 
     Args:
-        description: what is being done, such as ``train``.
-        total: how much there is to do, in ``unit``.
-        unit: the name of what is counted, such as ``steps``.
+        description: the task, such as ``train``.
+        total: the amount of work, in ``unit``.
+        unit: the unit of work, such as ``steps``.
         mode: ``bar``, ``plain``, or ``auto``: a bar when standard error is a terminal.
-        start: how much of the total was done before.
+        start: the amount done before.
     """
     if mode == "plain" or (mode == "auto" and not sys.stderr.isatty()):
         yield _PlainProgress(description, total, unit, start)
@@ -84,7 +84,7 @@ def progress(description: str, total: float, unit: str = "", mode: ProgressMode 
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration for people: ``1 h 05 min``, ``3 min 20 s``, ``12 s``; ``?`` for no number."""
+    """A readable duration: ``1 h 05 min``, ``3 min 20 s``, ``12 s``; ``?`` for NaN or infinity."""
     if seconds != seconds or seconds == float("inf"):
         return "?"
     minutes, rest = divmod(round(seconds), 60)

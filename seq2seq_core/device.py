@@ -31,13 +31,13 @@ def resolve_device(name: str) -> torch.device:
 
 
 def count_devices(settings: RuntimeSection) -> int:
-    """How many processes train on this machine, each on a device of its own.
+    """The number of processes that train on this machine, each on its own device.
 
     Args:
-        settings: ``devices``, and ``device``: which kind of them.
+        settings: reads ``devices``, and ``device`` for their kind.
 
     Raises:
-        UserError: there are not that many, or one is named while several are asked for.
+        UserError: there are fewer devices, or ``device`` names one of them while ``devices`` is above 1.
     """
     uses_gpus = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
     if settings.devices == "auto":

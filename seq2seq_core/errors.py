@@ -1,4 +1,4 @@
-"""Every error that a person is meant to read, with its exit code and whether a retry can help.
+"""All errors for the user, each with its exit code and whether a retry can help.
 
 A message says what is wrong, where (file and line, or ``section.field``) and what was expected.
 """
@@ -14,11 +14,11 @@ EXIT_TERMINATED = 143
 
 
 class Seq2SeqError(Exception):
-    """An error with a message for a person; shown without a traceback.
+    """An error with a message for the user; shown without a traceback.
 
     Attributes:
-        kind: what sort of fault it is, as written to a stage's outcome.
-        exit_code: what ``s2s`` exits with.
+        kind: the kind of fault, as in a stage's outcome.
+        exit_code: the exit code of ``s2s``.
         retryable: whether running the same command again, with nothing changed, can help.
     """
 
@@ -28,7 +28,7 @@ class Seq2SeqError(Exception):
 
 
 class UserError(Seq2SeqError):
-    """Something that the user gave is wrong: a file, a value, a command."""
+    """Wrong input by the user: a file, a value, a command."""
 
 
 class ConfigError(UserError):
@@ -67,7 +67,7 @@ class ContractViolation(UserError):
 
 
 class MissingInput(UserError):
-    """An input of a stage is not there; the message names the command that makes it."""
+    """An input of a stage is missing; the message names the command that creates it."""
 
 
 class BundleError(UserError):
@@ -79,7 +79,7 @@ class TagError(UserError):
 
     Args:
         reason: which tag, what was expected and what was found.
-        place: the source's place among those asked about, from 0, if it is one of several.
+        place: the source's position in the request, from 0, if there are several sources.
     """
 
     def __init__(self, reason: str, place: int | None = None) -> None:
@@ -103,7 +103,7 @@ class TrackingUnreachable(EnvironmentFault):
 
 
 class StorageFault(EnvironmentFault):
-    """A full disk or a missing permission; a person has to act first."""
+    """A full disk or a missing permission; the user must act first."""
 
     retryable = False
 
@@ -112,7 +112,7 @@ class Interrupted(Seq2SeqError):
     """The process was asked to stop (Ctrl-C or SIGTERM) and has saved what it had.
 
     Args:
-        message: what was saved and how to go on.
+        message: what was saved and how to resume.
         exit_code: 130 after SIGINT, 143 after SIGTERM.
     """
 

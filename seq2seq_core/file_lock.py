@@ -1,7 +1,7 @@
 """Locks on files between processes, by ``flock(2)``.
 
-The system lets go of such a lock when the last process that holds the open file ends, however it ends. A child process to which
-the descriptor is passed on therefore keeps the lock of a killed parent.
+The kernel releases such a lock when the last process with the open file ends, for whatever reason. A child process that inherits
+the descriptor therefore keeps the lock of a killed parent.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def hold_lock(path: Path, busy: Callable[[str], Exception]) -> Iterator[int]:
     The lock is never released by hand, only by closing: a child that inherited the descriptor keeps it.
 
     Args:
-        path: the lock file; its folder is made where it is missing.
-        busy: makes the error to raise where another process holds the lock, from what that process wrote (its id, or nothing
-            where it has just begun).
+        path: the lock file; created if missing, with its folder.
+        busy: builds the error to raise if another process holds the lock. Its argument is the content of the file: the id of
+            that process, or an empty text if the process has just started.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -43,10 +43,10 @@ def hold_lock(path: Path, busy: Callable[[str], Exception]) -> Iterator[int]:
 
 @contextmanager
 def wait_for_lock(path: Path) -> Iterator[None]:
-    """Waits until no other process is in a block on the same lock file.
+    """Waits for a lock and holds it for the ``with`` block.
 
     Args:
-        path: the lock file; its folder is made where it is missing.
+        path: the lock file; created if missing, with its folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

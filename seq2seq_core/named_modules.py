@@ -1,6 +1,6 @@
-"""Modules that are found by their file names, such as a metric: a new file in the package's folder is a new choice.
+"""Modules found by file name, such as metrics: a new file in the package's folder is a new choice.
 
-Names are read from the folder, so that nothing is imported that was not asked for.
+Names are read from the folder, so that only requested modules are imported.
 """
 
 from __future__ import annotations

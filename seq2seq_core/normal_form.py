@@ -1,4 +1,4 @@
-"""The normal form of text: the one form in which a model reads and writes, in training and in service alike."""
+"""The normal form of text: the form that a model reads and writes, in training and in service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class NormalForm(Section):
-    """How a text is normalised: Unicode first, then white space. A text in the form stays as it is."""
+    """The normalisation of text: Unicode first, then white space. A text in this form stays unchanged."""
 
     unicode_normalization: Literal["none", "NFC", "NFKC"] = "none"
     """Unicode normal form of both sides, and of tags; ``none`` keeps the code points as they are."""
@@ -26,7 +26,7 @@ class NormalForm(Section):
         """The text in this form.
 
         Args:
-            text: a source, a target, a target's beginning, or the value of a tag.
+            text: a source, a target, a target prefix, or the value of a tag.
         """
         if self.unicode_normalization != "none" and not text.isascii():
             text = unicodedata.normalize(self.unicode_normalization, text)
@@ -38,20 +38,20 @@ class NormalForm(Section):
         """Writes the form as JSON.
 
         Args:
-            path: the file.
+            path: such as ``data/prepared/normal_form.json``.
         """
         atomic.write_text(path, json.dumps(self.model_dump(), indent=1) + "\n")
 
 
 AS_IT_IS = NormalForm(whitespace="keep")
-"""The form that changes no text: that of corpora and bundles which do not name another one."""
+"""The form that changes no text; the default of corpora and bundles that name none."""
 
 
 def load_normal_form(path: Path) -> NormalForm:
     """The form of a prepared corpus.
 
     Args:
-        path: what :meth:`NormalForm.save` wrote. Where there is no such file, texts are taken as they are, with a warning.
+        path: a file that :meth:`NormalForm.save` wrote. If it is missing, the result is :data:`AS_IT_IS`, with a warning.
     """
     try:
         return NormalForm.model_validate_json(path.read_bytes())

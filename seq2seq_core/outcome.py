@@ -1,6 +1,6 @@
-"""How a stage's last execution ended, left in ``.s2s/outcomes/`` for whoever drives the stages.
+"""Outcomes: how each stage's last execution ended, stored in ``.s2s/outcomes/`` for the flow.
 
-Through ``dvc repro`` every failure is exit code 255, so a driver reads here what kind of fault it was and whether a retry can help.
+``dvc repro`` turns every failure into exit code 255. The outcome tells the kind of fault, and whether a retry can help.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ class Outcome:
 
     Attributes:
         stage: the stage's name.
-        kind: ``ok``, ``user_fault``, ``environment_fault``, ``interrupted``, ``crash``, ``peer_lost`` (a rank of a
-            training that lost another one), or ``running`` while it has not ended (what is left of a process that was killed).
-        message: for a person; empty when ok.
-        exit_code: of ``s2s``.
-        retryable: whether the same command, with nothing changed, can succeed.
-        pid: of the process.
+        kind: ``ok``, ``user_fault``, ``environment_fault``, ``interrupted``, ``crash``, ``peer_lost`` (a training rank lost another
+            rank), or ``running`` (not ended; a killed process leaves it behind).
+        message: for the user; empty when ok.
+        exit_code: the exit code of ``s2s``.
+        retryable: whether the unchanged command can succeed if run again.
+        pid: the process id.
     """
 
     stage: str

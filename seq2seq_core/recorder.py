@@ -1,4 +1,4 @@
-"""What a stage tells the outside world while it runs: parameters, metrics, tags and files.
+"""Recorders of what a stage reports while it runs: parameters, metrics, tags and files.
 
 Stages know only this protocol. ``NullRecorder`` is the null object, so that no stage asks ``if recorder is not None``.
 """
@@ -14,25 +14,25 @@ class Recorder(Protocol):
     """Receives what a stage reports. Implementations must not change a stage's result."""
 
     def log_params(self, params: Mapping[str, object]) -> None:
-        """Settings of the run, flat: ``{"train.learning_rate": 0.001}``."""
+        """Records settings of the run, flat: ``{"train.learning_rate": 0.001}``."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Values at a step (a training update), or final values when ``step`` is None."""
+        """Records values at a step (a training update), or final values if ``step`` is None."""
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Short strings to find the run by."""
+        """Sets short strings to find the run by."""
 
     def log_text(self, text: str, name: str) -> None:
-        """A small text artifact under ``name`` (a relative path such as ``tables/worst.md``)."""
+        """Stores a small text artifact under ``name`` (a relative path such as ``tables/worst.md``)."""
 
     def log_file(self, path: Path, folder: str = "") -> None:
-        """A copy of a file or folder as an artifact, below ``folder``."""
+        """Stores a copy of a file or folder as an artifact, below ``folder``."""
 
     def log_dataset(self, path: Path, name: str, digest: str, context: str) -> None:
-        """A corpus that the stage read: its place, name, digest and role (``training``, ``testing``, ``validation``)."""
+        """Records a corpus that the stage read: its path, name, digest and role (``training``, ``testing``, ``validation``)."""
 
     def flush(self) -> None:
-        """Returns when all that was recorded so far is stored."""
+        """Waits until everything recorded so far is stored."""
 
 
 class NullRecorder:

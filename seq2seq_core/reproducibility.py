@@ -1,4 +1,4 @@
-"""What makes two runs end in the same weights: seeds that follow from the place in the run, and digests of what shapes a result."""
+"""Reproducible runs: seeds derived from the position in the run, and digests of values that shape a result."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import json
 def derive_seed(*parts: int | str) -> int:
     """A seed for one use of randomness, independent of all others: the first 63 bits of the SHA-256 of the parts.
 
-    Reseeding at every update makes the random streams a function of the place in the run, also where a library hides its state.
+    Reseeding at every update makes the random streams depend only on the position in the run, even if a library hides its state.
 
     Args:
-        parts: what the seed belongs to, such as ``(seed, "update", epoch, index)``.
+        parts: the use, such as ``(seed, "update", epoch, index)``.
     """
     return int.from_bytes(hashlib.sha256(json.dumps(parts).encode()).digest()[:8], "big") >> 1
 

@@ -1,6 +1,6 @@
-"""The table of the stages: what the command line, MLflow's runs, the settings and the flow know of each.
+"""The table of stages, read by the command line, MLflow tracking, the settings and the flow.
 
-``dvc.yaml`` says what a stage reads and writes, and so which comes after which; the order here is that of the help.
+``dvc.yaml`` declares what each stage reads and writes, and so the order of execution; the order here is that of the help.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ class Stage:
     """A stage of ``dvc.yaml``.
 
     Attributes:
-        name: in ``dvc.yaml``, in outcomes and in MLflow.
-        sections: of ``params.yaml`` that it reads: its ``params`` in ``dvc.yaml``, and the parameters of its MLflow run.
-        help: of its command; the first line stands alone.
-        command: of ``s2s``; empty: the stage's name.
+        name: its name in ``dvc.yaml``, in outcomes and in MLflow.
+        sections: the sections of ``params.yaml`` that it reads: its ``params`` in ``dvc.yaml``, the parameters of its MLflow run.
+        help: the help text of its command; the first line is the summary.
+        command: its ``s2s`` command; empty: the stage's name.
         function: ``module:function``, called with settings, paths and recorder; empty: ``run_<name>`` of ``stages/<name>.py``.
-        own_section: ``module:class`` of settings that :class:`~seq2seq_core.config.settings.Settings` does not declare, as the
-            section of the stage's name; every field has a default.
+        own_section: ``module:class`` of a settings section that :class:`~seq2seq_core.config.settings.Settings` does not declare.
+            The section has the stage's name, and every field has a default.
         is_tracked: whether each execution is an MLflow run.
-        bundle: which bundle it makes or reads, by its name among the paths; the digest finds its MLflow run. Empty: none.
+        bundle: the bundle it writes or reads, as named in :class:`~seq2seq_core.artifacts.Paths`; the digest identifies its MLflow
+            run. Empty: none.
     """
 
     name: str
@@ -43,11 +44,11 @@ class Stage:
 
     @property
     def function_place(self) -> str:
-        """Where the function is that does its work: ``module:function``."""
+        """The location of its function: ``module:function``."""
         return self.function or f"seq2seq_core.stages.{self.name}:run_{self.name}"
 
     def load_function(self) -> Callable[..., object]:
-        """The function that does its work, imported."""
+        """Its function, imported."""
         function: Callable[..., object] = _load(self.function_place)
         return function
 
@@ -128,23 +129,23 @@ The same bundle is never registered twice.""",
 """All stages."""
 
 LEARNING_CURVE = Stage("learning-curve", ("model", "train"), "", function="seq2seq_core.stages.learning_curve:run_learning_curve")
-"""No stage of the graph, but work with an MLflow run of the same kind."""
+"""Not a stage of the graph, but tracked by an MLflow run of the same kind."""
 
 
 def find_stage(name: str) -> Stage:
-    """The stage, or work of the same kind, of a name.
+    """The stage with a name, :data:`LEARNING_CURVE` included.
 
     Args:
-        name: in ``dvc.yaml``.
+        name: such as ``train``.
 
     Raises:
-        KeyError: the table has none.
+        KeyError: no stage has that name.
     """
     return {stage.name: stage for stage in (*STAGES, LEARNING_CURVE)}[name]
 
 
 def own_sections() -> dict[str, Any]:
-    """The classes of the sections that stages bring along, imported, by name."""
+    """The settings classes that stages declare in ``own_section``, imported, by stage name."""
     return {stage.name: _load(stage.own_section) for stage in STAGES if stage.own_section}
 
 

@@ -1,4 +1,4 @@
-"""What turns a recording into the frames that a model reads, and its description, which manifest and bundle carry.
+"""The audio front end: recordings to the frames that a model reads. Manifest and bundle store its settings.
 
 Shapes: N samples, S frames, M mel bands, F features of a frame (bands times stacked frames).
 """
@@ -36,12 +36,12 @@ class FrontEnd(BaseModel):
 
     @property
     def frame_seconds(self) -> float:
-        """From the beginning of a frame to that of the next."""
+        """Seconds from the start of a frame to the start of the next."""
         return self.settings.frame_stride * self.log_mel.hop_samples / self.sample_rate
 
     @cached_property
     def log_mel(self) -> LogMel:
-        """Makes the energies.
+        """Computes the energies.
 
         Raises:
             ValueError: a mel band is so narrow that no bin falls into it.
@@ -75,10 +75,10 @@ def _normalize(energies_SM: NDArray[np.float32], kind: FrameNormalization) -> ND
 
 
 def stack_frames(frames_SM: NDArray[np.float32], size: int, stride: int) -> NDArray[np.float32]:
-    """Every ``stride``-th frame with those that follow it put beside it (Sak 2015, section 4): (S / stride, rounded up; size M).
+    """Every ``stride``-th frame, concatenated with the frames after it (Sak 2015, section 4): (S / stride, rounded up; size M).
 
     Args:
-        frames_SM: at least one. The last frame is repeated behind the end.
+        frames_SM: at least one. The last frame is repeated beyond the end.
         size: frames side by side.
         stride: from one result to the next, in frames.
     """

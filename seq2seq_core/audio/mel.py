@@ -37,8 +37,8 @@ def mel_filters(num_mels: int, fft_size: int, sample_rate: int, low_hz: float, h
         num_mels: M.
         fft_size: of the spectrum; K is half of it plus 1.
         sample_rate: samples a second.
-        low_hz: where the first band begins.
-        high_hz: where the last band ends.
+        low_hz: the lower edge of the first band.
+        high_hz: the upper edge of the last band.
 
     Raises:
         ValueError: a band is so narrow that no bin falls into it.
@@ -68,7 +68,7 @@ class LogMel:
 
     Attributes:
         window_samples: W.
-        hop_samples: from the beginning of a frame to that of the next.
+        hop_samples: from the start of a frame to the start of the next.
         fft_size: the smallest power of two that is not below W.
     """
 
@@ -90,7 +90,7 @@ class LogMel:
         """log(max(energy of the band, floor)), natural: energies_SM.
 
         Args:
-            samples_N: from -1 to 1; at least one. Zeros stand behind a recording that is shorter than a window.
+            samples_N: from -1 to 1; at least one. A recording shorter than a window is padded with zeros.
         """
         padded_N = np.pad(samples_N.astype(np.float64), (0, max(0, self.window_samples - len(samples_N))))
         windows_SW = sliding_window_view(padded_N, self.window_samples)[:: self.hop_samples]

@@ -1,4 +1,4 @@
-"""Sources of an audio model to frames: files by name, samples, or frames as they are."""
+"""Recordings to feature frames: from files by name, or from samples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class RecordingReader:
 
     Args:
         front_end: makes the frames.
-        folder: what relative names of files are below.
+        folder: relative file names start here.
     """
 
     def __init__(self, front_end: FrontEnd, folder: Path) -> None:

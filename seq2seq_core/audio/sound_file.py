@@ -1,4 +1,4 @@
-"""Samples of WAV and FLAC files: one channel of 16-bit PCM at a known rate, and the refusal, with its reason, of everything else.
+"""Samples of WAV and FLAC files: one channel of 16-bit PCM at a known rate. Other files raise an error with the reason.
 
 WAV is read by the standard library, FLAC by the package soundfile, which the extra ``audio`` brings.
 """
@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from seq2seq_core.errors import UserError
 
 FULL_SCALE = 32768.0
-"""What a 16-bit sample is divided by, so that samples are from -1 to below 1."""
+"""Divisor of 16-bit samples; the quotients are from -1 to below 1."""
 FLAC_MARK = b"fLaC"
 """The first bytes of a FLAC file (RFC 9639, section 6)."""
 _MOST_SAMPLES = 2**36 - 1
-"""That a FLAC header can promise."""
+"""Maximum number of samples that a FLAC header can state."""
 _BLOCK = 2**20
-"""Samples that are read at once: a FLAC header may promise more than there is memory for."""
+"""Samples per read; a FLAC header may state more than fit in memory."""
 
 
 class RecordingError(UserError):
@@ -34,11 +34,11 @@ class RecordingError(UserError):
 
 
 class RecordingTooLong(RecordingError):
-    """A recording is longer than it may be.
+    """A recording exceeds the maximum duration.
 
     Args:
-        seconds: how long it is.
-        max_seconds: how long it may be.
+        seconds: its duration.
+        max_seconds: the maximum duration.
     """
 
     def __init__(self, seconds: float, max_seconds: float) -> None:
@@ -60,17 +60,17 @@ class Recording:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Its duration."""
         return len(self.samples_N) / self.sample_rate
 
 
 class _NoSoundFile(Exception):
-    """A file is of no format that is read here."""
+    """A file has an unsupported format."""
 
 
 @dataclass(frozen=True)
 class _Header:
-    """What a file says of its samples, true or not."""
+    """What a header states about the samples; it may be wrong."""
 
     channels: int
     bits: int
@@ -85,13 +85,13 @@ class _SoundFile(ABC):
 
     @abstractmethod
     def read(self, num_samples: int) -> NDArray[np.int16]:
-        """The first samples, fewer where the file ends before; it has one channel of 16 bits a sample."""
+        """The first samples, fewer if the file ends early; requires one channel of 16 bits per sample."""
 
 
 class _WavFile(_SoundFile):
     def __init__(self, stream: BinaryIO) -> None:
         try:
-            self._reader = wave.open(stream, "rb")  # noqa: SIM115 - the stream is its opener's to close
+            self._reader = wave.open(stream, "rb")  # noqa: SIM115 - the caller closes the stream
         except (wave.Error, EOFError) as error:
             raise _NoSoundFile(str(error) or "it ends within its header") from None
         form = self._reader.getparams()
@@ -130,8 +130,8 @@ def read_recording(file: Path | BinaryIO, sample_rate: int, max_seconds: float =
 
     Args:
         file: its path, or its bytes as a stream.
-        sample_rate: samples a second that it must have.
-        max_seconds: how long it may be; no more than that is read.
+        sample_rate: the required number of samples per second.
+        max_seconds: the maximum duration; nothing beyond it is read.
 
     Raises:
         RecordingError: there is no such file, it is no mono WAV or FLAC of 16-bit PCM at this rate, or it is empty, too long or
@@ -153,10 +153,10 @@ def read_recording(file: Path | BinaryIO, sample_rate: int, max_seconds: float =
 
 
 def read_sample_rate(path: Path) -> int:
-    """Samples a second of a WAV or FLAC file.
+    """Samples per second of a WAV or FLAC file.
 
     Args:
-        path: the file.
+        path: the file; only its header is read.
 
     Raises:
         RecordingError: there is no such file, or it is neither WAV of PCM samples nor FLAC.
@@ -167,10 +167,10 @@ def read_sample_rate(path: Path) -> int:
 
 
 def write_wav(path: Path, samples_N: NDArray[np.float32], sample_rate: int) -> None:
-    """Writes samples as a mono WAV file of 16-bit PCM; what is beyond full scale is clipped.
+    """Writes samples as a mono WAV file of 16-bit PCM; values beyond full scale are clipped.
 
     Args:
-        path: the file.
+        path: the output file.
         samples_N: from -1 to below 1.
         sample_rate: samples a second.
     """
@@ -184,7 +184,7 @@ def write_wav(path: Path, samples_N: NDArray[np.float32], sample_rate: int) -> N
 
 @contextmanager
 def _open(file: Path | BinaryIO, expected: str) -> Iterator[_SoundFile]:
-    """The file, opened as what it begins with.
+    """The file, opened as FLAC or WAV by its first bytes.
 
     Raises:
         RecordingError: it is missing, cannot be read, or is of another kind; names what was expected.

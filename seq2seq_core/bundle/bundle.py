@@ -1,4 +1,4 @@
-"""The model bundle: one folder with all that turns sources into text, and the digests of what it was made from. No pickle.
+"""The model bundle: one folder with everything that turns sources into text, and the digests of its inputs. No pickle.
 
 ``config.json``, ``model.safetensors``, ``target.model``, and ``source.model`` unless the sources are frames.
 """
@@ -34,11 +34,11 @@ from seq2seq_core.tokenization.tags import TagColumns, Tags
 FORMAT_VERSION = 1
 CONFIG_FILE, WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE = "config.json", "model.safetensors", "source.model", "target.model"
 INITIAL_BUNDLE = "initial_bundle"
-"""The name of the digest of the bundle that a training began with."""
+"""The name, among the data digests, of the bundle that a training started from."""
 
 
 class BundleConfig(BaseModel):
-    """What the model is: enough to build it again."""
+    """The configuration of the model: enough to build it again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,13 +55,13 @@ class BundleConfig(BaseModel):
     tags: TagColumns = TagColumns()
     """The columns whose values are symbols before the ids."""
     normal_form: NormalForm = AS_IT_IS
-    """That of the texts it was trained on, in which every text is read: sources, targets that are scored or forced, tags."""
+    """The normal form of the training texts, applied to every text: sources, targets that are scored or forced, tags."""
     max_source_tokens: int | None = None
-    """Where the model's sources are cut, in tokens or frames, as they were in training; None: by the options of decoding alone."""
+    """Length to which sources are cut, in tokens or frames, as in training; None: only the decoding options limit it."""
     keeps_source_end: bool = False
-    """Whether of a source that is cut the end is kept, not the beginning."""
+    """Whether a cut source keeps its end instead of its beginning."""
     audio: FrontEnd | None = None
-    """How frames are made of a recording; None where the sources are ids or frames of another origin."""
+    """How recordings become frames; None if the sources are ids or frames of another origin."""
 
     @property
     def payload(self) -> tuple[str, ...]:
@@ -75,19 +75,19 @@ class BundleFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format_version: Literal[1] = 1
-    """Of the folder's layout."""
+    """Version of the folder's layout."""
     made_by: str
     """The version of this package that wrote it."""
     config: BundleConfig
-    """What the model is."""
+    """The configuration of the model."""
     decoding: DecodingOptions | None = None
-    """The options that it was exported with, the defaults of whatever uses it; None: those of the class."""
+    """The decoding options of the export, the defaults of all its users; None: the defaults of the class."""
     trained_digest: str | None = None
-    """Of the bundle that training wrote, of which this one was exported; None: this is no exported one."""
+    """Digest of the trained bundle that this one was exported from; None: it is not an export."""
     tokenizers: dict[str, str]
     """The kind of subword model of each side that has one."""
     data_digests: dict[str, str]
-    """SHA-256 of the tokenised files that it was trained on, by name, and of the bundle that its training began with, if any."""
+    """SHA-256 of the tokenised files that it was trained on, by name, and of the bundle that its training started from, if any."""
     digests: dict[str, str]
     """SHA-256 of the bundle's other files, by name."""
 
@@ -100,10 +100,10 @@ class Bundle:
         model: in evaluation mode, on its device.
         source_tokenizer: text to source ids; None where the sources are frames.
         target_tokenizer: target ids to text.
-        config: what the model is.
+        config: the configuration of the model.
         data_digests: SHA-256 of the tokenised files that it was trained on, by name.
-        device: where the model is.
-        decoding: the options that are the defaults of whatever uses it; None: it names none.
+        device: the device of the model.
+        decoding: the default decoding options of all its users; None: it names none.
     """
 
     model: Seq2Seq
@@ -116,13 +116,13 @@ class Bundle:
 
     @property
     def source_tags(self) -> Tags:
-        """The columns of a pair to ids before its source."""
+        """Turns the columns of a pair into the tag ids before its source."""
         tags = self.config.tags
         return Tags(tags.source, self.source_tokenizer, tags.separator, tags.unknown, self.config.normal_form)
 
     @property
     def target_tags(self) -> Tags:
-        """The columns of a pair to the first ids of its target."""
+        """Turns the columns of a pair into the tag ids that its target begins with."""
         tags = self.config.tags
         return Tags(tags.target, self.target_tokenizer, tags.separator, tags.unknown, self.config.normal_form)
 
@@ -135,12 +135,12 @@ def save_bundle(
     target_model: SubwordModel,
     digests: Mapping[str, str],
 ) -> None:
-    """Writes a bundle; the same bytes for the same weights and settings. An older one stays until the new one is whole.
+    """Writes a bundle; the same bytes for the same weights and settings. An older one stays until the new one is complete.
 
     Args:
-        folder: where; replaced.
+        folder: the output folder; replaced.
         model: built from ``settings``.
-        settings: what the model is.
+        settings: the configuration of the model.
         source_model: text to source ids; None where the sources are frames.
         target_model: target ids to text.
         digests: SHA-256 of the tokenised files that it was trained on, by name.
@@ -151,7 +151,7 @@ def save_bundle(
         if source_model is not None:
             source_model.save(draft / SOURCE_FILE)
         target_model.save(draft / TARGET_FILE)
-        shutil.copymode(draft / TARGET_FILE, draft / WEIGHTS_FILE)  # safetensors lets nobody else read what it writes
+        shutil.copymode(draft / TARGET_FILE, draft / WEIGHTS_FILE)  # only the owner can read what safetensors writes
         content = BundleFile(
             made_by=seq2seq_core.__version__,
             config=settings,
@@ -166,8 +166,8 @@ def write_config(folder: Path, content: BundleFile) -> None:
     """Writes ``config.json`` of a bundle.
 
     Args:
-        folder: the bundle's.
-        content: of the file.
+        folder: the bundle's folder.
+        content: the content of the file.
     """
     (folder / CONFIG_FILE).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
@@ -200,21 +200,21 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
 
 
 def check_files(folder: Path, content: BundleFile) -> None:
-    """Makes sure that a bundle's files are those that its ``config.json`` names.
+    """Checks a bundle's files against the digests in its ``config.json``.
 
     Args:
-        folder: the bundle.
-        content: of its ``config.json``.
+        folder: the bundle's folder.
+        content: the content of its ``config.json``.
 
     Raises:
-        BundleError: a file is missing or another one.
+        BundleError: a file is missing or has another digest.
     """
     for name in content.config.payload:
         _check_digest(folder / name, content.digests.get(name, ""), content.config.payload)
 
 
 def read_config(folder: Path) -> BundleFile:
-    """What ``config.json`` of a bundle says.
+    """The content of ``config.json`` of a bundle.
 
     Args:
         folder: what :func:`save_bundle` wrote.
@@ -241,7 +241,7 @@ def bundle_digest(folder: Path) -> str:
         folder: what :func:`save_bundle` wrote.
 
     Raises:
-        BundleError: there is no file.
+        BundleError: the folder holds no file.
     """
     files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
     if not files:
@@ -253,14 +253,14 @@ def bundle_digest(folder: Path) -> str:
 
 
 def _unique_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """The model's state by name, a tensor that stands under several names only under the first."""
+    """The model's state by name; a tensor with several names appears only under the first."""
     state = cast(dict[str, Tensor], model.state_dict(keep_vars=True))
     first_names = {id(tensor): name for name, tensor in reversed(state.items())}
     return {name: tensor for name, tensor in state.items() if first_names[id(tensor)] == name}
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:
-    """Copies the stored weights into the model, none too many and none too few."""
+    """Copies the stored weights into the model; all names and shapes must match."""
     try:
         stored = load_file(path)
     except SafetensorError as error:

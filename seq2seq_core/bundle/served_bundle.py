@@ -1,6 +1,6 @@
-"""The bundle that is evaluated, registered and served: a trained one together with the decoding options that it is used with.
+"""The served bundle, which is evaluated, registered and served: a trained bundle with its decoding options.
 
-It is a bundle like any other. Its ``config.json`` also names the options, and the digest of the bundle that training wrote.
+It is a bundle like any other. Its ``config.json`` also holds the options, and the digest of the trained bundle.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def export_bundle(trained: Path, folder: Path, options: DecodingOptions) -> None
     """Writes a bundle with the weights of a trained one; the same bytes for the same bundle and options.
 
     Args:
-        trained: what training wrote.
-        folder: where; replaced.
-        options: the defaults of whatever uses the bundle.
+        trained: the folder of the trained bundle.
+        folder: the output folder; replaced.
+        options: the default decoding options of all users of the bundle.
 
     Raises:
         BundleError: a file of the trained bundle is missing, changed or of another format.
@@ -38,13 +38,13 @@ def export_bundle(trained: Path, folder: Path, options: DecodingOptions) -> None
 
 
 def find_served_bundle(paths: Paths) -> Path:
-    """The folder of the workspace's served bundle; warns where it was made of another bundle than the one that is there.
+    """The folder of the workspace's served bundle; warns if it was exported from another model than the trained one.
 
     Args:
-        paths: the workspace.
+        paths: the workspace; reads ``models/served`` and ``models/bundle``.
 
     Raises:
-        MissingInput: there is none.
+        MissingInput: there is no served bundle.
         BundleError: it cannot be read.
     """
     if not (paths.served / CONFIG_FILE).is_file():

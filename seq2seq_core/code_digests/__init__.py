@@ -1,1 +1,1 @@
-"""Digests of the code that a stage reaches: what it does counts, how it is written does not."""
+"""Digests of the code that a stage reaches: behaviour counts, layout and comments do not."""

@@ -1,8 +1,8 @@
-"""Which modules a stage needs with which settings: the one table of what is reached by name or by a switch.
+"""The modules that a stage needs with given settings: one table of parts that are reached by name or by a switch.
 
 A module that is not listed is needed by every stage that imports it. A feature is a word such as ``audio`` or ``metric:bleu``;
 :func:`features_in_use` says which of them the settings use. tests/contracts/test_code_reach.py runs the stages and compares the
-modules whose functions were called with those that this table lets through.
+modules whose functions were called with those that this table includes.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.training.objectives.samples": (*REWARDS, "objective:back_translation"),
     "seq2seq_core.training.objectives.scheduled_sampling": ("scheduled_sampling",),
 }
-"""Modules and packages that only some settings need: any of these features."""
+"""Modules and packages that are needed only with one of the features listed."""
 
 PARTS: dict[str, str] = {
     CLEANING_RULES: "rule",
@@ -90,15 +90,15 @@ PARTS: dict[str, str] = {
     "seq2seq_core.modeling.attention": "attention",
     "seq2seq_core.training.updates.schedules": "schedule",
 }
-"""Packages whose modules are loaded by name, and the first word of the features that name them: ``metric`` of ``metric:bleu``."""
+"""Packages whose modules are loaded by name, with the prefix of their features: ``metric`` in ``metric:bleu``."""
 
 
 def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[str]:
-    """What a stage uses of all that can be named or switched on.
+    """The features that a stage uses.
 
     Args:
-        settings: of the workspace.
-        sections: of the settings that the stage reads.
+        settings: all settings of the workspace.
+        sections: names of the sections that the stage reads.
     """
     found = [*_corpus_features(settings), *training_features(settings.model, settings.train)]
     if "prepare" in sections:
@@ -113,11 +113,11 @@ def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[st
 
 
 def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]:
-    """What the architecture and the phases of a training use.
+    """The features that the architecture and the phases of a training use.
 
     Args:
         model: the architecture.
-        train: how it is fitted.
+        train: the phases.
     """
     for side, kind in (("encoder", model.encoder_architecture), ("decoder", model.decoder_architecture)):
         yield f"{side}:{'transformer' if kind == 'transformer' else 'recurrent'}"
@@ -139,7 +139,7 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
 
 
 def _phase_switches(phase: Phase) -> dict[str, bool]:
-    """What a phase may switch on, by feature."""
+    """Whether a phase uses each feature that has a switch."""
     return {
         "coverage": bool(phase.coverage_weight),
         "r_drop": bool(phase.r_drop_weight),
@@ -158,7 +158,7 @@ def _corpus_features(settings: Settings) -> Iterator[str]:
 
 
 def is_silent(module: str) -> bool:
-    """Whether a module changes no output; of the package itself only ``__init__.py`` is meant."""
+    """Whether a module changes no output; ``seq2seq_core`` stands only for its ``__init__.py``."""
     return module in SILENT or any(module.startswith(f"{name}.") for name in SILENT if name != "seq2seq_core")
 
 

@@ -1,4 +1,4 @@
-"""The modules of this package that a stage reaches, along the imports; those that only other settings need are passed by."""
+"""The modules of this package that a stage reaches through imports, without those that only other settings need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PACKAGE = "seq2seq_core"
 
 
 def digest_reached_code(roots: Iterable[str], features: frozenset[str]) -> dict[str, str]:
-    """SHA-256 of the meaning of each module that is reached and does something, by name, sorted.
+    """SHA-256 of the meaning of each reached module that has statements, by name, sorted.
 
     Args:
         roots: absolute names of modules.
@@ -30,7 +30,7 @@ def digest_reached_code(roots: Iterable[str], features: frozenset[str]) -> dict[
 
 
 def reached_modules(roots: Iterable[str], features: frozenset[str]) -> list[str]:
-    """The names of the modules that are reached, sorted; silent ones are neither listed nor passed through.
+    """The names of the modules that are reached, sorted; silent ones are neither listed nor followed.
 
     Args:
         roots: absolute names of modules.
@@ -49,7 +49,7 @@ def reached_modules(roots: Iterable[str], features: frozenset[str]) -> list[str]
 
 
 def import_edges() -> Iterator[tuple[str, str, str]]:
-    """Every import inside the package: the module that imports, the module that it reads, and the name that it takes of it."""
+    """Every import inside the package: the importing module, the imported module, and the imported name."""
     for path in sorted(_root().rglob("*.py")):
         parts = path.relative_to(_root().parent).with_suffix("").parts
         module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -61,7 +61,7 @@ def import_edges() -> Iterator[tuple[str, str, str]]:
 
 @cache
 def _imported(name: str) -> tuple[str, ...]:
-    """The modules of this package that a module imports, those that it holds the names of, and the package around it."""
+    """The modules of this package that a module imports or names in a string, and the package around it."""
     around = [name.rpartition(".")[0]] if "." in name else []
     meaning = _read(name)
     imported = (_resolve(one.module, one.name) for one in meaning.imports if one.module.partition(".")[0] == PACKAGE)
@@ -95,7 +95,7 @@ def _file_of(name: str) -> Path | None:
 
 @cache
 def _root() -> Path:
-    """The folder of the installed package; nothing of it is imported."""
+    """The folder of the installed package; found without importing it."""
     spec = find_spec(PACKAGE)
     assert spec is not None
     assert spec.submodule_search_locations is not None

@@ -1,4 +1,4 @@
-"""The values of settings as digests take them: a setting that is off, and one that no earlier version had, make no difference."""
+"""Values of settings for digests. A setting that is off counts as absent, so a new setting that is off changes no digest."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ OFF = (None, False, 0, "", "none", "off", "keep")
 
 
 def values_in_use(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values without those that are off, mappings inside them likewise; where a default is changed, the values differ.
+    """The values that are not off, in nested mappings too. Defaults are among them, so a changed default changes the result.
 
     Args:
-        values: of a section, as ``model_dump(mode="json")`` gives them.
+        values: the values of a section, from ``model_dump(mode="json")``.
     """
     kept = {name: values_in_use(value) if isinstance(value, Mapping) else value for name, value in values.items()}
     return {name: value for name, value in kept.items() if value != {} and value != [] and value not in OFF}
 
 
 def settings_modules(*sections: BaseModel) -> list[str]:
-    """The modules that the classes of sections, and of all sections inside them, are in, sorted: their methods need no import.
+    """The modules that define the classes of sections, nested ones included, sorted: callers of their methods need no import.
 
     Args:
-        sections: of the settings.
+        sections: sections of the settings.
     """
     found: set[str] = set()
     waiting: list[object] = list(sections)

@@ -1,4 +1,4 @@
-"""What the outputs of a stage depend on beside its data."""
+"""The settings and code that the outputs of a stage depend on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def digest_stage(stage: Stage, settings: Settings) -> dict[str, object]:
 
     Args:
         stage: from the table.
-        settings: of the workspace.
+        settings: all settings of the workspace.
     """
     values = {name: values_in_use(settings.section_named(name).model_dump(mode="json")) for name in stage.sections}
     code = digest_reached_code(stage_roots(stage, settings), features_in_use(settings, stage.sections))
@@ -26,6 +26,6 @@ def stage_roots(stage: Stage, settings: Settings) -> list[str]:
 
     Args:
         stage: from the table.
-        settings: of the workspace.
+        settings: all settings of the workspace.
     """
     return [stage.function_place.partition(":")[0], *settings_modules(*map(settings.section_named, stage.sections))]

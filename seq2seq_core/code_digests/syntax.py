@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 UNTYPED_BASES = frozenset({"ABC", "Exception", "Module", "NamedTuple", "Protocol", "TypedDict"})
-"""Bases of classes that do nothing with the annotations of their fields. Others may (pydantic checks values by them)."""
+"""Base classes that ignore the annotations of fields. Others may use them (pydantic validates by them)."""
 MODULE_NAME = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)+")
 CHECKS = frozenset({"model_validator", "field_validator", "field_serializer"})
 
@@ -18,9 +18,9 @@ class ImportedName:
     """A name that a module binds by an import.
 
     Attributes:
-        module: that it is imported from, absolute.
-        name: in that module; empty where the module itself is imported.
-        bound: the local name.
+        module: the module that it is imported from, absolute.
+        name: its name there; empty if the module itself is imported.
+        bound: its local name.
     """
 
     module: str
@@ -30,12 +30,12 @@ class ImportedName:
 
 @dataclass(frozen=True)
 class ModuleMeaning:
-    """What is left of a module when nothing counts but what it does.
+    """The behaviour of a module, without everything that has no effect.
 
     Attributes:
         statements: the tree as nested lists of JSON's types; the same on every version of Python.
-        imports: what it binds and uses, sorted; an import that only annotations use is left out.
-        names: texts in it that may be names of modules, such as ``package.metrics``, sorted: parts are loaded by them.
+        imports: the imported names that it uses, sorted; imports that only annotations use are left out.
+        names: string constants that may name modules, such as ``package.metrics``, sorted; parts are loaded by such names.
     """
 
     statements: list[object]
@@ -47,14 +47,14 @@ def read_meaning(source: str, module: str, is_package: bool = False, has_setting
     """The meaning of a module.
 
     Args:
-        source: its text.
-        module: its absolute name, which relative imports start from.
+        source: the module's text.
+        module: its absolute name; relative imports start there.
         is_package: whether it is the ``__init__.py`` of a package.
-        has_settings: whether it declares settings: their values count elsewhere, so that fields, bounds, checks and lists of
-            choices are left out here; the methods stay.
+        has_settings: whether it declares settings. If so, fields, bounds, checks and lists of choices are left out, because the
+            values are digested elsewhere; methods stay.
 
     Raises:
-        SyntaxError: the text is no Python.
+        SyntaxError: the text is not valid Python.
     """
     tree = _Stripper(has_settings).visit(ast.parse(source))
     collector = _ImportCollector(module if is_package else module.rpartition(".")[0])
@@ -70,7 +70,7 @@ def read_meaning(source: str, module: str, is_package: bool = False, has_setting
 
 
 class _Stripper(ast.NodeTransformer):
-    """Removes what a module is not run for."""
+    """Removes what has no effect: docstrings, annotations, imports for type checking; and declarations of settings if asked."""
 
     def __init__(self, has_settings: bool) -> None:
         self.has_settings = has_settings
@@ -95,7 +95,7 @@ class _Stripper(ast.NodeTransformer):
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
-        """Outside of a class an annotation is no more than one."""
+        """Makes an annotated assignment outside a class a plain one."""
         self.generic_visit(node)
         return None if node.value is None else ast.Assign(targets=[node.target], value=node.value)
 
@@ -112,7 +112,7 @@ class _Stripper(ast.NodeTransformer):
         if self.has_settings:
             node.body = [item for item in node.body if _is_behaviour(item)]
         fields = [item for item in node.body if isinstance(item, ast.AnnAssign)]
-        if bases <= UNTYPED_BASES:  # a field's annotation stays a marker: dataclasses tell fields, and kinds of them, by it
+        if bases <= UNTYPED_BASES:  # annotations stay as markers: dataclasses tell fields, and their kinds, by them
             for item in fields:
                 item.annotation = ast.Name(id=_last_name(item.annotation) if _is_marker(item.annotation) else "field")
         body = [self._keep_field(item) if isinstance(item, ast.AnnAssign) else self.visit(item) for item in node.body]
@@ -149,7 +149,7 @@ class _ImportCollector(ast.NodeTransformer):
 
 
 def _plain(value: object) -> object:
-    """A tree as lists, strings and numbers; what is absent is left out, so that versions of Python agree."""
+    """A tree as lists, strings and numbers; absent values are left out, so that all versions of Python agree."""
     if isinstance(value, ast.Pass):
         return "Pass"
     if isinstance(value, ast.Constant):

@@ -1,1 +1,1 @@
-"""``params.yaml``: one module a section, so that editing one stage's settings makes no other stage stale."""
+"""``params.yaml``: one module per section, so that editing one stage's settings makes no other stage stale."""

@@ -14,16 +14,16 @@ FileNames = str | tuple[str, str]
 
 
 class FileWithColumns(Section):
-    """A file all of whose rows have the same value in some columns, such as the language of one file among several."""
+    """A file with constant columns: all of its rows get the same values, such as the language of the file."""
 
     file: FileNames
     """The file, or two aligned ones."""
     columns: dict[str, str] = Field(min_length=1)
-    """Columns that the file does not have itself, with the value that each row gets."""
+    """Columns that the file itself lacks, with the value that each row gets."""
 
 
 def _form(entry: object) -> str:
-    """Which of the two forms an item of ``corpus.files`` has, so that its faults are told of that one alone."""
+    """Which of the two forms an item of ``corpus.files`` has, so that its faults are about that form alone."""
     return "mapping" if isinstance(entry, dict | FileWithColumns) else "names"
 
 
@@ -49,19 +49,19 @@ class Conversations(Section):
     """Files whose rows are the turns of conversations; each turn but the first becomes the target of the turns before it."""
 
     id_column: str = Field(default="conversation", min_length=1)
-    """Column that names the conversation of a turn; the rows of one stand together in a file."""
+    """Column that names the conversation of a turn; the rows of a conversation must be contiguous in a file."""
     order_column: str = "turn"
-    """Column with a number by which the turns of a conversation are ordered; empty: they are in order."""
+    """Column with a number by which the turns of a conversation are ordered; empty: the rows are in order."""
     text_column: str = Field(default="text", min_length=1)
-    """Column with what is said; ``corpus.source_column`` and ``corpus.target_column`` are not used."""
+    """Column with the text of a turn; ``corpus.source_column`` and ``corpus.target_column`` are not used."""
     context_turns: int = Field(default=3, ge=1)
-    """How many of the last turns make a source; fewer at the beginning of a conversation."""
+    """Number of preceding turns that make a source; fewer at the beginning of a conversation."""
     separator: str = Field(default=" ⏎ ", min_length=1, pattern=r"^[^\n\r]*$")
-    """What stands between the turns of a source, on one line."""
+    """Separator of the turns in a source, without line ends."""
     speaker_column: str = ""
     """Column that names who speaks; read only with ``replies_by``."""
     replies_by: list[str] = []
-    """Whose turns are targets; empty: everyone's."""
+    """Speakers whose turns are targets; empty: all."""
 
     @model_validator(mode="after")
     def _speakers_have_a_column(self) -> Self:
@@ -104,7 +104,7 @@ class CorpusSection(Section):
     files: CorpusFiles
     """File names inside the folder, a list for each split."""
     format: CorpusFormat = "auto"
-    """Layout of the files; ``auto`` goes by the file's ending (.tsv .csv .jsonl .parquet; .gz is unpacked) and takes two files that
+    """Layout of the files; ``auto`` follows the file's ending (.tsv .csv .jsonl .parquet; .gz is unpacked) and takes two files that
     are named together for aligned text."""
     header: bool = True
     """Whether the first row of a TSV or CSV file names its columns."""
@@ -115,20 +115,20 @@ class CorpusSection(Section):
     target_column: str = "target"
     """Name of the column that holds the target."""
     both_directions: bool = False
-    """Whether each pair of train also enters with its sides, and its columns ``source_language`` and ``target_language``,
-    exchanged, so that one model learns both directions; dev and test stay as they are."""
+    """Whether each pair of train is also used with its sides, and its columns ``source_language`` and ``target_language``,
+    exchanged, so that one model learns both directions; dev and test stay unchanged."""
     monolingual: list[MonolingualFile] = []
     """Sentences without translations, for phases by ``denoising`` and ``back_translation``; they need ``tokenize.joint`` and
     ``target_language`` among ``tokenize.source_tags``."""
     source_kind: Literal["text", "audio"] = "text"
-    """What a source is: a text, or (``audio``) the name of a recording, relative to the corpus folder: a WAV or FLAC file of one
+    """Kind of the sources: a text, or (``audio``) the name of a recording, relative to the corpus folder: a WAV or FLAC file of one
     channel, 16-bit PCM."""
     sample_rate: int = Field(default=16_000, ge=1000, le=384_000)
-    """Samples a second that every recording must have; ``audio`` only."""
+    """Samples per second that every recording must have; ``audio`` only."""
     input_columns: list[str] = []
-    """Columns that belong to what the model is asked, such as those of ``tokenize.source_tags``: pairs of the same source that
-    differ there are different, to the contracts about repetitions and leakage and to ``prepare.deduplicate`` and
-    ``prepare.leakage``. Splits that are carved out go by the source alone."""
+    """Columns that are part of the model's input, such as those of ``tokenize.source_tags``. Pairs of the same source that differ
+    there count as different, in the contracts about repetitions and leakage and in ``prepare.deduplicate`` and ``prepare.leakage``.
+    Splits that are carved out depend on the source alone."""
     conversations: Conversations | None = None
     """For files whose rows are turns of conversations instead of pairs."""
 

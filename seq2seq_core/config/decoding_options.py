@@ -1,8 +1,8 @@
-"""How a model's output is searched for: the one list of decoding options.
+"""Decoding options: the one list of them.
 
-Every way to ask for an option takes its name, type, bounds, default and explanation from a field here: the section ``evaluate``,
-the options of ``s2s predict``, the parameters of a request and MLflow's schema. A new option takes a field here and the code that
-obeys it.
+Every interface takes the name, type, bounds, default and description of an option from its field here: the section ``evaluate``,
+the options of ``s2s predict``, the parameters of a request and MLflow's schema. A new option needs a field here and the code that
+uses it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ SEARCH, SAMPLING = "Search", "Sampling"
 
 @dataclass(frozen=True)
 class Offer:
-    """How an option is offered outside Python; one without this is offered nowhere else.
+    """How an option is offered on the command line and in requests. An option without an offer is in neither.
 
     Attributes:
-        heading: of the command line's help, ``SEARCH`` or ``SAMPLING``.
-        flag: its name on the command line; None: its own; empty: the command line says it in another way.
-        lowest: what an evaluation or a request may ask at least; None: as the field.
-        highest: what an evaluation or a request may ask at most; None: as the field.
-        in_requests: whether a request may ask for it.
+        heading: its heading in the command line's help, ``SEARCH`` or ``SAMPLING``.
+        flag: its name on the command line; None: the field's name; empty: no flag of its own.
+        lowest: lowest value in an evaluation or request; None: the field's bound.
+        highest: highest value in an evaluation or request; None: the field's bound.
+        in_requests: whether a request may set it.
     """
 
     heading: str
@@ -41,7 +41,7 @@ class Offer:
     in_requests: bool = True
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """The field's JSON schema with the bounds that hold outside Python, as the reference of settings shows them."""
+        """The field's JSON schema with the bounds of the offer, as the reference of settings shows them."""
         found = handler(schema)
         if self.lowest is not None:
             found.pop("exclusiveMinimum", None)
@@ -50,7 +50,7 @@ class Offer:
 
 
 class SearchOptions(Section):
-    """Options of the search that an evaluation sets: what the model is evaluated with is what it is used with."""
+    """Options of the search that an evaluation sets; the model is used with the options that it is evaluated with."""
 
     beam_size: Annotated[int, Offer(SEARCH, highest=200)] = Field(default=5, ge=1, le=100_000)
     """Hypotheses kept at each step of beam search; 1 is greedy decoding."""
@@ -83,7 +83,7 @@ class SearchOptions(Section):
         return "max_length" if self.max_length else "max_length_ratio"
 
     def length_limit(self, source_length: int) -> int:
-        """The most target tokens of a source, its end mark not counted.
+        """The largest number of target tokens for a source, the end mark not counted.
 
         Args:
             source_length: the source's tokens (end mark included) or frames.
@@ -119,7 +119,7 @@ class DecodingOptions(SearchOptions):
         return self
 
     def _conflicts(self) -> Iterator[str]:
-        """What is wrong with options that are each in range."""
+        """Conflicts between options that are each in range."""
         if self.method == "sampling":
             if self.selection == "mbr" and self.num_hypotheses > self.mbr_samples:
                 yield f"num_hypotheses must be at most mbr_samples, got {self.num_hypotheses} > {self.mbr_samples}"
@@ -133,7 +133,7 @@ class DecodingOptions(SearchOptions):
                 yield f"{name} must be {neutral:g} where method is not sampling, got {getattr(self, name)}"
 
     def override(self, **values: Any) -> DecodingOptions:
-        """These options with other values for some.
+        """A copy of the options with some values replaced.
 
         Args:
             values: by the names of the fields.
@@ -159,11 +159,11 @@ class OfferedOption:
     """An option as it is offered outside Python.
 
     Attributes:
-        name: of the field.
-        offer: where and by what name.
+        name: the name of its field.
+        offer: where it is offered, and under what name.
         kind: ``int``, ``float``, ``bool`` or ``str`` (one of several names).
-        lowest: what an evaluation or a request may ask at least; None for a name or a truth value.
-        highest: what an evaluation or a request may ask at most.
+        lowest: lowest value in an evaluation or request; None for a name or a truth value.
+        highest: highest value in an evaluation or request; None likewise.
         description: what it does.
     """
 
@@ -180,10 +180,10 @@ class OfferedOption:
         return (self.name if self.offer.flag is None else self.offer.flag).replace("_", "-")
 
     def range_fault(self, value: float) -> str:
-        """What is wrong with a value that an evaluation or a request asks for; empty: nothing.
+        """The fault of a value in an evaluation or request; empty: none.
 
         Args:
-            value: of the option's kind.
+            value: a value of the option's kind.
         """
         if self.lowest is None or self.highest is None or self.lowest <= value <= self.highest:
             return ""

@@ -16,8 +16,8 @@ BleuTokenizer = Literal["none", "13a", "char", "intl", "zh"]
 class EvaluateSection(SearchOptions):
     """Decoding and scores of the frozen test set.
 
-    The search's options go into the exported model, as the defaults of whatever uses it. ``test.*`` metrics are of this search,
-    ``greedy.*`` of the same with a beam of 1.
+    The exported model stores the options of the search as its defaults. The metrics ``test.*`` are of this search, ``greedy.*`` of
+    the same search with a beam of 1.
     """
 
     batch_sentences: int = Field(default=64, ge=1)
@@ -25,13 +25,13 @@ class EvaluateSection(SearchOptions):
     bleu_tokenizer: BleuTokenizer = "13a"
     """sacreBLEU's tokeniser for BLEU."""
     bleu_tokenizers: dict[str, dict[str, BleuTokenizer]] = {}
-    """Other tokenisers for single values of columns in ``slice_columns``, such as ``{target_language: {zh: zh, ja: char}}``: for
-    BLEU of that slice."""
+    """Tokenisers for BLEU of single slices, by column of ``slice_columns`` and value, such as ``{target_language: {zh: zh, ja:
+    char}}``."""
     metrics: list[MetricName] = Field(default=["exact_match", "bleu", "chrf", "ter", "cer", "wer"], min_length=1)
-    """Scores of the test set, in this order (each a file in ``evaluation/metrics``); ``register.metric`` is one of them. TER
-    takes long where segments are long, and is left out of slices and baselines. ROUGE (Lin 2004) needs the package rouge-score."""
+    """Scores of the test set, in this order (each a file in ``evaluation/metrics``); ``register.metric`` is one of them. TER is
+    slow on long segments, and is left out of slices and baselines. ROUGE (Lin 2004) needs the package rouge-score."""
     slice_columns: list[str] = []
-    """Columns of the corpus by whose values scores are broken down (the 50 commonest values each, the rest together)."""
+    """Columns of the corpus whose values define slices (the 50 most frequent values of each, the rest together)."""
     worst_examples: int = Field(default=50, ge=0, le=10_000)
     """Rows of the table of worst examples."""
     test_limit: int = Field(default=0, ge=0)

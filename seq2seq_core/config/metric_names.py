@@ -1,6 +1,6 @@
-"""The names of metrics in the settings: those of the files in ``evaluation/metrics``, so that a new file is a new choice.
+"""The names of metrics in the settings: the file names in ``evaluation/metrics``, so that a new file is a new choice.
 
-Metrics are above the settings, so they are named here and looked up by name.
+Metrics are in a layer above the settings, so they are only looked up by name here.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 from seq2seq_core.named_modules import load, names_of
 
 METRICS = "seq2seq_core.evaluation.metrics"
-"""The package with a module a metric."""
+"""The package with one module per metric."""
 ALWAYS_SCORED = ("exact_match", "chrf")
-"""The metrics of every validation, whatever it goes by."""
+"""The metrics of every validation, whatever its ``dev_metric``."""
 LOSS = "loss"
-"""What training minimises: no metric, but a checkpoint may be chosen by it."""
+"""The name of the loss: not a metric, but a checkpoint may be chosen by it."""
 
 
 def list_metrics() -> tuple[str, ...]:
@@ -46,7 +46,7 @@ class MetricChoice:
     takes_loss: bool = False
 
     def names(self) -> Iterator[str]:
-        """The choices. Every metric is imported if slow ones are to be left out."""
+        """The choices. Leaving out slow metrics imports every metric."""
         if self.takes_loss:
             yield LOSS
         yield from (name for name in list_metrics() if self.takes_slow or not is_slow(name))
@@ -55,7 +55,7 @@ class MetricChoice:
         """The value, if it is a choice.
 
         Raises:
-            PydanticKnownError: it is none; all choices are listed.
+            PydanticKnownError: it is not a choice; all choices are listed.
         """
         if isinstance(value, str):
             if self.takes_loss and value == LOSS:
@@ -75,6 +75,7 @@ class MetricChoice:
 MetricName = Annotated[str, MetricChoice(takes_slow=True)]
 """A metric of the test set."""
 RewardMetric = Annotated[str, MetricChoice()]
-"""A metric of single sentences that a reward is made of."""
+"""A metric of single sentences, used as a reward."""
 DevMetric = Annotated[str, MetricChoice(takes_loss=True)]
-"""What a checkpoint is chosen by: dev loss, or a score of greedily decoded dev sources (ROUGE needs the package rouge-score)."""
+"""The criterion to choose a checkpoint: dev
+loss, or a score of greedily decoded dev sources (ROUGE needs the package rouge-score)."""

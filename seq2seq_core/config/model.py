@@ -15,22 +15,22 @@ Architecture = Literal["rnn", "gru", "lstm", "transformer"]
 AttentionKind = Literal["none", "dot", "general", "additive", "multi_head"]
 """None, or a module of ``modeling/attention``."""
 TimeScaling = Literal["none", "sinusoidal", "gate"]
-"""How the encoded source is scaled by time step."""
+"""Scaling of the encoded source by time step."""
 BridgeKind = Literal["last", "mean", "zero"]
-"""What a recurrent decoder starts from."""
+"""Initial state of a recurrent decoder."""
 PositionKind = Literal["sinusoidal", "learned", "rotary"]
-"""How a Transformer knows positions."""
+"""Position encoding of a Transformer."""
 
 
 class ModelSection(Section):
     """Architecture and sizes."""
 
     architecture: Architecture = "gru"
-    """Of encoder and decoder: a recurrent cell (``rnn`` is Elman's) or a Transformer (Vaswani 2017)."""
+    """Architecture of encoder and decoder: a recurrent cell (``rnn`` is Elman's) or a Transformer (Vaswani 2017)."""
     encoder: Architecture | None = None
-    """Of the encoder alone, where it is not to be that of the decoder (a Transformer before an LSTM decoder, say)."""
+    """Architecture of the encoder alone, if it differs from the decoder's (such as a Transformer before an LSTM decoder)."""
     decoder: Architecture | None = None
-    """Of the decoder alone."""
+    """Architecture of the decoder alone."""
     width: int = Field(default=256, ge=4)
     """Width of embeddings and of hidden states (for a bidirectional encoder, of both directions together)."""
     encoder_layers: int = Field(default=1, ge=1, le=64)
@@ -48,18 +48,18 @@ class ModelSection(Section):
     residual: bool = False
     """Whether recurrent layers, from the second on, add their input to their output (Wu 2016, section 3.1)."""
     time_scaling: TimeScaling = "none"
-    """How the encoded source is scaled by time step, so that the decoder can tell the steps apart: each vector times 1 plus the
+    """Scaling of the encoded source by time step, so that the decoder can tell the steps apart: each vector times 1 plus the
     sinusoids of its position, or times a learned gate of position and content."""
     time_reduction: int = Field(default=0, ge=0, le=16)
     """Halvings of the source's time axis, one before each of the last encoder layers, for long sources (Chan 2016, section 3.1);
     at most ``encoder_layers``."""
 
     bridge: BridgeKind = "last"
-    """What a recurrent decoder starts from: the projected last states of a recurrent encoder (of a Transformer the mean), the
+    """Initial state of a recurrent decoder: the projected last states of a recurrent encoder (of a Transformer the mean), the
     projected mean of the encoded source, or zeros."""
     attention: AttentionKind = "additive"
-    """Of a recurrent decoder: none (Sutskever 2014), dot or general (Luong 2015), additive (Bahdanau 2015), or multi-head (Vaswani
-    2017). A Transformer's is multi-head always."""
+    """Attention of a recurrent decoder: none (Sutskever 2014), dot or general (Luong 2015), additive (Bahdanau 2015), or multi-head
+    (Vaswani 2017). A Transformer always has multi-head attention."""
     input_feeding: bool = False
     """Whether a recurrent decoder's input includes the previous attentional state (Luong 2015, section 3.3)."""
     coverage: bool = False
@@ -76,10 +76,10 @@ class ModelSection(Section):
     norm: Literal["pre", "post"] = "pre"
     """Whether a Transformer normalises before each sublayer (Xiong 2020) or after it (Vaswani 2017)."""
     positions: PositionKind = "sinusoidal"
-    """How a Transformer knows positions: sinusoids (Vaswani 2017), a learned table (Gehring 2017), or rotated queries and keys (Su
+    """Position encoding of a Transformer: sinusoids (Vaswani 2017), a learned table (Gehring 2017), or rotated queries and keys (Su
     2021)."""
     max_positions: int = Field(default=1024, ge=2)
-    """Rows of the table of ``learned`` positions: no longer sequence can be read or written."""
+    """Rows of the table of ``learned`` positions: the longest sequence that can be read or written."""
 
     @property
     def encoder_architecture(self) -> Architecture:

@@ -10,7 +10,7 @@ from seq2seq_core.named_modules import names_of
 from seq2seq_core.normal_form import NormalForm
 
 CLEANING_RULES = "seq2seq_core.corpus.cleaning_rules"
-"""The package with a module a cleaning rule, each named as its field of this section."""
+"""The package with one module per cleaning rule, named like its field of this section."""
 
 Deduplication = Literal["none", "pair", "source"]
 """What must be unique within train."""
@@ -34,7 +34,7 @@ class PrepareSection(NormalForm):
     max_characters: int = Field(default=5000, ge=1)
     """Most characters of each side."""
     max_length_ratio: float = Field(default=0.0, ge=0.0)
-    """Largest ratio of the longer to the shorter side in characters; 0 accepts any, as does a word-to-phones corpus need."""
+    """Largest ratio of the longer to the shorter side in characters; 0 accepts any, as word-to-phones corpora need."""
     deduplicate: Deduplication = "pair"
     """What must be unique within train: nothing, the pair, or the source (the first one is kept)."""
     leakage: LeakagePolicy = "near"
@@ -52,7 +52,7 @@ class PrepareSection(NormalForm):
 
     @classmethod
     def rule_names(cls) -> list[str]:
-        """The names of all cleaning rules, in the order in which they are tried: that of the fields."""
+        """The names of all cleaning rules, in the order of the fields; rules are tried in this order."""
         names = names_of(CLEANING_RULES)
         assert set(names) <= cls.model_fields.keys(), "a cleaning rule has no setting of its name"
         return [field for field in cls.model_fields if field in names]

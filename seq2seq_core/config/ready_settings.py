@@ -1,4 +1,4 @@
-"""Making a ready settings file of ``configs/`` the workspace's ``params.yaml``."""
+"""Installation of a ready settings file of ``configs/`` as the workspace's ``params.yaml``."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def install_settings(source: Path, paths: Paths, corpus_folder: Path | None, mod
 
     Args:
         source: the ready file.
-        paths: the workspace.
-        corpus_folder: takes the place of ``corpus.path``.
-        model_name: takes the place of ``register.model_name``.
-        force: overwrite uncommitted changes too.
+        paths: the workspace; writes ``params.yaml``.
+        corpus_folder: replaces ``corpus.path``; None: it stays.
+        model_name: replaces ``register.model_name``; None: it stays.
+        force: whether to overwrite uncommitted changes.
 
     Raises:
         ConfigError: the file has faults.
@@ -49,13 +49,13 @@ def has_uncommitted_changes(path: Path) -> bool:
 
 
 def _as_written(folder: Path, paths: Paths) -> str:
-    """The folder relative to the workspace where it is inside, else absolute."""
+    """The folder relative to the workspace if it is inside, else absolute."""
     absolute = folder.resolve()
     return str(absolute.relative_to(paths.root)) if absolute.is_relative_to(paths.root) else str(absolute)
 
 
 def _check_files(settings: Settings, paths: Paths) -> None:
-    """Refuses settings whose files are not in the corpus folder."""
+    """Rejects settings whose files are not in the corpus folder."""
     folder = paths.root / settings.corpus.path
     files = settings.corpus.files
     names = [name for entry in (*files.train, *files.dev, *files.test) for name in names_of(entry)]

@@ -1,4 +1,4 @@
-"""Parts of ``train`` that have settings of their own: the schedule by plateaus, and what is done about a run that diverges."""
+"""Parts of ``train``: the plateau schedule, and the handling of divergence."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ from seq2seq_core.config.section import Section
 
 
 class Plateau(Section):
-    """The learning rate of ``schedule: plateau``: constant after the warm-up, and lower each time that dev stops getting better."""
+    """The learning rate of ``schedule: plateau``: constant after the warm-up, and lowered each time that dev stops improving."""
 
     factor: float = Field(default=0.5, gt=0.0, lt=1.0)
-    """What the learning rate is multiplied by."""
+    """Factor by which the learning rate is lowered."""
     patience: int = Field(default=3, ge=1)
-    """Validations after the warm-up without a better dev metric after which it is; below ``train.patience`` unless that is 0."""
+    """Validations after the warm-up without a better dev metric before the rate is lowered; below ``train.patience`` unless that is
+    0."""
     lowest_fraction: float = Field(default=0.0, ge=0.0, le=1.0)
-    """The learning rate does not fall below this share of ``train.learning_rate``."""
+    """Lower bound of the learning rate, as a share of ``train.learning_rate``."""
 
 
 class Divergence(Section):
-    """What is done when a loss or gradient is no finite number, or the loss leaps."""
+    """Handling of divergence: a loss or gradient that is not finite, or a sudden rise of the loss."""
 
     action: Literal["stop", "step_back"] = "stop"
     """``stop``: training ends with an error that says what happened, and the last checkpoint stays. ``step_back``: weights,
-    averages and optimiser become those of the phase's last validation (or beginning) again, and training goes on with the
-    data after the update that diverged, as was done for PaLM (Chowdhery 2022, section 5.1)."""
+    averages and optimiser return to the phase's last validation (or start), and training resumes with the data after the diverged
+    update, as for PaLM (Chowdhery 2022, section 5.1)."""
     spike_factor: float = Field(default=0.0, ge=0.0)
-    """An update whose loss a target token is above this many times its running average (and more than 0.1 nats above it) diverges,
-    such as 3; it is not applied. The first 20 updates of a phase only make the average. 0: losses may leap."""
+    """An update diverges if its loss per target token is above this many times the running average, such as 3 (and more than 0.1
+    nats above it); it is not applied. The first 20 updates of a phase only build the average. 0: no check."""
     max_step_backs: int = Field(default=3, ge=1)
-    """``step_back``: how often in a phase before training stops after all."""
+    """``step_back``: most steps back in a phase; the next divergence stops training."""
     rate_factor: float = Field(default=0.5, gt=0.0, le=1.0)
-    """``step_back``: what the learning rate of the rest of the phase is multiplied by each time; 1: it stays."""
+    """``step_back``: factor on the learning rate for the rest of the phase, applied each time; 1: no change."""
 
     @model_validator(mode="after")
     def _spikes_are_above_the_average(self) -> Self:

@@ -18,4 +18,4 @@ class RegisterSection(Section):
     minimum_gain: float = Field(default=0.0, ge=0.0)
     """How much better than the champion's score a version must be to take its place, in the metric's unit."""
     minimum_score: float | None = None
-    """The score without which a version never becomes the champion; none: any."""
+    """The lowest score with which a version can become the champion; none: any."""

@@ -1,4 +1,4 @@
-"""Parts of ``train`` about what is read in place of the pairs as they stand: predictions, other segmentations, masked frames."""
+"""Parts of ``train`` that change the input of training: predictions, other segmentations, masked frames."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from seq2seq_core.config.section import Section
 class ScheduledSampling(Section):
     """Training on the model's own predictions in place of some references (Bengio 2015).
 
-    In the form of two passes (Mihaylova and Martins 2019), so that it works for every decoder: the first pass reads the references,
-    and its predictions take the place of some of them in the second, which is what learns.
+    It takes two passes (Mihaylova and Martins 2019), so that it works for every decoder. The first pass reads the references. The
+    second pass, which is trained, reads predictions of the first in place of some references.
     """
 
     decay: Literal["none", "linear", "inverse_sigmoid"] = "none"
@@ -22,19 +22,19 @@ class ScheduledSampling(Section):
     """``linear``: updates until the probability would be 0. ``inverse_sigmoid``: k of k / (k + exp(update / k)), which is a half
     after k ln k updates."""
     lowest_probability: float = Field(default=0.0, ge=0.0, le=1.0)
-    """The probability does not fall below this."""
+    """Lower bound of the probability."""
 
 
 class SubwordSampling(Section):
     """Other segmentations of the train pairs in every epoch (Kudo 2018), for vocabularies of the kinds ``unigram`` and ``bpe``."""
 
     sides: Literal["none", "source", "target", "both"] = "none"
-    """What is segmented anew. Sampled segmentations are longer: a batch may then exceed ``batch_tokens``."""
+    """Sides that are segmented anew. Sampled segmentations are longer: a batch may then exceed ``batch_tokens``."""
     alpha: float = Field(default=0.1, ge=0.0, le=1.0)
-    """``unigram``: the lower, the more even are the chances of the segmentations. ``bpe``: the probability of leaving out a merge
+    """``unigram``: the lower, the more evenly likely the segmentations. ``bpe``: the probability of skipping a merge
     (Provilkov 2020)."""
     nbest: int = Field(default=-1, ge=-1, le=512)
-    """``unigram``: how many of the likeliest segmentations are drawn from; -1: all. Not used by ``bpe``."""
+    """``unigram``: the number of likeliest segmentations to draw from; -1: all. Not used by ``bpe``."""
 
     @model_validator(mode="after")
     def _there_is_a_choice(self) -> Self:

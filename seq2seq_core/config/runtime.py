@@ -1,4 +1,4 @@
-"""``runtime``: what changes no result: devices, workers, addresses, and how the flow drives the stages. No stage depends on it."""
+"""``runtime``: settings that change no result: devices, workers, addresses, the flow. No stage depends on it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class StagePolicy(Section):
     """How the flow treats one stage; a field left out takes the value of ``flow.default``."""
 
     retries: int | None = Field(default=None, ge=0, le=100)
-    """How often a stage that crashed is started again; a user's fault never is."""
+    """Restarts of a stage that crashed; a user's fault is never retried."""
     retry_delay_seconds: float | None = Field(default=None, ge=0.0)
     """Pause before a retry."""
     time_limit_seconds: float | None = Field(default=None, gt=0.0)
-    """After this long the stage's process group is stopped (SIGTERM, then SIGKILL)."""
+    """Time limit, after which the stage's process group is stopped (SIGTERM, then SIGKILL)."""
     tags: list[str] | None = None
     """Prefect tags of the stage's task; a tag with a concurrency limit queues it (``s2s setup-prefect``)."""
 
@@ -34,7 +34,7 @@ class ResolvedPolicy:
 
 
 FALLBACK_POLICY = ResolvedPolicy(retries=1, retry_delay_seconds=5.0, time_limit_seconds=86_400.0, tags=())
-"""What holds where neither the stage's policy nor ``flow.default`` says anything."""
+"""The values that apply if neither the stage's policy nor ``flow.default`` sets them."""
 
 
 class RefreshSettings(Section):
@@ -56,13 +56,13 @@ class PublishSettings(Section):
 
 
 class NotifySettings(Section):
-    """Who hears of a failure or a promotion."""
+    """Notifications of failures and promotions."""
 
     webhook_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
-    """An address that receives a POST with a JSON body; empty: that of the environment variable ``S2S_WEBHOOK_URL`` (for an
-    address that is a secret), or none."""
+    """Address that receives a POST with a JSON body; empty: that of the environment variable ``S2S_WEBHOOK_URL`` (for a secret
+    address), or none."""
     on: list[Literal["failure", "promotion", "success"]] = ["failure", "promotion"]
-    """Of what it hears."""
+    """Events to notify of."""
     timeout_seconds: float = Field(default=10.0, gt=0.0)
     """Longest wait for the webhook's answer."""
 
@@ -73,7 +73,7 @@ class FlowSettings(Section):
     default: StagePolicy = StagePolicy()
     """The policy of a stage that has none of its own: by default 1 retry after 5 s, a limit of one day, no tag."""
     stages: dict[str, StagePolicy] = {"train": StagePolicy(tags=["gpu"])}
-    """Policies by stage name; that of ``train`` is also that of ``train@de`` and the others of a foreach or matrix."""
+    """Policies by stage name; that of ``train`` also applies to ``train@de`` and the other items of a foreach or matrix."""
     stop_grace_seconds: float = Field(default=30.0, ge=0.0)
     """Time between SIGTERM and SIGKILL when a stage is stopped by its time limit."""
     cancel_grace_seconds: float = Field(default=4.0, ge=0.0, le=20.0)
@@ -86,11 +86,11 @@ class FlowSettings(Section):
     max_parallel_stages: int = Field(default=2, ge=1)
     """Independent stages that run side by side."""
     refresh: RefreshSettings = RefreshSettings()
-    """Before the first stage."""
+    """The refresh of data before the first stage."""
     publish: PublishSettings = PublishSettings()
-    """After success."""
+    """Publication after success."""
     notify: NotifySettings = NotifySettings()
-    """On failure and promotion."""
+    """Notification on failure and promotion."""
     server_start_seconds: float = Field(default=180.0, gt=0.0)
     """Longest wait for the embedded Prefect server where none is running."""
 
@@ -116,29 +116,29 @@ class RuntimeSection(Section):
     shard_optimizer: bool = False
     """Whether each of several processes keeps only its part of the optimiser's state (ZeRO stage 1): less memory, more traffic."""
     max_restarts: int = Field(default=3, ge=0, le=1000)
-    """How often the processes of a training are started again, from the last checkpoint, when one of several was killed."""
+    """Restarts of a training on several processes, from the last checkpoint, after one of them was killed."""
     rank_timeout_seconds: float = Field(default=1800.0, gt=0.0)
-    """How long one of several processes waits for the others before it gives up."""
+    """Longest time that one of several processes waits for the others."""
     num_threads: int = Field(default=0, ge=0)
     """CPU threads of PyTorch, in each process; 0: as many as there are cores, shared out among the processes of a training."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """``auto``: autocast in bfloat16 on CUDA devices that have it, in float16 (with a scaled loss) on older ones, and float32 on a
-    CPU. Weights are float32 always."""
+    CPU. Weights are always float32."""
     tf32: bool = False
     """On CUDA devices: products of float32 matrices in TF32, with 10 bits of mantissa in place of 23; several times as fast."""
     deterministic: bool = False
     """Refuses operations whose result depends on the order of additions on a GPU; the same seed then gives the same weights on the
-    same device. On a CPU that is so anyway."""
+    same device. On a CPU this always holds."""
     compile: bool = False
     """Compiles the layers of Transformers (``torch.compile``); needs a compiler, and minutes at the start. Batches of any length
-    share what is compiled."""
+    share the compiled code."""
     packing: bool = False
-    """Transformers are trained without work on padding: layers compute the valid positions alone, and attention runs over rows of
-    different lengths (PyTorch's nested tensors on a CUDA device; on a CPU it is padded again). Dropout draws
-    otherwise than without it. Not with ``compile``; no effect with recurrent parts, time reduction or a pointer-generator."""
+    """Trains Transformers without computing padding: layers compute only the valid positions, and attention runs over rows of
+    different lengths (PyTorch's nested tensors on a CUDA device; on a CPU it is padded again). Dropout draws other random numbers
+    than without packing. Not with ``compile``; no effect with recurrent parts, time reduction or a pointer-generator."""
     activation_checkpointing: bool = False
-    """Transformers keep only the inputs of each layer and compute the rest again for the gradient (Chen 2016): far less memory for
-    about a third more time, and the same result."""
+    """Transformers keep only the inputs of each layer and recompute the rest for the gradient (Chen 2016): far less memory, about a
+    third more time, the same result."""
     progress: Literal["auto", "bar", "plain"] = "auto"
     """A live bar, or plain lines; ``auto``: a bar on a terminal."""
     log_every_steps: int = Field(default=50, ge=1)
@@ -146,9 +146,9 @@ class RuntimeSection(Section):
     checkpoint_every_seconds: float = Field(default=60.0, gt=0.0)
     """Longest time between two checkpoints of a training run."""
     num_checkpoints: int = Field(default=2, ge=1, le=100)
-    """Last checkpoints that are kept, beside the best weights; with 1 there is none to fall back on where it is damaged."""
+    """Number of last checkpoints to keep, beside the best weights; with 1 there is no fallback if it is damaged."""
     checkpoint_in_background: bool = True
-    """Whether checkpoints are written by a thread of their own while training goes on; takes memory for one more copy of them."""
+    """Whether a separate thread writes checkpoints while training continues; takes memory for one more copy of them."""
     profile_steps: int = Field(default=0, ge=0, le=1000)
     """Updates to profile after a warm-up of five; a table of the heaviest operations and a trace go to the training state's folder
     and to MLflow. 0: none."""

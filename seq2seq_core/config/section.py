@@ -1,4 +1,4 @@
-"""The base of every section of ``params.yaml``: frozen, closed to unknown keys, explained field by field."""
+"""The base of every section of ``params.yaml``: frozen, closed to unknown keys, documented field by field."""
 
 from __future__ import annotations
 
@@ -66,6 +66,6 @@ def describe_fault(detail: ErrorDetails) -> str:
 
 
 def _is_union_branch(part: str | int) -> bool:
-    """Whether a part of pydantic's location names a branch of a union, which is no part of the file."""
+    """Whether a part of pydantic's location names a branch of a union, which does not occur in the file."""
     branches = ("str", "float", "int", "names", "mapping")
     return isinstance(part, str) and (part in branches or part.startswith(("tuple[", "list[", "function-")))

@@ -1,4 +1,4 @@
-"""All sections together, and how they are read from ``params.yaml`` with every fault named at once."""
+"""All sections, read from ``params.yaml``; all faults are reported at once."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Settings(Section):
     model: ModelSection = ModelSection()
     """Architecture."""
     train: TrainSection = TrainSection()
-    """Fitting."""
+    """Training."""
     evaluate: EvaluateSection = EvaluateSection()
     """Decoding and scores."""
     register_: RegisterSection
     """Registration and promotion; the section ``register`` of the file."""
     runtime: RuntimeSection = RuntimeSection()
-    """What changes no result."""
+    """Settings that change no result."""
 
     @model_validator(mode="before")
     @classmethod
@@ -56,17 +56,17 @@ class Settings(Section):
         return {_field_of(cls, str(name)): value for name, value in values.items()}
 
     def section_named(self, name: str) -> Section:
-        """A section.
+        """The section with a name.
 
         Args:
-            name: in the parameters file.
+            name: its name in the parameters file.
         """
         section = getattr(self, _field_of(type(self), name))
         assert isinstance(section, Section)
         return section
 
     def section(self, kind: type[SectionKind]) -> SectionKind:
-        """The section of a class, such as one that a stage brings along.
+        """The section of a class, such as one that a stage declares.
 
         Args:
             kind: its class.
@@ -90,7 +90,7 @@ class Settings(Section):
         return self
 
     def _check_time_scaling(self) -> None:
-        """Refuses a scaling of what the decoder never reads. Not the section's own check: models trained so are still loaded."""
+        """Rejects scaling of a source that the decoder never reads. Not the section's own check: models trained so still load."""
         model = self.model
         is_blind = model.decoder_architecture != "transformer" and model.attention == "none" and model.bridge == "last"
         if is_blind and model.time_scaling != "none":
@@ -100,7 +100,7 @@ class Settings(Section):
             )
 
     def _check_monolingual(self) -> None:
-        """Refuses monolingual corpora that a single model could not tell apart, and phases that have nothing to learn from."""
+        """Rejects monolingual corpora whose languages one model could not tell apart, and phases without data."""
         corpus, tokenize = self.corpus, self.tokenize
         languages = {item.language for item in corpus.monolingual}
         if languages and not tokenize.joint:
@@ -129,7 +129,7 @@ class Settings(Section):
                 )
 
     def _check_audio(self) -> None:
-        """Refuses what is asked of the text of a source that is a recording, and frames of one that is a text."""
+        """Rejects text settings for sources that are recordings, and audio settings for sources that are texts."""
         audio = self.tokenize.audio
         if self.corpus.source_kind == "text":
             if audio is not None:
@@ -152,7 +152,7 @@ class Settings(Section):
                 raise ValueError(f"prepare.{name}: must be {neutral} where corpus.source_kind is 'audio', got {str(got).lower()}")
 
     def _check_train(self) -> None:
-        """Refuses what the phases of training ask of other settings in vain."""
+        """Rejects settings of phases that do not fit the other settings."""
         train = self.train
         sections = {"train": train} | {f"train.phases.{number}": phase for number, phase in enumerate(train.phases)}
         for name, section in sections.items():
@@ -175,7 +175,7 @@ class Settings(Section):
                 self._check_subword_sampling(name, side)
 
     def _check_subword_sampling(self, name: str, side: str) -> None:
-        """Refuses sampling from a subword model that has one segmentation of a text alone."""
+        """Rejects sampling from a subword model that has only one segmentation of a text."""
         if side == "none":
             return
         kept = "source" if self.tokenize.joint else side
@@ -188,13 +188,13 @@ class Settings(Section):
 
 
 def settings_class() -> type[Settings]:
-    """:class:`Settings` with the sections that stages bring along; see :attr:`~seq2seq_core.stage_table.Stage.own_section`."""
+    """:class:`Settings` with the sections that stages declare; see :attr:`~seq2seq_core.stage_table.Stage.own_section`."""
     fields: dict[str, Any] = {name: (kind, kind()) for name, kind in own_sections().items()}
     return create_model(Settings.__name__, __base__=Settings, **fields) if fields else Settings
 
 
 def _field_of(settings: type[Settings], section: str) -> str:
-    """The name of a section's field: some names are taken by pydantic's own methods, and have an underscore at the end."""
+    """The name of a section's field; names that pydantic's own methods take end with an underscore."""
     return f"{section}_" if f"{section}_" in settings.model_fields else section
 
 
@@ -214,8 +214,8 @@ def load_values(path: Path, expected: str = "the settings there (see configs/ fo
     """The content of a YAML file, not checked.
 
     Args:
-        path: the file.
-        expected: what should be there, for the message where the file is missing.
+        path: the YAML file.
+        expected: what the file should hold, for the error if it is missing.
 
     Raises:
         ConfigError: the file is missing or not YAML.
@@ -235,7 +235,7 @@ def parse_settings(values: object, source: str) -> Settings:
 
     Args:
         values: a mapping of section names to mappings.
-        source: the origin that errors name.
+        source: the origin of the values, for errors.
 
     Raises:
         ConfigError: with a line for every fault.

@@ -46,13 +46,13 @@ class Setting:
     """One row of a table; all but the name is Markdown."""
 
     name: str
-    """Its name inside the place of the table."""
+    """Its name inside the table's section."""
     kind: str
     """Type and bounds in words."""
     default: str
     """Its default as in YAML."""
     meaning: str
-    """Its docstring."""
+    """Its meaning: the docstring of the field."""
 
 
 @dataclass(frozen=True)

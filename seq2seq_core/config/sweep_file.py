@@ -1,4 +1,4 @@
-"""A sweep's file: which settings are searched, by what they are judged, and when a trial is given up."""
+"""The file of a sweep: the settings to search, the metric of the trials, and when a trial is stopped early."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Searched(Section):
     high: float | None = None
     """The largest value, itself included."""
     step: float | None = Field(default=None, gt=0.0)
-    """Distance of neighbouring values, from ``low`` on; left out: 1 for a whole number, any for another."""
+    """Distance of neighbouring values, from ``low`` on; left out: 1 for a whole number, none for another number."""
     log: bool = False
     """Whether values are drawn evenly by their logarithm, as suits a learning rate."""
     choices: list[Any] | None = Field(default=None, min_length=2)
-    """The values, where they are no range."""
+    """The values, if they are not a range."""
 
     @model_validator(mode="after")
     def _is_a_range_or_a_list(self) -> Self:
@@ -49,19 +49,19 @@ class Searched(Section):
 
 
 PruningMethod = Literal["median", "hyperband", "none"]
-"""How it is found that a trial does badly."""
+"""The rule that detects a bad trial."""
 
 
 class Pruning(Section):
-    """When a trial that does badly is given up before its end; it is looked at after each validation."""
+    """When a bad trial is stopped early; it is checked after each validation."""
 
     method: PruningMethod = "median"
-    """``median``: its best value until now is worse than the median of the completed trials at the same update. ``hyperband``: it
+    """``median``: its best value so far is worse than the median of the completed trials at the same update. ``hyperband``: it
     is not among the best of its bracket (Li 2018). ``none``: every trial is trained to its end."""
     startup_trials: int = Field(default=4, ge=1)
-    """``median``: completed trials before any is given up."""
+    """``median``: completed trials before any is stopped early."""
     warmup_steps: int = Field(default=0, ge=0)
-    """Updates of a trial before which it is not given up; with ``hyperband`` the least that it gets (0: one validation's)."""
+    """Updates of a trial before it can be stopped early; with ``hyperband`` the fewest that it gets (0: one validation's)."""
     reduction_factor: int = Field(default=3, ge=2)
     """``hyperband``: one of this many trials goes on at each rung."""
 
@@ -72,20 +72,21 @@ class SweepSettings(Section):
     name: str = Field(default="", pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]*)?$")
     """Name of the sweep, and of its folder in ``.s2s/sweeps``; empty: that of the file."""
     metric: DevMetric | None = None
-    """What trials are judged by, on dev; it is each trial's ``train.dev_metric``. Which way is up follows from it. Left out: the
+    """Metric that trials are compared by, on dev; it is each trial's ``train.dev_metric`` and says whether higher is better. Left
+    out: the
     ``train.dev_metric`` of the parameters."""
     trials: int = Field(default=20, ge=1)
-    """How many trials are to come to an end, completed, given up or failed."""
+    """Number of trials to end: completed, stopped early or failed."""
     seed: int = Field(default=1, ge=0)
-    """Of the choice of values; the trainings' own is ``train.seed``."""
+    """Seed of the choice of values; that of the trainings is ``train.seed``."""
     random_trials: int = Field(default=5, ge=1)
-    """Trials at random before values are chosen by what has gone well (TPE, Bergstra 2011)."""
+    """Random trials before values are chosen from earlier results (TPE, Bergstra 2011)."""
     begin_with_current: bool = True
-    """Whether the first trial has the settings of the parameters as they are, where these are within ``space``."""
+    """Whether the first trial has the present settings of the parameters, if they are within ``space``."""
     pruning: Pruning = Pruning()
-    """When trials are given up."""
+    """When trials are stopped early."""
     settings: dict[str, Any] = {}
-    """Settings that every trial has in place of those of the parameters, such as a smaller ``train.max_steps``."""
+    """Settings that replace those of the parameters in every trial, such as a smaller ``train.max_steps``."""
     keep_settings: bool = True
     """Whether ``settings`` are written with the best values; false for those that only make trials cheaper."""
     space: dict[str, Searched] = Field(min_length=1)

@@ -11,7 +11,7 @@ from seq2seq_core.config.section import Section
 SubwordKind = Literal["unigram", "bpe", "char", "symbols"]
 """A subword model: Unigram (Kudo 2018), byte-pair encoding (Sennrich 2016), or single characters or symbols."""
 FrameNormalization = Literal["none", "mean", "mean_variance"]
-"""What is made the same in every recording."""
+"""Normalisation of the frames of a recording."""
 
 
 class SubwordSettings(Section):
@@ -27,12 +27,12 @@ class SubwordSettings(Section):
     byte_fallback: bool = False
     """Whether an uncovered character is spelt in bytes instead of becoming unknown (``unigram`` and ``bpe``)."""
     decompose: bool = False
-    """Whether characters are taken apart before anything else (Unicode's NFD: a Hangul syllable into its letters, a letter into
-    itself and its accent), in training and prediction alike; decoded text is put together again (NFC). A text that was not in
-    NFC does not come back as it was."""
+    """Whether characters are first decomposed (Unicode's NFD: a Hangul syllable into its letters, an accented letter into the
+    letter and its accent), in training and prediction; decoded text is composed again (NFC). A text that was not in NFC is not
+    restored exactly."""
     training_texts: int = Field(default=2_000_000, ge=0)
-    """Texts of train, drawn with a fixed seed, that the model is made from; 0: all. It needs them in memory, with about ten times
-    their size on top for ``unigram``."""
+    """Number of train texts, drawn with a fixed seed, to train the subword model on; 0: all. They are held in memory; ``unigram``
+    needs about ten times their size on top."""
 
     @model_validator(mode="after")
     def _bytes_need_subwords(self) -> Self:
@@ -45,23 +45,23 @@ class AudioSettings(Section):
     """How a recording becomes feature frames: log-mel energies, normalised, neighbouring frames side by side."""
 
     window_ms: float = Field(default=25.0, gt=0.0, le=1000.0)
-    """Length of the (Hann) window that a spectrum is taken of, in milliseconds."""
+    """Length of the (Hann) window of a spectrum, in milliseconds."""
     hop_ms: float = Field(default=10.0, gt=0.0, le=1000.0)
-    """From one window to the next, in milliseconds."""
+    """Distance from one window to the next, in milliseconds."""
     num_mels: int = Field(default=40, ge=1, le=512)
     """Bands, evenly spaced on the mel scale."""
     low_hz: float = Field(default=20.0, ge=0.0)
-    """Where the first band begins, in hertz."""
+    """Lower edge of the first band, in hertz."""
     high_hz: float = Field(default=0.0, ge=0.0)
-    """Where the last band ends, in hertz; 0: at half of the sample rate."""
+    """Upper edge of the last band, in hertz; 0: half of the sample rate."""
     log_floor: float = Field(default=1e-6, gt=0.0)
-    """Energies are raised to this before the logarithm is taken; those of a sine at full scale reach some thousands."""
+    """Lower bound of energies before the logarithm; the energies of a sine at full scale reach some thousands."""
     normalization: FrameNormalization = "mean_variance"
-    """What is made the same in every recording, band by band: nothing, the mean (0), or the mean and the variance (1)."""
+    """Normalisation of each band over a recording: none, to mean 0, or to mean 0 and variance 1."""
     stack_frames: int = Field(default=1, ge=1, le=64)
     """Neighbouring frames that are put side by side as one (Sak 2015)."""
     frame_stride: int = Field(default=1, ge=1, le=64)
-    """Every how many frames one is kept; above 1 the source is that many times shorter."""
+    """One frame in this many is kept; above 1 the source is that many times shorter."""
 
     @model_validator(mode="after")
     def _bands_have_room(self) -> Self:
@@ -74,7 +74,7 @@ class TokenizeSection(Section):
     """How text becomes ids, and recordings become frames."""
 
     joint: bool = False
-    """One vocabulary for both sides, trained on both by the settings of ``source``."""
+    """One vocabulary for both sides, trained on both with the settings of ``source``."""
     source: SubwordSettings = SubwordSettings()
     """The source side's model (with ``joint``, both sides')."""
     target: SubwordSettings = SubwordSettings()
@@ -87,20 +87,21 @@ class TokenizeSection(Section):
     target_tags: list[str] = []
     """Columns whose values are the first symbols of the target: the decoder starts from them, and they are no part of its text."""
     tag_separator: str = Field(default=";", min_length=1)
-    """What stands between the values of a column that holds several, such as the features ``V;PST;3;SG``; each has its symbol."""
+    """Separator of the values in a column that holds several, such as the features ``V;PST;3;SG``; each value has its own
+    symbol."""
     unknown_tags: Literal["error", "ignore"] = "error"
-    """What a value that train does not have is, in dev, in test and in what the model is asked later: an error, or no symbol."""
+    """Handling of a value that train does not have, in dev, in test and in later requests: an error, or no symbol."""
     group_columns: list[str] = []
-    """Columns whose values together make a group of train, such as a pair of languages; ``train.sampling_temperature`` decides how
-    often the pairs of each are drawn, and dev is put in an order in which they take turns, so that those that training decodes are
-    of every group."""
+    """Columns whose values together define a group of train, such as a pair of languages. ``train.sampling_temperature`` decides
+    how often the pairs of each group are drawn. In dev the groups take turns, so that the sentences that training decodes are from
+    every group."""
     max_source_tokens: int = Field(default=512, ge=1)
     """Train pairs with a longer source (its tags and end mark count; of a recording, its frames) are dropped, and counted; dev and
     test keep theirs. See ``long_source``."""
     long_source: Literal["drop", "truncate", "truncate_start"] = "drop"
-    """``truncate``: a source with more than ``max_source_tokens`` is cut there instead, in every split and in what the trained
-    model is asked later, as for documents whose beginning says most; ``truncate_start`` keeps the end, as for conversations. A
-    recording is normalised before."""
+    """``truncate``: a source with more than ``max_source_tokens`` is cut there instead, in every split and in later requests; it
+    suits documents whose beginning matters most. ``truncate_start`` keeps the end; it suits conversations. A recording is
+    normalised before it is cut."""
     max_target_tokens: int = Field(default=512, ge=1)
     """Train pairs with a longer target (its end mark counts as one) are dropped, and counted; dev and test keep theirs."""
 

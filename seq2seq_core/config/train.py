@@ -30,7 +30,7 @@ Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class PhaseSettings(Section):
-    """How the model is fitted in one phase."""
+    """Settings of one training phase."""
 
     max_steps: int = Field(default=10_000, ge=1)
     """Most updates of the weights."""
@@ -42,7 +42,8 @@ class PhaseSettings(Section):
     """Batches whose gradients are added up for one update; with several parts, of each."""
     sampling_temperature: float = Field(default=1.0, ge=1.0)
     """T of sampling by groups of ``tokenize.group_columns``: a group of n pairs is drawn in proportion to n ** (1 / T) (Arivazhagan
-    2019, section 4.2). 1: all pairs equally often; 5: small languages far more often than large ones. An epoch has as many draws
+    2019, section 4.2). 1: all pairs equally often; 5: pairs of small groups far more often than those of large
+    ones. An epoch has as many draws
     as train has pairs."""
     learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0)
     """Highest learning rate of the schedule; with ``adafactor`` relative to the size of the weights (their root mean square)."""
@@ -62,16 +63,18 @@ class PhaseSettings(Section):
     gradient_clip_norm: float = Field(default=1.0, ge=0.0)
     """Largest norm of the whole gradient; 0: no clipping."""
     divergence: Divergence = Divergence()
-    """When a run counts as diverging, and what is done then."""
+    """Detection and handling of divergence."""
     freeze: list[Annotated[str, Field(min_length=1)]] = []
-    """What is not trained: parts (``encoder``, ``decoder``, ``output``, ``embedding``, ``source_embedding``, ``target_embedding``)
-    or beginnings of parameters' names, such as ``encoder.layers.0``. Frozen parameters have no optimiser state."""
+    """Parameters that are not trained: parts (``encoder``, ``decoder``, ``output``, ``embedding``, ``source_embedding``,
+    ``target_embedding``) or prefixes of parameter
+    names, such as ``encoder.layers.0``. Frozen parameters have no optimiser state."""
     average_decay: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Decay of a running average of the weights; with one, such as 0.999, it is the average that is validated, kept and handed to
-    the next phase (Polyak and Juditsky 1992). 0: the weights themselves."""
+    """Decay of a running average of the weights, such as 0.999. The average is validated, kept and passed to the next phase (Polyak
+    and Juditsky 1992). 0: the weights themselves."""
     average_last: int = Field(default=0, ge=0, le=100)
-    """The mean of the weights at this many last validations, the present one included, is what is validated, kept and handed to the
-    next phase (Vaswani 2017, section 6.1). Each of them is kept in the training state. 0: the weights themselves. Not together
+    """Number of last validations, the present one included, whose weights are averaged. The mean is validated, kept and passed to
+    the next phase (Vaswani 2017, section 6.1). The training state keeps the weights of
+    each. 0: the weights themselves. Not together
     with ``average_decay``."""
     label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Probability mass spread over the vocabulary (Szegedy 2016, section 7)."""
@@ -86,7 +89,7 @@ class PhaseSettings(Section):
     spec_augment: SpecAugment = SpecAugment()
     """Masks over the frames that are read in training."""
     reinforcement: Reinforcement = Reinforcement()
-    """Rewards; without effect in phases by other objectives than ``minimum_risk`` and ``self_critical``."""
+    """Rewards; read only by the objectives ``minimum_risk`` and ``self_critical``."""
     noise: Noise = Noise()
     """Corruption of monolingual sentences; read by ``denoising`` and ``back_translation``."""
     back_translation: BackTranslation = BackTranslation()
@@ -96,12 +99,12 @@ class PhaseSettings(Section):
     validate_every_steps: int = Field(default=500, ge=1)
     """Updates between two validations; a checkpoint is written at each."""
     dev_metric: DevMetric = LOSS
-    """What the best checkpoint and early stopping go by; of equal scores the one with the lower dev loss is kept."""
+    """Metric for the best checkpoint and early stopping; among equal scores the checkpoint with the lower dev loss is kept."""
     patience: int = Field(default=10, ge=0)
-    """Validations without a better dev metric after which training stops; 0: never early."""
+    """Validations without a better dev metric before training stops early; 0: never."""
     min_improvement: float = Field(default=0.0, ge=0.0)
-    """How much the dev metric has to be better than when it last counted as better, for ``patience`` and ``plateau.patience``; in
-    its own unit. The best checkpoint is the best by however little."""
+    """Least improvement of the dev metric that ``patience`` and ``plateau.patience`` count, against the last one counted, in its
+    own unit. For the best checkpoint any improvement counts."""
 
     @model_validator(mode="after")
     def _warm_up_ends_before_training(self) -> Self:
@@ -134,11 +137,11 @@ class PhaseSettings(Section):
 class Phase(PhaseSettings):
     """One of several phases; it starts from the best weights of the one before.
 
-    What it leaves out it takes from ``train``, field by field.
+    Fields that it leaves out have the values of ``train``.
     """
 
     objective: Objective
-    """What is made larger: the ``likelihood`` of the references; the reward of samples, by minimum risk training (Shen 2016) or
+    """Objective to maximise: the ``likelihood`` of the references; the reward of samples, by minimum risk training (Shen 2016) or
     self-critical sequence training (Rennie 2017); the likelihood of monolingual sentences, by ``denoising`` alone or with
     ``back_translation`` (Lample 2018)."""
 
@@ -183,7 +186,7 @@ def _inherit(phase: object, info: ValidationInfo) -> object:
 
 
 def _merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of ``base`` with those of ``own`` in their place, sections inside them likewise."""
+    """The values of ``base``, overridden by those of ``own``; nested sections are merged likewise."""
     merged = {name: value.model_dump() if isinstance(value, Section) else value for name, value in base.items()}
     for name, value in own.items():
         below = merged.get(name)
@@ -192,17 +195,18 @@ def _merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class TrainSection(PhaseSettings):
-    """How the model is fitted."""
+    """Settings of the training."""
 
     seed: int = Field(default=1, ge=0)
     """Seed of initial weights, order of batches and dropout."""
     dev_sentences: int = Field(default=500, ge=0)
     """Dev sources decoded at each validation (the first ones of dev); 0: none, possible only with ``dev_metric: loss``."""
     initial_weights: str = ""
-    """What the weights begin as: a bundle's folder (from the workspace), ``models:/NAME/VERSION``, ``models:/NAME@ALIAS`` or
-    ``runs:/RUN/PATH``; empty: drawn at random."""
+    """Initial weights: a bundle's folder (relative to the workspace), ``models:/NAME/VERSION``, ``models:/NAME@ALIAS`` or
+    ``runs:/RUN/PATH``; empty: random."""
     initial_digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
-    """SHA-256 of that bundle, as ``s2s train`` says it: another bundle is refused, and ``dvc repro`` trains anew when this changes.
+    """SHA-256 of that bundle, as ``s2s train`` reports it: another bundle is rejected, and ``dvc repro`` trains again when this
+    changes.
     Empty: any."""
     phases: list[Annotated[Phase, BeforeValidator(_inherit)]] = []
     """Phases one after another, each from the best weights of the one before; none: a single one by ``likelihood``."""
@@ -228,7 +232,7 @@ class TrainSection(PhaseSettings):
         return self
 
     def named_metrics(self) -> list[str]:
-        """The metrics that checkpoints are chosen by and that rewards are made of; each once, without the loss."""
+        """The metrics for choosing checkpoints and for rewards; each once, without the loss."""
         names = [
             name
             for phase in self.all_phases()

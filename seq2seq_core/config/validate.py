@@ -18,7 +18,7 @@ class CountContract(Section):
     limit: int = Field(ge=0)
     """The bound; rows, or characters (Unicode code points)."""
     severity: Severity = "error"
-    """What a violation means."""
+    """Effect of a violation."""
 
 
 class FractionContract(Section):
@@ -27,7 +27,7 @@ class FractionContract(Section):
     limit: float = Field(ge=0.0, le=1.0)
     """The largest share of rows that is accepted, from 0 to 1."""
     severity: Severity = "warning"
-    """What a violation means."""
+    """Effect of a violation."""
 
 
 class RatioContract(Section):
@@ -38,11 +38,11 @@ class RatioContract(Section):
     mostly: float = Field(default=0.99, ge=0.0, le=1.0)
     """The share of rows that must keep the limit."""
     severity: Severity = "warning"
-    """What a violation means."""
+    """Effect of a violation."""
 
 
 class ValidateSection(Section):
-    """Contracts on each split of the raw corpus. A corpus that cannot be read at all, or a recording, is always an error."""
+    """Contracts on each split of the raw corpus. A corpus or recording that cannot be read is always an error."""
 
     min_rows: CountContract = CountContract(limit=1)
     """Fewest rows of the training files."""
@@ -59,13 +59,13 @@ class ValidateSection(Section):
     duplicate_pairs: FractionContract = FractionContract(limit=0.05)
     """Rows that repeat an earlier pair of the same split."""
     conflicting_targets: FractionContract = FractionContract(limit=0.05)
-    """Rows whose target differs from the first one that their source has in the same split."""
+    """Rows whose target differs from the first target of their source in the same split."""
     control_characters: FractionContract = FractionContract(limit=0.0)
     """Rows with control characters (C0, C1) other than TAB and line feed, or with U+FFFD."""
     mojibake: FractionContract = FractionContract(limit=0.001)
     """Rows that look like UTF-8 read as Latin-1 or cp1252."""
     test_leakage: FractionContract = FractionContract(limit=0.0)
-    """Test rows whose source, in NFC and with single spaces, also stands in train (``prepare.leakage`` drops those from train)."""
+    """Test rows whose source, in NFC and with single spaces, also occurs in train (``prepare.leakage`` drops those from train)."""
     dev_leakage: FractionContract = FractionContract(limit=0.0)
     """The same for dev rows."""
     monolingual_leakage: FractionContract = FractionContract(limit=0.0)

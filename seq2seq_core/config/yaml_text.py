@@ -1,6 +1,6 @@
-"""YAML 1.2 with the types that DVC sees in it: what every YAML file of a workspace is read by.
+"""The reader of all YAML files of a workspace: YAML 1.2, with the types that DVC gives its values.
 
-Beyond YAML's own rules a name must be given once, names must be texts, and a document must be of a size that a person writes.
+It is stricter than YAML: names must be texts and unique, and the size of a document is limited.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 from ruamel.yaml.reader import ReaderError
 
 MAX_DEPTH = 50
-"""Levels of lists and mappings within one another."""
+"""Most levels of nested lists and mappings."""
 MAX_VALUES = 100_000
-"""Values of a document, those behind its aliases counted each time."""
+"""Most values of a document; values behind an alias count each time."""
 _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
@@ -61,7 +61,7 @@ class _Composer(Composer):
 
 
 class _Constructor(SafeConstructor):
-    """Says on which line a value is that Python refuses, such as the 13th month."""
+    """Names the line of a value that Python rejects, such as a 13th month."""
 
     def construct_non_recursive_object(self, node: Any, tag: str | None = None) -> Any:
         if not isinstance(node, ScalarNode):
@@ -79,7 +79,7 @@ def parse_yaml(text: str) -> Any:
     """The values of a YAML document.
 
     Args:
-        text: of one document.
+        text: the text of one document.
 
     Raises:
         YamlError: it is not valid, its names are not texts or not distinct (YAML 1.2.2, section 3.2.1.1), or it is too large.
@@ -136,7 +136,7 @@ def _editor() -> YAML:
 
 
 def _check_names(node: MappingNode) -> None:
-    """Refuses names that are no texts and names that are given twice; a merge of keys (``<<``) may be overridden."""
+    """Rejects names that are not texts or not unique; a merge of keys (``<<``) may be overridden."""
     first_lines: dict[str, int] = {}
     for key, _ in node.value:
         line = _line(key.start_mark)
@@ -149,7 +149,7 @@ def _check_names(node: MappingNode) -> None:
 
 
 def _describe(error: YAMLError, text: str) -> str:
-    """What is wrong and where, on one line."""
+    """The error and its position, on one line."""
     if isinstance(error, ReaderError):
         line, code = text.count("\n", 0, error.position) + 1, ord(text[error.position])
         return f"line {line}: must have no control character, got U+{code:04X}"

@@ -1,4 +1,4 @@
-"""The rules that drop a pair for what it is."""
+"""The cleaning rules in use, which drop pairs by their own content."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from seq2seq_core.corpus.cleaning_rule import CleaningRule
 from seq2seq_core.named_modules import load
 
 Rule = Callable[[str, str], bool]
-"""Whether a pair (source, target) is to be dropped."""
+"""Whether to drop a pair (source, target)."""
 
 
 def cleaning_rules(section: PrepareSection) -> dict[str, Rule]:
-    """The rules that are switched on, by their names, in the order in which they are tried: that of the fields of the section.
+    """The rules that are on, by name, in the order of the section's fields; they are tried in this order.
 
     Args:
         section: thresholds and switches.
@@ -23,7 +23,7 @@ def cleaning_rules(section: PrepareSection) -> dict[str, Rule]:
 
 
 def text_rules(section: PrepareSection) -> dict[str, Rule]:
-    """Those of :func:`cleaning_rules` that hold for a text alone, given as both sides of a pair.
+    """The rules of :func:`cleaning_rules` for single texts; pass the text as both sides.
 
     Args:
         section: thresholds and switches.
@@ -32,7 +32,7 @@ def text_rules(section: PrepareSection) -> dict[str, Rule]:
 
 
 def rules_in_use(section: PrepareSection) -> list[CleaningRule]:
-    """The rules that are switched on, in the order of the fields of the section.
+    """The rules that are on, in the order of the section's fields.
 
     Args:
         section: thresholds and switches.

@@ -1,7 +1,7 @@
-"""What a cleaning rule is: one object in a file of its own in ``corpus/cleaning_rules``, named ``RULE``.
+"""Cleaning rules: each is one object ``RULE`` in its own file of ``corpus/cleaning_rules``.
 
-A rule of a text holds for either side of a pair and for monolingual sentences. A rule of a pair compares its sides: sentences, and
-recordings with their targets, are never asked by it.
+A text rule applies to each side of a pair and to monolingual sentences. A pair rule compares the two sides of a pair; it never
+applies to monolingual sentences or to recordings with their targets.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ class TextRule:
     """A reason to drop a text, or a pair for either of its sides.
 
     Attributes:
-        name: that of its file and of its setting, a field of section ``prepare``; the funnel counts by it.
+        name: the name of its file, of its setting in section ``prepare``, and of its count in the funnel.
         is_broken: whether a text breaks the rule with these settings.
         is_always_on: whether no value of its setting switches it off; see :func:`is_set` for the others.
-        compares_sides: whether it needs a pair: no.
+        compares_sides: False: it needs no pair.
     """
 
     name: str
@@ -30,22 +30,22 @@ class TextRule:
     compares_sides: ClassVar[bool] = False
 
     def is_on(self, section: PrepareSection) -> bool:
-        """Whether the settings ask for it."""
+        """Whether the settings switch it on."""
         return self.is_always_on or is_set(section, self.name)
 
     def drops(self, source: str, target: str, section: PrepareSection) -> bool:
-        """Whether a pair is to be dropped for either of its texts."""
+        """Whether to drop a pair because of either text."""
         return self.is_broken(source, section) or self.is_broken(target, section)
 
 
 @dataclass(frozen=True)
 class PairRule:
-    """A reason to drop a pair that only its two sides together give.
+    """A reason to drop a pair, found by comparing its sides.
 
     Attributes:
-        name: that of its file and of its setting, a field of section ``prepare``; the funnel counts by it.
+        name: the name of its file, of its setting in section ``prepare``, and of its count in the funnel.
         is_broken: whether a source and a target break the rule with these settings.
-        compares_sides: whether it needs a pair: yes.
+        compares_sides: True: it needs a pair.
     """
 
     name: str
@@ -53,11 +53,11 @@ class PairRule:
     compares_sides: ClassVar[bool] = True
 
     def is_on(self, section: PrepareSection) -> bool:
-        """Whether the settings ask for it."""
+        """Whether the settings switch it on."""
         return is_set(section, self.name)
 
     def drops(self, source: str, target: str, section: PrepareSection) -> bool:
-        """Whether a pair is to be dropped."""
+        """Whether to drop a pair."""
         return self.is_broken(source, target, section)
 
 
@@ -65,10 +65,10 @@ CleaningRule = TextRule | PairRule
 
 
 def is_set(section: PrepareSection, name: str) -> bool:
-    """Whether the setting of a rule has another value than those that switch rules off: false, 0 and ``none``.
+    """Whether a rule's setting is on: not false, 0 or ``none``.
 
     Args:
-        section: with the setting.
-        name: of the rule.
+        section: holds the setting.
+        name: the rule's name, which is the setting's.
     """
     return getattr(section, name) not in (False, 0, "none")

@@ -1,4 +1,4 @@
-"""Data contracts: which ones the settings ask of each split, and what each row breaks."""
+"""Data contracts: the contracts that the settings require of each split, and the rows that break them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Contract:
 
     Attributes:
         name: its field in the section ``validate``.
-        split: the split that it holds for.
+        split: the split that it applies to.
         severity: ``error`` or ``warning``.
-        limit: fewest rows of the split (``min_rows`` and such), else the largest share of rows that may break it.
-        statement: what is counted and what is accepted, for people.
+        limit: the minimum number of rows (``min_rows`` and such), else the largest share of rows that may break it.
+        statement: what is counted and what is accepted, as text for reports.
     """
 
     name: str
@@ -43,13 +43,13 @@ RECORDINGS, LENGTH_RATIO = "recordings", "length_ratio"
 
 
 def contracts_of(section: ValidateSection, split: str, has_recordings: bool = False) -> list[Contract]:
-    """The contracts of one split, without those that are off.
+    """The contracts of one split that are not off.
 
     Args:
         section: bounds and severities.
         split: ``train``, or ``dev`` or ``test`` where files are given for them, or ``monolingual.en`` and such.
-        has_recordings: whether the sources name recordings. Each must then be one that can be used, and the length of its name
-            is compared with nothing.
+        has_recordings: whether the sources name recordings. If so, each recording must be usable, and the length ratio is not
+            checked.
     """
     if is_monolingual(split):
         return _contracts_of_sentences(section, split)
@@ -86,7 +86,7 @@ def contracts_of(section: ValidateSection, split: str, has_recordings: bool = Fa
 
 
 def _contracts_of_sentences(section: ValidateSection, split: str) -> list[Contract]:
-    """The contracts of monolingual sentences, those that a text can break by itself, without those that are off."""
+    """The contracts of monolingual sentences that are not off: those about a single text."""
     rows, size = section.min_monolingual_rows, section.max_characters
     longest = FractionContract(limit=0.0, severity=size.severity)
     contracts = [
@@ -112,7 +112,7 @@ def _share(name: str, split: str, bound: FractionContract, counted: str) -> Cont
 
 
 class SeenLines:
-    """Remembers where each text stood first, in about a hundred bytes a text."""
+    """The first position of each text, in about a hundred bytes per text."""
 
     def __init__(self) -> None:
         self._files: dict[str, int] = {}
@@ -125,7 +125,7 @@ class SeenLines:
         return None if place is None else f"{self._names[place & 0xFFFF]}:{place >> 16}"
 
     def add(self, key: int, row: Row) -> None:
-        """Notes a row's place unless an earlier row has the same digest."""
+        """Stores a row's position unless an earlier row has the same digest."""
         if row.file not in self._files:
             self._files[row.file] = len(self._names)
             self._names.append(row.file)
@@ -135,11 +135,11 @@ class SeenLines:
 
 @dataclass
 class SplitBreaches:
-    """What the rows of one split break.
+    """The breaches of contracts in one split.
 
     Attributes:
-        rows: how many rows the split has.
-        breaches: for each contract, the position of each row that breaks it and a line for people: ``file:line: what``.
+        rows: the number of rows of the split.
+        breaches: by contract: the position of each row that breaks it, with a message ``file:line: what``.
     """
 
     rows: int = 0
@@ -147,19 +147,19 @@ class SplitBreaches:
 
 
 class RowInspector:
-    """Finds out, row by row, which contracts of a split are broken.
+    """Checks the rows of a split against its contracts, one by one.
 
     Args:
         section: bounds and severities.
         split: the split whose rows are inspected.
-        guarded: where each text stands that must not be a source here: those of train for dev and test; for monolingual
-            sentences both sides of dev and test. Leakage is looked for only with it.
-        input_columns: columns that belong to what the model is asked, besides the source.
-        recordings: what the sources name; None where they are texts. Recordings are the same where their samples are.
+        guarded: texts that must not be a source here, with their positions: the sources of train for dev and test; both sides of
+            dev and test for monolingual sentences. None: leakage is not checked.
+        input_columns: columns that are part of the model's input, besides the source.
+        recordings: the recordings that the sources name; None if sources are texts. Recordings with equal samples are equal.
 
     Attributes:
-        found: what was found so far.
-        sources: where each source stands so far.
+        found: the breaches so far.
+        sources: the position of each source so far.
         recordings_hash: SHA-256 over the digests of the recordings so far, in order of the rows.
     """
 
@@ -186,7 +186,7 @@ class RowInspector:
         ]
 
     def inspect(self, row: Row) -> None:
-        """Takes the next row of the split."""
+        """Checks the next row of the split."""
         self._identify(row)
         for name, check in self._checks:
             what = check(row)
@@ -196,7 +196,7 @@ class RowInspector:
         self.found.rows += 1
 
     def _identify(self, row: Row) -> None:
-        """Finds out what the row's source is the same as: its text, or the samples of its recording."""
+        """Sets the identity of the row's source: its text, or the digest of its recording's samples."""
         self._identity, self._recording_fault = row.source, ""
         if self.recordings is not None:
             try:
@@ -212,7 +212,7 @@ class RowInspector:
     def _note(self, name: str, row: Row, what: str) -> None:
         breaches = self.found.breaches[name]
         place = f"{row.file}:{row.line}"
-        # A report shows the first few; the others need only be told apart.
+        # A report shows the first few; of the others the place is enough.
         breaches[self.found.rows] = f"{place}: {what}" if len(breaches) < self.section.examples else place
 
     def _check_empty(self, row: Row) -> str | None:
@@ -233,7 +233,7 @@ class RowInspector:
 
     def _check_length_ratio(self, row: Row) -> str | None:
         shorter, longer = sorted((len(row.source), len(row.target)))
-        if shorter == 0 or longer <= self.section.length_ratio.limit * shorter:  # an empty side is the contract "empty"'s
+        if shorter == 0 or longer <= self.section.length_ratio.limit * shorter:  # the contract "empty" reports an empty side
             return None
         return f"ratio {longer / shorter:.1f} ({len(row.source)} : {len(row.target)} characters): {_quote_pair(row)}"
 
@@ -273,7 +273,7 @@ class RowInspector:
         return None if place is None else f"also {place}: {quote(row.source)}"
 
     def _sides(self, row: Row) -> Iterator[tuple[str, str]]:
-        """The texts of a row, with what they are."""
+        """The texts of a row, each with the name of its side."""
         if is_monolingual(self.split):
             yield "text", row.source
             return

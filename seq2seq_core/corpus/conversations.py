@@ -1,4 +1,4 @@
-"""Conversations: rows that are turns become pairs of the last turns and the reply."""
+"""Conversations: turns become pairs of the preceding turns and the reply."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ class _Turn:
 
 
 def pair_turns(rows: Iterable[Row], settings: Conversations, file: CorpusFile) -> Iterator[Row]:
-    """The pairs of a file of turns: each reply as the target, what was said before it as the source.
+    """The pairs of a file of turns: the target is a reply, the source the turns before it.
 
-    A conversation's turns are taken in their order; the first one is a reply to nothing and no pair. One conversation at a time is
-    in memory.
+    Turns are sorted by their order; the first turn of a conversation gives no pair. Only one conversation is in memory.
 
     Args:
         rows: the turns, the text of each as its target.
@@ -30,8 +29,8 @@ def pair_turns(rows: Iterable[Row], settings: Conversations, file: CorpusFile) -
         file: names the file in errors.
 
     Raises:
-        CorpusError: a row lacks a column or its order is no number, two turns have the same place, or the rows of a conversation
-            do not stand together.
+        CorpusError: a row lacks a column or its order is no number, two turns have the same order, or the rows of a conversation
+            are not contiguous.
     """
     seen: set[int] = set()
     conversation: list[_Turn] = []

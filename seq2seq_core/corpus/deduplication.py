@@ -1,6 +1,6 @@
-"""Rules that drop a pair for what stands elsewhere: repetitions within a split, sources that leak from dev or test into train.
+"""Rules that compare a pair with other pairs: repetitions within a split, and leakage of dev or test into train.
 
-Each remembers 64-bit digests only, about seventy bytes a text.
+Each rule stores only 64-bit digests, about seventy bytes per text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DEDUPLICATE, LEAKAGE = "deduplicate", "leakage"
 
 
 class Deduplicator:
-    """Tells which pairs repeat an earlier one.
+    """Detects pairs that repeat an earlier one.
 
     Args:
         policy: ``none``, ``pair`` (source and target are both the same) or ``source``.
@@ -27,12 +27,12 @@ class Deduplicator:
         self._seen: set[int] = set()
 
     def is_repeated(self, source: str, target: str, inputs: Sequence[str] = ()) -> bool:
-        """Whether an equal pair was asked about before; asking counts as seeing.
+        """Whether an equal pair was passed before; each call adds its pair.
 
         Args:
             source: the source.
             target: the target.
-            inputs: the columns that belong to what the model is asked, besides the source.
+            inputs: values of the columns that are part of the model's input, besides the source.
         """
         match self.policy:
             case "none":
@@ -50,10 +50,10 @@ class Deduplicator:
 
 
 class LeakageFilter:
-    """Tells which texts of train would let the model see those of dev or test: sources of pairs, or monolingual sentences.
+    """Detects texts of train that leak dev or test: sources of pairs, or monolingual sentences.
 
     Args:
-        policy: ``keep`` (none does), ``exact`` (equal sources) or ``near`` (sources that differ in case, punctuation or spaces).
+        policy: ``keep`` (no check), ``exact`` (equal sources) or ``near`` (sources that differ in case, punctuation or spaces).
     """
 
     def __init__(self, policy: LeakagePolicy) -> None:
@@ -61,16 +61,16 @@ class LeakageFilter:
         self._protected: set[int] = set()
 
     def protect(self, source: str, inputs: Sequence[str] = ()) -> None:
-        """Notes a text of dev or test, of a source with the columns that belong to what the model is asked."""
+        """Adds a text of dev or test; for a source, with the values of its input columns."""
         if (key := self._key(source, inputs)) is not None:
             self._protected.add(key)
 
     def leaks(self, source: str, inputs: Sequence[str] = ()) -> bool:
-        """Whether a text of train, of a source with those columns, is one of those noted."""
+        """Whether a text of train equals one that :meth:`protect` added, input columns included."""
         return bool(self._protected) and self._key(source, inputs) in self._protected
 
     def _key(self, source: str, inputs: Sequence[str]) -> int | None:
-        """What is compared of a text; None where nothing is."""
+        """The digest to compare; None with policy ``keep``."""
         match self.policy:
             case "keep":
                 return None

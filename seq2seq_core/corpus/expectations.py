@@ -1,8 +1,8 @@
-"""Great Expectations: the contracts as expectation suites, their results, and Data Docs. The only module that knows that library.
+"""Great Expectations: the contracts as expectation suites, their results, and Data Docs. The only module that imports the library.
 
-Each split becomes a table with one row a pair and one column a contract: empty where the pair keeps the contract, else saying where
-and what (``file:line: ...``). The expectation is that at least a share of 1 - limit of the column is empty. That way Data Docs show
-places in files, and a million offenders cost no more than a million rows.
+Each split becomes a table with one row per pair and one column per contract. A cell is empty if the pair keeps the contract, else
+it holds a message (``file:line: ...``). The expectation is that at least a share of 1 - limit of the column is empty. So Data Docs
+show positions in files, and a million offenders cost no more than a million rows.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Any
 from seq2seq_core.corpus.contracts import Contract, SplitBreaches
 
 FILES = "files"
-"""The suite that holds for the files themselves, whatever split they belong to."""
+"""Name of the suite about the files themselves, of all splits."""
 GX_SEVERITY = {"error": "critical", "warning": "warning"}
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """How one contract came out.
+    """The result of one contract.
 
     Attributes:
-        contract: what was asked.
+        contract: the contract.
         success: whether it is kept.
-        checked: number of rows (or files) looked at.
+        checked: number of rows (or files) checked.
         unexpected: how many of them break it; for a bound on the number of rows, how many are missing.
         examples: the first offenders, each ``file:line: what``.
     """
@@ -72,12 +72,12 @@ class ExpectationChecker:
         self._examples = examples
 
     def check(self, name: str, contracts: Sequence[Contract], found: SplitBreaches) -> list[CheckResult]:
-        """How each contract comes out on one table.
+        """The result of each contract on one table.
 
         Args:
-            name: of the suite and the table: a split, or :data:`FILES`.
-            contracts: what is asked of it.
-            found: its rows, and which of them break what.
+            name: name of the suite and the table: a split, or :data:`FILES`.
+            contracts: the contracts to check.
+            found: the number of rows, and the breaches by contract.
         """
         if not contracts:
             return []
@@ -137,7 +137,7 @@ def _table(contracts: Sequence[Contract], found: SplitBreaches) -> Any:
 
 
 def _distil(contract: Contract, result: Any, rows: int) -> CheckResult:
-    """What a result of Great Expectations says, without its ids and times."""
+    """The result of Great Expectations without ids and times."""
     if result.exception_info.get("raised_exception"):
         raise RuntimeError(f"Great Expectations could not check {contract.name}: {result.exception_info['exception_message']}")
     if contract.bounds_row_count:

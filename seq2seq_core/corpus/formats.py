@@ -20,13 +20,13 @@ PARQUET_BATCH_ROWS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One pair as it stands in the corpus.
+    """One pair as read from the corpus.
 
     Attributes:
         source: the source text, unchanged.
         target: the target text, unchanged.
         columns: the other columns, as text.
-        file: name of the file, of the source's file where there are two.
+        file: name of the file; of the source's file if there are two.
         line: 1-based line where the row begins; in a Parquet file, the row's number.
     """
 
@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The columns of one file and where the pair is among them."""
+    """The columns of one file, with the positions of source and target."""
 
     file: CorpusFile
     names: list[str]
@@ -47,7 +47,7 @@ class Table:
     target: int
 
     def row(self, cells: Sequence[str], line: int) -> Row:
-        """The row of one line's cells."""
+        """The row with one line's cells."""
         if len(cells) != len(self.names):
             raise self.file.fault(_wrong_width(cells, self.names), line)
         others = {name: cells[i] for i, name in enumerate(self.names) if i not in (self.source, self.target)}
@@ -55,7 +55,7 @@ class Table:
 
 
 def read_tsv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader) -> Iterator[Row]:
-    """The rows of a file with TAB between its cells; a quotation mark is a character like any other.
+    """The rows of a TSV file; quotation marks have no special meaning.
 
     Args:
         corpus: names the columns.
@@ -70,7 +70,7 @@ def read_tsv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader)
 
 
 def read_csv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader) -> Iterator[Row]:
-    """The rows of a file with commas between its cells, quoted by RFC 4180 (a quoted cell may hold line ends).
+    """The rows of a CSV file, quoted by RFC 4180 (a quoted cell may hold line ends).
 
     Args:
         corpus: names the columns.
@@ -108,7 +108,7 @@ def _table_rows(corpus: CorpusSection, file: CorpusFile, lines: Iterable[tuple[i
 def _find_columns(
     corpus: CorpusSection, file: CorpusFile, names: list[str], line: int | None = None, is_header: bool = False
 ) -> Table:
-    """Where source and target are among the columns."""
+    """The table of the columns, with source and target found among them."""
     shown = ", ".join(repr(_shorten(name)) for name in names)
     settings = ("source_column", "target_column") if corpus.conversations is None else ("conversations.text_column",) * 2
     for setting, wanted in zip(settings, (corpus.source_column, corpus.target_column), strict=True):
@@ -137,7 +137,7 @@ def _shorten(text: str, width: int = 60) -> str:
 
 
 def read_jsonl(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader) -> Iterator[Row]:
-    """The rows of a file with one JSON object a line; other columns that are no text are kept as JSON.
+    """The rows of a JSON lines file; other columns that are not text are kept as JSON.
 
     Args:
         corpus: names the keys.
@@ -145,7 +145,7 @@ def read_jsonl(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReade
         stream: its unpacked bytes.
 
     Raises:
-        CorpusError: a line is no JSON object, lacks the source or target or has no text there, or the bytes are not text.
+        CorpusError: a line is not a JSON object, its source or target is missing or not text, or the bytes are not text.
     """
     for line, text in iterate_lines(file, stream):
         try:
@@ -174,14 +174,14 @@ def _as_text(value: object) -> str:
 
 
 def read_parquet(corpus: CorpusSection, file: CorpusFile) -> Iterator[Row]:
-    """The rows of a Parquet file, read by batches.
+    """The rows of a Parquet file, read in batches.
 
     Args:
         corpus: names the columns.
-        file: the file.
+        file: the Parquet file.
 
     Raises:
-        CorpusError: it is no Parquet file, a column is missing or has no text, or a source or target is null.
+        CorpusError: it is not a Parquet file, a column is missing or has no text, or a source or target is null.
         UserError: pyarrow is not installed.
     """
     try:
@@ -225,7 +225,7 @@ def _as_cell(value: object) -> str:
 
 
 def read_aligned(files: Sequence[CorpusFile], streams: Sequence[io.BufferedReader]) -> Iterator[Row]:
-    """The rows of two text files whose lines belong together.
+    """The rows of two line-aligned text files.
 
     Args:
         files: the source's and the target's file.

@@ -1,4 +1,4 @@
-"""What became of the rows of each split: how many came in, which rule dropped how many, how many are left, how long they are."""
+"""The funnel of each split: rows in, rows dropped by each rule, rows out, and text lengths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ QUANTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99}
 
 @dataclass
 class LengthProfile:
-    """How many texts there are of each length, in characters."""
+    """The number of texts of each length, in characters."""
 
     counts: Counter[int] = field(default_factory=Counter)
 
@@ -22,7 +22,7 @@ class LengthProfile:
         self.counts[len(text)] += 1
 
     def summarize(self) -> dict[str, float]:
-        """Mean, quantiles and maximum; zeros where there are no texts."""
+        """Mean, quantiles and maximum; zeros if there are no texts."""
         total = self.counts.total()
         if not total:
             return {"mean": 0.0, **dict.fromkeys(QUANTILES, 0.0), "max": 0.0}
@@ -45,19 +45,19 @@ class LengthProfile:
 
 @dataclass
 class Funnel:
-    """The rows of one split on their way through ``prepare``.
+    """The row counts of one split in ``prepare``.
 
-    ``rows_in`` is always ``rows_out`` without the exchanged ones, and the dropped and the carved ones, together.
+    Always rows_in = rows_out - exchanged + dropped + carved.
 
     Attributes:
         rows_in: rows of the split's files, or pairs carved out of train for it.
         dropped: pairs dropped, by rule.
         carved: pairs that became dev or test (train only).
-        exchanged: pairs that were written once more with their sides exchanged (train only).
+        exchanged: pairs written a second time with their sides exchanged (train only).
         rows_out: pairs written.
-        source_characters: lengths of the sources written, where they are texts.
+        source_characters: lengths of the sources written, if they are texts.
         target_characters: lengths of the targets written.
-        recorded_seconds: of the sources written, where they are recordings; None where they are texts.
+        recorded_seconds: total duration of the recordings written; None if sources are texts.
     """
 
     rows_in: int = 0
@@ -94,13 +94,13 @@ class Funnel:
         }
 
     def profiles(self) -> dict[str, LengthProfile]:
-        """The lengths of what was written, by what it is."""
+        """The lengths of the texts written, by side."""
         sources = {"source": self.source_characters} if self.recorded_seconds is None else {}
         return sources | {"target": self.target_characters}
 
 
 class SentenceFunnel(Funnel):
-    """The monolingual sentences of one language on their way through ``prepare``: rows whose two sides are one text."""
+    """The counts of one language's monolingual sentences in ``prepare``; both sides of a row are the same text."""
 
     def profiles(self) -> dict[str, LengthProfile]:
         """See :class:`Funnel`."""
@@ -108,12 +108,12 @@ class SentenceFunnel(Funnel):
 
 
 def all_taken_away(split: str, rows_in: int, losses: Mapping[str, int]) -> UserError:
-    """The error that says where the rows of an empty split went.
+    """The error for an empty split; it names the settings that removed the rows.
 
     Args:
         split: its name.
-        rows_in: how many came in.
-        losses: how many each setting took away; at least one.
+        rows_in: the number of rows read.
+        losses: the number of rows that each setting removed; at least one setting.
     """
     most = max(losses, key=lambda name: losses[name])
     counts = ", ".join(f"{name} {count}" for name, count in losses.items())
@@ -123,7 +123,7 @@ def all_taken_away(split: str, rows_in: int, losses: Mapping[str, int]) -> UserE
 
 
 def format_funnels(funnels: Mapping[str, Funnel]) -> str:
-    """A Markdown table of rows: in, dropped by each rule, carved out, left; a column a split.
+    """A Markdown table of rows in, dropped by each rule, carved out, and out; one column per split.
 
     Args:
         funnels: by split.
@@ -142,7 +142,7 @@ def format_funnels(funnels: Mapping[str, Funnel]) -> str:
 
 
 def format_lengths(funnels: Mapping[str, Funnel]) -> str:
-    """A Markdown table of the lengths of what was written, in characters.
+    """A Markdown table of the lengths of the texts written, in characters.
 
     Args:
         funnels: by split.

@@ -1,4 +1,4 @@
-"""Lines of a text file, with every reason why it cannot be read as UTF-8 text named by file, line and byte.
+"""Lines of UTF-8 text files; errors name file, line and byte.
 
 A line ends at LF or CRLF and nowhere else: Unicode's other line ends (U+0085, U+2028, vertical tab) are part of the text.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from seq2seq_core.errors import CorpusError
 
 HEAD_BYTES = 1 << 20
-"""How much of a file is looked at before its lines are read."""
+"""Bytes of a file that are checked before its lines are read."""
 BYTE_ORDER_MARKS = {
     # The marks of UTF-32 come first: its little-endian one begins with that of UTF-16.
     b"\xff\xfe\x00\x00": "UTF-32LE",
@@ -32,7 +32,7 @@ class CorpusFile:
     """One file of a corpus.
 
     Attributes:
-        path: where it is.
+        path: its location on disk.
         name: its name inside the corpus folder, as the settings and reports give it.
         shown: its path as error messages give it.
     """
@@ -43,7 +43,7 @@ class CorpusFile:
 
     @property
     def is_compressed(self) -> bool:
-        """Whether the file is unpacked by gzip."""
+        """Whether the file is gzip-compressed: its name ends in ``.gz``."""
         return self.path.suffix == ".gz"
 
     def fault(self, message: str, line: int | None = None) -> CorpusError:
@@ -60,7 +60,7 @@ def unpack(file: CorpusFile, raw: io.FileIO) -> Iterator[io.BufferedReader]:
         raw: the file as it is on disk, unbuffered.
 
     Raises:
-        CorpusError: while reading, where a ``.gz`` file is no gzip data or ends too early.
+        CorpusError: while reading: a ``.gz`` file is not valid gzip data or ends too early.
     """
     if not file.is_compressed:
         yield io.BufferedReader(raw, HEAD_BYTES)
@@ -75,7 +75,7 @@ def unpack(file: CorpusFile, raw: io.FileIO) -> Iterator[io.BufferedReader]:
 
 
 def head_faults(file: CorpusFile, head: bytes) -> list[CorpusError]:
-    """What the beginning of a text file shows to be wrong with the whole of it.
+    """Faults of a text file that its first bytes show.
 
     Args:
         file: names the file in errors.
@@ -95,7 +95,7 @@ def head_faults(file: CorpusFile, head: bytes) -> list[CorpusError]:
 
 
 def _byte_order_mark_fault(file: CorpusFile, mark: bytes) -> CorpusError:
-    """An error that says how to get rid of a byte-order mark."""
+    """An error that says how to remove a byte-order mark."""
     name, shown = BYTE_ORDER_MARKS[mark], mark.hex(" ").upper()
     if name == "UTF-8":
         return file.fault(
@@ -113,7 +113,7 @@ def _byte_order_mark_fault(file: CorpusFile, mark: bytes) -> CorpusError:
 def _line_end_faults(file: CorpusFile, head: bytes) -> list[CorpusError]:
     """An error if most lines end in a bare carriage return."""
     if b"\0" in head:
-        return []  # binary: it has no lines, and iterate_lines says so
+        return []  # binary: iterate_lines reports it
     bare, feeds = head.count(b"\r") - head.count(b"\r\n"), head.count(b"\n")
     # The last byte may be half of a CRLF.
     if bare - head.endswith(b"\r") <= feeds:

@@ -1,4 +1,4 @@
-"""Streaming reading of monolingual corpora: plain text, or one column of a TSV or JSON lines file."""
+"""Streaming reader of monolingual corpora: plain text, or one column of a TSV or JSON lines file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def monolingual_split(language: str) -> str:
 
 
 def open_monolingual(corpus: CorpusSection, root: Path) -> list[MonolingualReader]:
-    """A reader for each language, in order of their first files.
+    """One reader per language, in the order of the languages' first files.
 
     Args:
-        corpus: which files.
-        root: the workspace, which a relative corpus folder is below.
+        corpus: ``monolingual`` lists the files.
+        root: the workspace; a relative corpus path starts here.
 
     Raises:
-        CorpusError: the folder or a file is missing, or a file's format cannot be told.
+        CorpusError: the folder or a file is missing, or a file's format is unknown.
     """
     return [MonolingualReader(corpus, root, language) for language in dict.fromkeys(file.language for file in corpus.monolingual)]
 
@@ -36,19 +36,19 @@ class MonolingualReader(SplitReader):
     """The sentences of one language, in order, as rows whose two sides are the same.
 
     Args:
-        corpus: which files, and how they are laid out.
-        root: the workspace, which a relative corpus folder is below.
-        language: which of them.
+        corpus: the files and their layout.
+        root: the workspace; a relative corpus path starts here.
+        language: the language to read.
 
     Raises:
-        CorpusError: the folder or a file is missing, or a file's format cannot be told.
+        CorpusError: the folder or a file is missing, or a file's format is unknown.
     """
 
     def __init__(self, corpus: CorpusSection, root: Path, language: str) -> None:
         self.language = language
         self._columns = {file.file: file.column for file in corpus.monolingual if file.language == language}
         super().__init__(corpus, root, monolingual_split(language))
-        self.conversations = None  # its rows are sentences, whatever those of pairs are
+        self.conversations = None  # its rows are sentences, even if those of pairs are turns
 
     def _find_entries(self, folder: Path) -> list[CorpusEntry]:
         """See :class:`SplitReader`."""

@@ -1,4 +1,4 @@
-"""What makes two texts the same: forms to compare by, and short digests to remember them by."""
+"""Comparison of texts: normal forms to compare by, and short digests to store."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ SPACE_NOT_BETWEEN_DIGITS = re.compile(r"(?<!\d) | (?!\d)")
 
 
 def normalize_exactly(text: str) -> str:
-    """A text in NFC with single spaces for runs of white space: what differs after that differs for a reader."""
+    """A text in NFC with single spaces for runs of white space; texts that still differ look different to a reader."""
     text = " ".join(text.split())
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def normalize_nearly(text: str) -> str:
-    """A text without what near-duplicates differ in: NFKC, case-folded, without punctuation and white space.
+    """A text reduced so that near-duplicates are equal: NFKC, case-folded, without punctuation and white space.
 
     Between two digits a separator stays, as one space, so that 1/12 and 11/2 differ. A text of nothing but separators stays.
     """
@@ -29,7 +29,7 @@ def normalize_nearly(text: str) -> str:
 
 
 class _Separators(dict[int, str]):
-    """A table for ``str.translate`` that makes punctuation, white space and control characters spaces; filled as it is used."""
+    """A table for ``str.translate`` that maps punctuation, white space and control characters to spaces; filled on demand."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
@@ -41,6 +41,6 @@ _SEPARATORS = _Separators()
 
 
 def digest(*texts: str) -> int:
-    """A number of 64 bits that stands for some texts; of 100 million, two are alike with a chance of 1 in 3,700."""
+    """A 64-bit digest of texts; among 100 million digests, the probability that any two collide is 1 in 3,700."""
     joined = "\0".join(texts).encode("utf-8", errors="surrogatepass")
     return int.from_bytes(hashlib.blake2b(joined, digest_size=8).digest(), "big")

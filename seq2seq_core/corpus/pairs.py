@@ -1,4 +1,4 @@
-"""The prepared form of a corpus: one JSON object a line, with ``source``, ``target`` and whatever other columns it had."""
+"""Prepared corpus files: one JSON object per line, with ``source``, ``target`` and the other columns."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from seq2seq_core.errors import CorpusError, MissingInput
 SOURCE = "source"
 TARGET = "target"
 SOURCE_LANGUAGE = "source_language"
-"""The column with the language of the source, where pairs of several directions are told apart."""
+"""Column with the language of the source, for corpora with several directions."""
 TARGET_LANGUAGE = "target_language"
-"""The column with the language of the target."""
+"""Column with the language of the target."""
 TEXT = "text"
-"""The text of a monolingual sentence."""
+"""Key of the text of a monolingual sentence."""
 RECORDING_DIGEST = "recording_sha256"
-"""Column of an audio corpus, whose sources name recordings: SHA-256 of the recording's samples. With it a prepared file pins what
-its recordings hold, and not their names alone."""
+"""Column of an audio corpus, whose sources name recordings: SHA-256 of the recording's samples. It makes a prepared file depend on
+the recordings' content, not only on their names."""
 
 
 def iterate_pairs(path: Path) -> Iterator[dict[str, str]]:
@@ -28,10 +28,10 @@ def iterate_pairs(path: Path) -> Iterator[dict[str, str]]:
         path: a file that ``s2s prepare`` wrote, such as ``data/prepared/train.jsonl``.
 
     Yields:
-        One mapping a pair: ``source``, ``target`` and the corpus's other columns, all text.
+        One mapping per pair: ``source``, ``target`` and the corpus's other columns, all text.
 
     Raises:
-        MissingInput: there is no such file.
+        MissingInput: the file does not exist.
         CorpusError: a line is not a JSON object with the texts ``source`` and ``target``.
     """
     try:
@@ -90,7 +90,7 @@ def exchange_sides(pair: Mapping[str, str]) -> dict[str, str]:
         pair: with the columns ``source_language`` and ``target_language``.
 
     Raises:
-        KeyError: it lacks one of them.
+        KeyError: a language column is missing.
     """
     exchanged = {SOURCE: pair[TARGET], TARGET: pair[SOURCE]}
     languages = {SOURCE_LANGUAGE: pair[TARGET_LANGUAGE], TARGET_LANGUAGE: pair[SOURCE_LANGUAGE]}
@@ -103,10 +103,10 @@ def format_pair(pair: Mapping[str, str]) -> str:
 
 
 def write_pairs(path: Path, pairs: Iterable[Mapping[str, str]]) -> int:
-    """The number of pairs written into ``path``, which appears only when all of them are there.
+    """The number of pairs written to ``path``; the file appears only when complete.
 
     Args:
-        path: the file; its folder is made where it is missing.
+        path: the output file; its folder is created if missing.
         pairs: mappings with ``source``, ``target`` and other columns, all text.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

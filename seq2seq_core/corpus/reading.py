@@ -1,4 +1,4 @@
-"""Streaming reading of a corpus: which files there are, and the rows of a split with their file and line."""
+"""Streaming reader of a corpus: its files, and the rows of a split with file and line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seq2seq_core.corpus.lines import HEAD_BYTES, CorpusFile, head_faults, unpac
 from seq2seq_core.errors import CorpusError
 
 PROGRESS_ROWS = 2000
-"""Rows between two updates of what is shown of the progress."""
+"""Rows between two updates of the progress display."""
 FORMATS_BY_ENDING = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 STREAM_READERS: dict[str, Callable[[CorpusSection, CorpusFile, io.BufferedReader], Iterator[Row]]] = {
     "tsv": read_tsv,
@@ -32,7 +32,7 @@ class CorpusEntry:
     Attributes:
         files: the file, or the source's and the target's.
         format: ``tsv``, ``csv``, ``jsonl``, ``parquet`` or ``text`` (two files).
-        constants: columns that every row has besides the file's own, with their value.
+        constants: columns with one value for all rows, besides the file's own columns.
     """
 
     files: tuple[CorpusFile, ...]
@@ -41,25 +41,25 @@ class CorpusEntry:
 
     @property
     def name(self) -> str:
-        """The file's name, or both."""
+        """The file's name, or both names."""
         return " + ".join(file.name for file in self.files)
 
 
 class SplitReader:
-    """The rows of one split of a corpus, in order, read anew at each iteration.
+    """The rows of one split of a corpus, in order; each iteration reads the files again.
 
     Args:
-        corpus: which files, and how they are laid out.
-        root: the workspace, which a relative corpus folder is below.
+        corpus: the files and their layout.
+        root: the workspace; a relative corpus path starts here.
         split: ``train``, ``dev`` or ``test``.
 
     Attributes:
-        entries: the split's files; none where the settings name none.
+        entries: the split's files; empty if the settings name none.
         total_bytes: size of the files on disk.
-        bytes_read: how much of that has been read in the current iteration.
+        bytes_read: bytes read in the current iteration.
 
     Raises:
-        CorpusError: the folder or a file is missing, or a file's format cannot be told.
+        CorpusError: the folder or a file is missing, or a file's format is unknown.
     """
 
     def __init__(self, corpus: CorpusSection, root: Path, split: str) -> None:
@@ -77,11 +77,11 @@ class SplitReader:
             yield from self.iterate_entry(entry)
 
     def iterate_entry(self, entry: CorpusEntry) -> Iterator[Row]:
-        """The rows of one of the entries, its constant columns after the file's own.
+        """The rows of one entry; constant columns come after the file's own.
 
         Raises:
-            CorpusError: the file cannot be read as what it should be, or has a column that the settings give a constant value;
-                names file and line.
+            CorpusError: the file is not valid in its format, or has a column of its own to which the settings give a constant
+                value; names file and line.
         """
         rows = self._file_rows(entry)
         if self.conversations is not None:
@@ -96,7 +96,7 @@ class SplitReader:
             yield replace(row, columns=row.columns | entry.constants) if entry.constants else row
 
     def _file_rows(self, entry: CorpusEntry) -> Iterator[Row]:
-        """The rows of an entry as its files hold them."""
+        """The rows of an entry, without constant columns."""
         if entry.format == "parquet":
             yield from read_parquet(self.corpus, entry.files[0])
             self.bytes_read += entry.files[0].path.stat().st_size
@@ -110,7 +110,7 @@ class SplitReader:
                 yield row
 
     def _find_entries(self, folder: Path) -> list[CorpusEntry]:
-        """The files that the settings name, in the corpus folder."""
+        """The files of the split that the settings name."""
         names: list[FileEntry] = getattr(self.corpus.files, self.split)
         return [_find_entry(self.corpus, folder, self.split, name) for name in names]
 
@@ -132,8 +132,8 @@ def find_folder(corpus: CorpusSection, root: Path) -> Path:
     """The corpus folder.
 
     Args:
-        corpus: names it.
-        root: the workspace, which a relative name is below.
+        corpus: reads ``path``.
+        root: the workspace; a relative path starts here.
 
     Raises:
         CorpusError: there is no such folder.
@@ -159,8 +159,8 @@ def find_file(corpus: CorpusSection, folder: Path, setting: str, name: str) -> C
     Args:
         corpus: names the folder in errors.
         folder: the corpus folder.
-        setting: where the settings name the file.
-        name: inside the folder.
+        setting: the setting that names the file, for errors.
+        name: the file name inside the folder.
 
     Raises:
         CorpusError: there is no such file.
@@ -179,7 +179,7 @@ def find_file(corpus: CorpusSection, folder: Path, setting: str, name: str) -> C
 
 
 def _find_format(corpus: CorpusSection, split: str, files: tuple[CorpusFile, ...]) -> str:
-    """The format of an entry: the one that the settings name, else by the file's ending."""
+    """The format of an entry: from the settings, else from the file's ending."""
     file = files[0]
     if len(files) == 2:
         if corpus.format in ("auto", "text"):
@@ -200,7 +200,7 @@ def _find_format(corpus: CorpusSection, split: str, files: tuple[CorpusFile, ...
 
 
 def find_head_faults(entry: CorpusEntry) -> list[CorpusError]:
-    """Every fault that the beginnings of an entry's files show; text files only.
+    """All faults that the first bytes of an entry's text files show.
 
     Args:
         entry: one of :attr:`SplitReader.entries`.

@@ -1,4 +1,4 @@
-"""The recordings that the sources of an audio corpus name: where they are, whether they can be used, which are the same."""
+"""The recordings of an audio corpus: their files, checks, and digests that tell equal recordings."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from seq2seq_core.corpus.reading import find_folder
 
 @dataclass(frozen=True)
 class FoundRecording:
-    """A recording that can be used.
+    """A usable recording.
 
     Attributes:
-        digest: SHA-256, in hexadecimal digits, of its samples: two recordings with the same one are the same, whatever their names.
-        seconds: how long it is.
+        digest: hexadecimal SHA-256 of its samples; recordings with equal digests are equal, whatever their names.
+        seconds: its duration.
     """
 
     digest: str
@@ -29,15 +29,15 @@ class Recordings:
     """The recordings of a corpus.
 
     Args:
-        folder: what their names are relative to.
-        sample_rate: samples a second that each must have.
+        folder: the folder that their names are relative to.
+        sample_rate: the required number of samples per second.
     """
 
     def __init__(self, folder: Path, sample_rate: int) -> None:
         self.folder, self.sample_rate = folder, sample_rate
 
     def find(self, name: str) -> FoundRecording:
-        """The recording of a name.
+        """The digest and duration of a recording.
 
         Args:
             name: the source of a row.
@@ -49,11 +49,11 @@ class Recordings:
         return FoundRecording(hashlib.sha256(recording.samples_N.tobytes()).hexdigest(), recording.seconds)
 
     def copy(self, name: str, folder: Path) -> None:
-        """Copies a recording to its name below another folder, unless it is there.
+        """Copies a recording to the same name in another folder, unless that file exists.
 
         Args:
-            name: of a recording that was found.
-            folder: takes the place of the corpus folder.
+            name: a name that :meth:`find` accepts.
+            folder: the other folder.
         """
         target = folder / name
         if not target.exists():
@@ -68,11 +68,11 @@ class Recordings:
 
 
 def open_recordings(corpus: CorpusSection, root: Path) -> Recordings | None:
-    """The corpus's recordings; None where its sources are texts.
+    """The corpus's recordings; None if its sources are texts.
 
     Args:
-        corpus: says what the sources are.
-        root: the workspace, which a relative corpus folder is below.
+        corpus: reads ``source_kind``, ``path`` and ``sample_rate``.
+        root: the workspace; a relative corpus path starts here.
 
     Raises:
         CorpusError: there is no corpus folder.

@@ -3,9 +3,9 @@
 The dates are written by Babel from CLDR's locale data, so the bytes depend on Babel's version (and on nothing else: choices are
 made by SHA-256, not by ``random``). ``requirements.lock`` pins it; a test holds the digests.
 
-What the test set asks, in its column ``novelty``:
+The column ``novelty`` names what is new in a row of the test set:
 
-- ``none``: dates that train never held, in years and written formats that it did;
+- ``none``: dates that do not occur in train, in years and written formats that do;
 - ``year``: years that occur in no language of train or dev;
 - ``format``: abbreviated weekday together with day, month and year (CLDR ``yMMMEd``), which no language of train or dev has,
   while its parts (the abbreviated weekday, the abbreviated month) do occur there in other formats.
@@ -69,7 +69,7 @@ class SampleSummary:
     """What :func:`write_sample_corpus` wrote.
 
     Attributes:
-        folder: where.
+        folder: the corpus folder.
         rows: number of pairs by split.
         digests: SHA-256 (hexadecimal) by file name.
     """
@@ -87,7 +87,7 @@ def write_sample_corpus(folder: Path) -> SampleSummary:
     """A summary of the sample corpus, written as ``train.tsv``, ``dev.tsv`` and ``test.tsv`` with a header row.
 
     Args:
-        folder: where; made if it is missing. Files of the same names are replaced, others are left alone.
+        folder: the output folder, created if missing. Files of the same names are replaced, others stay.
 
     Raises:
         UserError: Babel is not installed.
@@ -134,7 +134,7 @@ def _draw_rows(
         turn += 1
         day = next(days)
         source = write_date(day, locale, name)
-        # "6 May 2025" is a long and a medium form, "2025/5/6" Chinese and Japanese: the first one drawn has it.
+        # "6 May 2025" is a long and a medium form, "2025/5/6" Chinese and Japanese: the first one drawn keeps it.
         if source in taken:
             assert taken[source] == day.isoformat(), f"{source!r} has two meanings"
         else:
@@ -156,7 +156,7 @@ def _draw_days(stream: str, partition: str) -> Iterator[date]:
 
 
 def _partition(day: date) -> str:
-    """Which rows a day may stand in, in every language: ``train``, ``dev``, ``test``, or ``year`` (test, held-out year)."""
+    """The partition of a day, the same in every language: ``train``, ``dev``, ``test``, or ``year`` (test, held-out year)."""
     if day.year in held_out_years():
         return "year"
     share = _hash(f"day|{day.isoformat()}") / 2**256
@@ -172,7 +172,7 @@ def held_out_years() -> frozenset[int]:
 def write_date(day: date, locale: str, name: str) -> str:
     """A day as people of a locale write it.
 
-    CLDR's no-break spaces (before the Russian ``г.``) become plain ones: who types a date types those.
+    CLDR's no-break spaces (before the Russian ``г.``) become plain spaces, as people type them.
 
     Args:
         day: the day.
@@ -200,7 +200,7 @@ def _pattern(locale: str, name: str) -> str:
 
 
 def _hash(text: str) -> int:
-    """A number of 256 bits that is a function of the text alone."""
+    """A 256-bit number that depends on the text alone."""
     return int.from_bytes(hashlib.sha256(f"seq2seq-flows dates 1|{text}".encode()).digest(), "big")
 
 
@@ -209,7 +209,7 @@ def _cells(row: WrittenDate) -> tuple[str, ...]:
 
 
 def _assert_leak_free(splits: dict[str, list[WrittenDate]]) -> None:
-    """Checks what the module promises of its splits."""
+    """Checks the guarantees in the module's docstring."""
     train_days = {row.target for row in splits["train"]}
     for split in ("dev", "test"):
         assert not train_days & {row.target for row in splits[split]}, f"a day of {split} stands in train"

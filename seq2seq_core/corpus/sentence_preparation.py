@@ -1,4 +1,4 @@
-"""Monolingual sentences, clean, without repetitions, and kept apart from both sides of dev and test."""
+"""Preparation of monolingual sentences: cleaning, deduplication, and removal of sentences of dev and test."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from seq2seq_core.errors import UserError
 
 
 class SentencePreparation:
-    """What ``prepare`` does with monolingual corpora, once dev and test are known.
+    """Prepares monolingual corpora, once dev and test are known.
 
     Args:
         section: rules and policies.
-        readers: of each language.
+        readers: one for each language.
 
     Attributes:
         funnels: rows in, dropped and written, by the names of the splits.
@@ -33,7 +33,7 @@ class SentencePreparation:
         self._leakage = LeakageFilter(section.leakage if readers else "keep")
 
     def protect(self, source: str, target: str) -> None:
-        """Notes both sides of a dev or test pair: a model of both directions meets a sentence as either, in whatever language."""
+        """Adds both sides of a dev or test pair, whatever the language: a model of both directions reads either as a source."""
         self._leakage.protect(source)
         self._leakage.protect(target)
 
@@ -41,7 +41,7 @@ class SentencePreparation:
         """Writes ``monolingual.<language>.jsonl`` of each language.
 
         Args:
-            folder: where.
+            folder: the output folder.
             on_progress: called with the number of bytes read.
 
         Raises:
@@ -78,7 +78,7 @@ class SentencePreparation:
 
 
 def _check_not_empty(split: str, funnel: SentenceFunnel) -> None:
-    """Raises an error that says where the sentences of an empty language went."""
+    """Raises UserError if no sentence is left; the error names the rules that dropped them."""
     if funnel.rows_out:
         return
     losses = {f"prepare.{rule}": count for rule, count in funnel.dropped.items() if count}

@@ -1,4 +1,4 @@
-"""Splits that never leak: the split of a pair is a function of its source alone."""
+"""Leak-free splits: the split of a pair depends on its source alone."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from seq2seq_core.corpus.normalization import digest, normalize_nearly
 def assign_split(source: str, dev_fraction: float, test_fraction: float, salt: str = "") -> str:
     """The split of a pair: ``train``, ``dev`` or ``test``.
 
-    It depends on nothing but the source and the arguments, so that a growing corpus never moves a pair, and sources that differ
-    only in case, punctuation or spaces share a split. Test is taken from one end of the hash's range and dev from the other, so
-    that a larger fraction only adds to its split, and changing the one never moves a pair out of the other.
+    It depends only on the source and the arguments, so a growing corpus never moves a pair. Sources that differ only in case,
+    punctuation or spaces share a split. Test takes one end of the hash's range and dev the other. So a larger fraction only adds to
+    its split, and a change of one fraction never moves a pair out of the other split.
 
     Args:
         source: the source text.

@@ -1,4 +1,4 @@
-"""Characters that have no business in text: control characters and mojibake."""
+"""Faulty characters in text: control characters and mojibake."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ MOJIBAKE = re.compile(f"[ÂÃÄÅÎÏÐÑ×ØÙ][\x80-\x9f¡-¿]|[à-ï]{_CONTIN
 
 
 def find_control_character(text: str) -> int:
-    """Where the first control character (other than TAB and LF) or U+FFFD is; -1 if there is none."""
+    """The position of the first control character (other than TAB and LF) or U+FFFD; -1 if there is none."""
     found = CONTROL_CHARACTER.search(text)
     return found.start() if found else -1
 
 
 def find_mojibake(text: str) -> int:
-    """Where text first looks like UTF-8 read as Latin-1 or cp1252 (``Ã©`` for é, ``â€œ`` for “); -1 if it does not."""
+    """The first position that looks like UTF-8 read as Latin-1 or cp1252 (``Ã©`` for é, ``â€œ`` for “); -1 if there is none."""
     if text.isascii():
         return -1
     found = MOJIBAKE.search(text)
@@ -33,8 +33,8 @@ def quote(text: str, position: int = 0, width: int = 60) -> str:
 
     Args:
         text: the whole text.
-        position: what must be seen.
-        width: most characters of the text that are shown.
+        position: the position that must be visible.
+        width: the maximum number of characters shown.
     """
     start = max(0, min(position - width // 2, len(text) - width))
     part = text[start : start + width]

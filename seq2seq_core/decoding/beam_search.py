@@ -1,11 +1,19 @@
 """Beam search over a batch of sentences.
 
-At each step every live hypothesis is extended by every symbol, and the best ``beam_size`` extensions of a sentence that do not end
-live on. An ending one is finished if it is among the best ``beam_size`` of all. A sentence is done when
-``beam_size`` hypotheses are finished and no live one scores, at its present length, above those to be returned; or as soon as none
-can come to do so at any length, which changes nothing of the result. The count alone would not do: a model trained with label
-smoothing gives an early end some probability at every step, and a few such ends would crowd out the good hypothesis. Waiting
-until no live hypothesis could win at any length would not do either: it runs to the length limit, where repetitions win.
+At each step every live hypothesis is extended by every symbol. The best ``beam_size`` extensions of a sentence that do not end
+stay
+live. An extension that ends is finished if it is among the best ``beam_size`` of all.
+
+A sentence is done when ``beam_size`` hypotheses are finished and no live one scores, at its present length, above those to
+be
+returned. It is done earlier if no live one can score above them at any length; this does not change the result. The count alone
+is
+not enough: a model trained with label smoothing gives an early end some probability at every step, and a few such ends would
+crowd
+out the good hypothesis. Waiting until no live hypothesis can win at any length is not enough either: the search then runs to
+the
+length limit, where repetitions win.
+
 A beam of 1 is greedy decoding, and a beam that holds every sequence is exhaustive search.
 
 Shapes: B sentences still being decoded, K beam size, C candidates (at most 2 K), N rows (B times K), V vocabulary,
@@ -41,7 +49,7 @@ def decode(
     Args:
         model: in evaluation mode.
         source: on the model's device.
-        options: of the search.
+        options: the decoding options.
         keep_attention: whether hypotheses carry their attention.
         prefixes: for each source, the ids that its hypotheses must begin with.
     """
@@ -56,7 +64,7 @@ class _Search:
     """The live hypotheses of all unfinished sentences, and the finished ones.
 
     Attributes:
-        sentences: the place in the batch of each sentence that is still decoded.
+        sentences: the position in the batch of each sentence still being decoded.
         finished: the finished hypotheses of each sentence of the batch.
     """
 
@@ -70,7 +78,7 @@ class _Search:
         self.state = model.initial_state(model.encode(source), options.beam_size)
         device = source.lengths_B.device
         self.ids_NT = torch.full((len(self.sentences) * options.beam_size, 1), BOS_ID, dtype=torch.int64, device=device)
-        # The rows of a sentence are alike at first: only one of them may be extended.
+        # The rows of a sentence are equal at first: only one of them may be extended.
         self.totals_BK = torch.full((len(self.sentences), options.beam_size), NEVER, device=device)
         self.totals_BK[:, 0] = 0.0
         self.attention_NTS: Tensor | None = None
@@ -83,7 +91,7 @@ class _Search:
         totals_BC, parents_BC, symbols_BC = self._candidates(step.logits_NV)
         is_end_BC = symbols_BC == EOS_ID
         self._finish(totals_BC, parents_BC, is_end_BC)
-        # The best K that do not end, in order; where there are fewer, ended ones fill up and never count.
+        # The best K that do not end, in order; if there are fewer, ended ones fill up, at minus infinity.
         order_BK = is_end_BC.int().argsort(dim=1, stable=True)[:, : self.options.beam_size]
         totals_BK = totals_BC.masked_fill(is_end_BC, NEVER).gather(1, order_BK)
         self._keep(step.state, totals_BK, parents_BC.gather(1, order_BK), symbols_BC.gather(1, order_BK))
@@ -138,7 +146,7 @@ class _Search:
         """Whether the search for a sentence is over.
 
         A live hypothesis's log-probability can only fall, and the length penalty is largest at the greatest length: so
-        ``best_total`` divided by that penalty is the most that any of them can still reach.
+        ``best_total`` divided by that penalty is the highest score that any of them can still reach.
         """
         found = self.finished[sentence]
         if best_total == NEVER or len(found) < self.options.num_hypotheses:

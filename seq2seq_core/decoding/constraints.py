@@ -1,9 +1,9 @@
-"""What may follow a hypothesis: the same rules for greedy decoding, beam search and sampling.
+"""Constraints on the next symbol: the same rules for greedy decoding, beam search and sampling.
 
 Where rules disagree, the first of these wins: a forced prefix, the length limit, no repeated n-gram, the minimum length. Rules only
-forbid: what is allowed keeps the model's own log-probability, and nothing is normalised anew.
+forbid symbols: allowed symbols keep the model's log-probability, without renormalisation.
 
-A rule is decided by a row's own ids and its sentence alone, so that rows may be reordered, repeated and dropped between the steps.
+A rule depends only on a row's ids and its sentence, so rows may be reordered, repeated and dropped between steps.
 
 Shapes: N rows being decoded, T hypothesis length so far (bos included), V vocabulary, G order of the n-grams, X banned symbols.
 """
@@ -32,10 +32,10 @@ class Constraints:
 
     Attributes:
         limits: most ids of each sentence, eos not counted; never below its prefix.
-        prefixes: the ids that each sentence's hypotheses begin with; none where there is no such rule.
-        min_length: fewest ids before eos; a row that no symbol may follow ends below it.
-        no_repeat_ngram_size: the order of the n-grams that may come only once (Paulus 2018, section 2.5); 0: no such rule.
-        banned_ids: symbols that follow nothing but where a prefix holds them, besides PAD and BOS.
+        prefixes: the ids that each sentence's hypotheses begin with; empty: no such rule.
+        min_length: fewest ids before eos; a row without an allowed symbol ends below it.
+        no_repeat_ngram_size: the order of the n-grams that may occur only once (Paulus 2018, section 2.5); 0: no such rule.
+        banned_ids: symbols that are forbidden outside prefixes, besides PAD and BOS.
     """
 
     limits: tuple[int, ...]
@@ -45,12 +45,12 @@ class Constraints:
     banned_ids: tuple[int, ...] = ()
 
     def next_log_probabilities(self, logits_NV: Tensor, ids_NT: Tensor, sentences: Sequence[int]) -> Tensor:
-        """The log-probability of each possible next symbol, (N, V), at least float32; minus infinity for what may not follow.
+        """The log-probability of each possible next symbol, (N, V), at least float32; minus infinity for forbidden symbols.
 
         Args:
-            logits_NV: of the model.
-            ids_NT: what each row holds so far, bos included; int64.
-            sentences: the place in the batch of each row's sentence.
+            logits_NV: logits of the model.
+            ids_NT: the ids of each row so far, bos included; int64.
+            sentences: the position in the batch of each row's sentence.
         """
         log_probabilities_NV = functional.log_softmax(logits_NV.to(torch.promote_types(logits_NV.dtype, torch.float32)), dim=-1)
         rows, symbols = self._forced_symbols(ids_NT.shape[1] - 1, sentences)
@@ -63,17 +63,17 @@ class Constraints:
         return log_probabilities_NV
 
     def is_cut(self, sentence: int, length: int, end_log_probability: float) -> bool:
-        """Whether the length limit ended a hypothesis: there, and with eos less likely than that it goes on.
+        """Whether the length limit ended a hypothesis: it reached the limit, and eos was less likely than continuing.
 
         Args:
-            sentence: its place in the batch.
+            sentence: its position in the batch.
             length: its symbols, eos not counted.
-            end_log_probability: of eos after them.
+            end_log_probability: log-probability of eos after them.
         """
         return length >= self.limits[sentence] and end_log_probability < EVEN_CHANCE
 
     def _forced_symbols(self, length: int, sentences: Sequence[int]) -> tuple[list[int], list[int]]:
-        """The rows that only one symbol may follow, and that symbol: the next of their prefix, or eos at their length limit."""
+        """The rows with only one allowed symbol, and that symbol: the next of their prefix, or eos at their length limit."""
         if length < min(self.limits) and not any(length < len(prefix) for prefix in self.prefixes):
             return [], []
         forced = {}
@@ -85,7 +85,7 @@ class Constraints:
         return list(forced), list(forced.values())
 
     def _forbid(self, log_probabilities_NV: Tensor, ids_NT: Tensor) -> None:
-        """Puts minus infinity where eos would come too early or an n-gram a second time."""
+        """Sets minus infinity where eos would come too early or an n-gram would repeat."""
         is_too_short = ids_NT.shape[1] <= self.min_length
         if not (is_too_short or self.no_repeat_ngram_size):
             return
@@ -103,12 +103,12 @@ def make_constraints(options: DecodingOptions, source: Source, prefixes: Sequenc
     """The rules of a batch.
 
     Args:
-        options: of the search.
+        options: the decoding options.
         source: the batch.
-        prefixes: for each sentence, the ids that its hypotheses must begin with; an empty one asks for nothing.
+        prefixes: for each sentence, the ids that its hypotheses must begin with; may be empty.
 
     Raises:
-        ValueError: not as many prefixes as sentences, or one that holds pad, bos or eos.
+        ValueError: the numbers of prefixes and sentences differ, or a prefix holds pad, bos or eos.
     """
     limits = [options.length_limit(length) for length in source.lengths_B.tolist()]
     rows = tuple(tuple(int(symbol) for symbol in prefix) for prefix in prefixes or ())
@@ -123,10 +123,10 @@ def make_constraints(options: DecodingOptions, source: Source, prefixes: Sequenc
 
 
 def repeating_symbols(ids_NT: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The symbols that would make an n-gram of a row come a second time: rows_X and symbols_X (Paulus 2018, section 2.5).
+    """The symbols that would repeat an n-gram of a row: rows_X and symbols_X (Paulus 2018, section 2.5).
 
     Args:
-        ids_NT: what each row holds so far, bos included; int64.
+        ids_NT: the ids of each row so far, bos included; int64.
         size: the order of the n-grams, at least 1.
     """
     if ids_NT.shape[1] <= size:  # bos and fewer than ``size`` symbols: no n-gram yet

@@ -1,4 +1,4 @@
-"""What the searches share: the model as they see it, and a finished hypothesis.
+"""Interfaces of the searches: a model decoded step by step, and a finished hypothesis.
 
 Shapes: N rows being decoded, S source length, T hypothesis length with its end mark, V vocabulary.
 """
@@ -23,7 +23,7 @@ class Step(Protocol):
 
     @property
     def state(self) -> Any:
-        """For the next step; has ``select(rows_N)``."""
+        """The state for the next step; has ``select(rows_N)``."""
 
     @property
     def attention_NS(self) -> Tensor | None:
@@ -49,10 +49,10 @@ class Hypothesis:
 
     Attributes:
         ids: the target's ids, without eos.
-        score: ``log_probability`` divided by the length penalty; what hypotheses are ranked by.
+        score: ``log_probability`` divided by the length penalty; hypotheses are ranked by it.
         log_probability: natural logarithm of the whole hypothesis's probability under the model, eos and a forced prefix included.
-        attention_TS: weights over the source for each symbol and eos, where asked for and the model has them; on the CPU.
-        is_cut: whether the limit of its length ended it, and not the model.
+        attention_TS: weights over the source for each symbol and eos, if requested and the model has attention; on the CPU.
+        is_cut: whether the length limit ended it, not the model.
     """
 
     ids: tuple[int, ...]
@@ -72,8 +72,8 @@ def append_attention(attention_NTS: Tensor | None, step: Step) -> Tensor | None:
     """The attention of all steps so far, the present one included; None for a model without attention.
 
     Args:
-        attention_NTS: of the steps before; None at the first one.
-        step: the present one.
+        attention_NTS: the attention of earlier steps; None at the first step.
+        step: the present step.
     """
     if step.attention_NS is None:
         return None

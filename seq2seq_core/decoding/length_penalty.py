@@ -1,10 +1,10 @@
-"""What makes hypotheses of different lengths comparable."""
+"""The length penalty, which makes hypotheses of different lengths comparable."""
 
 from __future__ import annotations
 
 
 def length_penalty(length: int, exponent: float) -> float:
-    """What a log-probability is divided by: ((5 + length) / 6) ** exponent (Wu 2016, equation 14).
+    """The divisor of a log-probability: ((5 + length) / 6) ** exponent (Wu 2016, equation 14).
 
     Args:
         length: the hypothesis's tokens, its end mark included.

@@ -1,7 +1,7 @@
 """Minimum-Bayes-risk decoding: of a source's samples, the one that is most like all the others (Eikema and Aziz 2020).
 
-The mode of a model's distribution can be a poor text, an empty one above all; a text that agrees with much of what the model
-thinks probable is rarely one. Where samples stand for the distribution they must not be cut off or sharpened much.
+The mode of a model's distribution can be a poor text, often an empty one; a text similar to many probable texts is rarely poor. The
+samples must represent the distribution, so it must not be cut off or sharpened much.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import NamedTuple
 from seq2seq_core.decoding.sentence_chrf import chrf
 
 Utility = Callable[[str, str], float]
-"""How good a hypothesis is where a reference is right; higher is better."""
+"""Utility of a hypothesis given a reference; higher is better."""
 
 
 class Ranked(NamedTuple):
     """A candidate.
 
     Attributes:
-        place: where it first comes among the samples.
+        place: the position of its first sample.
         expected_utility: the mean of its utility against each sample.
     """
 
@@ -29,14 +29,14 @@ class Ranked(NamedTuple):
 
 
 def rank_by_expected_utility(samples: Sequence[str], utility: Utility = chrf) -> list[Ranked]:
-    """The different samples by falling expected utility; among equals the one drawn first.
+    """The distinct samples, highest expected utility first; ties in the order drawn.
 
     The expectation over the model's distribution is estimated by the samples themselves:
     u(h) = 1/S * sum over s of utility(h, sample_s), a sample's utility against itself included.
 
     Args:
-        samples: texts drawn from the model, at least one; one that came often counts as often.
-        utility: of a hypothesis against a reference.
+        samples: texts drawn from the model, at least one; a repeated sample counts each time.
+        utility: the utility of a hypothesis given a reference.
     """
     counts = Counter(samples)
     ranked = [

@@ -1,4 +1,4 @@
-"""What a source became: texts, their scores, and which piece looked where.
+"""Predictions of sources: texts, scores and alignments.
 
 Shapes: S source length, T target length, both with their end mark.
 """
@@ -16,8 +16,8 @@ class Alignment(NamedTuple):
     """Attention between the pieces of a source and of a target.
 
     Attributes:
-        source_pieces: as a person may see them, the end mark included.
-        target_pieces: the same of the target.
+        source_pieces: readable pieces of the source, the end mark included.
+        target_pieces: the same for the target.
         weights_TS: float32; each row sums to 1.
     """
 
@@ -31,12 +31,12 @@ class TextHypothesis:
     """A hypothesis as text.
 
     Attributes:
-        text: of the target.
-        score: what hypotheses are ranked by: see :class:`~seq2seq_core.decoding.hypothesis.Hypothesis`; by minimum Bayes risk the
-            expected chrF, from 0 to 100.
+        text: the target text.
+        score: the ranking score, see :class:`~seq2seq_core.decoding.hypothesis.Hypothesis`; by minimum Bayes risk the expected
+            chrF, from 0 to 100.
         log_probability: natural logarithm of the hypothesis's probability.
-        alignment: where asked for and the model has attention.
-        is_cut: whether the limit of its length ended it, so that the text probably lacks its end.
+        alignment: if requested and the model has attention.
+        is_cut: whether the length limit ended it; the text then probably lacks its end.
     """
 
     text: str
@@ -48,7 +48,7 @@ class TextHypothesis:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a source became.
+    """The prediction of one source.
 
     Attributes:
         hypotheses: best first, or in the order drawn; at least one, at most ``num_hypotheses``.
@@ -68,5 +68,5 @@ class Prediction:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the limit of its length ended the first hypothesis."""
+        """Whether the length limit ended the first hypothesis."""
         return self.hypotheses[0].is_cut

@@ -1,7 +1,7 @@
 """Text, recordings or frames in, text out, by a model bundle.
 
-Every text that comes in is put into the bundle's normal form first: sources, prefixes, targets to be scored, tags. It is the form
-of the texts that the model was trained on, and changes nothing of a text that has it.
+Every input text is first put into the bundle's normal form: sources, prefixes, targets to score, tags. It is the form of the
+training texts; a text in that form stays unchanged.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
 from seq2seq_core.tokenization.tags import Tags
 
 MAX_BATCH_TOKENS = 16_384
-"""Most source tokens (or frames) that are decoded together, padding included and counted once a hypothesis: a bound on memory."""
+"""Most source tokens (or frames) decoded together, padding included, counted once per hypothesis: a bound on memory."""
 MAX_SCORED_TOKENS = 2048
-"""Most target tokens that are scored together, padding included: each has a row of logits."""
+"""Most target tokens scored together, padding included: each has a row of logits."""
 
 
 class Predictor:
@@ -37,10 +37,10 @@ class Predictor:
 
     Args:
         bundle: a loaded bundle.
-        recordings: the folder that relative names of recordings are below; by default the current one.
+        recordings: relative names of recordings start in this folder; by default the current one.
 
     Attributes:
-        options: of decoding, those of the bundle: they hold where a call gives no others.
+        options: the decoding options of the bundle, the default of every call.
     """
 
     def __init__(self, bundle: Bundle, recordings: Path = Path()) -> None:
@@ -56,7 +56,7 @@ class Predictor:
         Args:
             folder: the bundle.
             device: ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
-            recordings: the folder that relative names of recordings are below; by default the current one.
+            recordings: relative names of recordings start in this folder; by default the current one.
 
         Raises:
             BundleError: the folder holds no bundle that this version can read.
@@ -75,21 +75,21 @@ class Predictor:
     ) -> list[Prediction]:
         """The prediction of each source, in order.
 
-        A source without any text (nothing, or white space) becomes its prefix or else an empty text, with score 0. One of more than
-        ``options.max_source_tokens`` tokens, tags included (or ``max_source_frames`` frames), is cut there, with a warning; by the
-        bundle's own limit where that is lower. A hypothesis begins with its target's tags, which count in its probability and
-        length and are no part of its text or alignment.
+        A source without text (empty, or white space) gives its prefix or an empty text, with score 0. A source of more than
+        ``options.max_source_tokens`` tokens, tags included (or ``max_source_frames`` frames), is cut there, with a warning; the
+        bundle's own limit applies if it is lower. A hypothesis begins with its target's tags. They count in its probability and
+        length, but are no part of its text or alignment.
 
         Args:
             sources: texts; for a model of frames names of WAV or FLAC files, samples of recordings, or frames.
-            options: of the search; by default the bundle's. ``self.options.override(beam_size=1)`` changes single ones.
-            batch_sentences: most sources that are decoded together.
+            options: the decoding options; by default the bundle's. ``self.options.override(beam_size=1)`` changes single ones.
+            batch_sentences: most sources decoded together.
             prefixes: for each source, the text that its hypotheses must begin with; what follows begins with a new piece.
             keep_alignments: whether hypotheses carry their alignment.
-            tags: for each source, the columns that the bundle takes as tags, by name; others do not matter. None: no column.
+            tags: for each source, its columns by name; only the columns that the bundle takes as tags are read. None: no column.
 
         Raises:
-            ValueError: not as many prefixes or tags as sources.
+            ValueError: the number of prefixes or tags differs from that of sources.
             TagError: a source's tag is missing or unknown.
             UserError: a recording cannot be used, or the model reads something else.
         """
@@ -118,22 +118,22 @@ class Predictor:
         max_source_tokens: int | None = None,
         tags: Sequence[Mapping[str, str]] | None = None,
     ) -> list[TargetScore]:
-        """How probable the model holds each target for its source, in order.
+        """The log-probability of each target for its source, in order.
 
-        A text's probability is that of its usual pieces: a search that spelt the same text by other pieces reports another. A
-        source without any text has the empty target for certain and no other; one that is too long is cut as in :meth:`predict`.
-        A target's tags count in its probability and in its tokens, as in a search.
+        A text's probability is that of its usual pieces: a search that spells the same text by other pieces reports another value.
+        A source without text gives the empty target probability 1, and every other target 0. A source that is too long is cut as in
+        :meth:`predict`. A target's tags count in its probability and tokens, as in a search.
 
         Args:
             sources: as in :meth:`predict`.
             targets: one for each source; may be empty.
-            batch_sentences: most pairs that are scored together.
+            batch_sentences: most pairs scored together.
             max_source_tokens: a source with more tokens (tags and end mark included) is cut to this many, with a warning; by
                 default as in :meth:`predict`.
             tags: as in :meth:`predict`.
 
         Raises:
-            ValueError: not as many targets or tags as sources.
+            ValueError: the number of targets or tags differs from that of sources.
             TagError: a source's tag is missing or unknown.
         """
         if len(targets) != len(sources):
@@ -157,9 +157,9 @@ class Predictor:
         """The best hypothesis's alignment; None for a model without attention.
 
         Args:
-            source: one that is not empty.
-            options: of the search; by default the bundle's.
-            tags: the source's, as in :meth:`predict`.
+            source: a source that is not empty.
+            options: the decoding options; by default the bundle's.
+            tags: the source's columns, as in :meth:`predict`.
 
         Raises:
             ValueError: the source is empty.
@@ -170,13 +170,13 @@ class Predictor:
         return self.predict([source], options, keep_alignments=True, tags=[tags or {}])[0].hypotheses[0].alignment
 
     def _normalize(self, texts: Sequence[str]) -> list[str]:
-        """The texts in the form of those that the model was trained on."""
+        """The texts in the bundle's normal form."""
         return [self.bundle.config.normal_form.apply(text) for text in texts]
 
     def _encode(
         self, sources: Sequence[SourceItem], options: DecodingOptions, tags: Sequence[Mapping[str, str]] | None
     ) -> list[SourceRow]:
-        """What the model reads of each source, cut where it is too long."""
+        """The model's input for each source, cut if it is too long."""
         before = self._tag_ids(self.source_tags, tags, len(sources))
         return self.sources.encode(sources, before, options.max_source_tokens, options.max_source_frames)
 
@@ -196,7 +196,7 @@ class Predictor:
     def _to_text(
         self, source_row: SourceRow, hypotheses: Sequence[Hypothesis], options: DecodingOptions, num_tags: int
     ) -> Iterator[TextHypothesis]:
-        """A sentence's hypotheses as text without its tags, those that the options select."""
+        """The hypotheses of a sentence that the options select, as text without tags."""
         texts = self.bundle.target_tokenizer.decode([hypothesis.ids[num_tags:] for hypothesis in hypotheses])
         ranked = [(place, one.score) for place, one in enumerate(hypotheses)]
         if options.selection == "mbr":
@@ -216,7 +216,7 @@ class Predictor:
 
 
 def batches_by_length(lengths: Sequence[int], max_rows: int, max_tokens: int) -> list[list[int]]:
-    """The places of all rows that are not empty, longest first, in batches.
+    """Batches of the positions of all rows that are not empty, longest first.
 
     Args:
         lengths: tokens of each row.

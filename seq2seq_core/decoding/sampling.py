@@ -1,10 +1,11 @@
 """Random sampling: each symbol is drawn from the model's distribution, as it is, sharpened by a temperature, or cut off.
 
-A hypothesis's score and log-probability are the model's own, without temperature and cut-off: two samples are compared by what the
-model thinks of them and not by how they were drawn.
+A hypothesis's score and log-probability are the model's own, without temperature and cut-off: two samples are compared by the
+model's probability, not by how they were drawn.
 
 Every sample has a stream of random numbers of its own, made from the seed, its number among the samples of its source, and the
-source itself. So a source gets the same samples alone, in any batch and in any order; twice the same source gets twice the same.
+source itself. So a source gets the same samples alone, in any batch and in any order; a repeated source gets the same samples
+again.
 
 Shapes: B batch, N rows still being drawn, V vocabulary.
 """
@@ -64,9 +65,9 @@ class _Draw:
         """The symbols drawn, (N,) int64.
 
         Args:
-            log_probabilities_NV: minus infinity for what may not follow.
-            rows: which rows are left.
-            length: symbols that each holds already.
+            log_probabilities_NV: minus infinity for forbidden symbols.
+            rows: the numbers of the remaining rows.
+            length: symbols in each row so far.
         """
         numbers_N = torch.tensor([self.uniforms[row][length] for row in rows], dtype=torch.float64)
         weights_NV = sampling_weights(log_probabilities_NV, self.options.temperature, self.options.top_k, self.options.top_p)
@@ -74,16 +75,16 @@ class _Draw:
 
 
 def sampling_weights(log_probabilities_NV: Tensor, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> Tensor:
-    """What each symbol's chance is proportional to, (N, V) float64; 0 for what is cut off.
+    """The unnormalised probability of each symbol, (N, V) float64; 0 for symbols that are cut off.
 
     The temperature comes first, then the ``top_k``, then of these the nucleus: the fewest likeliest symbols that together reach the
-    share ``top_p`` (Holtzman 2020, equations 2 and 3). Symbols as likely as the last one kept are kept as well, so that no chance
-    of sorting decides.
+    share ``top_p`` (Holtzman 2020, equations 2 and 3). Ties with the last symbol kept are kept too, so that the order of sorting
+    does not matter.
 
     Args:
-        log_probabilities_NV: minus infinity for what may not follow; each row allows something.
-        temperature: above 0; what log-probabilities are divided by (Holtzman 2020, equation 4).
-        top_k: how many of the likeliest symbols are kept (Fan 2018); 0: all.
+        log_probabilities_NV: minus infinity for forbidden symbols; each row allows at least one symbol.
+        temperature: divisor of the log-probabilities, above 0 (Holtzman 2020, equation 4).
+        top_k: the number of likeliest symbols kept (Fan 2018); 0: all.
         top_p: the nucleus's share, above 0; 1: all.
     """
     scaled_NV = log_probabilities_NV.double()
@@ -108,7 +109,7 @@ def draw_symbols(weights_NV: Tensor, numbers_N: Tensor) -> Tensor:
         numbers_N: float64 from 0 to below 1.
     """
     sums_NV = weights_NV.cumsum(dim=1)
-    # The largest number below 1 times the total is below the total even when rounded: a symbol without a chance is never drawn.
+    # The largest number below 1 times the total is below the total even when rounded: a symbol of weight 0 is never drawn.
     places_N = numbers_N * sums_NV[:, -1]
     return torch.searchsorted(sums_NV, places_N.unsqueeze(1), right=True).squeeze(1)
 
@@ -117,10 +118,10 @@ def uniforms(seed: int, number: int, content: bytes, count: int) -> NDArray[np.f
     """The first random numbers, from 0 to below 1, of one sample's stream.
 
     Args:
-        seed: of the user.
-        number: of the sample among those of its source, from 0.
-        content: of the source.
-        count: how many; fewer are the beginning of more.
+        seed: the option ``seed``.
+        number: the sample's number among those of its source, from 0.
+        content: the ids or frames of the source, as bytes.
+        count: how many numbers; a smaller count gives a prefix.
     """
     digest = hashlib.blake2b(f"{seed}/{number}/".encode() + content, digest_size=16).digest()
     return np.random.default_rng(int.from_bytes(digest, "big")).random(count)

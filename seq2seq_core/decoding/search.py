@@ -1,4 +1,4 @@
-"""The way of decoding that the options name."""
+"""Decoding by the method that the options name."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def decode(
     keep_attention: bool = False,
     prefixes: Sequence[Sequence[int]] | None = None,
 ) -> list[list[Hypothesis]]:
-    """The hypotheses of each source: best first by beam search, which a beam of 1 makes greedy decoding, or in the order drawn.
+    """The hypotheses of each source: best first by beam search (greedy decoding with a beam of 1), or in the order drawn.
 
     Args:
         model: in evaluation mode.
         source: on the model's device.
-        options: of the search.
+        options: the decoding options.
         keep_attention: whether hypotheses carry their attention.
         prefixes: for each source, the ids that its hypotheses must begin with.
     """

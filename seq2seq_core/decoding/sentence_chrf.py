@@ -1,7 +1,7 @@
 """chrF between two texts, fast enough for all pairs of a source's samples and for the reward of each.
 
-It is sacreBLEU's sentence-level chrF (a test holds that), which takes ten times as long because it counts both texts anew for
-each pair; and the served model need not bring sacreBLEU.
+It equals sacreBLEU's sentence-level chrF (a test checks that). sacreBLEU takes ten times as long, because it counts both texts
+again for each pair. Besides, the served model does not need sacreBLEU.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ NGrams = tuple[frozenset[str], ...]
 def chrf(hypothesis: str, reference: str) -> float:
     """The chrF of a hypothesis against a reference, from 0 to 100 (Popović 2015, equation 1).
 
-    Precision and recall are means over the orders that both texts have; white space does not count. Equal texts get 100, also
-    where nothing can be counted in them.
+    Precision and recall are means over the orders that both texts have; white space does not count. Equal texts get 100, even if
+    they have no n-gram.
 
     Args:
-        hypothesis: a text.
-        reference: another.
+        hypothesis: the text to score.
+        reference: the text to compare with.
     """
     if hypothesis == reference:
         return 100.0
@@ -48,7 +48,7 @@ def count_ngrams(text: str) -> NGrams:
     common.
 
     Args:
-        text: of which white space is left out.
+        text: any text; its white space is left out.
     """
     characters = "".join(text.split())
     return tuple(_number(characters, order) for order in range(1, min(MAX_ORDER, len(characters)) + 1))

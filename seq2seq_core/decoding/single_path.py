@@ -17,8 +17,8 @@ from seq2seq_core.decoding.length_penalty import length_penalty
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID
 
 Choice = Callable[[Tensor, Sequence[int], int], Tensor]
-"""How the next symbols, (N,) int64, are chosen: from log_probabilities_NV, minus infinity for what may not follow; which of the
-rows that decoding began with are left, those of one sentence adjacent; and how many symbols each holds already."""
+"""Chooses the next symbols, (N,) int64. Arguments: log_probabilities_NV, minus infinity for forbidden symbols; the original numbers
+of the remaining rows, those of one sentence adjacent; the number of symbols in each row so far."""
 
 
 @torch.no_grad()
@@ -36,9 +36,9 @@ def extend_to_the_end(
     Args:
         model: in evaluation mode.
         source: on the model's device.
-        constraints: what may follow.
-        choose: the next symbols.
-        length_exponent: of the length penalty in the score.
+        constraints: rules for the next symbols.
+        choose: chooses the next symbols.
+        length_exponent: exponent of the length penalty in the score.
         num_hypotheses: rows for each source.
         keep_attention: whether hypotheses carry their attention.
     """

@@ -1,4 +1,4 @@
-"""Sources as a model reads them: texts as ids, recordings as frames, frames as they are."""
+"""Encoding of sources for a model: texts to ids, recordings to frames; frames stay unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SourceEncoder:
 
     Args:
         bundle: the model with its tokeniser or front end.
-        recordings: the folder that relative names of recordings are below.
+        recordings: relative names of recordings start in this folder.
     """
 
     def __init__(self, bundle: Bundle, recordings: Path) -> None:
@@ -41,11 +41,11 @@ class SourceEncoder:
     def encode(
         self, sources: Sequence[SourceItem], tags: Sequence[Sequence[int]], max_tokens: int, max_frames: int
     ) -> list[SourceRow]:
-        """A row for each source, cut where it is too long by the given limit or by the bundle's, with a warning.
+        """One row per source; rows above the given limit or the bundle's are cut, with a warning.
 
         Args:
             sources: see :data:`SourceItem`.
-            tags: for each source, the ids before its own; of no meaning for frames.
+            tags: for each source, the ids before its own; ignored for frames.
             max_tokens: most ids of a row, tags and eos included.
             max_frames: most frames of a row.
 
@@ -60,10 +60,10 @@ class SourceEncoder:
         return [cut_row(row, limit, len(own), keeps_end) for row, own in zip(rows, tags, strict=True)]
 
     def names(self, row: SourceRow) -> list[str]:
-        """What stands at each step of the encoded source, for people: pieces, or the second (else the frame) that it begins at.
+        """A readable label for each step of the encoded source: its pieces, or its start in seconds (else in frames).
 
         Args:
-            row: of :meth:`encode`.
+            row: a row from :meth:`encode`.
         """
         config, tokenizer = self.bundle.config, self.bundle.source_tokenizer
         starts = range(0, len(row), size := 1 << config.model.time_reduction)

@@ -1,4 +1,4 @@
-"""How probable a model holds given targets for given sources: teacher forcing, no search.
+"""Log-probabilities of given targets for given sources, by teacher forcing, without search.
 
 Shapes: B batch, T target length (with bos or eos), V vocabulary.
 """
@@ -28,11 +28,11 @@ class TeacherForcedModel(Protocol):
 
 @dataclass(frozen=True)
 class TargetScore:
-    """What a model thinks of a target.
+    """The probability of a target under a model.
 
     Attributes:
         log_probability: natural logarithm of the target's probability, eos included.
-        num_tokens: of the target, eos included.
+        num_tokens: tokens of the target, eos included.
     """
 
     log_probability: float
@@ -40,13 +40,13 @@ class TargetScore:
 
     @property
     def per_token(self) -> float:
-        """The log-probability a token; e to the power of minus this is the target's perplexity."""
+        """The mean log-probability per token; exp(-per_token) is the target's perplexity."""
         return self.log_probability / self.num_tokens
 
 
 @torch.no_grad()
 def score_targets(model: TeacherForcedModel, source: Source, targets: Sequence[Sequence[int]]) -> list[TargetScore]:
-    """The log-probability of each target for its source: what a search reports of the same hypothesis.
+    """The log-probability of each target for its source; a search reports the same value for that hypothesis.
 
     Args:
         model: in evaluation mode.
@@ -54,7 +54,7 @@ def score_targets(model: TeacherForcedModel, source: Source, targets: Sequence[S
         targets: ids without bos and eos, one row for each source; a row may be empty.
 
     Raises:
-        ValueError: the model is in training mode, there are not as many targets as sources, or a target holds pad, bos or eos.
+        ValueError: the model is in training mode, the numbers of targets and sources differ, or a target holds pad, bos or eos.
     """
     check_evaluation_mode(model)
     if len(targets) != source.num_rows:
@@ -64,7 +64,7 @@ def score_targets(model: TeacherForcedModel, source: Source, targets: Sequence[S
             raise ValueError(f"target {place} must be without pad, bos and eos, got {list(target)}")
     rows = [torch.tensor([*target, EOS_ID], dtype=torch.int64) for target in targets]
     out_BT = pad_sequence(rows, batch_first=True, padding_value=PAD_ID).to(source.lengths_B.device)
-    # What follows a target in its row is never predicted, and no position looks ahead: it needs no padding of its own.
+    # The input needs no padding of its own: positions after a target are not scored, and no position looks ahead.
     in_BT = functional.pad(out_BT[:, :-1], (1, 0), value=BOS_ID)
     logits_BTV = model(source, in_BT)
     log_probabilities_BTV = logits_BTV.to(torch.promote_types(logits_BTV.dtype, torch.float32)).log_softmax(dim=-1)

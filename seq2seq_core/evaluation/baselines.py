@@ -1,4 +1,4 @@
-"""What a model must beat: hypotheses that cost no training."""
+"""Baselines that a model must beat: hypotheses without training."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ COMMONEST_TARGET = "commonest_target"
 
 
 def copy_source(sources: Sequence[str]) -> list[str]:
-    """Each source as it is.
+    """Each source unchanged.
 
     Args:
-        sources: of the test set.
+        sources: the sources of the test set.
     """
     return list(sources)
 
 
 def memorise_else_copy(train: Iterable[tuple[str, str]], sources: Sequence[str]) -> list[str]:
-    """For each source the target that it most often has in train (the earliest of equals); the source itself where it has none.
+    """For each source its most frequent target in train (the earliest among equals); the source itself if train lacks it.
 
     Args:
         train: sources and targets; read once, and only those of the test set's sources are kept.
-        sources: of the test set.
+        sources: the sources of the test set.
     """
     targets: dict[str, Counter[str]] = {source: Counter() for source in sources}
     for source, target in train:
@@ -34,11 +34,11 @@ def memorise_else_copy(train: Iterable[tuple[str, str]], sources: Sequence[str])
 
 
 def commonest_target(train: Iterable[tuple[str, str]], sources: Sequence[str]) -> list[str]:
-    """For each source the target that stands most often in train (the earliest of equals).
+    """For each source the most frequent target of train (the earliest among equals).
 
     Args:
         train: sources and targets; read once.
-        sources: of the test set.
+        sources: the sources of the test set.
     """
     counts = Counter(target for _, target in train)
     return [counts.most_common(1)[0][0] if counts else ""] * len(sources)

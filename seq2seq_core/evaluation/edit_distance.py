@@ -1,4 +1,4 @@
-"""How many edits two sequences are apart."""
+"""The edit distance of two sequences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def edit_distance(first: Sequence[Symbol], second: Sequence[Symbol]) -> int:
     """
     if isinstance(first, str) and isinstance(second, str):
         return Levenshtein.distance(first, second)
-    # rapidfuzz compares the hashes of symbols, and those of "" and 0 are one, as are those of "a" and 97; their numbers are not.
+    # rapidfuzz compares hashes, which are equal for the symbols "" and 0, and for "a" and 97; numbers of symbols are distinct.
     numbers: dict[Symbol, int] = {}
     first_numbers, second_numbers = ([numbers.setdefault(symbol, len(numbers)) for symbol in side] for side in (first, second))
     return Levenshtein.distance(first_numbers, second_numbers)

@@ -1,4 +1,4 @@
-"""Edits a symbol of the reference: of characters or of words."""
+"""Error rates: edits per symbol of the reference, in characters or words."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from seq2seq_core.evaluation.edit_distance import edit_distance
 
 
 def error_rate(pairs: Iterable[tuple[Sequence[Hashable], Sequence[Hashable]]]) -> float:
-    """Edits over all pairs, divided by the symbols of all references; the edits themselves where these have no symbol.
+    """Edits over all pairs, divided by the symbols of all references; the plain edits if the references have no symbol.
 
-    It is above 1 where hypotheses are much too long.
+    It is above 1 if hypotheses are much too long.
 
     Args:
         pairs: hypotheses with their references.

@@ -1,4 +1,4 @@
-"""Decodes the test set and scores it: the model by beam search and by greedy decoding, baselines beside it, and parts of it."""
+"""Evaluation on the test set: scores of beam search, of greedy decoding and of baselines, and scores of slices."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from seq2seq_core.evaluation.slices import SOURCE_LENGTH, TARGET_LENGTH, Slice, 
 
 SOURCE, TARGET = "source", "target"
 BATCHES_A_CALL = 16
-"""Batches handed to the predictor at once: enough to sort by length in, few enough to show progress."""
+"""Batches per call of the predictor: enough to sort them by length, few enough to show progress."""
 
 
 class TextPredictor(Protocol):
@@ -35,7 +35,7 @@ class TextPredictor(Protocol):
     def predict(
         self, sources: Sequence[str], options: DecodingOptions, batch_sentences: int, *, tags: Sequence[Mapping[str, str]]
     ) -> list[Prediction]:
-        """The prediction of each source, in order; each has its pair's columns, some of which may be tags."""
+        """The prediction of each source, in order; ``tags`` holds the columns of each pair, some of which may be tags."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Decoded:
 
     Attributes:
         texts: the best hypothesis of each source.
-        scores: what the search ranked each by.
-        is_cut: whether the limit of its length ended each.
-        seconds: how long it took.
+        scores: the ranking score of each.
+        is_cut: whether the length limit ended each.
+        seconds: the time of decoding.
     """
 
     texts: list[str]
@@ -57,17 +57,17 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Example:
-    """One test pair and what became of it.
+    """One test pair with its hypotheses.
 
     Attributes:
-        row: its 1-based place in the test set.
+        row: its 1-based position in the test set.
         source: the source.
-        reference: the target that was asked for.
-        hypothesis: of beam search.
-        greedy: of greedy decoding.
-        score: what beam search ranked the hypothesis by.
+        reference: the correct target.
+        hypothesis: the hypothesis of beam search.
+        greedy: the hypothesis of greedy decoding.
+        score: the ranking score of beam search.
         edits: fewest edits, in characters, from the hypothesis to the reference.
-        is_cut: whether the limit of its length ended the hypothesis.
+        is_cut: whether the length limit ended the hypothesis.
         columns: the corpus's other columns.
     """
 
@@ -83,13 +83,13 @@ class Example:
 
     @property
     def character_error_rate(self) -> float:
-        """Edits a character of the reference."""
+        """Edits per character of the reference."""
         return self.edits / max(1, len(self.reference))
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All that is known of a model on a test set.
+    """All results of a model on a test set.
 
     Attributes:
         test: scores of beam search, by metric.
@@ -109,11 +109,11 @@ class Evaluation:
 
     @property
     def num_cut(self) -> int:
-        """How many hypotheses of beam search the limit of their length ended."""
+        """The number of hypotheses of beam search that the length limit ended."""
         return sum(example.is_cut for example in self.examples)
 
     def worst(self, limit: int) -> list[Example]:
-        """The examples with most edits a character of the reference, the least likely first among equals; no faultless one.
+        """The examples with most edits per character of the reference, without correct ones; ties by the lowest score.
 
         Args:
             limit: most examples.
@@ -137,13 +137,13 @@ def evaluate(
         pairs: the test set: ``source``, ``target`` and other columns; at least one pair.
         train: sources and targets of train, for the baseline that memorises; read once.
         predictor: the model.
-        search: its options.
-        settings: of the scores.
-        on_progress: called with the number of sentences decoded, of twice the test set, and the search's name.
-        has_recordings: whether the sources name recordings: they are then copied by no baseline, and their names are not measured.
+        search: the decoding options.
+        settings: the settings of the scores.
+        on_progress: called with the number of sentences decoded by both searches together, and the present search's name.
+        has_recordings: whether the sources name recordings. If so, no baseline copies them, and slices go by target length.
 
     Raises:
-        UserError: a column to slice by is not there, a tag of the model is missing or unknown, or the package of a metric is not
+        UserError: a column to slice by is missing, a tag of the model is missing or unknown, or the package of a metric is not
             installed.
     """
     check_columns(pairs, settings.slice_columns)
@@ -186,8 +186,8 @@ def decode_texts(
     Args:
         predictor: the model.
         pairs: each with its ``source`` and other columns.
-        options: of the search.
-        batch_sentences: sentences decoded together.
+        options: the decoding options.
+        batch_sentences: most sentences decoded together.
         on_progress: called with the number of sentences decoded.
     """
     started, predictions, chunk = time.perf_counter(), [], batch_sentences * BATCHES_A_CALL
@@ -204,7 +204,7 @@ def decode_texts(
 
 
 def check_columns(pairs: Sequence[dict[str, str]], columns: Sequence[str]) -> None:
-    """Raises UserError for a column to slice by that the test set does not have.
+    """Raises UserError if the test set lacks a column to slice by.
 
     Args:
         pairs: the test set.

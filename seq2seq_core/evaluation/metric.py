@@ -1,4 +1,4 @@
-"""What a metric is: one object in a file of its own in ``evaluation/metrics``, named ``METRIC``."""
+"""Metrics: each is one object ``METRIC`` in its own file of ``evaluation/metrics``."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class Metric:
     """A score of hypotheses against references.
 
     Attributes:
-        name: that of its file, in settings and reports.
+        name: the name of its file, also in settings and reports.
         higher_is_better: whether a higher score is better.
         scale: 1 for fractions, 100 for percentages.
         compute: the score of a whole corpus.
-        low: the lowest score that there is.
-        high: the highest one; None: there is none.
-        needs: the distribution that ``pip install`` brings, where it takes more than the core's; empty: none.
-        signature: what must be stated with a score (Post 2018); None: nothing.
+        low: the lowest possible score.
+        high: the highest possible score; None: unbounded.
+        needs: the extra distribution to ``pip install``; empty: none.
+        signature: the signature to report with a score (Post 2018); None: none.
         is_slow: whether it is left out of validations, rewards, slices and baselines.
-        sentence_score: the score of a single hypothesis against its reference, where that of a corpus of one is of no use.
+        sentence_score: the score of a single hypothesis; None: ``compute`` on a corpus of one.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Metric:
     sentence_score: Callable[[str, str], float] | None = None
 
     def reward(self, hypothesis: str, reference: str) -> float:
-        """How good a sentence is: 1 for a perfect one, 0 for a useless one, below 0 for one with more errors than symbols.
+        """The reward of a sentence: 1 if perfect, 0 if useless, below 0 if it has more errors than symbols.
 
         Args:
             hypothesis: a decoded text.
@@ -68,7 +68,7 @@ class Metric:
         return score / self.scale if self.higher_is_better else 1.0 - score / self.scale
 
     def check_installed(self) -> None:
-        """Returns when the package that the metric needs is there.
+        """Checks that the package that the metric needs is installed.
 
         Raises:
             UserError: it is not installed.

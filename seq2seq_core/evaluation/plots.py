@@ -1,4 +1,4 @@
-"""Pictures of an evaluation, as PNG files. Matplotlib is imported late: training does without it.
+"""Plots of an evaluation, as PNG files. Matplotlib is imported late: training does not need it.
 
 Shapes: S source pieces, T target pieces.
 """
@@ -38,10 +38,10 @@ def can_plot() -> bool:
 
 
 def plot_attention(path: Path, source_pieces: Sequence[str], target_pieces: Sequence[str], matrix_TS: NDArray[np.float32]) -> None:
-    """Draws where the decoder looked in the source for each piece of the target.
+    """Draws the attention over the source for each piece of the target.
 
     Args:
-        path: the PNG file.
+        path: the output PNG file.
         source_pieces: S of them, left to right.
         target_pieces: T of them, top to bottom.
         matrix_TS: weights, each row summing to 1.
@@ -62,10 +62,10 @@ def plot_attention(path: Path, source_pieces: Sequence[str], target_pieces: Sequ
 
 
 def plot_lengths(path: Path, texts: Mapping[str, Sequence[str]]) -> None:
-    """Draws how long sources, references and predictions are: predictions that are cut or run on show at a glance.
+    """Draws the lengths of sources, references and predictions; predictions that are cut or do not end stand out.
 
     Args:
-        path: the PNG file.
+        path: the output PNG file.
         texts: ``sources`` (where they are texts) and ``references`` of the test set, ``predictions`` of the model.
     """
     figure, axes = _new_figure(7.0, 3.6)
@@ -87,13 +87,13 @@ def plot_lengths(path: Path, texts: Mapping[str, Sequence[str]]) -> None:
 
 
 def plot_slices(path: Path, slices: Sequence[Slice], metric: str, overall: float) -> None:
-    """Draws one metric for every part of the test set, beside the whole.
+    """Draws one metric for each slice of the test set, and a line for the whole set.
 
     Args:
-        path: the PNG file.
-        slices: the parts; at least one.
-        metric: which of their scores.
-        overall: of the whole test set.
+        path: the output PNG file.
+        slices: at least one.
+        metric: the name of the score to draw.
+        overall: the score of the whole test set.
     """
     names = [f"{part.column.replace('_', ' ')}: {part.value}  (n={part.count})" for part in slices]
     figure, axes = _new_figure(7.0, 1.0 + 0.24 * len(slices))
@@ -106,7 +106,7 @@ def plot_slices(path: Path, slices: Sequence[Slice], metric: str, overall: float
             f"{value:.4g}", (value, place), (4, 0), textcoords="offset points", va="center", fontsize=8, annotation_clip=False
         )
     fonts = find_fonts("".join(names))
-    if fonts is None:  # better a code than an empty box
+    if fonts is None:  # a code is better than an empty box
         fonts, names = [FIRST_FONT], [name.encode("ascii", "backslashreplace").decode() for name in names]
     axes.set_yticks(range(len(slices)), names, family=fonts, fontsize=8)
     axes.invert_yaxis()
@@ -118,10 +118,10 @@ def plot_slices(path: Path, slices: Sequence[Slice], metric: str, overall: float
 
 
 def plot_learning_curves(path: Path, curve: Path) -> bool:
-    """Whether the curves of the loss and of the dev score were drawn: not where there are none.
+    """Draws the curves of loss and dev score, and returns whether there were any.
 
     Args:
-        path: the PNG file.
+        path: the output PNG file.
         curve: ``reports/training_curve.csv``.
     """
     with curve.open(encoding="utf-8", newline="") as file:
@@ -148,10 +148,10 @@ def plot_learning_curves(path: Path, curve: Path) -> bool:
 
 
 def find_fonts(text: str) -> list[str] | None:
-    """Installed fonts that have every character of a text between them, DejaVu Sans first; None where there are none.
+    """Installed fonts that together have every character of a text, DejaVu Sans first; None if there are none.
 
     Args:
-        text: to be drawn.
+        text: the text to draw.
     """
     from matplotlib.font_manager import fontManager, get_font
 
@@ -173,7 +173,7 @@ _TONES = ("#8da0cb", "#fc8d62", "#66c2a5", "#e78ac3", "#a6d854", "#ffd92f")
 
 
 def _new_figure(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of so many inches with one plot; it needs no display."""
+    """A figure with one plot; width and height in inches. It needs no display."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -183,7 +183,7 @@ def _new_figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    # No version of Matplotlib in the file: the same picture is the same bytes.
+    # No version of Matplotlib in the file: equal plots have equal bytes.
     figure.savefig(path, dpi=DOTS_PER_INCH, format="png", metadata={"Software": None})
 
 

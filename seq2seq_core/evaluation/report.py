@@ -1,4 +1,4 @@
-"""An evaluation as files: figures, predictions, the worst examples and the parts. Nothing in them differs from run to run."""
+"""Files of an evaluation: figures, predictions, worst examples and slices. They are equal from run to run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seq2seq_core.evaluation.slices import Slice
 
 PREDICTIONS_FILE, WORST_FILE, SLICES_FILE, SIGNATURES_FILE = "predictions.jsonl", "worst.csv", "slices.csv", "signatures.json"
 METRIC_DIGITS, SCORE_DIGITS = 6, 4
-"""Decimal places; a score of the model is kept to fewer, because its last ones differ between machines."""
+"""Decimal places; scores of the model get fewer, because their last digits differ between machines."""
 MAX_CELL_CHARACTERS = 120
 
 
@@ -76,7 +76,7 @@ def scores_as_markdown(evaluation: Evaluation) -> str:
 
 
 def slices_as_markdown(evaluation: Evaluation) -> str:
-    """The scores of the parts of the test set, as a Markdown table.
+    """The scores of the slices of the test set, as a Markdown table.
 
     Args:
         evaluation: of the test set.
@@ -128,7 +128,7 @@ def _prediction_row(example: Example) -> dict[str, object]:
 
 
 def _corpus_name(column: str) -> str:
-    """The name of a column of the corpus, marked where it is one of ours."""
+    """The name of a corpus column, with a prefix if a column of the report has the same name."""
     return f"corpus_{column}" if column in _EXAMPLE_COLUMNS else column
 
 

@@ -18,7 +18,7 @@ PACKAGE = "rouge-score"
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 """Thai, Lao, Burmese, Khmer, Kana and Han."""
 _TOKEN = re.compile(f"[{_UNSPACED}]|(?:(?![{_UNSPACED}_])\\w[\u0300-\u036f\u0900-\u0dff\u200c\u200d]*)+")
-"""Marks that ``\\w`` leaves out (accents apart from their letter, Indic vowel signs, joiners) belong to what they follow."""
+"""Marks that ``\\w`` leaves out (separate accents, Indic vowel signs, joiners) belong to the letter before them."""
 
 
 def tokenize(text: str) -> list[str]:
@@ -27,7 +27,7 @@ def tokenize(text: str) -> list[str]:
 
 
 def rouge_metric(name: str) -> Metric:
-    """The mean over the pairs of ROUGE's F1, from 0 to 100.
+    """ROUGE's F1, averaged over the pairs, from 0 to 100.
 
     Args:
         name: ``rouge1`` or ``rouge2`` (n-grams), or ``rougeL`` (the longest common subsequence).
@@ -47,7 +47,7 @@ def _signature(options: ScoringOptions) -> str:
 
 
 class _Tokenizer:
-    """As rouge-score wants it."""
+    """A tokeniser with the interface of rouge-score."""
 
     def tokenize(self, text: str) -> list[str]:
         return tokenize(text)

@@ -1,4 +1,4 @@
-"""sacreBLEU's metrics (Post 2018): scores and signatures. The package is imported late, by those that make a metric of it."""
+"""sacreBLEU's metrics (Post 2018): scores and signatures. The package is imported late, by the metrics that use it."""
 
 from __future__ import annotations
 

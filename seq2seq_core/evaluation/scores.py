@@ -1,4 +1,4 @@
-"""Scores by the metrics that are asked for; each of them is a file in ``evaluation/metrics``."""
+"""Scores by the requested metrics; each metric is a file in ``evaluation/metrics``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from seq2seq_core.named_modules import load
 
 
 def find_metric(name: str) -> Metric:
-    """The metric of a name; its file is imported.
+    """The metric with a name; its file is imported.
 
     Args:
-        name: that of the file.
+        name: the name of its file, such as ``bleu``.
 
     Raises:
         ValueError: there is no such metric.
@@ -37,7 +37,7 @@ def score(
         options: settings that metrics read.
 
     Raises:
-        ValueError: no hypothesis, not as many references, or an unknown metric.
+        ValueError: no hypothesis, another number of references, or an unknown metric.
         UserError: the package of a metric is not installed.
     """
     if len(hypotheses) != len(references) or not hypotheses:
@@ -49,7 +49,7 @@ def score(
 
 
 def signatures(metrics: Iterable[str], options: ScoringOptions = DEFAULT_OPTIONS) -> dict[str, str]:
-    """What must be stated with scores (Post 2018), by metric; those without a signature are left out.
+    """The signatures to report with scores (Post 2018), by metric; metrics without one are left out.
 
     Args:
         metrics: their names.
@@ -60,7 +60,7 @@ def signatures(metrics: Iterable[str], options: ScoringOptions = DEFAULT_OPTIONS
 
 
 def check_installed(metrics: Iterable[str]) -> None:
-    """Returns when every package that some metrics need is there.
+    """Checks that the packages of some metrics are installed.
 
     Args:
         metrics: their names.
@@ -73,7 +73,7 @@ def check_installed(metrics: Iterable[str]) -> None:
 
 
 def quick_metrics(metrics: Iterable[str]) -> list[str]:
-    """Those of some metrics that are fast enough to be computed often, in the same order.
+    """The metrics that are fast enough to compute often, in the same order.
 
     Args:
         metrics: their names.

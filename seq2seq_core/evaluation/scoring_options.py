@@ -1,4 +1,4 @@
-"""Settings of ``evaluate`` as metrics take them; training, which does without them, imports none of this."""
+"""Scoring options from the section ``evaluate``. Training does not import this module."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from seq2seq_core.evaluation.metric import ScoringOptions
 
 
 def scoring_options(section: EvaluateSection) -> ScoringOptions:
-    """What metrics read of the settings.
+    """The scoring options of the whole test set.
 
     Args:
         section: ``evaluate``.
@@ -16,7 +16,7 @@ def scoring_options(section: EvaluateSection) -> ScoringOptions:
 
 
 def slice_options(section: EvaluateSection) -> dict[str, dict[str, ScoringOptions]]:
-    """What metrics read of the settings for slices that have options of their own, by column and value.
+    """The scoring options of slices that have their own, by column and value.
 
     Args:
         section: ``evaluate``.

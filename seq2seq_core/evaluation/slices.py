@@ -1,4 +1,4 @@
-"""Scores of parts of the test set: by the length of the source and by the values of a column."""
+"""Scores of slices of the test set: by the length of the source (or target), and by the values of a column."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SOURCE_LENGTH, TARGET_LENGTH = "source_characters", "target_characters"
 
 @dataclass(frozen=True)
 class Slice:
-    """The scores of one part.
+    """The scores of one slice.
 
     Attributes:
-        column: what the test set was parted by.
-        value: which part.
-        count: its pairs.
+        column: the column, or kind of length, that defines the slices.
+        value: the value of this slice.
+        count: the number of its pairs.
         scores: by metric.
     """
 
@@ -41,16 +41,16 @@ def score_slices(
     options: ScoringOptions = DEFAULT_OPTIONS,
     options_by_value: Mapping[str, ScoringOptions] | None = None,
 ) -> list[Slice]:
-    """The scores of each part: ranges of lengths by their start, others by name, ``(other)`` last.
+    """The scores of each slice, in order: ranges of lengths by their start, others by name, ``(other)`` last.
 
     Args:
-        column: the name of what the values are.
-        values: one for each pair; pairs with the same one are a part.
+        column: the name of the values.
+        values: one for each pair; pairs with equal values are a slice.
         hypotheses: one for each pair.
         references: one for each pair.
         metrics: see :func:`~seq2seq_core.evaluation.scores.score`.
         options: see there.
-        options_by_value: others, by value.
+        options_by_value: options that replace ``options``, by value.
     """
     places: dict[str, list[int]] = {value: [] for value in dict.fromkeys(values)}
     for place, value in enumerate(values):
@@ -73,11 +73,11 @@ def score_slices(
 
 
 def group_rare(values: Sequence[str], max_values: int = MAX_VALUES) -> list[str]:
-    """The values, all but the commonest ones (the first by name among equals) replaced by ``(other)``, empty ones by ``(empty)``.
+    """The values, rare ones replaced by ``(other)`` and empty ones by ``(empty)``; of equally frequent ones the first by name stay.
 
     Args:
         values: one for each pair.
-        max_values: how many are kept.
+        max_values: the number of most frequent values to keep.
     """
     named = [value or EMPTY for value in values]
     ranked = sorted(Counter(named).items(), key=lambda item: (-item[1], item[0]))
@@ -86,7 +86,7 @@ def group_rare(values: Sequence[str], max_values: int = MAX_VALUES) -> list[str]
 
 
 def length_buckets(texts: Sequence[str]) -> list[str]:
-    """For each text the range of lengths that it falls in, such as ``8-15``: the quarters of this test set, in characters.
+    """The length range of each text, such as ``8-15``: the quarters of this test set, in characters.
 
     Args:
         texts: the sources (or targets) of the test set; at least one.

@@ -1,4 +1,4 @@
-"""What a tokenised corpus is: the manifest that later stages read, and the figures of the report."""
+"""Description of a tokenised corpus: the manifest for later stages, and the figures of the report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def make_manifest(
     normal_form: NormalForm,
     draft: Path,
 ) -> Manifest:
-    """The manifest of a folder whose other files are there.
+    """The manifest of a folder whose other files are written.
 
     Args:
         tokenizers: of the two sides.
@@ -33,8 +33,8 @@ def make_manifest(
         sentences: of each language that has monolingual sentences.
         section: how the corpus was tokenised.
         tags: columns that became tags.
-        normal_form: that of the texts.
-        draft: the folder.
+        normal_form: the normal form of the texts.
+        draft: the folder, whose files are digested.
     """
     return Manifest(
         source=source_info(tokenizers),
@@ -57,7 +57,7 @@ def make_manifest(
 
 
 def source_info(tokenizers: Tokenizers) -> SourceInfo:
-    """What the sources are: ids, or frames of recordings."""
+    """The kind of the sources: ids, or frames of recordings."""
     if isinstance(tokenizers.source, RecordingReader):
         return SourceInfo(kind="frames", vocabulary_size=0, audio=tokenizers.source.front_end)
     return SourceInfo(kind="ids", vocabulary_size=tokenizers.source.vocabulary_size)

@@ -1,4 +1,4 @@
-"""A split of pairs to ids on disk, or frames, in constant memory, with the counts that tell whether the vocabulary fits."""
+"""Encoding of a split to ids or frames on disk, in constant memory, with counts that show whether the vocabulary fits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SourceRow = Sequence[int] | NDArray[Any]
 
 @dataclass
 class SideCounts:
-    """Tokens of one side of a split, as written (eos included), or its frames, of which none is unknown."""
+    """Counts of the tokens (eos included) or frames written for one side of a split; no frame is unknown."""
 
     rows: int = 0
     tokens: int = 0
@@ -47,13 +47,13 @@ class SideCounts:
 
     @property
     def mean_tokens(self) -> float:
-        """Tokens a row."""
+        """Mean tokens per row."""
         return self.tokens / self.rows if self.rows else 0.0
 
 
 @dataclass
 class SplitCounts:
-    """What became of the pairs of a split.
+    """Counts of the pairs of a split.
 
     Attributes:
         source: tokens of the sources.
@@ -76,20 +76,20 @@ class SplitCounts:
         return self.source.rows
 
     def number_group(self, name: str) -> int:
-        """The number of a group, in the order in which groups come; a pair of it is counted."""
+        """The number of a group, in order of first appearance; also counts a pair of it."""
         self.groups[name] = self.groups.get(name, 0) + 1
         return self._numbers.setdefault(name, len(self._numbers))
 
 
 @dataclass(frozen=True)
 class LengthLimits:
-    """The most tokens of a side, tags and eos included, or of frames; None: any number.
+    """Maximum lengths in tokens (tags and eos included) or frames; None: no limit.
 
     Attributes:
-        source: of a source; a pair with a longer one is dropped.
-        target: of a target; a pair with a longer one is dropped.
-        cut_source: a source with more is cut to as many instead; None: none is.
-        keeps_end: whether of a source that is cut the end is kept, not the beginning.
+        source: maximum of a source; a pair with a longer source is dropped.
+        target: maximum of a target; a pair with a longer target is dropped.
+        cut_source: longer sources are cut to this length instead; None: no cut.
+        keeps_end: whether a cut source keeps its end instead of its beginning.
     """
 
     source: int | None = None
@@ -104,7 +104,7 @@ class LengthLimits:
 
 @dataclass(frozen=True)
 class Tokenizers:
-    """What makes the rows of the two sides: subword models (the same object twice where they share one), or the sources' reader."""
+    """The encoders of both sides: subword models (the same object twice if shared); for recordings, a reader as source."""
 
     source: SubwordModel | RecordingReader
     target: SubwordModel
@@ -145,7 +145,7 @@ def encode_split(
     has_groups: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> SplitCounts:
-    """The counts of a split whose rows were written, those of ids ended by eos.
+    """The counts of a split after its rows are written; rows of ids end with eos.
 
     Args:
         pairs: sources (texts, or names of recordings), target texts and tags; read once, in chunks.
@@ -153,7 +153,7 @@ def encode_split(
         folder: where ``{split}.{source,target}.{values,offsets}.npy`` go.
         split: ``train``, ``dev`` or ``test``.
         limits: which pairs are dropped and which sources cut; by default none.
-        has_groups: whether ``{split}.groups.npy`` is written as well: groups are numbered in the order in which they come.
+        has_groups: whether ``{split}.groups.npy`` is written as well: groups are numbered in order of first appearance.
         on_progress: called with the number of pairs done.
 
     Raises:
@@ -187,7 +187,7 @@ def encode_split(
 
 @dataclass
 class SentenceCounts:
-    """What became of the monolingual sentences of a language."""
+    """Counts of the monolingual sentences of a language."""
 
     text: SideCounts = field(default_factory=SideCounts)
     dropped_too_long: int = 0
@@ -201,11 +201,11 @@ def encode_sentences(
     max_tokens: int,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> SentenceCounts:
-    """The counts of monolingual sentences whose ids were written, each row ended by eos.
+    """The counts of monolingual sentences after their ids are written; each row ends with eos.
 
     Args:
         texts: read once, in chunks.
-        tokenizer: of their language.
+        tokenizer: the subword model of their language.
         folder: where ``{name}.text.{values,offsets}.npy`` go.
         name: such as ``monolingual.en``.
         max_tokens: a sentence longer than this (eos included) is dropped.
@@ -238,12 +238,12 @@ def _enclose(tags: Sequence[Sequence[int]], rows: Sequence[Sequence[int]]) -> li
 
 
 def cut_row(row: SourceRow, limit: int, num_tags: int = 0, keeps_end: bool = False) -> SourceRow:
-    """A row of at most ``limit`` ids or frames: of a longer one its tags, the first after them (or the last), and of ids eos.
+    """A row cut to at most ``limit`` ids or frames; of ids, the tags and eos stay, and the first ids between them (or the last).
 
     Args:
         row: ids that end with eos, or frames, which have none.
         limit: at least 1.
-        num_tags: of the row.
+        num_tags: the number of tags that the row begins with.
         keeps_end: whether the last ids or frames are kept.
     """
     if len(row) <= limit:

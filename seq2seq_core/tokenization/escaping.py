@@ -1,4 +1,4 @@
-"""Characters that SentencePiece uses for itself, replaced by stand-ins, so that every text survives the round trip.
+"""Escaping of the characters that SentencePiece reserves, so that every text survives the round trip.
 
 SentencePiece writes a space as U+2581, marks unknown characters in training with U+2585 and boundaries with U+001F, and skips
 sentences that hold one of these or a zero byte. Each of these gets a stand-in from a private plane of Unicode; a text that already
@@ -19,7 +19,7 @@ _TO_UNESCAPE = re.compile("\U000f5e00(?s:.)|[\U000f5e01-\U000f5e04]")
 
 
 def escape(text: str) -> str:
-    """The text as SentencePiece may see it; :func:`unescape` gives it back.
+    """The text without characters that SentencePiece reserves; :func:`unescape` restores it.
 
     Args:
         text: any text. A lone surrogate, which no UTF-8 text can hold, becomes U+FFFD.
@@ -28,7 +28,7 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """The text whose :func:`escape` this is.
+    """The original of an escaped text.
 
     Args:
         text: escaped text, or a model's output: an escape character with nothing after it is kept as it is.

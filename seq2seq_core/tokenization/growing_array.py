@@ -1,4 +1,4 @@
-"""NumPy arrays that are written while they grow, in constant memory, as plain ``.npy`` files."""
+"""Writer of NumPy arrays that grow on disk, as plain ``.npy`` files, in constant memory."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class GrowingArray:
     """A ``.npy`` file that rows are appended to; :func:`numpy.load` reads it once it is closed.
 
     Args:
-        path: the file.
-        dtype: of the elements.
+        path: the ``.npy`` file; overwritten.
+        dtype: the type of the elements.
         row_shape: the shape of a row: ``()`` for a 1-D array, ``(F,)`` for a 2-D one.
 
     Attributes:

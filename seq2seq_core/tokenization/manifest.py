@@ -1,4 +1,4 @@
-"""``manifest.json`` of the tokenised corpus: sizes, counts and digests, all that a reader needs to know beforehand."""
+"""``manifest.json`` of the tokenised corpus: the sizes, counts and digests that a reader needs."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class _Part(BaseModel):
 
 
 class SourceInfo(_Part):
-    """What the sources are."""
+    """The source side."""
 
     kind: Literal["ids", "frames"] = "ids"
     """Token ids or feature frames."""
     vocabulary_size: int
     """Number of ids, special ones included; 0 for frames."""
     audio: FrontEnd | None = None
-    """How the frames were made of recordings; None for ids, and for frames of another origin."""
+    """How recordings became frames; None for ids, and for frames of another origin."""
 
 
 class TargetInfo(_Part):
-    """What the targets are."""
+    """The target side."""
 
     vocabulary_size: int
     """Number of ids, special ones included."""
@@ -62,7 +62,7 @@ class Manifest(_Part):
     """The whole of ``manifest.json``."""
 
     format_version: Literal[1] = 1
-    """Of the folder's layout."""
+    """Version of the folder's layout."""
     source: SourceInfo
     """The source side."""
     target: TargetInfo
@@ -72,13 +72,13 @@ class Manifest(_Part):
     tags: TagColumns = TagColumns()
     """The columns whose values are symbols before the ids."""
     normal_form: NormalForm = AS_IT_IS
-    """That of the texts, in which a model of them must read whatever it is asked later."""
+    """The normal form of the texts; a model trained on them applies it to every later input."""
     groups: dict[str, int] = {}
     """Pairs of each group of train, by the values of its columns, in the order of the groups' numbers; empty: there are none."""
     max_source_tokens: int | None = None
-    """Where longer sources are cut, in ids (tags and eos included) or frames; None: nowhere."""
+    """Length to which longer sources are cut, in ids (tags and eos included) or frames; None: no cut."""
     keeps_source_end: bool = False
-    """Whether of a source that is cut the end is kept, not the beginning."""
+    """Whether a cut source keeps its end instead of its beginning."""
     splits: dict[str, SplitInfo]
     """Counts by split."""
     monolingual: dict[str, SentencesInfo] = {}
@@ -91,11 +91,11 @@ class Manifest(_Part):
         """The manifest of a tokenised corpus.
 
         Args:
-            folder: what ``s2s tokenize`` wrote.
+            folder: a folder that ``s2s tokenize`` wrote.
 
         Raises:
-            MissingInput: there is none.
-            UserError: it is of another format.
+            MissingInput: the folder has no manifest.
+            UserError: the manifest has another format.
         """
         path = folder / MANIFEST_FILE
         try:
@@ -118,5 +118,5 @@ def file_digest(path: Path) -> str:
 
 
 def folder_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file directly in a folder but the manifest, by name, in order of names."""
+    """SHA-256 of each file directly in a folder except the manifest, by name, sorted."""
     return {path.name: file_digest(path) for path in sorted(folder.iterdir()) if path.is_file() and path.name != MANIFEST_FILE}

@@ -1,6 +1,6 @@
-"""Sequences of different lengths in two flat arrays: all values one after another, and where each row begins.
+"""Ragged sequences in two flat arrays: the concatenated values, and the offset of each row.
 
-Two files a split and side: ``{split}.{side}.values.npy`` and ``{split}.{side}.offsets.npy`` (int64, rows + 1). The values are ids
+Two files per split and side: ``{split}.{side}.values.npy`` and ``{split}.{side}.offsets.npy`` (int64, rows + 1). The values are ids
 (int32, 1-D) or feature frames (float32, 2-D: frames, features).
 """
 
@@ -36,7 +36,7 @@ class RaggedWriter:
     """Appends rows of ids or frames to one side of a split. Use as a context manager.
 
     Args:
-        folder: where the two files go.
+        folder: the output folder of the two files.
         split: ``train``, ``dev`` or ``test``.
         side: ``source`` or ``target``.
         features: number of features of a frame; 0: the rows are ids.
@@ -82,7 +82,7 @@ def write_ragged(folder: Path, split: str, side: str, rows: Iterable[Sequence[in
     """The number of rows written to one side of a split.
 
     Args:
-        folder: where the two files go.
+        folder: the output folder of the two files.
         split: ``train``, ``dev`` or ``test``.
         side: ``source`` or ``target``.
         rows: ids, or float frames of the shape (frames, features).

@@ -24,14 +24,14 @@ logger = logging.getLogger(__name__)
 
 SPACE = "\u2581"
 UNKNOWN_TEXT = "\u2047"
-"""What an unknown id becomes in a decoded text: ⁇."""
+"""Text of an unknown id after decoding: ⁇."""
 TAG = f"{ESCAPE}tag:"
-"""What the piece of a tag begins with; its column, ``=`` and its value follow."""
+"""Prefix of a tag's piece; column, ``=`` and value follow."""
 _MODEL_TYPES = {"unigram": "unigram", "bpe": "bpe", "char": "char", "symbols": "word"}
 _LONGEST_TEXT_BYTES = 1 << 30
-"""SentencePiece skips longer texts; this is the most that it accepts here."""
+"""Maximum that SentencePiece accepts here; it skips longer texts."""
 _DECOMPOSED = "+nfd"
-"""Ends the name of the padding piece of a model that reads decomposed characters."""
+"""Suffix of the padding piece's name, in a model that reads decomposed characters."""
 _TRAINING_THREADS = 4
 """Fixed, because sums of floating-point numbers, and so the model, depend on it."""
 
@@ -39,8 +39,8 @@ _TRAINING_THREADS = 4
 class SubwordModel:
     """Text to ids and back.
 
-    Every text without unknown characters comes back exactly as it was, runs of spaces included. Only ``symbols`` reads white space
-    as nothing but a separator and gives single spaces back, and a model of decomposed characters gives back NFC.
+    Decoding restores every text without unknown characters exactly, runs of spaces included. There are two exceptions: ``symbols``
+    restores single spaces, and a model of decomposed characters returns NFC.
 
     Args:
         proto: a SentencePiece model that :func:`train_subword` made.
@@ -49,7 +49,7 @@ class SubwordModel:
         ValueError: the bytes are no such model.
 
     Attributes:
-        proto: the model's bytes, which hold no path and no time.
+        proto: the model's bytes, without path or time stamp.
         kind: ``unigram``, ``bpe``, ``char`` or ``symbols``.
         decomposes: whether it reads the NFD of a text (``tokenize.*.decompose``).
         vocabulary_size: number of ids, special ones included.
@@ -64,7 +64,7 @@ class SubwordModel:
         except RuntimeError as error:
             raise ValueError(f"not a SentencePiece model ({error})") from None
         self.vocabulary_size = int(self._processor.vocab_size())
-        # The kind is kept in the name of the padding piece, so that the file alone says how it is to be read.
+        # The name of the padding piece stores the kind, so that the file describes itself.
         name = self._processor.id_to_piece(PAD_ID).removeprefix(f"{ESCAPE}pad:")
         self.kind, self.decomposes = name.removesuffix(_DECOMPOSED), name.endswith(_DECOMPOSED)
         if self.kind not in _MODEL_TYPES:
@@ -75,7 +75,7 @@ class SubwordModel:
         self._shown |= {id_: f"<{value}>" for (_, value), id_ in self.tags.items()}
         self._symbol_ids: dict[str, int] = {}
         if self.kind == "symbols":
-            # Looked up here, because SentencePiece makes one unknown of a run of several.
+            # Looked up here, because SentencePiece merges a run of unknown symbols into one.
             self._symbol_ids = {piece: id_ for id_, piece in enumerate(self.stored_pieces()) if id_ >= self.tag_ids.stop}
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
@@ -90,16 +90,16 @@ class SubwordModel:
         return ids
 
     def sample(self, text: str, alpha: float, nbest: int, seed: int) -> list[int]:
-        """The ids of one segmentation of a text, drawn from the possible ones; without special ids.
+        """The ids of one segmentation of a text, drawn at random, without special ids.
 
-        ``unigram`` draws with chances in proportion to the probability to the power of alpha (Kudo 2018, section 3.2), ``bpe``
-        leaves out each merge with the probability alpha (Provilkov 2020). The other kinds have one segmentation alone.
+        ``unigram`` draws in proportion to probability ** alpha (Kudo 2018, section 3.2). ``bpe`` skips each merge with probability
+        alpha (Provilkov 2020). The other kinds have only one segmentation.
 
         Args:
             text: any text.
             alpha: see above.
-            nbest: ``unigram``: how many of the likeliest segmentations are drawn from, at least 2; -1: all.
-            seed: with the rest, all that the choice depends on.
+            nbest: ``unigram``: the number of likeliest segmentations to draw from, at least 2; -1: all.
+            seed: equal arguments give equal segmentations.
         """
         if self.kind not in ("unigram", "bpe"):
             return self.encode([text])[0]
@@ -108,7 +108,7 @@ class SubwordModel:
         return ids
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        """The text of each sequence of ids; special ids and tags vanish, but for the unknown one, which becomes ⁇.
+        """The text of each sequence of ids, without special ids and tags; the unknown id becomes ⁇.
 
         Args:
             ids: ids below ``vocabulary_size``.
@@ -120,7 +120,7 @@ class SubwordModel:
         return [self._compose(unescape(text)) for text in decoded]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The piece of each id as a person may see it: a leading space is ▁ (left out for ``symbols``), the unknown id is ⁇.
+        """The readable piece of each id: a leading space is ▁ (left out for ``symbols``), the unknown id is ⁇.
 
         Args:
             ids: ids below ``vocabulary_size``; pad, bos and eos give an empty text, a tag its value in angle brackets.
@@ -129,7 +129,7 @@ class SubwordModel:
         return [shown[id_] if id_ in shown else unescape(self._processor.id_to_piece(id_)[skipped:]) for id_ in map(int, ids)]
 
     def starts_word_V(self) -> NDArray[np.bool_]:
-        """For each id whether a word begins with it: a piece after a space; each one, for ``char`` and ``symbols``."""
+        """Whether each id begins a word: a piece after a space; for ``char`` and ``symbols`` every id."""
         if self.kind in ("char", "symbols"):
             return np.ones(self.vocabulary_size, dtype=np.bool_)
         return np.array([piece.startswith(SPACE) for piece in self.stored_pieces()], dtype=np.bool_)
@@ -160,11 +160,11 @@ class SubwordModel:
             raise BundleError(f"{path}: {error}; expected a subword model that `s2s tokenize` made") from None
 
     def _read(self, text: str) -> str:
-        """A text as SentencePiece is given it."""
+        """The text as SentencePiece reads it."""
         return _as_read(text, self.decomposes)
 
     def _compose(self, text: str) -> str:
-        """A decoded text as a person is given it."""
+        """The decoded text as callers get it."""
         return unicodedata.normalize("NFC", text) if self.decomposes else text
 
     def _find_tags(self) -> Iterator[tuple[tuple[str, str], int]]:
@@ -177,23 +177,23 @@ class SubwordModel:
             yield (column, value), id_
 
     def stored_pieces(self) -> list[str]:
-        """The piece of each id as the model holds it: two models mean the same by ids whose pieces are equal."""
+        """The raw piece of each id; ids with equal pieces mean the same in two models."""
         return [str(self._processor.id_to_piece(id_)) for id_ in range(self.vocabulary_size)]
 
 
 def train_subword(
     texts: Iterable[str], settings: SubwordSettings, name: str = "tokenize", tags: Sequence[tuple[str, str]] = ()
 ) -> SubwordModel:
-    """A subword model of the texts: the same bytes for the same texts and settings, on every machine with this SentencePiece.
+    """A subword model of the texts; equal texts and settings give equal bytes on every machine with this SentencePiece version.
 
     Args:
         texts: the texts of train; read once.
-        settings: the kind of model and its size, which is lowered, with a warning, where the texts cannot fill it.
+        settings: the kind of model and its size; the size is lowered, with a warning, if the texts cannot fill it.
         name: the section of ``settings``, for messages.
-        tags: column and value of each tag; their symbols come on top of the size that the settings give.
+        tags: column and value of each tag; their symbols are added to the size in the settings.
 
     Raises:
-        UserError: there is no text, or the vocabulary cannot hold the characters that it must.
+        UserError: there is no text, or the vocabulary is too small for the required characters.
     """
     sample = sample_texts((text for text in texts if text.strip()), settings.training_texts)
     if not sample:
@@ -218,12 +218,12 @@ def train_subword(
 
 
 def _as_read(text: str, decomposes: bool) -> str:
-    """A text, decomposed where that is asked for, in characters that SentencePiece keeps."""
+    """The text escaped for SentencePiece, and decomposed if requested."""
     return escape(unicodedata.normalize("NFD", text) if decomposes else text)
 
 
 def sample_texts(texts: Iterable[str], limit: int) -> list[str]:
-    """At most ``limit`` of the texts, each with the same chance, in their order and always the same ones.
+    """A uniform sample of at most ``limit`` texts, in their order; the same sample at every call.
 
     Args:
         texts: read once (algorithm R, Vitter 1985).
@@ -252,7 +252,7 @@ def _trainer_options(settings: SubwordSettings, tags: Sequence[tuple[str, str]])
         "byte_fallback": settings.byte_fallback,
         "normalization_rule_name": "identity",
         "remove_extra_whitespaces": False,
-        # The space put in front makes a word at the start the same as one in the middle; single characters have no use for it.
+        # A space in front makes the first word equal to the same word elsewhere; single characters do not need it.
         "add_dummy_prefix": settings.model != "char",
         "max_sentence_length": _LONGEST_TEXT_BYTES,
         "num_threads": _TRAINING_THREADS,
@@ -265,7 +265,7 @@ def _trainer_options(settings: SubwordSettings, tags: Sequence[tuple[str, str]])
 
 
 def _explain(message: str, settings: SubwordSettings, name: str, num_tags: int) -> str:
-    """SentencePiece's refusal in the words of the settings."""
+    """SentencePiece's error in terms of the settings."""
     if found := re.search(r"Vocabulary size is smaller than required_chars\. \d+ vs (\d+)", message):
         bytes_note = ", 256 bytes" if settings.byte_fallback else ""
         needed = int(found[1]) - num_tags

@@ -33,9 +33,9 @@ class TagColumns(BaseModel):
     target: tuple[str, ...] = ()
     """Columns whose values are the target's first ids, in this order."""
     separator: str = ";"
-    """Between the values of a column that holds several."""
+    """Separator of the values in a column that holds several."""
     unknown: Literal["error", "ignore"] = "error"
-    """What becomes of a value that train did not have."""
+    """Handling of a value that train did not have."""
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -49,9 +49,9 @@ class Tags:
     Args:
         columns: names of columns, in the order of their tags.
         model: the side's subword model; None for a source of frames, which can have no tags.
-        separator: between the values of a column that holds several.
+        separator: separates the values in a column that holds several.
         unknown: whether a value that is no tag of the model is an ``error``, or gets no symbol (``ignore``).
-        normal_form: that of the values in train, in which any other value is read.
+        normal_form: the normal form of the values in train; applied to every value.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Tags:
         """The ids of a pair's tags, column after column; an empty value has none.
 
         Args:
-            values: the pair's columns, by name; those that are no tags do not matter.
+            values: the pair's columns, by name; other columns are ignored.
 
         Raises:
             TagError: a column is missing, or holds a value that train did not have.
@@ -95,10 +95,10 @@ class Tags:
         return found
 
     def warn_of_ignored(self, where: str) -> None:
-        """Says which values got no symbol since this was last asked for, if any did.
+        """Warns about the values that got no symbol since the last call, if any.
 
         Args:
-            where: what the values belong to.
+            where: the origin of the values, for the message.
         """
         if self._ignored:
             most, _ = self._ignored.most_common(1)[0]
@@ -122,13 +122,13 @@ def split_values(text: str, separator: str, normal_form: NormalForm = AS_IT_IS) 
 def collect_tags(
     rows: Iterable[Mapping[str, str]], columns: Sequence[str], separator: str, normal_form: NormalForm = AS_IT_IS
 ) -> list[tuple[str, str]]:
-    """Every (column, value) among some pairs: by the order of the columns, then by value.
+    """Every (column, value) in the rows, in the order of the columns, then of the values.
 
     Args:
-        rows: the pairs' columns, by name; read once. A column may be missing: encoding the row then says so.
+        rows: the pairs' columns, by name; read once. A missing column is skipped here; encoding the row raises an error.
         columns: which columns.
-        separator: between the values of a column that holds several.
-        normal_form: that of the values.
+        separator: separates the values in a column that holds several.
+        normal_form: the normal form of the values.
     """
     values: dict[str, set[str]] = {column: set() for column in columns}
     for row in rows:
@@ -138,7 +138,7 @@ def collect_tags(
 
 
 def count_leading_tags(ids: Iterable[int], model: SubwordModel) -> int:
-    """How many tags a row of ids begins with.
+    """The number of tags at the start of a row of ids.
 
     Args:
         ids: of one side, as tokenised.

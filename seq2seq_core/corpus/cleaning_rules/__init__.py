@@ -1,1 +1,1 @@
-"""The cleaning rules, a file each: the file's name is the rule's and its setting's, and it defines one object, ``RULE``."""
+"""The cleaning rules, one file each. The file is named like the rule and its setting, and defines one object, ``RULE``."""

@@ -1,1 +1,1 @@
-"""The metrics, a file each: the file's name is the metric's, and it defines one object, ``METRIC``."""
+"""The metrics, one file each. The file is named like the metric and defines one object, ``METRIC``."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def _make(options: ScoringOptions) -> BLEU:
     from sacrebleu.metrics.bleu import BLEU
 
-    # force: no advice on standard error about test sets that are tokenised, which ours may be on purpose.
+    # force: no warning about tokenised test sets; ours may be tokenised on purpose.
     return BLEU(tokenize=options.bleu_tokenizer, force=True)
 
 
@@ -27,7 +27,7 @@ def _smoothed() -> BLEU:
 
 
 def _score_sentence(hypothesis: str, reference: str) -> float:
-    """BLEU up to the longest n-gram there is; 1 is added to the counts of those longer than a word (Lin and Och 2004)."""
+    """Smoothed BLEU up to the longest n-gram that exists; counts of n-grams longer than a word get 1 added (Lin and Och 2004)."""
     return float(_smoothed().sentence_score(hypothesis, [reference]).score)
 
 

@@ -1,4 +1,4 @@
-"""ROUGE (Lin 2004) by words, from 0 to 100."""
+"""ROUGE (Lin 2004) of single words, from 0 to 100."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ROUGE (Lin 2004) by pairs of neighbouring words, from 0 to 100."""
+"""ROUGE (Lin 2004) of word bigrams, from 0 to 100."""
 
 from __future__ import annotations
 

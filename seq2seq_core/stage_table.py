@@ -115,7 +115,7 @@ The same bundle is never registered twice.""",
         bundle="served",
     ),
 )
-"""The stages that make something of the data."""
+"""The stages that work on the corpus or the model."""
 
 CODE = Stage(
     "code",

@@ -7,7 +7,8 @@ from seq2seq_core.config.metric_names import LOSS, DevMetric, MetricName, Reward
 from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.errors import ConfigError
 
-QUICK = [name for name in list_metrics() if not is_slow(name)]
+ALL = list_metrics()
+QUICK = [name for name in ALL if not is_slow(name)]
 REQUIRED = {"corpus": {"path": "x", "files": {"train": ["t.tsv"]}}, "register": {"model_name": "m"}}
 
 
@@ -22,9 +23,9 @@ def choices(*names: str) -> str:
     [
         (
             {"evaluate": {"metrics": ["exact_match", "x"]}},
-            f"evaluate.metrics.1: must be one of {choices(*list_metrics())}, got 'x'",
+            f"evaluate.metrics.1: must be one of {choices(*ALL)}, got 'x'",
         ),
-        ({"register": {"model_name": "m", "metric": 3}}, f"register.metric: must be one of {choices(*list_metrics())}, got 3"),
+        ({"register": {"model_name": "m", "metric": 3}}, f"register.metric: must be one of {choices(*ALL)}, got 3"),
         ({"train": {"dev_metric": "ter"}}, f"train.dev_metric: must be one of {choices(LOSS, *QUICK)}, got 'ter'"),
         (
             {"train": {"reinforcement": {"reward": "loss"}}},

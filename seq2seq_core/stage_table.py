@@ -53,17 +53,7 @@ class Stage:
         return function
 
 
-STAGES = (
-    Stage(
-        "code",
-        ("corpus", "validate", "prepare", "tokenize", "model", "train", "evaluate", "register"),
-        """Digest the code that each stage reaches with the present settings.
-
-Writes reports/code/STAGE.json, which the stages of dvc.yaml depend on in place of source files: a comment, a docstring or
-a part of the program that the settings do not use makes no stage stale.""",
-        command="code-digests",
-        is_tracked=False,
-    ),
+WORKING_STAGES = (
     Stage(
         "validate",
         ("corpus", "validate"),
@@ -126,6 +116,21 @@ The same bundle is never registered twice.""",
         bundle="served",
     ),
 )
+"""The stages that work on the corpus or the model."""
+
+CODE = Stage(
+    "code",
+    tuple(dict.fromkeys(section for stage in WORKING_STAGES for section in stage.sections)),
+    """Digest the code that each stage reaches with the present settings.
+
+Writes reports/code/STAGE.json, which the stages of dvc.yaml depend on in place of source files: a comment, a docstring or
+a part of the program that the settings do not use makes no stage stale.""",
+    command="code-digests",
+    is_tracked=False,
+)
+"""The stage before all others: it reads the settings of each."""
+
+STAGES = (CODE, *WORKING_STAGES)
 """All stages."""
 
 LEARNING_CURVE = Stage("learning-curve", ("model", "train"), "", function="seq2seq_core.stages.learning_curve:run_learning_curve")

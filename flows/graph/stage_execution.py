@@ -94,7 +94,7 @@ class StageRunner:
 def _read_success(stage: str, result: CommandResult, why: str) -> StageReport:
     """The report of a successful ``dvc repro``, read from its output."""
     if f"Stage '{stage}' didn't change, skipping" in result.lines:
-        return StageReport(stage, "cached", reason="its inputs came out as they were")
+        return StageReport(stage, "cached", reason="its inputs came out unchanged")
     if f"Stage '{stage}' is cached - skipping run, checking out outputs" in result.lines:
         return StageReport(stage, "cached", reason="DVC restored the outputs of an earlier run with the same inputs")
     return StageReport(stage, "ran", reason=why)

@@ -76,7 +76,7 @@ class StageTasks:
 
     def _skip(self, stage: str) -> State[Any]:
         """The state of a fresh stage."""
-        report = StageReport(stage, "cached", reason="it and all that it stands on are as they were")
+        report = StageReport(stage, "cached", reason="up to date, ancestors included")
         self.reports[stage] = report
         return Completed(name="Cached", message=report.reason)
 

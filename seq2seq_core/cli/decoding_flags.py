@@ -30,8 +30,6 @@ Mbr = Annotated[
 ]
 OTHER_FLAGS = {"mbr_samples": "mbr"}
 """Flags of options that have no generated flag, by field name."""
-OF_SAMPLING = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
-"""Options of sampling only, with their neutral values."""
 
 
 class DecodingCommand(TyperCommand):
@@ -108,11 +106,13 @@ def make_options(defaults: DecodingOptions, sample: bool, mbr: int, given: dict[
 
 def _check_company(values: dict[str, Any]) -> None:
     """Checks that options do not conflict; errors name the command-line flags."""
+    from seq2seq_core.config.decoding_options import offered_options
+
     nbest, beam_size, samples = values["num_hypotheses"], values["beam_size"], values["mbr_samples"]
     if values["method"] != "sampling":
-        for name, neutral in OF_SAMPLING.items():
-            if values[name] != neutral:
-                raise UserError(f"--{_flag(name)}: needs --sample or --mbr, got {values[name]} without")
+        for option in offered_options():
+            if option.offer.needs_sampling and values[option.name] != option.default:
+                raise UserError(f"--{option.flag}: needs --sample or --mbr, got {values[option.name]} without")
         if nbest > beam_size:
             raise UserError(f"--nbest: must be at most the beam size (--beam-size), got {nbest} > {beam_size}")
     elif values["selection"] == "mbr" and nbest > samples:

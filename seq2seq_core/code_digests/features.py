@@ -121,7 +121,7 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
     """
     for side, kind in (("encoder", model.encoder_architecture), ("decoder", model.decoder_architecture)):
         yield f"{side}:{'transformer' if kind == 'transformer' else 'recurrent'}"
-    if model.decoder_architecture != "transformer":
+    if model.decoder_architecture != "transformer" and model.attention != "none":
         yield f"attention:{model.attention}"
     switches = {
         "pointer_generator": model.pointer_generator,

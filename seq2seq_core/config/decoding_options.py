@@ -32,6 +32,7 @@ class Offer:
         lowest: lowest value in an evaluation or request; None: the field's bound.
         highest: highest value in an evaluation or request; None: the field's bound.
         in_requests: whether a request may set it.
+        needs_sampling: whether a value other than the default is refused without sampling.
     """
 
     heading: str
@@ -39,6 +40,7 @@ class Offer:
     lowest: float | None = None
     highest: float | None = None
     in_requests: bool = True
+    needs_sampling: bool = False
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """The field's JSON schema with the bounds of the offer, as the reference of settings shows them."""
@@ -96,11 +98,11 @@ class DecodingOptions(SearchOptions):
 
     method: Annotated[Literal["beam", "sampling"], Offer(SAMPLING, flag="")] = "beam"
     """Beam search, or hypotheses drawn at random."""
-    temperature: Annotated[float, Offer(SAMPLING, lowest=0.01, highest=100.0)] = Field(default=1.0, gt=0.0)
+    temperature: Annotated[float, Offer(SAMPLING, lowest=0.01, highest=100.0, needs_sampling=True)] = Field(default=1.0, gt=0.0)
     """Of sampling: what log-probabilities are divided by; below 1 the likely symbols become likelier."""
-    top_k: Annotated[int, Offer(SAMPLING, highest=1_000_000)] = Field(default=0, ge=0)
+    top_k: Annotated[int, Offer(SAMPLING, highest=1_000_000, needs_sampling=True)] = Field(default=0, ge=0)
     """Of sampling: how many of the likeliest symbols may be drawn; 0: all."""
-    top_p: Annotated[float, Offer(SAMPLING, lowest=0.001)] = Field(default=1.0, gt=0.0, le=1.0)
+    top_p: Annotated[float, Offer(SAMPLING, lowest=0.001, needs_sampling=True)] = Field(default=1.0, gt=0.0, le=1.0)
     """Of sampling: the fewest likeliest symbols that reach this share may be drawn (Holtzman 2020); 1: all."""
     seed: Annotated[int, Offer(SAMPLING, highest=2**31 - 1)] = Field(default=0, ge=0)
     """Of sampling: the same seed and source give the same samples, whatever else is in the batch."""
@@ -128,9 +130,9 @@ class DecodingOptions(SearchOptions):
             yield "selection must be score where method is not sampling, got mbr"
         if self.num_hypotheses > self.beam_size:
             yield f"num_hypotheses must be at most beam_size, got {self.num_hypotheses} > {self.beam_size}"
-        for name, neutral in (("temperature", 1.0), ("top_k", 0), ("top_p", 1.0)):
-            if getattr(self, name) != neutral:
-                yield f"{name} must be {neutral:g} where method is not sampling, got {getattr(self, name)}"
+        for option in offered_options():
+            if option.offer.needs_sampling and getattr(self, option.name) != option.default:
+                yield f"{option.name} must be {option.default:g} where method is not sampling, got {getattr(self, option.name)}"
 
     def override(self, **values: Any) -> DecodingOptions:
         """A copy of the options with some values replaced.
@@ -165,6 +167,7 @@ class OfferedOption:
         lowest: lowest value in an evaluation or request; None for a name or a truth value.
         highest: highest value in an evaluation or request; None likewise.
         description: what it does.
+        default: its value where nobody asks.
     """
 
     name: str
@@ -173,6 +176,7 @@ class OfferedOption:
     lowest: float | None
     highest: float | None
     description: str
+    default: Any
 
     @property
     def flag(self) -> str:
@@ -200,7 +204,7 @@ def offered_options() -> list[OfferedOption]:
             lowest = highest = None
             if kind in (int, float):
                 lowest, highest = _bound(offer.lowest, field, "ge"), _bound(offer.highest, field, "le")
-            found.append(OfferedOption(name, offer, kind, lowest, highest, field.description or ""))
+            found.append(OfferedOption(name, offer, kind, lowest, highest, field.description or "", field.default))
     return found
 
 

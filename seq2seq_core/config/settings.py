@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -189,7 +190,13 @@ class Settings(Section):
 
 def settings_class() -> type[Settings]:
     """:class:`Settings` with the sections that stages declare; see :attr:`~seq2seq_core.stage_table.Stage.own_section`."""
-    fields: dict[str, Any] = {name: (kind, kind()) for name, kind in own_sections().items()}
+    return _with_sections(tuple(own_sections().items()))
+
+
+@cache
+def _with_sections(sections: tuple[tuple[str, Any], ...]) -> type[Settings]:
+    """The class with some sections more: always the same one, so that equal settings compare as equal."""
+    fields: dict[str, Any] = {name: (kind, kind()) for name, kind in sections}
     return create_model(Settings.__name__, __base__=Settings, **fields) if fields else Settings
 
 

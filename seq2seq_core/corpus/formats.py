@@ -97,18 +97,29 @@ def _csv_cells(file: CorpusFile, stream: io.BufferedReader) -> Iterator[tuple[in
 
 
 def _table_rows(corpus: CorpusSection, file: CorpusFile, lines: Iterable[tuple[int, list[str]]]) -> Iterator[Row]:
-    table = None if corpus.header else _find_columns(corpus, file, corpus.columns or [corpus.source_column, corpus.target_column])
+    table = None if corpus.header else find_columns(corpus, file, corpus.columns or [corpus.source_column, corpus.target_column])
     for line, cells in lines:
         if table is None:
-            table = _find_columns(corpus, file, cells, line, is_header=True)
+            table = find_columns(corpus, file, cells, line, is_header=True)
         else:
             yield table.row(cells, line)
 
 
-def _find_columns(
+def find_columns(
     corpus: CorpusSection, file: CorpusFile, names: list[str], line: int | None = None, is_header: bool = False
 ) -> Table:
-    """The table of the columns, with source and target found among them."""
+    """Where source and target are among the columns.
+
+    Args:
+        corpus: names the columns of both.
+        file: names the file in errors.
+        names: of all columns of the file, or of a single row.
+        line: where they stand; None: nowhere.
+        is_header: whether a line of the file names them.
+
+    Raises:
+        CorpusError: a column is missing, stands twice, or has a name that is taken.
+    """
     shown = ", ".join(repr(_shorten(name)) for name in names)
     settings = ("source_column", "target_column") if corpus.conversations is None else ("conversations.text_column",) * 2
     for setting, wanted in zip(settings, (corpus.source_column, corpus.target_column), strict=True):
@@ -154,7 +165,7 @@ def read_jsonl(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReade
             raise file.fault(f"not valid JSON ({error}); expected one JSON object a line", line) from None
         if not isinstance(cells, dict):
             raise file.fault(f"expected a JSON object, got {_shorten(text.strip())!r}", line)
-        table = _find_columns(corpus, file, list(cells), line)
+        table = find_columns(corpus, file, list(cells), line)
         for name in (corpus.source_column, corpus.target_column):
             _check_json_text(file, line, name, cells[name])
         yield table.row([_as_text(value) for value in cells.values()], line)
@@ -191,7 +202,7 @@ def read_parquet(corpus: CorpusSection, file: CorpusFile) -> Iterator[Row]:
         raise UserError(f"{file.shown}: reading Parquet needs pyarrow, which is not installed; run: pip install pyarrow") from None
     try:
         with pyarrow.parquet.ParquetFile(file.path) as parquet:
-            table = _find_columns(corpus, file, list(parquet.schema_arrow.names))
+            table = find_columns(corpus, file, list(parquet.schema_arrow.names))
             _check_text_columns(corpus, file, parquet.schema_arrow)
             line = 0
             for batch in parquet.iter_batches(batch_size=PARQUET_BATCH_ROWS):

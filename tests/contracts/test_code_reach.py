@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -19,6 +19,8 @@ from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.code_digests.features import NEEDED_BY, PARTS, SILENT, features_in_use, is_silent
 from seq2seq_core.code_digests.reach import import_edges, reached_modules
 from seq2seq_core.code_digests.stage_digest import stage_roots
+from seq2seq_core.config.model import AttentionKind
+from seq2seq_core.config.objective_sections import MONOLINGUAL_OBJECTIVES, Objective
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stage_table import Stage, find_stage
@@ -80,6 +82,39 @@ def test_the_code_that_a_stage_executes_is_in_its_digest(case: str, tmp_path: Pa
         missing = {module for module in executed if not is_silent(module)} - _reached(stage, settings)
         assert not missing, f"{stage.name}: a change of {sorted(missing)} would leave the stage fresh"
         assert any(module.startswith("seq2seq_core.stages.") for module in executed)  # the probe sees something
+
+
+@pytest.fixture(scope="module")
+def tokenized(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """A workspace with all that training reads."""
+    paths, settings = Paths(tmp_path_factory.mktemp("tokenized")), _settings({})
+    _write_corpus(paths.root / "raw", settings)
+    for stage in map(find_stage, ("validate", "prepare", "tokenize")):
+        stage.load_function()(settings, paths, NullRecorder())
+    return paths
+
+
+OBJECTIVES = [objective for objective in get_args(Objective) if objective not in MONOLINGUAL_OBJECTIVES]
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        *({"model": {"attention": kind}} for kind in get_args(AttentionKind)),
+        *({"train": {"phases": [{"objective": "likelihood"}, {"objective": kind}], "max_steps": 2}} for kind in OBJECTIVES),
+    ],
+    ids=str,
+)
+def test_the_code_of_each_attention_and_objective_is_in_the_digest_of_train(
+    sections: dict[str, dict[str, Any]], tokenized: Paths
+) -> None:
+    settings, stage = _settings({"model": {}, "train": {}} | sections), find_stage("train")
+    run = stage.load_function()
+    with _executed_modules() as executed:
+        run(settings, tokenized, NullRecorder())
+    missing = {module for module in executed if not is_silent(module)} - _reached(stage, settings)
+    assert not missing, f"a change of {sorted(missing)} would leave train fresh"
+    assert "seq2seq_core.training.trainer" in executed
 
 
 def test_a_stage_passes_by_what_its_settings_do_not_use() -> None:

@@ -15,7 +15,7 @@ from seq2seq_core.cli.main import app
 from seq2seq_core.code_digests.features import features_in_use
 from seq2seq_core.code_digests.reach import reached_modules
 from seq2seq_core.code_digests.stage_digest import stage_roots
-from seq2seq_core.config.settings import Settings, load_settings
+from seq2seq_core.config.settings import load_settings, settings_class
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = tuple(stage.name for stage in stage_table.STAGES)
@@ -46,7 +46,7 @@ def test_the_table_and_the_graph_name_the_same_sections(graph: dict[str, Any], s
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_declared_parameters_are_sections_of_the_settings_and_never_runtime(graph: dict[str, Any], stage: str) -> None:
-    sections = {name.rstrip("_") for name in Settings.model_fields}
+    sections = {name.rstrip("_") for name in settings_class().model_fields}
     declared = set(graph[stage]["params"])
     assert declared <= sections
     assert "runtime" not in declared
@@ -76,7 +76,7 @@ def _sections_read(file: Path) -> set[str]:
     source = file.read_text(encoding="utf-8")
     if "config.settings" not in source:
         return set()
-    names = set(Settings.model_fields)
+    names = set(settings_class().model_fields)
     found = {
         node.attr
         for node in ast.walk(ast.parse(source))

@@ -29,7 +29,7 @@ RECEIPT = Receipt(
 )  # fmt: skip
 DONE = RetrainSummary(
     stages=(
-        StageReport("prepare", "cached", reason="it and all that it stands on are as they were"),
+        StageReport("prepare", "cached", reason="up to date, ancestors included"),
         StageReport("train", "ran", 3725.0, "params.yaml train.seed modified", 2),
         StageReport("register", "ran", 4.2, "train ran", 1),
     ),
@@ -50,7 +50,7 @@ FAILED = RetrainSummary(
 
 def test_a_terminal_gets_a_line_for_each_stage_and_the_decision() -> None:
     assert DONE.describe().splitlines() == [
-        "  prepare   skipped                it and all that it stands on are as they were",
+        "  prepare   skipped                up to date, ancestors included",
         "  train     ran        1 h 02 min  params.yaml train.seed modified",
         "  register  ran               4 s  train ran",
         "  data: data/raw/dates.dvc: unchanged (3 files)",
@@ -70,7 +70,7 @@ def test_the_report_of_a_success_has_everything() -> None:
         "2 of 3 stages ran; dates version 3 is champion: better than the champion: exact\\_match 0.99 against 0.97 of version 2\n\n"
         "## Stages\n\n"
         "| stage | | time | why |\n| --- | --- | ---: | --- |\n"
-        "| prepare | ⏭️ skipped |  | it and all that it stands on are as they were |\n"
+        "| prepare | ⏭️ skipped |  | up to date, ancestors included |\n"
         "| train | ✅ ran (2 attempts) | 1 h 02 min | params.yaml train.seed modified |\n"
         "| register | ✅ ran | 4 s | train ran |\n\n"
         "## Scores\n\n"

@@ -1,4 +1,4 @@
-"""A stage that is added: three files, and its MLflow run has its parameters and the run of the pipeline ends, by both doors."""
+"""The stage that docs/extending.md adds: its MLflow run has its parameters and the run of the pipeline ends, by both doors."""
 
 from __future__ import annotations
 
@@ -8,51 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.page_samples import find_recipe
 from tests.pipeline.conftest import Workspace
 
 pytestmark = pytest.mark.slow
-
-MODULE = '''"""``notes``: a line on what was registered."""
-
-from __future__ import annotations
-
-from seq2seq_core.artifacts import Paths
-from seq2seq_core.config.section import Section
-from seq2seq_core.config.settings import Settings
-from seq2seq_core.recorder import Recorder
-
-
-class NotesSection(Section):
-    """What stands in the notes."""
-
-    title: str = "Notes"
-    """Their first word."""
-
-
-def run_notes(settings: Settings, paths: Paths, recorder: Recorder) -> None:
-    """Writes ``reports/notes.txt``."""
-    text = f"{settings.section(NotesSection).title}: {paths.receipt.read_text(encoding='utf-8')}"
-    (paths.root / "reports" / "notes.txt").write_text(text, encoding="utf-8")
-    recorder.log_metrics({"notes_characters": float(len(text))})
-'''
-
-ENTRY = """    Stage(
-        "notes",
-        ("register", "notes"),
-        "Write a line on what was registered (section notes).",
-        own_section="seq2seq_core.stages.notes:NotesSection",
-    ),
-)
-\"\"\"All stages.\"\"\"
-"""
-
-DECLARATION = """  notes:
-    cmd: s2s notes
-    deps: [reports/registration.json, seq2seq_core/stages/notes.py]
-    params: [register, notes]
-    outs: [reports/notes.txt]
-plots:
-"""
 
 READ_RUNS = """
 import json, mlflow
@@ -61,19 +20,6 @@ runs = mlflow.MlflowClient().search_runs(["1"], order_by=["attributes.start_time
 print(json.dumps([{"id": run.info.run_id, "run": run.info.run_name, "status": run.info.status, "params": run.data.params,
                    "parent": run.data.tags.get("mlflow.parentRunId")} for run in runs]))
 """
-
-
-def add_stage(workspace: Workspace) -> None:
-    changes = {
-        "dvc.yaml": ("plots:\n  - loss", DECLARATION + "  - loss"),
-        "seq2seq_core/stage_table.py": (')\n"""All stages."""\n', ENTRY),
-    }
-    for name, (old, new) in changes.items():
-        place = workspace.root / name
-        text = place.read_text(encoding="utf-8")
-        assert text.count(old) == 1
-        place.write_text(text.replace(old, new), encoding="utf-8")
-    (workspace.root / "seq2seq_core" / "stages" / "notes.py").write_text(MODULE, encoding="utf-8")
 
 
 def set_title(workspace: Workspace, title: str) -> None:
@@ -89,7 +35,9 @@ def runs_of(workspace: Workspace) -> list[dict[str, Any]]:
 
 def test_a_stage_after_register_has_its_parameters_and_the_parent_run_ends(make_workspace: Callable[[str], Workspace]) -> None:
     workspace = make_workspace("clone")
-    add_stage(workspace)
+    for edit in find_recipe("A stage").edits:
+        if not edit.name.startswith("tests/"):
+            edit.apply(workspace.root)
     set_title(workspace, "Notes")
     workspace.must("dvc", "repro")
     by_hand = runs_of(workspace)

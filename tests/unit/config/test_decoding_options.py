@@ -19,10 +19,18 @@ def test_sampling_may_return_more_hypotheses_than_a_beam_would() -> None:
     assert DecodingOptions(beam_size=7).rows_per_source == 7
 
 
-@pytest.mark.parametrize(("name", "value", "neutral"), [("temperature", 0.5, "1"), ("top_k", 3, "0"), ("top_p", 0.9, "1")])
-def test_options_of_sampling_are_refused_where_nothing_is_sampled(name: str, value: float, neutral: str) -> None:
-    with pytest.raises(ValidationError, match=f"{name} must be {neutral} where method is not sampling, got {value}"):
-        DecodingOptions.model_validate({name: value})
+def test_options_of_sampling_are_refused_where_nothing_is_sampled() -> None:
+    for name, value, neutral in (("temperature", 0.5, "1"), ("top_k", 3, "0"), ("top_p", 0.9, "1")):
+        with pytest.raises(ValidationError, match=f"{name} must be {neutral} where method is not sampling, got {value}"):
+            DecodingOptions.model_validate({name: value})
+
+
+@pytest.mark.parametrize("option", [one for one in offered_options() if one.offer.needs_sampling], ids=lambda option: option.name)
+def test_each_option_that_needs_sampling_is_refused_without_and_taken_with_it(option: OfferedOption) -> None:
+    value = option.highest if option.default != option.highest else option.lowest
+    with pytest.raises(ValidationError, match=f"{option.name} must be {option.default:g} where method is not sampling"):
+        DecodingOptions.model_validate({option.name: value})
+    assert getattr(DecodingOptions.model_validate({"method": "sampling", option.name: value}), option.name) == value
 
 
 def test_minimum_bayes_risk_chooses_among_samples() -> None:

@@ -38,6 +38,7 @@ def test_a_section_of_a_stage_is_read_and_its_parameters_are_known() -> None:
     parameters = stage_parameters("notes", settings)
     assert (parameters["notes.style"], parameters["register.model_name"]) == ("long", "m")
     assert parse_settings(REQUIRED, "test").section(NotesSection) == NotesSection()
+    assert parse_settings(REQUIRED, "test") == parse_settings(REQUIRED, "test")
 
 
 @pytest.mark.usefixtures("notes")

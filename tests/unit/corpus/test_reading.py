@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
-from seq2seq_core.config.corpus import CorpusSection
-from seq2seq_core.corpus.reading import SplitReader, find_head_faults
+from seq2seq_core.config.corpus import CorpusFormat, CorpusSection
+from seq2seq_core.corpus.reading import FORMATS_BY_ENDING, STREAM_READERS, SplitReader, find_head_faults
 from seq2seq_core.errors import CorpusError
 
 from .conftest import ReadTrain, WriteFile
@@ -39,13 +40,18 @@ def test_a_missing_file_in_an_empty_folder_says_so(tmp_path: Path) -> None:
     assert str(caught.value) == f"corpus/c.tsv: no such file (corpus.files.train); the folder holds no file; {REMEDY}"
 
 
+def test_each_format_of_the_settings_is_read_and_known_by_its_ending() -> None:
+    formats = set(get_args(CorpusFormat)) - {"auto", "text"}
+    assert formats == {*STREAM_READERS, "parquet"} == set(FORMATS_BY_ENDING.values())
+
+
 def test_a_text_file_alone_is_refused(tmp_path: Path, write_file: WriteFile) -> None:
     write_file("c.en", b"x\n")
     with pytest.raises(CorpusError) as caught:
         _reader(tmp_path, {"train": ["c.en"]})
     assert str(caught.value) == (
         "corpus/c.en: a text file alone holds no pairs; expected [source_file, target_file] in corpus.files.train, "
-        "or a file in .tsv, .csv, .jsonl, .parquet"
+        f"or a file in {', '.join(FORMATS_BY_ENDING)}"
     )
 
 

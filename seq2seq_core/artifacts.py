@@ -96,7 +96,7 @@ class Paths:
 
     @property
     def training_curve(self) -> Path:
-        """CSV of ``train``: step, train_loss, dev_loss, learning_rate, gradient_norm, dev_score; with ``train.phases`` also phase."""
+        """CSV of ``train``: step, train_loss, dev_loss, learning_rate, gradient_norm, dev_score; with phases also phase."""
         return self.root / "reports" / "training_curve.csv"
 
     @property

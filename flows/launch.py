@@ -14,6 +14,7 @@ from flows.server.environment import prepare_environment
 from flows.server.local_console import local_console
 from flows.server.local_server import prefect_server
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.ready_settings import load_workspace_settings
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.errors import Interrupted, Seq2SeqError
 from seq2seq_core.sweep.drive import SweepRequest
@@ -35,7 +36,7 @@ def run_retrain(root: Path, force: Sequence[str] = ()) -> RetrainSummary:
         Seq2SeqError: the run failed; kind, message and exit code are those of the failed stage.
     """
     paths = Paths(root.resolve())
-    load_settings(paths.params)
+    load_workspace_settings(paths)
     with workspace_lock(paths):
         pass  # reports a busy workspace before a server starts; the flow takes the lock again
     with _prefect(paths):

@@ -25,7 +25,6 @@ from flows.reports.summary import RetrainSummary, read_metrics, read_receipt
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import ConfigError, Interrupted, MissingInput, Seq2SeqError, TrackingUnreachable, UserError
-from seq2seq_core.stages import code
 
 STOPPING_SECONDS = 6.0
 """Time after the grace period in which the supervisor finds out that a process cannot be killed."""
@@ -136,8 +135,7 @@ class Retraining:
         graph = read_stage_graph(dvc, self._policy())
         check_names(graph, self.settings, self.forced)
         self._refresh(dvc, graph)
-        if code.NAME in graph.stages:
-            refresh_code_digests(dvc, self.paths, self.settings, self.logger.debug, self._policy())
+        refresh_code_digests(dvc, graph.stages, self.logger.debug, self._policy())
         self._drop_receipt()
         status = read_status(dvc, self._policy())
         check_inputs(status, self.settings, self.paths)

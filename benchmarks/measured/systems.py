@@ -14,13 +14,13 @@ import yaml
 from benchmarks.measured.sittings import seconds_of_sittings, sitting
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.code_digests.features import features_in_use
-from seq2seq_core.code_digests.reach import digest_reached_code
+from seq2seq_core.code_digests.stage_digest import digest_stage
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.evaluation.report import PREDICTIONS_FILE
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.reproducibility import digest
+from seq2seq_core.stage_table import find_stage
 from seq2seq_core.stages.evaluate import run_evaluate
 from seq2seq_core.stages.export import run_export
 from seq2seq_core.stages.prepare import run_prepare
@@ -30,8 +30,8 @@ from seq2seq_core.stages.validate import run_validate
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGE = "target_language"
-CODE = [*(f"seq2seq_core.stages.{stage}" for stage in ("prepare", "tokenize", "train")), "seq2seq_core.decoding.predictor"]
-"""The entry modules of all code that affects an outcome."""
+STAGES = tuple(map(find_stage, ("prepare", "tokenize", "train", "export", "evaluate")))
+"""The stages whose code affects an outcome."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def run_system(system: System, seed: int, corpora: Path, work: Path, threads: in
     paths = Paths(work / (system.workspace or system.name) / f"seed-{seed}")
     kept = paths.root / f"outcome-{system.name}.json"
     settings = parse_settings({**values, "runtime": {"num_threads": threads, "progress": "plain"}}, system.config)
-    key = digest([values, system.nbest, digest_reached_code(CODE, features_in_use(settings, ("train",)))])
+    key = digest([values, system.nbest, [digest_stage(stage, settings) for stage in STAGES]])
     if kept.exists() and (found := json.loads(kept.read_text(encoding="utf-8")))["key"] == key:
         return Outcome(**found["outcome"])
     outcome = _train_and_decode(settings, paths, system.nbest, paths.root / f"seconds-{system.name}.json", digest(values))

@@ -1,23 +1,22 @@
-"""The stage ``code``, which runs before all others: its digests decide which of them are fresh."""
+"""The stage ``code`` before all others: what it finds decides which of them are stale."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from flows.dvc.command import Dvc, refusal
 from flows.processes.supervised import StopPolicy
-from seq2seq_core.artifacts import Paths
-from seq2seq_core.config.settings import Settings
-from seq2seq_core.stages.code import NAME, digest_files
+from seq2seq_core.stages.code import NAME
 
 
-def refresh_code_digests(dvc: Dvc, paths: Paths, settings: Settings, on_line: Callable[[str], None], policy: StopPolicy) -> None:
-    """Runs the stage ``code``; forces it where DVC calls it fresh but the installed package has changed.
+def refresh_code_digests(dvc: Dvc, stages: Sequence[str], on_line: Callable[[str], None], policy: StopPolicy) -> None:
+    """Runs the stage ``code``, if the graph has it.
+
+    It is forced, because DVC cannot see that another version of the package is installed.
 
     Args:
-        dvc: the workspace's DVC.
-        paths: the workspace; reads ``reports/code``.
-        settings: all sections but ``runtime`` decide the digests.
+        dvc: of the workspace.
+        stages: of its graph.
         on_line: receives each line of output.
         policy: when the command is stopped.
 
@@ -25,9 +24,9 @@ def refresh_code_digests(dvc: Dvc, paths: Paths, settings: Settings, on_line: Ca
         UserError: DVC refuses, with its own words.
         Interrupted: it was cancelled.
     """
-    found = {path.name: path.read_text(encoding="utf-8") for path in paths.code_digests.glob("*.json")}
-    force = ["--force"] if found and found != digest_files(settings) else []
-    arguments = ["repro", "--single-item", *force, NAME]
+    if NAME not in stages:
+        return
+    arguments = ["repro", "--single-item", "--force", NAME]
     result = dvc.run(arguments, on_line, policy)
     if result.exit_code != 0:
         raise refusal(arguments, result)

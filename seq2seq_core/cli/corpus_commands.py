@@ -72,11 +72,15 @@ def check_settings(
 ) -> None:
     """Check a settings file and list every fault at once."""
     with boundary(debug):
+        from seq2seq_core.config.ready_settings import load_workspace_settings
         from seq2seq_core.config.settings import load_settings
 
-        place = settings_file if settings_file is not None else resolve_workspace(workspace).params
-        load_settings(place)
-        typer.echo(f"{place}: all settings are valid")
+        if settings_file is None:
+            paths = resolve_workspace(workspace)
+            load_workspace_settings(paths)
+        else:
+            load_settings(settings_file)
+        typer.echo(f"{settings_file or paths.params}: all settings are valid")
 
 
 def settings(

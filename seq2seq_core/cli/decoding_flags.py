@@ -100,8 +100,8 @@ def make_options(defaults: DecodingOptions, sample: bool, mbr: int, given: dict[
         _check_company(defaults.model_dump() | asked)
         return defaults.override(**asked)
     except ValidationError as error:
-        name, _, fault = describe_fault(error.errors()[0]).partition(":")
-        raise UserError(f"--{_flag(name)}:{fault}") from None
+        name, colon, fault = describe_fault(error.errors()[0]).partition(":")
+        raise UserError(f"--{_flag(name)}:{fault}" if colon else name) from None
 
 
 def _check_company(values: dict[str, Any]) -> None:
@@ -126,4 +126,4 @@ def _flag(name: str) -> str:
     from seq2seq_core.config.decoding_options import offered_options
 
     flags = {option.name: option.flag for option in offered_options()}
-    return OTHER_FLAGS.get(name) or flags[name]
+    return OTHER_FLAGS.get(name) or flags.get(name, name)

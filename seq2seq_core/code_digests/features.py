@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from seq2seq_core.code_digests.settings_values import OFF
 from seq2seq_core.config.metric_names import ALWAYS_SCORED, LOSS, METRICS
 from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.objective_sections import MONOLINGUAL_OBJECTIVES, REWARD_OBJECTIVES
 from seq2seq_core.config.prepare import CLEANING_RULES
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.train import Phase, TrainSection
@@ -44,17 +44,19 @@ SILENT: dict[str, str] = {
 
 TRANSFORMER = ("encoder:transformer", "decoder:transformer")
 RECURRENT = ("encoder:recurrent", "decoder:recurrent")
-REWARDS = ("objective:minimum_risk", "objective:self_critical")
-MONOLINGUAL = ("objective:denoising", "objective:back_translation")
+REWARDS = tuple(f"objective:{name}" for name in REWARD_OBJECTIVES)
+MONOLINGUAL = tuple(f"objective:{name}" for name in MONOLINGUAL_OBJECTIVES)
+NO_STAGE: tuple[str, ...] = ()
+"""Of modules that requests reach, and no stage."""
 
 NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.audio": ("audio",),
     "seq2seq_core.batching.temperature": ("sampling_temperature",),
     "seq2seq_core.corpus.conversations": ("conversations",),
     "seq2seq_core.decoding.beam_search": ("search:beam",),
-    "seq2seq_core.decoding.minimum_bayes_risk": ("search:sampling",),
-    "seq2seq_core.decoding.sampling": ("search:sampling",),
-    "seq2seq_core.decoding.target_scores": ("target_scores",),
+    "seq2seq_core.decoding.minimum_bayes_risk": NO_STAGE,
+    "seq2seq_core.decoding.sampling": NO_STAGE,
+    "seq2seq_core.decoding.target_scores": NO_STAGE,
     "seq2seq_core.modeling.layers.attention": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.bridge": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.pointer_generator": ("pointer_generator",),
@@ -102,7 +104,7 @@ def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[st
     """
     found = [*_corpus_features(settings), *training_features(settings.model, settings.train)]
     if "prepare" in sections:
-        found += [f"rule:{name}" for name in settings.prepare.rule_names() if getattr(settings.prepare, name) not in OFF]
+        found += [f"rule:{name}" for name in settings.prepare.rules_in_use()]
     if "evaluate" in sections:
         found += [f"metric:{name}" for name in settings.evaluate.metrics]
     if "register" in sections:
@@ -132,7 +134,7 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
         yield f"objective:{phase.objective}"
         yield f"schedule:{phase.schedule}"
         yield from (f"metric:{name}" for name in (*ALWAYS_SCORED, phase.dev_metric) if name != LOSS)
-        if f"objective:{phase.objective}" in REWARDS:
+        if phase.objective in REWARD_OBJECTIVES:
             yield f"metric:{phase.reinforcement.reward}"
         switches |= {name: True for name, is_on in _phase_switches(phase).items() if is_on}
     yield from (name for name, is_on in switches.items() if is_on)

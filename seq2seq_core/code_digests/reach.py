@@ -21,12 +21,7 @@ def digest_reached_code(roots: Iterable[str], features: frozenset[str]) -> dict[
         roots: absolute names of modules.
         features: what the settings use, see :mod:`~seq2seq_core.code_digests.features`.
     """
-    meanings = {name: _read(name) for name in reached_modules(roots, features)}
-    return {
-        name: digest([meaning.statements, [[one.module, one.name, one.bound] for one in meaning.imports]])
-        for name, meaning in meanings.items()
-        if meaning.statements
-    }
+    return {name: _digest(name) for name in reached_modules(roots, features) if _read(name).statements}
 
 
 def reached_modules(roots: Iterable[str], features: frozenset[str]) -> list[str]:
@@ -57,6 +52,13 @@ def import_edges() -> Iterator[tuple[str, str, str]]:
             if one.module.partition(".")[0] == PACKAGE:
                 target = _resolve(one.module, one.name)
                 yield module, target, one.name if target == one.module else ""
+
+
+@cache
+def _digest(name: str) -> str:
+    """SHA-256 of the meaning of a module."""
+    meaning = _read(name)
+    return digest([meaning.statements, [[one.module, one.name, one.bound] for one in meaning.imports]])
 
 
 @cache

@@ -7,8 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-OFF = (None, False, 0, "", "none", "off", "keep")
-"""Values that switch something off. A field with one counts as absent: a new field, off by default, changes nothing."""
+from seq2seq_core.config.section import OFF
 
 
 def values_in_use(values: Mapping[str, Any]) -> dict[str, Any]:

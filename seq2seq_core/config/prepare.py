@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from seq2seq_core.config.section import OFF
 from seq2seq_core.named_modules import names_of
 from seq2seq_core.normal_form import NormalForm
 
@@ -61,6 +62,10 @@ class PrepareSection(NormalForm):
     def normal_form(self) -> NormalForm:
         """The form of the prepared texts; every other field decides which pairs are kept, and where."""
         return NormalForm(unicode_normalization=self.unicode_normalization, whitespace=self.whitespace)
+
+    def rules_in_use(self) -> list[str]:
+        """The names of the cleaning rules that are on, in the order in which they are tried."""
+        return [name for name in self.rule_names() if getattr(self, name) not in OFF]
 
     @model_validator(mode="after")
     def _something_is_left_to_train(self) -> Self:

@@ -8,9 +8,9 @@ from pathlib import Path
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.corpus import names_of
-from seq2seq_core.config.settings import Settings, load_settings, parse_settings
-from seq2seq_core.config.yaml_text import parse_document, write_document
-from seq2seq_core.errors import UserError
+from seq2seq_core.config.settings import Settings, load_settings, load_values, parse_settings
+from seq2seq_core.config.yaml_text import YamlError, parse_document, parse_yaml, write_document
+from seq2seq_core.errors import ConfigError, UserError
 
 
 def install_settings(source: Path, paths: Paths, corpus_folder: Path | None, model_name: str | None, force: bool) -> Settings:
@@ -33,12 +33,47 @@ def install_settings(source: Path, paths: Paths, corpus_folder: Path | None, mod
         document["corpus"]["path"] = _as_written(corpus_folder, paths)
     if model_name is not None:
         document["register"]["model_name"] = model_name
+    for section in sections_of_the_graph(paths):
+        document.setdefault(section, {})
     settings = parse_settings(document, source=str(source))
     _check_files(settings, paths)
     if not force and has_uncommitted_changes(paths.params):
         raise UserError(f"{paths.params}: has changes that git does not have; commit them, or overwrite them with --force")
     atomic.write_text(paths.params, write_document(document))
     return settings
+
+
+def load_workspace_settings(paths: Paths) -> Settings:
+    """The settings of a workspace, every section that its stages read included.
+
+    Args:
+        paths: the workspace; reads ``params.yaml``.
+
+    Raises:
+        ConfigError: the file has faults, or lacks a section: DVC runs no stage then, whatever the defaults.
+    """
+    settings, values = load_settings(paths.params), load_values(paths.params)
+    if faults := [
+        f"{section}: must be there, because dvc.yaml reads it ({{}} takes every default), got nothing"
+        for section in sections_of_the_graph(paths)
+        if section not in values
+    ]:
+        raise ConfigError(faults, str(paths.params))
+    return settings
+
+
+def sections_of_the_graph(paths: Paths) -> list[str]:
+    """The sections of ``params.yaml`` that the stages of ``dvc.yaml`` read, in order; none where it cannot be read.
+
+    Args:
+        paths: the workspace; reads ``dvc.yaml``.
+    """
+    try:
+        stages = parse_yaml((paths.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
+        named = [name for stage in stages for name in stage.get("params", []) if isinstance(name, str)]
+    except (OSError, YamlError, AttributeError, KeyError, TypeError):
+        return []  # DVC says what is wrong with its file
+    return list(dict.fromkeys(name.partition(".")[0] for name in named))
 
 
 def has_uncommitted_changes(path: Path) -> bool:

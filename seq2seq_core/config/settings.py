@@ -145,9 +145,8 @@ class Settings(Section):
             name, bound = ("high_hz", "at most") if audio.high_hz > rate / 2 else ("low_hz", "below")
             got = getattr(audio, name)
             raise ValueError(f"tokenize.audio.{name}: must be {bound} half of corpus.sample_rate {rate}, got {got:g}")
-        for name in self.prepare.rule_names():
-            rule = load(CLEANING_RULES, name).RULE
-            if rule.compares_sides and rule.is_on(self.prepare):
+        for name in self.prepare.rules_in_use():
+            if load(CLEANING_RULES, name).RULE.compares_sides:
                 got = getattr(self.prepare, name)
                 neutral = "false" if got is True else "0"
                 raise ValueError(f"prepare.{name}: must be {neutral} where corpus.source_kind is 'audio', got {str(got).lower()}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from seq2seq_core.config.settings import Settings
+from seq2seq_core.config.settings import settings_class
 from seq2seq_core.config.yaml_text import write_inline
 from seq2seq_core.errors import UserError
 
@@ -105,7 +105,7 @@ def describe_settings(name: str = "") -> str:
 
 def settings_tables() -> list[SettingsTable]:
     """The tables of all sections: each section's own, then those of the sections inside it."""
-    root: Schema = Settings.model_json_schema()
+    root: Schema = settings_class().model_json_schema()
     definitions: Mapping[str, Schema] = root["$defs"]
     tables = []
     for field, schema in root["properties"].items():

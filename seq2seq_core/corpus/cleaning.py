@@ -37,5 +37,4 @@ def rules_in_use(section: PrepareSection) -> list[CleaningRule]:
     Args:
         section: thresholds and switches.
     """
-    found: list[CleaningRule] = [load(CLEANING_RULES, name).RULE for name in section.rule_names()]
-    return [rule for rule in found if rule.is_on(section)]
+    return [load(CLEANING_RULES, name).RULE for name in section.rules_in_use()]

@@ -20,18 +20,12 @@ class TextRule:
     Attributes:
         name: the name of its file, of its setting in section ``prepare``, and of its count in the funnel.
         is_broken: whether a text breaks the rule with these settings.
-        is_always_on: whether no value of its setting switches it off; see :func:`is_set` for the others.
         compares_sides: False: it needs no pair.
     """
 
     name: str
     is_broken: Callable[[str, PrepareSection], bool]
-    is_always_on: bool = False
     compares_sides: ClassVar[bool] = False
-
-    def is_on(self, section: PrepareSection) -> bool:
-        """Whether the settings switch it on."""
-        return self.is_always_on or is_set(section, self.name)
 
     def drops(self, source: str, target: str, section: PrepareSection) -> bool:
         """Whether to drop a pair because of either text."""
@@ -52,23 +46,9 @@ class PairRule:
     is_broken: Callable[[str, str, PrepareSection], bool]
     compares_sides: ClassVar[bool] = True
 
-    def is_on(self, section: PrepareSection) -> bool:
-        """Whether the settings switch it on."""
-        return is_set(section, self.name)
-
     def drops(self, source: str, target: str, section: PrepareSection) -> bool:
         """Whether to drop a pair."""
         return self.is_broken(source, target, section)
 
 
 CleaningRule = TextRule | PairRule
-
-
-def is_set(section: PrepareSection, name: str) -> bool:
-    """Whether a rule's setting is on: not false, 0 or ``none``.
-
-    Args:
-        section: holds the setting.
-        name: the rule's name, which is the setting's.
-    """
-    return getattr(section, name) not in (False, 0, "none")

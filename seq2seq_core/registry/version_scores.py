@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import progress
-from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
+from seq2seq_core.corpus.pairs import TARGET, iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import BundleError, MissingInput, TagError, UserError
+from seq2seq_core.evaluation.evaluator import decode_texts
 from seq2seq_core.evaluation.scores import score
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.registry.bundles import download_bundle
@@ -90,12 +91,6 @@ def score_predictor(predictor: Predictor, settings: Settings, paths: Paths) -> f
     evaluate, metric = settings.evaluate, settings.register_.metric
     pairs = list(islice(iterate_pairs(paths.prepared_split("test")), evaluate.test_limit or None))
     options = predictor.bundle.decoding or evaluate.decoding  # bundles of earlier releases have no decoding options
-    hypotheses: list[str] = []
-    chunk = evaluate.batch_sentences * 16
     with progress("score the champion", len(pairs), "pairs", settings.runtime.progress) as shown:
-        for start in range(0, len(pairs), chunk):
-            part = pairs[start : start + chunk]
-            sources = [pair[SOURCE] for pair in part]
-            hypotheses += [found.text for found in predictor.predict(sources, options, evaluate.batch_sentences, tags=part)]
-            shown.update(len(hypotheses))
-    return score(hypotheses, [pair[TARGET] for pair in pairs], [metric], scoring_options(evaluate))[metric]
+        decoded = decode_texts(predictor, pairs, options, evaluate.batch_sentences, shown.update)
+    return score(decoded.texts, [pair[TARGET] for pair in pairs], [metric], scoring_options(evaluate))[metric]

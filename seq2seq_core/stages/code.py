@@ -23,18 +23,7 @@ def run_code(settings: Settings, paths: Paths, recorder: Recorder) -> None:
         recorder: not used; a model's runs record the git commit instead.
     """
     with atomic.new_folder(paths.code_digests) as draft:
-        for name, content in digest_files(settings).items():
-            (draft / name).write_text(content, encoding="utf-8")
-
-
-def digest_files(settings: Settings) -> dict[str, str]:
-    """The text of each file of ``reports/code``, by its name.
-
-    Args:
-        settings: all sections but ``runtime``.
-    """
-    digests = {stage.name: digest_stage(stage, settings) for stage in STAGES if stage.name != NAME}
-    return {
-        f"{name}.json": json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        for name, content in digests.items()
-    }
+        for stage in STAGES:
+            if stage.name != NAME:
+                content = json.dumps(digest_stage(stage, settings), indent=1, sort_keys=True, ensure_ascii=False)
+                (draft / f"{stage.name}.json").write_text(content + "\n", encoding="utf-8")

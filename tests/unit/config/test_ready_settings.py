@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.config.ready_settings import install_settings
-from seq2seq_core.config.settings import load_settings
+from seq2seq_core.config.ready_settings import install_settings, load_workspace_settings
+from seq2seq_core.config.settings import load_settings, load_values
 from seq2seq_core.errors import ConfigError, UserError
 
 READY = """# A comment that stays.
@@ -90,3 +90,24 @@ def test_a_faulty_file_is_refused(workspace: Paths) -> None:
     (workspace.root / "ready.yaml").write_text("corpus: [\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="not valid YAML: line 2"):
         _install(workspace, None)
+
+
+GRAPH = "stages:\n  one: {cmd: x, params: [corpus, validate]}\n  two: {cmd: x, params: [register, evaluate.beam_size]}\n"
+
+
+def test_sections_that_the_graph_reads_are_written_where_the_file_leaves_them_out(workspace: Paths) -> None:
+    (workspace.root / "dvc.yaml").write_text(GRAPH, encoding="utf-8")
+    _install(workspace, workspace.root.parent / "corpus")
+    assert load_values(workspace.params).keys() == {"corpus", "register", "validate", "evaluate"}
+    load_workspace_settings(workspace)
+
+
+def test_a_section_that_the_graph_reads_and_the_file_lacks_is_a_fault(workspace: Paths) -> None:
+    (workspace.root / "dvc.yaml").write_text(GRAPH, encoding="utf-8")
+    workspace.params.write_text(READY, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_workspace_settings(workspace)
+    assert [line.strip() for line in str(caught.value).splitlines()[1:]] == [
+        f"{section}: must be there, because dvc.yaml reads it ({{}} takes every default), got nothing"
+        for section in ("validate", "evaluate")
+    ]

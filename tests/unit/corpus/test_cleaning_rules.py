@@ -14,7 +14,6 @@ from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.corpus import cleaning_rules
 from seq2seq_core.corpus.cleaning import cleaning_rules as rules_of_pairs
 from seq2seq_core.corpus.cleaning import text_rules
-from seq2seq_core.corpus.cleaning_rule import is_set
 from seq2seq_core.named_modules import load, names_of
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.prepare import run_prepare
@@ -112,7 +111,7 @@ def test_a_rule_without_a_setting_of_its_name_is_no_rule() -> None:
     ("value", "is_on"), [(False, False), (0, False), (0.0, False), ("none", False), (True, True), (2, True), ("exact", True)]
 )
 def test_a_rule_is_on_where_its_setting_says_something(value: Any, is_on: bool) -> None:
-    assert is_set(PrepareSection.model_construct(drop_copies=value), "drop_copies") is is_on
+    assert ("drop_copies" in PrepareSection.model_construct(drop_copies=value).rules_in_use()) is is_on
 
 
 @pytest.mark.parametrize("name", names_of(CLEANING_RULES))

@@ -200,7 +200,7 @@ def test_a_champion_is_scored_by_the_options_that_it_is_served_with(
 
     def predict(predictor: Predictor, sources: Sequence[str], options: DecodingOptions, *_: object, **__: object) -> Any:
         seen.append(options)
-        return [SimpleNamespace(text="") for _ in sources]
+        return [SimpleNamespace(text="", score=0.0, is_cut=False) for _ in sources]
 
     monkeypatch.setattr(Predictor, "predict", predict)
     settings = make_settings(evaluate={"beam_size": 7})

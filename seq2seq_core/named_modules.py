@@ -19,7 +19,8 @@ def names_of(package: str) -> tuple[str, ...]:
     """
     spec = find_spec(package)
     assert spec is not None
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(spec.submodule_search_locations)))
+    names = (module.name for module in pkgutil.iter_modules(spec.submodule_search_locations))
+    return tuple(sorted(name for name in names if name.isidentifier() and not name.startswith("_")))
 
 
 def load(package: str, name: str) -> ModuleType:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import CONFIG_FILE, bundle_digest, check_files, read_config, write_config
+from seq2seq_core.bundle.bundle import CONFIG_FILE, BundleFile, bundle_digest, check_files, read_config, write_config
 from seq2seq_core.config.decoding_options import DecodingOptions
-from seq2seq_core.errors import MissingInput
+from seq2seq_core.errors import BundleError, MissingInput
 
 logger = logging.getLogger(__name__)
 
@@ -45,15 +45,20 @@ def find_served_bundle(paths: Paths) -> Path:
 
     Raises:
         MissingInput: there is no served bundle.
-        BundleError: it cannot be read.
     """
     if not (paths.served / CONFIG_FILE).is_file():
         raise MissingInput(f"{paths.served}: no such model bundle; `s2s export` (or `dvc repro export`) makes it")
-    if (paths.bundle / CONFIG_FILE).is_file():
-        origin = read_config(paths.served).model_copy(update={"decoding": None, "trained_digest": None})
-        if origin != read_config(paths.bundle):
-            logger.warning(
-                "%s was made of another model than %s now holds; `s2s export` (or `dvc repro export`) makes it anew",
-                paths.served, paths.bundle,
-            )  # fmt: skip
+    if (paths.bundle / CONFIG_FILE).is_file() and _origin(paths.served) != _origin(paths.bundle):
+        logger.warning(
+            "%s was made of another model than %s now holds; `s2s export` (or `dvc repro export`) makes it anew",
+            paths.served, paths.bundle,
+        )  # fmt: skip
     return paths.served
+
+
+def _origin(folder: Path) -> BundleFile | None:
+    """What a bundle says of its model, without what an export adds; None: it cannot be read."""
+    try:
+        return read_config(folder).model_copy(update={"decoding": None, "trained_digest": None})
+    except BundleError:
+        return None

@@ -171,9 +171,6 @@ def is_needed(module: str, features: frozenset[str]) -> bool:
         module: its absolute name.
         features: from :func:`features_in_use`.
     """
-    package, _, part = module.rpartition(".")
-    if package in PARTS:
-        return f"{PARTS[package]}:{part}" in features
     return all(
         not features.isdisjoint(needed) for name, needed in NEEDED_BY.items() if module == name or module.startswith(f"{name}.")
     )

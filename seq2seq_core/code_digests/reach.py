@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 from seq2seq_core.code_digests.features import is_needed, is_silent, parts_in_use
+from seq2seq_core.code_digests.settings_values import defaults_in_use
 from seq2seq_core.code_digests.syntax import ModuleMeaning, read_meaning
 from seq2seq_core.reproducibility import digest
 
@@ -17,11 +19,15 @@ PACKAGE = "seq2seq_core"
 def digest_reached_code(roots: Iterable[str], features: frozenset[str]) -> dict[str, str]:
     """SHA-256 of the meaning of each reached module that has statements, by name, sorted.
 
+    Of settings classes in other modules than the roots, whose values nobody digests, the defaults count too.
+
     Args:
         roots: absolute names of modules.
         features: what the settings use, see :mod:`~seq2seq_core.code_digests.features`.
     """
-    return {name: _digest(name) for name in reached_modules(roots, features) if _read(name).statements}
+    own = list(roots)
+    reached = [name for name in reached_modules(own, features) if _read(name).statements]
+    return {name: _digest(name, with_defaults=_has_settings(name) and name not in own) for name in reached}
 
 
 def reached_modules(roots: Iterable[str], features: frozenset[str]) -> list[str]:
@@ -55,10 +61,11 @@ def import_edges() -> Iterator[tuple[str, str, str]]:
 
 
 @cache
-def _digest(name: str) -> str:
-    """SHA-256 of the meaning of a module."""
+def _digest(name: str, with_defaults: bool) -> str:
+    """SHA-256 of the meaning of a module, and of the defaults of its settings classes where these count."""
     meaning = _read(name)
-    return digest([meaning.statements, [[one.module, one.name, one.bound] for one in meaning.imports]])
+    imports = [[one.module, one.name, one.bound] for one in meaning.imports]
+    return digest([meaning.statements, imports, defaults_in_use(import_module(name)) if with_defaults else {}])
 
 
 @cache
@@ -82,8 +89,11 @@ def _read(name: str) -> ModuleMeaning:
     path = _file_of(name)
     if path is None:
         raise ModuleNotFoundError(f"{name}: no such module in {_root()}")
-    settings = name.startswith(f"{PACKAGE}.config.")
-    return read_meaning(path.read_text(encoding="utf-8"), name, path.name == "__init__.py", settings)
+    return read_meaning(path.read_text(encoding="utf-8"), name, path.name == "__init__.py", _has_settings(name))
+
+
+def _has_settings(name: str) -> bool:
+    return name.startswith(f"{PACKAGE}.config.")
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,14 +10,46 @@ from pydantic import BaseModel
 from seq2seq_core.config.section import OFF
 
 
-def values_in_use(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that are not off, in nested mappings too. Defaults are among them, so a changed default changes the result.
+def values_in_use(section: BaseModel) -> dict[str, Any]:
+    """The values of a section, nested ones included, without fields that are off and off by default.
+
+    Defaults that are on are among them, so a changed default changes the result.
 
     Args:
-        values: the values of a section, from ``model_dump(mode="json")``.
+        section: of the settings.
     """
-    kept = {name: values_in_use(value) if isinstance(value, Mapping) else value for name, value in values.items()}
-    return {name: value for name, value in kept.items() if value != {} and value != [] and value not in OFF}
+    found: dict[str, Any] = {}
+    dumped = section.model_dump(mode="json")
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            found |= {name: inner} if (inner := values_in_use(value)) else {}
+        elif not is_off(value) or value != field.get_default(call_default_factory=True):
+            found[name] = dumped[name]
+    return found
+
+
+def defaults_in_use(module: ModuleType) -> dict[str, dict[str, str]]:
+    """The defaults that are not off of the settings classes that a module defines, by class and field.
+
+    Args:
+        module: of ``config``.
+    """
+    classes = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return {
+        kind.__name__: {
+            name: repr(default)
+            for name, field in kind.model_fields.items()
+            if not is_off(default := field.get_default(call_default_factory=True))
+        }
+        for kind in classes
+        if kind.__module__ == module.__name__
+    }
+
+
+def is_off(value: object) -> bool:
+    """Whether a value switches a setting off; an empty list or mapping does."""
+    return value in ([], {}, ()) or value in OFF
 
 
 def settings_modules(*sections: BaseModel) -> list[str]:

@@ -16,9 +16,9 @@ def digest_stage(stage: Stage, settings: Settings) -> dict[str, object]:
         stage: from the table.
         settings: all settings of the workspace.
     """
-    values = {name: values_in_use(settings.section_named(name).model_dump(mode="json")) for name in stage.sections}
+    values = {name: values_in_use(settings.section_named(name)) for name in stage.sections}
     code = digest_reached_code(stage_roots(stage, settings), features_in_use(settings, stage.sections))
-    return {"settings": values, "code": code}
+    return {"function": stage.function_place, "settings": values, "code": code}
 
 
 def stage_roots(stage: Stage, settings: Settings) -> list[str]:

@@ -57,13 +57,21 @@ def read_meaning(source: str, module: str, is_package: bool = False, has_setting
         SyntaxError: the text is not valid Python.
     """
     tree = _Stripper(has_settings).visit(ast.parse(source))
-    collector = _ImportCollector(module if is_package else module.rpartition(".")[0])
-    tree = collector.visit(tree)
+    package = module if is_package else module.rpartition(".")[0]
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    imports = {one for one in collector.imports if one.bound in used}
+    imports: set[ImportedName] = set()
+    statements = []
+    for statement in tree.body:
+        inner = [node for node in ast.walk(statement) if isinstance(node, ast.Import | ast.ImportFrom)]
+        found = {one for node in inner for one in _imported_names(node, package)}
+        if statement in inner:  # the order at the top does not count; what a package or * passes on is used elsewhere
+            imports |= {one for one in found if is_package or one.bound in used or one.bound == "*"}
+        else:  # what is imported in a branch or a function counts where it stands
+            imports |= found
+            statements.append(statement)
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return ModuleMeaning(
-        [_plain(statement) for statement in tree.body],
+        [_plain(statement) for statement in statements if not isinstance(statement, ast.Pass)],
         tuple(sorted(imports, key=lambda one: (one.module, one.name, one.bound))),
         tuple(sorted(text for text in texts if MODULE_NAME.fullmatch(text))),
     )
@@ -126,26 +134,18 @@ class _Stripper(ast.NodeTransformer):
         return node
 
 
-class _ImportCollector(ast.NodeTransformer):
-    """Takes the imports out of a tree."""
-
-    def __init__(self, package: str) -> None:
-        self.package = package
-        self.imports: set[ImportedName] = set()
-
-    def visit_Import(self, node: ast.Import) -> ast.AST:
+def _imported_names(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[ImportedName]:
+    """The names that an import binds."""
+    if isinstance(node, ast.Import):
         for one in node.names:
-            self.imports.add(ImportedName(one.name, "", one.asname or one.name.partition(".")[0]))
-        return ast.Pass()
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
-        module = node.module or ""
-        if node.level:
-            above = self.package.split(".")
-            module = ".".join([*above[: len(above) - node.level + 1], *([module] if module else [])])
-        for one in node.names:
-            self.imports.add(ImportedName(module, one.name, one.asname or one.name))
-        return ast.Pass()
+            yield ImportedName(one.name, "", one.asname or one.name.partition(".")[0])
+        return
+    module = node.module or ""
+    if node.level:
+        above = package.split(".")
+        module = ".".join([*above[: len(above) - node.level + 1], *([module] if module else [])])
+    for one in node.names:
+        yield ImportedName(module, "" if one.name == "*" else one.name, one.asname or one.name)
 
 
 def _plain(value: object) -> object:

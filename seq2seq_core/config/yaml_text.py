@@ -90,6 +90,8 @@ def parse_yaml(text: str) -> Any:
         return reader.load(text)
     except YAMLError as error:
         raise YamlError(_describe(error, text)) from None
+    except (ArithmeticError, AssertionError, TypeError, ValueError) as error:  # of tags and numbers that the library trusts
+        raise YamlError(f"a value cannot be read: {error or type(error).__name__}") from None
 
 
 def parse_document(text: str) -> Any:

@@ -25,5 +25,5 @@ def run_code(settings: Settings, paths: Paths, recorder: Recorder) -> None:
     with atomic.new_folder(paths.code_digests) as draft:
         for stage in STAGES:
             if stage.name != NAME:
-                content = json.dumps(digest_stage(stage, settings), indent=1, sort_keys=True, ensure_ascii=False)
+                content = json.dumps(digest_stage(stage, settings), indent=1, ensure_ascii=False)
                 (draft / f"{stage.name}.json").write_text(content + "\n", encoding="utf-8")

@@ -116,7 +116,9 @@ class Tags:
 
 def split_values(text: str, separator: str, normal_form: NormalForm = AS_IT_IS) -> list[str]:
     """The values of a column's text in normal form, white space around each removed and empty ones left out."""
-    return [value for part in text.split(separator) if (value := normal_form.apply(part).strip())]
+    # A normal form may make a separator of another character: the values that come of it are split too.
+    parts = (piece for part in text.split(separator) for piece in normal_form.apply(part).split(separator))
+    return [value for part in parts if (value := part.strip())]
 
 
 def collect_tags(

@@ -18,10 +18,10 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.code_digests.features import NEEDED_BY, PARTS, SILENT, features_in_use, is_silent
 from seq2seq_core.code_digests.reach import import_edges, reached_modules
-from seq2seq_core.code_digests.stage_digest import stage_roots
+from seq2seq_core.code_digests.stage_digest import digest_stage, stage_roots
 from seq2seq_core.config.model import AttentionKind
 from seq2seq_core.config.objective_sections import MONOLINGUAL_OBJECTIVES, Objective
-from seq2seq_core.config.settings import Settings, parse_settings
+from seq2seq_core.config.settings import Settings, load_settings, parse_settings
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stage_table import Stage, find_stage
 
@@ -49,6 +49,10 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "model": SIZES | {"architecture": "lstm", "attention": "multi_head", "time_scaling": "gate"},
         "evaluate": {"beam_size": 3, "metrics": ["exact_match", "chrf"]},
         "train": TRAIN | {"dev_metric": "cer", "scheduled_sampling": {"decay": "linear"}, "schedule": "cosine"},
+    },
+    "no attention": {
+        "model": SIZES | {"architecture": "lstm", "attention": "none"},
+        "train": TRAIN | {"phases": [{"objective": "likelihood"}, {"objective": "self_critical"}], "schedule": "plateau"},
     },
     "transformer": {
         "model": SIZES | {"architecture": "transformer"},
@@ -223,3 +227,12 @@ def _write_corpus(folder: Path, settings: Settings) -> None:
     for file in settings.corpus.monolingual:
         sentences = ["".join(chance.choice(list("abcdefgh"), 6)) for _ in range(120)]
         (folder / file.file).write_text("".join(f"{text}\n" for text in sentences), encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE.parent / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_code_of_every_ready_file_can_be_digested(path: Path) -> None:
+    settings = load_settings(path)
+    for stage in STAGES:
+        code = digest_stage(stage, settings)["code"]
+        assert isinstance(code, dict)
+        assert f"seq2seq_core.stages.{stage.name}" in code

@@ -49,11 +49,11 @@ def make_run_key(model: ModelSection, train: TrainSection, data_digests: Mapping
         train: phases, seed and initial weights.
         data_digests: SHA-256 of the files that shape the weights, by name.
     """
-    phases = [values_in_use(phase.model_dump(mode="json")) for phase in train.all_phases()]
+    phases = [values_in_use(phase) for phase in train.all_phases()]
     fitting: dict[str, object] = {"seed": train.seed, "dev_sentences": train.dev_sentences, "phases": phases}
     if train.initial_digest:  # not its location: the same bundle may be anywhere
         fitting["initial_digest"] = train.initial_digest
-    task = {"model": values_in_use(model.model_dump(mode="json")), "train": fitting, "data": dict(data_digests)}
+    task = {"model": values_in_use(model), "train": fitting, "data": dict(data_digests)}
     return RunKey(digest(task)[:16], make_code_key(model, train))
 
 

@@ -103,12 +103,14 @@ def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[st
         sections: names of the sections that the stage reads.
     """
     found = [*_corpus_features(settings), *training_features(settings.model, settings.train)]
+    if "train" not in sections:  # other stages use the model, but not the scores of dev
+        found = [name for name in found if not name.startswith("metric:")]
     if "prepare" in sections:
         found += [f"rule:{name}" for name in settings.prepare.rules_in_use()]
-    if "evaluate" in sections:
-        found += [f"metric:{name}" for name in settings.evaluate.metrics]
     if "register" in sections:
-        found += [f"metric:{settings.register_.metric}"]
+        found.append(f"metric:{settings.register_.metric}")
+    elif "evaluate" in sections:
+        found += [f"metric:{name}" for name in settings.evaluate.metrics]
     if settings.evaluate.beam_size > 1:
         found.append("search:beam")
     return frozenset(found)

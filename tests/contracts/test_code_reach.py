@@ -143,6 +143,16 @@ def test_a_stage_passes_by_what_its_settings_do_not_use() -> None:
     assert "seq2seq_core.evaluation.metrics.ter" not in reached["train"]
 
 
+def test_a_stage_reaches_the_metrics_that_its_settings_name_and_no_other() -> None:
+    settings = _settings({"train": TRAIN | {"dev_metric": "wer"}, "evaluate": {"metrics": ["exact_match", "rougeL"]}})
+    prefix = "seq2seq_core.evaluation.metrics."
+    reached = {
+        stage: {name.removeprefix(prefix) for name in _reached(find_stage(stage), settings) if name.startswith(prefix)}
+        for stage in ("train", "evaluate", "register")
+    }
+    assert reached == {"train": {"wer", "exact_match", "chrf"}, "evaluate": {"exact_match", "rougeL"}, "register": {"exact_match"}}
+
+
 def test_every_module_of_the_table_exists() -> None:
     for name in (*SILENT, *NEEDED_BY, *PARTS):
         path = PACKAGE.parent.joinpath(*name.split("."))

@@ -186,8 +186,5 @@ def _is_behaviour(item: ast.stmt) -> bool:
     """Whether a statement of a settings class is a method or property that code calls, not a field or a check."""
     if not isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
         return False
-    return not any(_last_name(one) in CHECKS for decorator in item.decorator_list for one in _callee(decorator))
-
-
-def _callee(decorator: ast.expr) -> Iterator[ast.expr]:
-    yield decorator.func if isinstance(decorator, ast.Call) else decorator
+    callees = (one.func if isinstance(one, ast.Call) else one for one in item.decorator_list)
+    return not any(_last_name(callee) in CHECKS for callee in callees)

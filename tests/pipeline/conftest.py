@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,11 @@ class Workspace:
     def lock(self) -> bytes:
         """The bytes of dvc.lock."""
         return (self.root / "dvc.lock").read_bytes()
+
+
+def executed_stages(output: str) -> list[str]:
+    """The stages that DVC says it ran, in order, through either door."""
+    return re.findall(r"Running stage '(\w+)'", output)
 
 
 def _write_corpus(folder: Path) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import Workspace
+from tests.pipeline.conftest import Workspace, executed_stages
 
 pytestmark = pytest.mark.slow
 
@@ -109,22 +108,17 @@ EFFECTIVE: dict[str, tuple[str, Callable[[Path], None], set[str], set[str]]] = {
 }
 
 
-def _executed(output: str) -> set[str]:
-    """The stages that dvc says it ran."""
-    return set(re.findall(r"Running stage '(\w+)'", output))
-
-
 def test_an_edit_runs_the_stages_that_reach_it_and_no_other(make_workspace: Callable[[str], Workspace]) -> None:
     workspace = make_workspace("clone")
     package = workspace.root / "seq2seq_core"
     workspace.must("dvc", "repro")
     for name, (file, edit) in NEUTRAL.items():
         edit(package / file)
-        assert _executed(workspace.must("dvc", "repro")) <= {DIGESTS}, name
+        assert set(executed_stages(workspace.must("dvc", "repro"))) <= {DIGESTS}, name
     assert "up to date" in workspace.must("dvc", "status")
     for name, (file, edit, runs, spared) in EFFECTIVE.items():
         edit(package / file)
-        executed = _executed(workspace.must("dvc", "repro"))
+        executed = set(executed_stages(workspace.must("dvc", "repro")))
         assert runs <= executed, name
         assert not spared & executed, name
 
@@ -134,14 +128,14 @@ def test_the_flow_does_the_same_in_a_workspace_whose_code_is_installed_elsewhere
 ) -> None:
     workspace = make_workspace("clone")
     package = _install_elsewhere(workspace, tmp_path / "installed")
-    assert _executed(workspace.must("dvc", "repro")) >= {DIGESTS, "train", "evaluate"}
+    assert set(executed_stages(workspace.must("dvc", "repro"))) >= {DIGESTS, "train", "evaluate"}
     assert "up to date" in workspace.must("dvc", "status")
     for file, edit in NEUTRAL.values():
         edit(package / file)
-    assert _executed(workspace.must("s2s", "retrain")) <= {DIGESTS}
+    assert set(executed_stages(workspace.must("s2s", "retrain"))) <= {DIGESTS}
     file, edit, runs, spared = EFFECTIVE["code of beam search"]
     edit(package / file)
-    executed = _executed(workspace.must("s2s", "retrain"))
+    executed = set(executed_stages(workspace.must("s2s", "retrain")))
     assert runs <= executed
     assert not spared & executed
 

@@ -8,38 +8,33 @@ from collections.abc import Callable
 import pytest
 
 from seq2seq_core.stage_table import STAGES
-from tests.pipeline.conftest import Workspace
+from tests.pipeline.conftest import Workspace, executed_stages
 
 pytestmark = pytest.mark.slow
 NAMES = [stage.name for stage in STAGES]
 KEPT, RERUN_BY_TRAINING = NAMES[: NAMES.index("train")], NAMES[NAMES.index("train") :]
 
 
-def _executed(output: str) -> list[str]:
-    """The stages that dvc says it ran."""
-    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
-
-
 def test_both_doors_do_the_same_work_and_leave_the_same_lock(make_workspace: Callable[[str], Workspace]) -> None:
     by_hand, by_flow = make_workspace("by_hand"), make_workspace("by_flow")
 
     first = by_hand.must("dvc", "repro")
-    assert _executed(first) == [*KEPT, *RERUN_BY_TRAINING]
+    assert executed_stages(first) == [*KEPT, *RERUN_BY_TRAINING]
     metrics = json.loads((by_hand.root / "reports" / "metrics.json").read_text(encoding="utf-8"))
     assert 0.0 <= metrics["test"]["exact_match"] <= 1.0
     receipt = json.loads((by_hand.root / "reports" / "registration.json").read_text(encoding="utf-8"))
     assert (receipt["model_name"], int(receipt["version"]), receipt["decision"]) == ("digits", 1, "champion")
-    assert _executed(by_hand.must("dvc", "repro")) == []
+    assert executed_stages(by_hand.must("dvc", "repro")) == []
     assert by_hand.must("git", "status", "--porcelain").split() == ["??", "dvc.lock"]
 
     by_flow.must("s2s", "retrain")
     assert by_flow.lock == by_hand.lock
-    assert _executed(by_flow.must("dvc", "repro")) == []
+    assert executed_stages(by_flow.must("dvc", "repro")) == []
     assert by_flow.must("git", "status", "--porcelain").split() == ["??", "dvc.lock"]
 
     for workspace in (by_hand, by_flow):
         workspace.change("train", max_steps=14)
-    assert _executed(by_hand.must("dvc", "repro")) == ["code", *RERUN_BY_TRAINING]
+    assert executed_stages(by_hand.must("dvc", "repro")) == ["code", *RERUN_BY_TRAINING]
     by_flow.must("s2s", "retrain")
     assert by_flow.lock == by_hand.lock
     assert by_flow.lock != b""
@@ -49,7 +44,7 @@ def test_other_decoding_options_are_another_version_and_no_other_training(make_w
     workspace = make_workspace("clone")
     workspace.must("dvc", "repro")
     workspace.change("evaluate", beam_size=1, max_length=3)
-    executed = set(_executed(workspace.must("dvc", "repro")))
+    executed = set(executed_stages(workspace.must("dvc", "repro")))
     assert executed >= {"export", "evaluate", "register"}
     assert not executed & {"validate", "prepare", "tokenize", "train"}
     receipt = json.loads((workspace.root / "reports" / "registration.json").read_text(encoding="utf-8"))

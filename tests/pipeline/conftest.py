@@ -87,32 +87,51 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Paths(root).mlflow_database
 
 
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory, migrated_database: Path) -> Path:
+    """A clone as it is after its first commit, to be copied."""
+    root = tmp_path_factory.mktemp("clone")
+    for entry in CLONED:
+        source = ROOT / entry
+        if source.is_dir():
+            shutil.copytree(source, root / entry, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.exists():
+            shutil.copy(source, root / entry)
+    _write_corpus(root / "data" / "raw" / "digits")
+    (root / "data" / "raw" / ".gitignore").write_text("/digits\n", encoding="utf-8")
+    workspace = Workspace(root, _environment(root))
+    for section, values in SMALL.items():
+        workspace.change(section, **values)
+    shutil.copy(migrated_database, Paths(root).mlflow_database)
+    workspace.must("git", "init", "-q", "-b", "main")
+    workspace.must("dvc", "init", "-q")
+    workspace.must("git", "add", "-A")
+    workspace.must("git", "commit", "-q", "-m", "clone")
+    return root
+
+
 @pytest.fixture
-def make_workspace(tmp_path: Path, migrated_database: Path) -> Callable[[str], Workspace]:
+def make_workspace(tmp_path: Path, clone: Path) -> Callable[[str], Workspace]:
     """A function that makes a clone of a given name, in a cache of its own."""
+    return lambda name: _copy(clone, tmp_path / name)
 
-    def make(name: str) -> Workspace:
-        root = tmp_path / name
-        root.mkdir()
-        for entry in CLONED:
-            source = ROOT / entry
-            if source.is_dir():
-                shutil.copytree(source, root / entry, ignore=shutil.ignore_patterns("__pycache__"))
-            elif source.exists():
-                shutil.copy(source, root / entry)
-        _write_corpus(root / "data" / "raw" / "digits")
-        (root / "data" / "raw" / ".gitignore").write_text("/digits\n", encoding="utf-8")
-        workspace = Workspace(root, _environment(root))
-        for section, values in SMALL.items():
-            workspace.change(section, **values)
-        shutil.copy(migrated_database, Paths(root).mlflow_database)
-        workspace.must("git", "init", "-q", "-b", "main")
-        workspace.must("dvc", "init", "-q")
-        workspace.must("git", "add", "-A")
-        workspace.must("git", "commit", "-q", "-m", "clone")
-        return workspace
 
-    return make
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory, clone: Path) -> tuple[Path, str]:
+    """A clone after its first ``dvc repro``, to be copied, and what that printed."""
+    workspace = _copy(clone, tmp_path_factory.mktemp("reproduced") / "clone")
+    return workspace.root, workspace.must("dvc", "repro")
+
+
+@pytest.fixture
+def reproduced_workspace(tmp_path: Path, reproduced: tuple[Path, str]) -> Workspace:
+    """A clone after its first ``dvc repro``."""
+    return _copy(reproduced[0], tmp_path / "reproduced")
+
+
+def _copy(root: Path, new: Path) -> Workspace:
+    shutil.copytree(root, new, symlinks=True)
+    return Workspace(new, _environment(new))
 
 
 def _environment(root: Path) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,14 +33,15 @@ def runs_of(workspace: Workspace) -> list[dict[str, Any]]:
     return runs
 
 
-def test_a_stage_after_register_has_its_parameters_and_the_parent_run_ends(make_workspace: Callable[[str], Workspace]) -> None:
-    workspace = make_workspace("clone")
+def test_a_stage_after_register_has_its_parameters_and_the_parent_run_ends(reproduced_workspace: Workspace) -> None:
+    workspace = reproduced_workspace
+    before = runs_of(workspace)
     for edit in find_recipe("A stage").edits:
         if not edit.name.startswith("tests/"):
             edit.apply(workspace.root)
     set_title(workspace, "Notes")
     workspace.must("dvc", "repro")
-    by_hand = runs_of(workspace)
+    by_hand = runs_of(workspace)[len(before) :]
     parent = next(run for run in by_hand if run["parent"] is None)
     notes = next(run for run in by_hand if run["run"] == "notes")
     assert parent["run"].startswith("dvc repro 2")
@@ -50,7 +50,7 @@ def test_a_stage_after_register_has_its_parameters_and_the_parent_run_ends(make_
 
     set_title(workspace, "News")
     assert f"1 of {len(STAGES) + 1} stages ran" in workspace.must("s2s", "retrain")
-    parent, notes = runs_of(workspace)[len(by_hand) :]
+    parent, notes = runs_of(workspace)[len(before) + len(by_hand) :]
     assert parent["run"].startswith("retrain 2")
     assert (parent["status"], notes["status"], notes["parent"]) == ("FINISHED", "FINISHED", parent["id"])
     assert notes["params"]["notes.title"] == "News"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -15,11 +16,11 @@ NAMES = [stage.name for stage in STAGES]
 KEPT, RERUN_BY_TRAINING = NAMES[: NAMES.index("train")], NAMES[NAMES.index("train") :]
 
 
-def test_both_doors_do_the_same_work_and_leave_the_same_lock(make_workspace: Callable[[str], Workspace]) -> None:
-    by_hand, by_flow = make_workspace("by_hand"), make_workspace("by_flow")
-
-    first = by_hand.must("dvc", "repro")
-    assert executed_stages(first) == [*KEPT, *RERUN_BY_TRAINING]
+def test_both_doors_do_the_same_work_and_leave_the_same_lock(
+    reproduced: tuple[Path, str], reproduced_workspace: Workspace, make_workspace: Callable[[str], Workspace]
+) -> None:
+    by_hand, by_flow = reproduced_workspace, make_workspace("by_flow")
+    assert executed_stages(reproduced[1]) == [*KEPT, *RERUN_BY_TRAINING]
     metrics = json.loads((by_hand.root / "reports" / "metrics.json").read_text(encoding="utf-8"))
     assert 0.0 <= metrics["test"]["exact_match"] <= 1.0
     receipt = json.loads((by_hand.root / "reports" / "registration.json").read_text(encoding="utf-8"))
@@ -40,9 +41,8 @@ def test_both_doors_do_the_same_work_and_leave_the_same_lock(make_workspace: Cal
     assert by_flow.lock != b""
 
 
-def test_other_decoding_options_are_another_version_and_no_other_training(make_workspace: Callable[[str], Workspace]) -> None:
-    workspace = make_workspace("clone")
-    workspace.must("dvc", "repro")
+def test_other_decoding_options_are_another_version_and_no_other_training(reproduced_workspace: Workspace) -> None:
+    workspace = reproduced_workspace
     workspace.change("evaluate", beam_size=1, max_length=3)
     executed = set(executed_stages(workspace.must("dvc", "repro")))
     assert executed >= {"export", "evaluate", "register"}
@@ -57,9 +57,8 @@ def test_other_decoding_options_are_another_version_and_no_other_training(make_w
     assert max(map(len, said)) <= 3
 
 
-def test_a_registry_that_was_deleted_gets_the_model_again_without_training(make_workspace: Callable[[str], Workspace]) -> None:
-    workspace = make_workspace("clone")
-    workspace.must("dvc", "repro")
+def test_a_registry_that_was_deleted_gets_the_model_again_without_training(reproduced_workspace: Workspace) -> None:
+    workspace = reproduced_workspace
     before = workspace.lock
     (workspace.root / "mlflow.db").unlink()
 

@@ -41,8 +41,9 @@ def run_retrain(root: Path, force: Sequence[str] = ()) -> RetrainSummary:
         pass  # reports a busy workspace before a server starts; the flow takes the lock again
     with _prefect(paths):
         from flows.retrain import STOPPED, retrain
+        from flows.server.presence import nothing_sent_while_away
 
-        with local_console():
+        with local_console(), nothing_sent_while_away():
             summary = run_flow(retrain, RetrainSummary, STOPPED, workspace=str(paths.root), force=list(force))
     if summary.failure is not None:
         if summary.stages:
@@ -63,10 +64,11 @@ def run_sweep(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
         Seq2SeqError: the run failed or was cancelled.
     """
     with _prefect(paths):
+        from flows.server.presence import nothing_sent_while_away
         from flows.sweep import STOPPED, sweep
 
         asked = {"file": str(request.file), "name": request.name, "trials": request.trials, "jobs": jobs}
-        with local_console():
+        with local_console(), nothing_sent_while_away():
             return run_flow(sweep, SweepResults, STOPPED, workspace=str(paths.root), **asked)
 
 
@@ -81,29 +83,37 @@ def run_flow(flow: Callable[..., Any], kind: type[Result], stopped: str, **param
     """Runs a flow in this process; returns its result.
 
     Args:
-        flow: a Prefect flow whose final state carries a result or a :class:`Seq2SeqError`.
+        flow: a Prefect flow that keeps its result, or a :class:`Seq2SeqError` (see :mod:`flows.server.kept_result`).
         kind: the class of the result.
         stopped: the end of the message about a cancelled run: what was stopped, and how to resume.
         parameters: the flow's parameters.
 
     Raises:
         Interrupted: the flow run was cancelled on the server.
-        Seq2SeqError: the failure in the flow's final state.
+        Seq2SeqError: the failure that the flow kept.
         Exception: the flow crashed with this exception.
     """
-    from prefect.exceptions import Abort
+    import httpx
+    from prefect.exceptions import Abort, PrefectException
 
     from flows.graph.ended_tasks import CANCELLED
+    from flows.server.kept_result import has_result, take_result
 
+    state = None
     try:
         state = flow(**parameters, return_state=True)
     except Abort:
         # The server accepts no other final state for a run that was cancelled on the server.
         raise Interrupted(f"{CANCELLED}; {stopped}") from None
-    value = getattr(state.data, "result", state.data)  # Prefect wraps it in a record
+    except (httpx.HTTPError, PrefectException):
+        # Where the server died, the work of the run is done, and only its end could not be reported.
+        if not has_result():
+            raise
+    value = take_result()
     if isinstance(value, kind):
         return value
     if isinstance(value, Seq2SeqError):
         raise value
+    assert state is not None
     state.result(raise_on_failure=True)
     raise RuntimeError(f"the flow run ended as {state.name} without a {kind.__name__}: {state.message}")

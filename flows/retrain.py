@@ -25,8 +25,11 @@ from flows.reports.webhook import notify
 from flows.retraining import FlowRunInfo, Retraining, find_paths
 from flows.server.environment import EMBEDDED_VARIABLE
 from flows.server.flow_state import is_cancelled
+from flows.server.kept_result import keep_result
+from flows.server.presence import leave_server_behind
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EnvironmentFault, Interrupted, Seq2SeqError
+from seq2seq_core.proxies import exempt_loopback
 
 STOPPED = "every stage was stopped, run the same command again to go on"
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
@@ -45,6 +48,7 @@ def retrain(workspace: str | None = None, force: list[str] | None = None) -> Sta
         force: Stages to run even where they are up to date.
     """
     logger = get_run_logger()
+    exempt_loopback()
     drop_empty_tracebacks()
     try:
         paths = find_paths(workspace)
@@ -76,6 +80,7 @@ def retrain(workspace: str | None = None, force: list[str] | None = None) -> Sta
 
 def _to_state(summary: RetrainSummary, logger: Logger) -> State[Any]:
     """The flow run's final state; it carries the summary, in memory only."""
+    keep_result(summary)
     if summary.failure is None:
         return Completed(message=summary.headline(), data=summary)
     if isinstance(summary.failure, Interrupted):
@@ -91,9 +96,11 @@ def _this_run() -> FlowRunInfo:
 
 
 def _tell(summary: RetrainSummary, retraining: Retraining, logger: Logger) -> None:
-    """Stores the artifacts and notifies the webhook; a failure of either does not fail the run."""
-    _report(summary, logger)
-    notify(retraining.settings.runtime.flow.notify, summary, asdict(retraining.flow_run), logger)
+    """Notifies the webhook and stores the artifacts; a failure of either does not fail the run."""
+    flow = retraining.settings.runtime.flow
+    notify(flow.notify, summary, asdict(retraining.flow_run), logger)
+    if not leave_server_behind(logger, flow.server_return_seconds):
+        _report(summary, logger)
 
 
 def _report(summary: RetrainSummary, logger: Logger) -> None:

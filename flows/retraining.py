@@ -131,7 +131,7 @@ class Retraining:
         for line in clear_dead_locks(self.paths.root):
             self._note(line)
         variables = {"S2S_GRAPH_RUN": self.flow_run.id, "S2S_FLOW_RUN_ID": self.flow_run.id}
-        dvc = Dvc(self.paths.root, variables, (lock,))
+        dvc = Dvc(self.paths.root, variables, (lock,), flow.busy_wait_seconds, self._note)
         graph = read_stage_graph(dvc, self._policy())
         check_names(graph, self.settings, self.forced)
         self._refresh(dvc, graph)

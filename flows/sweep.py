@@ -18,11 +18,14 @@ from flows.processes.cancellation import Cancellation
 from flows.retrain import THREADS
 from flows.retraining import find_paths
 from flows.server.flow_state import is_cancelled
+from flows.server.kept_result import keep_result
+from flows.server.presence import leave_server_behind
 from flows.sweeps.trial_tasks import SweepTasks
 from flows.sweeps.workers import Workers
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.errors import Interrupted, Seq2SeqError
+from seq2seq_core.proxies import exempt_loopback
 from seq2seq_core.sweep.drive import SweepRequest, driven_sweep
 from seq2seq_core.sweep.results import SweepResults
 
@@ -41,6 +44,7 @@ def sweep(file: str, workspace: str | None = None, name: str = "", trials: int =
         trials: In place of the number of trials in the file.
         jobs: How many trials run side by side.
     """
+    exempt_loopback()
     drop_empty_tracebacks()
     try:
         paths = find_paths(workspace)
@@ -48,10 +52,13 @@ def sweep(file: str, workspace: str | None = None, name: str = "", trials: int =
         best = results.best
     except Interrupted as error:
         stopped = Interrupted(f"{error}; {STOPPED}", error.exit_code)
+        keep_result(stopped)
         return Cancelled(message=str(stopped), data=stopped)
     except Seq2SeqError as error:
         get_run_logger().error("%s", error)
+        keep_result(error)
         return Failed(message=str(error), data=error)
+    keep_result(results)
     return Completed(message=f"the best is trial {best.number}: {results.metric} {best.value:.4f}", data=results)
 
 
@@ -70,7 +77,8 @@ def _run_trials(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
             tasks.stop()
             raise
         results = opened.results()
-    _publish(results, request.file)
+    if not leave_server_behind(get_run_logger(), policies.server_return_seconds):
+        _publish(results, request.file)
     return results
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows.processes.supervised import CommandResult, StopPolicy, run_supervised
+from seq2seq_core.console import format_seconds
 from seq2seq_core.errors import Interrupted, UserError, WorkspaceBusy
 
 ERROR_MARK = "ERROR: "
+BUSY_PAUSE_SECONDS = 2.0
+"""Pause between two attempts while another DVC process works on the same files."""
 BUSY_MARKS = ("is busy, it is being blocked by", "Unable to acquire lock")
 ADVICE = (
     "To track the changes with git, run:",
@@ -21,8 +26,12 @@ ADVICE = (
     "To enable auto staging, run:",
     "dvc config core.autostage true",
     "Use `dvc push` to send your updates to remote storage.",
+    "If there are no processes with such PIDs, you can manually remove",
 )
-"""Beginnings of the hints for interactive users that DVC prints at the end of a command."""
+"""Beginnings of the hints for interactive users that DVC prints at the end of a command.
+
+The last one is wrong advice here: locks of dead processes have been removed (:mod:`flows.dvc.locks`)."""
+HOLDER = re.compile(r"\(PID (\d+)\): (.*)")
 
 logger = logging.getLogger(__name__)
 
@@ -35,50 +44,61 @@ class Dvc:
         root: the workspace.
         variables: environment variables for DVC and the stages, on top of this process's own.
         held_descriptors: open files that stay open until every process of a command is gone (the workspace's lock).
+        busy_wait_seconds: longest wait for another DVC process that works on the same files.
+        on_wait: receives a line about what is waited for.
     """
 
     root: Path
     variables: Mapping[str, str] = field(default_factory=dict)
     held_descriptors: tuple[int, ...] = ()
+    busy_wait_seconds: float = 0.0
+    on_wait: Callable[[str], None] = logger.info
 
     def run(self, arguments: Sequence[str], on_line: Callable[[str], None], policy: StopPolicy | None = None) -> CommandResult:
-        """Runs ``dvc ARGUMENTS`` to its end; DVC waits for its lock without a time limit.
+        """Runs ``dvc ARGUMENTS`` to its end; waits while another DVC process works on the same files.
 
         Args:
             arguments: the subcommand and its arguments.
             on_line: receives each line of output as it comes, DVC's advice left out.
             policy: when the command is stopped; by default never.
         """
-
-        def pass_on(line: str) -> None:
-            if not is_advice(line):
-                on_line(line)
-
-        return run_supervised(
-            self.command(arguments), self.root, self.environment(), pass_on, policy or StopPolicy(), self.held_descriptors
-        )
+        return self._run_when_free(self.command(arguments), on_line, policy or StopPolicy())
 
     def ask(self, arguments: Sequence[str], policy: StopPolicy | None = None) -> str:
-        """The standard output of ``dvc ARGUMENTS``.
+        """The standard output of ``dvc ARGUMENTS``; waits while another DVC process works on the same files.
 
         Args:
             arguments: the subcommand and its arguments.
             policy: when the command is stopped; by default never.
 
         Raises:
-            WorkspaceBusy: another DVC process holds a lock that this command needs.
+            WorkspaceBusy: another DVC process still holds a lock that this command needs.
             UserError: DVC failed, for example on a fault in ``dvc.yaml``; the message is DVC's.
             Interrupted: the command was stopped before its end.
         """
         with tempfile.TemporaryDirectory(prefix="s2s-dvc-") as folder:
             answer = Path(folder) / "answer"
             command = ["/bin/sh", "-c", 'exec "$@" >"$0"', str(answer), *self.command(arguments)]
-            result = run_supervised(
-                command, self.root, self.environment(), logger.debug, policy or StopPolicy(), self.held_descriptors
-            )
+            result = self._run_when_free(command, logger.debug, policy or StopPolicy())
             if result.exit_code == 0:
                 return answer.read_text(encoding="utf-8")
         raise refusal(arguments, result)
+
+    def _run_when_free(self, command: Sequence[str], on_line: Callable[[str], None], policy: StopPolicy) -> CommandResult:
+        """Runs a DVC command; repeats it, up to ``busy_wait_seconds``, while it only fails because another process is at work."""
+        deadline = time.monotonic() + self.busy_wait_seconds
+        waited_for = ""
+        while True:
+            lines = BusyLines(on_line)
+            result = run_supervised(command, self.root, self.environment(), lines, policy, self.held_descriptors)
+            is_free = result.exit_code == 0 or result.ended_by != "itself" or not lines.held
+            if is_free or policy.cancellation.is_requested or time.monotonic() > deadline:
+                lines.release()
+                return result
+            if (holders := describe_holders(lines.held)) != waited_for:
+                waited_for = holders
+                self.on_wait(f"waiting up to {format_seconds(self.busy_wait_seconds)} for {holders} to end")
+            policy.cancellation.wait(BUSY_PAUSE_SECONDS)
 
     def command(self, arguments: Sequence[str]) -> list[str]:
         """The command line of the DVC in the running interpreter's environment.
@@ -92,6 +112,48 @@ class Dvc:
         path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
         fixed = {"PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
         return {**os.environ, **fixed, **self.variables}
+
+
+class BusyLines:
+    """The lines of one attempt: passed on as they come, but held back from DVC's report on that another process is at work.
+
+    Args:
+        on_line: receives the lines, DVC's advice left out.
+    """
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self.on_line = on_line
+        self.held: list[str] = []
+
+    def __call__(self, line: str) -> None:
+        """Takes the next line of output."""
+        if self.held or is_busy(line):
+            self.held.append(line)
+        elif not is_advice(line):
+            self.on_line(line)
+
+    def release(self) -> None:
+        """Passes on the lines that were held back, because no further attempt follows."""
+        for line in self.held:
+            if not is_advice(line):
+                self.on_line(line)
+
+
+def describe_holders(lines: Sequence[str]) -> str:
+    """The processes that DVC's report on a lock names; without a name, another DVC process.
+
+    Args:
+        lines: the report.
+    """
+    holders = [f"process {pid} ({_shorten(command)})" for line in lines for pid, command in HOLDER.findall(line)]
+    return ", ".join(holders) or "another DVC process"
+
+
+def _shorten(command: str) -> str:
+    """A command line with the program's name in place of its path."""
+    path, _, arguments = command.partition(" ")
+    program = Path(path).parent.name if Path(path).name == "__main__.py" else Path(path).name
+    return f"{program} {arguments}".strip()
 
 
 def refusal(arguments: Sequence[str], result: CommandResult) -> UserError | Interrupted:

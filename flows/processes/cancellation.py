@@ -13,17 +13,25 @@ class Cancellation:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stops: list[Callable[[], None]] = []
-        self._is_requested = False
+        self._requested = threading.Event()
 
     @property
     def is_requested(self) -> bool:
         """Whether the cancellation was requested."""
-        return self._is_requested
+        return self._requested.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Waits for a request.
+
+        Args:
+            seconds: longest wait.
+        """
+        self._requested.wait(seconds)
 
     def request(self) -> None:
         """Calls every registered stop function; functions registered later are called at once."""
         with self._lock:
-            self._is_requested = True
+            self._requested.set()
             stops = tuple(self._stops)
         for stop in stops:
             stop()
@@ -37,7 +45,7 @@ class Cancellation:
         """
         with self._lock:
             self._stops.append(stop)
-            late = self._is_requested
+            late = self._requested.is_set()
         if late:
             stop()
         try:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import httpx
 from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
-from prefect.runtime import deployment, flow_run
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 
 def is_cancelled() -> bool:
     """Whether this flow run was cancelled on the server. Always False in a deployed run: its worker sends SIGTERM instead."""
-    if deployment.id is not None:
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or context.flow_run.deployment_id is not None:
         return False
     try:
-        with get_client(sync_client=True) as client:
-            state = client.read_flow_run(UUID(flow_run.id)).state
+        # One attempt: by default Prefect's client retries for a minute, in which this run would start no stage.
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+            state = client.read_flow_run(context.flow_run.id).state
     except (PrefectException, httpx.HTTPError):
         return False  # the work continues while the server does not answer
     return state is not None and (state.is_cancelling() or state.is_cancelled())

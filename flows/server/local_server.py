@@ -21,6 +21,7 @@ from flows.server.environment import EMBEDDED_VARIABLE
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.console import format_seconds
 from seq2seq_core.errors import EnvironmentFault
+from seq2seq_core.proxies import describe_proxy
 
 PROBE_SECONDS = 5.0
 REMINDER_SECONDS = 15.0
@@ -193,6 +194,10 @@ def _send_the_rest() -> None:
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogHandler
 
+    from flows.server.presence import is_away
+
+    if is_away():
+        return
     APILogHandler().flush()
     EventsWorker.drain_all(timeout=SEND_SECONDS)
 
@@ -203,6 +208,6 @@ def _probe(url: str) -> None:
         httpx.get(f"{url}/health", timeout=PROBE_SECONDS)
     except httpx.HTTPError as error:
         raise EnvironmentFault(
-            f"the Prefect server at {url} (PREFECT_API_URL, or the active profile) does not answer: {error}; "
+            f"the Prefect server at {url} (PREFECT_API_URL, or the active profile) does not answer{describe_proxy(url)}: {error}; "
             "start it with `prefect server start`, or unset PREFECT_API_URL to work without one"
         ) from None

@@ -16,6 +16,7 @@ from seq2seq_core.cli import (
     stage_commands,
     sweep_command,
 )
+from seq2seq_core.proxies import exempt_loopback
 from seq2seq_core.stage_table import STAGES
 
 HELP = f"""Train, retrain, check and serve your own sequence-to-sequence models.
@@ -62,6 +63,7 @@ def main() -> None:
     # Threads that spin while they wait take the cores from the thread that works: on a busy machine, training took 2.5 to 3
     # times as long. The variable must be set before PyTorch is loaded. It changes no result.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    exempt_loopback()
     app(prog_name="s2s")
 
 

@@ -93,6 +93,10 @@ class FlowSettings(Section):
     """Notification on failure and promotion."""
     server_start_seconds: float = Field(default=180.0, gt=0.0)
     """Longest wait for the embedded Prefect server where none is running."""
+    busy_wait_seconds: float = Field(default=3600.0, ge=0.0)
+    """Longest wait for a DVC command that somebody runs in this workspace, such as ``dvc repro``."""
+    server_return_seconds: float = Field(default=300.0, ge=0.0)
+    """Longest wait, after the last stage, for a Prefect server that died during the run; the stages never wait for it."""
 
     def policy(self, stage: str) -> ResolvedPolicy:
         """The policy of one stage.

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +20,10 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import Interrupted, UserError, WorkspaceBusy
 
 from .conftest import ToyWorkspace
+from .waiting import wait_until
+
+if TYPE_CHECKING:
+    from flows.reports.summary import RetrainSummary
 
 
 def holder(pid: int) -> dict[str, object]:
@@ -69,9 +75,44 @@ def test_a_stage_that_another_dvc_process_runs_makes_the_workspace_busy(make_wor
     (workspace.root / ".dvc" / "tmp").mkdir(exist_ok=True)
     (workspace.root / ".dvc" / "tmp" / "rwlock").write_text(json.dumps(held))
     with pytest.raises(
-        WorkspaceBusy, match=rf"^another DVC process works here: .* is busy, it is being blocked by:\n\s*\(PID {os.getpid()}\)"
+        WorkspaceBusy,
+        match=rf"^another DVC process works here: .* is busy, it is being blocked by:\n\s*\(PID {os.getpid()}\): dvc \d+$",
     ):
         read_status(Dvc(workspace.root))
+
+
+class _OnLine(logging.Filter):
+    """Acts on the first line with a word."""
+
+    def __init__(self, word: str, act: Callable[[], None]) -> None:
+        super().__init__()
+        self.word, self.act = word, act
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if self.word in record.getMessage():
+            self.act()
+        return True
+
+
+@pytest.mark.slow
+def test_a_retrain_waits_for_a_dvc_command_that_runs_here_and_then_does_what_is_left(
+    make_workspace: Callable[..., ToyWorkspace], retrain: Callable[..., RetrainSummary]
+) -> None:
+    workspace = make_workspace()
+    workspace.behave("train", "wait_for:go")
+    by_hand = subprocess.Popen([sys.executable, "-m", "dvc", "repro"], cwd=workspace.root, stdout=subprocess.DEVNULL)
+    wait_until((workspace.root / ".s2s" / "waiting").exists, "the stage train")
+    (workspace.root / ".s2s" / "waiting").unlink()
+    on_wait = _OnLine("waiting up to", (workspace.root / ".s2s" / "go").touch)
+    logging.getLogger("prefect.flow_runs").addFilter(on_wait)
+    try:
+        summary = retrain(workspace)
+    finally:
+        logging.getLogger("prefect.flow_runs").removeFilter(on_wait)
+    assert by_hand.wait() == 0
+    assert summary.failure is None
+    assert f"waiting up to 1 h 00 min for process {by_hand.pid} (dvc repro) to end" in summary.notes
+    assert len(workspace.executions("train")) == 1
 
 
 def test_only_one_can_hold_a_workspace(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from flows.processes.supervised import SupervisedProcess
@@ -90,6 +91,32 @@ def test_without_a_server_an_embedded_one_serves_and_dies_with_the_run(
         "prepare | > python toy_stage.py prepare out/prepare",
         "prepare | hello from prepare",
     ]
+
+
+@pytest.mark.slow
+def test_the_work_goes_on_without_a_server_that_died(
+    make_workspace: Callable[..., ToyWorkspace], start: Start, give_database: Callable[[ToyWorkspace], None]
+) -> None:
+    workspace = make_workspace()
+    give_database(workspace)
+    workspace.behave("train", "wait_for:go")
+    script = (
+        "from flows.reports import parent_run; parent_run.find_spec = lambda name: None\n"
+        "from flows.launch import run_retrain; print(run_retrain(Path(sys.argv[1])).describe())"
+    )
+    process, log = start(workspace, script)
+    wait_until((workspace.root / ".s2s" / "waiting").exists, "the stage train", 120)
+    servers = [one for one in psutil.Process(process.pid).children(recursive=True) if "uvicorn" in one.cmdline()]
+    assert len(servers) == 2  # with its supervisor
+    for server in servers:
+        server.kill()
+    (workspace.root / ".s2s" / "go").touch()
+    assert process.wait(timeout=120) == 0, log.read_text()
+    said = log.read_text()
+    assert "3 of 3 stages ran" in said, said
+    assert said.count("does not answer: the end of this run is not on its pages") == 1, said
+    assert "Traceback" not in said, said
+    assert not processes_with(str(workspace.root))
 
 
 @pytest.mark.slow

@@ -75,6 +75,16 @@ def hang(_name: str, token: str) -> None:
     time.sleep(600)
 
 
+def wait_for(_name: str, file: str) -> None:
+    """Waits until a file of the work folder is there."""
+    Path(".s2s", "waiting").touch()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not Path(".s2s", file).exists():
+        if time.monotonic() > deadline:
+            end(_name, "user_fault", f"{file} never came", 2, False)
+        time.sleep(0.05)
+
+
 def deaf(_name: str, _: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
@@ -99,7 +109,7 @@ def terminate_once(name: str, _: str) -> None:
 
 BEHAVIOURS = {
     "user_fault": user_fault, "crash": crash, "crash_once": crash_once, "die": die, "meet": meet, "hang": hang, "deaf": deaf,
-    "save": save, "terminate_once": terminate_once,
+    "save": save, "terminate_once": terminate_once, "wait_for": wait_for,
 }  # fmt: skip
 
 if __name__ == "__main__":

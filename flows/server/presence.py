@@ -1,0 +1,91 @@
+"""Whether the Prefect server still answers; the work of a run does not depend on it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from prefect.context import refresh_global_settings_context
+from prefect.events.schemas.events import Event
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+from prefect.settings import get_current_settings
+
+from flows.server.environment import EMBEDDED_VARIABLE
+from seq2seq_core.console import format_seconds
+
+PROBE_SECONDS = 5.0
+PAUSE_SECONDS = 2.0
+
+Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+def is_away() -> bool:
+    """Whether the server of this process's settings cannot be reached."""
+    url = get_current_settings().api.url
+    if not url:
+        return False
+    try:
+        httpx.get(f"{url}/health", timeout=PROBE_SECONDS)
+    except httpx.HTTPError:
+        return True
+    return False
+
+
+@contextmanager
+def nothing_sent_while_away() -> Iterator[None]:
+    """Drops events and log lines for a server that is away, for the ``with`` block and for the end of this process.
+
+    Prefect would try each for seconds, and report each on the console with a traceback.
+    """
+    send_event, send_logs = EventsWorker._handle, APILogWorker._handle_batch
+
+    async def send_event_if_present(self: EventsWorker, event: Event) -> None:
+        if not is_away():
+            await send_event(self, event)
+
+    async def send_logs_if_present(self: APILogWorker, items: list[dict[str, Any]]) -> None:
+        if not is_away():
+            await send_logs(self, items)
+
+    EventsWorker._handle = send_event_if_present  # type: ignore[method-assign]
+    APILogWorker._handle_batch = send_logs_if_present  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        if not is_away():
+            EventsWorker._handle, APILogWorker._handle_batch = send_event, send_logs  # type: ignore[method-assign]
+
+
+def leave_server_behind(logger: Logger, patience_seconds: float) -> bool:
+    """Whether this run must end without the server: it is away, and did not come back in time.
+
+    Prefect then tries each of its own requests only once: by default a request is retried for a minute.
+
+    Args:
+        logger: says what is waited for, and what is lost.
+        patience_seconds: longest wait; an embedded server is not waited for, because nobody starts it again.
+    """
+    if not is_away():
+        return False
+    url = get_current_settings().api.url
+    deadline = time.monotonic() + (0.0 if EMBEDDED_VARIABLE in os.environ else patience_seconds)
+    if time.monotonic() < deadline:
+        logger.warning(
+            "the stages have ended, but the Prefect server at %s does not answer; waiting up to %s for it",
+            url,
+            format_seconds(patience_seconds),
+        )
+    while time.monotonic() < deadline:
+        time.sleep(PAUSE_SECONDS)
+        if not is_away():
+            return False
+    logger.warning("the Prefect server at %s does not answer: the end of this run is not on its pages", url)
+    os.environ["PREFECT_CLIENT_MAX_RETRIES"] = "0"
+    refresh_global_settings_context()
+    return True

@@ -77,9 +77,11 @@ def check_settings(
 
         if settings_file is None:
             paths = resolve_workspace(workspace)
-            load_workspace_settings(paths)
+            checked = load_workspace_settings(paths)
         else:
-            load_settings(settings_file)
+            checked = load_settings(settings_file)
+        for caution in checked.cautions():
+            typer.echo(f"warning: {caution}", err=True)
         typer.echo(f"{settings_file or paths.params}: all settings are valid")
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from seq2seq_core.config.decoding_options import DecodingOptions, SearchOptions, offered_options
-from seq2seq_core.config.metric_names import MetricName
-
-BleuTokenizer = Literal["none", "13a", "char", "intl", "zh"]
-"""A tokeniser of sacreBLEU (``ja-mecab`` and others need extra packages)."""
+from seq2seq_core.config.metric_names import BleuTokenizer, MetricName
 
 
 class EvaluateSection(SearchOptions):
@@ -23,7 +20,7 @@ class EvaluateSection(SearchOptions):
     batch_sentences: int = Field(default=64, ge=1)
     """Sentences decoded together."""
     bleu_tokenizer: BleuTokenizer = "13a"
-    """sacreBLEU's tokeniser for BLEU."""
+    """sacreBLEU's tokeniser for BLEU of the test set; training has its own, ``train.dev_bleu_tokenizer``."""
     bleu_tokenizers: dict[str, dict[str, BleuTokenizer]] = {}
     """Tokenisers for BLEU of single slices, by column of ``slice_columns`` and value, such as ``{target_language: {zh: zh, ja:
     char}}``."""

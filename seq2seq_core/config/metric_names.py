@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -21,6 +21,10 @@ ALWAYS_SCORED = ("exact_match", "chrf")
 """The metrics of every validation, whatever its ``dev_metric``."""
 LOSS = "loss"
 """The name of the loss: not a metric, but a checkpoint may be chosen by it."""
+BLEU = "bleu"
+"""The metric that reads the settings of a tokeniser."""
+BleuTokenizer = Literal["none", "13a", "char", "intl", "zh"]
+"""A tokeniser of sacreBLEU (``ja-mecab`` and others need extra packages)."""
 
 
 def list_metrics() -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from seq2seq_core.config.metric_names import RewardMetric
+from seq2seq_core.config.metric_names import BleuTokenizer, RewardMetric
 from seq2seq_core.config.section import Section
 
 Objective = Literal["likelihood", "minimum_risk", "self_critical", "denoising", "back_translation"]
@@ -26,6 +26,8 @@ class Reinforcement(Section):
     """Reward of a sentence, 1 for a perfect one: a
     metric on a scale of 0 to 1 (``bleu`` smoothed by adding 1, Lin and Och 2004), or 1
     minus an error rate such as ``cer``."""
+    bleu_tokenizer: BleuTokenizer = "13a"
+    """sacreBLEU's tokeniser where the reward is ``bleu``."""
     num_samples: int = Field(default=8, ge=1, le=1024)
     """Samples drawn for each source. A batch has that many times as many rows: lower ``batch_tokens`` to match."""
     temperature: float = Field(default=1.0, gt=0.0)

@@ -10,7 +10,7 @@ from pydantic import ValidationError, create_model, model_validator
 
 from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.config.evaluate import EvaluateSection
-from seq2seq_core.config.metric_names import LOSS
+from seq2seq_core.config.metric_names import BLEU, LOSS
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.prepare import CLEANING_RULES, PrepareSection
 from seq2seq_core.config.register import RegisterSection
@@ -73,6 +73,19 @@ class Settings(Section):
             kind: its class.
         """
         return next(section for _, section in self if isinstance(section, kind))
+
+    def cautions(self) -> list[str]:
+        """What is valid but hardly meant, a line each: dev scores by another BLEU than that of the evaluation."""
+        if BLEU not in self.evaluate.metrics:
+            return []
+        own = self.evaluate.bleu_tokenizer
+        names = [f"train.phases.{number}" for number in range(len(self.train.phases))] or ["train"]
+        return [
+            f"{name}.dev_bleu_tokenizer: is {phase.dev_bleu_tokenizer!r}, but evaluate.bleu_tokenizer is {own!r}: the BLEU of dev "
+            "cannot be compared with that of test"
+            for name, phase in zip(names, self.train.all_phases(), strict=True)
+            if phase.dev_metric == BLEU and phase.dev_bleu_tokenizer != own
+        ]
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Settings:

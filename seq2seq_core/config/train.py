@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from seq2seq_core.config.metric_names import LOSS, DevMetric
+from seq2seq_core.config.metric_names import BLEU, LOSS, BleuTokenizer, DevMetric
 from seq2seq_core.config.objective_sections import (
     MONOLINGUAL_OBJECTIVES,
     REWARD_OBJECTIVES,
@@ -99,12 +99,21 @@ class PhaseSettings(Section):
     validate_every_steps: int = Field(default=500, ge=1)
     """Updates between two validations; a checkpoint is written at each."""
     dev_metric: DevMetric = LOSS
-    """Metric for the best checkpoint and early stopping; among equal scores the checkpoint with the lower dev loss is kept."""
+    """Metric for the best checkpoint and early stopping; among equal scores the checkpoint with the lower dev loss is kept. While
+    the score is at its worst (an error rate: 1 or more), a lower dev loss counts as a better score."""
+    dev_bleu_tokenizer: BleuTokenizer = "13a"
+    """sacreBLEU's tokeniser for ``dev_metric: bleu``: ``zh`` for Chinese and ``char`` for other languages without spaces. Normally
+    the same as ``evaluate.bleu_tokenizer``."""
     patience: int = Field(default=10, ge=0)
     """Validations without a better dev metric before training stops early; 0: never."""
     min_improvement: float = Field(default=0.0, ge=0.0)
     """Least improvement of the dev metric that ``patience`` and ``plateau.patience`` count, against the last one counted, in its
-    own unit. For the best checkpoint any improvement counts."""
+    own unit. For the best checkpoint any improvement counts, and so it does of the dev loss while the score is at its worst."""
+
+    @property
+    def dev_criterion(self) -> tuple[str, str]:
+        """The dev metric with its options: scores of phases can be compared if theirs are equal."""
+        return self.dev_metric, self.dev_bleu_tokenizer if self.dev_metric == BLEU else ""
 
     @model_validator(mode="after")
     def _warm_up_ends_before_training(self) -> Self:

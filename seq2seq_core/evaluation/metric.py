@@ -24,6 +24,8 @@ DEFAULT_OPTIONS = ScoringOptions()
 
 CorpusScore = Callable[[Sequence[str], Sequence[str], ScoringOptions], float]
 """The score of hypotheses against as many references, at least one."""
+SentenceScore = Callable[[str, str, ScoringOptions], float]
+"""The score of a hypothesis against its reference."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +54,35 @@ class Metric:
     needs: str = ""
     signature: Callable[[ScoringOptions], str] | None = None
     is_slow: bool = False
-    sentence_score: Callable[[str, str], float] | None = None
+    sentence_score: SentenceScore | None = None
 
-    def reward(self, hypothesis: str, reference: str) -> float:
+    @property
+    def worst(self) -> float:
+        """The score of useless hypotheses: of an unbounded error rate, as many errors as symbols."""
+        if self.higher_is_better:
+            return self.low
+        return self.scale if self.high is None else self.high
+
+    def is_at_worst(self, score: float) -> bool:
+        """Whether a score says no more than that the hypotheses are useless.
+
+        Args:
+            score: a score by this metric.
+        """
+        return score <= self.worst if self.higher_is_better else score >= self.worst
+
+    def reward(self, hypothesis: str, reference: str, options: ScoringOptions = DEFAULT_OPTIONS) -> float:
         """The reward of a sentence: 1 if perfect, 0 if useless, below 0 if it has more errors than symbols.
 
         Args:
             hypothesis: a decoded text.
             reference: its reference.
+            options: settings that metrics read.
         """
         if self.sentence_score is None:
-            score = self.compute([hypothesis], [reference], DEFAULT_OPTIONS)
+            score = self.compute([hypothesis], [reference], options)
         else:
-            score = self.sentence_score(hypothesis, reference)
+            score = self.sentence_score(hypothesis, reference, options)
         return score / self.scale if self.higher_is_better else 1.0 - score / self.scale
 
     def check_installed(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from seq2seq_core.evaluation.metric import Metric, ScoringOptions
+from seq2seq_core.evaluation.metric import Metric, ScoringOptions, SentenceScore
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as LibraryMetric
@@ -17,7 +17,7 @@ def sacrebleu_metric(
     higher_is_better: bool = True,
     high: float | None = 100.0,
     is_slow: bool = False,
-    sentence_score: Callable[[str, str], float] | None = None,
+    sentence_score: SentenceScore | None = None,
 ) -> Metric:
     """A metric that sacreBLEU computes, on its scale of 0 to 100.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from seq2seq_core.training.state.progress_state import ProgressState, Validation
 from seq2seq_core.training.state.shared_state import SharedPhaseStates, open_store
 from seq2seq_core.training.state.stale_states import remove_superseded_states, report_foreign_states
 from seq2seq_core.training.trainer_settings import TrainerSettings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,8 @@ def run_train(
             shared_states.clear()
         if not ranks.rank:
             report_foreign_states(paths.training_state, key)
+            for caution in settings.cautions():
+                logger.warning("%s", caution)
         training = TrainingRun(inputs, sections, placement, store, recorder, shared_states, initial, ranks).finish()
         result = _summarise(training)
         if ranks.rank:

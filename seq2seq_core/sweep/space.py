@@ -18,11 +18,12 @@ from seq2seq_core.sweep.dotted import get_setting, put_setting
 SECTIONS = ("model", "train")
 REFUSED = {
     "train.dev_metric": "must not be set here; it is what `metric` says",
+    "train.dev_bleu_tokenizer": "must be the same for every trial, or their values cannot be compared",
     "train.dev_sentences": "must be the same for every trial, or their values cannot be compared",
     "train.initial_weights": "must be the same for every trial",
     "train.initial_digest": "must be the same for every trial",
 }
-"""Settings of ``model`` and ``train`` that cannot be searched, and why; the sweep may set the last three for all trials."""
+"""Settings of ``model`` and ``train`` that cannot be searched, and why; the sweep may set all but the first for all trials."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def open_space(sweep: SweepSettings, params: Path, source: str) -> SearchSpace:
     values = load_values(params)
     own = {**sweep.settings, **({"train.dev_metric": sweep.metric} if sweep.metric else {})}
     faults = [f"settings.{name}: {fault}" for name in sweep.settings if (fault := _name_fault(name))]
-    faults += [f"space.{name}: {fault}" for name in sweep.space if (fault := _name_fault(name) or REFUSED.get(name, ""))]
+    faults += [f"space.{name}: {fault}" for name in sweep.space if (fault := _name_fault(name) or _space_fault(name))]
     faults += [f"space.{name}: must not be in settings too" for name in sweep.space if name in sweep.settings]
     for name, value in sweep.settings.items():
         faults += [f"settings.{fault}" for fault in _value_faults(values, name, value)]
@@ -135,6 +136,11 @@ def _name_fault(name: str) -> str:
     if name.partition(".")[0] not in SECTIONS or "." not in name:
         return "must be a setting of model or train, such as train.learning_rate"
     return REFUSED["train.dev_metric"] if name.endswith(".dev_metric") else ""
+
+
+def _space_fault(name: str) -> str:
+    """The reason why a sweep cannot search a setting of ``train`` or of one of its phases; empty where it can."""
+    return REFUSED.get(f"train.{name.rpartition('.')[2]}", "") if name.startswith("train.") else ""
 
 
 def _value_faults(base: Mapping[str, Any], name: str, value: object) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from seq2seq_core.config.metric_names import LOSS, DevMetric
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.errors import EnvironmentFault, Interrupted, Seq2SeqError, UserError, WorkspaceBusy, first_line
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.sweep.attempts import MAX_FAILURES, open_attempt
@@ -73,12 +75,12 @@ class PruningObserver:
 
     Args:
         trial: the trial in training.
-        metric: the metric to report.
-        phase_metrics: the dev metric of each phase; validations by another metric are not comparable and are left out.
+        phases: the phases of the trial; the dev metric of the last one is reported. Validations of phases by another metric, or
+            by another tokeniser, are not comparable and are left out.
     """
 
-    def __init__(self, trial: SweepTrial, metric: DevMetric, phase_metrics: list[DevMetric]) -> None:
-        self.trial, self.metric, self.phase_metrics = trial, metric, phase_metrics
+    def __init__(self, trial: SweepTrial, phases: Sequence[PhaseSettings]) -> None:
+        self.trial, self.criteria, self.metric = trial, [phase.dev_criterion for phase in phases], phases[-1].dev_metric
         self._reported = set(trial.reported_steps())
         self._num_seen = 0
 
@@ -90,7 +92,7 @@ class PruningObserver:
         """
         new = state.validations[self._num_seen :]
         self._num_seen = len(state.validations)
-        comparable = [point for point in new if self.phase_metrics[point.phase] == self.metric]
+        comparable = [point for point in new if self.criteria[point.phase] == self.criteria[-1]]
         for point in comparable:
             if point.step not in self._reported:
                 self.trial.report(point.step, value_of(point, self.metric))
@@ -167,8 +169,7 @@ class TrialTrainer:
     def _train(self, trial: SweepTrial, settings: Settings, store: CheckpointStore, recorder: Recorder) -> TrialEnd:
         """Trains a trial to its end, without handling errors."""
         metric = self.study.space.metric
-        phase_metrics = [phase.dev_metric for phase in settings.train.all_phases()]
-        observer = PruningObserver(trial, metric, phase_metrics)
+        observer = PruningObserver(trial, settings.train.all_phases())
         sections = TrainerSettings(settings.model, settings.train, settings.runtime)
         run = TrainingRun(self.inputs, sections, self.placement, store, recorder, initial=self.initial, observer=observer)
         training = run.finish()

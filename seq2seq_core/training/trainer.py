@@ -13,6 +13,7 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.data.parts import PhaseData
 from seq2seq_core.training.data.update_plan import Place, PlannedUpdate
+from seq2seq_core.training.dev_metric_advice import WARNING_AFTER, warn_of_insensitive_metric, warn_of_worst_score
 from seq2seq_core.training.distributed.agreement import agree_on_stop, check_same_weights
 from seq2seq_core.training.hardware.profiler import StepProfiler
 from seq2seq_core.training.progress_observer import ProgressObserver
@@ -92,6 +93,7 @@ class Trainer:
         """
         name = "train" if len(self.phases) == 1 else f"train, phase {self.state.phase + 1} of {len(self.phases)}"
         last_step = self.state.phase_step + self._expected_steps()
+        warn_of_insensitive_metric(self.settings, self.validator.references, self.validator.scoring)
         with progress(name, last_step, "steps", self.runtime.progress, start=self.state.step) as shown, self._profiler:
             if self.settings.divergence.action == "step_back" and not self.state.steps_in_phase:
                 self._save(is_good=True)
@@ -224,6 +226,9 @@ class Trainer:
         self.curves.add(state.step, {"dev_loss": point.dev_loss, **named_scores, **validation.round_trips})
         is_best = state.best.observe(state.step, point.dev_loss, dev_score, self.settings.min_improvement)
         self._observe_plateau()
+        if state.best.num_at_worst == WARNING_AFTER:
+            references = self.validator.references
+            warn_of_worst_score(state.step, self.settings, validation.hypotheses, references, self.validator.scoring)
         if is_best:
             self.store.save_best(state.step, dict(self.updater.kept_model.state_dict()))
         scores = "".join(f", {key} {value:.4f}" for key, value in (validation.scores | validation.round_trips).items())

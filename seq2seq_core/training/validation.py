@@ -15,6 +15,7 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.metric_names import ALWAYS_SCORED, LOSS
 from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.decoding.greedy import decode
+from seq2seq_core.evaluation.metric import ScoringOptions
 from seq2seq_core.evaluation.scores import check_installed, score
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.subword import SubwordModel
@@ -39,11 +40,13 @@ class Validation:
         loss: negative log-likelihood per target token, in nats, without label smoothing.
         scores: of the decoded sources, by metric; empty where none are decoded.
         round_trips: round-trip scores of monolingual sentences, by the names of their curves.
+        hypotheses: the decoded sources, in their order.
     """
 
     loss: float
     scores: dict[str, float]
     round_trips: dict[str, float] = field(default_factory=dict)
+    hypotheses: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Validator:
         self.batches = TokenBucketSampler(dev, settings.batch_tokens, seed=0).in_order()
         wanted = (*ALWAYS_SCORED, settings.dev_metric)
         self.metrics = tuple(dict.fromkeys(metric for metric in wanted if metric != LOSS))
+        self.scoring = ScoringOptions(bleu_tokenizer=settings.dev_bleu_tokenizer)
         check_installed(self.metrics)
 
     @torch.no_grad()
@@ -112,9 +116,9 @@ class Validator:
         total = sum(likelihoods[place] for place in range(len(self.batches)))
         texts = {place: text for one in shares for place, text in one.texts.items()}
         hypotheses = [texts[place] for place in range(len(self.references))]
-        scores = score(hypotheses, self.references, self.metrics) if self.references else {}
+        scores = score(hypotheses, self.references, self.metrics, self.scoring) if self.references else {}
         round_trips = {name: value for one in shares for name, value in one.round_trips.items()}
-        return Validation(total / int(self.dev.target_lengths.sum()), scores, round_trips)
+        return Validation(total / int(self.dev.target_lengths.sum()), scores, round_trips, hypotheses)
 
     def _measure_share(self, model: Seq2Seq, between_batches: Callable[[], None]) -> list[_Share]:
         """This rank's share; empty if it was asked to stop."""

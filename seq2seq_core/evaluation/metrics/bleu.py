@@ -20,15 +20,15 @@ def _make(options: ScoringOptions) -> BLEU:
 
 
 @cache
-def _smoothed() -> BLEU:
+def _smoothed(tokenizer: str) -> BLEU:
     from sacrebleu.metrics.bleu import BLEU
 
-    return BLEU(smooth_method="add-k", smooth_value=1, effective_order=True)
+    return BLEU(tokenize=tokenizer, smooth_method="add-k", smooth_value=1, effective_order=True)
 
 
-def _score_sentence(hypothesis: str, reference: str) -> float:
+def _score_sentence(hypothesis: str, reference: str, options: ScoringOptions) -> float:
     """Smoothed BLEU up to the longest n-gram that exists; counts of n-grams longer than a word get 1 added (Lin and Och 2004)."""
-    return float(_smoothed().sentence_score(hypothesis, [reference]).score)
+    return float(_smoothed(options.bleu_tokenizer).sentence_score(hypothesis, [reference]).score)
 
 
 METRIC = sacrebleu_metric("bleu", _make, sentence_score=_score_sentence)

@@ -18,4 +18,8 @@ def _make(options: ScoringOptions) -> CHRF:
     return CHRF()
 
 
-METRIC = sacrebleu_metric("chrf", _make, sentence_score=chrf)
+def _score_sentence(hypothesis: str, reference: str, options: ScoringOptions) -> float:
+    return chrf(hypothesis, reference)
+
+
+METRIC = sacrebleu_metric("chrf", _make, sentence_score=_score_sentence)

@@ -42,11 +42,13 @@ def open_objective(
 
             yield MonolingualMixture(phase, placement, corpora)
         case "minimum_risk" | "self_critical":
+            from seq2seq_core.evaluation.metric import ScoringOptions
             from seq2seq_core.training.objectives.reinforcement import MinimumRisk, SelfCritical
             from seq2seq_core.training.objectives.reward import RewardScorer
 
             kind = MinimumRisk if phase.objective == "minimum_risk" else SelfCritical
-            with RewardScorer(phase.reinforcement.reward, reward_workers) as scorer:
+            options = ScoringOptions(bleu_tokenizer=phase.reinforcement.bleu_tokenizer)
+            with RewardScorer(phase.reinforcement.reward, reward_workers, options) as scorer:
                 yield kind(phase, placement, tokenizer, scorer)
         case unknown:
             assert_never(unknown)

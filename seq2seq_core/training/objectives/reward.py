@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from seq2seq_core.config.metric_names import RewardMetric
+from seq2seq_core.evaluation.metric import DEFAULT_OPTIONS, ScoringOptions
 from seq2seq_core.evaluation.scores import find_metric
 
 FEWEST_FOR_WORKERS = 32
@@ -24,15 +25,16 @@ Pair = tuple[str, str]
 """A hypothesis and its reference."""
 
 
-def sentence_rewards(metric: RewardMetric, pairs: Sequence[Pair]) -> list[float]:
+def sentence_rewards(metric: RewardMetric, pairs: Sequence[Pair], options: ScoringOptions = DEFAULT_OPTIONS) -> list[float]:
     """The reward of each hypothesis: 1 for a perfect one, 0 for a useless one, below 0 for one with more errors than symbols.
 
     Args:
         metric: the name of the metric that gives the reward.
         pairs: hypotheses with their references.
+        options: settings that metrics read.
     """
     reward = find_metric(metric).reward
-    return [reward(hypothesis, reference) for hypothesis, reference in pairs]
+    return [reward(hypothesis, reference, options) for hypothesis, reference in pairs]
 
 
 class RewardScorer:
@@ -41,10 +43,11 @@ class RewardScorer:
     Args:
         metric: the metric that gives the reward.
         num_workers: processes; 0 scores in this one.
+        options: settings that the metric reads.
     """
 
-    def __init__(self, metric: RewardMetric, num_workers: int) -> None:
-        self.metric, self.num_workers = metric, num_workers
+    def __init__(self, metric: RewardMetric, num_workers: int, options: ScoringOptions = DEFAULT_OPTIONS) -> None:
+        self.metric, self.num_workers, self.options = metric, num_workers, options
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -67,10 +70,12 @@ class RewardScorer:
         """
         distinct = list(dict.fromkeys(pairs))
         if self._pool is None or len(distinct) < FEWEST_FOR_WORKERS:
-            return lambda: _look_up(pairs, distinct, sentence_rewards(self.metric, distinct))
+            return lambda: _look_up(pairs, distinct, sentence_rewards(self.metric, distinct, self.options))
         size = -(-len(distinct) // self.num_workers)
         chunks = [distinct[first : first + size] for first in range(0, len(distinct), size)]
-        futures: list[Future[list[float]]] = [self._pool.submit(sentence_rewards, self.metric, chunk) for chunk in chunks]
+        futures: list[Future[list[float]]] = [
+            self._pool.submit(sentence_rewards, self.metric, chunk, self.options) for chunk in chunks
+        ]
         return lambda: _look_up(pairs, distinct, [reward for future in futures for reward in future.result()])
 
 

@@ -67,12 +67,14 @@ def test_every_fault_of_the_file_is_listed(ask: Callable[..., SweepRequest]) -> 
 def test_settings_that_a_sweep_cannot_search_are_refused_all_at_once(ask: Callable[..., SweepRequest], paths: Paths) -> None:
     space = {"tokenize.source.vocabulary_size": {"low": 10, "high": 20}, "runtime.device": {"choices": ["cpu", "cuda"]}}
     space |= {"train.dev_metric": {"choices": ["loss", "chrf"]}, "train.seed": {"low": 1, "high": 3}}
+    space |= {"train.phases.0.dev_bleu_tokenizer": {"choices": ["zh", "char"]}}
     assert faults_of(ask(space=space, settings={"train.seed": 2, "model": 3}), paths) == [
         "settings.model: must be a setting of model or train, such as train.learning_rate",
         "space.tokenize.source.vocabulary_size: must be a setting of model or train: a sweep does not tokenise the corpus anew for "
         "each trial",
         "space.runtime.device: must be a setting of model or train, such as train.learning_rate",
         "space.train.dev_metric: must not be set here; it is what `metric` says",
+        "space.train.phases.0.dev_bleu_tokenizer: must be the same for every trial, or their values cannot be compared",
         "space.train.seed: must not be in settings too",
     ]
 

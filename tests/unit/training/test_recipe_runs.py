@@ -102,6 +102,8 @@ def spoil_updates(monkeypatch: pytest.MonkeyPatch, places: Collection[tuple[int,
 RECIPES: dict[str, dict[str, Any]] = {
     "adafactor": {"optimizer": "adafactor", "weight_decay": 0.1, "learning_rate": 0.02},
     "plateau": {"schedule": "plateau", "plateau": {"patience": 1}, "min_improvement": 10.0, "validate_every_steps": 1},
+    "score at its worst": {"dev_metric": "exact_match", "schedule": "plateau", "plateau": {"patience": 1}, "patience": 2,
+                           "learning_rate": 0.01, "validate_every_steps": 1},
     "average_last": {"average_last": 2, "validate_every_steps": 2},
     "freeze": {"freeze": ["encoder"], "phases": [{"objective": "likelihood", "max_steps": 4},
                                                  {"objective": "likelihood", "max_steps": 4, "freeze": ["embedding"]}]},

@@ -11,6 +11,7 @@ import pytest
 import sacrebleu
 
 from seq2seq_core.config.metric_names import RewardMetric
+from seq2seq_core.evaluation.metric import ScoringOptions
 from seq2seq_core.training.objectives.reward import FEWEST_FOR_WORKERS, RewardScorer, sentence_rewards
 
 PAIRS = [("the cat sat", "the cat sat"), ("a cat", "the cat sat"), ("", "the cat sat"), ("dog", "x y"), ("a b c d", "a b d")]
@@ -44,6 +45,14 @@ def test_rewards_by_sacrebleu_are_its_scores_on_a_scale_of_one() -> None:
 )
 def test_a_wrong_sentence_loses_its_share(metric: RewardMetric, hypothesis: str, reference: str, reward: float) -> None:
     assert sentence_rewards(metric, [(hypothesis, reference)]) == [pytest.approx(reward)]
+
+
+def test_the_reward_by_bleu_has_a_tokeniser() -> None:
+    pairs = [("我们是中国人", "我们是美国人"), ("我", "我们是美国人")]
+    assert sentence_rewards("bleu", pairs) == [0.0, 0.0]
+    with RewardScorer("bleu", 0, ScoringOptions(bleu_tokenizer="zh")) as scorer:
+        near, far = scorer.submit(pairs)()
+    assert 0.0 < far < 0.2 < near < 1.0
 
 
 def test_worker_processes_give_the_same_rewards_in_the_same_order() -> None:

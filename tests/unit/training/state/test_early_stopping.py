@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from seq2seq_core.config.metric_names import LOSS, DevMetric, list_metrics
@@ -55,6 +57,38 @@ def test_every_dev_metric_has_a_direction(metric: DevMetric) -> None:
         for step, value in enumerate((first, second), start=1):
             best.observe(step, value if metric == "loss" else 1.0, value)
         assert (best.step, best.num_stale) == expected
+
+
+@pytest.mark.parametrize(
+    ("metric", "worst", "first_better"), [("bleu", [0.0] * 5, 0.25), ("wer", [1.0, 1.5, 1.25, 3.0, 1.0], 0.75)]
+)
+def test_while_the_score_is_at_its_worst_a_lower_loss_is_progress(
+    metric: DevMetric, worst: list[float], first_better: float
+) -> None:
+    best = EarlyStopping(metric=metric)
+    seen = []
+    for step, (loss, score) in enumerate(zip([3.0, 2.0, 2.5, 1.5, 1.5], worst, strict=True), start=1):
+        best.observe(step, loss, score, min_improvement=0.125)
+        seen.append((best.step, best.num_stale, best.num_at_worst))
+    assert seen == [(1, 0, 1), (2, 0, 2), (2, 1, 3), (4, 0, 4), (4, 1, 5)]
+    assert best.observe(6, 9.0, first_better, min_improvement=0.125)
+    assert (best.step, best.num_stale, best.num_at_worst) == (6, 0, 0)
+    assert not best.observe(7, 0.5, worst[0], min_improvement=0.125)
+    assert (best.step, best.num_stale, best.num_at_worst) == (6, 1, 1)
+
+
+def test_a_loss_has_no_worst_value() -> None:
+    best = EarlyStopping(metric="loss")
+    for step, loss in enumerate([0.0, 1.0, 0.5], start=1):
+        best.observe(step, loss, score=0.0)
+    assert (best.step, best.num_stale, best.num_at_worst) == (1, 2, 0)
+
+
+def test_a_state_from_before_scores_at_their_worst_were_counted_loads() -> None:
+    stored = {"metric": "wer", "step": 4, "loss": 2.0, "score": 1.5, "num_stale": 1, "counted": 1.75}
+    best = EarlyStopping.model_validate_json(json.dumps(stored))
+    assert best.observe(5, loss=1.5, score=2.0)
+    assert (best.step, best.num_stale, best.num_at_worst) == (5, 0, 1)
 
 
 @pytest.mark.parametrize(("metric", "sign"), [("bleu", 1), ("cer", -1)])

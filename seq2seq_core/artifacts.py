@@ -101,12 +101,12 @@ class Paths:
 
     @property
     def metrics(self) -> Path:
-        """Metrics of ``evaluate``; ``test.<metric>`` is the score of the configured search, on the metric's own scale."""
+        """Metrics of ``evaluate``: ``test.<metric>``, the score of the configured search on the metric's own scale, and counts."""
         return self.root / "reports" / "metrics.json"
 
     @property
     def evaluation(self) -> Path:
-        """Folder of ``evaluate``: ``predictions.jsonl``, ``worst.csv``, ``slices.csv``."""
+        """Folder of ``evaluate``: ``scores.json`` (every figure), ``predictions.jsonl``, ``worst.csv``, ``slices.csv``."""
         return self.root / "reports" / "evaluation"
 
     @property

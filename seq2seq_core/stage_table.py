@@ -103,7 +103,8 @@ Reads models/bundle; writes models/served, the bundle that is evaluated, registe
         """Decode the test set and score it (section evaluate).
 
 Reads models/served, whose decoding options it uses, and data/prepared; writes reports/metrics.json (test.exact_match,
-test.bleu, ...), and in reports/evaluation the predictions, the worst examples and the slices.""",
+test.bleu, ...), and in reports/evaluation the predictions, the worst examples, the slices and, in scores.json, every
+other figure.""",
         bundle="served",
     ),
     Stage(

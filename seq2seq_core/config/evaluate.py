@@ -13,8 +13,8 @@ from seq2seq_core.config.metric_names import BleuTokenizer, MetricName
 class EvaluateSection(SearchOptions):
     """Decoding and scores of the frozen test set.
 
-    The exported model stores the options of the search as its defaults. The metrics ``test.*`` are of this search, ``greedy.*`` of
-    the same search with a beam of 1.
+    The exported model stores the options of the search as its defaults. The metrics ``test.*`` are of this search, ``greedy.*`` (in
+    ``reports/evaluation/scores.json``) of the same search with a beam of 1.
     """
 
     batch_sentences: int = Field(default=64, ge=1)

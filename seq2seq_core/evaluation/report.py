@@ -12,13 +12,26 @@ from seq2seq_core.evaluation.evaluator import Evaluation, Example
 from seq2seq_core.evaluation.slices import Slice
 
 PREDICTIONS_FILE, WORST_FILE, SLICES_FILE, SIGNATURES_FILE = "predictions.jsonl", "worst.csv", "slices.csv", "signatures.json"
+SCORES_FILE = "scores.json"
 METRIC_DIGITS, SCORE_DIGITS = 6, 4
 """Decimal places; scores of the model get fewer, because their last digits differ between machines."""
 MAX_CELL_CHARACTERS = 120
 
 
 def make_metrics(evaluation: Evaluation) -> dict[str, Any]:
-    """The content of ``reports/metrics.json``: ``test.<metric>`` and the rest, numbers only.
+    """The content of ``reports/metrics.json``: the few figures to compare versions by, ``test.<metric>`` and counts.
+
+    DVC shows each of them as a column. All others are in :func:`make_scores`.
+
+    Args:
+        evaluation: of the test set.
+    """
+    counts = _count(evaluation)
+    return {"test": _rounded(evaluation.test), "counts": {name: counts[name] for name in ("pairs", "wrong", "cut_hypotheses")}}
+
+
+def make_scores(evaluation: Evaluation) -> dict[str, Any]:
+    """The content of ``reports/evaluation/scores.json``: every figure, numbers only.
 
     Args:
         evaluation: of the test set.
@@ -31,13 +44,7 @@ def make_metrics(evaluation: Evaluation) -> dict[str, Any]:
         "greedy": _rounded(evaluation.greedy),
         "baselines": {name: _rounded(scores) for name, scores in evaluation.baselines.items()},
         "slices": slices,
-        "counts": {
-            "pairs": len(evaluation.examples),
-            "wrong": sum(example.hypothesis != example.reference for example in evaluation.examples),
-            "empty_hypotheses": sum(not example.hypothesis for example in evaluation.examples),
-            "cut_hypotheses": evaluation.num_cut,
-            "greedy_differs": sum(example.hypothesis != example.greedy for example in evaluation.examples),
-        },
+        "counts": _count(evaluation),
     }
 
 
@@ -55,9 +62,10 @@ def write_evaluation(folder: Path, evaluation: Evaluation, worst_examples: int, 
     worst = [_example_row(example) for example in evaluation.worst(worst_examples)]
     columns = list(evaluation.examples[0].columns)
     _write_csv(folder / WORST_FILE, [*_EXAMPLE_COLUMNS, *map(_corpus_name, columns)], worst)
+    (folder / SCORES_FILE).write_text(_json(make_scores(evaluation)), encoding="utf-8")
     metrics = list(evaluation.slices[0].scores)
     _write_csv(folder / SLICES_FILE, ["column", "value", "count", *metrics], [_slice_row(part) for part in evaluation.slices])
-    (folder / SIGNATURES_FILE).write_text(json.dumps(signatures, indent=1) + "\n", encoding="utf-8")
+    (folder / SIGNATURES_FILE).write_text(_json(signatures), encoding="utf-8")
 
 
 def scores_as_markdown(evaluation: Evaluation) -> str:
@@ -134,6 +142,21 @@ def _corpus_name(column: str) -> str:
 
 def _slice_row(part: Slice) -> dict[str, object]:
     return {"column": part.column, "value": part.value, "count": part.count, **_rounded(part.scores)}
+
+
+def _count(evaluation: Evaluation) -> dict[str, int]:
+    """The numbers of pairs and of hypotheses of some kinds."""
+    return {
+        "pairs": len(evaluation.examples),
+        "wrong": sum(example.hypothesis != example.reference for example in evaluation.examples),
+        "empty_hypotheses": sum(not example.hypothesis for example in evaluation.examples),
+        "cut_hypotheses": evaluation.num_cut,
+        "greedy_differs": sum(example.hypothesis != example.greedy for example in evaluation.examples),
+    }
+
+
+def _json(values: object) -> str:
+    return json.dumps(values, ensure_ascii=False, indent=1) + "\n"
 
 
 def _rounded(scores: dict[str, float]) -> dict[str, float]:

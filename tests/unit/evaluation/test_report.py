@@ -5,7 +5,14 @@ import json
 from pathlib import Path
 
 from seq2seq_core.evaluation.evaluator import Evaluation, Example
-from seq2seq_core.evaluation.report import make_metrics, scores_as_markdown, slices_as_markdown, worst_as_markdown, write_evaluation
+from seq2seq_core.evaluation.report import (
+    make_metrics,
+    make_scores,
+    scores_as_markdown,
+    slices_as_markdown,
+    worst_as_markdown,
+    write_evaluation,
+)
 from seq2seq_core.evaluation.slices import Slice
 
 
@@ -27,6 +34,10 @@ def make_evaluation(*examples: Example, sentences_per_second: float = 1.0) -> Ev
 
 def test_metrics_are_nested_numbers() -> None:
     assert make_metrics(make_evaluation()) == {
+        "test": {"exact_match": 0.333333, "ter": 12.345679},
+        "counts": {"pairs": 2, "wrong": 1, "cut_hypotheses": 1},
+    }
+    assert make_scores(make_evaluation()) == {
         "test": {"exact_match": 0.333333, "ter": 12.345679},
         "greedy": {"exact_match": 0.0, "ter": 50.0},
         "baselines": {"copy_source": {"exact_match": 0.25}},
@@ -60,7 +71,10 @@ def test_tables_hold_what_was_found(tmp_path: Path) -> None:
         "row,source,reference,hypothesis,greedy,edits,cer,score,is_cut,language\n2,so|urce,ref,,ref,2,0.666667,-0.1235,True,中\n"
     )
     assert json.loads((tmp_path / "signatures.json").read_text()) == {"bleu": "nrefs:1"}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["predictions.jsonl", "signatures.json", "slices.csv", "worst.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "predictions.jsonl", "scores.json", "signatures.json", "slices.csv", "worst.csv",
+    ]  # fmt: skip
+    assert json.loads((tmp_path / "scores.json").read_text(encoding="utf-8")) == make_scores(make_evaluation())
 
 
 def test_nothing_in_the_files_tells_how_long_it_took(tmp_path: Path) -> None:

@@ -261,6 +261,6 @@ def test_evaluation_names_recordings_and_compares_with_nothing_that_reads_their_
     assert result.baselines["commonest_target"]["wer"] == 0.6
     rows = [json.loads(line) for line in (paths.evaluation / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["source"] for row in rows] == [f"test {number}.wav" for number in range(5)]
-    metrics = json.loads(paths.metrics.read_text(encoding="utf-8"))
-    assert set(metrics["slices"]) == {"target_characters", "kind"}
+    scores = json.loads((paths.evaluation / "scores.json").read_text(encoding="utf-8"))
+    assert set(scores["slices"]) == {"target_characters", "kind"}
     assert "| test 0.wav | noise 0 |" in recorder.texts["evaluation/worst.md"]

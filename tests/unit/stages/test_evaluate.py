@@ -81,12 +81,15 @@ def read_outputs(paths: Paths) -> dict[str, bytes]:
 
 def test_the_outputs_hold_scores_predictions_and_parts(paths: Paths) -> None:
     result = run_evaluate(make_settings(), paths, NullRecorder())
-    metrics = json.loads(paths.metrics.read_text())
-    assert list(metrics) == ["test", "greedy", "baselines", "slices", "counts"]
+    metrics, scores = (json.loads(path.read_text()) for path in (paths.metrics, paths.evaluation / "scores.json"))
+    assert list(metrics) == ["test", "counts"]
+    assert sum(map(len, metrics.values())) <= 10  # columns of `dvc metrics show`
+    assert list(scores) == ["test", "greedy", "baselines", "slices", "counts"]
+    assert metrics["test"] == scores["test"]
     assert 0.0 <= metrics["test"]["exact_match"] == round(result.test["exact_match"], 6) <= 1.0
     assert metrics["counts"]["pairs"] == result.pairs == 4
-    assert metrics["baselines"]["memorise_else_copy"]["exact_match"] == 0.25
-    assert sorted(metrics["slices"]["language"]) == ["de", "en", "fr"]
+    assert scores["baselines"]["memorise_else_copy"]["exact_match"] == 0.25
+    assert sorted(scores["slices"]["language"]) == ["de", "en", "fr"]
     assert len((paths.evaluation / "predictions.jsonl").read_text().splitlines()) == 4
     assert sorted(json.loads((paths.evaluation / "signatures.json").read_text())) == ["bleu", "chrf", "ter"]
 

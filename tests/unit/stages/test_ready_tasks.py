@@ -102,27 +102,27 @@ def test_a_ready_file_runs_from_the_corpus_to_the_scores(tmp_path: Path, monkeyp
     assert run_train(settings, paths, recorder).steps == 2 * len(settings.train.all_phases())
     run_export(settings, paths, recorder)
     assert list(run_evaluate(settings, paths, recorder).test) == settings.evaluate.metrics
-    metrics = json.loads(paths.metrics.read_text())
-    _check(name, paths, metrics)
+    scores = json.loads((paths.evaluation / "scores.json").read_text())
+    _check(name, paths, scores)
 
 
-def _check(name: str, paths: Paths, metrics: dict[str, Any]) -> None:
+def _check(name: str, paths: Paths, scores: dict[str, Any]) -> None:
     """What is peculiar to a task."""
     manifest, predictor = Manifest.load(paths.tokenized), Predictor.from_folder(paths.bundle)
     prepared = json.loads(paths.prepare_report.read_text())
     if name == "multilingual":
         assert manifest.groups == {"de en": 60, "en de": 60, "fr en": 30, "en fr": 30}
-        assert set(metrics["slices"]["target_language"]) == {"de", "en", "fr"}
-        assert "bleu" in metrics["slices"]["target_language"]["fr"]
+        assert set(scores["slices"]["target_language"]) == {"de", "en", "fr"}
+        assert "bleu" in scores["slices"]["target_language"]["fr"]
         assert len(predictor.predict(["low"], tags=[{"target_language": "fr"}])) == 1
     elif name == "inflection":
         # A lemma with other features is another question: none is taken for a repetition or a leak.
         assert prepared["train"]["rows_out"] == prepared["train"]["rows_in"] == 124
         assert predictor.source_tags.known_values("features") == ["3", "NFIN", "PRS", "PST", "SG", "V", "V.PTCP"]
-        assert metrics["counts"]["pairs"] == 19
+        assert scores["counts"]["pairs"] == 19
     elif name == "summarisation":
         assert manifest.max_source_tokens == 400
-        assert 0 <= metrics["test"]["rougeL"] <= 100
+        assert 0 <= scores["test"]["rougeL"] <= 100
     else:
         assert manifest.keeps_source_end
         assert sum(prepared[split]["rows_out"] for split in ("train", "dev", "test")) == 240

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.metric_names import BLEU
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.corpus.pairs import TARGET, iterate_pairs
+from seq2seq_core.evaluation.scores import quick_metrics
+from seq2seq_core.evaluation.scoring_options import scoring_options
+from seq2seq_core.evaluation.sensitivity import explain_insensitivity, name_sensitive
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.registry.receipts import write_receipt
 from seq2seq_core.registry.registration import describe, register_bundle
@@ -44,7 +49,7 @@ def run_register(settings: Settings, paths: Paths, recorder: Recorder) -> Regist
     """Registers ``models/served``, moves the alias, and writes the receipt ``reports/registration.json``.
 
     Args:
-        settings: section ``register``; section ``evaluate`` where the champion has to be scored again.
+        settings: section ``register``; of ``evaluate`` the tokeniser of BLEU, and all where the champion has to be scored again.
         paths: the workspace; reads ``models/served``, ``reports/metrics.json`` and the prepared test set.
         recorder: receives the decision and the scores.
 
@@ -55,6 +60,7 @@ def run_register(settings: Settings, paths: Paths, recorder: Recorder) -> Regist
         TrackingUnreachable: MLflow does not answer.
     """
     registration = register_bundle(settings, paths)
+    _warn_of_insensitive_metric(settings, paths)
     receipt = registration.receipt
     recorder.set_tags(
         {
@@ -76,3 +82,15 @@ def run_register(settings: Settings, paths: Paths, recorder: Recorder) -> Regist
         receipt.model_name, receipt.version, registration.is_new, receipt.decision, receipt.reason, receipt.score,
         receipt.champion_version, receipt.champion_score,
     )  # fmt: skip
+
+
+def _warn_of_insensitive_metric(settings: Settings, paths: Paths) -> None:
+    """Warns if the metric of promotion cannot tell versions apart on this test set."""
+    name, options = settings.register_.metric, scoring_options(settings.evaluate)
+    references = [pair[TARGET] for pair in iterate_pairs(paths.prepared_split("test"))]
+    if references and quick_metrics([name]) and (reason := explain_insensitivity(name, references, options)):
+        logger.warning(
+            "register.metric %s %s: a better version is not told from a worse one. Set %sregister.metric: %s",
+            name, reason, "evaluate.bleu_tokenizer or " if name == BLEU else "",
+            ", ".join(name_sensitive(name, references, options)),
+        )  # fmt: skip

@@ -47,6 +47,30 @@ def test_running_the_stage_again_changes_no_byte_of_the_receipt(
     assert tracked_paths.receipt.read_bytes() == before
 
 
+@pytest.mark.parametrize(("tokenizer", "is_warned"), [("13a", True), ("zh", False)])
+def test_a_metric_of_promotion_that_cannot_tell_versions_apart_is_warned_of(
+    tracked_paths: Paths,
+    tracked_settings: Settings,
+    make_bundle: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+    tokenizer: str,
+    is_warned: bool,
+) -> None:
+    make_bundle(tracked_paths, scores={"bleu": 0.0})
+    pair = json.dumps({"source": "We are Chinese.", "target": "我们是中国人。"}) + "\n"
+    tracked_paths.prepared_split("test").write_text(pair, encoding="utf-8")
+    sections = {
+        "register_": tracked_settings.register_.model_copy(update={"metric": "bleu"}),
+        "evaluate": tracked_settings.evaluate.model_copy(update={"bleu_tokenizer": tokenizer}),
+    }
+    run_register(tracked_settings.model_copy(update=sections), tracked_paths, NullRecorder())
+    message = (
+        "register.metric bleu gives even the targets themselves its worst score, 0: a better version is not told from a worse one. "
+        "Set evaluate.bleu_tokenizer or register.metric: bleu by the tokeniser zh, bleu by the tokeniser char, chrf, cer"
+    )
+    assert (message in caplog.messages) == is_warned
+
+
 def test_a_failed_registration_leaves_no_receipt(
     tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None]
 ) -> None:

@@ -102,6 +102,10 @@ class TrackingUnreachable(EnvironmentFault):
     """The MLflow server does not answer."""
 
 
+class TrackingBusy(TrackingUnreachable):
+    """Another process holds the MLflow database."""
+
+
 class StorageFault(EnvironmentFault):
     """A full disk or a missing permission; the user must act first."""
 

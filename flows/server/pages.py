@@ -88,10 +88,10 @@ def mlflow_page(paths: Paths, port: int) -> Page | None:
         paths: the workspace, whose MLflow database and artifacts are served.
         port: the port to listen on.
     """
-    from seq2seq_core.tracking.mlflow.store import displayed_uri, tracking_uri
+    from seq2seq_core.tracking.mlflow.address import configured_place, displayed_uri, tracking_uri
 
     if tracking_uri(paths).startswith("http"):
-        logger.info("MLflow: %s (MLFLOW_TRACKING_URI)", displayed_uri(paths))
+        logger.info("MLflow: %s (%s)", displayed_uri(paths), configured_place(paths))
         return None
     command = (
         sys.executable, "-P", "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1",

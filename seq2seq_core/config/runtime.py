@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from seq2seq_core.config.section import Section
+from seq2seq_core.tracking_address import CREDENTIALS_ADVICE, find_address_fault, has_credentials, without_credentials
 
 
 class StagePolicy(Section):
@@ -162,11 +163,41 @@ class RuntimeSection(Section):
     """Processes that compute rewards while the model computes; 0: none, which is faster for short sentences."""
     experiment: str = Field(default="seq2seq-flows", min_length=1)
     """Name of the MLflow experiment."""
+    tracking_uri: str = ""
+    """Address of MLflow's runs and models, such as ``http://host:5000``; ``sqlite:///FILE`` starts at the workspace. It wins over
+    the environment variable ``MLFLOW_TRACKING_URI``; empty: that variable, or the workspace's own ``sqlite:///mlflow.db``.
+    Credentials belong in ``MLFLOW_TRACKING_USERNAME`` and ``MLFLOW_TRACKING_PASSWORD``, or ``MLFLOW_TRACKING_TOKEN``."""
+    tracking_wait_seconds: float = Field(default=120.0, ge=0.0)
+    """Longest wait, with growing pauses, for an MLflow that does not answer at the start of a run or stage, or in ``register``.
+    What a stage cannot send later is kept and follows with the next run."""
     flow: FlowSettings = FlowSettings()
     """How the flow drives the stages."""
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if fault := find_tracking_fault(value):
+            raise ValueError(fault)
+        return value
 
     @model_validator(mode="after")
     def _packs_what_is_not_compiled(self) -> Self:
         if self.packing and self.compile:
             raise ValueError("packing must be false with compile, got true")
         return self
+
+
+def find_tracking_fault(value: str) -> str | None:
+    """What is wrong with ``runtime.tracking_uri``, as ``must ..., got ...`` without credentials; None where nothing is.
+
+    Args:
+        value: the setting.
+    """
+    if not value:
+        return None
+    if has_credentials(value):
+        return (
+            "must hold no user name, password or token, because params.yaml is shared: put them in "
+            f"{CREDENTIALS_ADVICE} (or the whole address in MLFLOW_TRACKING_URI), got some for {without_credentials(value)}"
+        )
+    return find_address_fault(value)

@@ -12,7 +12,8 @@ from seq2seq_core.bundle.bundle import bundle_digest
 from seq2seq_core.errors import BundleError, UserError
 from seq2seq_core.registry.packaging import BUNDLE_PATH
 from seq2seq_core.registry.versions import DIGEST_TAG, find_version
-from seq2seq_core.tracking.mlflow.store import displayed_uri, store_errors
+from seq2seq_core.tracking.mlflow.address import displayed_uri
+from seq2seq_core.tracking.mlflow.store import store_errors
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

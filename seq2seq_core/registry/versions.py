@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import UserError
-from seq2seq_core.tracking.mlflow.store import connect, displayed_uri, store_errors
+from seq2seq_core.tracking.mlflow.address import displayed_uri
+from seq2seq_core.tracking.mlflow.store import connect, store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -13,7 +13,8 @@ from types import FrameType
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import EnvironmentFault, UserError
-from seq2seq_core.tracking.mlflow.store import prepare_environment, tracking_uri
+from seq2seq_core.tracking.mlflow.address import tracking_uri
+from seq2seq_core.tracking.mlflow.store import prepare_environment
 
 logger = logging.getLogger(__name__)
 STOP_SECONDS = 10.0
@@ -55,7 +56,8 @@ def serve_model(reference: str, paths: Paths, host: str = "127.0.0.1", port: int
     logger.info("serving version %s of %s at http://%s:%d/invocations (Ctrl-C stops it)", version.version, version.name, host, port)
     # MLflow calls `uvicorn` by name, so it must be on the path even if the virtual environment is not activated.
     search_path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri(paths), "PATH": search_path}
+    addresses = dict.fromkeys(("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"), tracking_uri(paths))
+    environment = os.environ | addresses | {"PATH": search_path}
     server = subprocess.Popen(serve_command(reference, host, port), env=environment, cwd=paths.root, start_new_session=True)
     # Handle SIGINT too: a shell's background job starts with SIGINT ignored, and could not stop the server.
     previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}

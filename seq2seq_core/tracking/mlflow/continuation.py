@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.tracking.mlflow.address import displayed_uri
 from seq2seq_core.tracking.mlflow.curve_journal import CurveJournal
-from seq2seq_core.tracking.mlflow.store import displayed_uri
 from seq2seq_core.tracking.process_identity import ProcessIdentity, this_process
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from contextlib import closing
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
-_FOLDER = "/mlartifacts"
+BUSY_SECONDS = 10.0
+"""Longest wait for another process that writes to the database."""
 _PLACES = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -29,7 +30,7 @@ def relocate_artifacts(database: Path, location: str) -> int:
         database: MLflow's SQLite file.
         location: the ``file://`` address of the artifact folder beside it, ending in ``/mlartifacts``.
     """
-    with closing(sqlite3.connect(database, timeout=20.0)) as connection:
+    with closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not {table for table, _ in _PLACES} <= tables:
             return 0  # an empty or foreign database: MLflow itself reports the fault

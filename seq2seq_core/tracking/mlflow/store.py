@@ -1,4 +1,4 @@
-"""The MLflow store of runs and models: its address, a quiet connection, and a clear error within seconds if it does not answer."""
+"""The MLflow store of runs and models: a quiet connection, and a clear error within seconds if the store does not answer."""
 
 from __future__ import annotations
 
@@ -10,26 +10,33 @@ import sqlite3
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.errors import StorageFault, TrackingUnreachable, UserError
+from seq2seq_core.errors import StorageFault, TrackingBusy, TrackingUnreachable, UserError
 from seq2seq_core.file_lock import wait_for_lock
+from seq2seq_core.tracking.mlflow.address import (
+    DEFAULT_URI,
+    SETTING,
+    VARIABLE,
+    artifact_location,
+    database_file,
+    displayed_uri,
+    tracking_uri,
+)
+from seq2seq_core.tracking.mlflow.patience import call_patiently
 from seq2seq_core.tracking.mlflow.relocation import relocate_artifacts
+from seq2seq_core.tracking_address import CREDENTIALS_ADVICE, DATABASE_PORTS, SERVER_SCHEMES, host_and_port, split_scheme
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from requests import Response
 
 logger = logging.getLogger(__name__)
-DEFAULT_URI = "sqlite:///mlflow.db"
 PROBE_SECONDS = 5.0
 DATABASE_ATTEMPTS = 3
-_SQLITE = "sqlite:///"
-_DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _TRANSIENT_STATUSES = (408, 429, 502, 503, 504)
+_KEPT_STATUSES = (401, 403, *_TRANSIENT_STATUSES)
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -55,47 +62,22 @@ def prepare_environment() -> None:
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
-def configured_uri() -> str:
-    """The store's address from ``MLFLOW_TRACKING_URI``, or the default."""
-    return os.environ.get("MLFLOW_TRACKING_URI", "").strip() or DEFAULT_URI
-
-
-def tracking_uri(paths: Paths) -> str:
-    """The store's address for MLflow; a relative SQLite path starts at the workspace, not at the current directory."""
-    file = database_file(paths)
-    return f"{_SQLITE}{file}" if file is not None else configured_uri()
-
-
-def database_file(paths: Paths) -> Path | None:
-    """The SQLite file of the store, or None where the store is something else."""
-    uri = configured_uri()
-    return paths.root.resolve() / uri.removeprefix(_SQLITE) if uri.startswith(_SQLITE) else None
-
-
-def displayed_uri(paths: Paths) -> str:
-    """The store's address for reports: without credentials, and relative where it is a file inside the workspace."""
-    file, root = database_file(paths), paths.root.resolve()
-    if file is not None and file.is_relative_to(root):
-        return f"{_SQLITE}{file.relative_to(root)}"
-    return re.sub(r"(?<=://).*@", "", configured_uri()).partition("?")[0]
-
-
-def artifact_location(paths: Paths) -> str | None:
-    """Where a new experiment keeps its artifacts: beside the SQLite file, or None where the server decides."""
-    file = database_file(paths)
-    return (file.parent / "mlartifacts").as_uri() if file is not None else None
-
-
-def connect(paths: Paths) -> MlflowClient:
+def connect(paths: Paths, wait_seconds: float = 0.0) -> MlflowClient:
     """A client of the configured store, which has just answered; creates the SQLite database if there is none.
 
     Args:
         paths: the workspace; a SQLite database and its artifacts are corrected if the workspace was moved.
+        wait_seconds: longest wait, with growing pauses, for a store that does not answer.
 
     Raises:
-        TrackingUnreachable: the server does not answer, or answers with an error.
-        UserError: the database is of another MLflow version, or is not a database.
+        TrackingUnreachable: the server does not answer, or answers with an error; or another process holds the database.
+        UserError: the address is wrong, the server wants credentials, or the database is of another MLflow version or is none.
     """
+    return call_patiently(lambda: _connect(paths), wait_seconds)
+
+
+def _connect(paths: Paths) -> MlflowClient:
+    """One attempt to connect."""
     prepare_environment()
     uri = tracking_uri(paths)
     file = database_file(paths)
@@ -127,12 +109,12 @@ def _client(uri: str) -> MlflowClient:
     with quiet_imports():
         import mlflow
 
-        if urlsplit(uri).scheme.partition("+")[0] in ("sqlite", *_DATABASE_PORTS):
+        if split_scheme(uri)[0] in ("sqlite", *DATABASE_PORTS):
             from mlflow.store.db import utils
 
             # MLflow has no setting for this. Its ten attempts take 100 s, although a wrong password or path fails at once.
             utils.MAX_RETRY_COUNT = DATABASE_ATTEMPTS
-        with _unchanged_environment("MLFLOW_TRACKING_URI"):
+        with _unchanged_environment(VARIABLE):
             mlflow.set_tracking_uri(uri)
             mlflow.set_registry_uri(uri)
             return mlflow.MlflowClient(uri, uri)
@@ -163,16 +145,17 @@ def store_errors(paths: Paths) -> Iterator[None]:
     """Translates MLflow's errors about the store into ours, with the address, the reason and what was expected.
 
     Raises:
-        TrackingUnreachable: the store does not answer.
+        TrackingUnreachable: the store does not answer, or another process holds the database.
         UserError: the SQLite file is of another MLflow version, or is not a database; or MLflow rejects a request.
         StorageFault: the SQLite file cannot be opened or written.
     """
     from mlflow.exceptions import MlflowException
+    from requests import RequestException
     from sqlalchemy.exc import DatabaseError
 
     try:
         yield
-    except (MlflowException, DatabaseError, sqlite3.DatabaseError) as error:
+    except (MlflowException, DatabaseError, sqlite3.DatabaseError, RequestException, ConnectionError, TimeoutError) as error:
         raise _translate(error, paths) from error
     except ModuleNotFoundError as error:
         raise UserError(f"MLflow needs a package for {displayed_uri(paths)} that is not installed: {error.name}") from error
@@ -180,8 +163,6 @@ def store_errors(paths: Paths) -> Iterator[None]:
 
 def _translate(error: Exception, paths: Paths) -> Exception:
     """Our error for an error of MLflow, or the same error where it is a fault of the program."""
-    from mlflow.exceptions import MlflowException
-
     reason, place = short_reason(error), displayed_uri(paths)
     if "out-of-date database schema" in reason or "Can't locate revision" in reason:
         return UserError(
@@ -190,17 +171,31 @@ def _translate(error: Exception, paths: Paths) -> Exception:
         )
     if "file is not a database" in reason:
         return UserError(f"{place} is not a SQLite database; expected MLflow's database there: move that file away")
+    if database_file(paths) is not None and "is locked" in reason:
+        return TrackingBusy(
+            f"MLflow's database {place} is locked, because another process is writing to it; expected it to be free within "
+            "seconds: end what holds it open (a database browser, a stopped process), or keep the runs on an MLflow server"
+        )
     if database_file(paths) is not None and re.search("unable to open|readonly|disk", reason):
         return StorageFault(f"MLflow's database {place}: {reason}; expected a file that this user may write, on a disk with room")
+    if (status := _status(error)) in (401, 403):
+        return _denied(paths, status)
     if is_network_error(error):
         return unreachable(paths, reason)
-    if isinstance(error, MlflowException) and 400 <= _status(error) < 500:
-        return UserError(f"MLflow at {place} refuses: {reason}")
-    return error
+    return UserError(f"MLflow at {place} refuses: {reason}") if 400 <= status < 500 else error
+
+
+def _denied(paths: Paths, status: int) -> UserError:
+    """The error for a server that wants credentials, or other ones."""
+    has_user = any(os.environ.get(name) for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN"))
+    lack = "rejects the credentials" if has_user or "@" in tracking_uri(paths) else "wants credentials"
+    return UserError(f"MLflow at {displayed_uri(paths)} {lack} (HTTP status {status}); expected them in {CREDENTIALS_ADVICE}")
 
 
 def is_network_error(error: BaseException | None) -> bool:
     """Whether an error, or one of its causes, is a temporary error of the network or of a database connection.
+
+    Missing credentials count as temporary: a record is kept until they are given.
 
     Args:
         error: an error of a request to the store.
@@ -209,6 +204,8 @@ def is_network_error(error: BaseException | None) -> bool:
     from sqlalchemy.exc import DBAPIError
 
     while error is not None:
+        if isinstance(error, RequestException) and 400 <= _status(error) < 500 and _status(error) not in _KEPT_STATUSES:
+            return False
         if isinstance(
             error, (RequestException, DBAPIError, sqlite3.OperationalError, ConnectionError, TimeoutError)
         ) or "API request to" in str(error):
@@ -220,9 +217,12 @@ def is_network_error(error: BaseException | None) -> bool:
 
 
 def _status(error: BaseException) -> int:
-    """The HTTP status of an MLflow error; 0 for other errors."""
+    """The HTTP status of an error of MLflow or of its HTTP library; 0 for other errors."""
     from mlflow.exceptions import MlflowException
+    from requests import RequestException
 
+    if isinstance(error, RequestException):
+        return error.response.status_code if error.response is not None else 0
     status: Callable[[], int] | None = error.get_http_status_code if isinstance(error, MlflowException) else None
     return status() if status is not None else 0
 
@@ -236,19 +236,20 @@ def unreachable(paths: Paths, reason: str) -> TrackingUnreachable:
     """
     return TrackingUnreachable(
         f"MLflow does not answer at {displayed_uri(paths)}: {reason}; expected a running MLflow tracking server there "
-        f"(set MLFLOW_TRACKING_URI to another, or unset it for the workspace's own {DEFAULT_URI})"
+        f"({SETTING} or {VARIABLE} names another; without either it is the workspace's own {DEFAULT_URI})"
     )
 
 
 def _probe(uri: str, paths: Paths) -> None:
     """Checks within seconds that the store answers, before MLflow's own clients start their retries."""
-    parts = urlsplit(uri)
-    scheme = parts.scheme.partition("+")[0]
-    if scheme in ("http", "https"):
+    scheme, _ = split_scheme(uri)
+    if scheme in SERVER_SCHEMES:
         _probe_server(uri, paths)
-    elif scheme in _DATABASE_PORTS and parts.hostname:
+    elif scheme in DATABASE_PORTS:
+        host, port = host_and_port(uri)
         try:
-            socket.create_connection((parts.hostname, parts.port or _DATABASE_PORTS[scheme]), PROBE_SECONDS).close()
+            if host:
+                socket.create_connection((host, port or DATABASE_PORTS[scheme]), PROBE_SECONDS).close()
         except OSError as error:
             raise unreachable(paths, short_reason(error)) from error
 
@@ -264,13 +265,19 @@ def _probe_server(uri: str, paths: Paths) -> None:
     try:
         answer = ask(credentials_for(uri), "/version", "GET", max_retries=0, timeout=PROBE_SECONDS, raise_on_status=False)
     except (MlflowException, OSError) as error:
-        raise unreachable(paths, short_reason(error)) from error
+        reason = short_reason(error)
+        if "WRONG_VERSION_NUMBER" in str(error):
+            reason = f"it does not speak TLS (perhaps {displayed_uri(paths).replace('https:', 'http:')})"
+        raise unreachable(paths, reason) from error
+    if answer.status_code in (401, 403):
+        raise _denied(paths, answer.status_code)
     if answer.status_code >= 400:
-        raise unreachable(paths, f"it answers the request /version with HTTP status {answer.status_code}")
+        reason = f"it answers the request /version with HTTP status {answer.status_code}, as another program or a proxy would"
+        raise unreachable(paths, reason)
 
 
 def short_reason(error: BaseException) -> str:
-    """The innermost reason of an error in one line, without the layers of the HTTP library.
+    """The innermost reason of an error in one line, without the layers of the HTTP library and without credentials.
 
     Args:
         error: an error of a request to the store.
@@ -279,4 +286,4 @@ def short_reason(error: BaseException) -> str:
     for pattern in (r"\[Errno -?\d+\] [^'\")]+", r"Connection refused", r"timed out"):
         if found := re.search(pattern, text):
             return found.group(0)
-    return text.strip().splitlines()[0]
+    return re.sub(r"(?<=://)[^\s'\"]*@", "", text.strip().splitlines()[0])

@@ -13,7 +13,8 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.tracking.mlflow.store import connect, tracking_uri
+from seq2seq_core.tracking.mlflow.address import tracking_uri
+from seq2seq_core.tracking.mlflow.store import connect
 
 from .conftest import Client, open_client
 

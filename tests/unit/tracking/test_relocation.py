@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.tracking.mlflow.store import artifact_location, connect
+from seq2seq_core.registry.versions import find_version
+from seq2seq_core.tracking.mlflow.address import artifact_location
+from seq2seq_core.tracking.mlflow.store import connect
 
 
 def log_something(paths: Paths, text: str) -> str:
@@ -52,3 +56,16 @@ def test_an_experiment_with_artifacts_elsewhere_keeps_them_there(tracked_paths: 
     found = connect(moved).get_experiment_by_name("elsewhere")
     assert found is not None
     assert found.artifact_location == elsewhere
+
+
+def test_plain_mlflow_finds_the_model_of_a_moved_workspace_after_one_command_of_ours(
+    registered_paths: Paths, tmp_path: Path
+) -> None:
+    moved = Paths(tmp_path / "moved")
+    registered_paths.root.rename(moved.root)
+    find_version("models:/dates@champion", moved)  # what `s2s serve` does first
+    code = "import mlflow; print(mlflow.artifacts.download_artifacts('models:/dates@champion'))"
+    environment = {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, cwd=moved.root, env=environment, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()).is_relative_to(moved.mlflow_artifacts)

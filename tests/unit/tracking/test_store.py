@@ -17,19 +17,13 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.errors import StorageFault, TrackingUnreachable, UserError
-from seq2seq_core.tracking.mlflow.store import (
-    artifact_location,
-    connect,
-    displayed_uri,
-    prepare_environment,
-    store_errors,
-    tracking_uri,
-)
+from seq2seq_core.errors import StorageFault, TrackingBusy, TrackingUnreachable, UserError
+from seq2seq_core.tracking.mlflow.address import artifact_location, displayed_uri, tracking_uri
+from seq2seq_core.tracking.mlflow.store import connect, prepare_environment, store_errors
 
 ADVICE = (
     "expected a running MLflow tracking server there "
-    "(set MLFLOW_TRACKING_URI to another, or unset it for the workspace's own sqlite:///mlflow.db)"
+    "(runtime.tracking_uri or MLFLOW_TRACKING_URI names another; without either it is the workspace's own sqlite:///mlflow.db)"
 )
 
 
@@ -116,13 +110,13 @@ def test_an_unreachable_database_server_is_named_without_its_password(tmp_path: 
         connect(Paths(tmp_path))
 
 
-@pytest.fixture
-def foreign_server() -> Iterator[int]:
-    """The port of an HTTP server that is no MLflow."""
+@pytest.fixture(params=[404])
+def foreign_server(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The port of an HTTP server that answers every request with the same error, by default 404 as no MLflow does."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_error(404)
+            self.send_error(request.param)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
             pass
@@ -141,15 +135,57 @@ def test_a_server_that_is_no_mlflow_is_named_with_its_answer(
 ) -> None:
     address = f"http://127.0.0.1:{foreign_server}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    expected = f"MLflow does not answer at {address}: it answers the request /version with HTTP status 404; {ADVICE}"
+    reason = "it answers the request /version with HTTP status 404, as another program or a proxy would"
+    expected = f"MLflow does not answer at {address}: {reason}; {ADVICE}"
     with pytest.raises(TrackingUnreachable, match=f"^{re.escape(expected)}$"):
         connect(Paths(tmp_path))
 
 
-def test_an_address_of_no_known_kind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "gopher://host")
-    with pytest.raises(UserError, match=r"^MLflow at gopher://host refuses: .*unsupported URI 'gopher://host'"):
+@pytest.mark.parametrize(
+    ("foreign_server", "user", "lack"),
+    [(401, "", "wants credentials (HTTP status 401)"), (403, "me", "rejects the credentials (HTTP status 403)")],
+    indirect=["foreign_server"],
+)
+def test_missing_credentials_are_the_users_fault_and_say_where_they_belong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, foreign_server: int, user: str, lack: str
+) -> None:
+    address = f"http://127.0.0.1:{foreign_server}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    for name, value in (("USERNAME", user), ("PASSWORD", user and "hunter2")):
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
+    where = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+    with pytest.raises(UserError, match=f"^{re.escape(f'MLflow at {address} {lack}; expected them in {where}')}$"):
         connect(Paths(tmp_path))
+
+
+def test_a_server_without_tls_at_a_https_address_is_named_with_the_likely_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, foreign_server: int
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"https://127.0.0.1:{foreign_server}")
+    expected = f"it does not speak TLS (perhaps http://127.0.0.1:{foreign_server}); expected"
+    with pytest.raises(TrackingUnreachable, match=re.escape(expected)):
+        connect(Paths(tmp_path))
+
+
+def test_a_locked_database_is_called_so_and_waited_for(tracked_paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seq2seq_core.tracking.mlflow.relocation.BUSY_SECONDS", 0.1)
+    expected = (
+        "MLflow's database sqlite:///mlflow.db is locked, because another process is writing to it; expected it to be free within "
+        "seconds: end what holds it open (a database browser, a stopped process), or keep the runs on an MLflow server"
+    )
+    with closing(sqlite3.connect(tracked_paths.mlflow_database, check_same_thread=False)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(TrackingBusy, match=f"^{re.escape(expected)}$"):
+            connect(tracked_paths)
+        pauses: list[float] = []
+
+        def free(seconds: float) -> None:
+            pauses.append(seconds)
+            other.rollback()
+
+        monkeypatch.setattr("seq2seq_core.tracking.mlflow.patience.sleep", free)
+        connect(tracked_paths, wait_seconds=60.0)
+    assert pauses == [1.0]
 
 
 def test_a_database_of_another_mlflow_version_is_named_with_the_command_that_upgrades_it(tracked_paths: Paths) -> None:

@@ -24,7 +24,7 @@ from flows.reports.parent_run import GraphTracking
 from flows.reports.summary import RetrainSummary, read_metrics, read_receipt
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.errors import ConfigError, Interrupted, MissingInput, Seq2SeqError, TrackingUnreachable, UserError
+from seq2seq_core.errors import ConfigError, Interrupted, MissingInput, Seq2SeqError, UserError
 
 STOPPING_SECONDS = 6.0
 """Time after the grace period in which the supervisor finds out that a process cannot be killed."""
@@ -166,6 +166,8 @@ class Retraining:
         self.logger.info("stages that may have to run: %s", ", ".join(stale) or "none, all are up to date")
         if stale:
             self.tracking.open({"prefect_flow_run_id": self.flow_run.id, "prefect_flow_run_name": self.flow_run.name})
+        else:
+            self.tracking.catch_up()
         self.graph_run.run()
         return self.graph_run.first_failure()
 
@@ -193,11 +195,9 @@ class Retraining:
                     self._note(f"{source}: its data has changed; what it says was brought up to date")
 
     def _close_tracking(self, has_failed: bool) -> None:
-        """Ends the parent run in MLflow; only notes where MLflow does not answer, because the stages are done."""
-        try:
-            self.tracking.close(has_failed)
-        except TrackingUnreachable as error:
-            self._note(f"the MLflow run of this retrain stays open until the next one: {error}")
+        """Ends the parent run in MLflow; only notes where that fails, because the stages are done."""
+        if note := self.tracking.close("FAILED" if has_failed else "FINISHED"):
+            self._note(note)
 
     def _links(self) -> dict[str, str]:
         """The addresses of the MLflow run, the Data Docs and the flow run, where there are any."""

@@ -161,9 +161,9 @@ class Paths:
         return self.work / "logs"
 
     @property
-    def mlflow_staging(self) -> Path:
-        """Folder of file copies that wait to be sent to MLflow, one subfolder per process."""
-        return self.work / "mlflow_staging"
+    def mlflow_outbox(self) -> Path:
+        """Folder of records and file copies that wait to be sent to MLflow, one subfolder per process and run."""
+        return self.work / "mlflow_outbox"
 
     @property
     def mlflow_database(self) -> Path:

@@ -14,7 +14,8 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.registry.versions import DIGEST_TAG, find_number, has_files
-from seq2seq_core.tracking.mlflow.store import connect, database_file, displayed_uri, store_errors
+from seq2seq_core.tracking.mlflow.address import database_file, displayed_uri
+from seq2seq_core.tracking.mlflow.store import connect, store_errors
 
 logger = logging.getLogger(__name__)
 
@@ -96,16 +97,16 @@ def check_receipt(paths: Paths, settings: Settings) -> tuple[bool, str]:
         return False, f"the receipt is of the registry {receipt.registry}, and {registry} is configured"
     if receipt.model_name != settings.register_.model_name:
         return False, f"the receipt is of the model {receipt.model_name!r}, and {settings.register_.model_name!r} is configured"
-    return _registry_has(receipt, paths)
+    return _registry_has(receipt, settings, paths)
 
 
-def _registry_has(receipt: Receipt, paths: Paths) -> tuple[bool, str]:
+def _registry_has(receipt: Receipt, settings: Settings, paths: Paths) -> tuple[bool, str]:
     """Whether the registry has the receipt's version with its bundle, and an explanation."""
     label = f"version {receipt.version} of {receipt.model_name!r}"
     database = database_file(paths)
     if database is not None and not database.is_file():
         return False, f"the registry {receipt.registry} is gone"
-    client = connect(paths)
+    client = connect(paths, settings.runtime.tracking_wait_seconds)
     with store_errors(paths):
         version = find_number(client, receipt.model_name, receipt.version)
         if version is None:

@@ -21,7 +21,9 @@ from seq2seq_core.registry.receipts import Receipt
 from seq2seq_core.registry.version_scores import TEST_DIGEST_TAG, read_test_scores, score_champion
 from seq2seq_core.registry.versions import DIGEST_TAG, find_digest, find_model
 from seq2seq_core.tokenization.manifest import file_digest
-from seq2seq_core.tracking.mlflow.store import connect, displayed_uri, exclusive, store_errors
+from seq2seq_core.tracking.mlflow.address import displayed_uri
+from seq2seq_core.tracking.mlflow.patience import call_patiently
+from seq2seq_core.tracking.mlflow.store import connect, exclusive, store_errors
 from seq2seq_core.tracking.runs.graph_run import experiment_id
 from seq2seq_core.tracking.runs.lineage import git_state
 from seq2seq_core.tracking.session import active_run_id
@@ -54,6 +56,23 @@ class Registration:
     is_new: bool
 
 
+@dataclass(frozen=True)
+class _Evidence:
+    """What is registered, read from the workspace.
+
+    Attributes:
+        bundle_digest: digest of the served bundle.
+        scores: scores on the test set, by metric.
+        test_digest: SHA-256 of the test set.
+        example: a pair of the test set, in the format of a request.
+    """
+
+    bundle_digest: str
+    scores: dict[str, float]
+    test_digest: str
+    example: dict[str, str]
+
+
 def register_bundle(settings: Settings, paths: Paths) -> Registration:
     """Registers the workspace's served bundle and decides on its alias.
 
@@ -65,27 +84,33 @@ def register_bundle(settings: Settings, paths: Paths) -> Registration:
         BundleError: the bundle cannot be read.
         MissingInput: the served bundle, the evaluation's scores or the test set is missing.
         UserError: the scores lack ``register.metric``.
-        TrackingUnreachable: MLflow does not answer.
+        TrackingUnreachable: MLflow does not answer for ``runtime.tracking_wait_seconds``.
     """
     digest = bundle_digest(find_served_bundle(paths))
     scores = read_test_scores(paths.metrics, settings.register_.metric)
     example = _make_example(paths)
-    test_digest = file_digest(paths.prepared_split("test"))
-    client = connect(paths)
-    with store_errors(paths), exclusive(paths):  # otherwise two registrations at once would both find no version
-        version = find_digest(client, settings.register_.model_name, digest)
-        is_new = version is None
-        if version is None:
-            version = _create_version(client, settings, paths, digest, example)
-        champion = find_champion(client, settings.register_.model_name)
-    draft = _draft_receipt(version, digest, scores, test_digest, settings, paths)
-    earlier = _earlier_receipt(version, draft, champion)
-    if earlier is not None:
-        return Registration(earlier, scores, is_new)
-    receipt = _decide(draft, champion, settings, paths)
+    evidence = _Evidence(digest, scores, file_digest(paths.prepared_split("test")), example)
+    # Whatever a server's restart interrupted is found and completed by another attempt.
+    return call_patiently(lambda: _register(evidence, settings, paths), settings.runtime.tracking_wait_seconds)
+
+
+def _register(evidence: _Evidence, settings: Settings, paths: Paths) -> Registration:
+    """One attempt to register."""
+    client, name = connect(paths), settings.register_.model_name
     with store_errors(paths):
-        _record(client, receipt, scores)
-    return Registration(receipt, scores, is_new)
+        with exclusive(paths):  # otherwise two registrations at once would both find no version
+            version = find_digest(client, name, evidence.bundle_digest)
+            is_new = version is None or (version.run_id is not None and version.run_id == active_run_id())
+            if version is None:
+                version = _create_version(client, settings, paths, evidence.bundle_digest, evidence.example)
+            champion = find_champion(client, name)
+        draft = _draft_receipt(version, evidence, settings, paths)
+        earlier = _earlier_receipt(version, draft, champion)
+        if earlier is not None:
+            return Registration(earlier, evidence.scores, is_new)
+        receipt = _decide(draft, champion, settings, paths)
+        _record(client, receipt, evidence.scores)
+    return Registration(receipt, evidence.scores, is_new)
 
 
 def _make_example(paths: Paths) -> dict[str, str]:
@@ -124,25 +149,23 @@ def _training(client: MlflowClient, experiment: str, digest: str) -> dict[str, s
     return {"train_run_id": str(runs[0].info.run_id)} if runs else {}
 
 
-def _draft_receipt(
-    version: ModelVersion, digest: str, scores: dict[str, float], test_digest: str, settings: Settings, paths: Paths
-) -> Receipt:
+def _draft_receipt(version: ModelVersion, evidence: _Evidence, settings: Settings, paths: Paths) -> Receipt:
     """The receipt of a version before the decision."""
     gate = settings.register_
     return Receipt(
         registry=displayed_uri(paths),
         model_name=gate.model_name,
         version=str(version.version),
-        bundle_digest=digest,
+        bundle_digest=evidence.bundle_digest,
         decision=CHALLENGER,
         reason="",
         metric=gate.metric,
-        score=scores[gate.metric],
+        score=evidence.scores[gate.metric],
         champion_version=None,
         champion_score=None,
         minimum_gain=gate.minimum_gain,
         minimum_score=gate.minimum_score,
-        test_digest=test_digest,
+        test_digest=evidence.test_digest,
     )
 
 

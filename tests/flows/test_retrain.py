@@ -19,7 +19,7 @@ from flows.dvc.command import Dvc
 from flows.reports.summary import RetrainSummary
 from seq2seq_core.errors import ConfigError, CorpusError, TrackingUnreachable, UserError, WorkspaceBusy
 
-from .conftest import CHAIN, FAN_OUT, ToyWorkspace, processes_with, retrain_here
+from .conftest import CHAIN, FAN_OUT, FLOW, ToyWorkspace, processes_with, retrain_here
 from .waiting import wait_until
 
 Make = Callable[..., ToyWorkspace]
@@ -270,6 +270,7 @@ def test_an_mlflow_that_is_away_is_told_before_any_stage_runs(
     make_workspace: Make, prefect_api: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace = make_workspace({"prepare": ()})
+    workspace.set_params(runtime={"flow": FLOW, "tracking_wait_seconds": 0.0})
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     failure = retrain_here(workspace).failure
     assert isinstance(failure, TrackingUnreachable)

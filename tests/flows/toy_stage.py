@@ -57,6 +57,11 @@ def die(_name: str, _: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def kill_group(_name: str, group: str) -> None:
+    """Kills the processes of a server that tests started."""
+    os.killpg(int(group), signal.SIGKILL)
+
+
 def meet(name: str, other: str) -> None:
     """Succeeds only while the other stage runs too."""
     Path(".s2s", f"{name}.here").touch()
@@ -109,7 +114,7 @@ def terminate_once(name: str, _: str) -> None:
 
 BEHAVIOURS = {
     "user_fault": user_fault, "crash": crash, "crash_once": crash_once, "die": die, "meet": meet, "hang": hang, "deaf": deaf,
-    "save": save, "terminate_once": terminate_once, "wait_for": wait_for,
+    "save": save, "terminate_once": terminate_once, "wait_for": wait_for, "kill_group": kill_group,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -85,6 +85,7 @@ def test_parameters_with_faults_are_all_listed(make_workspace: Callable[[str], W
 def test_an_unreachable_mlflow_server_is_named(make_workspace: Callable[[str], Workspace]) -> None:
     workspace = make_workspace("clone")
     workspace.environment["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:9"
+    workspace.change("runtime", tracking_wait_seconds=0.0)
     result = _run_validate(workspace)
     assert result.returncode == 2, result.stderr
     assert "http://127.0.0.1:9" in result.stderr

@@ -20,11 +20,13 @@ class Job:
         name: a description for warnings.
         send: sends the request; raises an error on failure.
         ready_at: the time (``time.monotonic``) until which it may still grow, unless another job follows or a flush waits.
+        settle: called once the job was sent or dropped.
     """
 
     name: str
     send: Callable[[], object]
     ready_at: float = field(default_factory=time.monotonic)
+    settle: Callable[[], object] = lambda: None
 
     def describe(self) -> str:
         """The current description."""
@@ -77,7 +79,7 @@ class BackgroundSender:
             return [job.describe() for job in self._jobs]
 
     def close(self) -> None:
-        """Ends the thread; unsent jobs are lost."""
+        """Ends the thread; unsent jobs are not sent any more."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -90,6 +92,7 @@ class BackgroundSender:
             except Exception as error:  # noqa: BLE001 - whatever a store's client raises must not end the stage's records
                 self._on_error(job, error)
             else:
+                job.settle()
                 self._on_sent()
 
     def _next(self) -> Job | None:
@@ -117,15 +120,18 @@ class BackgroundSender:
     def _on_error(self, job: Job, error: Exception) -> None:
         """Drops the job, or pauses before its retry."""
         with self._changed:
+            if self._is_closed:
+                return
             if not self.is_transient(error):
                 logger.warning("MLflow did not take %s: %s", job.describe(), self.explain(error))
+                job.settle()
                 self._jobs.popleft()
                 self._is_sending = False
                 self._changed.notify_all()
                 return
             if not self._is_away:
                 logger.warning(
-                    "MLflow does not answer (%s); the stage goes on and its records are kept until it does", self.explain(error)
+                    "MLflow does not take records (%s); the stage goes on and keeps them until it does", self.explain(error)
                 )
             self._is_away = True
             self._changed.notify_all()

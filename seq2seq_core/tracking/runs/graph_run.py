@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING
 from seq2seq_core import __version__
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.tracking.mlflow.store import artifact_location, connect, exclusive, store_errors
+from seq2seq_core.tracking.mlflow.address import artifact_location, database_file
+from seq2seq_core.tracking.mlflow.delivery import connect_and_deliver
+from seq2seq_core.tracking.mlflow.patience import call_patiently
+from seq2seq_core.tracking.mlflow.store import exclusive, store_errors
 from seq2seq_core.tracking.process_identity import ProcessIdentity, dvc_ancestor, this_process
 from seq2seq_core.tracking.runs.graph_summary import describe_graph_run
 from seq2seq_core.tracking.runs.lineage import git_state
@@ -38,7 +41,6 @@ _EXPERIMENT_TAGS = {
         "curves on its stage `train`, plots and the worst examples on `evaluate`. The tag `bundle_digest` names the model."
     ),
 }
-_OPENED: dict[str, tuple[Paths, Settings]] = {}
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,21 @@ def current_graph_run(stage: str) -> GraphRunKey:
     return GraphRunKey(f"s2s:{process}", f"s2s {stage}", process)
 
 
-def open_graph_run(key: str, paths: Paths, settings: Settings, tags: Mapping[str, str]) -> str:
-    """Finds or opens the parent run of a graph run that this process owns; returns its MLflow id.
+@dataclass(frozen=True)
+class OpenGraphRun:
+    """A parent run that this process has opened.
+
+    Attributes:
+        run_id: MLflow's id of the run.
+        experiment_id: MLflow's id of its experiment.
+    """
+
+    run_id: str
+    experiment_id: str
+
+
+def open_graph_run(key: str, paths: Paths, settings: Settings, tags: Mapping[str, str]) -> OpenGraphRun:
+    """Finds or opens the parent run of a graph run that this process owns, and sends what earlier runs could not.
 
     Args:
         key: the flow run's id, which names the graph run. The stages' processes get it as ``S2S_GRAPH_RUN``.
@@ -81,31 +96,49 @@ def open_graph_run(key: str, paths: Paths, settings: Settings, tags: Mapping[str
         tags: further tags of the run, such as the flow run's name.
 
     Raises:
-        TrackingUnreachable: MLflow does not answer.
+        TrackingUnreachable: MLflow does not answer for ``runtime.tracking_wait_seconds``.
     """
-    client = connect(paths)
-    _OPENED[key] = (paths, settings)
-    with store_errors(paths):
-        return find_or_open_parent(client, GraphRunKey(key, "retrain", this_process()), paths, settings, tags)
+
+    def work() -> OpenGraphRun:
+        client = connect_and_deliver(paths, 0.0)
+        with store_errors(paths):
+            run_id = find_or_open_parent(client, GraphRunKey(key, "retrain", this_process()), paths, settings, tags)
+            return OpenGraphRun(run_id, str(client.get_run(run_id).info.experiment_id))
+
+    return call_patiently(work, settings.runtime.tracking_wait_seconds)
 
 
-def close_graph_run(key: str, status: str) -> None:
-    """Describes and ends a parent run that :func:`open_graph_run` opened in this process.
+def close_graph_run(opened: OpenGraphRun, status: str, paths: Paths) -> None:
+    """Describes and ends a parent run, after everything that its stages could not send; ending it twice is harmless.
 
     Args:
-        key: as given to :func:`open_graph_run`.
+        opened: from :func:`open_graph_run`.
         status: ``FINISHED``, ``FAILED`` or ``KILLED``.
+        paths: the workspace, whose MLflow store holds the run.
 
     Raises:
         TrackingUnreachable: MLflow does not answer.
-        KeyError: this process has opened no such graph run.
     """
-    paths, settings = _OPENED.pop(key)
-    client = connect(paths)
+    client = connect_and_deliver(paths, 0.0)
     with store_errors(paths):
-        parent = find_parent(client, experiment_id(client, paths, settings), key)
-        if parent is not None:
-            close_parent(client, parent, status)
+        close_parent(client, client.get_run(opened.run_id), status)
+
+
+def catch_up(paths: Paths, settings: Settings) -> None:
+    """Sends what earlier runs could not, and closes the parent runs that they left open; opens no run.
+
+    Args:
+        paths: the workspace.
+        settings: ``runtime.experiment`` names the experiment.
+
+    Raises:
+        TrackingUnreachable: MLflow does not answer.
+    """
+    database = database_file(paths)
+    if database is None or database.is_file():
+        client = connect_and_deliver(paths, 0.0)
+        with store_errors(paths):
+            close_abandoned(client, experiment_id(client, paths, settings), paths)
 
 
 def experiment_id(client: MlflowClient, paths: Paths, settings: Settings) -> str:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.errors import Interrupted
+from seq2seq_core.errors import Interrupted, Seq2SeqError
 from seq2seq_core.stage_table import find_stage
 from seq2seq_core.tracking.mlflow.continuation import find_unfinished, forget, remember, stored_marks
-from seq2seq_core.tracking.mlflow.mlflow_recorder import MlflowRecorder
-from seq2seq_core.tracking.mlflow.store import connect, short_reason, store_errors
+from seq2seq_core.tracking.mlflow.delivery import connect_and_deliver
+from seq2seq_core.tracking.mlflow.mlflow_recorder import MlflowRecorder, open_recorder
+from seq2seq_core.tracking.mlflow.patience import call_patiently
+from seq2seq_core.tracking.mlflow.store import short_reason, store_errors
 from seq2seq_core.tracking.mlflow.system_metrics import sample_machine
 from seq2seq_core.tracking.process_identity import this_process
 from seq2seq_core.tracking.runs.declared_graph import is_last_run
@@ -49,32 +52,55 @@ def open_stage_run(stage: str, settings: Settings, paths: Paths, goes_on: bool =
         goes_on: whether a killed training resumes; False to begin anew, in a new run.
 
     Raises:
-        TrackingUnreachable: MLflow does not answer when the stage starts.
+        TrackingUnreachable: MLflow does not answer when the stage starts, for ``runtime.tracking_wait_seconds``.
     """
-    client = connect(paths)
     graph = current_graph_run(stage)
+    wait_seconds = settings.runtime.tracking_wait_seconds
+    opened = call_patiently(lambda: _open(stage, settings, paths, graph, goes_on), wait_seconds)
+    journal = remember(opened.run_id, settings, paths, is_new=not opened.is_continued) if stage == "train" else None
+    recorder = open_recorder(opened.client, opened.run_id, paths, journal)
+    if opened.is_continued and journal is not None:
+        for point in journal.after(opened.marks):
+            recorder.send_points(*point)
+        journal.skip(opened.marks)
+    sample_seconds = settings.runtime.system_metrics_seconds if stage == "train" else 0.0
+    try:
+        with sample_machine(recorder, sample_seconds, opened.marks):
+            yield recorder
+    except BaseException as error:
+        _end(recorder, graph, opened.parent_id, stage, paths, error)
+        raise
+    _end(recorder, graph, opened.parent_id, stage, paths, None)
+
+
+@dataclass(frozen=True)
+class _OpenedRun:
+    """The run of a stage that begins.
+
+    Attributes:
+        client: the MLflow client.
+        parent_id: MLflow's id of the parent run.
+        run_id: MLflow's id of the stage's run.
+        is_continued: whether it is the run of an unfinished training.
+        marks: the last step of each curve that a continued run has, by metric name.
+    """
+
+    client: MlflowClient
+    parent_id: str
+    run_id: str
+    is_continued: bool
+    marks: Mapping[str, int]
+
+
+def _open(stage: str, settings: Settings, paths: Paths, graph: GraphRunKey, goes_on: bool) -> _OpenedRun:
+    """One attempt to begin the stage's run or to continue that of an unfinished training."""
+    client = connect_and_deliver(paths, 0.0)
     with store_errors(paths):
         parent_id = find_or_open_parent(client, graph, paths, settings, {})
         unfinished = find_unfinished(client, settings, paths) if stage == "train" and goes_on else None
         if unfinished is None:
-            run_id = _start(client, stage, settings, paths, parent_id)
-        else:
-            run_id = _continue(client, unfinished, parent_id)
-    journal = remember(run_id, settings, paths, is_new=unfinished is None) if stage == "train" else None
-    recorder, stored = MlflowRecorder(client, run_id, paths.mlflow_staging, journal), dict[str, int]()
-    if unfinished is not None and journal is not None:
-        stored = stored_marks(client, unfinished)
-        for point in journal.after(stored):
-            recorder.send_points(*point)
-        journal.skip(stored)
-    sample_seconds = settings.runtime.system_metrics_seconds if stage == "train" else 0.0
-    try:
-        with sample_machine(recorder, sample_seconds, stored):
-            yield recorder
-    except BaseException as error:
-        _end(recorder, graph, parent_id, stage, paths, error)
-        raise
-    _end(recorder, graph, parent_id, stage, paths, None)
+            return _OpenedRun(client, parent_id, _start(client, stage, settings, paths, parent_id), False, {})
+        return _OpenedRun(client, parent_id, _continue(client, unfinished, parent_id), True, stored_marks(client, unfinished))
 
 
 def _start(client: MlflowClient, stage: str, settings: Settings, paths: Paths, parent_id: str) -> str:
@@ -110,7 +136,7 @@ def _continue(client: MlflowClient, run: Run, parent_id: str) -> str:
 def _end(
     recorder: MlflowRecorder, graph: GraphRunKey, parent_id: str, stage: str, paths: Paths, error: BaseException | None
 ) -> None:
-    """Sends the rest and ends the stage's run with its status; ends the parent run too where the stage was its last."""
+    """Sends the rest and the run's status; ends the parent run too where the stage was its last."""
     from mlflow.exceptions import MlflowException
 
     status = end_status(error)
@@ -123,15 +149,16 @@ def _end(
 
         recorder.set_tags({"bundle_digest": bundle_digest(bundle)})
     # A stopped stage has little time before it is killed.
-    missing = recorder.close(None if status != "KILLED" else HURRIED_SECONDS)
-    if recorder.journal is not None and status == "FINISHED" and not missing:
+    missing = recorder.close(None if status != "KILLED" else HURRIED_SECONDS, status)
+    if recorder.journal is not None and status == "FINISHED":
         forget(paths)
+    if missing or not owns_end(stage, graph, status, paths.root):
+        return  # the next run sends what is missing, then closes the parent run
     try:
-        recorder.client.set_terminated(recorder.run_id, status)
-        if owns_end(stage, graph, status, paths.root):
+        with store_errors(paths):
             close_parent(recorder.client, recorder.client.get_run(parent_id), None)
-    except (MlflowException, OSError) as store_error:
-        logger.warning("MLflow does not know that %s ended (%s): %s", stage, status, short_reason(store_error))
+    except (Seq2SeqError, MlflowException, OSError) as store_error:
+        logger.warning("the parent run in MLflow stays open until the next run: %s", short_reason(store_error))
 
 
 def end_status(error: BaseException | None) -> str:

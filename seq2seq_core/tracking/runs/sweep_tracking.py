@@ -142,22 +142,24 @@ class MlflowTracking:
     Args:
         client: the MLflow client.
         run_id: MLflow's id of the sweep's run.
-        paths: the workspace; copies of unsent files are kept in ``.s2s``.
+        paths: the workspace; unsent records are kept in ``.s2s``.
+        wait_seconds: longest wait for MLflow at the start of a trial.
     """
 
-    def __init__(self, client: MlflowClient, run_id: str, paths: Paths) -> None:
-        from seq2seq_core.tracking.mlflow.mlflow_recorder import MlflowRecorder
+    def __init__(self, client: MlflowClient, run_id: str, paths: Paths, wait_seconds: float = 0.0) -> None:
+        from seq2seq_core.tracking.mlflow.mlflow_recorder import open_recorder
 
-        self.client, self.run_id, self.paths = client, run_id, paths
-        self.recorder = MlflowRecorder(client, run_id, paths.mlflow_staging)
+        self.client, self.run_id, self.paths, self.wait_seconds = client, run_id, paths, wait_seconds
+        self.recorder = open_recorder(client, run_id, paths)
 
     @classmethod
     def open(cls, name: str, folder: Path, settings: Settings, paths: Paths) -> MlflowTracking:
         """Begins or resumes the sweep's run; returns its tracking."""
-        from seq2seq_core.tracking.mlflow.store import connect, exclusive, store_errors
+        from seq2seq_core.tracking.mlflow.delivery import connect_and_deliver
+        from seq2seq_core.tracking.mlflow.store import exclusive, store_errors
         from seq2seq_core.tracking.runs.graph_run import common_tags, experiment_id
 
-        client = connect(paths)
+        client = connect_and_deliver(paths, settings.runtime.tracking_wait_seconds)
         with store_errors(paths), exclusive(paths):
             run_id = _known_run(client, folder, paths)
             if run_id is None:
@@ -166,29 +168,37 @@ class MlflowTracking:
                 run = client.create_run(experiment_id(client, paths, settings), tags=tags, run_name=f"sweep {name}")
                 run_id = str(run.info.run_id)
                 _remember(run_id, folder, paths)
-        return cls(client, run_id, paths)
+        return cls(client, run_id, paths, settings.runtime.tracking_wait_seconds)
 
     def open_trial(self, number: int, folder: Path, parameters: Mapping[str, object]) -> TrialRun:
         """See :class:`SweepTracking`."""
+        from seq2seq_core.tracking.mlflow.patience import call_patiently
+
+        return call_patiently(lambda: self._open_trial(number, folder, parameters), self.wait_seconds)
+
+    def _open_trial(self, number: int, folder: Path, parameters: Mapping[str, object]) -> TrialRun:
+        """One attempt to begin or resume the run of a trial."""
         from seq2seq_core.tracking.mlflow.continuation import stored_marks
         from seq2seq_core.tracking.mlflow.curve_journal import CurveJournal
-        from seq2seq_core.tracking.mlflow.mlflow_recorder import MlflowRecorder
+        from seq2seq_core.tracking.mlflow.mlflow_recorder import open_recorder
         from seq2seq_core.tracking.mlflow.store import store_errors
 
         points = folder / POINTS_FILE
         with store_errors(self.paths):
             run_id = _known_run(self.client, folder, self.paths)
-            is_known = run_id is not None
+            marks: Mapping[str, int] | None = None
+            if run_id is not None:
+                marks = stored_marks(self.client, self.client.get_run(run_id))
             if run_id is None:
                 points.unlink(missing_ok=True)
                 run_id = self._begin_trial(number, parameters)
                 _remember(run_id, folder, self.paths)
-            journal = CurveJournal(points)
-            recorder = MlflowRecorder(self.client, run_id, self.paths.mlflow_staging, journal)
-            if is_known:
-                logger.info("MLflow run %s of trial %d goes on where it was left", run_id, number)
-                for point in journal.after(stored_marks(self.client, self.client.get_run(run_id))):
-                    recorder.send_points(*point)
+        journal = CurveJournal(points)
+        recorder = open_recorder(self.client, run_id, self.paths, journal)
+        if marks is not None:
+            logger.info("MLflow run %s of trial %d goes on where it was left", run_id, number)
+            for point in journal.after(marks):
+                recorder.send_points(*point)
         return TrialRun(recorder)
 
     def close_trial(self, run: TrialRun, error: BaseException | None) -> None:
@@ -232,26 +242,19 @@ class MlflowTracking:
         return run_id
 
     def _end(self, recorder: object, status: str) -> None:
-        """Sends the rest of a run's records and ends the run."""
-        from mlflow.exceptions import MlflowException
-
+        """Sends the rest of a run's records and its status."""
         from seq2seq_core.tracking.mlflow.mlflow_recorder import MlflowRecorder
-        from seq2seq_core.tracking.mlflow.store import short_reason
         from seq2seq_core.tracking.runs.stage_run import HURRIED_SECONDS
 
         assert isinstance(recorder, MlflowRecorder)
-        recorder.close(HURRIED_SECONDS if status == "KILLED" else None)
-        try:
-            self.client.set_terminated(recorder.run_id, status)
-        except (MlflowException, OSError) as error:
-            logger.warning("MLflow does not know that run %s ended (%s): %s", recorder.run_id, status, short_reason(error))
+        recorder.close(HURRIED_SECONDS if status == "KILLED" else None, status)
 
 
 def _known_run(client: MlflowClient, folder: Path, paths: Paths) -> str | None:
     """Sets the run stored in a folder to running and returns its id; None where this store has no such run."""
     from mlflow.exceptions import MlflowException
 
-    from seq2seq_core.tracking.mlflow.store import displayed_uri
+    from seq2seq_core.tracking.mlflow.address import displayed_uri
 
     try:
         known: Mapping[str, str] = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
@@ -273,7 +276,7 @@ def _known_run(client: MlflowClient, folder: Path, paths: Paths) -> str | None:
 
 def _remember(run_id: str, folder: Path, paths: Paths) -> None:
     """Stores a run's id in a folder, for a process that resumes the run."""
-    from seq2seq_core.tracking.mlflow.store import displayed_uri
+    from seq2seq_core.tracking.mlflow.address import displayed_uri
 
     content = json.dumps({"run_id": run_id, "store": displayed_uri(paths)}, indent=1)
     atomic.write_text(folder / RUN_FILE, content + "\n")

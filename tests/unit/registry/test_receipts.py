@@ -92,8 +92,9 @@ def test_a_receipt_stays_when_the_registry_does_not_answer(
         address = f"http://127.0.0.1:{probe.getsockname()[1]}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     change(registered_paths, registry=address)
+    runtime = tracked_settings.runtime.model_copy(update={"tracking_wait_seconds": 0.0})
     with pytest.raises(TrackingUnreachable, match=f"^MLflow does not answer at {address}: "):
-        drop_stale_receipt(registered_paths, tracked_settings)
+        drop_stale_receipt(registered_paths, tracked_settings.model_copy(update={"runtime": runtime}))
     assert registered_paths.receipt.is_file()
 
 

@@ -68,7 +68,7 @@ def test_a_lost_server_gets_everything_when_it_is_back_and_is_reported_once(
         assert sender.drain(LONG, is_patient=True) == []
     assert server.taken == ["a", "b", "c"]
     lost, found = caplog.messages
-    assert lost == "MLflow does not answer (refused); the stage goes on and its records are kept until it does"
+    assert lost == "MLflow does not take records (refused); the stage goes on and keeps them until it does"
     assert found.startswith("MLflow answers again; ")
 
 

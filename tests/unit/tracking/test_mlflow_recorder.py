@@ -11,9 +11,15 @@ import pytest
 from mlflow import MlflowClient
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.tracking.mlflow.address import artifact_location
 from seq2seq_core.tracking.mlflow.curve_journal import CurveJournal
 from seq2seq_core.tracking.mlflow.mlflow_recorder import MlflowRecorder
-from seq2seq_core.tracking.mlflow.store import artifact_location, connect
+from seq2seq_core.tracking.mlflow.outbox import Addressee, Outbox, find_left
+from seq2seq_core.tracking.mlflow.store import connect
+
+
+def make_outbox(folder: Path) -> Outbox:
+    return Outbox(folder / "outbox", Addressee("sqlite:///mlflow.db", "run"))
 
 
 class Run:
@@ -42,7 +48,7 @@ def run(tracked_paths: Paths) -> Run:
 
 @pytest.fixture
 def recorder(run: Run, tmp_path: Path) -> Iterator[MlflowRecorder]:
-    recorder = MlflowRecorder(run.client, run.id, tmp_path / "staging")
+    recorder = MlflowRecorder(run.client, run.id, make_outbox(tmp_path))
     yield recorder
     recorder.close()
 
@@ -127,7 +133,7 @@ def test_a_refused_record_is_a_warning_and_the_rest_arrives(
 
 def test_steps_that_an_earlier_process_recorded_are_not_logged_twice(run: Run, tmp_path: Path) -> None:
     for steps in (range(5), range(3, 8)):
-        recorder = MlflowRecorder(run.client, run.id, tmp_path / "staging", CurveJournal(tmp_path / "points.jsonl"))
+        recorder = MlflowRecorder(run.client, run.id, make_outbox(tmp_path), CurveJournal(tmp_path / "points.jsonl"))
         for step in steps:
             recorder.log_metrics({"loss": float(step)}, step)
         recorder.close()
@@ -143,10 +149,10 @@ class LostServer:
     log_text = log_batch
 
 
-def test_what_a_lost_server_never_got_is_named_at_the_end_and_nothing_is_raised(
+def test_what_a_lost_server_never_got_is_named_at_the_end_and_kept_on_the_disk(
     caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    recorder = MlflowRecorder(LostServer(), "run", tmp_path, patience_seconds=0.2, retry_seconds=0.01)  # type: ignore[arg-type]
+    recorder = MlflowRecorder(LostServer(), "run", make_outbox(tmp_path), patience_seconds=0.2, retry_seconds=0.01)  # type: ignore[arg-type]
     recorder.set_tags({"a": "b"})
     for step in range(3, 9):
         recorder.log_metrics({"loss": 1.0}, step)
@@ -156,6 +162,9 @@ def test_what_a_lost_server_never_got_is_named_at_the_end_and_nothing_is_raised(
         missing = recorder.close()
     assert missing == ["1 tags", "6 points of curves (steps 3 to 8)", "text a.md", "text a.md"]
     assert caplog.messages == [
-        "MLflow does not answer ([Errno 111] Connection refused); the stage goes on and its records are kept until it does",
-        "MLflow did not answer to the end; missing there: 1 tags, 6 points of curves (steps 3 to 8), 2 x text a.md",
+        "MLflow does not take records ([Errno 111] Connection refused); the stage goes on and keeps them until it does",
+        "MLflow did not answer to the end; what it misses follows with the next run: 1 tags, "
+        "6 points of curves (steps 3 to 8), 2 x text a.md",
     ]
+    (left,) = find_left(tmp_path / "outbox")
+    assert [record.kind for record in left.records] == ["tags", *["points"] * 6, "text", "text"]

@@ -20,6 +20,7 @@ from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.errors import Interrupted, UserError
 from seq2seq_core.stage_table import LEARNING_CURVE, STAGES, Stage
 from seq2seq_core.tracking.mlflow.continuation import journal_file, state_file
+from seq2seq_core.tracking.mlflow.delivery import connect_and_deliver
 from seq2seq_core.tracking.mlflow.store import connect
 from seq2seq_core.tracking.runs.graph_run import experiment_id
 from seq2seq_core.tracking.runs.parameters import stage_parameters
@@ -303,7 +304,7 @@ def test_a_killed_training_loses_no_point_although_the_last_ones_were_still_unse
     assert run.data.tags["mlflow.parentRunId"] == new_parent.info.run_id
 
 
-def test_a_store_that_is_gone_at_the_end_of_a_stage_is_a_warning(
+def test_the_end_of_a_stage_that_a_lost_store_did_not_hear_of_follows_with_the_next_run(
     tracked_paths: Paths, tracked_settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from mlflow import MlflowClient
@@ -311,9 +312,18 @@ def test_a_store_that_is_gone_at_the_end_of_a_stage_is_a_warning(
     def lost(*arguments: object, **options: object) -> None:
         raise ConnectionError("[Errno 111] Connection refused")
 
-    with open_stage_recorder("prepare", tracked_settings, tracked_paths):
+    with open_stage_recorder("prepare", tracked_settings, tracked_paths) as recorder:
+        monkeypatch.setattr(recorder, "patience_seconds", 0.1)
         monkeypatch.setattr(MlflowClient, "set_terminated", lost)
-    assert caplog.messages == ["MLflow does not know that prepare ended (FINISHED): [Errno 111] Connection refused"]
+    assert caplog.messages == [
+        "MLflow does not take records ([Errno 111] Connection refused); the stage goes on and keeps them until it does",
+        "MLflow did not answer to the end; what it misses follows with the next run: the end of the run (FINISHED)",
+    ]
+    monkeypatch.undo()
+    (unfinished,) = runs_of(tracked_paths, tracked_settings, "prepare")
+    connect_and_deliver(tracked_paths, 0.0)
+    (run,) = runs_of(tracked_paths, tracked_settings, "prepare")
+    assert (unfinished.info.status, run.info.status) == ("RUNNING", "FINISHED")
 
 
 def test_each_last_stage_of_a_branch_ends_the_parent_and_the_next_one_opens_it_again(

@@ -1,0 +1,104 @@
+"""A retrain whose MLflow dies after the last stage: its report, its exit and its webhook need no MLflow."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.reports.parent_run import GraphTracking
+from flows.reports.summary import RetrainSummary
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import load_settings
+from seq2seq_core.tracking.mlflow.store import connect
+from tests.mlflow_server import MlflowServer
+
+from .conftest import FLOW, ToyWorkspace, retrain_here
+
+Make = Callable[..., ToyWorkspace]
+GRAPH: dict[str, tuple[str, ...]] = {"prepare": (), "register": ("prepare",)}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[MlflowServer]:
+    template = Paths(tmp_path / "template")
+    template.root.mkdir()
+    connect(template)
+    server = MlflowServer(tmp_path / "server", template.mlflow_database)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The address of a local webhook, and the bodies that it was sent."""
+    heard: list[dict[str, Any]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as listening:
+        thread = threading.Thread(target=listening.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.server_port}", heard
+        listening.shutdown()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_a_retrain_whose_mlflow_was_killed_behind_the_last_stage_is_reported_and_told(
+    make_workspace: Make, prefect_api: str, server: MlflowServer, webhook: tuple[str, list[dict[str, Any]]]
+) -> None:
+    address, heard = webhook
+    workspace = make_workspace(GRAPH)
+    flow = {**FLOW, "notify": {"webhook_url": address, "on": ["success"]}}
+    workspace.set_params(runtime={"flow": flow, "tracking_uri": server.address})
+    workspace.behave("register", f"kill_group:{server.process_group}")
+
+    summary = retrain_here(workspace)
+    assert summary.failure is None
+    assert {report.stage: report.state for report in summary.stages} == dict.fromkeys(GRAPH, "ran")
+    (note,) = summary.notes
+    stays_open = "the MLflow run of this retrain stays open until the next one: "
+    assert note.startswith(f"{stays_open}MLflow does not answer at {server.address}: [Errno 111] Connection refused")
+    assert summary.links["MLflow run"].startswith(f"{server.address}/#/experiments/")
+    assert [body["event"] for body in heard] == ["success"]
+    assert heard[0]["links"]["MLflow run"] == summary.links["MLflow run"]
+    assert note in summary.describe()
+
+    again: RetrainSummary = retrain_here(workspace)
+    assert again.headline() == "nothing to do: all 2 stages are up to date", "no stage needs MLflow"
+    assert [body["event"] for body in heard] == ["success", "success"]
+
+
+def test_whatever_breaks_at_the_close_is_a_note_and_closing_twice_is_harmless(
+    make_workspace: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seq2seq_core.tracking.runs import graph_run
+
+    workspace = make_workspace(GRAPH)
+    tracking = GraphTracking("key", workspace.paths, load_settings(workspace.paths.params))
+    monkeypatch.setattr(graph_run, "open_graph_run", lambda *_: graph_run.OpenGraphRun("run", "7"))
+    assert (tracking.close("FINISHED"), tracking.address()) == ("", "")
+    tracking.open({})
+
+    def fail(*_: object) -> None:
+        raise KeyError("http://me:hunter2@mlflow is gone")
+
+    monkeypatch.setattr(graph_run, "close_graph_run", fail)
+    note = "the MLflow run of this retrain stays open until the next one: KeyError: 'http://mlflow is gone'"
+    assert [tracking.close("FINISHED"), tracking.close("FAILED")] == [note, ""]
+    tracking.close_killed()
+    assert tracking.address() == "sqlite:///mlflow.db, run run"

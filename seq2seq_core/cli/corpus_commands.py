@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from seq2seq_core.artifacts import Paths, find_workspace
 from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.option_types import Debug, Workspace, resolve_workspace
+from seq2seq_core.errors import UserError
 
 PANEL = "Corpora and settings"
 
@@ -42,25 +44,69 @@ def sample_corpus(
 
 
 def configure(
-    settings_file: Annotated[Path, typer.Argument(help="A ready settings file, such as configs/g2p.yaml.")],
-    corpus: Annotated[Path | None, typer.Option("--corpus", help="The corpus folder; replaces corpus.path of the file.")] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Name of the registered model; replaces register.model_name.")] = None,
+    settings_file: Annotated[
+        Path | None,
+        typer.Argument(help="A ready settings file, such as configs/g2p.yaml; none: settings are proposed.", show_default=False),
+    ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option("--corpus", help="The corpus folder; replaces corpus.path of a ready file.", show_default=False)
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name", help="Name of the registered model; by default the ready file's, or the folder's.", show_default=False
+        ),
+    ] = None,
+    task: Annotated[
+        str,
+        typer.Option(
+            "--task",
+            help="Without a ready file, the task: translation, transliteration, pronunciation, normalisation, spelling, "
+            "inflection, summarisation, dialogue, parsing or speech; by default the likeliest.",
+            show_default=False,
+        ),
+    ] = "",
+    source: Annotated[
+        str,
+        typer.Option("--source", help="The source's column (name or number), or its file's ending such as en.", show_default=False),
+    ] = "",
+    target: Annotated[str, typer.Option("--target", help="The same of the target.", show_default=False)] = "",
     force: Annotated[bool, typer.Option("--force", help="Overwrite a params.yaml that has uncommitted changes.")] = False,
     workspace: Workspace = None,
     debug: Debug = False,
 ) -> None:
-    """Install a ready settings file as the workspace's params.yaml, for your corpus.
+    """Write params.yaml for your corpus: proposed from a look at its files, or from a ready settings file.
 
-    Checks the settings, and that the corpus folder has the files they name. Refuses to overwrite uncommitted changes.
+    With --corpus FOLDER alone, it samples the files, chooses task, files, columns, vocabulary, model and length of training,
+    and says why, a line each. The same lines head params.yaml.
+
+    With a ready file, the settings are that file's. Where the folder has other file names, they replace the file's.
+
+    It writes only settings by which the rows can be read, and refuses to overwrite uncommitted changes.
+
+    Example: s2s configure --corpus data/raw/mine && s2s retrain
 
     Example: s2s configure configs/g2p.yaml --corpus /data/hungarian && s2s retrain
     """
     with boundary(debug):
         from seq2seq_core.config.ready_settings import install_settings
+        from seq2seq_core.corpus_survey.proposed_settings import ColumnChoice, install_fitted, install_proposal
 
-        paths = resolve_workspace(workspace)
-        install_settings(settings_file, paths, corpus_folder=corpus, model_name=name, force=force)
-        typer.echo(f"params.yaml is now {settings_file}; run `s2s retrain` or `dvc repro`")
+        paths, chosen = resolve_workspace(workspace), ColumnChoice(source, target)
+        if settings_file is not None and task:
+            raise UserError(f"--task: must be left out with a ready settings file, which is for one task; got {task!r}")
+        if corpus is None:
+            if settings_file is None:
+                raise UserError("expected a ready settings file (configs/), or --corpus FOLDER to propose settings; got neither")
+            findings: list[str] = []
+            install_settings(settings_file, paths, corpus_folder=None, model_name=name, force=force)
+        elif settings_file is None:
+            findings = install_proposal(paths, corpus, name, task, chosen, force)
+        else:
+            findings = install_fitted(settings_file, paths, corpus, name, chosen, force)
+        for finding in findings:
+            typer.echo(finding)
+        typer.echo(f"params.yaml is now {settings_file or 'as proposed'}; run `s2s retrain` or `dvc repro`")
 
 
 def check_settings(
@@ -70,19 +116,25 @@ def check_settings(
     workspace: Workspace = None,
     debug: Debug = False,
 ) -> None:
-    """Check a settings file and list every fault at once."""
+    """Check a settings file and list every fault at once; where the corpus is there, also its files, columns and first rows."""
     with boundary(debug):
         from seq2seq_core.config.ready_settings import load_workspace_settings
         from seq2seq_core.config.settings import load_settings
+        from seq2seq_core.corpus_survey.corpus_check import check_corpus, has_corpus
 
-        if settings_file is None:
+        if settings_file is None or workspace is not None:
             paths = resolve_workspace(workspace)
-            checked = load_workspace_settings(paths)
-        else:
-            checked = load_settings(settings_file)
+        else:  # a file can be checked anywhere
+            paths = find_workspace(Path.cwd()) or Paths(Path.cwd())
+        checked = load_workspace_settings(paths) if settings_file is None else load_settings(settings_file)
         for caution in checked.cautions():
             typer.echo(f"warning: {caution}", err=True)
         typer.echo(f"{settings_file or paths.params}: all settings are valid")
+        if not has_corpus(checked, paths.root):
+            typer.echo(f"the corpus folder {checked.corpus.path} is not there: its files and columns are not checked")
+            return
+        counts = check_corpus(checked, paths.root)
+        typer.echo(f"corpus {checked.corpus.path}: the files of {', '.join(counts)} are there, and their first rows can be read")
 
 
 def settings(

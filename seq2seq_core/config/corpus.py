@@ -108,6 +108,9 @@ class CorpusSection(Section):
     are named together for aligned text."""
     header: bool = True
     """Whether the first row of a TSV or CSV file names its columns."""
+    delimiter: str = Field(default="", pattern=r'^[^\n\r"]*$')
+    """Text between the cells of a TSV or CSV file, such as ``;``; empty: a TAB in TSV, a comma in CSV. Of CSV, whose cells may be
+    quoted, it is one character."""
     columns: list[str] = []
     """The names of the columns of a TSV or CSV file without a header; empty: the source, then the target."""
     source_column: str = "source"
@@ -201,6 +204,8 @@ class CorpusSection(Section):
             for name in self.pair_columns:
                 if name not in self.columns:
                     raise ValueError(f"columns must contain {name!r}, got {self.columns}")
+        if len(self.delimiter) > 1 and self.format != "tsv":
+            raise ValueError(f"delimiter must be one character unless format is 'tsv', got {self.delimiter!r}")
         if len(set(self.columns)) != len(self.columns):
             raise ValueError(f"columns must be different from one another, got {self.columns}")
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
@@ -27,16 +28,52 @@ def install_settings(source: Path, paths: Paths, corpus_folder: Path | None, mod
         ConfigError: the file has faults.
         UserError: the corpus folder lacks the files that the settings name, or ``params.yaml`` has uncommitted changes.
     """
+    document = read_ready_document(source, paths, corpus_folder, model_name)
+    settings = parse_settings(document, source=str(source))
+    if missing := missing_files(settings, paths):
+        folder = paths.root / settings.corpus.path
+        there = ", ".join(sorted(entry.name for entry in folder.iterdir())[:12]) or "nothing"
+        raise UserError(f"{folder}: expected {', '.join(missing)} (corpus.files in the settings), found {there}")
+    return install_document(document, str(source), paths, force)
+
+
+def read_ready_document(source: Path, paths: Paths, corpus_folder: Path | None, model_name: str | None) -> Any:
+    """The document of a ready settings file, with a corpus folder and a name of one's own.
+
+    Args:
+        source: the ready file.
+        paths: the workspace.
+        corpus_folder: replaces ``corpus.path``; None: it stays.
+        model_name: replaces ``register.model_name``; None: it stays.
+
+    Raises:
+        ConfigError: the file has faults.
+    """
     load_settings(source)
     document = parse_document(source.read_text(encoding="utf-8"))
     if corpus_folder is not None:
-        document["corpus"]["path"] = _as_written(corpus_folder, paths)
+        document["corpus"]["path"] = as_written(corpus_folder, paths)
     if model_name is not None:
         document["register"]["model_name"] = model_name
+    return document
+
+
+def install_document(document: Any, source: str, paths: Paths, force: bool) -> Settings:
+    """Writes ``params.yaml``, every section that the graph reads included.
+
+    Args:
+        document: the settings, from :func:`~seq2seq_core.config.yaml_text.parse_document`.
+        source: their origin, for errors.
+        paths: the workspace; writes ``params.yaml``.
+        force: whether to overwrite uncommitted changes.
+
+    Raises:
+        ConfigError: the settings have faults.
+        UserError: ``params.yaml`` has uncommitted changes.
+    """
     for section in sections_of_the_graph(paths):
         document.setdefault(section, {})
-    settings = parse_settings(document, source=str(source))
-    _check_files(settings, paths)
+    settings = parse_settings(document, source=source)
     if not force and has_uncommitted_changes(paths.params):
         raise UserError(f"{paths.params}: has changes that git does not have; commit them, or overwrite them with --force")
     atomic.write_text(paths.params, write_document(document))
@@ -83,21 +120,26 @@ def has_uncommitted_changes(path: Path) -> bool:
     return result.returncode == 0 and bool(result.stdout.strip())
 
 
-def _as_written(folder: Path, paths: Paths) -> str:
-    """The folder relative to the workspace if it is inside, else absolute."""
+def as_written(folder: Path, paths: Paths) -> str:
+    """A folder as ``params.yaml`` names it: relative to the workspace if it is inside, else absolute."""
     absolute = folder.resolve()
     return str(absolute.relative_to(paths.root)) if absolute.is_relative_to(paths.root) else str(absolute)
 
 
-def _check_files(settings: Settings, paths: Paths) -> None:
-    """Rejects settings whose files are not in the corpus folder."""
+def missing_files(settings: Settings, paths: Paths) -> list[str]:
+    """The files that settings name and the corpus folder lacks.
+
+    Args:
+        settings: reads the section ``corpus``.
+        paths: the workspace; a relative corpus path starts there.
+
+    Raises:
+        UserError: there is no corpus folder.
+    """
     folder = paths.root / settings.corpus.path
     files = settings.corpus.files
     names = [name for entry in (*files.train, *files.dev, *files.test) for name in names_of(entry)]
     names += [item.file for item in settings.corpus.monolingual]
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; name the corpus with --corpus FOLDER")
-    missing = [name for name in names if not (folder / name).exists()]
-    if missing:
-        there = ", ".join(sorted(entry.name for entry in folder.iterdir())[:12]) or "nothing"
-        raise UserError(f"{folder}: expected {', '.join(missing)} (corpus.files in the settings), found {there}")
+    return [name for name in names if not (folder / name).exists()]

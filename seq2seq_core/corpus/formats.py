@@ -65,7 +65,7 @@ def read_tsv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader)
     Raises:
         CorpusError: a column is missing, a line has another number of cells, or the bytes are not text.
     """
-    lines = ((line, without_line_end(text).split("\t")) for line, text in iterate_lines(file, stream))
+    lines = ((line, without_line_end(text).split(corpus.delimiter or "\t")) for line, text in iterate_lines(file, stream))
     yield from _table_rows(corpus, file, lines)
 
 
@@ -80,11 +80,11 @@ def read_csv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader)
     Raises:
         CorpusError: a column is missing, a row has another number of cells, quotes are not closed, or the bytes are not text.
     """
-    yield from _table_rows(corpus, file, _csv_cells(file, stream))
+    yield from _table_rows(corpus, file, _csv_cells(file, stream, corpus.delimiter or ","))
 
 
-def _csv_cells(file: CorpusFile, stream: io.BufferedReader) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader((text for _, text in iterate_lines(file, stream)), strict=True)
+def _csv_cells(file: CorpusFile, stream: io.BufferedReader, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader((text for _, text in iterate_lines(file, stream)), delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1
         try:

@@ -1,0 +1,1 @@
+"""The choice of task, units, model, training and scores for a corpus."""

@@ -1,0 +1,71 @@
+"""How a task is decoded and scored."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+from seq2seq_core.corpus_survey.choices.task_choice import Task
+from seq2seq_core.corpus_survey.texts.text_statistics import SideStatistics
+
+BLEU_TOKENIZERS = {
+    "CJK": "zh",
+    "HIRAGANA": "char",
+    "KATAKANA": "char",
+    "THAI": "char",
+    "LAO": "char",
+    "KHMER": "char",
+    "MYANMAR": "char",
+}
+"""sacreBLEU's tokenisers for scripts without spaces."""
+
+
+def choose_metrics(task: Task, target: SideStatistics) -> tuple[list[str], str, str]:
+    """The metrics of test, the one that decides which version serves, and the one that chooses checkpoints.
+
+    Args:
+        task: the task.
+        target: the targets.
+    """
+    is_short = target.mean_words < 3 and target.mean_characters < 40
+    match task:
+        case "translation":
+            return ["chrf", "bleu", "exact_match", "ter"], "chrf", "chrf"
+        case "summarisation":
+            rouge = ["rougeL", "rouge1", "rouge2"] if find_spec("rouge_score") else []
+            return [*rouge, "chrf"], (rouge or ["chrf"])[0], "loss"
+        case "dialogue":
+            return ["chrf", "bleu", "exact_match"], "chrf", "loss"
+        case "speech":
+            return ["wer", "cer", "exact_match"], "wer", "wer"
+        case "normalisation" | "spelling" if not is_short:
+            return ["cer", "exact_match", "wer", "chrf"], "cer", "cer"
+        case "parsing":
+            return ["exact_match", "bleu", "cer"], "exact_match", "exact_match"
+        case "pronunciation":
+            return ["exact_match", "wer", "cer"], "exact_match", "exact_match"
+        case _:
+            return ["exact_match", "cer", "chrf"], "exact_match", "exact_match"
+
+
+def choose_search(task: Task, target: SideStatistics, units_ratio: float) -> dict[str, Any]:
+    """The section ``evaluate`` without metrics.
+
+    Args:
+        task: the task.
+        target: the targets.
+        units_ratio: tokens of a target for a token of its source, that one pair in a thousand exceeds.
+    """
+    section: dict[str, Any] = {"beam_size": 1 if task == "parsing" else 5}
+    if task == "speech":
+        section["max_length_ratio"] = 0.5
+    elif task in ("summarisation", "dialogue"):
+        section |= {"max_length_ratio": 0.5 if task == "summarisation" else 1.0, "max_length_offset": 50, "no_repeat_ngram_size": 3}
+    elif units_ratio > 2:
+        section["max_length_ratio"] = float(min(1000, round(1.5 * units_ratio + 0.5)))
+    if task in ("translation", "dialogue"):
+        if target.is_spaceless:
+            section["bleu_tokenizer"] = BLEU_TOKENIZERS.get(target.script, "char")
+        elif target.tokenised > 0.8:
+            section["bleu_tokenizer"] = "none"
+    return section

@@ -1,0 +1,276 @@
+"""The layout of a corpus: which files are which split, and the section ``corpus`` that reads them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from seq2seq_core.artifacts import SPLITS
+from seq2seq_core.corpus.reading import FORMATS_BY_ENDING
+from seq2seq_core.corpus_survey.column_roles import ColumnRoles, TurnColumns, find_roles, find_turns
+from seq2seq_core.corpus_survey.files.dialects import Dialect
+from seq2seq_core.corpus_survey.files.file_names import language_of, language_pair, split_of
+from seq2seq_core.corpus_survey.files.folder_files import ending_of
+from seq2seq_core.corpus_survey.files.headers import find_header
+from seq2seq_core.corpus_survey.files.sampled_tables import MAX_ROWS, SampledFile
+from seq2seq_core.corpus_survey.texts.pair_statistics import Pair
+from seq2seq_core.errors import UserError
+
+
+@dataclass(frozen=True)
+class CorpusLayout:
+    """How the corpus is read.
+
+    Attributes:
+        section: the section ``corpus``, but for its path.
+        roles: the columns of the pairs; None where rows are turns.
+        turns: the columns of turns; None where rows are pairs.
+        pairs: sampled pairs of train.
+        columns: the other columns of these pairs, by name, one value a pair.
+        num_rows: rows by split, of splits with files; estimates unless ``is_whole``.
+        is_whole: whether all rows were looked at.
+        repeated: share of train rows that repeat an earlier one.
+        findings: what was found, a line each.
+        languages: of source and target, where names tell; empty: unknown.
+    """
+
+    section: dict[str, Any]
+    roles: ColumnRoles | None
+    turns: TurnColumns | None
+    pairs: list[Pair]
+    columns: dict[str, list[str]]
+    num_rows: dict[str, int]
+    is_whole: bool
+    repeated: float
+    findings: list[str] = field(default_factory=list)
+    languages: tuple[str, str] = ("", "")
+
+
+def split_files(files: Sequence[SampledFile]) -> tuple[dict[str, list[SampledFile]], list[str]]:
+    """The files of each split, and the names of those that are left out.
+
+    Args:
+        files: of one layout.
+    """
+    splits: dict[str, list[SampledFile]] = {split: [] for split in SPLITS}
+    unnamed: list[SampledFile] = []
+    for file in files:
+        split = split_of(file.names[0])
+        (unnamed if split is None else splits[split]).append(file)
+    if not splits["train"] and not unnamed:
+        # Files of dev and test alone: the largest is what there is to learn from.
+        largest = max((file for own in splits.values() for file in own), key=lambda file: file.num_rows)
+        splits = {split: [file for file in own if file is not largest] for split, own in splits.items()}
+        splits["train"] = [largest]
+    if not splits["train"]:
+        splits["train"], unnamed = unnamed, []
+    return splits, [file.name for file in unnamed]
+
+
+def lay_out_aligned(files: Sequence[SampledFile], sides: tuple[str, str], task: str) -> CorpusLayout:
+    """The layout of aligned text files.
+
+    Args:
+        files: the pairs of files.
+        sides: the words that tell source and target.
+        task: the task that these words tell of.
+    """
+    splits, left_out = split_files(files)
+    roles = ColumnRoles(("source", "target"), 0, 1, task, "")
+    findings = [
+        f"layout: two text files, line by line; source is .{sides[0]}, target .{sides[1]} "
+        f"(the other direction: --source {sides[1]} --target {sides[0]})"
+    ]
+    section: dict[str, Any] = {"files": {split: [list(file.names) for file in own] for split, own in splits.items() if own}}
+    languages = (language_of(sides[0]) or sides[0], language_of(sides[1]) or sides[1]) if task == "translation" else ("", "")
+    return _finish(section, roles, None, splits, left_out, findings, languages)
+
+
+def lay_out_tables(files: Sequence[SampledFile], folder_name: str, source: str, target: str) -> CorpusLayout:
+    """The layout of tables, JSON lines or Parquet files.
+
+    Args:
+        files: of one dialect.
+        folder_name: the corpus folder's, which may tell the languages.
+        source: name or number of the source's column; empty: the likeliest.
+        target: name or number of the target's column; empty: the likeliest.
+
+    Raises:
+        UserError: no two columns can be source and target.
+    """
+    splits, left_out = split_files(files)
+    dialect = _common_dialect(files)
+    is_named = bool(files[0].columns)
+    findings = [f"layout: {dialect.description}"]
+    if not is_named:
+        is_named, reason = find_header([file.rows for file in files])
+        findings[0] += f"; {'a' if is_named else 'no'} header ({reason}; corpus.header)"
+        names = list(files[0].rows[0]) if is_named else [str(place + 1) for place in range(dialect.width)]
+        if is_named:
+            splits = {split: [_without_first_row(file) for file in own] for split, own in splits.items()}
+    else:
+        names = list(files[0].columns)
+        splits = {split: [_in_columns(file, names) for file in own] for split, own in splits.items()}
+    section = {
+        "files": {split: [file.names[0] for file in own] for split, own in splits.items() if own},
+        **_format_of(files, dialect),
+    }
+    turns = find_turns(names) if is_named else None
+    if turns is not None and not (source or target):
+        section["conversations"] = _conversations(turns)
+        findings.append(f"columns: turns of conversations ({', '.join(name for name in vars(turns).values() if name)})")
+        return _finish(section, None, turns, splits, left_out, findings, ("", ""), names)
+    rows = [row for file in splits["train"] for row in file.rows]
+    nested = {name for file in files for name in file.nested}
+    roles = find_roles([*names], rows, is_named, source, target)
+    if taken := [names[place] for place in (roles.source, roles.target) if names[place] in nested]:
+        raise UserError(f"the column {taken[0]!r} holds nested values; expected a text: write its parts as columns of their own")
+    if not is_named:
+        roles = _with_names(roles)
+        section |= {"header": False, "columns": list(roles.names)}
+    elif dialect.format in ("tsv", "csv", "jsonl", "parquet"):
+        section |= _pair_columns(roles)
+    findings.append(_describe_roles(roles, is_named))
+    constants = _constants(splits, section)
+    if constants:
+        findings.append(
+            f"languages: {len(constants)} pairs of languages, from the file names (columns source_language, target_language)"
+        )
+        roles = ColumnRoles(roles.names, roles.source, roles.target, "translation", roles.reason)
+    return _finish(section, roles, None, splits, left_out, findings, _languages(roles, splits, folder_name), names)
+
+
+def _finish(
+    section: dict[str, Any],
+    roles: ColumnRoles | None,
+    turns: TurnColumns | None,
+    splits: dict[str, list[SampledFile]],
+    left_out: Sequence[str],
+    findings: list[str],
+    languages: tuple[str, str],
+    names: Sequence[str] = (),
+) -> CorpusLayout:
+    """The layout with the sampled pairs of train and the finding about files."""
+    train = splits["train"]
+    num_rows = {split: sum(file.num_rows for file in own) for split, own in splits.items() if own}
+    is_whole = all(file.is_whole for own in splits.values() for file in own)
+    if not num_rows.get("train"):
+        raise UserError(f"{train[0].name if train else 'train'}: expected rows to learn from, got none")
+    rows = [(row, file) for file in train for row in file.rows]
+    rows = rows[:: -(-len(rows) // MAX_ROWS) or 1]
+    columns: dict[str, list[str]] = {}
+    if turns is not None:
+        place = list(names).index(turns.text)
+        pairs = [(first[0][place], second[0][place]) for first, second in pairwise(rows)]
+    else:
+        assert roles is not None
+        pairs = [(row[roles.source], row[roles.target]) for row, _ in rows]
+        columns = {name: [row[place] for row, _ in rows] for place, name in roles.others}
+        for name in ("source_language", "target_language"):
+            values = [_constant_of(section, file, name) for _, file in rows]
+            columns |= {name: values} if any(values) else {}
+    about = ", ".join(
+        f"{split} {' '.join(file.name for file in own[:3])}{' …' if len(own) > 3 else ''} "
+        f"({'' if is_whole else 'about '}{num_rows[split]:,} rows)"
+        for split, own in splits.items()
+        if own
+    )
+    carved = [split for split in ("dev", "test") if not splits[split]]
+    if carved:
+        about += f"; {' and '.join(carved)} {'are' if len(carved) > 1 else 'is'} carved out of train (prepare.{carved[0]}_fraction)"
+    findings.insert(0, f"files: {about}")
+    if left_out:
+        findings.append(f"left out: {', '.join(left_out[:6])}, whose names tell no split (corpus.files)")
+    repeated = max((file.repeated for file in train), default=0.0)
+    return CorpusLayout(section, roles, turns, pairs, columns, num_rows, is_whole, repeated, findings, languages)
+
+
+def _common_dialect(files: Sequence[SampledFile]) -> Dialect:
+    """The dialect that reads all files: quotes count where one file has them."""
+    dialects = [file.dialect for file in files if file.dialect is not None]
+    return next((dialect for dialect in dialects if dialect.format == "csv"), dialects[0])
+
+
+def _without_first_row(file: SampledFile) -> SampledFile:
+    return SampledFile(
+        file.names, file.dialect, file.columns, file.rows[1:], max(0, file.num_rows - 1), file.is_whole, file.repeated, file.nested
+    )
+
+
+def _in_columns(file: SampledFile, names: Sequence[str]) -> SampledFile:
+    """The file with its cells in the order of some columns; a column that it lacks is empty."""
+    if list(file.columns) == list(names):
+        return file
+    places = [file.columns.index(name) if name in file.columns else None for name in names]
+    rows = [["" if place is None else row[place] for place in places] for row in file.rows]
+    return SampledFile(file.names, file.dialect, tuple(names), rows, file.num_rows, file.is_whole, file.repeated, file.nested)
+
+
+def _format_of(files: Sequence[SampledFile], dialect: Dialect) -> dict[str, Any]:
+    """The settings of a format, as far as the files' endings do not tell them."""
+    by_ending = {FORMATS_BY_ENDING.get(ending_of(file.names[0]), "") for file in files}
+    found: dict[str, Any] = {} if by_ending == {dialect.format} else {"format": dialect.format}
+    usual = {"tsv": "\t", "csv": ","}.get(dialect.format, "")
+    return found | ({"delimiter": dialect.delimiter} if dialect.delimiter != usual else {})
+
+
+def _conversations(turns: TurnColumns) -> dict[str, Any]:
+    found: dict[str, Any] = {"id_column": turns.conversation, "order_column": turns.turn, "text_column": turns.text}
+    return found | ({"speaker_column": turns.speaker} if turns.speaker else {})
+
+
+def _pair_columns(roles: ColumnRoles) -> dict[str, Any]:
+    columns = {"source_column": roles.names[roles.source], "target_column": roles.names[roles.target]}
+    return {setting: name for setting, name in columns.items() if name != setting.removesuffix("_column")}
+
+
+def _with_names(roles: ColumnRoles) -> ColumnRoles:
+    """The roles of a table without header, with names for its columns."""
+    names = [f"column_{place + 1}" for place in range(len(roles.names))]
+    names[roles.source], names[roles.target] = "source", "target"
+    return ColumnRoles(tuple(names), roles.source, roles.target, roles.task, roles.reason, roles.has_recordings)
+
+
+def _describe_roles(roles: ColumnRoles, is_named: bool) -> str:
+    def name(place: int) -> str:
+        return repr(roles.names[place]) if is_named else f"column {place + 1}"
+
+    others = f"; kept beside them: {', '.join(other for _, other in roles.others)}" if roles.others else ""
+    return f"columns: source is {name(roles.source)}, target {name(roles.target)}: {roles.reason} (--source, --target){others}"
+
+
+def _constants(splits: dict[str, list[SampledFile]], section: dict[str, Any]) -> set[tuple[str, str]]:
+    """The pairs of languages in the names of files, put into the section as constant columns where there are several."""
+    pairs = {file.names[0]: language_pair(file.names[0]) for own in splits.values() for file in own}
+    found = {pair for pair in pairs.values() if pair is not None}
+    if len(found) < 2 or None in pairs.values():
+        return set()
+    section["files"] = {
+        split: [
+            {"file": name, "columns": dict(zip(("source_language", "target_language"), pairs[name] or (), strict=False))}
+            for name in names
+        ]
+        for split, names in section["files"].items()
+    }
+    return found
+
+
+def _constant_of(section: dict[str, Any], file: SampledFile, column: str) -> str:
+    for entry in section["files"]["train"]:
+        if isinstance(entry, dict) and entry["file"] == file.names[0]:
+            return str(entry["columns"][column])
+    return ""
+
+
+def _languages(roles: ColumnRoles, splits: dict[str, list[SampledFile]], folder_name: str) -> tuple[str, str]:
+    """The languages of the two sides, by the columns' names, the files' or the folder's; empty: unknown."""
+    by_column = language_of(roles.names[roles.source]), language_of(roles.names[roles.target])
+    if all(by_column):
+        return by_column
+    pairs = Counter(pair for own in splits.values() for file in own if (pair := language_pair(file.names[0])))
+    if len(pairs) == 1:
+        return next(iter(pairs))
+    return (language_pair(folder_name) or ("", "")) if not pairs else ("", "")

@@ -1,0 +1,111 @@
+"""What is known about a corpus and its task, from samples of its texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seq2seq_core.corpus_survey.choices.task_choice import Task, choose_task
+from seq2seq_core.corpus_survey.corpus_layout import CorpusLayout
+from seq2seq_core.corpus_survey.texts.pair_statistics import PairStatistics, describe_pairs, tag_resolves
+from seq2seq_core.corpus_survey.texts.recording_statistics import RecordingStatistics, describe_recordings
+from seq2seq_core.corpus_survey.texts.text_statistics import SideStatistics, describe_texts
+from seq2seq_core.errors import UserError
+
+MOST_CATEGORIES, MOST_TAGS = 50, 400
+"""Most values of a column to slice by, and of a column of tags."""
+JOINT_TASKS = ("normalisation", "spelling", "inflection", "summarisation", "dialogue", "translation")
+"""Tasks for which a vocabulary of both sides is of use where they are in one script."""
+
+
+@dataclass(frozen=True)
+class CorpusEvidence:
+    """What is known about a corpus and its task.
+
+    Attributes:
+        layout: its files and columns.
+        source: statistics of the sources; of recordings, of their names.
+        target: statistics of the targets.
+        pairs: statistics of the pairs.
+        recordings: statistics of the recordings; None where sources are texts.
+        tags: columns that tell which target of a source is asked for.
+        categories: columns of few values.
+        task: the task.
+        reason: why this task.
+    """
+
+    layout: CorpusLayout
+    source: SideStatistics
+    target: SideStatistics
+    pairs: PairStatistics
+    recordings: RecordingStatistics | None
+    tags: list[str]
+    categories: list[str]
+    task: Task
+    reason: str
+
+    @property
+    def num_rows(self) -> int:
+        """Pairs of train, those that are carved out included."""
+        return self.layout.num_rows["train"]
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether both sides share a vocabulary: one script, and a task that has use for it."""
+        sides = self.source, self.target
+        is_same = self.source.script == self.target.script and not any(side.is_spaceless for side in sides)
+        return self.task in JOINT_TASKS and self.recordings is None and (is_same or self.task in ("summarisation", "dialogue"))
+
+    @property
+    def is_repetition_data(self) -> bool:
+        """Whether repeated pairs are how often something occurs, and no mistake."""
+        return self.task in ("normalisation", "spelling") or (self.task == "parsing" and self.pairs.repeated > 0)
+
+
+def gather_evidence(layout: CorpusLayout, folder: Path, task: Task | None) -> CorpusEvidence:
+    """The evidence about a corpus.
+
+    Args:
+        layout: of the corpus.
+        folder: its folder, for recordings.
+        task: the task; None: the likeliest.
+
+    Raises:
+        UserError: a side has no text, a recording cannot be used, or the task does not fit the corpus.
+    """
+    has_recordings = layout.roles is not None and layout.roles.has_recordings
+    recordings = describe_recordings(folder, [pair[0] for pair in layout.pairs]) if has_recordings else None
+    source, target = (describe_texts([pair[side] for pair in layout.pairs]) for side in (0, 1))
+    if not target.characters or not source.characters:
+        raise UserError(f"{folder}: found no text on one side; expected texts in both columns (--source, --target choose them)")
+    pairs = describe_pairs(layout.pairs, layout.repeated)
+    tags = [name for name, values in layout.columns.items() if _is_category(values, pairs=len(layout.pairs), many=MOST_TAGS)]
+    tags = [name for name in tags if not has_recordings and tag_resolves(layout.pairs, layout.columns[name])]
+    if "target_language" in layout.columns and has_constant_languages(layout):
+        tags = ["target_language"]
+    categories = [name for name, values in layout.columns.items() if _is_category(values, len(values), MOST_CATEGORIES)]
+    categories = [name for name in categories if len(set(layout.columns[name])) > 1]
+    if has_recordings:
+        chosen: tuple[Task, str] = ("speech", "the sources are recordings")
+        if task not in (None, "speech"):
+            raise UserError(f"--task: must be speech where the sources are recordings, got {task!r}")
+    elif task == "speech":
+        raise UserError("--task: speech needs a column with names of .wav or .flac files, got none")
+    elif layout.turns is not None:
+        chosen = ("dialogue", "rows are turns of conversations")
+    else:
+        chosen = choose_task(layout.roles.task if layout.roles else "", source, target, pairs, tags)
+    if task is not None:
+        chosen = (task, "--task says so")
+    return CorpusEvidence(layout, source, target, pairs, recordings, tags, categories, *chosen)
+
+
+def _is_category(values: Sequence[str], pairs: int, many: int) -> bool:
+    """Whether a column's values come again and again."""
+    return pairs > 0 and len(set(values)) <= min(many, max(2, pairs // 5)) and all(len(value) <= 60 for value in values)
+
+
+def has_constant_languages(layout: CorpusLayout) -> bool:
+    """Whether the files of the corpus have columns for their languages."""
+    return any(isinstance(entry, dict) for entry in layout.section["files"]["train"])

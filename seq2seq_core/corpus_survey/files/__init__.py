@@ -1,0 +1,1 @@
+"""The files of a corpus folder: names, formats, samples of their rows."""

@@ -1,0 +1,96 @@
+"""Lines of a text file, as many as tell what the file is like, in bounded time whatever its size."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from seq2seq_core.corpus.lines import CorpusFile, head_faults, unpack
+
+HEAD_BYTES = 8 << 20
+"""A file up to this size (unpacked) is read as a whole."""
+FEWEST_BYTES, FOLDER_BYTES = 64 << 10, 160 << 20
+"""Of many files less is read of each: this much of all together, but never less than this of one."""
+NUM_BLOCKS, BLOCK_BYTES = 24, 128 << 10
+"""Of a larger file, blocks at even distances are read besides its beginning."""
+
+
+@dataclass(frozen=True)
+class TextSample:
+    """Lines of a file, without their line ends.
+
+    Attributes:
+        head: the lines of its beginning.
+        others: lines from other places; empty where the head is the whole file.
+        num_lines: lines of the whole file, an estimate unless the head is the whole.
+        is_whole: whether the head is the whole file.
+    """
+
+    head: list[str]
+    others: list[str]
+    num_lines: int
+    is_whole: bool
+
+
+def head_bytes(num_files: int) -> int:
+    """Bytes to read at the beginning of each file.
+
+    Args:
+        num_files: number of files to be sampled.
+    """
+    return min(HEAD_BYTES, max(FEWEST_BYTES, FOLDER_BYTES // max(1, num_files)))
+
+
+def read_sample(file: CorpusFile, most_bytes: int = HEAD_BYTES) -> TextSample:
+    """A sample of a text file.
+
+    Args:
+        file: the file; ``.gz`` is unpacked.
+        most_bytes: bytes (unpacked) to read at its beginning.
+
+    Raises:
+        CorpusError: the file is empty, has a byte-order mark or line ends that the reader refuses, is binary or not UTF-8.
+    """
+    with io.FileIO(file.path) as raw, unpack(file, raw) as stream:
+        head = stream.read(most_bytes)
+        is_whole = not stream.peek(1)
+        packed = raw.tell() if file.is_compressed else len(head)
+    for fault in head_faults(file, head):
+        raise fault
+    if b"\0" in head:
+        raise file.fault("a NUL byte: the file is binary or UTF-16; expected text in UTF-8")
+    complete = head if is_whole else head[: head.rfind(b"\n") + 1]
+    lines = [_decode(file, number, line) for number, line in enumerate(_split(complete), start=1)]
+    if is_whole:
+        return TextSample(lines, [], len(lines), True)
+    num_lines = int(len(lines) * file.path.stat().st_size / max(1, packed * len(complete) / len(head)))
+    return TextSample(lines, [] if file.is_compressed else list(_read_blocks(file, most_bytes)), num_lines, False)
+
+
+def _split(data: bytes) -> list[bytes]:
+    lines = data.split(b"\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def _decode(file: CorpusFile, number: int, line: bytes) -> str:
+    """A line as text without its line end."""
+    try:
+        return line.removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise file.fault(
+            f"not UTF-8: byte 0x{line[error.start]:02X}; expected UTF-8: if it is Windows text, "
+            f"`iconv -f CP1252 -t UTF-8 {file.name} > converted` converts it",
+            number,
+        ) from None
+
+
+def _read_blocks(file: CorpusFile, start: int) -> Iterator[str]:
+    """The complete lines of some blocks behind the head; lines that are not UTF-8 are left to the reader."""
+    size = file.path.stat().st_size
+    distance = max(BLOCK_BYTES, (size - start) // NUM_BLOCKS)
+    with file.path.open("rb") as stream:
+        for place in range(start, size - BLOCK_BYTES, distance):
+            stream.seek(place)
+            for line in _split(stream.read(BLOCK_BYTES))[1:-1]:
+                yield line.removesuffix(b"\r").decode("utf-8", errors="replace")

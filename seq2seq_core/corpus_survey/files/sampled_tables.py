@@ -1,0 +1,149 @@
+"""Samples of the files that hold pairs: tables, JSON lines, Parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+from seq2seq_core.corpus.lines import CorpusFile
+from seq2seq_core.corpus_survey.files.dialects import Dialect
+from seq2seq_core.corpus_survey.files.file_samples import TextSample
+from seq2seq_core.errors import UserError
+
+Item = TypeVar("Item")
+
+MAX_ROWS = 20_000
+"""Rows of a file that statistics are made of, at even distances in what was read."""
+ROW_GROUPS, ROWS_OF_A_GROUP = 8, 2_500
+"""Of a Parquet file, the first rows of this many row groups are read."""
+
+
+@dataclass(frozen=True)
+class SampledFile:
+    """A file (or two aligned ones) of pairs, with rows from all over it.
+
+    Attributes:
+        names: its name inside the corpus folder; for two aligned files the source's and the target's.
+        dialect: how its lines become cells; None for aligned files.
+        columns: the names that the file itself gives its columns; empty: none, or perhaps those in the first row.
+        rows: cells as text; with a header that is not known yet as the first row.
+        num_rows: rows of the whole file, an estimate unless ``is_whole``.
+        is_whole: whether the file was read as a whole.
+        repeated: share of rows that repeat an earlier one, of those read.
+        nested: columns whose values are neither text nor numbers.
+    """
+
+    names: tuple[str, ...]
+    dialect: Dialect | None
+    columns: tuple[str, ...]
+    rows: list[list[str]]
+    num_rows: int
+    is_whole: bool
+    repeated: float
+    nested: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its name, or both names."""
+        return " + ".join(self.names)
+
+
+def sample_table(file: CorpusFile, dialect: Dialect, sample: TextSample) -> SampledFile:
+    """The rows of a table in a text file.
+
+    Args:
+        file: the file.
+        dialect: its dialect.
+        sample: its lines.
+    """
+    if dialect.format == "jsonl":
+        return _sample_json(file, dialect, sample)
+    cells = [row for row in dialect.cells([*sample.head, *sample.others]) if len(row) == dialect.width]
+    num_rows = len(cells) if sample.is_whole else sample.num_lines
+    return SampledFile(
+        (file.name,), dialect, (), _evenly(cells), num_rows, sample.is_whole, _repeated([tuple(row) for row in cells])
+    )
+
+
+def sample_aligned(files: Sequence[CorpusFile], samples: Sequence[TextSample]) -> SampledFile:
+    """The pairs of two aligned text files.
+
+    Args:
+        files: the source's and the target's.
+        samples: their lines, in the same order.
+    """
+    pairs = list(zip(samples[0].head, samples[1].head, strict=False))
+    is_whole = samples[0].is_whole and samples[1].is_whole
+    num_rows = max(samples[0].num_lines, samples[1].num_lines) if is_whole else samples[0].num_lines
+    names = tuple(file.name for file in files)
+    return SampledFile(names, None, (), _evenly([list(pair) for pair in pairs]), num_rows, is_whole, _repeated(pairs))
+
+
+def sample_parquet(file: CorpusFile) -> SampledFile:
+    """Rows of a Parquet file.
+
+    Args:
+        file: the file.
+
+    Raises:
+        CorpusError: it cannot be read.
+        UserError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise UserError(f"{file.shown}: reading Parquet needs pyarrow, which is not installed; run: pip install pyarrow") from None
+    try:
+        with pyarrow.parquet.ParquetFile(file.path) as parquet:
+            schema, metadata = parquet.schema_arrow, parquet.metadata
+            nested = tuple(field.name for field in schema if pyarrow.types.is_nested(field.type))
+            groups = range(0, metadata.num_row_groups, max(1, metadata.num_row_groups // ROW_GROUPS))
+            rows: list[list[str]] = []
+            for group in islice(groups, ROW_GROUPS):
+                batches = parquet.iter_batches(batch_size=ROWS_OF_A_GROUP, row_groups=[group])
+                for batch in islice(batches, 1 if len(groups) > 1 else ROW_GROUPS):
+                    columns = (column.to_pylist() for column in batch.columns)
+                    rows += [["" if value is None else str(value) for value in cells] for cells in zip(*columns, strict=True)]
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise file.fault(f"not a Parquet file that can be read ({error})") from None
+    is_whole = len(rows) == metadata.num_rows
+    repeated = _repeated([tuple(row) for row in rows])
+    dialect = Dialect("parquet")
+    return SampledFile((file.name,), dialect, tuple(schema.names), _evenly(rows), metadata.num_rows, is_whole, repeated, nested)
+
+
+def _sample_json(file: CorpusFile, dialect: Dialect, sample: TextSample) -> SampledFile:
+    """Rows of a file of JSON objects; a key that an object lacks is an empty cell."""
+    objects = []
+    for line in _evenly([*sample.head, *sample.others]):
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            continue  # the reader names the line
+        if isinstance(found, dict):
+            objects.append(found)
+    columns = tuple(dict.fromkeys(key for cells in objects for key in cells))
+    nested = tuple(key for key in columns if any(isinstance(cells.get(key), dict | list) for cells in objects))
+    rows = [[_as_text(cells.get(key)) for key in columns] for cells in objects]
+    repeated = _repeated([tuple(row) for row in rows])
+    return SampledFile((file.name,), dialect, columns, rows, sample.num_lines, sample.is_whole, repeated, nested)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _evenly(items: list[Item]) -> list[Item]:
+    """At most ``MAX_ROWS`` of the items, the first one among them."""
+    step = -(-len(items) // MAX_ROWS) or 1
+    return items[::step]
+
+
+def _repeated(rows: Sequence[tuple[str, ...]]) -> float:
+    return 1 - len(set(rows)) / len(rows) if rows else 0.0

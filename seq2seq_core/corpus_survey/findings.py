@@ -1,0 +1,60 @@
+"""What a survey found and decided, a line each, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seq2seq_core.corpus_survey.evidence import CorpusEvidence
+
+SCRIPTS = {"CJK": "Chinese characters", "HIRAGANA": "Japanese characters", "KATAKANA": "Japanese characters"}
+"""Scripts that Unicode names otherwise than people do."""
+
+
+def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, Any]]) -> list[str]:
+    """What was found about the texts, and what was decided.
+
+    Args:
+        evidence: about the corpus.
+        sections: the proposed settings.
+    """
+    findings = []
+    for name, side, language in zip(
+        ("source", "target"), (evidence.source, evidence.target), evidence.layout.languages, strict=True
+    ):
+        if name == "source" and evidence.recordings is not None:
+            found = evidence.recordings
+            findings.append(
+                f"source: recordings of {found.mean_seconds:.1f} s on average, at most {found.max_seconds:.1f} s, "
+                f"{found.sample_rate} samples a second"
+            )
+            continue
+        script = SCRIPTS.get(side.script, f"{side.script.capitalize()} letters") if side.script else "no letters"
+        findings.append(
+            f"{name}: {f'language {language}, ' if language else ''}{script}, {side.mean_words:.1f} words and "
+            f"{side.mean_characters:.0f} characters on average, {len(side.characters):,} different characters"
+            + (f", {100 * side.empty:.2g} % empty" if side.empty else "")
+        )
+    findings.append(f"task: {evidence.task}, because {evidence.reason} (--task)")
+    if evidence.tags:
+        findings.append(f"tags: {', '.join(evidence.tags)} tells which target of a source is asked for (tokenize.source_tags)")
+    repeated = f"{100 * evidence.pairs.repeated:.1f} % of the train pairs repeat an earlier one"
+    kept = "kept, because how often a pair occurs is data here" if evidence.is_repetition_data else "dropped"
+    findings.append(f"repetition: {repeated}: {kept} (prepare.deduplicate)")
+    findings += _describe_sizes(sections)
+    return findings
+
+
+def _describe_sizes(sections: dict[str, dict[str, Any]]) -> list[str]:
+    tokenize, model, train = sections["tokenize"], sections["model"], sections["train"]
+    units = [
+        f"{side} {tokenize[side]['model']}, at most {tokenize[side]['vocabulary_size']:,}"
+        for side in ("source", "target")
+        if side in tokenize
+    ]
+    joint = ", one vocabulary for both sides" if tokenize.get("joint") else ""
+    return [
+        f"units: {'; '.join(units)}{joint} (tokenize)",
+        f"model: {model['architecture']} of width {model['width']} (model); at most {train['max_steps']:,} updates, "
+        f"stopped early by {train['dev_metric']} on dev (train)",
+        f"score: {sections['register']['metric']} on test decides which version serves (register.metric)",
+    ]

@@ -1,0 +1,192 @@
+"""The settings that fit a corpus, section by section, with the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seq2seq_core.corpus.splitting import assign_split
+from seq2seq_core.corpus_survey.choices.scoring_choice import choose_metrics, choose_search
+from seq2seq_core.corpus_survey.choices.task_choice import Task
+from seq2seq_core.corpus_survey.choices.training_sizes import choose_model, choose_training, dev_fractions
+from seq2seq_core.corpus_survey.choices.unit_choice import choose_units, length_limit, mean_units, most_units, round_up
+from seq2seq_core.corpus_survey.corpus_layout import CorpusLayout
+from seq2seq_core.corpus_survey.evidence import CorpusEvidence, gather_evidence, has_constant_languages
+from seq2seq_core.corpus_survey.findings import describe_findings
+from seq2seq_core.corpus_survey.texts.text_statistics import describe_texts
+from seq2seq_core.errors import UserError
+
+FEWEST_PAIRS = 20
+"""Fewer pairs are no corpus."""
+FRAMES_PER_SECOND, FRAME_STRIDE = 100, 2
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Settings for a corpus.
+
+    Attributes:
+        task: the task.
+        sections: of ``params.yaml``; ``corpus`` without its path.
+        findings: what was found and decided, a line each.
+    """
+
+    task: Task
+    sections: dict[str, dict[str, Any]]
+    findings: list[str]
+
+
+def propose(layout: CorpusLayout, folder: Path, task: Task | None = None) -> Proposal:
+    """The settings for a corpus.
+
+    Args:
+        layout: of the corpus.
+        folder: its folder, for recordings.
+        task: the task; None: the likeliest.
+
+    Raises:
+        UserError: there are too few pairs, a recording cannot be used, or the task does not fit the corpus.
+    """
+    if len(layout.pairs) < FEWEST_PAIRS:
+        raise UserError(f"{folder}: found {len(layout.pairs)} pairs to train on; expected at least {FEWEST_PAIRS}")
+    evidence = gather_evidence(layout, folder, task)
+    sections: dict[str, dict[str, Any]] = {
+        "corpus": _corpus_section(evidence),
+        "validate": _validate_section(evidence),
+        "prepare": _prepare_section(evidence),
+    }
+    sections["tokenize"] = tokenize = _tokenize_section(evidence)
+    sections["model"] = choose_model(evidence.task, evidence.num_rows, evidence.is_joint)
+    source_model, target_model = _unit_models(tokenize)
+    metrics, gate, dev_metric = choose_metrics(evidence.task, evidence.target)
+    units = _units_a_pair(evidence, source_model, target_model)
+    dev_rows = layout.num_rows.get("dev") or int(sections["prepare"]["dev_fraction"] * evidence.num_rows)
+    sections["train"] = choose_training(evidence.task, evidence.num_rows, units, sections["model"], dev_rows, dev_metric)
+    ratio = _units_ratio(evidence, source_model, target_model)
+    sections["evaluate"] = choose_search(evidence.task, evidence.target, ratio) | {"metrics": metrics}
+    if slices := list(dict.fromkeys([*evidence.tags, *evidence.categories])):
+        sections["evaluate"]["slice_columns"] = slices
+    sections["register"] = {"metric": gate}
+    return Proposal(evidence.task, sections, [*layout.findings, *describe_findings(evidence, sections)])
+
+
+def _corpus_section(evidence: CorpusEvidence) -> dict[str, Any]:
+    section = dict(evidence.layout.section)
+    if evidence.recordings is not None:
+        section |= {"source_kind": "audio", "sample_rate": evidence.recordings.sample_rate}
+    return section | ({"input_columns": evidence.tags} if evidence.tags else {})
+
+
+def _validate_section(evidence: CorpusEvidence) -> dict[str, Any]:
+    longest = max(evidence.target.long_characters, evidence.source.long_characters if evidence.recordings is None else 0)
+    section: dict[str, Any] = {
+        "min_rows": {
+            "limit": max(1, _round_down(evidence.num_rows // 2)),
+            "severity": "error" if evidence.layout.is_whole else "warning",
+        },
+        "max_characters": {"limit": max(200, round_up(3 * longest)), "severity": "warning"},
+    }
+    empty = max(evidence.source.empty, evidence.target.empty)
+    if empty or not evidence.layout.is_whole:
+        section["empty"] = {"limit": min(1.0, round(max(0.001, 2 * empty), 4)), "severity": "warning"}
+    if evidence.recordings is None and evidence.pairs.length_ratio > 4:
+        section["length_ratio"] = {"limit": float(round_up(2 * evidence.pairs.length_ratio)), "severity": "warning"}
+    if evidence.is_repetition_data:
+        section["duplicate_pairs"] = {"limit": 1.0, "severity": "off"}
+    if evidence.pairs.conflicting > 0.05 or evidence.task == "dialogue":
+        section["conflicting_targets"] = {"limit": 1.0, "severity": "off"}
+    if _keeps_leaks(evidence):
+        section |= {f"{split}_leakage": {"limit": 1.0, "severity": "off"} for split in ("dev", "test")}
+    return section
+
+
+def _keeps_leaks(evidence: CorpusEvidence) -> bool:
+    """Whether test asks what train has: running words of a language, or turns that are said again and again."""
+    if evidence.task == "dialogue":
+        return True
+    has_files = evidence.layout.num_rows.keys() > {"train"}
+    return evidence.task in ("normalisation", "spelling") and has_files and evidence.pairs.repeated > 0.2
+
+
+def _prepare_section(evidence: CorpusEvidence) -> dict[str, Any]:
+    longest = max(evidence.source.long_characters, evidence.target.long_characters)
+    section: dict[str, Any] = {
+        "deduplicate": "none" if evidence.is_repetition_data else "pair",
+        "leakage": "keep" if _keeps_leaks(evidence) else "exact",
+    }
+    if longest > 2_500:
+        section["max_characters"] = round_up(2 * longest)
+    fraction = dev_fractions(evidence.num_rows)
+    carved = [split for split in ("dev", "test") if split not in evidence.layout.num_rows]
+    if carved and evidence.layout.is_whole and evidence.layout.turns is None and evidence.recordings is None:
+        fraction = _filling_fraction([pair[0] for pair in evidence.layout.pairs], fraction)
+    return section | {"dev_fraction": fraction, "test_fraction": fraction}
+
+
+def _filling_fraction(sources: Sequence[str], fraction: float) -> float:
+    """The smallest of some shares with which neither dev nor test is empty."""
+    for share in (fraction, 0.15, 0.2, 0.3):
+        if share >= fraction and len({assign_split(source, share, share) for source in sources}) == 3:
+            return share
+    return fraction
+
+
+def _tokenize_section(evidence: CorpusEvidence) -> dict[str, Any]:
+    rows, task = evidence.num_rows, evidence.task
+    section: dict[str, Any] = {}
+    if evidence.recordings is not None:
+        section["audio"] = {"num_mels": 40, "stack_frames": FRAME_STRIDE, "frame_stride": FRAME_STRIDE}
+        section["target"] = choose_units(task, evidence.target, rows, is_target=True)
+    elif evidence.is_joint:
+        both = describe_texts([text for pair in evidence.layout.pairs for text in pair])
+        section |= {"joint": True, "source": choose_units(task, both, 2 * rows, is_target=False, is_joint=True)}
+    else:
+        section["source"] = choose_units(task, evidence.source, rows, is_target=False)
+        section["target"] = choose_units(task, evidence.target, rows, is_target=True)
+    if evidence.tags:
+        section |= {"source_tags": evidence.tags, "unknown_tags": "ignore"}
+    if has_constant_languages(evidence.layout):
+        section["group_columns"] = ["source_language", "target_language"]
+    source_model, target_model = _unit_models(section)
+    if evidence.recordings is not None:
+        section["max_source_tokens"] = max(256, round_up(1.3 * evidence.recordings.max_seconds * FRAMES_PER_SECOND / FRAME_STRIDE))
+    elif task == "summarisation":
+        section |= {"max_source_tokens": 400, "long_source": "truncate"}
+    else:
+        turns = 3 if evidence.layout.turns is not None else 1
+        section["max_source_tokens"] = length_limit(turns * most_units(source_model, evidence.source))
+        if task == "dialogue":
+            section["long_source"] = "truncate_start"
+    section["max_target_tokens"] = length_limit(most_units(target_model, evidence.target))
+    return section
+
+
+def _unit_models(section: dict[str, Any]) -> tuple[str, str]:
+    """The subword models of the two sides; empty for frames."""
+    source = section.get("source", {}).get("model", "")
+    return source, section.get("target", {}).get("model", source)
+
+
+def _units_a_pair(evidence: CorpusEvidence, source_model: str, target_model: str) -> float:
+    """Mean tokens (or frames) of a pair, both sides together."""
+    target = mean_units(target_model, evidence.target)
+    if evidence.recordings is not None:
+        return target + evidence.recordings.mean_seconds * FRAMES_PER_SECOND / FRAME_STRIDE
+    return target + mean_units(source_model, evidence.source)
+
+
+def _units_ratio(evidence: CorpusEvidence, source_model: str, target_model: str) -> float:
+    """Tokens of a target for a token of its source, that one pair in a thousand exceeds."""
+    pairs = evidence.pairs
+    if source_model == target_model:
+        return pairs.words_ratio if source_model == "symbols" else pairs.characters_ratio
+    target = mean_units(target_model, evidence.target)
+    source = mean_units(source_model, evidence.source) if source_model else target
+    return 2 * max(1.0, target / max(1.0, source))
+
+
+def _round_down(number: int) -> int:
+    step = int(10 ** max(0, len(str(number)) - 2))
+    return number // step * step

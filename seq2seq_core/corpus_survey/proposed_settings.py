@@ -1,0 +1,142 @@
+"""``s2s configure --corpus FOLDER``: settings for a corpus of one's own, or a ready file fitted to its files."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.ready_settings import as_written, install_document, missing_files, read_ready_document
+from seq2seq_core.config.settings import parse_settings
+from seq2seq_core.config.yaml_text import parse_document, write_inline
+from seq2seq_core.corpus_survey.choices.task_choice import parse_task
+from seq2seq_core.corpus_survey.corpus_check import check_corpus
+from seq2seq_core.corpus_survey.corpus_layout import CorpusLayout
+from seq2seq_core.corpus_survey.folder_survey import survey_folder
+from seq2seq_core.corpus_survey.proposal import propose
+from seq2seq_core.corpus_survey.texts.recording_statistics import describe_recordings
+from seq2seq_core.errors import UserError
+
+CHECKED_ROWS = 20_000
+"""Rows of each file that must be readable by the proposed settings before they are written."""
+LAYOUT_SETTINGS = ("files", "format", "header", "columns", "delimiter", "source_column", "target_column")
+"""Settings of ``corpus`` that say where files and columns are."""
+
+
+@dataclass(frozen=True)
+class ColumnChoice:
+    """What a user chooses about sources and targets.
+
+    Attributes:
+        source: column (name or number from 1), or the word that tells the source's file apart; empty: the likeliest.
+        target: the same of the target.
+    """
+
+    source: str = ""
+    target: str = ""
+
+
+def install_proposal(paths: Paths, folder: Path, model_name: str | None, task: str, chosen: ColumnChoice, force: bool) -> list[str]:
+    """Writes ``params.yaml`` with settings for a corpus; returns what was found and decided, a line each.
+
+    Args:
+        paths: the workspace; writes ``params.yaml``.
+        folder: the corpus folder.
+        model_name: name of the registered model; None: the folder's.
+        task: name of the task; empty: the likeliest.
+        chosen: the columns or files of source and target.
+        force: whether to overwrite uncommitted changes.
+
+    Raises:
+        UserError: no settings fit the corpus, its rows cannot be read, or ``params.yaml`` has uncommitted changes.
+    """
+    wanted = parse_task(task) if task else None
+    layout = survey_folder(folder, chosen.source, chosen.target)
+    proposal = propose(layout, folder, wanted)
+    name = model_name or re.sub(r"[^\w.-]+", "-", folder.resolve().name).strip("-") or "model"
+    sections = {section: dict(values) for section, values in proposal.sections.items()}
+    sections["corpus"] = {"path": as_written(folder, paths), **sections["corpus"]}
+    sections["register"] = {"model_name": name, **sections["register"]}
+    check_corpus(parse_settings(sections, "the proposed settings"), paths.root, CHECKED_ROWS)
+    install_document(parse_document(_as_text(sections, proposal.findings)), "the proposed settings", paths, force)
+    return proposal.findings
+
+
+def install_fitted(
+    source: Path, paths: Paths, folder: Path, model_name: str | None, chosen: ColumnChoice, force: bool
+) -> list[str]:
+    """Writes ``params.yaml`` from a ready file, with the files that a corpus folder has; returns what was replaced, a line each.
+
+    Args:
+        source: the ready file.
+        paths: the workspace; writes ``params.yaml``.
+        folder: the corpus folder; where it has the files that the ready file names, these stay.
+        model_name: replaces ``register.model_name``; None: it stays.
+        chosen: the columns or files of source and target.
+        force: whether to overwrite uncommitted changes.
+
+    Raises:
+        ConfigError: the ready file has faults.
+        UserError: the files in the folder do not suit the ready file; names the command that makes settings for them.
+    """
+    document = read_ready_document(source, paths, folder, model_name)
+    missing = missing_files(parse_settings(document, str(source)), paths)
+    findings: list[str] = []
+    if missing or chosen != ColumnChoice():
+        advice = f"`s2s configure --corpus {folder}` proposes settings for what is there"
+        try:
+            layout = survey_folder(folder, chosen.source, chosen.target)
+            _fit(document["corpus"], layout, folder)
+            check_corpus(parse_settings(document, str(source)), paths.root, CHECKED_ROWS)
+        except UserError as error:
+            raise UserError(f"{source} does not fit {folder} ({', '.join(missing) or 'its files'}): {error}\n{advice}") from None
+        findings = [f"{source} names {', '.join(missing)}, which are not there: its files are replaced", *layout.findings]
+    install_document(document, str(source), paths, force)
+    return findings if missing else findings[1:]
+
+
+def _fit(corpus: dict[str, Any], layout: CorpusLayout, folder: Path) -> None:
+    """Replaces the files and columns of a section ``corpus`` by those of a layout.
+
+    Raises:
+        UserError: the section is for another kind of corpus.
+    """
+    has_recordings = layout.roles is not None and layout.roles.has_recordings
+    for kind, wanted, got in (
+        ("turns of conversations", corpus.get("conversations") is not None, layout.turns is not None),
+        ("recordings", corpus.get("source_kind") == "audio", has_recordings),
+    ):
+        if wanted != got:
+            raise UserError(f"expected {kind}, found none" if wanted else f"expected pairs of texts, found {kind}")
+    names = corpus.get("columns") or []
+    for setting in LAYOUT_SETTINGS:
+        corpus.pop(setting, None)
+    found = dict(layout.section)
+    if len(names) == len(found.get("columns", [])) and layout.roles is not None and layout.roles.source < layout.roles.target:
+        found["columns"] = names  # the ready file names the columns beside source and target
+    conversations = found.pop("conversations", {})
+    corpus |= found
+    if conversations:
+        corpus["conversations"] |= conversations
+    if has_recordings:
+        corpus["sample_rate"] = describe_recordings(folder, [pair[0] for pair in layout.pairs]).sample_rate
+
+
+def _as_text(sections: dict[str, dict[str, Any]], findings: list[str]) -> str:
+    """The parameters file, with the findings above the settings."""
+    folder = sections["corpus"]["path"]
+    lines = [f"# Settings for the corpus {folder}, proposed by `s2s configure --corpus {folder}`."]
+    for finding in findings:
+        lines += textwrap.wrap(finding, 124, initial_indent="# - ", subsequent_indent="#   ", break_long_words=False)
+    lines.append("# docs/settings.md explains every setting; `s2s check-settings` checks them after an edit.")
+    for name, values in sections.items():
+        lines += ["", f"{name}:"]
+        for key, value in values.items():
+            if key == "files":
+                lines += ["  files:", *(f"    {split}: {write_inline(files)}" for split, files in value.items())]
+            else:
+                lines.append(f"  {key}: {write_inline(value)}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""Statistics of the texts, pairs and recordings of a corpus."""

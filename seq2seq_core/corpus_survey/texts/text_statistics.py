@@ -1,0 +1,155 @@
+"""Statistics of the texts of one side of a corpus: lengths, words, characters, scripts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+SPACELESS_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+"""Scripts, as Unicode names their characters, whose words no space separates."""
+IPA = re.compile("[\u0250-\u02af\u02b0-\u02ff\u0361\u0303\u032a\u0325\u0329\u1d00-\u1dbf]|[ɑɛɔœøŋðθβχɣʔ]")
+"""Letters and marks of the International Phonetic Alphabet."""
+ARPABET = re.compile(r"[A-Z]{1,2}[012]?")
+
+
+@dataclass(frozen=True)
+class SideStatistics:
+    """The texts of one side.
+
+    Attributes:
+        num_texts: how many there are.
+        mean_characters: mean length of those that are not empty.
+        long_characters: length that one text in a thousand exceeds.
+        mean_words: mean number of words, separated by white space.
+        long_words: number of words that one text in a thousand exceeds.
+        characters: how often each character occurs.
+        words: how often each word occurs.
+        script: the commonest script among the letters, as Unicode names it; empty: no letter.
+        empty: share of empty texts.
+        tokenised: share of full stops and commas that stand alone, as a tokeniser leaves them.
+    """
+
+    num_texts: int
+    mean_characters: float
+    long_characters: int
+    mean_words: float
+    long_words: int
+    characters: Counter[str]
+    words: Counter[str]
+    script: str
+    empty: float
+    tokenised: float
+
+    @property
+    def mean_word_characters(self) -> float:
+        """Mean length of a word."""
+        total = self.words.total()
+        return sum(len(word) * count for word, count in self.words.items()) / total if total else 0.0
+
+    @property
+    def is_spaceless(self) -> bool:
+        """Whether words are not separated by spaces."""
+        return self.script in SPACELESS_SCRIPTS and self.mean_word_characters > 6
+
+    @property
+    def is_single_words(self) -> bool:
+        """Whether most texts are one word, or a name of two."""
+        return 0 < self.mean_words < 1.6 and self.mean_characters < 40 and not self.is_spaceless
+
+    @property
+    def is_symbols(self) -> bool:
+        """Whether the texts are short symbols separated by spaces, such as phones or letters."""
+        return self.mean_words >= 2 and self.mean_word_characters <= 2.5 and len(self.words) <= 2_000
+
+    @property
+    def are_symbols_letters(self) -> bool:
+        """Whether most symbols are single characters."""
+        return self.share_of_words(lambda word: len(word) == 1) > 0.98
+
+    @property
+    def phonetic_share(self) -> float:
+        """Share of words that are written in a phonetic alphabet."""
+        return self.share_of_words(lambda word: bool(IPA.search(word)))
+
+    @property
+    def arpabet_share(self) -> float:
+        """Share of words that may be symbols of ARPABET."""
+        return self.share_of_words(lambda word: bool(ARPABET.fullmatch(word)))
+
+    @property
+    def formal_share(self) -> float:
+        """Share of words that hold something else than letters, sentence marks and apostrophes."""
+        return self.share_of_words(lambda word: not all(character.isalpha() or character in _SENTENCE_MARKS for character in word))
+
+    def share_of_words(self, has: Callable[[str], bool]) -> float:
+        """Share of words, each as often as it occurs, for which a predicate holds.
+
+        Args:
+            has: the predicate.
+        """
+        total = self.words.total()
+        return sum(count for word, count in self.words.items() if has(word)) / total if total else 0.0
+
+
+_SENTENCE_MARKS = ".,;:!?¿¡'’‘\"“”„«»-–—…。、，！？；：「」『』·؟،।"
+
+
+def describe_texts(texts: Sequence[str]) -> SideStatistics:
+    """The statistics of the texts of one side.
+
+    Args:
+        texts: a sample of them.
+    """
+    filled = [text for text in texts if text.strip()]
+    lengths, num_words = sorted(map(len, filled)), sorted(len(text.split()) for text in filled)
+    characters, words = Counter[str](), Counter[str]()
+    for text in filled:
+        characters.update(text)
+        words.update(text.split())
+    scripts = Counter[str]()
+    for character, count in characters.items():
+        scripts[_script_of(character)] += count
+    del scripts[""]
+    return SideStatistics(
+        num_texts=len(texts),
+        mean_characters=sum(lengths) / max(1, len(filled)),
+        long_characters=_high(lengths),
+        mean_words=sum(num_words) / max(1, len(filled)),
+        long_words=_high(num_words),
+        characters=characters,
+        words=words,
+        script=_main_script(scripts),
+        empty=1 - len(filled) / max(1, len(texts)),
+        tokenised=_share_tokenised(words),
+    )
+
+
+def _main_script(scripts: Counter[str]) -> str:
+    """The commonest script; Japanese is the one with Hiragana, whatever the number of Chinese characters."""
+    if not scripts:
+        return ""
+    if scripts["HIRAGANA"] > 0.1 * scripts.total():
+        return "HIRAGANA"
+    return scripts.most_common(1)[0][0]
+
+
+@cache
+def _script_of(character: str) -> str:
+    """The script of a letter as Unicode's names begin; empty for what is no letter."""
+    return unicodedata.name(character, "").partition(" ")[0] if character.isalpha() else ""
+
+
+def _high(ordered: Sequence[int]) -> int:
+    """The value that one in a thousand exceeds."""
+    return ordered[min(len(ordered) - 1, len(ordered) * 999 // 1000)] if ordered else 0
+
+
+def _share_tokenised(words: Counter[str]) -> float:
+    """Share of sentence marks that are words of their own."""
+    alone = sum(words[mark] for mark in (".", ",", "?", "!", "。", "、"))
+    attached = sum(count for word, count in words.items() if len(word) > 1 and word[-1] in ".,?!。、" and word[-2].isalpha())
+    return alone / (alone + attached) if alone + attached else 0.0

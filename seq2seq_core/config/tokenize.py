@@ -104,6 +104,9 @@ class TokenizeSection(Section):
     normalised before it is cut."""
     max_target_tokens: int = Field(default=512, ge=1)
     """Train pairs with a longer target (its end mark counts as one) are dropped, and counted; dev and test keep theirs."""
+    max_unknown_target_fraction: float = Field(default=0.1, ge=0.0, le=1.0)
+    """Largest share of unknown symbols among the target tokens of a split. More is an error, because no model writes what its
+    vocabulary lacks. 1 accepts any."""
 
     @model_validator(mode="after")
     def _columns_are_named_once(self) -> Self:

@@ -124,7 +124,7 @@ def find_roles(
         )
     if None not in asked:
         return ColumnRoles(tuple(names), int(asked[0] or 0), int(asked[1] or 0), "", "as --source and --target say")
-    if is_named and asked == [None, None] and (pair := named_pair([names[column.place] for column in usable])) is not None:
+    if is_named and asked == [None, None] and (pair := named_pair(_speaking_names(names, usable))) is not None:
         first, second, task = pair
         if not all(columns[list(names).index(name)].is_category for name in (first, second)):
             return ColumnRoles(tuple(names), list(names).index(first), list(names).index(second), task, "their names say so")
@@ -133,6 +133,11 @@ def find_roles(
     second_place = asked[1] if asked[1] is not None else places.pop(0)
     reason = "the only two" if len(columns) == 2 else "the first two with texts"
     return ColumnRoles(tuple(names), first_place, second_place, "", reason)
+
+
+def _speaking_names(names: Sequence[str], columns: Sequence[_Column]) -> list[str]:
+    """The names of columns that may hold texts: of more than two, those of keys and numbers say nothing."""
+    return [names[column.place] for column in columns if len(columns) == 2 or not (column.is_number or column.is_key)]
 
 
 def _likely_texts(columns: Sequence[_Column]) -> list[int]:

@@ -81,7 +81,7 @@ def lay_out_aligned(files: Sequence[SampledFile], sides: tuple[str, str], task: 
     splits, left_out = split_files(files)
     roles = ColumnRoles(("source", "target"), 0, 1, task, "")
     findings = [
-        f"layout: two text files, line by line; source is .{sides[0]}, target .{sides[1]} "
+        f"layout: two text files, line by line; source is {sides[0]}, target {sides[1]} "
         f"(the other direction: --source {sides[1]} --target {sides[0]})"
     ]
     section: dict[str, Any] = {"files": {split: [list(file.names) for file in own] for split, own in splits.items() if own}}
@@ -129,7 +129,7 @@ def lay_out_tables(files: Sequence[SampledFile], folder_name: str, source: str, 
     if taken := [names[place] for place in (roles.source, roles.target) if names[place] in nested]:
         raise UserError(f"the column {taken[0]!r} holds nested values; expected a text: write its parts as columns of their own")
     if not is_named:
-        roles = _with_names(roles)
+        roles = _with_names(roles, rows)
         section |= {"header": False, "columns": list(roles.names)}
     elif dialect.format in ("tsv", "csv", "jsonl", "parquet"):
         section |= _pair_columns(roles)
@@ -227,9 +227,17 @@ def _pair_columns(roles: ColumnRoles) -> dict[str, Any]:
     return {setting: name for setting, name in columns.items() if name != setting.removesuffix("_column")}
 
 
-def _with_names(roles: ColumnRoles) -> ColumnRoles:
-    """The roles of a table without header, with names for its columns."""
-    names = [f"column_{place + 1}" for place in range(len(roles.names))]
+def _with_names(roles: ColumnRoles, rows: Sequence[Sequence[str]]) -> ColumnRoles:
+    """The roles of a table without header, with names for its columns: by their content, else by their place."""
+    names: list[str] = []
+    for place in range(len(roles.names)):
+        cells = [row[place] for row in rows if row[place]]
+        name = f"column_{place + 1}"
+        if cells and all(map(language_of, cells)):
+            name = "language"
+        elif sum(";" in cell and " " not in cell for cell in cells) > len(cells) / 2:
+            name = "features"
+        names.append(name if name not in names else f"column_{place + 1}")
     names[roles.source], names[roles.target] = "source", "target"
     return ColumnRoles(tuple(names), roles.source, roles.target, roles.task, roles.reason, roles.has_recordings)
 

@@ -51,6 +51,11 @@ class CorpusEvidence:
         return self.layout.num_rows["train"]
 
     @property
+    def num_different(self) -> int:
+        """Pairs of train that are left to train on once repeated ones are dropped."""
+        return self.num_rows if self.is_repetition_data else max(1, int(self.num_rows * (1 - self.pairs.repeated)))
+
+    @property
     def is_joint(self) -> bool:
         """Whether both sides share a vocabulary: one script, and a task that has use for it."""
         sides = self.source, self.target

@@ -58,12 +58,12 @@ def propose(layout: CorpusLayout, folder: Path, task: Task | None = None) -> Pro
         "prepare": _prepare_section(evidence),
     }
     sections["tokenize"] = tokenize = _tokenize_section(evidence)
-    sections["model"] = choose_model(evidence.task, evidence.num_rows, evidence.is_joint)
+    sections["model"] = choose_model(evidence.task, evidence.num_different, evidence.is_joint)
     source_model, target_model = _unit_models(tokenize)
     metrics, gate, dev_metric = choose_metrics(evidence.task, evidence.target)
     units = _units_a_pair(evidence, source_model, target_model)
-    dev_rows = layout.num_rows.get("dev") or int(sections["prepare"]["dev_fraction"] * evidence.num_rows)
-    sections["train"] = choose_training(evidence.task, evidence.num_rows, units, sections["model"], dev_rows, dev_metric)
+    dev_rows = layout.num_rows.get("dev") or int(sections["prepare"]["dev_fraction"] * evidence.num_different)
+    sections["train"] = choose_training(evidence.task, evidence.num_different, units, sections["model"], dev_rows, dev_metric)
     ratio = _units_ratio(evidence, source_model, target_model)
     sections["evaluate"] = choose_search(evidence.task, evidence.target, ratio) | {"metrics": metrics}
     if slices := list(dict.fromkeys([*evidence.tags, *evidence.categories])):
@@ -95,7 +95,7 @@ def _validate_section(evidence: CorpusEvidence) -> dict[str, Any]:
         section["length_ratio"] = {"limit": float(round_up(2 * evidence.pairs.length_ratio)), "severity": "warning"}
     if evidence.is_repetition_data:
         section["duplicate_pairs"] = {"limit": 1.0, "severity": "off"}
-    if evidence.pairs.conflicting > 0.05 or evidence.task == "dialogue":
+    if (evidence.pairs.conflicting > 0.05 and not evidence.tags) or evidence.task == "dialogue":
         section["conflicting_targets"] = {"limit": 1.0, "severity": "off"}
     if _keeps_leaks(evidence):
         section |= {f"{split}_leakage": {"limit": 1.0, "severity": "off"} for split in ("dev", "test")}
@@ -118,7 +118,7 @@ def _prepare_section(evidence: CorpusEvidence) -> dict[str, Any]:
     }
     if longest > 2_500:
         section["max_characters"] = round_up(2 * longest)
-    fraction = dev_fractions(evidence.num_rows)
+    fraction = dev_fractions(evidence.num_different)
     carved = [split for split in ("dev", "test") if split not in evidence.layout.num_rows]
     if carved and evidence.layout.is_whole and evidence.layout.turns is None and evidence.recordings is None:
         fraction = _filling_fraction([pair[0] for pair in evidence.layout.pairs], fraction)
@@ -134,7 +134,7 @@ def _filling_fraction(sources: Sequence[str], fraction: float) -> float:
 
 
 def _tokenize_section(evidence: CorpusEvidence) -> dict[str, Any]:
-    rows, task = evidence.num_rows, evidence.task
+    rows, task = evidence.num_different, evidence.task
     section: dict[str, Any] = {}
     if evidence.recordings is not None:
         section["audio"] = {"num_mels": 40, "stack_frames": FRAME_STRIDE, "frame_stride": FRAME_STRIDE}

@@ -34,6 +34,7 @@ from seq2seq_core.tokenization.encode import (
 from seq2seq_core.tokenization.languages import MASK_TAG, language_columns
 from seq2seq_core.tokenization.subword import SubwordModel, train_subword
 from seq2seq_core.tokenization.tags import TagColumns, Tags, collect_tags
+from seq2seq_core.tokenization.unknown_targets import too_many_unknown
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
     Raises:
         MissingInput: a prepared split is missing.
         CorpusError: a pair lacks a tag column, or has a tag that train does not have.
+        ContractViolation: a split has too many unknown target symbols.
         UserError: train has no text, all its pairs are too long, a vocabulary is too small, a recording cannot be used, or a mel
             band is empty.
     """
@@ -223,6 +225,8 @@ def _encode(
                 "%s: %.1f %% of the %s tokens are unknown to the vocabulary (tokenize.%s: vocabulary_size, character_coverage)",
                 split, 100 * side.unknown_fraction, name, "source" if section.joint else name,
             )  # fmt: skip
+    if counts.target.unknown_fraction > section.max_unknown_target_fraction:
+        raise too_many_unknown(path, tokenizers.target, counts.target.unknown_fraction, section)
     return counts
 
 

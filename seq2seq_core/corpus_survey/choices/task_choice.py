@@ -53,7 +53,7 @@ def choose_task(named: str, source: SideStatistics, target: SideStatistics, pair
     is_same_script = source.script == target.script
     if target.formal_share > 0.5 and target.mean_words < 1.6:
         return "normalisation", "targets are single expressions with digits or signs"
-    if target.formal_share >= 0.25 and source.formal_share < 0.25:
+    if target.formal_share >= max(0.25, 1.5 * source.formal_share):
         return "parsing", f"{100 * target.formal_share:.0f} % of the target's words hold signs or digits, as logical forms do"
     if source.mean_characters >= 400 and source.mean_characters > 3 * target.mean_characters and is_same_script:
         ratio = source.mean_characters / max(1.0, target.mean_characters)

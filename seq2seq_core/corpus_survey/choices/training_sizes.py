@@ -121,7 +121,7 @@ def _batch_tokens(task: Task, num_rows: int) -> int:
 
 
 def dev_fractions(num_rows: int) -> float:
-    """The share of train to carve out for dev, or for test: a twentieth, a tenth of few pairs, at most about 2,000 pairs."""
+    """The share of train to carve out for dev, or for test: a twentieth, more of few pairs, at most about 2,000 pairs."""
     if num_rows < 2_000:
-        return 0.1
+        return 0.2 if num_rows < 200 else 0.1
     return 0.05 if num_rows <= 40_000 else max(0.0001, round(2_000 / num_rows, 1 - int(math.log10(2_000 / num_rows))))

@@ -10,7 +10,7 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.config.settings import Settings, parse_settings
-from seq2seq_core.errors import CorpusError, MissingInput, UserError
+from seq2seq_core.errors import ContractViolation, CorpusError, MissingInput, UserError
 from seq2seq_core.normal_form import AS_IT_IS
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import TokenizeResult, run_tokenize
@@ -154,7 +154,7 @@ def test_the_report_tells_lengths_and_unknown_tokens(tmp_path: Path, caplog: pyt
     paths = make_workspace(tmp_path, test=[("heins", "1 9 9")])
     recorder = MetricsRecorder()
     with caplog.at_level(logging.WARNING):
-        run_tokenize(make_settings(), paths, recorder)
+        run_tokenize(make_settings(max_unknown_target_fraction=0.5), paths, recorder)
     report = json.loads(paths.tokenize_report.read_text())
     assert report["test"]["source"] == {"mean_tokens": 6.0, "max_tokens": 6, "unknown_fraction": 0.0}
     assert report["test"]["target"] == {"mean_tokens": 4.0, "max_tokens": 4, "unknown_fraction": 0.5}
@@ -162,6 +162,22 @@ def test_the_report_tells_lengths_and_unknown_tokens(tmp_path: Path, caplog: pyt
     assert [record.getMessage() for record in caplog.records] == [
         "test: 50.0 % of the target tokens are unknown to the vocabulary (tokenize.target: vocabulary_size, character_coverage)"
     ]
+
+
+@pytest.mark.parametrize(("joint", "side", "kind"), [(False, "target", "symbols"), (True, "source", "char")])
+def test_too_many_unknown_target_symbols_are_an_error_that_shows_them(tmp_path: Path, joint: bool, side: str, kind: str) -> None:
+    paths = make_workspace(tmp_path, test=[("eins", "1"), ("acht", "ẞẞ ẞ"), ("neun", "ẞẞẞẞ")])
+    own = {"joint": True, "source": {"model": "char"}, "target": {}} if joint else {}
+    with pytest.raises(ContractViolation) as caught:
+        run(paths, **own)
+    message = str(caught.value)
+    assert message.startswith("test: ")
+    assert "expected at most 10 % (tokenize.max_unknown_target_fraction)" in message
+    assert f"tokenize.{side}: model {kind!r} may not suit these texts" in message
+    test = paths.prepared_split("test")
+    assert message.splitlines()[1:] == [f'    {test}:2: "ẞẞ ẞ"', f'    {test}:3: "ẞẞẞẞ"']
+    assert not paths.tokenized.exists()
+    assert run(paths, max_unknown_target_fraction=1.0, **own).pairs["test"] == 3
 
 
 def test_an_empty_dev_split_is_accepted(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ The pipeline is one graph, dvc.yaml: {" → ".join(stage.name for stage in STAGE
 `s2s retrain` (Prefect) or `dvc repro` runs the stale stages; each stage is also a command of its own.
 
 Start:  s2s sample-corpus, then s2s retrain, then s2s ui.
-Your own corpus:  s2s configure configs/multi30k_en_de.yaml --corpus FOLDER, then s2s retrain.
+Your own corpus:  s2s configure --corpus FOLDER, then s2s retrain.
 What can be set:  s2s settings.
 
 Exit codes: 0 done, 1 a crash, 2 a fault for you to mend (the message says what), 130 and 143 interrupted.

@@ -21,7 +21,7 @@ def test_a_ready_settings_file_is_valid_and_says_how_to_use_it(path: Path) -> No
 def test_there_is_a_ready_file_for_each_promised_task() -> None:
     promised = {
         "dates", "g2p", "scan", "multi30k_en_de", "multilingual", "inflection", "summarisation", "dialogue", "spoken_digits",
-        "unsupervised_en_de",
+        "unsupervised_en_de", "normalisation", "spelling",
     }  # fmt: skip
     assert promised <= {path.stem for path in READY}
 

@@ -66,11 +66,25 @@ def write_dialogue(folder: Path) -> None:
     (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in turns))
 
 
+def write_normalisation(folder: Path) -> None:
+    for split, count in SPLITS.items():
+        rows = [f"{WORDS[number % 3]}\t{WORDS[number % 3]}\n" for number in range(count)]
+        (folder / f"{split}.tsv").write_text("".join([*rows, "2\ttwo\n"]))
+
+
+def write_spelling(folder: Path) -> None:
+    for split, count in SPLITS.items():
+        rows = [f"{WORDS[number % 5]}{'eh' * (number % 2)}\t{WORDS[number % 5]}\n" for number in range(count)]
+        (folder / f"{split}.tsv").write_text("".join(rows))
+
+
 WRITERS: dict[str, Callable[[Path], None]] = {
     "multilingual": write_multilingual,
     "inflection": write_inflection,
     "summarisation": write_summarisation,
     "dialogue": write_dialogue,
+    "normalisation": write_normalisation,
+    "spelling": write_spelling,
 }
 
 
@@ -123,6 +137,10 @@ def _check(name: str, paths: Paths, scores: dict[str, Any]) -> None:
     elif name == "summarisation":
         assert manifest.max_source_tokens == 400
         assert 0 <= scores["test"]["rougeL"] <= 100
+    elif name in ("normalisation", "spelling"):
+        # Repeated words are data, and words of test stay in train.
+        assert prepared["train"]["rows_out"] == (61 if name == "normalisation" else 60)
+        assert manifest.joint
     else:
         assert manifest.keeps_source_end
         assert sum(prepared[split]["rows_out"] for split in ("train", "dev", "test")) == 240

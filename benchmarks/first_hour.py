@@ -28,7 +28,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.config.yaml_text import parse_document, write_document
 from seq2seq_core.corpus_survey.proposed_settings import ColumnChoice, install_proposal
-from seq2seq_core.errors import Seq2SeqError
+from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation import plots
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.evaluate import run_evaluate
@@ -123,7 +123,7 @@ def try_folder(folder: Path, work: Path, updates: int, test_rows: int) -> FirstT
             result = stage(settings, paths, recorder)
             if stage is run_tokenize:
                 pairs = result.pairs["train"]
-    except Seq2SeqError as error:
+    except UserError as error:
         return FirstTraining(folder.name, task, 0, 0.0, 0.0, (0.0, 0.0), "", str(error))
     metric = settings.register_.metric
     score = f"{metric} {result.test[metric]:.3g}"

@@ -1,0 +1,151 @@
+"""Each kind of corpus that people bring: what is proposed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings, load_settings
+from seq2seq_core.corpus_survey.proposed_settings import ColumnChoice, install_proposal
+from tests.made_corpora import WRITERS, make_corpus
+
+Propose = Callable[..., tuple[Settings, list[str]]]
+PAIR = {"header": False, "columns": ["source", "target"]}
+
+EXPECTED: dict[str, tuple[str, dict[str, Any]]] = {
+    "aligned_splits": (
+        "translation",
+        {"files": {"train": [("train.en", "train.de")], "dev": [("dev.en", "dev.de")], "test": [("test.en", "test.de")]}},
+    ),
+    "aligned_alone": ("translation", {"files": {"train": [("books.fr-en.fr.gz", "books.fr-en.en.gz")], "dev": [], "test": []}}),
+    "aligned_folders": (
+        "translation",
+        {"files": {"train": [("en/train.txt", "de/train.txt")], "dev": [("en/valid.txt", "de/valid.txt")], "test": []}},
+    ),
+    "semicolons": ("translation", {"delimiter": ";", "header": True, "source_column": "english", "target_column": "german"}),
+    "bars": (
+        "transliteration",
+        {"format": "tsv", "delimiter": "|", "files": {"train": ["training.txt"], "dev": ["validation.txt"], "test": []}, **PAIR},
+    ),
+    "moses": ("translation", {"format": "tsv", "delimiter": " ||| ", **PAIR}),
+    "pronunciation": ("pronunciation", {"delimiter": "", "source_column": "word", "target_column": "pronunciation"}),
+    "normalisation": ("normalisation", {"header": True, "source_column": "before", "target_column": "after"}),
+    "spelling": ("spelling", PAIR),
+    "inflection": (
+        "inflection",
+        {
+            "format": "tsv",
+            "columns": ["source", "target", "features"],
+            "input_columns": ["features"],
+            "files": {"train": ["eng.trn"], "dev": ["eng.dev"], "test": ["eng.tst"]},
+        },
+    ),
+    "summaries": ("summarisation", {"format": "auto", "source_column": "article", "target_column": "highlights"}),
+    "turns": ("dialogue", {"format": "auto"}),
+    "questions": ("dialogue", {"format": "jsonl", "source_column": "question", "target_column": "answer"}),
+    "parses": ("parsing", {"files": {"train": ["tasks_train.tsv"], "dev": [], "test": ["tasks_test.tsv"]}, **PAIR}),
+    "parquet": (
+        "translation",
+        {
+            "source_column": "en",
+            "target_column": "de",
+            "files": {
+                "train": ["data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet"],
+                "dev": [],
+                "test": ["data/test-00000-of-00001.parquet"],
+            },
+        },
+    ),
+    "languages": ("translation", {"input_columns": ["target_language"], **PAIR}),
+    "speech": ("speech", {"source_kind": "audio", "sample_rate": 8000, "source_column": "path", "target_column": "transcript"}),
+}
+"""The task, and settings of ``corpus``, that each is proposed."""
+
+
+@pytest.fixture
+def propose(tmp_path: Path) -> Propose:
+    """Makes a corpus, and installs what is proposed for it."""
+
+    def run(name: str, task: str = "", source: str = "", target: str = "") -> tuple[Settings, list[str]]:
+        paths = Paths(tmp_path / "workspace")
+        folder = make_corpus(name, paths.root / "raw" / name)
+        findings = install_proposal(paths, folder, None, task, ColumnChoice(source, target), force=False)
+        return load_settings(paths.params), findings
+
+    return run
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_corpus_is_recognised(propose: Propose, name: str) -> None:
+    task, corpus = EXPECTED[name]
+    settings, findings = propose(name)
+    assert any(line.startswith(f"task: {task}, because ") for line in findings)
+    found = settings.corpus.model_dump()
+    assert {setting: found[setting] for setting in corpus} == corpus
+    assert (settings.corpus.path, settings.register_.model_name) == (f"raw/{name}", name)
+    assert any(line.startswith("files: train ") for line in findings)
+
+
+def test_repeated_words_of_normalisation_are_kept(propose: Propose) -> None:
+    settings, findings = propose("normalisation")
+    assert (settings.prepare.deduplicate, settings.prepare.leakage) == ("none", "keep")
+    assert settings.validate_.duplicate_pairs.severity == "off"
+    assert any("kept, because how often a pair occurs is data here" in line for line in findings)
+
+
+def test_turns_of_conversations_are_no_pairs(propose: Propose) -> None:
+    settings, _ = propose("turns")
+    conversations = settings.corpus.conversations
+    assert conversations is not None
+    assert (conversations.id_column, conversations.order_column, conversations.text_column) == ("conversation_id", "turn", "text")
+
+
+def test_files_of_several_languages_get_their_languages_as_columns(propose: Propose) -> None:
+    settings, _ = propose("languages")
+    columns = {"source_language": "de", "target_language": "en"}
+    assert {"file": "train.de-en.tsv", "columns": columns} in settings.corpus.model_dump()["files"]["train"]
+    assert settings.tokenize.source_tags == ["target_language"]
+
+
+def test_a_proposal_fits_the_size_of_the_corpus(propose: Propose) -> None:
+    settings, _ = propose("pronunciation")
+    assert settings.tokenize.target.model == "symbols"
+    assert settings.tokenize.source.vocabulary_size <= 100
+    assert settings.validate_.min_rows.limit == 200
+    assert settings.model.width == 128
+    assert settings.train.dev_metric == settings.register_.metric == "exact_match"
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "target", "expected"),
+    [
+        ("aligned_splits", "de", "en", ("train.de", "train.en")),
+        ("semicolons", "german", "english", ("german", "english")),
+        ("semicolons", "3", "2", ("german", "english")),
+    ],
+)
+def test_source_and_target_can_be_chosen(propose: Propose, name: str, source: str, target: str, expected: tuple[str, str]) -> None:
+    settings, _ = propose(name, source=source, target=target)
+    if name == "aligned_splits":
+        assert settings.corpus.files.train == [expected]
+    else:
+        assert settings.corpus.pair_columns == expected
+
+
+def test_the_task_can_be_chosen(propose: Propose) -> None:
+    settings, findings = propose("questions", task="summarization")
+    assert settings.model.pointer_generator
+    assert "task: summarisation, because --task says so (--task)" in findings
+
+
+def test_params_yaml_says_why(propose: Propose, tmp_path: Path) -> None:
+    _, findings = propose("bars")
+    text = (tmp_path / "workspace" / "params.yaml").read_text(encoding="utf-8")
+    assert text.startswith(
+        "# Settings for the corpus raw/bars, proposed by `s2s configure --corpus raw/bars`.\n# - files: train training.txt"
+    )
+    assert all(finding[:60] in text for finding in findings)

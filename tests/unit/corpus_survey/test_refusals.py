@@ -1,0 +1,120 @@
+"""Folders from which no settings can be made: what the message says, and that nothing is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.corpus_survey.proposed_settings import ColumnChoice, install_proposal
+from seq2seq_core.errors import UserError
+from tests.made_corpora import make_corpus, write_lines, write_tones
+
+ROWS = [f"word{number}\tWort{number}" for number in range(50)]
+
+
+def _empty(folder: Path) -> None:
+    (folder / ".hidden").write_text("x")
+
+
+def _recordings(folder: Path) -> None:
+    write_tones(folder / "one.wav", [1])
+    write_lines(folder / "SOURCE.txt", ["found somewhere"])
+
+
+def _pictures(folder: Path) -> None:
+    write_lines(folder / "train.tsv", [f"p/{number}.png\tname {number}" for number in range(50)])
+
+
+def _one_column(folder: Path) -> None:
+    write_lines(folder / "words.txt", [f"word{number}" for number in range(50)])
+
+
+def _few(folder: Path) -> None:
+    write_lines(folder / "train.tsv", ROWS[:5])
+
+
+def _ragged(folder: Path) -> None:
+    write_lines(folder / "train.tsv", [*ROWS, "one\ttwo\tthree"])
+
+
+def _not_utf8(folder: Path) -> None:
+    (folder / "train.tsv").write_bytes("\n".join(ROWS).replace("Wort7\n", "Wört7\n").encode("latin-1"))
+
+
+def _array(folder: Path) -> None:
+    (folder / "data.json").write_text(json.dumps([{"source": "a", "target": "b"}], indent=1))
+
+
+def _nested(folder: Path) -> None:
+    write_lines(folder / "train.jsonl", [json.dumps({"source": [f"a{n}"], "target": f"b{n}"}) for n in range(50)])
+
+
+def _unequal(folder: Path) -> None:
+    write_lines(folder / "train.en", [row.split("\t")[0] for row in ROWS])
+    write_lines(folder / "train.de", [row.split("\t")[1] for row in ROWS[:-1]])
+
+
+def _missing_recording(folder: Path) -> None:
+    write_lines(folder / "train.tsv", [f"gone/{number}.wav\tsaid {number}" for number in range(50)])
+
+
+def _mp3(folder: Path) -> None:
+    write_lines(folder / "train.tsv", [f"{number}.mp3\tsaid {number}" for number in range(50)])
+
+
+REFUSED: list[tuple[Callable[[Path], None], str]] = [
+    (_empty, "found nothing; expected a table of pairs"),
+    (_recordings, "found SOURCE.txt, 1 recordings; expected a table of pairs (.tsv .csv .jsonl .parquet)"),
+    (_recordings, "recordings need a table that names them"),
+    (_pictures, "expected two columns with texts, got '2' beside pictures; pictures cannot be sources"),
+    (_one_column, "found words.txt; expected a table of pairs"),
+    (_few, "found 5 pairs to train on; expected at least 20"),
+    (_ragged, "train.tsv:51: expected 2 columns (source, target), got 3: 'one | two | three'"),
+    (_not_utf8, "train.tsv:8: not UTF-8: byte 0xF6"),
+    (_array, "one JSON array; expected a JSON object a line: `jq -c '.[]' data.json > data.jsonl` converts it"),
+    (_nested, "the column 'source' holds nested values; expected a text"),
+    (_unequal, "50 lines, but"),
+    (_missing_recording, "no recording 'gone/0.wav'; expected names relative to that folder"),
+    (_mp3, "0.mp3: expected a WAV or FLAC file; `ffmpeg -i IN"),
+]
+
+
+@pytest.mark.parametrize(("write", "message"), REFUSED, ids=[write.__name__[1:] for write, _ in REFUSED])
+def test_a_folder_without_a_corpus_is_refused(tmp_path: Path, write: Callable[[Path], None], message: str) -> None:
+    paths, folder = Paths(tmp_path), tmp_path / "raw"
+    folder.mkdir()
+    write(folder)
+    with pytest.raises(UserError) as caught:
+        install_proposal(paths, folder, None, "", ColumnChoice(), force=False)
+    assert message in str(caught.value)
+    assert not paths.params.exists()
+
+
+@pytest.mark.parametrize(
+    ("corpus", "task", "source", "message"),
+    [
+        ("spelling", "cooking", "", "--task: must be one of translation, transliteration"),
+        ("spelling", "speech", "", "--task: speech needs a column with names of .wav or .flac files, got none"),
+        ("speech", "translation", "", "--task: must be speech where the sources are recordings, got 'translation'"),
+        (
+            "semicolons",
+            "",
+            "french",
+            "--source: must be one of the columns 'id', 'english', 'german', 'domain', or a number from 1 to 4",
+        ),
+    ],
+)
+def test_a_choice_that_does_not_fit_is_refused(tmp_path: Path, corpus: str, task: str, source: str, message: str) -> None:
+    folder = make_corpus(corpus, tmp_path / corpus)
+    with pytest.raises(UserError) as caught:
+        install_proposal(Paths(tmp_path), folder, None, task, ColumnChoice(source), force=False)
+    assert message in str(caught.value)
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such folder; name the corpus with --corpus FOLDER"):
+        install_proposal(Paths(tmp_path), tmp_path / "no", None, "", ColumnChoice(), force=False)

@@ -120,7 +120,7 @@ def find_roles(
         kinds = [f" beside {kind}" for kind, found in (("pictures", pictures), ("recordings", recordings)) if found]
         advice = "; pictures cannot be sources" if pictures else ""
         raise UserError(
-            f"expected two columns with texts, got {_quote([names[column.place] for column in texts])}{''.join(kinds)}{advice}"
+            f"expected two columns with texts, got {_show([names[column.place] for column in texts], is_named)}{''.join(kinds)}{advice}"
         )
     if None not in asked:
         return ColumnRoles(tuple(names), int(asked[0] or 0), int(asked[1] or 0), "", "as --source and --target say")
@@ -171,6 +171,11 @@ def _find_asked(option: str, value: str, names: Sequence[str]) -> int | None:
     if value.isdecimal() and 1 <= int(value) <= len(names):
         return int(value) - 1
     raise UserError(f"{option}: must be one of the columns {_quote(names)}, or a number from 1 to {len(names)}, got {value!r}")
+
+
+def _show(names: Sequence[str], is_named: bool) -> str:
+    """Columns as a user knows them: by their names, or by their numbers where they have none."""
+    return _quote(names) if is_named or not names else f"column {', '.join(names)}"
 
 
 def _quote(names: Sequence[str]) -> str:

@@ -9,13 +9,12 @@ from itertools import pairwise
 from typing import Any
 
 from seq2seq_core.artifacts import SPLITS
-from seq2seq_core.corpus.reading import FORMATS_BY_ENDING
 from seq2seq_core.corpus_survey.column_roles import ColumnRoles, TurnColumns, find_roles, find_turns
 from seq2seq_core.corpus_survey.files.dialects import Dialect
 from seq2seq_core.corpus_survey.files.file_names import language_of, language_pair, split_of
-from seq2seq_core.corpus_survey.files.folder_files import ending_of
 from seq2seq_core.corpus_survey.files.headers import find_header
 from seq2seq_core.corpus_survey.files.sampled_tables import MAX_ROWS, SampledFile
+from seq2seq_core.corpus_survey.layout_settings import describe_roles, format_settings, name_columns, pair_settings, turn_settings
 from seq2seq_core.corpus_survey.texts.pair_statistics import Pair
 from seq2seq_core.errors import UserError
 
@@ -116,24 +115,21 @@ def lay_out_tables(files: Sequence[SampledFile], folder_name: str, source: str, 
         splits = {split: [_in_columns(file, names) for file in own] for split, own in splits.items()}
     section = {
         "files": {split: [file.names[0] for file in own] for split, own in splits.items() if own},
-        **_format_of(files, dialect),
+        **format_settings(files, dialect),
     }
     turns = find_turns(names) if is_named else None
     if turns is not None and not (source or target):
-        section["conversations"] = _conversations(turns)
+        section["conversations"] = turn_settings(turns)
         findings.append(f"columns: turns of conversations ({', '.join(name for name in vars(turns).values() if name)})")
         return _finish(section, None, turns, splits, left_out, findings, ("", ""), names)
     rows = [row for file in splits["train"] for row in file.rows]
-    nested = {name for file in files for name in file.nested}
-    roles = find_roles([*names], rows, is_named, source, target)
-    if taken := [names[place] for place in (roles.source, roles.target) if names[place] in nested]:
-        raise UserError(f"the column {taken[0]!r} holds nested values; expected a text: write its parts as columns of their own")
+    roles = _find_flat_roles(files, names, rows, is_named, source, target)
     if not is_named:
-        roles = _with_names(roles, rows)
+        roles = name_columns(roles, rows)
         section |= {"header": False, "columns": list(roles.names)}
     elif dialect.format in ("tsv", "csv", "jsonl", "parquet"):
-        section |= _pair_columns(roles)
-    findings.append(_describe_roles(roles, is_named))
+        section |= pair_settings(roles)
+    findings.append(describe_roles(roles, is_named))
     constants = _constants(splits, section)
     if constants:
         findings.append(
@@ -141,6 +137,24 @@ def lay_out_tables(files: Sequence[SampledFile], folder_name: str, source: str, 
         )
         roles = ColumnRoles(roles.names, roles.source, roles.target, "translation", roles.reason)
     return _finish(section, roles, None, splits, left_out, findings, _languages(roles, splits, folder_name), names)
+
+
+def _find_flat_roles(
+    files: Sequence[SampledFile], names: Sequence[str], rows: list[list[str]], is_named: bool, source: str, target: str
+) -> ColumnRoles:
+    """The roles of columns; those with nested values are refused."""
+    nested = list(dict.fromkeys(name for file in files for name in file.nested))
+    try:
+        roles = find_roles(names, rows, is_named, source, target)
+        taken = [name for name in (names[roles.source], names[roles.target]) if name in nested]
+    except UserError:
+        if not nested:
+            raise
+        taken = nested
+    if taken:
+        advice = f": `jq -c .{taken[0]} {files[0].names[0]} > flat.jsonl` takes them out" if files[0].name.endswith("jsonl") else ""
+        raise UserError(f"the column {taken[0]!r} holds nested values; expected a text in each of two columns{advice}")
+    return roles
 
 
 def _finish(
@@ -182,6 +196,8 @@ def _finish(
     if carved:
         about += f"; {' and '.join(carved)} {'are' if len(carved) > 1 else 'is'} carved out of train (prepare.{carved[0]}_fraction)"
     findings.insert(0, f"files: {about}")
+    if not any(split_of(file.names[0]) in ("train", None) for file in train):
+        findings.append(f"train: no name tells it; {train[0].name} is the largest file (corpus.files)")
     if left_out:
         findings.append(f"left out: {', '.join(left_out[:6])}, whose names tell no split (corpus.files)")
     repeated = max((file.repeated for file in train), default=0.0)
@@ -207,47 +223,6 @@ def _in_columns(file: SampledFile, names: Sequence[str]) -> SampledFile:
     places = [file.columns.index(name) if name in file.columns else None for name in names]
     rows = [["" if place is None else row[place] for place in places] for row in file.rows]
     return SampledFile(file.names, file.dialect, tuple(names), rows, file.num_rows, file.is_whole, file.repeated, file.nested)
-
-
-def _format_of(files: Sequence[SampledFile], dialect: Dialect) -> dict[str, Any]:
-    """The settings of a format, as far as the files' endings do not tell them."""
-    by_ending = {FORMATS_BY_ENDING.get(ending_of(file.names[0]), "") for file in files}
-    found: dict[str, Any] = {} if by_ending == {dialect.format} else {"format": dialect.format}
-    usual = {"tsv": "\t", "csv": ","}.get(dialect.format, "")
-    return found | ({"delimiter": dialect.delimiter} if dialect.delimiter != usual else {})
-
-
-def _conversations(turns: TurnColumns) -> dict[str, Any]:
-    found: dict[str, Any] = {"id_column": turns.conversation, "order_column": turns.turn, "text_column": turns.text}
-    return found | ({"speaker_column": turns.speaker} if turns.speaker else {})
-
-
-def _pair_columns(roles: ColumnRoles) -> dict[str, Any]:
-    columns = {"source_column": roles.names[roles.source], "target_column": roles.names[roles.target]}
-    return {setting: name for setting, name in columns.items() if name != setting.removesuffix("_column")}
-
-
-def _with_names(roles: ColumnRoles, rows: Sequence[Sequence[str]]) -> ColumnRoles:
-    """The roles of a table without header, with names for its columns: by their content, else by their place."""
-    names: list[str] = []
-    for place in range(len(roles.names)):
-        cells = [row[place] for row in rows if row[place]]
-        name = f"column_{place + 1}"
-        if cells and all(map(language_of, cells)):
-            name = "language"
-        elif sum(";" in cell and " " not in cell for cell in cells) > len(cells) / 2:
-            name = "features"
-        names.append(name if name not in names else f"column_{place + 1}")
-    names[roles.source], names[roles.target] = "source", "target"
-    return ColumnRoles(tuple(names), roles.source, roles.target, roles.task, roles.reason, roles.has_recordings)
-
-
-def _describe_roles(roles: ColumnRoles, is_named: bool) -> str:
-    def name(place: int) -> str:
-        return repr(roles.names[place]) if is_named else f"column {place + 1}"
-
-    others = f"; kept beside them: {', '.join(other for _, other in roles.others)}" if roles.others else ""
-    return f"columns: source is {name(roles.source)}, target {name(roles.target)}: {roles.reason} (--source, --target){others}"
 
 
 def _constants(splits: dict[str, list[SampledFile]], section: dict[str, Any]) -> set[tuple[str, str]]:

@@ -37,9 +37,14 @@ def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, An
     findings.append(f"task: {evidence.task}, because {evidence.reason} (--task)")
     if evidence.tags:
         findings.append(f"tags: {', '.join(evidence.tags)} tells which target of a source is asked for (tokenize.source_tags)")
-    repeated = f"{100 * evidence.pairs.repeated:.1f} % of the train pairs repeat an earlier one"
-    kept = "kept, because how often a pair occurs is data here" if evidence.is_repetition_data else "dropped"
-    findings.append(f"repetition: {repeated}: {kept} (prepare.deduplicate)")
+    if evidence.pairs.repeated:
+        kept = "kept, because how often a pair occurs is data here" if evidence.is_repetition_data else "dropped"
+        share = 100 * evidence.pairs.repeated
+        findings.append(f"repetition: {share:.1f} % of the train pairs repeat an earlier one: {kept} (prepare.deduplicate)")
+    else:
+        findings.append(
+            f"repetition: no train pair repeats an earlier one (prepare.deduplicate: {sections['prepare']['deduplicate']})"
+        )
     findings += _describe_sizes(sections)
     return findings
 

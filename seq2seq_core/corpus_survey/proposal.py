@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seq2seq_core.artifacts import SPLITS
 from seq2seq_core.corpus.splitting import assign_split
 from seq2seq_core.corpus_survey.choices.scoring_choice import choose_metrics, choose_search
 from seq2seq_core.corpus_survey.choices.task_choice import Task
@@ -126,11 +127,19 @@ def _prepare_section(evidence: CorpusEvidence) -> dict[str, Any]:
 
 
 def _filling_fraction(sources: Sequence[str], fraction: float) -> float:
-    """The smallest of some shares with which neither dev nor test is empty."""
+    """The smallest of some shares with which neither dev nor test is empty.
+
+    Raises:
+        UserError: there is none.
+    """
+    different = set(sources)
     for share in (fraction, 0.15, 0.2, 0.3):
-        if share >= fraction and len({assign_split(source, share, share) for source in sources}) == 3:
+        if share >= fraction and len({assign_split(source, share, share) for source in different}) == len(SPLITS):
             return share
-    return fraction
+    raise UserError(
+        f"{len(sources)} pairs of {len(different)} different sources cannot be split into train, dev and test, which share no "
+        "source; expected more different sources, or files for dev and test"
+    )
 
 
 def _tokenize_section(evidence: CorpusEvidence) -> dict[str, Any]:

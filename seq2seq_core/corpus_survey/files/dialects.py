@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 from seq2seq_core.config.corpus import CorpusFormat
 
-DELIMITERS = ("\t", " ||| ", ",", ";", "|")
+DELIMITERS = ("\t", " ||| ", ",", ";", "|", "  ")
 """Delimiters that are tried; of equally good ones the first is taken, that of the file's ending before all."""
 LEAST_SHARE = 0.95
 """The share of lines that must have the same number of cells."""
 MAX_LINES = 2_000
 """Lines that a dialect is judged by."""
-NAMES = {"\t": "TAB", ",": "comma", ";": "semicolon", "|": "vertical bar"}
+NAMES = {"\t": "TAB", ",": "comma", ";": "semicolon", "|": "vertical bar", "  ": "two spaces"}
 
 
 @dataclass(frozen=True)

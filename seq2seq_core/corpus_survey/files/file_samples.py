@@ -6,7 +6,8 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from seq2seq_core.corpus.lines import CorpusFile, head_faults, unpack
+from seq2seq_core.corpus.lines import HEAD_BYTES as READER_BYTES
+from seq2seq_core.corpus.lines import CorpusFile, iterate_lines, unpack, without_line_end
 
 HEAD_BYTES = 8 << 20
 """A file up to this size (unpacked) is read as a whole."""
@@ -56,33 +57,13 @@ def read_sample(file: CorpusFile, most_bytes: int = HEAD_BYTES) -> TextSample:
         head = stream.read(most_bytes)
         is_whole = not stream.peek(1)
         packed = raw.tell() if file.is_compressed else len(head)
-    for fault in head_faults(file, head):
-        raise fault
-    if b"\0" in head:
-        raise file.fault("a NUL byte: the file is binary or UTF-16; expected text in UTF-8")
-    complete = head if is_whole else head[: head.rfind(b"\n") + 1]
-    lines = [_decode(file, number, line) for number, line in enumerate(_split(complete), start=1)]
+    complete = head if is_whole or b"\n" not in head else head[: head.rfind(b"\n") + 1]
+    stream = io.BufferedReader(io.BytesIO(complete), READER_BYTES)  # type: ignore[arg-type]
+    lines = [without_line_end(text) for _, text in iterate_lines(file, stream)]
     if is_whole:
         return TextSample(lines, [], len(lines), True)
     num_lines = int(len(lines) * file.path.stat().st_size / max(1, packed * len(complete) / len(head)))
     return TextSample(lines, [] if file.is_compressed else list(_read_blocks(file, most_bytes)), num_lines, False)
-
-
-def _split(data: bytes) -> list[bytes]:
-    lines = data.split(b"\n")
-    return lines if lines[-1] else lines[:-1]
-
-
-def _decode(file: CorpusFile, number: int, line: bytes) -> str:
-    """A line as text without its line end."""
-    try:
-        return line.removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        raise file.fault(
-            f"not UTF-8: byte 0x{line[error.start]:02X}; expected UTF-8: if it is Windows text, "
-            f"`iconv -f CP1252 -t UTF-8 {file.name} > converted` converts it",
-            number,
-        ) from None
 
 
 def _read_blocks(file: CorpusFile, start: int) -> Iterator[str]:
@@ -92,5 +73,5 @@ def _read_blocks(file: CorpusFile, start: int) -> Iterator[str]:
     with file.path.open("rb") as stream:
         for place in range(start, size - BLOCK_BYTES, distance):
             stream.seek(place)
-            for line in _split(stream.read(BLOCK_BYTES))[1:-1]:
+            for line in stream.read(BLOCK_BYTES).split(b"\n")[1:-1]:
                 yield line.removesuffix(b"\r").decode("utf-8", errors="replace")

@@ -24,7 +24,7 @@ def find_header(tables: Sequence[Sequence[Sequence[str]]]) -> tuple[bool, str]:
         return True, "all files begin with the same row"
     names = [first for first in firsts if _is_header(first)]
     if len(names) == len(firsts):
-        return True, f"the first row reads {', '.join(firsts[0])}"
+        return True, f"the first row reads {', '.join(filter(None, firsts[0]))}"
     if len(firsts) == 1 and _could_be_names(firsts[0]) and _numbers_follow(tables[0]):
         return True, "numbers stand below the words of the first row"
     return False, "the first row reads like any other"

@@ -53,6 +53,14 @@ def _nested(folder: Path) -> None:
     write_lines(folder / "train.jsonl", [json.dumps({"source": [f"a{n}"], "target": f"b{n}"}) for n in range(50)])
 
 
+def _nested_pairs(folder: Path) -> None:
+    write_lines(folder / "train.jsonl", [json.dumps({"id": n, "translation": {"en": f"a{n}", "de": f"b{n}"}}) for n in range(50)])
+
+
+def _one_source(folder: Path) -> None:
+    write_lines(folder / "all.tsv", [f"hello\tanswer {number}" for number in range(50)])
+
+
 def _unequal(folder: Path) -> None:
     write_lines(folder / "train.en", [row.split("\t")[0] for row in ROWS])
     write_lines(folder / "train.de", [row.split("\t")[1] for row in ROWS[:-1]])
@@ -70,13 +78,15 @@ REFUSED: list[tuple[Callable[[Path], None], str]] = [
     (_empty, "found nothing; expected a table of pairs"),
     (_recordings, "found SOURCE.txt, 1 recordings; expected a table of pairs (.tsv .csv .jsonl .parquet)"),
     (_recordings, "recordings need a table that names them"),
-    (_pictures, "expected two columns with texts, got '2' beside pictures; pictures cannot be sources"),
+    (_pictures, "expected two columns with texts, got column 2 beside pictures; pictures cannot be sources"),
     (_one_column, "found words.txt; expected a table of pairs"),
     (_few, "found 5 pairs to train on; expected at least 20"),
     (_ragged, "train.tsv:51: expected 2 columns (source, target), got 3: 'one | two | three'"),
     (_not_utf8, "train.tsv:8: not UTF-8: byte 0xF6"),
     (_array, "one JSON array; expected a JSON object a line: `jq -c '.[]' data.json > data.jsonl` converts it"),
-    (_nested, "the column 'source' holds nested values; expected a text"),
+    (_nested, "the column 'source' holds nested values; expected a text in each of two columns"),
+    (_nested_pairs, "the column 'translation' holds nested values; expected a text in each of two columns"),
+    (_one_source, "50 pairs of 1 different sources cannot be split into train, dev and test"),
     (_unequal, "50 lines, but"),
     (_missing_recording, "no recording 'gone/0.wav'; expected names relative to that folder"),
     (_mp3, "0.mp3: expected a WAV or FLAC file; `ffmpeg -i IN"),

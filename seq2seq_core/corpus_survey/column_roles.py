@@ -119,9 +119,8 @@ def find_roles(
     if len(usable) < 2 or (pictures and len(texts) < 2):
         kinds = [f" beside {kind}" for kind, found in (("pictures", pictures), ("recordings", recordings)) if found]
         advice = "; pictures cannot be sources" if pictures else ""
-        raise UserError(
-            f"expected two columns with texts, got {_show([names[column.place] for column in texts], is_named)}{''.join(kinds)}{advice}"
-        )
+        found = _show([names[column.place] for column in texts], is_named)
+        raise UserError(f"expected two columns with texts, got {found}{''.join(kinds)}{advice}")
     if None not in asked:
         return ColumnRoles(tuple(names), int(asked[0] or 0), int(asked[1] or 0), "", "as --source and --target say")
     if is_named and asked == [None, None] and (pair := named_pair(_speaking_names(names, usable))) is not None:

@@ -32,6 +32,7 @@ class CorpusLayout:
         num_rows: rows by split, of splits with files; estimates unless ``is_whole``.
         is_whole: whether all rows were looked at.
         repeated: share of train rows that repeat an earlier one.
+        empty: largest share, of any split, of rows with an empty side.
         findings: what was found, a line each.
         languages: of source and target, where names tell; empty: unknown.
     """
@@ -44,6 +45,7 @@ class CorpusLayout:
     num_rows: dict[str, int]
     is_whole: bool
     repeated: float
+    empty: float
     findings: list[str] = field(default_factory=list)
     languages: tuple[str, str] = ("", "")
 
@@ -167,7 +169,7 @@ def _finish(
     languages: tuple[str, str],
     names: Sequence[str] = (),
 ) -> CorpusLayout:
-    """The layout with the sampled pairs of train and the finding about files."""
+    """The layout with the sampled pairs of train and the findings about files."""
     train = splits["train"]
     num_rows = {split: sum(file.num_rows for file in own) for split, own in splits.items() if own}
     is_whole = all(file.is_whole for own in splits.values() for file in own)
@@ -177,15 +179,32 @@ def _finish(
     rows = rows[:: -(-len(rows) // MAX_ROWS) or 1]
     columns: dict[str, list[str]] = {}
     if turns is not None:
-        place = list(names).index(turns.text)
-        pairs = [(first[0][place], second[0][place]) for first, second in pairwise(rows)]
+        places = (list(names).index(turns.text),)
+        pairs = [(first[0][places[0]], second[0][places[0]]) for first, second in pairwise(rows)]
     else:
         assert roles is not None
+        places = (roles.source, roles.target)
         pairs = [(row[roles.source], row[roles.target]) for row, _ in rows]
         columns = {name: [row[place] for row, _ in rows] for place, name in roles.others}
         for name in ("source_language", "target_language"):
             values = [_constant_of(section, file, name) for _, file in rows]
             columns |= {name: values} if any(values) else {}
+    findings[:0] = _describe_files(splits, num_rows, is_whole)
+    if left_out:
+        findings.append(f"left out: {', '.join(left_out[:6])}, whose names tell no split (corpus.files)")
+    repeated = max((file.repeated for file in train), default=0.0)
+    empty = max(_empty_share(own, places) for own in splits.values())
+    return CorpusLayout(section, roles, turns, pairs, columns, num_rows, is_whole, repeated, empty, findings, languages)
+
+
+def _empty_share(files: Sequence[SampledFile], places: Sequence[int]) -> float:
+    """The share of rows of a split with an empty side."""
+    rows = [row for file in files for row in file.rows]
+    return sum(not all(row[place].strip() for place in places) for row in rows) / max(1, len(rows))
+
+
+def _describe_files(splits: dict[str, list[SampledFile]], num_rows: dict[str, int], is_whole: bool) -> list[str]:
+    """The files of each split in words."""
     about = ", ".join(
         f"{split} {' '.join(file.name for file in own[:3])}{' …' if len(own) > 3 else ''} "
         f"({'' if is_whole else 'about '}{num_rows[split]:,} rows)"
@@ -195,13 +214,11 @@ def _finish(
     carved = [split for split in ("dev", "test") if not splits[split]]
     if carved:
         about += f"; {' and '.join(carved)} {'are' if len(carved) > 1 else 'is'} carved out of train (prepare.{carved[0]}_fraction)"
-    findings.insert(0, f"files: {about}")
+    findings = [f"files: {about}"]
+    train = splits["train"]
     if not any(split_of(file.names[0]) in ("train", None) for file in train):
         findings.append(f"train: no name tells it; {train[0].name} is the largest file (corpus.files)")
-    if left_out:
-        findings.append(f"left out: {', '.join(left_out[:6])}, whose names tell no split (corpus.files)")
-    repeated = max((file.repeated for file in train), default=0.0)
-    return CorpusLayout(section, roles, turns, pairs, columns, num_rows, is_whole, repeated, findings, languages)
+    return findings
 
 
 def _common_dialect(files: Sequence[SampledFile]) -> Dialect:

@@ -42,9 +42,7 @@ def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, An
         share = 100 * evidence.pairs.repeated
         findings.append(f"repetition: {share:.1f} % of the train pairs repeat an earlier one: {kept} (prepare.deduplicate)")
     else:
-        findings.append(
-            f"repetition: no train pair repeats an earlier one (prepare.deduplicate: {sections['prepare']['deduplicate']})"
-        )
+        findings.append("repetition: no train pair repeats an earlier one (prepare.deduplicate)")
     findings += _describe_sizes(sections)
     return findings
 

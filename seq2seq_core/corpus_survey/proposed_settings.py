@@ -20,7 +20,7 @@ from seq2seq_core.corpus_survey.proposal import propose
 from seq2seq_core.corpus_survey.texts.recording_statistics import describe_recordings
 from seq2seq_core.errors import UserError
 
-CHECKED_ROWS = 20_000
+CHECKED_ROWS = 100_000
 """Rows of each file that must be readable by the proposed settings before they are written."""
 LAYOUT_SETTINGS = ("files", "format", "header", "columns", "delimiter", "source_column", "target_column")
 """Settings of ``corpus`` that say where files and columns are."""

@@ -40,9 +40,10 @@ def choose_units(task: Task, side: SideStatistics, num_rows: int, is_target: boo
         return units
     size = next((size for rows, size in SUBWORDS_BY_ROWS if num_rows <= rows), MOST_SUBWORDS)
     units = {"model": "bpe" if side.mean_words > 1.5 else "unigram"}
-    # Every character needs an entry, and a corpus of few words cannot fill many.
+    # Every character needs an entry, and a corpus of few words cannot fill many. A sample has fewer words than the corpus.
     needed = len(side.characters) + 50
-    units["vocabulary_size"] = round_up(max(min(size, needed + len(side.words)), math.ceil(1.3 * needed)))
+    most = needed + len(side.words) if side.num_texts >= 0.8 * num_rows else size
+    units["vocabulary_size"] = round_up(max(min(size, most), math.ceil(1.3 * needed)))
     if len(side.characters) > RICH_SCRIPT:
         units["character_coverage"] = 0.9995
     return units

@@ -11,7 +11,7 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, load_settings
 from seq2seq_core.corpus_survey.proposed_settings import ColumnChoice, install_proposal
-from tests.made_corpora import WRITERS, make_corpus
+from tests.made_corpora import WRITERS, make_corpus, write_lines
 
 Propose = Callable[..., tuple[Settings, list[str]]]
 PAIR = {"header": False, "columns": ["source", "target"]}
@@ -149,3 +149,26 @@ def test_params_yaml_says_why(propose: Propose, tmp_path: Path) -> None:
         "# Settings for the corpus raw/bars, proposed by `s2s configure --corpus raw/bars`.\n# - files: train training.txt"
     )
     assert all(finding[:60] in text for finding in findings)
+
+
+def test_a_few_empty_rows_do_not_stop_the_first_training(propose: Propose, tmp_path: Path) -> None:
+    folder = tmp_path / "workspace" / "raw" / "gaps"
+    write_lines(folder / "train.tsv", [f"word {number}\t{'' if number % 20 == 0 else f'Wort {number}'}" for number in range(400)])
+    paths = Paths(tmp_path / "workspace")
+    install_proposal(paths, folder, None, "", ColumnChoice(), force=False)
+    assert load_settings(paths.params).validate_.empty.limit == pytest.approx(0.15)
+    bars, _ = propose("bars")
+    assert bars.validate_.empty.limit == pytest.approx(0.02)
+
+
+def test_the_largest_file_is_train_where_no_name_tells_it(tmp_path: Path) -> None:
+    folder = tmp_path / "raw"
+    for name, count in (("test", 50), ("dev", 300)):
+        write_lines(folder / f"{name}.tsv", [f"{name} {number}\t{name} Wort {number}" for number in range(count)])
+    findings = install_proposal(Paths(tmp_path), folder, None, "", ColumnChoice(), force=False)
+    assert load_settings(tmp_path / "params.yaml").corpus.files.model_dump() == {
+        "train": ["dev.tsv"],
+        "dev": [],
+        "test": ["test.tsv"],
+    }
+    assert "train: no name tells it; dev.tsv is the largest file (corpus.files)" in findings

@@ -6,7 +6,9 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
+from pydantic import ValidationError
 
+from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.errors import CorpusError
 
@@ -38,6 +40,30 @@ def test_every_text_format_gives_the_same_rows(
     assert _texts(rows) == _texts(ROWS)
     first = 1 if "jsonl" in name else 2
     assert [(row.file, row.line) for row in rows] == [(name, first), (name, first + 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "layout"),
+    [
+        ("c.txt", 'Hallo ||| hello ||| 1\nGröße 大 ||| a "size" ||| 2\n', {"format": "tsv", "delimiter": " ||| "}),
+        ("c.tsv", 'Hallo|hello|1\nGröße 大|a "size"|2\n', {"delimiter": "|"}),
+        ("c.csv", 'Hallo;hello;1\n"Größe 大";"a ""size""";2\n', {"delimiter": ";"}),
+        ("c.txt", 'Hallo\thello\t1\n"Größe 大"\t"a ""size"""\t2\n', {"format": "csv", "delimiter": "\t"}),
+    ],
+)
+def test_cells_are_separated_by_any_delimiter(
+    write_file: WriteFile, read_train: ReadTrain, name: str, data: str, layout: dict[str, str]
+) -> None:
+    write_file(name, data.encode())
+    assert _texts(read_train(name, header=False, columns=["source", "target", "id"], **layout)) == _texts(ROWS)
+
+
+@pytest.mark.parametrize(
+    "layout", [{"delimiter": "||"}, {"delimiter": "||", "format": "csv"}, {"delimiter": '"'}, {"delimiter": "\n"}]
+)
+def test_a_delimiter_that_no_format_can_have_is_refused(layout: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="delimiter"):
+        CorpusSection.model_validate({"path": "x", "files": {"train": ["a.txt"]}, **layout})
 
 
 def test_a_last_line_without_line_feed_is_a_row(write_file: WriteFile, read_train: ReadTrain) -> None:

@@ -15,6 +15,32 @@ from seq2seq_core.errors import UserError
 
 PANEL = "Corpora and settings"
 
+ReadyFile = Annotated[
+    Path | None,
+    typer.Argument(help="A ready settings file, such as configs/g2p.yaml; none: settings are proposed.", show_default=False),
+]
+CorpusFolder = Annotated[
+    Path | None, typer.Option("--corpus", help="The corpus folder; replaces corpus.path of a ready file.", show_default=False)
+]
+ModelName = Annotated[
+    str | None,
+    typer.Option("--name", help="Name of the registered model; by default the ready file's, or the folder's.", show_default=False),
+]
+TaskName = Annotated[
+    str,
+    typer.Option(
+        "--task",
+        help="Without a ready file, the task: translation, transliteration, pronunciation, normalisation, spelling, inflection, "
+        "summarisation, dialogue, parsing or speech; by default the likeliest.",
+        show_default=False,
+    ),
+]
+SourceSide = Annotated[
+    str,
+    typer.Option("--source", help="The source's column (name or number), or its file's ending such as en.", show_default=False),
+]
+TargetSide = Annotated[str, typer.Option("--target", help="The same of the target.", show_default=False)]
+
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands of this module to the application."""
@@ -44,33 +70,12 @@ def sample_corpus(
 
 
 def configure(
-    settings_file: Annotated[
-        Path | None,
-        typer.Argument(help="A ready settings file, such as configs/g2p.yaml; none: settings are proposed.", show_default=False),
-    ] = None,
-    corpus: Annotated[
-        Path | None, typer.Option("--corpus", help="The corpus folder; replaces corpus.path of a ready file.", show_default=False)
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            "--name", help="Name of the registered model; by default the ready file's, or the folder's.", show_default=False
-        ),
-    ] = None,
-    task: Annotated[
-        str,
-        typer.Option(
-            "--task",
-            help="Without a ready file, the task: translation, transliteration, pronunciation, normalisation, spelling, "
-            "inflection, summarisation, dialogue, parsing or speech; by default the likeliest.",
-            show_default=False,
-        ),
-    ] = "",
-    source: Annotated[
-        str,
-        typer.Option("--source", help="The source's column (name or number), or its file's ending such as en.", show_default=False),
-    ] = "",
-    target: Annotated[str, typer.Option("--target", help="The same of the target.", show_default=False)] = "",
+    settings_file: ReadyFile = None,
+    corpus: CorpusFolder = None,
+    name: ModelName = None,
+    task: TaskName = "",
+    source: SourceSide = "",
+    target: TargetSide = "",
     force: Annotated[bool, typer.Option("--force", help="Overwrite a params.yaml that has uncommitted changes.")] = False,
     workspace: Workspace = None,
     debug: Debug = False,

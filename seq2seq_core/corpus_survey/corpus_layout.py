@@ -104,17 +104,9 @@ def lay_out_tables(files: Sequence[SampledFile], folder_name: str, source: str, 
     """
     splits, left_out = split_files(files)
     dialect = _common_dialect(files)
-    is_named = bool(files[0].columns)
-    findings = [f"layout: {dialect.description}"]
-    if not is_named:
-        is_named, reason = find_header([file.rows for file in files])
-        findings[0] += f"; {'a' if is_named else 'no'} header ({reason}; corpus.header)"
-        names = list(files[0].rows[0]) if is_named else [str(place + 1) for place in range(dialect.width)]
-        if is_named:
-            splits = {split: [_without_first_row(file) for file in own] for split, own in splits.items()}
-    else:
-        names = list(files[0].columns)
-        splits = {split: [_in_columns(file, names) for file in own] for split, own in splits.items()}
+    names, is_named, about = _find_names(files, dialect)
+    findings = [about]
+    splits = {split: [_in_columns(file, names, is_named) for file in own] for split, own in splits.items()}
     section = {
         "files": {split: [file.names[0] for file in own] for split, own in splits.items() if own},
         **format_settings(files, dialect),
@@ -129,7 +121,7 @@ def lay_out_tables(files: Sequence[SampledFile], folder_name: str, source: str, 
     if not is_named:
         roles = name_columns(roles, rows)
         section |= {"header": False, "columns": list(roles.names)}
-    elif dialect.format in ("tsv", "csv", "jsonl", "parquet"):
+    else:
         section |= pair_settings(roles)
     findings.append(describe_roles(roles, is_named))
     constants = _constants(splits, section)
@@ -179,11 +171,12 @@ def _finish(
     rows = rows[:: -(-len(rows) // MAX_ROWS) or 1]
     columns: dict[str, list[str]] = {}
     if turns is not None:
-        places = (list(names).index(turns.text),)
-        pairs = [(first[0][places[0]], second[0][places[0]]) for first, second in pairwise(rows)]
+        place = list(names).index(turns.text)
+        places = [place]
+        pairs = [(first[0][place], second[0][place]) for first, second in pairwise(rows)]
     else:
         assert roles is not None
-        places = (roles.source, roles.target)
+        places = [roles.source, roles.target]
         pairs = [(row[roles.source], row[roles.target]) for row, _ in rows]
         columns = {name: [row[place] for row, _ in rows] for place, name in roles.others}
         for name in ("source_language", "target_language"):
@@ -227,14 +220,25 @@ def _common_dialect(files: Sequence[SampledFile]) -> Dialect:
     return next((dialect for dialect in dialects if dialect.format == "csv"), dialects[0])
 
 
+def _find_names(files: Sequence[SampledFile], dialect: Dialect) -> tuple[list[str], bool, str]:
+    """The names of the columns (their numbers where they have none), whether they have names, and the layout in words."""
+    if files[0].columns:
+        return list(files[0].columns), True, f"layout: {dialect.description}"
+    is_named, reason = find_header([file.rows for file in files])
+    names = list(files[0].rows[0]) if is_named else [str(place + 1) for place in range(dialect.width)]
+    return names, is_named, f"layout: {dialect.description}; {'a' if is_named else 'no'} header ({reason}; corpus.header)"
+
+
 def _without_first_row(file: SampledFile) -> SampledFile:
     return SampledFile(
         file.names, file.dialect, file.columns, file.rows[1:], max(0, file.num_rows - 1), file.is_whole, file.repeated, file.nested
     )
 
 
-def _in_columns(file: SampledFile, names: Sequence[str]) -> SampledFile:
-    """The file with its cells in the order of some columns; a column that it lacks is empty."""
+def _in_columns(file: SampledFile, names: Sequence[str], is_named: bool) -> SampledFile:
+    """The file with its cells in the order of some columns, its header left out; a column that it lacks is empty."""
+    if not file.columns:
+        return _without_first_row(file) if is_named else file
     if list(file.columns) == list(names):
         return file
     places = [file.columns.index(name) if name in file.columns else None for name in names]

@@ -58,7 +58,7 @@ def read_sample(file: CorpusFile, most_bytes: int = HEAD_BYTES) -> TextSample:
         is_whole = not stream.peek(1)
         packed = raw.tell() if file.is_compressed else len(head)
     complete = head if is_whole or b"\n" not in head else head[: head.rfind(b"\n") + 1]
-    stream = io.BufferedReader(io.BytesIO(complete), READER_BYTES)  # type: ignore[arg-type]
+    stream = io.BufferedReader(io.BytesIO(complete), READER_BYTES)
     lines = [without_line_end(text) for _, text in iterate_lines(file, stream)]
     if is_whole:
         return TextSample(lines, [], len(lines), True)

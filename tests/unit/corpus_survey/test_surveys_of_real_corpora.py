@@ -1,0 +1,50 @@
+"""What is proposed for corpora that nobody on this project wrote. Their folder is no part of the repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import load_settings
+from seq2seq_core.corpus_survey.proposed_settings import ColumnChoice, install_proposal
+from seq2seq_core.errors import UserError
+
+CORPORA = Path(os.environ.get("SEQ2SEQ_CORPORA", Path(__file__).parents[3].parent / "shared" / "corpora"))
+pytestmark = pytest.mark.skipif(
+    not CORPORA.is_dir(), reason=f"the real corpora are not at {CORPORA} (set SEQ2SEQ_CORPORA to their folder)"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "units"),
+    [
+        ("cogs", "parsing", "symbols"),
+        ("scan_simple", "parsing", "symbols"),
+        ("g2p2020_kor", "pronunciation", "symbols"),
+        ("wikidata_translit_en_he", "transliteration", "symbols"),
+        ("eutrans_es_en", "translation", "unigram"),
+        ("tatoeba_en_zh", "translation", "unigram"),
+        ("voice_kerstin", "speech", "char"),
+    ],
+)
+def test_a_real_corpus_is_recognised(tmp_path: Path, name: str, task: str, units: str) -> None:
+    findings = install_proposal(Paths(tmp_path), CORPORA / name, None, "", ColumnChoice(), force=False)
+    assert any(line.startswith(f"task: {task}, because ") for line in findings)
+    assert load_settings(tmp_path / "params.yaml").tokenize.target.model == units
+
+
+def test_of_several_corpora_in_a_folder_the_one_with_most_splits_is_taken(tmp_path: Path) -> None:
+    findings = install_proposal(Paths(tmp_path), CORPORA / "dirty_as_found", None, "", ColumnChoice(), force=False)
+    files = load_settings(tmp_path / "params.yaml").corpus.files
+    assert files.train == [("lafand_en-zul_train.en", "lafand_en-zul_train.zul")]
+    assert files.dev
+    assert files.test
+    assert any(line.startswith("left out: americasnlp_nahuatl_train_first4000.es") for line in findings)
+
+
+def test_pictures_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="got column 2 beside pictures; pictures cannot be sources"):
+        install_proposal(Paths(tmp_path), CORPORA / "fraktur_lines", None, "", ColumnChoice(), force=False)

@@ -19,21 +19,23 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize(
-    ("name", "task", "units"),
+    ("name", "task", "units", "bleu_tokenizer"),
     [
-        ("cogs", "parsing", "symbols"),
-        ("scan_simple", "parsing", "symbols"),
-        ("g2p2020_kor", "pronunciation", "symbols"),
-        ("wikidata_translit_en_he", "transliteration", "symbols"),
-        ("eutrans_es_en", "translation", "unigram"),
-        ("tatoeba_en_zh", "translation", "unigram"),
-        ("voice_kerstin", "speech", "char"),
+        ("cogs", "parsing", "symbols", "13a"),
+        ("scan_simple", "parsing", "symbols", "13a"),
+        ("g2p2020_kor", "pronunciation", "symbols", "13a"),
+        ("wikidata_translit_en_he", "transliteration", "symbols", "13a"),
+        ("eutrans_es_en", "translation", "unigram", "none"),
+        ("tatoeba_en_zh", "translation", "unigram", "zh"),
+        ("voice_kerstin", "speech", "char", "13a"),
     ],
 )
-def test_a_real_corpus_is_recognised(tmp_path: Path, name: str, task: str, units: str) -> None:
+def test_a_real_corpus_is_recognised(tmp_path: Path, name: str, task: str, units: str, bleu_tokenizer: str) -> None:
     findings = install_proposal(Paths(tmp_path), CORPORA / name, None, "", ColumnChoice(), force=False)
     assert any(line.startswith(f"task: {task}, because ") for line in findings)
-    assert load_settings(tmp_path / "params.yaml").tokenize.target.model == units
+    settings = load_settings(tmp_path / "params.yaml")
+    assert settings.tokenize.target.model == units
+    assert settings.train.dev_bleu_tokenizer == settings.evaluate.bleu_tokenizer == bleu_tokenizer
 
 
 def test_of_several_corpora_in_a_folder_the_one_with_most_splits_is_taken(tmp_path: Path) -> None:

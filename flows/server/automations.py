@@ -10,6 +10,7 @@ from uuid import UUID
 
 from flows.server.run_names import TAG_PREFIX, artifact_key, model_tag
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.console import format_seconds
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -49,7 +50,8 @@ def dead_runs(silent_seconds: float) -> AutomationCore:
     from prefect.events.actions import ChangeFlowRunState
     from prefect.events.schemas.automations import AutomationCore
 
-    message = f"the process of this run has sent no sign of life for {silent_seconds:.0f} s: it was killed, or its machine is down"
+    silence = format_seconds(silent_seconds)
+    message = f"the process of this run has sent no sign of life for {silence}: it was killed, or its machine is down"
     return AutomationCore(
         name=DEAD_RUNS,
         description="Made by `s2s setup-prefect` (runtime.flow.dead_after_seconds).",
@@ -94,7 +96,8 @@ def late_runs(model_name: str, webhook: UUID, late_seconds: float) -> Automation
     from prefect.events.actions import CallWebhook
     from prefect.events.schemas.automations import AutomationCore
 
-    message = f"'no worker has started this run, which was due {late_seconds / 60:.0f} min ago or more; is one running?'"
+    due = f"which was due more than {format_seconds(late_seconds)} ago; is one running?"
+    message = f"'no worker has started this run of ' ~ (deployment.name or 'a deployment') ~ ', {due}'"
     return AutomationCore(
         name=f"seq2seq-flows: webhook of {model_name}, runs without a worker",
         description="Made by `s2s setup-prefect` (runtime.flow.notify, runtime.flow.late_after_seconds).",

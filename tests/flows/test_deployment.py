@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import uuid
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from flows.server.deployment_setup import setup_prefect
+from flows.server.run_names import artifact_key, workspace_model
 from seq2seq_core.config.runtime import FlowSettings
 from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.errors import EnvironmentFault, UserError
@@ -74,3 +76,23 @@ def test_the_deployments_name_the_default_pool_and_an_entry_point_that_imports()
         assert (REPOSITORY / path).is_file()
         assert getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name).name == name
         assert deployment["work_pool"]["name"] == FlowSettings().work_pool
+
+
+@pytest.mark.parametrize("name", ["Dates", "dates.v2", "dates_v2", "数字", "-dates-"])
+def test_the_key_of_an_artifact_is_valid_and_differs_from_that_of_a_similar_name(name: str) -> None:
+    key = artifact_key(name, "retrain-report")
+    assert re.fullmatch(r"[a-z0-9][a-z0-9-]*-retrain-report", key)
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    assert key != artifact_key(plain, "retrain-report")
+
+
+def test_a_plain_name_begins_its_keys_as_it_is() -> None:
+    assert artifact_key("dates", "retrain-report") == "dates-retrain-report"
+
+
+def test_a_workspace_without_a_readable_name_goes_by_its_folder(tmp_path: Path) -> None:
+    assert workspace_model(tmp_path) == tmp_path.name
+    (tmp_path / "params.yaml").write_text("register: []\n")
+    assert workspace_model(tmp_path) == tmp_path.name
+    (tmp_path / "params.yaml").write_text("register: {model_name: dates}\nunknown: 1\n")
+    assert workspace_model(tmp_path) == "dates"

@@ -8,11 +8,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from flows.dvc.one_run_settings import put_back
 from flows.processes.workspace_lock import workspace_lock
 from flows.reports.summary import RetrainSummary
 from flows.server.environment import prepare_environment
 from flows.server.local_console import local_console
 from flows.server.local_server import prefect_server
+from flows.server.run_names import model_tag, workspace_model
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.ready_settings import load_workspace_settings
 from seq2seq_core.config.settings import load_settings
@@ -25,26 +27,30 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
-def run_retrain(root: Path, force: Sequence[str] = ()) -> RetrainSummary:
+def run_retrain(root: Path, force: Sequence[str] = (), assignments: Sequence[str] = ()) -> RetrainSummary:
     """Runs the flow ``retrain`` in this process; returns its summary.
 
     Args:
         root: the workspace, the folder with ``dvc.yaml`` and ``params.yaml``.
         force: stages that run even where they are fresh.
+        assignments: settings for this run only, each ``section.field=value``.
 
     Raises:
         Seq2SeqError: the run failed; kind, message and exit code are those of the failed stage.
     """
     paths = Paths(root.resolve())
-    load_workspace_settings(paths)
-    with workspace_lock(paths):
-        pass  # reports a busy workspace before a server starts; the flow takes the lock again
+    with workspace_lock(paths):  # reports a busy workspace before a server starts; the flow takes the lock again
+        put_back(paths, logger.warning)
+    model_name = load_workspace_settings(paths).register_.model_name
     with _prefect(paths):
+        from prefect import tags
+
         from flows.retrain import STOPPED, retrain
         from flows.server.presence import nothing_sent_while_away
 
-        with local_console(), nothing_sent_while_away():
-            summary = run_flow(retrain, RetrainSummary, STOPPED, workspace=str(paths.root), force=list(force))
+        asked = {"force": list(force), "set": list(assignments)}
+        with local_console(), nothing_sent_while_away(), tags(model_tag(model_name)):
+            summary = run_flow(retrain, RetrainSummary, STOPPED, workspace=str(paths.root), **asked)
     if summary.failure is not None:
         if summary.stages:
             logger.info("%s", summary.describe())
@@ -64,11 +70,13 @@ def run_sweep(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
         Seq2SeqError: the run failed or was cancelled.
     """
     with _prefect(paths):
+        from prefect import tags
+
         from flows.server.presence import nothing_sent_while_away
         from flows.sweep import STOPPED, sweep
 
         asked = {"file": str(request.file), "name": request.name, "trials": request.trials, "jobs": jobs}
-        with local_console(), nothing_sent_while_away():
+        with local_console(), nothing_sent_while_away(), tags(model_tag(workspace_model(paths.root))):
             return run_flow(sweep, SweepResults, STOPPED, workspace=str(paths.root), **asked)
 
 

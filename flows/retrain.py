@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import asdict
-from typing import Any, NoReturn, cast
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, cast
 
 import httpx
 from prefect import flow
@@ -14,23 +15,30 @@ from prefect.exceptions import PrefectException
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
+from pydantic import Field
 
-from flows.graph.stage_tasks import drop_empty_tracebacks
+from flows.dvc.one_run_settings import put_back, settings_for_one_run
+from flows.graph.stage_choices import offer_stages
+from flows.processes.workspace_lock import RetrainRunning, workspace_lock
 from flows.reports.run_page import publish_report
 from flows.reports.summary import RetrainSummary
 from flows.reports.webhook import notify
 from flows.retraining import FlowRunInfo, Retraining, find_paths
+from flows.server.engine_log import quiet_engine
 from flows.server.environment import EMBEDDED_VARIABLE
+from flows.server.final_state import final_state
 from flows.server.flow_state import is_cancelled
-from flows.server.kept_result import keep_result
 from flows.server.presence import leave_server_behind
-from seq2seq_core.config.settings import load_settings
-from seq2seq_core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EnvironmentFault, Interrupted, Seq2SeqError
+from flows.server.run_names import flow_run_title, workspace_model
+from seq2seq_core.artifacts import PARAMS_FILE
+from seq2seq_core.config.runtime import FlowSettings, read_notify_settings
+from seq2seq_core.config.settings import load_settings, load_values
+from seq2seq_core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, ConfigError, EnvironmentFault, Interrupted, Seq2SeqError
 from seq2seq_core.proxies import exempt_loopback
 
+StageName = Annotated[str, Field(json_schema_extra=offer_stages)]
 STOPPED = "every stage was stopped, run the same command again to go on"
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
@@ -39,55 +47,66 @@ THREADS = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner())
 """Stages are processes, so that a thread for each is enough. ``runtime.flow.max_parallel_stages`` limits their number."""
 
 
-@flow(name="retrain", task_runner=THREADS, persist_result=False, log_prints=False)
-def retrain(workspace: str | None = None, force: list[str] | None = None) -> State[Any]:
+@flow(name="retrain", flow_run_name=flow_run_title, task_runner=THREADS, persist_result=False, log_prints=False)
+def retrain(
+    workspace: str | None = None,
+    force: list[StageName] | None = None,
+    set: list[str] | None = None,  # noqa: A002 - the name on Prefect's page
+) -> State[Any]:
     """Run every stale stage of dvc.yaml, a task a stage; fresh ones are shown as Cached.
 
     Args:
         workspace: The folder with dvc.yaml and params.yaml; by default the one that the flow runs in.
         force: Stages to run even where they are up to date.
+        set: Settings for this run only, each section.field=value, such as train.max_steps=100.
     """
     logger = get_run_logger()
     exempt_loopback()
-    drop_empty_tracebacks()
+    quiet_engine()
     try:
         paths = find_paths(workspace)
-        settings = load_settings(paths.params)
+        with workspace_lock(paths) as lock, settings_for_one_run(paths, set or (), logger.warning) as notes:
+            settings = load_settings(paths.params)
+            forced = frozenset(force or ())
+            return _run(Retraining(paths, settings, _this_run(), logger, lock, forced, is_cancelled, notes=notes), logger)
     except Seq2SeqError as error:
         summary = RetrainSummary(failure=error)
-        _report(summary, logger)
+        if not isinstance(error, RetrainRunning):  # the other run tells how it ended
+            root = Path(workspace or ".").resolve()
+            _tell(summary, workspace_model(root), _find_flow_settings(root), logger)
         return _to_state(summary, logger)
-    retraining = Retraining(paths, settings, _this_run(), logger, frozenset(force or ()), is_cancelled)
+
+
+def _run(retraining: Retraining, logger: Logger) -> State[Any]:
+    """Runs a retrain and tells how it ended; returns the flow run's final state."""
+    model_name, settings = retraining.settings.register_.model_name, retraining.settings.runtime.flow
     try:
         summary = retraining.run()
     except (KeyboardInterrupt, Interrupted) as error:
         if not retraining.stop():
-            _leave(logger, EXIT_INTERRUPTED)
+            _leave(retraining, EXIT_INTERRUPTED)
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         return _to_state(retraining.summarise(Interrupted(f"{reason}; {STOPPED}")), logger)
     except Exception as error:
         retraining.stop()
-        _tell(retraining.summarise(EnvironmentFault(f"{type(error).__name__}: {error}")), retraining, logger)
+        _tell(retraining.summarise(EnvironmentFault(f"{type(error).__name__}: {error}")), model_name, settings, logger)
         raise
     except BaseException:
         # Prefect turns SIGTERM (from a cancelling worker or anyone else) into an exception that does not inherit from Exception.
         if not retraining.stop():
-            _leave(logger, EXIT_TERMINATED)
+            _leave(retraining, EXIT_TERMINATED)
         raise
-    _tell(summary, retraining, logger)
+    _tell(summary, model_name, settings, logger)
     return _to_state(summary, logger)
 
 
 def _to_state(summary: RetrainSummary, logger: Logger) -> State[Any]:
     """The flow run's final state; it carries the summary, in memory only."""
-    keep_result(summary)
-    if summary.failure is None:
-        return Completed(message=summary.headline(), data=summary)
-    if isinstance(summary.failure, Interrupted):
-        return Cancelled(message=str(summary.failure), data=summary)
-    if not summary.stages:
+    if isinstance(summary.failure, RetrainRunning):
+        logger.warning("skipped: %s", summary.failure)
+    elif summary.failure is not None and not isinstance(summary.failure, Interrupted) and not summary.stages:
         logger.error("%s", summary.failure)
-    return Failed(message=str(summary.failure), data=summary)
+    return final_state(summary.headline(), summary, summary.failure)
 
 
 def _this_run() -> FlowRunInfo:
@@ -95,27 +114,35 @@ def _this_run() -> FlowRunInfo:
     return FlowRunInfo(str(flow_run.id), str(flow_run.name), page or "")
 
 
-def _tell(summary: RetrainSummary, retraining: Retraining, logger: Logger) -> None:
+def _find_flow_settings(root: Path) -> FlowSettings:
+    """The flow's settings of a workspace whose settings have faults: the defaults, with the webhook where it is readable."""
+    try:
+        return FlowSettings(notify=read_notify_settings(load_values(root / PARAMS_FILE)))
+    except ConfigError:
+        return FlowSettings()
+
+
+def _tell(summary: RetrainSummary, model_name: str, settings: FlowSettings, logger: Logger) -> None:
     """Notifies the webhook and stores the artifacts; a failure of either does not fail the run."""
-    flow = retraining.settings.runtime.flow
-    notify(flow.notify, summary, asdict(retraining.flow_run), logger)
-    if not leave_server_behind(logger, flow.server_return_seconds):
-        _report(summary, logger)
+    notify(settings.notify, summary, asdict(_this_run()), logger)
+    if not leave_server_behind(logger, settings.server_return_seconds):
+        _report(summary, model_name, logger)
 
 
-def _report(summary: RetrainSummary, logger: Logger) -> None:
+def _report(summary: RetrainSummary, model_name: str, logger: Logger) -> None:
     """Stores the artifacts; only warns where Prefect cannot store them."""
     try:
-        publish_report(summary)
+        publish_report(summary, model_name)
     except (PrefectException, httpx.HTTPError) as error:
         logger.warning("the report could not be stored in Prefect: %s: %s", type(error).__name__, error)
 
 
-def _leave(logger: Logger, exit_code: int) -> NoReturn:
+def _leave(retraining: Retraining, exit_code: int) -> NoReturn:
     """Ends this process while a task still queues for a slot or waits for a retry: such a wait cannot be interrupted.
 
     All stages have been stopped. The slot is free again when its lease expires.
     """
-    logger.warning("leaving a task that only waits")
+    retraining.logger.warning("leaving a task that only waits")
+    put_back(retraining.paths, retraining.logger.warning)
     logging.shutdown()
     os._exit(exit_code)

@@ -19,7 +19,6 @@ from flows.graph.stage_graph import GraphStatus, StageGraph, read_stage_graph, r
 from flows.graph.stage_tasks import StageTasks
 from flows.processes.cancellation import Cancellation
 from flows.processes.supervised import StopPolicy
-from flows.processes.workspace_lock import workspace_lock
 from flows.reports.parent_run import GraphTracking
 from flows.reports.summary import RetrainSummary, read_metrics, read_receipt
 from seq2seq_core.artifacts import Paths
@@ -56,6 +55,7 @@ class Retraining:
         settings: the workspace's settings.
         flow_run: the Prefect flow run.
         logger: the flow run's logger.
+        lock: the descriptor of the workspace's lock, which the stages keep as long as they run.
         forced: stages that run even where they are fresh.
         is_cancelled: whether the flow run was cancelled on the server and no worker sends SIGTERM.
     """
@@ -64,6 +64,7 @@ class Retraining:
     settings: Settings
     flow_run: FlowRunInfo
     logger: Logger
+    lock: int
     forced: frozenset[str] = frozenset()
     is_cancelled: Callable[[], bool] = lambda: False
     cancellation: Cancellation = field(default_factory=Cancellation)
@@ -83,11 +84,10 @@ class Retraining:
         """
         failure: Seq2SeqError | None = None
         try:
-            with workspace_lock(self.paths) as lock:
-                dvc, graph, status = self._prepare(lock)
-                failure = self._run_stages(dvc, graph, status)
-                if failure is None:
-                    self._publish(dvc, graph, status)
+            dvc, graph, status = self._prepare()
+            failure = self._run_stages(dvc, graph, status)
+            if failure is None:
+                self._publish(dvc, graph, status)
         except Interrupted:
             raise
         except Seq2SeqError as error:
@@ -123,7 +123,7 @@ class Retraining:
             links=self._links(),
         )
 
-    def _prepare(self, lock: int) -> tuple[Dvc, StageGraph, GraphStatus]:
+    def _prepare(self) -> tuple[Dvc, StageGraph, GraphStatus]:
         """Checks the settings and refreshes the data; returns DVC, the graph and its status."""
         flow = self.settings.runtime.flow
         if flow.publish.commit_branch:
@@ -131,7 +131,7 @@ class Retraining:
         for line in clear_dead_locks(self.paths.root):
             self._note(line)
         variables = {"S2S_GRAPH_RUN": self.flow_run.id, "S2S_FLOW_RUN_ID": self.flow_run.id}
-        dvc = Dvc(self.paths.root, variables, (lock,), flow.busy_wait_seconds, self._note)
+        dvc = Dvc(self.paths.root, variables, (self.lock,), flow.busy_wait_seconds, self._note)
         graph = read_stage_graph(dvc, self._policy())
         check_names(graph, self.settings, self.forced)
         self._refresh(dvc, graph)

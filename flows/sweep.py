@@ -11,15 +11,15 @@ from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
-from prefect.states import Cancelled, Completed, Failed
 
-from flows.graph.stage_tasks import drop_empty_tracebacks
 from flows.processes.cancellation import Cancellation
 from flows.retrain import THREADS
 from flows.retraining import find_paths
+from flows.server.engine_log import quiet_engine
+from flows.server.final_state import final_state
 from flows.server.flow_state import is_cancelled
-from flows.server.kept_result import keep_result
 from flows.server.presence import leave_server_behind
+from flows.server.run_names import artifact_key, flow_run_title, workspace_model
 from flows.sweeps.trial_tasks import SweepTasks
 from flows.sweeps.workers import Workers
 from seq2seq_core.artifacts import Paths
@@ -33,7 +33,7 @@ TABLE_KEY = "sweep-trials"
 STOPPED = "every trial was stopped, run the same sweep again to go on"
 
 
-@flow(name="sweep", task_runner=THREADS, persist_result=False, log_prints=False)
+@flow(name="sweep", flow_run_name=flow_run_title, task_runner=THREADS, persist_result=False, log_prints=False)
 def sweep(file: str, workspace: str | None = None, name: str = "", trials: int = 0, jobs: int = 1) -> State[Any]:
     """Search over settings: each task trains one trial of the sweep, or goes on with one that was interrupted.
 
@@ -45,21 +45,18 @@ def sweep(file: str, workspace: str | None = None, name: str = "", trials: int =
         jobs: How many trials run side by side.
     """
     exempt_loopback()
-    drop_empty_tracebacks()
+    quiet_engine()
     try:
         paths = find_paths(workspace)
         results = _run_trials(SweepRequest(paths.root / file, name, trials), paths, jobs)
         best = results.best
     except Interrupted as error:
         stopped = Interrupted(f"{error}; {STOPPED}", error.exit_code)
-        keep_result(stopped)
-        return Cancelled(message=str(stopped), data=stopped)
+        return final_state(str(stopped), stopped, stopped)
     except Seq2SeqError as error:
         get_run_logger().error("%s", error)
-        keep_result(error)
-        return Failed(message=str(error), data=error)
-    keep_result(results)
-    return Completed(message=f"the best is trial {best.number}: {results.metric} {best.value:.4f}", data=results)
+        return final_state(str(error), error, error)
+    return final_state(f"the best is trial {best.number}: {results.metric} {best.value:.4f}", results, None)
 
 
 def _run_trials(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
@@ -78,11 +75,11 @@ def _run_trials(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
             raise
         results = opened.results()
     if not leave_server_behind(get_run_logger(), policies.server_return_seconds):
-        _publish(results, request.file)
+        _publish(results, request.file, artifact_key(workspace_model(paths.root), TABLE_KEY))
     return results
 
 
-def _publish(results: SweepResults, file: Path) -> None:
+def _publish(results: SweepResults, file: Path, key: str) -> None:
     """Stores the table of trials as a Prefect artifact; only warns where that fails."""
     has_reasons = any(trial.reason for trial in results.trials)
     rows = [
@@ -91,6 +88,6 @@ def _publish(results: SweepResults, file: Path) -> None:
         for trial in results.trials
     ]
     try:
-        create_table_artifact(rows, key=TABLE_KEY, description=f"Trials of {file.name}, the best first")
+        create_table_artifact(rows, key=key, description=f"Trials of {file.name}, the best first")
     except (PrefectException, httpx.HTTPError) as error:
         get_run_logger().warning("the table could not be stored in Prefect: %s: %s", type(error).__name__, error)

@@ -122,19 +122,6 @@ class StageTasks:
         self.reports[report.stage] = replace(report, seconds=self._seconds[report.stage])
 
 
-def drop_empty_tracebacks() -> None:
-    """Removes the empty traceback ``NoneType: None`` from Prefect's log line about a task that returned a failed state."""
-    logger = logging.getLogger("prefect.task_runs")
-    if _without_empty_traceback not in logger.filters:
-        logger.addFilter(_without_empty_traceback)
-
-
-def _without_empty_traceback(record: logging.LogRecord) -> bool:
-    if record.exc_info is not None and record.exc_info[0] is None:
-        record.exc_info = None
-    return True
-
-
 def _succeeded(report: StageReport, logger: Logger) -> State[Any]:
     if report.state == "cached":
         logger.info("nothing to do: %s", report.reason)

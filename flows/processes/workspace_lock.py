@@ -12,6 +12,10 @@ from seq2seq_core.errors import WorkspaceBusy
 from seq2seq_core.file_lock import hold_lock
 
 
+class RetrainRunning(WorkspaceBusy):
+    """A retrain is already running in this workspace."""
+
+
 @contextmanager
 def workspace_lock(paths: Paths) -> Iterator[int]:
     """Holds the workspace's lock for the ``with`` block; gives its file descriptor.
@@ -23,9 +27,9 @@ def workspace_lock(paths: Paths) -> Iterator[int]:
         paths: the workspace; locks ``.s2s/retrain.lock``.
 
     Raises:
-        WorkspaceBusy: another run holds the lock; the message names its process.
+        RetrainRunning: another run holds the lock; the message names its process.
     """
-    with hold_lock(paths.work / "retrain.lock", lambda holder: WorkspaceBusy(_describe_holder(paths, holder))) as descriptor:
+    with hold_lock(paths.work / "retrain.lock", lambda holder: RetrainRunning(_describe_holder(paths, holder))) as descriptor:
         yield descriptor
 
 

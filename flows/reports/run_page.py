@@ -8,6 +8,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.graph.stage_execution import StageReport
 from flows.reports.summary import STATE_WORDS, RetrainSummary
+from flows.server.run_names import artifact_key
 from seq2seq_core.console import format_seconds
 
 if TYPE_CHECKING:
@@ -19,10 +20,19 @@ MARKS = {"ran": "✅", "cached": "⏭️", "failed": "❌", "cancelled": "⏹️
 TEST_PREFIX = "test."
 
 
-def publish_report(summary: RetrainSummary) -> None:
-    """Stores both artifacts; must be called within a flow run."""
-    create_markdown_artifact(to_markdown(summary), key=REPORT_KEY, description=summary.headline().splitlines()[0])
-    create_table_artifact(to_table(summary), key=TABLE_KEY, description="What became of each stage of dvc.yaml")
+def publish_report(summary: RetrainSummary, model_name: str) -> None:
+    """Stores both artifacts; must be called within a flow run.
+
+    Args:
+        summary: the run.
+        model_name: ``register.model_name``; the artifacts' keys begin with it.
+    """
+    create_markdown_artifact(
+        to_markdown(summary), key=artifact_key(model_name, REPORT_KEY), description=summary.headline().splitlines()[0]
+    )
+    create_table_artifact(
+        to_table(summary), key=artifact_key(model_name, TABLE_KEY), description="What became of each stage of dvc.yaml"
+    )
 
 
 def to_markdown(summary: RetrainSummary) -> str:

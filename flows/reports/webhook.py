@@ -11,8 +11,6 @@ import httpx
 from flows.reports.summary import NotifiedEvent, RetrainSummary
 from seq2seq_core.config.runtime import NotifySettings
 
-URL_VARIABLE = "S2S_WEBHOOK_URL"
-
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
@@ -25,7 +23,7 @@ def notify(settings: NotifySettings, summary: RetrainSummary, flow_run: dict[str
         flow_run: ``id``, ``name`` and ``url`` of the flow run.
         logger: receives the warning.
     """
-    url = settings.webhook_url or os.environ.get(URL_VARIABLE, "")
+    url = settings.address(os.environ)
     wanted = [event for event in summary.events if event in settings.on]
     return [event for event in wanted if url and _post(url, settings.timeout_seconds, to_body(event, summary, flow_run), logger)]
 

@@ -1,9 +1,10 @@
-"""Setup of a Prefect server before the first deployment: the work pool and the concurrency limits by tag."""
+"""Setup of a Prefect server before the first deployment: work pool, concurrency limits by tag, automations."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flows.server.automations import ensure_automations
 from flows.server.environment import prepare_environment
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import EnvironmentFault, UserError
@@ -15,10 +16,10 @@ POOL_TYPE = "process"
 
 
 def setup_prefect(settings: Settings) -> list[str]:
-    """Creates or updates the work pool and the limits; returns a line for each. A second call changes nothing.
+    """Creates or updates the work pool, the limits and the automations; returns a line for each. A second call changes nothing.
 
     Args:
-        settings: ``runtime.flow`` names the work pool and the limits.
+        settings: ``runtime.flow`` names the work pool and the limits, and has the times and the webhook of the automations.
 
     Raises:
         UserError: no Prefect server is configured, or its pool of that name is of another type.
@@ -39,7 +40,8 @@ def setup_prefect(settings: Settings) -> list[str]:
     try:
         with get_client(sync_client=True) as client:
             lines = [_ensure_pool(client, flow.work_pool)]
-            return lines + [_ensure_limit(client, tag, limit) for tag, limit in sorted(flow.concurrency_limits.items())]
+            lines += [_ensure_limit(client, tag, limit) for tag, limit in sorted(flow.concurrency_limits.items())]
+            return lines + ensure_automations(client, settings)
     except httpx.HTTPError as error:
         raise EnvironmentFault(f"the Prefect server at {url} does not answer: {type(error).__name__}: {error}") from None
 

@@ -10,10 +10,11 @@ EMBEDDED_VARIABLE = "S2S_EMBEDDED_PREFECT"
 PREFECT_VARIABLES = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
 }
 
 
 def prepare_environment() -> None:
-    """Turns off Prefect's telemetry; variables that are already set keep their values."""
+    """Turns off Prefect's telemetry and sets how often a run gives a sign of life; variables that are set keep their values."""
     for name, value in PREFECT_VARIABLES.items():
         os.environ.setdefault(name, value)

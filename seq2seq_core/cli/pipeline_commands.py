@@ -25,6 +25,12 @@ def retrain(
         list[str] | None,
         typer.Option("--force", "-f", help="A stage to run although it is up to date; may be repeated.", show_default=False),
     ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", "-s", help="A setting for this run only, such as train.max_steps=100; may be repeated.", show_default=False
+        ),
+    ] = None,
     debug: Debug = False,
     verbose: Verbose = False,
 ) -> None:
@@ -36,14 +42,15 @@ def retrain(
     with boundary(debug, verbose):
         from flows.launch import run_retrain
 
-        summary = run_retrain(resolve_workspace(workspace).root, force=force or [])
+        summary = run_retrain(resolve_workspace(workspace).root, force=force or [], assignments=assignments or [])
         typer.echo(summary.describe())
 
 
 def setup_prefect(workspace: Workspace = None, debug: Debug = False) -> None:
-    """Create the work pool and the concurrency limits (runtime.flow.concurrency_limits) on the Prefect server.
+    """Create the work pool, the concurrency limits and the automations of runtime.flow on the Prefect server.
 
-    Run it once per server, before `prefect deploy --all`. Running it again changes nothing.
+    Run it before the first `prefect deploy --all`, and after a change of these settings. Running it again changes nothing.
+    The automations mark runs whose process has died as crashed, and notify the webhook of crashed and late runs.
     """
     with boundary(debug):
         from flows.server.deployment_setup import setup_prefect as create_on_server

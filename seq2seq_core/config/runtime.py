@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from seq2seq_core.config.section import Section
 from seq2seq_core.tracking_address import CREDENTIALS_ADVICE, find_address_fault, has_credentials, without_credentials
+
+WEBHOOK_VARIABLE = "S2S_WEBHOOK_URL"
 
 
 class StagePolicy(Section):
@@ -67,6 +70,28 @@ class NotifySettings(Section):
     timeout_seconds: float = Field(default=10.0, gt=0.0)
     """Longest wait for the webhook's answer."""
 
+    def address(self, environment: Mapping[str, str]) -> str:
+        """The webhook's address; empty where there is none.
+
+        Args:
+            environment: the environment variables.
+        """
+        return self.webhook_url or environment.get(WEBHOOK_VARIABLE, "")
+
+
+def read_notify_settings(values: object) -> NotifySettings:
+    """The section ``runtime.flow.notify`` of a parameters file that may have faults elsewhere; the defaults where it has some too.
+
+    Args:
+        values: the content of the file.
+    """
+    for name in ("runtime", "flow", "notify"):
+        values = values.get(name) if isinstance(values, dict) else None
+    try:
+        return NotifySettings.model_validate(values or {})
+    except ValidationError:
+        return NotifySettings()
+
 
 class FlowSettings(Section):
     """How the flow drives the graph."""
@@ -92,6 +117,11 @@ class FlowSettings(Section):
     """Publication after success."""
     notify: NotifySettings = NotifySettings()
     """Notification on failure and promotion."""
+    dead_after_seconds: float = Field(default=300.0, ge=90.0)
+    """Time without a sign of life of a run's process after which the Prefect server marks the run as crashed
+    (``s2s setup-prefect``)."""
+    late_after_seconds: float = Field(default=600.0, ge=10.0)
+    """Time in which a worker must start a late run, or the webhook is notified (``s2s setup-prefect``)."""
     server_start_seconds: float = Field(default=180.0, gt=0.0)
     """Longest wait for the embedded Prefect server where none is running."""
     busy_wait_seconds: float = Field(default=3600.0, ge=0.0)

@@ -14,6 +14,8 @@ import pytest
 import yaml
 
 from flows.server.environment import prepare_environment
+from flows.server.local_server import _send_the_rest, free_port, home, wait_until_ready
+from flows.server.pages import _serving, prefect_page
 from seq2seq_core.artifacts import Paths
 
 if TYPE_CHECKING:
@@ -75,7 +77,12 @@ def run_in(root: Path, *command: str) -> str:
 @pytest.fixture(scope="session")
 def empty_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with a tracked corpus and no stages, made once and copied."""
-    root = tmp_path_factory.mktemp("repository")
+    return make_repository(tmp_path_factory.mktemp("repository"))
+
+
+def make_repository(root: Path) -> Path:
+    """A repository with a tracked corpus and no stages; the folder is made where there is none."""
+    root.mkdir(exist_ok=True)
     run_in(root, "git", "init", "-q", "-b", "main")
     run_in(root, "git", "config", "user.name", "Tester")
     run_in(root, "git", "config", "user.email", "tester@example.org")
@@ -93,18 +100,22 @@ def make_workspace(tmp_path: Path, empty_repository: Path) -> Callable[..., ToyW
     """Makes workspaces, each from a graph (each stage with those that it reads from) in a folder of its own."""
 
     def make(graph: dict[str, tuple[str, ...]] = CHAIN, name: str = "workspace") -> ToyWorkspace:
-        root = tmp_path / name
-        shutil.copytree(empty_repository, root)
-        shutil.copy(TOY_STAGE, root / "toy_stage.py")
-        stages = {stage: toy_stage(stage, upstream) for stage, upstream in graph.items()}
-        (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
-        (root / "params.yaml").write_text(yaml.safe_dump({**PARAMS, "runtime": {"flow": FLOW}}))
-        run_in(root, "git", "add", "-A")
-        run_in(root, "git", "commit", "-q", "-m", "start")
-        (root / ".s2s").mkdir()
-        return ToyWorkspace(root)
+        return make_toy_workspace(tmp_path / name, empty_repository, graph)
 
     return make
+
+
+def make_toy_workspace(root: Path, repository: Path, graph: dict[str, tuple[str, ...]]) -> ToyWorkspace:
+    """A workspace with a graph of toy stages, each with those that it reads from; a copy of a repository."""
+    shutil.copytree(repository, root)
+    shutil.copy(TOY_STAGE, root / "toy_stage.py")
+    stages = {stage: toy_stage(stage, upstream) for stage, upstream in graph.items()}
+    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
+    (root / "params.yaml").write_text(yaml.safe_dump({**PARAMS, "runtime": {"flow": FLOW}}))
+    run_in(root, "git", "add", "-A")
+    run_in(root, "git", "commit", "-q", "-m", "start")
+    (root / ".s2s").mkdir()
+    return ToyWorkspace(root)
 
 
 def toy_stage(stage: str, upstream: tuple[str, ...]) -> dict[str, Any]:
@@ -116,24 +127,32 @@ def toy_stage(stage: str, upstream: tuple[str, ...]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def prefect_api() -> Iterator[str]:
-    """The address of one Prefect server for all tests."""
-    from prefect.settings import get_current_settings
-    from prefect.testing.utilities import prefect_test_harness
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one Prefect server for all tests, with its schedules and all other services."""
+    from prefect.context import _temporary_global_settings_context, get_settings_context
+    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_DATABASE_CONNECTION_URL, temporary_settings
 
-    with prefect_test_harness(server_startup_timeout=180):
-        url = get_current_settings().api.url
-        assert url is not None
-        yield url
+    paths = Paths(tmp_path_factory.mktemp("prefect"))
+    page = prefect_page(paths, free_port())
+    url, database = f"{page.address}/api", f"sqlite+aiosqlite:///{home(paths) / 'prefect.db'}"
+    with (
+        _serving(page, paths) as process,
+        temporary_settings({PREFECT_API_URL: url, PREFECT_SERVER_DATABASE_CONNECTION_URL: database}),
+    ):
+        wait_until_ready(process, f"{page.address}{page.health}", "the tests' Prefect server", 180.0, paths.logs)
+        with _temporary_global_settings_context(get_settings_context()):  # for threads, as prefect_test_harness does
+            yield url
+            _send_the_rest()
 
 
-def retrain_here(workspace: ToyWorkspace, force: tuple[str, ...] = ()) -> RetrainSummary:
+def retrain_here(workspace: ToyWorkspace, force: tuple[str, ...] = (), assignments: tuple[str, ...] = ()) -> RetrainSummary:
     """What a run of the flow ``retrain`` in this process did, failures included."""
     from flows.launch import run_flow
     from flows.reports.summary import RetrainSummary
     from flows.retrain import STOPPED, retrain
 
-    return run_flow(retrain, RetrainSummary, STOPPED, workspace=str(workspace.root), force=list(force))
+    asked = {"force": list(force), "set": list(assignments)}
+    return run_flow(retrain, RetrainSummary, STOPPED, workspace=str(workspace.root), **asked)
 
 
 @pytest.fixture
@@ -147,20 +166,20 @@ def retrain(prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 
 @pytest.fixture
-def start_retrain(prefect_api: str, tmp_path: Path) -> Iterator[Callable[[ToyWorkspace], subprocess.Popen[bytes]]]:
+def start_retrain(prefect_api: str, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Starts ``run_retrain`` in a process of its own, without MLflow; what is left of it is killed in the end."""
     script = (
         "import sys; from pathlib import Path; from flows.reports import parent_run; parent_run.find_spec = lambda name: None\n"
         "from flows.launch import run_retrain; from seq2seq_core.errors import Seq2SeqError\n"
-        "try:\n    print(run_retrain(Path(sys.argv[1])).describe())\n"
+        "try:\n    print(run_retrain(Path(sys.argv[1]), assignments=sys.argv[2:]).describe())\n"
         "except Seq2SeqError as error:\n    print(error); sys.exit(error.exit_code)\n"
     )
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(workspace: ToyWorkspace) -> subprocess.Popen[bytes]:
+    def start(workspace: ToyWorkspace, *assignments: str) -> subprocess.Popen[bytes]:
         log = (tmp_path / f"retrain{len(started)}.log").open("wb")
         variables = {**os.environ, "PREFECT_API_URL": prefect_api}
-        command = [sys.executable, "-P", "-c", script, str(workspace.root)]
+        command = [sys.executable, "-P", "-c", script, str(workspace.root), *assignments]
         started.append(subprocess.Popen(command, env=variables, stdout=log, stderr=subprocess.STDOUT, start_new_session=True))
         log.close()
         return started[-1]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
-import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from seq2seq_core.tracking.mlflow.store import connect
 from tests.mlflow_server import MlflowServer
 
 from .conftest import FLOW, ToyWorkspace, retrain_here
+from .webhook_server import webhook_server
 
 Make = Callable[..., ToyWorkspace]
 GRAPH: dict[str, tuple[str, ...]] = {"prepare": (), "register": ("prepare",)}
@@ -38,23 +36,8 @@ def server(tmp_path: Path) -> Iterator[MlflowServer]:
 @pytest.fixture
 def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """The address of a local webhook, and the bodies that it was sent."""
-    heard: list[dict[str, Any]] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{listening.server_port}", heard
-        listening.shutdown()
-        thread.join()
+    with webhook_server() as server:
+        yield server
 
 
 @pytest.mark.slow

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import errno
-import http.server
 import json
 import signal
 import subprocess
-import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +19,7 @@ from seq2seq_core.errors import ConfigError, CorpusError, TrackingUnreachable, U
 
 from .conftest import CHAIN, FAN_OUT, FLOW, ToyWorkspace, processes_with, retrain_here
 from .waiting import wait_until
+from .webhook_server import webhook_server
 
 Make = Callable[..., ToyWorkspace]
 Retrain = Callable[..., RetrainSummary]
@@ -40,7 +39,8 @@ def last_flow_run() -> tuple[Any, dict[str, Any]]:
 
     EventsWorker.drain_all(timeout=10)
     with get_client(sync_client=True) as client:
-        flow_run = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
+        started = FlowRunFilter.model_validate({"start_time": {"is_null_": False}})
+        flow_run = client.read_flow_runs(flow_run_filter=started, sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
         runs: dict[str, Any] = {}
 
         def are_final() -> bool:
@@ -258,8 +258,11 @@ def test_a_fault_before_the_first_stage_is_told_as_s2s_tells_it(make_workspace: 
     assert isinstance(missing.failure, CorpusError)
     assert str(missing.failure).startswith("data/raw/toy: no such folder (corpus.path)")
 
-    workspace.set_params(train={"sed": 1})
-    wrong_parameter = retrain(workspace)
+    with webhook_server() as (url, heard):
+        workspace.set_flow(notify={"webhook_url": url})
+        workspace.set_params(train={"sed": 1})
+        wrong_parameter = retrain(workspace)
+    assert [body["failure"]["message"] for body in heard] == [str(wrong_parameter.failure)]
     assert isinstance(wrong_parameter.failure, ConfigError)
     assert wrong_parameter.failure.faults == ["train.sed: must be a known setting, got an unknown name (value 1)"]
     flow_run, runs = last_flow_run()
@@ -290,7 +293,7 @@ def test_what_breaks_the_flow_itself_is_raised_and_told(
         retrain(workspace)
     flow_run, _ = last_flow_run()
     assert flow_run.state.name == "Failed"
-    report = artifacts_of(flow_run.id)["retrain-report"]["data"]
+    report = artifacts_of(flow_run.id)["toy-retrain-report"]["data"]
     assert "OSError: [Errno 28] No space left on device: '/full'" in report
 
 
@@ -301,17 +304,6 @@ def test_the_dvc_of_this_environment_is_called_whatever_the_workspace_holds(make
 
 
 def test_a_success_is_published_reported_and_told(make_workspace: Make, retrain: Retrain, tmp_path: Path) -> None:
-    heard: list[Any] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
     workspace = make_workspace({"prepare": ()})
     workspace.run("dvc", "remote", "add", "-q", "-d", "store", str(tmp_path / "store"))
     workspace.set_flow(publish={"commit_branch": "main"})
@@ -321,12 +313,10 @@ def test_a_success_is_published_reported_and_told(make_workspace: Make, retrain:
     )
     assert workspace.executions("prepare") == []
 
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        address = {"webhook_url": f"http://127.0.0.1:{server.server_port}", "on": ["success"]}
+    with webhook_server() as (url, heard):
+        address = {"webhook_url": url, "on": ["success"]}
         workspace.set_flow(publish={"push": True, "commit_branch": "retrained"}, notify=address)
         summary = retrain(workspace)
-        server.shutdown()
     assert summary.failure is None
     assert summary.notes[0] == "dvc push: 3 files pushed"
     assert summary.notes[1] == "not committed, although this run may rest on it: .dvc/config, params.yaml"
@@ -336,8 +326,8 @@ def test_a_success_is_published_reported_and_told(make_workspace: Make, retrain:
     flow_run, _ = last_flow_run()
     assert heard[0]["flow_run"]["id"] == str(flow_run.id)
     artifacts = artifacts_of(flow_run.id)
-    assert artifacts["retrain-report"]["data"].startswith("# Retrain: done in ")
-    assert json.loads(artifacts["retrain-stages"]["data"])[0]["stage"] == "prepare"
+    assert artifacts["toy-retrain-report"]["data"].startswith("# Retrain: done in ")
+    assert json.loads(artifacts["toy-retrain-stages"]["data"])[0]["stage"] == "prepare"
 
 
 def artifacts_of(flow_run_id: uuid.UUID) -> dict[str, Any]:

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import http.server
-import json
 import logging
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +17,8 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.runtime import NotifySettings
 from seq2seq_core.errors import Interrupted
 from seq2seq_core.registry.receipts import Receipt
+
+from .webhook_server import webhook_server
 
 FLOW_RUN = {"id": "12-34", "name": "brave-otter", "url": "http://prefect/runs/12-34"}
 RECEIPT = Receipt(
@@ -121,23 +120,8 @@ def test_metrics_are_read_flat_and_the_receipt_whole(tmp_path: Path) -> None:
 @pytest.fixture
 def webhook() -> Iterator[tuple[str, list[Any]]]:
     """An address that keeps what it is told, and refuses what is posted to ``/no``."""
-    heard: list[Any] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(403 if self.path.startswith("/no") else 204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", heard
-        server.shutdown()
-        thread.join()
+    with webhook_server() as server:
+        yield server
 
 
 def test_the_webhook_hears_what_it_asked_for(webhook: tuple[str, list[Any]], caplog: pytest.LogCaptureFixture) -> None:

@@ -99,7 +99,7 @@ def test_each_trial_is_a_task_and_the_table_is_an_artifact(prefect_api: str, pat
         tasks = client.read_task_runs(flow_run_filter=of_run)
         assert {task.state_name for task in tasks} == {"Completed"}
         artifacts = client.request("POST", "/artifacts/filter", json={"flow_runs": {"id": {"any_": [str(run.id)]}}}).json()
-        assert [artifact["key"] for artifact in artifacts] == ["sweep-trials"]
+        assert [artifact["key"] for artifact in artifacts] == ["m-sweep-trials"]
     again = sweep_here(ask(), paths, jobs=1)
     assert again == results, "nothing is left to train"
 

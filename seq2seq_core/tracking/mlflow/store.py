@@ -97,9 +97,6 @@ def _connect(paths: Paths) -> MlflowClient:
 def quiet_imports() -> Iterator[None]:
     """Suppresses MLflow's warnings about itself on import: users cannot act on them."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"(?s).*noload", category=DeprecationWarning)  # SQLAlchemy 2.1 on MLflow's tables
-        # MLflow makes SQLAlchemy configure every table of the process, also those of an imported Prefect server.
-        warnings.filterwarnings("ignore", message=r"(?s).*operator_classes", category=DeprecationWarning)
         warnings.filterwarnings("ignore", message=r"(?s).*AnyType", category=UserWarning)  # MLflow on its own types
         yield
 

@@ -1,0 +1,29 @@
+"""The stages that Prefect's page offers for ``force``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from seq2seq_core.config.yaml_text import YamlError, parse_yaml
+
+
+def offer_stages(schema: dict[str, Any]) -> None:
+    """Adds the names of the stages to the schema of a parameter, as they are when ``prefect deploy`` makes it in the workspace.
+
+    Only the page and the server go by the schema; a run in this process takes any name and then asks DVC.
+
+    Args:
+        schema: the JSON schema of a stage's name, changed in place; unchanged where the names cannot be read from the file.
+    """
+    if names := _read_names(Path("dvc.yaml")):
+        schema["enum"] = names
+
+
+def _read_names(file: Path) -> list[str]:
+    """The names of the stages in a ``dvc.yaml``; none where it is missing or makes several stages of one entry."""
+    try:
+        stages = parse_yaml(file.read_text(encoding="utf-8"))["stages"]
+        return [] if any({"foreach", "matrix"} & stage.keys() for stage in stages.values()) else list(stages)
+    except (OSError, YamlError, AttributeError, KeyError, TypeError):
+        return []

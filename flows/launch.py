@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from flows.dvc.command import Dvc
+from flows.dvc.repository import check_repository
 from flows.processes.workspace_lock import workspace_lock
 from flows.reports.summary import RetrainSummary
 from flows.server.environment import prepare_environment
@@ -37,6 +39,7 @@ def run_retrain(root: Path, force: Sequence[str] = ()) -> RetrainSummary:
     """
     paths = Paths(root.resolve())
     load_workspace_settings(paths)
+    check_repository(Dvc(paths.root))
     with workspace_lock(paths):
         pass  # reports a busy workspace before a server starts; the flow takes the lock again
     with _prefect(paths):

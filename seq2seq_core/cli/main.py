@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -17,6 +19,7 @@ from seq2seq_core.cli import (
     sweep_command,
 )
 from seq2seq_core.proxies import exempt_loopback
+from seq2seq_core.cli.unread_output import ends_when_unread
 from seq2seq_core.stage_table import STAGES
 
 HELP = f"""Train, retrain, check and serve your own sequence-to-sequence models.
@@ -64,7 +67,11 @@ def main() -> None:
     # times as long. The variable must be set before PyTorch is loaded. It changes no result.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     exempt_loopback()
-    app(prog_name="s2s")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows its code point
+            stream.reconfigure(errors="backslashreplace")
+    with ends_when_unread():
+        app(prog_name="s2s")
 
 
 if __name__ == "__main__":  # torchrun -m seq2seq_core.cli.main train

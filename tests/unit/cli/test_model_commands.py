@@ -199,7 +199,11 @@ def test_score_prints_the_log_probability_that_predict_found(run: Callable[..., 
     [
         (b"a\tb\nc\n", "pairs.tsv:2: 1 column; expected a source, a TAB and a target"),
         (b"a\tb\tc\n", "pairs.tsv:1: 3 columns; expected a source, a TAB and a target"),
-        (b"a\tb\n\xe4\tb\n", "pairs.tsv:2: not UTF-8 at byte 1 of the line; expected UTF-8 text"),
+        (
+            b"a\tb\n\xe4\tb\n",
+            "pairs.tsv:2: not UTF-8: byte 0xE4 at offset 4 (invalid continuation byte), in '\\\\xe4\\tb'; expected UTF-8: "
+            "if it is Windows text, `iconv -f CP1252 -t UTF-8 pairs.tsv > converted` converts it",
+        ),
     ],
 )
 def test_score_names_a_line_that_is_no_pair(run: Callable[..., Result], tmp_path: Path, content: bytes, message: str) -> None:
@@ -277,7 +281,7 @@ def test_a_faulty_tag_names_the_line_and_what_was_expected(
     assert (done.exit_code, done.stderr) == (2, f"error: {message}\n")
 
 
-@pytest.mark.parametrize(("line", "message"), [("{", "not JSON (Expecting"), ("[1]", "expected a JSON object with the columns")])
+@pytest.mark.parametrize(("line", "message"), [("{", "not valid JSON (Expecting"), ("[1]", "not a JSON object, but '[1]'")])
 def test_a_line_that_is_no_object_of_tags_is_named(
     run: Callable[..., Result], tagged_bundle: Path, tmp_path: Path, line: str, message: str
 ) -> None:

@@ -28,19 +28,18 @@ def ends_when_unread() -> Iterator[None]:
 
     What Python still keeps for standard output is dropped, because Python would complain about it while it exits.
     """
-    before = sys.stdout
     try:
         yield
     except BrokenPipeError:
         if not is_unread():
             raise
         _leave()
-    except SystemExit:
+    except SystemExit as end:
         try:
             sys.stdout.flush()
         except BrokenPipeError:
             _leave()
-        if sys.stdout is not before:  # Typer replaces it when it meets a broken pipe, and ends with the code of a crash
+        if isinstance(end.__context__, BrokenPipeError):  # Typer and rich met it, and end with the code of a crash
             _leave()
         raise
 

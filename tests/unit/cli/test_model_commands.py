@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import TagColumns
 
 SOURCES = ["3 May 2031", "", "le 7 mars", "12 April 2001"]
@@ -289,3 +295,31 @@ def test_a_line_that_is_no_object_of_tags_is_named(
     done = run("predict", "--model", tagged_bundle, "--tags", own, stdin=b"\n\n")
     assert done.exit_code == 2
     assert done.stderr.startswith(f"error: {own}:2: {message}")
+
+
+def test_a_command_whose_output_nobody_reads_ends_at_once_and_says_nothing(bundle: Path, tmp_path: Path) -> None:
+    sources = write_lines(tmp_path / "sources.txt", ["3 May 2031"] * 5000)
+    predict = ["predict", str(sources), "--model", str(bundle), "--device", "cpu", "--max-length", "3", "--beam-size", "1"]
+    for words in (["--help"], predict):
+        command = [sys.executable, "-m", "seq2seq_core.cli.main", *words]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        _, told = process.communicate()
+        assert (process.returncode, told) == (141, b"")
+
+
+def test_a_broken_pipe_of_another_kind_is_a_fault_of_the_program(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as caught, boundary(debug=False):
+        raise BrokenPipeError(errno.EPIPE, "a server's connection")
+    assert caught.value.exit_code == 1
+    assert "crash: BrokenPipeError" in capsys.readouterr().err
+
+
+def test_a_line_end_in_a_prediction_is_a_space_but_in_json(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SubwordModel, "decode", lambda _, ids: ["a\r\nb\rc\nd"] * len(ids))
+    (line,) = run("predict", "--scores", "--max-length", 1, stdin=b"3\n").stdout.splitlines()
+    assert line.split("\t")[1] == "a b c d"
+    (row,) = run("predict", "--json", "--max-length", 1, stdin=b"3\n").stdout.splitlines()
+    assert json.loads(row)["prediction"] == "a\r\nb\rc\nd"

@@ -132,7 +132,7 @@ class Interrupted(Seq2SeqError):
         super().__init__(message)
 
 
-_LIBRARY_ERRORS = (
+_LIBRARY_ERRORS: tuple[type[Exception], ...] = (
     ArithmeticError,
     AssertionError,
     EOFError,
@@ -153,9 +153,10 @@ def library_errors(translate: Callable[[Exception], Exception], *others: type[Ex
         translate: makes the error from the library's one.
         others: the library's own classes that derive from none of Python's usual ones.
     """
+    kinds = _LIBRARY_ERRORS + others
     try:
         yield
-    except (*_LIBRARY_ERRORS, *others) as error:
+    except kinds as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise translate(error) from None

@@ -61,8 +61,16 @@ def _root(
     pass
 
 
+def _keep_docstrings() -> None:
+    """Starts this command again if Python was told to drop docstrings (``-OO``): ``--help`` and Great Expectations need them."""
+    if sys.flags.optimize > 1 and os.environ.get("PYTHONOPTIMIZE") != "1":
+        words = [word for word in sys.orig_argv[1:] if word not in ("-O", "-OO")]
+        os.execve(sys.executable, [sys.executable, *words], {**os.environ, "PYTHONOPTIMIZE": "1"})
+
+
 def main() -> None:
     """Runs the command line."""
+    _keep_docstrings()
     # Threads that spin while they wait take the cores from the thread that works: on a busy machine, training took 2.5 to 3
     # times as long. The variable must be set before PyTorch is loaded. It changes no result.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -25,7 +25,8 @@ TEXTS = [
 
 def excel_rows(text: str) -> Iterator[list[str]]:
     """The rows as Excel takes them: an unquoted LF, CRLF or CR ends a row, and quotation marks count at the start of a cell."""
-    row, cell, is_quoted, place = [], "", False, 0
+    row: list[str] = []
+    cell, is_quoted, place = "", False, 0
     while place < len(text):
         character, following = text[place], text[place + 1 : place + 2]
         if is_quoted:
@@ -57,6 +58,7 @@ def pandas_rows(path: Path) -> list[list[str]]:
 
 def duckdb_rows(path: Path) -> list[list[str]]:
     found = duckdb.sql(f"SELECT * FROM read_csv('{path}', header = true, all_varchar = true)")
+    assert found is not None
     return [found.columns, *([cell or "" for cell in row] for row in found.fetchall())]
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
-import sys
 from typing import Annotated
 
 import typer
@@ -18,7 +15,7 @@ from seq2seq_core.cli import (
     stage_commands,
     sweep_command,
 )
-from seq2seq_core.proxies import exempt_loopback
+from seq2seq_core.cli.process_setup import set_up_process
 from seq2seq_core.cli.unread_output import ends_when_unread
 from seq2seq_core.stage_table import STAGES
 
@@ -61,23 +58,9 @@ def _root(
     pass
 
 
-def _keep_docstrings() -> None:
-    """Starts this command again if Python was told to drop docstrings (``-OO``): ``--help`` and Great Expectations need them."""
-    if sys.flags.optimize > 1 and os.environ.get("PYTHONOPTIMIZE") != "1":
-        words = [word for word in sys.orig_argv[1:] if word not in ("-O", "-OO")]
-        os.execve(sys.executable, [sys.executable, *words], {**os.environ, "PYTHONOPTIMIZE": "1"})
-
-
 def main() -> None:
     """Runs the command line."""
-    _keep_docstrings()
-    # Threads that spin while they wait take the cores from the thread that works: on a busy machine, training took 2.5 to 3
-    # times as long. The variable must be set before PyTorch is loaded. It changes no result.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    exempt_loopback()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows its code point
-            stream.reconfigure(errors="backslashreplace")
+    set_up_process()
     with ends_when_unread():
         app(prog_name="s2s")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import signal
 import subprocess
@@ -12,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
@@ -308,13 +305,6 @@ def test_a_command_whose_output_nobody_reads_ends_at_once_and_says_nothing(bundl
         process.stdout = None
         _, told = process.communicate()
         assert (process.returncode, told) == (141, b"")
-
-
-def test_a_broken_pipe_of_another_kind_is_a_fault_of_the_program(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit) as caught, boundary(debug=False):
-        raise BrokenPipeError(errno.EPIPE, "a server's connection")
-    assert caught.value.exit_code == 1
-    assert "crash: BrokenPipeError" in capsys.readouterr().err
 
 
 def test_a_line_end_in_a_prediction_is_a_space_but_in_json(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from seq2seq_core.config.corpus import CorpusSection, FileEntry, constants_of, names_of
 from seq2seq_core.corpus.conversations import pair_turns
-from seq2seq_core.corpus.formats import Row, read_aligned, read_csv, read_jsonl, read_tsv
+from seq2seq_core.corpus.formats import Row, read_aligned, read_csv, read_jsonl, read_parquet, read_tsv
 from seq2seq_core.corpus.lines import HEAD_BYTES, CorpusFile, head_faults, unpack
-from seq2seq_core.corpus.parquet import read_parquet
 from seq2seq_core.errors import CorpusError
 
 PROGRESS_ROWS = 2000

@@ -8,7 +8,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from flows.dvc.command import Dvc
 from flows.dvc.one_run_settings import put_back
+from flows.dvc.repository import check_repository
 from flows.processes.workspace_lock import workspace_lock
 from flows.reports.summary import RetrainSummary
 from flows.server.environment import prepare_environment
@@ -39,6 +41,7 @@ def run_retrain(root: Path, force: Sequence[str] = (), assignments: Sequence[str
         Seq2SeqError: the run failed; kind, message and exit code are those of the failed stage.
     """
     paths = Paths(root.resolve())
+    check_repository(Dvc(paths.root))
     with workspace_lock(paths):  # reports a busy workspace before a server starts; the flow takes the lock again
         put_back(paths, logger.warning)
     model_name = load_workspace_settings(paths).register_.model_name

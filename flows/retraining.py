@@ -13,6 +13,8 @@ from flows.dvc.command import Dvc, refusal
 from flows.dvc.locks import clear_dead_locks
 from flows.dvc.publish import check_branch, commit_lock, push_data, uncommitted_files
 from flows.dvc.refresh import refresh_data
+from flows.dvc.repository import check_repository
+from flows.dvc.restore import restore_outputs
 from flows.graph.execution import GraphRun
 from flows.graph.stage_execution import StageRunner
 from flows.graph.stage_graph import GraphStatus, StageGraph, read_stage_graph, read_status
@@ -88,6 +90,8 @@ class Retraining:
             failure = self._run_stages(dvc, graph, status)
             if failure is None:
                 self._publish(dvc, graph, status)
+            else:
+                self._restore_outputs()
         except Interrupted:
             raise
         except Seq2SeqError as error:
@@ -102,6 +106,7 @@ class Retraining:
         patience = self.settings.runtime.flow.cancel_grace_seconds + STOPPING_SECONDS
         has_ended = self.graph_run is None or self.graph_run.abandon(patience)
         self.tracking.close_killed()
+        self._restore_outputs()
         return has_ended
 
     def summarise(self, failure: Seq2SeqError | None) -> RetrainSummary:
@@ -132,6 +137,7 @@ class Retraining:
             self._note(line)
         variables = {"S2S_GRAPH_RUN": self.flow_run.id, "S2S_FLOW_RUN_ID": self.flow_run.id}
         dvc = Dvc(self.paths.root, variables, (self.lock,), flow.busy_wait_seconds, self._note)
+        check_repository(dvc)
         graph = read_stage_graph(dvc, self._policy())
         check_names(graph, self.settings, self.forced)
         self._refresh(dvc, graph)
@@ -170,6 +176,13 @@ class Retraining:
             self.tracking.catch_up()
         self.graph_run.run()
         return self.graph_run.first_failure()
+
+    def _restore_outputs(self) -> None:
+        """Brings back the last outputs of the stages that did not succeed, which DVC has deleted."""
+        reports = self.graph_run.reports() if self.graph_run else ()
+        stages = [report.stage for report in reports if report.state in ("failed", "cancelled")]
+        for line in restore_outputs(Dvc(self.paths.root, held_descriptors=(self.lock,)), stages, self.logger.debug):
+            self._note(line)
 
     def _publish(self, dvc: Dvc, graph: StageGraph, status: GraphStatus) -> None:
         """Pushes the data and commits ``dvc.lock``, as configured."""

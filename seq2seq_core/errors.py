@@ -5,11 +5,15 @@ A message says what is wrong, where (file and line, or ``section.field``) and wh
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 EXIT_CRASH = 1
 EXIT_USER_FAULT = 2
 EXIT_INTERRUPTED = 130
+EXIT_UNREAD = 141
+"""Standard output lost its reader; as the shell reports of a command that SIGPIPE ended."""
 EXIT_TERMINATED = 143
 
 
@@ -126,6 +130,36 @@ class Interrupted(Seq2SeqError):
     def __init__(self, message: str, exit_code: int = EXIT_INTERRUPTED) -> None:
         self.exit_code = exit_code
         super().__init__(message)
+
+
+_LIBRARY_ERRORS: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AssertionError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+@contextmanager
+def library_errors(translate: Callable[[Exception], Exception], *others: type[Exception]) -> Iterator[None]:
+    """Turns whatever a library raises on a damaged file into one error; an error of the operating system passes as it is.
+
+    Args:
+        translate: makes the error from the library's one.
+        others: the library's own classes that derive from none of Python's usual ones.
+    """
+    kinds = _LIBRARY_ERRORS + others
+    try:
+        yield
+    except kinds as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise translate(error) from None
 
 
 def first_line(error: BaseException) -> str:

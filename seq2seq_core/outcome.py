@@ -37,7 +37,8 @@ def write_outcome(folder: Path, outcome: Outcome) -> None:
     """Stores an outcome as ``<stage>.json``, by atomic rename."""
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".{outcome.stage}.{os.getpid()}.tmp"
-    draft.write_text(json.dumps(asdict(outcome), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    # A message may hold a file name that is no valid Unicode.
+    draft.write_text(json.dumps(asdict(outcome), ensure_ascii=False, indent=1) + "\n", encoding="utf-8", errors="replace")
     draft.replace(folder / f"{outcome.stage}.json")
 
 

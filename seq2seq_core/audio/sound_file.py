@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_core.errors import UserError
+from seq2seq_core.errors import UserError, library_errors
 
 FULL_SCALE = 32768.0
 """Divisor of 16-bit samples; the quotients are from -1 to below 1."""
@@ -90,38 +90,33 @@ class _SoundFile(ABC):
 
 class _WavFile(_SoundFile):
     def __init__(self, stream: BinaryIO) -> None:
-        try:
+        with library_errors(_not_a_sound_file, wave.Error):
             self._reader = wave.open(stream, "rb")  # noqa: SIM115 - the caller closes the stream
-        except (wave.Error, EOFError) as error:
-            raise _NoSoundFile(str(error) or "it ends within its header") from None
         form = self._reader.getparams()
         self.header = _Header(form.nchannels, 8 * form.sampwidth, form.framerate, form.nframes)
 
     def read(self, num_samples: int) -> NDArray[np.int16]:
-        data = self._reader.readframes(num_samples)
+        with library_errors(_damaged, wave.Error):
+            data = self._reader.readframes(num_samples)
         return np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2")
 
 
 class _FlacFile(_SoundFile):
     def __init__(self, stream: BinaryIO) -> None:
-        self._library = _soundfile()
-        try:
-            self._reader = self._library.SoundFile(stream)
-        except self._library.LibsndfileError as error:
-            raise _NoSoundFile(_reason(error)) from None
+        library = _soundfile()
+        with library_errors(_not_a_sound_file):
+            self._reader = library.SoundFile(stream)
+            bits = int(self._reader.subtype.removeprefix("PCM_").removeprefix("S"))
         if self._reader.frames > _MOST_SAMPLES:
             raise _NoSoundFile("its header does not say how many samples it has")
-        bits = int(self._reader.subtype.removeprefix("PCM_").removeprefix("S"))
         self.header = _Header(self._reader.channels, bits, self._reader.samplerate, self._reader.frames)
 
     def read(self, num_samples: int) -> NDArray[np.int16]:
         blocks, missing = [np.zeros(0, dtype=np.int16)], num_samples
-        try:
+        with library_errors(_damaged):
             while missing and len(block := self._reader.read(min(_BLOCK, missing), dtype="int16")):
                 blocks.append(block)
                 missing -= len(block)
-        except self._library.LibsndfileError as error:
-            raise RecordingError(f"cut short or damaged ({_reason(error)})") from None
         return np.concatenate(blocks)
 
 
@@ -197,7 +192,7 @@ def _open(file: Path | BinaryIO, expected: str) -> Iterator[_SoundFile]:
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise RecordingError("no such file; expected a WAV or FLAC file") from None
     except OSError as error:
-        raise RecordingError(f"cannot be read ({error.strerror}); {expected}") from None
+        raise RecordingError(f"cannot be read ({error.strerror or error}); {expected}") from None
     except _NoSoundFile as error:
         raise RecordingError(f"not a WAV file of PCM samples or a FLAC file ({error}); {expected}") from None
 
@@ -227,6 +222,14 @@ def _soundfile() -> Any:
     return soundfile
 
 
-def _reason(error: Any) -> str:
-    """The reason that libsndfile gives, without its full stop."""
-    return str(error.error_string).removeprefix("Error : ").rstrip(". ")
+def _reason(error: Exception) -> str:
+    """The reason that a library gives; of libsndfile without its full stop."""
+    return str(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(". ") or type(error).__name__
+
+
+def _not_a_sound_file(error: Exception) -> _NoSoundFile:
+    return _NoSoundFile("it ends within its header" if isinstance(error, EOFError) else _reason(error))
+
+
+def _damaged(error: Exception) -> RecordingError:
+    return RecordingError(f"cut short or damaged ({_reason(error)})")

@@ -24,6 +24,7 @@ from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.device import resolve_device
+from seq2seq_core.dvc_files import how_to_make
 from seq2seq_core.errors import BundleError
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from seq2seq_core.normal_form import AS_IT_IS, NormalForm
@@ -226,9 +227,7 @@ def read_config(folder: Path) -> BundleFile:
     try:
         return BundleFile.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
-        raise BundleError(
-            f"{folder}: not a model bundle, it has no {CONFIG_FILE}; `s2s train` (or `dvc repro train`) makes one"
-        ) from None
+        raise BundleError(f"{folder}: not a model bundle, it has no {CONFIG_FILE}; {how_to_make(folder, 'train')}") from None
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'content'}: {fault['msg']}" for fault in error.errors())
         raise BundleError(f"{path}: expected a bundle of format version {FORMAT_VERSION}, but {faults}") from None
@@ -245,7 +244,7 @@ def bundle_digest(folder: Path) -> str:
     """
     files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
     if not files:
-        raise BundleError(f"{folder}: no such model bundle; `s2s train` (or `dvc repro train`) makes one")
+        raise BundleError(f"{folder}: no such model bundle; {how_to_make(folder, 'train')}")
     digest = hashlib.sha256()
     for name, path in files:
         digest.update(f"{name}\0{file_digest(path)}\n".encode())

@@ -13,6 +13,7 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import CONFIG_FILE, BundleFile, bundle_digest, check_files, read_config, write_config
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.dvc_files import how_to_make
 from seq2seq_core.errors import BundleError, MissingInput
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def find_served_bundle(paths: Paths) -> Path:
         MissingInput: there is no served bundle.
     """
     if not (paths.served / CONFIG_FILE).is_file():
-        raise MissingInput(f"{paths.served}: no such model bundle; `s2s export` (or `dvc repro export`) makes it")
+        raise MissingInput(f"{paths.served}: no such model bundle; {how_to_make(paths.served, 'export')}")
     if (paths.bundle / CONFIG_FILE).is_file() and _origin(paths.served) != _origin(paths.bundle):
         logger.warning(
             "%s was made of another model than %s now holds; `s2s export` (or `dvc repro export`) makes it anew",

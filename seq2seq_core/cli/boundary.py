@@ -6,7 +6,6 @@ import errno
 import logging
 import os
 import signal
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +16,9 @@ from typing import NoReturn
 import typer
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.cli.unread_output import is_unread
 from seq2seq_core.console import configure_logging
-from seq2seq_core.errors import EXIT_CRASH, EXIT_TERMINATED, Interrupted, Seq2SeqError, StorageFault
+from seq2seq_core.errors import EXIT_CRASH, EXIT_TERMINATED, EXIT_UNREAD, Interrupted, Seq2SeqError, StorageFault
 from seq2seq_core.outcome import Outcome, write_outcome
 from seq2seq_core.training.distributed.rank_environment import RankPlace, is_shared, outcome_name
 
@@ -63,10 +63,10 @@ def boundary(
         leave("ok", "", 0, retryable=False)
     except (typer.Exit, typer.Abort):
         raise
-    except BrokenPipeError:
-        sys.stderr.close()
-        raise typer.Exit(EXIT_CRASH) from None
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where every error ends
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, BrokenPipeError) and is_unread():
+            leave("interrupted", "standard output lost its reader", EXIT_UNREAD, retryable=True)
+            raise  # the command line ends without a message
         fault = explain(error)
         if fault is None:
             _leave_crash(error, leave, paths, debug, place)

@@ -1,6 +1,6 @@
 """Line input and output of ``s2s predict`` and ``s2s score``.
 
-Input must be UTF-8. Only LF ends a line. An output file appears complete or not at all.
+Input must be UTF-8, with or without a byte-order mark. Only LF ends a line. An output file appears complete or not at all.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO
 
+from seq2seq_core.corpus.lines import CorpusFile, decode_lines
 from seq2seq_core.errors import CorpusError, UserError
-
-BYTE_ORDER_MARK = "\ufeff"
 
 
 @contextmanager
@@ -67,27 +66,17 @@ def read_chunks(stream: Iterable[bytes], path: Path | None, chunk_lines: int) ->
     """Reads lists of at most ``chunk_lines`` lines, without line ends.
 
     Args:
-        stream: lines as bytes, each ended by LF.
+        stream: lines as bytes, each ended by LF; a byte-order mark of UTF-8 at the start is no text.
         path: the file name in errors; None for standard input.
         chunk_lines: lines of a list; the last list may be shorter.
 
     Raises:
-        CorpusError: a line is not UTF-8, or the first line begins with a byte-order mark.
+        CorpusError: a line is not UTF-8, or has a NUL byte.
     """
+    shown = str(path or "standard input")
+    file = CorpusFile(path or Path(shown), path.name if path else "FILE", shown)
     chunk: list[str] = []
-    for number, line in enumerate(stream, start=1):
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise CorpusError(
-                f"not UTF-8 at byte {error.start + 1} of the line; expected UTF-8 text", path or "standard input", number
-            ) from None
-        if number == 1 and text.startswith(BYTE_ORDER_MARK):
-            raise CorpusError(
-                "begins with a byte-order mark (EF BB BF), which would become part of the line; expected UTF-8 without it",
-                path or "standard input",
-                1,
-            )
+    for _, text in decode_lines(file, stream):
         chunk.append(text.removesuffix("\n").removesuffix("\r"))
         if len(chunk) == chunk_lines:
             yield chunk

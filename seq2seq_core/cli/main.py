@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -16,7 +15,8 @@ from seq2seq_core.cli import (
     stage_commands,
     sweep_command,
 )
-from seq2seq_core.proxies import exempt_loopback
+from seq2seq_core.cli.process_setup import set_up_process
+from seq2seq_core.cli.unread_output import ends_when_unread
 from seq2seq_core.stage_table import STAGES
 
 HELP = f"""Train, retrain, check and serve your own sequence-to-sequence models.
@@ -60,11 +60,9 @@ def _root(
 
 def main() -> None:
     """Runs the command line."""
-    # Threads that spin while they wait take the cores from the thread that works: on a busy machine, training took 2.5 to 3
-    # times as long. The variable must be set before PyTorch is loaded. It changes no result.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    exempt_loopback()
-    app(prog_name="s2s")
+    set_up_process()
+    with ends_when_unread():
+        app(prog_name="s2s")
 
 
 if __name__ == "__main__":  # torchrun -m seq2seq_core.cli.main train

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LINE_END = re.compile("\r\n?|\n")
 BATCHES_A_CHUNK = 16
 """Number of batches that are read at once, so that sources can be sorted by length."""
 
@@ -82,11 +84,12 @@ class LineFormat(NamedTuple):
     is_json: bool = False
 
     def format(self, hypothesis: TextHypothesis) -> str:
-        """The line of a hypothesis, its end included."""
+        """The line of a hypothesis, its end included; a line end in its text becomes a space, except in JSON."""
         if self.is_json:
             found = {"prediction": hypothesis.text, "score": hypothesis.score, "is_cut": hypothesis.is_cut}
             return json.dumps(found, ensure_ascii=False) + "\n"
-        return f"{hypothesis.score:.4f}\t{hypothesis.text}\n" if self.has_score else f"{hypothesis.text}\n"
+        text = LINE_END.sub(" ", hypothesis.text)
+        return f"{hypothesis.score:.4f}\t{text}\n" if self.has_score else f"{text}\n"
 
 
 @dataclass

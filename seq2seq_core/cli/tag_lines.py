@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Annotated
 import typer
 
 from seq2seq_core.errors import CorpusError, TagError, UserError
+from seq2seq_core.json_text import JsonError, parse_object
+from seq2seq_core.lookalikes import explain_lookalike
 
 TagOption = Annotated[
     list[str] | None,
@@ -54,7 +55,9 @@ def check_tags(tags: Mapping[str, str], known: Sequence[str]) -> None:
     """
     if others := [name for name in tags if name not in known]:
         listed = ", ".join(map(repr, known)) or "none"
-        raise UserError(f"--tag: must name a tag that the model takes ({listed}), got {others[0]!r}")
+        raise UserError(
+            f"--tag: must name a tag that the model takes ({listed}), got {others[0]!r}{explain_lookalike(others[0], known)}"
+        )
 
 
 def parse_tag_line(line: str, path: Path, number: int) -> dict[str, str]:
@@ -69,11 +72,9 @@ def parse_tag_line(line: str, path: Path, number: int) -> dict[str, str]:
         CorpusError: the line is not a JSON object.
     """
     try:
-        values = json.loads(line)
-    except ValueError as error:
-        raise CorpusError(f"not JSON ({error}); expected an object with the columns that are tags", path, number) from None
-    if not isinstance(values, dict):
-        raise CorpusError("expected a JSON object with the columns that are tags", path, number)
+        values = parse_object(line)
+    except JsonError as error:
+        raise CorpusError(f"{error}; expected an object with the columns that are tags", path, number) from None
     return {name: value for name, value in values.items() if isinstance(value, str)}
 
 

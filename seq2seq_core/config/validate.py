@@ -64,6 +64,9 @@ class ValidateSection(Section):
     """Rows with control characters (C0, C1) other than TAB and line feed, or with U+FFFD."""
     mojibake: FractionContract = FractionContract(limit=0.001)
     """Rows that look like UTF-8 read as Latin-1 or cp1252."""
+    quoted_cells: FractionContract = FractionContract(limit=0.0)
+    """Rows with a side in quotation marks, those inside it doubled. Excel and CSV write a cell so, but TSV and plain text have no
+    such quoting: save the sheet as CSV."""
     test_leakage: FractionContract = FractionContract(limit=0.0)
     """Test rows whose source, in NFC and with single spaces, also occurs in train (``prepare.leakage`` drops those from train)."""
     dev_leakage: FractionContract = FractionContract(limit=0.0)

@@ -68,7 +68,8 @@ class _Constructor(SafeConstructor):
             return super().construct_non_recursive_object(node, tag)
         try:
             value = super().construct_non_recursive_object(node, tag)
-            str(value)  # Python reads a number of 5,000 digits after 0x and cannot write it
+            # Python cannot write every value that it reads: a number of 5,000 digits after 0x, half of a surrogate pair.
+            str(value).encode("utf-8")
         except (ValueError, LookupError) as error:
             kind = str(node.tag).rpartition(":")[2]
             raise YamlError(f"line {_line(node.start_mark)}: {_shorten(node.value)!r} is no valid {kind} ({error})") from None

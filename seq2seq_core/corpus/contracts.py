@@ -12,7 +12,7 @@ from seq2seq_core.config.validate import FractionContract, Severity, ValidateSec
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.normalization import digest, normalize_exactly
 from seq2seq_core.corpus.recordings import Recordings
-from seq2seq_core.corpus.text_faults import CONTROL_CHARACTER, find_mojibake, quote
+from seq2seq_core.corpus.text_faults import CONTROL_CHARACTER, find_mojibake, is_quoted_cell, quote
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ def contracts_of(section: ValidateSection, split: str, has_recordings: bool = Fa
         _share("conflicting_targets", split, section.conflicting_targets, "rows whose source has another target earlier"),
         _share("control_characters", split, section.control_characters, "rows with control characters or U+FFFD"),
         _share("mojibake", split, section.mojibake, "rows with mojibake (UTF-8 read as Latin-1 or cp1252)"),
+        _share("quoted_cells", split, section.quoted_cells, "rows with a side in quotation marks, as Excel or CSV writes a cell"),
     ]
     if split != "train":
         leakage: FractionContract = getattr(section, f"{split}_leakage")
@@ -96,6 +97,7 @@ def _contracts_of_sentences(section: ValidateSection, split: str) -> list[Contra
         _share("duplicate_pairs", split, section.duplicate_pairs, "rows that repeat an earlier one"),
         _share("control_characters", split, section.control_characters, "rows with control characters or U+FFFD"),
         _share("mojibake", split, section.mojibake, "rows with mojibake (UTF-8 read as Latin-1 or cp1252)"),
+        _share("quoted_cells", split, section.quoted_cells, "rows with a side in quotation marks, as Excel or CSV writes a cell"),
         _share("monolingual_leakage", split, section.monolingual_leakage, "rows that are a source or target of dev or test"),
     ]
     return [contract for contract in contracts if contract.severity != "off"]
@@ -263,6 +265,12 @@ class RowInspector:
             position = find_mojibake(text)
             if position >= 0:
                 return f"in the {side}: {quote(text, position)}"
+        return None
+
+    def _check_quoted_cells(self, row: Row) -> str | None:
+        for side, text in self._sides(row):
+            if is_quoted_cell(text):
+                return f"the {side}: {quote(text)}"
         return None
 
     def _check_recordings(self, row: Row) -> str | None:

@@ -10,6 +10,7 @@ from seq2seq_core.config.corpus import Conversations
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.lines import CorpusFile
 from seq2seq_core.corpus.normalization import digest
+from seq2seq_core.lookalikes import explain_lookalike
 
 
 @dataclass(frozen=True)
@@ -82,5 +83,9 @@ def _order(row: Row, settings: Conversations, file: CorpusFile, place: int) -> f
 def _cell(row: Row, column: str, setting: str, file: CorpusFile) -> str:
     if column not in row.columns:
         shown = ", ".join(map(repr, row.columns)) or "none"
-        raise file.fault(f"no column {column!r} (corpus.conversations.{setting}); beside the text there are {shown}", row.line)
+        raise file.fault(
+            f"no column {column!r} (corpus.conversations.{setting}); beside the text there are {shown}"
+            + explain_lookalike(column, row.columns),
+            row.line,
+        )
     return row.columns[column]

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.corpus.lines import CorpusFile, iterate_lines, without_line_end
 from seq2seq_core.corpus.pairs import SOURCE, TARGET
-from seq2seq_core.errors import CorpusError, UserError
+from seq2seq_core.errors import CorpusError, UserError, first_line, library_errors
+from seq2seq_core.json_text import JsonError, parse_object, shorten
+from seq2seq_core.lookalikes import explain_lookalike
 
 PARQUET_BATCH_ROWS = 4096
 
@@ -120,11 +123,12 @@ def find_columns(
     Raises:
         CorpusError: a column is missing, stands twice, or has a name that is taken.
     """
-    shown = ", ".join(repr(_shorten(name)) for name in names)
+    shown = ", ".join(repr(shorten(name)) for name in names)
     settings = ("source_column", "target_column") if corpus.conversations is None else ("conversations.text_column",) * 2
     for setting, wanted in zip(settings, (corpus.source_column, corpus.target_column), strict=True):
         if wanted not in names:
             hint = " (or corpus.header: false if this line is already a pair)" if is_header else ""
+            hint += explain_lookalike(wanted, names)
             raise file.fault(
                 f"no column {wanted!r}; the columns are {shown}; expected corpus.{setting} to be one of them{hint}", line
             )
@@ -140,11 +144,13 @@ def find_columns(
 def _wrong_width(cells: Sequence[str], names: list[str]) -> str:
     if not any(cells):
         return f"expected {len(names)} columns ({', '.join(names)}), got an empty line"
-    return f"expected {len(names)} columns ({', '.join(names)}), got {len(cells)}: {_shorten(' | '.join(cells))!r}"
-
-
-def _shorten(text: str, width: int = 60) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+    hint = ""
+    if any(cell.startswith('"') and cell.count('"') % 2 for cell in cells):
+        hint = (
+            "; a quotation mark is open at the end of the line, as where Excel quotes a cell with a line end; "
+            "expected CSV for such cells (save the sheet as CSV UTF-8)"
+        )
+    return f"expected {len(names)} columns ({', '.join(names)}), got {len(cells)}: {shorten(' | '.join(cells))!r}" + hint
 
 
 def read_jsonl(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader) -> Iterator[Row]:
@@ -159,23 +165,33 @@ def read_jsonl(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReade
         CorpusError: a line is not a JSON object, its source or target is missing or not text, or the bytes are not text.
     """
     for line, text in iterate_lines(file, stream):
-        try:
-            cells = json.loads(text)
-        except ValueError as error:
-            raise file.fault(f"not valid JSON ({error}); expected one JSON object a line", line) from None
-        if not isinstance(cells, dict):
-            raise file.fault(f"expected a JSON object, got {_shorten(text.strip())!r}", line)
+        cells = parse_json_line(file, line, text)
         table = find_columns(corpus, file, list(cells), line)
         for name in (corpus.source_column, corpus.target_column):
             _check_json_text(file, line, name, cells[name])
         yield table.row([_as_text(value) for value in cells.values()], line)
 
 
+def parse_json_line(file: CorpusFile, line: int, text: str) -> dict[str, Any]:
+    """The object in a line of a JSON lines file.
+
+    Args:
+        file: names the file in errors.
+        line: its number.
+        text: the line.
+
+    Raises:
+        CorpusError: it is no JSON object, nested too deep, or has half of a surrogate pair.
+    """
+    try:
+        return parse_object(text)
+    except JsonError as error:
+        raise file.fault(f"{error}; expected one JSON object a line", line) from None
+
+
 def _check_json_text(file: CorpusFile, line: int, name: str, value: object) -> None:
     if not isinstance(value, str):
-        raise file.fault(f"expected a text in {name!r}, got {_shorten(json.dumps(value, ensure_ascii=False))}", line)
-    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise file.fault(f"the text in {name!r} has half of a surrogate pair (a \\ud8xx escape without its partner)", line)
+        raise file.fault(f"expected a text in {name!r}, got {shorten(json.dumps(value, ensure_ascii=False))}", line)
 
 
 def _as_text(value: object) -> str:
@@ -192,26 +208,39 @@ def read_parquet(corpus: CorpusSection, file: CorpusFile) -> Iterator[Row]:
         file: the Parquet file.
 
     Raises:
-        CorpusError: it is not a Parquet file, a column is missing or has no text, or a source or target is null.
+        CorpusError: it is not a Parquet file, is damaged, a column is missing or has no text, or a source or target is null.
         UserError: pyarrow is not installed.
     """
     try:
-        import pyarrow
         import pyarrow.parquet
     except ModuleNotFoundError:
         raise UserError(f"{file.shown}: reading Parquet needs pyarrow, which is not installed; run: pip install pyarrow") from None
-    try:
-        with pyarrow.parquet.ParquetFile(file.path) as parquet:
-            table = find_columns(corpus, file, list(parquet.schema_arrow.names))
-            _check_text_columns(corpus, file, parquet.schema_arrow)
-            line = 0
-            for batch in parquet.iter_batches(batch_size=PARQUET_BATCH_ROWS):
-                for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    line += 1
-                    _check_not_null(corpus, table, cells, line)
-                    yield table.row([_as_cell(value) for value in cells], line)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError, UnicodeDecodeError) as error:
-        raise file.fault(f"not a Parquet file that can be read ({error})") from None
+    with ExitStack() as stack:
+        with _parquet_faults(file):
+            parquet = stack.enter_context(pyarrow.parquet.ParquetFile(file.path))
+            schema, batches = parquet.schema_arrow, parquet.iter_batches(batch_size=PARQUET_BATCH_ROWS)
+            names = list(schema.names)
+        table = find_columns(corpus, file, names)
+        _check_text_columns(corpus, file, schema)
+        line = 0
+        while (columns := _next_columns(file, batches, line)) is not None:
+            for cells in zip(*columns, strict=True):
+                line += 1
+                _check_not_null(corpus, table, cells, line)
+                yield table.row([_as_cell(value) for value in cells], line)
+
+
+def _parquet_faults(file: CorpusFile, line: int | None = None) -> AbstractContextManager[None]:
+    """Turns every error of pyarrow into one about the file, and the row before it."""
+    place = "" if line is None else f" beyond row {line}"
+    return library_errors(lambda error: file.fault(f"not a Parquet file that can be read{place} ({first_line(error)})"))
+
+
+def _next_columns(file: CorpusFile, batches: Iterator[Any], line: int) -> list[list[object]] | None:
+    """The columns of the next rows; None at the end."""
+    with _parquet_faults(file, line):
+        batch = next(batches, None)
+        return None if batch is None else [column.to_pylist() for column in batch.columns]
 
 
 def _check_text_columns(corpus: CorpusSection, file: CorpusFile, schema: Any) -> None:

@@ -1,14 +1,16 @@
 """Lines of UTF-8 text files; errors name file, line and byte.
 
 A line ends at LF or CRLF and nowhere else: Unicode's other line ends (U+0085, U+2028, vertical tab) are part of the text.
+A byte-order mark of UTF-8 at the start of a file is no text.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +19,24 @@ from seq2seq_core.errors import CorpusError
 
 HEAD_BYTES = 1 << 20
 """Bytes of a file that are checked before its lines are read."""
-BYTE_ORDER_MARKS = {
+UTF8_MARK = b"\xef\xbb\xbf"
+OTHER_MARKS = {
     # The marks of UTF-32 come first: its little-endian one begins with that of UTF-16.
     b"\xff\xfe\x00\x00": "UTF-32LE",
     b"\x00\x00\xfe\xff": "UTF-32BE",
     b"\xff\xfe": "UTF-16LE",
     b"\xfe\xff": "UTF-16BE",
-    b"\xef\xbb\xbf": "UTF-8",
 }
+"""Byte-order marks of encodings that are not read."""
+GZIP_MARK = b"\x1f\x8b"
+UTF16_FRACTION = 0.7
+"""Least share of NUL among every second byte of a file that is taken for UTF-16."""
+BINARY_BYTE = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
 class CorpusFile:
-    """One file of a corpus.
+    """One file of a corpus, or of the command line.
 
     Attributes:
         path: its location on disk.
@@ -60,7 +67,7 @@ def unpack(file: CorpusFile, raw: io.FileIO) -> Iterator[io.BufferedReader]:
         raw: the file as it is on disk, unbuffered.
 
     Raises:
-        CorpusError: while reading: a ``.gz`` file is not valid gzip data or ends too early.
+        CorpusError: while reading: a ``.gz`` file is not valid gzip data, ends too early, or goes on after its gzip data.
     """
     if not file.is_compressed:
         yield io.BufferedReader(raw, HEAD_BYTES)
@@ -69,9 +76,20 @@ def unpack(file: CorpusFile, raw: io.FileIO) -> Iterator[io.BufferedReader]:
         with gzip.GzipFile(fileobj=raw) as unpacked:
             yield io.BufferedReader(unpacked, HEAD_BYTES)
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise file.fault(f"not valid gzip data ({error}), which the ending .gz promises") from None
+        raise _gzip_fault(file, raw, error) from None
     except EOFError:
         raise file.fault("the gzip data ends too early: the file was cut off; copy or download it again") from None
+
+
+def _gzip_fault(file: CorpusFile, raw: io.FileIO, error: Exception) -> CorpusError:
+    """An error that tells damaged gzip data from other bytes behind it."""
+    raw.seek(0)
+    if raw.read(len(GZIP_MARK)) == GZIP_MARK and str(error).startswith("Not a gzipped file"):
+        return file.fault(
+            f"other bytes follow the end of the gzip data; expected nothing behind it: `gzip -dc {file.name} > unpacked` "
+            "unpacks what comes before them"
+        )
+    return file.fault(f"not valid gzip data ({error}), which the ending .gz promises")
 
 
 def head_faults(file: CorpusFile, head: bytes) -> list[CorpusError]:
@@ -81,39 +99,41 @@ def head_faults(file: CorpusFile, head: bytes) -> list[CorpusError]:
         file: names the file in errors.
         head: its first bytes, unpacked; empty only for an empty file.
     """
-    if not head:
+    if head in (b"", UTF8_MARK):
         return [file.fault("the file is empty; expected at least one row")]
-    faults = []
-    mark = next((mark for mark in BYTE_ORDER_MARKS if head.startswith(mark)), None)
-    if mark is not None:
-        faults.append(_byte_order_mark_fault(file, mark))
-    elif head.startswith(b"\x1f\x8b"):
+    if fault := _encoding_fault(file, head):
+        return [fault]
+    if head.startswith(GZIP_MARK):
         return [file.fault("gzip-compressed, but its name does not end in .gz; rename it")]
-    if mark in (None, b"\xef\xbb\xbf"):
-        faults += _line_end_faults(file, head)
-    return faults
+    return _line_end_faults(file, head)
 
 
-def _byte_order_mark_fault(file: CorpusFile, mark: bytes) -> CorpusError:
-    """An error that says how to remove a byte-order mark."""
-    name, shown = BYTE_ORDER_MARKS[mark], mark.hex(" ").upper()
-    if name == "UTF-8":
-        return file.fault(
-            f"the file begins with a byte-order mark ({shown}), which would become part of the first row; "
-            f"expected UTF-8 without it: `sed -i '1s/^\\xEF\\xBB\\xBF//' {file.name}` removes it",
-            line=1,
-        )
-    return file.fault(
-        f"the file begins with the byte-order mark of {name} ({shown}); expected UTF-8: "
-        f"`iconv -f {name[:6]} -t UTF-8 {file.name} > converted` converts it",
-        line=1,
-    )
+def _encoding_fault(file: CorpusFile, head: bytes) -> CorpusError | None:
+    """An error if the first bytes are those of UTF-16 or UTF-32, with or without a byte-order mark."""
+    if mark := next((mark for mark in OTHER_MARKS if head.startswith(mark)), None):
+        name, shown = OTHER_MARKS[mark], mark.hex(" ").upper()
+        found, encoding = f"the file begins with the byte-order mark of {name} ({shown})", name[:6]
+    elif encoding := _unmarked_encoding(head):
+        found = f"every second byte of the file is NUL (00): it is {encoding} without a byte-order mark"
+    else:
+        return None
+    convert = f"`iconv -f {encoding} -t UTF-8 {file.name} > converted` converts it"
+    return file.fault(f"{found}; expected UTF-8: {convert}", line=1)
+
+
+def _unmarked_encoding(head: bytes) -> str:
+    """``UTF-16LE`` or ``UTF-16BE`` if one of two bytes is almost always NUL and the other never; else empty."""
+    num_pairs = len(head) // 2
+    num_even, num_odd = head[: 2 * num_pairs : 2].count(0), head[1 : 2 * num_pairs : 2].count(0)
+    if not num_even and num_odd > UTF16_FRACTION * num_pairs:
+        return "UTF-16LE"
+    return "UTF-16BE" if not num_odd and num_even > UTF16_FRACTION * num_pairs else ""
 
 
 def _line_end_faults(file: CorpusFile, head: bytes) -> list[CorpusError]:
     """An error if most lines end in a bare carriage return."""
     if b"\0" in head:
-        return []  # binary: iterate_lines reports it
+        return []  # binary: decode_lines reports it
     bare, feeds = head.count(b"\r") - head.count(b"\r\n"), head.count(b"\n")
     # The last byte may be half of a CRLF.
     if bare - head.endswith(b"\r") <= feeds:
@@ -136,32 +156,77 @@ def iterate_lines(file: CorpusFile, stream: io.BufferedReader) -> Iterator[tuple
         stream: its unpacked bytes, from the start.
 
     Raises:
-        CorpusError: the file is empty, has a byte-order mark, lines ended by bare CR, NUL bytes or bytes that are not UTF-8.
+        CorpusError: the file is empty, is UTF-16, has lines ended by bare CR, NUL bytes or bytes that are not UTF-8.
     """
     for fault in head_faults(file, stream.peek(HEAD_BYTES)):
         raise fault
+    yield from decode_lines(file, stream)
+
+
+def decode_lines(file: CorpusFile, lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+    """Lines of bytes as text, with their 1-based numbers, line ends included.
+
+    Args:
+        file: names the file in errors.
+        lines: from the start of the file.
+
+    Raises:
+        CorpusError: a line has NUL bytes or bytes that are not UTF-8.
+    """
     offset = 0
-    for line, data in enumerate(stream, start=1):
+    for line, data in enumerate(lines, start=1):
+        if line == 1 and (fault := _encoding_fault(file, data)):
+            raise fault
+        text = data.removeprefix(UTF8_MARK) if line == 1 else data
         if b"\0" in data:
-            position = offset + data.index(b"\0")
-            raise file.fault(f"a NUL byte at offset {position}: the file is binary or UTF-16; expected text in UTF-8", line)
+            raise _nul_fault(file, line, data, offset)
         try:
-            yield line, data.decode("utf-8")
+            yield line, text.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise _utf8_fault(file, line, data, offset, error) from None
+            raise _utf8_fault(file, line, text, offset + len(data) - len(text), error) from None
         offset += len(data)
+
+
+def _nul_fault(file: CorpusFile, line: int, data: bytes, offset: int) -> CorpusError:
+    """An error that tells a stray NUL in a text from a file that is no text."""
+    position = offset + data.index(b"\0")
+    others = data.replace(b"\0", b"")
+    if 2 * len(others) <= len(data) or BINARY_BYTE.search(others) or not _is_utf8(others):
+        return file.fault(f"a NUL byte at offset {position}: the file is binary or UTF-16; expected text in UTF-8", line)
+    shown = _shown_around(data, data.index(b"\0"))
+    return file.fault(
+        f"a stray NUL byte (00) at offset {position}{_of_unpacked(file)}, in {shown!r}; expected text without it: "
+        f"`tr -d '\\0' < {file.name} > converted` removes it",
+        line,
+    )
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _utf8_fault(file: CorpusFile, line: int, data: bytes, offset: int, error: UnicodeDecodeError) -> CorpusError:
     """An error that shows where the bytes stop being UTF-8."""
     start = error.start
-    around = data[max(0, start - 20) : start + 20].decode("utf-8", errors="backslashreplace").strip()
-    unpacked = " of the unpacked file" if file.is_compressed else ""
     return file.fault(
-        f"not UTF-8: byte 0x{data[start]:02X} at offset {offset + start}{unpacked} ({error.reason}), in {around!r}; "
+        f"not UTF-8: byte 0x{data[start]:02X} at offset {offset + start}{_of_unpacked(file)} ({error.reason}), "
+        f"in {_shown_around(data, start)!r}; "
         f"expected UTF-8: if it is Windows text, `iconv -f CP1252 -t UTF-8 {file.name} > converted` converts it",
         line,
     )
+
+
+def _shown_around(data: bytes, position: int) -> str:
+    """The text around a faulty byte."""
+    return data[max(0, position - 20) : position + 20].decode("utf-8", errors="backslashreplace").strip()
+
+
+def _of_unpacked(file: CorpusFile) -> str:
+    return " of the unpacked file" if file.is_compressed else ""
 
 
 def without_line_end(text: str) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from seq2seq_core.artifacts import MONOLINGUAL
 from seq2seq_core.config.corpus import CorpusSection
-from seq2seq_core.corpus.formats import Row
+from seq2seq_core.corpus.formats import Row, parse_json_line
 from seq2seq_core.corpus.lines import CorpusFile, iterate_lines, without_line_end
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_file
+from seq2seq_core.lookalikes import explain_lookalike
 
 
 def monolingual_split(language: str) -> str:
@@ -86,7 +86,9 @@ def _read_column(file: CorpusFile, stream: io.BufferedReader, column: str | int)
         if place < 0:
             if column not in cells:
                 raise file.fault(
-                    f"no column {column!r}; the columns are {', '.join(map(repr, cells))}; expected it among them", line
+                    f"no column {column!r}; the columns are {', '.join(map(repr, cells))}; expected it among them"
+                    + explain_lookalike(str(column), cells),
+                    line,
                 )
             place = cells.index(str(column))
         elif place < len(cells):
@@ -98,10 +100,7 @@ def _read_column(file: CorpusFile, stream: io.BufferedReader, column: str | int)
 def _read_key(file: CorpusFile, stream: io.BufferedReader, key: str) -> Iterator[tuple[int, str]]:
     """The texts of one key of a JSON lines file."""
     for line, text in iterate_lines(file, stream):
-        try:
-            cells = json.loads(text)
-        except ValueError as error:
-            raise file.fault(f"not valid JSON ({error}); expected one JSON object a line", line) from None
-        if not isinstance(cells, dict) or not isinstance(cells.get(key), str):
+        cells = parse_json_line(file, line, text)
+        if not isinstance(cells.get(key), str):
             raise file.fault(f"expected a JSON object with a text in {key!r}", line)
         yield line, cells[key]

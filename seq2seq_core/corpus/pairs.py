@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from seq2seq_core.errors import CorpusError, MissingInput
+from seq2seq_core.json_text import JsonError, parse_object
 
 SOURCE = "source"
 TARGET = "target"
@@ -46,14 +47,10 @@ def iterate_pairs(path: Path) -> Iterator[dict[str, str]]:
 def _parse_pair(data: bytes, path: Path, line: int) -> dict[str, str]:
     expected = 'expected a JSON object with the texts "source" and "target", as `s2s prepare` writes it'
     try:
-        pair = json.loads(data)
-    except ValueError as error:
-        raise CorpusError(f"not JSON ({error}); {expected}", path, line) from None
-    if (
-        not isinstance(pair, dict)
-        or not {SOURCE, TARGET} <= pair.keys()
-        or not all(isinstance(value, str) for value in pair.values())
-    ):
+        pair = parse_object(data.decode("utf-8"))
+    except (JsonError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{error}; {expected}", path, line) from None
+    if not {SOURCE, TARGET} <= pair.keys() or not all(isinstance(value, str) for value in pair.values()):
         raise CorpusError(expected, path, line)
     return pair
 
@@ -70,8 +67,8 @@ def iterate_sentences(path: Path) -> Iterator[str]:
     with path.open("rb") as file:
         for line, data in enumerate(file, start=1):
             try:
-                text = json.loads(data)[TEXT]
-            except (ValueError, KeyError, TypeError):
+                text = parse_object(data.decode("utf-8")).get(TEXT)
+            except (JsonError, UnicodeDecodeError):
                 text = None
             if not isinstance(text, str):
                 raise CorpusError('expected a JSON object with a "text", as `s2s prepare` writes it', path, line)

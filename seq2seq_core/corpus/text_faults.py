@@ -28,6 +28,15 @@ def find_mojibake(text: str) -> int:
     return found.start() if found else -1
 
 
+def is_quoted_cell(text: str) -> bool:
+    """Whether a text is a cell as CSV and Excel quote it (RFC 4180), such as ``"a ""b"" c"``.
+
+    Quotation marks around a text that has none inside may be its own.
+    """
+    inner = text[1:-1]
+    return text[:1] == text[-1:] == '"' and '""' in inner and '"' not in inner.replace('""', "")
+
+
 def quote(text: str, position: int = 0, width: int = 60) -> str:
     """The part of a text around a position, in quotation marks, on one line, with control characters as escapes.
 

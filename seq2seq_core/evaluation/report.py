@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from seq2seq_core import atomic
+from seq2seq_core.csv_text import format_csv
 from seq2seq_core.evaluation.evaluator import Evaluation, Example
 from seq2seq_core.evaluation.slices import Slice
 
@@ -60,7 +61,8 @@ def write_evaluation(folder: Path, evaluation: Evaluation, worst_examples: int, 
     with (folder / PREDICTIONS_FILE).open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(json.dumps(_prediction_row(example), ensure_ascii=False) + "\n" for example in evaluation.examples)
     worst = [_example_row(example) for example in evaluation.worst(worst_examples)]
-    columns = list(evaluation.examples[0].columns)
+    # Rows of JSON lines may have different columns.
+    columns = dict.fromkeys(name for example in evaluation.examples for name in example.columns)
     _write_csv(folder / WORST_FILE, [*_EXAMPLE_COLUMNS, *map(_corpus_name, columns)], worst)
     (folder / SCORES_FILE).write_text(_json(make_scores(evaluation)), encoding="utf-8")
     metrics = list(evaluation.slices[0].scores)
@@ -164,10 +166,7 @@ def _rounded(scores: dict[str, float]) -> dict[str, float]:
 
 
 def _write_csv(path: Path, names: Sequence[str], rows: Iterable[dict[str, object]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    atomic.write_text(path, format_csv([names, *([row.get(name) for name in names] for row in rows)]))
 
 
 def _markdown(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -104,4 +104,4 @@ def length_buckets(texts: Sequence[str]) -> list[str]:
 def _sort_key(value: str) -> tuple[bool, int, str]:
     """Names of length ranges by their start, others by name, ``(other)`` last."""
     start = value.partition("-")[0]
-    return value == OTHER, int(start) if start.isdecimal() else 0, value
+    return value == OTHER, int(start) if start.isdecimal() and len(start) < 19 else 0, value

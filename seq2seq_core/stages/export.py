@@ -12,6 +12,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.served_bundle import export_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.dvc_files import how_to_make
 from seq2seq_core.errors import MissingInput
 from seq2seq_core.recorder import Recorder
 
@@ -42,7 +43,7 @@ def run_export(settings: Settings, paths: Paths, recorder: Recorder) -> ExportRe
         BundleError: the trained bundle cannot be used.
     """
     if not paths.bundle.is_dir():
-        raise MissingInput(f"{paths.bundle}: no such model bundle; `s2s train` (or `dvc repro train`) makes it")
+        raise MissingInput(f"{paths.bundle}: no such model bundle; {how_to_make(paths.bundle, 'train')}")
     options = settings.evaluate.decoding
     export_bundle(paths.bundle, paths.served, options)
     logger.info("%s holds the model of %s and the decoding options of the section evaluate", paths.served, paths.bundle)

@@ -9,8 +9,6 @@ from them. ``--from-scratch`` trains anew.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import logging
 from collections.abc import Mapping
@@ -21,6 +19,7 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import INITIAL_BUNDLE, save_bundle
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.csv_text import format_csv
 from seq2seq_core.evaluation.scores import check_installed
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.training.data.inputs import TrainingInputs, read_inputs
@@ -170,11 +169,6 @@ def _curve_table(state: ProgressState, has_phases: bool) -> str:
 
     A score is empty where no dev sources are decoded. The column ``phase`` exists only where there are phases.
     """
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
     names = [name for name in ValidationPoint.model_fields if has_phases or name != "phase"]
-    writer.writerow(names)
-    for point in state.validations:
-        values = [getattr(point, name) for name in names]
-        writer.writerow("" if value is None else f"{value:.6g}" for value in values)
-    return table.getvalue()
+    rows = [[getattr(point, name) for name in names] for point in state.validations]
+    return format_csv([names, *([None if value is None else f"{value:.6g}" for value in row] for row in rows)])

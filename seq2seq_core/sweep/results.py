@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from seq2seq_core.csv_text import format_csv
 from seq2seq_core.errors import UserError
 from seq2seq_core.sweep.study import REASON, STEPS, SweepStudy
 
@@ -85,9 +84,7 @@ class SweepResults:
 
     def to_csv(self) -> str:
         """The trials as CSV."""
-        table = io.StringIO()
-        csv.writer(table, lineterminator="\n").writerows(self._rows(digits=6))
-        return table.getvalue()
+        return format_csv(self._rows(digits=6))
 
     def _rows(self, digits: int = 4) -> list[list[str]]:
         """The rows of the table; there is a column of reasons only where a trial failed."""

@@ -190,7 +190,8 @@ class SweepStudy:
         number = min(waiting, default=len(trials))
         held.enter_context(lock_folder(self.trial_folder(number)))
         self._seed(number)
-        assert self.study.ask().number == number
+        asked = self.study.ask()
+        assert asked.number == number
         return self._continue(number)
 
     def _continue(self, number: int) -> SweepTrial:

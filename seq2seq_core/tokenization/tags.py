@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from seq2seq_core.errors import TagError
+from seq2seq_core.lookalikes import explain_lookalike
 from seq2seq_core.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.tokenization.subword import SubwordModel
 
@@ -83,13 +84,17 @@ class Tags:
         found: list[int] = []
         for column in self.columns:
             if column not in values:
-                raise TagError(f"tag {column!r}: must be given, one of {self._shown(column)}; got nothing")
+                raise TagError(
+                    f"tag {column!r}: must be given, one of {self._shown(column)}; got nothing{explain_lookalike(column, values)}"
+                )
             known = self._ids[column]
             for value in split_values(values[column], self.separator, self.normal_form):
                 if value in known:
                     found.append(known[value])
                 elif self.unknown == "error":
-                    raise TagError(f"tag {column!r}: must be one of {self._shown(column)}; got {value!r}")
+                    raise TagError(
+                        f"tag {column!r}: must be one of {self._shown(column)}; got {value!r}{explain_lookalike(value, known)}"
+                    )
                 else:
                     self._ignored[f"{column} {value!r}"] += 1
         return found

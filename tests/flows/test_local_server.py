@@ -79,10 +79,10 @@ def test_without_a_server_an_embedded_one_serves_and_dies_with_the_run(
         "from flows.launch import run_retrain; run_retrain(Path(sys.argv[1]))"
     )
     process, log = start(workspace, script)
-    wait_until((workspace.root / ".s2s" / "hanging").exists, "the stage that hangs", 180)
+    wait_until((workspace.root / ".s2s" / "hanging").exists, "the stage that hangs")
     assert processes_with("prefect.server.api.server:create_app")
     process.send_signal(signal.SIGKILL)
-    wait_until(lambda: not processes_with(str(workspace.root)), "the end of every process, the server's too", 15)
+    wait_until(lambda: not processes_with(str(workspace.root)), "the end of every process, the server's too")
     lines = log.read_text().splitlines()
     assert lines[0] == "starting an embedded Prefect server, because none is configured (PREFECT_API_URL)"
     assert [line for line in lines[1:] if not line.startswith("still waiting for the embedded Prefect server")] == [
@@ -128,7 +128,7 @@ def test_both_pages_answer_and_end_with_the_command(
     mlflow_port, prefect_port = free_port(), free_port()
     script = f"from flows.server.pages import run_pages; run_pages(Path(sys.argv[1]), {mlflow_port}, {prefect_port})"
     process, log = start(workspace, script)
-    wait_until(lambda: "Ctrl-C stops both" in log.read_text(), "both addresses", 240)
+    wait_until(lambda: "Ctrl-C stops both" in log.read_text(), "both addresses")
     assert f"MLflow: http://127.0.0.1:{mlflow_port}" in log.read_text().splitlines()
     assert f"Prefect: http://127.0.0.1:{prefect_port}" in log.read_text().splitlines()
     for port in (mlflow_port, prefect_port):
@@ -140,7 +140,7 @@ def test_both_pages_answer_and_end_with_the_command(
         f"the MLflow page cannot use port {mlflow_port} (Address already in use); choose another by --mlflow-port"
     )
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(300) == 0
     assert processes_with(str(workspace.root)) == []
     assert running_pages(workspace.paths) is None
 

@@ -130,11 +130,11 @@ def test_an_interrupted_flow_stops_its_processes_and_goes_on_when_it_is_run_agai
         process = subprocess.Popen(command, env=variables, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         states = paths.sweeps / "toy" / "trials" / "0"
-        wait_until(lambda: bool(list(states.glob("*-*/checkpoint-*.json"))), (tmp_path / "flow.log").read_text(), 120)
+        wait_until(lambda: bool(list(states.glob("*-*/checkpoint-*.json"))), (tmp_path / "flow.log").read_text())
         below = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
-        gone, alive = psutil.wait_procs(below, timeout=20)
+        process.wait(timeout=300)
+        gone, alive = psutil.wait_procs(below, timeout=300)
     finally:
         process.kill()
         process.wait()

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from seq2seq_core.outcome import Outcome, write_outcome
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 300.0
 
 
 def main(name: str, output: str, *inputs: str) -> None:

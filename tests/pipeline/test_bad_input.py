@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import subprocess
@@ -9,6 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from tests.pipeline.conftest import Workspace
@@ -33,7 +36,7 @@ def _run_validate(workspace: Workspace) -> subprocess.CompletedProcess[str]:
         (b"\x7fELF\r\x00\r\x00\r", ["train.tsv:1", "binary"]),
         (HEADER + b"a\tb\todd\nsp\xe4t\tb\todd\n", ["train.tsv:3", "UTF-8"]),
         (HEADER.replace(b"\n", b"\r") + b"a\tb\todd\rc\td\todd\r", ["train.tsv", "CR"]),
-        (b"\xef\xbb\xbf" + HEADER + b"a\tb\todd\n", ["train.tsv:1", "byte-order mark"]),
+        (HEADER.decode().encode("utf-16"), ["train.tsv:1", "byte-order mark of UTF-16LE"]),
         (HEADER + b"a\tb\todd\na\tb\n", ["train.tsv:3", "3", "2"]),
     ],
     ids=[
@@ -44,7 +47,7 @@ def _run_validate(workspace: Workspace) -> subprocess.CompletedProcess[str]:
         "binary with CR",
         "invalid UTF-8",
         "bare CR",
-        "byte-order mark",
+        "UTF-16",
         "row too short",
     ],
 )
@@ -60,6 +63,33 @@ def test_a_faulty_corpus_file_is_named_with_its_line(
     assert result.returncode == 2, result.stderr
     message = result.stderr.split("error: ", maxsplit=1)[1]
     assert all(part in message for part in expected), message
+
+
+def test_every_file_that_no_reader_can_read_is_named_at_once(make_workspace: Callable[[str], Workspace]) -> None:
+    workspace = make_workspace("clone")
+    folder = workspace.root / "data" / "raw" / "digits"
+    pair = '{"source": "1", "target": "1", "parity": %s}\n'
+    (folder / "deep.jsonl").write_text(pair % '"odd"' + pair % ("[" * 3000 + "]" * 3000), encoding="utf-8")
+    (folder / "half.jsonl").write_text(pair % '"\\ud83d"', encoding="utf-8")
+    (folder / "stray.tsv").write_bytes(HEADER + b"a\tb\0c\todd\n")
+    (folder / "behind.tsv.gz").write_bytes(gzip.compress(HEADER + b"a\tb\todd\n") + b"<html>")
+    table = pyarrow.table({name: ["1"] * 1000 for name in ("source", "target", "parity")})
+    pyarrow.parquet.write_table(table, folder / "damaged.parquet")
+    with (folder / "damaged.parquet").open("r+b") as file:
+        file.seek(4)
+        file.write(bytes(40))
+    names = ["deep.jsonl", "half.jsonl", "stray.tsv", "behind.tsv.gz", "damaged.parquet"]
+    workspace.change("corpus", files={"train": names})
+    result = _run_validate(workspace)
+    assert result.returncode == 2, result.stderr
+    for place, fault in {
+        "deep.jsonl:2": "nested deeper than 100 levels",
+        "half.jsonl:1": "the text in 'parity' has half of a surrogate pair",
+        "stray.tsv:2": "a stray NUL byte",
+        "behind.tsv.gz": "other bytes follow the end of the gzip data",
+        "damaged.parquet": "not a Parquet file that can be read",
+    }.items():
+        assert f"{place}: {fault}" in result.stderr
 
 
 def test_aligned_files_of_unequal_length_are_named_with_both_counts(make_workspace: Callable[[str], Workspace]) -> None:

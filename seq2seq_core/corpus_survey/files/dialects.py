@@ -6,12 +6,12 @@ A dialect is judged by the cells that the corpus reader would make of the lines 
 from __future__ import annotations
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from seq2seq_core.config.corpus import CorpusFormat
+from seq2seq_core.json_text import JsonError, parse_object
 
 DELIMITERS = ("\t", " ||| ", ",", ";", "|", "  ")
 """Delimiters that are tried; of equally good ones the first is taken, that of the file's ending before all."""
@@ -133,6 +133,6 @@ def _is_json(lines: Sequence[str]) -> bool:
     """Whether the first lines are JSON objects."""
     filled = [line for line in lines if line.strip()][:20]
     try:
-        return bool(filled) and all(isinstance(json.loads(line), dict) for line in filled)
-    except (ValueError, RecursionError):
+        return bool([parse_object(line) for line in filled])
+    except JsonError:
         return False

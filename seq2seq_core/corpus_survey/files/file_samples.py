@@ -51,7 +51,7 @@ def read_sample(file: CorpusFile, most_bytes: int = HEAD_BYTES) -> TextSample:
         most_bytes: bytes (unpacked) to read at its beginning.
 
     Raises:
-        CorpusError: the file is empty, has a byte-order mark or line ends that the reader refuses, is binary or not UTF-8.
+        CorpusError: the file is empty, has line ends that the reader refuses, is binary or not UTF-8.
     """
     with io.FileIO(file.path) as raw, unpack(file, raw) as stream:
         head = stream.read(most_bytes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -11,7 +12,8 @@ from typing import TypeVar
 from seq2seq_core.corpus.lines import CorpusFile
 from seq2seq_core.corpus_survey.files.dialects import Dialect
 from seq2seq_core.corpus_survey.files.file_samples import TextSample
-from seq2seq_core.errors import UserError
+from seq2seq_core.errors import UserError, first_line, library_errors
+from seq2seq_core.json_text import JsonError, parse_object
 
 Item = TypeVar("Item")
 
@@ -93,23 +95,20 @@ def sample_parquet(file: CorpusFile) -> SampledFile:
         UserError: pyarrow is not installed.
     """
     try:
-        import pyarrow
         import pyarrow.parquet
     except ModuleNotFoundError:
         raise UserError(f"{file.shown}: reading Parquet needs pyarrow, which is not installed; run: pip install pyarrow") from None
-    try:
-        with pyarrow.parquet.ParquetFile(file.path) as parquet:
-            schema, metadata = parquet.schema_arrow, parquet.metadata
-            nested = tuple(field.name for field in schema if pyarrow.types.is_nested(field.type))
-            groups = range(0, metadata.num_row_groups, max(1, metadata.num_row_groups // ROW_GROUPS))
-            rows: list[list[str]] = []
-            for group in islice(groups, ROW_GROUPS):
-                batches = parquet.iter_batches(batch_size=ROWS_OF_A_GROUP, row_groups=[group])
-                for batch in islice(batches, 1 if len(groups) > 1 else ROW_GROUPS):
-                    columns = (column.to_pylist() for column in batch.columns)
-                    rows += [["" if value is None else str(value) for value in cells] for cells in zip(*columns, strict=True)]
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise file.fault(f"not a Parquet file that can be read ({error})") from None
+    faults = library_errors(lambda error: file.fault(f"not a Parquet file that can be read ({first_line(error)})"))
+    with faults, pyarrow.parquet.ParquetFile(file.path) as parquet:
+        schema, metadata = parquet.schema_arrow, parquet.metadata
+        nested = tuple(field.name for field in schema if pyarrow.types.is_nested(field.type))
+        groups = range(0, metadata.num_row_groups, max(1, metadata.num_row_groups // ROW_GROUPS))
+        rows: list[list[str]] = []
+        for group in islice(groups, ROW_GROUPS):
+            batches = parquet.iter_batches(batch_size=ROWS_OF_A_GROUP, row_groups=[group])
+            for batch in islice(batches, 1 if len(groups) > 1 else ROW_GROUPS):
+                columns = (column.to_pylist() for column in batch.columns)
+                rows += [["" if value is None else str(value) for value in cells] for cells in zip(*columns, strict=True)]
     is_whole = len(rows) == metadata.num_rows
     repeated = _repeated([tuple(row) for row in rows])
     dialect = Dialect("parquet")
@@ -120,12 +119,8 @@ def _sample_json(file: CorpusFile, dialect: Dialect, sample: TextSample) -> Samp
     """Rows of a file of JSON objects; a key that an object lacks is an empty cell."""
     objects = []
     for line in _evenly([*sample.head, *sample.others]):
-        try:
-            found = json.loads(line)
-        except (ValueError, RecursionError):
-            continue  # the reader names the line
-        if isinstance(found, dict):
-            objects.append(found)
+        with suppress(JsonError):  # the reader names the line
+            objects.append(parse_object(line))
     columns = tuple(dict.fromkeys(key for cells in objects for key in cells))
     nested = tuple(key for key in columns if any(isinstance(cells.get(key), dict | list) for cells in objects))
     rows = [[_as_text(cells.get(key)) for key in columns] for cells in objects]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from seq2seq_core.dvc_files import read_stages
 from seq2seq_core.stage_table import STAGES
-from seq2seq_core.tracking.runs.lineage import read_stages
 
 
 def is_last_run(stage: str, root: Path) -> bool:

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from seq2seq_core.config.yaml_text import YamlError, parse_yaml
+from seq2seq_core.dvc_files import read_lock, read_stages
 
 
 def git_state(root: Path) -> dict[str, str]:
@@ -26,25 +26,6 @@ def _git(root: Path, *arguments: str) -> str | None:
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def read_lock(root: Path) -> dict[str, Any]:
-    """The stages of a workspace's ``dvc.lock``: ``{stage: {"cmd", "deps", "params", "outs"}}``; empty where there is no file."""
-    return read_stages(root / "dvc.lock")
-
-
-def read_stages(file: Path) -> dict[str, Any]:
-    """The section ``stages`` of one of DVC's files; empty where the file is missing or cannot be read.
-
-    Args:
-        file: ``dvc.yaml`` or ``dvc.lock``.
-    """
-    try:
-        content = parse_yaml(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, YamlError):
-        return {}
-    stages = content.get("stages") if isinstance(content, dict) else None
-    return stages if isinstance(stages, dict) else {}
 
 
 def upstream_digests(root: Path, stage: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ for tokens in range(10, 1000):
 
 def test_a_trainer_takes_whole_steps_in_its_turns_and_ends_with_the_last_one() -> None:
     trainer = subprocess.run(
-        [sys.executable, "-c", TRAINER], input="0\n0\n\n", capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
+        [sys.executable, "-c", TRAINER], input="0\n0\n\n", capture_output=True, text=True, cwd=ROOT, timeout=300, check=True
     )
     answers = [json.loads(line) for line in trainer.stdout.splitlines()]
     assert [(answer["target_tokens"], answer["steps"]) for answer in answers] == [(10, 1), (11, 1)]

@@ -134,6 +134,13 @@ def test_an_unknown_operating_system_error_is_a_crash() -> None:
     assert explain(OSError(errno.EPIPE, "pipe")) is None
 
 
+def test_a_broken_pipe_of_another_kind_is_a_fault_of_the_program(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as caught, boundary(debug=False):
+        raise BrokenPipeError(errno.EPIPE, "a server's connection")
+    assert caught.value.exit_code == 1
+    assert "crash: BrokenPipeError" in capsys.readouterr().err
+
+
 def test_an_outcome_that_is_not_json_reads_as_none(tmp_path: Path) -> None:
     write_outcome(tmp_path, Outcome("train", "ok", "", 0, False, 1))
     (tmp_path / "train.json").write_text("{", encoding="utf-8")

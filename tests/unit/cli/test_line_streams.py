@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -20,16 +21,44 @@ def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     place.write_bytes(b"fine\nsp\xe4t\n")
     with pytest.raises(CorpusError) as caught, open_sources(place) as stream:
         list(read_chunks(stream, place, chunk_lines=10))
-    assert str(caught.value) == f"{place}:2: not UTF-8 at byte 3 of the line; expected UTF-8 text"
+    assert str(caught.value) == (
+        f"{place}:2: not UTF-8: byte 0xE4 at offset 7 (invalid continuation byte), in 'sp\\\\xe4t'; expected UTF-8: "
+        "if it is Windows text, `iconv -f CP1252 -t UTF-8 sources.txt > converted` converts it"
+    )
 
 
 def test_a_byte_order_mark_is_no_part_of_a_source(tmp_path: Path) -> None:
     place = tmp_path / "sources.txt"
-    place.write_text("\ufefffirst\nsecond\n", encoding="utf-8")
-    with pytest.raises(CorpusError) as caught, open_sources(place) as stream:
-        list(read_chunks(stream, place, chunk_lines=10))
-    told = "begins with a byte-order mark (EF BB BF), which would become part of the line; expected UTF-8 without it"
-    assert str(caught.value) == f"{place}:1: {told}"
+    place.write_text("\ufefffirst\n\ufeffsecond\n", encoding="utf-8")
+    with open_sources(place) as stream:
+        assert list(read_chunks(stream, place, chunk_lines=10)) == [["first", "\ufeffsecond"]]
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (
+            "three\nMay\n".encode("utf-16"),
+            "the file begins with the byte-order mark of UTF-16LE (FF FE); expected UTF-8: "
+            "`iconv -f UTF-16 -t UTF-8 FILE > converted` converts it",
+        ),
+        (
+            "three\nMay\n".encode("utf-16-be"),
+            "every second byte of the file is NUL (00): it is UTF-16BE without a byte-order mark; expected UTF-8: "
+            "`iconv -f UTF-16BE -t UTF-8 FILE > converted` converts it",
+        ),
+        (
+            b"th\0ree\nMay\n",
+            "a stray NUL byte (00) at offset 2, in 'th\\x00ree'; expected text without it: "
+            "`tr -d '\\0' < FILE > converted` removes it",
+        ),
+        (b"\x89PNG\0\0\n", "a NUL byte at offset 4: the file is binary or UTF-16; expected text in UTF-8"),
+    ],
+)
+def test_a_source_that_is_no_utf8_is_named_for_what_it_is(data: bytes, told: str) -> None:
+    with pytest.raises(CorpusError) as caught:
+        list(read_chunks(io.BytesIO(data), None, chunk_lines=10))
+    assert str(caught.value) == f"standard input:1: {told}"
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:

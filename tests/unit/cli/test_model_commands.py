@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import TagColumns
 
 SOURCES = ["3 May 2031", "", "le 7 mars", "12 April 2001"]
@@ -199,7 +202,11 @@ def test_score_prints_the_log_probability_that_predict_found(run: Callable[..., 
     [
         (b"a\tb\nc\n", "pairs.tsv:2: 1 column; expected a source, a TAB and a target"),
         (b"a\tb\tc\n", "pairs.tsv:1: 3 columns; expected a source, a TAB and a target"),
-        (b"a\tb\n\xe4\tb\n", "pairs.tsv:2: not UTF-8 at byte 1 of the line; expected UTF-8 text"),
+        (
+            b"a\tb\n\xe4\tb\n",
+            "pairs.tsv:2: not UTF-8: byte 0xE4 at offset 4 (invalid continuation byte), in '\\\\xe4\\tb'; expected UTF-8: "
+            "if it is Windows text, `iconv -f CP1252 -t UTF-8 pairs.tsv > converted` converts it",
+        ),
     ],
 )
 def test_score_names_a_line_that_is_no_pair(run: Callable[..., Result], tmp_path: Path, content: bytes, message: str) -> None:
@@ -277,7 +284,7 @@ def test_a_faulty_tag_names_the_line_and_what_was_expected(
     assert (done.exit_code, done.stderr) == (2, f"error: {message}\n")
 
 
-@pytest.mark.parametrize(("line", "message"), [("{", "not JSON (Expecting"), ("[1]", "expected a JSON object with the columns")])
+@pytest.mark.parametrize(("line", "message"), [("{", "not valid JSON (Expecting"), ("[1]", "not a JSON object, but '[1]'")])
 def test_a_line_that_is_no_object_of_tags_is_named(
     run: Callable[..., Result], tagged_bundle: Path, tmp_path: Path, line: str, message: str
 ) -> None:
@@ -285,3 +292,24 @@ def test_a_line_that_is_no_object_of_tags_is_named(
     done = run("predict", "--model", tagged_bundle, "--tags", own, stdin=b"\n\n")
     assert done.exit_code == 2
     assert done.stderr.startswith(f"error: {own}:2: {message}")
+
+
+def test_a_command_whose_output_nobody_reads_ends_at_once_and_says_nothing(bundle: Path, tmp_path: Path) -> None:
+    sources = write_lines(tmp_path / "sources.txt", ["3 May 2031"] * 5000)
+    predict = ["predict", str(sources), "--model", str(bundle), "--device", "cpu", "--max-length", "3", "--beam-size", "1"]
+    for words in (["--help"], predict):
+        command = [sys.executable, "-m", "seq2seq_core.cli.main", *words]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        _, told = process.communicate()
+        assert (process.returncode, told) == (141, b"")
+
+
+def test_a_line_end_in_a_prediction_is_a_space_but_in_json(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SubwordModel, "decode", lambda _, ids: ["a\r\nb\rc\nd"] * len(ids))
+    (line,) = run("predict", "--scores", "--max-length", 1, stdin=b"3\n").stdout.splitlines()
+    assert line.split("\t")[1] == "a b c d"
+    (row,) = run("predict", "--json", "--max-length", 1, stdin=b"3\n").stdout.splitlines()
+    assert json.loads(row)["prediction"] == "a\r\nb\rc\nd"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -91,9 +90,8 @@ def test_a_number_that_python_cannot_write_is_refused(number: str) -> None:
 
 @pytest.mark.parametrize("text", [TEN_OF_EACH, MERGED_TEN_TIMES])
 def test_a_bomb_of_aliases_is_refused_at_once(text: str) -> None:
-    begin = time.perf_counter()
+    # Written out, it would fill the memory: that this test comes to its end says that it is not.
     assert fault_of(text).endswith(f"must have at most {MAX_VALUES:,} values, aliases written out, got more")
-    assert time.perf_counter() - begin < 2.0
 
 
 @pytest.mark.parametrize("text", ["a: &a [*a]", "a: &a {b: *a}", "a: &a\n  <<: *a\n"])
@@ -105,9 +103,12 @@ def test_an_alias_within_what_it_names_is_refused(text: str) -> None:
     "text", ["[" * 20_000, "{a: " * 20_000, "- " * 20_000, "? " * 20_000, "\n".join(" " * level + "a:" for level in range(2000))]
 )
 def test_20_000_levels_are_refused_at_once(text: str) -> None:
-    begin = time.perf_counter()
     assert fault_of(text).endswith(f"must have at most {MAX_DEPTH} levels, got more")
-    assert time.perf_counter() - begin < 5.0
+
+
+@pytest.mark.parametrize("text", ['a: "\\ud83d"', '"\\udc00": 1'])
+def test_half_of_a_surrogate_pair_is_refused(text: str) -> None:
+    assert "is no valid str ('utf-8' codec can't encode character" in fault_of(text)
 
 
 def test_the_deepest_document_is_read_and_written() -> None:

@@ -37,6 +37,7 @@ def test_clean_rows_break_nothing() -> None:
         (("a\x9d", "b"), "control_characters", 'U+009D in the source: "a\\x9d"'),
         (("a", "b\r"), "control_characters", 'U+000D in the target: "b\\r"'),
         (("DÃ©by", "Deby"), "mojibake", 'in the source: "DÃ©by"'),
+        (("he said no", '"he said ""no"""'), "quoted_cells", 'the target: ""he said ""no""""'),
     ],
 )
 def test_a_broken_contract_says_where_and_what(pair: tuple[str, str], contract: str, what: str) -> None:
@@ -90,7 +91,10 @@ def test_contracts_that_are_off_are_not_checked() -> None:
     off = {"limit": 0, "severity": "off"}
     section = ValidateSection.model_validate({"empty": off, "test_leakage": off, "min_evaluation_rows": off})
     names = [contract.name for contract in contracts_of(section, "test")]
-    assert names == ["max_characters", "length_ratio", "duplicate_pairs", "conflicting_targets", "control_characters", "mojibake"]
+    assert names == [
+        "max_characters", "length_ratio", "duplicate_pairs", "conflicting_targets", "control_characters", "mojibake",
+        "quoted_cells",
+    ]  # fmt: skip
     assert _breaches(_rows(("", "")), "test", empty=off) == {}
 
 
@@ -105,6 +109,7 @@ def test_statements_say_what_is_accepted() -> None:
         "conflicting_targets": "rows whose source has another target earlier: at most 5 %",
         "control_characters": "rows with control characters or U+FFFD: none",
         "mojibake": "rows with mojibake (UTF-8 read as Latin-1 or cp1252): at most 0.1 %",
+        "quoted_cells": "rows with a side in quotation marks, as Excel or CSV writes a cell: none",
         "test_leakage": "rows whose source also stands in train: none",
     }
 

@@ -162,7 +162,11 @@ BAD_FILES: list[tuple[str, bytes, str]] = [
         b'{"source": "a", "target": "b"}\n{"source": \n',
         "corpus/c.jsonl:2: not valid JSON (Expecting value: line 2 column 1 (char 12)); expected one JSON object a line",
     ),
-    ("c.jsonl", b'["a", "b"]\n', 'corpus/c.jsonl:1: expected a JSON object, got \'["a", "b"]\''),
+    (
+        "c.jsonl",
+        b'["a", "b"]\n',
+        'corpus/c.jsonl:1: not a JSON object, but \'["a", "b"]\'; expected one JSON object a line',
+    ),
     ("c.jsonl", b'{"source": "a", "target": 7}\n', "corpus/c.jsonl:1: expected a text in 'target', got 7"),
     ("c.jsonl", b'{"source": null, "target": "b"}\n', "corpus/c.jsonl:1: expected a text in 'source', got null"),
     (
@@ -173,7 +177,38 @@ BAD_FILES: list[tuple[str, bytes, str]] = [
     (
         "c.jsonl",
         b'{"source": "\\ud83d", "target": "b"}\n',
-        "corpus/c.jsonl:1: the text in 'source' has half of a surrogate pair (a \\ud8xx escape without its partner)",
+        "corpus/c.jsonl:1: the text in 'source' has half of a surrogate pair (a \\ud8xx escape without its partner); "
+        "expected one JSON object a line",
+    ),
+    (
+        "c.jsonl",
+        b'{"source": "a", "target": "b", "tags": ["x", {"y": "\\ude00"}]}\n',
+        "corpus/c.jsonl:1: the text in 'tags' has half of a surrogate pair (a \\ud8xx escape without its partner); "
+        "expected one JSON object a line",
+    ),
+    (
+        "c.jsonl",
+        b'{"source": "a", "target": "b", "\\ud83d": "x"}\n',
+        "corpus/c.jsonl:1: the name '\\\\ud83d' has half of a surrogate pair (a \\ud8xx escape without its partner); "
+        "expected one JSON object a line",
+    ),
+    (
+        "c.jsonl",
+        b'{"source": "a", "target": "b", "tree": ' + b"[" * 3000 + b"]" * 3000 + b"}\n",
+        "corpus/c.jsonl:1: nested deeper than 100 levels; expected one JSON object a line",
+    ),
+    (
+        "c.tsv",
+        b'source\ttarget\n"first\nsecond"\tb\n',
+        "corpus/c.tsv:2: expected 2 columns (source, target), got 1: '\"first'; a quotation mark is open at the end of the line, "
+        "as where Excel quotes a cell with a line end; expected CSV for such cells (save the sheet as CSV UTF-8)",
+    ),
+    (
+        "c.tsv",
+        "so\u200burce\ttarget\n".encode(),
+        "corpus/c.tsv:1: no column 'source'; the columns are 'so\\u200burce', 'target'; "
+        "expected corpus.source_column to be one of them (or corpus.header: false if this line is already a pair); "
+        '"source" and "so\\u200burce" look alike and differ only in invisible characters',
     ),
 ]
 

@@ -22,10 +22,16 @@ BAD_BYTES: dict[str, tuple[bytes, str]] = {
         "corpus/c.tsv:3: not UTF-8: byte 0xE4 at offset 20 (invalid continuation byte), in 'sp\\\\xe4t\\tlate'; "
         "expected UTF-8: if it is Windows text, `iconv -f CP1252 -t UTF-8 c.tsv > converted` converts it",
     ),
-    "UTF-8 byte-order mark": (
-        b"\xef\xbb\xbf" + HEADER,
-        "corpus/c.tsv:1: the file begins with a byte-order mark (EF BB BF), which would become part of the first row; "
-        "expected UTF-8 without it: `sed -i '1s/^\\xEF\\xBB\\xBF//' c.tsv` removes it",
+    "nothing but a byte-order mark": (b"\xef\xbb\xbf", "corpus/c.tsv: the file is empty; expected at least one row"),
+    "UTF-16 without a mark": (
+        "source\ttarget\nä\tb\n".encode("utf-16-le"),
+        "corpus/c.tsv:1: every second byte of the file is NUL (00): it is UTF-16LE without a byte-order mark; expected UTF-8: "
+        "`iconv -f UTF-16LE -t UTF-8 c.tsv > converted` converts it",
+    ),
+    "a stray NUL": (
+        HEADER + "spät\tla".encode() + b"\0te\n",
+        "corpus/c.tsv:2: a stray NUL byte (00) at offset 22, in 'spät\\tla\\x00te'; expected text without it: "
+        "`tr -d '\\0' < c.tsv > converted` removes it",
     ),
     "UTF-16": (
         "source\ttarget\n".encode("utf-16"),
@@ -61,6 +67,27 @@ def test_a_file_that_ends_in_gz_but_is_not_packed_is_named(write_file: WriteFile
     with pytest.raises(CorpusError) as caught:
         read_train("c.tsv.gz")
     assert str(caught.value) == "corpus/c.tsv.gz: not valid gzip data (Not a gzipped file (b'so')), which the ending .gz promises"
+
+
+def test_bytes_behind_the_gzip_data_are_named(write_file: WriteFile, read_train: ReadTrain) -> None:
+    packed = gzip.compress(HEADER + b"a\tb\n")
+    write_file("c.tsv.gz", packed + gzip.compress(b"c\td\n") + bytes(512))
+    assert [row.source for row in read_train("c.tsv.gz")] == ["a", "c"], "gzip allows several parts, and zeros behind them"
+    write_file("c.tsv.gz", packed + b"<html>")
+    with pytest.raises(CorpusError) as caught:
+        read_train("c.tsv.gz")
+    assert str(caught.value) == (
+        "corpus/c.tsv.gz: other bytes follow the end of the gzip data; expected nothing behind it: "
+        "`gzip -dc c.tsv.gz > unpacked` unpacks what comes before them"
+    )
+
+
+@pytest.mark.parametrize("name", ["c.tsv", "c.csv", "c.jsonl", "c.tsv.gz"])
+def test_a_byte_order_mark_of_utf8_is_no_text(write_file: WriteFile, read_train: ReadTrain, name: str) -> None:
+    text = {"c.csv": '"source",target\n\ufeffa,b\n', "c.jsonl": '{"source": "\ufeffa", "target": "b"}\n'}
+    data = b"\xef\xbb\xbf" + text.get(name, "source\ttarget\n\ufeffa\tb\n").encode()
+    write_file(name, gzip.compress(data) if name.endswith(".gz") else data)
+    assert [(row.source, row.target) for row in read_train(name)] == [("\ufeffa", "b")]
 
 
 def test_gzip_data_that_is_cut_off_is_named(write_file: WriteFile, read_train: ReadTrain) -> None:

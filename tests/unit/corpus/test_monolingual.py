@@ -89,7 +89,7 @@ def test_every_fault_of_a_layout_is_named(
     ("data", "fault"),
     [
         (b"", "the file is empty"),
-        (b"\xef\xbb\xbfone\n", "begins with a byte-order mark"),
+        (b"\xff\xfeo\0n\0e\0", "begins with the byte-order mark of UTF-16LE"),
         (b"one\rtwo\rthree\r", "lines end in a bare carriage return"),
         (b"one\n\xff\n", "not UTF-8: byte 0xFF at offset 4"),
     ],

@@ -27,7 +27,7 @@ def test_a_missing_file_names_the_command_that_makes_it(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}: no such file; `s2s prepare` (or `dvc repro prepare`) makes it"
 
 
-@pytest.mark.parametrize("line", ['{"source": "a"}', '["a", "b"]', '{"source": "a", "target": 1}'])
+@pytest.mark.parametrize("line", ['{"source": "a"}', '{"source": "a", "target": 1}'])
 def test_a_line_that_is_no_pair_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "train.jsonl"
     path.write_text(f'{{"source": "a", "target": "b"}}\n{line}\n', encoding="utf-8")
@@ -44,7 +44,7 @@ def test_a_line_that_is_not_json_is_named(tmp_path: Path) -> None:
     with pytest.raises(CorpusError) as caught:
         list(iterate_pairs(path))
     assert str(caught.value) == (
-        f"{path}:1: not JSON (Expecting property name enclosed in double quotes: line 2 column 1 (char 2)); "
+        f"{path}:1: not valid JSON (Expecting property name enclosed in double quotes: line 2 column 1 (char 2)); "
         'expected a JSON object with the texts "source" and "target", as `s2s prepare` writes it'
     )
 

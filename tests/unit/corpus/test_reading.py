@@ -118,13 +118,12 @@ def test_the_digest_follows_names_and_bytes(tmp_path: Path, write_file: WriteFil
 
 
 def test_every_fault_of_two_aligned_files_is_found_at_once(tmp_path: Path, write_file: WriteFile) -> None:
-    write_file("a.de", b"\xef\xbb\xbfx\ry\r")
+    write_file("a.de", "x\r\n".encode("utf-16"))
     write_file("a.en", b"x\ry\r")
     (entry,) = _reader(tmp_path, {"train": [["a.de", "a.en"]]}).entries
     faults = [str(fault) for fault in find_head_faults(entry)]
     assert [fault[:50] for fault in faults] == [
-        "corpus/a.de:1: the file begins with a byte-order m",
-        "corpus/a.de:1: lines end in a bare carriage return",
+        "corpus/a.de:1: the file begins with the byte-order",
         "corpus/a.en:1: lines end in a bare carriage return",
     ]
     assert entry.name == "a.de + a.en"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seq2seq_core.corpus.text_faults import CONTROL_CHARACTER, find_mojibake, quote
+from seq2seq_core.corpus.text_faults import CONTROL_CHARACTER, find_mojibake, is_quoted_cell, quote
 
 
 @pytest.mark.parametrize("text", ["Größe", "naïve café", "「日本語」", "привет", "été — “quoted”…", "emoji 🎉", "नमस्ते", "שלום"])
@@ -38,3 +38,13 @@ def test_quotes_are_short_printable_and_hold_the_place() -> None:
     shown = quote(text, text.index("\x9d"), width=20)
     assert shown == '"…xxxxxxxxxx\\x9dyyyyyyyyy…"'
     assert quote("short\n", width=20) == '"short\\n"'
+
+
+@pytest.mark.parametrize("text", ['"say ""no"""', '""""', '"a "" b"', '"""a"" b"', '"two\nlines ""a"""'])
+def test_a_cell_as_excel_quotes_it_is_known(text: str) -> None:
+    assert is_quoted_cell(text)
+
+
+@pytest.mark.parametrize("text", ['"', '""', '"no"', '"a" and "b"', '""a""', 'say ""no""', '"say ""no""', "", '" " "'])
+def test_quotation_marks_of_the_text_itself_are_no_quoting(text: str) -> None:
+    assert not is_quoted_cell(text)

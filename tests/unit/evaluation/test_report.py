@@ -4,6 +4,8 @@ import csv
 import json
 from pathlib import Path
 
+import pandas
+
 from seq2seq_core.evaluation.evaluator import Evaluation, Example
 from seq2seq_core.evaluation.report import (
     make_metrics,
@@ -75,6 +77,17 @@ def test_tables_hold_what_was_found(tmp_path: Path) -> None:
         "predictions.jsonl", "scores.json", "signatures.json", "slices.csv", "worst.csv",
     ]  # fmt: skip
     assert json.loads((tmp_path / "scores.json").read_text(encoding="utf-8")) == make_scores(make_evaluation())
+
+
+def test_the_rows_of_a_table_are_the_examples_whatever_their_texts_and_columns(tmp_path: Path) -> None:
+    others = [{"note": "a lone\rCR"}, {"note": "two\nlines", "more": '"'}, {}, {"more": "=1+1"}]
+    write_evaluation(
+        tmp_path, make_evaluation(*(make_example(row, "x,\r", columns) for row, columns in enumerate(others, 1))), 10, {}
+    )
+    frame = pandas.read_csv(tmp_path / "worst.csv", dtype=str, keep_default_na=False)
+    assert frame["hypothesis"].tolist() == ["x,\r"] * 4
+    assert frame["note"].tolist() == ["a lone\rCR", "two\nlines", "", ""]
+    assert frame["more"].tolist() == ["", '"', "", "=1+1"]
 
 
 def test_nothing_in_the_files_tells_how_long_it_took(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_taken_port_is_named_before_anything_starts(registered_paths: Paths, t
 def ask(port: int) -> object:
     body = json.dumps({"dataframe_split": {"columns": ["source"], "data": [["3 May 2031"]]}}).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as response:
+    with urllib.request.urlopen(request, timeout=300) as response:
         return json.load(response)
 
 
@@ -87,7 +87,7 @@ def test_a_served_model_answers_and_leaves_no_process_when_it_is_stopped(registe
         answer = ask(port)
         below = psutil.Process(server.pid).children(recursive=True)
         server.send_signal(kind)
-        _, said = server.communicate(timeout=60)
+        _, said = server.communicate(timeout=300)
     assert server.returncode == 0, said
     assert isinstance(answer, dict)
     assert [sorted(row) for row in answer["predictions"]] == [["is_cut", "prediction", "score"]]

@@ -186,7 +186,7 @@ def test_a_missing_bundle_names_the_command(paths: Paths) -> None:
     paths.served.rename(paths.root / "elsewhere")
     with pytest.raises(MissingInput) as caught:
         run_evaluate(make_settings(), paths, NullRecorder())
-    assert str(caught.value) == f"{paths.served}: no such model bundle; `s2s export` (or `dvc repro export`) makes it"
+    assert str(caught.value) == f"{paths.served}: no such model bundle; `s2s export` (or `dvc repro export`) makes one"
 
 
 def test_a_damaged_bundle_is_refused(paths: Paths) -> None:

@@ -68,7 +68,7 @@ def test_a_missing_or_damaged_bundle_is_refused_and_leaves_the_older_output(path
     paths.bundle.rename(paths.root / "elsewhere")
     with pytest.raises(MissingInput) as caught:
         run_export(make_settings(), paths, NullRecorder())
-    assert str(caught.value) == f"{paths.bundle}: no such model bundle; `s2s train` (or `dvc repro train`) makes it"
+    assert str(caught.value) == f"{paths.bundle}: no such model bundle; `s2s train` (or `dvc repro train`) makes one"
 
 
 def test_a_missing_served_bundle_names_the_command_and_one_of_another_model_is_told(
@@ -81,7 +81,7 @@ def test_a_missing_served_bundle_names_the_command_and_one_of_another_model_is_t
         served = paths.served.rename(paths.root / "kept")
         with pytest.raises(MissingInput) as caught:
             find_served_bundle(paths)
-        assert str(caught.value) == f"{paths.served}: no such model bundle; `s2s export` (or `dvc repro export`) makes it"
+        assert str(caught.value) == f"{paths.served}: no such model bundle; `s2s export` (or `dvc repro export`) makes one"
         make_bundle(paths, seed=2)
         assert read_config(paths.served).trained_digest != read_config(served).trained_digest
         (paths.root / "other").mkdir()

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -34,10 +34,12 @@ from seq2seq_core.tracking.runs import sweep_tracking
 from seq2seq_core.training.state.folder_lock import lock_folder
 from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.updates.divergence import Diverged
+from tests.flows.waiting import wait_until
 
 Ask = Callable[..., SweepRequest]
 RATES = {"train.learning_rate": {"choices": [0.003, 0.01]}}
 ENTRY = "from seq2seq_core.cli.main import main; main()"
+TAKEN = re.compile(r"\[(\d)\] trial (\d):")
 
 
 def run(request: SweepRequest, paths: Paths) -> SweepResults:
@@ -447,8 +449,9 @@ def test_several_processes_train_every_trial_once(ask: Ask, paths: Paths, tracke
     results = open_sweep(request.load(), "toy.yaml", paths).results()
     assert sorted(trial.number for trial in results.trials) == [0, 1, 2, 3]
     assert {trial.state for trial in results.trials} == {"completed"}
-    assert "[1] trial " in done.stderr
-    assert "[2] trial " in done.stderr
+    # One worker may take every trial before the other has started.
+    takers = {number: {worker for worker, taken in TAKEN.findall(done.stderr) if taken == number} for number in "0123"}
+    assert [len(workers) for workers in takers.values()] == [1, 1, 1, 1]
     parent, *trials = all_runs(tracked)
     assert [found.info.status for found in (parent, *trials)] == ["FINISHED"] * 5
     assert {found.data.tags["mlflow.parentRunId"] for found in trials} == {parent.info.run_id}
@@ -462,15 +465,13 @@ def test_a_killed_driver_leaves_no_worker(ask: Ask, paths: Paths, tracked: Mlflo
     driver = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         trials = paths.sweeps / "toy" / "trials"
-        deadline = time.monotonic() + 120
-        while not list(trials.glob("*/*-*/checkpoint-*.json")) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_until(lambda: bool(list(trials.glob("*/*-*/checkpoint-*.json"))), "the first state of a trial")
         children = psutil.Process(driver.pid).children(recursive=True)
         assert children
     finally:
         driver.kill()
         driver.wait()
-    gone, alive = psutil.wait_procs(children, timeout=60)
+    gone, alive = psutil.wait_procs(children, timeout=300)
     for process in alive:
         process.kill()
     assert not alive

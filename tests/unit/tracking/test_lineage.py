@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seq2seq_core.tracking.runs.lineage import git_state, read_lock, upstream_digests
+from seq2seq_core.dvc_files import read_lock
+from seq2seq_core.tracking.runs.lineage import git_state, upstream_digests
 
 GRAPH = {
     "stages": {

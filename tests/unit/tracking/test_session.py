@@ -227,7 +227,7 @@ def test_the_machine_is_sampled_during_training_and_a_resumed_one_goes_on_behind
                 arrived.set()
 
             recorder.send_points = send_and_tell  # type: ignore[attr-defined]
-            assert arrived.wait(30 if seconds and stage == "train" else 0.1) == bool(seconds and stage == "train")
+            assert arrived.wait(300 if seconds and stage == "train" else 0.1) == bool(seconds and stage == "train")
             raise Interrupted("saved")
 
     for seconds, stage in ((0.01, "evaluate"), (0.0, "train"), (0.01, "train"), (0.01, "train")):

@@ -90,5 +90,5 @@ def test_workers_outlive_a_signal_and_never_the_trainer(tmp_path: object) -> Non
         time.sleep(0.2)
         assert worker.is_running()
         trainer.kill()
-    worker.wait(timeout=10)
+    worker.wait(timeout=300)
     assert not worker.is_running()

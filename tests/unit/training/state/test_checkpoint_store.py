@@ -237,7 +237,7 @@ class HeldWrites:
 
         def wait_and_write(descriptor: int) -> None:
             self.has_begun.set()
-            assert self.may_go.wait(30)
+            assert self.may_go.wait(300)
             if self.failure is not None:
                 raise self.failure
             fsync(descriptor)
@@ -258,7 +258,7 @@ def test_what_is_written_in_the_background_is_what_was_there_when_it_was_saved(t
     state, tensors, weights = make_state(5), make_tensors(5), {"weight": torch.tensor([5.0])}
     store.save_best(5, weights)
     store.save(state, tensors, curve_bytes=10)
-    assert held.has_begun.wait(30)
+    assert held.has_begun.wait(300)
     assert not list(tmp_path.glob("checkpoint-*"))
     state.step = 6  # training goes on
     for tensor in (*tensors.values(), *weights.values()):

@@ -11,8 +11,7 @@ from flows.dvc.refresh import TrackedData, describe_changes, read_tracked, refre
 from flows.processes.supervised import CommandResult, StopPolicy
 from seq2seq_core.config.runtime import RefreshSettings
 from seq2seq_core.errors import EnvironmentFault, Interrupted, UserError
-
-from .conftest import ToyWorkspace
+from tests.flows.conftest import ToyWorkspace
 
 Make = Callable[..., ToyWorkspace]
 SOURCE = "data/raw/toy.dvc"

@@ -18,9 +18,8 @@ from flows.processes.supervised import CommandResult
 from flows.processes.workspace_lock import workspace_lock
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import Interrupted, UserError, WorkspaceBusy
-
-from .conftest import ToyWorkspace
-from .waiting import wait_until
+from tests.flows.conftest import ToyWorkspace
+from tests.flows.waiting import wait_until
 
 if TYPE_CHECKING:
     from flows.reports.summary import RetrainSummary

@@ -16,9 +16,8 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.config.yaml_text import parse_yaml
 from seq2seq_core.errors import ConfigError
-
-from .conftest import CHAIN, ToyWorkspace
-from .waiting import wait_until
+from tests.flows.conftest import CHAIN, ToyWorkspace
+from tests.flows.waiting import wait_until
 
 TEXT = """\
 # Ours.\r

@@ -6,8 +6,7 @@ import pytest
 
 from flows.dvc.publish import GitRefused, check_branch, commit_lock, uncommitted_files
 from seq2seq_core.errors import UserError
-
-from .conftest import run_in
+from tests.flows.conftest import run_in
 
 SOURCES = ("data/raw/toy.dvc",)
 BRANCH = "retrained"

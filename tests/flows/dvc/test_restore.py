@@ -11,9 +11,8 @@ import pytest
 from flows.dvc.command import Dvc
 from flows.dvc.restore import restore_outputs
 from flows.reports.summary import RetrainSummary
-
-from .conftest import CHAIN, ToyWorkspace
-from .waiting import wait_until
+from tests.flows.conftest import CHAIN, ToyWorkspace
+from tests.flows.waiting import wait_until
 
 Make = Callable[..., ToyWorkspace]
 BACK = "train did not succeed; brought back from its last success: out/train"

@@ -10,8 +10,7 @@ from flows import launch
 from flows.dvc.command import Dvc
 from flows.dvc.repository import check_repository
 from seq2seq_core.errors import UserError
-
-from .conftest import ToyWorkspace, run_in
+from tests.flows.conftest import ToyWorkspace, run_in
 
 Make = Callable[..., ToyWorkspace]
 

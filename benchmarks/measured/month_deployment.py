@@ -124,7 +124,7 @@ class Month:
         return f"{name} killed"
 
     def _kill_flow(self) -> str:
-        return self._kill_one("flow", lambda one: is_command(one, "-m", "prefect.flow_engine"))
+        return self._kill_one("flow", lambda one: is_command(one, "-m", "prefect.engine"))
 
     def _kill_stage(self) -> str:
         stages = ("validate", "prepare", "tokenize", "train", "export", "evaluate", "register")

@@ -68,25 +68,33 @@ def retrain(
         with workspace_lock(paths) as lock, settings_for_one_run(paths, set or (), logger.warning) as notes:
             settings = load_settings(paths.params)
             forced = frozenset(force or ())
-            return _run(Retraining(paths, settings, _this_run(), logger, lock, forced, is_cancelled, notes=notes), logger)
+            summary = _run(
+                Retraining(
+                    paths, settings, _this_run(), logger, lock, forced, is_cancelled, has_own_settings=bool(set), notes=notes
+                ),
+                logger,
+            )
     except Seq2SeqError as error:
         summary = RetrainSummary(failure=error)
         if not isinstance(error, RetrainRunning):  # the other run tells how it ended
             root = Path(workspace or ".").resolve()
             _tell(summary, workspace_model(root), _find_flow_settings(root), logger)
         return _to_state(summary, logger)
+    if not isinstance(summary.failure, Interrupted):
+        _tell(summary, settings.register_.model_name, settings.runtime.flow, logger)
+    return _to_state(summary, logger)
 
 
-def _run(retraining: Retraining, logger: Logger) -> State[Any]:
-    """Runs a retrain and tells how it ended; returns the flow run's final state."""
+def _run(retraining: Retraining, logger: Logger) -> RetrainSummary:
+    """Runs a retrain; returns its summary, which also holds a failure or an interruption."""
     model_name, settings = retraining.settings.register_.model_name, retraining.settings.runtime.flow
     try:
-        summary = retraining.run()
+        return retraining.run()
     except (KeyboardInterrupt, Interrupted) as error:
         if not retraining.stop():
             _leave(retraining, EXIT_INTERRUPTED)
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-        return _to_state(retraining.summarise(Interrupted(f"{reason}; {STOPPED}")), logger)
+        return retraining.summarise(Interrupted(f"{reason}; {STOPPED}"))
     except Exception as error:
         retraining.stop()
         _tell(retraining.summarise(EnvironmentFault(f"{type(error).__name__}: {error}")), model_name, settings, logger)
@@ -96,8 +104,6 @@ def _run(retraining: Retraining, logger: Logger) -> State[Any]:
         if not retraining.stop():
             _leave(retraining, EXIT_TERMINATED)
         raise
-    _tell(summary, model_name, settings, logger)
-    return _to_state(summary, logger)
 
 
 def _to_state(summary: RetrainSummary, logger: Logger) -> State[Any]:

@@ -59,6 +59,7 @@ class Retraining:
         logger: the flow run's logger.
         lock: the descriptor of the workspace's lock, which the stages keep as long as they run.
         forced: stages that run even where they are fresh.
+        has_own_settings: whether settings differ from the workspace's own for this run only; nothing is committed then.
         is_cancelled: whether the flow run was cancelled on the server and no worker sends SIGTERM.
     """
 
@@ -70,6 +71,7 @@ class Retraining:
     forced: frozenset[str] = frozenset()
     is_cancelled: Callable[[], bool] = lambda: False
     cancellation: Cancellation = field(default_factory=Cancellation)
+    has_own_settings: bool = False
     notes: list[str] = field(default_factory=list)
     data_changes: list[str] = field(default_factory=list)
     graph_run: GraphRun | None = None
@@ -190,7 +192,9 @@ class Retraining:
         settings = self.settings.runtime.flow.publish
         if settings.push:
             self._note(push_data(dvc, self.logger.info, self._policy()))
-        if settings.commit_branch:
+        if settings.commit_branch and self.has_own_settings:
+            self._note("dvc.lock is not committed, because this run used settings that params.yaml does not have (set)")
+        elif settings.commit_branch:
             if others := uncommitted_files(self.paths.root, graph.sources):
                 self._note(f"not committed, although this run may rest on it: {', '.join(others)}")
             message = f"retrain: {self.flow_run.name}\n\nPrefect flow run {self.flow_run.id}"

@@ -17,6 +17,8 @@ from seq2seq_core.console import format_seconds
 from seq2seq_core.errors import Interrupted, UserError, WorkspaceBusy
 
 ERROR_MARK = "ERROR: "
+STAGE_MARK = "Running stage '"
+"""What DVC says before a stage's command; the lines after it are the stage's own."""
 BUSY_PAUSE_SECONDS = 2.0
 """Pause between two attempts while another DVC process works on the same files."""
 BUSY_MARKS = ("is busy, it is being blocked by", "Unable to acquire lock")
@@ -115,7 +117,7 @@ class Dvc:
 
 
 class BusyLines:
-    """The lines of one attempt: passed on as they come, but held back from DVC's report on that another process is at work.
+    """The lines of one attempt, passed on as they come; DVC's report of a lock, which it gives before a stage, is held back.
 
     Args:
         on_line: receives the lines, DVC's advice left out.
@@ -124,10 +126,12 @@ class BusyLines:
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self.on_line = on_line
         self.held: list[str] = []
+        self._has_started = False
 
     def __call__(self, line: str) -> None:
         """Takes the next line of output."""
-        if self.held or is_busy(line):
+        self._has_started = self._has_started or line.startswith(STAGE_MARK)
+        if self.held or (not self._has_started and line.startswith(ERROR_MARK) and is_busy(line)):
             self.held.append(line)
         elif not is_advice(line):
             self.on_line(line)

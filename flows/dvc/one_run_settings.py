@@ -60,7 +60,7 @@ def put_back(paths: Paths, warn: Callable[[str], None]) -> None:
     original, changed = _original_file(paths), _changed_file(paths)
     if not original.is_file():
         return
-    if _read(paths.params) in (_read(changed), _read(original)):
+    if not paths.params.is_file() or not changed.is_file() or _read(paths.params) in (_read(changed), _read(original)):
         atomic.write_text(paths.params.resolve(), _read(original))
         original.unlink()
         return

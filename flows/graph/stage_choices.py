@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from seq2seq_core.config.yaml_text import YamlError, parse_yaml
+from seq2seq_core.dvc_files import read_stages
 
 
 def offer_stages(schema: dict[str, Any]) -> None:
@@ -22,8 +22,7 @@ def offer_stages(schema: dict[str, Any]) -> None:
 
 def _read_names(file: Path) -> list[str]:
     """The names of the stages in a ``dvc.yaml``; none where it is missing or makes several stages of one entry."""
-    try:
-        stages = parse_yaml(file.read_text(encoding="utf-8"))["stages"]
-        return [] if any({"foreach", "matrix"} & stage.keys() for stage in stages.values()) else list(stages)
-    except (OSError, YamlError, AttributeError, KeyError, TypeError):
-        return []
+    stages = read_stages(file)
+    return (
+        [] if any(not isinstance(stage, dict) or {"foreach", "matrix"} & stage.keys() for stage in stages.values()) else [*stages]
+    )

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from flows.server.run_names import TAG_PREFIX, artifact_key, model_tag
+from flows.server.run_names import artifact_key, model_tag
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import format_seconds
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.events.schemas.automations import AutomationCore, EventTrigger
 
-DEAD_RUNS = "seq2seq-flows: runs of dead processes"
 HEARTBEAT = "prefect.flow-run.heartbeat"
 STARTS = ("Pending", "Running", "AwaitingConcurrencySlot")
 """States in which a worker has seen the run."""
@@ -31,7 +30,7 @@ def ensure_automations(client: SyncPrefectClient, settings: Settings) -> list[st
         settings: ``runtime.flow`` has the times, ``runtime.flow.notify`` the webhook.
     """
     flow, model_name = settings.runtime.flow, settings.register_.model_name
-    lines = [_ensure(client, dead_runs(flow.dead_after_seconds))]
+    lines = [_ensure(client, dead_runs(model_name, flow.dead_after_seconds))]
     url = flow.notify.address(os.environ)
     is_told = bool(url) and "failure" in flow.notify.on
     block = _ensure_webhook(artifact_key(model_name, "webhook"), url) if is_told else UUID(int=0)
@@ -40,10 +39,11 @@ def ensure_automations(client: SyncPrefectClient, settings: Settings) -> list[st
     return lines
 
 
-def dead_runs(silent_seconds: float) -> AutomationCore:
-    """Marks a run as *Crashed* when its process has sent no sign of life for some time.
+def dead_runs(model_name: str, silent_seconds: float) -> AutomationCore:
+    """Marks a run of a model as *Crashed* when its process has sent no sign of life for some time.
 
     Args:
+        model_name: ``register.model_name``.
         silent_seconds: the time.
     """
     from prefect.client.schemas.objects import StateType
@@ -53,9 +53,9 @@ def dead_runs(silent_seconds: float) -> AutomationCore:
     silence = format_seconds(silent_seconds)
     message = f"the process of this run has sent no sign of life for {silence}: it was killed, or its machine is down"
     return AutomationCore(
-        name=DEAD_RUNS,
+        name=f"seq2seq-flows: dead runs of {model_name}",
         description="Made by `s2s setup-prefect` (runtime.flow.dead_after_seconds).",
-        trigger=_missing({HEARTBEAT}, {HEARTBEAT, *_events(*ENDS)}, f"{TAG_PREFIX}*", silent_seconds),
+        trigger=_missing({HEARTBEAT}, {HEARTBEAT, *_events(*ENDS)}, model_tag(model_name), silent_seconds),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message=message)],
     )
 
@@ -138,7 +138,7 @@ def _body(kind: str, message: str) -> str:
     """
     values: dict[str, Any] = {
         "event": "failure",
-        "text": f"{{{{ ('retrain failure: ' ~ {message}) }}}}",
+        "text": f"{{{{ (flow.name ~ ' failure: ' ~ {message}) }}}}",
         "flow_run": {"id": "{{ flow_run.id|string }}", "name": "{{ flow_run.name }}", "url": "{{ flow_run|ui_url }}"},
         "failure": {"kind": kind, "message": f"{{{{ {message} }}}}"},
         "seconds": 0.0, "stages": [], "metrics": {}, "model": None, "links": {},

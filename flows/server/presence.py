@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
+from prefect.client.orchestration import get_client
 from prefect.context import refresh_global_settings_context
 from prefect.events.schemas.events import Event
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
-from prefect.settings import get_current_settings
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
 
 from flows.server.environment import EMBEDDED_VARIABLE
 from seq2seq_core.console import format_seconds
@@ -27,14 +27,11 @@ Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 def is_away() -> bool:
     """Whether the server of this process's settings cannot be reached."""
-    url = get_current_settings().api.url
-    if not url:
+    if not get_current_settings().api.url:
         return False
-    try:
-        httpx.get(f"{url}/health", timeout=PROBE_SECONDS)
-    except httpx.HTTPError:
-        return True
-    return False
+    # Prefect's own client, for its certificates and credentials; one attempt.
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client({"timeout": PROBE_SECONDS}, sync_client=True) as client:
+        return client.api_healthcheck() is not None
 
 
 @contextmanager

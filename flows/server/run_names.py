@@ -23,16 +23,6 @@ def model_tag(model_name: str) -> str:
     return f"{TAG_PREFIX}{model_name}"
 
 
-def deployment_name(model_name: str, cause: str) -> str:
-    """The name of a deployment.
-
-    Args:
-        model_name: ``register.model_name``.
-        cause: what the deployment is for, such as ``nightly``.
-    """
-    return f"{model_name}-{cause}"
-
-
 def artifact_key(model_name: str, content: str) -> str:
     """The key of an artifact; keys hold only small Latin letters, digits and dashes.
 
@@ -53,7 +43,7 @@ def workspace_model(root: Path) -> str:
         root: the workspace.
     """
     try:
-        return str(load_values(Paths(root).params)["register"]["model_name"])
+        return str(load_values(Paths(root).params)["register"]["model_name"] or root.name)
     except (ConfigError, KeyError, TypeError):
         return root.name
 

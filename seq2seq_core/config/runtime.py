@@ -117,15 +117,16 @@ class FlowSettings(Section):
     """Publication after success."""
     notify: NotifySettings = NotifySettings()
     """Notification on failure and promotion."""
-    dead_after_seconds: float = Field(default=300.0, ge=90.0)
+    dead_after_seconds: float = Field(default=900.0, ge=90.0)
     """Time without a sign of life of a run's process after which the Prefect server marks the run as crashed
-    (``s2s setup-prefect``)."""
+    (``s2s setup-prefect``). A process sends one every 30 s; a Prefect server that was down for longer marks living runs too."""
     late_after_seconds: float = Field(default=600.0, ge=10.0)
-    """Time in which a worker must start a late run, or the webhook is notified (``s2s setup-prefect``)."""
+    """How late a run may be before the webhook is notified that no worker starts it (``s2s setup-prefect``)."""
     server_start_seconds: float = Field(default=180.0, gt=0.0)
     """Longest wait for the embedded Prefect server where none is running."""
     busy_wait_seconds: float = Field(default=3600.0, ge=0.0)
-    """Longest wait for a DVC command that somebody runs in this workspace, such as ``dvc repro``."""
+    """Longest wait for files that another DVC command, such as ``dvc repro``, works on in this workspace. DVC itself waits without
+    limit while another command holds the lock of the whole repository, which commands do for moments."""
     server_return_seconds: float = Field(default=300.0, ge=0.0)
     """Longest wait, after the last stage, for a Prefect server that died during the run; the stages never wait for it."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flows.server.automations import DEAD_RUNS, crashed_runs, dead_runs, ensure_automations, late_runs
+from flows.server.automations import crashed_runs, dead_runs, ensure_automations, late_runs
 from flows.server.run_names import model_tag
 from seq2seq_core.config.settings import parse_settings
 
@@ -27,12 +27,13 @@ def test_setting_up_twice_changes_nothing_and_a_webhook_that_is_gone_is_removed(
     from prefect.client.orchestration import get_client
 
     model = f"toy-{uuid.uuid4().hex[:8]}"
+    dead = f"seq2seq-flows: dead runs of {model}"
     names = [f"seq2seq-flows: webhook of {model}, {kind}" for kind in ("crashed runs", "runs without a worker")]
     with get_client(sync_client=True) as client:
         first = ensure_automations(client, settings(model, webhook_url="http://127.0.0.1:9/?token=secret"))
-        assert first[1:] == [f"automation {name}: created" for name in names]
+        assert first == [f"automation {name}: created" for name in (dead, *names)]
         again = ensure_automations(client, settings(model, webhook_url="http://127.0.0.1:9/?token=other"))
-        assert again == [f"automation {name}: there already" for name in (DEAD_RUNS, *names)]
+        assert again == [f"automation {name}: there already" for name in (dead, *names)]
         only_success = settings(model, webhook_url="http://127.0.0.1:9", on=["success"])
         assert ensure_automations(client, only_success)[1:] == [f"automation {name}: removed" for name in names]
         assert ensure_automations(client, settings(model))[1:] == []
@@ -44,11 +45,12 @@ def test_a_changed_time_updates_the_automation(prefect_api: str) -> None:
     model = f"toy-{uuid.uuid4().hex[:8]}"
     with get_client(sync_client=True) as client:
         ensure_automations(client, settings(model))
-        longer = parse_settings({**PARAMS, "runtime": {"flow": {"dead_after_seconds": 900.0}}}, "params.yaml")
-        assert ensure_automations(client, longer) == [f"automation {DEAD_RUNS}: updated"]
-        (automation,) = client.read_automations_by_name(DEAD_RUNS)
-        assert automation.trigger.within.total_seconds() == 900.0  # type: ignore[union-attr]
-        assert ensure_automations(client, settings(model)) == [f"automation {DEAD_RUNS}: updated"]
+        dead = f"seq2seq-flows: dead runs of {model}"
+        other = {"register": {"model_name": model}, "runtime": {"flow": {"dead_after_seconds": 1200.0}}}
+        assert ensure_automations(client, parse_settings({**PARAMS, **other}, "params.yaml")) == [f"automation {dead}: updated"]
+        (automation,) = client.read_automations_by_name(dead)
+        assert automation.trigger.within.total_seconds() == 1200.0  # type: ignore[union-attr]
+        assert ensure_automations(client, settings(model)) == [f"automation {dead}: updated"]
 
 
 @pytest.fixture
@@ -84,7 +86,11 @@ def test_silent_runs_are_marked_as_crashed_and_the_webhook_hears_of_them_and_of_
     related = [{"prefect.resource.id": f"prefect.tag.{model_tag(model)}", "prefect.resource.role": "tag"}]
     with webhook_server() as (url, heard), get_client(sync_client=True) as client:
         block = uuid.UUID(str(Webhook(method="POST", url=SecretStr(url)).save(f"test-{uuid.uuid4().hex[:8]}")))
-        for automation in (dead_runs(SHORTEST_SECONDS), crashed_runs(model, block), late_runs(model, block, SHORTEST_SECONDS)):
+        for automation in (
+            dead_runs(model, SHORTEST_SECONDS),
+            crashed_runs(model, block),
+            late_runs(model, block, SHORTEST_SECONDS),
+        ):
             automate(automation.model_copy(update={"name": f"{automation.name} {model}"}))
         tags = [model_tag(model)]
         dead = client.create_flow_run(nothing, tags=tags, state=Running(), name="silent")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flows.dvc.command import Dvc, error_text, is_advice, refusal
+from flows.dvc.command import BusyLines, Dvc, error_text, is_advice, refusal
 from flows.dvc.locks import clear_dead_locks
 from flows.graph.stage_graph import read_status
 from flows.processes.supervised import CommandResult
@@ -112,6 +112,24 @@ def test_a_retrain_waits_for_a_dvc_command_that_runs_here_and_then_does_what_is_
     assert summary.failure is None
     assert f"waiting up to 1 h 00 min for process {by_hand.pid} (dvc repro) to end" in summary.notes
     assert len(workspace.executions("train")) == 1
+
+
+def test_a_report_of_a_lock_is_held_back_but_never_a_stages_own_words() -> None:
+    busy = "ERROR: '/a' is busy, it is being blocked by:"
+    said: list[str] = []
+    lines = BusyLines(said.append)
+    for line in ("first", busy, "  (PID 7): dvc repro"):
+        lines(line)
+    assert (said, lines.held) == (["first"], [busy, "  (PID 7): dvc repro"])
+    lines.release()
+    assert said == ["first", busy, "  (PID 7): dvc repro"]
+
+    of_stage: list[str] = []
+    lines = BusyLines(of_stage.append)
+    spoken = ["Running stage 'train':", "> python train.py", "Unable to acquire lock", busy, "ERROR: failed to reproduce 'train'"]
+    for line in spoken:
+        lines(line)
+    assert (of_stage, lines.held) == (spoken, [])
 
 
 def test_only_one_can_hold_a_workspace(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flows.dvc.one_run_settings import settings_for_one_run
+from flows.dvc.one_run_settings import put_back, settings_for_one_run
 from flows.graph.stage_choices import offer_stages
 from flows.reports.summary import RetrainSummary
 from seq2seq_core.artifacts import Paths
@@ -77,6 +77,15 @@ def test_what_somebody_writes_during_the_run_stays_and_the_original_is_kept(path
     ]
     assert kept.read_bytes().decode() == TEXT
     assert not (paths.work / "params.original.yaml").exists()
+
+
+@pytest.mark.parametrize("gone", ["params.yaml", ".s2s/params.changed.yaml"])
+def test_after_a_kill_the_original_comes_back_although_a_file_is_gone(paths: Paths, told: list[str], gone: str) -> None:
+    with settings_for_one_run(paths, ["train.seed=7"], told.append):
+        (paths.root / gone).unlink()
+        put_back(paths, told.append)
+        assert (content(paths), told) == (TEXT, [])
+    assert content(paths) == TEXT
 
 
 @pytest.mark.parametrize(

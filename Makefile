@@ -40,7 +40,8 @@ demo: $(STAMP) ## Generate the sample corpus, then train, evaluate and register 
 	@echo "Look:      make ui        Serve: make serve"
 
 test: $(STAMP) ## Run the tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@# Three processes on two cores: one of them often waits for a server.
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP) ## Check lint rules, format, types and layers
 	@$(BIN)/ruff check .

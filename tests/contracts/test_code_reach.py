@@ -43,16 +43,16 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
     "recurrent": {"model": SIZES | {"architecture": "gru"}, "evaluate": {"beam_size": 1}},
     "penalties": {
         "model": SIZES | {"coverage": True},
-        "train": TRAIN | {"phases": [{"objective": "likelihood", name: 1.0} for name in ("coverage_weight", "r_drop_weight")]},
+        "train": TRAIN
+        | {
+            "phases": [{"objective": "likelihood", name: 1.0} for name in ("coverage_weight", "r_drop_weight")],
+            "schedule": "plateau",
+        },
     },
     "beam": {
         "model": SIZES | {"architecture": "lstm", "attention": "multi_head", "time_scaling": "gate"},
         "evaluate": {"beam_size": 3, "metrics": ["exact_match", "chrf"]},
         "train": TRAIN | {"dev_metric": "cer", "scheduled_sampling": {"decay": "linear"}, "schedule": "cosine"},
-    },
-    "no attention": {
-        "model": SIZES | {"architecture": "lstm", "attention": "none"},
-        "train": TRAIN | {"phases": [{"objective": "likelihood"}, {"objective": "self_critical"}], "schedule": "plateau"},
     },
     "transformer": {
         "model": SIZES | {"architecture": "transformer"},

@@ -40,7 +40,7 @@ def weights(paths: Paths) -> dict[str, torch.Tensor]:
 
 # --- the same updates ------------------------------------------------------------------------------------------------
 @pytest.mark.slow
-@pytest.mark.parametrize(("architecture", "number"), [("gru", 2), ("transformer", 2), ("transformer", 3)])
+@pytest.mark.parametrize(("architecture", "number"), [("gru", 2), ("transformer", 3)])
 def test_several_processes_learn_what_one_learns(
     make_settings: Callable[..., Settings], new_workspace: Callable[..., Paths], architecture: str, number: int
 ) -> None:

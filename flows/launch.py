@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from flows.dvc.command import Dvc
-from flows.dvc.one_run_settings import put_back
+from flows.dvc.one_run_settings import check_assignments, put_back
 from flows.dvc.repository import check_repository
+from flows.graph.stage_choices import check_forced
 from flows.processes.workspace_lock import workspace_lock
 from flows.reports.summary import RetrainSummary
 from flows.server.environment import prepare_environment
@@ -45,6 +46,8 @@ def run_retrain(root: Path, force: Sequence[str] = (), assignments: Sequence[str
     with workspace_lock(paths):  # reports a busy workspace before a server starts; the flow takes the lock again
         put_back(paths, logger.warning)
     model_name = load_workspace_settings(paths).register_.model_name
+    check_assignments(paths, assignments)  # a slip of the person at the terminal needs no server and notifies nobody
+    check_forced(paths, force)
     with _prefect(paths):
         from prefect import tags
 

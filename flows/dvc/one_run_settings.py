@@ -50,6 +50,20 @@ def settings_for_one_run(paths: Paths, assignments: Sequence[str], warn: Callabl
         put_back(paths, warn)
 
 
+def check_assignments(paths: Paths, assignments: Sequence[str]) -> None:
+    """Checks settings for one run without changing anything.
+
+    Args:
+        paths: the workspace, whose ``params.yaml`` they are for.
+        assignments: each ``section.field=value``.
+
+    Raises:
+        ConfigError: an assignment is wrong, or the settings have faults with it.
+    """
+    if assignments:
+        _apply(_read(paths.params), assignments)
+
+
 def put_back(paths: Paths, warn: Callable[[str], None]) -> None:
     """Puts the original ``params.yaml`` back where a run has left a changed one. Needs the workspace's lock.
 

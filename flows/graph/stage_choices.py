@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from seq2seq_core.artifacts import Paths
 from seq2seq_core.dvc_files import read_stages
+from seq2seq_core.errors import UserError
 
 
 def offer_stages(schema: dict[str, Any]) -> None:
@@ -18,6 +21,21 @@ def offer_stages(schema: dict[str, Any]) -> None:
     """
     if names := _read_names(Path("dvc.yaml")):
         schema["enum"] = names
+
+
+def check_forced(paths: Paths, stages: Sequence[str]) -> None:
+    """Checks the stages that a run is told to force, where ``dvc.yaml`` names each of its stages.
+
+    Args:
+        paths: the workspace.
+        stages: their names.
+
+    Raises:
+        UserError: the graph has no stage of that name.
+    """
+    names = _read_names(paths.root / "dvc.yaml")
+    if names and (unknown := [stage for stage in stages if stage not in names]):
+        raise UserError(f"force: must name stages of dvc.yaml ({', '.join(names)}), got {', '.join(unknown)}")
 
 
 def _read_names(file: Path) -> list[str]:

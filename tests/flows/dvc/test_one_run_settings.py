@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from flows import launch
 from flows.dvc.one_run_settings import put_back, settings_for_one_run
 from flows.graph.stage_choices import offer_stages
 from flows.reports.summary import RetrainSummary
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.config.yaml_text import parse_yaml
-from seq2seq_core.errors import ConfigError
+from seq2seq_core.errors import ConfigError, UserError
 from tests.flows.conftest import CHAIN, ToyWorkspace
 from tests.flows.waiting import wait_until
 
@@ -149,3 +150,23 @@ def test_the_page_offers_the_stages_of_the_workspace(tmp_path: Path, monkeypatch
     assert '"enum": ["prepare", "mine"]' in json.dumps(parameter_schema(retrain).properties["force"])
     (tmp_path / "dvc.yaml").write_text("stages: {prepare: {foreach: [de, fr], do: {cmd: x}}}\n")
     assert "enum" not in json.dumps(parameter_schema(retrain).properties["force"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "fault"),
+    [
+        ({"assignments": ["train.max_step=20"]}, "train.max_step: must be a known setting"),
+        ({"force": ["trian"]}, "force: must name stages of dvc.yaml (prepare, train, evaluate), got trian"),
+    ],
+)
+def test_a_slip_at_the_terminal_is_told_before_a_server_starts(
+    make_workspace: Callable[..., ToyWorkspace], monkeypatch: pytest.MonkeyPatch, asked: dict[str, list[str]], fault: str
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("a server was started")
+
+    monkeypatch.setattr(launch, "prefect_server", never)
+    workspace = make_workspace(CHAIN)
+    with pytest.raises(UserError) as caught:
+        launch.run_retrain(workspace.root, **asked)
+    assert fault in str(caught.value)

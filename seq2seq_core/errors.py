@@ -103,11 +103,7 @@ class EnvironmentFault(Seq2SeqError):
 
 
 class TrackingUnreachable(EnvironmentFault):
-    """The MLflow server does not answer."""
-
-
-class TrackingBusy(TrackingUnreachable):
-    """Another process holds the MLflow database."""
+    """The MLflow server does not answer, or another process holds the MLflow database."""
 
 
 class StorageFault(EnvironmentFault):

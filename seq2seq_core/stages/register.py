@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.metric_names import BLEU
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import TARGET, iterate_pairs
+from seq2seq_core.errors import first_line
 from seq2seq_core.evaluation.scores import quick_metrics
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.evaluation.sensitivity import explain_insensitivity, name_sensitive
@@ -60,8 +62,8 @@ def run_register(settings: Settings, paths: Paths, recorder: Recorder) -> Regist
         TrackingUnreachable: MLflow does not answer.
     """
     registration = register_bundle(settings, paths)
-    _warn_of_insensitive_metric(settings, paths)
     receipt = registration.receipt
+    write_receipt(receipt, paths)
     recorder.set_tags(
         {
             "model_version": receipt.version,
@@ -75,9 +77,9 @@ def run_register(settings: Settings, paths: Paths, recorder: Recorder) -> Regist
         metrics[f"champion_{receipt.metric}"] = receipt.champion_score
     recorder.log_metrics(metrics)
     recorder.log_text(describe(receipt, registration.scores), "decision.md")
-    write_receipt(receipt, paths)
     state = "registered" if registration.is_new else "was registered already"
     logger.info("%s version %s %s; %s: %s", receipt.model_name, receipt.version, state, receipt.decision, receipt.reason)
+    _warn_of_insensitive_metric(settings, paths)
     return RegisterResult(
         receipt.model_name, receipt.version, registration.is_new, receipt.decision, receipt.reason, receipt.score,
         receipt.champion_version, receipt.champion_score,
@@ -85,12 +87,17 @@ def run_register(settings: Settings, paths: Paths, recorder: Recorder) -> Regist
 
 
 def _warn_of_insensitive_metric(settings: Settings, paths: Paths) -> None:
-    """Warns if the metric of promotion cannot tell versions apart on this test set."""
+    """Warns if the metric of promotion cannot tell versions apart on this test set; a failure of this check is only a warning."""
     name, options = settings.register_.metric, scoring_options(settings.evaluate)
-    references = [pair[TARGET] for pair in iterate_pairs(paths.prepared_split("test"))]
-    if references and quick_metrics([name]) and (reason := explain_insensitivity(name, references, options)):
-        logger.warning(
-            "register.metric %s %s: a better version is not told from a worse one. Set %sregister.metric: %s",
-            name, reason, "evaluate.bleu_tokenizer or " if name == BLEU else "",
-            ", ".join(name_sensitive(name, references, options)),
-        )  # fmt: skip
+    try:
+        pairs = islice(iterate_pairs(paths.prepared_split("test")), settings.evaluate.test_limit or None)
+        references = [pair[TARGET] for pair in pairs]
+        if references and quick_metrics([name]) and (reason := explain_insensitivity(name, references, options)):
+            logger.warning(
+                "register.metric %s %s: a better version is not told from a worse one. Set %sregister.metric: %s",
+                name, reason, "evaluate.bleu_tokenizer or " if name == BLEU else "",
+                ", ".join(name_sensitive(name, references, options)),
+            )  # fmt: skip
+    except Exception as error:  # noqa: BLE001 - the model is registered, whatever a metric raises
+        reason = first_line(error) or type(error).__name__
+        logger.warning("could not check whether register.metric %s tells versions apart: %s", name, reason)

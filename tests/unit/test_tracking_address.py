@@ -14,6 +14,7 @@ SECRETS = ("hunter2", "hun/ter2", "hun?ter2", "hun#ter2", "hun@ter2", "hun://ter
     [
         "http://mlflow:5000", "https://mlflow.example/team", "http://[::1]:5000", "http://me:secret@mlflow", "postgresql:///mlflow",
         "postgresql+psycopg2://me:sec/ret@db:5432/mlflow", "mysql://db/mlflow", "sqlite:///mlflow.db", "sqlite:////data/ml flow.db",
+        "http://proxy/path@v1", "http://proxy:8080/path@v1?by=me@x", "http://[::1]:5000/path@v1", "SQLITE:///mlflow.db",
         "databricks", "databricks://profile", "file:///data/mlruns", "/data/mlruns", "./mlruns",
     ],
 )  # fmt: skip
@@ -78,6 +79,24 @@ def test_no_message_about_an_address_holds_its_password(secret: str, pattern: st
         assert "hun" not in text
         assert "ter2" not in text
     assert has_credentials(address)
+
+
+@pytest.mark.parametrize(("address", "shown"), [
+    ("http://proxy/path@v1", "http://proxy/path@v1"),
+    ("https://proxy:8080/path@v1?by=me@x", "https://proxy:8080/path@v1"),
+    ("postgresql://db/ml@flow", "postgresql://db/ml@flow"),
+])  # fmt: skip
+def test_an_at_sign_in_the_path_or_query_is_no_password(address: str, shown: str) -> None:
+    assert not has_credentials(address)
+    assert without_credentials(address) == shown
+    assert host_and_port(address)[0] in ("proxy", "db")
+    assert parse_settings(settings_with(address), "params.yaml").runtime.tracking_uri == address
+
+
+@pytest.mark.parametrize("address", ["http://me:hunter2@mlflow/path@v1", "http:///me:hunter2@mlflow", "postgresql://me:12/34@db/x"])
+def test_an_at_sign_behind_credentials_shows_none_of_them(address: str) -> None:
+    assert has_credentials(address)
+    assert not {"hunter2", "me:", "12/34"} & {part for part in ("hunter2", "me:", "12/34") if part in without_credentials(address)}
 
 
 def test_the_host_and_port_are_those_behind_the_credentials() -> None:

@@ -11,7 +11,14 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.runtime import find_tracking_fault
 from seq2seq_core.config.settings import load_values
 from seq2seq_core.errors import ConfigError, UserError
-from seq2seq_core.tracking_address import SQLITE, find_address_fault, has_credentials, without_credentials
+from seq2seq_core.tracking_address import (
+    SQLITE,
+    find_address_fault,
+    has_credentials,
+    lower_scheme,
+    split_scheme,
+    without_credentials,
+)
 
 VARIABLE, SETTING = "MLFLOW_TRACKING_URI", "runtime.tracking_uri"
 DEFAULT_URI = f"{SQLITE}mlflow.db"
@@ -33,7 +40,7 @@ def configured_uri(paths: Paths) -> str:
         ConfigError: the setting is not an address, or holds credentials.
         UserError: the variable is not an address.
     """
-    setting, variable = read_tracking_setting(paths), os.environ.get(VARIABLE, "").strip()
+    setting, variable = lower_scheme(read_tracking_setting(paths)), lower_scheme(os.environ.get(VARIABLE, "").strip())
     is_same = _shown(variable, paths).rstrip("/") == _shown(setting, paths).rstrip("/")
     if not setting or (is_same and has_credentials(variable)):
         if fault := find_address_fault(variable) if variable else None:
@@ -99,7 +106,8 @@ def database_file(paths: Paths) -> Path | None:
 
 def _file(uri: str, paths: Paths) -> Path | None:
     """The SQLite file that an address names, or None."""
-    return paths.root.resolve() / uri.removeprefix(SQLITE) if uri.startswith(SQLITE) else None
+    scheme, rest = split_scheme(uri)
+    return paths.root.resolve() / rest[1:] if scheme == "sqlite" and rest.startswith("/") else None
 
 
 def displayed_uri(paths: Paths) -> str:

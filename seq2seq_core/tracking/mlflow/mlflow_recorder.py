@@ -18,7 +18,8 @@ from seq2seq_core.tracking.mlflow.background_sender import BackgroundSender, Job
 from seq2seq_core.tracking.mlflow.curve_journal import CurveJournal
 from seq2seq_core.tracking.mlflow.outbox import Addressee, Outbox
 from seq2seq_core.tracking.mlflow.records import MOST_POINTS_A_REQUEST, Kind, Record, count_texts, send_record
-from seq2seq_core.tracking.mlflow.store import is_network_error, short_reason
+from seq2seq_core.tracking.mlflow.request_errors import is_temporary
+from seq2seq_core.tracking.mlflow.store import is_answering, short_reason
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,10 +32,11 @@ _FOREIGN_CHARACTERS = re.compile(r"[^\w./ :-]")
 
 @dataclass
 class _RecordJob(Job):
-    """A record to send, and its number in the outbox."""
+    """A record to send, and its first and last number in the outbox."""
 
     record: Record = field(default_factory=lambda: Record("tags", {}))
-    number: int = 0
+    first: int = 0
+    last: int = 0
 
     def describe(self) -> str:
         """See :class:`Job`."""
@@ -51,6 +53,9 @@ class MlflowRecorder:
         journal: also keeps the points of curves on disk, and knows the points that a killed process has recorded.
         patience_seconds: longest wait of :meth:`flush` and :meth:`close`.
         retry_seconds: pause before a retry while the server does not answer.
+
+    Attributes:
+        is_ended: whether the run has ended in MLflow.
     """
 
     def __init__(
@@ -63,7 +68,8 @@ class MlflowRecorder:
         retry_seconds: float = 10.0,
     ) -> None:
         self.client, self.run_id, self.journal, self.patience_seconds = client, run_id, journal, patience_seconds
-        self._sender = BackgroundSender(is_network_error, short_reason, retry_seconds)
+        self._sender = BackgroundSender(is_temporary, short_reason, retry_seconds, lambda: is_answering(client))
+        self.is_ended = False
         self._outbox, self._order = outbox, threading.Lock()
 
     def log_params(self, params: Mapping[str, object]) -> None:
@@ -131,7 +137,7 @@ class MlflowRecorder:
             self.journal.close()
         self._outbox.close(is_sent=not missing)
         if missing:
-            logger.warning("MLflow did not answer to the end; what it misses follows with the next run: %s", count_texts(missing))
+            logger.warning("MLflow has not taken everything; what it misses follows with the next run: %s", count_texts(missing))
         return missing
 
     def _submit_texts(self, kind: Kind, values: Mapping[str, object]) -> None:
@@ -148,14 +154,15 @@ class MlflowRecorder:
             if kind == "points" and self._sender.extend_last(lambda job: _grow(job, record, number)):
                 return
             folder = self._outbox.folder or Path()
-            job = _RecordJob(kind, lambda: None, time.monotonic() + growing_seconds, record=record, number=number)
+            job = _RecordJob(kind, lambda: None, time.monotonic() + growing_seconds, record=record, first=number, last=number)
             job.send = lambda: send_record(self.client, self.run_id, job.record, folder)
             job.settle = lambda: self._settle(job, folder)
             self._sender.submit(job)
 
     def _settle(self, job: _RecordJob, folder: Path) -> None:
         """Removes what was sent or rejected from the disk."""
-        self._outbox.mark_sent(job.number)
+        self._outbox.mark_sent(job.first, job.last)
+        self.is_ended = self.is_ended or job.record.kind == "end"
         if job.record.kind == "file":
             shutil.rmtree((folder / job.record.content["copy"]).parent, ignore_errors=True)
 
@@ -180,7 +187,7 @@ def _grow(job: Job, record: Record, number: int) -> bool:
     if len(points) + len(new) > MOST_POINTS_A_REQUEST:
         return False
     points.extend(new)
-    job.number = number
+    job.last = number
     return True
 
 

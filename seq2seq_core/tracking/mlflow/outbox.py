@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import stat
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from io import TextIOBase
 from pathlib import Path
 
+from seq2seq_core import atomic
 from seq2seq_core.tracking.mlflow.records import Record
 from seq2seq_core.tracking.process_identity import ProcessIdentity, this_process
 
@@ -54,6 +57,7 @@ class Outbox:
         self._file: TextIOBase | None = None
         self._lock = threading.Lock()
         self._last, self._is_broken = 0, False
+        self._unsent: set[int] = set()
 
     @property
     def folder(self) -> Path | None:
@@ -85,21 +89,24 @@ class Outbox:
         """Writes a record; returns its number. A full disk is only a warning: the record then is in memory alone."""
         with self._lock:
             self._last += 1
+            self._unsent.add(self._last)
             self._write({"number": self._last, **asdict(record)})
             return self._last
 
-    def mark_sent(self, number: int) -> None:
-        """Marks all records up to one as sent; when that is the last one, the file starts anew.
+    def mark_sent(self, first: int, last: int) -> None:
+        """Marks records as sent; when no other is unsent, the file starts anew.
 
         Args:
-            number: of the record.
+            first: number of the first of them.
+            last: number of the last.
         """
         with self._lock:
-            if self._file is not None and number == self._last:
+            self._unsent.difference_update(range(first, last + 1))
+            if self._file is not None and not self._unsent:
                 self._file.truncate(0)
                 self._write(asdict(self.addressee))
             elif self._file is not None:
-                self._write({"sent": number})
+                self._write({"sent": [first, last]})
 
     def close(self, *, is_sent: bool) -> None:
         """Removes the outbox, or leaves it to the next run.
@@ -149,14 +156,26 @@ class LeftOutbox:
 
 
 def find_left(parent: Path) -> Iterator[LeftOutbox]:
-    """The outboxes that no living process owns, oldest first.
+    """The outboxes that no living process owns, oldest first; another process may remove one meanwhile.
 
     Args:
         parent: the folder of all outboxes.
     """
-    folders = [folder for folder in parent.glob("*.*") if folder.is_dir() and _is_left(folder.name)]
-    for folder in sorted(folders, key=lambda folder: folder.stat().st_mtime):
-        yield read_left(folder)
+    for _, folder in sorted(_left_folders(parent)):
+        try:
+            left = read_left(folder)
+        except OSError as error:
+            logger.warning("what MLflow misses cannot be read: %s", error)
+        else:
+            yield left
+
+
+def _left_folders(parent: Path) -> Iterator[tuple[float, Path]]:
+    """The folders of outboxes that no living process owns, with the time of their last change."""
+    for folder in parent.glob("*.*"):
+        with suppress(FileNotFoundError):  # another process has delivered it meanwhile
+            if _is_left(folder.name) and stat.S_ISDIR((found := folder.stat()).st_mode):
+                yield found.st_mtime, folder
 
 
 def read_left(folder: Path) -> LeftOutbox:
@@ -171,11 +190,30 @@ def read_left(folder: Path) -> LeftOutbox:
         match line:
             case {"store": str(store), "run_id": str(run_id)}:
                 addressee, records = Addressee(store, run_id), {}
-            case {"sent": int(number)}:
-                records = {key: record for key, record in records.items() if key > number}
-            case {"number": int(number), "kind": kind, "content": dict(content)}:
-                records[number] = Record(kind, content)
+            case {"sent": [int(first), int(last)]}:
+                records = {key: record for key, record in records.items() if not first <= key <= last}
+            case {"number": int(number), "kind": kind, "content": dict(content), "tries": int(tries), "tried_at": float(tried_at)}:
+                records[number] = Record(kind, content, tries, tried_at)
     return LeftOutbox(folder, addressee, tuple(records.values()))
+
+
+def keep_records(left: LeftOutbox, records: Sequence[Record]) -> None:
+    """Leaves only some records, and their copies of files, in an outbox; without any the outbox is removed.
+
+    Args:
+        left: the outbox, whose lock the caller holds.
+        records: the records to keep, oldest first.
+    """
+    if left.addressee is None or not records:
+        with suppress(FileNotFoundError):  # another process removes it too
+            shutil.rmtree(left.folder)
+        return
+    lines = [asdict(left.addressee), *({"number": number, **asdict(record)} for number, record in enumerate(records, start=1))]
+    atomic.write_text(left.folder / RECORDS_FILE, "".join(json.dumps(line) + "\n" for line in lines))
+    copies = {Path(record.content["copy"]).parts[0] for record in records if record.kind == "file"}
+    for folder in left.folder.iterdir():
+        if folder.is_dir() and folder.name not in copies:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lines(file: Path) -> Iterator[object]:

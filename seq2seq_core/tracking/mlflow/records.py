@@ -25,10 +25,14 @@ class Record:
         content: of JSON's types, by kind: names and texts of ``params`` and ``tags``; a list of ``[name, value, timestamp, step]``
             under ``points``; ``name`` and ``text``; ``copy`` (below the outbox's folder) and ``folder``; ``name``, ``digest``,
             ``path`` and ``context``; ``status`` and ``end_time``.
+        tries: how often later runs have sent it to an MLflow that answered and did not take it.
+        tried_at: the time of the last of these tries, in seconds since 1970.
     """
 
     kind: Kind
     content: dict[str, Any]
+    tries: int = 0
+    tried_at: float = 0.0
 
     def describe(self) -> str:
         """A description for warnings."""
@@ -72,16 +76,19 @@ def count_texts(texts: Iterable[str]) -> str:
 def join_points(records: Iterable[Record]) -> Iterator[Record]:
     """The same records with neighbouring points of curves in one, up to what MLflow takes in a request.
 
+    A record of points that MLflow did not take stays alone.
+
     Args:
         records: oldest first.
     """
     points: list[object] = []
     for record in records:
         is_full = len(points) + len(record.content.get("points", ())) > MOST_POINTS_A_REQUEST
-        if points and (record.kind != "points" or is_full):
+        is_joined = record.kind == "points" and not record.tries
+        if points and (is_full or not is_joined):
             yield Record("points", {"points": points})
             points = []
-        if record.kind == "points":
+        if is_joined:
             points = [*points, *record.content["points"]]
         else:
             yield record

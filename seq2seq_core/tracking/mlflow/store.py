@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.errors import StorageFault, TrackingBusy, TrackingUnreachable, UserError
+from seq2seq_core.errors import StorageFault, TrackingUnreachable, UserError
 from seq2seq_core.file_lock import wait_for_lock
 from seq2seq_core.tracking.mlflow.address import (
     DEFAULT_URI,
@@ -26,7 +26,15 @@ from seq2seq_core.tracking.mlflow.address import (
 )
 from seq2seq_core.tracking.mlflow.patience import call_patiently
 from seq2seq_core.tracking.mlflow.relocation import relocate_artifacts
-from seq2seq_core.tracking_address import CREDENTIALS_ADVICE, DATABASE_PORTS, SERVER_SCHEMES, host_and_port, split_scheme
+from seq2seq_core.tracking.mlflow.request_errors import http_status, is_temporary
+from seq2seq_core.tracking_address import (
+    CREDENTIALS_ADVICE,
+    DATABASE_PORTS,
+    SERVER_SCHEMES,
+    has_credentials,
+    host_and_port,
+    split_scheme,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,8 +43,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 PROBE_SECONDS = 5.0
 DATABASE_ATTEMPTS = 3
-_TRANSIENT_STATUSES = (408, 429, 502, 503, 504)
-_KEPT_STATUSES = (401, 403, *_TRANSIENT_STATUSES)
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -169,15 +175,15 @@ def _translate(error: Exception, paths: Paths) -> Exception:
     if "file is not a database" in reason:
         return UserError(f"{place} is not a SQLite database; expected MLflow's database there: move that file away")
     if database_file(paths) is not None and "is locked" in reason:
-        return TrackingBusy(
+        return TrackingUnreachable(
             f"MLflow's database {place} is locked, because another process is writing to it; expected it to be free within "
             "seconds: end what holds it open (a database browser, a stopped process), or keep the runs on an MLflow server"
         )
     if database_file(paths) is not None and re.search("unable to open|readonly|disk", reason):
         return StorageFault(f"MLflow's database {place}: {reason}; expected a file that this user may write, on a disk with room")
-    if (status := _status(error)) in (401, 403):
+    if (status := http_status(error)) in (401, 403):
         return _denied(paths, status)
-    if is_network_error(error):
+    if is_temporary(error):
         return unreachable(paths, reason)
     return UserError(f"MLflow at {place} refuses: {reason}") if 400 <= status < 500 else error
 
@@ -185,43 +191,21 @@ def _translate(error: Exception, paths: Paths) -> Exception:
 def _denied(paths: Paths, status: int) -> UserError:
     """The error for a server that wants credentials, or other ones."""
     has_user = any(os.environ.get(name) for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN"))
-    lack = "rejects the credentials" if has_user or "@" in tracking_uri(paths) else "wants credentials"
+    lack = "rejects the credentials" if has_user or has_credentials(tracking_uri(paths)) else "wants credentials"
     return UserError(f"MLflow at {displayed_uri(paths)} {lack} (HTTP status {status}); expected them in {CREDENTIALS_ADVICE}")
 
 
-def is_network_error(error: BaseException | None) -> bool:
-    """Whether an error, or one of its causes, is a temporary error of the network or of a database connection.
-
-    Missing credentials count as temporary: a record is kept until they are given.
+def is_answering(client: MlflowClient) -> bool:
+    """Whether the store answers an easy question.
 
     Args:
-        error: an error of a request to the store.
+        client: the MLflow client.
     """
-    from requests import RequestException
-    from sqlalchemy.exc import DBAPIError
-
-    while error is not None:
-        if isinstance(error, RequestException) and 400 <= _status(error) < 500 and _status(error) not in _KEPT_STATUSES:
-            return False
-        if isinstance(
-            error, (RequestException, DBAPIError, sqlite3.OperationalError, ConnectionError, TimeoutError)
-        ) or "API request to" in str(error):
-            return True
-        if _status(error) in _TRANSIENT_STATUSES:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def _status(error: BaseException) -> int:
-    """The HTTP status of an error of MLflow or of its HTTP library; 0 for other errors."""
-    from mlflow.exceptions import MlflowException
-    from requests import RequestException
-
-    if isinstance(error, RequestException):
-        return error.response.status_code if error.response is not None else 0
-    status: Callable[[], int] | None = error.get_http_status_code if isinstance(error, MlflowException) else None
-    return status() if status is not None else 0
+    try:
+        client.search_experiments(max_results=1)
+    except Exception:  # noqa: BLE001 - whatever a client raises, it is no answer
+        return False
+    return True
 
 
 def unreachable(paths: Paths, reason: str) -> TrackingUnreachable:

@@ -15,7 +15,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import Interrupted, Seq2SeqError
 from seq2seq_core.stage_table import find_stage
 from seq2seq_core.tracking.mlflow.continuation import find_unfinished, forget, remember, stored_marks
-from seq2seq_core.tracking.mlflow.delivery import connect_and_deliver
+from seq2seq_core.tracking.mlflow.delivery import cancel_ends, connect_and_deliver
 from seq2seq_core.tracking.mlflow.mlflow_recorder import MlflowRecorder, open_recorder
 from seq2seq_core.tracking.mlflow.patience import call_patiently
 from seq2seq_core.tracking.mlflow.store import short_reason, store_errors
@@ -100,7 +100,9 @@ def _open(stage: str, settings: Settings, paths: Paths, graph: GraphRunKey, goes
         unfinished = find_unfinished(client, settings, paths) if stage == "train" and goes_on else None
         if unfinished is None:
             return _OpenedRun(client, parent_id, _start(client, stage, settings, paths, parent_id), False, {})
-        return _OpenedRun(client, parent_id, _continue(client, unfinished, parent_id), True, stored_marks(client, unfinished))
+        return _OpenedRun(
+            client, parent_id, _continue(client, unfinished, paths, parent_id), True, stored_marks(client, unfinished)
+        )
 
 
 def _start(client: MlflowClient, stage: str, settings: Settings, paths: Paths, parent_id: str) -> str:
@@ -122,10 +124,11 @@ def _start(client: MlflowClient, stage: str, settings: Settings, paths: Paths, p
     return run_id
 
 
-def _continue(client: MlflowClient, run: Run, parent_id: str) -> str:
+def _continue(client: MlflowClient, run: Run, paths: Paths, parent_id: str) -> str:
     """Sets an unfinished run to running and moves it below the current parent run; returns its id."""
     run_id = str(run.info.run_id)
     logger.info("MLflow run %s goes on where it was left", run_id)
+    cancel_ends(run_id, paths)
     client.update_run(run_id, status="RUNNING")
     if run.data.tags.get("mlflow.parentRunId") != parent_id:
         client.set_tag(run_id, "mlflow.parentRunId", parent_id)
@@ -149,10 +152,10 @@ def _end(
 
         recorder.set_tags({"bundle_digest": bundle_digest(bundle)})
     # A stopped stage has little time before it is killed.
-    missing = recorder.close(None if status != "KILLED" else HURRIED_SECONDS, status)
+    recorder.close(None if status != "KILLED" else HURRIED_SECONDS, status)
     if recorder.journal is not None and status == "FINISHED":
         forget(paths)
-    if missing or not owns_end(stage, graph, status, paths.root):
+    if not recorder.is_ended or not owns_end(stage, graph, status, paths.root):
         return  # the next run sends what is missing, then closes the parent run
     try:
         with store_errors(paths):

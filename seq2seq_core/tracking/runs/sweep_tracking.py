@@ -255,6 +255,7 @@ def _known_run(client: MlflowClient, folder: Path, paths: Paths) -> str | None:
     from mlflow.exceptions import MlflowException
 
     from seq2seq_core.tracking.mlflow.address import displayed_uri
+    from seq2seq_core.tracking.mlflow.delivery import cancel_ends
 
     try:
         known: Mapping[str, str] = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
@@ -269,6 +270,7 @@ def _known_run(client: MlflowClient, folder: Path, paths: Paths) -> str | None:
         return None
     if run.info.lifecycle_stage != "active":
         return None
+    cancel_ends(str(run.info.run_id), paths)
     if run.info.status != "RUNNING":
         client.update_run(run.info.run_id, status="RUNNING")
     return str(run.info.run_id)

@@ -9,6 +9,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import MissingInput
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.stages import register
 from seq2seq_core.stages.register import run_register
 from seq2seq_core.tracking.mlflow.store import connect
 from seq2seq_core.tracking.session import open_stage_recorder
@@ -69,6 +70,42 @@ def test_a_metric_of_promotion_that_cannot_tell_versions_apart_is_warned_of(
         "Set evaluate.bleu_tokenizer or register.metric: bleu by the tokeniser zh, bleu by the tokeniser char, chrf, cer"
     )
     assert (message in caplog.messages) == is_warned
+
+
+def test_a_failure_of_the_look_at_the_metric_is_only_a_warning(
+    tracked_paths: Paths,
+    tracked_settings: Settings,
+    make_bundle: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*arguments: object) -> str:
+        raise ModuleNotFoundError("No module named 'rouge_score'")
+
+    make_bundle(tracked_paths)
+    monkeypatch.setattr(register, "explain_insensitivity", fail)
+    result = run_register(tracked_settings, tracked_paths, NullRecorder())
+    assert json.loads(tracked_paths.receipt.read_text())["version"] == result.version
+    name = tracked_settings.register_.metric
+    assert f"could not check whether register.metric {name} tells versions apart: No module named 'rouge_score'" in caplog.messages
+
+
+def test_the_look_at_the_metric_takes_the_pairs_that_were_scored(
+    tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    def look(name: str, references: list[str], options: object) -> str:
+        seen.append(references)
+        return ""
+
+    monkeypatch.setattr(register, "explain_insensitivity", look)
+    make_bundle(tracked_paths)
+    lines = [json.dumps({"source": text, "target": text}) + "\n" for text in "abc"]
+    tracked_paths.prepared_split("test").write_text("".join(lines), encoding="utf-8")
+    evaluate = tracked_settings.evaluate.model_copy(update={"test_limit": 2})
+    run_register(tracked_settings.model_copy(update={"evaluate": evaluate}), tracked_paths, NullRecorder())
+    assert seen == [["a", "b"]]
 
 
 def test_a_failed_registration_leaves_no_receipt(

@@ -96,6 +96,23 @@ def test_a_refused_job_is_dropped_with_a_warning_and_the_next_ones_are_sent(
     assert caplog.messages == ["MLflow did not take a: no such name"]
 
 
+def test_a_job_that_an_answering_server_does_not_take_lets_the_others_pass_and_is_sent_again_at_the_end(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    sender = BackgroundSender(lambda error: isinstance(error, ConnectionError), retry_seconds=LONG, is_answering=lambda: True)
+    server.errors = [ConnectionError("too large"), ConnectionError("too large")]
+    for name in "abc":
+        sender.submit(server.job(name))
+    assert sender.drain(LONG) == ["a", "b"]
+    assert server.taken == ["c"]
+    server.errors = [ConnectionError("too large")]
+    assert sender.drain(LONG, is_patient=True) == ["a"]
+    assert server.taken == ["c", "b"]
+    assert not sender.extend_last(lambda last: True), "what was sent once does not grow"
+    sender.close()
+    assert caplog.messages == ["MLflow answers, but does not take a (too large); it is kept"]
+
+
 def test_a_job_may_grow_until_it_is_sent(server: Server, make_sender: Callable[[float], BackgroundSender]) -> None:
     sender = make_sender(LONG)
     job = server.job("growing")

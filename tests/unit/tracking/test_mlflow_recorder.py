@@ -163,7 +163,7 @@ def test_what_a_lost_server_never_got_is_named_at_the_end_and_kept_on_the_disk(
     assert missing == ["1 tags", "6 points of curves (steps 3 to 8)", "text a.md", "text a.md"]
     assert caplog.messages == [
         "MLflow does not take records ([Errno 111] Connection refused); the stage goes on and keeps them until it does",
-        "MLflow did not answer to the end; what it misses follows with the next run: 1 tags, "
+        "MLflow has not taken everything; what it misses follows with the next run: 1 tags, "
         "6 points of curves (steps 3 to 8), 2 x text a.md",
     ]
     (left,) = find_left(tmp_path / "outbox")

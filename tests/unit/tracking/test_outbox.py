@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import math
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from seq2seq_core.tracking.mlflow.outbox import Addressee, LeftOutbox, Outbox, find_left
+from seq2seq_core.tracking.mlflow import outbox as outbox_module
+from seq2seq_core.tracking.mlflow.outbox import Addressee, LeftOutbox, Outbox, find_left, keep_records
 from seq2seq_core.tracking.mlflow.records import Record, join_points
 
 RUN = Addressee("http://mlflow:5000", "abc")
@@ -31,7 +34,7 @@ def test_what_was_not_sent_is_left_and_what_was_is_not(tmp_path: Path) -> None:
     assert not (tmp_path / "outbox").exists(), "nothing is made before it is needed"
     numbers = [outbox.add(tag(text)) for text in "abc"]
     assert list(find_left(outbox.parent)) == [], "its process is alive"
-    outbox.mark_sent(numbers[1])
+    outbox.mark_sent(numbers[0], numbers[1])
     outbox.close(is_sent=False)
     assert (left(outbox.parent).addressee, left(outbox.parent).records) == (RUN, (tag("c"),))
 
@@ -39,12 +42,61 @@ def test_what_was_not_sent_is_left_and_what_was_is_not(tmp_path: Path) -> None:
 def test_a_file_of_an_outbox_that_is_up_to_date_starts_anew_and_a_sent_one_is_removed(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path, RUN)
     for text in "abc":
-        outbox.mark_sent(outbox.add(tag(text * 1000)))
+        number = outbox.add(tag(text * 1000))
+        outbox.mark_sent(number, number)
     assert outbox.folder is not None
     assert (outbox.folder / "records.jsonl").stat().st_size < 200
     outbox.add(tag("d"))
     outbox.close(is_sent=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_record_that_was_not_taken_stays_although_later_ones_were_sent(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path, RUN)
+    for text in "abcd":
+        outbox.add(tag(text))
+    outbox.mark_sent(1, 1)
+    outbox.mark_sent(3, 4)
+    outbox.close(is_sent=False)
+    assert left(tmp_path).records == (tag("b"),)
+
+
+def test_an_outbox_that_another_process_removes_meanwhile_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in "ab":
+        outbox = Outbox(tmp_path, RUN)
+        outbox.add(tag(text))
+        outbox.close(is_sent=False)
+    gone, stays = sorted(tmp_path.iterdir())
+    is_left = outbox_module._is_left
+
+    def deliver_first(name: str) -> bool:
+        if name == gone.name and gone.exists():
+            shutil.rmtree(gone)
+        return is_left(name)
+
+    monkeypatch.setattr(outbox_module, "_is_left", deliver_first)
+    assert left(tmp_path).folder == stays
+
+
+def test_only_the_kept_records_and_their_copies_stay(tmp_path: Path) -> None:
+    source = tmp_path / "a.txt"
+    source.write_text("text")
+    outbox = Outbox(tmp_path / "outbox", RUN)
+    kept, sent = (Record("file", {"copy": outbox.copy(source), "folder": ""}, tries=3, tried_at=5.5) for _ in range(2))
+    for record in (tag("sent"), kept, sent):
+        outbox.add(record)
+    outbox.close(is_sent=False)
+    keep_records(left(outbox.parent), [kept])
+    found = left(outbox.parent)
+    assert (found.addressee, found.records) == (RUN, (kept,))
+    assert [path.name for path in found.folder.rglob("*.txt")] == ["a.txt"]
+    keep_records(found, [])
+    assert list(outbox.parent.iterdir()) == []
+
+
+def test_points_that_were_not_taken_stay_alone() -> None:
+    refused = replace(points(2), tries=1)
+    assert list(join_points([points(1), refused, points(3), points(4)])) == [points(1), refused, points(3, 4)]
 
 
 def test_a_copy_stays_as_it_was(tmp_path: Path) -> None:
@@ -68,7 +120,7 @@ def test_what_a_killed_process_left_is_found_although_its_last_line_was_cut_shor
         "import os, signal, sys; from pathlib import Path; from seq2seq_core.tracking.mlflow.outbox import Addressee, Outbox\n"
         "from seq2seq_core.tracking.mlflow.records import Record\n"
         "outbox = Outbox(Path(sys.argv[1]), Addressee('http://mlflow:5000', 'abc'))\n"
-        "outbox.mark_sent(outbox.add(Record('tags', {'note': 'sent'})))\n"
+        "outbox.add(Record('tags', {'note': 'sent'})); outbox.mark_sent(1, 1)\n"
         "outbox.add(Record('tags', {'note': 'kept'}))\n"
         'outbox._file.write(\'{"number": 3, "kind": "ta\'); outbox._file.flush()\n'
         "os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -96,7 +148,7 @@ def test_a_disk_without_room_is_told_once_and_loses_nothing_of_the_process(
     (tmp_path / "outbox").write_text("a file in the place of the folder")
     outbox = Outbox(tmp_path / "outbox", RUN)
     assert [outbox.add(tag("a")), outbox.add(tag("b"))] == [1, 2]
-    outbox.mark_sent(2)
+    outbox.mark_sent(1, 2)
     outbox.close(is_sent=False)
     (message,) = caplog.messages
     assert message.startswith("what MLflow misses cannot be kept on the disk: [Errno 17] File exists")

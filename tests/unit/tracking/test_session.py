@@ -316,14 +316,39 @@ def test_the_end_of_a_stage_that_a_lost_store_did_not_hear_of_follows_with_the_n
         monkeypatch.setattr(recorder, "patience_seconds", 0.1)
         monkeypatch.setattr(MlflowClient, "set_terminated", lost)
     assert caplog.messages == [
-        "MLflow does not take records ([Errno 111] Connection refused); the stage goes on and keeps them until it does",
-        "MLflow did not answer to the end; what it misses follows with the next run: the end of the run (FINISHED)",
+        "MLflow answers, but does not take the end of the run (FINISHED) ([Errno 111] Connection refused); it is kept",
+        "MLflow has not taken everything; what it misses follows with the next run: the end of the run (FINISHED)",
     ]
     monkeypatch.undo()
     (unfinished,) = runs_of(tracked_paths, tracked_settings, "prepare")
     connect_and_deliver(tracked_paths, 0.0)
     (run,) = runs_of(tracked_paths, tracked_settings, "prepare")
     assert (unfinished.info.status, run.info.status) == ("RUNNING", "FINISHED")
+
+
+def test_a_stage_and_its_parent_end_although_mlflow_does_not_take_one_record(
+    tracked_paths: Paths, tracked_settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise MlflowException("API request to http://mlflow failed with exception (too many 500 error responses)")
+
+    with open_stage_recorder("evaluate", tracked_settings, tracked_paths) as recorder:
+        monkeypatch.setattr(MlflowClient, "log_text", refuse)
+        recorder.log_text("a table", "table.md")
+        recorder.log_metrics({"bleu": 0.5})
+    monkeypatch.undo()
+    (run,) = runs_of(tracked_paths, tracked_settings, "evaluate")
+    (parent,) = runs_of(tracked_paths, tracked_settings, "parent")
+    assert (run.info.status, parent.info.status, run.data.metrics["bleu"]) == ("FINISHED", "FINISHED", 0.5)
+    refused, missing = caplog.messages
+    assert refused.startswith("MLflow answers, but does not take text table.md (")
+    assert missing == "MLflow has not taken everything; what it misses follows with the next run: text table.md"
+    client = connect_and_deliver(tracked_paths, 0.0)
+    assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["table.md"]
+    assert client.get_run(run.info.run_id).info.status == "FINISHED"
 
 
 def test_each_last_stage_of_a_branch_ends_the_parent_and_the_next_one_opens_it_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import signal
@@ -34,6 +35,26 @@ def one_thread() -> Iterator[None]:
     """Puts PyTorch back to one thread behind each test."""
     yield
     torch.set_num_threads(1)
+
+
+def _reset_loggers() -> None:
+    """Takes back what the command line configures: its handlers write to the standard error of that moment."""
+    for name in ("seq2seq_core", "flows"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
+
+
+@pytest.fixture(autouse=True)
+def loggers_and_signals_as_before() -> Iterator[None]:
+    """Undoes what a command in the test's own process changes in that process."""
+    _reset_loggers()  # a fixture of a wider scope may have run a command
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    _reset_loggers()
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

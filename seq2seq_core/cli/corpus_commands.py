@@ -95,20 +95,23 @@ def configure(
     """
     with boundary(debug):
         from seq2seq_core.config.ready_settings import install_settings
-        from seq2seq_core.corpus_survey.proposed_settings import ColumnChoice, install_fitted, install_proposal
+        from seq2seq_core.corpus_survey.proposed_settings import install_fitted, install_proposal
 
-        paths, chosen = resolve_workspace(workspace), ColumnChoice(source, target)
+        paths = resolve_workspace(workspace)
         if settings_file is not None and task:
             raise UserError(f"--task: must be left out with a ready settings file, which is for one task; got {task!r}")
         if corpus is None:
             if settings_file is None:
                 raise UserError("expected a ready settings file (configs/), or --corpus FOLDER to propose settings; got neither")
+            if source or target:
+                option, got = ("--source", source) if source else ("--target", target)
+                raise UserError(f"{option}: must be left out without --corpus FOLDER, whose columns it chooses from; got {got!r}")
             findings: list[str] = []
             install_settings(settings_file, paths, corpus_folder=None, model_name=name, force=force)
         elif settings_file is None:
-            findings = install_proposal(paths, corpus, name, task, chosen, force)
+            findings = install_proposal(paths, corpus, name, task, force, source, target)
         else:
-            findings = install_fitted(settings_file, paths, corpus, name, chosen, force)
+            findings = install_fitted(settings_file, paths, corpus, name, force, source, target)
         for finding in findings:
             typer.echo(finding)
         typer.echo(f"params.yaml is now {settings_file or 'as proposed'}; run `s2s retrain` or `dvc repro`")

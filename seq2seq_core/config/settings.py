@@ -75,7 +75,7 @@ class Settings(Section):
         return next(section for _, section in self if isinstance(section, kind))
 
     def cautions(self) -> list[str]:
-        """What is valid but hardly meant, a line each: dev scores by another BLEU than that of the evaluation."""
+        """Warnings about valid settings that contradict each other, a line each: the BLEU of dev and that of the evaluation."""
         if BLEU not in self.evaluate.metrics:
             return []
         own = self.evaluate.bleu_tokenizer

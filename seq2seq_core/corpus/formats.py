@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -14,7 +13,8 @@ from typing import Any
 from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.corpus.lines import CorpusFile, iterate_lines, without_line_end
 from seq2seq_core.corpus.pairs import SOURCE, TARGET
-from seq2seq_core.errors import CorpusError, UserError, first_line, library_errors
+from seq2seq_core.corpus.parquet_file import open_parquet, parquet_faults, parquet_text
+from seq2seq_core.errors import CorpusError
 from seq2seq_core.json_text import JsonError, parse_object, shorten
 from seq2seq_core.lookalikes import explain_lookalike
 
@@ -169,7 +169,7 @@ def read_jsonl(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReade
         table = find_columns(corpus, file, list(cells), line)
         for name in (corpus.source_column, corpus.target_column):
             _check_json_text(file, line, name, cells[name])
-        yield table.row([_as_text(value) for value in cells.values()], line)
+        yield table.row([json_text(value) for value in cells.values()], line)
 
 
 def parse_json_line(file: CorpusFile, line: int, text: str) -> dict[str, Any]:
@@ -194,7 +194,8 @@ def _check_json_text(file: CorpusFile, line: int, name: str, value: object) -> N
         raise file.fault(f"expected a text in {name!r}, got {shorten(json.dumps(value, ensure_ascii=False))}", line)
 
 
-def _as_text(value: object) -> str:
+def json_text(value: object) -> str:
+    """A value of a JSON line as text; what is no text stays JSON, null is empty."""
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, ensure_ascii=False)
@@ -211,13 +212,8 @@ def read_parquet(corpus: CorpusSection, file: CorpusFile) -> Iterator[Row]:
         CorpusError: it is not a Parquet file, is damaged, a column is missing or has no text, or a source or target is null.
         UserError: pyarrow is not installed.
     """
-    try:
-        import pyarrow.parquet
-    except ModuleNotFoundError:
-        raise UserError(f"{file.shown}: reading Parquet needs pyarrow, which is not installed; run: pip install pyarrow") from None
-    with ExitStack() as stack:
-        with _parquet_faults(file):
-            parquet = stack.enter_context(pyarrow.parquet.ParquetFile(file.path))
+    with open_parquet(file) as parquet:
+        with parquet_faults(file):
             schema, batches = parquet.schema_arrow, parquet.iter_batches(batch_size=PARQUET_BATCH_ROWS)
             names = list(schema.names)
         table = find_columns(corpus, file, names)
@@ -227,18 +223,12 @@ def read_parquet(corpus: CorpusSection, file: CorpusFile) -> Iterator[Row]:
             for cells in zip(*columns, strict=True):
                 line += 1
                 _check_not_null(corpus, table, cells, line)
-                yield table.row([_as_cell(value) for value in cells], line)
-
-
-def _parquet_faults(file: CorpusFile, line: int | None = None) -> AbstractContextManager[None]:
-    """Turns every error of pyarrow into one about the file, and the row before it."""
-    place = "" if line is None else f" beyond row {line}"
-    return library_errors(lambda error: file.fault(f"not a Parquet file that can be read{place} ({first_line(error)})"))
+                yield table.row([parquet_text(value) for value in cells], line)
 
 
 def _next_columns(file: CorpusFile, batches: Iterator[Any], line: int) -> list[list[object]] | None:
     """The columns of the next rows; None at the end."""
-    with _parquet_faults(file, line):
+    with parquet_faults(file, line):
         batch = next(batches, None)
         return None if batch is None else [column.to_pylist() for column in batch.columns]
 
@@ -258,10 +248,6 @@ def _check_not_null(corpus: CorpusSection, table: Table, cells: Sequence[object]
     for name, position in ((corpus.source_column, table.source), (corpus.target_column, table.target)):
         if cells[position] is None:
             raise table.file.fault(f"expected a text in {name!r}, got null", line)
-
-
-def _as_cell(value: object) -> str:
-    return "" if value is None else str(value)
 
 
 def read_aligned(files: Sequence[CorpusFile], streams: Sequence[io.BufferedReader]) -> Iterator[Row]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from seq2seq_core.corpus_survey.files.file_names import named_pair, plain
 from seq2seq_core.corpus_survey.files.folder_files import PICTURE_ENDINGS, RECORDING_ENDINGS, ending_of
+from seq2seq_core.corpus_survey.texts.categories import is_category
 from seq2seq_core.errors import UserError
 
-MOST_CATEGORIES = 50
-"""A column with at most this many values, each many times, holds categories and no texts."""
 CONVERSATION_NAMES = ("conversation", "conversation id", "dialogue id", "dialog id", "dialog", "dialogue", "thread", "thread id")
 TURN_NAMES = ("turn", "turn id", "position", "order", "index")
 TEXT_NAMES = ("text", "utterance", "message", "content", "turn text")
@@ -26,7 +25,7 @@ class ColumnRoles:
         names: of all columns.
         source: place of the source's column.
         target: place of the target's column.
-        task: the task that names or recordings tell of; empty: any.
+        task: the task implied by names or recordings; empty if none.
         reason: why these two, for the user.
         has_recordings: whether the sources name recordings.
     """
@@ -79,7 +78,7 @@ class _Column:
 
     @property
     def is_category(self) -> bool:
-        return len(self.cells) >= 100 and len(set(self.cells)) <= min(MOST_CATEGORIES, len(self.cells) // 10)
+        return is_category(self.cells)
 
 
 def find_turns(names: Sequence[str]) -> TurnColumns | None:

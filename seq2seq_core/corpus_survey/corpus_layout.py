@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -28,13 +28,14 @@ class CorpusLayout:
         roles: the columns of the pairs; None where rows are turns.
         turns: the columns of turns; None where rows are pairs.
         pairs: sampled pairs of train.
-        columns: the other columns of these pairs, by name, one value a pair.
+        columns: the other columns of these pairs, by name, one value a pair; each split has them.
         num_rows: rows by split, of splits with files; estimates unless ``is_whole``.
         is_whole: whether all rows were looked at.
         repeated: share of train rows that repeat an earlier one.
         empty: largest share, of any split, of rows with an empty side.
         findings: what was found, a line each.
         languages: of source and target, where names tell; empty: unknown.
+        optional: columns that some rows lack, of any split.
     """
 
     section: dict[str, Any]
@@ -48,6 +49,7 @@ class CorpusLayout:
     empty: float
     findings: list[str] = field(default_factory=list)
     languages: tuple[str, str] = ("", "")
+    optional: frozenset[str] = frozenset()
 
 
 def split_files(files: Sequence[SampledFile]) -> tuple[dict[str, list[SampledFile]], list[str]]:
@@ -106,6 +108,7 @@ def lay_out_tables(files: Sequence[SampledFile], folder_name: str, source: str, 
     dialect = _common_dialect(files)
     names, is_named, about = _find_names(files, dialect)
     findings = [about]
+    absent, optional = _find_gaps(splits, names)
     splits = {split: [_in_columns(file, names, is_named) for file in own] for split, own in splits.items()}
     section = {
         "files": {split: [file.names[0] for file in own] for split, own in splits.items() if own},
@@ -130,7 +133,17 @@ def lay_out_tables(files: Sequence[SampledFile], folder_name: str, source: str, 
             f"languages: {len(constants)} pairs of languages, from the file names (columns source_language, target_language)"
         )
         roles = ColumnRoles(roles.names, roles.source, roles.target, "translation", roles.reason)
-    return _finish(section, roles, None, splits, left_out, findings, _languages(roles, splits, folder_name), names)
+    layout = _finish(section, roles, None, splits, left_out, findings, _languages(roles, splits, folder_name), names)
+    columns = {name: values for name, values in layout.columns.items() if name not in absent}
+    return replace(layout, columns=columns, optional=optional)
+
+
+def _find_gaps(splits: dict[str, list[SampledFile]], names: Sequence[str]) -> tuple[set[str], frozenset[str]]:
+    """The columns that no row of some split has, and those that some row of any split lacks."""
+    named = [[file for file in own if file.columns] for own in splits.values()]
+    absent = {name for own in named if own for name in names if not any(name in file.columns for file in own)}
+    files = [file for own in named for file in own]
+    return absent, frozenset(name for file in files for name in names if name not in file.columns or name in file.optional)
 
 
 def _find_flat_roles(
@@ -230,9 +243,7 @@ def _find_names(files: Sequence[SampledFile], dialect: Dialect) -> tuple[list[st
 
 
 def _without_first_row(file: SampledFile) -> SampledFile:
-    return SampledFile(
-        file.names, file.dialect, file.columns, file.rows[1:], max(0, file.num_rows - 1), file.is_whole, file.repeated, file.nested
-    )
+    return replace(file, rows=file.rows[1:], num_rows=max(0, file.num_rows - 1))
 
 
 def _in_columns(file: SampledFile, names: Sequence[str], is_named: bool) -> SampledFile:
@@ -243,7 +254,7 @@ def _in_columns(file: SampledFile, names: Sequence[str], is_named: bool) -> Samp
         return file
     places = [file.columns.index(name) if name in file.columns else None for name in names]
     rows = [["" if place is None else row[place] for place in places] for row in file.rows]
-    return SampledFile(file.names, file.dialect, tuple(names), rows, file.num_rows, file.is_whole, file.repeated, file.nested)
+    return replace(file, columns=tuple(names), rows=rows)
 
 
 def _constants(splits: dict[str, list[SampledFile]], section: dict[str, Any]) -> set[tuple[str, str]]:

@@ -1,27 +1,27 @@
-"""What is known about a corpus and its task, from samples of its texts."""
+"""Evidence about a corpus and its task, from samples of its texts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from seq2seq_core.corpus_survey.choices.task_choice import Task, choose_task
 from seq2seq_core.corpus_survey.corpus_layout import CorpusLayout
+from seq2seq_core.corpus_survey.texts.categories import is_category
 from seq2seq_core.corpus_survey.texts.pair_statistics import PairStatistics, describe_pairs, tag_resolves
 from seq2seq_core.corpus_survey.texts.recording_statistics import RecordingStatistics, describe_recordings
 from seq2seq_core.corpus_survey.texts.text_statistics import SideStatistics, describe_texts
 from seq2seq_core.errors import UserError
 
-MOST_CATEGORIES, MOST_TAGS = 50, 400
-"""Most values of a column to slice by, and of a column of tags."""
+MOST_TAGS, TIMES_OF_A_TAG = 400, 5
+"""Most values of a column of tags, and how often one comes on average, at least."""
 JOINT_TASKS = ("normalisation", "spelling", "inflection", "summarisation", "dialogue", "translation")
 """Tasks for which a vocabulary of both sides is of use where they are in one script."""
 
 
 @dataclass(frozen=True)
 class CorpusEvidence:
-    """What is known about a corpus and its task.
+    """Evidence about a corpus and its task.
 
     Attributes:
         layout: its files and columns.
@@ -85,12 +85,12 @@ def gather_evidence(layout: CorpusLayout, folder: Path, task: Task | None) -> Co
     if not target.characters or not source.characters:
         raise UserError(f"{folder}: found no text on one side; expected texts in both columns (--source, --target choose them)")
     pairs = describe_pairs(layout.pairs, layout.repeated)
-    tags = [name for name, values in layout.columns.items() if _is_category(values, pairs=len(layout.pairs), many=MOST_TAGS)]
-    tags = [name for name in tags if not has_recordings and tag_resolves(layout.pairs, layout.columns[name])]
+    whole = {} if has_recordings else {name: values for name, values in layout.columns.items() if name not in layout.optional}
+    tags = [name for name, values in whole.items() if is_category(values, MOST_TAGS, TIMES_OF_A_TAG)]
+    tags = [name for name in tags if tag_resolves(layout.pairs, layout.columns[name])]
     if "target_language" in layout.columns and has_constant_languages(layout):
         tags = ["target_language"]
-    categories = [name for name, values in layout.columns.items() if _is_category(values, len(values), MOST_CATEGORIES)]
-    categories = [name for name in categories if len(set(layout.columns[name])) > 1]
+    categories = [name for name, values in layout.columns.items() if is_category(values) and len(set(values)) > 1]
     if has_recordings:
         chosen: tuple[Task, str] = ("speech", "the sources are recordings")
         if task not in (None, "speech"):
@@ -104,11 +104,6 @@ def gather_evidence(layout: CorpusLayout, folder: Path, task: Task | None) -> Co
     if task is not None:
         chosen = (task, "--task says so")
     return CorpusEvidence(layout, source, target, pairs, recordings, tags, categories, *chosen)
-
-
-def _is_category(values: Sequence[str], pairs: int, many: int) -> bool:
-    """Whether a column's values come again and again."""
-    return pairs > 0 and len(set(values)) <= min(many, max(2, pairs // 5)) and all(len(value) <= 60 for value in values)
 
 
 def has_constant_languages(layout: CorpusLayout) -> bool:

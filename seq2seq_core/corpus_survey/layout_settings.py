@@ -1,4 +1,4 @@
-"""Settings of ``corpus`` that formats and columns ask for."""
+"""Settings of ``corpus`` required by formats and columns."""
 
 from __future__ import annotations
 

@@ -67,6 +67,7 @@ def propose(layout: CorpusLayout, folder: Path, task: Task | None = None) -> Pro
     sections["train"] = choose_training(evidence.task, evidence.num_different, units, sections["model"], dev_rows, dev_metric)
     ratio = _units_ratio(evidence, source_model, target_model)
     sections["evaluate"] = choose_search(evidence.task, evidence.target, ratio) | {"metrics": metrics}
+    # Without effect until dev_metric is bleu: so that it is right when the user, or a sweep by bleu, sets that.
     if tokenizer := sections["evaluate"].get("bleu_tokenizer"):
         sections["train"]["dev_bleu_tokenizer"] = tokenizer
     if slices := list(dict.fromkeys([*evidence.tags, *evidence.categories])):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import textwrap
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +25,9 @@ LAYOUT_SETTINGS = ("files", "format", "header", "columns", "delimiter", "source_
 """Settings of ``corpus`` that say where files and columns are."""
 
 
-@dataclass(frozen=True)
-class ColumnChoice:
-    """What a user chooses about sources and targets.
-
-    Attributes:
-        source: column (name or number from 1), or the word that tells the source's file apart; empty: the likeliest.
-        target: the same of the target.
-    """
-
-    source: str = ""
-    target: str = ""
-
-
-def install_proposal(paths: Paths, folder: Path, model_name: str | None, task: str, chosen: ColumnChoice, force: bool) -> list[str]:
+def install_proposal(
+    paths: Paths, folder: Path, model_name: str | None, task: str, force: bool, source: str = "", target: str = ""
+) -> list[str]:
     """Writes ``params.yaml`` with settings for a corpus; returns what was found and decided, a line each.
 
     Args:
@@ -47,14 +35,15 @@ def install_proposal(paths: Paths, folder: Path, model_name: str | None, task: s
         folder: the corpus folder.
         model_name: name of the registered model; None: the folder's.
         task: name of the task; empty: the likeliest.
-        chosen: the columns or files of source and target.
         force: whether to overwrite uncommitted changes.
+        source: the source's column (name or number from 1), or the word that tells its file apart; empty: the likeliest.
+        target: the same of the target.
 
     Raises:
         UserError: no settings fit the corpus, its rows cannot be read, or ``params.yaml`` has uncommitted changes.
     """
     wanted = parse_task(task) if task else None
-    layout = survey_folder(folder, chosen.source, chosen.target)
+    layout = survey_folder(folder, source, target)
     proposal = propose(layout, folder, wanted)
     name = model_name or re.sub(r"[^\w.-]+", "-", folder.resolve().name).strip("-") or "model"
     sections = {section: dict(values) for section, values in proposal.sections.items()}
@@ -66,35 +55,38 @@ def install_proposal(paths: Paths, folder: Path, model_name: str | None, task: s
 
 
 def install_fitted(
-    source: Path, paths: Paths, folder: Path, model_name: str | None, chosen: ColumnChoice, force: bool
+    ready_file: Path, paths: Paths, folder: Path, model_name: str | None, force: bool, source: str = "", target: str = ""
 ) -> list[str]:
     """Writes ``params.yaml`` from a ready file, with the files that a corpus folder has; returns what was replaced, a line each.
 
     Args:
-        source: the ready file.
+        ready_file: the ready file.
         paths: the workspace; writes ``params.yaml``.
         folder: the corpus folder; where it has the files that the ready file names, these stay.
         model_name: replaces ``register.model_name``; None: it stays.
-        chosen: the columns or files of source and target.
         force: whether to overwrite uncommitted changes.
+        source: the source's column (name or number from 1), or the word that tells its file apart; empty: the likeliest.
+        target: the same of the target.
 
     Raises:
         ConfigError: the ready file has faults.
         UserError: the files in the folder do not suit the ready file; names the command that makes settings for them.
     """
-    document = read_ready_document(source, paths, folder, model_name)
-    missing = missing_files(parse_settings(document, str(source)), paths)
+    document = read_ready_document(ready_file, paths, folder, model_name)
+    missing = missing_files(parse_settings(document, str(ready_file)), paths)
     findings: list[str] = []
-    if missing or chosen != ColumnChoice():
+    if missing or source or target:
         advice = f"`s2s configure --corpus {folder}` proposes settings for what is there"
         try:
-            layout = survey_folder(folder, chosen.source, chosen.target)
+            layout = survey_folder(folder, source, target)
             _fit(document["corpus"], layout, folder)
-            check_corpus(parse_settings(document, str(source)), paths.root, CHECKED_ROWS)
+            check_corpus(parse_settings(document, str(ready_file)), paths.root, CHECKED_ROWS)
         except UserError as error:
-            raise UserError(f"{source} does not fit {folder} ({', '.join(missing) or 'its files'}): {error}\n{advice}") from None
-        findings = [f"{source} names {', '.join(missing)}, which are not there: its files are replaced", *layout.findings]
-    install_document(document, str(source), paths, force)
+            raise UserError(
+                f"{ready_file} does not fit {folder} ({', '.join(missing) or 'its files'}): {error}\n{advice}"
+            ) from None
+        findings = [f"{ready_file} names {', '.join(missing)}, which are not there: its files are replaced", *layout.findings]
+    install_document(document, str(ready_file), paths, force)
     return findings if missing else findings[1:]
 
 

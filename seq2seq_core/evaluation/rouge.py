@@ -13,11 +13,10 @@ from importlib.metadata import version
 from typing import Any
 
 from seq2seq_core.evaluation.metric import Metric, ScoringOptions
+from seq2seq_core.unspaced_scripts import UNSPACED_CHARACTERS
 
 PACKAGE = "rouge-score"
-UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
-"""Thai, Lao, Burmese, Khmer, Kana and Han."""
-_TOKEN = re.compile(f"[{UNSPACED}]|(?:(?![{UNSPACED}_])\\w[\u0300-\u036f\u0900-\u0dff\u200c\u200d]*)+")
+_TOKEN = re.compile(f"[{UNSPACED_CHARACTERS}]|(?:(?![{UNSPACED_CHARACTERS}_])\\w[\u0300-\u036f\u0900-\u0dff\u200c\u200d]*)+")
 """Marks that ``\\w`` leaves out (separate accents, Indic vowel signs, joiners) belong to the letter before them."""
 
 

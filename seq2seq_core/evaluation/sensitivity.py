@@ -12,18 +12,16 @@ from dataclasses import replace
 
 from seq2seq_core.config.metric_names import BLEU
 from seq2seq_core.evaluation.metric import Metric, ScoringOptions
-from seq2seq_core.evaluation.rouge import UNSPACED
 from seq2seq_core.evaluation.scores import find_metric
+from seq2seq_core.unspaced_scripts import UNSPACED_CHARACTERS, UNSPACED_TOKENIZERS
 
 LOW = 0.1
 """A metric does not see a small mistake if it leaves less than this share of a perfect score."""
 ALTERNATIVES = ("chrf", "cer")
 """Metrics that count characters."""
-UNSPACED_TOKENIZERS = ("zh", "char")
-"""Tokenisers of BLEU for texts without spaces."""
 WRONG = "\u25a1"
 """A character that no reference is expected to have."""
-_UNSPACED = re.compile(f"[{UNSPACED}]")
+_UNSPACED = re.compile(f"[{UNSPACED_CHARACTERS}]")
 
 
 def explain_insensitivity(name: str, references: Sequence[str], options: ScoringOptions) -> str:

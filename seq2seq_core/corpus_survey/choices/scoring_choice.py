@@ -7,17 +7,7 @@ from typing import Any
 
 from seq2seq_core.corpus_survey.choices.task_choice import Task
 from seq2seq_core.corpus_survey.texts.text_statistics import SideStatistics
-
-BLEU_TOKENIZERS = {
-    "CJK": "zh",
-    "HIRAGANA": "char",
-    "KATAKANA": "char",
-    "THAI": "char",
-    "LAO": "char",
-    "KHMER": "char",
-    "MYANMAR": "char",
-}
-"""sacreBLEU's tokenisers for scripts without spaces."""
+from seq2seq_core.unspaced_scripts import UNSPACED_SCRIPTS
 
 
 def choose_metrics(task: Task, target: SideStatistics) -> tuple[list[str], str, str]:
@@ -65,7 +55,7 @@ def choose_search(task: Task, target: SideStatistics, units_ratio: float) -> dic
         section["max_length_ratio"] = float(min(1000, round(1.5 * units_ratio + 0.5)))
     if task in ("translation", "dialogue"):
         if target.is_spaceless:
-            section["bleu_tokenizer"] = BLEU_TOKENIZERS.get(target.script, "char")
+            section["bleu_tokenizer"] = UNSPACED_SCRIPTS[target.script].bleu_tokenizer
         elif target.tokenised > 0.8:
             section["bleu_tokenizer"] = "none"
     return section

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+from seq2seq_core.corpus.formats import json_text
 from seq2seq_core.corpus.lines import CorpusFile
+from seq2seq_core.corpus.parquet_file import open_parquet, parquet_faults, parquet_text
 from seq2seq_core.corpus_survey.files.dialects import Dialect
 from seq2seq_core.corpus_survey.files.file_samples import TextSample
-from seq2seq_core.errors import UserError, first_line, library_errors
 from seq2seq_core.json_text import JsonError, parse_object
 
 Item = TypeVar("Item")
@@ -36,6 +36,7 @@ class SampledFile:
         is_whole: whether the file was read as a whole.
         repeated: share of rows that repeat an earlier one, of those read.
         nested: columns whose values are neither text nor numbers.
+        optional: columns that some rows lack.
     """
 
     names: tuple[str, ...]
@@ -46,6 +47,7 @@ class SampledFile:
     is_whole: bool
     repeated: float
     nested: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -94,12 +96,9 @@ def sample_parquet(file: CorpusFile) -> SampledFile:
         CorpusError: it cannot be read.
         UserError: pyarrow is not installed.
     """
-    try:
-        import pyarrow.parquet
-    except ModuleNotFoundError:
-        raise UserError(f"{file.shown}: reading Parquet needs pyarrow, which is not installed; run: pip install pyarrow") from None
-    faults = library_errors(lambda error: file.fault(f"not a Parquet file that can be read ({first_line(error)})"))
-    with faults, pyarrow.parquet.ParquetFile(file.path) as parquet:
+    with open_parquet(file) as parquet, parquet_faults(file):
+        import pyarrow.types
+
         schema, metadata = parquet.schema_arrow, parquet.metadata
         nested = tuple(field.name for field in schema if pyarrow.types.is_nested(field.type))
         groups = range(0, metadata.num_row_groups, max(1, metadata.num_row_groups // ROW_GROUPS))
@@ -108,7 +107,7 @@ def sample_parquet(file: CorpusFile) -> SampledFile:
             batches = parquet.iter_batches(batch_size=ROWS_OF_A_GROUP, row_groups=[group])
             for batch in islice(batches, 1 if len(groups) > 1 else ROW_GROUPS):
                 columns = (column.to_pylist() for column in batch.columns)
-                rows += [["" if value is None else str(value) for value in cells] for cells in zip(*columns, strict=True)]
+                rows += [[parquet_text(value) for value in cells] for cells in zip(*columns, strict=True)]
     is_whole = len(rows) == metadata.num_rows
     repeated = _repeated([tuple(row) for row in rows])
     dialect = Dialect("parquet")
@@ -123,15 +122,10 @@ def _sample_json(file: CorpusFile, dialect: Dialect, sample: TextSample) -> Samp
             objects.append(parse_object(line))
     columns = tuple(dict.fromkeys(key for cells in objects for key in cells))
     nested = tuple(key for key in columns if any(isinstance(cells.get(key), dict | list) for cells in objects))
-    rows = [[_as_text(cells.get(key)) for key in columns] for cells in objects]
+    rows = [[json_text(cells.get(key)) for key in columns] for cells in objects]
     repeated = _repeated([tuple(row) for row in rows])
-    return SampledFile((file.name,), dialect, columns, rows, sample.num_lines, sample.is_whole, repeated, nested)
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+    optional = tuple(key for key in columns if any(key not in cells for cells in objects))
+    return SampledFile((file.name,), dialect, columns, rows, sample.num_lines, sample.is_whole, repeated, nested, optional)
 
 
 def _evenly(items: list[Item]) -> list[Item]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from rapidfuzz import fuzz
 
+from seq2seq_core.corpus_survey.texts.text_statistics import exceeded_by_few
+
 COMPARED_PAIRS = 400
 """Pairs whose sides are compared character by character."""
 COMPARED_CHARACTERS = 500
@@ -58,9 +60,11 @@ def describe_pairs(pairs: Sequence[Pair], repeated: float | None = None) -> Pair
         shared_words=_shared_words(filled),
         repeated=1 - len(set(filled)) / count if repeated is None else repeated,
         conflicting=conflicting_share(filled),
-        length_ratio=_high([max(len(source), len(target)) / min(len(source), len(target)) for source, target in filled]),
-        words_ratio=_high([len(target.split()) / len(source.split()) for source, target in filled]),
-        characters_ratio=_high([len(target) / len(source) for source, target in filled]),
+        length_ratio=exceeded_by_few(
+            [max(len(source), len(target)) / min(len(source), len(target)) for source, target in filled], 1.0
+        ),
+        words_ratio=exceeded_by_few([len(target.split()) / len(source.split()) for source, target in filled], 1.0),
+        characters_ratio=exceeded_by_few([len(target) / len(source) for source, target in filled], 1.0),
     )
 
 
@@ -93,9 +97,3 @@ def _shared_words(pairs: Sequence[Pair]) -> float:
             side.update(word for word in text.casefold().split() if any(map(str.isalpha, word)))
     totals = [max(1, side.total()) for side in counts]
     return sum(min(count / totals[0], counts[1][word] / totals[1]) for word, count in counts[0].items())
-
-
-def _high(values: Sequence[float]) -> float:
-    """The value that one in a thousand exceeds."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, len(ordered) * 999 // 1000)] if ordered else 1.0

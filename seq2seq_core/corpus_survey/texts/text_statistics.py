@@ -8,9 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
-SPACELESS_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
-"""Scripts, as Unicode names their characters, whose words no space separates."""
+from seq2seq_core.unspaced_scripts import UNSPACED_SCRIPTS
+
+Number = TypeVar("Number", int, float)
+
 IPA = re.compile("[\u0250-\u02af\u02b0-\u02ff\u0361\u0303\u032a\u0325\u0329\u1d00-\u1dbf]|[ɑɛɔœøŋðθβχɣʔ]")
 """Letters and marks of the International Phonetic Alphabet."""
 ARPABET = re.compile(r"[A-Z]{1,2}[012]?")
@@ -53,7 +56,7 @@ class SideStatistics:
     @property
     def is_spaceless(self) -> bool:
         """Whether words are not separated by spaces."""
-        return self.script in SPACELESS_SCRIPTS and self.mean_word_characters > 6
+        return self.script in UNSPACED_SCRIPTS and self.mean_word_characters > 6
 
     @property
     def is_single_words(self) -> bool:
@@ -105,7 +108,7 @@ def describe_texts(texts: Sequence[str]) -> SideStatistics:
         texts: a sample of them.
     """
     filled = [text for text in texts if text.strip()]
-    lengths, num_words = sorted(map(len, filled)), sorted(len(text.split()) for text in filled)
+    lengths, num_words = [len(text) for text in filled], [len(text.split()) for text in filled]
     characters, words = Counter[str](), Counter[str]()
     for text in filled:
         characters.update(text)
@@ -117,9 +120,9 @@ def describe_texts(texts: Sequence[str]) -> SideStatistics:
     return SideStatistics(
         num_texts=len(texts),
         mean_characters=sum(lengths) / max(1, len(filled)),
-        long_characters=_high(lengths),
+        long_characters=exceeded_by_few(lengths, 0),
         mean_words=sum(num_words) / max(1, len(filled)),
-        long_words=_high(num_words),
+        long_words=exceeded_by_few(num_words, 0),
         characters=characters,
         words=words,
         script=_main_script(scripts),
@@ -143,9 +146,15 @@ def _script_of(character: str) -> str:
     return unicodedata.name(character, "").partition(" ")[0] if character.isalpha() else ""
 
 
-def _high(ordered: Sequence[int]) -> int:
-    """The value that one in a thousand exceeds."""
-    return ordered[min(len(ordered) - 1, len(ordered) * 999 // 1000)] if ordered else 0
+def exceeded_by_few(values: Sequence[Number], default: Number) -> Number:
+    """The value that one in a thousand exceeds.
+
+    Args:
+        values: in any order.
+        default: the value where there are none.
+    """
+    ordered = sorted(values)
+    return ordered[len(ordered) * 999 // 1000] if ordered else default
 
 
 def _share_tokenised(words: Counter[str]) -> float:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import signal
 from pathlib import Path
@@ -22,24 +21,6 @@ from seq2seq_core.errors import (
 )
 from seq2seq_core.outcome import Outcome, read_outcome, write_outcome
 from seq2seq_core.training.distributed.rank_environment import RankPlace, mark_as_shared
-
-
-@pytest.fixture(autouse=True)
-def _loggers_as_before() -> object:
-    loggers = [logging.getLogger(name) for name in ("seq2seq_core", "flows")]
-    before = [(logger.level, logger.propagate, logger.handlers[:]) for logger in loggers]
-    yield
-    for logger, (level, propagate, handlers) in zip(loggers, before, strict=True):
-        logger.setLevel(level)
-        logger.propagate, logger.handlers[:] = propagate, handlers
-
-
-@pytest.fixture(autouse=True)
-def _signal_handlers_as_before() -> object:
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def _run(error: BaseException, paths: Paths, debug: bool = False) -> int:

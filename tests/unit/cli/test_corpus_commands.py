@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.stages.validate import run_validate
-from tests.made_corpora import make_corpus
+from tests.made_corpora import ENGLISH, GERMAN, make_corpus, sentences, write_lines
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -74,11 +75,28 @@ def test_check_settings_looks_at_the_corpus_where_it_is_there(workspace: Paths) 
     assert away.output.splitlines()[1] == "the corpus folder data/bars is not there: its files and columns are not checked"
 
 
+def test_a_key_that_some_objects_lack_is_a_column(workspace: Paths) -> None:
+    folder = workspace.root / "data" / "gaps"
+    pairs = zip(sentences(ENGLISH, 400), sentences(GERMAN, 400), strict=True)
+    objects = [dict(zip(("en", "de"), pair, strict=True)) for pair in pairs]
+    domains = [{"domain": ("news", "talk")[number % 2]} if number % 3 else {} for number in range(400)]
+    write_lines(folder / "train.jsonl", (json.dumps(pair | domain) for pair, domain in zip(objects, domains, strict=True)))
+    assert _s2s(workspace, "configure", "--corpus", str(folder)).exit_code == 0
+    assert load_settings(workspace.params).evaluate.slice_columns == ["domain"]
+    assert _s2s(workspace, "check-settings").exit_code == 0
+    write_lines(folder / "train.jsonl", map(json.dumps, objects))
+    bad = _s2s(workspace, "check-settings")
+    assert bad.exit_code == 2
+    assert "train.jsonl: no column 'domain' (evaluate.slice_columns); the columns beside source and target are: none" in bad.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "expected a ready settings file (configs/), or --corpus FOLDER to propose settings; got neither"),
         ([str(ROOT / "configs" / "g2p.yaml"), "--task", "speech"], "--task: must be left out with a ready settings file"),
+        ([str(ROOT / "configs" / "g2p.yaml"), "--source", "2"], "--source: must be left out without --corpus FOLDER"),
+        ([str(ROOT / "configs" / "g2p.yaml"), "--target", "de"], "--target: must be left out without --corpus FOLDER"),
         (["--corpus", "nowhere"], "nowhere: no such folder; name the corpus with --corpus FOLDER"),
     ],
 )

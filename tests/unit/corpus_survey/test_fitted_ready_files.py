@@ -9,7 +9,7 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, load_settings, parse_settings
 from seq2seq_core.corpus_survey.corpus_check import check_corpus
-from seq2seq_core.corpus_survey.proposed_settings import ColumnChoice, install_fitted
+from seq2seq_core.corpus_survey.proposed_settings import install_fitted
 from seq2seq_core.errors import UserError
 from tests.made_corpora import make_corpus, write_lines
 
@@ -19,7 +19,7 @@ ROWS = [f"word {number}\tWort {number}" for number in range(50)]
 
 def _fit(tmp_path: Path, ready: str, folder: Path) -> tuple[Settings, list[str]]:
     paths = Paths(tmp_path)
-    findings = install_fitted(CONFIGS / f"{ready}.yaml", paths, folder, "mine", ColumnChoice(), force=False)
+    findings = install_fitted(CONFIGS / f"{ready}.yaml", paths, folder, "mine", force=False)
     return load_settings(paths.params), findings
 
 

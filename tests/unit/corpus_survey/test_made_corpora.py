@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.config.settings import Settings, load_settings
-from seq2seq_core.corpus_survey.proposed_settings import ColumnChoice, install_proposal
-from tests.made_corpora import WRITERS, make_corpus, write_lines
+from seq2seq_core.config.settings import Settings, load_settings, parse_settings
+from seq2seq_core.corpus_survey.corpus_check import check_corpus
+from seq2seq_core.corpus_survey.proposed_settings import install_proposal
+from seq2seq_core.errors import UserError
+from tests.made_corpora import WRITERS, make_corpus, names, write_lines
 
 Propose = Callable[..., tuple[Settings, list[str]]]
 PAIR = {"header": False, "columns": ["source", "target"]}
@@ -73,7 +76,7 @@ def propose(tmp_path: Path) -> Propose:
     def run(name: str, task: str = "", source: str = "", target: str = "") -> tuple[Settings, list[str]]:
         paths = Paths(tmp_path / "workspace")
         folder = make_corpus(name, paths.root / "raw" / name)
-        findings = install_proposal(paths, folder, None, task, ColumnChoice(source, target), force=False)
+        findings = install_proposal(paths, folder, None, task, force=False, source=source, target=target)
         return load_settings(paths.params), findings
 
     return run
@@ -155,7 +158,7 @@ def test_a_few_empty_rows_do_not_stop_the_first_training(propose: Propose, tmp_p
     folder = tmp_path / "workspace" / "raw" / "gaps"
     write_lines(folder / "train.tsv", [f"word {number}\t{'' if number % 20 == 0 else f'Wort {number}'}" for number in range(400)])
     paths = Paths(tmp_path / "workspace")
-    install_proposal(paths, folder, None, "", ColumnChoice(), force=False)
+    install_proposal(paths, folder, None, "", force=False)
     assert load_settings(paths.params).validate_.empty.limit == pytest.approx(0.15)
     bars, _ = propose("bars")
     assert bars.validate_.empty.limit == pytest.approx(0.02)
@@ -165,10 +168,43 @@ def test_the_largest_file_is_train_where_no_name_tells_it(tmp_path: Path) -> Non
     folder = tmp_path / "raw"
     for name, count in (("test", 50), ("dev", 300)):
         write_lines(folder / f"{name}.tsv", [f"{name} {number}\t{name} Wort {number}" for number in range(count)])
-    findings = install_proposal(Paths(tmp_path), folder, None, "", ColumnChoice(), force=False)
+    findings = install_proposal(Paths(tmp_path), folder, None, "", force=False)
     assert load_settings(tmp_path / "params.yaml").corpus.files.model_dump() == {
         "train": ["dev.tsv"],
         "dev": [],
         "test": ["test.tsv"],
     }
     assert "train: no name tells it; dev.tsv is the largest file (corpus.files)" in findings
+
+
+@pytest.mark.parametrize("gaps", ["none", "a row of train", "all of test"])
+def test_a_tag_is_a_column_that_every_row_has(tmp_path: Path, gaps: str) -> None:
+    for split, count in {"train": 400, "test": 40}.items():
+        rows = [
+            {"source": lemma, "target": f"{lemma}{ending}", "features": name}
+            for lemma in names(count)
+            for name, ending in (("V;PST", "ed"), ("V;PRS", "ing"))
+        ]
+        lacking = {"none": [], "a row of train": rows[-1:] if split == "train" else [], "all of test": rows}[gaps]
+        for row in lacking if split in gaps else []:
+            del row["features"]
+        write_lines(tmp_path / "raw" / f"{split}.jsonl", map(json.dumps, rows))
+    install_proposal(Paths(tmp_path), tmp_path / "raw", None, "inflection", force=False)
+    settings = load_settings(tmp_path / "params.yaml")
+    assert settings.tokenize.source_tags == settings.corpus.input_columns == (["features"] if gaps == "none" else [])
+    assert settings.evaluate.slice_columns == ([] if gaps == "all of test" else ["features"])
+
+
+def test_a_tag_that_a_row_lacks_is_named_with_the_row(tmp_path: Path) -> None:
+    rows = [{"source": f"w{number}", "target": "x"} | ({"tag": "a"} if number != 4 else {}) for number in range(9)]
+    write_lines(tmp_path / "raw" / "train.jsonl", map(json.dumps, rows))
+    sections = {
+        "corpus": {"path": "raw", "files": {"train": ["train.jsonl"]}},
+        "tokenize": {"source_tags": ["tag"]},
+        "register": {"model_name": "m"},
+    }
+    with pytest.raises(UserError) as caught:
+        check_corpus(parse_settings(sections, "test"), tmp_path, most_rows=100)
+    assert str(caught.value).splitlines()[1:] == [
+        "  train.jsonl:5: no column 'tag' (tokenize.source_tags); the columns beside source and target are: none"
+    ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.corpus_survey.proposed_settings import ColumnChoice, install_proposal
+from seq2seq_core.corpus_survey.proposed_settings import install_proposal
 from seq2seq_core.errors import UserError
 from tests.made_corpora import make_corpus, write_lines, write_tones
 
@@ -99,7 +99,7 @@ def test_a_folder_without_a_corpus_is_refused(tmp_path: Path, write: Callable[[P
     folder.mkdir()
     write(folder)
     with pytest.raises(UserError) as caught:
-        install_proposal(paths, folder, None, "", ColumnChoice(), force=False)
+        install_proposal(paths, folder, None, "", force=False)
     assert message in str(caught.value)
     assert not paths.params.exists()
 
@@ -121,10 +121,10 @@ def test_a_folder_without_a_corpus_is_refused(tmp_path: Path, write: Callable[[P
 def test_a_choice_that_does_not_fit_is_refused(tmp_path: Path, corpus: str, task: str, source: str, message: str) -> None:
     folder = make_corpus(corpus, tmp_path / corpus)
     with pytest.raises(UserError) as caught:
-        install_proposal(Paths(tmp_path), folder, None, task, ColumnChoice(source), force=False)
+        install_proposal(Paths(tmp_path), folder, None, task, force=False, source=source)
     assert message in str(caught.value)
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder; name the corpus with --corpus FOLDER"):
-        install_proposal(Paths(tmp_path), tmp_path / "no", None, "", ColumnChoice(), force=False)
+        install_proposal(Paths(tmp_path), tmp_path / "no", None, "", force=False)

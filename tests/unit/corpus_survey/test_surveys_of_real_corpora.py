@@ -9,7 +9,7 @@ import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
-from seq2seq_core.corpus_survey.proposed_settings import ColumnChoice, install_proposal
+from seq2seq_core.corpus_survey.proposed_settings import install_proposal
 from seq2seq_core.errors import UserError
 
 CORPORA = Path(os.environ.get("SEQ2SEQ_CORPORA", Path(__file__).parents[3].parent / "shared" / "corpora"))
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(
     ],
 )
 def test_a_real_corpus_is_recognised(tmp_path: Path, name: str, task: str, units: str, bleu_tokenizer: str) -> None:
-    findings = install_proposal(Paths(tmp_path), CORPORA / name, None, "", ColumnChoice(), force=False)
+    findings = install_proposal(Paths(tmp_path), CORPORA / name, None, "", force=False)
     assert any(line.startswith(f"task: {task}, because ") for line in findings)
     settings = load_settings(tmp_path / "params.yaml")
     assert settings.tokenize.target.model == units
@@ -39,7 +39,7 @@ def test_a_real_corpus_is_recognised(tmp_path: Path, name: str, task: str, units
 
 
 def test_of_several_corpora_in_a_folder_the_one_with_most_splits_is_taken(tmp_path: Path) -> None:
-    findings = install_proposal(Paths(tmp_path), CORPORA / "dirty_as_found", None, "", ColumnChoice(), force=False)
+    findings = install_proposal(Paths(tmp_path), CORPORA / "dirty_as_found", None, "", force=False)
     files = load_settings(tmp_path / "params.yaml").corpus.files
     assert files.train == [("lafand_en-zul_train.en", "lafand_en-zul_train.zul")]
     assert files.dev
@@ -49,4 +49,4 @@ def test_of_several_corpora_in_a_folder_the_one_with_most_splits_is_taken(tmp_pa
 
 def test_pictures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="got column 2 beside pictures; pictures cannot be sources"):
-        install_proposal(Paths(tmp_path), CORPORA / "fraktur_lines", None, "", ColumnChoice(), force=False)
+        install_proposal(Paths(tmp_path), CORPORA / "fraktur_lines", None, "", force=False)

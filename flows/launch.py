@@ -112,7 +112,9 @@ def run_flow(flow: Callable[..., Any], kind: type[Result], stopped: str, **param
 
     from flows.graph.ended_tasks import CANCELLED
     from flows.server.kept_result import has_result, take_result
+    from flows.server.redacted_reports import keep_secrets
 
+    keep_secrets()
     state = None
     try:
         state = flow(**parameters, return_state=True)

@@ -31,6 +31,7 @@ from flows.server.environment import EMBEDDED_VARIABLE
 from flows.server.final_state import final_state
 from flows.server.flow_state import is_cancelled
 from flows.server.presence import leave_server_behind
+from flows.server.redacted_reports import keep_secrets
 from flows.server.run_names import flow_run_title, workspace_model
 from seq2seq_core.artifacts import PARAMS_FILE
 from seq2seq_core.config.runtime import FlowSettings, read_notify_settings
@@ -61,6 +62,7 @@ def retrain(
         set: Settings for this run only, each section.field=value, such as train.max_steps=100.
     """
     logger = get_run_logger()
+    keep_secrets()
     exempt_loopback()
     quiet_engine()
     try:

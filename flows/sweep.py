@@ -19,6 +19,7 @@ from flows.server.engine_log import quiet_engine
 from flows.server.final_state import final_state
 from flows.server.flow_state import is_cancelled
 from flows.server.presence import leave_server_behind
+from flows.server.redacted_reports import keep_secrets
 from flows.server.run_names import artifact_key, flow_run_title, workspace_model
 from flows.sweeps.trial_tasks import SweepTasks
 from flows.sweeps.workers import Workers
@@ -44,6 +45,7 @@ def sweep(file: str, workspace: str | None = None, name: str = "", trials: int =
         trials: In place of the number of trials in the file.
         jobs: How many trials run side by side.
     """
+    keep_secrets()
     exempt_loopback()
     quiet_engine()
     try:

@@ -10,6 +10,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from seq2seq_core.redaction.redactor import redact_values
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -34,11 +36,12 @@ class Outcome:
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
-    """Stores an outcome as ``<stage>.json``, by atomic rename."""
+    """Stores an outcome as ``<stage>.json``, by atomic rename and without secrets."""
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".{outcome.stage}.{os.getpid()}.tmp"
+    content = json.dumps(redact_values(asdict(outcome)), ensure_ascii=False, indent=1) + "\n"
     # A message may hold a file name that is no valid Unicode.
-    draft.write_text(json.dumps(asdict(outcome), ensure_ascii=False, indent=1) + "\n", encoding="utf-8", errors="replace")
+    draft.write_text(content, encoding="utf-8", errors="replace")
     draft.replace(folder / f"{outcome.stage}.json")
 
 

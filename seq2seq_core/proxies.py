@@ -28,7 +28,10 @@ def describe_proxy(url: str) -> str:
     Args:
         url: an HTTP address.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # not an address
+        return ""
     proxies = getproxies_environment()
     scheme = next((name for name in (parts.scheme, "all") if name in proxies), None)
     if scheme is None or not parts.hostname or proxy_bypass(parts.hostname):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows.dvc.remote_secrets import remember_remote_secrets
 from flows.processes.supervised import CommandResult, StopPolicy, run_supervised
 from seq2seq_core.console import format_seconds
 from seq2seq_core.errors import Interrupted, UserError, WorkspaceBusy
@@ -55,6 +56,9 @@ class Dvc:
     held_descriptors: tuple[int, ...] = ()
     busy_wait_seconds: float = 0.0
     on_wait: Callable[[str], None] = logger.info
+
+    def __post_init__(self) -> None:
+        remember_remote_secrets(self.root)
 
     def run(self, arguments: Sequence[str], on_line: Callable[[str], None], policy: StopPolicy | None = None) -> CommandResult:
         """Runs ``dvc ARGUMENTS`` to its end; waits while another DVC process works on the same files.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from flows.processes.cancellation import Cancellation
+from seq2seq_core.redaction.redactor import redact
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 LINE_END = re.compile(rb"[\r\n]+")
@@ -106,9 +107,9 @@ class SupervisedProcess:
             return  # it has ended
 
     def lines(self) -> Iterator[str]:
-        """The lines of the output as they come, without empty ones, until the end."""
+        """The lines of the output as they come, without empty ones and without secrets, until the end."""
         assert self._process.stdout is not None
-        yield from iterate_lines(self._process.stdout)
+        yield from map(redact, iterate_lines(self._process.stdout))
 
     def has_ended(self) -> bool:
         """Whether all processes of the command have ended."""

@@ -10,6 +10,8 @@ import httpx
 
 from flows.reports.summary import NotifiedEvent, RetrainSummary
 from seq2seq_core.config.runtime import NotifySettings
+from seq2seq_core.proxies import describe_proxy
+from seq2seq_core.redaction.redactor import redact_values, remember_webhook
 
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
@@ -24,6 +26,7 @@ def notify(settings: NotifySettings, summary: RetrainSummary, flow_run: dict[str
         logger: receives the warning.
     """
     url = settings.address(os.environ)
+    remember_webhook(url)
     wanted = [event for event in summary.events if event in settings.on]
     return [event for event in wanted if url and _post(url, settings.timeout_seconds, to_body(event, summary, flow_run), logger)]
 
@@ -54,7 +57,7 @@ def to_body(event: NotifiedEvent, summary: RetrainSummary, flow_run: dict[str, s
 def _post(url: str, timeout_seconds: float, body: dict[str, Any], logger: Logger) -> bool:
     """Posts a notification; returns whether the webhook accepted it."""
     try:
-        response = httpx.post(url, json=body, timeout=timeout_seconds, follow_redirects=True)
+        response = httpx.post(url, json=redact_values(body), timeout=timeout_seconds, follow_redirects=True)
     except (httpx.RequestError, httpx.InvalidURL) as error:
         trouble = f"{type(error).__name__}: {error}"
     else:
@@ -62,7 +65,8 @@ def _post(url: str, timeout_seconds: float, body: dict[str, Any], logger: Logger
             return True
         trouble = f"it answered {response.status_code} {response.reason_phrase}"
     # The address may contain a secret, so the log shows only its host.
-    logger.warning("the webhook at %s could not be told of the %s: %s", _host(url), body["event"], trouble)
+    place = f"{_host(url)}{describe_proxy(url)}"
+    logger.warning("the webhook at %s could not be told of the %s: %s", place, body["event"], trouble)
     return False
 
 

@@ -8,6 +8,7 @@ from flows.server.automations import ensure_automations
 from flows.server.environment import prepare_environment
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import EnvironmentFault, UserError
+from seq2seq_core.proxies import describe_proxy
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -43,7 +44,8 @@ def setup_prefect(settings: Settings) -> list[str]:
             lines += [_ensure_limit(client, tag, limit) for tag, limit in sorted(flow.concurrency_limits.items())]
             return lines + ensure_automations(client, settings)
     except httpx.HTTPError as error:
-        raise EnvironmentFault(f"the Prefect server at {url} does not answer: {type(error).__name__}: {error}") from None
+        where = f"the Prefect server at {url}{describe_proxy(url)}"
+        raise EnvironmentFault(f"{where} does not answer: {type(error).__name__}: {error}") from None
 
 
 def _ensure_pool(client: SyncPrefectClient, name: str) -> str:

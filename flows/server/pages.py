@@ -95,9 +95,10 @@ def mlflow_page(paths: Paths, port: int) -> Page | None:
         return None
     command = (
         sys.executable, "-P", "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1",
-        "--backend-store-uri", tracking_uri(paths), "--artifacts-destination", str(paths.mlflow_artifacts),
+        "--artifacts-destination", str(paths.mlflow_artifacts),
     )  # fmt: skip
-    variables = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    # Everybody on this machine can read a command line, and the address of a database may hold a password.
+    variables = {"MLFLOW_BACKEND_STORE_URI": tracking_uri(paths), "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     return Page("MLflow", port, "/health", command, variables)
 
 

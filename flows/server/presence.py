@@ -18,6 +18,7 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, t
 
 from flows.server.environment import EMBEDDED_VARIABLE
 from seq2seq_core.console import format_seconds
+from seq2seq_core.proxies import describe_proxy
 
 PROBE_SECONDS = 5.0
 PAUSE_SECONDS = 2.0
@@ -70,19 +71,20 @@ def leave_server_behind(logger: Logger, patience_seconds: float) -> bool:
     """
     if not is_away():
         return False
-    url = get_current_settings().api.url
+    url = get_current_settings().api.url or ""
+    place = f"{url}{describe_proxy(url)}"
     deadline = time.monotonic() + (0.0 if EMBEDDED_VARIABLE in os.environ else patience_seconds)
     if time.monotonic() < deadline:
         logger.warning(
             "the stages have ended, but the Prefect server at %s does not answer; waiting up to %s for it",
-            url,
+            place,
             format_seconds(patience_seconds),
         )
     while time.monotonic() < deadline:
         time.sleep(PAUSE_SECONDS)
         if not is_away():
             return False
-    logger.warning("the Prefect server at %s does not answer: the end of this run is not on its pages", url)
+    logger.warning("the Prefect server at %s does not answer: the end of this run is not on its pages", place)
     os.environ["PREFECT_CLIENT_MAX_RETRIES"] = "0"
     refresh_global_settings_context()
     return True

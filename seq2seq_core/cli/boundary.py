@@ -20,6 +20,8 @@ from seq2seq_core.cli.unread_output import is_unread
 from seq2seq_core.console import configure_logging
 from seq2seq_core.errors import EXIT_CRASH, EXIT_TERMINATED, EXIT_UNREAD, Interrupted, Seq2SeqError, StorageFault
 from seq2seq_core.outcome import Outcome, write_outcome
+from seq2seq_core.redaction.redactor import redact
+from seq2seq_core.redaction.text_exits import install_redaction
 from seq2seq_core.training.distributed.rank_environment import RankPlace, is_shared, outcome_name
 
 STORAGE_ADVICE = {
@@ -49,6 +51,7 @@ def boundary(
     Raises:
         typer.Exit: with the error's exit code.
     """
+    install_redaction()
     configure_logging(verbose)
     # A script's background job starts with SIGINT ignored; a long command must still be able to save and stop.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -160,7 +163,7 @@ def _write_traceback(text: str, paths: Paths | None, name: str) -> Path | None:
     place = paths.logs / name
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8")
+        place.write_text(redact(text), encoding="utf-8")
     except OSError:
         return None
     return place

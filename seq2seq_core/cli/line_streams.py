@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from seq2seq_core.corpus.lines import CorpusFile, decode_lines
 from seq2seq_core.errors import CorpusError, UserError
+from seq2seq_core.redaction.text_exits import data_stream
 
 
 @contextmanager
@@ -49,9 +50,10 @@ def open_targets(path: Path | None) -> Iterator[Callable[[str], object]]:
     """
     if path is None:
         # All scripts must be printable in every locale; a terminal shows each line at once.
-        sys.stdout.reconfigure(encoding="utf-8", line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
-        yield sys.stdout.write
-        sys.stdout.flush()
+        stream = data_stream()
+        stream.reconfigure(encoding="utf-8", line_buffering=stream.isatty())  # type: ignore[attr-defined]
+        yield stream.write
+        stream.flush()
         return
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from seq2seq_core.proxies import exempt_loopback
+from seq2seq_core.redaction.text_exits import install_redaction
 
 TIME_ZONE_MARK = b"TZif"
 """The first bytes of a file that describes a time zone (RFC 8536)."""
@@ -21,6 +22,7 @@ def set_up_process() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows its code point
             stream.reconfigure(errors="backslashreplace")
+    install_redaction()  # also for what Typer itself says, and for a last traceback
     zone = os.environ.get("TZ", "")
     if zone and not _is_time_zone(zone):
         sys.stderr.write(f"warning: TZ: must name a time zone such as Europe/Berlin, got {zone!r}; times are shown in UTC\n")

@@ -22,6 +22,7 @@ from seq2seq_core.config.validate import ValidateSection
 from seq2seq_core.config.yaml_text import YamlError, parse_yaml
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.named_modules import load
+from seq2seq_core.redaction.redactor import remember_settings
 from seq2seq_core.stage_table import own_sections
 
 SectionKind = TypeVar("SectionKind", bound=Section)
@@ -230,7 +231,7 @@ def load_settings(path: Path) -> Settings:
 
 
 def load_values(path: Path, expected: str = "the settings there (see configs/ for ready ones)") -> Any:
-    """The content of a YAML file, not checked.
+    """The content of a YAML file, not checked; its secrets are hidden in every later text, messages about faults included.
 
     Args:
         path: the YAML file.
@@ -240,13 +241,15 @@ def load_values(path: Path, expected: str = "the settings there (see configs/ fo
         ConfigError: the file is missing or not YAML.
     """
     try:
-        return parse_yaml(path.read_text(encoding="utf-8"))
+        values = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError([f"file not found: {path}; expected {expected}"], str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"cannot be read: {error}"], str(path)) from None
     except YamlError as error:
         raise ConfigError([f"not valid YAML: {error}"], str(path)) from None
+    remember_settings(values)
+    return values
 
 
 def parse_settings(values: object, source: str) -> Settings:
@@ -259,6 +262,7 @@ def parse_settings(values: object, source: str) -> Settings:
     Raises:
         ConfigError: with a line for every fault.
     """
+    remember_settings(values)
     if not isinstance(values, dict):
         raise ConfigError([f"must be a mapping of sections, got {type(values).__name__}"], source)
     try:

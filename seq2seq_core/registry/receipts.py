@@ -13,6 +13,7 @@ from typing import Literal
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.redaction.redactor import redact_values
 from seq2seq_core.registry.versions import DIGEST_TAG, find_number, has_files
 from seq2seq_core.tracking.mlflow.address import database_file, displayed_uri
 from seq2seq_core.tracking.mlflow.store import connect, store_errors
@@ -55,8 +56,8 @@ class Receipt:
     test_digest: str
 
     def to_json(self) -> str:
-        """The receipt as JSON, with a fixed order of keys."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
+        """The receipt as JSON, with a fixed order of keys and without secrets."""
+        return json.dumps(redact_values(asdict(self)), ensure_ascii=False, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Receipt:

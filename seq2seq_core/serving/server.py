@@ -13,6 +13,7 @@ from types import FrameType
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import EnvironmentFault, UserError
+from seq2seq_core.serving.relayed_output import relayed_output
 from seq2seq_core.tracking.mlflow.address import tracking_uri
 from seq2seq_core.tracking.mlflow.store import prepare_environment
 
@@ -58,19 +59,23 @@ def serve_model(reference: str, paths: Paths, host: str = "127.0.0.1", port: int
     search_path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     addresses = dict.fromkeys(("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"), tracking_uri(paths))
     environment = os.environ | addresses | {"PATH": search_path}
-    server = subprocess.Popen(serve_command(reference, host, port), env=environment, cwd=paths.root, start_new_session=True)
+    server = subprocess.Popen(
+        serve_command(reference, host, port), env=environment, cwd=paths.root, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
     # Handle SIGINT too: a shell's background job starts with SIGINT ignored, and could not stop the server.
     previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        code = server.wait()
-    except KeyboardInterrupt:
-        logger.info("the server was stopped")
-    else:
-        raise EnvironmentFault(f"the model server ended by itself with exit code {code}; its own messages are above")
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-        _stop(server)
+    with relayed_output(server):
+        try:
+            code = server.wait()
+        except KeyboardInterrupt:
+            logger.info("the server was stopped")
+        else:
+            raise EnvironmentFault(f"the model server ended by itself with exit code {code}; its own messages are above")
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            _stop(server)
 
 
 def _check_port(host: str, port: int) -> None:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from seq2seq_core.redaction.redactor import redact_values
+
 
 class LocalRecorder:
     """Writes each record as one JSON object per line.
@@ -52,6 +54,7 @@ class LocalRecorder:
         self._file.close()
 
     def _write(self, kind: str, value: object, **more: object) -> None:
-        """Appends one record."""
-        self._file.write(json.dumps({"kind": kind, "time": time.time(), "value": value, **more}, ensure_ascii=False) + "\n")
+        """Appends one record, without secrets."""
+        record = redact_values({"kind": kind, "time": time.time(), "value": value, **more})
+        self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
         self._file.flush()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.redaction.redactor import redact_values
 from seq2seq_core.tracking.mlflow.address import displayed_uri
 from seq2seq_core.tracking.mlflow.background_sender import BackgroundSender, Job
 from seq2seq_core.tracking.mlflow.curve_journal import CurveJournal
@@ -147,8 +148,8 @@ class MlflowRecorder:
             self._submit(kind, dict(texts[start : start + MOST_PARAMS_A_REQUEST]))
 
     def _submit(self, kind: Kind, content: dict[str, Any], growing_seconds: float = 0.0) -> None:
-        """Writes a record to the outbox and queues its request; points join a waiting request of points."""
-        record = Record(kind, content)
+        """Writes a record without secrets to the outbox and queues its request; points join a waiting request of points."""
+        record = Record(kind, redact_values(content))
         with self._order:  # the numbers in the outbox have the order of the queue
             number = self._outbox.add(record)
             if kind == "points" and self._sender.extend_last(lambda job: _grow(job, record, number)):

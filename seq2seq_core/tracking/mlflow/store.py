@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import StorageFault, TrackingUnreachable, UserError
 from seq2seq_core.file_lock import wait_for_lock
+from seq2seq_core.proxies import describe_proxy
+from seq2seq_core.redaction.redactor import redact
 from seq2seq_core.tracking.mlflow.address import (
     DEFAULT_URI,
     SETTING,
@@ -112,6 +114,8 @@ def _client(uri: str) -> MlflowClient:
     with quiet_imports():
         import mlflow
 
+        from seq2seq_core.tracking.mlflow.redacting_client import RedactingClient
+
         if split_scheme(uri)[0] in ("sqlite", *DATABASE_PORTS):
             from mlflow.store.db import utils
 
@@ -120,7 +124,7 @@ def _client(uri: str) -> MlflowClient:
         with _unchanged_environment(VARIABLE):
             mlflow.set_tracking_uri(uri)
             mlflow.set_registry_uri(uri)
-            return mlflow.MlflowClient(uri, uri)
+            return RedactingClient(uri, uri)
 
 
 @contextmanager
@@ -215,8 +219,9 @@ def unreachable(paths: Paths, reason: str) -> TrackingUnreachable:
         paths: the workspace, for the store's address.
         reason: one line, from the network or from MLflow.
     """
+    place = displayed_uri(paths)
     return TrackingUnreachable(
-        f"MLflow does not answer at {displayed_uri(paths)}: {reason}; expected a running MLflow tracking server there "
+        f"MLflow does not answer at {place}{describe_proxy(place)}: {reason}; expected a running MLflow tracking server there "
         f"({SETTING} or {VARIABLE} names another; without either it is the workspace's own {DEFAULT_URI})"
     )
 
@@ -258,7 +263,7 @@ def _probe_server(uri: str, paths: Paths) -> None:
 
 
 def short_reason(error: BaseException) -> str:
-    """The innermost reason of an error in one line, without the layers of the HTTP library and without credentials.
+    """The innermost reason of an error in one line, without the layers of the HTTP library and without secrets.
 
     Args:
         error: an error of a request to the store.
@@ -267,4 +272,4 @@ def short_reason(error: BaseException) -> str:
     for pattern in (r"\[Errno -?\d+\] [^'\")]+", r"Connection refused", r"timed out"):
         if found := re.search(pattern, text):
             return found.group(0)
-    return re.sub(r"(?<=://)[^\s'\"]*@", "", text.strip().splitlines()[0])
+    return redact(text.strip().splitlines()[0])

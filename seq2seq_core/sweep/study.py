@@ -23,6 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from seq2seq_core.errors import UserError, WorkspaceBusy
 from seq2seq_core.file_lock import wait_for_lock
+from seq2seq_core.redaction.redactor import redact
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.sweep.distributions import decode_values, encode_values, make_pruner, suggest_values
 from seq2seq_core.sweep.journal import open_journal
@@ -60,7 +61,7 @@ class SweepTrial:
 
     def add_crash(self, reason: str) -> int:
         """Records the reason of a crash; returns the number of crashes."""
-        crashes = [*self.trial.user_attrs.get(CRASHES, ()), reason]
+        crashes = [*self.trial.user_attrs.get(CRASHES, ()), redact(reason)]
         self.trial.set_user_attr(CRASHES, crashes)
         return len(crashes)
 
@@ -126,7 +127,7 @@ class SweepStudy:
 
     def fail(self, trial: SweepTrial, reason: str) -> None:
         """Ends a trial as failed."""
-        trial.trial.set_user_attr(REASON, reason)
+        trial.trial.set_user_attr(REASON, redact(reason))
         self._end(trial, TrialState.FAIL)
 
     def ended(self) -> list[FrozenTrial]:

@@ -196,6 +196,15 @@ def test_a_remote_mlflow_has_pages_of_its_own(tmp_path: Path, monkeypatch: pytes
     assert mlflow_page(Paths(tmp_path), 5000) is None
 
 
+def test_the_password_of_mlflows_database_is_on_no_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "postgresql://me:pa55w0rd@db.example/runs"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    page = mlflow_page(Paths(tmp_path), 5000)
+    assert page is not None
+    assert "pa55w0rd" not in " ".join(page.command)
+    assert page.variables["MLFLOW_BACKEND_STORE_URI"] == address
+
+
 def test_a_taken_port_is_refused_before_anything_starts(make_workspace: Callable[..., ToyWorkspace]) -> None:
     workspace = make_workspace({"prepare": ()})
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -81,7 +81,7 @@ def test_whatever_breaks_at_the_close_is_a_note_and_closing_twice_is_harmless(
         raise KeyError("http://me:hunter2@mlflow is gone")
 
     monkeypatch.setattr(graph_run, "close_graph_run", fail)
-    note = "the MLflow run of this retrain stays open until the next one: KeyError: 'http://mlflow is gone'"
+    note = "the MLflow run of this retrain stays open until the next one: KeyError: 'http://***@mlflow is gone'"
     assert [tracking.close("FINISHED"), tracking.close("FAILED")] == [note, ""]
     tracking.close_killed()
     assert tracking.address() == "sqlite:///mlflow.db, run run"

@@ -112,9 +112,17 @@ def terminate_once(name: str, _: str) -> None:
         time.sleep(600)
 
 
+def tell_environment(name: str, mark: str) -> None:
+    """Prints the tests' secrets that it inherits, and fails with all of them in its message."""
+    everything = f"{mark} { {name: value for name, value in os.environ.items() if 'anary' in value}!r}"
+    sys.stdout.write(f"{everything}\n")
+    end(name, "user_fault", everything, 2, False)
+
+
 BEHAVIOURS = {
     "user_fault": user_fault, "crash": crash, "crash_once": crash_once, "die": die, "meet": meet, "hang": hang, "deaf": deaf,
     "save": save, "terminate_once": terminate_once, "wait_for": wait_for, "kill_group": kill_group,
+    "tell_environment": tell_environment,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -34,6 +34,6 @@ def describe_proxy(url: str) -> str:
         return ""
     proxies = getproxies_environment()
     scheme = next((name for name in (parts.scheme, "all") if name in proxies), None)
-    if scheme is None or not parts.hostname or proxy_bypass(parts.hostname):
+    if parts.scheme not in ("http", "https") or scheme is None or not parts.hostname or proxy_bypass(parts.hostname):
         return ""
     return f" (through the proxy of {scheme}_proxy; NO_PROXY names hosts that are reached without it)"

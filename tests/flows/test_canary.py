@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -97,6 +98,10 @@ def places_with(mark: str, database: Path) -> list[str]:
     return [table for table, count in counts.items() if count]
 
 
+def is_everywhere(mark: str, database: Path) -> bool:
+    return places_with(mark, copy_database(database)) == list(KEPT)
+
+
 def test_failed_runs_leave_no_secret_in_prefect_on_the_webhook_and_on_the_console(
     make_workspace: Callable[..., ToyWorkspace],
     retrain: Callable[..., RetrainSummary],
@@ -129,8 +134,8 @@ def test_failed_runs_leave_no_secret_in_prefect_on_the_webhook_and_on_the_consol
     with pytest.raises(RuntimeError, match=f"^{MARK}3"):
         retrain(workspace)
     database = tmp_path / "prefect.db"
-    for number in (1, 2):
-        wait_until(lambda mark=f"{MARK}{number}": places_with(mark, copy_database(database)) == list(KEPT), f"all of {list(KEPT)}")
+    for mark in (f"{MARK}1", f"{MARK}2"):
+        wait_until(partial(is_everywhere, mark, database), f"{mark} in each of {list(KEPT)}")
     wait_until(lambda: {"log", "flow_run_state"} <= {*places_with(f"{MARK}3", copy_database(database))}, "the crash")
     assert [f"{MARK}{number}" in body for number, body in enumerate(heard, start=1)] == [True, True, True]
     assert caplog.text.count("the webhook at 127.0.0.1 could not be told of the failure: it answered 403 no ***") == 3
@@ -138,18 +143,24 @@ def test_failed_runs_leave_no_secret_in_prefect_on_the_webhook_and_on_the_consol
     assert find_leaks([caplog.text, summary.describe(), *heard], workspace.root, database) == []
 
 
-def test_an_unreachable_webhook_is_named_without_its_path(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_webhook_is_named_without_its_path(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from seq2seq_core.console import configure_logging
     from seq2seq_core.redaction.text_exits import install_redaction
 
     install_redaction()
     configure_logging()
     logger = logging.getLogger("flows.reports.webhook")
-    for address in (f"http://127.0.0.1:9{WEBHOOK_PATH}", f"http://me:prefectCanary5@127.0.0.1:9{WEBHOOK_PATH}"):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("http_proxy", "http://proxy:proxyCanary7@127.0.0.1:9")
+    places = (f"127.0.0.1:9{WEBHOOK_PATH}", f"me:prefectCanary5@127.0.0.1:9{WEBHOOK_PATH}", f"hooks.invalid{WEBHOOK_PATH}")
+    for address in (f"http://{place}" for place in places):
         told = notify(NotifySettings(webhook_url=address), RetrainSummary(failure=UserError(SAID)), {}, logger)
         assert told == []
     said = capfd.readouterr().err
     assert said.count("the webhook at 127.0.0.1 could not be told of the failure: ConnectError") == 2
+    assert "the webhook at hooks.invalid (through the proxy of http_proxy; " in said
     assert find_leaks([said]) == []
 
 

@@ -85,3 +85,4 @@ def test_a_message_names_the_proxy_that_matters(monkeypatch: pytest.MonkeyPatch)
     assert describe_proxy("https://mlflow.example").startswith(" (through the proxy of all_proxy; ")
     exempt_loopback()
     assert describe_proxy("http://127.0.0.1:5000") == ""
+    assert [describe_proxy(address) for address in ("postgresql://db.example/runs", "http://[bad", "mlflow.example")] == [""] * 3

@@ -25,7 +25,7 @@ from seq2seq_core.tracking.mlflow.mlflow_recorder import MlflowRecorder
 from seq2seq_core.tracking.mlflow.outbox import Addressee, Outbox
 from tests.canary import NEEDLES, SAID, SLASHED, VARIABLES, WEBHOOK_PATH, find_leaks
 
-SETTINGS = {
+SETTINGS: dict[str, dict[str, object]] = {
     "corpus": {"path": "data/raw/dates", "files": {"train": ["train.tsv"]}},
     "register": {"model_name": "dates"},
     "runtime": {"tracking_wait_seconds": 0.0},

@@ -74,14 +74,20 @@ def test_handlers_of_every_library_get_messages_and_chained_tracebacks_without_s
 
 def test_a_record_without_a_secret_keeps_its_arguments_and_its_exception() -> None:
     install_redaction()
-    kept = []
+    kept: list[logging.LogRecord] = []
     logger = logging.getLogger("some.library")
-    logger.addFilter(lambda record: kept.append(record) is not None)
+
+    def keep(record: logging.LogRecord) -> bool:
+        kept.append(record)
+        return False
+
+    logger.addFilter(keep)
     error = ValueError("plain")
     logger.warning("%s of %s", 1, 2, exc_info=error)
     logger.filters.clear()
     (record,) = kept
-    assert (record.args, record.exc_info[1]) == ((1, 2), error)
+    assert record.args == (1, 2)
+    assert record.exc_info == (ValueError, error, None)
 
 
 def test_a_stream_writes_without_secrets_and_is_else_the_stream_below(capsys: pytest.CaptureFixture[str]) -> None:

@@ -266,3 +266,16 @@ def test_connecting_is_quiet_although_prefects_tables_were_imported_before(track
     )
     result = subprocess.run([sys.executable, "-c", code, str(tracked_paths.root)], capture_output=True, text=True, timeout=300)
     assert (result.stdout, result.returncode) == ("connected\n", 0), result.stderr
+
+
+def test_an_mlflow_behind_a_dead_proxy_is_named_with_the_variable_and_not_with_its_password(
+    tmp_path: Path, no_outer_run: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.invalid:5000")
+    monkeypatch.setenv("http_proxy", "http://me:pr0xy-s3cret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(TrackingUnreachable) as caught:
+        connect(Paths(tmp_path))
+    place = "http://mlflow.invalid:5000 (through the proxy of http_proxy; NO_PROXY names hosts that are reached without it)"
+    assert str(caught.value).startswith(f"MLflow does not answer at {place}: ")
+    assert "pr0xy" not in str(caught.value)

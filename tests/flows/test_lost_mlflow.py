@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -13,6 +15,7 @@ from flows.reports.summary import RetrainSummary
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.tracking.mlflow.store import connect
+from tests.canary import SLASHED, find_leaks
 from tests.mlflow_server import MlflowServer
 
 from .conftest import FLOW, ToyWorkspace, retrain_here
@@ -42,9 +45,15 @@ def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 @pytest.mark.slow
 def test_a_retrain_whose_mlflow_was_killed_behind_the_last_stage_is_reported_and_told(
-    make_workspace: Make, prefect_api: str, server: MlflowServer, webhook: tuple[str, list[dict[str, Any]]]
+    make_workspace: Make,
+    prefect_api: str,
+    server: MlflowServer,
+    webhook: tuple[str, list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     address, heard = webhook
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address.replace("://", f"://me:{quote(SLASHED, safe='')}@"))
     workspace = make_workspace(GRAPH)
     flow = {**FLOW, "notify": {"webhook_url": address, "on": ["success"]}}
     workspace.set_params(runtime={"flow": flow, "tracking_uri": server.address})
@@ -64,6 +73,8 @@ def test_a_retrain_whose_mlflow_was_killed_behind_the_last_stage_is_reported_and
     again: RetrainSummary = retrain_here(workspace)
     assert again.headline() == "nothing to do: all 2 stages are up to date", "no stage needs MLflow"
     assert [body["event"] for body in heard] == ["success", "success"]
+    texts = [caplog.text, json.dumps(heard), summary.describe(), again.describe()]
+    assert find_leaks(texts, workspace.root, server.folder) == []
 
 
 def test_whatever_breaks_at_the_close_is_a_note_and_closing_twice_is_harmless(

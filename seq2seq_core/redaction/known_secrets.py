@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
 SHORTEST, SHORTEST_PLAIN = 4, 8
 """Least characters of a value that is hidden outside of addresses: with several kinds of characters, and with one kind."""
+SHORTEST_LINE = 16
+"""Least characters of a line of a secret that is hidden by itself."""
 ORDINARY_WORDS = frozenset(
     (
         "administrator", "authorization", "champion", "challenger", "credentials", "database", "evaluate", "password", "postgres",
@@ -131,9 +133,11 @@ def secrets_of_settings(values: object, name: str = "") -> frozenset[Secret]:
 
 def _secrets_of_value(value: str) -> set[Secret]:
     """The secrets of a variable that holds one: the value itself, and what a list of names and values has in it."""
-    if value.startswith(("/", "~", ".")) and Path(value).expanduser().exists():
+    # These functions take any text, unlike pathlib's: a secret may be too long for a file name.
+    if value.startswith(("/", "~", ".")) and os.path.exists(os.path.expanduser(value)):  # noqa: PTH110, PTH111
         return set()  # the place of a key file
-    texts = {value.strip(), *_KEY_VALUE.findall(value), *value.split()[-1:]}
+    lines = [line for line in value.splitlines() if len(line) >= SHORTEST_LINE]  # of a private key, which is printed line by line
+    texts = {value.strip(), *_KEY_VALUE.findall(value), *value.split()[-1:], *lines}
     user, colon, password = value.strip().partition(":")
     if colon and " " not in value and "://" not in value:
         texts.add(password)
@@ -151,7 +155,7 @@ def _secrets_of_path(place: str) -> set[Secret]:
     match = re.search(r"[/?].*", place, re.DOTALL)
     path = match[0].rstrip("/") if match else ""
     parts = [part for part in re.split(r"[/?&=#]", path) if re.search(r"\d|[a-z][A-Z]", part) and len(part) >= SHORTEST_PLAIN]
-    return set[Secret]().union(*map(_secrets_of_text, [path, *parts]))
+    return set[Secret]().union(*map(_secrets_of_text, [path, *parts] if len(path) >= SHORTEST_PLAIN else []))
 
 
 def _secrets_of_text(text: str) -> set[Secret]:
@@ -167,6 +171,5 @@ def _secrets_of_text(text: str) -> set[Secret]:
 
 def _as_header(user: str, password: str) -> set[Secret]:
     """User name and password as the header of a request has them (RFC 7617)."""
-    if not password:
-        return set()
-    return {Secret(base64.b64encode(f"{user}:{password}".encode()).decode("ascii").rstrip("="), "anywhere")}
+    header = base64.b64encode(f"{user}:{password}".encode()).decode("ascii").rstrip("=")
+    return {Secret(header, "anywhere")} if user and password and len(header) >= SHORTEST_PLAIN else set()

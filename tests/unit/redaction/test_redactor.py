@@ -81,6 +81,19 @@ def test_a_key_in_a_file_is_no_secret_value() -> None:
     assert secrets_of_variables(variables) == set()
 
 
+def test_a_private_key_is_hidden_line_by_line_and_a_secret_may_be_too_long_for_a_file() -> None:
+    variables = {"SSH_PRIVATE_KEY": "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n", "A_SECRET": "/" + "x9" * 1000}
+    known = Redactor(secrets_of_variables(variables))
+    assert [known.redact(line) for line in ("MIIEvQIBADANBgkq", "see hkiG9w0BAQEFAASC", variables["A_SECRET"])] == [
+        "***", "see ***", "***",
+    ]  # fmt: skip
+
+
+def test_a_header_or_a_path_that_is_too_short_to_tell_hides_nothing_else() -> None:
+    known = Redactor(secrets_of_variables({"MLFLOW_TRACKING_PASSWORD": "a", "X_WEBHOOK": "http://h/hook"}))
+    assert known.redact("OmE http://other/hook /hook") == "OmE http://other/hook /hook"
+
+
 def test_settings_hide_a_webhook_and_whatever_stands_beside_it() -> None:
     url = f"https://hooks.invalid{WEBHOOK_PATH}"
     for name in ("webhook_url", "mistyped"):

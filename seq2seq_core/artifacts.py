@@ -14,6 +14,7 @@ MONOLINGUAL = "monolingual"
 """Prefix of the names of monolingual files; the language follows."""
 PARAMS_FILE = "params.yaml"
 AUDIO_FOLDER = "audio"
+SCORES_FILE = "scores.json"
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,11 @@ class Paths:
     def evaluation(self) -> Path:
         """Folder of ``evaluate``: ``scores.json`` (every figure), ``predictions.jsonl``, ``worst.csv``, ``slices.csv``."""
         return self.root / "reports" / "evaluation"
+
+    @property
+    def evaluation_scores(self) -> Path:
+        """Every figure of ``evaluate``: the model's, the baselines', the slices'."""
+        return self.evaluation / SCORES_FILE
 
     @property
     def receipt(self) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from seq2seq_core import atomic
@@ -38,6 +38,7 @@ class Receipt:
         minimum_gain: ``register.minimum_gain``.
         minimum_score: ``register.minimum_score``.
         test_digest: SHA-256 of the test set.
+        champion_scores: all known scores of the version that it was compared with, on the same test set, by metric.
     """
 
     registry: str
@@ -53,6 +54,7 @@ class Receipt:
     minimum_gain: float
     minimum_score: float | None
     test_digest: str
+    champion_scores: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The receipt as JSON, with a fixed order of keys."""

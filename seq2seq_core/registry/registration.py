@@ -18,7 +18,7 @@ from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, iterate_pairs
 from seq2seq_core.registry.packaging import log_bundle
 from seq2seq_core.registry.promotion import CHALLENGER, CHAMPION, Champion, decide, find_champion, move_alias
 from seq2seq_core.registry.receipts import Receipt
-from seq2seq_core.registry.version_scores import TEST_DIGEST_TAG, read_test_scores, score_champion
+from seq2seq_core.registry.version_scores import SCORE_TAG, TEST_DIGEST_TAG, read_test_scores, score_champion
 from seq2seq_core.registry.versions import DIGEST_TAG, find_digest, find_model
 from seq2seq_core.tokenization.manifest import file_digest
 from seq2seq_core.tracking.mlflow.address import displayed_uri
@@ -175,7 +175,8 @@ def _earlier_receipt(version: ModelVersion, draft: Receipt, champion: ModelVersi
         earlier = Receipt.from_json(version.tags.get(RECEIPT_TAG, ""))
     except ValueError:
         return None
-    decided = {name: getattr(earlier, name) for name in ("decision", "reason", "champion_version", "champion_score")}
+    names = ("decision", "reason", "champion_version", "champion_score", "champion_scores")
+    decided = {name: getattr(earlier, name) for name in names}
     holder = None if champion is None else str(champion.version)
     expected_holder = earlier.version if earlier.decision == CHAMPION else earlier.champion_version
     return earlier if replace(draft, **decided) == earlier and holder == expected_holder else None
@@ -196,6 +197,7 @@ def _decide(draft: Receipt, champion: ModelVersion | None, settings: Settings, p
         reason=decision.reason,
         champion_version=rival.version if rival is not None and is_compared else None,
         champion_score=rival.score if rival is not None and is_compared else None,
+        champion_scores=rival.scores if rival is not None and is_compared else {},
     )
 
 
@@ -203,7 +205,7 @@ def _record(client: MlflowClient, receipt: Receipt, scores: dict[str, float]) ->
     """Writes the evidence to the version, then moves the alias: a champion always has its evidence."""
     name, version = receipt.model_name, receipt.version
     tags = {TEST_DIGEST_TAG: receipt.test_digest, "decision": receipt.decision, "decision_reason": receipt.reason}
-    tags |= {f"test.{metric}": repr(value) for metric, value in scores.items()}
+    tags |= {f"{SCORE_TAG}{metric}": repr(value) for metric, value in scores.items()}
     if receipt.champion_version is not None:
         tags |= {"compared_with": receipt.champion_version, "compared_score": repr(receipt.champion_score)}
     for key, value in (tags | {RECEIPT_TAG: receipt.to_json()}).items():

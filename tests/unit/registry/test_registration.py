@@ -14,6 +14,7 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import MissingInput, UserError
+from seq2seq_core.evaluation.scores import quick_metrics
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.registry.version_scores import score_predictor
@@ -114,6 +115,7 @@ def test_a_champion_of_another_test_set_is_scored_on_the_present_one(
         receipt = register_bundle(tracked_settings, tracked_paths).receipt
     # A model of random weights gets no date right, whatever was claimed for it on the other test set.
     assert (receipt.decision, receipt.champion_version, receipt.champion_score) == ("champion", "1", 0.0)
+    assert receipt.champion_scores.keys() == {*quick_metrics(tracked_settings.evaluate.metrics)}
     assert "the champion, version 1, was scored on another test set: it is scored on the present one" in caplog.messages
 
 

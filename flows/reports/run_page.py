@@ -88,7 +88,8 @@ def _scores(summary: RetrainSummary) -> str:
 def _decision(receipt: Receipt | None) -> str:
     if receipt is None:
         return ""
-    name = f"`models:/{receipt.model_name}@{receipt.decision}`"
+    place = f"/{receipt.version}" if receipt.decision == "experiment" else f"@{receipt.decision}"
+    name = f"`models:/{receipt.model_name}{place}`"
     return (
         f"## Decision\n\n**{_escape(receipt.model_name)} version {receipt.version} is {receipt.decision}** ({name}): "
         f"{_escape(receipt.reason)}"

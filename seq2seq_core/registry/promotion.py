@@ -21,6 +21,9 @@ ROUNDING = 1e-12
 
 
 Alias = Literal["champion", "challenger"]
+EXPERIMENT: Literal["experiment"] = "experiment"
+"""The decision about a version of a DVC experiment: no alias."""
+Verdict = Literal["champion", "challenger", "experiment"]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.file_lock import hold_lock
+from seq2seq_core.tracking.dvc_experiment import find_home
 from seq2seq_core.tracking.mlflow.address import displayed_uri
 from seq2seq_core.tracking.mlflow.outbox import LeftOutbox, find_left, read_left
 from seq2seq_core.tracking.mlflow.records import count_texts, join_points, send_record
@@ -35,7 +36,7 @@ def connect_and_deliver(paths: Paths, wait_seconds: float) -> MlflowClient:
         UserError: the address is wrong, or the server wants credentials.
     """
     client, store = connect(paths, wait_seconds), displayed_uri(paths)
-    for left in find_left(paths.mlflow_outbox):
+    for left in find_left(find_home(paths).mlflow_outbox):
         if left.addressee is not None and left.addressee.store != store:
             continue
         try:

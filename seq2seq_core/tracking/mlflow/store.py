@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import StorageFault, TrackingBusy, TrackingUnreachable, UserError
 from seq2seq_core.file_lock import wait_for_lock
+from seq2seq_core.tracking.dvc_experiment import find_home
 from seq2seq_core.tracking.mlflow.address import (
     DEFAULT_URI,
     SETTING,
@@ -133,7 +134,7 @@ def _unchanged_environment(name: str) -> Iterator[None]:
 @contextmanager
 def exclusive(paths: Paths) -> Iterator[None]:
     """Holds the workspace's MLflow lock: stages that start at once must not migrate a database or open a parent run twice."""
-    with wait_for_lock(paths.work / "mlflow.lock"):
+    with wait_for_lock(find_home(paths).work / "mlflow.lock"):
         yield
 
 

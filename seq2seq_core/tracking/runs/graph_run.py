@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from seq2seq_core import __version__
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.tracking.dvc_experiment import current_experiment, find_home
 from seq2seq_core.tracking.mlflow.address import artifact_location, database_file
 from seq2seq_core.tracking.mlflow.delivery import connect_and_deliver
 from seq2seq_core.tracking.mlflow.patience import call_patiently
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 logger = logging.getLogger(__name__)
+EXPERIMENT_TAG = "dvc_experiment"
 KEY_VARIABLE = "S2S_GRAPH_RUN"
 UNFINISHED = ("RUNNING", "SCHEDULED")
 _EXPERIMENT_TAGS = {
@@ -49,7 +51,8 @@ class GraphRunKey:
 
     Attributes:
         key: the value of the tag ``graph_run_key``.
-        door: the command that runs the graph, for the run's name: ``retrain``, ``dvc repro`` or ``s2s <stage>``.
+        door: the command that runs the graph, for the run's name: ``retrain``, ``dvc repro``, ``dvc exp <name>`` or
+            ``s2s <stage>``.
         owner: the process with which the graph run ends.
     """
 
@@ -66,7 +69,9 @@ def current_graph_run(stage: str) -> GraphRunKey:
     """
     if key := os.environ.get(KEY_VARIABLE):
         return GraphRunKey(key, "retrain", this_process())
-    dvc = dvc_ancestor()
+    dvc, experiment = dvc_ancestor(), current_experiment()
+    if dvc is not None and experiment:  # the worker of DVC's queue runs several, one after the other
+        return GraphRunKey(f"dvc:{dvc}:{experiment}", f"dvc exp {experiment}", dvc)
     if dvc is not None:
         return GraphRunKey(f"dvc:{dvc}", "dvc repro", dvc)
     process = this_process()
@@ -198,9 +203,11 @@ def _open_parent(
         "kind": "graph",
         "graph_run_key": run.key.replace("'", ""),
         "graph_run_owner": str(run.owner),
-        "workspace": str(paths.root.resolve()),
+        "workspace": str(find_home(paths).root.resolve()),
         "model_name": settings.register_.model_name,
     }
+    if dvc_experiment := current_experiment():
+        own[EXPERIMENT_TAG] = dvc_experiment
     return str(client.create_run(experiment, tags=common_tags(paths, run.door) | own | dict(tags), run_name=name).info.run_id)
 
 
@@ -234,7 +241,7 @@ def close_abandoned(client: MlflowClient, experiment: str, paths: Paths) -> None
     """
     for parent in client.search_runs([experiment], "tags.kind = 'graph' and attributes.status = 'RUNNING'"):
         owner = ProcessIdentity.parse(parent.data.tags.get("graph_run_owner", ""))
-        if parent.data.tags.get("workspace") == str(paths.root.resolve()) and owner is not None and not owner.is_alive():
+        if parent.data.tags.get("workspace") == str(find_home(paths).root.resolve()) and owner is not None and not owner.is_alive():
             close_parent(client, parent, None)
 
 

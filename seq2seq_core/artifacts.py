@@ -15,6 +15,8 @@ MONOLINGUAL = "monolingual"
 PARAMS_FILE = "params.yaml"
 AUDIO_FOLDER = "audio"
 SCORES_FILE = "scores.json"
+LOCK_FILE, RECEIPT_FILE = "dvc.lock", "reports/registration.json"
+"""What a run writes and git tracks: the receipt is no output that DVC could fetch, so a clone gets it with the lock."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,8 @@ class Paths:
 
     @property
     def receipt(self) -> Path:
-        """Receipt of ``register`` (``cache: false``): registry, model name, version, bundle digest, decision."""
-        return self.root / "reports" / "registration.json"
+        """Receipt of ``register`` (``cache: false``, in git): registry, model name, version, bundle digest, decision."""
+        return self.root / RECEIPT_FILE
 
     @property
     def code_digests(self) -> Path:

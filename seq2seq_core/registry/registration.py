@@ -25,7 +25,8 @@ from seq2seq_core.tracking.dvc_experiment import current_experiment
 from seq2seq_core.tracking.mlflow.address import displayed_uri
 from seq2seq_core.tracking.mlflow.patience import call_patiently
 from seq2seq_core.tracking.mlflow.store import connect, exclusive, store_errors
-from seq2seq_core.tracking.runs.graph_run import EXPERIMENT_TAG, experiment_id
+from seq2seq_core.tracking.runs.graph_run import experiment_id
+from seq2seq_core.tracking.runs.graph_summary import EXPERIMENT_TAG, TRAINED_TAG
 from seq2seq_core.tracking.runs.lineage import git_state
 from seq2seq_core.tracking.session import active_run_id
 
@@ -132,7 +133,7 @@ def _create_version(
     experiment = experiment_id(client, paths, settings)
     content = read_config(paths.served)
     trained = content.trained_digest or digest
-    tags = {DIGEST_TAG: digest, "trained_bundle_digest": trained, "s2s_version": __version__}
+    tags = {DIGEST_TAG: digest, TRAINED_TAG: trained, "s2s_version": __version__}
     tags |= git_state(paths.root) | _training(client, experiment, trained)
     if initial := content.data_digests.get(INITIAL_BUNDLE):
         tags["initial_bundle_digest"] = initial

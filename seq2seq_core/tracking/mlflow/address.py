@@ -15,6 +15,8 @@ from seq2seq_core.tracking.dvc_experiment import find_home
 from seq2seq_core.tracking_address import SQLITE, find_address_fault, has_credentials, without_credentials
 
 VARIABLE, SETTING = "MLFLOW_TRACKING_URI", "runtime.tracking_uri"
+MODEL_TRAINING = "workflowType=machine_learning"
+"""The query with which MLflow's pages open for model training; without it they open for language model applications."""
 DEFAULT_URI = f"{SQLITE}mlflow.db"
 TOLD_VARIABLE = "S2S_TOLD_TRACKING_URI"
 """The two addresses of the last warning; child processes inherit it and do not repeat the warning."""

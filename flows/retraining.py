@@ -159,8 +159,7 @@ class Retraining:
 
     def _refresh(self, dvc: Dvc, graph: StageGraph) -> None:
         """Brings the data up to date, as configured."""
-        settings = self.settings.runtime.flow.refresh
-        for line in refresh_data(dvc, settings, graph.sources, self.logger.info, self._policy()):
+        for line in refresh_data(dvc, self.settings.runtime.flow.refresh, graph.sources, self.logger.info, self._policy()):
             self.data_changes.append(line)
             self.logger.info("data: %s", line)
 
@@ -236,8 +235,7 @@ class Retraining:
 
     def _policy(self) -> StopPolicy:
         """The policy for DVC commands that run no stage: no time limit, but cancellable."""
-        grace = self.settings.runtime.flow.cancel_grace_seconds
-        return StopPolicy(cancel_grace_seconds=grace, cancellation=self.cancellation)
+        return StopPolicy(cancel_grace_seconds=self.settings.runtime.flow.cancel_grace_seconds, cancellation=self.cancellation)
 
     def _note(self, line: str) -> None:
         self.notes.append(line)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from seq2seq_core.artifacts import LOCK_FILE
-from seq2seq_core.artifacts import find_workspace
+from seq2seq_core.artifacts import LOCK_FILE, find_workspace
 from seq2seq_core.config.yaml_text import YamlError, parse_yaml
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from flows.graph.stage_graph import GraphStatus, is_own_stage
 from seq2seq_core.artifacts import PARAMS_FILE
 from seq2seq_core.config.yaml_text import YamlError, parse_yaml
-from seq2seq_core.tracking.runs.lineage import read_lock
+from seq2seq_core.dvc_files import read_lock
 
 NEVER_RUN = "never run"
 CODE_FOLDER = "reports/code/"

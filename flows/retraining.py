@@ -16,16 +16,19 @@ from flows.dvc.refresh import refresh_data
 from flows.dvc.repository import check_repository
 from flows.dvc.restore import restore_outputs
 from flows.graph.execution import GraphRun
-from flows.graph.stage_execution import StageRunner
+from flows.graph.stage_changes import explain_changes
+from flows.graph.stage_execution import StageReport, StageRunner
 from flows.graph.stage_graph import GraphStatus, StageGraph, read_stage_graph, read_status
 from flows.graph.stage_tasks import StageTasks
 from flows.processes.cancellation import Cancellation
 from flows.processes.supervised import StopPolicy
 from flows.reports.parent_run import GraphTracking
-from flows.reports.summary import RetrainSummary, read_metrics, read_receipt
+from flows.reports.score_table import compare_scores, read_metrics
+from flows.reports.summary import RetrainSummary, read_receipt
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import ConfigError, Interrupted, MissingInput, Seq2SeqError, UserError
+from seq2seq_core.stage_table import CODE
 
 STOPPING_SECONDS = 6.0
 """Time after the grace period in which the supervisor finds out that a process cannot be killed."""
@@ -74,6 +77,7 @@ class Retraining:
     has_own_settings: bool = False
     notes: list[str] = field(default_factory=list)
     data_changes: list[str] = field(default_factory=list)
+    early: dict[str, StageReport] = field(default_factory=dict)
     graph_run: GraphRun | None = None
     started: float = field(default_factory=time.monotonic)
 
@@ -119,6 +123,7 @@ class Retraining:
         """
         stages = self.graph_run.reports() if self.graph_run else ()
         present = {report.stage for report in stages if report.state in ("ran", "cached")}
+        receipt = read_receipt(self.paths) if "register" in present else None
         return RetrainSummary(
             stages=stages,
             failure=failure,
@@ -126,7 +131,8 @@ class Retraining:
             data_changes=tuple(self.data_changes),
             notes=tuple(self.notes),
             metrics=read_metrics(self.paths) if "evaluate" in present else {},
-            receipt=read_receipt(self.paths) if "register" in present else None,
+            receipt=receipt,
+            scores=compare_scores(self.paths, receipt) if "evaluate" in present else (),
             links=self._links(),
         )
 
@@ -143,16 +149,17 @@ class Retraining:
         graph = read_stage_graph(dvc, self._policy())
         check_names(graph, self.settings, self.forced)
         self._refresh(dvc, graph)
-        refresh_code_digests(dvc, graph.stages, self.logger.debug, self._policy())
+        seconds = refresh_code_digests(dvc, graph.stages, self.logger.debug, self._policy())
+        if seconds is not None:
+            self.early[CODE.name] = StageReport(CODE.name, "ran", seconds, "always: it tells which others are stale", 1)
         self._drop_receipt()
-        status = read_status(dvc, self._policy())
+        status = explain_changes(read_status(dvc, self._policy()), self.paths.root)
         check_inputs(status, self.settings, self.paths)
         return dvc, graph, status
 
     def _refresh(self, dvc: Dvc, graph: StageGraph) -> None:
         """Brings the data up to date, as configured."""
-        settings = self.settings.runtime.flow.refresh
-        for line in refresh_data(dvc, settings, graph.sources, self.logger.info, self._policy()):
+        for line in refresh_data(dvc, self.settings.runtime.flow.refresh, graph.sources, self.logger.info, self._policy()):
             self.data_changes.append(line)
             self.logger.info("data: %s", line)
 
@@ -169,7 +176,7 @@ class Retraining:
         """Runs the stale stages; returns the first failure, or None."""
         flow = self.settings.runtime.flow
         tasks = StageTasks(StageRunner(dvc, self.paths, flow, self.cancellation, self.forced))
-        self.graph_run = GraphRun(graph, status, tasks, flow.max_parallel_stages, self.is_cancelled)
+        self.graph_run = GraphRun(graph, status, tasks, flow.max_parallel_stages, self.is_cancelled, self.early)
         stale = [stage for stage in graph.stages if not self.graph_run.is_fresh(stage)]
         self.logger.info("stages that may have to run: %s", ", ".join(stale) or "none, all are up to date")
         if stale:
@@ -228,8 +235,7 @@ class Retraining:
 
     def _policy(self) -> StopPolicy:
         """The policy for DVC commands that run no stage: no time limit, but cancellable."""
-        grace = self.settings.runtime.flow.cancel_grace_seconds
-        return StopPolicy(cancel_grace_seconds=grace, cancellation=self.cancellation)
+        return StopPolicy(cancel_grace_seconds=self.settings.runtime.flow.cancel_grace_seconds, cancellation=self.cancellation)
 
     def _note(self, line: str) -> None:
         self.notes.append(line)

@@ -14,6 +14,9 @@ MONOLINGUAL = "monolingual"
 """Prefix of the names of monolingual files; the language follows."""
 PARAMS_FILE = "params.yaml"
 AUDIO_FOLDER = "audio"
+SCORES_FILE = "scores.json"
+LOCK_FILE, RECEIPT_FILE = "dvc.lock", "reports/registration.json"
+"""What a run writes and git tracks: the receipt is no output that DVC could fetch, so a clone gets it with the lock."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +113,14 @@ class Paths:
         return self.root / "reports" / "evaluation"
 
     @property
+    def evaluation_scores(self) -> Path:
+        """Every figure of ``evaluate``: the model's, the baselines', the slices'."""
+        return self.evaluation / SCORES_FILE
+
+    @property
     def receipt(self) -> Path:
-        """Receipt of ``register`` (``cache: false``): registry, model name, version, bundle digest, decision."""
-        return self.root / "reports" / "registration.json"
+        """Receipt of ``register`` (``cache: false``, in git): registry, model name, version, bundle digest, decision."""
+        return self.root / RECEIPT_FILE
 
     @property
     def code_digests(self) -> Path:

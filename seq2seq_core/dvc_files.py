@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from seq2seq_core.artifacts import find_workspace
+from seq2seq_core.artifacts import LOCK_FILE, find_workspace
 from seq2seq_core.config.yaml_text import YamlError, parse_yaml
 
 
 def read_lock(root: Path) -> dict[str, Any]:
     """The stages of a workspace's ``dvc.lock``: ``{stage: {"cmd", "deps", "params", "outs"}}``; empty where there is no file."""
-    return read_stages(root / "dvc.lock")
+    return read_stages(root / LOCK_FILE)
 
 
 def read_stages(file: Path) -> dict[str, Any]:

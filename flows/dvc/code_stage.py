@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 from flows.dvc.command import Dvc, refusal
@@ -9,8 +10,8 @@ from flows.processes.supervised import StopPolicy
 from seq2seq_core.stages.code import NAME
 
 
-def refresh_code_digests(dvc: Dvc, stages: Sequence[str], on_line: Callable[[str], None], policy: StopPolicy) -> None:
-    """Runs the stage ``code``, if the graph has it.
+def refresh_code_digests(dvc: Dvc, stages: Sequence[str], on_line: Callable[[str], None], policy: StopPolicy) -> float | None:
+    """Runs the stage ``code``, if the graph has it; returns its duration in seconds, or None where the graph lacks it.
 
     It is forced, because DVC cannot see that another version of the package is installed.
 
@@ -25,8 +26,10 @@ def refresh_code_digests(dvc: Dvc, stages: Sequence[str], on_line: Callable[[str
         Interrupted: it was cancelled.
     """
     if NAME not in stages:
-        return
+        return None
+    started = time.monotonic()
     arguments = ["repro", "--single-item", "--force", NAME]
     result = dvc.run(arguments, on_line, policy)
     if result.exit_code != 0:
         raise refusal(arguments, result)
+    return time.monotonic() - started

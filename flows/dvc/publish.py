@@ -14,6 +14,7 @@ from pathlib import Path
 from flows.dvc.command import Dvc
 from flows.dvc.refresh import transfer_error
 from flows.processes.supervised import StopPolicy
+from seq2seq_core.artifacts import LOCK_FILE, RECEIPT_FILE
 from seq2seq_core.errors import UserError
 
 IDENTITY = {
@@ -70,13 +71,15 @@ def check_branch(root: Path, branch: str) -> None:
 
 
 def commit_lock(root: Path, branch: str, sources: Iterable[str], message: str) -> str:
-    """Commits ``dvc.lock`` and the ``.dvc`` files to a branch, by git's plumbing commands only; returns a line about the commit.
+    """Commits ``dvc.lock``, the receipt and the ``.dvc`` files to a branch; returns a line about the commit.
+
+    It uses git's plumbing commands only.
 
     A new branch starts at HEAD. A branch that lacks commits of HEAD gets them by a merge: the lock file and the code that made
     it are always in the same commit.
 
     Args:
-        root: the workspace; its ``dvc.lock`` and ``.dvc`` files are read, its index and files are not changed.
+        root: the workspace; its ``dvc.lock``, receipt and ``.dvc`` files are read, its index and files are not changed.
         branch: the branch's name.
         sources: the ``.dvc`` files, relative to the workspace.
         message: the commit's message.
@@ -88,7 +91,7 @@ def commit_lock(root: Path, branch: str, sources: Iterable[str], message: str) -
     head = _git(root, "rev-parse", "--verify", "HEAD^{commit}")
     tip = _resolve(root, reference)
     prefix = _git(root, "rev-parse", "--show-prefix")
-    files = [name for name in ("dvc.lock", *sources) if (root / name).is_file()]
+    files = [name for name in (LOCK_FILE, RECEIPT_FILE, *sources) if (root / name).is_file()]
     base, parents = _base(root, head, tip, {f"{prefix}{name}" for name in files})
     tree = _tree_with(root, base, prefix, files)
     if tip is not None and parents == [tip] and tree == _git(root, "rev-parse", f"{tip}^{{tree}}"):
@@ -101,13 +104,13 @@ def commit_lock(root: Path, branch: str, sources: Iterable[str], message: str) -
 
 
 def uncommitted_files(root: Path, sources: Iterable[str]) -> list[str]:
-    """Tracked files with uncommitted changes, without ``dvc.lock`` and the ``.dvc`` files.
+    """Tracked files with uncommitted changes, without those that :func:`commit_lock` commits.
 
     Args:
         root: the workspace, where ``git diff`` runs.
         sources: the ``.dvc`` files, relative to the workspace.
     """
-    published = {"dvc.lock", *sources}
+    published = {LOCK_FILE, RECEIPT_FILE, *sources}
     changed = _git(root, "diff", "--name-only", "--relative", "HEAD").splitlines()
     return [name for name in changed if name not in published]
 

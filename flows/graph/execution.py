@@ -6,16 +6,18 @@ No stage below a failed one starts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from queue import SimpleQueue
 
 from flows.graph.ended_tasks import next_ended
+from flows.graph.stage_changes import NEVER_RUN
 from flows.graph.stage_execution import StageReport
 from flows.graph.stage_failure import StageFailed
 from flows.graph.stage_graph import GraphStatus, StageGraph
 from flows.graph.stage_tasks import Future, StageTasks
 from seq2seq_core.errors import EXIT_CRASH
 
+UP_TO_DATE = "up to date"
 SETTLE_SECONDS = 1.0
 """Longest wait for the tasks after their commands have ended."""
 
@@ -26,15 +28,22 @@ class GraphRun:
     Args:
         graph: the stages.
         status: changes since the last run.
+        early: the stages that have run before the others, by name.
         tasks: submits stages.
         max_parallel_stages: number of stages that may run in parallel; fresh ones do not count.
         is_cancelled: whether the run was cancelled; called every few seconds.
     """
 
     def __init__(
-        self, graph: StageGraph, status: GraphStatus, tasks: StageTasks, max_parallel_stages: int, is_cancelled: Callable[[], bool]
+        self,
+        graph: StageGraph,
+        status: GraphStatus,
+        tasks: StageTasks,
+        max_parallel_stages: int,
+        is_cancelled: Callable[[], bool],
+        early: Mapping[str, StageReport] | None = None,
     ) -> None:
-        self.graph, self.status, self.tasks = graph, status, tasks
+        self.graph, self.status, self.tasks, self.early = graph, status, tasks, early or {}
         self.max_parallel_stages, self.is_cancelled = max_parallel_stages, is_cancelled
         self.futures: dict[str, Future] = {}
         self.running: set[str] = set()
@@ -89,13 +98,14 @@ class GraphRun:
         upstream = self.graph.upstream[stage]
         failed = [name for name in self.graph.stages if name in upstream and self._has_failed(name)]
         if failed:
-            self.blocked[stage] = StageReport(stage, "not run", reason=f"{', '.join(failed)} did not succeed")
+            self.blocked[stage] = StageReport(stage, "not run", reason=self._why_blocked(stage))
             return True
         if any(name in self.running or name not in self.futures for name in upstream):
             return False
         above = [self.futures[name] for name in upstream]
         if self.is_fresh(stage):
-            self._watch(stage, self.tasks.submit_fresh(stage, above))
+            report = self.early.get(stage, StageReport(stage, "cached", reason=UP_TO_DATE))
+            self._watch(stage, self.tasks.submit_known(report, above))
             return True
         if sum(not self.is_fresh(name) for name in self.running) >= self.max_parallel_stages:
             return False
@@ -122,13 +132,31 @@ class GraphRun:
             return True
         return stage in self.futures and stage not in self.running and self.tasks.reports[stage].state not in ("ran", "cached")
 
+    def _why_blocked(self, stage: str) -> str:
+        """The reason why a stage cannot run: the stages above it that were started and did not succeed."""
+        above = self.graph.ancestors(stage)
+        roots = [name for name in self.graph.stages if name in above and name not in self.blocked and self._has_failed(name)]
+        return f"{', '.join(roots)} did not succeed"
+
     def _why(self, stage: str) -> str:
         """The reason why a stage may have to run, for logs and reports."""
         if stage in self.tasks.runner.forced:
             return "asked for"
         changes = self.status.changes.get(stage, ())
-        # "deleted" only means "not there yet"; the stages that have just run explain more.
-        present = [change for change in changes if not change.endswith(" deleted")]
-        ran = [name for name in self.graph.stages if name in self.graph.upstream[stage] and self.tasks.reports[name].state == "ran"]
-        reasons = [*present, f"{', '.join(ran)} ran"] if ran else present or changes
-        return "; ".join(reasons) or self.status.why_stale(stage, self.graph)
+        if changes == (NEVER_RUN,):
+            return NEVER_RUN
+        ran = self._ran(self.graph.upstream[stage])
+        if not ran:
+            return "; ".join(changes) or self.status.why_stale(stage, self.graph)
+        # "deleted" only means "not there yet", and what made an upstream stage run was told there.
+        told = {change for name in self._ran(self.graph.ancestors(stage)) for change in self.status.changes.get(name, ())}
+        own = [change for change in changes if not change.endswith(" deleted") and change not in told]
+        return "; ".join([*own, f"{', '.join(ran)} ran"])
+
+    def _ran(self, names: Collection[str]) -> list[str]:
+        """Those of some stages that ran because they were stale, in the order of the graph."""
+        return [
+            name
+            for name in self.graph.stages
+            if name in names and name not in self.early and name in self.tasks.reports and self.tasks.reports[name].state == "ran"
+        ]

@@ -18,10 +18,11 @@ class StageFailed(Seq2SeqError):
         kind: see :class:`seq2seq_core.outcome.Outcome`.
         exit_code: the exit code of ``s2s STAGE``.
         retryable: whether another run, with nothing changed, can succeed.
+        is_in_log: whether the stage's output already has the message.
     """
 
-    def __init__(self, stage: str, message: str, kind: str, exit_code: int, retryable: bool) -> None:
-        self.stage, self.kind, self.exit_code, self.retryable = stage, kind, exit_code, retryable
+    def __init__(self, stage: str, message: str, kind: str, exit_code: int, retryable: bool, is_in_log: bool = False) -> None:
+        self.stage, self.kind, self.exit_code, self.retryable, self.is_in_log = stage, kind, exit_code, retryable, is_in_log
         super().__init__(message)
 
 
@@ -49,7 +50,8 @@ def explain_failure(stage: str, result: CommandResult, outcome: Outcome | None, 
     if outcome.kind == "ok":
         message = f"{stage}: the stage succeeded, but DVC could not store its outputs: {text}"
         return StageFailed(stage, message, "environment_fault", EXIT_CRASH, retryable=True)
-    return StageFailed(stage, outcome.message, outcome.kind, outcome.exit_code, outcome.retryable)
+    is_in_log = any(outcome.message.partition("\n")[0] in line for line in result.lines)
+    return StageFailed(stage, outcome.message, outcome.kind, outcome.exit_code, outcome.retryable, is_in_log)
 
 
 def _explain_without_outcome(stage: str, result: CommandResult, text: str) -> StageFailed:

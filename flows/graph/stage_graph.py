@@ -97,7 +97,7 @@ def parse_dot(text: str) -> StageGraph:
         above.setdefault(match["upstream"], set())
         if match["downstream"] is not None:
             above.setdefault(match["downstream"], set()).add(match["upstream"])
-    wanted = _with_ancestors((name for name in above if _is_own_stage(name)), above)
+    wanted = _with_ancestors((name for name in above if is_own_stage(name)), above)
     return _graph({name: names for name, names in above.items() if name in wanted})
 
 
@@ -161,7 +161,7 @@ def _is_source(name: str) -> bool:
     return name.endswith(".dvc")
 
 
-def _is_own_stage(name: str) -> bool:
+def is_own_stage(name: str) -> bool:
     """Whether a node is a stage of the workspace's own ``dvc.yaml``; stages of other folders are ``FOLDER/dvc.yaml:NAME``."""
     return not _is_source(name) and ":" not in name
 

@@ -50,14 +50,14 @@ class StageTasks:
         with self._lock:
             return frozenset(self._executing)
 
-    def submit_fresh(self, stage: str, upstream: Iterable[Future]) -> Future:
-        """Submits a stage that is up to date, ancestors included: it ends as *Cached* and needs no slot.
+    def submit_known(self, report: StageReport, upstream: Iterable[Future]) -> Future:
+        """Submits a stage whose outcome is known, because it is up to date or has run before the others; it needs no slot.
 
         Args:
-            stage: the stage's name.
+            report: the outcome.
             upstream: the futures of its upstream stages; Prefect draws its graph from them.
         """
-        return self._submit(stage, lambda: self._skip(stage), ResolvedPolicy(0, 0.0, 0.0, ()), upstream)
+        return self._submit(report.stage, lambda: self._pass_on(report), ResolvedPolicy(0, 0.0, 0.0, ()), upstream)
 
     def submit(self, stage: str, why: str, upstream: Iterable[Future]) -> Future:
         """Submits a stage that may have to run.
@@ -74,11 +74,10 @@ class StageTasks:
         names = {"name": stage, "task_run_name": stage, "description": f"dvc repro --single-item {stage}"}
         return policy_task(work, policy, StageFailed, **names).submit(return_state=False, wait_for=list(upstream))
 
-    def _skip(self, stage: str) -> State[Any]:
-        """The state of a fresh stage."""
-        report = StageReport(stage, "cached", reason="up to date, ancestors included")
-        self.reports[stage] = report
-        return Completed(name="Cached", message=report.reason)
+    def _pass_on(self, report: StageReport) -> State[Any]:
+        """The state of a stage whose outcome is known."""
+        self.reports[report.stage] = report
+        return _to_state(report)
 
     def _execute(self, stage: str, why: str) -> State[Any]:
         """Makes one attempt at a stage; returns a Prefect state.
@@ -110,7 +109,8 @@ class StageTasks:
         self.failures[failure.stage] = failure
         policy = self.runner.flow.policy(failure.stage)
         kind = failure.kind.replace("_", " ")
-        logger.error("failed (%s): %s", kind, failure)
+        # What the stage's own lines have said is not said again.
+        logger.error("failed (%s)%s", kind, "" if failure.is_in_log else f": {failure}")
         if failure.retryable and attempt <= policy.retries:
             delay = format_seconds(policy.retry_delay_seconds)
             logger.warning("attempt %d of %d follows in %s", attempt + 1, policy.retries + 1, delay)
@@ -125,6 +125,13 @@ class StageTasks:
 def _succeeded(report: StageReport, logger: Logger) -> State[Any]:
     if report.state == "cached":
         logger.info("nothing to do: %s", report.reason)
+    else:
+        logger.info("done in %s", format_seconds(report.seconds))
+    return _to_state(report)
+
+
+def _to_state(report: StageReport) -> State[Any]:
+    """Prefect's state of a stage that succeeded."""
+    if report.state == "cached":
         return Completed(name="Cached", message=report.reason)
-    logger.info("done in %s", format_seconds(report.seconds))
     return Completed(message=f"ran: {report.reason}" if report.reason else None)

@@ -45,12 +45,12 @@ class GraphTracking:
         """
         if find_spec("mlflow") is None:
             return
-        from seq2seq_core.tracking.mlflow.address import displayed_uri
+        from seq2seq_core.tracking.mlflow.address import MODEL_TRAINING, displayed_uri
         from seq2seq_core.tracking.runs.graph_run import open_graph_run
 
         self._opened = open_graph_run(self.key, self.paths, self.settings, tags)
         store, run = displayed_uri(self.paths), self._opened
-        page = f"{store}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+        page = f"{store}/#/experiments/{run.experiment_id}/runs/{run.run_id}?{MODEL_TRAINING}"
         self._address = page if store.startswith("http") else f"{store}, run {run.run_id}"
 
     def catch_up(self) -> None:

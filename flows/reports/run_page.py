@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.graph.stage_execution import StageReport
+from flows.reports.score_table import is_text
 from flows.reports.summary import STATE_WORDS, RetrainSummary
 from flows.server.run_names import artifact_key
 from seq2seq_core.console import format_seconds
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 REPORT_KEY = "retrain-report"
 TABLE_KEY = "retrain-stages"
 MARKS = {"ran": "✅", "cached": "⏭️", "failed": "❌", "cancelled": "⏹️", "not run": "▫️"}
-TEST_PREFIX = "test."
 
 
 def publish_report(summary: RetrainSummary, model_name: str) -> None:
@@ -65,7 +65,7 @@ def _outcome(summary: RetrainSummary) -> str:
 def _stages(summary: RetrainSummary) -> str:
     if not summary.stages:
         return "No stage was started."
-    rows = [_stage_row(report) for report in summary.stages]
+    rows = [_stage_row(report) for report in summary.told_stages()]
     return "\n".join(["## Stages", "", "| stage | | time | why |", "| --- | --- | ---: | --- |", *rows])
 
 
@@ -77,24 +77,19 @@ def _stage_row(report: StageReport) -> str:
 
 
 def _scores(summary: RetrainSummary) -> str:
-    """The test scores, with the champion's beside them where the run compared the two."""
-    scores = {name.removeprefix(TEST_PREFIX): value for name, value in summary.metrics.items() if name.startswith(TEST_PREFIX)}
-    if not scores:
+    """The test scores, with those of the champion and of the baselines beside them."""
+    if not summary.scores:
         return ""
-    receipt = summary.receipt
-    compared = receipt is not None and receipt.champion_score is not None
-    head = "| test metric | this model |" + (f" champion (version {receipt.champion_version}) |" if receipt and compared else "")
-    lines = ["## Scores", "", head, "| --- | ---: |" + (" ---: |" if compared else "")]
-    for name, value in scores.items():
-        other = f"{receipt.champion_score:.4g}" if receipt and compared and name == receipt.metric else ""
-        lines.append(f"| {_escape(name)} | {value:.4g} |" + (f" {other} |" if compared else ""))
-    return "\n".join(lines)
+    head, *rows = summary.score_cells()
+    rule = ["---" if is_text(name) else "---:" for name in head]
+    return "\n".join(["## Scores", "", *(f"| {' | '.join(map(_escape, line))} |" for line in (head, rule, *rows))])
 
 
 def _decision(receipt: Receipt | None) -> str:
     if receipt is None:
         return ""
-    name = f"`models:/{receipt.model_name}@{receipt.decision}`"
+    place = f"/{receipt.version}" if receipt.decision == "experiment" else f"@{receipt.decision}"
+    name = f"`models:/{receipt.model_name}{place}`"
     return (
         f"## Decision\n\n**{_escape(receipt.model_name)} version {receipt.version} is {receipt.decision}** ({name}): "
         f"{_escape(receipt.reason)}"

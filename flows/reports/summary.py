@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from flows.graph.stage_execution import StageReport
+from flows.reports.score_table import ScoreRow, to_cells, to_lines
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.console import format_seconds
 from seq2seq_core.errors import Interrupted, Seq2SeqError
+from seq2seq_core.stage_table import CODE
 
 if TYPE_CHECKING:
     from seq2seq_core.registry.receipts import Receipt
@@ -40,6 +40,7 @@ class RetrainSummary:
         notes: other actions and remarks, a line each.
         metrics: ``reports/metrics.json``, flat, where it is up to date; else empty.
         receipt: the registration's receipt, where it is up to date; else None.
+        scores: the test scores beside the champion's and the baselines', where the evaluation is up to date; else empty.
         links: addresses of further pages and files, by name.
     """
 
@@ -50,6 +51,7 @@ class RetrainSummary:
     notes: tuple[str, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     receipt: Receipt | None = None
+    scores: tuple[ScoreRow, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -71,8 +73,9 @@ class RetrainSummary:
         """The outcome in one sentence."""
         if self.failure is not None:
             return str(self.failure)
-        ran = sum(report.state == "ran" for report in self.stages)
-        what = f"{ran} of {len(self.stages)} stages ran" if ran else f"nothing to do: all {len(self.stages)} stages are up to date"
+        stages = [report for report in self.stages if report.stage != CODE.name]  # it runs always, and changes nothing by itself
+        ran = sum(report.state == "ran" for report in stages)
+        what = f"{ran} of {len(stages)} stages ran" if ran else f"nothing to do: all {len(stages)} stages are up to date"
         return f"{what}{f'; {self.decision()}' if self.receipt else ''}"
 
     def decision(self) -> str:
@@ -81,24 +84,30 @@ class RetrainSummary:
             return ""
         return f"{self.receipt.model_name} version {self.receipt.version} is {self.receipt.decision}: {self.receipt.reason}"
 
+    def told_stages(self) -> tuple[StageReport, ...]:
+        """The outcome of each stage, each trouble told once: the failure of the run is told beside this table."""
+        told = {str(self.failure)}
+        reports = []
+        for report in self.stages:
+            is_repeated = report.state in ("failed", "not run", "cancelled") and report.reason in told
+            reports.append(replace(report, reason="") if is_repeated else report)
+            told.add(report.reason)
+        return tuple(reports)
+
+    def score_cells(self) -> list[list[str]]:
+        """The table of scores as texts, its head first; empty where there are no scores."""
+        return to_cells(self.scores, self.receipt.champion_version if self.receipt else None) if self.scores else []
+
     def describe(self) -> str:
-        """The summary for a terminal: stages with their reasons, data changes, notes, decision."""
+        """The summary for a terminal: stages with their reasons, scores, data changes, notes, decision."""
         width = max((len(report.stage) for report in self.stages), default=0)
-        lines = [_line(report, width) for report in self.stages]
+        lines = [_line(report, width) for report in self.told_stages()]
+        lines += to_lines(self.score_cells()) if self.scores else []
         lines += [f"  data: {line}" for line in self.data_changes]
         lines += [f"  note: {line}" for line in self.notes]
         if self.failure is None:
             lines.append(f"{self.headline()} ({format_seconds(self.seconds)})")
         return "\n".join(lines)
-
-
-def read_metrics(paths: Paths) -> dict[str, float]:
-    """The numbers of ``reports/metrics.json``, flat (``test.exact_match``); empty where it is missing or no JSON."""
-    try:
-        values = json.loads(paths.metrics.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return dict(_flatten(values, ""))
 
 
 def read_receipt(paths: Paths) -> Receipt | None:
@@ -109,14 +118,6 @@ def read_receipt(paths: Paths) -> Receipt | None:
         return Receipt.from_json(paths.receipt.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-
-
-def _flatten(values: Any, name: str) -> Iterator[tuple[str, float]]:
-    if isinstance(values, dict):
-        for key, value in values.items():
-            yield from _flatten(value, f"{name}.{key}" if name else str(key))
-    elif isinstance(values, int | float) and not isinstance(values, bool) and math.isfinite(values):
-        yield name, float(values)
 
 
 def _line(report: StageReport, width: int) -> str:

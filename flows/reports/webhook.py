@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import asdict
 from typing import Any
 
 import httpx
@@ -48,6 +49,7 @@ def to_body(event: NotifiedEvent, summary: RetrainSummary, flow_run: dict[str, s
         "seconds": round(summary.seconds, 1),
         "stages": [{"stage": report.stage, "state": report.state, "reason": report.reason} for report in summary.stages],
         "metrics": dict(summary.metrics),
+        "scores": [asdict(row) for row in summary.scores],
         "model": receipt
         and {"name": receipt.model_name, "version": receipt.version, "alias": receipt.decision, "reason": receipt.reason},
         "links": dict(summary.links),

@@ -34,6 +34,7 @@ class Page:
         health: the path that answers with success once the server is ready.
         command: the command that starts the server.
         variables: environment variables on top of this process's own.
+        landing: the path to begin at.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Page:
     health: str
     command: tuple[str, ...]
     variables: dict[str, str]
+    landing: str = ""
 
     @property
     def address(self) -> str:
@@ -73,7 +75,7 @@ def run_pages(root: Path, mlflow_port: int = 5000, prefect_port: int = 4200) -> 
             for page, process in running:
                 log_file = _log_file(page, paths)
                 wait_until_ready(process, f"{page.address}{page.health}", f"the {page.name} server", start_seconds, log_file)
-                logger.info("%s: %s", page.name, page.address)
+                logger.info("%s: %s%s", page.name, page.address, page.landing)
             stack.enter_context(_announced(paths, f"http://{HOST}:{prefect_port}/api"))
             logger.info("Ctrl-C stops both")
             _watch(running, paths)
@@ -88,7 +90,7 @@ def mlflow_page(paths: Paths, port: int) -> Page | None:
         paths: the workspace, whose MLflow database and artifacts are served.
         port: the port to listen on.
     """
-    from seq2seq_core.tracking.mlflow.address import configured_place, displayed_uri, tracking_uri
+    from seq2seq_core.tracking.mlflow.address import MODEL_TRAINING, configured_place, displayed_uri, tracking_uri
 
     if tracking_uri(paths).startswith("http"):
         logger.info("MLflow: %s (%s)", displayed_uri(paths), configured_place(paths))
@@ -99,7 +101,7 @@ def mlflow_page(paths: Paths, port: int) -> Page | None:
     )  # fmt: skip
     # Everybody on this machine can read a command line, and the address of a database may hold a password.
     variables = {"MLFLOW_BACKEND_STORE_URI": tracking_uri(paths), "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-    return Page("MLflow", port, "/health", command, variables)
+    return Page("MLflow", port, "/health", command, variables, f"/#/experiments?{MODEL_TRAINING}")
 
 
 def prefect_page(paths: Paths, port: int) -> Page:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_core import atomic
+from seq2seq_core.artifacts import SCORES_FILE
 from seq2seq_core.csv_text import format_csv
 from seq2seq_core.evaluation.evaluator import Evaluation, Example
 from seq2seq_core.evaluation.slices import Slice
 
 PREDICTIONS_FILE, WORST_FILE, SLICES_FILE, SIGNATURES_FILE = "predictions.jsonl", "worst.csv", "slices.csv", "signatures.json"
-SCORES_FILE = "scores.json"
 METRIC_DIGITS, SCORE_DIGITS = 6, 4
 """Decimal places; scores of the model get fewer, because their last digits differ between machines."""
 MAX_CELL_CHARACTERS = 120

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from seq2seq_core.config.register import RegisterSection
@@ -21,6 +21,9 @@ ROUNDING = 1e-12
 
 
 Alias = Literal["champion", "challenger"]
+EXPERIMENT: Literal["experiment"] = "experiment"
+"""The decision about a version of a DVC experiment: no alias."""
+Verdict = Literal["champion", "challenger", "experiment"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,13 @@ class Champion:
         version: the version's number.
         score: score on the current test set; None where it could not be scored.
         trouble: the reason why it could not be scored.
+        scores: all known scores on the current test set, by metric.
     """
 
     version: str
     score: float | None
     trouble: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, field
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.redaction.redactor import redact_values
+from seq2seq_core.registry.promotion import EXPERIMENT, Verdict
 from seq2seq_core.registry.versions import DIGEST_TAG, find_number, has_files
+from seq2seq_core.tracking.dvc_experiment import current_experiment
 from seq2seq_core.tracking.mlflow.address import database_file, displayed_uri
 from seq2seq_core.tracking.mlflow.store import connect, store_errors
 
@@ -30,7 +31,7 @@ class Receipt:
         model_name: name of the registered model.
         version: number of the version.
         bundle_digest: digest of the version's bundle.
-        decision: alias of the version.
+        decision: alias of the version; ``experiment`` where a DVC experiment registered it, which moves no alias.
         reason: reason of the decision.
         metric: metric of the decision.
         score: the version's score.
@@ -39,13 +40,14 @@ class Receipt:
         minimum_gain: ``register.minimum_gain``.
         minimum_score: ``register.minimum_score``.
         test_digest: SHA-256 of the test set.
+        champion_scores: all known scores of the version that it was compared with, on the same test set, by metric.
     """
 
     registry: str
     model_name: str
     version: str
     bundle_digest: str
-    decision: Literal["champion", "challenger"]
+    decision: Verdict
     reason: str
     metric: str
     score: float
@@ -54,6 +56,7 @@ class Receipt:
     minimum_gain: float
     minimum_score: float | None
     test_digest: str
+    champion_scores: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The receipt as JSON, with a fixed order of keys and without secrets."""
@@ -93,6 +96,8 @@ def check_receipt(paths: Paths, settings: Settings) -> tuple[bool, str]:
         return False, "there is no receipt"
     except ValueError as error:
         return False, f"the receipt cannot be read ({error})"
+    if receipt.decision == EXPERIMENT and not current_experiment():
+        return False, "the receipt is of a DVC experiment, for which no alias was moved"
     registry = displayed_uri(paths)
     if receipt.registry != registry:
         return False, f"the receipt is of the registry {receipt.registry}, and {registry} is configured"

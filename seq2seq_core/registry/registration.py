@@ -16,15 +16,17 @@ from seq2seq_core.bundle.served_bundle import find_served_bundle
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, iterate_pairs
 from seq2seq_core.registry.packaging import log_bundle
-from seq2seq_core.registry.promotion import CHALLENGER, CHAMPION, Champion, decide, find_champion, move_alias
+from seq2seq_core.registry.promotion import CHALLENGER, CHAMPION, EXPERIMENT, Champion, decide, find_champion, move_alias
 from seq2seq_core.registry.receipts import Receipt
-from seq2seq_core.registry.version_scores import TEST_DIGEST_TAG, read_test_scores, score_champion
+from seq2seq_core.registry.version_scores import SCORE_TAG, TEST_DIGEST_TAG, read_test_scores, score_champion
 from seq2seq_core.registry.versions import DIGEST_TAG, find_digest, find_model
 from seq2seq_core.tokenization.manifest import file_digest
+from seq2seq_core.tracking.dvc_experiment import current_experiment
 from seq2seq_core.tracking.mlflow.address import displayed_uri
 from seq2seq_core.tracking.mlflow.patience import call_patiently
 from seq2seq_core.tracking.mlflow.store import connect, exclusive, store_errors
 from seq2seq_core.tracking.runs.graph_run import experiment_id
+from seq2seq_core.tracking.runs.graph_summary import EXPERIMENT_TAG, TRAINED_TAG
 from seq2seq_core.tracking.runs.lineage import git_state
 from seq2seq_core.tracking.session import active_run_id
 
@@ -109,7 +111,8 @@ def _register(evidence: _Evidence, settings: Settings, paths: Paths) -> Registra
         if earlier is not None:
             return Registration(earlier, evidence.scores, is_new)
         receipt = _decide(draft, champion, settings, paths)
-        _record(client, receipt, evidence.scores)
+        if receipt.decision != EXPERIMENT or RECEIPT_TAG not in version.tags:
+            _record(client, receipt, evidence.scores)
     return Registration(receipt, evidence.scores, is_new)
 
 
@@ -130,7 +133,7 @@ def _create_version(
     experiment = experiment_id(client, paths, settings)
     content = read_config(paths.served)
     trained = content.trained_digest or digest
-    tags = {DIGEST_TAG: digest, "trained_bundle_digest": trained, "s2s_version": __version__}
+    tags = {DIGEST_TAG: digest, TRAINED_TAG: trained, "s2s_version": __version__}
     tags |= git_state(paths.root) | _training(client, experiment, trained)
     if initial := content.data_digests.get(INITIAL_BUNDLE):
         tags["initial_bundle_digest"] = initial
@@ -175,7 +178,8 @@ def _earlier_receipt(version: ModelVersion, draft: Receipt, champion: ModelVersi
         earlier = Receipt.from_json(version.tags.get(RECEIPT_TAG, ""))
     except ValueError:
         return None
-    decided = {name: getattr(earlier, name) for name in ("decision", "reason", "champion_version", "champion_score")}
+    names = ("decision", "reason", "champion_version", "champion_score", "champion_scores")
+    decided = {name: getattr(earlier, name) for name in names}
     holder = None if champion is None else str(champion.version)
     expected_holder = earlier.version if earlier.decision == CHAMPION else earlier.champion_version
     return earlier if replace(draft, **decided) == earlier and holder == expected_holder else None
@@ -190,26 +194,32 @@ def _decide(draft: Receipt, champion: ModelVersion | None, settings: Settings, p
         rival = Champion(draft.version, draft.score)
     decision = decide(draft.version, draft.score, rival, settings.register_, settings.evaluate.test_limit)
     is_compared = rival is not None and rival.version != draft.version
+    is_experiment = bool(current_experiment())
     return replace(
         draft,
-        decision=decision.alias,
-        reason=decision.reason,
+        decision=EXPERIMENT if is_experiment else decision.alias,
+        reason=f"an experiment moves no alias ({decision.reason})" if is_experiment else decision.reason,
         champion_version=rival.version if rival is not None and is_compared else None,
         champion_score=rival.score if rival is not None and is_compared else None,
+        champion_scores=rival.scores if rival is not None and is_compared else {},
     )
 
 
 def _record(client: MlflowClient, receipt: Receipt, scores: dict[str, float]) -> None:
-    """Writes the evidence to the version, then moves the alias: a champion always has its evidence."""
+    """Writes the evidence to the version, then moves the alias, if any: a champion always has its evidence."""
     name, version = receipt.model_name, receipt.version
+    verdict = receipt.decision
     tags = {TEST_DIGEST_TAG: receipt.test_digest, "decision": receipt.decision, "decision_reason": receipt.reason}
-    tags |= {f"test.{metric}": repr(value) for metric, value in scores.items()}
+    tags |= {f"{SCORE_TAG}{metric}": repr(value) for metric, value in scores.items()}
     if receipt.champion_version is not None:
         tags |= {"compared_with": receipt.champion_version, "compared_score": repr(receipt.champion_score)}
-    for key, value in (tags | {RECEIPT_TAG: receipt.to_json()}).items():
+    # The next registration takes a receipt for the decision, which an experiment leaves to it.
+    tags |= {EXPERIMENT_TAG: current_experiment()} if verdict == EXPERIMENT else {RECEIPT_TAG: receipt.to_json()}
+    for key, value in tags.items():
         client.set_model_version_tag(name, version, key, value)
     client.update_model_version(name, version, describe(receipt, scores))
-    move_alias(client, name, version, receipt.decision)
+    if verdict != EXPERIMENT:
+        move_alias(client, name, version, verdict)
 
 
 def describe(receipt: Receipt, scores: dict[str, float]) -> str:

@@ -15,7 +15,7 @@ from seq2seq_core.corpus.pairs import TARGET, iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import BundleError, MissingInput, TagError, UserError
 from seq2seq_core.evaluation.evaluator import decode_texts
-from seq2seq_core.evaluation.scores import score
+from seq2seq_core.evaluation.scores import quick_metrics, score
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.registry.bundles import download_bundle
 from seq2seq_core.registry.promotion import Champion
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 TEST_DIGEST_TAG = "test_digest"
+SCORE_TAG = "test."
+"""Prefix of a version's tags with its scores on the test set."""
 
 
 def read_test_scores(metrics: Path, wanted: str) -> dict[str, float]:
@@ -68,24 +70,26 @@ def score_champion(version: ModelVersion, test_digest: str, settings: Settings, 
         TrackingUnreachable: MLflow does not answer.
     """
     metric = settings.register_.metric
-    recorded = version.tags.get(f"test.{metric}")
+    recorded = version.tags.get(f"{SCORE_TAG}{metric}")
     if recorded is not None and version.tags.get(TEST_DIGEST_TAG) == test_digest:
-        return Champion(str(version.version), float(recorded))
+        scores = {key.removeprefix(SCORE_TAG): float(value) for key, value in version.tags.items() if key.startswith(SCORE_TAG)}
+        return Champion(str(version.version), float(recorded), scores=scores)
     logger.info("the champion, version %s, was scored on another test set: it is scored on the present one", version.version)
     try:
         predictor = Predictor.from_folder(download_bundle(version, paths), settings.runtime.device, paths.prepared_audio)
-        return Champion(str(version.version), score_predictor(predictor, settings, paths))
+        scores = score_predictor(predictor, settings, paths)
+        return Champion(str(version.version), scores[metric], scores=scores)
     except (BundleError, TagError) as error:
         logger.warning("the champion cannot be scored: %s", error)
         return Champion(str(version.version), None, str(error))
 
 
-def score_predictor(predictor: Predictor, settings: Settings, paths: Paths) -> float:
-    """A model's score on the current test set, by ``register.metric``.
+def score_predictor(predictor: Predictor, settings: Settings, paths: Paths) -> dict[str, float]:
+    """A model's scores on the current test set, by metric: ``register.metric`` and the quick ones of ``evaluate.metrics``.
 
     Args:
         predictor: the model.
-        settings: the metric, the scoring options, and the decoding options of a bundle without its own.
+        settings: the metrics, the scoring options, and the decoding options of a bundle without its own.
         paths: the workspace; reads the prepared test set.
     """
     evaluate, metric = settings.evaluate, settings.register_.metric
@@ -93,4 +97,5 @@ def score_predictor(predictor: Predictor, settings: Settings, paths: Paths) -> f
     options = predictor.bundle.decoding or evaluate.decoding  # bundles of earlier releases have no decoding options
     with progress("score the champion", len(pairs), "pairs", settings.runtime.progress) as shown:
         decoded = decode_texts(predictor, pairs, options, evaluate.batch_sentences, shown.update)
-    return score(decoded.texts, [pair[TARGET] for pair in pairs], [metric], scoring_options(evaluate))[metric]
+    names = dict.fromkeys([metric, *quick_metrics(evaluate.metrics)])
+    return score(decoded.texts, [pair[TARGET] for pair in pairs], names, scoring_options(evaluate))

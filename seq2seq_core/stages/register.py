@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.metric_names import BLEU
@@ -16,6 +15,7 @@ from seq2seq_core.evaluation.scores import quick_metrics
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.evaluation.sensitivity import explain_insensitivity, name_sensitive
 from seq2seq_core.recorder import Recorder
+from seq2seq_core.registry.promotion import Verdict
 from seq2seq_core.registry.receipts import write_receipt
 from seq2seq_core.registry.registration import describe, register_bundle
 
@@ -30,7 +30,7 @@ class RegisterResult:
         model_name: name of the registered model.
         version: number of its version.
         is_new: whether this execution created the version.
-        decision: alias of the version.
+        decision: alias of the version, or ``experiment``.
         reason: reason of the decision.
         score: the version's ``register.metric`` on the test set.
         champion_version: the version that it was compared with; None where there was no comparison.
@@ -40,7 +40,7 @@ class RegisterResult:
     model_name: str
     version: str
     is_new: bool
-    decision: Literal["champion", "challenger"]
+    decision: Verdict
     reason: str
     score: float
     champion_version: str | None
@@ -49,6 +49,8 @@ class RegisterResult:
 
 def run_register(settings: Settings, paths: Paths, recorder: Recorder) -> RegisterResult:
     """Registers ``models/served``, moves the alias, and writes the receipt ``reports/registration.json``.
+
+    A DVC experiment moves no alias.
 
     Args:
         settings: section ``register``; of ``evaluate`` the tokeniser of BLEU, and all where the champion has to be scored again.

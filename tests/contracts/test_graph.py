@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 import yaml
+from ruamel.yaml import YAML
 
 from seq2seq_core import stage_table
 from seq2seq_core.cli.main import app
@@ -64,6 +66,19 @@ def test_the_settings_that_a_stage_reads_are_declared(graph: dict[str, Any], sta
 def test_a_stage_depends_on_the_digest_of_its_code_and_on_no_source_file(graph: dict[str, Any], stage: str) -> None:
     assert f"reports/code/{stage}.json" in graph[stage]["deps"]
     assert not [dependency for dependency in graph[stage]["deps"] if str(dependency).startswith("seq2seq_core")]
+
+
+def test_dvc_changes_only_its_own_lines_of_the_graph() -> None:
+    before = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    writer, written = YAML(), io.StringIO()  # as DVC writes its files (dvc.utils.serialize)
+    writer.default_flow_style = False
+    graph = writer.load(before)
+    writer.dump(graph, written)
+    assert written.getvalue() == before
+    graph["stages"]["train"]["frozen"] = True
+    frozen = io.StringIO()
+    writer.dump(graph, frozen)
+    assert [line for line in frozen.getvalue().splitlines() if line not in before.splitlines()] == ["    frozen: true"]
 
 
 def _file_of(module: str) -> Path:

@@ -129,7 +129,7 @@ def test_both_pages_answer_and_end_with_the_command(
     script = f"from flows.server.pages import run_pages; run_pages(Path(sys.argv[1]), {mlflow_port}, {prefect_port})"
     process, log = start(workspace, script)
     wait_until(lambda: "Ctrl-C stops both" in log.read_text(), "both addresses")
-    assert f"MLflow: http://127.0.0.1:{mlflow_port}" in log.read_text().splitlines()
+    assert f"MLflow: http://127.0.0.1:{mlflow_port}/#/experiments?workflowType=machine_learning" in log.read_text().splitlines()
     assert f"Prefect: http://127.0.0.1:{prefect_port}" in log.read_text().splitlines()
     for port in (mlflow_port, prefect_port):
         assert "<html" in httpx.get(f"http://127.0.0.1:{port}/", follow_redirects=True).text

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +12,8 @@ import pytest
 from flows.graph.stage_execution import StageReport
 from flows.graph.stage_failure import StageFailed
 from flows.reports.run_page import to_markdown, to_table
-from flows.reports.summary import RetrainSummary, read_metrics, read_receipt
+from flows.reports.score_table import ScoreRow, compare_scores, read_metrics
+from flows.reports.summary import RetrainSummary, read_receipt
 from flows.reports.webhook import notify, to_body
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.runtime import NotifySettings
@@ -28,15 +30,16 @@ RECEIPT = Receipt(
 )  # fmt: skip
 DONE = RetrainSummary(
     stages=(
-        StageReport("prepare", "cached", reason="up to date, ancestors included"),
+        StageReport("prepare", "cached", reason="up to date"),
         StageReport("train", "ran", 3725.0, "params.yaml train.seed modified", 2),
         StageReport("register", "ran", 4.2, "train ran", 1),
     ),
     seconds=3731.0,
     data_changes=("data/raw/dates.dvc: unchanged (3 files)",),
     notes=("dvc push: 2 files pushed",),
-    metrics={"test.exact_match": 0.99, "test.bleu": 98.7654, "baseline.copy.exact_match": 0.0},
+    metrics={"test.exact_match": 0.99, "test.bleu": 98.7654},
     receipt=RECEIPT,
+    scores=(ScoreRow("exact_match", 0.99, 0.97, 0.0, "copy_source"), ScoreRow("bleu", 98.7654)),
     links={"MLflow run": "http://mlflow/#/runs/1", "Data Docs": "/w/.s2s/data_docs/index.html"},
 )
 FAULT = StageFailed("train", "data/x.tsv:7: has 2 columns | expected 3", "user_fault", 2, False)
@@ -49,16 +52,19 @@ FAILED = RetrainSummary(
 
 def test_a_terminal_gets_a_line_for_each_stage_and_the_decision() -> None:
     assert DONE.describe().splitlines() == [
-        "  prepare   skipped                up to date, ancestors included",
+        "  prepare   skipped                up to date",
         "  train     ran        1 h 02 min  params.yaml train.seed modified",
         "  register  ran               4 s  train ran",
+        "  test metric  this model  champion v2  best baseline",
+        "  exact_match        0.99         0.97              0  copy source",
+        "  bleu              98.77",
         "  data: data/raw/dates.dvc: unchanged (3 files)",
         "  note: dvc push: 2 files pushed",
         "2 of 3 stages ran; dates version 3 is champion: better than the champion: exact_match 0.99 against 0.97 of version 2"
         " (1 h 02 min)",
     ]
     assert FAILED.describe().splitlines() == [
-        "  train     FAILED            3 s  data/x.tsv:7: has 2 columns | expected 3",
+        "  train     FAILED            3 s",
         "  register  not run                train did not succeed",
     ]
 
@@ -69,12 +75,12 @@ def test_the_report_of_a_success_has_everything() -> None:
         "2 of 3 stages ran; dates version 3 is champion: better than the champion: exact\\_match 0.99 against 0.97 of version 2\n\n"
         "## Stages\n\n"
         "| stage | | time | why |\n| --- | --- | ---: | --- |\n"
-        "| prepare | ⏭️ skipped |  | up to date, ancestors included |\n"
+        "| prepare | ⏭️ skipped |  | up to date |\n"
         "| train | ✅ ran (2 attempts) | 1 h 02 min | params.yaml train.seed modified |\n"
         "| register | ✅ ran | 4 s | train ran |\n\n"
         "## Scores\n\n"
-        "| test metric | this model | champion (version 2) |\n| --- | ---: | ---: |\n"
-        "| exact\\_match | 0.99 | 0.97 |\n| bleu | 98.77 |  |\n\n"
+        "| test metric | this model | champion v2 | best baseline |  |\n| --- | ---: | ---: | ---: | --- |\n"
+        "| exact\\_match | 0.99 | 0.97 | 0 | copy source |\n| bleu | 98.77 |  |  |  |\n\n"
         "## Decision\n\n**dates version 3 is champion** (`models:/dates@champion`): "
         "better than the champion: exact\\_match 0.99 against 0.97 of version 2\n\n"
         "## Data\n\n- data/raw/dates.dvc: unchanged (3 files)\n\n"
@@ -88,13 +94,46 @@ def test_the_report_of_a_failure_has_the_message_as_it_is() -> None:
         "# Retrain: failed after 5 s\n\n```text\ndata/x.tsv:7: has 2 columns | expected 3\n```\n\n"
         "## Stages\n\n"
         "| stage | | time | why |\n| --- | --- | ---: | --- |\n"
-        "| train | ❌ FAILED | 3 s | data/x.tsv:7: has 2 columns \\| expected 3 |\n"
+        "| train | ❌ FAILED | 3 s |  |\n"
         "| register | ▫️ not run |  | train did not succeed |\n"
     )
     assert to_table(FAILED)[0] == {
         "stage": "train", "state": "failed", "seconds": 3.0, "attempts": 1, "reason": "data/x.tsv:7: has 2 columns | expected 3",
     }  # fmt: skip
     assert "No stage was started." in to_markdown(RetrainSummary(failure=FAULT))
+
+
+def test_each_trouble_is_told_once() -> None:
+    other = StageFailed("lexicon", "lexicon.tsv: no such file", "user_fault", 2, False)
+    blocked = "train did not succeed"
+    stages = (
+        StageReport("code", "ran", 1.0),
+        StageReport("train", "failed", 3.0, str(FAULT), 1),
+        StageReport("lexicon", "failed", 1.0, str(other), 1),
+        *(StageReport(name, "not run", reason=blocked) for name in ("export", "evaluate", "register")),
+    )
+    told = [report.reason for report in RetrainSummary(stages, failure=FAULT).told_stages()]
+    assert told == ["", "", "lexicon.tsv: no such file", blocked, "", ""]
+
+
+def test_the_stage_that_always_runs_is_not_counted() -> None:
+    code, train = StageReport("code", "ran", 1.0), StageReport("train", "cached")
+    assert RetrainSummary((code, train)).headline() == "nothing to do: all 1 stages are up to date"
+    assert RetrainSummary((code, replace(train, state="ran"))).headline() == "1 of 1 stages ran"
+
+
+def test_scores_stand_beside_those_of_the_champion_and_of_the_best_baseline(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    assert compare_scores(paths, RECEIPT) == ()
+    paths.evaluation.mkdir(parents=True)
+    paths.metrics.write_text('{"test": {"exact_match": 1, "cer": 0.25, "bleu": 9.0}, "counts": {"pairs": 4}}')
+    baselines = {"copy_source": {"exact_match": 0.5, "cer": 0.4}, "memorise": {"exact_match": 0.25, "cer": 0.3}}
+    paths.evaluation_scores.write_text(json.dumps({"test": {}, "baselines": baselines}))
+    assert compare_scores(paths, replace(RECEIPT, champion_scores={"cer": 0.5})) == (
+        ScoreRow("exact_match", 1.0, 0.97, 0.5, "copy_source"),
+        ScoreRow("cer", 0.25, 0.5, 0.3, "memorise"),
+        ScoreRow("bleu", 9.0),
+    )
 
 
 def test_a_promotion_is_one_only_when_this_run_made_it() -> None:

@@ -26,12 +26,12 @@ def test_both_doors_do_the_same_work_and_leave_the_same_lock(
     receipt = json.loads((by_hand.root / "reports" / "registration.json").read_text(encoding="utf-8"))
     assert (receipt["model_name"], int(receipt["version"]), receipt["decision"]) == ("digits", 1, "champion")
     assert executed_stages(by_hand.must("dvc", "repro")) == []
-    assert by_hand.must("git", "status", "--porcelain").split() == ["??", "dvc.lock"]
+    assert by_hand.must("git", "status", "--porcelain").split() == ["??", "dvc.lock", "??", "reports/"]
 
     by_flow.must("s2s", "retrain")
     assert by_flow.lock == by_hand.lock
     assert executed_stages(by_flow.must("dvc", "repro")) == []
-    assert by_flow.must("git", "status", "--porcelain").split() == ["??", "dvc.lock"]
+    assert by_flow.must("git", "status", "--porcelain").split() == ["??", "dvc.lock", "??", "reports/"]
 
     for workspace in (by_hand, by_flow):
         workspace.change("train", max_steps=14)

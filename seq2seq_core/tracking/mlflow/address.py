@@ -11,6 +11,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.runtime import find_tracking_fault
 from seq2seq_core.config.settings import load_values
 from seq2seq_core.errors import ConfigError, UserError
+from seq2seq_core.tracking.dvc_experiment import find_home
 from seq2seq_core.tracking_address import (
     SQLITE,
     find_address_fault,
@@ -21,6 +22,8 @@ from seq2seq_core.tracking_address import (
 )
 
 VARIABLE, SETTING = "MLFLOW_TRACKING_URI", "runtime.tracking_uri"
+MODEL_TRAINING = "workflowType=machine_learning"
+"""The query with which MLflow's pages open for model training; without it they open for language model applications."""
 DEFAULT_URI = f"{SQLITE}mlflow.db"
 TOLD_VARIABLE = "S2S_TOLD_TRACKING_URI"
 """The two addresses of the last warning; child processes inherit it and do not repeat the warning."""
@@ -94,7 +97,10 @@ def _warn_once(setting: str, variable: str) -> None:
 
 
 def tracking_uri(paths: Paths) -> str:
-    """The store's address for MLflow; a relative SQLite path starts at the workspace, not at the current directory."""
+    """The store's address for MLflow; a relative SQLite path starts at the workspace, not at the current directory.
+
+    In a DVC experiment, that is the workspace which the experiment was started in.
+    """
     file = database_file(paths)
     return f"{SQLITE}{file}" if file is not None else configured_uri(paths)
 
@@ -107,7 +113,7 @@ def database_file(paths: Paths) -> Path | None:
 def _file(uri: str, paths: Paths) -> Path | None:
     """The SQLite file that an address names, or None."""
     scheme, rest = split_scheme(uri)
-    return paths.root.resolve() / rest[1:] if scheme == "sqlite" and rest.startswith("/") else None
+    return find_home(paths).root.resolve() / rest[1:] if scheme == "sqlite" and rest.startswith("/") else None
 
 
 def displayed_uri(paths: Paths) -> str:
@@ -117,7 +123,7 @@ def displayed_uri(paths: Paths) -> str:
 
 def _shown(uri: str, paths: Paths) -> str:
     """An address for reports."""
-    file, root = _file(uri, paths), paths.root.resolve()
+    file, root = _file(uri, paths), find_home(paths).root.resolve()
     if file is not None and file.is_relative_to(root):
         return f"{SQLITE}{file.relative_to(root)}"
     return without_credentials(uri)

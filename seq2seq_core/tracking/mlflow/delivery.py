@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.file_lock import hold_lock
+from seq2seq_core.tracking.dvc_experiment import find_home
 from seq2seq_core.tracking.mlflow.address import displayed_uri
 from seq2seq_core.tracking.mlflow.outbox import LeftOutbox, find_left, keep_records, read_left
 from seq2seq_core.tracking.mlflow.records import Record, count_texts, join_points, send_record
@@ -50,7 +51,7 @@ def connect_and_deliver(paths: Paths, wait_seconds: float) -> MlflowClient:
     """
     client, store = connect(paths, wait_seconds), displayed_uri(paths)
     foreign: dict[str, list[Path]] = {}
-    for left in find_left(paths.mlflow_outbox):
+    for left in find_left(find_home(paths).mlflow_outbox):
         if left.addressee is not None and left.addressee.store.rstrip("/") != store.rstrip("/"):
             foreign.setdefault(left.addressee.store, []).append(left.folder)
             continue
@@ -78,7 +79,7 @@ def cancel_ends(run_id: str, paths: Paths) -> None:
         run_id: MLflow's id of the run.
         paths: the workspace; changes ``.s2s/mlflow_outbox``.
     """
-    for left in find_left(paths.mlflow_outbox):
+    for left in find_left(find_home(paths).mlflow_outbox):
         if left.addressee is not None and left.addressee.run_id == run_id:
             try:
                 with _locked(left.folder) as locked:

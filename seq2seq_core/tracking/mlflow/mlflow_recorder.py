@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.redaction.redactor import redact_values
+from seq2seq_core.tracking.dvc_experiment import find_home
 from seq2seq_core.tracking.mlflow.address import displayed_uri
 from seq2seq_core.tracking.mlflow.background_sender import BackgroundSender, Job
 from seq2seq_core.tracking.mlflow.curve_journal import CurveJournal
@@ -177,7 +178,8 @@ def open_recorder(client: MlflowClient, run_id: str, paths: Paths, journal: Curv
         paths: the workspace; unsent records are kept in ``.s2s/mlflow_outbox``.
         journal: as for :class:`MlflowRecorder`.
     """
-    return MlflowRecorder(client, run_id, Outbox(paths.mlflow_outbox, Addressee(displayed_uri(paths), run_id)), journal)
+    outbox = Outbox(find_home(paths).mlflow_outbox, Addressee(displayed_uri(paths), run_id))
+    return MlflowRecorder(client, run_id, outbox, journal)
 
 
 def _grow(job: Job, record: Record, number: int) -> bool:

@@ -17,6 +17,7 @@ from seq2seq_core.errors import StorageFault, TrackingUnreachable, UserError
 from seq2seq_core.file_lock import wait_for_lock
 from seq2seq_core.proxies import describe_proxy
 from seq2seq_core.redaction.redactor import redact
+from seq2seq_core.tracking.dvc_experiment import find_home
 from seq2seq_core.tracking.mlflow.address import (
     DEFAULT_URI,
     SETTING,
@@ -143,7 +144,7 @@ def _unchanged_environment(name: str) -> Iterator[None]:
 @contextmanager
 def exclusive(paths: Paths) -> Iterator[None]:
     """Holds the workspace's MLflow lock: stages that start at once must not migrate a database or open a parent run twice."""
-    with wait_for_lock(paths.work / "mlflow.lock"):
+    with wait_for_lock(find_home(paths).work / "mlflow.lock"):
         yield
 
 

@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING
 from seq2seq_core import __version__
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.tracking.dvc_experiment import current_experiment, find_home
 from seq2seq_core.tracking.mlflow.address import artifact_location, database_file
 from seq2seq_core.tracking.mlflow.delivery import connect_and_deliver
 from seq2seq_core.tracking.mlflow.patience import call_patiently
 from seq2seq_core.tracking.mlflow.store import exclusive, store_errors
 from seq2seq_core.tracking.process_identity import ProcessIdentity, dvc_ancestor, this_process
-from seq2seq_core.tracking.runs.graph_summary import describe_graph_run
+from seq2seq_core.tracking.runs.graph_summary import EXPERIMENT_TAG, describe_graph_run
 from seq2seq_core.tracking.runs.lineage import git_state
+from seq2seq_core.tracking.runs.parameters import graph_parameters, log_parameters
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,9 +35,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 KEY_VARIABLE = "S2S_GRAPH_RUN"
 UNFINISHED = ("RUNNING", "SCHEDULED")
+_KIND = "mlflow.experimentKind"
 _EXPERIMENT_TAGS = {
     # For this kind of experiment MLflow's page opens with runs and curves, not with traces of language model calls.
-    "mlflow.experimentKind": "custom_model_development",
+    _KIND: "custom_model_development",
     "mlflow.note.content": (
         "Each row is one run of the pipeline; the stages' runs are nested in it. The test scores stand on the pipeline's run, the "
         "curves on its stage `train`, plots and the worst examples on `evaluate`. The tag `bundle_digest` names the model."
@@ -49,7 +52,8 @@ class GraphRunKey:
 
     Attributes:
         key: the value of the tag ``graph_run_key``.
-        door: the command that runs the graph, for the run's name: ``retrain``, ``dvc repro`` or ``s2s <stage>``.
+        door: the command that runs the graph, for the run's name: ``retrain``, ``dvc repro``, ``dvc exp <name>`` or
+            ``s2s <stage>``.
         owner: the process with which the graph run ends.
     """
 
@@ -66,7 +70,9 @@ def current_graph_run(stage: str) -> GraphRunKey:
     """
     if key := os.environ.get(KEY_VARIABLE):
         return GraphRunKey(key, "retrain", this_process())
-    dvc = dvc_ancestor()
+    dvc, experiment = dvc_ancestor(), current_experiment()
+    if dvc is not None and experiment:  # the worker of DVC's queue runs several, one after the other
+        return GraphRunKey(f"dvc:{dvc}:{experiment}", f"dvc exp {experiment}", dvc)
     if dvc is not None:
         return GraphRunKey(f"dvc:{dvc}", "dvc repro", dvc)
     process = this_process()
@@ -153,6 +159,8 @@ def experiment_id(client: MlflowClient, paths: Paths, settings: Settings) -> str
     found = client.get_experiment_by_name(name)
     if found is None:
         return str(client.create_experiment(name, artifact_location=artifact_location(paths), tags=_EXPERIMENT_TAGS))
+    if _KIND not in found.tags:  # made by hand, or by an earlier release
+        client.set_experiment_tag(found.experiment_id, _KIND, _EXPERIMENT_TAGS[_KIND])
     if found.lifecycle_stage == "deleted":
         logger.warning("the MLflow experiment %r had been deleted; it is restored", name)
         client.restore_experiment(found.experiment_id)
@@ -192,16 +200,20 @@ def find_or_open_parent(client: MlflowClient, run: GraphRunKey, paths: Paths, se
 def _open_parent(
     client: MlflowClient, experiment: str, run: GraphRunKey, paths: Paths, settings: Settings, tags: Mapping[str, str]
 ) -> str:
-    """Opens a parent run; returns its MLflow id."""
-    name = f"{run.door} {time.strftime('%Y-%m-%d %H:%M')}"
+    """Opens a parent run with all settings, so that MLflow compares them beside the scores; returns its MLflow id."""
+    name = f"{settings.register_.model_name} {run.door} {time.strftime('%Y-%m-%d %H:%M')}"
     own = {
         "kind": "graph",
         "graph_run_key": run.key.replace("'", ""),
         "graph_run_owner": str(run.owner),
-        "workspace": str(paths.root.resolve()),
+        "workspace": str(find_home(paths).root.resolve()),
         "model_name": settings.register_.model_name,
     }
-    return str(client.create_run(experiment, tags=common_tags(paths, run.door) | own | dict(tags), run_name=name).info.run_id)
+    if dvc_experiment := current_experiment():
+        own[EXPERIMENT_TAG] = dvc_experiment
+    run_id = str(client.create_run(experiment, tags=common_tags(paths, run.door) | own | dict(tags), run_name=name).info.run_id)
+    log_parameters(client, run_id, graph_parameters(settings))
+    return run_id
 
 
 def common_tags(paths: Paths, source: str) -> dict[str, str]:
@@ -234,7 +246,7 @@ def close_abandoned(client: MlflowClient, experiment: str, paths: Paths) -> None
     """
     for parent in client.search_runs([experiment], "tags.kind = 'graph' and attributes.status = 'RUNNING'"):
         owner = ProcessIdentity.parse(parent.data.tags.get("graph_run_owner", ""))
-        if parent.data.tags.get("workspace") == str(paths.root.resolve()) and owner is not None and not owner.is_alive():
+        if parent.data.tags.get("workspace") == str(find_home(paths).root.resolve()) and owner is not None and not owner.is_alive():
             close_parent(client, parent, None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from seq2seq_core.config.metric_names import list_metrics
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Run
 
 _COPIED_TAGS = ("bundle_digest", "decision", "decision_reason", "model_version")
+TRAINED_TAG = "trained_bundle_digest"
+"""The tag of a run that works on a served bundle: the digest of the bundle that training made."""
+EXPERIMENT_TAG = "dvc_experiment"
+_BAD = {"FAILED": "failed", "KILLED": "stopped"}
 _MARKS = {"FINISHED": "done", "FAILED": "**failed**", "KILLED": "**stopped**", "RUNNING": "running"}
 
 
@@ -35,6 +39,36 @@ def describe_graph_run(client: MlflowClient, parent: Run, children: list[Run]) -
     if datasets := list(_datasets(children)):
         client.log_inputs(run_id, datasets)
     client.set_tag(run_id, "mlflow.note.content", graph_description(children, metrics, tags))
+    client.update_run(run_id, name=graph_name(parent.data.tags, children, tags))
+    _score_training(client, parent, children, metrics)
+
+
+def graph_name(parent: Mapping[str, str], children: list[Run], tags: Mapping[str, str]) -> str:
+    """The name of a graph run that has ended: the model, and what became of it.
+
+    Args:
+        parent: the tags of the parent run; ``model_name`` is the model's.
+        children: the stages' runs, oldest first.
+        tags: decision and version, where a model was registered.
+    """
+    model = parent.get("model_name", "model")
+    if children and (state := children[-1].info.status) in _BAD:
+        return f"{model} {_BAD[state]}: {children[-1].data.tags.get('stage', '?')}"
+    if "decision" in tags:
+        return f"{model} v{tags.get('model_version', '?')} {tags['decision']} {parent.get(EXPERIMENT_TAG, '')}".strip()
+    stages = dict.fromkeys(child.data.tags.get("stage", "?") for child in children)
+    return f"{model} {', '.join(stages)} done" if stages else f"{model} up to date"
+
+
+def _score_training(client: MlflowClient, parent: Run, children: list[Run], metrics: dict[str, float]) -> None:
+    """Writes the test scores of a model to the run of its training too, beside the curves."""
+    digest = next((child.data.tags[TRAINED_TAG] for child in children if TRAINED_TAG in child.data.tags), None)
+    if digest is None or not metrics:
+        return
+    query = f"tags.stage = 'train' and tags.bundle_digest = '{digest}'"
+    for run in client.search_runs([parent.info.experiment_id], query, max_results=1):
+        for name, value in metrics.items():
+            client.log_metric(run.info.run_id, name, value)
 
 
 def _datasets(children: list[Run]) -> Iterator[DatasetInput]:
@@ -67,14 +101,14 @@ def graph_description(children: list[Run], metrics: dict[str, float], tags: dict
 
 
 def _outcome(children: list[Run], tags: dict[str, str]) -> str:
-    """One sentence on how the graph run ended."""
+    """The end of the graph run in a sentence, with the message of a failure."""
     if not children:
         return "Nothing ran: every stage was up to date."
     bad = [child for child in children if child.info.status in ("FAILED", "KILLED")]
     if bad and bad[-1] is children[-1]:
         verb = "failed" if bad[-1].info.status == "FAILED" else "was stopped"
         failure = bad[-1].data.tags.get("failure", "").strip()
-        return f"Stage **{bad[-1].data.tags.get('stage', '?')}** {verb}" + (f": {failure.splitlines()[0]}" if failure else ".")
+        return f"Stage **{bad[-1].data.tags.get('stage', '?')}** {verb}" + (f":\n\n```text\n{failure}\n```" if failure else ".")
     if "decision" in tags:
         return f"Version **{tags.get('model_version', '?')}** is **{tags['decision']}**: {tags.get('decision_reason', '')}"
     return "Ran: " + ", ".join(child.data.tags.get("stage", "?") for child in children) + "."

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from seq2seq_core.artifacts import LOCK_FILE, RECEIPT_FILE
 from seq2seq_core.dvc_files import read_lock, read_stages
 
 
@@ -14,8 +15,9 @@ def git_state(root: Path) -> dict[str, str]:
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None:
         return {}
-    # Every stage of a run changes dvc.lock, so its changes say nothing about the code.
-    changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)dvc.lock")
+    # The stages of a run change these files, so their changes say nothing about the code.
+    written = [f":(exclude){name}" for name in (LOCK_FILE, RECEIPT_FILE)]
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *written)
     return {"git_commit": commit, "git_dirty": str(bool(changes)).lower()}
 
 

@@ -29,8 +29,9 @@ from seq2seq_core.tracking.runs.graph_run import (
     current_graph_run,
     find_or_open_parent,
 )
+from seq2seq_core.tracking.runs.graph_summary import TRAINED_TAG
 from seq2seq_core.tracking.runs.lineage import upstream_digests
-from seq2seq_core.tracking.runs.parameters import stage_parameters
+from seq2seq_core.tracking.runs.parameters import log_parameters, stage_parameters
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -107,7 +108,7 @@ def _open(stage: str, settings: Settings, paths: Paths, graph: GraphRunKey, goes
 
 def _start(client: MlflowClient, stage: str, settings: Settings, paths: Paths, parent_id: str) -> str:
     """Starts a new run of the stage below the parent run; returns its id."""
-    from mlflow.entities import Param, RunTag
+    from mlflow.entities import RunTag
 
     tags = common_tags(paths, f"s2s {stage}") | {"mlflow.parentRunId": parent_id, "stage": stage, "kind": "stage"}
     tags |= upstream_digests(paths.root, stage)
@@ -115,12 +116,8 @@ def _start(client: MlflowClient, stage: str, settings: Settings, paths: Paths, p
         tags["prefect_flow_run_id"] = flow_run
     experiment = client.get_run(parent_id).info.experiment_id
     run_id = str(client.create_run(experiment, run_name=stage).info.run_id)
-    params = stage_parameters(stage, settings)
-    client.log_batch(
-        run_id,
-        params=[Param(name, str(value)) for name, value in params.items()],
-        tags=[RunTag(name, value) for name, value in tags.items()],
-    )
+    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+    log_parameters(client, run_id, stage_parameters(stage, settings))
     return run_id
 
 
@@ -132,6 +129,8 @@ def _continue(client: MlflowClient, run: Run, paths: Paths, parent_id: str) -> s
     client.update_run(run_id, status="RUNNING")
     if run.data.tags.get("mlflow.parentRunId") != parent_id:
         client.set_tag(run_id, "mlflow.parentRunId", parent_id)
+    for name in {"failure", "mlflow.note.content"} & run.data.tags.keys():
+        client.delete_tag(run_id, name)
     client.set_tag(run_id, "resumed", str(int(run.data.tags.get("resumed", "0")) + 1))
     return run_id
 
@@ -144,13 +143,15 @@ def _end(
 
     status = end_status(error)
     if error is not None and status == "FAILED":
-        recorder.set_tags({"failure": f"{type(error).__name__}: {error}"})
+        reason = f"{type(error).__name__}: {error}"
+        recorder.set_tags({"failure": reason, "mlflow.note.content": f"**Failed**\n\n```text\n{reason}\n```\n"})
     name = find_stage(stage).bundle
     bundle = getattr(paths, name) if name else None
     if status == "FINISHED" and bundle is not None and bundle.is_dir():
-        from seq2seq_core.bundle.bundle import bundle_digest
+        from seq2seq_core.bundle.bundle import bundle_digest, read_config
 
-        recorder.set_tags({"bundle_digest": bundle_digest(bundle)})
+        trained = read_config(bundle).trained_digest
+        recorder.set_tags({"bundle_digest": bundle_digest(bundle)} | ({TRAINED_TAG: trained} if trained else {}))
     # A stopped stage has little time before it is killed.
     recorder.close(None if status != "KILLED" else HURRIED_SECONDS, status)
     if recorder.journal is not None and status == "FINISHED":

@@ -39,6 +39,8 @@ def content(root: Path, name: str) -> str:
 
 def test_the_lock_file_goes_to_the_branch_and_nothing_of_the_users_moves(root: Path) -> None:
     (root / "dvc.lock").write_text("lock 2\n")
+    (root / "reports").mkdir()
+    (root / "reports" / "registration.json").write_text("{}\n")
     (root / "data" / "raw" / "toy.dvc").write_text("outs: 2\n")
     (root / "params.yaml").write_text("seed: 2\n")
     (root / "staged.txt").write_text("staged\n")
@@ -47,7 +49,7 @@ def test_the_lock_file_goes_to_the_branch_and_nothing_of_the_users_moves(root: P
     before = run_in(root, "git", "status", "--porcelain=v2", "--branch")
 
     assert commit_lock(root, BRANCH, SOURCES, "retrain: brave-otter").startswith(
-        f"branch {BRANCH}: committed dvc.lock, data/raw/toy.dvc as "
+        f"branch {BRANCH}: committed dvc.lock, reports/registration.json, data/raw/toy.dvc as "
     )
     assert run_in(root, "git", "status", "--porcelain=v2", "--branch") == before
     assert (content(root, "dvc.lock"), content(root, "data/raw/toy.dvc"), content(root, "params.yaml")) == (
@@ -59,6 +61,7 @@ def test_the_lock_file_goes_to_the_branch_and_nothing_of_the_users_moves(root: P
         "data/raw/toy.dvc",
         "dvc.lock",
         "params.yaml",
+        "reports/registration.json",
     ]
     assert run_in(root, "git", "log", "-1", "--format=%s", BRANCH) == "retrain: brave-otter"
     assert run_in(root, "git", "rev-parse", f"{BRANCH}^") == run_in(root, "git", "rev-parse", "HEAD")

@@ -14,7 +14,9 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import MissingInput, UserError
+from seq2seq_core.evaluation.scores import quick_metrics
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.registry.receipts import check_receipt, drop_stale_receipt, write_receipt
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.registry.version_scores import score_predictor
 from seq2seq_core.registry.versions import find_model, find_number
@@ -114,7 +116,28 @@ def test_a_champion_of_another_test_set_is_scored_on_the_present_one(
         receipt = register_bundle(tracked_settings, tracked_paths).receipt
     # A model of random weights gets no date right, whatever was claimed for it on the other test set.
     assert (receipt.decision, receipt.champion_version, receipt.champion_score) == ("champion", "1", 0.0)
+    assert receipt.champion_scores.keys() == {*quick_metrics(tracked_settings.evaluate.metrics)}
     assert "the champion, version 1, was scored on another test set: it is scored on the present one" in caplog.messages
+
+
+def test_an_experiment_moves_no_alias_and_leaves_the_decision_to_the_next_registration(
+    tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_bundle(tracked_paths, 1, {"exact_match": 0.5})
+    with monkeypatch.context() as experiment:
+        for name, value in {"DVC_STAGE": "register", "DVC_EXP_NAME": "narrow", "DVC_ROOT": str(tracked_paths.root)}.items():
+            experiment.setenv(name, value)
+        receipt = register_bundle(tracked_settings, tracked_paths).receipt
+        write_receipt(receipt, tracked_paths)
+        assert check_receipt(tracked_paths, tracked_settings)[0]
+    assert (receipt.version, receipt.decision) == ("1", "experiment")
+    assert receipt.reason == "an experiment moves no alias (there was no champion; exact_match 0.5)"
+    assert aliases(tracked_paths) == {}
+
+    assert drop_stale_receipt(tracked_paths, tracked_settings) == "the receipt is of a DVC experiment, for which no alias was moved"
+    registration = register_bundle(tracked_settings, tracked_paths)
+    assert (registration.receipt.version, registration.receipt.decision) == ("1", "champion")
+    assert aliases(tracked_paths) == {"champion": "1"}
 
 
 def test_a_champion_that_holds_no_bundle_stays_and_the_reason_is_said(

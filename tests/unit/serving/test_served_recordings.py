@@ -89,4 +89,4 @@ def test_the_example_of_a_registered_model_has_a_recording_that_a_server_can_rea
     recording = base64.b64encode((paths.prepared_audio / "test 0.wav").read_bytes()).decode()
     assert example["inputs"] == {"columns": ["source", "kind"], "data": [[recording, "0"]]}
     predictor = Predictor.from_folder(paths.bundle, recordings=paths.prepared_audio)
-    assert score_predictor(predictor, settings, paths) > 0
+    assert score_predictor(predictor, settings, paths)[settings.register_.metric] > 0

@@ -25,7 +25,7 @@ def test_the_stage_registers_leaves_a_receipt_and_records_its_evidence(
     receipt = json.loads(tracked_paths.receipt.read_text())
     assert list(receipt) == [
         "registry", "model_name", "version", "bundle_digest", "decision", "reason", "metric", "score", "champion_version",
-        "champion_score", "minimum_gain", "minimum_score", "test_digest",
+        "champion_score", "minimum_gain", "minimum_score", "test_digest", "champion_scores",
     ]  # fmt: skip
     client = connect(tracked_paths)
     (experiment,) = [found.experiment_id for found in client.search_experiments() if found.name == "seq2seq-flows"]

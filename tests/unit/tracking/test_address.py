@@ -101,3 +101,16 @@ def test_a_variable_that_is_no_address_is_refused_with_the_likely_one(
     expected = f"MLFLOW_TRACKING_URI: must begin with http://, https://, sqlite:/// or postgresql://, {fault}"
     with pytest.raises(UserError, match=f"^{re.escape(expected)}$"):
         connect(Paths(tmp_path))
+
+
+def test_an_experiment_of_dvc_uses_the_store_of_the_workspace_that_it_was_started_in(
+    tmp_path: Path, variable: pytest.MonkeyPatch
+) -> None:
+    home, copy = tmp_path / "home", Paths(tmp_path / "home" / ".dvc" / "tmp" / "exps" / "copy")
+    variable.setenv("MLFLOW_TRACKING_URI", "")
+    variable.setenv("DVC_ROOT", str(home))
+    variable.setenv("DVC_STAGE", "register")
+    variable.delenv("DVC_EXP_NAME", raising=False)
+    assert tracking_uri(copy) == f"sqlite:///{copy.root}/mlflow.db"
+    variable.setenv("DVC_EXP_NAME", "narrow")
+    assert (tracking_uri(copy), displayed_uri(copy)) == (f"sqlite:///{home}/mlflow.db", "sqlite:///mlflow.db")

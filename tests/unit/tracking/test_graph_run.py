@@ -17,6 +17,7 @@ from seq2seq_core.tracking.process_identity import ProcessIdentity, this_process
 from seq2seq_core.tracking.runs.graph_run import (
     GraphRunKey,
     close_graph_run,
+    close_parent,
     current_graph_run,
     experiment_id,
     find_or_open_parent,
@@ -68,7 +69,10 @@ def test_a_flow_opens_one_parent_its_stages_are_nested_in_it_and_the_flow_closes
     parent = connect(tracked_paths).get_run(opened.run_id)
     assert parent.info.experiment_id == opened.experiment_id
     assert parent.info.status == "FINISHED"
-    assert parent.info.run_name.startswith("retrain 2")
+    assert parent.info.run_name == "dates prepare, register done"
+    assert (parent.data.params["train.max_steps"], parent.data.params["evaluate.beam_size"]) == (
+        str(tracked_settings.train.max_steps), str(tracked_settings.evaluate.beam_size),
+    )  # fmt: skip
     assert parent.data.tags["prefect_flow_run_name"] == "brave-lion"
     assert parent.data.metrics == {"test_exact_match": 0.875}
     assert parent.inputs is not None
@@ -77,6 +81,29 @@ def test_a_flow_opens_one_parent_its_stages_are_nested_in_it_and_the_flow_closes
         assert (run.info.run_name, run.info.status) == (stage, "FINISHED")
         assert run.data.tags["mlflow.parentRunId"] == opened.run_id
         assert run.data.tags["prefect_flow_run_id"] == "the-flow-run"
+
+
+def test_the_test_scores_stand_beside_the_curves_of_the_training_that_made_the_model(
+    tracked_paths: Paths, tracked_settings: Settings, open_parent: Callable[[str, ProcessIdentity], str]
+) -> None:
+    client, owner = connect(tracked_paths), this_process()
+    trained, evaluated = open_parent("one", owner), open_parent("two", owner)
+    runs = {digest: add_stage(client, trained, "train", "FINISHED") for digest in ("abc", "other")}
+    for digest, run_id in runs.items():
+        client.set_tag(run_id, "bundle_digest", digest)
+    evaluate = add_stage(client, evaluated, "evaluate", "FINISHED")
+    client.set_tag(evaluate, "trained_bundle_digest", "abc")
+    client.log_metric(evaluate, "test_exact_match", 0.75)
+    close_parent(client, client.get_run(evaluated), None)
+    assert client.get_run(runs["abc"]).data.metrics == client.get_run(evaluated).data.metrics == {"test_exact_match": 0.75}
+    assert client.get_run(runs["other"]).data.metrics == {}
+
+
+def test_an_experiment_that_was_made_by_hand_opens_in_model_training_too(tracked_paths: Paths, tracked_settings: Settings) -> None:
+    client = connect(tracked_paths)
+    made = client.create_experiment(tracked_settings.runtime.experiment)
+    assert experiment_id(client, tracked_paths, tracked_settings) == made
+    assert client.get_experiment(made).tags["mlflow.experimentKind"] == "custom_model_development"
 
 
 def test_a_flow_whose_stages_were_all_fresh_says_so(tracked_paths: Paths, tracked_settings: Settings) -> None:

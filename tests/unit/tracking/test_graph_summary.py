@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from mlflow.entities import Metric, Run, RunData, RunInfo, RunTag
 
-from seq2seq_core.tracking.runs.graph_summary import graph_description
+from seq2seq_core.tracking.runs.graph_summary import graph_description, graph_name
 
 
 def stage(name: str, status: str = "FINISHED", seconds: float | None = 65.0, **tags: str) -> Run:
@@ -29,9 +29,22 @@ def test_a_registered_model_is_named_with_its_decision_scores_and_stages() -> No
     )
 
 
-def test_a_failed_stage_is_named_with_the_first_line_of_its_failure() -> None:
+def test_a_run_is_named_by_its_model_and_what_became_of_it() -> None:
+    dates, decided = {"model_name": "dates"}, {"decision": "champion", "model_version": "3"}
+    assert graph_name(dates, [stage("train"), stage("register")], decided) == "dates v3 champion"
+    experiment = {**dates, "dvc_experiment": "narrow"}
+    assert graph_name(experiment, [stage("register")], decided | {"decision": "experiment"}) == "dates v3 experiment narrow"
+    assert graph_name(dates, [stage("prepare"), stage("train", "KILLED")], {}) == "dates stopped: train"
+    assert graph_name(dates, [stage("prepare", "FAILED")], {}) == "dates failed: prepare"
+    assert graph_name(dates, [stage("prepare"), stage("train", "FAILED"), stage("train")], {}) == "dates prepare, train done"
+    assert graph_name(dates, [], {}) == "dates up to date"
+
+
+def test_a_failed_stage_is_named_with_its_failure() -> None:
     runs = [stage("prepare"), stage("train", "FAILED", failure="UserError: too small\nmore")]
-    assert graph_description(runs, {}, {}).startswith("Stage **train** failed: UserError: too small\n\n| stage |")
+    assert graph_description(runs, {}, {}).startswith(
+        "Stage **train** failed:\n\n```text\nUserError: too small\nmore\n```\n\n| stage |"
+    )
 
 
 def test_a_stopped_stage_is_named() -> None:

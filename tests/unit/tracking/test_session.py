@@ -55,7 +55,7 @@ def test_a_stages_run_is_nested_below_a_parent_and_carries_its_settings(tracked_
     assert run.data.tags["s2s_version"] == __version__
     assert run.data.params["evaluate.beam_size"] == "2"
     assert not [name for name in run.data.params if not name.startswith("evaluate.")]
-    assert parent.info.run_name.startswith("s2s evaluate 2")
+    assert parent.info.run_name == "dates evaluate done"
 
 
 def test_every_stage_logs_the_sections_that_concern_it_and_none_logs_the_machine(tracked_settings: Settings) -> None:
@@ -95,6 +95,8 @@ def test_a_stages_run_and_its_parent_end_as_the_stage_does(
     assert run.info.status == parent.info.status == status
     assert run.data.tags["note"] == "kept"
     assert run.data.tags.get("failure") == failure
+    note = f"**Failed**\n\n```text\n{failure}\n```\n" if failure else None
+    assert run.data.tags.get("mlflow.note.content") == note
 
 
 def test_below_dvc_only_the_last_stage_or_a_failure_closes_the_parent(
@@ -115,7 +117,8 @@ def test_below_dvc_only_the_last_stage_or_a_failure_closes_the_parent(
         raise UserError("no")
     (parent,) = runs_of(tracked_paths, tracked_settings, "parent")
     assert [*ends, parent.info.status] == ["RUNNING", "FINISHED", "FAILED"]
-    assert parent.info.run_name.startswith("dvc repro 2")
+    assert parent.info.run_name == "dates failed: prepare"
+    assert "```text\nUserError: no\n```" in parent.data.tags["mlflow.note.content"]
 
 
 def test_without_mlflow_the_records_go_to_a_local_file(

@@ -132,9 +132,16 @@ class Retraining:
             notes=tuple(self.notes),
             metrics=read_metrics(self.paths) if "evaluate" in present else {},
             receipt=receipt,
+            is_promotion=receipt is not None and self._has_promoted(),
             scores=compare_scores(self.paths, receipt) if "evaluate" in present else (),
             links=self._links(),
         )
+
+    def _has_promoted(self) -> bool:
+        """Whether this run moved the alias ``champion``."""
+        from seq2seq_core.registry.receipts import has_promoted
+
+        return has_promoted(self.flow_run.id, self.paths)
 
     def _prepare(self) -> tuple[Dvc, StageGraph, GraphStatus]:
         """Checks the settings and refreshes the data; returns DVC, the graph and its status."""

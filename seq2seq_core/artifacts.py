@@ -134,6 +134,11 @@ class Paths:
         return self.root / ".s2s"
 
     @property
+    def promotion(self) -> Path:
+        """The last move of the alias ``champion`` by this workspace: the run that made it, and the version."""
+        return self.work / "promotion.json"
+
+    @property
     def outcomes(self) -> Path:
         """Folder with ``<stage>.json``, how each stage's last execution ended."""
         return self.work / "outcomes"

@@ -13,7 +13,7 @@ from flows.server.run_names import artifact_key
 from seq2seq_core.console import format_seconds
 
 if TYPE_CHECKING:
-    from seq2seq_core.registry.receipts import Receipt
+    pass
 
 REPORT_KEY = "retrain-report"
 TABLE_KEY = "retrain-stages"
@@ -37,7 +37,7 @@ def publish_report(summary: RetrainSummary, model_name: str) -> None:
 
 def to_markdown(summary: RetrainSummary) -> str:
     """The Markdown report of a run."""
-    parts = [_outcome(summary), _stages(summary), _scores(summary), _decision(summary.receipt)]
+    parts = [_outcome(summary), _stages(summary), _scores(summary), _decision(summary)]
     parts += [_list("Data", summary.data_changes), _list("Notes", summary.notes), _links(summary)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -85,15 +85,13 @@ def _scores(summary: RetrainSummary) -> str:
     return "\n".join(["## Scores", "", *(f"| {' | '.join(map(_escape, line))} |" for line in (head, rule, *rows))])
 
 
-def _decision(receipt: Receipt | None) -> str:
+def _decision(summary: RetrainSummary) -> str:
+    receipt = summary.receipt
     if receipt is None:
         return ""
     place = f"/{receipt.version}" if receipt.decision == "experiment" else f"@{receipt.decision}"
     name = f"`models:/{receipt.model_name}{place}`"
-    return (
-        f"## Decision\n\n**{_escape(receipt.model_name)} version {receipt.version} is {receipt.decision}** ({name}): "
-        f"{_escape(receipt.reason)}"
-    )
+    return f"## Decision\n\n{_escape(summary.decision())} ({name})"
 
 
 def _links(summary: RetrainSummary) -> str:

@@ -40,6 +40,7 @@ class RetrainSummary:
         notes: other actions and remarks, a line each.
         metrics: ``reports/metrics.json``, flat, where it is up to date; else empty.
         receipt: the registration's receipt, where it is up to date; else None.
+        is_promotion: whether this run moved the alias ``champion`` to the version of the receipt.
         scores: the test scores beside the champion's and the baselines', where the evaluation is up to date; else empty.
         links: addresses of further pages and files, by name.
     """
@@ -51,13 +52,9 @@ class RetrainSummary:
     notes: tuple[str, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     receipt: Receipt | None = None
+    is_promotion: bool = False
     scores: tuple[ScoreRow, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def has_registered(self) -> bool:
-        """Whether the stage ``register`` was executed in this run."""
-        return any(report.stage == "register" and report.state == "ran" for report in self.stages)
 
     @property
     def events(self) -> tuple[NotifiedEvent, ...]:
@@ -66,8 +63,7 @@ class RetrainSummary:
             return ()
         if self.failure is not None:
             return ("failure",)
-        promoted = self.has_registered and self.receipt is not None and self.receipt.decision == "champion"
-        return ("promotion", "success") if promoted else ("success",)
+        return ("promotion", "success") if self.is_promotion else ("success",)
 
     def headline(self) -> str:
         """The outcome in one sentence."""
@@ -82,7 +78,10 @@ class RetrainSummary:
         """The registration in one sentence; empty where there is none."""
         if self.receipt is None:
             return ""
-        return f"{self.receipt.model_name} version {self.receipt.version} is {self.receipt.decision}: {self.receipt.reason}"
+        version = f"{self.receipt.model_name} version {self.receipt.version}"
+        if self.receipt.decision == "champion" and not self.is_promotion:
+            return f"{version} is still champion"
+        return f"{version} is {self.receipt.decision}: {self.receipt.reason}"
 
     def told_stages(self) -> tuple[StageReport, ...]:
         """The outcome of each stage, each trouble told once: the failure of the run is told beside this table."""

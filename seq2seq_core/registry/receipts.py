@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from dataclasses import asdict, dataclass, field
 
 from seq2seq_core import atomic
@@ -18,6 +19,7 @@ from seq2seq_core.registry.versions import DIGEST_TAG, find_number, has_files
 from seq2seq_core.tracking.dvc_experiment import current_experiment
 from seq2seq_core.tracking.mlflow.address import database_file, displayed_uri
 from seq2seq_core.tracking.mlflow.store import connect, store_errors
+from seq2seq_core.tracking.runs.graph_run import KEY_VARIABLE
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +80,30 @@ class Receipt:
 def write_receipt(receipt: Receipt, paths: Paths) -> None:
     """Writes ``reports/registration.json``."""
     atomic.write_text(paths.receipt, receipt.to_json())
+
+
+def note_promotion(receipt: Receipt, paths: Paths) -> None:
+    """Notes that this run has moved the alias ``champion``; a receipt does not tell, because the same one is written again.
+
+    Args:
+        receipt: of the new champion.
+        paths: the workspace; writes ``.s2s/promotion.json``.
+    """
+    note = {"graph_run": os.environ.get(KEY_VARIABLE, ""), "model_name": receipt.model_name, "version": receipt.version}
+    atomic.write_text(paths.promotion, json.dumps(note) + "\n")
+
+
+def has_promoted(graph_run: str, paths: Paths) -> bool:
+    """Whether a run of the graph has moved the alias ``champion``.
+
+    Args:
+        graph_run: the run's key, as its stages get it.
+        paths: the workspace; reads ``.s2s/promotion.json``.
+    """
+    try:
+        return bool(json.loads(paths.promotion.read_text(encoding="utf-8"))["graph_run"] == graph_run)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return False
 
 
 def check_receipt(paths: Paths, settings: Settings) -> tuple[bool, str]:

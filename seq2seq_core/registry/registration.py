@@ -17,7 +17,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, iterate_pairs
 from seq2seq_core.registry.packaging import log_bundle
 from seq2seq_core.registry.promotion import CHALLENGER, CHAMPION, EXPERIMENT, Champion, decide, find_champion, move_alias
-from seq2seq_core.registry.receipts import Receipt
+from seq2seq_core.registry.receipts import Receipt, note_promotion
 from seq2seq_core.registry.version_scores import SCORE_TAG, TEST_DIGEST_TAG, read_test_scores, score_champion
 from seq2seq_core.registry.versions import DIGEST_TAG, find_digest, find_model
 from seq2seq_core.tokenization.manifest import file_digest
@@ -113,6 +113,8 @@ def _register(evidence: _Evidence, settings: Settings, paths: Paths) -> Registra
         receipt = _decide(draft, champion, settings, paths)
         if receipt.decision != EXPERIMENT or RECEIPT_TAG not in version.tags:
             _record(client, receipt, evidence.scores)
+        if receipt.decision == CHAMPION and (champion is None or str(champion.version) != receipt.version):
+            note_promotion(receipt, paths)
     return Registration(receipt, evidence.scores, is_new)
 
 

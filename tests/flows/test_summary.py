@@ -39,6 +39,7 @@ DONE = RetrainSummary(
     notes=("dvc push: 2 files pushed",),
     metrics={"test.exact_match": 0.99, "test.bleu": 98.7654},
     receipt=RECEIPT,
+    is_promotion=True,
     scores=(ScoreRow("exact_match", 0.99, 0.97, 0.0, "copy_source"), ScoreRow("bleu", 98.7654)),
     links={"MLflow run": "http://mlflow/#/runs/1", "Data Docs": "/w/.s2s/data_docs/index.html"},
 )
@@ -81,8 +82,8 @@ def test_the_report_of_a_success_has_everything() -> None:
         "## Scores\n\n"
         "| test metric | this model | champion v2 | best baseline |  |\n| --- | ---: | ---: | ---: | --- |\n"
         "| exact\\_match | 0.99 | 0.97 | 0 | copy source |\n| bleu | 98.77 |  |  |  |\n\n"
-        "## Decision\n\n**dates version 3 is champion** (`models:/dates@champion`): "
-        "better than the champion: exact\\_match 0.99 against 0.97 of version 2\n\n"
+        "## Decision\n\ndates version 3 is champion: better than the champion: exact\\_match 0.99 against 0.97 of version 2 "
+        "(`models:/dates@champion`)\n\n"
         "## Data\n\n- data/raw/dates.dvc: unchanged (3 files)\n\n"
         "## Notes\n\n- dvc push: 2 files pushed\n\n"
         "## Links\n\n- MLflow run: <http://mlflow/#/runs/1>\n- Data Docs: `/w/.s2s/data_docs/index.html`\n"
@@ -138,8 +139,11 @@ def test_scores_stand_beside_those_of_the_champion_and_of_the_best_baseline(tmp_
 
 def test_a_promotion_is_one_only_when_this_run_made_it() -> None:
     assert DONE.events == ("promotion", "success")
-    assert replace(DONE, receipt=replace(RECEIPT, decision="challenger")).events == ("success",)
-    assert replace(DONE, stages=(StageReport("register", "cached"),)).events == ("success",)
+    again = replace(DONE, is_promotion=False)  # the model of an earlier run came back, and was registered already
+    assert again.events == ("success",)
+    assert again.decision() == "dates version 3 is still champion"
+    challenger = replace(again, receipt=replace(RECEIPT, decision="challenger", reason="no better"))
+    assert challenger.decision() == "dates version 3 is challenger: no better"
     assert FAILED.events == ("failure",)
     assert replace(FAILED, failure=Interrupted("stopped")).events == ()
 

@@ -16,7 +16,7 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import MissingInput, UserError
 from seq2seq_core.evaluation.scores import quick_metrics
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.registry.receipts import check_receipt, drop_stale_receipt, write_receipt
+from seq2seq_core.registry.receipts import check_receipt, drop_stale_receipt, has_promoted, write_receipt
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.registry.version_scores import score_predictor
 from seq2seq_core.registry.versions import find_model, find_number
@@ -59,14 +59,19 @@ def test_the_same_bundle_is_registered_once_and_its_receipt_stays_the_same(
 
 
 def test_a_better_version_takes_the_alias_and_a_worse_one_is_the_challenger(
-    tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None]
+    tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
-    for seed, score in ((1, 0.5), (2, 0.75), (3, 0.625)):
+    seen, promoting = [], []
+    for seed, score, run in ((1, 0.5, "a"), (2, 0.75, "b"), (3, 0.625, "c"), (2, 0.75, "d")):
         make_bundle(tracked_paths, seed, {"exact_match": score})
+        monkeypatch.setenv("S2S_GRAPH_RUN", run)
         receipt = register_bundle(tracked_settings, tracked_paths).receipt
+        promoting += [run] if has_promoted(run, tracked_paths) else []
+        if run == "d":  # the champion's bundle came back: its receipt is the same, and nothing moved
+            break
         seen.append((receipt.version, receipt.decision, receipt.champion_version, receipt.champion_score))
     assert seen == [("1", "champion", None, None), ("2", "champion", "1", 0.5), ("3", "challenger", "2", 0.75)]
+    assert promoting == ["a", "b"]
     assert aliases(tracked_paths) == {"champion": "2", "challenger": "3"}
     evidence = tags(tracked_paths, "3")
     assert (evidence["compared_with"], evidence["compared_score"]) == ("2", "0.75")

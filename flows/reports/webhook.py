@@ -43,11 +43,12 @@ def to_body(event: NotifiedEvent, summary: RetrainSummary, flow_run: dict[str, s
     receipt = summary.receipt
     return {
         "event": event,
-        "text": f"retrain {event}: {summary.headline()}",
+        "text": f"{flow_run['name']}: {event}: {summary.headline()}",
         "flow_run": flow_run,
         "failure": summary.failure and {"kind": summary.failure.kind, "message": str(summary.failure)},
         "seconds": round(summary.seconds, 1),
         "stages": [{"stage": report.stage, "state": report.state, "reason": report.reason} for report in summary.stages],
+        "notes": list(summary.notes),
         "metrics": dict(summary.metrics),
         "scores": [asdict(row) for row in summary.scores],
         "model": receipt

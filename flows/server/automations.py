@@ -138,10 +138,10 @@ def _body(kind: str, message: str) -> str:
     """
     values: dict[str, Any] = {
         "event": "failure",
-        "text": f"{{{{ (flow.name ~ ' failure: ' ~ {message}) }}}}",
+        "text": f"{{{{ ((deployment.name or flow_run.name) ~ ': failure: ' ~ {message}) }}}}",
         "flow_run": {"id": "{{ flow_run.id|string }}", "name": "{{ flow_run.name }}", "url": "{{ flow_run|ui_url }}"},
         "failure": {"kind": kind, "message": f"{{{{ {message} }}}}"},
-        "seconds": 0.0, "stages": [], "metrics": {}, "model": None, "links": {},
+        "seconds": 0.0, "stages": [], "notes": [], "metrics": {}, "scores": [], "model": None, "links": {},
     }  # fmt: skip
     text = json.dumps(values, ensure_ascii=False)
     return text.replace('"{{ ', "{{ (").replace(' }}"', ")|tojson }}")

@@ -74,10 +74,24 @@ def install_document(document: Any, source: str, paths: Paths, force: bool) -> S
     for section in sections_of_the_graph(paths):
         document.setdefault(section, {})
     settings = parse_settings(document, source=source)
-    if not force and has_uncommitted_changes(paths.params):
+    if not force and has_uncommitted_changes(paths.params) and not _is_own_proposal(paths):
         raise UserError(f"{paths.params}: has changes that git does not have; commit them, or overwrite them with --force")
-    atomic.write_text(paths.params, write_document(document))
+    text = write_document(document)
+    atomic.write_text(paths.params, text)
+    atomic.write_text(_proposal_file(paths), text)
     return settings
+
+
+def _is_own_proposal(paths: Paths) -> bool:
+    """Whether ``params.yaml`` is as this command wrote it last: nobody's work is lost with it."""
+    try:
+        return paths.params.read_bytes() == _proposal_file(paths).read_bytes()
+    except FileNotFoundError:
+        return False
+
+
+def _proposal_file(paths: Paths) -> Path:
+    return paths.work / "params.proposed.yaml"
 
 
 def load_workspace_settings(paths: Paths) -> Settings:

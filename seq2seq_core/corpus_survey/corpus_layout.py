@@ -149,19 +149,19 @@ def _find_gaps(splits: dict[str, list[SampledFile]], names: Sequence[str]) -> tu
 def _find_flat_roles(
     files: Sequence[SampledFile], names: Sequence[str], rows: list[list[str]], is_named: bool, source: str, target: str
 ) -> ColumnRoles:
-    """The roles of columns; those with nested values are refused."""
+    """The roles of columns; those with nested values are neither source nor target."""
     nested = list(dict.fromkeys(name for file in files for name in file.nested))
-    try:
-        roles = find_roles(names, rows, is_named, source, target)
-        taken = [name for name in (names[roles.source], names[roles.target]) if name in nested]
-    except UserError:
-        if not nested:
-            raise
-        taken = nested
-    if taken:
-        advice = f": `jq -c .{taken[0]} {files[0].names[0]} > flat.jsonl` takes them out" if files[0].name.endswith("jsonl") else ""
-        raise UserError(f"the column {taken[0]!r} holds nested values; expected a text in each of two columns{advice}")
-    return roles
+    flat = [place for place, name in enumerate(names) if name not in nested]
+    if nested and (len(flat) < 2 or {source, target} & {*nested}):
+        advice = _advise_on_nested(nested[0], files[0].names[0]) if files[0].name.endswith("jsonl") else ""
+        raise UserError(f"the column {nested[0]!r} holds nested values; expected a text in each of two columns{advice}")
+    roles = find_roles([names[place] for place in flat], [[row[place] for place in flat] for row in rows], is_named, source, target)
+    return replace(roles, names=tuple(names), source=flat[roles.source], target=flat[roles.target])
+
+
+def _advise_on_nested(column: str, file: str) -> str:
+    """The commands that make a corpus of the objects in a column."""
+    return f"; a corpus of what it holds: `mkdir flat && jq -c .{column} {file} > flat/{file}`, then `--corpus` with that folder"
 
 
 def _finish(

@@ -103,7 +103,7 @@ def test_silent_runs_are_marked_as_crashed_and_the_webhook_hears_of_them_and_of_
         assert client.read_flow_run(dead.id).state_name == "Crashed"
     silence = "the process of this run has sent no sign of life for 10 s: it was killed, or its machine is down"
     assert by_name["silent"]["failure"] == {"kind": "crash", "message": silence}
-    assert by_name["silent"]["text"] == f"retrain failure: {silence}"
+    assert by_name["silent"]["text"] == f"silent: failure: {silence}"
     assert by_name["silent"]["flow_run"]["id"] == str(dead.id)
     late_message = "no worker has started this run of a deployment, which was due more than 10 s ago; is one running?"
     assert by_name["late"]["failure"] == {"kind": "environment_fault", "message": late_message}

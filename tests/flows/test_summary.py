@@ -176,7 +176,7 @@ def test_the_webhook_hears_what_it_asked_for(webhook: tuple[str, list[Any]], cap
     assert heard == [to_body("promotion", DONE, FLOW_RUN), to_body("failure", FAILED, FLOW_RUN)]
     assert heard[0]["model"] == {"name": "dates", "version": "3", "alias": "champion", "reason": RECEIPT.reason}
     assert heard[1]["failure"] == {"kind": "user_fault", "message": "data/x.tsv:7: has 2 columns | expected 3"}
-    assert heard[1]["text"] == "retrain failure: data/x.tsv:7: has 2 columns | expected 3"
+    assert heard[1]["text"] == "brave-otter: failure: data/x.tsv:7: has 2 columns | expected 3"
     assert heard[1]["flow_run"] == FLOW_RUN
     assert caplog.messages == []
 

@@ -154,6 +154,6 @@ def _install_elsewhere(workspace: Workspace, folder: Path) -> Path:
     (workspace.root / "requirements.txt").write_text("seq2seq-flows==0.4.0\n", encoding="utf-8")
     graph = workspace.root / "dvc.yaml"
     text = graph.read_text(encoding="utf-8")
-    assert "\n      - seq2seq_core\n" in text
-    graph.write_text(text.replace("\n      - seq2seq_core\n", "\n      - requirements.txt\n"), encoding="utf-8")
+    assert text.count("\n    - seq2seq_core\n") == 1
+    graph.write_text(text.replace("\n    - seq2seq_core\n", "\n    - requirements.txt\n"), encoding="utf-8")
     return folder / "seq2seq_core"

@@ -35,7 +35,7 @@ ADDRESSES = {
     "another scheme": f"foo://user:{SLASHED}@h",
     "no scheme": f"user:{SLASHED}@h",
     "wrong port": f"http://user:{quote(SLASHED, safe='')}@h:99999",
-    "password as a port": f"http://{SLASHED}",
+    "password as a port": f"http://user:{SLASHED}",
     "password with slash and at": f"http://user:{SLASHED}@127.0.0.1:9",
     "database": f"postgresql://user:{quote(SLASHED, safe='')}@127.0.0.1:9/runs",
 }

@@ -74,6 +74,9 @@ def test_uncommitted_parameters_are_not_overwritten(workspace: Paths) -> None:
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "start"]):
         subprocess.run([*git, *command], check=True, capture_output=True)
     _install(workspace, corpus)
+    _install(workspace, corpus)  # what this command wrote is nobody's work
+    with workspace.params.open("a", encoding="utf-8") as file:
+        file.write("# mine\n")
     with pytest.raises(UserError) as caught:
         _install(workspace, corpus)
     assert str(caught.value) == (

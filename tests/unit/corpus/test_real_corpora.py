@@ -39,13 +39,12 @@ def _prepare(root: Path, folder: str, files: dict[str, Any], **prepare: Any) -> 
     return run_prepare(_settings(folder, files, prepare=prepare), Paths(root), NullRecorder())
 
 
-def test_bare_carriage_returns_and_byte_order_marks_are_found_in_both_files(tmp_path: Path) -> None:
+def test_bare_carriage_returns_are_found_in_both_files_behind_their_byte_order_marks(tmp_path: Path) -> None:
     name = "autshumato_nso_dev.CR-only+BOM"
     with pytest.raises(ContractViolation) as caught:
         _validate(tmp_path, "dirty_as_found", {"train": [[f"{name}.en", f"{name}.nso"]]})
     message = str(caught.value)
     for ending in ("en", "nso"):
-        assert f"{name}.{ending}:1: the file begins with a byte-order mark (EF BB BF)" in message
         assert f"{name}.{ending}:1: lines end in a bare carriage return (CR, 0D): 3000 of them" in message
 
 

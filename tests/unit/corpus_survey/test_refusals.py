@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import load_settings
 from seq2seq_core.corpus_survey.proposed_settings import install_proposal
 from seq2seq_core.errors import UserError
 from tests.made_corpora import make_corpus, write_lines, write_tones
@@ -128,3 +129,13 @@ def test_a_choice_that_does_not_fit_is_refused(tmp_path: Path, corpus: str, task
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder; name the corpus with --corpus FOLDER"):
         install_proposal(Paths(tmp_path), tmp_path / "no", None, "", force=False)
+
+
+def test_a_nested_column_beside_two_texts_is_passed_over(tmp_path: Path) -> None:
+    paths, folder = Paths(tmp_path), tmp_path / "raw"
+    folder.mkdir()
+    rows = [{"meta": {"ts": n}, "asked": f"how is day {n}", "answer": f"day {n} is fine"} for n in range(60)]
+    write_lines(folder / "train.jsonl", [json.dumps(row) for row in rows])
+    install_proposal(paths, folder, None, "", force=False)
+    corpus = load_settings(paths.params).corpus
+    assert (corpus.source_column, corpus.target_column) == ("asked", "answer")

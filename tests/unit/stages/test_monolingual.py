@@ -39,7 +39,13 @@ def make_settings(splits: tuple[str, ...] = ("train", "dev", "test"), **sections
         "corpus": corpus | sections.get("corpus", {}),
         "prepare": {"whitespace": "collapse"} | sections.get("prepare", {}),
         "register": {"model_name": "m"},
-        "tokenize": {"joint": True, "source": {"model": "char"}, "source_tags": ["target_language"]} | sections.get("tokenize", {}),
+        "tokenize": {
+            "joint": True,
+            "source": {"model": "char"},
+            "source_tags": ["target_language"],
+            "max_unknown_target_fraction": 1.0,
+        }
+        | sections.get("tokenize", {}),
         "train": {"phases": [{"objective": "denoising"}]},
         "runtime": {"progress": "plain"},
     }

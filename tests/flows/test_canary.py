@@ -156,7 +156,7 @@ def test_an_unreachable_webhook_is_named_without_its_path(
     monkeypatch.setenv("http_proxy", "http://proxy:proxyCanary7@127.0.0.1:9")
     places = (f"127.0.0.1:9{WEBHOOK_PATH}", f"me:prefectCanary5@127.0.0.1:9{WEBHOOK_PATH}", f"hooks.invalid{WEBHOOK_PATH}")
     for address in (f"http://{place}" for place in places):
-        told = notify(NotifySettings(webhook_url=address), RetrainSummary(failure=UserError(SAID)), {}, logger)
+        told = notify(NotifySettings(webhook_url=address), RetrainSummary(failure=UserError(SAID)), {"name": "a run"}, logger)
         assert told == []
     said = capfd.readouterr().err
     assert said.count("the webhook at 127.0.0.1 could not be told of the failure: ConnectError") == 2

@@ -17,6 +17,7 @@ from flows.dvc.repository import check_repository
 from flows.dvc.restore import restore_outputs
 from flows.graph.execution import GraphRun
 from flows.graph.stage_changes import explain_changes
+from flows.graph.stage_choices import refuse_unknown
 from flows.graph.stage_execution import StageReport, StageRunner
 from flows.graph.stage_graph import GraphStatus, StageGraph, read_stage_graph, read_status
 from flows.graph.stage_tasks import StageTasks
@@ -282,8 +283,7 @@ def check_names(graph: StageGraph, settings: Settings, forced: frozenset[str]) -
     given = flow.stages if "stages" in flow.model_fields_set else {}
     if faults := [f"runtime.flow.stages.{name}: must be a stage of dvc.yaml ({listed})" for name in given if name not in known]:
         raise ConfigError(faults, "params.yaml")
-    if unknown := sorted(forced - set(graph.stages)):
-        raise UserError(f"force: must name stages of dvc.yaml ({listed}), got {', '.join(unknown)}")
+    refuse_unknown(forced, graph.stages)
 
 
 def check_inputs(status: GraphStatus, settings: Settings, paths: Paths) -> None:

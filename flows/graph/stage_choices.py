@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,22 @@ def check_forced(paths: Paths, stages: Sequence[str]) -> None:
         UserError: the graph has no stage of that name.
     """
     names = _read_names(paths.root / "dvc.yaml")
-    if names and (unknown := [stage for stage in stages if stage not in names]):
-        raise UserError(f"force: must name stages of dvc.yaml ({', '.join(names)}), got {', '.join(unknown)}")
+    if names:
+        refuse_unknown(stages, names)
+
+
+def refuse_unknown(forced: Iterable[str], stages: Sequence[str]) -> None:
+    """Refuses names in ``force`` that no stage has.
+
+    Args:
+        forced: the names in ``force``.
+        stages: the stages of the graph.
+
+    Raises:
+        UserError: a name is unknown.
+    """
+    if unknown := sorted({*forced} - {*stages}):
+        raise UserError(f"force: must name stages of dvc.yaml ({', '.join(stages)}), got {', '.join(unknown)}")
 
 
 def _read_names(file: Path) -> list[str]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 DIGEST_TAG = "bundle_digest"
+LEDGER_SUFFIX = ".ledger"
+"""Ending of the name of the registered model that holds a model's ledger."""
 _REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[1-9]\d*))")
 
 
@@ -37,7 +39,7 @@ def find_version(reference: str, paths: Paths) -> ModelVersion:
     with store_errors(paths):
         model = find_model(client, match["name"])
         if model is None:
-            names = ", ".join(sorted(known.name for known in client.search_registered_models())) or "none"
+            names = ", ".join(list_models(client)) or "none"
             raise UserError(f"{reference}: the registry {displayed_uri(paths)} has no model {match['name']!r}; it has: {names}")
         number = match["version"] or model.aliases.get(match["alias"])
         if number is None:
@@ -59,6 +61,11 @@ def find_model(client: MlflowClient, name: str) -> RegisteredModel | None:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise
+
+
+def list_models(client: MlflowClient) -> list[str]:
+    """The names of the registered models, sorted, without those that hold ledgers."""
+    return sorted(known.name for known in client.search_registered_models() if not known.name.endswith(LEDGER_SUFFIX))
 
 
 def find_number(client: MlflowClient, name: str, number: str) -> ModelVersion | None:

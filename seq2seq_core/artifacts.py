@@ -164,6 +164,11 @@ class Paths:
         return self.work / "bundles"
 
     @property
+    def outputs(self) -> Path:
+        """Folder of hypotheses of registered versions for the test set, one file per digest of what they depend on."""
+        return self.work / "outputs"
+
+    @property
     def data_docs(self) -> Path:
         """Folder of Great Expectations' Data Docs; ``index.html`` inside."""
         return self.work / "data_docs"

@@ -12,6 +12,7 @@ from seq2seq_core.cli import (
     learning_curve_command,
     model_commands,
     pipeline_commands,
+    registry_commands,
     stage_commands,
     sweep_command,
 )
@@ -39,7 +40,15 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (pipeline_commands, stage_commands, corpus_commands, model_commands, learning_curve_command, sweep_command):
+for group in (
+    pipeline_commands,
+    stage_commands,
+    corpus_commands,
+    model_commands,
+    registry_commands,
+    learning_curve_command,
+    sweep_command,
+):
     group.add_to(app)
 
 

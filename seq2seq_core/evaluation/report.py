@@ -11,6 +11,7 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import SCORES_FILE
 from seq2seq_core.csv_text import format_csv
 from seq2seq_core.evaluation.evaluator import Evaluation, Example
+from seq2seq_core.evaluation.scored import Scored
 from seq2seq_core.evaluation.slices import Slice
 
 PREDICTIONS_FILE, WORST_FILE, SLICES_FILE, SIGNATURES_FILE = "predictions.jsonl", "worst.csv", "slices.csv", "signatures.json"
@@ -19,16 +20,18 @@ METRIC_DIGITS, SCORE_DIGITS = 6, 4
 MAX_CELL_CHARACTERS = 120
 
 
-def make_metrics(evaluation: Evaluation) -> dict[str, Any]:
+def make_metrics(evaluation: Evaluation, scored: Scored) -> dict[str, Any]:
     """The content of ``reports/metrics.json``: the few figures to compare versions by, ``test.<metric>`` and counts.
 
-    DVC shows each of them as a column. All others are in :func:`make_scores`.
+    DVC shows each of them as a column. All others are in :func:`make_scores`. What was scored is in a list, which DVC does not
+    show.
 
     Args:
         evaluation: of the test set.
+        scored: what the scores are of.
     """
-    counts = _count(evaluation)
-    return {"test": _rounded(evaluation.test), "counts": {name: counts[name] for name in ("pairs", "wrong", "cut_hypotheses")}}
+    counts = {name: count for name, count in _count(evaluation).items() if name in ("pairs", "wrong", "cut_hypotheses")}
+    return {"test": _rounded(evaluation.test), "counts": counts, "scored": [scored.to_dict()]}
 
 
 def make_scores(evaluation: Evaluation) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,23 @@ def download_bundle(version: ModelVersion, paths: Paths) -> Path:
         if (found := bundle_digest(draft)) != expected:
             raise BundleError(f"{label}: damaged or exchanged: the digest of its bundle is {found}, expected {expected}")
     return folder
+
+
+def download_file(version: ModelVersion, path: str) -> bytes | None:
+    """The content of a small file of a registered version; None where the version has none of that name.
+
+    Args:
+        version: the registered version.
+        path: inside the logged model.
+    """
+    from mlflow.artifacts import download_artifacts, list_artifacts
+
+    place = f"models:/{version.name}/{version.version}"
+    names = [entry.path for entry in list_artifacts(artifact_uri=f"{place}/{Path(path).parent}") or ()]
+    if Path(path).name not in {Path(name).name for name in names}:
+        return None
+    with tempfile.TemporaryDirectory() as room:
+        return Path(download_artifacts(artifact_uri=f"{place}/{path}", dst_path=room)).read_bytes()
 
 
 def _download(version: ModelVersion, draft: Path) -> None:

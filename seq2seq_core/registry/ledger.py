@@ -9,25 +9,15 @@ without a lock (optimistic concurrency control: Kung and Robinson 1981). The ali
 
 from __future__ import annotations
 
-import getpass
-import logging
-import os
-import platform
-import random
-import re
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
-from seq2seq_core.registry.versions import LEDGER_SUFFIX, find_model
+from seq2seq_core.registry.row_sketch import SAME_SHARE, common_share
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
-
-logger = logging.getLogger(__name__)
 
 CHAMPION: Literal["champion"] = "champion"
 Kind = Literal["promoted", "kept", "forced", "rolled back", "adopted"]
@@ -35,10 +25,6 @@ KINDS: tuple[Kind, ...] = ("promoted", "kept", "forced", "rolled back", "adopted
 """``promoted`` and ``kept`` by the gate, ``forced`` and ``rolled back`` by a person, ``adopted``: the alias was moved elsewhere."""
 NO_VERSION = ""
 APPLIED_TAG = "alias_is_set"
-ATTEMPTS, LONGEST_PAUSE_SECONDS = 30, 0.2
-_PAGE = 1000
-_COLLISION = re.compile("IntegrityError|UNIQUE constraint|UniqueViolation|duplicate key|Duplicate entry|Giving up after")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,7 +39,7 @@ class Entry:
         reason: one sentence, with the figures.
         seen: number of the last entry that its writer had seen; 0: none.
         who: the user and the machine.
-        test_digest: SHA-256 of the test set of a comparison; empty: none was compared.
+        test_rows: sketch of the test set of a comparison; empty: nothing was compared.
         evidence: the receipt or the evidence of the decision, as JSON.
         number: given by the registry; 0: not written yet.
         when: time of writing by the registry's clock, in UTC; None: not written yet.
@@ -67,7 +53,7 @@ class Entry:
     reason: str
     seen: int = 0
     who: str = ""
-    test_digest: str = ""
+    test_rows: str = ""
     evidence: str = ""
     number: int = 0
     when: datetime | None = None
@@ -77,18 +63,6 @@ class Entry:
     def is_move(self) -> bool:
         """Whether the alias changed its version."""
         return self.champion != self.before
-
-
-class LedgerConflict(Exception):
-    """Another writer was faster; the writer has to decide anew.
-
-    Attributes:
-        entry: the first entry that came between.
-    """
-
-    def __init__(self, entry: Entry) -> None:
-        super().__init__(f"entry {entry.number}, by {entry.who}, came between: {entry.kind} {entry.version}")
-        self.entry = entry
 
 
 @dataclass(frozen=True)
@@ -116,13 +90,13 @@ class Ledger:
         held = [entry.champion for entry in reversed(self.entries) if entry.champion]
         return list(dict.fromkeys(held))
 
-    def looks(self, test_digest: str) -> int:
-        """How many comparisons were made on a test set.
+    def looks(self, test_rows: str) -> int:
+        """How many comparisons were made on a test set, or on one that it shares rows with.
 
         Args:
-            test_digest: SHA-256 of the test set.
+            test_rows: the sketch of the test set.
         """
-        return sum(entry.test_digest == test_digest for entry in self.entries)
+        return sum(common_share(entry.test_rows, test_rows) > SAME_SHARE for entry in self.entries if entry.test_rows)
 
     def find(self, version: str) -> Entry | None:
         """The last entry about a version.
@@ -148,171 +122,14 @@ def chain(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     return tuple(kept)
 
 
-def read_ledger(client: MlflowClient, name: str) -> Ledger:
-    """The ledger of a model; empty where nothing was written yet.
+def parse_entry(version: ModelVersion) -> Entry:
+    """The entry in a version of the ledger's model; an entry that cannot be read never counts.
 
     Args:
-        client: the MLflow client.
-        name: the registered model's name.
+        version: as the registry gives it.
     """
-    found: list[ModelVersion] = []
-    token: str | None = None
-    while True:
-        page = client.search_model_versions(f"name = '{name}{LEDGER_SUFFIX}'", max_results=_PAGE, page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return Ledger(chain(map(_parse, found)))
-
-
-def append(client: MlflowClient, name: str, entry: Entry, seen: Ledger) -> Entry:
-    """Writes an entry and lets the alias follow.
-
-    Args:
-        client: the MLflow client.
-        name: the registered model's name.
-        entry: what was decided on the grounds of ``seen``.
-        seen: the ledger as the writer had read it.
-
-    Returns:
-        The entry with its number and time.
-
-    Raises:
-        LedgerConflict: another entry came between, and the alias follows that one; the decision has to be made anew.
-    """
-    draft = replace(entry, seen=seen.last.number if seen.last else 0, who=entry.who or current_user())
-    number = _write(client, name, draft)
-    ledger = read_ledger(client, name)
-    written = next((one for one in ledger.entries if one.number == number), None)
-    if written is None:
-        raise LedgerConflict(next(one for one in ledger.entries if one.number > draft.seen))
-    follow(client, name, ledger)
-    return written
-
-
-def follow(client: MlflowClient, name: str, ledger: Ledger) -> Ledger:
-    """Lets the alias follow the ledger, until no other entry came meanwhile; also completes the move of a writer that was killed.
-
-    Args:
-        client: the MLflow client.
-        name: the registered model's name.
-        ledger: as read now.
-
-    Returns:
-        The ledger that the alias follows.
-    """
-    while ledger.last is not None:
-        if not ledger.last.is_applied:
-            _set_alias(client, name, ledger.champion)
-            entry = str(ledger.last.number)
-            _despite_others(client.set_model_version_tag, f"{name}{LEDGER_SUFFIX}", entry, APPLIED_TAG, "true")
-        newer = read_ledger(client, name)
-        if newer.last is not None and newer.last.number == ledger.last.number:
-            # A slower writer may have set the alias after us, by an older entry.
-            if current_champion(client, name) != newer.champion:
-                _set_alias(client, name, newer.champion)
-            return newer
-        ledger = newer
-    return ledger
-
-
-def synchronise(client: MlflowClient, name: str) -> Ledger:
-    """The ledger and the alias in agreement: completes a move that was interrupted, and adopts one that was made elsewhere.
-
-    Args:
-        client: the MLflow client.
-        name: the registered model's name.
-    """
-    for _ in range(ATTEMPTS):
-        ledger, holder = read_ledger(client, name), current_champion(client, name)
-        if ledger.last is not None and not ledger.last.is_applied:
-            return follow(client, name, ledger)
-        if holder == ledger.champion:
-            return ledger
-        what = f"the alias was given to version {holder}" if holder else "the alias was removed"
-        entry = Entry("adopted", holder or ledger.champion, holder, ledger.champion, f"{what} without this ledger")
-        try:
-            append(client, name, entry, ledger)
-        except LedgerConflict:
-            continue
-        logger.warning("%s of %r; the ledger notes it", entry.reason, name)
-    return read_ledger(client, name)
-
-
-def current_champion(client: MlflowClient, name: str) -> str:
-    """The version that holds the alias ``champion``; empty: none.
-
-    Args:
-        client: the MLflow client.
-        name: the registered model's name.
-    """
-    model = find_model(client, name)
-    number = None if model is None else model.aliases.get(CHAMPION)
-    return NO_VERSION if number is None else str(number)
-
-
-def current_user() -> str:
-    """The user and the machine, as ``user@machine``."""
-    try:
-        user = os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in a container
-        user = str(os.getuid())
-    return f"{user}@{platform.node()}"
-
-
-def _set_alias(client: MlflowClient, name: str, version: str) -> None:
-    if version:
-        _despite_others(client.set_registered_model_alias, name, CHAMPION, version)
-    elif current_champion(client, name):
-        client.delete_registered_model_alias(name, CHAMPION)
-
-
-def _write(client: MlflowClient, name: str, entry: Entry) -> int:
-    """Writes an entry in one request; returns its number. Retries where other writers took the numbers it tried."""
-    ledger_name = f"{name}{LEDGER_SUFFIX}"
-    if find_model(client, ledger_name) is None:
-        _create(client, ledger_name, name)
-    tags = {
-        "kind": entry.kind, "version": entry.version, "champion": entry.champion, "before": entry.before, "reason": entry.reason,
-        "seen": str(entry.seen), "who": entry.who, "test_digest": entry.test_digest, "evidence": entry.evidence,
-    }  # fmt: skip
-    source = f"models:/{name}/{entry.version}"
-    written = _despite_others(client.create_model_version, ledger_name, source, tags=tags, description=entry.reason)
-    return int(written.version)
-
-
-def _despite_others(call: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """The result of a call, made again where the database refused it because another writer was at the same row."""
-    from mlflow.exceptions import MlflowException
-
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return call(*arguments, **named)
-        except MlflowException as error:
-            if not _COLLISION.search(str(error)):
-                raise
-            time.sleep(random.uniform(0.0, LONGEST_PAUSE_SECONDS))
-    return call(*arguments, **named)
-
-
-def _create(client: MlflowClient, ledger_name: str, name: str) -> None:
-    """Creates the ledger's registered model, unless another writer has just done so."""
-    from mlflow.exceptions import MlflowException
-
-    text = (
-        f"The history of the alias `champion` of `{name}`, written by seq2seq-flows: each version is one decision. `s2s history`."
-    )
-    try:
-        client.create_registered_model(ledger_name, description=text)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-
-
-def _parse(version: ModelVersion) -> Entry:
-    """The entry in a version of the ledger's model; an entry that cannot be read never counts."""
     tags = version.tags
-    kind: Sequence[Kind] = [known for known in KINDS if known == tags.get("kind")]
+    kind = [known for known in KINDS if known == tags.get("kind")]
     seen = tags.get("seen", "")
     return Entry(
         kind=kind[0] if kind else "adopted",
@@ -322,9 +139,21 @@ def _parse(version: ModelVersion) -> Entry:
         reason=tags.get("reason", ""),
         seen=int(seen) if kind and seen.isdecimal() else -1,
         who=tags.get("who", ""),
-        test_digest=tags.get("test_digest", ""),
+        test_rows=tags.get("test_rows", ""),
         evidence=tags.get("evidence", ""),
         number=int(version.version),
         when=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
         is_applied=tags.get(APPLIED_TAG) == "true",
     )
+
+
+def entry_tags(entry: Entry) -> dict[str, str]:
+    """The tags that :func:`parse_entry` reads.
+
+    Args:
+        entry: not written yet.
+    """
+    return {
+        "kind": entry.kind, "version": entry.version, "champion": entry.champion, "before": entry.before, "reason": entry.reason,
+        "seen": str(entry.seen), "who": entry.who, "test_rows": entry.test_rows, "evidence": entry.evidence,
+    }  # fmt: skip

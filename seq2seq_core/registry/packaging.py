@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import shutil
 import tempfile
@@ -24,19 +25,22 @@ if TYPE_CHECKING:
 PACKAGE = Path(seq2seq_core.__file__).parent
 BUNDLE_PATH = "artifacts/bundle"
 """The bundle's path inside a logged model."""
+PARITY_ARTIFACT, PARITY_PATH = "parity", "artifacts/parity.json"
+"""The parity sample's name as an artifact, and its path inside a logged model."""
 PARAMETER_TYPES = {int: "integer", float: "double", bool: "boolean", str: "string"}
 """MLflow's types of request parameters, by Python type."""
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "ruamel-yaml", "safetensors", "sentencepiece", "torch")
 FLAC_REQUIREMENT = "soundfile"
 
 
-def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str]) -> ModelInfo:
+def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str], sample: Sequence[Mapping[str, str]] = ()) -> ModelInfo:
     """Logs a bundle, and everything that serving it needs, to a logged model.
 
     Args:
         bundle: the bundle's folder; its decoding options become the defaults of a request.
         model: the empty logged model, with the id of its run.
         example: ``source`` and the tags of a pair, for the input example.
+        sample: the parity sample.
     """
     with quiet_imports():
         import mlflow.pyfunc
@@ -51,6 +55,8 @@ def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str]) -> 
     with tempfile.TemporaryDirectory(prefix=".bundle.", dir=bundle.parent) as room:
         named = Path(room) / Path(BUNDLE_PATH).name  # the folder's name becomes the name inside the model
         shutil.copytree(bundle, named, copy_function=_link_or_copy)
+        parity = Path(room) / Path(PARITY_PATH).name
+        parity.write_text(json.dumps(list(sample), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         info: ModelInfo = Model.log(
             artifact_path=None,
             flavor=mlflow.pyfunc,
@@ -58,7 +64,7 @@ def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str]) -> 
             model_id=model.model_id,
             run_id=model.source_run_id,
             python_model=str(PACKAGE / "serving" / "pyfunc_model.py"),
-            artifacts={"bundle": str(named)},
+            artifacts={"bundle": str(named), PARITY_ARTIFACT: str(parity)},
             code_paths=[str(PACKAGE)],
             signature=served_signature(options, tags),
             input_example=(frame, {"beam_size": options.beam_size}),

@@ -1,122 +1,160 @@
-"""The promotion gate: a version becomes champion if it beats the champion's score on the same test set. Also moves aliases."""
+"""The decision on a version's alias: judged by the gate, claimed in the ledger, then recorded with the version."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from seq2seq_core.config.register import RegisterSection
-from seq2seq_core.evaluation.scores import is_higher_better
-from seq2seq_core.registry.versions import find_model, find_number
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.evaluation.scores import score
+from seq2seq_core.evaluation.scoring_options import scoring_options
+from seq2seq_core.registry.judgement import Candidate, Judgement, evidence_figures, judge, policy_of
+from seq2seq_core.registry.ledger import CHAMPION, Entry, Ledger
+from seq2seq_core.registry.ledger_writing import LedgerConflict, append, synchronise
+from seq2seq_core.registry.outputs import TestRows
+from seq2seq_core.registry.receipts import CHALLENGER, EXPERIMENT, Receipt, note_promotion
+from seq2seq_core.registry.version_record import record_decision, record_evidence
+from seq2seq_core.tracking.dvc_experiment import current_experiment
+from seq2seq_core.tracking.mlflow.address import displayed_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-CHAMPION: Literal["champion"] = "champion"
-CHALLENGER: Literal["challenger"] = "challenger"
-ROUNDING = 1e-12
-"""Tolerance on the minimum gain: in floating point, 0.9 - 0.8 is slightly less than 0.1."""
-
-
-Alias = Literal["champion", "challenger"]
-EXPERIMENT: Literal["experiment"] = "experiment"
-"""The decision about a version of a DVC experiment: no alias."""
-Verdict = Literal["champion", "challenger", "experiment"]
+logger = logging.getLogger(__name__)
+ALREADY = "It is the champion already."
 
 
 @dataclass(frozen=True)
-class Champion:
-    """The current champion when a version is registered.
+class Case:
+    """A registered version, and what is known of it.
 
     Attributes:
-        version: the version's number.
-        score: score on the current test set; None where it could not be scored.
-        trouble: the reason why it could not be scored.
-        scores: all known scores on the current test set, by metric.
+        version: as the registry gives it.
+        candidate: its output.
+        bundle_digest: digest of its bundle.
+        rows: the rows of the test set.
+        scores: its scores on them, by metric.
     """
 
-    version: str
-    score: float | None
-    trouble: str = ""
-    scores: dict[str, float] = field(default_factory=dict)
+    version: ModelVersion
+    candidate: Candidate
+    bundle_digest: str
+    rows: TestRows
+    scores: dict[str, float]
 
 
-@dataclass(frozen=True)
-class Decision:
-    """The alias of a version, and the reason.
+def decide_alias(case: Case, settings: Settings, paths: Paths, client: MlflowClient, is_first: bool = False) -> Receipt:
+    """Decides whether a version becomes the champion, and moves the alias.
 
-    Attributes:
-        alias: ``champion`` or ``challenger``.
-        reason: one sentence with the figures.
-    """
-
-    alias: Alias
-    reason: str
-
-
-def decide(version: str, score: float, champion: Champion | None, gate: RegisterSection, test_limit: int = 0) -> Decision:
-    """Decides on the alias of a version.
+    A DVC experiment moves no alias and writes nothing to the ledger. The same version is not decided on twice by
+    the same evidence under the same champion.
 
     Args:
-        version: the version's number.
-        score: the version's ``gate.metric`` on the current test set.
-        champion: the current champion, if there is one.
-        gate: the section ``register``.
-        test_limit: number of test rows that were scored; 0 for all.
-    """
-    if champion is not None and champion.version == version:
-        return Decision(CHAMPION, "it is the champion already")
-    if math.isnan(score):
-        return Decision(CHALLENGER, f"{gate.metric} is not a number")
-    if test_limit:
-        return Decision(CHALLENGER, f"only the first {test_limit} rows of the test set were scored (evaluate.test_limit)")
-    direction = 1.0 if is_higher_better(gate.metric) else -1.0
-    if gate.minimum_score is not None and (score - gate.minimum_score) * direction < 0:
-        bound = "at least" if direction > 0 else "at most"
-        return Decision(CHALLENGER, f"{gate.metric} {score:.6g} misses register.minimum_score ({bound} {gate.minimum_score:g})")
-    return _compare(score, champion, gate, direction)
-
-
-def _compare(score: float, champion: Champion | None, gate: RegisterSection, direction: float) -> Decision:
-    """The decision against the champion."""
-    if champion is None:
-        return Decision(CHAMPION, f"there was no champion; {gate.metric} {score:.6g}")
-    if champion.score is None:
-        return Decision(CHALLENGER, f"version {champion.version}, the champion, cannot be compared with: {champion.trouble}")
-    gain = (score - champion.score) * direction
-    figures = f"{gate.metric} {score:.6g} against {champion.score:.6g} of version {champion.version}"
-    if gain > 0 and gain >= gate.minimum_gain - ROUNDING:
-        return Decision(CHAMPION, f"better than the champion: {figures}")
-    if gain > 0:
-        return Decision(CHALLENGER, f"its gain is below register.minimum_gain ({gate.minimum_gain:g}): {figures}")
-    return Decision(CHALLENGER, f"no better than the champion: {figures}")
-
-
-def find_champion(client: MlflowClient, name: str) -> ModelVersion | None:
-    """The version that holds the alias ``champion``, or None.
-
-    Args:
+        case: the version.
+        settings: sections ``register`` and ``evaluate``.
+        paths: the workspace.
         client: the MLflow client.
-        name: the registered model's name.
+        is_first: whether somebody allowed the version to be the first after the alias was removed.
+
+    Raises:
+        UserError: the metric cannot be computed from rows, or its package is missing.
+        TrackingUnreachable: MLflow does not answer.
     """
-    model = find_model(client, name)
-    number = model.aliases.get(CHAMPION) if model is not None else None
-    return find_number(client, name, str(number)) if number is not None else None
+    name, draft = settings.register_.model_name, _draft(case, settings, paths)
+    while True:
+        ledger = synchronise(client, name)
+        if earlier := _earlier(ledger, draft, is_first):
+            record_decision(client, case.version, earlier, case.scores)
+            return earlier
+        if ledger.champion == draft.version:
+            return replace(draft, decision=CHAMPION, reason=ALREADY)
+        judgement = judge(case.candidate, ledger, case.rows, settings, paths, client)
+        receipt = _with_judgement(draft, judgement, ledger, is_first)
+        if current_experiment():
+            receipt = replace(receipt, decision=EXPERIMENT, reason=f"An experiment moves no alias. {receipt.reason}")
+        else:
+            try:
+                append(client, name, _entry(receipt, ledger, case.rows), ledger)
+            except LedgerConflict as conflict:
+                logger.warning("%s; version %s is decided on anew", conflict, draft.version)
+                continue
+            if receipt.decision == CHAMPION:
+                note_promotion(receipt, paths)
+        record_evidence(client, case.version, judgement, case.candidate.hypotheses, case.rows)
+        record_decision(client, case.version, receipt, case.scores)
+        return receipt
 
 
-def move_alias(client: MlflowClient, name: str, version: str, alias: Alias) -> None:
-    """Gives a version its alias; a new champion loses the alias ``challenger``.
+def _draft(case: Case, settings: Settings, paths: Paths) -> Receipt:
+    """The receipt before the decision."""
+    metric = settings.register_.metric
+    options = scoring_options(settings.evaluate)
+    value = case.scores.get(metric)
+    return Receipt(
+        registry=displayed_uri(paths),
+        model_name=settings.register_.model_name,
+        version=str(case.version.version),
+        bundle_digest=case.bundle_digest,
+        decision=CHALLENGER,
+        reason="",
+        metric=metric,
+        score=score(case.candidate.hypotheses, case.rows.references, [metric], options)[metric] if value is None else value,
+        champion_version=None,
+        champion_score=None,
+        test_digest=case.rows.digest,
+        policy_digest=policy_of(settings.register_).digest,
+    )
 
-    Args:
-        client: the MLflow client.
-        name: the registered model's name.
-        version: the version's number.
-        alias: from :func:`decide`.
-    """
-    client.set_registered_model_alias(name, alias, version)
-    if alias == CHAMPION:
-        model = find_model(client, name)
-        if model is not None and str(model.aliases.get(CHALLENGER)) == version:
-            client.delete_registered_model_alias(name, CHALLENGER)
+
+def _earlier(ledger: Ledger, draft: Receipt, is_first: bool) -> Receipt | None:
+    """The receipt of the last decision on the version, if its grounds are the same and its champion still holds the alias."""
+    entry = ledger.find(draft.version)
+    if entry is None or entry.champion != ledger.champion or (is_first and entry.champion != draft.version):
+        return None
+    try:
+        earlier = Receipt.from_json(entry.evidence)
+    except ValueError:  # a move by a person has no receipt
+        return None
+    decided = {
+        name: getattr(earlier, name)
+        for name in ("decision", "reason", "champion_version", "champion_score", "champion_scores", "figures")
+    }
+    same = replace(draft, **decided)
+    return same if replace(same, registry=earlier.registry) == earlier else None
+
+
+def _with_judgement(draft: Receipt, judgement: Judgement, ledger: Ledger, is_first: bool) -> Receipt:
+    """The receipt with the decision."""
+    promotes, reason, rival = judgement.promotes, judgement.reason, judgement.rival
+    if promotes and not ledger.champion and ledger.champions() and not is_first:
+        promotes = False
+        reason += (
+            f" But somebody removed the alias, which version {ledger.champions()[0]} held last: "
+            f"`s2s promote {draft.version} --first` gives it to this version."
+        )
+    return replace(
+        draft,
+        decision=CHAMPION if promotes else CHALLENGER,
+        reason=reason,
+        champion_version=rival.version or None,
+        champion_score=rival.scores.get(draft.metric),
+        champion_scores=rival.scores,
+        figures=evidence_figures(judgement.evidence),
+    )
+
+
+def _entry(receipt: Receipt, ledger: Ledger, rows: TestRows) -> Entry:
+    """The entry of a decision by the gate."""
+    promotes = receipt.decision == CHAMPION
+    return Entry(
+        kind="promoted" if promotes else "kept",
+        version=receipt.version,
+        champion=receipt.version if promotes else ledger.champion,
+        before=ledger.champion,
+        reason=receipt.reason,
+        test_rows=rows.sketch,
+        evidence=receipt.to_json(),
+    )

@@ -9,12 +9,12 @@ import json
 import logging
 import os
 from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.redaction.redactor import redact_values
-from seq2seq_core.registry.promotion import EXPERIMENT, Verdict
 from seq2seq_core.registry.versions import DIGEST_TAG, find_number, has_files
 from seq2seq_core.tracking.dvc_experiment import current_experiment
 from seq2seq_core.tracking.mlflow.address import database_file, displayed_uri
@@ -22,6 +22,10 @@ from seq2seq_core.tracking.mlflow.store import connect, store_errors
 from seq2seq_core.tracking.runs.graph_run import KEY_VARIABLE
 
 logger = logging.getLogger(__name__)
+CHALLENGER: Literal["challenger"] = "challenger"
+EXPERIMENT: Literal["experiment"] = "experiment"
+"""The decision on a version of a DVC experiment: no alias."""
+Verdict = Literal["champion", "challenger", "experiment"]
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,10 @@ class Receipt:
         score: the version's score.
         champion_version: the version that it was compared with; None where there was no comparison.
         champion_score: score of that version on the same test set.
-        minimum_gain: ``register.minimum_gain``.
-        minimum_score: ``register.minimum_score``.
         test_digest: SHA-256 of the test set.
+        policy_digest: digest of what a version must prove.
         champion_scores: all known scores of the version that it was compared with, on the same test set, by metric.
+        figures: of the comparison: outcome, gain with its interval, p-value, number of the comparison on this test set, its level.
     """
 
     registry: str
@@ -55,10 +59,10 @@ class Receipt:
     score: float
     champion_version: str | None
     champion_score: float | None
-    minimum_gain: float
-    minimum_score: float | None
     test_digest: str
+    policy_digest: str
     champion_scores: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The receipt as JSON, with a fixed order of keys and without secrets."""

@@ -24,7 +24,15 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation import plots
 from seq2seq_core.evaluation.evaluator import Evaluation, Example, evaluate
-from seq2seq_core.evaluation.report import make_metrics, scores_as_markdown, slices_as_markdown, worst_as_markdown, write_evaluation
+from seq2seq_core.evaluation.report import (
+    PREDICTIONS_FILE,
+    make_metrics,
+    scores_as_markdown,
+    slices_as_markdown,
+    worst_as_markdown,
+    write_evaluation,
+)
+from seq2seq_core.evaluation.scored import Scored, describe_decoding, metric_settings
 from seq2seq_core.evaluation.scores import quick_metrics, signatures
 from seq2seq_core.evaluation.scoring_options import scoring_options, slice_options
 from seq2seq_core.recorder import Recorder
@@ -90,7 +98,10 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
         )  # fmt: skip
     with atomic.new_folder(paths.evaluation) as draft:
         write_evaluation(draft, evaluation, section.worst_examples, _signatures(section))
-    atomic.write_text(paths.metrics, json.dumps(make_metrics(evaluation), ensure_ascii=False, indent=1) + "\n")
+    decoding = describe_decoding(paths.served, options, paths.prepared_split("test"), len(pairs), predictor.bundle.device)
+    settings_of_metrics = metric_settings(section.metrics, scoring_options(section))
+    scored = Scored(decoding, settings_of_metrics, file_digest(paths.evaluation / PREDICTIONS_FILE))
+    atomic.write_text(paths.metrics, json.dumps(make_metrics(evaluation, scored), ensure_ascii=False, indent=1) + "\n")
     _record(recorder, evaluation, section, paths)
     _record_pictures(recorder, evaluation, predictor, section, paths)
     return EvaluateResult(evaluation.test, evaluation.greedy, evaluation.baselines, len(pairs))

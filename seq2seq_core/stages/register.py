@@ -15,9 +15,9 @@ from seq2seq_core.evaluation.scores import quick_metrics
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.evaluation.sensitivity import explain_insensitivity, name_sensitive
 from seq2seq_core.recorder import Recorder
-from seq2seq_core.registry.promotion import Verdict
-from seq2seq_core.registry.receipts import write_receipt
-from seq2seq_core.registry.registration import describe, register_bundle
+from seq2seq_core.registry.receipts import Verdict, write_receipt
+from seq2seq_core.registry.registration import register_bundle
+from seq2seq_core.registry.version_record import describe
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,145 @@
+"""Commands about registered versions: promote, rollback and history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seq2seq_core.cli.boundary import boundary
+from seq2seq_core.cli.option_types import Debug, Verbose, Workspace, resolve_workspace
+from seq2seq_core.errors import EXIT_USER_FAULT, UserError
+
+if TYPE_CHECKING:
+    from seq2seq_core.artifacts import Paths
+    from seq2seq_core.config.settings import Settings
+    from seq2seq_core.registry.ledger import Entry
+
+PANEL = "Registered models"
+
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the ledger.", show_default=False)]
+Force = Annotated[bool, typer.Option("--force", help="Move the alias whatever the comparison says; needs --reason.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this module to the application."""
+    app.command("promote", rich_help_panel=PANEL)(promote)
+    app.command("rollback", rich_help_panel=PANEL)(rollback)
+    app.command("history", rich_help_panel=PANEL)(history)
+
+
+def promote(
+    reference: Annotated[str, typer.Argument(help="The version: its number, or models:/NAME/VERSION.")],
+    force: Force = False,
+    first: Annotated[
+        bool, typer.Option("--first", help="The alias was removed, and this version may be the first to hold it again.")
+    ] = False,
+    reason: Reason = "",
+    workspace: Workspace = None,
+    debug: Debug = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make a registered version the champion, if it is proved better.
+
+    The version and the champion decode the workspace's test set, and the gate of params.yaml (register.gate) decides. The version's
+    files and answers are checked before the alias moves, also with --force.
+
+    Examples:
+      s2s promote 7
+
+      s2s promote models:/dates/7 --force --reason "the test set lacks the new format"
+    """
+    with boundary(debug, verbose):
+        paths, settings, number = _find(reference, workspace)
+        if force and not reason.strip():
+            raise UserError("--force needs --reason: expected one sentence for the ledger, such as --reason 'the old one is wrong'")
+        from seq2seq_core.registry.moves import force_version, promote_version
+
+        if force:
+            _show_move(force_version(number, reason.strip(), settings, paths), settings)
+            return
+        receipt = promote_version(number, settings, paths, first)
+        typer.echo(f"version {receipt.version} of {receipt.model_name}: {receipt.decision}: {receipt.reason}")
+        if receipt.decision != "champion":
+            raise typer.Exit(EXIT_USER_FAULT)
+
+
+def rollback(
+    reference: Annotated[
+        str, typer.Argument(help="The version to go back to; by default the champion before.", show_default=False)
+    ] = "",
+    reason: Reason = "",
+    workspace: Workspace = None,
+    debug: Debug = False,
+    verbose: Verbose = False,
+) -> None:
+    """Give the alias champion back to an earlier version.
+
+    The version's files are checked against its digest, and it must answer a few test rows as it did when it was evaluated.
+    Otherwise the alias stays where it is.
+
+    Examples:
+      s2s rollback --reason "customers report wrong years"
+
+      s2s rollback 3
+    """
+    with boundary(debug, verbose):
+        paths, settings, number = _find(reference, workspace)
+        from seq2seq_core.registry.moves import roll_back
+
+        _show_move(roll_back(number, reason.strip(), settings, paths), settings)
+
+
+def history(
+    all_entries: Annotated[bool, typer.Option("--all", help="Also the decisions that left the alias where it was.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object an entry, with its evidence.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="Only the last entries; 0: all.", min=0)] = 20,
+    workspace: Workspace = None,
+    debug: Debug = False,
+) -> None:
+    """Show who moved the alias champion, when and why.
+
+    Examples:
+      s2s history
+
+      s2s history --all --json > decisions.jsonl
+    """
+    with boundary(debug):
+        from seq2seq_core.config.settings import load_settings
+        from seq2seq_core.registry.history import to_json, to_table
+        from seq2seq_core.registry.moves import read_history
+
+        paths = resolve_workspace(workspace)
+        name = load_settings(paths.params).register_.model_name
+        entries = read_history(name, paths)
+        shown = [entry for entry in entries if all_entries or entry.is_move]
+        shown = shown[-limit:] if limit else shown
+        if as_json:
+            for entry in shown:
+                typer.echo(to_json(entry))
+        elif not shown:
+            typer.echo(f"The alias champion of {name!r} was never moved{'' if not entries else '; --all shows the decisions'}.")
+        else:
+            typer.echo(to_table(shown))
+
+
+def _find(reference: str, workspace: Workspace) -> tuple[Paths, Settings, str]:
+    """The workspace, its settings, and the number of a version."""
+    from seq2seq_core.config.settings import load_settings
+    from seq2seq_core.registry.versions import find_version
+
+    paths = resolve_workspace(workspace)
+    settings = load_settings(paths.params)
+    name = settings.register_.model_name
+    if not reference or reference.isdecimal():
+        return paths, settings, reference
+    version = find_version(reference, paths)
+    if version.name != name:
+        raise UserError(f"{reference}: is a version of {version.name!r}, but register.model_name of {paths.params} is {name!r}")
+    return paths, settings, str(version.version)
+
+
+def _show_move(entry: Entry, settings: Settings) -> None:
+    """Says what became of the alias."""
+    before = f" in place of version {entry.before}" if entry.before else ""
+    typer.echo(f"version {entry.champion} of {settings.register_.model_name} is the champion{before}: {entry.reason}")

@@ -1,0 +1,272 @@
+"""The judgement of a version: which champion it is compared with on which rows, and what the gate says."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.register import RegisterSection
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, TARGET, iterate_pairs
+from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.errors import BundleError, TagError, UserError
+from seq2seq_core.evaluation.baselines import (
+    COMMONEST_TARGET,
+    COPY_SOURCE,
+    MEMORISE_ELSE_COPY,
+    commonest_target,
+    copy_source,
+    memorise_else_copy,
+)
+from seq2seq_core.evaluation.metric import ScoringOptions
+from seq2seq_core.evaluation.scores import quick_metrics, score
+from seq2seq_core.evaluation.scoring_options import scoring_options
+from seq2seq_core.gate.decision import Evidence, decide
+from seq2seq_core.gate.policy import Policy
+from seq2seq_core.gate.scored_rows import ScoredRows, score_rows
+from seq2seq_core.gate.slice_labels import source_labels
+from seq2seq_core.registry.ledger import Ledger
+from seq2seq_core.registry.outputs import TestRows, decode_version
+from seq2seq_core.registry.versions import find_number
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+logger = logging.getLogger(__name__)
+MEGABYTE = 1e6
+TIMED_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The version that is judged.
+
+    Attributes:
+        version: its number.
+        hypotheses: its output for each row.
+        bundle: the folder of its bundle.
+    """
+
+    version: str
+    hypotheses: list[str]
+    bundle: Path
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The champion that a version is compared with.
+
+    Attributes:
+        version: its number; empty: no champion can be compared with.
+        hypotheses: its output for each row.
+        scores: its scores on these rows, by metric.
+        troubles: why later champions could not be compared with.
+    """
+
+    version: str = ""
+    hypotheses: list[str] = field(default_factory=list)
+    scores: dict[str, float] = field(default_factory=dict)
+    troubles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the gate says of a version.
+
+    Attributes:
+        promotes: whether it may take the alias.
+        reason: one sentence with the figures.
+        rival: what it was compared with.
+        evidence: the gate's.
+    """
+
+    promotes: bool
+    reason: str
+    rival: Rival
+    evidence: Evidence
+
+
+def policy_of(section: RegisterSection) -> Policy:
+    """The gate's policy in the settings.
+
+    Args:
+        section: ``register``.
+    """
+    gate = section.gate
+    return Policy(
+        metric=section.metric, alpha=gate.alpha, margin=gate.margin, promotes_equal=gate.promotes_equal,
+        minimum_gain=section.minimum_gain, minimum_score=section.minimum_score, minimum_rows=gate.minimum_rows, power=gate.power,
+        wanted_gain=gate.wanted_gain, slice_floors=gate.slice_floors, protected=tuple(gate.protected),
+        forbids_worse_slices=gate.forbids_worse_slices,
+    )  # fmt: skip
+
+
+def judge(
+    candidate: Candidate, ledger: Ledger, rows: TestRows, settings: Settings, paths: Paths, client: MlflowClient
+) -> Judgement:
+    """Compares a version with the champion on the same rows.
+
+    Args:
+        candidate: the version.
+        ledger: names the champion, those before it, and the comparisons that were made on this test set.
+        rows: the rows of the test set.
+        settings: sections ``register`` and ``evaluate``.
+        paths: the workspace; reads the prepared corpus, downloads the champion's bundle.
+        client: the MLflow client.
+
+    Raises:
+        UserError: the metric cannot be computed from rows, or its package is missing.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    section, options = settings.register_, scoring_options(settings.evaluate)
+    rival = find_rival(candidate.version, ledger, rows, settings, paths, client)
+
+    def as_rows(texts: Sequence[str]) -> ScoredRows:
+        return _score_rows(section.metric, texts, rows.references, options)
+
+    baselines = baseline_texts(rows.pairs, paths) if section.gate.baselines else {}
+    evidence = decide(
+        policy_of(section),
+        as_rows(candidate.hypotheses),
+        as_rows(rival.hypotheses) if rival.version else None,
+        ledger.looks(rows.sketch) + 1,
+        {name: as_rows(texts) for name, texts in baselines.items()},
+        labels_of(rows.pairs, settings.evaluate.slice_columns),
+    )
+    further = [*_further_refusals(candidate, rows, settings, paths)]
+    against = f" It was compared with version {rival.version}." if rival.version else ""
+    troubles = "".join(f" {trouble}." for trouble in rival.troubles)
+    refused = f" Refused: {'; '.join(further)}." if further else ""
+    return Judgement(evidence.promotes and not further, f"{evidence.summary}{against}{refused}{troubles}", rival, evidence)
+
+
+def find_rival(version: str, ledger: Ledger, rows: TestRows, settings: Settings, paths: Paths, client: MlflowClient) -> Rival:
+    """The champion, or the latest champion before it that can be compared with.
+
+    Args:
+        version: the judged version, which is no rival of its own.
+        ledger: names the champions.
+        rows: the rows of the test set.
+        settings: see :func:`judge`.
+        paths: the workspace.
+        client: the MLflow client.
+
+    Raises:
+        TrackingUnreachable: MLflow does not answer.
+    """
+    name, troubles = settings.register_.model_name, list[str]()
+    for number in ledger.champions():
+        if number == version:
+            continue
+        found = find_number(client, name, number)
+        try:
+            if found is None:
+                raise BundleError("it is gone from the registry")
+            hypotheses = decode_version(found, rows, settings, paths)
+        except (BundleError, TagError, UserError) as error:
+            troubles.append(f"Version {number} was champion and cannot be compared with: {str(error).rstrip('.')}")
+            logger.warning("%s", troubles[-1])
+            continue
+        names = dict.fromkeys([settings.register_.metric, *quick_metrics(settings.evaluate.metrics)])
+        scores = score(hypotheses, rows.references, names, scoring_options(settings.evaluate))
+        return Rival(number, hypotheses, scores, tuple(troubles))
+    return Rival(troubles=tuple(troubles))
+
+
+def baseline_texts(pairs: Sequence[dict[str, str]], paths: Paths) -> dict[str, list[str]]:
+    """The outputs of the trivial baselines, by name; those that need the prepared train set only where it is there.
+
+    Args:
+        pairs: the rows of the test set.
+        paths: the workspace; reads the prepared train set.
+    """
+    sources, train = [pair[SOURCE] for pair in pairs], paths.prepared_split("train")
+    has_recordings = RECORDING_DIGEST in pairs[0]
+    texts = {} if has_recordings else {COPY_SOURCE: copy_source(sources)}
+    if train.is_file():
+        known = ((pair[SOURCE], pair[TARGET]) for pair in iterate_pairs(train))
+        if has_recordings:
+            texts[COMMONEST_TARGET] = commonest_target(known, sources)
+        else:
+            texts[MEMORISE_ELSE_COPY] = memorise_else_copy(known, sources)
+    return texts
+
+
+def labels_of(pairs: Sequence[dict[str, str]], columns: Sequence[str]) -> dict[str, list[str]]:
+    """The labels of the rows that cut slices: declared columns, and for texts length, rare symbols and script.
+
+    Args:
+        pairs: the rows.
+        columns: ``evaluate.slice_columns``.
+    """
+    declared = {column: [pair.get(column, "") for pair in pairs] for column in columns}
+    if RECORDING_DIGEST in pairs[0]:
+        return declared
+    return declared | source_labels([pair[SOURCE] for pair in pairs])
+
+
+def _score_rows(metric: str, texts: Sequence[str], references: Sequence[str], options: ScoringOptions) -> ScoredRows:
+    try:
+        return score_rows(metric, texts, references, options)
+    except ValueError as error:
+        raise UserError(f"register.metric: {error}") from None
+
+
+def _further_refusals(candidate: Candidate, rows: TestRows, settings: Settings, paths: Paths) -> Iterator[str]:
+    """The refusals that need no comparison: a part of the test set, and the budgets of size and time."""
+    gate = settings.register_.gate
+    if not rows.is_whole:
+        yield f"only the first {len(rows.pairs)} rows of the test set were scored (evaluate.test_limit)"
+    if gate.maximum_bundle_mb is not None:
+        size = sum(file.stat().st_size for file in candidate.bundle.iterdir()) / MEGABYTE
+        if size > gate.maximum_bundle_mb:
+            yield f"its files take {size:.4g} MB, and register.gate.maximum_bundle_mb is {gate.maximum_bundle_mb:g}"
+    if gate.maximum_milliseconds is not None:
+        predictor = Predictor.from_folder(candidate.bundle, settings.runtime.device, paths.prepared_audio)
+        milliseconds = measure_latency(predictor, rows.pairs)
+        if milliseconds > gate.maximum_milliseconds:
+            yield f"a request takes {milliseconds:.4g} ms, and register.gate.maximum_milliseconds is {gate.maximum_milliseconds:g}"
+
+
+def measure_latency(predictor: Predictor, pairs: Sequence[dict[str, str]]) -> float:
+    """The median time of decoding one row alone, in milliseconds.
+
+    Args:
+        predictor: the model.
+        pairs: the rows; the first ones are timed, after one that is not.
+    """
+    chosen = list(pairs[:TIMED_ROWS])
+    predictor.predict([chosen[0][SOURCE]], tags=[chosen[0]])
+    seconds = []
+    for pair in chosen:
+        started = time.perf_counter()
+        predictor.predict([pair[SOURCE]], tags=[pair])
+        seconds.append(time.perf_counter() - started)
+    return 1000.0 * statistics.median(seconds)
+
+
+def evidence_figures(evidence: Evidence) -> dict[str, Any]:
+    """The few figures of an evidence that a receipt and the ledger keep.
+
+    Args:
+        evidence: the gate's.
+    """
+    main = evidence.main
+    figures: dict[str, Any] = {
+        "outcome": evidence.outcome,
+        "look": evidence.look,
+        "level": evidence.level,
+        "rows": evidence.num_rows,
+    }
+    if main is not None:
+        figures |= {
+            "gain": main.gain.value, "gain_low": main.gain.low, "gain_high": main.gain.high, "p_better": main.p_better,
+            "rows_that_differ": main.num_differing,
+        }  # fmt: skip
+    return figures

@@ -1,0 +1,171 @@
+"""Moves of the alias champion by a person: a forced promotion and the way back; both check the version first."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.errors import UserError
+from seq2seq_core.evaluation.scores import quick_metrics, score
+from seq2seq_core.evaluation.scoring_options import scoring_options
+from seq2seq_core.registry.bundles import download_bundle
+from seq2seq_core.registry.judgement import Candidate
+from seq2seq_core.registry.ledger import Entry, Kind, Ledger
+from seq2seq_core.registry.ledger_writing import LedgerConflict, append, synchronise
+from seq2seq_core.registry.outputs import decode_version, read_rows
+from seq2seq_core.registry.parity import check_parity
+from seq2seq_core.registry.promotion import Case, decide_alias
+from seq2seq_core.registry.receipts import Receipt
+from seq2seq_core.registry.versions import DIGEST_TAG, find_model, find_number, list_models
+from seq2seq_core.tracking.mlflow.address import displayed_uri
+from seq2seq_core.tracking.mlflow.store import connect, store_errors
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+logger = logging.getLogger(__name__)
+
+
+def read_history(name: str, paths: Paths) -> tuple[Entry, ...]:
+    """The ledger of a model, in order; a move that was made elsewhere is noted first.
+
+    Args:
+        name: the registered model's name.
+        paths: the workspace, whose registry is read.
+
+    Raises:
+        UserError: the registry has no such model.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    client = connect(paths)
+    with store_errors(paths):
+        _check_model(client, name, paths)
+        return synchronise(client, name).entries
+
+
+def force_version(number: str, reason: str, settings: Settings, paths: Paths) -> Entry:
+    """Gives a version the alias without a comparison.
+
+    Args:
+        number: the version's.
+        reason: for the ledger.
+        settings: ``register.model_name``.
+        paths: the workspace.
+
+    Raises:
+        UserError: there is no such version, or it holds the alias.
+        BundleError: the version is damaged, or answers otherwise than when it was evaluated; the alias stays.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    return _move("forced", number, reason, settings, paths)
+
+
+def promote_version(number: str, settings: Settings, paths: Paths, is_first: bool) -> Receipt:
+    """Lets the gate decide on a registered version, which decodes the workspace's test set as the champion does.
+
+    Args:
+        number: the version's.
+        settings: sections ``register`` and ``evaluate``.
+        paths: the workspace; reads the prepared corpus.
+        is_first: whether the version may be the first after the alias was removed.
+
+    Raises:
+        UserError: there is no such version, or it holds the alias.
+        BundleError: the version is damaged, or answers otherwise than when it was evaluated; the alias stays.
+        MissingInput: there is no prepared test set.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    client, name = connect(paths), settings.register_.model_name
+    with store_errors(paths):
+        _check_model(client, name, paths)
+        version = find_existing(client, name, number, paths)
+        _check_answers(version, settings, paths)
+        rows = read_rows(settings, paths)
+        hypotheses = decode_version(version, rows, settings, paths)
+        names = dict.fromkeys([settings.register_.metric, *quick_metrics(settings.evaluate.metrics)])
+        scores = score(hypotheses, rows.references, names, scoring_options(settings.evaluate))
+        bundle = download_bundle(version, paths)
+        case = Case(version, Candidate(number, hypotheses, bundle), version.tags[DIGEST_TAG], rows, scores)
+        return decide_alias(case, settings, paths, client, is_first)
+
+
+def roll_back(number: str, reason: str, settings: Settings, paths: Paths) -> Entry:
+    """Gives the alias back to an earlier champion.
+
+    Args:
+        number: the version's; empty: the champion before the present one.
+        reason: for the ledger; may be empty.
+        settings: ``register.model_name``.
+        paths: the workspace.
+
+    Raises:
+        UserError: there is no such version or no earlier champion, or the version holds the alias.
+        BundleError: the version is damaged, or answers otherwise than when it was evaluated; the alias stays.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    return _move("rolled back", number, reason, settings, paths)
+
+
+def _move(kind: Kind, number: str, reason: str, settings: Settings, paths: Paths) -> Entry:
+    client, name = connect(paths), settings.register_.model_name
+    with store_errors(paths):
+        _check_model(client, name, paths)
+        while True:
+            ledger = synchronise(client, name)
+            target = number or _champion_before(ledger, name)
+            version = find_existing(client, name, target, paths)
+            if ledger.champion == target:
+                raise UserError(f"version {target} of {name!r} is the champion already")
+            _check_answers(version, settings, paths)
+            why = reason or f"back from version {ledger.champion or 'none'}"
+            try:
+                return append(client, name, Entry(kind, target, target, ledger.champion, why), ledger)
+            except LedgerConflict as conflict:
+                logger.warning("%s; the ledger is read again", conflict)
+
+
+def find_existing(client: MlflowClient, name: str, number: str, paths: Paths) -> ModelVersion:
+    """A version of a model.
+
+    Args:
+        client: the MLflow client.
+        name: the registered model's name.
+        number: the version's.
+        paths: the workspace, for the message.
+
+    Raises:
+        UserError: there is no such version.
+    """
+    version = find_number(client, name, number)
+    if version is None:
+        raise UserError(
+            f"the model {name!r} has no version {number} in {displayed_uri(paths)}; `s2s history --all` shows the known ones"
+        )
+    return version
+
+
+def _check_answers(version: ModelVersion, settings: Settings, paths: Paths) -> None:
+    rows = check_parity(version, paths, settings.runtime.device)
+    if rows:
+        logger.info("version %s answers %d test rows as when it was evaluated", version.version, rows)
+    else:
+        logger.warning(
+            "version %s has no rows to compare its answers with, because an earlier release registered it", version.version
+        )
+
+
+def _champion_before(ledger: Ledger, name: str) -> str:
+    """The last champion other than the present one that was not given up by a rollback."""
+    for entry in reversed(ledger.entries):
+        if entry.is_move and entry.champion == ledger.champion and entry.kind != "rolled back" and entry.before:
+            return entry.before
+    raise UserError(f"{name!r} has no earlier champion; expected the version to go back to, such as `s2s rollback 3`")
+
+
+def _check_model(client: MlflowClient, name: str, paths: Paths) -> None:
+    if find_model(client, name) is None:
+        known = ", ".join(list_models(client)) or "none"
+        raise UserError(f"the registry {displayed_uri(paths)} has no model {name!r} (register.model_name); it has: {known}")

@@ -1,0 +1,105 @@
+"""The parity sample of a version: a few test rows with the answers that its bundle gave when it was evaluated.
+
+A version that answers otherwise is another model, or runs on other code, than the one that was judged.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.audio.sound_file import read_recording
+from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE
+from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.errors import BundleError
+from seq2seq_core.registry.bundles import download_bundle, download_file
+from seq2seq_core.registry.packaging import PARITY_PATH
+from seq2seq_core.tracking.mlflow.store import store_errors
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+    from seq2seq_core.decoding.source_encoder import SourceItem
+
+logger = logging.getLogger(__name__)
+SAMPLE_ROWS = 8
+PREDICTION = "prediction"
+_MAX_SHOWN = 80
+
+
+def make_example(pair: Mapping[str, str], paths: Paths) -> dict[str, str]:
+    """A test pair in the format of a request: a recording is in base64.
+
+    Args:
+        pair: its columns.
+        paths: the workspace, which has the recordings.
+    """
+    if RECORDING_DIGEST not in pair:
+        return dict(pair)
+    recording = (paths.prepared_audio / pair[SOURCE]).read_bytes()
+    return {**pair, SOURCE: base64.b64encode(recording).decode("ascii")}
+
+
+def make_sample(pairs: Sequence[Mapping[str, str]], hypotheses: Sequence[str], paths: Paths) -> list[dict[str, str]]:
+    """The parity sample of an evaluation.
+
+    Args:
+        pairs: the evaluated rows.
+        hypotheses: one for each.
+        paths: the workspace, which has the recordings.
+    """
+    chosen = list(zip(pairs, hypotheses, strict=True))[:SAMPLE_ROWS]
+    return [make_example(pair, paths) | {PREDICTION: text} for pair, text in chosen]
+
+
+def check_parity(version: ModelVersion, paths: Paths, device: str = "auto") -> int:
+    """Loads a version's bundle, checks its digest, and decodes its parity sample.
+
+    Args:
+        version: the registered version.
+        paths: the workspace; downloads go to ``.s2s``.
+        device: the device that decodes.
+
+    Returns:
+        The number of rows that were decoded; 0: the version has no sample, because an earlier release registered it.
+
+    Raises:
+        BundleError: the bundle is missing, damaged or exchanged, or it answers otherwise than when it was evaluated.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    label = f"version {version.version} of {version.name!r}"
+    predictor = Predictor.from_folder(download_bundle(version, paths), device)
+    with store_errors(paths):
+        content = download_file(version, PARITY_PATH)
+    if content is None:
+        return 0
+    rows = _parse(content, label)
+    sources = [_source(row, predictor) for row in rows]
+    for row, found in zip(rows, predictor.predict(sources, tags=rows), strict=True):
+        if found.text != row[PREDICTION]:
+            answer = f"{row[SOURCE][:_MAX_SHOWN]!r} gives {found.text!r}, expected {row[PREDICTION]!r}"
+            raise BundleError(f"{label}: answers otherwise than when it was evaluated: {answer}")
+    return len(rows)
+
+
+def _parse(content: bytes, label: str) -> list[dict[str, str]]:
+    try:
+        rows: Any = json.loads(content)
+        if not all(isinstance(row[SOURCE], str) and isinstance(row[PREDICTION], str) for row in rows):
+            raise TypeError("a row without source or prediction")
+    except (ValueError, TypeError, KeyError) as error:
+        raise BundleError(f"{label}: {PARITY_PATH} is no parity sample ({error})") from None
+    return list(rows)
+
+
+def _source(row: Mapping[str, str], predictor: Predictor) -> SourceItem:
+    """The source of a row: its text, or the samples of its recording."""
+    audio = predictor.bundle.config.audio
+    if audio is None:
+        return row[SOURCE]
+    return read_recording(io.BytesIO(base64.b64decode(row[SOURCE])), audio.sample_rate).samples_N

@@ -41,6 +41,8 @@ class Entry:
         who: the user and the machine.
         test_rows: sketch of the test set of a comparison; empty: nothing was compared.
         evidence: the receipt or the evidence of the decision, as JSON.
+        model_created: when the registered model was created, by the registry's clock; a model that somebody deleted and created
+            again begins its version numbers anew.
         number: given by the registry; 0: not written yet.
         when: time of writing by the registry's clock, in UTC; None: not written yet.
         is_applied: whether the alias was set accordingly.
@@ -55,6 +57,7 @@ class Entry:
     who: str = ""
     test_rows: str = ""
     evidence: str = ""
+    model_created: str = ""
     number: int = 0
     when: datetime | None = None
     is_applied: bool = False
@@ -70,10 +73,12 @@ class Ledger:
     """The history of a model's alias, as read at one moment.
 
     Attributes:
-        entries: those that count, in order.
+        entries: those that count, in order, since the registered model was created.
+        last_number: of the last entry that counts; 0: none. It may be of a model of this name that was deleted.
     """
 
     entries: tuple[Entry, ...] = ()
+    last_number: int = 0
 
     @property
     def last(self) -> Entry | None:
@@ -141,6 +146,7 @@ def parse_entry(version: ModelVersion) -> Entry:
         who=tags.get("who", ""),
         test_rows=tags.get("test_rows", ""),
         evidence=tags.get("evidence", ""),
+        model_created=tags.get("model_created", ""),
         number=int(version.version),
         when=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
         is_applied=tags.get(APPLIED_TAG) == "true",
@@ -156,4 +162,5 @@ def entry_tags(entry: Entry) -> dict[str, str]:
     return {
         "kind": entry.kind, "version": entry.version, "champion": entry.champion, "before": entry.before, "reason": entry.reason,
         "seen": str(entry.seen), "who": entry.who, "test_rows": entry.test_rows, "evidence": entry.evidence,
+        "model_created": entry.model_created,
     }  # fmt: skip

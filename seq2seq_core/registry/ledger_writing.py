@@ -53,7 +53,16 @@ def read_ledger(client: MlflowClient, name: str) -> Ledger:
         found += page
         token = page.token
         if not token:
-            return Ledger(chain(map(parse_entry, found)))
+            break
+    entries, created = chain(map(parse_entry, found)), _created(client, name)
+    present = tuple(entry for entry in entries if entry.model_created == created)
+    return Ledger(present, entries[-1].number if entries else 0)
+
+
+def _created(client: MlflowClient, name: str) -> str:
+    """When the registered model was created; empty where there is none."""
+    model = find_model(client, name)
+    return "" if model is None else str(model.creation_timestamp)
 
 
 def append(client: MlflowClient, name: str, entry: Entry, seen: Ledger) -> Entry:
@@ -71,7 +80,8 @@ def append(client: MlflowClient, name: str, entry: Entry, seen: Ledger) -> Entry
     Raises:
         LedgerConflict: another entry came between, and the alias follows that one; the decision has to be made anew.
     """
-    draft = replace(entry, seen=seen.last.number if seen.last else 0, who=entry.who or current_user())
+    created = _created(client, name)
+    draft = replace(entry, seen=seen.last_number, who=entry.who or current_user(), model_created=created)
     number = _write(client, name, draft)
     ledger = read_ledger(client, name)
     written = next((one for one in ledger.entries if one.number == number), None)

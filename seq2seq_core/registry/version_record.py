@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seq2seq_core.corpus.pairs import SOURCE, TARGET
 from seq2seq_core.registry.ledger import CHAMPION
 from seq2seq_core.registry.receipts import CHALLENGER, EXPERIMENT, Receipt
+from seq2seq_core.registry.versions import logged_model_id
 from seq2seq_core.tracking.dvc_experiment import current_experiment
 from seq2seq_core.tracking.runs.graph_summary import EXPERIMENT_TAG
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from seq2seq_core.registry.judgement import Judgement
     from seq2seq_core.registry.outputs import TestRows
 
-DECISION_FOLDER = "decision"
 EVIDENCE_FILE, ROWS_FILE = "evidence.json", "rows.jsonl"
 
 
@@ -35,7 +35,7 @@ def record_decision(client: MlflowClient, version: ModelVersion, receipt: Receip
         scores: the version's scores on the test set, by metric.
     """
     name, number = receipt.model_name, receipt.version
-    tags = {"decision": receipt.decision}
+    tags: dict[str, str] = {"decision": receipt.decision}
     if receipt.champion_version is not None:
         tags["compared_with"] = receipt.champion_version
     if receipt.decision == EXPERIMENT:
@@ -66,18 +66,19 @@ def record_evidence(
         hypotheses: the version's output for each row.
         rows: the rows.
     """
-    if version.model_id is None:
+    model_id = logged_model_id(version)
+    if model_id is None:
         return
     with tempfile.TemporaryDirectory() as room:
         folder = Path(room)
         evidence = judgement.evidence.as_json() | {"champion_version": judgement.rival.version, "reason": judgement.reason}
         (folder / EVIDENCE_FILE).write_text(json.dumps(evidence, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         with (folder / ROWS_FILE).open("w", encoding="utf-8") as file:
-            others = judgement.rival.hypotheses or [None] * len(hypotheses)
+            others: Sequence[str | None] = judgement.rival.hypotheses or [None] * len(hypotheses)
             for pair, own, other in zip(rows.pairs, hypotheses, others, strict=True):
                 row: dict[str, Any] = {SOURCE: pair[SOURCE], TARGET: pair[TARGET], "version": own, "champion": other}
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        client.log_model_artifacts(version.model_id, str(folder))
+        client.log_model_artifacts(model_id, str(folder))
 
 
 def describe(receipt: Receipt, scores: dict[str, float]) -> str:

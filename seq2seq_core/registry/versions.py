@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DIGEST_TAG = "bundle_digest"
 LEDGER_SUFFIX = ".ledger"
 """Ending of the name of the registered model that holds a model's ledger."""
+_LOGGED_MODEL = re.compile(r"models:/(?P<id>m-[0-9a-f]+)")
 _REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[1-9]\d*))")
 
 
@@ -86,6 +87,12 @@ def find_digest(client: MlflowClient, name: str, digest: str) -> ModelVersion | 
     found = client.search_model_versions(f"name = '{name}' and tag.`{DIGEST_TAG}` = '{digest}'")
     usable = [version for version in found if version.status == "READY" and has_files(client, version)]
     return min(usable, key=lambda version: int(version.version), default=None)
+
+
+def logged_model_id(version: ModelVersion) -> str | None:
+    """The id of the logged model that a version was made of; None where it was made of something else."""
+    found = _LOGGED_MODEL.fullmatch(version.source or "")
+    return str(version.model_id) if version.model_id else found and found["id"]
 
 
 def has_files(client: MlflowClient, version: ModelVersion) -> bool:

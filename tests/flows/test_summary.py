@@ -26,7 +26,7 @@ FLOW_RUN = {"id": "12-34", "name": "brave-otter", "url": "http://prefect/runs/12
 RECEIPT = Receipt(
     registry="sqlite:///mlflow.db", model_name="dates", version="3", bundle_digest="ab", decision="champion",
     reason="better than the champion: exact_match 0.99 against 0.97 of version 2", metric="exact_match", score=0.99,
-    champion_version="2", champion_score=0.97, minimum_gain=0.0, minimum_score=None, test_digest="cd",
+    champion_version="2", champion_score=0.97, test_digest="cd", policy_digest="ef",
 )  # fmt: skip
 DONE = RetrainSummary(
     stages=(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,11 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.config.tokenize import SubwordSettings
+from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.evaluation.evaluator import decode_texts
+from seq2seq_core.evaluation.metric import ScoringOptions
+from seq2seq_core.evaluation.scored import Scored, describe_decoding, metric_settings
+from seq2seq_core.evaluation.scores import score
 from seq2seq_core.modeling.seq2seq import build_model
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.registry.receipts import write_receipt
@@ -27,12 +32,14 @@ from seq2seq_core.stages.export import run_export
 from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
+from seq2seq_core.tokenization.manifest import file_digest
 from seq2seq_core.tokenization.subword import train_subword
 from seq2seq_core.tokenization.tags import TagColumns
 from seq2seq_core.tracking.mlflow.store import connect
 
 OUTER_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "S2S_GRAPH_RUN", "S2S_FLOW_RUN_ID", "PREFECT__FLOW_RUN_ID")
 SOURCES = ["3 May 2031", "4. Juni 1999", "le 7 mars 2020", "12 April 2001"]
+TEST_ROWS = 40
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +75,7 @@ def make_settings() -> Callable[..., Settings]:
     def make(register: dict[str, object] | None = None, evaluate: dict[str, object] | None = None) -> Settings:
         values = {
             "corpus": {"path": "data/raw/dates", "files": {"train": ["train.tsv"]}},
-            "register": {"model_name": "dates"} | (register or {}),
+            "register": {"model_name": "dates", "gate": {"minimum_rows": 4}} | (register or {}),
             "evaluate": {"beam_size": 2} | (evaluate or {}),
             "runtime": {"device": "cpu", "progress": "plain"},
         }
@@ -85,10 +92,10 @@ def tracked_settings(make_settings: Callable[..., Settings]) -> Settings:
 
 @pytest.fixture(scope="session")
 def make_bundle() -> Callable[..., None]:
-    """Puts a tiny bundle of random weights, a test set and the scores that it is said to have into a workspace."""
+    """Puts a tiny bundle of random weights, a test set, and an evaluation with some share of right answers into a workspace."""
 
     def make(
-        paths: Paths, seed: int = 1, scores: dict[str, float] | None = None, test_rows: int = 4, tags: TagColumns | None = None
+        paths: Paths, seed: int = 1, right: float | None = 0.5, test_rows: int = TEST_ROWS, tags: TagColumns | None = None
     ) -> None:
         torch.manual_seed(seed)
         values = [(column, value) for column in (tags.all if tags else ()) for value in ("de", "en")]
@@ -106,12 +113,45 @@ def make_bundle() -> Callable[..., None]:
         export_bundle(paths.bundle, paths.served, DecodingOptions(beam_size=2))
         paths.prepared.mkdir(parents=True, exist_ok=True)
         columns = dict.fromkeys(tags.all, "de") if tags else {}
-        pairs = [json.dumps({"source": source, "target": "2031-05-03", **columns}) + "\n" for source in SOURCES[:test_rows]]
-        paths.prepared_split("test").write_text("".join(pairs), encoding="utf-8")
-        paths.metrics.parent.mkdir(parents=True, exist_ok=True)
-        paths.metrics.write_text(json.dumps({"test": scores or {"exact_match": 0.5}}), encoding="utf-8")
+        sources = [f"{source} {number}".removesuffix(" 0") for number in range(TEST_ROWS) for source in SOURCES][:test_rows]
+        pairs = [{"source": source, "target": "2031-05-03", **columns} for source in sources]
+        paths.prepared_split("test").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
+        write_evaluation_of(paths, pairs, right)
 
     return make
+
+
+def write_evaluation_of(
+    paths: Paths,
+    pairs: list[dict[str, str]],
+    right: float | None,
+    metrics: Sequence[str] = ("exact_match",),
+    bleu_tokenizer: str = "13a",
+) -> None:
+    """Writes an evaluation of the served bundle.
+
+    Args:
+        paths: the workspace, whose test set begins with the pairs.
+        pairs: the rows that are evaluated.
+        right: the share of right hypotheses; None: those that the model really makes.
+        metrics: the metrics.
+        bleu_tokenizer: of BLEU.
+    """
+    predictor = Predictor.from_folder(paths.served, recordings=paths.prepared_audio)
+    if right is None:
+        hypotheses = decode_texts(predictor, pairs, predictor.options, 64).texts
+    else:
+        number = round(right * len(pairs))
+        hypotheses = [pair["target"] if place < number else "wrong" for place, pair in enumerate(pairs)]
+    paths.evaluation.mkdir(parents=True, exist_ok=True)
+    file = paths.evaluation / "predictions.jsonl"
+    file.write_text("".join(json.dumps({"hypothesis": text}) + "\n" for text in hypotheses), encoding="utf-8")
+    test = paths.prepared_split("test")
+    decoding = describe_decoding(paths.served, predictor.options, test, len(pairs), predictor.bundle.device)
+    options = ScoringOptions(bleu_tokenizer)
+    scored = Scored(decoding, metric_settings(metrics, options), file_digest(file))
+    scores = score(hypotheses, [pair["target"] for pair in pairs], metrics, options)
+    paths.metrics.write_text(json.dumps({"test": scores, "scored": [scored.to_dict()]}), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +183,7 @@ def audio_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Paths, Set
             "evaluate": {
                 "beam_size": 2, "max_length_ratio": 0.2, "max_length_offset": 4, "metrics": ["wer"], "slice_columns": ["kind"],
             },
-            "register": {"model_name": "dates", "metric": "wer"},
+            "register": {"model_name": "dates", "metric": "wer", "gate": {"minimum_rows": 1, "baselines": False}},
             "runtime": {"device": "cpu", "progress": "plain"},
         },
         "test",

@@ -127,10 +127,22 @@ def test_an_alias_that_was_moved_or_removed_elsewhere_is_adopted(client: Any, ca
 
 
 def test_a_slow_writer_does_not_take_the_alias_back(client: Any) -> None:
-    stale = replace(read_ledger(client, NAME), entries=(append(client, NAME, move("1"), Ledger()),))
+    append(client, NAME, move("1"), Ledger())
+    stale = read_ledger(client, NAME)
     promote(client, "2")
     follow(client, NAME, replace(stale, entries=(replace(stale.entries[0], is_applied=False),)))  # it sets the alias only now
     assert current_champion(client, NAME) == "2"
+
+
+def test_a_model_that_was_deleted_and_created_again_begins_a_history_of_its_own(client: Any) -> None:
+    promote(client, "1")
+    client.delete_registered_model(NAME)
+    client.create_registered_model(NAME)
+    client.create_model_version(NAME, "file:///elsewhere")
+    ledger = synchronise(client, NAME)
+    assert (ledger.entries, ledger.last_number) == ((), 1)
+    promote(client, "1")
+    assert [entry.number for entry in read_ledger(client, NAME).entries] == [2]
 
 
 def numbered(*seen: tuple[int, int]) -> Iterator[Entry]:

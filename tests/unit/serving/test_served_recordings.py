@@ -13,19 +13,20 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
-from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.registry.parity import check_parity
 from seq2seq_core.registry.registration import register_bundle
-from seq2seq_core.registry.version_scores import score_predictor
+from seq2seq_core.registry.versions import find_number
 from seq2seq_core.stages.export import run_export
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.tokenization.manifest import Manifest
-from seq2seq_core.tracking.mlflow.store import quiet_imports
+from seq2seq_core.tracking.mlflow.store import connect, quiet_imports
+from tests.unit.conftest import write_evaluation_of
 
 LIMIT = 9
 TOKENIZE = {"target_tags": ["kind"], "group_columns": ["kind"], "max_source_tokens": LIMIT, "long_source": "truncate"}
@@ -83,10 +84,13 @@ def test_the_example_of_a_registered_model_has_a_recording_that_a_server_can_rea
     trained: tuple[Paths, Settings],
 ) -> None:
     paths, settings = trained
-    atomic.write_text(paths.metrics, json.dumps({"test": {"wer": 0.5}}))
+    pairs = [json.loads(line) for line in paths.prepared_split("test").read_text().splitlines()]
+    paths.metrics.parent.mkdir(exist_ok=True)
+    write_evaluation_of(paths, pairs, None, ["wer"])
     assert register_bundle(settings, paths).is_new
     example = json.loads(next(paths.mlflow_artifacts.rglob("input_example.json")).read_text(encoding="utf-8"))
     recording = base64.b64encode((paths.prepared_audio / "test 0.wav").read_bytes()).decode()
     assert example["inputs"] == {"columns": ["source", "kind"], "data": [[recording, "0"]]}
-    predictor = Predictor.from_folder(paths.bundle, recordings=paths.prepared_audio)
-    assert score_predictor(predictor, settings, paths)[settings.register_.metric] > 0
+    version = find_number(connect(paths), "dates", "1")
+    assert version is not None
+    assert check_parity(version, paths) == 5

@@ -13,27 +13,28 @@ from seq2seq_core.stages import register
 from seq2seq_core.stages.register import run_register
 from seq2seq_core.tracking.mlflow.store import connect
 from seq2seq_core.tracking.session import open_stage_recorder
+from tests.unit.conftest import write_evaluation_of
 
 
 def test_the_stage_registers_leaves_a_receipt_and_records_its_evidence(
     tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None]
 ) -> None:
-    make_bundle(tracked_paths, scores={"exact_match": 0.5, "bleu": 40.0})
+    make_bundle(tracked_paths)
     with open_stage_recorder("register", tracked_settings, tracked_paths) as recorder:
         result = run_register(tracked_settings, tracked_paths, recorder)
     assert (result.version, result.is_new, result.decision, result.score) == ("1", True, "champion", 0.5)
     receipt = json.loads(tracked_paths.receipt.read_text())
     assert list(receipt) == [
         "registry", "model_name", "version", "bundle_digest", "decision", "reason", "metric", "score", "champion_version",
-        "champion_score", "minimum_gain", "minimum_score", "test_digest", "champion_scores",
+        "champion_score", "test_digest", "policy_digest", "champion_scores", "figures",
     ]  # fmt: skip
     client = connect(tracked_paths)
     (experiment,) = [found.experiment_id for found in client.search_experiments() if found.name == "seq2seq-flows"]
     runs = {run.data.tags["kind"]: run for run in client.search_runs([experiment])}
-    assert runs["stage"].data.metrics == runs["graph"].data.metrics == {"test_exact_match": 0.5, "test_bleu": 40.0}
+    assert runs["stage"].data.metrics == runs["graph"].data.metrics == {"test_exact_match": 0.5}
     for run in runs.values():
         assert (run.data.tags["decision"], run.data.tags["model_version"]) == ("champion", "1")
-    assert runs["graph"].data.tags["mlflow.note.content"].startswith("Version **1** is **champion**: there was no champion;")
+    assert runs["graph"].data.tags["mlflow.note.content"].startswith("Version **1** is **champion**: Promoted: exact_match 0.5")
 
 
 def test_running_the_stage_again_changes_no_byte_of_the_receipt(
@@ -57,9 +58,10 @@ def test_a_metric_of_promotion_that_cannot_tell_versions_apart_is_warned_of(
     tokenizer: str,
     is_warned: bool,
 ) -> None:
-    make_bundle(tracked_paths, scores={"bleu": 0.0})
-    pair = json.dumps({"source": "We are Chinese.", "target": "我们是中国人。"}) + "\n"
-    tracked_paths.prepared_split("test").write_text(pair, encoding="utf-8")
+    make_bundle(tracked_paths)
+    pair = {"source": "We are Chinese.", "target": "我们是中国人。"}
+    tracked_paths.prepared_split("test").write_text(json.dumps(pair) + "\n", encoding="utf-8")
+    write_evaluation_of(tracked_paths, [pair], 0.0, ["bleu"], tokenizer)
     sections = {
         "register_": tracked_settings.register_.model_copy(update={"metric": "bleu"}),
         "evaluate": tracked_settings.evaluate.model_copy(update={"bleu_tokenizer": tokenizer}),
@@ -101,8 +103,9 @@ def test_the_look_at_the_metric_takes_the_pairs_that_were_scored(
 
     monkeypatch.setattr(register, "explain_insensitivity", look)
     make_bundle(tracked_paths)
-    lines = [json.dumps({"source": text, "target": text}) + "\n" for text in "abc"]
-    tracked_paths.prepared_split("test").write_text("".join(lines), encoding="utf-8")
+    pairs = [{"source": text, "target": text} for text in "abc"]
+    tracked_paths.prepared_split("test").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
+    write_evaluation_of(tracked_paths, pairs[:2], 1.0)
     evaluate = tracked_settings.evaluate.model_copy(update={"test_limit": 2})
     run_register(tracked_settings.model_copy(update={"evaluate": evaluate}), tracked_paths, NullRecorder())
     assert seen == [["a", "b"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,6 +35,9 @@ class Effort:
     seed: int = 1
 
 
+DEFAULT_EFFORT = Effort()
+
+
 @dataclass(frozen=True)
 class PairedComparison:
     """A challenger against a champion, or a baseline.
@@ -45,6 +49,7 @@ class PairedComparison:
         champion: the champion's score.
         challenger: the challenger's score.
         gain: how much better the challenger is, in the metric's unit; negative: worse.
+        deviation: see :func:`gain_deviation`.
         p_better: one-sided, against "the challenger is no better".
         p_worse: one-sided, against "the challenger is no worse".
         p_within_margin: one-sided, against "the challenger is worse by the margin or more"; ``p_better`` if the margin is 0.
@@ -59,6 +64,7 @@ class PairedComparison:
     champion: Interval
     challenger: Interval
     gain: Interval
+    deviation: float
     p_better: float
     p_worse: float
     p_within_margin: float
@@ -85,7 +91,7 @@ class PairedComparison:
 
 
 def compare(
-    champion: ScoredRows, challenger: ScoredRows, level: float, margin: float = 0.0, effort: Effort | None = None
+    champion: ScoredRows, challenger: ScoredRows, level: float, margin: float = 0.0, effort: Effort = DEFAULT_EFFORT
 ) -> PairedComparison:
     """The comparison of a challenger with a champion.
 
@@ -94,7 +100,7 @@ def compare(
         challenger: the challenger on the same rows, in the same order, by the same metric.
         level: the level that decides.
         margin: a loss below it does not matter, in the metric's unit.
-        effort: the number of random draws; None: the defaults.
+        effort: the number of random draws.
 
     Raises:
         ValueError: the two have not the same metric or number of rows.
@@ -104,7 +110,6 @@ def compare(
             f"expected one metric and the same rows, got {champion.metric.name} of {champion.num_rows} rows and "
             f"{challenger.metric.name} of {challenger.num_rows}"
         )
-    effort = effort or Effort()
     intervals = paired_intervals(champion, challenger, effort.resamples, effort.seed)
     tails = _swap_tails(champion, challenger, level, effort)
     within = tails
@@ -117,6 +122,7 @@ def compare(
         intervals.champion,
         intervals.challenger,
         intervals.gain,
+        gain_deviation(champion, challenger),
         p_better=tails.upper,
         p_worse=tails.lower,
         p_within_margin=within.upper,
@@ -134,6 +140,17 @@ def paired_influence(champion: ScoredRows, challenger: ScoredRows) -> FloatArray
         challenger: the challenger, on the same rows.
     """
     return challenger.direction * (challenger.influence() - champion.influence())
+
+
+def gain_deviation(champion: ScoredRows, challenger: ScoredRows) -> float:
+    """The standard deviation of a row's gain, in the metric's unit; squared, for right-or-wrong rows the share that differs.
+
+    Args:
+        champion: the champion.
+        challenger: the challenger, on the same rows.
+    """
+    variance = champion.num_rows * float((paired_influence(champion, challenger) ** 2).sum())
+    return math.sqrt(variance + (challenger.score - champion.score) ** 2 if challenger.is_binary else variance)
 
 
 def _swap_tails(champion: ScoredRows, challenger: ScoredRows, level: float, effort: Effort) -> Tails:

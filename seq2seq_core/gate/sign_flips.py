@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
-from scipy.stats import binom, norm
+from scipy.special import expit, gammaln
+from scipy.stats import norm
 
 from seq2seq_core.evaluation.row_scoring import FloatArray
 
@@ -75,7 +75,7 @@ def tails_of_statistic(statistic: Statistic, shares: FloatArray, level: float, n
     num_differing = len(shares)
     if num_differing <= MAX_ENUMERATED:
         numbers = np.arange(2**num_differing)[:, None]
-        gains = statistic(1.0 - 2.0 * (numbers >> np.arange(num_differing) & 1))
+        gains = statistic(np.where(numbers >> np.arange(num_differing) & 1, -1.0, 1.0))
         slack = ROUNDING * np.abs(gains).max(initial=0.0)
         upper, lower = (gains >= gains[0] - slack).mean(), (gains <= gains[0] + slack).mean()
         return Tails(float(upper), float(lower), ENUMERATED, num_differing)
@@ -98,7 +98,8 @@ def _exact_tails(differences: FloatArray) -> tuple[float, float]:
     probabilities = np.ones(1)
     for size, count in zip(sizes, counts, strict=True):
         kernel = np.zeros(size * count + 1)
-        kernel[::size] = binom.pmf(np.arange(count + 1), count, 0.5)
+        wins = np.arange(count + 1)
+        kernel[::size] = np.exp(gammaln(count + 1) - gammaln(wins + 1) - gammaln(count - wins + 1) - count * np.log(2.0))
         probabilities = np.convolve(probabilities, kernel)
     positive = int(differences[differences > 0].sum())
     return min(1.0, float(probabilities[positive:].sum())), min(1.0, float(probabilities[: positive + 1].sum()))
@@ -115,7 +116,7 @@ def _sampled_tails(statistic: Statistic, shares: FloatArray, level: float, num_d
     sizes, towards = np.abs(shares), np.where(shares < 0, -1.0, 1.0)
     observed = statistic(np.ones((1, len(shares))))[0]
     slack = ROUNDING * abs(observed)
-    tilts = norm.isf(max(level, 1e-15)) / np.sqrt((sizes**2).sum()) * np.array([0.0, 0.5, 1.0])
+    tilts = norm.isf(max(level, 1e-15)) / (np.sqrt((sizes**2).sum()) or 1.0) * np.array([0.0, 0.5, 1.0])
     chances = expit(2.0 * tilts[:, None] * sizes)
     log_norms = (np.logaddexp(tilts[:, None] * sizes, -tilts[:, None] * sizes) - np.log(2.0)).sum(axis=1)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +16,11 @@ from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stage_table import STAGES, Stage
 from seq2seq_core.training.distributed.rank_environment import end_with_launcher, find_rank_place
 
+if TYPE_CHECKING:
+    from seq2seq_core.artifacts import Paths
+    from seq2seq_core.config.settings import Settings
+
+logger = logging.getLogger(__name__)
 PANEL = "Stages (what dvc.yaml runs)"
 
 
@@ -71,7 +77,22 @@ def train(
         # Restarted ranks resume from their saved state.
         is_anew = from_scratch and not (place and place.restarts)
         recorder = stack.enter_context(open_stage_recorder("train", settings, paths, not is_anew)) if is_heard else NullRecorder()
+        if is_heard:
+            _say_outlook(settings, paths)
         run_train(settings, paths, recorder, is_anew, initial)
+
+
+def _say_outlook(settings: Settings, paths: Paths) -> None:
+    """Says what gain the test set can prove; a training never fails for it."""
+    from seq2seq_core.registry.outlook import foresee
+
+    try:
+        outlook = foresee(settings, paths)
+    except Exception as error:  # noqa: BLE001 - a forecast; what is wrong with the files, later stages say
+        logger.debug("no outlook: %s", error)
+        return
+    if outlook is not None:
+        logger.info("%s", outlook.sentence)
 
 
 def _run_stage(stage: Stage, workspace: Workspace, debug: bool, verbose: bool) -> None:

@@ -267,6 +267,6 @@ def evidence_figures(evidence: Evidence) -> dict[str, Any]:
     if main is not None:
         figures |= {
             "gain": main.gain.value, "gain_low": main.gain.low, "gain_high": main.gain.high, "p_better": main.p_better,
-            "rows_that_differ": main.num_differing,
+            "rows_that_differ": main.num_differing, "deviation": main.deviation,
         }  # fmt: skip
     return figures

@@ -15,7 +15,10 @@ from seq2seq_core.evaluation.report import (
     worst_as_markdown,
     write_evaluation,
 )
+from seq2seq_core.evaluation.scored import Decoding, Scored
 from seq2seq_core.evaluation.slices import Slice
+
+SCORED = Scored(Decoding("b", "pytorch", "float32", "t", 2, "o"), {"exact_match": "exact_match"}, "p")
 
 
 def make_example(row: int, hypothesis: str, columns: dict[str, str]) -> Example:
@@ -34,10 +37,11 @@ def make_evaluation(*examples: Example, sentences_per_second: float = 1.0) -> Ev
     )
 
 
-def test_metrics_are_nested_numbers() -> None:
-    assert make_metrics(make_evaluation()) == {
+def test_metrics_are_nested_numbers_and_what_they_are_of() -> None:
+    assert make_metrics(make_evaluation(), SCORED) == {
         "test": {"exact_match": 0.333333, "ter": 12.345679},
         "counts": {"pairs": 2, "wrong": 1, "cut_hypotheses": 1},
+        "scored": [SCORED.to_dict()],  # a list, which `dvc metrics show` leaves out
     }
     assert make_scores(make_evaluation()) == {
         "test": {"exact_match": 0.333333, "ter": 12.345679},
@@ -97,7 +101,7 @@ def test_nothing_in_the_files_tells_how_long_it_took(tmp_path: Path) -> None:
         folder.mkdir()
         evaluation = make_evaluation(sentences_per_second=speed)
         write_evaluation(folder, evaluation, 10, {})
-        contents.append([json.dumps(make_metrics(evaluation)), *(path.read_bytes() for path in sorted(folder.iterdir()))])
+        contents.append([json.dumps(make_metrics(evaluation, SCORED)), *(path.read_bytes() for path in sorted(folder.iterdir()))])
     assert contents[0] == contents[1]
 
 

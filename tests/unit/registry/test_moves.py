@@ -49,7 +49,7 @@ def champion(paths: Paths) -> str:
 def model_folder(paths: Paths, number: str) -> Path:
     version = find_number(connect(paths), "dates", number)
     assert version is not None
-    model: Any = connect(paths).get_logged_model(logged_model_id(version))
+    model: Any = connect(paths).get_logged_model(logged_model_id(version) or "")
     return Path(model.artifact_location.removeprefix("file://"))
 
 

@@ -45,7 +45,7 @@ def tags(paths: Paths, version: str) -> dict[str, str]:
 def logged_model(paths: Paths, version: str) -> Any:
     found = find_number(connect(paths), "dates", version)
     assert found is not None
-    return connect(paths).get_logged_model(logged_model_id(found))
+    return connect(paths).get_logged_model(logged_model_id(found) or "")
 
 
 def artifact(paths: Paths, version: str, name: str) -> str:
@@ -95,7 +95,7 @@ def test_a_version_that_is_proved_better_takes_the_alias_and_any_other_is_the_ch
     assert [json.loads(entry.evidence)["figures"]["look"] for entry in history] == [1, 2, 3]
     found = find_number(connect(tracked_paths), "dates", "3")
     assert found is not None
-    assert "| metric | this version | version 2 |\n| --- | --- | --- |\n| exact_match | 0.775 | 0.75 |" in found.description
+    assert "| metric | this version | version 2 |\n| --- | --- | --- |\n| exact_match | 0.775 | 0.75 |" in (found.description or "")
     rows = artifact(tracked_paths, "3", "rows.jsonl").splitlines()
     assert len(rows) == 40
     assert json.loads(rows[30]) == {

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.registry.outlook import foresee
+from seq2seq_core.registry.receipts import write_receipt
+from seq2seq_core.registry.registration import register_bundle
+
+
+def test_the_outlook_counts_the_comparisons_and_takes_the_spread_of_the_last_one(
+    tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None]
+) -> None:
+    assert foresee(tracked_settings, tracked_paths) is None
+    sentences, gains = [], []
+    for seed, right in ((1, 0.5), (2, 0.75), (3, 0.775)):
+        make_bundle(tracked_paths, seed, right)
+        outlook = foresee(tracked_settings, tracked_paths)
+        assert outlook is not None
+        assert outlook.look == seed
+        sentences.append(outlook.sentence)
+        gains.append(outlook.smallest_gain)
+        write_receipt(register_bundle(tracked_settings, tracked_paths).receipt, tracked_paths)
+    assert "assumed" in sentences[0]
+    assert "measured" in sentences[2]
+    assert gains[2] != gains[1]
+    make_bundle(tracked_paths, 3, 0.775, test_rows=38)  # another test set, whose looks only the registry knows to be the same
+    outlook = foresee(tracked_settings, tracked_paths)
+    assert outlook is not None
+    assert outlook.look == 1

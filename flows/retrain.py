@@ -17,7 +17,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from flows.dvc.one_run_settings import put_back, settings_for_one_run
 from flows.graph.stage_choices import offer_stages
@@ -34,14 +34,14 @@ from flows.server.presence import leave_server_behind
 from flows.server.redacted_reports import keep_secrets
 from flows.server.run_names import flow_run_title, workspace_model
 from seq2seq_core.artifacts import PARAMS_FILE
-from seq2seq_core.config.runtime import FlowSettings, read_notify_settings
-from seq2seq_core.config.settings import load_settings, load_values
+from seq2seq_core.config.runtime import FlowSettings
+from seq2seq_core.config.settings import load_settings, read_setting
+from seq2seq_core.console import Logger
 from seq2seq_core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, ConfigError, EnvironmentFault, Interrupted, Seq2SeqError
 from seq2seq_core.proxies import exempt_loopback
 
 StageName = Annotated[str, Field(json_schema_extra=offer_stages)]
 STOPPED = "every stage was stopped, run the same command again to go on"
-Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 THREADS = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner())
@@ -125,8 +125,8 @@ def _this_run() -> FlowRunInfo:
 def _find_flow_settings(root: Path) -> FlowSettings:
     """The flow's settings of a workspace whose settings have faults: the defaults, with the webhook where it is readable."""
     try:
-        return FlowSettings(notify=read_notify_settings(load_values(root / PARAMS_FILE)))
-    except ConfigError:
+        return FlowSettings.model_validate({"notify": read_setting(root / PARAMS_FILE, "runtime.flow.notify") or {}})
+    except (ConfigError, ValidationError):
         return FlowSettings()
 
 

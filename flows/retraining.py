@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,13 +27,12 @@ from flows.reports.score_table import compare_scores, read_metrics
 from flows.reports.summary import RetrainSummary, read_receipt
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.console import Logger
 from seq2seq_core.errors import ConfigError, Interrupted, MissingInput, Seq2SeqError, UserError
 from seq2seq_core.stage_table import CODE
 
 STOPPING_SECONDS = 6.0
 """Time after the grace period in which the supervisor finds out that a process cannot be killed."""
-
-Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 @dataclass(frozen=True)

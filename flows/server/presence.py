@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from httpx import InvalidURL
 from prefect.client.orchestration import get_client
 from prefect.context import refresh_global_settings_context
 from prefect.events.schemas.events import Event
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
 
 from flows.server.environment import EMBEDDED_VARIABLE
-from seq2seq_core.console import format_seconds
+from seq2seq_core.console import Logger, format_seconds
 from seq2seq_core.proxies import describe_proxy
 
 PROBE_SECONDS = 5.0
 PAUSE_SECONDS = 2.0
 
-Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+def probe_server(url: str) -> Exception | None:
+    """Asks a Prefect server once whether it is well, with the certificates, headers and credentials of Prefect's settings.
+
+    Args:
+        url: the address of its API.
+
+    Returns:
+        None where it is well; an ``httpx.HTTPStatusError`` where it answers with an error; otherwise why no answer came.
+    """
+    changed = {PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}
+    try:
+        with temporary_settings(changed), get_client({"timeout": PROBE_SECONDS}, sync_client=True) as client:
+            return client.api_healthcheck()
+    except (OSError, ValueError, InvalidURL) as error:  # certificates that cannot be read, or no address
+        return error
 
 
 def is_away() -> bool:
     """Whether the server of this process's settings cannot be reached."""
-    if not get_current_settings().api.url:
-        return False
-    # Prefect's own client, for its certificates and credentials; one attempt.
-    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client({"timeout": PROBE_SECONDS}, sync_client=True) as client:
-        return client.api_healthcheck() is not None
+    url = get_current_settings().api.url
+    return bool(url) and probe_server(url) is not None
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from seq2seq_core.config.section import Section
 from seq2seq_core.tracking_address import CREDENTIALS_ADVICE, find_address_fault, has_credentials, without_credentials
@@ -77,20 +77,6 @@ class NotifySettings(Section):
             environment: the environment variables.
         """
         return self.webhook_url or environment.get(WEBHOOK_VARIABLE, "")
-
-
-def read_notify_settings(values: object) -> NotifySettings:
-    """The section ``runtime.flow.notify`` of a parameters file that may have faults elsewhere; the defaults where it has some too.
-
-    Args:
-        values: the content of the file.
-    """
-    for name in ("runtime", "flow", "notify"):
-        values = values.get(name) if isinstance(values, dict) else None
-    try:
-        return NotifySettings.model_validate(values or {})
-    except ValidationError:
-        return NotifySettings()
 
 
 class FlowSettings(Section):

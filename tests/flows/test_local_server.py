@@ -21,10 +21,11 @@ from flows.server.pages import mlflow_page, run_pages
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import EnvironmentFault, UserError
 
-from .conftest import ToyWorkspace, processes_with
+from .conftest import CHAIN, ToyWorkspace, processes_with
 from .waiting import wait_until
 
 Start = Callable[[ToyWorkspace, str], tuple[subprocess.Popen[bytes], Path]]
+RetrainEmbedded = Callable[[dict[str, tuple[str, ...]], str, str], tuple[ToyWorkspace, subprocess.Popen[bytes], Path]]
 LOGGED = "from pathlib import Path; import sys; from seq2seq_core.console import configure_logging; configure_logging()\n"
 
 
@@ -67,19 +68,32 @@ def give_database(prefect_api: str) -> Callable[[ToyWorkspace], None]:
     return give
 
 
-@pytest.mark.slow
-def test_without_a_server_an_embedded_one_serves_and_dies_with_the_run(
+@pytest.fixture
+def retrain_embedded(
     make_workspace: Callable[..., ToyWorkspace], start: Start, give_database: Callable[[ToyWorkspace], None]
-) -> None:
-    workspace = make_workspace({"prepare": ()})
-    give_database(workspace)
-    workspace.behave("prepare", "hang:x")
+) -> RetrainEmbedded:
+    """Starts ``run_retrain`` without a configured server on a graph; returns once a stage with the given behaviour is busy."""
     script = (
         "from flows.reports import parent_run; parent_run.find_spec = lambda name: None\n"
-        "from flows.launch import run_retrain; run_retrain(Path(sys.argv[1]))"
+        "from flows.launch import run_retrain; print(run_retrain(Path(sys.argv[1])).describe())"
     )
-    process, log = start(workspace, script)
-    wait_until((workspace.root / ".s2s" / "hanging").exists, "the stage that hangs")
+
+    def run(graph: dict[str, tuple[str, ...]], stage: str, behaviour: str) -> tuple[ToyWorkspace, subprocess.Popen[bytes], Path]:
+        workspace = make_workspace(graph)
+        give_database(workspace)
+        workspace.behave(stage, behaviour)
+        process, log = start(workspace, script)
+        wait_until(lambda: any((workspace.root / ".s2s" / mark).exists() for mark in ("hanging", "waiting")), f"the stage {stage}")
+        return workspace, process, log
+
+    return run
+
+
+@pytest.mark.slow
+def test_without_a_server_an_embedded_one_serves_and_dies_with_the_run(
+    retrain_embedded: RetrainEmbedded,
+) -> None:
+    workspace, process, log = retrain_embedded({"prepare": ()}, "prepare", "hang:x")
     assert processes_with("prefect.server.api.server:create_app")
     process.send_signal(signal.SIGKILL)
     wait_until(lambda: not processes_with(str(workspace.root)), "the end of every process, the server's too")
@@ -95,17 +109,9 @@ def test_without_a_server_an_embedded_one_serves_and_dies_with_the_run(
 
 @pytest.mark.slow
 def test_the_work_goes_on_without_a_server_that_died(
-    make_workspace: Callable[..., ToyWorkspace], start: Start, give_database: Callable[[ToyWorkspace], None]
+    retrain_embedded: RetrainEmbedded,
 ) -> None:
-    workspace = make_workspace()
-    give_database(workspace)
-    workspace.behave("train", "wait_for:go")
-    script = (
-        "from flows.reports import parent_run; parent_run.find_spec = lambda name: None\n"
-        "from flows.launch import run_retrain; print(run_retrain(Path(sys.argv[1])).describe())"
-    )
-    process, log = start(workspace, script)
-    wait_until((workspace.root / ".s2s" / "waiting").exists, "the stage train", 120)
+    workspace, process, log = retrain_embedded(CHAIN, "train", "wait_for:go")
     servers = [one for one in psutil.Process(process.pid).children(recursive=True) if "uvicorn" in one.cmdline()]
     assert len(servers) == 2  # with its supervisor
     for server in servers:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flows.dvc.command import Dvc
 from flows.dvc.one_run_settings import check_assignments, put_back
@@ -22,8 +22,10 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.ready_settings import load_workspace_settings
 from seq2seq_core.config.settings import Settings, load_settings
 from seq2seq_core.errors import Interrupted, Seq2SeqError
-from seq2seq_core.sweep.drive import SweepRequest
-from seq2seq_core.sweep.results import SweepResults
+
+if TYPE_CHECKING:  # these read PyTorch, which a retrain leaves to its stages
+    from seq2seq_core.sweep.drive import SweepRequest
+    from seq2seq_core.sweep.results import SweepResults
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +83,7 @@ def run_sweep(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
 
         from flows.server.presence import nothing_sent_while_away
         from flows.sweep import STOPPED, sweep
+        from seq2seq_core.sweep.results import SweepResults
 
         asked = {"file": str(request.file), "name": request.name, "trials": request.trials, "jobs": jobs}
         with local_console(), nothing_sent_while_away(), tags(model_tag(settings.register_.model_name)):

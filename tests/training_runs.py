@@ -75,12 +75,12 @@ def interrupt_update(monkeypatch: pytest.MonkeyPatch, step: int, number: signal.
     monkeypatch.setattr(Trainer, "_update", update_and_kill)
 
 
-def train_until(step: int, settings: Settings, paths: Paths, monkeypatch: pytest.MonkeyPatch, **options: bool) -> None:
+def train_until(step: int, settings: Settings, paths: Paths, monkeypatch: pytest.MonkeyPatch, from_scratch: bool = False) -> None:
     """Trains; SIGTERM ends the training in the middle of an update."""
     with monkeypatch.context() as patched:
         interrupt_update(patched, step)
         with pytest.raises(Interrupted):
-            run_train(settings, paths, NullRecorder(), **options)
+            run_train(settings, paths, NullRecorder(), from_scratch=from_scratch)
 
 
 def check_that_a_finished_training_is_not_repeated(settings: Settings, paths: Paths, patch: pytest.MonkeyPatch) -> None:

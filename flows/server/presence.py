@@ -44,7 +44,7 @@ def probe_server(url: str) -> Exception | None:
 def is_away() -> bool:
     """Whether the server of this process's settings cannot be reached."""
     url = get_current_settings().api.url
-    return bool(url) and probe_server(url) is not None
+    return probe_server(url) is not None if url else False
 
 
 @contextmanager

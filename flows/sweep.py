@@ -20,6 +20,7 @@ from flows.server.final_state import final_state
 from flows.server.flow_state import is_cancelled
 from flows.server.presence import leave_server_behind
 from flows.server.redacted_reports import keep_secrets
+from flows.server.run_events import announced_run
 from flows.server.run_names import artifact_key, flow_run_title, workspace_model
 from flows.sweeps.trial_tasks import SweepTasks
 from flows.sweeps.workers import Workers
@@ -50,7 +51,8 @@ def sweep(file: str, workspace: str | None = None, name: str = "", trials: int =
     quiet_engine()
     try:
         paths = find_paths(workspace)
-        results = _run_trials(SweepRequest(paths.root / file, name, trials), paths, jobs)
+        with announced_run():
+            results = _run_trials(SweepRequest(paths.root / file, name, trials), paths, jobs)
         best = results.best
     except Interrupted as error:
         stopped = Interrupted(f"{error}; {STOPPED}", error.exit_code)

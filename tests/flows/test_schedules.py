@@ -21,6 +21,7 @@ from flows.server import deploy_step
 from flows.server.automations import ENDED
 from flows.server.deploy_step import claim_names
 from flows.server.deployment_setup import setup_prefect
+from flows.server.run_events import SCHEDULED
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.errors import UserError
 
@@ -151,7 +152,8 @@ def test_a_cron_of_every_minute_starts_runs_that_complete(deployed: Deployed) ->
     assert deployed.heard == []
     asked = {"filter": {"resource": {"id": [f"prefect.flow-run.{run.id}"]}}}
     events = "/events/filter"
-    wait_until(lambda: ENDED in deployed.client.request("POST", events, json=asked).text, "the process's own last event")
+    for event in (SCHEDULED, ENDED):
+        wait_until(lambda: event in deployed.client.request("POST", events, json=asked).text, event)  # noqa: B023
     # Prefect sends the lines of a run in batches, some of them after its state.
     wait_until(lambda: any("stages" in line for line in deployed.messages(run.id)), "the lines of the flow")
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.config.settings import load_values, parse_settings
+from seq2seq_core.config.settings import Settings, load_values, parse_settings
 from seq2seq_core.config.yaml_text import YamlError, parse_document, parse_yaml, write_document
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.sweep.dotted import put_setting
@@ -62,6 +63,18 @@ def check_assignments(paths: Paths, assignments: Sequence[str]) -> None:
     """
     if assignments:
         _apply(_read(paths.params), assignments)
+
+
+def offer_sections(schema: dict[str, Any]) -> None:
+    """Adds the form of an assignment to the schema of a parameter: the server refuses another when a run is made.
+
+    Only the page and the server go by the schema. The values are checked when the run starts, with ``params.yaml`` as it is then.
+
+    Args:
+        schema: the JSON schema of an assignment, changed in place.
+    """
+    sections = (name.removesuffix("_") for name in Settings.model_fields)
+    schema["pattern"] = rf"^\s*({'|'.join(sections)})\.[^=\s]+\s*="
 
 
 def put_back(paths: Paths, warn: Callable[[str], None]) -> None:

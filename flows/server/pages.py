@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.processes.supervised import SupervisedProcess
+from flows.server.automations import LATE_SECONDS, LATE_VARIABLE
 from flows.server.environment import prepare_environment
 from flows.server.local_server import STOP_SECONDS, home, log_output, pages_file, server_variables, wait_until_ready
 from seq2seq_core.artifacts import Paths
@@ -113,7 +114,8 @@ def prefect_page(paths: Paths, port: int) -> Page:
     """
     command = (sys.executable, "-P", "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port))
     api_url = f"http://{HOST}:{port}/api"
-    variables = {**server_variables(paths), "PREFECT_API_URL": api_url, "PREFECT_SERVER_UI_API_URL": api_url}
+    own = {"PREFECT_API_URL": api_url, "PREFECT_SERVER_UI_API_URL": api_url, LATE_VARIABLE: f"{LATE_SECONDS:.0f}"}
+    variables = {**server_variables(paths), **own}
     return Page("Prefect", port, "/api/health", command, variables)
 
 

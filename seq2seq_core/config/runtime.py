@@ -107,7 +107,8 @@ class FlowSettings(Section):
     """Time without a sign of life of a run's process after which the Prefect server marks the run as crashed
     (``s2s setup-prefect``). A process sends one every 30 s; a Prefect server that was down for longer marks living runs too."""
     late_after_seconds: float = Field(default=600.0, ge=10.0)
-    """How late a run may be before the webhook is notified that no worker starts it (``s2s setup-prefect``)."""
+    """How late a run may be before the webhook is notified that no worker starts it (``s2s setup-prefect``). The notification comes
+    at the earliest 10 s after the Prefect server has marked the run as late."""
     server_start_seconds: float = Field(default=180.0, gt=0.0)
     """Longest wait for the embedded Prefect server where none is running."""
     busy_wait_seconds: float = Field(default=3600.0, ge=0.0)

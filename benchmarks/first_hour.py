@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.config.yaml_text import parse_document, write_document
-from seq2seq_core.corpus_survey.proposed_settings import ColumnChoice, install_proposal
+from seq2seq_core.corpus_survey.proposed_settings import install_proposal
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation import plots
 from seq2seq_core.recorder import NullRecorder
@@ -114,7 +114,7 @@ def try_folder(folder: Path, work: Path, updates: int, test_rows: int) -> FirstT
     shutil.copyfile(ROOT / "dvc.yaml", paths.root / "dvc.yaml")
     began, task, seconds_to_settings = time.perf_counter(), "–", 0.0
     try:
-        findings = install_proposal(paths, folder, None, "", ColumnChoice(), force=False)
+        findings = install_proposal(paths, folder, None, "", force=False)
         seconds_to_settings = time.perf_counter() - began
         task = next(line.split()[1].rstrip(",") for line in findings if line.startswith("task: "))
         shorten(paths, updates, test_rows)

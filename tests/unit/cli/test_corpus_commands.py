@@ -97,7 +97,7 @@ def test_a_key_that_some_objects_lack_is_a_column(workspace: Paths) -> None:
         ([str(ROOT / "configs" / "g2p.yaml"), "--task", "speech"], "--task: must be left out with a ready settings file"),
         ([str(ROOT / "configs" / "g2p.yaml"), "--source", "2"], "--source: must be left out without --corpus FOLDER"),
         ([str(ROOT / "configs" / "g2p.yaml"), "--target", "de"], "--target: must be left out without --corpus FOLDER"),
-        (["--corpus", "nowhere"], "nowhere: no such folder; name the corpus with --corpus FOLDER"),
+        (["--corpus", "nowhere"], "nowhere: no such folder or file; name the corpus with --corpus FOLDER"),
     ],
 )
 def test_what_cannot_be_configured_is_refused_and_nothing_is_written(workspace: Paths, arguments: list[str], message: str) -> None:

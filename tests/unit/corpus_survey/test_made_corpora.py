@@ -13,6 +13,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, load_settings, parse_settings
 from seq2seq_core.corpus_survey.corpus_check import check_corpus
 from seq2seq_core.corpus_survey.proposed_settings import install_proposal
+from seq2seq_core.corpus_survey.table_columns import LayoutChoice
 from seq2seq_core.errors import UserError
 from tests.made_corpora import WRITERS, make_corpus, names, write_lines
 
@@ -76,7 +77,7 @@ def propose(tmp_path: Path) -> Propose:
     def run(name: str, task: str = "", source: str = "", target: str = "") -> tuple[Settings, list[str]]:
         paths = Paths(tmp_path / "workspace")
         folder = make_corpus(name, paths.root / "raw" / name)
-        findings = install_proposal(paths, folder, None, task, force=False, source=source, target=target)
+        findings = install_proposal(paths, folder, None, task, force=False, chosen=LayoutChoice(source, target))
         return load_settings(paths.params), findings
 
     return run

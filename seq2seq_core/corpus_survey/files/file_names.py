@@ -32,6 +32,8 @@ LANGUAGE_NAMES = {
     "swedish": "sv", "danish": "da", "norwegian": "no", "greek": "el", "turkish": "tr", "arabic": "ar", "hebrew": "he",
     "hindi": "hi", "chinese": "zh", "japanese": "ja", "korean": "ko", "vietnamese": "vi", "thai": "th", "ukrainian": "uk",
     "romanian": "ro", "bulgarian": "bg", "swahili": "sw", "zulu": "zu", "persian": "fa", "bengali": "bn", "urdu": "ur",
+    "englisch": "en", "anglais": "en", "inglés": "en", "français": "fr", "französisch": "fr", "español": "es", "spanisch": "es",
+    "italiano": "it", "italienisch": "it", "português": "pt", "polski": "pl", "русский": "ru", "russisch": "ru",
     "indonesian": "id", "catalan": "ca", "basque": "eu", "irish": "ga", "welsh": "cy",
 }  # fmt: skip
 

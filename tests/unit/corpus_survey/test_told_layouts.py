@@ -171,3 +171,14 @@ def test_a_file_that_is_left_out_is_named_with_its_fault(folder: Path, propose: 
     assert len(left_out) == 2
     assert left_out[0].startswith(f"left out: {folder}/more.csv:1: not UTF-8: byte 0xF6")
     assert left_out[1] == f"left out: {folder}/rest.zip: a ZIP archive, which is not read; `unzip {folder}/rest.zip` converts it"
+
+
+@pytest.mark.skipif(shutil.which("iconv") is None, reason="iconv is not installed")
+def test_a_sheet_in_another_encoding_is_read_once_it_is_converted_as_told(tmp_path: Path, propose: Propose) -> None:
+    folder = make_corpus("unicode_text", tmp_path / "made")
+    with pytest.raises(UserError, match="the file begins with the byte-order mark of UTF-16LE") as caught:
+        propose(folder)
+    subprocess.run(re.findall("`(.*?)`", str(caught.value))[0], shell=True, cwd=tmp_path, check=True)
+    shutil.move(tmp_path / "converted", folder / "Tabelle 1.txt")
+    settings, _ = propose(folder)
+    assert (settings.corpus.source_column, settings.corpus.target_column) == ("english", "german")

@@ -177,7 +177,7 @@ class Retraining:
         from seq2seq_core.registry.receipts import drop_stale_receipt
 
         if reason := drop_stale_receipt(self.paths, self.settings):
-            self._note(f"the model is registered again: {reason}")
+            self._note(f"register runs in this run, nothing is to be done: {reason}")
 
     def _run_stages(self, dvc: Dvc, graph: StageGraph, status: GraphStatus) -> Seq2SeqError | None:
         """Runs the stale stages; returns the first failure, or None."""

@@ -59,9 +59,12 @@ def delete_files(paths: Paths) -> None:
         (lambda paths: change(paths, version="2"), "the registry sqlite:///mlflow.db has no version 2 of 'dates'"),
         (
             lambda paths: change(paths, registry="http://old"),
-            "the receipt is of the registry http://old, and sqlite:///mlflow.db is configured",
+            "the last registration was in the registry http://old, and sqlite:///mlflow.db is configured now",
         ),
-        (lambda paths: change(paths, model_name="times"), "the receipt is of the model 'times', and 'dates' is configured"),
+        (
+            lambda paths: change(paths, model_name="times"),
+            "the last registration was of the model 'times', whose versions stay; 'dates' is configured now",
+        ),
     ],
 )
 def test_a_receipt_that_the_registry_does_not_honour_is_dropped(

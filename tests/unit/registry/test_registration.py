@@ -139,7 +139,8 @@ def test_an_experiment_moves_no_alias_and_leaves_the_decision_to_the_next_regist
     assert receipt.reason == "an experiment moves no alias (there was no champion; exact_match 0.5)"
     assert aliases(tracked_paths) == {}
 
-    assert drop_stale_receipt(tracked_paths, tracked_settings) == "the receipt is of a DVC experiment, for which no alias was moved"
+    reason = drop_stale_receipt(tracked_paths, tracked_settings)
+    assert reason == "the last registration was of a DVC experiment, for which no alias was moved"
     registration = register_bundle(tracked_settings, tracked_paths)
     assert (registration.receipt.version, registration.receipt.decision) == ("1", "champion")
     assert aliases(tracked_paths) == {"champion": "1"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_core.artifacts import SPLITS
-from seq2seq_core.corpus.text_faults import quote
+from seq2seq_core.corpus.file_faults.text_faults import quote
 from seq2seq_core.corpus_survey.column_roles import ColumnRoles, TurnColumns, find_turns
 from seq2seq_core.corpus_survey.files.dialects import Dialect
 from seq2seq_core.corpus_survey.files.file_names import language_of, language_pair, leaf, split_of

@@ -20,7 +20,7 @@ import soundfile
 from seq2seq_core.audio.sound_file import RecordingError, read_recording
 from seq2seq_core.errors import CorpusError
 
-from .conftest import ReadTrain, WriteFile
+from ..conftest import ReadTrain, WriteFile
 
 NUM_DAMAGES = 60
 ROWS = [(f"text {number} é中", f"target {number * 7}", number) for number in range(200)]

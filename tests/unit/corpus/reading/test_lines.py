@@ -8,7 +8,7 @@ import pytest
 
 from seq2seq_core.errors import CorpusError
 
-from .conftest import ReadTrain, WriteFile
+from ..conftest import ReadTrain, WriteFile
 
 HEADER = b"source\ttarget\n"
 BAD_BYTES: dict[str, tuple[bytes, str]] = {

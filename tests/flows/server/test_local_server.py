@@ -21,8 +21,8 @@ from flows.server.pages import mlflow_page, run_pages
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import EnvironmentFault, UserError
 
-from .conftest import CHAIN, ToyWorkspace, processes_with
-from .waiting import wait_until
+from ..conftest import CHAIN, ToyWorkspace, processes_with
+from ..waiting import wait_until
 
 Start = Callable[[ToyWorkspace, str], tuple[subprocess.Popen[bytes], Path]]
 RetrainEmbedded = Callable[[dict[str, tuple[str, ...]], str, str], tuple[ToyWorkspace, subprocess.Popen[bytes], Path]]

@@ -54,7 +54,7 @@ def test_everything_is_sent_to_a_server_that_answers(prefect_api: str) -> None:
     from prefect.events import emit_event
     from prefect.runtime import flow_run
 
-    from .waiting import wait_until
+    from ..waiting import wait_until
 
     resource, seen = f"toy.{uuid.uuid4().hex}", []
 

@@ -35,6 +35,7 @@ from flows.server.presence import leave_server_behind
 from flows.server.redacted_reports import keep_secrets
 from flows.server.run_events import announced_run
 from flows.server.run_names import flow_run_title, workspace_model
+from flows.server.slots import no_slots_while_away
 from seq2seq_core.artifacts import PARAMS_FILE
 from seq2seq_core.config.runtime import FlowSettings
 from seq2seq_core.config.settings import load_settings, read_setting
@@ -67,7 +68,7 @@ def retrain(
     keep_secrets()
     exempt_loopback()
     quiet_engine()
-    with announced_run():
+    with announced_run(), no_slots_while_away():
         return _retrain(workspace, frozenset(force or ()), set or (), get_run_logger())
 
 

@@ -23,6 +23,7 @@ from flows.server.presence import leave_server_behind
 from flows.server.redacted_reports import keep_secrets
 from flows.server.run_events import announced_run
 from flows.server.run_names import artifact_key, flow_run_title, workspace_model
+from flows.server.slots import no_slots_while_away
 from flows.sweeps.trial_tasks import SweepTasks
 from flows.sweeps.workers import Workers
 from seq2seq_core.artifacts import Paths
@@ -50,7 +51,7 @@ def sweep(file: str, workspace: str | None = None, name: str = "", trials: int =
     keep_secrets()
     exempt_loopback()
     quiet_engine()
-    with announced_run():
+    with announced_run(), no_slots_while_away():
         return _search(workspace, SweepRequest(Path(file), name, trials), jobs)
 
 

@@ -1,0 +1,139 @@
+"""The commands that a page of the documentation tells its reader to type, and what the reader must supply for some of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+SHELL = "bash"
+"""The language of fenced blocks with commands."""
+PROGRAMS = tuple("cp curl dvc echo export ffmpeg git ls make mlflow pip prefect python s2s source".split())
+"""Code inside a sentence that begins with one of these is a command."""
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`([^`]+)`")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as a page shows it.
+
+    Attributes:
+        text: the command, without the comment behind it.
+        block: counts the places of a page: commands of one fenced block have the same number.
+        is_fenced: whether it is a line of a fenced block; otherwise it is code inside a sentence.
+    """
+
+    text: str
+    block: int
+    is_fenced: bool
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What the reader must supply for a command.
+
+    Attributes:
+        reason: why the command cannot run as it is shown, or what it needs first.
+        first: shell commands that run before it.
+        instead: runs in place of the command; empty to run the command as it is shown.
+        skip: whether it is not run at all.
+    """
+
+    reason: str
+    first: str = ""
+    instead: str = ""
+    skip: bool = False
+
+
+def commands_of(page: str) -> list[Command]:
+    """The commands of a page in the order in which a reader types them.
+
+    A line of a fenced block is a command each time. Code inside a sentence is one where it begins with the name of a program and
+    more follows; it counts once, and not where a fenced block has the same. The sentences before the first fenced block introduce;
+    their commands count at the next mention, or at the end.
+
+    Args:
+        page: the text of the page.
+    """
+    found: list[Command] = []
+    introduction: list[Command] = []
+    known = {line for language, text in FENCED.findall(page) if language == SHELL for line in _lines(text)}
+    position, block = 0, 0
+    for match in [*FENCED.finditer(page), None]:
+        sentences = page[position : match.start() if match else len(page)]
+        for text in _inline(sentences):
+            block += 1
+            waiting = found if found else introduction
+            if text not in known:
+                waiting.append(Command(text, block, is_fenced=False))
+            known |= {text} if found else set()
+        if match:
+            position, block = match.end(), block + 1
+            if match[1] == SHELL:
+                found += [Command(text, block, is_fenced=True) for text in _lines(match[2])]
+    late = {command.text: command for command in introduction if command.text not in known}
+    return found + list(late.values())
+
+
+def _inline(sentences: str) -> list[str]:
+    codes = [" ".join(code.split()) for code in INLINE.findall(sentences)]
+    return [code for code in codes if code.split(" ")[0] in PROGRAMS and " " in code]
+
+
+def _lines(block: str) -> list[str]:
+    joined = re.sub(r"\\\n\s*", "", block)
+    lines = [re.sub(r"\s{2,}#\s.*$", "", line).strip() for line in joined.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+SERVERS: dict[str, tuple[str, ...]] = {
+    "make ui": ("http://127.0.0.1:5000", "http://127.0.0.1:4200"),
+    "make serve": ("http://127.0.0.1:5001",),
+    "s2s serve": ("http://127.0.0.1:5001",),
+    "mlflow models serve": ("http://127.0.0.1:5001",),
+    "prefect server start": ("http://127.0.0.1:4200",),
+    "prefect worker start": (),
+}
+"""Commands that run until somebody stops them, by their beginning, and the addresses that answer once they are ready."""
+
+_SHORTER = (
+    "sed -i -E 's/( max_steps:) [0-9]+/\\1 40/; s/(warmup_steps:) [0-9]+/\\1 5/; s/(validate_every_steps:) [0-9]+/\\1 20/; "
+    "s/(beam_size:) [0-9]+/\\1 1/; s/(width:) [0-9]+/\\1 32/' params.yaml"
+)
+_FRESH_CLONE = "rm -rf ../other && git clone -q . ../other && cp .dvc/config ../other/.dvc/config && cd ../other"
+SUPPLIES: dict[str, dict[str, Supply]] = {
+    "README.md": {
+        "make test": Supply("the tests are a run of their own, of a quarter of an hour", skip=True),
+        "dvc add data/raw/mine": Supply(
+            "a corpus of your own: the sample corpus in another folder",
+            first="mkdir -p data/raw/mine && cp data/raw/dates/*.tsv data/raw/mine",
+        ),
+        "dvc import-url": Supply("an address: a local folder", instead='dvc import-url "$PWD/data/raw/dates" data/raw/imported'),
+        "s2s check-settings": Supply("a smaller model and a shorter training, by an edit of params.yaml", first=_SHORTER),
+        "dvc exp run --name longer -S train.max_steps=2000": Supply(
+            "fewer updates", instead="dvc exp run --name longer -S train.max_steps=60"
+        ),
+        "dvc exp run --queue --name wide -S model.width=256": Supply(
+            "a smaller width", instead="dvc exp run --queue --name wide -S model.width=64"
+        ),
+        "dvc queue start": Supply(
+            "the wait until the queue is empty",
+            instead="dvc queue start; while dvc queue status | grep -qE 'Running|Queued'; do sleep 2; done; "
+            "dvc queue status | grep Success",
+        ),
+        "dvc remote add -d team s3://bucket/path": Supply(
+            "a bucket: a local folder", instead='mkdir -p ../remote && dvc remote add -d team "$PWD/../remote"'
+        ),
+        "dvc pull && dvc repro": Supply("another clone of the same commit", instead=f"({_FRESH_CLONE} && dvc pull && dvc repro)"),
+        "git checkout COMMIT && dvc checkout": Supply(
+            "a commit: that of the first run", instead="git stash -q; git checkout -q HEAD~1 && dvc checkout"
+        ),
+        "s2s sample-corpus": Supply(
+            "a fresh clone", instead=f"({_FRESH_CLONE} && git checkout -q origin/HEAD && s2s sample-corpus)"
+        ),
+        "dvc pull data/raw/dates": Supply(
+            "the commit before your own corpus", instead=f"({_FRESH_CLONE} && git checkout -q HEAD~1 && dvc pull data/raw/dates)"
+        ),
+    },
+}
+"""What the reader supplies, by page and command."""

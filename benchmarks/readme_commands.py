@@ -119,10 +119,14 @@ class Shell:
         return ""
 
     def close(self) -> None:
-        """Ends all jobs and the shell."""
+        """Ends all jobs, the shell and what it left running."""
         for job in list(reversed(self.jobs)):
             self.stop(job)
+        left = psutil.Process(self.process.pid).children(recursive=True)
         self._pipe(self.process.stdin).close()
+        for one in left:
+            one.terminate()
+        psutil.wait_procs(left, timeout=STOP_SECONDS)
         self.process.wait()
 
     def _files(self, text: str) -> tuple[Path, Path]:

@@ -105,6 +105,7 @@ _SHORTER = (
     "s/(beam_size:) [0-9]+/\\1 1/; s/(width:) [0-9]+/\\1 32/' params.yaml"
 )
 _FRESH_CLONE = "rm -rf ../other && git clone -q . ../other && cp .dvc/config ../other/.dvc/config && cd ../other"
+_READY = "s2s configure configs/g2p.yaml --corpus data/raw/mine --name mine"
 _REMOTE = Supply(
     "a remote with the outputs: a local folder",
     first='mkdir -p ../remote && dvc remote add -f -d team "$PWD/../remote" && dvc push',
@@ -126,9 +127,9 @@ SUPPLIES: dict[str, dict[str, Supply]] = {
             first="mkdir -p data/raw/mine && cp data/raw/dates/*.tsv data/raw/mine",
         ),
         "dvc import-url": Supply("an address: a local folder", instead='dvc import-url "$PWD/data/raw/dates" data/raw/imported'),
-        "s2s configure configs/g2p.yaml --corpus data/raw/mine --name mine": Supply(
+        _READY: Supply(
             "the settings of the step before, afterwards: this corpus is not one of pronunciations",
-            instead="s2s configure configs/g2p.yaml --corpus data/raw/mine --name mine && s2s configure --corpus data/raw/mine --force",
+            instead=f"{_READY} && s2s configure --corpus data/raw/mine --force",
         ),
         "s2s check-settings": Supply("a smaller model and a shorter training, by an edit of params.yaml", first=_SHORTER),
         "dvc exp run --name longer -S train.max_steps=2000": Supply(
@@ -149,9 +150,7 @@ SUPPLIES: dict[str, dict[str, Supply]] = {
         "git checkout COMMIT && dvc checkout": Supply(
             "a commit: that of the first run", instead="git stash -q; git checkout -q HEAD~1 && dvc checkout"
         ),
-        "s2s sample-corpus": Supply(
-            "a fresh clone", instead=f"({_FRESH_CLONE} && git checkout -q origin/HEAD && s2s sample-corpus)"
-        ),
+        "s2s sample-corpus": Supply("a fresh clone", instead=f"({_FRESH_CLONE} && s2s sample-corpus)"),
         "dvc pull data/raw/dates": Supply(
             "the commit before your own corpus", instead=f"({_FRESH_CLONE} && git checkout -q HEAD~1 && dvc pull data/raw/dates)"
         ),

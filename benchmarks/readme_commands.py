@@ -133,7 +133,9 @@ class Shell:
         self.count += 1
         script = self.logs / f"{self.count:02}.sh"
         script.write_text(text + "\n", encoding="utf-8")
-        return script, script.with_suffix(".out")
+        log = script.with_suffix(".out")
+        log.touch()
+        return script, log
 
     def _tell(self, line: str) -> None:
         stdin = self._pipe(self.process.stdin)

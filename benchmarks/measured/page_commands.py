@@ -159,9 +159,9 @@ SUPPLIES: dict[str, dict[str, Supply]] = {
         "prefect deployment run retrain/dates-on-demand": Supply(
             "the wait for its end", instead="prefect deployment run retrain/dates-on-demand --watch"
         ),
-        """prefect deployment run retrain/dates-on-demand --param 'set=["train.max_steps=100"]'""": Supply(
-            "the wait for its end, and more than the 100 updates of the warm-up",
-            instead="""prefect deployment run retrain/dates-on-demand --param 'set=["train.max_steps=150"]' --watch""",
+        """prefect deployment run retrain/dates-on-demand --param 'set=["train.max_steps=200"]'""": Supply(
+            "the wait for its end",
+            instead="""prefect deployment run retrain/dates-on-demand --param 'set=["train.max_steps=200"]' --watch""",
         ),
         "dvc pull": _REMOTE,
         "dvc update": Supply(

@@ -26,6 +26,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -115,6 +116,8 @@ class Shell:
             _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
             for one in alive:
                 one.kill()
+            with suppress(ProcessLookupError):  # what the group started after the list was made
+                os.killpg(job, signal.SIGKILL)
             return f"Ctrl-C left {len(alive)} processes running" if alive else ""
         return ""
 

@@ -237,7 +237,9 @@ def main() -> None:
     arguments = parser.parse_args()
     pages = arguments.page or ["README.md"]
     if arguments.list:
-        return [print_list(page) for page in pages].clear()
+        for page in pages:
+            print_list(page)
+        return
     folder = (arguments.folder or Path(tempfile.mkdtemp(prefix="readme-commands-"))).resolve()
     outcomes: list[Outcome] = []
     for page in pages:

@@ -63,7 +63,7 @@ def retrain(
     Args:
         workspace: The folder with dvc.yaml and params.yaml; by default the one that the flow runs in.
         force: Stages to run even where they are up to date.
-        set: Settings for this run only, each section.field=value, such as train.max_steps=100.
+        set: Settings for this run only, each section.field=value, such as train.max_steps=200.
     """
     keep_secrets()
     exempt_loopback()

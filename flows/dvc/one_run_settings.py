@@ -101,7 +101,7 @@ def _apply(original: str, assignments: Sequence[str]) -> str:
     document = parse_document(original)
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
-        fault = f"{assignment}: must be section.field=value, such as train.max_steps=100"
+        fault = f"{assignment}: must be section.field=value, such as train.max_steps=200"
         if not equals:
             raise ConfigError([fault], SOURCE)
         try:

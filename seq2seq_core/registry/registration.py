@@ -225,12 +225,17 @@ def _record(client: MlflowClient, receipt: Receipt, scores: dict[str, float]) ->
 
 
 def describe(receipt: Receipt, scores: dict[str, float]) -> str:
-    """The Markdown description of a version: decision, reason and scores.
+    """The Markdown description of a version: decision, reason, and its scores beside the champion's.
 
     Args:
         receipt: the decision.
         scores: scores on the test set, by metric.
     """
-    lines = [f"**{receipt.decision}**: {receipt.reason}", "", "| metric | test |", "| --- | --- |"]
-    lines += [f"| {metric} | {value:.6g} |" for metric, value in scores.items()]
+    rival = receipt.champion_scores
+    heads = ["metric", "this version", *([f"champion v{receipt.champion_version}"] if rival else [])]
+    # The table of versions shows the first line as it stands: no Markdown there.
+    lines = [f"{receipt.decision}: {receipt.reason}", "", f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    for metric, value in scores.items():
+        shown = [f"{value:.6g}", *([f"{rival[metric]:.6g}" if metric in rival else ""] if rival else [])]
+        lines.append(f"| {' | '.join([metric, *shown])} |")
     return "\n".join([*lines, "", f"bundle `{receipt.bundle_digest}`, test set `{receipt.test_digest}`"]) + "\n"

@@ -21,7 +21,11 @@ from flows.processes.supervised import SupervisedProcess
 from flows.server.local_server import free_port, home, pages_file, prefect_server, running_pages, wait_until_ready
 from flows.server.pages import mlflow_page, run_pages
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import load_settings
 from seq2seq_core.errors import EnvironmentFault, UserError
+from seq2seq_core.tracking.mlflow.store import connect
+from seq2seq_core.tracking.runs.experiment_page import runs_page
+from seq2seq_core.tracking.runs.graph_run import experiment_id
 
 from ..conftest import CHAIN, ToyWorkspace, processes_with
 from ..waiting import wait_until
@@ -143,11 +147,12 @@ def test_both_pages_answer_and_end_with_the_command(
 ) -> None:
     workspace = make_workspace({"prepare": ()})
     give_database(workspace)
+    made = experiment_id(connect(workspace.paths), workspace.paths, load_settings(workspace.paths.params))
     mlflow_port, prefect_port = free_port(), free_port()
     script = f"from flows.server.pages import run_pages; run_pages(Path(sys.argv[1]), {mlflow_port}, {prefect_port})"
     process, log = start(workspace, script)
     wait_until(lambda: "Ctrl-C stops both" in log.read_text(), "both addresses")
-    assert f"MLflow: http://127.0.0.1:{mlflow_port}/#/experiments?workflowType=machine_learning" in log.read_text().splitlines()
+    assert f"MLflow: http://127.0.0.1:{mlflow_port}/{runs_page(made)}" in log.read_text().splitlines()
     assert f"Prefect: http://127.0.0.1:{prefect_port}" in log.read_text().splitlines()
     for port in (mlflow_port, prefect_port):
         assert "<html" in httpx.get(f"http://127.0.0.1:{port}/", follow_redirects=True).text

@@ -16,8 +16,8 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import MissingInput, UserError
 from seq2seq_core.evaluation.scores import quick_metrics
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.registry.receipts import check_receipt, drop_stale_receipt, has_promoted, write_receipt
-from seq2seq_core.registry.registration import register_bundle
+from seq2seq_core.registry.receipts import Receipt, check_receipt, drop_stale_receipt, has_promoted, write_receipt
+from seq2seq_core.registry.registration import describe, register_bundle
 from seq2seq_core.registry.version_scores import score_predictor
 from seq2seq_core.registry.versions import find_model, find_number
 from seq2seq_core.stages.export import run_export
@@ -284,3 +284,19 @@ def test_a_receipt_survives_being_written_and_read(
     receipt = register_bundle(tracked_settings, tracked_paths).receipt
     assert type(receipt).from_json(receipt.to_json()) == receipt
     assert replace(receipt, version="2").to_json() != receipt.to_json()
+
+
+def test_the_description_of_a_version_shows_the_champions_scores_beside_its_own() -> None:
+    receipt = Receipt(
+        registry="sqlite:///mlflow.db", model_name="m", version="2", bundle_digest="ab", decision="challenger", reason="worse",
+        metric="chrf", score=40.5, champion_version="1", champion_score=50.25, minimum_gain=0.0, minimum_score=None,
+        test_digest="cd", champion_scores={"chrf": 50.25},
+    )  # fmt: skip
+    assert describe(receipt, {"chrf": 40.5, "ter": 7.0}) == (
+        "challenger: worse\n\n| metric | this version | champion v1 |\n| --- | --- | --- |\n"
+        "| chrf | 40.5 | 50.25 |\n| ter | 7 |  |\n\nbundle `ab`, test set `cd`\n"
+    )
+    first = replace(receipt, version="1", decision="champion", reason="first", champion_version=None, champion_scores={})
+    assert describe(first, {"chrf": 40.5}) == (
+        "champion: first\n\n| metric | this version |\n| --- | --- |\n| chrf | 40.5 |\n\nbundle `ab`, test set `cd`\n"
+    )

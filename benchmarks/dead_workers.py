@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,10 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.measured.month_deployment import answers  # noqa: E402
 from flows.server.local_server import free_port  # noqa: E402
 from tests.flows.conftest import CHAIN, make_repository, make_toy_workspace  # noqa: E402
+from tests.flows.waiting import wait_until  # noqa: E402
 from tests.flows.webhook_server import webhook_server  # noqa: E402
 
 BIN = Path(sys.executable).parent
@@ -53,7 +54,8 @@ def main() -> None:
         port = free_port()
         os.environ.update(PREFECT_HOME=str(folder / "home"), PREFECT_API_URL=f"http://127.0.0.1:{port}/api")
         server = _start(stack, folder, BIN / "prefect", "server", "start", "--port", str(port))
-        _wait(lambda: _answers(port), "the server", server)
+        api = os.environ["PREFECT_API_URL"]
+        wait_until(lambda: _runs(server) and answers(f"{api}/health"), "the server")
         for command in ([BIN / "s2s", "setup-prefect"], [BIN / "prefect", "--no-prompt", "deploy", "--all"]):
             subprocess.run(command, cwd=workspace.root, check=True)
         worker = _start(stack, folder, BIN / "prefect", "worker", "start", "--pool", "seq2seq-pool")
@@ -65,7 +67,7 @@ def main() -> None:
 def _kill_both(workspace: Path, worker: subprocess.Popen[bytes]) -> UUID:
     """Starts a run, waits until its stage hangs, and kills its worker with all processes below it."""
     run = _ask_for_run()
-    _wait((workspace / ".s2s" / "hanging").exists, "the stage that hangs", worker)
+    wait_until(lambda: _runs(worker) and (workspace / ".s2s" / "hanging").exists(), "the stage that hangs")
     tree = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
     for process in tree:
         process.kill()
@@ -101,22 +103,11 @@ def _start(stack: ExitStack, folder: Path, *command: object) -> subprocess.Popen
     return process
 
 
-def _answers(port: int) -> bool:
-    import httpx
-
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/api/health").is_success
-    except httpx.HTTPError:
-        return False
-
-
-def _wait(holds: Callable[[], bool], what: str, process: subprocess.Popen[bytes], seconds: float = 300.0) -> None:
-    """Waits for something that a process does."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline or process.poll() is not None:
-            raise SystemExit(f"never came: {what}")
-        time.sleep(0.2)
+def _runs(process: subprocess.Popen[bytes]) -> bool:
+    """True while a process runs; a command that ended ends the script, because what it should do never comes."""
+    if process.poll() is not None:
+        raise SystemExit(f"{process.args!r} ended with exit code {process.returncode}")
+    return True
 
 
 if __name__ == "__main__":

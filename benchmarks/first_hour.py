@@ -6,15 +6,19 @@
 
 For each folder, `s2s configure --corpus` writes params.yaml, and the stages from validate to evaluate run in a workspace of its
 own. Only the lengths of training and test are cut (--updates, --test-rows), and large text files to their first rows (--rows).
-The table says which task was found, what was trained on, and how the loss fell. --refused tells how many folders hold nothing
-that can be learnt from, such as pictures; more than that many make the script fail.
+The table says which task was found, what was trained on, and how the loss fell. Where a message names a command that converts a
+file, the script runs it, as its reader would, and tries again: *converted*. --refused tells how many folders hold nothing that can
+be learnt from, such as pictures; more than that many make the script fail.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
+import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.config.yaml_text import parse_document, write_document
-from seq2seq_core.corpus_survey.proposed_settings import ColumnChoice, install_proposal
+from seq2seq_core.corpus_survey.folder_survey import survey_folder
+from seq2seq_core.corpus_survey.proposed_settings import install_proposal
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation import plots
 from seq2seq_core.recorder import NullRecorder
@@ -107,6 +112,21 @@ def shorten(paths: Paths, updates: int, test_rows: int) -> None:
     paths.params.write_text(write_document(values), encoding="utf-8")
 
 
+def convert_as_told(folder: Path, paths: Paths) -> None:
+    """Runs the command by which the message about a folder converts a file, and puts the converted file in the file's place."""
+    try:
+        survey_folder(folder)
+    except UserError as error:
+        if (told := re.search("`([^`]* > converted)` converts it", str(error))) is None:
+            return
+        command = told[1]
+        subprocess.run(command, shell=True, cwd=paths.root, check=True)
+        place = next(path for path in map(Path, shlex.split(command)) if path.is_file())
+        print(f"{folder.name:<26} converted        {place.name}: {command.split(' /')[0]}", flush=True)
+        place.unlink()
+        shutil.move(paths.root / "converted", place)
+
+
 def try_folder(folder: Path, work: Path, updates: int, test_rows: int) -> FirstTraining:
     """Configures and trains in a workspace of its own."""
     paths = Paths(work / "workspace")
@@ -114,7 +134,8 @@ def try_folder(folder: Path, work: Path, updates: int, test_rows: int) -> FirstT
     shutil.copyfile(ROOT / "dvc.yaml", paths.root / "dvc.yaml")
     began, task, seconds_to_settings = time.perf_counter(), "–", 0.0
     try:
-        findings = install_proposal(paths, folder, None, "", ColumnChoice(), force=False)
+        convert_as_told(folder, paths)
+        findings = install_proposal(paths, folder, None, "", force=False)
         seconds_to_settings = time.perf_counter() - began
         task = next(line.split()[1].rstrip(",") for line in findings if line.startswith("task: "))
         shorten(paths, updates, test_rows)

@@ -34,6 +34,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.tracking.mlflow.store import connect
 from seq2seq_core.tracking.runs.graph_run import experiment_id
+from tests.flows.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 CLONED = ("dvc.yaml", "params.yaml", "prefect.yaml", "pyproject.toml", ".dvcignore", ".gitignore", "seq2seq_core", "flows")
@@ -176,12 +177,11 @@ def make_workspace(root: Path, model: str, steps: int, kills: int) -> Workspace:
 
 def wait_for(holds: Callable[[], bool], workspace: Workspace, what: str, seconds: float = PATIENCE_SECONDS) -> None:
     """Waits until a condition holds; exits the script after the time limit."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            log = (workspace.root.parent / f"{workspace.root.name}.log").read_text(errors="replace")
-            sys.exit(f"{workspace.root.name}: never came: {what}\n{log[-3000:]}")
-        time.sleep(0.02)
+    try:
+        wait_until(holds, what, seconds)
+    except AssertionError as error:
+        log = (workspace.root.parent / f"{workspace.root.name}.log").read_text(errors="replace")
+        sys.exit(f"{workspace.root.name}: {error}\n{log[-3000:]}")
 
 
 def wait_for_update(workspace: Workspace) -> None:

@@ -16,14 +16,12 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import http.server
 import json
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -33,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.kills import Workspace, make_workspace, processes_in
 from benchmarks.measured.month_deployment import PASSWORD, Month, make_month
+from tests.flows.webhook_server import webhook_server
 
 PATH_SECRET = "canary-path-7391"
 DISK_MIB = 900
@@ -112,21 +111,28 @@ def differences_to_a_clean_clone(month: Month, folder: Path) -> list[str]:
     return [] if digests(clean) == digests(month.workspace) else ["the last model differs from that of a clean clone"]
 
 
-def _serve_webhook(told: list[Any]) -> str:
-    """Starts the webhook in a thread; returns its address."""
+def find_faults(month: Month, folder: Path, minutes: float) -> list[str]:
+    """Disturbs a deployment, lets it come to rest, prints what happened; returns what is not in order.
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return f"http://127.0.0.1:{server.server_port}/{PATH_SECRET}"
+    Args:
+        month: the deployment.
+        folder: where a clean clone is made.
+        minutes: how long the disturbances last.
+    """
+    end = time.monotonic() + 60.0 * minutes
+    while time.monotonic() < end:
+        time.sleep(month.chance.uniform(10.0, 50.0))
+        print(f"{time.strftime('%H:%M:%S')} {month.disturb()}", flush=True)
+    month.grow()
+    last = wait_for_undisturbed_run(month)
+    faults = faults_of(month)
+    faults += ["no run succeeded after the last disturbance"] if last is None else []
+    faults += differences_to_a_clean_clone(month, folder) if last is not None else []
+    print(f"disturbances: {dict(month.disturbances)}")
+    print(f"runs: {dict(Counter(run['state_name'] for run in month.flow_runs()))}, notifications: {len(month.told)}")
+    for run in month.flow_runs():
+        print(f"  {run['name']}: {run['state_name']}: {run['state']['message']}")
+    return faults
 
 
 def main() -> None:
@@ -142,27 +148,15 @@ def main() -> None:
     small.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(small)]
     is_mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    told: list[Any] = []
-    month = make_month(small, told, arguments.seed, _serve_webhook(told))
-    try:
-        end = time.monotonic() + 60.0 * arguments.minutes
-        while time.monotonic() < end:
-            time.sleep(month.chance.uniform(10.0, 50.0))
-            print(f"{time.strftime('%H:%M:%S')} {month.disturb()}", flush=True)
-        month.grow()
-        last = wait_for_undisturbed_run(month)
-        faults = faults_of(month)
-        faults += ["no run succeeded after the last disturbance"] if last is None else []
-        faults += differences_to_a_clean_clone(month, folder) if last is not None else []
-        print(f"disturbances: {dict(month.disturbances)}")
-        print(f"runs: {dict(Counter(run['state_name'] for run in month.flow_runs()))}, notifications: {len(told)}")
-        for run in month.flow_runs():
-            print(f"  {run['name']}: {run['state_name']}: {run['state']['message']}")
-    finally:
-        for service in (month.worker, month.prefect, month.mlflow):
-            service.kill()
-        for one in processes_in(month.workspace.root):
-            one.kill()
+    with webhook_server() as (url, told):
+        month = make_month(small, told, arguments.seed, f"{url}/{PATH_SECRET}")
+        try:
+            faults = find_faults(month, folder, arguments.minutes)
+        finally:
+            for service in (month.worker, month.prefect, month.mlflow):
+                service.kill()
+            for one in processes_in(month.workspace.root):
+                one.kill()
     print("\n".join(faults) or "all in order")
     if arguments.keep is None:
         if is_mounted:

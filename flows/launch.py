@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flows.dvc.command import Dvc
 from flows.dvc.one_run_settings import check_assignments, put_back
@@ -17,13 +17,15 @@ from flows.reports.summary import RetrainSummary
 from flows.server.environment import prepare_environment
 from flows.server.local_console import local_console
 from flows.server.local_server import prefect_server
-from flows.server.run_names import model_tag, workspace_model
+from flows.server.run_names import model_tag
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.ready_settings import load_workspace_settings
-from seq2seq_core.config.settings import load_settings
+from seq2seq_core.config.settings import Settings, load_settings
 from seq2seq_core.errors import Interrupted, Seq2SeqError
-from seq2seq_core.sweep.drive import SweepRequest
-from seq2seq_core.sweep.results import SweepResults
+
+if TYPE_CHECKING:  # these read PyTorch, which a retrain leaves to its stages
+    from seq2seq_core.sweep.drive import SweepRequest
+    from seq2seq_core.sweep.results import SweepResults
 
 logger = logging.getLogger(__name__)
 
@@ -45,17 +47,17 @@ def run_retrain(root: Path, force: Sequence[str] = (), assignments: Sequence[str
     check_repository(Dvc(paths.root))
     with workspace_lock(paths):  # reports a busy workspace before a server starts; the flow takes the lock again
         put_back(paths, logger.warning)
-    model_name = load_workspace_settings(paths).register_.model_name
+    settings = load_workspace_settings(paths)
     check_assignments(paths, assignments)  # a slip of the person at the terminal needs no server and notifies nobody
     check_forced(paths, force)
-    with _prefect(paths):
+    with _prefect(paths, settings):
         from prefect import tags
 
         from flows.retrain import STOPPED, retrain
         from flows.server.presence import nothing_sent_while_away
 
         asked = {"force": list(force), "set": list(assignments)}
-        with local_console(), nothing_sent_while_away(), tags(model_tag(model_name)):
+        with local_console(), nothing_sent_while_away(), tags(model_tag(settings.register_.model_name)):
             summary = run_flow(retrain, RetrainSummary, STOPPED, workspace=str(paths.root), **asked)
     if summary.failure is not None:
         if summary.stages:
@@ -75,22 +77,23 @@ def run_sweep(request: SweepRequest, paths: Paths, jobs: int) -> SweepResults:
     Raises:
         Seq2SeqError: the run failed or was cancelled.
     """
-    with _prefect(paths):
+    settings = load_settings(paths.params)
+    with _prefect(paths, settings):
         from prefect import tags
 
         from flows.server.presence import nothing_sent_while_away
         from flows.sweep import STOPPED, sweep
+        from seq2seq_core.sweep.results import SweepResults
 
         asked = {"file": str(request.file), "name": request.name, "trials": request.trials, "jobs": jobs}
-        with local_console(), nothing_sent_while_away(), tags(model_tag(workspace_model(paths.root))):
+        with local_console(), nothing_sent_while_away(), tags(model_tag(settings.register_.model_name)):
             return run_flow(sweep, SweepResults, STOPPED, workspace=str(paths.root), **asked)
 
 
-def _prefect(paths: Paths) -> AbstractContextManager[object]:
+def _prefect(paths: Paths, settings: Settings) -> AbstractContextManager[object]:
     """Prefect's environment and a running server for the ``with`` block; Prefect must not be imported before the block."""
-    start_seconds = load_settings(paths.params).runtime.flow.server_start_seconds
     prepare_environment()
-    return prefect_server(paths, start_seconds)
+    return prefect_server(paths, settings.runtime.flow.server_start_seconds)
 
 
 def run_flow(flow: Callable[..., Any], kind: type[Result], stopped: str, **parameters: Any) -> Result:

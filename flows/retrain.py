@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
@@ -17,9 +18,9 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.urls import url_for
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from flows.dvc.one_run_settings import put_back, settings_for_one_run
+from flows.dvc.one_run_settings import offer_sections, put_back, settings_for_one_run
 from flows.graph.stage_choices import offer_stages
 from flows.processes.workspace_lock import RetrainRunning, workspace_lock
 from flows.reports.run_page import publish_report
@@ -32,16 +33,19 @@ from flows.server.final_state import final_state
 from flows.server.flow_state import is_cancelled
 from flows.server.presence import leave_server_behind
 from flows.server.redacted_reports import keep_secrets
+from flows.server.run_events import announced_run
 from flows.server.run_names import flow_run_title, workspace_model
+from flows.server.slots import no_slots_while_away
 from seq2seq_core.artifacts import PARAMS_FILE
-from seq2seq_core.config.runtime import FlowSettings, read_notify_settings
-from seq2seq_core.config.settings import load_settings, load_values
+from seq2seq_core.config.runtime import FlowSettings
+from seq2seq_core.config.settings import load_settings, read_setting
+from seq2seq_core.console import Logger
 from seq2seq_core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, ConfigError, EnvironmentFault, Interrupted, Seq2SeqError
 from seq2seq_core.proxies import exempt_loopback
 
 StageName = Annotated[str, Field(json_schema_extra=offer_stages)]
+Assignment = Annotated[str, Field(json_schema_extra=offer_sections)]
 STOPPED = "every stage was stopped, run the same command again to go on"
-Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 THREADS = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner())
@@ -52,30 +56,30 @@ THREADS = cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner())
 def retrain(
     workspace: str | None = None,
     force: list[StageName] | None = None,
-    set: list[str] | None = None,  # noqa: A002 - the name on Prefect's page
+    set: list[Assignment] | None = None,  # noqa: A002 - the name on Prefect's page
 ) -> State[Any]:
     """Run every stale stage of dvc.yaml, a task a stage; fresh ones are shown as Cached.
 
     Args:
         workspace: The folder with dvc.yaml and params.yaml; by default the one that the flow runs in.
         force: Stages to run even where they are up to date.
-        set: Settings for this run only, each section.field=value, such as train.max_steps=100.
+        set: Settings for this run only, each section.field=value, such as train.max_steps=200.
     """
-    logger = get_run_logger()
     keep_secrets()
     exempt_loopback()
     quiet_engine()
+    with announced_run(), no_slots_while_away():
+        return _retrain(workspace, frozenset(force or ()), set or (), get_run_logger())
+
+
+def _retrain(workspace: str | None, forced: frozenset[str], assignments: Sequence[str], logger: Logger) -> State[Any]:
+    """Runs a retrain and reports it; returns the flow run's final state."""
     try:
         paths = find_paths(workspace)
-        with workspace_lock(paths) as lock, settings_for_one_run(paths, set or (), logger.warning) as notes:
+        with workspace_lock(paths) as lock, settings_for_one_run(paths, assignments, logger.warning) as notes:
             settings = load_settings(paths.params)
-            forced = frozenset(force or ())
-            summary = _run(
-                Retraining(
-                    paths, settings, _this_run(), logger, lock, forced, is_cancelled, has_own_settings=bool(set), notes=notes
-                ),
-                logger,
-            )
+            has_own = bool(assignments)
+            summary = _run(Retraining(paths, settings, _this_run(), logger, lock, forced, is_cancelled, has_own, notes), logger)
     except Seq2SeqError as error:
         summary = RetrainSummary(failure=error)
         if not isinstance(error, RetrainRunning):  # the other run tells how it ended
@@ -125,8 +129,8 @@ def _this_run() -> FlowRunInfo:
 def _find_flow_settings(root: Path) -> FlowSettings:
     """The flow's settings of a workspace whose settings have faults: the defaults, with the webhook where it is readable."""
     try:
-        return FlowSettings(notify=read_notify_settings(load_values(root / PARAMS_FILE)))
-    except ConfigError:
+        return FlowSettings.model_validate({"notify": read_setting(root / PARAMS_FILE, "runtime.flow.notify") or {}})
+    except (ConfigError, ValidationError):
         return FlowSettings()
 
 

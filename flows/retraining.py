@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,8 +15,8 @@ from flows.dvc.refresh import refresh_data
 from flows.dvc.repository import check_repository
 from flows.dvc.restore import restore_outputs
 from flows.graph.execution import GraphRun
+from flows.graph.preconditions import check_inputs, check_names
 from flows.graph.stage_changes import explain_changes
-from flows.graph.stage_choices import refuse_unknown
 from flows.graph.stage_execution import StageReport, StageRunner
 from flows.graph.stage_graph import GraphStatus, StageGraph, read_stage_graph, read_status
 from flows.graph.stage_tasks import StageTasks
@@ -28,13 +27,12 @@ from flows.reports.score_table import compare_scores, read_metrics
 from flows.reports.summary import RetrainSummary, read_receipt
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.errors import ConfigError, Interrupted, MissingInput, Seq2SeqError, UserError
+from seq2seq_core.console import Logger
+from seq2seq_core.errors import Interrupted, Seq2SeqError, UserError
 from seq2seq_core.stage_table import CODE
 
 STOPPING_SECONDS = 6.0
 """Time after the grace period in which the supervisor finds out that a process cannot be killed."""
-
-Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,9 @@ class Retraining:
         logger: the flow run's logger.
         lock: the descriptor of the workspace's lock, which the stages keep as long as they run.
         forced: stages that run even where they are fresh.
-        has_own_settings: whether settings differ from the workspace's own for this run only; nothing is committed then.
         is_cancelled: whether the flow run was cancelled on the server and no worker sends SIGTERM.
+        has_own_settings: whether settings differ from the workspace's own for this run only; nothing is committed then.
+        notes: lines for the summary.
     """
 
     paths: Paths
@@ -74,9 +73,9 @@ class Retraining:
     lock: int
     forced: frozenset[str] = frozenset()
     is_cancelled: Callable[[], bool] = lambda: False
-    cancellation: Cancellation = field(default_factory=Cancellation)
     has_own_settings: bool = False
     notes: list[str] = field(default_factory=list)
+    cancellation: Cancellation = field(default_factory=Cancellation)
     data_changes: list[str] = field(default_factory=list)
     early: dict[str, StageReport] = field(default_factory=dict)
     graph_run: GraphRun | None = None
@@ -178,7 +177,7 @@ class Retraining:
         from seq2seq_core.registry.receipts import drop_stale_receipt
 
         if reason := drop_stale_receipt(self.paths, self.settings):
-            self._note(f"the model is registered again: {reason}")
+            self._note(f"register runs in this run, nothing is to be done: {reason}")
 
     def _run_stages(self, dvc: Dvc, graph: StageGraph, status: GraphStatus) -> Seq2SeqError | None:
         """Runs the stale stages; returns the first failure, or None."""
@@ -263,45 +262,3 @@ def find_paths(workspace: str | None) -> Paths:
     if not (root / "dvc.yaml").is_file():
         raise UserError(f"{root}: no dvc.yaml there; expected the folder of a clone of this repository")
     return Paths(root)
-
-
-def check_names(graph: StageGraph, settings: Settings, forced: frozenset[str]) -> None:
-    """Checks that the graph has every stage that the settings and ``force`` name.
-
-    Args:
-        graph: the stages.
-        settings: ``runtime.flow.stages`` names stages.
-        forced: the stages of ``force``.
-
-    Raises:
-        ConfigError: a policy is for an unknown stage.
-        UserError: ``force`` names an unknown stage.
-    """
-    known = {*graph.stages, *(stage.partition("@")[0] for stage in graph.stages)}
-    listed = ", ".join(graph.stages)
-    flow = settings.runtime.flow
-    given = flow.stages if "stages" in flow.model_fields_set else {}
-    if faults := [f"runtime.flow.stages.{name}: must be a stage of dvc.yaml ({listed})" for name in given if name not in known]:
-        raise ConfigError(faults, "params.yaml")
-    refuse_unknown(forced, graph.stages)
-
-
-def check_inputs(status: GraphStatus, settings: Settings, paths: Paths) -> None:
-    """Checks that all input files which no stage makes exist.
-
-    Args:
-        status: names the missing inputs.
-        settings: section ``corpus`` names the corpus folder.
-        paths: the workspace; a relative corpus folder starts here.
-
-    Raises:
-        CorpusError: the corpus folder is missing; the message is that of the stage, which DVC would not start.
-        MissingInput: another input is missing.
-    """
-    if not status.missing_inputs:
-        return
-    from seq2seq_core.corpus.reading import find_folder
-
-    find_folder(settings.corpus, paths.root)
-    path, stage = next(iter(status.missing_inputs.items()))
-    raise MissingInput(f"{path}: no such file or folder; the stage {stage} reads it (`dvc pull` fetches what DVC tracks)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from flows.server.final_state import final_state
 from flows.server.flow_state import is_cancelled
 from flows.server.presence import leave_server_behind
 from flows.server.redacted_reports import keep_secrets
+from flows.server.run_events import announced_run
 from flows.server.run_names import artifact_key, flow_run_title, workspace_model
+from flows.server.slots import no_slots_while_away
 from flows.sweeps.trial_tasks import SweepTasks
 from flows.sweeps.workers import Workers
 from seq2seq_core.artifacts import Paths
@@ -48,9 +51,15 @@ def sweep(file: str, workspace: str | None = None, name: str = "", trials: int =
     keep_secrets()
     exempt_loopback()
     quiet_engine()
+    with announced_run(), no_slots_while_away():
+        return _search(workspace, SweepRequest(Path(file), name, trials), jobs)
+
+
+def _search(workspace: str | None, request: SweepRequest, jobs: int) -> State[Any]:
+    """Runs a sweep; returns the flow run's final state."""
     try:
         paths = find_paths(workspace)
-        results = _run_trials(SweepRequest(paths.root / file, name, trials), paths, jobs)
+        results = _run_trials(replace(request, file=paths.root / request.file), paths, jobs)
         best = results.best
     except Interrupted as error:
         stopped = Interrupted(f"{error}; {STOPPED}", error.exit_code)

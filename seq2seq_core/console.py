@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 ProgressMode = Literal["auto", "bar", "plain"]
 PLAIN_INTERVAL_SECONDS = 10.0
 
+Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
+"""What takes log lines: a logger of this program, or one of Prefect's, which are adapters."""
+
 
 class Progress(Protocol):
     """Shows the progress of a long task."""

@@ -22,7 +22,7 @@ def read_stages(file: Path) -> dict[str, Any]:
     """
     try:
         content = parse_yaml(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, YamlError):
+    except (OSError, UnicodeDecodeError, YamlError):
         return {}
     stages = content.get("stages") if isinstance(content, dict) else None
     return stages if isinstance(stages, dict) else {}

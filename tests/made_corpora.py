@@ -210,12 +210,86 @@ def write_tones(path: Path, digits: Sequence[int], rate: int = 8000) -> None:
         file.writeframes(struct.pack(f"<{len(samples)}h", *samples))
 
 
+def write_german_sheet(folder: Path) -> None:
+    """A quoted CSV file with semicolons and a header in German, as a spreadsheet writes it."""
+    with (folder / "Übersetzungen Mai.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, delimiter=";", quoting=csv.QUOTE_ALL)
+        writer.writerow(["Quelltext", "Zieltext", "Bemerkung"])
+        for number, pair in enumerate(zip(sentences(GERMAN, 300), sentences(ENGLISH, 300), strict=True)):
+            writer.writerow([f'Er sagt: "{pair[0]}"' if number % 5 == 0 else pair[0], pair[1], "geprüft" if number % 9 else ""])
+
+
+def write_packed_sides(folder: Path) -> None:
+    """Two aligned compressed files with the endings of sources and targets."""
+    for side, words in (("src", FRENCH), ("tgt", GERMAN)):
+        write_lines(folder / f"a.{side}.gz", sentences(words, 300))
+
+
+def write_chats(folder: Path) -> None:
+    """JSON lines with the messages of chats, in order, without numbers."""
+    messages = [
+        {"thread": f"t{number}", "role": ("user", "assistant")[turn % 2], "content": text}
+        for number in range(100)
+        for turn, text in enumerate(sentences(ENGLISH, 4, 4 * number))
+    ]
+    write_lines(folder / "support.jsonl", map(json.dumps, messages))
+
+
+def write_three_texts(folder: Path) -> None:
+    """A Parquet file with three columns of texts."""
+    import pyarrow
+    import pyarrow.parquet
+
+    columns = {
+        "passage": [" ".join(sentences(ENGLISH, 3, number)) for number in range(300)],
+        "question": list(sentences(ENGLISH[::-1], 300)),
+        "answer": list(sentences(ENGLISH, 300, 7)),
+    }
+    pyarrow.parquet.write_table(pyarrow.table(columns), folder / "qa.parquet")
+
+
+def write_variants(folder: Path) -> None:
+    """Words and their phones; many words have several pronunciations, a row each, and comments stand above."""
+    vowels = {"a": "ɑ", "e": "ɛ", "i": "iː", "o": "ɔ", "u": "ʊ"}
+    rows = []
+    for number, word in enumerate(names(300)):
+        phones = " ".join(vowels.get(letter, letter) for letter in word)
+        rows += [f"{word}\t{phones}"] + ([f"{word}\t{phones.replace('ɔ', 'o').replace('ʊ', 'u')} ə"] if number % 3 == 0 else [])
+    write_lines(folder / "lexicon.dict", ["# a lexicon", "# of small words", *rows])
+
+
+def write_cards(folder: Path) -> None:
+    """Cards with tags, as Anki exports them."""
+    head = ["#separator:tab", "#html:false", "#columns:Front\tBack\tTags", "#tags column:3"]
+    pairs = zip(sentences(GERMAN, 300), sentences(ENGLISH, 300), strict=True)
+    rows = (f"{first}\t{second}\t{'verb' if number % 2 else ''}" for number, (first, second) in enumerate(pairs))
+    write_lines(folder / "Mein Deck.txt", [*head, *rows])
+
+
+def write_nested(folder: Path) -> None:
+    """JSON lines with the pair in a nested column, as data sets for translation are published."""
+    for start, (split, count) in enumerate({"train": 300, "validation": 30, "test": 30}.items()):
+        pairs = zip(sentences(ENGLISH, count, 1000 * start), sentences(FRENCH, count, 1000 * start), strict=True)
+        rows = [
+            json.dumps({"id": str(number), "translation": {"en": one, "fr": other}}) for number, (one, other) in enumerate(pairs)
+        ]
+        write_lines(folder / f"{split}.jsonl", rows)
+
+
+def write_unicode_text(folder: Path) -> None:
+    """A table in UTF-16, as Excel's "Unicode text"; its message names the command that converts it."""
+    rows = zip(sentences(ENGLISH, 300), sentences(GERMAN, 300), strict=True)
+    text = "".join("\t".join(row) + "\r\n" for row in [("english", "german"), *rows])
+    (folder / "Tabelle 1.txt").write_bytes(text.encode("utf-16"))
+
+
 WRITERS: dict[str, Callable[[Path], None]] = {
     writer.__name__.removeprefix("write_"): writer
     for writer in (
         write_aligned_splits, write_aligned_alone, write_aligned_folders, write_semicolons, write_bars, write_moses,
         write_pronunciation, write_normalisation, write_spelling, write_inflection, write_summaries, write_turns,
-        write_questions, write_parses, write_parquet, write_languages, write_speech,
+        write_questions, write_parses, write_parquet, write_languages, write_speech, write_german_sheet, write_packed_sides,
+        write_chats, write_three_texts, write_variants, write_cards, write_nested, write_unicode_text,
     )
 }  # fmt: skip
 """The corpora by name."""

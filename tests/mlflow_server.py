@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
+from flows.server.local_server import free_port
 from tests.flows.waiting import wait_until
 
 
@@ -26,9 +26,7 @@ class MlflowServer:
         self.folder = folder
         folder.mkdir()
         shutil.copy(template, folder / "mlflow.db")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -17,9 +16,23 @@ import httpx
 import psutil
 
 from benchmarks.kills import Workspace, is_command, make_workspace, processes_in
+from flows.server.local_server import free_port
+from tests.flows.waiting import wait_until
 
 PASSWORD = "canary-password-7391"
 CRON, EVERY_TWO_MINUTES = '"0 3 * * *"', '"*/2 * * * *"'
+
+
+def answers(address: str) -> bool:
+    """Whether a server answers with success.
+
+    Args:
+        address: what is asked of it.
+    """
+    try:
+        return httpx.get(address, timeout=2.0).is_success
+    except httpx.HTTPError:
+        return False
 
 
 @dataclass
@@ -45,13 +58,8 @@ class Service:
         """Starts the server and waits until it answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, cwd=self.folder, env=self.variables, stdout=log, stderr=log)
-        for _ in range(600):
-            try:
-                if not self.health or httpx.get(self.health, timeout=2.0).is_success:
-                    return
-            except httpx.HTTPError:
-                time.sleep(0.5)
-        sys.exit(f"{self.command} does not answer:\n{self.log.read_text(errors='replace')[-2000:]}")
+        if self.health:
+            wait_until(lambda: answers(self.health), f"an answer to {self.command}; its output is in {self.log}")
 
     def kill(self) -> None:
         """Kills the server and its children with SIGKILL."""
@@ -174,7 +182,7 @@ def make_month(folder: Path, told: list[Any], seed: int, webhook: str) -> Month:
     text = graph.read_text(encoding="utf-8")
     assert text.count(CRON) == 1
     graph.write_text(text.replace(CRON, EVERY_TWO_MINUTES), encoding="utf-8")
-    prefect_port, mlflow_port = _free_port(), _free_port()
+    prefect_port, mlflow_port = free_port(), free_port()
     api, mlflow_url = f"http://127.0.0.1:{prefect_port}/api", f"http://127.0.0.1:{mlflow_port}"
     notify = {"on": ["failure", "promotion", "success"]}
     flow = {"default": {"retries": 2, "retry_delay_seconds": 5.0}, "stages": {}, "notify": notify, "server_return_seconds": 120.0}
@@ -207,9 +215,3 @@ def make_month(folder: Path, told: list[Any], seed: int, webhook: str) -> Month:
     workspace.must("prefect", "--no-prompt", "deploy", "--all")
     worker.start()
     return Month(workspace, prefect, mlflow, worker, api, random.Random(seed), told)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.config.settings import load_values, parse_settings
+from seq2seq_core.config.settings import Settings, load_values, parse_settings
 from seq2seq_core.config.yaml_text import YamlError, parse_document, parse_yaml, write_document
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.sweep.dotted import put_setting
@@ -64,6 +65,18 @@ def check_assignments(paths: Paths, assignments: Sequence[str]) -> None:
         _apply(_read(paths.params), assignments)
 
 
+def offer_sections(schema: dict[str, Any]) -> None:
+    """Adds the form of an assignment to the schema of a parameter: the server refuses another when a run is made.
+
+    Only the page and the server go by the schema. The values are checked when the run starts, with ``params.yaml`` as it is then.
+
+    Args:
+        schema: the JSON schema of an assignment, changed in place.
+    """
+    sections = (name.removesuffix("_") for name in Settings.model_fields)
+    schema["pattern"] = rf"^\s*({'|'.join(sections)})\.[^=\s]+\s*="
+
+
 def put_back(paths: Paths, warn: Callable[[str], None]) -> None:
     """Puts the original ``params.yaml`` back where a run has left a changed one. Needs the workspace's lock.
 
@@ -88,7 +101,7 @@ def _apply(original: str, assignments: Sequence[str]) -> str:
     document = parse_document(original)
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
-        fault = f"{assignment}: must be section.field=value, such as train.max_steps=100"
+        fault = f"{assignment}: must be section.field=value, such as train.max_steps=200"
         if not equals:
             raise ConfigError([fault], SOURCE)
         try:

@@ -9,8 +9,9 @@ from typing import Any
 
 from flows.graph.stage_graph import GraphStatus, is_own_stage
 from seq2seq_core.artifacts import PARAMS_FILE
-from seq2seq_core.config.yaml_text import YamlError, parse_yaml
+from seq2seq_core.config.settings import load_values
 from seq2seq_core.dvc_files import read_lock
+from seq2seq_core.errors import ConfigError
 
 NEVER_RUN = "never run"
 CODE_FOLDER = "reports/code/"
@@ -33,8 +34,8 @@ def explain_changes(status: GraphStatus, root: Path) -> GraphStatus:
 
 def _read_params(root: Path) -> Mapping[str, Any]:
     try:
-        content = parse_yaml((root / PARAMS_FILE).read_text(encoding="utf-8"))
-    except (FileNotFoundError, YamlError):
+        content = load_values(root / PARAMS_FILE)
+    except ConfigError:
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -5,7 +5,6 @@ Prefect's own caching and result storage are off: DVC alone decides which stages
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -21,11 +20,10 @@ from flows.graph.policy_task import policy_task
 from flows.graph.stage_execution import StageReport, StageRunner
 from flows.graph.stage_failure import StageFailed
 from seq2seq_core.config.runtime import ResolvedPolicy
-from seq2seq_core.console import format_seconds
+from seq2seq_core.console import Logger, format_seconds
 from seq2seq_core.errors import Interrupted
 
 Future = PrefectFuture[Any]
-Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 class StageTasks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import asdict
 from typing import Any
@@ -11,10 +10,9 @@ import httpx
 
 from flows.reports.summary import NotifiedEvent, RetrainSummary
 from seq2seq_core.config.runtime import NotifySettings
+from seq2seq_core.console import Logger
 from seq2seq_core.proxies import describe_proxy
 from seq2seq_core.redaction.redactor import redact_values, remember_webhook
-
-Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 def notify(settings: NotifySettings, summary: RetrainSummary, flow_run: dict[str, str], logger: Logger) -> list[NotifiedEvent]:

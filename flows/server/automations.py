@@ -1,4 +1,4 @@
-"""Automations on the Prefect server: they mark runs whose process has died, and tell the webhook what no flow could tell."""
+"""Automations on the Prefect server: they mark runs whose process has died, and notify the webhook where no flow could."""
 
 from __future__ import annotations
 
@@ -17,9 +17,16 @@ if TYPE_CHECKING:
     from prefect.events.schemas.automations import AutomationCore, EventTrigger
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
-STARTS = ("Pending", "Running", "AwaitingConcurrencySlot")
-"""States in which a worker has seen the run."""
+ENDED = "seq2seq-flows.flow-run.ended"
+"""Sent by a run's process after its last sign of life (:mod:`flows.server.run_events`)."""
+STARTS = ("Pending", "Running", "AwaitingConcurrencySlot", "Cancelling")
+"""States in which a worker, or a person, has seen the run."""
 ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "Skipped", "TimedOut")
+SHORTEST_WAIT_SECONDS = 10.0
+"""Prefect waits at least this long for an event that does not come."""
+LATE_VARIABLE = "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS"
+LATE_SECONDS = 300.0
+"""The least value of that variable with which the event of a late run waits for no other (:mod:`flows.server.run_events`)."""
 
 
 def ensure_automations(client: SyncPrefectClient, settings: Settings) -> list[str]:
@@ -32,10 +39,17 @@ def ensure_automations(client: SyncPrefectClient, settings: Settings) -> list[st
     flow, model_name = settings.runtime.flow, settings.register_.model_name
     lines = [_ensure(client, dead_runs(model_name, flow.dead_after_seconds))]
     url = flow.notify.address(os.environ)
-    is_told = bool(url) and "failure" in flow.notify.on
-    block = _ensure_webhook(artifact_key(model_name, "webhook"), url) if is_told else UUID(int=0)
-    for automation in (crashed_runs(model_name, block), late_runs(model_name, block, flow.late_after_seconds)):
-        lines += [_ensure(client, automation)] if is_told else _remove(client, automation.name)
+    notifies = bool(url) and "failure" in flow.notify.on
+    block = _ensure_webhook(artifact_key(model_name, "webhook"), url) if notifies else UUID(int=0)
+    marked_seconds = _late_mark_seconds(client)
+    late = late_runs(model_name, block, flow.late_after_seconds, marked_seconds)
+    for automation in (crashed_runs(model_name, block), late):
+        lines += [_ensure(client, automation)] if notifies else _remove(client, automation.name)
+    if notifies and marked_seconds < LATE_SECONDS:
+        lines.append(
+            "note: the notification of a late run that was due within 5 min of its deployment may take 15 min; it comes in time if "
+            f"the Prefect server starts with {LATE_VARIABLE}={LATE_SECONDS:.0f}"
+        )
     return lines
 
 
@@ -55,13 +69,13 @@ def dead_runs(model_name: str, silent_seconds: float) -> AutomationCore:
     return AutomationCore(
         name=f"seq2seq-flows: dead runs of {model_name}",
         description="Made by `s2s setup-prefect` (runtime.flow.dead_after_seconds).",
-        trigger=_missing({HEARTBEAT}, {HEARTBEAT, *_events(*ENDS)}, model_tag(model_name), silent_seconds),
+        trigger=_missing({HEARTBEAT}, {HEARTBEAT, ENDED, *_events(*ENDS)}, model_tag(model_name), silent_seconds),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message=message)],
     )
 
 
 def crashed_runs(model_name: str, webhook: UUID) -> AutomationCore:
-    """Tells the webhook of each crashed run of a model; a flow that fails in another way tells it itself.
+    """Notifies the webhook of each crashed run of a model; a flow that fails in another way does it itself.
 
     Args:
         model_name: ``register.model_name``.
@@ -85,25 +99,39 @@ def crashed_runs(model_name: str, webhook: UUID) -> AutomationCore:
     )
 
 
-def late_runs(model_name: str, webhook: UUID, late_seconds: float) -> AutomationCore:
-    """Tells the webhook of each run of a model that no worker has started for some time.
+def late_runs(model_name: str, webhook: UUID, late_seconds: float, marked_seconds: float) -> AutomationCore:
+    """Notifies the webhook of each run of a model that no worker has started for some time.
 
     Args:
         model_name: ``register.model_name``.
         webhook: the id of the block with its address.
-        late_seconds: the time after Prefect found that the run is late.
+        late_seconds: the time since the run was due.
+        marked_seconds: the part of it after which the server marks the run as late.
     """
     from prefect.events.actions import CallWebhook
     from prefect.events.schemas.automations import AutomationCore
 
-    due = f"which was due more than {format_seconds(late_seconds)} ago; is one running?"
-    message = f"'no worker has started this run of ' ~ (deployment.name or 'a deployment') ~ ', {due}'"
+    # A sign of life is no news, unless the event of the start waits for another (flows/server/run_events.py).
+    signs = {HEARTBEAT, ENDED, *_events(*STARTS, *ENDS)}
+    wait_seconds = max(SHORTEST_WAIT_SECONDS, late_seconds - marked_seconds)
+    deployment, late = "(deployment.name or 'a deployment')", format_seconds(late_seconds)
+    waiting = f"'no worker has started this run of ' ~ {deployment} ~ ', which was due more than {late} ago; is one running?'"
+    started = f"'a worker has started this run of ' ~ {deployment} ~ ' only more than {late} after it was due'"
+    message = f"({started} if flow_run.start_time else {waiting})"
     return AutomationCore(
         name=f"seq2seq-flows: webhook of {model_name}, runs without a worker",
         description="Made by `s2s setup-prefect` (runtime.flow.notify, runtime.flow.late_after_seconds).",
-        trigger=_missing(_events("Late"), _events(*STARTS, *ENDS), model_tag(model_name), late_seconds),
+        trigger=_missing(_events("Late"), signs, model_tag(model_name), wait_seconds),
         actions=[CallWebhook(block_document_id=webhook, payload=_body("environment_fault", message))],
     )
+
+
+def _late_mark_seconds(client: SyncPrefectClient) -> float:
+    """The time after which the server marks a run that nobody has started as late."""
+    from pydantic import TypeAdapter
+
+    services = client.request("GET", "/admin/settings").json()["server"]["services"]
+    return TypeAdapter(timedelta).validate_python(services["late_runs"]["after_seconds"]).total_seconds()
 
 
 def _missing(after: set[str], expect: set[str], tag: str, seconds: float) -> EventTrigger:
@@ -136,10 +164,15 @@ def _body(kind: str, message: str) -> str:
         kind: the kind of the failure.
         message: an expression of Jinja.
     """
+    from prefect.utilities.urls import url_for
+
+    nobody = UUID(int=0)
+    page = (url_for("flow-run", nobody) or "").removesuffix(str(nobody))
+    url = f"flow_run|ui_url or '{page}' ~ flow_run.id"  # a server need not know its own address
     values: dict[str, Any] = {
         "event": "failure",
         "text": f"{{{{ ((deployment.name or flow_run.name) ~ ': failure: ' ~ {message}) }}}}",
-        "flow_run": {"id": "{{ flow_run.id|string }}", "name": "{{ flow_run.name }}", "url": "{{ flow_run|ui_url }}"},
+        "flow_run": {"id": "{{ flow_run.id|string }}", "name": "{{ flow_run.name }}", "url": f"{{{{ {url} }}}}"},
         "failure": {"kind": kind, "message": f"{{{{ {message} }}}}"},
         "seconds": 0.0, "stages": [], "notes": [], "metrics": {}, "scores": [], "model": None, "links": {},
     }  # fmt: skip

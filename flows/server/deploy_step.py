@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from flows.server.run_names import model_tag
 from seq2seq_core.artifacts import Paths
@@ -17,7 +18,10 @@ from seq2seq_core.errors import Seq2SeqError, UserError
 FLOWS = ("retrain", "sweep")
 TAKE_OVER_VARIABLE = "S2S_TAKE_OVER_DEPLOYMENTS"
 """Set to 1 for a deliberate change of the workspace, such as after a move."""
+PAGE_SIZE = 200
+"""The most that Prefect gives in one answer, by default."""
 PULL_STEP = "prefect.deployments.steps.set_working_directory"
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -84,13 +88,22 @@ def _read_deployed() -> list[Deployed]:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowFilter
 
+    of_flow = [FlowFilter.model_validate({"name": {"any_": [flow]}}) for flow in FLOWS]
     with get_client(sync_client=True) as client:
         found = [
             Deployed(f"{flow}/{deployment.name}", _folder(deployment.pull_steps or []), tuple(deployment.tags))
-            for flow in FLOWS
-            for deployment in client.read_deployments(flow_filter=FlowFilter.model_validate({"name": {"any_": [flow]}}))
+            for flow, wanted in zip(FLOWS, of_flow, strict=True)
+            for deployment in _read_pages(partial(client.read_deployments, flow_filter=wanted))
         ]
     return sorted(found, key=lambda deployed: deployed.name)
+
+
+def _read_pages(read: Callable[..., list[Item]]) -> Iterator[Item]:
+    """Everything that a request with ``limit`` and ``offset`` gives, page by page."""
+    offset = 0
+    while page := read(limit=PAGE_SIZE, offset=offset):
+        yield from page
+        offset += len(page)
 
 
 def _folder(steps: list[dict[str, Any]]) -> Path | None:

@@ -75,9 +75,11 @@ def running_pages(paths: Paths) -> str | None:
     """The API address of the Prefect server that ``s2s ui`` runs for this workspace; None where no server answers."""
     try:
         url = str(json.loads(pages_file(paths).read_text(encoding="utf-8"))["api_url"])
-        return url if httpx.get(f"{url}/health", timeout=PROBE_SECONDS).is_success else None
-    except (FileNotFoundError, ValueError, KeyError, TypeError, httpx.HTTPError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
+    from flows.server.presence import probe_server
+
+    return url if probe_server(url) is None else None
 
 
 def server_variables(paths: Paths) -> dict[str, str]:
@@ -204,10 +206,11 @@ def _send_the_rest() -> None:
 
 def _probe(url: str) -> None:
     """Checks that a server answers at the configured address."""
-    try:
-        httpx.get(f"{url}/health", timeout=PROBE_SECONDS)
-    except httpx.HTTPError as error:
+    from flows.server.presence import probe_server
+
+    fault = probe_server(url)
+    if fault is not None and not isinstance(fault, httpx.HTTPStatusError):
         raise EnvironmentFault(
-            f"the Prefect server at {url} (PREFECT_API_URL, or the active profile) does not answer{describe_proxy(url)}: {error}; "
+            f"the Prefect server at {url} (PREFECT_API_URL, or the active profile) does not answer{describe_proxy(url)}: {fault}; "
             "start it with `prefect server start`, or unset PREFECT_API_URL to work without one"
-        ) from None
+        )

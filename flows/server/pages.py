@@ -13,7 +13,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from flows.processes.supervised import SupervisedProcess
+from flows.server.automations import LATE_SECONDS, LATE_VARIABLE
 from flows.server.environment import prepare_environment
 from flows.server.local_server import STOP_SECONDS, home, log_output, pages_file, server_variables, wait_until_ready
 from seq2seq_core.artifacts import Paths
@@ -21,6 +24,7 @@ from seq2seq_core.config.settings import load_settings
 from seq2seq_core.errors import EnvironmentFault, UserError
 
 HOST = "127.0.0.1"
+ANSWER_SECONDS = 60.0
 logger = logging.getLogger(__name__)
 
 
@@ -63,7 +67,8 @@ def run_pages(root: Path, mlflow_port: int = 5000, prefect_port: int = 4200) -> 
         EnvironmentFault: a server does not start, or ends.
     """
     paths = Paths(root.resolve())
-    start_seconds = load_settings(paths.params).runtime.flow.server_start_seconds
+    settings = load_settings(paths.params)
+    start_seconds = settings.runtime.flow.server_start_seconds
     prepare_environment()
     home(paths).mkdir(parents=True, exist_ok=True)
     pages = [page for page in (mlflow_page(paths, mlflow_port), prefect_page(paths, prefect_port)) if page is not None]
@@ -75,7 +80,7 @@ def run_pages(root: Path, mlflow_port: int = 5000, prefect_port: int = 4200) -> 
             for page, process in running:
                 log_file = _log_file(page, paths)
                 wait_until_ready(process, f"{page.address}{page.health}", f"the {page.name} server", start_seconds, log_file)
-                logger.info("%s: %s%s", page.name, page.address, page.landing)
+                logger.info("%s: %s%s", page.name, page.address, _landing(page, settings.runtime.experiment))
             stack.enter_context(_announced(paths, f"http://{HOST}:{prefect_port}/api"))
             logger.info("Ctrl-C stops both")
             _watch(running, paths)
@@ -113,7 +118,8 @@ def prefect_page(paths: Paths, port: int) -> Page:
     """
     command = (sys.executable, "-P", "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port))
     api_url = f"http://{HOST}:{port}/api"
-    variables = {**server_variables(paths), "PREFECT_API_URL": api_url, "PREFECT_SERVER_UI_API_URL": api_url}
+    own = {"PREFECT_API_URL": api_url, "PREFECT_SERVER_UI_API_URL": api_url, LATE_VARIABLE: f"{LATE_SECONDS:.0f}"}
+    variables = {**server_variables(paths), **own}
     return Page("Prefect", port, "/api/health", command, variables)
 
 
@@ -139,6 +145,20 @@ def _announced(paths: Paths, api_url: str) -> Iterator[None]:
         yield
     finally:
         file.unlink(missing_ok=True)
+
+
+def _landing(page: Page, experiment: str) -> str:
+    """Where to begin on a page: in MLflow the experiment's runs with scores and settings, where the experiment exists."""
+    if not page.landing:
+        return ""
+    from seq2seq_core.tracking.runs.experiment_page import runs_page
+
+    address = f"{page.address}/api/2.0/mlflow/experiments/get-by-name"
+    try:
+        found = httpx.get(address, params={"experiment_name": experiment}, timeout=ANSWER_SECONDS, trust_env=False)
+    except httpx.HTTPError:  # the server has ended: who watches it tells
+        return page.landing
+    return f"/{runs_page(found.json()['experiment']['experiment_id'])}" if found.is_success else page.landing
 
 
 def _watch(running: list[tuple[Page, SupervisedProcess]], paths: Paths) -> None:

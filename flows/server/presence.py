@@ -2,62 +2,92 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from prefect.client.orchestration import get_client
+from httpx import InvalidURL
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import LogCreate
 from prefect.context import refresh_global_settings_context
 from prefect.events.schemas.events import Event
 from prefect.events.worker import EventsWorker
-from prefect.logging.handlers import APILogWorker
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
 
 from flows.server.environment import EMBEDDED_VARIABLE
-from seq2seq_core.console import format_seconds
+from seq2seq_core.console import Logger, format_seconds
 from seq2seq_core.proxies import describe_proxy
 
 PROBE_SECONDS = 5.0
 PAUSE_SECONDS = 2.0
+WATCH_SECONDS = 2.0
+"""How old an answer about the server may be, when something is to be sent."""
 
-Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+def probe_server(url: str) -> Exception | None:
+    """Asks a Prefect server once whether it is well, with the certificates, headers and credentials of Prefect's settings.
+
+    Args:
+        url: the address of its API.
+
+    Returns:
+        None where it is well; an ``httpx.HTTPStatusError`` where it answers with an error; otherwise why no answer came.
+    """
+    changed = {PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}
+    try:
+        with temporary_settings(changed), get_client({"timeout": PROBE_SECONDS}, sync_client=True) as client:
+            return client.api_healthcheck()
+    except (OSError, ValueError, InvalidURL) as error:  # certificates that cannot be read, or no address
+        return error
 
 
 def is_away() -> bool:
     """Whether the server of this process's settings cannot be reached."""
-    if not get_current_settings().api.url:
-        return False
-    # Prefect's own client, for its certificates and credentials; one attempt.
-    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client({"timeout": PROBE_SECONDS}, sync_client=True) as client:
-        return client.api_healthcheck() is not None
+    url = get_current_settings().api.url
+    return probe_server(url) is not None if url else False
+
+
+class _Watch:
+    """Whether the server is away, asked for at most once in ``WATCH_SECONDS``, however much there is to send."""
+
+    def __init__(self) -> None:
+        self._asked, self._is_away = float("-inf"), False
+
+    def is_away(self) -> bool:
+        """The present answer, or one that is not older."""
+        if time.monotonic() - self._asked > WATCH_SECONDS:
+            self._is_away = is_away()
+            self._asked = time.monotonic()
+        return self._is_away
 
 
 @contextmanager
 def nothing_sent_while_away() -> Iterator[None]:
     """Drops events and log lines for a server that is away, for the ``with`` block and for the end of this process.
 
-    Prefect would try each for seconds, and report each on the console with a traceback.
+    Prefect would try each for seconds, and report each on the console with a traceback. Prefect 3.8.8 has no setting against that:
+    ``PREFECT_CLIENT_MAX_RETRIES`` leaves the tracebacks, and ``PREFECT_LOGGING_TO_API_ENABLED`` leaves the lines that wait already.
+    So this replaces a public method, by which all log lines go, and a private one: an event is sent after requests for its run.
     """
-    send_event, send_logs = EventsWorker._handle, APILogWorker._handle_batch
+    send_event, send_logs, watch = EventsWorker._handle, PrefectClient.create_logs, _Watch()
 
     async def send_event_if_present(self: EventsWorker, event: Event) -> None:
-        if not is_away():
+        if not watch.is_away():
             await send_event(self, event)
 
-    async def send_logs_if_present(self: APILogWorker, items: list[dict[str, Any]]) -> None:
-        if not is_away():
-            await send_logs(self, items)
+    async def send_logs_if_present(self: PrefectClient, logs: Iterable[LogCreate | dict[str, Any]]) -> None:
+        if not watch.is_away():
+            await send_logs(self, logs)
 
     EventsWorker._handle = send_event_if_present  # type: ignore[method-assign]
-    APILogWorker._handle_batch = send_logs_if_present  # type: ignore[method-assign]
+    PrefectClient.create_logs = send_logs_if_present  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
         if not is_away():
-            EventsWorker._handle, APILogWorker._handle_batch = send_event, send_logs  # type: ignore[method-assign]
+            EventsWorker._handle, PrefectClient.create_logs = send_event, send_logs  # type: ignore[method-assign]
 
 
 def leave_server_behind(logger: Logger, patience_seconds: float) -> bool:

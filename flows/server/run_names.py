@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.config.settings import load_values
+from seq2seq_core.config.settings import read_setting
 from seq2seq_core.errors import ConfigError
 
 BY_HAND = "by hand"
@@ -43,8 +43,8 @@ def workspace_model(root: Path) -> str:
         root: the workspace.
     """
     try:
-        return str(load_values(Paths(root).params)["register"]["model_name"] or root.name)
-    except (ConfigError, KeyError, TypeError):
+        return str(read_setting(Paths(root).params, "register.model_name") or root.name)
+    except ConfigError:
         return root.name
 
 

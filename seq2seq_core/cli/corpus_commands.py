@@ -20,7 +20,8 @@ ReadyFile = Annotated[
     typer.Argument(help="A ready settings file, such as configs/g2p.yaml; none: settings are proposed.", show_default=False),
 ]
 CorpusFolder = Annotated[
-    Path | None, typer.Option("--corpus", help="The corpus folder; replaces corpus.path of a ready file.", show_default=False)
+    Path | None,
+    typer.Option("--corpus", help="The corpus folder, or one file; replaces corpus.path of a ready file.", show_default=False),
 ]
 ModelName = Annotated[
     str | None,
@@ -40,6 +41,12 @@ SourceSide = Annotated[
     typer.Option("--source", help="The source's column (name or number), or its file's ending such as en.", show_default=False),
 ]
 TargetSide = Annotated[str, typer.Option("--target", help="The same of the target.", show_default=False)]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header", help="Whether a table's first row names its columns; by default as it looks.", show_default=False
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -76,14 +83,15 @@ def configure(
     task: TaskName = "",
     source: SourceSide = "",
     target: TargetSide = "",
+    header: Header = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a params.yaml that has uncommitted changes.")] = False,
     workspace: Workspace = None,
     debug: Debug = False,
 ) -> None:
     """Write params.yaml for your corpus: proposed from a look at its files, or from a ready settings file.
 
-    With --corpus FOLDER alone, it samples the files, chooses task, files, columns, vocabulary, model and length of training,
-    and says why, a line each. The same lines head params.yaml.
+    With --corpus FOLDER (or one file) alone, it samples the files, chooses task, files, columns, vocabulary, model and length
+    of training, and says why, a line each. The same lines head params.yaml. The first row is shown as it is read.
 
     With a ready file, the settings are that file's. Where the folder has other file names, they replace the file's.
 
@@ -96,6 +104,7 @@ def configure(
     with boundary(debug):
         from seq2seq_core.config.ready_settings import install_settings
         from seq2seq_core.corpus_survey.proposed_settings import install_fitted, install_proposal
+        from seq2seq_core.corpus_survey.table_columns import LayoutChoice
 
         paths = resolve_workspace(workspace)
         if settings_file is not None and task:
@@ -103,15 +112,15 @@ def configure(
         if corpus is None:
             if settings_file is None:
                 raise UserError("expected a ready settings file (configs/), or --corpus FOLDER to propose settings; got neither")
-            if source or target:
-                option, got = ("--source", source) if source else ("--target", target)
+            options = {"--source": source, "--target": target, "--header": "" if header is None else "yes" if header else "no"}
+            for option, got in ((option, got) for option, got in options.items() if got):
                 raise UserError(f"{option}: must be left out without --corpus FOLDER, whose columns it chooses from; got {got!r}")
             findings: list[str] = []
             install_settings(settings_file, paths, corpus_folder=None, model_name=name, force=force)
         elif settings_file is None:
-            findings = install_proposal(paths, corpus, name, task, force, source, target)
+            findings = install_proposal(paths, corpus, name, task, force, LayoutChoice(source, target, header))
         else:
-            findings = install_fitted(settings_file, paths, corpus, name, force, source, target)
+            findings = install_fitted(settings_file, paths, corpus, name, force, LayoutChoice(source, target, header))
         for finding in findings:
             typer.echo(finding)
         typer.echo(f"params.yaml is now {settings_file or 'as proposed'}; run `s2s retrain` or `dvc repro`")

@@ -76,7 +76,7 @@ def read_chunks(stream: Iterable[bytes], path: Path | None, chunk_lines: int) ->
         CorpusError: a line is not UTF-8, or has a NUL byte.
     """
     shown = str(path or "standard input")
-    file = CorpusFile(path or Path(shown), path.name if path else "FILE", shown)
+    file = CorpusFile(path or Path(shown), path.name if path else "", shown, "" if path else "FILE")
     chunk: list[str] = []
     for _, text in decode_lines(file, stream):
         chunk.append(text.removesuffix("\n").removesuffix("\r"))

@@ -28,7 +28,7 @@ def retrain(
     assignments: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", "-s", help="A setting for this run only, such as train.max_steps=100; may be repeated.", show_default=False
+            "--set", "-s", help="A setting for this run only, such as train.max_steps=200; may be repeated.", show_default=False
         ),
     ] = None,
     debug: Debug = False,

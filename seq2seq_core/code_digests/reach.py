@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -49,15 +49,29 @@ def reached_modules(roots: Iterable[str], features: frozenset[str]) -> list[str]
     return sorted(reached)
 
 
-def import_edges() -> Iterator[tuple[str, str, str]]:
-    """Every import inside the package: the importing module, the imported module, and the imported name."""
-    for path in sorted(_root().rglob("*.py")):
-        parts = path.relative_to(_root().parent).with_suffix("").parts
-        module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        for one in _read(module).imports:
-            if one.module.partition(".")[0] == PACKAGE:
-                target = _resolve(one.module, one.name)
-                yield module, target, one.name if target == one.module else ""
+def resolve_import(module: str, name: str) -> str:
+    """The module that ``from module import name`` reads: a module of that name, or the one that holds the name.
+
+    Args:
+        module: the absolute name of a module of this package.
+        name: the imported name; empty for ``import module``.
+    """
+    inner = f"{module}.{name}" if name else module
+    return inner if name and find_module(inner) is not None else module
+
+
+@cache
+def find_module(name: str) -> Path | None:
+    """The file of a module of this package, or None; nothing is imported.
+
+    Args:
+        name: its absolute name.
+    """
+    path = _root().parent.joinpath(*name.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
 
 
 @cache
@@ -73,20 +87,14 @@ def _imported(name: str) -> tuple[str, ...]:
     """The modules of this package that a module imports or names in a string, and the package around it."""
     around = [name.rpartition(".")[0]] if "." in name else []
     meaning = _read(name)
-    imported = (_resolve(one.module, one.name) for one in meaning.imports if one.module.partition(".")[0] == PACKAGE)
-    named = (text for text in meaning.names if text.startswith(f"{PACKAGE}.") and _file_of(text) is not None)
+    imported = (resolve_import(one.module, one.name) for one in meaning.imports if one.module.partition(".")[0] == PACKAGE)
+    named = (text for text in meaning.names if text.startswith(f"{PACKAGE}.") and find_module(text) is not None)
     return (*around, *imported, *named)
-
-
-def _resolve(module: str, name: str) -> str:
-    """The module that ``from module import name`` reads: a module of that name, or the one that holds the name."""
-    inner = f"{module}.{name}" if name else module
-    return inner if name and _file_of(inner) is not None else module
 
 
 @cache
 def _read(name: str) -> ModuleMeaning:
-    path = _file_of(name)
+    path = find_module(name)
     if path is None:
         raise ModuleNotFoundError(f"{name}: no such module in {_root()}")
     return read_meaning(path.read_text(encoding="utf-8"), name, path.name == "__init__.py", _has_settings(name))
@@ -94,15 +102,6 @@ def _read(name: str) -> ModuleMeaning:
 
 def _has_settings(name: str) -> bool:
     return name.startswith(f"{PACKAGE}.config.")
-
-
-@cache
-def _file_of(name: str) -> Path | None:
-    path = _root().parent.joinpath(*name.split("."))
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
 
 
 @cache

@@ -111,10 +111,14 @@ class CorpusSection(Section):
     delimiter: str = Field(default="", pattern=r'^[^\n\r"]*$')
     """Text between the cells of a TSV or CSV file, such as ``;``; empty: a TAB in TSV, a comma in CSV. Of CSV, whose cells may be
     quoted, it is one character."""
+    comment_prefix: str = Field(default="", pattern=r"^[^\n\r]*$")
+    """Beginning of the lines of a TSV or CSV file before its first row (or header) that are no rows, such as ``#`` or Excel's
+    ``sep=``; empty: there are none."""
     columns: list[str] = []
     """The names of the columns of a TSV or CSV file without a header; empty: the source, then the target."""
     source_column: str = "source"
-    """Name of the column that holds the source."""
+    """Name of the column that holds the source. In JSON lines and Parquet, ``translation.en`` is ``en`` in the object of
+    ``translation``."""
     target_column: str = "target"
     """Name of the column that holds the target."""
     both_directions: bool = False

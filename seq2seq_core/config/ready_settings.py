@@ -10,7 +10,8 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.corpus import names_of
 from seq2seq_core.config.settings import Settings, load_settings, load_values, parse_settings
-from seq2seq_core.config.yaml_text import YamlError, parse_document, parse_yaml, write_document
+from seq2seq_core.config.yaml_text import parse_document, write_document
+from seq2seq_core.dvc_files import read_stages
 from seq2seq_core.errors import ConfigError, UserError
 
 
@@ -103,7 +104,8 @@ def load_workspace_settings(paths: Paths) -> Settings:
     Raises:
         ConfigError: the file has faults, or lacks a section: DVC runs no stage then, whatever the defaults.
     """
-    settings, values = load_settings(paths.params), load_values(paths.params)
+    values = load_values(paths.params)
+    settings = parse_settings(values, str(paths.params))
     if faults := [
         f"{section}: must be there, because dvc.yaml reads it ({{}} takes every default), got nothing"
         for section in sections_of_the_graph(paths)
@@ -120,9 +122,9 @@ def sections_of_the_graph(paths: Paths) -> list[str]:
         paths: the workspace; reads ``dvc.yaml``.
     """
     try:
-        stages = parse_yaml((paths.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
+        stages = read_stages(paths.root / "dvc.yaml").values()
         named = [name for stage in stages for name in stage.get("params", []) if isinstance(name, str)]
-    except (OSError, YamlError, AttributeError, KeyError, TypeError):
+    except (AttributeError, TypeError):
         return []  # DVC says what is wrong with its file
     return list(dict.fromkeys(name.partition(".")[0] for name in named))
 

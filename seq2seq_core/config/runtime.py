@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from seq2seq_core.config.section import Section
 from seq2seq_core.tracking_address import CREDENTIALS_ADVICE, find_address_fault, has_credentials, without_credentials
@@ -79,20 +79,6 @@ class NotifySettings(Section):
         return self.webhook_url or environment.get(WEBHOOK_VARIABLE, "")
 
 
-def read_notify_settings(values: object) -> NotifySettings:
-    """The section ``runtime.flow.notify`` of a parameters file that may have faults elsewhere; the defaults where it has some too.
-
-    Args:
-        values: the content of the file.
-    """
-    for name in ("runtime", "flow", "notify"):
-        values = values.get(name) if isinstance(values, dict) else None
-    try:
-        return NotifySettings.model_validate(values or {})
-    except ValidationError:
-        return NotifySettings()
-
-
 class FlowSettings(Section):
     """How the flow drives the graph."""
 
@@ -121,7 +107,8 @@ class FlowSettings(Section):
     """Time without a sign of life of a run's process after which the Prefect server marks the run as crashed
     (``s2s setup-prefect``). A process sends one every 30 s; a Prefect server that was down for longer marks living runs too."""
     late_after_seconds: float = Field(default=600.0, ge=10.0)
-    """How late a run may be before the webhook is notified that no worker starts it (``s2s setup-prefect``)."""
+    """How late a run may be before the webhook is notified that no worker starts it (``s2s setup-prefect``). The notification comes
+    at the earliest 10 s after the Prefect server has marked the run as late."""
     server_start_seconds: float = Field(default=180.0, gt=0.0)
     """Longest wait for the embedded Prefect server where none is running."""
     busy_wait_seconds: float = Field(default=3600.0, ge=0.0)

@@ -252,6 +252,25 @@ def load_values(path: Path, expected: str = "the settings there (see configs/ fo
     return values
 
 
+def read_setting(path: Path, name: str) -> Any:
+    """A setting or a section of a parameters file, not checked: the file may have faults elsewhere.
+
+    Args:
+        path: the parameters file.
+        name: the dotted name.
+
+    Returns:
+        Its value; None where the file lacks it.
+
+    Raises:
+        ConfigError: the file is missing or not YAML.
+    """
+    values = load_values(path)
+    for part in name.split("."):
+        values = values.get(part) if isinstance(values, dict) else None
+    return values
+
+
 def parse_settings(values: object, source: str) -> Settings:
     """The settings from parsed YAML.
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from seq2seq_core.artifacts import MONOLINGUAL
 from seq2seq_core.audio.sound_file import RecordingError
 from seq2seq_core.config.validate import FractionContract, Severity, ValidateSection
+from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, find_mojibake, is_quoted_cell, quote
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.normalization import digest, normalize_exactly
 from seq2seq_core.corpus.recordings import Recordings
-from seq2seq_core.corpus.text_faults import CONTROL_CHARACTER, find_mojibake, is_quoted_cell, quote
 
 
 @dataclass(frozen=True)

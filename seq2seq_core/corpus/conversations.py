@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from seq2seq_core.config.corpus import Conversations
+from seq2seq_core.corpus.file_faults.broken_lines import OnFault, raise_fault
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.lines import CorpusFile
 from seq2seq_core.corpus.normalization import digest
+from seq2seq_core.errors import CorpusError
 from seq2seq_core.lookalikes import explain_lookalike
 
 
@@ -19,7 +21,7 @@ class _Turn:
     row: Row
 
 
-def pair_turns(rows: Iterable[Row], settings: Conversations, file: CorpusFile) -> Iterator[Row]:
+def pair_turns(rows: Iterable[Row], settings: Conversations, file: CorpusFile, on_fault: OnFault = raise_fault) -> Iterator[Row]:
     """The pairs of a file of turns: the target is a reply, the source the turns before it.
 
     Turns are sorted by their order; the first turn of a conversation gives no pair. Only one conversation is in memory.
@@ -28,6 +30,7 @@ def pair_turns(rows: Iterable[Row], settings: Conversations, file: CorpusFile) -
         rows: the turns, the text of each as its target.
         settings: the columns, and how many turns make a source.
         file: names the file in errors.
+        on_fault: receives the fault of a turn.
 
     Raises:
         CorpusError: a row lacks a column or its order is no number, two turns have the same order, or the rows of a conversation
@@ -37,39 +40,46 @@ def pair_turns(rows: Iterable[Row], settings: Conversations, file: CorpusFile) -
     conversation: list[_Turn] = []
     name: str | None = None
     for row in rows:
-        own_name = _cell(row, settings.id_column, "id_column", file)
+        try:
+            own_name, order = _cell(row, settings.id_column, "id_column", file), _order(row, settings, file)
+        except CorpusError as error:
+            on_fault(error)
+            continue
         if own_name != name:
-            yield from _pair(conversation, settings, file)
+            yield from _pair(conversation, settings, file, on_fault)
             conversation, name = [], own_name
             if (key := digest(own_name)) in seen:
-                raise file.fault(
-                    f"conversation {own_name!r} goes on after another one has begun; expected its rows together", row.line
+                on_fault(
+                    file.fault(
+                        f"conversation {own_name!r} goes on after another one has begun; expected its rows together", row.line
+                    )
                 )
             seen.add(key)
-        conversation.append(_Turn(_order(row, settings, file, len(conversation)), row))
-    yield from _pair(conversation, settings, file)
+        conversation.append(_Turn(len(conversation) if order is None else order, row))
+    yield from _pair(conversation, settings, file, on_fault)
 
 
-def _pair(conversation: list[_Turn], settings: Conversations, file: CorpusFile) -> Iterator[Row]:
+def _pair(conversation: list[_Turn], settings: Conversations, file: CorpusFile, on_fault: OnFault) -> Iterator[Row]:
     """The pairs of one conversation."""
     turns = sorted(conversation, key=lambda turn: turn.order)
     for place, turn in enumerate(turns[1:], start=1):
         if turn.order == turns[place - 1].order:
-            raise file.fault(
+            fault = (
                 f"turn {turn.order:g} of conversation {turn.row.columns[settings.id_column]!r} stands here and in line "
-                f"{turns[place - 1].row.line}; expected one of each",
-                turn.row.line,
+                f"{turns[place - 1].row.line}; expected one of each"
             )
+            on_fault(file.fault(fault, turn.row.line))
+            continue
         if settings.replies_by and _cell(turn.row, settings.speaker_column, "speaker_column", file) not in settings.replies_by:
             continue
         context = [earlier.row.target for earlier in turns[max(0, place - settings.context_turns) : place]]
         yield replace(turn.row, source=settings.separator.join(context))
 
 
-def _order(row: Row, settings: Conversations, file: CorpusFile, place: int) -> float:
-    """A turn's place in its conversation."""
+def _order(row: Row, settings: Conversations, file: CorpusFile) -> float | None:
+    """A turn's place in its conversation; None: that of its row."""
     if not settings.order_column:
-        return place
+        return None
     text = _cell(row, settings.order_column, "order_column", file)
     try:
         order = float(text)

@@ -1,4 +1,4 @@
-"""Rows of each file format: TSV, CSV, JSON lines, Parquet, two aligned text files."""
+"""Rows of each format of text files: TSV, CSV, JSON lines, two aligned files."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any
 
 from seq2seq_core.config.corpus import CorpusSection
+from seq2seq_core.corpus.file_faults.broken_lines import OnFault, raise_fault
 from seq2seq_core.corpus.lines import CorpusFile, iterate_lines, without_line_end
 from seq2seq_core.corpus.pairs import SOURCE, TARGET
-from seq2seq_core.corpus.parquet_file import open_parquet, parquet_faults, parquet_text
+from seq2seq_core.corpus.tables.head_lines import advise_on_head, without_head
+from seq2seq_core.corpus.tables.nested_columns import unfold
 from seq2seq_core.errors import CorpusError
 from seq2seq_core.json_text import JsonError, parse_object, shorten
 from seq2seq_core.lookalikes import explain_lookalike
-
-PARQUET_BATCH_ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,60 +52,78 @@ class Table:
     def row(self, cells: Sequence[str], line: int) -> Row:
         """The row with one line's cells."""
         if len(cells) != len(self.names):
-            raise self.file.fault(_wrong_width(cells, self.names), line)
+            advice = advise_on_head(cells) if line == 1 else ""
+            raise self.file.fault(_wrong_width(cells, self.names) + advice, line)
         others = {name: cells[i] for i, name in enumerate(self.names) if i not in (self.source, self.target)}
         return Row(cells[self.source], cells[self.target], others, self.file.name, line)
 
 
-def read_tsv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader) -> Iterator[Row]:
+def read_tsv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader, on_fault: OnFault = raise_fault) -> Iterator[Row]:
     """The rows of a TSV file; quotation marks have no special meaning.
 
     Args:
         corpus: names the columns.
         file: names the file in errors.
         stream: its unpacked bytes.
+        on_fault: receives the fault of a line.
 
     Raises:
         CorpusError: a column is missing, a line has another number of cells, or the bytes are not text.
     """
-    lines = ((line, without_line_end(text).split(corpus.delimiter or "\t")) for line, text in iterate_lines(file, stream))
-    yield from _table_rows(corpus, file, lines)
+    lines = without_head(iterate_lines(file, stream, on_fault), corpus.comment_prefix)
+    cells = ((line, without_line_end(text).split(corpus.delimiter or "\t")) for line, text in lines)
+    yield from _table_rows(corpus, file, cells, on_fault)
 
 
-def read_csv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader) -> Iterator[Row]:
+def read_csv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader, on_fault: OnFault = raise_fault) -> Iterator[Row]:
     """The rows of a CSV file, quoted by RFC 4180 (a quoted cell may hold line ends).
 
     Args:
         corpus: names the columns.
         file: names the file in errors.
         stream: its unpacked bytes.
+        on_fault: receives the fault of a row.
 
     Raises:
         CorpusError: a column is missing, a row has another number of cells, quotes are not closed, or the bytes are not text.
     """
-    yield from _table_rows(corpus, file, _csv_cells(file, stream, corpus.delimiter or ","))
+    lines = without_head(iterate_lines(file, stream, on_fault), corpus.comment_prefix)
+    yield from _table_rows(corpus, file, _csv_cells(file, lines, corpus.delimiter or ",", on_fault), on_fault)
 
 
-def _csv_cells(file: CorpusFile, stream: io.BufferedReader, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader((text for _, text in iterate_lines(file, stream)), delimiter=delimiter, strict=True)
+def _csv_cells(
+    file: CorpusFile, lines: Iterator[tuple[int, str]], delimiter: str, on_fault: OnFault
+) -> Iterator[tuple[int, list[str]]]:
+    first = next(lines, None)
+    if first is None:
+        return
+    reader = csv.reader((text for _, text in chain([first], lines)), delimiter=delimiter, strict=True)
     while True:
-        line = reader.line_num + 1
+        line = first[0] + reader.line_num
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            raise file.fault(f"the row that begins here is not valid CSV ({error}); expected quotes as in RFC 4180", line) from None
+            on_fault(file.fault(f"the row that begins here is not valid CSV ({error}); expected quotes as in RFC 4180", line))
+            continue
         yield line, cells
 
 
-def _table_rows(corpus: CorpusSection, file: CorpusFile, lines: Iterable[tuple[int, list[str]]]) -> Iterator[Row]:
+def _table_rows(
+    corpus: CorpusSection, file: CorpusFile, lines: Iterable[tuple[int, list[str]]], on_fault: OnFault
+) -> Iterator[Row]:
     table = None if corpus.header else find_columns(corpus, file, corpus.columns or [corpus.source_column, corpus.target_column])
     for line, cells in lines:
         if table is None:
             table = find_columns(corpus, file, cells, line, is_header=True)
-        else:
-            yield table.row(cells, line)
+            continue
+        try:
+            row = table.row(cells, line)
+        except CorpusError as error:
+            on_fault(error)
+            continue
+        yield row
 
 
 def find_columns(
@@ -128,7 +146,7 @@ def find_columns(
     for setting, wanted in zip(settings, (corpus.source_column, corpus.target_column), strict=True):
         if wanted not in names:
             hint = " (or corpus.header: false if this line is already a pair)" if is_header else ""
-            hint += explain_lookalike(wanted, names)
+            hint += explain_lookalike(wanted, names) + (advise_on_head(names) if line == 1 else "")
             raise file.fault(
                 f"no column {wanted!r}; the columns are {shown}; expected corpus.{setting} to be one of them{hint}", line
             )
@@ -153,23 +171,36 @@ def _wrong_width(cells: Sequence[str], names: list[str]) -> str:
     return f"expected {len(names)} columns ({', '.join(names)}), got {len(cells)}: {shorten(' | '.join(cells))!r}" + hint
 
 
-def read_jsonl(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader) -> Iterator[Row]:
+def read_jsonl(
+    corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader, on_fault: OnFault = raise_fault
+) -> Iterator[Row]:
     """The rows of a JSON lines file; other columns that are not text are kept as JSON.
 
     Args:
-        corpus: names the keys.
+        corpus: names the keys; ``a.b`` is the key ``b`` of the object in ``a``.
         file: names the file in errors.
         stream: its unpacked bytes.
+        on_fault: receives the fault of a line.
 
     Raises:
         CorpusError: a line is not a JSON object, its source or target is missing or not text, or the bytes are not text.
     """
-    for line, text in iterate_lines(file, stream):
-        cells = parse_json_line(file, line, text)
-        table = find_columns(corpus, file, list(cells), line)
-        for name in (corpus.source_column, corpus.target_column):
-            _check_json_text(file, line, name, cells[name])
-        yield table.row([json_text(value) for value in cells.values()], line)
+    for line, text in iterate_lines(file, stream, on_fault):
+        try:
+            row = _json_row(corpus, file, line, text)
+        except CorpusError as error:
+            on_fault(error)
+            continue
+        yield row
+
+
+def _json_row(corpus: CorpusSection, file: CorpusFile, line: int, text: str) -> Row:
+    wanted = corpus.source_column, corpus.target_column
+    cells = unfold(parse_json_line(file, line, text), wanted)
+    table = find_columns(corpus, file, list(cells), line)
+    for name in wanted:
+        _check_json_text(file, line, name, cells[name])
+    return table.row([json_text(value) for value in cells.values()], line)
 
 
 def parse_json_line(file: CorpusFile, line: int, text: str) -> dict[str, Any]:
@@ -201,67 +232,21 @@ def json_text(value: object) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def read_parquet(corpus: CorpusSection, file: CorpusFile) -> Iterator[Row]:
-    """The rows of a Parquet file, read in batches.
-
-    Args:
-        corpus: names the columns.
-        file: the Parquet file.
-
-    Raises:
-        CorpusError: it is not a Parquet file, is damaged, a column is missing or has no text, or a source or target is null.
-        UserError: pyarrow is not installed.
-    """
-    with open_parquet(file) as parquet:
-        with parquet_faults(file):
-            schema, batches = parquet.schema_arrow, parquet.iter_batches(batch_size=PARQUET_BATCH_ROWS)
-            names = list(schema.names)
-        table = find_columns(corpus, file, names)
-        _check_text_columns(corpus, file, schema)
-        line = 0
-        while (columns := _next_columns(file, batches, line)) is not None:
-            for cells in zip(*columns, strict=True):
-                line += 1
-                _check_not_null(corpus, table, cells, line)
-                yield table.row([parquet_text(value) for value in cells], line)
-
-
-def _next_columns(file: CorpusFile, batches: Iterator[Any], line: int) -> list[list[object]] | None:
-    """The columns of the next rows; None at the end."""
-    with parquet_faults(file, line):
-        batch = next(batches, None)
-        return None if batch is None else [column.to_pylist() for column in batch.columns]
-
-
-def _check_text_columns(corpus: CorpusSection, file: CorpusFile, schema: Any) -> None:
-    import pyarrow.types
-
-    for name in (corpus.source_column, corpus.target_column):
-        kind = schema.field(name).type
-        if pyarrow.types.is_dictionary(kind):
-            kind = kind.value_type
-        if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind) or pyarrow.types.is_string_view(kind)):
-            raise file.fault(f"expected text in the column {name!r}, got {kind}")
-
-
-def _check_not_null(corpus: CorpusSection, table: Table, cells: Sequence[object], line: int) -> None:
-    for name, position in ((corpus.source_column, table.source), (corpus.target_column, table.target)):
-        if cells[position] is None:
-            raise table.file.fault(f"expected a text in {name!r}, got null", line)
-
-
-def read_aligned(files: Sequence[CorpusFile], streams: Sequence[io.BufferedReader]) -> Iterator[Row]:
+def read_aligned(
+    files: Sequence[CorpusFile], streams: Sequence[io.BufferedReader], on_fault: OnFault = raise_fault
+) -> Iterator[Row]:
     """The rows of two line-aligned text files.
 
     Args:
         files: the source's and the target's file.
         streams: their unpacked bytes.
+        on_fault: receives the fault of a line.
 
     Raises:
         CorpusError: one file has more lines than the other, or the bytes are not text.
     """
     counts = [0, 0]
-    source_lines, target_lines = (iterate_lines(file, stream) for file, stream in zip(files, streams, strict=True))
+    source_lines, target_lines = (iterate_lines(file, stream, on_fault) for file, stream in zip(files, streams, strict=True))
     for source, target in zip_longest(source_lines, target_lines):
         if source is not None:
             counts[0] += 1

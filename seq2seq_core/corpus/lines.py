@@ -9,12 +9,17 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import shlex
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+from seq2seq_core.corpus.file_faults.broken_lines import OnFault, raise_fault
+from seq2seq_core.corpus.file_faults.foreign_formats import GZIP_MARK, describe_mark
+from seq2seq_core.corpus.file_faults.likely_encoding import LikelyEncoding, find_encoding, is_utf8
 from seq2seq_core.errors import CorpusError
 
 HEAD_BYTES = 1 << 20
@@ -28,9 +33,11 @@ OTHER_MARKS = {
     b"\xfe\xff": "UTF-16BE",
 }
 """Byte-order marks of encodings that are not read."""
-GZIP_MARK = b"\x1f\x8b"
+MOST_SAMPLED_LINES = 2_000
+"""Lines by which the encoding of a file is guessed."""
 UTF16_FRACTION = 0.7
 """Least share of NUL among every second byte of a file that is taken for UTF-16."""
+TO_LINE_FEEDS, WITHOUT_NULS = r"tr '\r' '\n'", r"tr -d '\0'"
 BINARY_BYTE = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -42,16 +49,34 @@ class CorpusFile:
         path: its location on disk.
         name: its name inside the corpus folder, as the settings and reports give it.
         shown: its path as error messages give it.
+        typed: how a command names it; empty: as ``shown``.
     """
 
     path: Path
     name: str
     shown: str
+    typed: str = ""
 
     @property
     def is_compressed(self) -> bool:
         """Whether the file is gzip-compressed: its name ends in ``.gz``."""
         return self.path.suffix == ".gz"
+
+    @property
+    def quoted(self) -> str:
+        """Its path for a shell."""
+        return shlex.quote(self.typed or self.shown)
+
+    def conversion(self, command: str, is_filter: bool = False) -> str:
+        """The command that writes the converted file, for messages.
+
+        Args:
+            command: such as ``iconv -f CP1252 -t UTF-8``; reads the unpacked file.
+            is_filter: whether it reads standard input only.
+        """
+        if self.is_compressed:
+            return f"`gzip -dc {self.quoted} | {command} > converted`"
+        return f"`{command} {'< ' if is_filter else ''}{self.quoted} > converted`"
 
     def fault(self, message: str, line: int | None = None) -> CorpusError:
         """An error about this file."""
@@ -86,7 +111,7 @@ def _gzip_fault(file: CorpusFile, raw: io.FileIO, error: Exception) -> CorpusErr
     raw.seek(0)
     if raw.read(len(GZIP_MARK)) == GZIP_MARK and str(error).startswith("Not a gzipped file"):
         return file.fault(
-            f"other bytes follow the end of the gzip data; expected nothing behind it: `gzip -dc {file.name} > unpacked` "
+            f"other bytes follow the end of the gzip data; expected nothing behind it: `gzip -dc {file.quoted} > unpacked` "
             "unpacks what comes before them"
         )
     return file.fault(f"not valid gzip data ({error}), which the ending .gz promises")
@@ -101,10 +126,10 @@ def head_faults(file: CorpusFile, head: bytes) -> list[CorpusError]:
     """
     if head in (b"", UTF8_MARK):
         return [file.fault("the file is empty; expected at least one row")]
+    if found := describe_mark(head, file.typed or file.shown):
+        return [file.fault(found)]
     if fault := _encoding_fault(file, head):
         return [fault]
-    if head.startswith(GZIP_MARK):
-        return [file.fault("gzip-compressed, but its name does not end in .gz; rename it")]
     return _line_end_faults(file, head)
 
 
@@ -117,8 +142,8 @@ def _encoding_fault(file: CorpusFile, head: bytes) -> CorpusError | None:
         found = f"every second byte of the file is NUL (00): it is {encoding} without a byte-order mark"
     else:
         return None
-    convert = f"`iconv -f {encoding} -t UTF-8 {file.name} > converted` converts it"
-    return file.fault(f"{found}; expected UTF-8: {convert}", line=1)
+    convert = file.conversion(f"iconv -f {encoding} -t UTF-8")
+    return file.fault(f"{found}; expected UTF-8: {convert} converts it", line=1)
 
 
 def _unmarked_encoding(head: bytes) -> str:
@@ -142,87 +167,97 @@ def _line_end_faults(file: CorpusFile, head: bytes) -> list[CorpusError]:
         file.fault(
             f"lines end in a bare carriage return (CR, 0D): {bare} of them in the first {len(head)} bytes, against {feeds} "
             "line feeds (LF, 0A), so that the file looks like one line to most readers; expected LF or CRLF: "
-            f"`tr '\\r' '\\n' < {file.name} > converted` converts it",
+            f"{file.conversion(TO_LINE_FEEDS, is_filter=True)} converts it",
             line=1,
         )
     ]
 
 
-def iterate_lines(file: CorpusFile, stream: io.BufferedReader) -> Iterator[tuple[int, str]]:
+def iterate_lines(file: CorpusFile, stream: io.BufferedReader, on_fault: OnFault = raise_fault) -> Iterator[tuple[int, str]]:
     """The lines of a text file with their 1-based numbers, line ends included.
 
     Args:
         file: names the file in errors.
         stream: its unpacked bytes, from the start.
+        on_fault: see :func:`decode_lines`.
 
     Raises:
         CorpusError: the file is empty, is UTF-16, has lines ended by bare CR, NUL bytes or bytes that are not UTF-8.
     """
     for fault in head_faults(file, stream.peek(HEAD_BYTES)):
         raise fault
-    yield from decode_lines(file, stream)
+    yield from decode_lines(file, stream, on_fault)
 
 
-def decode_lines(file: CorpusFile, lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+def decode_lines(file: CorpusFile, lines: Iterable[bytes], on_fault: OnFault = raise_fault) -> Iterator[tuple[int, str]]:
     """Lines of bytes as text, with their 1-based numbers, line ends included.
 
     Args:
         file: names the file in errors.
         lines: from the start of the file.
+        on_fault: receives the fault of a line with NUL bytes or bytes that are not UTF-8. Where it returns, the line follows, with
+            U+FFFD for its faulty bytes, so that the lines of two files stay aligned.
 
     Raises:
-        CorpusError: a line has NUL bytes or bytes that are not UTF-8.
+        CorpusError: the first bytes are UTF-16, or ``on_fault`` raises.
     """
-    offset = 0
+    offset, encoding = 0, None
     for line, data in enumerate(lines, start=1):
         if line == 1 and (fault := _encoding_fault(file, data)):
             raise fault
         text = data.removeprefix(UTF8_MARK) if line == 1 else data
         if b"\0" in data:
-            raise _nul_fault(file, line, data, offset)
+            on_fault(_nul_fault(file, line, data, offset))
         try:
             yield line, text.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise _utf8_fault(file, line, text, offset + len(data) - len(text), error) from None
+            encoding = encoding or find_encoding([text, *_first_lines(file)])
+            on_fault(_utf8_fault(file, line, text, offset + len(data) - len(text), error, encoding))
+            yield line, text.decode("utf-8", "replace")
         offset += len(data)
+
+
+def _first_lines(file: CorpusFile) -> list[bytes]:
+    """The lines in the first bytes of a file; none where it cannot be read twice."""
+    if not file.path.is_file():
+        return []
+    with io.FileIO(file.path) as raw, unpack(file, raw) as stream:
+        return list(islice(io.BytesIO(stream.peek(HEAD_BYTES)), MOST_SAMPLED_LINES))
 
 
 def _nul_fault(file: CorpusFile, line: int, data: bytes, offset: int) -> CorpusError:
     """An error that tells a stray NUL in a text from a file that is no text."""
     position = offset + data.index(b"\0")
     others = data.replace(b"\0", b"")
-    if 2 * len(others) <= len(data) or BINARY_BYTE.search(others) or not _is_utf8(others):
+    if 2 * len(others) <= len(data) or BINARY_BYTE.search(others) or not is_utf8(others):
         return file.fault(f"a NUL byte at offset {position}: the file is binary or UTF-16; expected text in UTF-8", line)
     shown = _shown_around(data, data.index(b"\0"))
     return file.fault(
         f"a stray NUL byte (00) at offset {position}{_of_unpacked(file)}, in {shown!r}; expected text without it: "
-        f"`tr -d '\\0' < {file.name} > converted` removes it",
+        f"{file.conversion(WITHOUT_NULS, is_filter=True)} removes it",
         line,
     )
 
 
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _utf8_fault(file: CorpusFile, line: int, data: bytes, offset: int, error: UnicodeDecodeError) -> CorpusError:
-    """An error that shows where the bytes stop being UTF-8."""
+def _utf8_fault(
+    file: CorpusFile, line: int, data: bytes, offset: int, error: UnicodeDecodeError, encoding: LikelyEncoding
+) -> CorpusError:
+    """An error that shows where the bytes stop being UTF-8, and what they are likely to be."""
     start = error.start
-    return file.fault(
+    found = (
         f"not UTF-8: byte 0x{data[start]:02X} at offset {offset + start}{_of_unpacked(file)} ({error.reason}), "
-        f"in {_shown_around(data, start)!r}; "
-        f"expected UTF-8: if it is Windows text, `iconv -f CP1252 -t UTF-8 {file.name} > converted` converts it",
-        line,
+        f"in {_shown_around(data, start)!r}; expected UTF-8"
     )
+    if encoding.is_mostly_utf8:
+        return file.fault(f"{found}, which the other lines are: mend or remove the broken lines", line)
+    read = _shown_around(data, start, encoding.codec)
+    convert = file.conversion(f"iconv -f {encoding.iconv_name} -t UTF-8")
+    return file.fault(f"{found}: it is likely {encoding.iconv_name}, which reads {read!r} here: {convert} converts it", line)
 
 
-def _shown_around(data: bytes, position: int) -> str:
+def _shown_around(data: bytes, position: int, encoding: str = "utf-8") -> str:
     """The text around a faulty byte."""
-    return data[max(0, position - 20) : position + 20].decode("utf-8", errors="backslashreplace").strip()
+    return data[max(0, position - 20) : position + 20].decode(encoding, errors="backslashreplace").strip()
 
 
 def _of_unpacked(file: CorpusFile) -> str:

@@ -11,14 +11,17 @@ from pathlib import Path
 
 from seq2seq_core.config.corpus import CorpusSection, FileEntry, constants_of, names_of
 from seq2seq_core.corpus.conversations import pair_turns
-from seq2seq_core.corpus.formats import Row, read_aligned, read_csv, read_jsonl, read_parquet, read_tsv
+from seq2seq_core.corpus.file_faults.broken_lines import OnFault, raise_fault
+from seq2seq_core.corpus.file_faults.foreign_formats import format_of_name
+from seq2seq_core.corpus.formats import Row, read_aligned, read_csv, read_jsonl, read_tsv
 from seq2seq_core.corpus.lines import HEAD_BYTES, CorpusFile, head_faults, unpack
+from seq2seq_core.corpus.parquet_rows import read_parquet
 from seq2seq_core.errors import CorpusError
 
 PROGRESS_ROWS = 2000
 """Rows between two updates of the progress display."""
 FORMATS_BY_ENDING = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
-STREAM_READERS: dict[str, Callable[[CorpusSection, CorpusFile, io.BufferedReader], Iterator[Row]]] = {
+STREAM_READERS: dict[str, Callable[[CorpusSection, CorpusFile, io.BufferedReader, OnFault], Iterator[Row]]] = {
     "tsv": read_tsv,
     "csv": read_csv,
     "jsonl": read_jsonl,
@@ -76,16 +79,20 @@ class SplitReader:
         for entry in self.entries:
             yield from self.iterate_entry(entry)
 
-    def iterate_entry(self, entry: CorpusEntry) -> Iterator[Row]:
+    def iterate_entry(self, entry: CorpusEntry, on_fault: OnFault = raise_fault) -> Iterator[Row]:
         """The rows of one entry; constant columns come after the file's own.
+
+        Args:
+            entry: one of :attr:`entries`.
+            on_fault: receives the fault of a line; where it returns, the rows behind it follow.
 
         Raises:
             CorpusError: the file is not valid in its format, or has a column of its own to which the settings give a constant
                 value; names file and line.
         """
-        rows = self._file_rows(entry)
+        rows = self._file_rows(entry, on_fault)
         if self.conversations is not None:
-            rows = pair_turns(rows, self.conversations, entry.files[0])
+            rows = pair_turns(rows, self.conversations, entry.files[0], on_fault)
         for row in rows:
             if clash := entry.constants.keys() & row.columns.keys():
                 raise entry.files[0].fault(
@@ -95,17 +102,17 @@ class SplitReader:
                 )
             yield replace(row, columns=row.columns | entry.constants) if entry.constants else row
 
-    def _file_rows(self, entry: CorpusEntry) -> Iterator[Row]:
+    def _file_rows(self, entry: CorpusEntry, on_fault: OnFault) -> Iterator[Row]:
         """The rows of an entry, without constant columns."""
         if entry.format == "parquet":
-            yield from read_parquet(self.corpus, entry.files[0])
+            yield from read_parquet(self.corpus, entry.files[0], on_fault)
             self.bytes_read += entry.files[0].path.stat().st_size
             return
         with ExitStack() as stack:
             raws = [stack.enter_context(io.FileIO(file.path)) for file in entry.files]
             streams = [stack.enter_context(unpack(file, raw)) for file, raw in zip(entry.files, raws, strict=True)]
             done = self.bytes_read
-            for row in self._stream_rows(entry, streams):
+            for row in self._stream_rows(entry, streams, on_fault):
                 self.bytes_read = done + sum(raw.tell() for raw in raws)
                 yield row
 
@@ -114,10 +121,10 @@ class SplitReader:
         names: list[FileEntry] = getattr(self.corpus.files, self.split)
         return [_find_entry(self.corpus, folder, self.split, name) for name in names]
 
-    def _stream_rows(self, entry: CorpusEntry, streams: list[io.BufferedReader]) -> Iterator[Row]:
+    def _stream_rows(self, entry: CorpusEntry, streams: list[io.BufferedReader], on_fault: OnFault) -> Iterator[Row]:
         if entry.format == "text":
-            return read_aligned(entry.files, streams)
-        return STREAM_READERS[entry.format](self.corpus, entry.files[0], streams[0])
+            return read_aligned(entry.files, streams, on_fault)
+        return STREAM_READERS[entry.format](self.corpus, entry.files[0], streams[0], on_fault)
 
     def digest(self) -> str:
         """SHA-256 (hexadecimal) over the names and bytes of the split's files."""
@@ -189,6 +196,8 @@ def _find_format(corpus: CorpusSection, split: str, files: tuple[CorpusFile, ...
         )
     ending = Path(file.name.removesuffix(".gz")).suffix.lower()
     kind = FORMATS_BY_ENDING.get(ending, "text") if corpus.format == "auto" else corpus.format
+    if kind == "text" and (foreign := format_of_name(file.name)):
+        raise file.fault(foreign.advise(file.shown))
     if kind == "text":
         known = ", ".join(FORMATS_BY_ENDING)
         raise file.fault(

@@ -134,8 +134,9 @@ def find_roles(
 
 
 def _speaking_names(names: Sequence[str], columns: Sequence[_Column]) -> list[str]:
-    """The names of columns that may hold texts: of more than two, those of keys and numbers say nothing."""
-    return [names[column.place] for column in columns if len(columns) == 2 or not (column.is_number or column.is_key)]
+    """The names of columns that may hold texts: those of keys and numbers say nothing beside two others."""
+    texts = [column for column in columns if not (column.is_number or column.is_key)]
+    return [names[column.place] for column in (texts if len(texts) > 1 else columns)]
 
 
 def _likely_texts(columns: Sequence[_Column]) -> list[int]:

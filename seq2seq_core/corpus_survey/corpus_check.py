@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seq2seq_core.artifacts import SPLITS
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.corpus.file_faults.broken_lines import BrokenLines
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.monolingual import open_monolingual
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
@@ -60,28 +61,30 @@ def _check_split(settings: Settings, reader: SplitReader, most_rows: int, faults
     of_each_row, of_some_row = _needed_columns(settings, reader.split)
     missing, seen, num_rows = dict(of_some_row), dict[str, None](), 0
     for entry in reader.entries:
-        told: set[str] = set()
-        try:
-            for row in _first_rows(reader, entry, most_rows, missing):
-                num_rows += 1
-                seen |= dict.fromkeys(row.columns)
-                for name in missing.keys() & row.columns.keys():
-                    del missing[name]
-                gaps = {name: of_each_row[name] for name in of_each_row if name not in row.columns and name not in told}
-                faults += _describe_missing(f"{entry.name}:{row.line}", gaps, row.columns)
-                told |= gaps.keys()
-        except UserError as error:
-            faults.append(str(error))
+        told, broken = set[str](), BrokenLines()
+        for row in _first_rows(reader, entry, most_rows, missing, broken):
+            num_rows += 1
+            seen |= dict.fromkeys(row.columns)
+            for name in missing.keys() & row.columns.keys():
+                del missing[name]
+            gaps = {name: of_each_row[name] for name in of_each_row if name not in row.columns and name not in told}
+            faults += _describe_missing(f"{entry.name}:{row.line}", gaps, row.columns)
+            told |= gaps.keys()
+        faults += map(str, broken.faults())
     if num_rows:
         faults += _describe_missing(", ".join(entry.name for entry in reader.entries), missing, seen)
     return num_rows
 
 
-def _first_rows(reader: SplitReader, entry: CorpusEntry, most_rows: int, missing: Collection[str]) -> Iterator[Row]:
+def _first_rows(
+    reader: SplitReader, entry: CorpusEntry, most_rows: int, missing: Collection[str], broken: BrokenLines
+) -> Iterator[Row]:
     """The first rows of an entry; while a column is missing, more: in JSON lines, later objects may have it."""
     if head := find_head_faults(entry):
-        raise head[0]
-    for number, row in enumerate(reader.iterate_entry(entry), start=1):
+        for fault in head:
+            broken(fault)
+        return
+    for number, row in enumerate(broken.collect(reader.iterate_entry(entry, broken)), start=1):
         yield row
         if number >= most_rows and not (missing and entry.format == "jsonl"):
             return

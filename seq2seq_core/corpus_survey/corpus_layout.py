@@ -6,15 +6,25 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from seq2seq_core.artifacts import SPLITS
-from seq2seq_core.corpus_survey.column_roles import ColumnRoles, TurnColumns, find_roles, find_turns
+from seq2seq_core.corpus.file_faults.text_faults import quote
+from seq2seq_core.corpus_survey.column_roles import ColumnRoles, TurnColumns, find_turns
 from seq2seq_core.corpus_survey.files.dialects import Dialect
-from seq2seq_core.corpus_survey.files.file_names import language_of, language_pair, split_of
-from seq2seq_core.corpus_survey.files.headers import find_header
+from seq2seq_core.corpus_survey.files.file_names import language_of, language_pair, leaf, split_of
 from seq2seq_core.corpus_survey.files.sampled_tables import MAX_ROWS, SampledFile
 from seq2seq_core.corpus_survey.layout_settings import describe_roles, format_settings, name_columns, pair_settings, turn_settings
+from seq2seq_core.corpus_survey.table_columns import (
+    LayoutChoice,
+    find_flat_roles,
+    find_gaps,
+    find_names,
+    in_columns,
+    unfold_members,
+    with_told_columns,
+)
 from seq2seq_core.corpus_survey.texts.pair_statistics import Pair
 from seq2seq_core.errors import UserError
 
@@ -92,76 +102,53 @@ def lay_out_aligned(files: Sequence[SampledFile], sides: tuple[str, str], task: 
     return _finish(section, roles, None, splits, left_out, findings, languages)
 
 
-def lay_out_tables(files: Sequence[SampledFile], folder_name: str, source: str, target: str) -> CorpusLayout:
+def lay_out_tables(files: Sequence[SampledFile], folder: Path, chosen: LayoutChoice) -> CorpusLayout:
     """The layout of tables, JSON lines or Parquet files.
 
     Args:
         files: of one dialect.
-        folder_name: the corpus folder's, which may tell the languages.
-        source: name or number of the source's column; empty: the likeliest.
-        target: name or number of the target's column; empty: the likeliest.
+        folder: the corpus folder, whose name may tell the languages.
+        chosen: columns and header that the user chooses.
 
     Raises:
         UserError: no two columns can be source and target.
     """
+    files = unfold_members(with_told_columns(files, chosen), chosen)
     splits, left_out = split_files(files)
     dialect = _common_dialect(files)
-    names, is_named, about = _find_names(files, dialect)
-    findings = [about]
-    absent, optional = _find_gaps(splits, names)
-    splits = {split: [_in_columns(file, names, is_named) for file in own] for split, own in splits.items()}
+    columns = find_names(files, dialect, chosen)
+    names, findings = columns.names, [columns.about]
+    absent, optional = find_gaps(splits, names)
+    splits = {split: [in_columns(file, columns) for file in own] for split, own in splits.items()}
     section = {
         "files": {split: [file.names[0] for file in own] for split, own in splits.items() if own},
         **format_settings(files, dialect),
     }
-    turns = find_turns(names) if is_named else None
-    if turns is not None and not (source or target):
-        section["conversations"] = turn_settings(turns)
+    if head := next((file.head for file in files if file.head.prefix), None):
+        section["comment_prefix"] = head.prefix
+        findings.append(head.description)
+    turns = find_turns(names) if columns.is_named else None
+    if turns is not None and not (chosen.source or chosen.target):
+        section |= {**columns.section, "conversations": turn_settings(turns)}
         findings.append(f"columns: turns of conversations ({', '.join(name for name in vars(turns).values() if name)})")
         return _finish(section, None, turns, splits, left_out, findings, ("", ""), names)
     rows = [row for file in splits["train"] for row in file.rows]
-    roles = _find_flat_roles(files, names, rows, is_named, source, target)
-    if not is_named:
+    roles = find_flat_roles(files, columns, rows, chosen, folder)
+    if columns.is_named:
+        section |= columns.section | pair_settings(roles)
+    else:
         roles = name_columns(roles, rows)
         section |= {"header": False, "columns": list(roles.names)}
-    else:
-        section |= pair_settings(roles)
-    findings.append(describe_roles(roles, is_named))
+    findings.append(describe_roles(roles, columns.is_named))
     constants = _constants(splits, section)
     if constants:
         findings.append(
             f"languages: {len(constants)} pairs of languages, from the file names (columns source_language, target_language)"
         )
         roles = ColumnRoles(roles.names, roles.source, roles.target, "translation", roles.reason)
-    layout = _finish(section, roles, None, splits, left_out, findings, _languages(roles, splits, folder_name), names)
-    columns = {name: values for name, values in layout.columns.items() if name not in absent}
-    return replace(layout, columns=columns, optional=optional)
-
-
-def _find_gaps(splits: dict[str, list[SampledFile]], names: Sequence[str]) -> tuple[set[str], frozenset[str]]:
-    """The columns that no row of some split has, and those that some row of any split lacks."""
-    named = [[file for file in own if file.columns] for own in splits.values()]
-    absent = {name for own in named if own for name in names if not any(name in file.columns for file in own)}
-    files = [file for own in named for file in own]
-    return absent, frozenset(name for file in files for name in names if name not in file.columns or name in file.optional)
-
-
-def _find_flat_roles(
-    files: Sequence[SampledFile], names: Sequence[str], rows: list[list[str]], is_named: bool, source: str, target: str
-) -> ColumnRoles:
-    """The roles of columns; those with nested values are neither source nor target."""
-    nested = list(dict.fromkeys(name for file in files for name in file.nested))
-    flat = [place for place, name in enumerate(names) if name not in nested]
-    if nested and (len(flat) < 2 or {source, target} & {*nested}):
-        advice = _advise_on_nested(nested[0], files[0].names[0]) if files[0].name.endswith("jsonl") else ""
-        raise UserError(f"the column {nested[0]!r} holds nested values; expected a text in each of two columns{advice}")
-    roles = find_roles([names[place] for place in flat], [[row[place] for place in flat] for row in rows], is_named, source, target)
-    return replace(roles, names=tuple(names), source=flat[roles.source], target=flat[roles.target])
-
-
-def _advise_on_nested(column: str, file: str) -> str:
-    """The commands that make a corpus of the objects in a column."""
-    return f"; a corpus of what it holds: `mkdir flat && jq -c .{column} {file} > flat/{file}`, then `--corpus` with that folder"
+    layout = _finish(section, roles, None, splits, left_out, findings, _languages(roles, splits, folder.name), names)
+    kept = {name: values for name, values in layout.columns.items() if name not in absent}
+    return replace(layout, columns=kept, optional=optional)
 
 
 def _finish(
@@ -196,6 +183,8 @@ def _finish(
             values = [_constant_of(section, file, name) for _, file in rows]
             columns |= {name: values} if any(values) else {}
     findings[:0] = _describe_files(splits, num_rows, is_whole)
+    if pairs:
+        findings.append(f"first row: {quote(pairs[0][0])} -> {quote(pairs[0][1])}")
     if left_out:
         findings.append(f"left out: {', '.join(left_out[:6])}, whose names tell no split (corpus.files)")
     repeated = max((file.repeated for file in train), default=0.0)
@@ -233,30 +222,6 @@ def _common_dialect(files: Sequence[SampledFile]) -> Dialect:
     return next((dialect for dialect in dialects if dialect.format == "csv"), dialects[0])
 
 
-def _find_names(files: Sequence[SampledFile], dialect: Dialect) -> tuple[list[str], bool, str]:
-    """The names of the columns (their numbers where they have none), whether they have names, and the layout in words."""
-    if files[0].columns:
-        return list(files[0].columns), True, f"layout: {dialect.description}"
-    is_named, reason = find_header([file.rows for file in files])
-    names = list(files[0].rows[0]) if is_named else [str(place + 1) for place in range(dialect.width)]
-    return names, is_named, f"layout: {dialect.description}; {'a' if is_named else 'no'} header ({reason}; corpus.header)"
-
-
-def _without_first_row(file: SampledFile) -> SampledFile:
-    return replace(file, rows=file.rows[1:], num_rows=max(0, file.num_rows - 1))
-
-
-def _in_columns(file: SampledFile, names: Sequence[str], is_named: bool) -> SampledFile:
-    """The file with its cells in the order of some columns, its header left out; a column that it lacks is empty."""
-    if not file.columns:
-        return _without_first_row(file) if is_named else file
-    if list(file.columns) == list(names):
-        return file
-    places = [file.columns.index(name) if name in file.columns else None for name in names]
-    rows = [["" if place is None else row[place] for place in places] for row in file.rows]
-    return replace(file, columns=tuple(names), rows=rows)
-
-
 def _constants(splits: dict[str, list[SampledFile]], section: dict[str, Any]) -> set[tuple[str, str]]:
     """The pairs of languages in the names of files, put into the section as constant columns where there are several."""
     pairs = {file.names[0]: language_pair(file.names[0]) for own in splits.values() for file in own}
@@ -282,7 +247,7 @@ def _constant_of(section: dict[str, Any], file: SampledFile, column: str) -> str
 
 def _languages(roles: ColumnRoles, splits: dict[str, list[SampledFile]], folder_name: str) -> tuple[str, str]:
     """The languages of the two sides, by the columns' names, the files' or the folder's; empty: unknown."""
-    by_column = language_of(roles.names[roles.source]), language_of(roles.names[roles.target])
+    by_column = language_of(leaf(roles.names[roles.source])), language_of(leaf(roles.names[roles.target]))
     if all(by_column):
         return by_column
     pairs = Counter(pair for own in splits.values() for file in own if (pair := language_pair(file.names[0])))

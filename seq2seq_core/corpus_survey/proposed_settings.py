@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from seq2seq_core.artifacts import Paths
@@ -14,77 +15,77 @@ from seq2seq_core.config.yaml_text import parse_document, write_inline
 from seq2seq_core.corpus_survey.choices.task_choice import parse_task
 from seq2seq_core.corpus_survey.corpus_check import check_corpus
 from seq2seq_core.corpus_survey.corpus_layout import CorpusLayout
-from seq2seq_core.corpus_survey.folder_survey import survey_folder
+from seq2seq_core.corpus_survey.folder_survey import folder_of, survey_folder
 from seq2seq_core.corpus_survey.proposal import propose
+from seq2seq_core.corpus_survey.table_columns import LayoutChoice
 from seq2seq_core.corpus_survey.texts.recording_statistics import describe_recordings
 from seq2seq_core.errors import UserError
 
 CHECKED_ROWS = 100_000
 """Rows of each file that must be readable by the proposed settings before they are written."""
-LAYOUT_SETTINGS = ("files", "format", "header", "columns", "delimiter", "source_column", "target_column")
+LAYOUT_SETTINGS = ("files", "format", "header", "columns", "delimiter", "comment_prefix", "source_column", "target_column")
 """Settings of ``corpus`` that say where files and columns are."""
 
 
 def install_proposal(
-    paths: Paths, folder: Path, model_name: str | None, task: str, force: bool, source: str = "", target: str = ""
+    paths: Paths, place: Path, model_name: str | None, task: str, force: bool, chosen: LayoutChoice | None = None
 ) -> list[str]:
     """Writes ``params.yaml`` with settings for a corpus; returns what was found and decided, a line each.
 
     Args:
         paths: the workspace; writes ``params.yaml``.
-        folder: the corpus folder.
-        model_name: name of the registered model; None: the folder's.
+        place: the corpus folder, or the one file of it that is the corpus.
+        model_name: name of the registered model; None: the folder's, or the file's.
         task: name of the task; empty: the likeliest.
         force: whether to overwrite uncommitted changes.
-        source: the source's column (name or number from 1), or the word that tells its file apart; empty: the likeliest.
-        target: the same of the target.
+        chosen: columns and header that the user chooses.
 
     Raises:
         UserError: no settings fit the corpus, its rows cannot be read, or ``params.yaml`` has uncommitted changes.
     """
     wanted = parse_task(task) if task else None
-    layout = survey_folder(folder, source, target)
+    folder, layout = folder_of(place), survey_folder(place, chosen)
     proposal = propose(layout, folder, wanted)
-    name = model_name or re.sub(r"[^\w.-]+", "-", folder.resolve().name).strip("-") or "model"
+    name = place.resolve().name if place.is_dir() else place.name.partition(".")[0]
+    name = model_name or re.sub(r"[^\w.-]+", "-", name).strip("-") or "model"
     sections = {section: dict(values) for section, values in proposal.sections.items()}
     sections["corpus"] = {"path": as_written(folder, paths), **sections["corpus"]}
     sections["register"] = {"model_name": name, **sections["register"]}
     check_corpus(parse_settings(sections, "the proposed settings"), paths.root, CHECKED_ROWS)
-    install_document(parse_document(_as_text(sections, proposal.findings)), "the proposed settings", paths, force)
+    install_document(parse_document(_as_text(sections, place, proposal.findings)), "the proposed settings", paths, force)
     return proposal.findings
 
 
 def install_fitted(
-    ready_file: Path, paths: Paths, folder: Path, model_name: str | None, force: bool, source: str = "", target: str = ""
+    ready_file: Path, paths: Paths, place: Path, model_name: str | None, force: bool, chosen: LayoutChoice | None = None
 ) -> list[str]:
     """Writes ``params.yaml`` from a ready file, with the files that a corpus folder has; returns what was replaced, a line each.
 
     Args:
         ready_file: the ready file.
         paths: the workspace; writes ``params.yaml``.
-        folder: the corpus folder; where it has the files that the ready file names, these stay.
+        place: the corpus folder, or the one file of it that is the corpus. Where the folder has the files that the ready file
+            names, these stay.
         model_name: replaces ``register.model_name``; None: it stays.
         force: whether to overwrite uncommitted changes.
-        source: the source's column (name or number from 1), or the word that tells its file apart; empty: the likeliest.
-        target: the same of the target.
+        chosen: columns and header that the user chooses.
 
     Raises:
         ConfigError: the ready file has faults.
         UserError: the files in the folder do not suit the ready file; names the command that makes settings for them.
     """
+    folder = folder_of(place)
     document = read_ready_document(ready_file, paths, folder, model_name)
     missing = missing_files(parse_settings(document, str(ready_file)), paths)
     findings: list[str] = []
-    if missing or source or target:
-        advice = f"`s2s configure --corpus {folder}` proposes settings for what is there"
+    if missing or chosen not in (None, LayoutChoice()) or folder != place:
+        advice = f"`s2s configure --corpus {quote(str(place))}` proposes settings for what is there"
         try:
-            layout = survey_folder(folder, source, target)
+            layout = survey_folder(place, chosen)
             _fit(document["corpus"], layout, folder)
             check_corpus(parse_settings(document, str(ready_file)), paths.root, CHECKED_ROWS)
         except UserError as error:
-            raise UserError(
-                f"{ready_file} does not fit {folder} ({', '.join(missing) or 'its files'}): {error}\n{advice}"
-            ) from None
+            raise UserError(f"{ready_file} does not fit {place} ({', '.join(missing) or 'its files'}): {error}\n{advice}") from None
         findings = [f"{ready_file} names {', '.join(missing)}, which are not there: its files are replaced", *layout.findings]
     install_document(document, str(ready_file), paths, force)
     return findings if missing else findings[1:]
@@ -107,7 +108,8 @@ def _fit(corpus: dict[str, Any], layout: CorpusLayout, folder: Path) -> None:
     for setting in LAYOUT_SETTINGS:
         corpus.pop(setting, None)
     found = dict(layout.section)
-    if len(names) == len(found.get("columns", [])) and layout.roles is not None and layout.roles.source < layout.roles.target:
+    is_nameless = len(names) == len(found.get("columns", [])) and not found.keys() & {"source_column", "target_column"}
+    if is_nameless and layout.roles is not None and layout.roles.source < layout.roles.target:
         found["columns"] = names  # the ready file names the columns beside source and target
     conversations = found.pop("conversations", {})
     corpus |= found
@@ -117,10 +119,11 @@ def _fit(corpus: dict[str, Any], layout: CorpusLayout, folder: Path) -> None:
         corpus["sample_rate"] = describe_recordings(folder, [pair[0] for pair in layout.pairs]).sample_rate
 
 
-def _as_text(sections: dict[str, dict[str, Any]], findings: list[str]) -> str:
+def _as_text(sections: dict[str, dict[str, Any]], place: Path, findings: list[str]) -> str:
     """The parameters file, with the findings above the settings."""
     folder = sections["corpus"]["path"]
-    lines = [f"# Settings for the corpus {folder}, proposed by `s2s configure --corpus {folder}`."]
+    typed = quote(folder if place.is_dir() else f"{folder}/{place.name}")
+    lines = [f"# Settings for the corpus {folder}, proposed by `s2s configure --corpus {typed}`."]
     for finding in findings:
         lines += textwrap.wrap(finding, 124, initial_indent="# - ", subsequent_indent="#   ", break_long_words=False)
     lines.append("# docs/settings.md explains every setting; `s2s check-settings` checks them after an edit.")

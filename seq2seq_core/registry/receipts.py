@@ -6,7 +6,6 @@ DVC cannot see that a registry was emptied or replaced: the commands of this pro
 from __future__ import annotations
 
 import json
-import logging
 import os
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -21,7 +20,6 @@ from seq2seq_core.tracking.mlflow.address import database_file, displayed_uri
 from seq2seq_core.tracking.mlflow.store import connect, store_errors
 from seq2seq_core.tracking.runs.graph_run import KEY_VARIABLE
 
-logger = logging.getLogger(__name__)
 CHALLENGER: Literal["challenger"] = "challenger"
 EXPERIMENT: Literal["experiment"] = "experiment"
 """The decision on a version of a DVC experiment: no alias."""
@@ -127,12 +125,15 @@ def check_receipt(paths: Paths, settings: Settings) -> tuple[bool, str]:
     except ValueError as error:
         return False, f"the receipt cannot be read ({error})"
     if receipt.decision == EXPERIMENT and not current_experiment():
-        return False, "the receipt is of a DVC experiment, for which no alias was moved"
+        return False, "the last registration was of a DVC experiment, for which no alias was moved"
     registry = displayed_uri(paths)
     if receipt.registry != registry:
-        return False, f"the receipt is of the registry {receipt.registry}, and {registry} is configured"
-    if receipt.model_name != settings.register_.model_name:
-        return False, f"the receipt is of the model {receipt.model_name!r}, and {settings.register_.model_name!r} is configured"
+        return False, f"the last registration was in the registry {receipt.registry}, and {registry} is configured now"
+    if (name := settings.register_.model_name) != receipt.model_name:
+        return (
+            False,
+            f"the last registration was of the model {receipt.model_name!r}, whose versions stay; {name!r} is configured now",
+        )
     return _registry_has(receipt, settings, paths)
 
 
@@ -171,6 +172,5 @@ def drop_stale_receipt(paths: Paths, settings: Settings) -> str | None:
     is_valid, reason = check_receipt(paths, settings)
     if is_valid:
         return None
-    logger.info("%s: the model will be registered again", reason)
     paths.receipt.unlink()
     return reason

@@ -88,12 +88,11 @@ def describe(receipt: Receipt, scores: dict[str, float]) -> str:
         receipt: the decision.
         scores: the version's scores on the test set, by metric.
     """
-    lines = [f"**{receipt.decision}**: {receipt.reason}", ""]
-    if receipt.champion_version is None:
-        lines += ["| metric | test |", "| --- | --- |", *(f"| {metric} | {value:.6g} |" for metric, value in scores.items())]
-    else:
-        lines += [f"| metric | this version | version {receipt.champion_version} |", "| --- | --- | --- |"]
-        for metric, value in scores.items():
-            other = receipt.champion_scores.get(metric)
-            lines.append(f"| {metric} | {value:.6g} | {'' if other is None else f'{other:.6g}'} |")
+    rival = receipt.champion_scores
+    heads = ["metric", "this version", *([f"champion v{receipt.champion_version}"] if rival else [])]
+    # The table of versions shows the first line as it stands: no Markdown there.
+    lines = [f"{receipt.decision}: {receipt.reason}", "", f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    for metric, value in scores.items():
+        shown = [f"{value:.6g}", *([f"{rival[metric]:.6g}" if metric in rival else ""] if rival else [])]
+        lines.append(f"| {' | '.join([metric, *shown])} |")
     return "\n".join([*lines, "", f"bundle `{receipt.bundle_digest}`, test set `{receipt.test_digest}`"]) + "\n"

@@ -17,6 +17,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.corpus.cleaning import cleaning_rules, text_rules
 from seq2seq_core.corpus.deduplication import DEDUPLICATE, LEAKAGE, Deduplicator, LeakageFilter
+from seq2seq_core.corpus.file_faults.text_faults import quote
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.funnel import Funnel, all_taken_away, format_funnels, format_lengths
 from seq2seq_core.corpus.monolingual import open_monolingual
@@ -33,7 +34,6 @@ from seq2seq_core.corpus.reading import PROGRESS_ROWS, SplitReader
 from seq2seq_core.corpus.recordings import FoundRecording, Recordings, open_recordings
 from seq2seq_core.corpus.sentence_preparation import SentencePreparation
 from seq2seq_core.corpus.splitting import assign_split
-from seq2seq_core.corpus.text_faults import quote
 from seq2seq_core.errors import CorpusError, UserError
 from seq2seq_core.recorder import Recorder
 

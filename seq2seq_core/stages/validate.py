@@ -14,6 +14,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.corpus.contracts import Contract, RowInspector, SeenLines, SplitBreaches, contracts_of, is_monolingual
 from seq2seq_core.corpus.expectations import FILES, CheckResult, ExpectationChecker
+from seq2seq_core.corpus.file_faults.broken_lines import BrokenLines
 from seq2seq_core.corpus.monolingual import open_monolingual
 from seq2seq_core.corpus.normalization import digest, normalize_exactly
 from seq2seq_core.corpus.reading import PROGRESS_ROWS, CorpusEntry, SplitReader, find_head_faults
@@ -144,18 +145,17 @@ def _inspect_split(
 def _inspect_entry(
     reader: SplitReader, entry: CorpusEntry, inspector: RowInspector, bar: Progress, done: int, collect: SeenLines | None
 ) -> list[CorpusError]:
-    try:
-        for number, row in enumerate(reader.iterate_entry(entry)):
-            inspector.inspect(row)
-            if collect is not None:
-                for text in (row.source, row.target):
-                    collect.add(digest(normalize_exactly(text)), row)
-            if number % PROGRESS_ROWS == 0:
-                # Files are read in blocks: all bytes are read before the last rows come, but only the end may report the total.
-                bar.update((done + reader.bytes_read - 1) / 1e6)
-    except CorpusError as error:
-        return [error]
-    return []
+    """Reads an entry to its end; returns its faults, those of all lines."""
+    broken = BrokenLines()
+    for number, row in enumerate(broken.collect(reader.iterate_entry(entry, broken))):
+        inspector.inspect(row)
+        if collect is not None:
+            for text in (row.source, row.target):
+                collect.add(digest(normalize_exactly(text)), row)
+        if number % PROGRESS_ROWS == 0:
+            # Files are read in blocks: all bytes are read before the last rows come, but only the end may report the total.
+            bar.update((done + reader.bytes_read - 1) / 1e6)
+    return broken.faults()
 
 
 def _check(settings: Settings, paths: Paths, inspection: _Inspection) -> list[CheckResult]:

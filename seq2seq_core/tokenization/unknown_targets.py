@@ -6,8 +6,8 @@ from itertools import islice
 from pathlib import Path
 
 from seq2seq_core.config.tokenize import TokenizeSection
+from seq2seq_core.corpus.file_faults.text_faults import quote
 from seq2seq_core.corpus.pairs import TARGET, iterate_pairs
-from seq2seq_core.corpus.text_faults import quote
 from seq2seq_core.errors import ContractViolation
 from seq2seq_core.tokenization.special_tokens import UNK_ID
 from seq2seq_core.tokenization.subword import SubwordModel

@@ -17,8 +17,9 @@ import seq2seq_core
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.code_digests.features import NEEDED_BY, PARTS, SILENT, features_in_use, is_silent
-from seq2seq_core.code_digests.reach import import_edges, reached_modules
+from seq2seq_core.code_digests.reach import find_module, reached_modules, resolve_import
 from seq2seq_core.code_digests.stage_digest import digest_stage, stage_roots
+from seq2seq_core.code_digests.syntax import read_meaning
 from seq2seq_core.config.model import AttentionKind
 from seq2seq_core.config.objective_sections import MONOLINGUAL_OBJECTIVES, Objective
 from seq2seq_core.config.settings import Settings, load_settings, parse_settings
@@ -155,13 +156,12 @@ def test_a_stage_reaches_the_metrics_that_its_settings_name_and_no_other() -> No
 
 def test_every_module_of_the_table_exists() -> None:
     for name in (*SILENT, *NEEDED_BY, *PARTS):
-        path = PACKAGE.parent.joinpath(*name.split("."))
-        assert path.with_suffix(".py").is_file() or (path / "__init__.py").is_file(), name
+        assert find_module(name) is not None, name
 
 
 def test_what_is_imported_from_a_module_that_may_be_passed_by_is_a_function_or_a_class() -> None:
     """A constant of such a module would be read without any of its functions being called."""
-    for module, imported, name in import_edges():
+    for module, imported, name in _import_edges():
         needed, needed_too = _needed_by(imported), _needed_by(module)
         if not needed or not name or is_silent(module) or (needed_too and needed_too <= needed):
             continue
@@ -174,9 +174,26 @@ def _needed_by(module: str) -> set[str]:
     return {word for entry, words in NEEDED_BY.items() if module == entry or module.startswith(f"{entry}.") for word in words}
 
 
+def _import_edges() -> Iterator[tuple[str, str, str]]:
+    """Every import inside the package: the importing module, the imported module, and the imported name."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        module = _name_of(path)
+        for one in read_meaning(path.read_text(encoding="utf-8"), module, path.name == "__init__.py").imports:
+            if one.module.partition(".")[0] == PACKAGE.name:
+                target = resolve_import(one.module, one.name)
+                yield module, target, one.name if target == one.module else ""
+
+
+def _name_of(path: Path) -> str:
+    """The absolute name of the module in a file of the package."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 def _source(module: str) -> str:
-    path = PACKAGE.parent.joinpath(*module.split("."))
-    return (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8")
+    path = find_module(module)
+    assert path is not None, module
+    return path.read_text(encoding="utf-8")
 
 
 def _reached(stage: Stage, settings: Settings) -> set[str]:
@@ -200,11 +217,7 @@ def _executed_modules() -> Iterator[set[str]]:
         yield modules
     finally:
         sys.settrace(tracer)
-        for name in files:
-            path = Path(name)
-            if path.is_relative_to(PACKAGE):
-                parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-                modules.add(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+        modules.update(_name_of(Path(name)) for name in files if Path(name).is_relative_to(PACKAGE))
 
 
 def _settings(sections: dict[str, dict[str, Any]]) -> Settings:

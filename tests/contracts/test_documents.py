@@ -56,6 +56,15 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
+@pytest.mark.parametrize("package", ["seq2seq_core", "flows"])
+def test_the_page_of_the_architecture_names_every_module_and_room(package: str) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = {part.rstrip("/").rpartition("/")[2] for part in re.findall(r"`([\w./]+)`", page)}
+    entries = [path for pattern in ("*", "*/*/") for path in (ROOT / package).glob(pattern) if not path.name.startswith("__")]
+    rooms = [path for path in entries if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py")))]
+    assert {path.stem for path in rooms} - named == set()
+
+
 @pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_every_settings_file_that_a_help_text_names_exists(name: str) -> None:
     command = COMMANDS[name] if name else typer.main.get_command(app)

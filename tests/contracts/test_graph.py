@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from seq2seq_core import stage_table
 from seq2seq_core.cli.main import app
 from seq2seq_core.code_digests.features import features_in_use
-from seq2seq_core.code_digests.reach import reached_modules
+from seq2seq_core.code_digests.reach import find_module, reached_modules
 from seq2seq_core.code_digests.stage_digest import stage_roots
 from seq2seq_core.config.settings import load_settings, settings_class
 
@@ -58,7 +58,7 @@ def test_the_declared_parameters_are_sections_of_the_settings_and_never_runtime(
 def test_the_settings_that_a_stage_reads_are_declared(graph: dict[str, Any], stage: str) -> None:
     settings, entry = load_settings(ROOT / "params.yaml"), stage_table.find_stage(stage)
     modules = reached_modules(stage_roots(entry, settings)[:1], features_in_use(settings, entry.sections))
-    used = {section for module in modules for section in _sections_read(_file_of(module))}
+    used = {section for module in modules for section in _sections_read(module)}
     assert used - {"runtime"} <= set(graph[stage]["params"])
 
 
@@ -81,13 +81,10 @@ def test_dvc_changes_only_its_own_lines_of_the_graph() -> None:
     assert [line for line in frozen.getvalue().splitlines() if line not in before.splitlines()] == ["    frozen: true"]
 
 
-def _file_of(module: str) -> Path:
-    path = ROOT.joinpath(*module.split("."))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-def _sections_read(file: Path) -> set[str]:
+def _sections_read(module: str) -> set[str]:
     """Names of sections taken from an object called ``settings`` whose annotation is Settings."""
+    file = find_module(module)
+    assert file is not None, module
     source = file.read_text(encoding="utf-8")
     if "config.settings" not in source:
         return set()

@@ -37,6 +37,11 @@ def test_the_command_line_starts_without_a_heavy_package() -> None:
     assert result.returncode == 0, result.stderr
 
 
+def test_a_retrain_leaves_pytorch_to_its_stages() -> None:
+    before_the_server, in_the_flow = _probe(["flows.launch"], ("torch", "prefect")), _probe(["flows.retrain"], ("torch",))
+    assert before_the_server.returncode == in_the_flow.returncode == 0, before_the_server.stderr + in_the_flow.stderr
+
+
 def test_the_probe_sees_a_forbidden_package() -> None:
     result = _probe(["yaml"], ("yaml",))
     assert result.returncode != 0

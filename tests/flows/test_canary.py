@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import http.server
+import json
 import logging
 import sqlite3
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -33,6 +33,7 @@ from tests.canary import NEEDLES, SAID, VARIABLES, WEBHOOK_PATH, find_leaks
 
 from .conftest import ToyWorkspace
 from .waiting import wait_until
+from .webhook_server import webhook_server
 
 MARK = "mark-of-the-canary"
 KEPT = {
@@ -54,25 +55,10 @@ def canaries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def refusing_webhook() -> Iterator[tuple[str, list[str]]]:
+def refusing_webhook() -> Iterator[tuple[str, list[Any]]]:
     """The address of a webhook that refuses everything, and the bodies that it was sent."""
-    heard: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            self.send_response(403, f"no {self.path}")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}{WEBHOOK_PATH}", heard
-        server.shutdown()
-        thread.join()
+    with webhook_server() as (url, heard):
+        yield f"{url}/no{WEBHOOK_PATH}", heard
 
 
 def copy_database(target: Path) -> Path:
@@ -105,7 +91,7 @@ def is_everywhere(mark: str, database: Path) -> bool:
 def test_failed_runs_leave_no_secret_in_prefect_on_the_webhook_and_on_the_console(
     make_workspace: Callable[..., ToyWorkspace],
     retrain: Callable[..., RetrainSummary],
-    refusing_webhook: tuple[str, list[str]],
+    refusing_webhook: tuple[str, list[Any]],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     tmp_path: Path,
@@ -137,10 +123,11 @@ def test_failed_runs_leave_no_secret_in_prefect_on_the_webhook_and_on_the_consol
     for mark in (f"{MARK}1", f"{MARK}2"):
         wait_until(partial(is_everywhere, mark, database), f"{mark} in each of {list(KEPT)}")
     wait_until(lambda: {"log", "flow_run_state"} <= {*places_with(f"{MARK}3", copy_database(database))}, "the crash")
-    assert [f"{MARK}{number}" in body for number, body in enumerate(heard, start=1)] == [True, True, True]
+    bodies = [json.dumps(body, ensure_ascii=False) for body in heard]
+    assert [f"{MARK}{number}" in body for number, body in enumerate(bodies, start=1)] == [True, True, True]
     assert caplog.text.count("the webhook at 127.0.0.1 could not be told of the failure: it answered 403 no ***") == 3
     assert f"RuntimeError: {MARK}3" in caplog.text
-    assert find_leaks([caplog.text, summary.describe(), *heard], workspace.root, database) == []
+    assert find_leaks([caplog.text, summary.describe(), *bodies], workspace.root, database) == []
 
 
 def test_an_unreachable_webhook_is_named_without_its_path(

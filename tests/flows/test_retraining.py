@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from flows.graph.preconditions import check_inputs, check_names
 from flows.graph.stage_graph import GraphStatus, StageGraph
-from flows.retraining import check_inputs, check_names, find_paths
+from flows.retraining import find_paths
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.errors import ConfigError, MissingInput, UserError
 

@@ -17,9 +17,13 @@ from typing import Any
 import psutil
 import pytest
 
+from flows.server import deploy_step
+from flows.server.automations import ENDED
 from flows.server.deploy_step import claim_names
 from flows.server.deployment_setup import setup_prefect
+from flows.server.run_events import SCHEDULED
 from seq2seq_core.config.settings import load_settings
+from seq2seq_core.errors import UserError
 
 from .conftest import CHAIN, ToyWorkspace, make_toy_workspace, processes_with
 from .waiting import wait_until
@@ -146,8 +150,34 @@ def test_a_cron_of_every_minute_starts_runs_that_complete(deployed: Deployed) ->
     artifacts = deployed.client.request("POST", "/artifacts/filter", json={"flow_runs": {"id": {"any_": [str(run.id)]}}}).json()
     assert {artifact["key"] for artifact in artifacts} == {f"{deployed.model}-retrain-report", f"{deployed.model}-retrain-stages"}
     assert deployed.heard == []
+    asked = {"filter": {"resource": {"id": [f"prefect.flow-run.{run.id}"]}}}
+    events = "/events/filter"
+    for event in (SCHEDULED, ENDED):
+        wait_until(lambda: event in deployed.client.request("POST", events, json=asked).text, event)  # noqa: B023
     # Prefect sends the lines of a run in batches, some of them after its state.
     wait_until(lambda: any("stages" in line for line in deployed.messages(run.id)), "the lines of the flow")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "field"), [({"set": ["train.seed=2", "max_steps=1"]}, "set"), ({"force": ["trian"]}, "force")]
+)
+def test_a_slip_in_the_fields_of_a_run_is_refused_when_the_run_is_made(
+    deployed: Deployed, parameters: dict[str, Any], field: str
+) -> None:
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    deployment = deployed.client.read_deployment_by_name(f"retrain/{deployed.model}-on-demand")
+    with pytest.raises(PrefectHTTPStatusError) as caught:
+        deployed.client.create_flow_run_from_deployment(deployment.id, parameters=parameters)
+    assert caught.value.response.status_code in (409, 422)
+    assert parameters[field][-1] in caught.value.response.text
+
+
+def test_every_page_of_deployments_is_read(deployed: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deploy_step, "PAGE_SIZE", 1)
+    shutil.copytree(deployed.workspace.root, tmp_path / "copy")
+    with pytest.raises(UserError, match=f"whose deployment retrain/{deployed.model}-nightly works in"):
+        claim_names(tmp_path / "copy")
 
 
 def test_another_workspace_does_not_take_over_the_deployments(deployed: Deployed, tmp_path: Path) -> None:

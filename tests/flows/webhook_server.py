@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tests.http_server import QuietHandler, http_server
+
 
 @contextmanager
 def webhook_server() -> Iterator[tuple[str, list[Any]]]:
-    """An address, and the bodies that were posted to it; what is posted to ``/no`` is refused."""
+    """An address, and the bodies that were posted to it; ``/no`` refuses, and a place below it gives its path as the reason."""
     heard: list[Any] = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(403 if self.path.startswith("/no") else 204)
-            self.end_headers()
+            heard.append(json.loads(self.read_body()))
+            reason = f"no {self.path}" if self.path.startswith("/no/") else None
+            self.answer(403 if self.path.startswith("/no") else 204, reason)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", heard
-        server.shutdown()
-        thread.join()
+    with http_server(Handler) as port:
+        yield f"http://127.0.0.1:{port}", heard

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.flows.waiting import wait_until
 from tests.pipeline.conftest import Workspace, executed_stages
 
 pytestmark = pytest.mark.slow
@@ -25,7 +26,7 @@ print(json.dumps({
 """
 
 
-def test_an_experiment_in_a_copy_registers_in_the_workspace_and_moves_no_alias(reproduced_workspace: Workspace) -> None:
+def test_experiments_in_copies_register_in_the_workspace_and_move_no_alias(reproduced_workspace: Workspace) -> None:
     workspace = reproduced_workspace
     workspace.must("dvc", "add", "-q", "data/raw/digits")
     workspace.must("git", "add", "-A")
@@ -33,13 +34,23 @@ def test_an_experiment_in_a_copy_registers_in_the_workspace_and_moves_no_alias(r
     before = (workspace.root / "reports" / "registration.json").read_bytes()
 
     said = workspace.must("dvc", "exp", "run", "--temp", "--name", "narrow", "-S", "evaluate.beam_size=1")
-
     assert "register" in executed_stages(said)
+    workspace.must("dvc", "exp", "run", "--queue", "--name", "wide", "-S", "evaluate.beam_size=3")
+    workspace.must("dvc", "queue", "start")
+    wait_until(lambda: not set(workspace.must("dvc", "queue", "status").split()) & {"Queued", "Running"}, "the end of the queue")
+    try:
+        assert "Success" in workspace.must("dvc", "queue", "status"), workspace.must("dvc", "queue", "logs", "wide")
+    finally:
+        workspace.must("dvc", "queue", "stop")
+
     records = json.loads(workspace.run("python", "-c", LIST_RECORDS).stdout)
     assert records["aliases"] == {"champion": 1}
-    tags = records["versions"]["2"]
-    assert (tags["decision"], tags["dvc_experiment"]) == ("experiment", "narrow")
-    (run,) = [run for run in records["runs"] if run[1].get("dvc_experiment")]
-    assert (run[0], run[1]["workspace"], run[1]["model_version"]) == ("FINISHED", str(workspace.root), "2")
+    for version, name in (("2", "narrow"), ("3", "wide")):
+        tags = records["versions"][version]
+        assert (tags["decision"], tags["dvc_experiment"]) == ("experiment", name)
+        (run,) = [run for run in records["runs"] if run[1].get("dvc_experiment") == name]
+        assert (run[0], run[1]["workspace"], run[1]["model_version"]) == ("FINISHED", str(workspace.root), version)
     assert (workspace.root / "reports" / "registration.json").read_bytes() == before
+    assert not workspace.must("git", "status", "--short")
     assert not list((workspace.root / ".dvc" / "tmp" / "exps").rglob("mlflow.db"))
+    assert not list((workspace.root / ".dvc" / "tmp" / "exps").glob("tmp*"))

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 
 import httpx
 import pytest
 import requests
 
 from seq2seq_core.proxies import describe_proxy, exempt_loopback
+from tests.http_server import QuietHandler, http_server
 
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -27,20 +26,12 @@ def no_proxy_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def address() -> Iterator[str]:
     """A server of this machine that answers every request."""
 
-    class Answers(BaseHTTPRequestHandler):
+    class Answers(QuietHandler):
         def do_GET(self) -> None:
-            self.send_response(204)
-            self.end_headers()
+            self.answer(204)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with http_server(Answers) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def by_httpx(url: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.corpus.cleaning_rule import TextRule
-from seq2seq_core.corpus.text_faults import CONTROL_CHARACTER
+from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER
 
 
 def _is_broken(text: str, section: PrepareSection) -> bool:

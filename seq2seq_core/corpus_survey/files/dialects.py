@@ -60,19 +60,20 @@ class Dialect:
             return
 
 
-def find_dialect(ending: str, lines: Sequence[str]) -> Dialect | None:
+def find_dialect(ending: str, lines: Sequence[str], told: str = "") -> Dialect | None:
     """The dialect of a table's lines; None: they are no table.
 
     Args:
         ending: of the file's name, such as ``.csv``.
         lines: from the beginning of the file, without line ends.
+        told: the delimiter that the file tells; empty: the likeliest.
     """
     lines = lines[:MAX_LINES]
     if _is_json(lines):
         return Dialect("jsonl")
     preferred = {".tsv": "\t", ".csv": ","}.get(ending, "")
     best, best_share = None, 0.0
-    for delimiter in sorted(DELIMITERS, key=lambda delimiter: delimiter != preferred):
+    for delimiter in sorted((told,) if told else DELIMITERS, key=lambda delimiter: delimiter != preferred):
         for dialect, share in _judge(delimiter, lines, is_csv=ending == ".csv"):
             # A difference below a percent is no reason to leave the more usual delimiter.
             if share >= LEAST_SHARE and share > best_share + 0.01:

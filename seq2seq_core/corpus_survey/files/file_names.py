@@ -32,6 +32,8 @@ LANGUAGE_NAMES = {
     "swedish": "sv", "danish": "da", "norwegian": "no", "greek": "el", "turkish": "tr", "arabic": "ar", "hebrew": "he",
     "hindi": "hi", "chinese": "zh", "japanese": "ja", "korean": "ko", "vietnamese": "vi", "thai": "th", "ukrainian": "uk",
     "romanian": "ro", "bulgarian": "bg", "swahili": "sw", "zulu": "zu", "persian": "fa", "bengali": "bn", "urdu": "ur",
+    "englisch": "en", "anglais": "en", "inglés": "en", "français": "fr", "französisch": "fr", "español": "es", "spanisch": "es",
+    "italiano": "it", "italienisch": "it", "português": "pt", "polski": "pl", "русский": "ru", "russisch": "ru",
     "indonesian": "id", "catalan": "ca", "basque": "eu", "irish": "ga", "welsh": "cy",
 }  # fmt: skip
 
@@ -100,6 +102,11 @@ def plain(name: str) -> str:
     return " ".join(words_of(name))
 
 
+def leaf(name: str) -> str:
+    """The last part of a dotted name: ``en`` of ``translation.en``."""
+    return name.rpartition(".")[2] or name
+
+
 def split_of(name: str) -> str | None:
     """The split that a file's name tells, by the file itself, else by its folders; None: none.
 
@@ -141,7 +148,7 @@ def named_pair(names: Iterable[str]) -> tuple[str, str, str] | None:
     Args:
         names: of columns, or words that tell two files apart.
     """
-    by_plain = {plain(name): name for name in names}
+    by_plain = {plain(leaf(name)): name for name in names}
     for pair in NAME_PAIRS:
         sources = [by_plain[name] for name in pair.sources if name in by_plain]
         targets = [by_plain[name] for name in pair.targets if name in by_plain]
@@ -149,10 +156,11 @@ def named_pair(names: Iterable[str]) -> tuple[str, str, str] | None:
             for target in targets:
                 if source != target:
                     return source, target, pair.task
-    languages = [name for name in by_plain.values() if language_of(name)]
+    languages = [name for name in by_plain.values() if language_of(leaf(name))]
     if len(languages) >= 2:
-        source, target = order_languages(languages[0], languages[1], languages)
-        return source, target, "translation"
+        first, second = languages[:2]
+        ordered = order_languages(leaf(first), leaf(second), [*map(leaf, languages)])
+        return (first, second, "translation") if ordered[0] == leaf(first) else (second, first, "translation")
     return None
 
 

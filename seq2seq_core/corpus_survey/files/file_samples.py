@@ -6,8 +6,10 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from seq2seq_core.corpus.file_faults.broken_lines import BrokenLines
 from seq2seq_core.corpus.lines import HEAD_BYTES as READER_BYTES
 from seq2seq_core.corpus.lines import CorpusFile, iterate_lines, unpack, without_line_end
+from seq2seq_core.errors import UserError
 
 HEAD_BYTES = 8 << 20
 """A file up to this size (unpacked) is read as a whole."""
@@ -51,7 +53,8 @@ def read_sample(file: CorpusFile, most_bytes: int = HEAD_BYTES) -> TextSample:
         most_bytes: bytes (unpacked) to read at its beginning.
 
     Raises:
-        CorpusError: the file is empty, has line ends that the reader refuses, is binary or not UTF-8.
+        UserError: the file is empty, has line ends that the reader refuses, is binary or not UTF-8; counts the broken lines of a
+            file that is read as a whole.
     """
     with io.FileIO(file.path) as raw, unpack(file, raw) as stream:
         head = stream.read(most_bytes)
@@ -59,7 +62,10 @@ def read_sample(file: CorpusFile, most_bytes: int = HEAD_BYTES) -> TextSample:
         packed = raw.tell() if file.is_compressed else len(head)
     complete = head if is_whole or b"\n" not in head else head[: head.rfind(b"\n") + 1]
     stream = io.BufferedReader(io.BytesIO(complete), READER_BYTES)
-    lines = [without_line_end(text) for _, text in iterate_lines(file, stream)]
+    broken = BrokenLines()
+    lines = [without_line_end(text) for _, text in broken.collect(iterate_lines(file, stream, broken))]
+    if faults := broken.faults():
+        raise UserError("\n".join(map(str, faults if is_whole else faults[:1])))
     if is_whole:
         return TextSample(lines, [], len(lines), True)
     num_lines = int(len(lines) * file.path.stat().st_size / max(1, packed * len(complete) / len(head)))

@@ -20,7 +20,8 @@ RECORDING_ENDINGS = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", "
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
 OTHER_ENDINGS = (
     ".zip", ".tar", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".xls", ".xlsx", ".ods", ".doc", ".docx", ".pdf", ".html", ".htm",
-    ".xml", ".md", ".rst", ".dvc", ".py", ".sh", ".ipynb", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".log", ".npy", ".npz", ".pt",
+    ".xml", ".tmx", ".xlf", ".xliff", ".xlsm", ".zstd",
+    ".md", ".rst", ".dvc", ".py", ".sh", ".ipynb", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".log", ".npy", ".npz", ".pt",
     ".bin", ".arrow", ".feather", ".db", ".sqlite",
 )  # fmt: skip
 PROSE = ("readme", "license", "licence", "copying", "changelog", "citation", "notice", "authors")

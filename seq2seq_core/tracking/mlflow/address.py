@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.runtime import find_tracking_fault
-from seq2seq_core.config.settings import load_values
+from seq2seq_core.config.settings import read_setting
 from seq2seq_core.errors import ConfigError, UserError
 from seq2seq_core.tracking.dvc_experiment import find_home
 from seq2seq_core.tracking_address import (
@@ -78,9 +78,7 @@ def read_tracking_setting(paths: Paths) -> str:
 @cache
 def _read_setting(file: Path) -> str:
     """The setting in a parameters file."""
-    values = load_values(file)
-    section = values.get("runtime") if isinstance(values, dict) else None
-    value = section.get("tracking_uri") if isinstance(section, dict) else None
+    value = read_setting(file, SETTING)
     if not isinstance(value, str):
         return ""
     if fault := find_tracking_fault(value):

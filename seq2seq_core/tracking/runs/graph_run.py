@@ -24,6 +24,7 @@ from seq2seq_core.tracking.mlflow.delivery import connect_and_deliver
 from seq2seq_core.tracking.mlflow.patience import call_patiently
 from seq2seq_core.tracking.mlflow.store import exclusive, store_errors
 from seq2seq_core.tracking.process_identity import ProcessIdentity, dvc_ancestor, this_process
+from seq2seq_core.tracking.runs.experiment_page import NOTE_TAG, page_note, page_tags
 from seq2seq_core.tracking.runs.graph_summary import EXPERIMENT_TAG, describe_graph_run
 from seq2seq_core.tracking.runs.lineage import git_state
 from seq2seq_core.tracking.runs.parameters import graph_parameters, log_parameters
@@ -35,15 +36,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 KEY_VARIABLE = "S2S_GRAPH_RUN"
 UNFINISHED = ("RUNNING", "SCHEDULED")
-_KIND = "mlflow.experimentKind"
-_EXPERIMENT_TAGS = {
-    # For this kind of experiment MLflow's page opens with runs and curves, not with traces of language model calls.
-    _KIND: "custom_model_development",
-    "mlflow.note.content": (
-        "Each row is one run of the pipeline; the stages' runs are nested in it. The test scores stand on the pipeline's run, the "
-        "curves on its stage `train`, plots and the worst examples on `evaluate`. The tag `bundle_digest` names the model."
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -158,9 +150,11 @@ def experiment_id(client: MlflowClient, paths: Paths, settings: Settings) -> str
     name = settings.runtime.experiment
     found = client.get_experiment_by_name(name)
     if found is None:
-        return str(client.create_experiment(name, artifact_location=artifact_location(paths), tags=_EXPERIMENT_TAGS))
-    if _KIND not in found.tags:  # made by hand, or by an earlier release
-        client.set_experiment_tag(found.experiment_id, _KIND, _EXPERIMENT_TAGS[_KIND])
+        made = str(client.create_experiment(name, artifact_location=artifact_location(paths), tags=page_tags()))
+        client.set_experiment_tag(made, NOTE_TAG, page_note(made))
+        return made
+    for tag in page_tags().keys() - found.tags.keys():  # made by hand, or by an earlier release
+        client.set_experiment_tag(found.experiment_id, tag, page_tags()[tag])
     if found.lifecycle_stage == "deleted":
         logger.warning("the MLflow experiment %r had been deleted; it is restored", name)
         client.restore_experiment(found.experiment_id)

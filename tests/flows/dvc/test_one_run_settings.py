@@ -92,11 +92,11 @@ def test_after_a_kill_the_original_comes_back_although_a_file_is_gone(paths: Pat
 @pytest.mark.parametrize(
     ("assignment", "fault"),
     [
-        ("train.seed", "train.seed: must be section.field=value, such as train.max_steps=100"),
+        ("train.seed", "train.seed: must be section.field=value, such as train.max_steps=200"),
         ("train.sed=1", "train.sed: must be a known setting, got an unknown name (value 1)"),
         ("train.seed=-1", "train.seed: must be at least 0, got -1"),
-        ("train.seed.x=1", "train.seed.x=1: must be section.field=value, such as train.max_steps=100 ('train.seed.x')"),
-        ("train.seed=[", "train.seed=[: must be section.field=value, such as train.max_steps=100 (line 1"),
+        ("train.seed.x=1", "train.seed.x=1: must be section.field=value, such as train.max_steps=200 ('train.seed.x')"),
+        ("train.seed=[", "train.seed=[: must be section.field=value, such as train.max_steps=200 (line 1"),
     ],
 )
 def test_a_wrong_assignment_is_a_fault_that_changes_nothing(paths: Paths, told: list[str], assignment: str, fault: str) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import logging
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
@@ -24,6 +22,7 @@ from seq2seq_core.stage_table import Stage
 from seq2seq_core.tracking.mlflow.mlflow_recorder import MlflowRecorder
 from seq2seq_core.tracking.mlflow.outbox import Addressee, Outbox
 from tests.canary import NEEDLES, SAID, SLASHED, VARIABLES, WEBHOOK_PATH, find_leaks
+from tests.http_server import QuietHandler, http_server
 
 SETTINGS: dict[str, dict[str, object]] = {
     "corpus": {"path": "data/raw/dates", "files": {"train": ["train.tsv"]}},
@@ -73,25 +72,17 @@ def command(workspace: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 def dying_mlflow() -> Iterator[int]:
     """The port of a server that tells its version, and ends at the next request."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             if self.path == "/version":
-                self.send_response(200)
-                self.end_headers()
+                self.answer(200)
             else:
                 self.connection.close()
 
         do_POST = do_GET
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
+    with http_server(Handler) as port:
+        yield port
 
 
 def write_settings(paths: Paths, runtime: dict[str, object]) -> None:

@@ -97,7 +97,8 @@ def test_a_key_that_some_objects_lack_is_a_column(workspace: Paths) -> None:
         ([str(ROOT / "configs" / "g2p.yaml"), "--task", "speech"], "--task: must be left out with a ready settings file"),
         ([str(ROOT / "configs" / "g2p.yaml"), "--source", "2"], "--source: must be left out without --corpus FOLDER"),
         ([str(ROOT / "configs" / "g2p.yaml"), "--target", "de"], "--target: must be left out without --corpus FOLDER"),
-        (["--corpus", "nowhere"], "nowhere: no such folder; name the corpus with --corpus FOLDER"),
+        ([str(ROOT / "configs" / "g2p.yaml"), "--no-header"], "--header: must be left out without --corpus FOLDER"),
+        (["--corpus", "nowhere"], "nowhere: no such folder or file; name the corpus with --corpus FOLDER"),
     ],
 )
 def test_what_cannot_be_configured_is_refused_and_nothing_is_written(workspace: Paths, arguments: list[str], message: str) -> None:
@@ -105,6 +106,20 @@ def test_what_cannot_be_configured_is_refused_and_nothing_is_written(workspace: 
     assert result.exit_code == 2
     assert message in result.stderr
     assert not workspace.params.exists()
+
+
+def test_one_file_and_its_header_are_chosen_on_the_command_line(workspace: Paths) -> None:
+    folder = make_corpus("bars", workspace.root / "data" / "bars")
+    result = _s2s(workspace, "configure", "--corpus", str(folder / "training.txt"), "--header")
+    assert result.exit_code == 0, result.output
+    assert "a header (as --header says; --header, --no-header)" in result.output
+    corpus = load_settings(workspace.params).corpus
+    assert (corpus.header, corpus.files.train, corpus.files.dev) == (True, ["training.txt"], [])
+    ready = str(ROOT / "configs" / "g2p.yaml")
+    fitted = _s2s(workspace, "configure", ready, "--corpus", str(folder / "training.txt"), "--no-header")
+    assert fitted.exit_code == 0, fitted.output
+    corpus = load_settings(workspace.params).corpus
+    assert (corpus.header, corpus.files.train, corpus.delimiter) == (False, ["training.txt"], "|")
 
 
 def test_a_ready_file_takes_the_files_that_are_there(workspace: Paths) -> None:

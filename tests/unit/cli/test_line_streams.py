@@ -23,7 +23,7 @@ def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
         list(read_chunks(stream, place, chunk_lines=10))
     assert str(caught.value) == (
         f"{place}:2: not UTF-8: byte 0xE4 at offset 7 (invalid continuation byte), in 'sp\\\\xe4t'; expected UTF-8: "
-        "if it is Windows text, `iconv -f CP1252 -t UTF-8 sources.txt > converted` converts it"
+        f"it is likely CP1252, which reads 'spät' here: `iconv -f CP1252 -t UTF-8 {place} > converted` converts it"
     )
 
 

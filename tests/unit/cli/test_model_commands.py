@@ -205,7 +205,7 @@ def test_score_prints_the_log_probability_that_predict_found(run: Callable[..., 
         (
             b"a\tb\n\xe4\tb\n",
             "pairs.tsv:2: not UTF-8: byte 0xE4 at offset 4 (invalid continuation byte), in '\\\\xe4\\tb'; expected UTF-8: "
-            "if it is Windows text, `iconv -f CP1252 -t UTF-8 pairs.tsv > converted` converts it",
+            "it is likely CP1252, which reads 'ä\\tb' here: `iconv -f CP1252 -t UTF-8 {place} > converted` converts it",
         ),
     ],
 )
@@ -213,7 +213,7 @@ def test_score_names_a_line_that_is_no_pair(run: Callable[..., Result], tmp_path
     pairs = tmp_path / "pairs.tsv"
     pairs.write_bytes(content)
     done = run("score", pairs, "--output", tmp_path / "out.tsv")
-    assert (done.exit_code, done.stderr) == (2, f"error: {tmp_path}/{message}\n")
+    assert (done.exit_code, done.stderr) == (2, f"error: {tmp_path}/{message.replace('{place}', str(pairs))}\n")
     assert list(tmp_path.iterdir()) == [pairs]
 
 

@@ -13,6 +13,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, load_settings, parse_settings
 from seq2seq_core.corpus_survey.corpus_check import check_corpus
 from seq2seq_core.corpus_survey.proposed_settings import install_proposal
+from seq2seq_core.corpus_survey.table_columns import LayoutChoice
 from seq2seq_core.errors import UserError
 from tests.made_corpora import WRITERS, make_corpus, names, write_lines
 
@@ -64,6 +65,19 @@ EXPECTED: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "languages": ("translation", {"input_columns": ["target_language"], **PAIR}),
+    "german_sheet": (
+        "translation",
+        {"header": True, "delimiter": ";", "source_column": "Quelltext", "target_column": "Zieltext"},
+    ),
+    "packed_sides": ("translation", {"files": {"train": [("a.src.gz", "a.tgt.gz")], "dev": [], "test": []}}),
+    "chats": ("dialogue", {"format": "auto"}),
+    "three_texts": ("dialogue", {"source_column": "question", "target_column": "answer"}),
+    "variants": ("pronunciation", {"format": "tsv", "comment_prefix": "#", **PAIR}),
+    "cards": (
+        "translation",
+        {"format": "tsv", "comment_prefix": "#", "header": False, "columns": ["Front", "Back", "Tags"], "source_column": "Front"},
+    ),
+    "nested": ("translation", {"source_column": "translation.en", "target_column": "translation.fr"}),
     "speech": ("speech", {"source_kind": "audio", "sample_rate": 8000, "source_column": "path", "target_column": "transcript"}),
 }
 """The task, and settings of ``corpus``, that each is proposed."""
@@ -76,13 +90,17 @@ def propose(tmp_path: Path) -> Propose:
     def run(name: str, task: str = "", source: str = "", target: str = "") -> tuple[Settings, list[str]]:
         paths = Paths(tmp_path / "workspace")
         folder = make_corpus(name, paths.root / "raw" / name)
-        findings = install_proposal(paths, folder, None, task, force=False, source=source, target=target)
+        findings = install_proposal(paths, folder, None, task, force=False, chosen=LayoutChoice(source, target))
         return load_settings(paths.params), findings
 
     return run
 
 
-@pytest.mark.parametrize("name", WRITERS)
+def test_each_corpus_that_can_be_read_is_expected() -> None:
+    assert set(EXPECTED) == set(WRITERS) - {"unicode_text"}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
 def test_a_corpus_is_recognised(propose: Propose, name: str) -> None:
     task, corpus = EXPECTED[name]
     settings, findings = propose(name)

@@ -11,6 +11,7 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.corpus_survey.proposed_settings import install_proposal
+from seq2seq_core.corpus_survey.table_columns import LayoutChoice
 from seq2seq_core.errors import UserError
 from tests.made_corpora import make_corpus, write_lines, write_tones
 
@@ -54,8 +55,25 @@ def _nested(folder: Path) -> None:
     write_lines(folder / "train.jsonl", [json.dumps({"source": [f"a{n}"], "target": f"b{n}"}) for n in range(50)])
 
 
-def _nested_pairs(folder: Path) -> None:
-    write_lines(folder / "train.jsonl", [json.dumps({"id": n, "translation": {"en": f"a{n}", "de": f"b{n}"}}) for n in range(50)])
+def _nested_turns(folder: Path) -> None:
+    turns = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hi"}]
+    write_lines(folder / "train.jsonl", [json.dumps({"messages": turns}) for _ in range(50)])
+
+
+def _archives(folder: Path) -> None:
+    (folder / "train.tsv.zst").write_bytes(b"any")
+    (folder / "my memory.tmx").write_bytes(b"any")
+
+
+def _two_encodings(folder: Path) -> None:
+    for name, text in (("train", "Wört"), ("dev", "Straße")):
+        lines = "\n".join(ROWS).replace("Wort", text).encode("latin-1")
+        (folder / f"{name}.tsv").write_bytes(lines)
+
+
+def _broken(folder: Path) -> None:
+    write_lines(folder / "train.tsv", [*ROWS, "one", *ROWS[:3], "two"])
+    write_lines(folder / "dev.tsv", [*ROWS[1:], "three"])
 
 
 def _one_source(folder: Path) -> None:
@@ -84,9 +102,18 @@ REFUSED: list[tuple[Callable[[Path], None], str]] = [
     (_few, "found 5 pairs to train on; expected at least 20"),
     (_ragged, "train.tsv:51: expected 2 columns (source, target), got 3: 'one | two | three'"),
     (_not_utf8, "train.tsv:8: not UTF-8: byte 0xF6"),
-    (_array, "one JSON array; expected a JSON object a line: `jq -c '.[]' data.json > data.jsonl` converts it"),
+    (_array, "one JSON array; expected a JSON object a line: `jq -c '.[]' {folder}/data.json > {folder}/data.jsonl` converts it"),
     (_nested, "the column 'source' holds nested values; expected a text in each of two columns"),
-    (_nested_pairs, "the column 'translation' holds nested values; expected a text in each of two columns"),
+    (
+        _nested_turns,
+        "the column 'messages' holds nested values; expected a text in each of two columns; a corpus of what it holds: `",
+    ),
+    (_archives, "train.tsv.zst: compressed by Zstandard, which is not read; `zstd -d {folder}/train.tsv.zst` converts it"),
+    (_archives, "my memory.tmx: a translation memory (TMX), which is not read; `python3 -c "),
+    (_two_encodings, "train.tsv: 50 lines cannot be read: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, …"),
+    (_two_encodings, "`iconv -f CP1252 -t UTF-8 {folder}/dev.tsv > converted` converts it"),
+    (_broken, "train.tsv:51: expected 2 columns (source, target), got 1: 'one'\n  raw/train.tsv: 2 lines cannot be read: 51, 55"),
+    (_broken, "dev.tsv:50: expected 2 columns (source, target), got 1: 'three'"),
     (_one_source, "50 pairs of 1 different sources cannot be split into train, dev and test"),
     (_unequal, "50 lines, but"),
     (_missing_recording, "no recording 'gone/0.wav'; expected names relative to that folder"),
@@ -101,7 +128,7 @@ def test_a_folder_without_a_corpus_is_refused(tmp_path: Path, write: Callable[[P
     write(folder)
     with pytest.raises(UserError) as caught:
         install_proposal(paths, folder, None, "", force=False)
-    assert message in str(caught.value)
+    assert message.replace("{folder}", str(folder)) in str(caught.value)
     assert not paths.params.exists()
 
 
@@ -122,12 +149,12 @@ def test_a_folder_without_a_corpus_is_refused(tmp_path: Path, write: Callable[[P
 def test_a_choice_that_does_not_fit_is_refused(tmp_path: Path, corpus: str, task: str, source: str, message: str) -> None:
     folder = make_corpus(corpus, tmp_path / corpus)
     with pytest.raises(UserError) as caught:
-        install_proposal(Paths(tmp_path), folder, None, task, force=False, source=source)
+        install_proposal(Paths(tmp_path), folder, None, task, force=False, chosen=LayoutChoice(source))
     assert message in str(caught.value)
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such folder; name the corpus with --corpus FOLDER"):
+    with pytest.raises(UserError, match="no such folder or file; name the corpus with --corpus FOLDER"):
         install_proposal(Paths(tmp_path), tmp_path / "no", None, "", force=False)
 
 

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from flows.server.local_server import free_port
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import TrackingUnreachable
@@ -59,9 +59,12 @@ def delete_files(paths: Paths) -> None:
         (lambda paths: change(paths, version="2"), "the registry sqlite:///mlflow.db has no version 2 of 'dates'"),
         (
             lambda paths: change(paths, registry="http://old"),
-            "the receipt is of the registry http://old, and sqlite:///mlflow.db is configured",
+            "the last registration was in the registry http://old, and sqlite:///mlflow.db is configured now",
         ),
-        (lambda paths: change(paths, model_name="times"), "the receipt is of the model 'times', and 'dates' is configured"),
+        (
+            lambda paths: change(paths, model_name="times"),
+            "the last registration was of the model 'times', whose versions stay; 'dates' is configured now",
+        ),
     ],
 )
 def test_a_receipt_that_the_registry_does_not_honour_is_dropped(
@@ -87,9 +90,7 @@ def test_a_receipt_that_cannot_be_read_is_dropped(tracked_paths: Paths, tracked_
 def test_a_receipt_stays_when_the_registry_does_not_answer(
     registered_paths: Paths, tracked_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    address = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     change(registered_paths, registry=address)
     runtime = tracked_settings.runtime.model_copy(update={"tracking_wait_seconds": 0.0})

@@ -21,8 +21,9 @@ from seq2seq_core.evaluation.scores import quick_metrics
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.registry.moves import read_history
 from seq2seq_core.registry.outputs import decode_version, read_rows
-from seq2seq_core.registry.receipts import check_receipt, drop_stale_receipt, has_promoted, write_receipt
+from seq2seq_core.registry.receipts import Receipt, check_receipt, drop_stale_receipt, has_promoted, write_receipt
 from seq2seq_core.registry.registration import register_bundle
+from seq2seq_core.registry.version_record import describe
 from seq2seq_core.registry.versions import find_model, find_number, logged_model_id
 from seq2seq_core.stages.export import run_export
 from seq2seq_core.tracking.mlflow.store import connect
@@ -95,7 +96,9 @@ def test_a_version_that_is_proved_better_takes_the_alias_and_any_other_is_the_ch
     assert [json.loads(entry.evidence)["figures"]["look"] for entry in history] == [1, 2, 3]
     found = find_number(connect(tracked_paths), "dates", "3")
     assert found is not None
-    assert "| metric | this version | version 2 |\n| --- | --- | --- |\n| exact_match | 0.775 | 0.75 |" in (found.description or "")
+    assert "| metric | this version | champion v2 |\n| --- | --- | --- |\n| exact_match | 0.775 | 0.75 |" in (
+        found.description or ""
+    )
     rows = artifact(tracked_paths, "3", "rows.jsonl").splitlines()
     assert len(rows) == 40
     assert json.loads(rows[30]) == {
@@ -214,7 +217,8 @@ def test_an_experiment_moves_no_alias_and_leaves_the_decision_to_the_next_regist
     )
     assert (aliases(tracked_paths), read_history("dates", tracked_paths)) == ({}, ())
 
-    assert drop_stale_receipt(tracked_paths, tracked_settings) == "the receipt is of a DVC experiment, for which no alias was moved"
+    reason = drop_stale_receipt(tracked_paths, tracked_settings)
+    assert reason == "the last registration was of a DVC experiment, for which no alias was moved"
     registration = register_bundle(tracked_settings, tracked_paths)
     assert (registration.receipt.version, registration.receipt.decision) == ("1", "champion")
     assert aliases(tracked_paths) == {"champion": "1"}
@@ -436,3 +440,19 @@ def test_a_receipt_survives_being_written_and_read(
     receipt = register_bundle(tracked_settings, tracked_paths).receipt
     assert type(receipt).from_json(receipt.to_json()) == receipt
     assert replace(receipt, version="2").to_json() != receipt.to_json()
+
+
+def test_the_description_of_a_version_shows_the_champions_scores_beside_its_own() -> None:
+    receipt = Receipt(
+        registry="sqlite:///mlflow.db", model_name="m", version="2", bundle_digest="ab", decision="challenger", reason="worse",
+        metric="chrf", score=40.5, champion_version="1", champion_score=50.25, test_digest="cd",
+        policy_digest="ef", champion_scores={"chrf": 50.25},
+    )  # fmt: skip
+    assert describe(receipt, {"chrf": 40.5, "ter": 7.0}) == (
+        "challenger: worse\n\n| metric | this version | champion v1 |\n| --- | --- | --- |\n"
+        "| chrf | 40.5 | 50.25 |\n| ter | 7 |  |\n\nbundle `ab`, test set `cd`\n"
+    )
+    first = replace(receipt, version="1", decision="champion", reason="first", champion_version=None, champion_scores={})
+    assert describe(first, {"chrf": 40.5}) == (
+        "champion: first\n\n| metric | this version |\n| --- | --- |\n| chrf | 40.5 |\n\nbundle `ab`, test set `cd`\n"
+    )

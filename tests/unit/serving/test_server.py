@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,9 +14,11 @@ from contextlib import closing
 import psutil
 import pytest
 
+from flows.server.local_server import free_port
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import UserError
 from seq2seq_core.serving.server import serve_command, serve_model
+from tests.flows.waiting import wait_until
 
 PROGRAM = """
 import logging, sys
@@ -62,28 +63,24 @@ def ask(port: int) -> object:
         return json.load(response)
 
 
-def wait_for(port: int, server: subprocess.Popen[str]) -> None:
-    for _ in range(600):
-        assert server.poll() is None, server.communicate()
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError("the server did not start")
+def listens(port: int, server: subprocess.Popen[str]) -> bool:
+    assert server.poll() is None, server.communicate()
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_a_served_model_answers_and_leaves_no_process_when_it_is_stopped(registered_paths: Paths, kind: signal.Signals) -> None:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(registered_paths.root), str(port)]
     # No virtual environment is activated here: MLflow has to find uvicorn all the same.
     environment = dict(os.environ) | {"PATH": "/usr/bin:/bin"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as server:
-        wait_for(port, server)
+        wait_until(lambda: listens(port, server), "the server")
         answer = ask(port)
         below = psutil.Process(server.pid).children(recursive=True)
         server.send_signal(kind)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import shutil
-import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +17,16 @@ from safetensors.torch import load_file
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import bundle_digest, read_config
 from seq2seq_core.config.settings import Settings, parse_settings
-from seq2seq_core.errors import BundleError, Interrupted, UserError
+from seq2seq_core.errors import BundleError, UserError
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.learning_curve import run_learning_curve
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.training.trainer import Trainer
+from tests.training_runs import ListRecorder, train_until
 
 MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August"]
 Making = Callable[[str, str], Paths]
-
-
-class ListRecorder(NullRecorder):
-    def __init__(self) -> None:
-        self.dev_losses: dict[int | None, float] = {}
-        self.tags: dict[str, str] = {}
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        if "dev_loss" in metrics:
-            self.dev_losses[step] = metrics["dev_loss"]
-
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        self.tags |= tags
 
 
 def make_settings(**train: Any) -> Settings:
@@ -101,8 +87,9 @@ def test_fine_tuning_starts_far_better_than_from_scratch_though_the_vocabulary_h
     run_train(make_settings(max_steps=2, initial_weights="models/base"), paths, tuned)
     sizes = [read_config(folder).config.source_vocabulary_size for folder in (base, paths.bundle)]
     assert sizes[1] > sizes[0]
-    assert tuned.dev_losses[1] < 0.25 * scratch.dev_losses[1]
-    assert tuned.dev_losses[2] < 0.25 * scratch.dev_losses[2]
+    tuned_losses, scratch_losses = dict(tuned.curve("dev_loss")), dict(scratch.curve("dev_loss"))
+    assert tuned_losses[1] < 0.25 * scratch_losses[1]
+    assert tuned_losses[2] < 0.25 * scratch_losses[2]
 
 
 def test_the_digest_of_the_bundle_goes_with_the_model_and_the_run(paths: Paths, base: Path) -> None:
@@ -148,17 +135,7 @@ def test_a_killed_fine_tuning_goes_on_bit_for_bit_and_reads_the_first_weights_on
     settings = make_settings(initial_weights="models/base", freeze=["decoder"])
     run_train(settings, paths, NullRecorder())
     whole = bundle_digest(paths.bundle)
-    update = Trainer._update
-
-    def update_and_kill(self: Trainer, *arguments: Any) -> None:
-        if self.state.step == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-        update(self, *arguments)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Trainer, "_update", update_and_kill)
-        with pytest.raises(Interrupted):
-            run_train(settings, paths, NullRecorder(), from_scratch=True)
+    train_until(3, settings, paths, monkeypatch, from_scratch=True)
     monkeypatch.delattr("seq2seq_core.training.run.load_bundle")
     run_train(settings, paths, NullRecorder())
     assert bundle_digest(paths.bundle) == whole

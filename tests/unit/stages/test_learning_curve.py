@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Mapping
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +24,7 @@ from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.training.trainer import Trainer
 from tests.reversed_words import write_reversed_words
+from tests.training_runs import ListRecorder
 
 SECTIONS: dict[str, Any] = {
     "corpus": {"path": "x", "files": {"train": ["train.tsv"]}},
@@ -35,18 +35,6 @@ SECTIONS: dict[str, Any] = {
     "runtime": {"device": "cpu", "progress": "plain"},
 }
 HALVES = [Fraction(1, 2), Fraction(1)]
-
-
-class ListRecorder(NullRecorder):
-    def __init__(self) -> None:
-        self.points: list[tuple[int | None, dict[str, float]]] = []
-        self.texts: dict[str, str] = {}
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        self.points.append((step, dict(metrics)))
-
-    def log_text(self, text: str, name: str) -> None:
-        self.texts[name] = text
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -10,7 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 from unittest.mock import Mock
@@ -37,27 +36,20 @@ from seq2seq_core.training.state.folder_lock import lock_folder
 from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.validation import Validation, Validator
 from tests.reversed_words import write_reversed_words
+from tests.training_runs import (
+    ListRecorder,
+    check_that_a_finished_training_is_not_repeated,
+    curve_without_speed,
+    interrupt_update,
+    output_digests,
+    train_until,
+)
 
 MODEL = {"width": 16, "heads": 2, "feedforward_width": 16, "dropout": 0.2}
 TRAIN = {
     "max_steps": 12, "warmup_steps": 3, "batch_tokens": 120, "validate_every_steps": 4, "accumulation": 2, "dev_sentences": 5,
     "dev_metric": "cer",
 }  # fmt: skip
-
-
-class ListRecorder(NullRecorder):
-    def __init__(self) -> None:
-        self.points: list[tuple[int | None, dict[str, float]]] = []
-        self.files: list[tuple[str, str]] = []
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        self.points.append((step, dict(metrics)))
-
-    def log_file(self, path: Path, folder: str = "") -> None:
-        self.files.append((path.name, folder))
-
-    def steps(self, metric: str) -> list[int | None]:
-        return [step for step, metrics in self.points if metric in metrics]
 
 
 def make_sections(model: dict[str, Any] | None = None, train: dict[str, Any] | None = None, **runtime: Any) -> dict[str, Any]:
@@ -97,27 +89,9 @@ def new_workspace(tokenized: Path, tmp_path: Path) -> Callable[[str], Paths]:
     return make
 
 
-def output_digests(paths: Paths) -> dict[str, str]:
-    """Digests of all that the stage writes."""
-    reports = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (paths.train_report, paths.training_curve)}
-    return {"bundle": bundle_digest(paths.bundle)} | reports
-
-
 def state_folder(paths: Paths) -> Path:
     (folder,) = paths.training_state.iterdir()
     return folder
-
-
-def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int, number: signal.Signals) -> None:
-    """Sends a signal to this process in the middle of an update."""
-    update = Trainer._update
-
-    def update_and_kill(self: Trainer, *arguments: Any) -> None:
-        if self.state.step + 1 == step:
-            os.kill(os.getpid(), number)
-        update(self, *arguments)
-
-    monkeypatch.setattr(Trainer, "_update", update_and_kill)
 
 
 # --- outputs ---------------------------------------------------------------------------------------------------------
@@ -252,7 +226,7 @@ def test_a_stopped_run_that_is_started_again_ends_in_the_same_outputs(
     run_train(settings, whole, NullRecorder())
     first, second = ListRecorder(), ListRecorder()
     with monkeypatch.context() as patched:
-        interrupt_at(patched, 7, number)
+        interrupt_update(patched, 7, number)
         message = f"training stopped after step 7 by {number.name}; its state is saved, and the same command goes on from there"
         with pytest.raises(Interrupted, match=f"^{re.escape(message)}$") as caught:
             run_train(settings, stopped, first)
@@ -264,11 +238,6 @@ def test_a_stopped_run_that_is_started_again_ends_in_the_same_outputs(
     assert first.steps("train_loss") + second.steps("train_loss") == list(range(1, 13))
     assert first.steps("dev_loss") + second.steps("dev_loss") == [4, 8, 12]
     assert curve_without_speed(stopped) == curve_without_speed(whole)
-
-
-def curve_without_speed(paths: Paths) -> list[tuple[int, dict[str, float]]]:
-    curve = read_curves(state_folder(paths) / "curves.jsonl")
-    return [(step, {name: value for name, value in metrics.items() if name not in MACHINE_CURVES}) for step, metrics in curve]
 
 
 def test_a_run_that_is_stopped_while_validating_validates_when_it_is_started_again(
@@ -299,8 +268,8 @@ def test_a_second_ctrl_c_stops_at_once_and_an_earlier_state_is_used(
     whole, stopped = new_workspace("whole"), new_workspace("stopped")
     run_train(settings, whole, NullRecorder())
     with monkeypatch.context() as patched:
-        interrupt_at(patched, 7, signal.SIGINT)
-        interrupt_at(patched, 7, signal.SIGINT)
+        interrupt_update(patched, 7, signal.SIGINT)
+        interrupt_update(patched, 7, signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             run_train(settings, stopped, NullRecorder())
     run_train(settings, stopped, NullRecorder())
@@ -359,10 +328,7 @@ def test_a_torn_state_is_left_out_and_the_outputs_are_the_same(
     settings = make_settings()
     whole, torn = new_workspace("whole"), new_workspace("torn")
     run_train(settings, whole, NullRecorder())
-    with monkeypatch.context() as patched:
-        interrupt_at(patched, 7, signal.SIGTERM)
-        with pytest.raises(Interrupted):
-            run_train(settings, torn, NullRecorder())
+    train_until(7, settings, torn, monkeypatch)
     last = max(state_folder(torn).glob("checkpoint-*.safetensors"))
     assert last.name == "checkpoint-00000007.safetensors"
     os.truncate(last, 100)
@@ -375,15 +341,7 @@ def test_a_torn_state_is_left_out_and_the_outputs_are_the_same(
 def test_a_finished_training_is_not_repeated_and_gives_the_same_outputs(
     new_workspace: Callable[[str], Paths], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings, paths, first, second = make_settings(), new_workspace("a"), ListRecorder(), ListRecorder()
-    result = run_train(settings, paths, first)
-    before = output_digests(paths)
-    for path in (paths.bundle, paths.train_report, paths.training_curve):
-        path.rename(path.with_name(f"old-{path.name}"))
-    monkeypatch.delattr(Trainer, "fit")
-    assert run_train(settings, paths, second) == result
-    assert output_digests(paths) == before
-    assert second.points == first.points
+    check_that_a_finished_training_is_not_repeated(make_settings(), new_workspace("a"), monkeypatch)
 
 
 def test_from_scratch_trains_anew_to_the_same_outputs(new_workspace: Callable[[str], Paths]) -> None:
@@ -401,10 +359,7 @@ def test_other_settings_start_a_training_of_their_own_and_its_end_removes_finish
     new_workspace: Callable[[str], Paths], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = new_workspace("a")
-    with monkeypatch.context() as patched:
-        interrupt_at(patched, 7, signal.SIGTERM)
-        with pytest.raises(Interrupted):
-            run_train(make_settings(), paths, NullRecorder())
+    train_until(7, make_settings(), paths, monkeypatch)
     unfinished = state_folder(paths)
     superseded = paths.training_state / f"{unfinished.name.split('-')[0]}-othercode"
     run_train(make_settings(train={"seed": 2}), paths, NullRecorder())
@@ -501,10 +456,7 @@ def test_an_unfinished_training_by_other_code_is_left_out_with_a_warning(
     new_workspace: Callable[[str], Paths], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = new_workspace("a")
-    with monkeypatch.context() as patched:
-        interrupt_at(patched, 7, signal.SIGTERM)
-        with pytest.raises(Interrupted):
-            run_train(make_settings(), paths, NullRecorder())
+    train_until(7, make_settings(), paths, monkeypatch)
     own = state_folder(paths)
     foreign = own.rename(own.with_name(f"{own.name.split('-')[0]}-0123abcd"))
     recorder = ListRecorder()
@@ -526,10 +478,7 @@ def test_averages_and_patience_go_on_exactly_after_a_stop(
     result = run_train(settings, whole, NullRecorder())
     assert result.end == "patience"
     for step in range(2, result.steps, 6):
-        with monkeypatch.context() as patched:
-            interrupt_at(patched, step, signal.SIGTERM)
-            with pytest.raises(Interrupted):
-                run_train(settings, stopped, NullRecorder())
+        train_until(step, settings, stopped, monkeypatch)
     assert run_train(settings, stopped, NullRecorder()) == result
     assert output_digests(stopped) == output_digests(whole)
     assert curve_without_speed(stopped) == curve_without_speed(whole)

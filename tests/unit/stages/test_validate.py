@@ -168,7 +168,7 @@ def test_a_broken_warning_is_logged_and_does_not_stop(tmp_path: Path, caplog: py
 
 
 def test_every_file_that_cannot_be_read_is_named_at_once(tmp_path: Path) -> None:
-    paths = _write(tmp_path, train=b"\xef\xbb\xbfsource\ttarget\ra\tb\r", dev=b"source\ttarget\na\n", test=b"")
+    paths = _write(tmp_path, train=b"\xef\xbb\xbfsource\ttarget\ra\tb\r", dev=b"source\ttarget\na\n\xff\tb\nc\td\ne\n", test=b"")
     settings = _settings({"train": ["train.tsv"], "dev": ["dev.tsv"], "test": ["test.tsv"]})
     with pytest.raises(ContractViolation) as caught:
         run_validate(settings, paths, NullRecorder())
@@ -178,8 +178,9 @@ def test_every_file_that_cannot_be_read_is_named_at_once(tmp_path: Path) -> None
             "  files, readable: files that cannot be read as pairs in UTF-8: none; got 3 of 3 files",
             "    data/raw/c/train.tsv:1: lines end in a bare carriage return (CR, 0D): 2 of them in the first 21 bytes, against "
             "0 line feeds (LF, 0A), so that the file looks like one line to most readers; expected LF or CRLF: "
-            "`tr '\\r' '\\n' < train.tsv > converted` converts it",
+            "`tr '\\r' '\\n' < data/raw/c/train.tsv > converted` converts it",
             "    data/raw/c/dev.tsv:2: expected 2 columns (source, target), got 1: 'a'",
+            "    data/raw/c/dev.tsv: 3 lines cannot be read: 2, 3, 5",
             "    data/raw/c/test.tsv: the file is empty; expected at least one row",
             WHERE_TO_LOOK,
         ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -12,8 +13,10 @@ from mlflow.entities import Run
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.evaluation.scores import find_metric
 from seq2seq_core.tracking.mlflow.store import connect
 from seq2seq_core.tracking.process_identity import ProcessIdentity, this_process
+from seq2seq_core.tracking.runs.experiment_page import page_tags
 from seq2seq_core.tracking.runs.graph_run import (
     GraphRunKey,
     close_graph_run,
@@ -103,7 +106,21 @@ def test_an_experiment_that_was_made_by_hand_opens_in_model_training_too(tracked
     client = connect(tracked_paths)
     made = client.create_experiment(tracked_settings.runtime.experiment)
     assert experiment_id(client, tracked_paths, tracked_settings) == made
-    assert client.get_experiment(made).tags["mlflow.experimentKind"] == "custom_model_development"
+    assert client.get_experiment(made).tags == page_tags()
+
+
+def test_the_view_of_a_new_experiment_has_columns_that_its_runs_have(tracked_paths: Paths, tracked_settings: Settings) -> None:
+    client = connect(tracked_paths)
+    opened = open_graph_run("flow-1", tracked_paths, tracked_settings, {})
+    tags = client.get_experiment(opened.experiment_id).tags
+    columns = [column.split(".", 1) for column in json.loads(tags["mlflow.sharedViewState.pipeline"])["selectedColumns"]]
+    parameters = {name.strip("`") for kind, name in columns if kind == "params"}
+    metrics = [name.strip("`").removeprefix("test_") for kind, name in columns if kind == "metrics"]
+    assert parameters
+    assert parameters <= client.get_run(opened.run_id).data.params.keys()
+    assert [find_metric(name).name for name in metrics] == metrics != []
+    address = f"#/experiments/{opened.experiment_id}/runs?viewStateShareKey=pipeline&workflowType=machine_learning"
+    assert f"]({address})" in tags["mlflow.note.content"]
 
 
 def test_a_flow_whose_stages_were_all_fresh_says_so(tracked_paths: Paths, tracked_settings: Settings) -> None:

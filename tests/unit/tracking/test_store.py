@@ -1,25 +1,24 @@
 from __future__ import annotations
 
-import http.server
 import logging
 import os
 import re
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from flows.server.local_server import free_port
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import StorageFault, TrackingUnreachable, UserError
 from seq2seq_core.tracking.mlflow.address import artifact_location, displayed_uri, tracking_uri
 from seq2seq_core.tracking.mlflow.store import connect, prepare_environment, store_errors
+from tests.http_server import QuietHandler, http_server
 
 ADVICE = (
     "expected a running MLflow tracking server there "
@@ -94,9 +93,7 @@ def test_two_workspaces_in_one_process_keep_their_own_stores(tracked_paths: Path
 
 
 def test_a_refused_connection_is_named_with_address_reason_and_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{port}")
     expected = f"MLflow does not answer at http://127.0.0.1:{port}: [Errno 111] Connection refused; {ADVICE}"
     with pytest.raises(TrackingUnreachable, match=f"^{re.escape(expected)}$"):
@@ -104,9 +101,7 @@ def test_a_refused_connection_is_named_with_address_reason_and_advice(tmp_path: 
 
 
 def test_an_unreachable_database_server_is_named_without_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"postgresql+psycopg2://me:secret@127.0.0.1:{port}/mlflow")
     expected = f"MLflow does not answer at postgresql+psycopg2://127.0.0.1:{port}/mlflow: [Errno 111] Connection refused; {ADVICE}"
     with pytest.raises(TrackingUnreachable, match=f"^{re.escape(expected)}$"):
@@ -117,20 +112,12 @@ def test_an_unreachable_database_server_is_named_without_its_password(tmp_path: 
 def foreign_server(request: pytest.FixtureRequest) -> Iterator[int]:
     """The port of an HTTP server that answers every request with the same error, by default 404 as no MLflow does."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             self.send_error(request.param)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with http_server(Handler) as port:
+        yield port
 
 
 def test_a_server_that_is_no_mlflow_is_named_with_its_answer(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import os
 import re
 import signal
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +17,6 @@ from safetensors.torch import load_file
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.batching.batch import Batch
-from seq2seq_core.bundle.bundle import bundle_digest
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import Interrupted, UserError
 from seq2seq_core.modeling.seq2seq import Seq2Seq
@@ -26,44 +24,19 @@ from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.training.data.update_plan import PlannedUpdate
-from seq2seq_core.training.hardware.speed import MACHINE_CURVES
 from seq2seq_core.training.objectives.likelihood import Likelihood
 from seq2seq_core.training.objectives.objective import BatchLoss, Moment, UpdateSize
 from seq2seq_core.training.state.checkpoint import Restored
-from seq2seq_core.training.state.curve_log import read_curves
 from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.updates.divergence import FIRST_UPDATES, LossAverage
 from seq2seq_core.training.validation import Validation, Validator
+from tests.training_runs import ListRecorder, curve_without_speed, output_digests
 
 SettingsMaker = Callable[..., Settings]
 WorkspaceMaker = Callable[..., Paths]
 Spoil = Callable[[BatchLoss], BatchLoss]
 
 STEP_BACK = {"divergence": {"action": "step_back"}}
-
-
-class ListRecorder(NullRecorder):
-    def __init__(self) -> None:
-        self.points: list[tuple[int | None, dict[str, float]]] = []
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        self.points.append((step, dict(metrics)))
-
-    def curve(self, metric: str) -> list[tuple[int | None, float]]:
-        return [(step, metrics[metric]) for step, metrics in self.points if metric in metrics]
-
-
-def output_digests(paths: Paths) -> dict[str, str]:
-    reports = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (paths.train_report, paths.training_curve)}
-    return {"bundle": bundle_digest(paths.bundle)} | reports
-
-
-def curve_without_speed(paths: Paths) -> list[tuple[int, dict[str, float]]]:
-    longest = max(paths.training_state.glob("*/curves.jsonl"), key=lambda path: path.stat().st_size)
-    return [
-        (step, {name: value for name, value in metrics.items() if name not in MACHINE_CURVES})
-        for step, metrics in read_curves(longest)
-    ]
 
 
 def interrupt_update(monkeypatch: pytest.MonkeyPatch, number: int) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import os
 import random
-import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -21,10 +18,9 @@ import torch
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.batching.batch import Batch
 from seq2seq_core.batching.part import PAIRS, Part
-from seq2seq_core.bundle.bundle import bundle_digest
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.config.train import Phase
-from seq2seq_core.errors import Interrupted, UserError
+from seq2seq_core.errors import UserError
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.learning_curve import run_learning_curve
@@ -42,8 +38,8 @@ from seq2seq_core.training.objectives.monolingual_mixture import MonolingualMixt
 from seq2seq_core.training.objectives.objective import Measure, Moment
 from seq2seq_core.training.objectives.samples import Sample, draw_samples
 from seq2seq_core.training.round_trip import RoundTrips, open_round_trips
-from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.updates.updater import Updater
+from tests.training_runs import ListRecorder, output_digests, train_until
 
 CPU = Placement(torch.device("cpu"), is_bfloat16=False)
 WEIGHTS = {"likelihood_weight": 0.5, "denoising_weight": 2.0, "back_translation_weight": 3.0}
@@ -56,14 +52,6 @@ THREE_PHASES = [
     {"objective": "back_translation", "max_steps": 3, "back_translation": {"decoding": "sampling", "round_trip_sentences": 0}},
 ]
 PartMaker = Callable[[], dict[Part, Batch]]
-
-
-class ListRecorder(NullRecorder):
-    def __init__(self) -> None:
-        self.points: list[dict[str, float]] = []
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        self.points.append(dict(metrics))
 
 
 def make_settings(phases: list[dict[str, Any]], has_pairs: bool = True) -> Settings:
@@ -349,11 +337,6 @@ def test_the_weight_of_denoising_falls_in_a_line(step: int, expected: float) -> 
 
 
 # --- a whole training ------------------------------------------------------------------------------------------------
-def output_digests(paths: Paths) -> dict[str, str]:
-    reports = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (paths.train_report, paths.training_curve)}
-    return {"bundle": bundle_digest(paths.bundle)} | reports
-
-
 @pytest.fixture(scope="module")
 def whole(tokenized: dict[bool, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The outputs of a run that nothing interrupted."""
@@ -369,17 +352,7 @@ def test_a_run_stopped_in_any_phase_and_started_again_ends_in_the_same_outputs(
     new_paths: Callable[..., Paths], whole: dict[str, str], monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     settings, stopped = make_settings(THREE_PHASES), new_paths("stopped")
-    update = Trainer._update
-
-    def update_and_kill(self: Trainer, *arguments: Any) -> None:
-        if self.state.step + 1 == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        update(self, *arguments)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Trainer, "_update", update_and_kill)
-        with pytest.raises(Interrupted):
-            run_train(settings, stopped, NullRecorder())
+    train_until(step, settings, stopped, monkeypatch)
     run_train(settings, stopped, NullRecorder())
     assert output_digests(stopped) == whole
 
@@ -389,13 +362,14 @@ def test_a_corpus_without_pairs_is_trained_on_and_the_curves_tell_what_was_done(
     recorder = ListRecorder()
     result = run_train(make_settings([{"objective": "denoising", "max_steps": 2}, back], False), new_paths("a", False), recorder)
     assert result.steps == 6
-    names = [set(point) for point in recorder.points]
+    points = [metrics for _, metrics in recorder.points]
+    names = [set(point) for point in points]
     first, last = (next(point for point in points if "train_loss" in point) for points in (names, names[::-1]))
     noise = {"denoising_loss", "noise_displacement", "noise_dropped", "noise_blanked"}
     assert noise <= first
     assert noise | {"back_translation_loss", "translation_empty", "translation_cut", "translation_copied"} <= last
     assert "pairs_loss" not in first | last
-    (dev,) = [point for point in recorder.points[-4:] if "round_trip_chrf_de_en" in point and "dev_loss" in point][-1:]
+    (dev,) = [point for point in points[-4:] if "round_trip_chrf_de_en" in point and "dev_loss" in point][-1:]
     assert 0.0 <= dev["round_trip_chrf_en_de"] <= 100.0
 
 

@@ -1,18 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.training.state.curve_log import CurveLog, read_curves
-
-
-class ListRecorder(NullRecorder):
-    def __init__(self) -> None:
-        self.points: list[tuple[int | None, dict[str, float]]] = []
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        self.points.append((step, dict(metrics)))
+from tests.training_runs import ListRecorder
 
 
 def test_points_go_to_the_file_and_to_the_recorder(tmp_path: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
-import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,14 +20,20 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.training.data.update_plan import Place
-from seq2seq_core.training.hardware.speed import MACHINE_CURVES
-from seq2seq_core.training.state.curve_log import read_curves
 from seq2seq_core.training.state.early_stopping import EarlyStopping
 from seq2seq_core.training.state.progress_state import ProgressState
 from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.updates.schedule import learning_rate
 from seq2seq_core.training.updates.updater import Updater
 from seq2seq_core.training.validation import Validation, Validator
+from tests.training_runs import (
+    ListRecorder,
+    check_that_a_finished_training_is_not_repeated,
+    curve_without_speed,
+    interrupt_update,
+    output_digests,
+    train_until,
+)
 
 SettingsMaker = Callable[..., Settings]
 WorkspaceMaker = Callable[..., Paths]
@@ -41,40 +45,6 @@ TWO_PHASES: dict[str, Any] = {
          "label_smoothing": 0.0, "dev_metric": "cer"},
     ]
 }  # fmt: skip
-
-
-class ListRecorder(NullRecorder):
-    def __init__(self) -> None:
-        self.points: list[tuple[int | None, dict[str, float]]] = []
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        self.points.append((step, dict(metrics)))
-
-    def steps(self, metric: str) -> list[int | None]:
-        return [step for step, metrics in self.points if metric in metrics]
-
-
-def output_digests(paths: Paths) -> dict[str, str]:
-    reports = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (paths.train_report, paths.training_curve)}
-    return {"bundle": bundle_digest(paths.bundle)} | reports
-
-
-def curve_without_speed(paths: Paths) -> list[tuple[int, dict[str, float]]]:
-    longest = max(paths.training_state.glob("*/curves.jsonl"), key=lambda path: path.stat().st_size)  # the others are beginnings
-    curve = read_curves(longest)
-    return [(step, {name: value for name, value in metrics.items() if name not in MACHINE_CURVES}) for step, metrics in curve]
-
-
-def interrupt_update(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Sends SIGTERM in the middle of an update."""
-    update = Trainer._update
-
-    def update_and_kill(self: Trainer, *arguments: Any) -> None:
-        if self.state.step + 1 == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        update(self, *arguments)
-
-    monkeypatch.setattr(Trainer, "_update", update_and_kill)
 
 
 def die_between_phases(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,10 +192,7 @@ def test_a_damaged_state_of_the_second_phase_falls_back_into_the_first(
     settings = make_settings(TWO_PHASES)
     whole, torn = new_workspace("whole"), new_workspace("torn")
     run_train(settings, whole, NullRecorder())
-    with monkeypatch.context() as patched:
-        interrupt_update(patched, 9)
-        with pytest.raises(Interrupted):
-            run_train(settings, torn, NullRecorder())
+    train_until(9, settings, torn, monkeypatch)
     last = max(torn.training_state.glob("*/checkpoint-*.safetensors"))
     assert last.name == "checkpoint-00000009.safetensors"
     os.truncate(last, 100)
@@ -238,15 +205,7 @@ def test_a_damaged_state_of_the_second_phase_falls_back_into_the_first(
 def test_a_finished_training_of_several_phases_is_not_repeated(
     new_workspace: WorkspaceMaker, make_settings: SettingsMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings, paths, first, second = make_settings(TWO_PHASES), new_workspace("a"), ListRecorder(), ListRecorder()
-    result = run_train(settings, paths, first)
-    before = output_digests(paths)
-    for path in (paths.bundle, paths.train_report, paths.training_curve):
-        path.rename(path.with_name(f"old-{path.name}"))
-    monkeypatch.delattr(Trainer, "fit")
-    assert run_train(settings, paths, second) == result
-    assert output_digests(paths) == before
-    assert second.points == first.points
+    check_that_a_finished_training_is_not_repeated(make_settings(TWO_PHASES), new_workspace("a"), monkeypatch)
 
 
 def test_one_listed_phase_gives_the_weights_of_the_flat_settings(
@@ -275,10 +234,7 @@ def test_a_run_with_every_way_of_supervised_training_goes_on_bit_for_bit(
     recorder = ListRecorder()
     run_train(settings, whole, recorder)
     assert recorder.steps("dropout_divergence") == recorder.steps("reference_probability") == recorder.steps("train_loss")
-    with monkeypatch.context() as patched:
-        interrupt_update(patched, 11)
-        with pytest.raises(Interrupted):
-            run_train(settings, stopped, NullRecorder())
+    train_until(11, settings, stopped, monkeypatch)
     run_train(settings, stopped, NullRecorder())
     assert output_digests(stopped) == output_digests(whole)
     assert curve_without_speed(stopped) == curve_without_speed(whole)
@@ -307,10 +263,7 @@ def test_a_phase_by_reward_goes_on_bit_for_bit_with_workers_or_without(
     run_train(make_settings(train), whole, recorder)
     assert all(recorder.steps(name) == [6, 9] for name in measures)
     assert recorder.steps("train_loss") == [3, 5, 6, 9]
-    with monkeypatch.context() as patched:
-        interrupt_update(patched, 8)
-        with pytest.raises(Interrupted):
-            run_train(make_settings(train), stopped, NullRecorder())
+    train_until(8, make_settings(train), stopped, monkeypatch)
     run_train(make_settings(train, reward_workers=1), stopped, NullRecorder())
     assert output_digests(stopped) == output_digests(whole)
     assert curve_without_speed(stopped) == curve_without_speed(whole)

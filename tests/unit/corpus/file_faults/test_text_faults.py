@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seq2seq_core.corpus.text_faults import CONTROL_CHARACTER, find_mojibake, is_quoted_cell, quote
+from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, find_mojibake, is_quoted_cell, quote
 
 
 @pytest.mark.parametrize("text", ["Größe", "naïve café", "「日本語」", "привет", "été — “quoted”…", "emoji 🎉", "नमस्ते", "שלום"])

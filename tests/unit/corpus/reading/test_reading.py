@@ -10,7 +10,7 @@ from seq2seq_core.config.corpus import CorpusFormat, CorpusSection
 from seq2seq_core.corpus.reading import FORMATS_BY_ENDING, STREAM_READERS, SplitReader, find_head_faults
 from seq2seq_core.errors import CorpusError
 
-from .conftest import ReadTrain, WriteFile
+from ..conftest import ReadTrain, WriteFile
 
 REMEDY = "`s2s sample-corpus` makes the bundled sample, `dvc pull` fetches a corpus that DVC tracks"
 

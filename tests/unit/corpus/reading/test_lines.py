@@ -8,7 +8,7 @@ import pytest
 
 from seq2seq_core.errors import CorpusError
 
-from .conftest import ReadTrain, WriteFile
+from ..conftest import ReadTrain, WriteFile
 
 HEADER = b"source\ttarget\n"
 BAD_BYTES: dict[str, tuple[bytes, str]] = {
@@ -20,34 +20,35 @@ BAD_BYTES: dict[str, tuple[bytes, str]] = {
     "Latin-1": (
         HEADER + b"a\tb\nsp\xe4t\tlate\n",
         "corpus/c.tsv:3: not UTF-8: byte 0xE4 at offset 20 (invalid continuation byte), in 'sp\\\\xe4t\\tlate'; "
-        "expected UTF-8: if it is Windows text, `iconv -f CP1252 -t UTF-8 c.tsv > converted` converts it",
+        "expected UTF-8: it is likely CP1252, which reads 'spät\\tlate' here: "
+        "`iconv -f CP1252 -t UTF-8 corpus/c.tsv > converted` converts it",
     ),
     "nothing but a byte-order mark": (b"\xef\xbb\xbf", "corpus/c.tsv: the file is empty; expected at least one row"),
     "UTF-16 without a mark": (
         "source\ttarget\nä\tb\n".encode("utf-16-le"),
         "corpus/c.tsv:1: every second byte of the file is NUL (00): it is UTF-16LE without a byte-order mark; expected UTF-8: "
-        "`iconv -f UTF-16LE -t UTF-8 c.tsv > converted` converts it",
+        "`iconv -f UTF-16LE -t UTF-8 corpus/c.tsv > converted` converts it",
     ),
     "a stray NUL": (
         HEADER + "spät\tla".encode() + b"\0te\n",
         "corpus/c.tsv:2: a stray NUL byte (00) at offset 22, in 'spät\\tla\\x00te'; expected text without it: "
-        "`tr -d '\\0' < c.tsv > converted` removes it",
+        "`tr -d '\\0' < corpus/c.tsv > converted` removes it",
     ),
     "UTF-16": (
         "source\ttarget\n".encode("utf-16"),
         "corpus/c.tsv:1: the file begins with the byte-order mark of UTF-16LE (FF FE); expected UTF-8: "
-        "`iconv -f UTF-16 -t UTF-8 c.tsv > converted` converts it",
+        "`iconv -f UTF-16 -t UTF-8 corpus/c.tsv > converted` converts it",
     ),
     "UTF-32": (
         "source\ttarget\n".encode("utf-32"),
         "corpus/c.tsv:1: the file begins with the byte-order mark of UTF-32LE (FF FE 00 00); expected UTF-8: "
-        "`iconv -f UTF-32 -t UTF-8 c.tsv > converted` converts it",
+        "`iconv -f UTF-32 -t UTF-8 corpus/c.tsv > converted` converts it",
     ),
     "bare CR": (
         b"source\ttarget\ra\tb\rc\td\r",
         "corpus/c.tsv:1: lines end in a bare carriage return (CR, 0D): 3 of them in the first 22 bytes, against 0 line feeds "
         "(LF, 0A), so that the file looks like one line to most readers; expected LF or CRLF: "
-        "`tr '\\r' '\\n' < c.tsv > converted` converts it",
+        "`tr '\\r' '\\n' < corpus/c.tsv > converted` converts it",
     ),
     "gzip without .gz": (gzip.compress(HEADER), "corpus/c.tsv: gzip-compressed, but its name does not end in .gz; rename it"),
 }
@@ -78,7 +79,7 @@ def test_bytes_behind_the_gzip_data_are_named(write_file: WriteFile, read_train:
         read_train("c.tsv.gz")
     assert str(caught.value) == (
         "corpus/c.tsv.gz: other bytes follow the end of the gzip data; expected nothing behind it: "
-        "`gzip -dc c.tsv.gz > unpacked` unpacks what comes before them"
+        "`gzip -dc corpus/c.tsv.gz > unpacked` unpacks what comes before them"
     )
 
 

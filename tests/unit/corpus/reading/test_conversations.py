@@ -10,7 +10,7 @@ from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.reading import SplitReader
 from seq2seq_core.errors import CorpusError
 
-from .conftest import WriteFile
+from ..conftest import WriteFile
 
 TURNS = """conversation\tturn\tspeaker\ttext
 c1\t1\tuser\thello

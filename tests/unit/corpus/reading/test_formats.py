@@ -12,7 +12,7 @@ from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.errors import CorpusError
 
-from .conftest import ReadTrain, WriteFile
+from ..conftest import ReadTrain, WriteFile
 
 ROWS = [Row("Hallo", "hello", {"id": "1"}, "", 0), Row("Größe 大", 'a "size"', {"id": "2"}, "", 0)]
 FILES = {

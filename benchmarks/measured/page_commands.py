@@ -1,0 +1,200 @@
+"""The commands that a page of the documentation tells its reader to type, and what the reader must supply for some of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+SHELL = "bash"
+"""The language of fenced blocks with commands."""
+PROGRAMS = {"cp", "curl", "dvc", "echo", "export", "ffmpeg", "git", "make", "mlflow", "pip", "prefect", "python", "s2s", "source"}
+"""Code inside a sentence that begins with one of these is a command."""
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`([^`]+)`")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as a page shows it.
+
+    Attributes:
+        text: the command, without the comment behind it.
+        block: counts the places of a page: commands of one fenced block have the same number.
+        is_fenced: whether it is a line of a fenced block; otherwise it is code inside a sentence.
+    """
+
+    text: str
+    block: int
+    is_fenced: bool
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What the reader must supply for a command.
+
+    Attributes:
+        reason: why the command cannot run as it is shown, or what it needs first.
+        first: shell commands that run before it.
+        instead: runs in place of the command; empty to run the command as it is shown.
+        skip: whether it is not run at all.
+    """
+
+    reason: str
+    first: str = ""
+    instead: str = ""
+    skip: bool = False
+
+
+def commands_of(page: str) -> list[Command]:
+    """The commands of a page in the order in which a reader types them.
+
+    A line of a fenced block is a command each time. Code inside a sentence is one where it begins with the name of a program and
+    more follows; it counts once, and not where it is a mention: the beginning of a fenced command, or of one before it. The
+    sentences before the first fenced block introduce; their commands count at the next mention, or at the end.
+
+    Args:
+        page: the text of the page.
+    """
+    found: list[Command] = []
+    introduction: list[Command] = []
+    known = {line for language, text in FENCED.findall(page) if language == SHELL for line in _lines(text)}
+    position, block = 0, 0
+    for match in [*FENCED.finditer(page), None]:
+        sentences = page[position : match.start() if match else len(page)]
+        for text in _inline(sentences):
+            block += 1
+            waiting = found if found else introduction
+            if not _is_mention(text, known):
+                waiting.append(Command(text, block, is_fenced=False))
+            known |= {text} if found else set()
+        if match:
+            position, block = match.end(), block + 1
+            if match[1] == SHELL:
+                found += [Command(text, block, is_fenced=True) for text in _lines(match[2])]
+    late = {command.text: command for command in introduction if not _is_mention(command.text, known)}
+    return found + list(late.values())
+
+
+def _is_mention(text: str, known: set[str]) -> bool:
+    return any(f"{command} ".startswith(f"{text} ") for command in known)
+
+
+def _inline(sentences: str) -> list[str]:
+    codes = [" ".join(code.split()) for code in INLINE.findall(sentences)]
+    return [code for code in codes if code.split(" ")[0] in PROGRAMS and " " in code]
+
+
+def _lines(block: str) -> list[str]:
+    joined = re.sub(r"\\\n\s*", "", block)
+    lines = [re.sub(r"\s{2,}#\s.*$", "", line).strip() for line in joined.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+SERVERS: dict[str, tuple[str, ...]] = {
+    "make ui": ("http://127.0.0.1:5000", "http://127.0.0.1:4200"),
+    "make serve": ("http://127.0.0.1:5001",),
+    "s2s serve": ("http://127.0.0.1:5001",),
+    "mlflow models serve": ("http://127.0.0.1:5001",),
+    "prefect server start": ("http://127.0.0.1:4200",),
+    "prefect worker start": (),
+}
+"""Commands that run until somebody stops them, by their beginning, and the addresses that answer once they are ready."""
+
+_SHORTER = (
+    "sed -i -E 's/( max_steps:) [0-9]+/\\1 40/; s/(warmup_steps:) [0-9]+/\\1 5/; s/(validate_every_steps:) [0-9]+/\\1 20/; "
+    "s/(beam_size:) [0-9]+/\\1 1/; s/(width:) [0-9]+/\\1 32/' params.yaml"
+)
+_FRESH_CLONE = "rm -rf ../other && git clone -q . ../other && cp .dvc/config ../other/.dvc/config && cd ../other"
+_READY = "s2s configure configs/g2p.yaml --corpus data/raw/mine --name mine"
+_REMOTE = Supply(
+    "a remote with the outputs: a local folder",
+    first='mkdir -p ../remote && dvc remote add -f -d team "$PWD/../remote" && dvc push',
+)
+_SWEEP = "configs/sweeps/dates.yaml"
+_PREFECT = (
+    "prefect server start & export PREFECT_API_URL=http://127.0.0.1:4200/api; "
+    "until curl -s --noproxy '*' $PREFECT_API_URL/health; do sleep 1; done; s2s setup-prefect"
+)
+_REQUEST = (
+    "curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' "
+    r'''-d "{\"dataframe_split\": {\"columns\": [\"source\"], \"data\": [[\"$(base64 -w0 one.wav)\"]]}}"'''
+)
+SUPPLIES: dict[str, dict[str, Supply]] = {
+    "README.md": {
+        "make test": Supply("the tests are a run of their own, of a quarter of an hour", skip=True),
+        "dvc add data/raw/mine": Supply(
+            "a corpus of your own: the sample corpus in another folder",
+            first="mkdir -p data/raw/mine && cp data/raw/dates/*.tsv data/raw/mine",
+        ),
+        "dvc import-url": Supply("an address: a local folder", instead='dvc import-url "$PWD/data/raw/dates" data/raw/imported'),
+        _READY: Supply(
+            "the settings of the step before, afterwards: this corpus is not one of pronunciations",
+            instead=f"{_READY} && s2s configure --corpus data/raw/mine --force",
+        ),
+        "s2s check-settings": Supply("a smaller model and a shorter training, by an edit of params.yaml", first=_SHORTER),
+        "dvc exp run --name longer -S train.max_steps=2000": Supply(
+            "fewer updates", instead="dvc exp run --name longer -S train.max_steps=60"
+        ),
+        "dvc exp run --queue --name wide -S model.width=256": Supply(
+            "a smaller width", instead="dvc exp run --queue --name wide -S model.width=64"
+        ),
+        "dvc queue start": Supply(
+            "the wait until the queue is empty",
+            instead="dvc queue start; while dvc queue status | grep -qE 'Running|Queued'; do sleep 2; done; "
+            "dvc queue status | grep Success",
+        ),
+        "dvc remote add -d team s3://bucket/path": Supply(
+            "a bucket: a local folder", instead='mkdir -p ../remote && dvc remote add -d team "$PWD/../remote"'
+        ),
+        "dvc pull && dvc repro": Supply("another clone of the same commit", instead=f"({_FRESH_CLONE} && dvc pull && dvc repro)"),
+        "git checkout COMMIT && dvc checkout": Supply(
+            "a commit: that of the first run", instead="git stash -q; git checkout -q HEAD~1 && dvc checkout"
+        ),
+        "s2s sample-corpus": Supply("a fresh clone", instead=f"({_FRESH_CLONE} && s2s sample-corpus)"),
+        "dvc pull data/raw/dates": Supply(
+            "the commit before your own corpus", instead=f"({_FRESH_CLONE} && git checkout -q HEAD~1 && dvc pull data/raw/dates)"
+        ),
+    },
+    "docs/scheduling.md": {
+        "prefect deployment run retrain/dates-on-demand": Supply(
+            "the wait for its end", instead="prefect deployment run retrain/dates-on-demand --watch"
+        ),
+        """prefect deployment run retrain/dates-on-demand --param 'set=["train.max_steps=200"]'""": Supply(
+            "the wait for its end",
+            instead="""prefect deployment run retrain/dates-on-demand --param 'set=["train.max_steps=200"]' --watch""",
+        ),
+        "dvc pull": _REMOTE,
+        "dvc update": Supply(
+            "an imported corpus",
+            instead='dvc import-url "$PWD/data/raw/dates" data/raw/imported && dvc update data/raw/imported.dvc',
+        ),
+        "dvc remote modify --local": Supply("a setting", instead='dvc remote modify --local team url "$PWD/../remote"'),
+        "prefect deploy": Supply("which deployments, and no questions", instead="prefect --no-prompt deploy --all"),
+    },
+    "docs/sweep.md": {
+        f"s2s sweep {_SWEEP}": Supply("fewer trials", instead=f"s2s sweep {_SWEEP} --trials 2"),
+        f"s2s sweep {_SWEEP} --trials 30 --jobs 2": Supply("fewer trials", instead=f"s2s sweep {_SWEEP} --trials 4 --jobs 2"),
+        f"s2s sweep {_SWEEP} --write configs/best.yaml": Supply(
+            "fewer trials", instead=f"s2s sweep {_SWEEP} --trials 4 --write configs/best.yaml"
+        ),
+        f"s2s sweep {_SWEEP} --apply": Supply("fewer trials", instead=f"s2s sweep {_SWEEP} --trials 4 --apply"),
+        "s2s sweep FILE --prefect": Supply("a file, and fewer trials", instead=f"s2s sweep {_SWEEP} --trials 4 --prefect"),
+        "s2s sweep FILE --write FILE": Supply(
+            "files, and fewer trials", instead=f"s2s sweep {_SWEEP} --trials 4 --write configs/second.yaml"
+        ),
+        "prefect --no-prompt deploy --all": Supply("the server of docs/scheduling.md", first=_PREFECT),
+        f"prefect deployment run sweep/dates-sweep --param file={_SWEEP} --param jobs=2": Supply(
+            "a worker, fewer trials (by an edit of the file) and the wait for the end",
+            first=f"prefect worker start --pool seq2seq-pool & sed -i 's/^trials: .*/trials: 4/' {_SWEEP}",
+            instead=f"prefect deployment run sweep/dates-sweep --param file={_SWEEP} --param jobs=2 --watch",
+        ),
+    },
+    "docs/fine-tuning.md": {"dvc push": _REMOTE},
+    "docs/speech.md": {
+        "ls recordings/*.wav | s2s predict": Supply("needs a model of recordings", skip=True),
+        _REQUEST: Supply("needs a model of recordings", skip=True),
+        "python benchmarks/quality.py spoken-digits": Supply("needs the corpus of spoken digits, a download", skip=True),
+        "ffmpeg -i IN -ac 1 -ar 16000 -c:a pcm_s16le OUT.wav": Supply("needs ffmpeg and a recording", skip=True),
+    },
+}
+"""What the reader supplies, by page and command."""

@@ -43,7 +43,7 @@ def no_slots_while_away() -> Iterator[None]:
         return httpx.Response(200, json={})
 
     PrefectClient.increment_concurrency_slots_with_lease = take_if_present  # type: ignore[method-assign, assignment]
-    PrefectClient.release_concurrency_slots_with_lease = give_back_if_present  # type: ignore[method-assign]
+    PrefectClient.release_concurrency_slots_with_lease = give_back_if_present  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:

@@ -45,7 +45,8 @@ def find_version(reference: str, paths: Paths) -> ModelVersion:
         number = match["version"] or model.aliases.get(match["alias"])
         if number is None:
             aliases = ", ".join(sorted(model.aliases)) or "none"
-            raise UserError(f"{reference}: the model {model.name!r} has no alias {match['alias']!r}; it has: {aliases}")
+            advice = f" (a version that is not proved good enough: models:/{model.name}@challenger)" if "challenger" in aliases else ""
+            raise UserError(f"{reference}: the model {model.name!r} has no alias {match['alias']!r}; it has: {aliases}{advice}")
         version = find_number(client, model.name, str(number))
         if version is None:
             raise UserError(f"{reference}: the model {model.name!r} has no version {number} in {displayed_uri(paths)}")

@@ -12,30 +12,9 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.registry.ledger import Entry, Ledger, chain
 from seq2seq_core.registry.ledger_writing import LedgerConflict, append, current_champion, follow, read_ledger, synchronise
 from seq2seq_core.tracking.mlflow.store import connect
+from tests.unit.registry.dying_client import DyingClient, Killed
 
 NAME = "dates"
-
-
-class Killed(BaseException):
-    """The writer dies here."""
-
-
-class DyingClient:
-    """An MLflow client whose writer dies before its call of the given number."""
-
-    def __init__(self, client: Any, last_call: int) -> None:
-        self._client, self._left = client, last_call
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._client, name)
-
-        def call(*arguments: Any, **named: Any) -> Any:
-            if self._left == 0:
-                raise Killed
-            self._left -= 1
-            return method(*arguments, **named)
-
-        return call
 
 
 @pytest.fixture

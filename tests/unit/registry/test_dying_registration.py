@@ -1,0 +1,66 @@
+"""A registration that dies between any two calls of the registry leaves nothing that the next one does not complete."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.registry import registration
+from seq2seq_core.registry.ledger_writing import current_champion
+from seq2seq_core.registry.moves import read_history
+from seq2seq_core.registry.registration import register_bundle
+from seq2seq_core.tracking.mlflow.store import connect
+from tests.unit.registry.dying_client import DyingClient, Killed
+
+
+def leave_a_mark(bundle: Path, model: Any, *_: object) -> None:
+    """In place of the upload of a model, which takes a second: the file by which a version counts as whole."""
+    folder = Path(model.artifact_location.removeprefix("file://"))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "MLmodel").write_text("{}")
+
+
+@pytest.fixture
+def before(tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None]) -> Paths:
+    """A champion, and a better bundle that is not registered yet."""
+    make_bundle(tracked_paths, 1, 0.25)
+    register_bundle(tracked_settings, tracked_paths)
+    return tracked_paths
+
+
+def test_the_next_registration_completes_whatever_the_last_one_began(
+    before: Paths, tracked_settings: Settings, make_bundle: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registration, "log_bundle", leave_a_mark)
+    for last_call in itertools.count():
+        # Each round has a bundle of its own; its seed makes another one champion.
+        make_bundle(before, 10 + last_call, min(1.0, 0.5 + last_call / 100))
+        with monkeypatch.context() as dying:
+            dying.setattr(registration, "connect", lambda paths, left=last_call: DyingClient(connect(paths), left))
+            try:
+                register_bundle(tracked_settings, before)
+            except Killed:
+                died = True
+            else:
+                died = False
+        receipt = register_bundle(tracked_settings, before).receipt
+        client, history = connect(before), read_history("dates", before)
+        about = [entry for entry in history if entry.version == receipt.version]
+        assert len(about) == 1, "decided once"
+        assert current_champion(client, "dates") == history[-1].champion
+        found = client.search_model_versions(f"name = 'dates' and tag.bundle_digest = '{receipt.bundle_digest}'")
+        assert [str(version.version) for version in found] == [receipt.version], "one version a bundle"
+        version = client.get_model_version("dates", receipt.version)
+        assert version.tags["decision"] == receipt.decision
+        assert version.description.startswith(receipt.decision)
+        aliases = client.get_registered_model("dates").aliases
+        assert str(aliases["champion" if receipt.decision == "champion" else "challenger"]) == receipt.version
+        if not died:
+            break
+    assert last_call > 15

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from seq2seq_core.errors import UserError
+from seq2seq_core.evaluation.row_scoring import RowScoring
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Metric:
         signature: the signature to report with a score (Post 2018); None: none.
         is_slow: whether it is left out of validations, rewards, slices and baselines.
         sentence_score: the score of a single hypothesis; None: ``compute`` on a corpus of one.
+        rows: the statistics of rows that give the corpus score, for intervals and tests; None: the score is the mean of the rows'.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Metric:
     signature: Callable[[ScoringOptions], str] | None = None
     is_slow: bool = False
     sentence_score: SentenceScore | None = None
+    rows: RowScoring | None = None
 
     @property
     def worst(self) -> float:

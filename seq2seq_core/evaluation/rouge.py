@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from seq2seq_core.evaluation.metric import Metric, ScoringOptions
+from seq2seq_core.evaluation.row_scoring import mean_scoring
 from seq2seq_core.unspaced_scripts import UNSPACED_CHARACTERS
 
 PACKAGE = "rouge-score"
@@ -38,7 +39,19 @@ def rouge_metric(name: str) -> Metric:
         scores = [float(scorer.score(reference, hypothesis)[name].fmeasure) for hypothesis, reference in pairs]
         return 100.0 * sum(scores) / len(scores)
 
-    return Metric(name, higher_is_better=True, scale=100.0, high=100.0, compute=compute, needs=PACKAGE, signature=_signature)
+    def score_row(hypothesis: str, reference: str, options: ScoringOptions) -> float:
+        return compute([hypothesis], [reference], options)
+
+    return Metric(
+        name,
+        higher_is_better=True,
+        scale=100.0,
+        high=100.0,
+        compute=compute,
+        needs=PACKAGE,
+        signature=_signature,
+        rows=mean_scoring(score_row, usual_deviation=20.0, row_range=(0.0, 100.0)),
+    )
 
 
 def _signature(options: ScoringOptions) -> str:

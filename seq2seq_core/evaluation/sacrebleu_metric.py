@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from seq2seq_core.evaluation.metric import Metric, ScoringOptions, SentenceScore
+from seq2seq_core.evaluation.row_scoring import FloatArray, RowScoring
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as LibraryMetric
@@ -14,9 +17,12 @@ if TYPE_CHECKING:
 def sacrebleu_metric(
     name: str,
     make: Callable[[ScoringOptions], LibraryMetric],
+    combine: Callable[[FloatArray], FloatArray],
+    usual_deviation: float,
     higher_is_better: bool = True,
     high: float | None = 100.0,
     is_slow: bool = False,
+    is_ratio: bool = False,
     sentence_score: SentenceScore | None = None,
 ) -> Metric:
     """A metric that sacreBLEU computes, on its scale of 0 to 100.
@@ -24,14 +30,21 @@ def sacrebleu_metric(
     Args:
         name: see :class:`~seq2seq_core.evaluation.metric.Metric`.
         make: sacreBLEU's object for some options.
-        higher_is_better: see there.
+        combine: see :class:`~seq2seq_core.evaluation.row_scoring.RowScoring`; of sacreBLEU's statistics.
+        usual_deviation: see there.
+        higher_is_better: see :class:`~seq2seq_core.evaluation.metric.Metric`.
         high: see there.
         is_slow: see there.
-        sentence_score: see there.
+        is_ratio: see :class:`~seq2seq_core.evaluation.row_scoring.RowScoring`.
+        sentence_score: see :class:`~seq2seq_core.evaluation.metric.Metric`.
     """
 
     def compute(hypotheses: Sequence[str], references: Sequence[str], options: ScoringOptions) -> float:
         return float(make(options).corpus_score(hypotheses, [references]).score)
+
+    def extract(hypotheses: Sequence[str], references: Sequence[str], options: ScoringOptions) -> FloatArray:
+        # sacreBLEU's own tests of significance read the same method (sacrebleu/significance.py).
+        return np.array(make(options)._extract_corpus_statistics(hypotheses, [references]), dtype=np.float64)
 
     def signature(options: ScoringOptions) -> str:
         metric = make(options)
@@ -47,4 +60,5 @@ def sacrebleu_metric(
         signature=signature,
         is_slow=is_slow,
         sentence_score=sentence_score,
+        rows=RowScoring(extract, combine, usual_deviation, is_ratio=is_ratio, library=make),
     )

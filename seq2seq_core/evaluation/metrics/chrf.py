@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from seq2seq_core.decoding.sentence_chrf import chrf
 from seq2seq_core.evaluation.metric import ScoringOptions
+from seq2seq_core.evaluation.row_scoring import FloatArray
 from seq2seq_core.evaluation.sacrebleu_metric import sacrebleu_metric
 
 if TYPE_CHECKING:
@@ -22,4 +25,15 @@ def _score_sentence(hypothesis: str, reference: str, options: ScoringOptions) ->
     return chrf(hypothesis, reference)
 
 
-METRIC = sacrebleu_metric("chrf", _make, sentence_score=_score_sentence)
+def _combine(sums: FloatArray) -> FloatArray:
+    """F2 of the mean precision and recall of the orders that both sides have."""
+    hypothesis, reference, match = (sums[..., start::3] for start in range(3))
+    counts = (hypothesis > 0) & (reference > 0)
+    orders = np.maximum(1, counts.sum(axis=-1))
+    precision, recall = (
+        (np.where(counts, match, 0.0) / np.where(counts, side, 1.0)).sum(axis=-1) / orders for side in (hypothesis, reference)
+    )
+    return np.asarray(100.0 * 5.0 * precision * recall / np.where(match.any(axis=-1), 4.0 * precision + recall, 1.0))
+
+
+METRIC = sacrebleu_metric("chrf", _make, _combine, usual_deviation=13.0, sentence_score=_score_sentence)

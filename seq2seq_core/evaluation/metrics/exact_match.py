@@ -8,10 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seq2seq_core.evaluation.metric import Metric, ScoringOptions
+from seq2seq_core.evaluation.row_scoring import mean_scoring
 
 
 def _compute(hypotheses: Sequence[str], references: Sequence[str], options: ScoringOptions) -> float:
     return sum(map(str.__eq__, hypotheses, references)) / len(references)
 
 
-METRIC = Metric("exact_match", higher_is_better=True, scale=1.0, high=1.0, compute=_compute)
+def _score_row(hypothesis: str, reference: str, options: ScoringOptions) -> float:
+    return float(hypothesis == reference)
+
+
+METRIC = Metric(
+    "exact_match",
+    higher_is_better=True,
+    scale=1.0,
+    high=1.0,
+    compute=_compute,
+    rows=mean_scoring(_score_row, usual_deviation=0.3, row_range=(0.0, 1.0)),
+)

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from seq2seq_core.evaluation.metric import ScoringOptions
+from seq2seq_core.evaluation.row_scoring import FloatArray
 from seq2seq_core.evaluation.sacrebleu_metric import sacrebleu_metric
 
 if TYPE_CHECKING:
@@ -20,4 +23,9 @@ def _make(options: ScoringOptions) -> TER:
     return TER()
 
 
-METRIC = sacrebleu_metric("ter", _make, higher_is_better=False, high=None, is_slow=True)
+def _combine(sums: FloatArray) -> FloatArray:
+    edits, words = sums[..., 0], sums[..., 1]
+    return 100.0 * np.where(words > 0, edits / np.where(words > 0, words, 1.0), np.minimum(1.0, edits))
+
+
+METRIC = sacrebleu_metric("ter", _make, _combine, usual_deviation=22.0, higher_is_better=False, high=None, is_slow=True, is_ratio=True)

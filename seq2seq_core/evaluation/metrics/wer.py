@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seq2seq_core.evaluation.error_rate import error_rate
+from seq2seq_core.evaluation.error_rate import error_rate, error_rows
 from seq2seq_core.evaluation.metric import Metric, ScoringOptions
 
 
@@ -12,4 +12,4 @@ def _compute(hypotheses: Sequence[str], references: Sequence[str], options: Scor
     return error_rate((hypothesis.split(), reference.split()) for hypothesis, reference in zip(hypotheses, references, strict=True))
 
 
-METRIC = Metric("wer", higher_is_better=False, scale=1.0, compute=_compute)
+METRIC = Metric("wer", higher_is_better=False, scale=1.0, compute=_compute, rows=error_rows(str.split, usual_deviation=0.3))

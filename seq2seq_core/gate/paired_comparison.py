@@ -1,0 +1,161 @@
+"""The comparison of two systems that decoded the same rows: the gain, its interval, and p-values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from seq2seq_core.evaluation.row_scoring import FloatArray
+from seq2seq_core.gate.bootstrap import Interval, paired_intervals
+from seq2seq_core.gate.scored_rows import ScoredRows, gradient
+from seq2seq_core.gate.sign_flips import Tails, is_whole, tails_of_statistic, tails_of_sum
+
+Outcome = Literal["better", "equal", "worse", "undecided"]
+BETTER: Literal["better"] = "better"
+EQUAL: Literal["equal"] = "equal"
+WORSE: Literal["worse"] = "worse"
+UNDECIDED: Literal["undecided"] = "undecided"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """The number of random draws of a comparison.
+
+    Attributes:
+        draws: of importance sampling, where a p-value has no exact form.
+        resamples: of the bootstrap, for intervals.
+        seed: of both.
+    """
+
+    draws: int = 10_000
+    resamples: int = 2_000
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """A challenger against a champion, or a baseline.
+
+    Attributes:
+        metric: the metric's name.
+        num_rows: the number of rows.
+        num_differing: rows on which the metric tells the two apart.
+        champion: the champion's score.
+        challenger: the challenger's score.
+        gain: how much better the challenger is, in the metric's unit; negative: worse.
+        p_better: one-sided, against "the challenger is no better".
+        p_worse: one-sided, against "the challenger is no worse".
+        p_within_margin: one-sided, against "the challenger is worse by the margin or more"; ``p_better`` if the margin is 0.
+        margin: the margin, in the metric's unit.
+        level: the level that decides.
+        method: the way of computing ``p_better``.
+    """
+
+    metric: str
+    num_rows: int
+    num_differing: int
+    champion: Interval
+    challenger: Interval
+    gain: Interval
+    p_better: float
+    p_worse: float
+    p_within_margin: float
+    margin: float
+    level: float
+    method: str
+
+    @property
+    def outcome(self) -> Outcome:
+        """``better``, ``equal`` (proved to be worse by less than the margin), ``worse``, or ``undecided``.
+
+        Both tests may use the whole level: who is better is also within the margin (Morikawa and Yoshida 1995).
+        """
+        if self.p_better <= self.level:
+            return BETTER
+        if self.margin > 0 and self.p_within_margin <= self.level:
+            return EQUAL
+        return WORSE if self.p_worse <= self.level else UNDECIDED
+
+    @property
+    def smallest_p(self) -> float:
+        """The p-value if every differing row favoured the challenger; above ``level``, nothing could be proved."""
+        return float(0.5**self.num_differing)
+
+
+def compare(
+    champion: ScoredRows, challenger: ScoredRows, level: float, margin: float = 0.0, effort: Effort | None = None
+) -> PairedComparison:
+    """The comparison of a challenger with a champion.
+
+    Args:
+        champion: the champion.
+        challenger: the challenger on the same rows, in the same order, by the same metric.
+        level: the level that decides.
+        margin: a loss below it does not matter, in the metric's unit.
+        effort: the number of random draws; None: the defaults.
+
+    Raises:
+        ValueError: the two have not the same metric or number of rows.
+    """
+    if champion.metric.name != challenger.metric.name or champion.num_rows != challenger.num_rows:
+        raise ValueError(
+            f"expected one metric and the same rows, got {champion.metric.name} of {champion.num_rows} rows and "
+            f"{challenger.metric.name} of {challenger.num_rows}"
+        )
+    effort = effort or Effort()
+    intervals = paired_intervals(champion, challenger, effort.resamples, effort.seed)
+    tails = _swap_tails(champion, challenger, level, effort)
+    within = tails
+    if margin > 0:
+        within = tails_of_sum(_shifted(champion, challenger, margin), level, effort.draws, effort.seed)
+    return PairedComparison(
+        challenger.metric.name,
+        challenger.num_rows,
+        tails.num_differing,
+        intervals.champion,
+        intervals.challenger,
+        intervals.gain,
+        p_better=tails.upper,
+        p_worse=tails.lower,
+        p_within_margin=within.upper,
+        margin=margin,
+        level=level,
+        method=tails.method,
+    )
+
+
+def paired_influence(champion: ScoredRows, challenger: ScoredRows) -> FloatArray:
+    """What each row adds to the gain beyond its share of it, of shape (N,): the gain's error is the root of its squares' sum.
+
+    Args:
+        champion: the champion.
+        challenger: the challenger, on the same rows.
+    """
+    return challenger.direction * (challenger.influence() - champion.influence())
+
+
+def _swap_tails(champion: ScoredRows, challenger: ScoredRows, level: float, effort: Effort) -> Tails:
+    """The p-values under swaps of rows (Noreen 1989; Riezler and Maxwell 2005 for BLEU)."""
+    direction, scoring = challenger.direction, challenger.scoring
+    if scoring.is_ratio and np.array_equal(champion.statistics[:, 1], challenger.statistics[:, 1]):
+        differences = direction * (challenger.statistics[:, 0] - champion.statistics[:, 0])
+        if is_whole(differences):
+            return tails_of_sum(differences, level, effort.draws, effort.seed)
+    differ = (champion.statistics != challenger.statistics).any(axis=1)
+    change = (challenger.statistics - champion.statistics)[differ]
+    both = champion.statistics.sum(axis=0) + challenger.statistics.sum(axis=0)
+
+    def gains(signs: FloatArray) -> FloatArray:
+        shift = signs @ change
+        return direction * (scoring.combine((both + shift) / 2) - scoring.combine((both - shift) / 2))
+
+    shares = direction * (change @ gradient(scoring, both / 2))
+    return tails_of_statistic(gains, shares, level, effort.draws, effort.seed)
+
+
+def _shifted(champion: ScoredRows, challenger: ScoredRows, margin: float) -> FloatArray:
+    """What each row adds to gain plus margin, of shape (N,): their mean is 0 where the challenger is worse by just the margin."""
+    gain = challenger.direction * (challenger.score - champion.score)
+    return paired_influence(champion, challenger) + (gain + margin) / challenger.num_rows

@@ -1,0 +1,139 @@
+"""The smallest gain that a test set can show, before a challenger is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.stats import binom, norm
+
+from seq2seq_core.gate.paired_comparison import paired_influence
+from seq2seq_core.gate.scored_rows import ScoredRows
+from seq2seq_core.gate.spending import level_of_look
+
+PAIRS: Literal["pairs"] = "pairs"
+ASSUMED: Literal["assumed"] = "assumed"
+MAX_LOOKS = 10**6
+STEPS = 60
+"""Halvings of a bisection."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How much the gain of one row varies from row to row.
+
+    Attributes:
+        deviation: the standard deviation of a row's gain, in the metric's unit; squared, it is for right-or-wrong rows the share of
+            rows on which just one system is right.
+        is_binary: whether rows are right or wrong.
+        scale: the largest gain that makes sense, the metric's scale.
+        source: ``pairs`` if outputs of two systems gave it, or ``assumed``.
+    """
+
+    deviation: float
+    is_binary: bool
+    scale: float
+    source: Literal["pairs", "assumed"]
+
+
+def assumed_spread(rows: ScoredRows) -> Spread:
+    """The spread to assume as long as no outputs of two models are known.
+
+    Args:
+        rows: any system by the metric.
+    """
+    return Spread(rows.scoring.usual_deviation, rows.is_binary, rows.metric.scale, ASSUMED)
+
+
+def spread_of_pairs(pairs: Sequence[tuple[ScoredRows, ScoredRows]]) -> Spread:
+    """The spread of stored pairs of systems; their variances are averaged.
+
+    Args:
+        pairs: at least one, each of two systems on the same rows.
+    """
+    variances = []
+    for champion, challenger in pairs:
+        influence = paired_influence(champion, challenger)
+        gain = challenger.score - champion.score
+        raw = champion.num_rows * float((influence**2).sum())
+        variances.append(raw + gain**2 if challenger.is_binary else raw)
+    first = pairs[0][0]
+    return Spread(math.sqrt(float(np.mean(variances))), first.is_binary, first.metric.scale, PAIRS)
+
+
+def chance_of_promotion(gain: float, num_rows: int, level: float, spread: Spread) -> float:
+    """The power: how often a challenger that is truly better by some gain is proved better.
+
+    Right-or-wrong rows: the power of the exact test, given the share of rows that differ (at least the gain). Others: by the normal
+    approximation; under swaps the gain's variance holds the gain's square.
+
+    Args:
+        gain: the true gain, in the metric's unit.
+        num_rows: number of test rows.
+        level: the level of the comparison.
+        spread: of the rows' gains.
+    """
+    if not spread.is_binary:
+        error = spread.deviation / math.sqrt(num_rows)
+        if error == 0:
+            return float(gain > 0)
+        critical = norm.isf(level) * math.sqrt(error**2 + gain**2 / num_rows)
+        return float(norm.sf((critical - gain) / error))
+    differing = min(1.0, max(spread.deviation**2, gain))
+    if differing == 0:
+        return 0.0
+    low, high = binom.ppf([1e-9, 1 - 1e-9], num_rows, differing)
+    counts = np.arange(max(0, low), high + 1)
+    needed = binom.isf(level, counts, 0.5) + 1  # the fewest wins w with P(wins >= w) <= level
+    power = binom.sf(needed - 1, counts, (1 + gain / differing) / 2)
+    return float((binom.pmf(counts, num_rows, differing) * power).sum())
+
+
+def smallest_gain(num_rows: int, level: float, power: float, spread: Spread) -> float | None:
+    """The smallest true gain that is proved with a stated chance; None where even the largest gain is not.
+
+    Args:
+        num_rows: number of test rows.
+        level: the level of the comparison.
+        power: the chance, such as 0.8.
+        spread: of the rows' gains.
+    """
+
+    def is_shown(gain: float) -> bool:
+        return chance_of_promotion(gain, num_rows, level, spread) >= power
+
+    if not is_shown(spread.scale):
+        return None
+    low, high = 0.0, spread.scale
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_shown(middle) else (middle, high)
+    return high
+
+
+def looks_until_renewal(gain: float, num_rows: int, alpha: float, power: float, spread: Spread) -> int:
+    """The number of comparisons that still show some gain with a stated chance; then it is time for a new test set.
+
+    Args:
+        gain: the gain that should be seen.
+        num_rows: number of test rows.
+        alpha: the error rate over the life of the set.
+        power: the chance, such as 0.8.
+        spread: of the rows' gains.
+
+    Returns:
+        0 if the set never shows it; at most a million.
+    """
+    return _last(lambda look: chance_of_promotion(gain, num_rows, level_of_look(alpha, look), spread) >= power, MAX_LOOKS)
+
+
+def _last(holds: Callable[[int], bool], largest: int) -> int:
+    """The largest number up to a bound for which something holds that holds for all smaller ones; 0 if for none."""
+    low, high = 0, largest + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low

@@ -46,4 +46,4 @@ LONGER = System(
         "evaluate.metrics": ["bleu", "chrf"],
     },
 )
-SHORTER = replace(LONGER, name="captions-shorter", changes={**LONGER.changes, "train.max_steps": 1700})
+SHORTER = replace(LONGER, name="captions-shorter", changes={**LONGER.changes, "train.max_steps": 1500})

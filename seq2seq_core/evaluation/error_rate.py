@@ -36,6 +36,8 @@ def error_rows(symbols: Callable[[str], Sequence[Hashable]], usual_deviation: fl
 
     def extract(hypotheses: Sequence[str], references: Sequence[str], options: ScoringOptions) -> FloatArray:
         pairs = ((symbols(hypothesis), symbols(reference)) for hypothesis, reference in zip(hypotheses, references, strict=True))
-        return np.array([(edit_distance(reference, hypothesis), len(reference)) for hypothesis, reference in pairs], dtype=np.float64)
+        return np.array(
+            [(edit_distance(reference, hypothesis), len(reference)) for hypothesis, reference in pairs], dtype=np.float64
+        )
 
     return RowScoring(extract, ratio(1.0), usual_deviation, is_ratio=True)

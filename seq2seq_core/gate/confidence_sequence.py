@@ -1,4 +1,4 @@
-"""A confidence sequence: intervals of a mean that hold for every number of rows at once, so that a growing test set may be watched."""
+"""A confidence sequence: intervals of a mean that hold for every number of rows at once, for test sets that grow."""
 
 from __future__ import annotations
 

@@ -34,6 +34,9 @@ class Effort:
     seed: int = 1
 
 
+DEFAULT_EFFORT = Effort()
+
+
 @dataclass(frozen=True)
 class PairedComparison:
     """A challenger against a champion, or a baseline.
@@ -85,7 +88,7 @@ class PairedComparison:
 
 
 def compare(
-    champion: ScoredRows, challenger: ScoredRows, level: float, margin: float = 0.0, effort: Effort | None = None
+    champion: ScoredRows, challenger: ScoredRows, level: float, margin: float = 0.0, effort: Effort = DEFAULT_EFFORT
 ) -> PairedComparison:
     """The comparison of a challenger with a champion.
 
@@ -94,7 +97,7 @@ def compare(
         challenger: the challenger on the same rows, in the same order, by the same metric.
         level: the level that decides.
         margin: a loss below it does not matter, in the metric's unit.
-        effort: the number of random draws; None: the defaults.
+        effort: the number of random draws.
 
     Raises:
         ValueError: the two have not the same metric or number of rows.
@@ -104,7 +107,6 @@ def compare(
             f"expected one metric and the same rows, got {champion.metric.name} of {champion.num_rows} rows and "
             f"{challenger.metric.name} of {challenger.num_rows}"
         )
-    effort = effort or Effort()
     intervals = paired_intervals(champion, challenger, effort.resamples, effort.seed)
     tails = _swap_tails(champion, challenger, level, effort)
     within = tails

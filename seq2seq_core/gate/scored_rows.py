@@ -64,7 +64,7 @@ class ScoredRows:
         return replace(self, statistics=self.statistics[rows])
 
     def influence(self) -> FloatArray:
-        """What each row adds to the score, to the first order, of shape (N,); sums to about 0 (Efron and Tibshirani 1993, ch. 21)."""
+        """What each row adds to the score, to the first order, of shape (N,); sums to 0 (Efron and Tibshirani 1993, ch. 21)."""
         return self.statistics @ gradient(self.scoring, self.statistics.sum(axis=0))
 
 

@@ -75,7 +75,7 @@ def tails_of_statistic(statistic: Statistic, shares: FloatArray, level: float, n
     num_differing = len(shares)
     if num_differing <= MAX_ENUMERATED:
         numbers = np.arange(2**num_differing)[:, None]
-        gains = statistic(1.0 - 2.0 * (numbers >> np.arange(num_differing) & 1))
+        gains = statistic(np.where(numbers >> np.arange(num_differing) & 1, -1.0, 1.0))
         slack = ROUNDING * np.abs(gains).max(initial=0.0)
         upper, lower = (gains >= gains[0] - slack).mean(), (gains <= gains[0] + slack).mean()
         return Tails(float(upper), float(lower), ENUMERATED, num_differing)

@@ -28,4 +28,6 @@ def _combine(sums: FloatArray) -> FloatArray:
     return 100.0 * np.where(words > 0, edits / np.where(words > 0, words, 1.0), np.minimum(1.0, edits))
 
 
-METRIC = sacrebleu_metric("ter", _make, _combine, usual_deviation=22.0, higher_is_better=False, high=None, is_slow=True, is_ratio=True)
+METRIC = sacrebleu_metric(
+    "ter", _make, _combine, usual_deviation=22.0, higher_is_better=False, high=None, is_slow=True, is_ratio=True
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 from seq2seq_core.gate.paired_comparison import DEFAULT_EFFORT, Effort
 from seq2seq_core.gate.power import PAIRS, Spread, looks_until_renewal, smallest_gain
@@ -53,7 +54,7 @@ class Policy:
         if self.margin < 0 or (self.promotes_equal and self.margin == 0):
             raise ValueError(f"expected a margin of at least 0, and above it where equals are promoted, got {self.margin:g}")
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of all of it: two decisions with the same digest went by the same rules."""
         return digest(asdict(self))

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
-from scipy.stats import binom, norm
+from scipy.special import expit, gammaln
+from scipy.stats import norm
 
 from seq2seq_core.evaluation.row_scoring import FloatArray
 
@@ -98,7 +98,8 @@ def _exact_tails(differences: FloatArray) -> tuple[float, float]:
     probabilities = np.ones(1)
     for size, count in zip(sizes, counts, strict=True):
         kernel = np.zeros(size * count + 1)
-        kernel[::size] = binom.pmf(np.arange(count + 1), count, 0.5)
+        wins = np.arange(count + 1)
+        kernel[::size] = np.exp(gammaln(count + 1) - gammaln(wins + 1) - gammaln(count - wins + 1) - count * np.log(2.0))
         probabilities = np.convolve(probabilities, kernel)
     positive = int(differences[differences > 0].sum())
     return min(1.0, float(probabilities[positive:].sum())), min(1.0, float(probabilities[: positive + 1].sum()))

@@ -39,8 +39,9 @@ from benchmarks.measured.retrained_captions import load_statistics, store_statis
 from seq2seq_core import atomic
 from seq2seq_core.gate.confidence_sequence import watch_gain
 from seq2seq_core.gate.decision import decide
+from seq2seq_core.gate.paired_comparison import compare
 from seq2seq_core.gate.policy import Policy
-from seq2seq_core.gate.power import Spread, smallest_gain, spread_of_pairs
+from seq2seq_core.gate.power import Spread, smallest_gain, spread_of
 from seq2seq_core.gate.scored_rows import score_rows
 from seq2seq_core.gate.spending import level_of_look, spent_share
 
@@ -165,7 +166,7 @@ def smallest_gains(pair: Pair, trials: int) -> Iterator[Figure]:
         what = f"exact match, {NUM_ROWS:,} rows, comparison {look}: {100 * gain:.2f} points"
         yield _within(what, EXACT_MATCH, draws, trials, look)
     for look in (1, 10):
-        gain = _stated(BLEU, 2014, look, spread_of_pairs([pair]))
+        gain = _stated(BLEU, 2014, look, spread_of([compare(*pair, level_of_look(BLEU.alpha, 1), effort=BLEU.effort)]))
         draws = [resample(exchange(pair, factor * gain, look), 2014, trials, look) for factor in (0.8, 1.0, 1.2)]
         yield _within(f"BLEU, 2,014 rows, comparison {look}: {gain:.2f}", BLEU, draws, trials, look)
 

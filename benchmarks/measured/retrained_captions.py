@@ -54,7 +54,7 @@ LONGER = System(
         "evaluate.metrics": ["bleu", "chrf"],
     },
 )
-SHORTER = replace(LONGER, name="captions-shorter", changes={**LONGER.changes, "train.max_steps": 1500})
+SHORTER = replace(LONGER, name="captions-shorter", changes={**LONGER.changes, "train.max_steps": 900})
 SYSTEMS = {"longer": (LONGER, 1), "shorter": (SHORTER, 2)}
 """Each with the seed of its training."""
 

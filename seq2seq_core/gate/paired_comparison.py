@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,6 +49,7 @@ class PairedComparison:
         champion: the champion's score.
         challenger: the challenger's score.
         gain: how much better the challenger is, in the metric's unit; negative: worse.
+        deviation: see :func:`gain_deviation`.
         p_better: one-sided, against "the challenger is no better".
         p_worse: one-sided, against "the challenger is no worse".
         p_within_margin: one-sided, against "the challenger is worse by the margin or more"; ``p_better`` if the margin is 0.
@@ -62,6 +64,7 @@ class PairedComparison:
     champion: Interval
     challenger: Interval
     gain: Interval
+    deviation: float
     p_better: float
     p_worse: float
     p_within_margin: float
@@ -119,6 +122,7 @@ def compare(
         intervals.champion,
         intervals.challenger,
         intervals.gain,
+        gain_deviation(champion, challenger),
         p_better=tails.upper,
         p_worse=tails.lower,
         p_within_margin=within.upper,
@@ -136,6 +140,17 @@ def paired_influence(champion: ScoredRows, challenger: ScoredRows) -> FloatArray
         challenger: the challenger, on the same rows.
     """
     return challenger.direction * (challenger.influence() - champion.influence())
+
+
+def gain_deviation(champion: ScoredRows, challenger: ScoredRows) -> float:
+    """The standard deviation of a row's gain, in the metric's unit; squared, for right-or-wrong rows the share that differs.
+
+    Args:
+        champion: the champion.
+        challenger: the challenger, on the same rows.
+    """
+    variance = champion.num_rows * float((paired_influence(champion, challenger) ** 2).sum())
+    return math.sqrt(variance + (challenger.score - champion.score) ** 2 if challenger.is_binary else variance)
 
 
 def _swap_tails(champion: ScoredRows, challenger: ScoredRows, level: float, effort: Effort) -> Tails:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from scipy.stats import binom, norm
 
-from seq2seq_core.gate.paired_comparison import paired_influence
-from seq2seq_core.gate.scored_rows import ScoredRows
+from seq2seq_core.evaluation.scores import find_metric
+from seq2seq_core.gate.paired_comparison import PairedComparison
+from seq2seq_core.gate.scored_rows import RIGHT_OR_WRONG, USUAL_SHARE
 from seq2seq_core.gate.spending import level_of_look
 
 PAIRS: Literal["pairs"] = "pairs"
@@ -39,29 +40,26 @@ class Spread:
     source: Literal["pairs", "assumed"]
 
 
-def assumed_spread(rows: ScoredRows) -> Spread:
+def assumed_spread(metric: str) -> Spread:
     """The spread to assume as long as no outputs of two models are known.
 
     Args:
-        rows: any system by the metric.
+        metric: the metric's name.
     """
-    return Spread(rows.scoring.usual_deviation, rows.is_binary, rows.metric.scale, ASSUMED)
+    found = find_metric(metric)
+    deviation = USUAL_SHARE * found.scale if found.rows is None else found.rows.usual_deviation
+    return Spread(deviation, found.rows is not None and found.rows.row_range == RIGHT_OR_WRONG, found.scale, ASSUMED)
 
 
-def spread_of_pairs(pairs: Sequence[tuple[ScoredRows, ScoredRows]]) -> Spread:
-    """The spread of stored pairs of systems; their variances are averaged.
+def spread_of(comparisons: Sequence[PairedComparison]) -> Spread:
+    """The spread of earlier comparisons; their variances are averaged.
 
     Args:
-        pairs: at least one, each of two systems on the same rows.
+        comparisons: at least one, by one metric.
     """
-    variances = []
-    for champion, challenger in pairs:
-        influence = paired_influence(champion, challenger)
-        gain = challenger.score - champion.score
-        raw = champion.num_rows * float((influence**2).sum())
-        variances.append(raw + gain**2 if challenger.is_binary else raw)
-    first = pairs[0][0]
-    return Spread(math.sqrt(float(np.mean(variances))), first.is_binary, first.metric.scale, PAIRS)
+    assumed = assumed_spread(comparisons[0].metric)
+    deviation = math.sqrt(sum(one.deviation**2 for one in comparisons) / len(comparisons))
+    return replace(assumed, deviation=deviation, source=PAIRS)
 
 
 def chance_of_promotion(gain: float, num_rows: int, level: float, spread: Spread) -> float:

@@ -40,7 +40,9 @@ def main_refusals(policy: Policy, main: PairedComparison | None, look: int) -> I
         return
     accepted = {BETTER, EQUAL} if policy.promotes_equal else {BETTER}
     if main.outcome not in accepted:
-        if main.smallest_p > main.level:
+        if main.outcome == EQUAL:
+            yield f"it is equal within {main.margin:g}, and the policy promotes only what is better"
+        elif main.smallest_p > main.level and not policy.promotes_equal:
             yield f"only {main.num_differing} rows differ, too few to prove anything at comparison {look}"
         else:
             yield f"it is not proved {'no worse' if policy.promotes_equal else 'better'}"

@@ -15,6 +15,8 @@ from seq2seq_core.evaluation.scores import find_metric
 
 TOLERANCE = 1e-9
 """Relative tolerance between the score of the rows and the metric's own."""
+RIGHT_OR_WRONG = (0.0, 1.0)
+"""The range of a row's score, where it is right or wrong."""
 USUAL_SHARE = 0.3
 """``usual_deviation`` of a metric that declares none, as a share of its scale."""
 STEP = 1e-4
@@ -53,7 +55,7 @@ class ScoredRows:
     @property
     def is_binary(self) -> bool:
         """Whether each row is right or wrong, and the score is the share of right rows."""
-        return self.scoring.row_range == (0.0, 1.0) and bool(np.isin(self.statistics[:, 0], (0.0, 1.0)).all())
+        return self.scoring.row_range == RIGHT_OR_WRONG and bool(np.isin(self.statistics[:, 0], (0.0, 1.0)).all())
 
     def part(self, rows: npt.NDArray[Any]) -> ScoredRows:
         """The system on some of the rows.

@@ -92,6 +92,7 @@ def test_an_equal_challenger_is_promoted_only_where_the_policy_says_so() -> None
     equal = system(25, 74)
     refused = against(equal, margin=0.1)
     assert (refused.outcome, refused.promotes) == ("equal", False)
+    assert refused.refusals == ("it is equal within 0.1, and the policy promotes only what is better",)
     accepted = against(equal, margin=0.1, promotes_equal=True)
     assert (accepted.outcome, accepted.promotes) == ("equal", True)
     assert "worse by less than 0.1" in accepted.summary

@@ -100,6 +100,16 @@ def test_the_error_from_the_influence_is_that_of_the_bootstrap(name: str, garble
     assert error == pytest.approx((interval.high - interval.low) / (2 * 1.96), rel=0.15)
 
 
+@pytest.mark.parametrize("name", list_metrics())
+def test_useless_and_empty_outputs_are_undecided(name: str, references: list[str]) -> None:
+    useless, empty = (score_rows(name, texts, references) for texts in ([f"?{row}" for row in range(NUM_ROWS)], [""] * NUM_ROWS))
+    found = compare(useless, empty, 1e-6, effort=FEW)
+    assert np.isfinite([found.p_better, found.p_worse, found.gain.low, found.gain.high]).all()
+    if found.gain.value == 0:
+        assert found.outcome == "undecided"
+        assert min(found.p_better, found.p_worse) > 0.5
+
+
 def test_other_rows_and_other_metrics_are_refused(references: list[str]) -> None:
     bleu, short, chrf = (
         score_rows("bleu", references, references),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seq2seq_core.gate.power import Spread, assumed_spread, chance_of_promotion, looks_until_renewal, smallest_gain, spread_of_pairs
+from seq2seq_core.gate.paired_comparison import compare
+from seq2seq_core.gate.power import Spread, assumed_spread, chance_of_promotion, looks_until_renewal, smallest_gain, spread_of
 from seq2seq_core.gate.scored_rows import score_rows
 from seq2seq_core.gate.sign_flips import tails_of_sum
 from seq2seq_core.gate.spending import level_of_look
-from tests.unit.gate.conftest import Garble
 
 RIGHT_OR_WRONG = Spread(0.1**0.5, True, 1.0, "pairs")
 OF_BLEU = Spread(18.0, False, 100.0, "pairs")
@@ -48,18 +48,19 @@ def test_a_set_is_to_be_renewed_after_the_last_look_that_shows_the_gain() -> Non
 
 def test_the_spread_of_right_and_wrong_rows_is_the_share_that_differs() -> None:
     champion, challenger = (score_rows("exact_match", list(texts), ["a"] * 10) for texts in ("aaaaabbbbb", "baaaabbaaa"))
-    spread = spread_of_pairs([(champion, challenger)])
+    spread = spread_of([compare(champion, challenger, 0.03)])
     assert spread.deviation**2 == pytest.approx(0.4)
     assert (spread.is_binary, spread.scale, spread.source) == (True, 1.0, "pairs")
 
 
-def test_without_pairs_the_metrics_usual_spread_is_assumed(garble: Garble, references: list[str]) -> None:
-    assert assumed_spread(score_rows("bleu", references, references)) == Spread(18.0, False, 100.0, "assumed")
+def test_without_pairs_the_metrics_usual_spread_is_assumed() -> None:
+    assert assumed_spread("bleu") == Spread(18.0, False, 100.0, "assumed")
+    assert assumed_spread("exact_match").is_binary
 
 
 def test_equal_outputs_have_no_spread_and_any_gain_is_shown(references: list[str]) -> None:
     rows = score_rows("chrf", references, references)
-    spread = spread_of_pairs([(rows, rows)])
+    spread = spread_of([compare(rows, rows, 0.03)])
     assert spread.deviation == 0
     assert chance_of_promotion(1.0, 100, 0.01, spread) == 1.0
     assert chance_of_promotion(0.0, 100, 0.01, spread) == 0.0

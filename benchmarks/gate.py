@@ -1,6 +1,6 @@
 """Puts simulated and real challengers before the promotion gate's own code, and writes the figures into docs/gate.md.
 
-    python benchmarks/gate.py                                      some minutes of one core
+    python benchmarks/gate.py                                      about ten minutes of one busy core
     python benchmarks/gate.py --trials 200 --lives 50              a quick look, without writing
     python benchmarks/gate.py --train --corpora FOLDER             trains the two real translators anew, then measures
 

@@ -1,6 +1,6 @@
 """Puts simulated and real challengers before the promotion gate's own code, and writes the figures into docs/gate.md.
 
-    python benchmarks/gate.py                                      some minutes of one core
+    python benchmarks/gate.py                                      about ten minutes of one busy core
     python benchmarks/gate.py --trials 200 --lives 50              a quick look, without writing
     python benchmarks/gate.py --train --corpora FOLDER             trains the two real translators anew, then measures
 
@@ -213,8 +213,8 @@ def draw_budget(path: Path, spread: Spread) -> None:
     for num_rows in (500, NUM_ROWS, 5000):
         gains = [100 * _stated(EXACT_MATCH, num_rows, int(look), spread) for look in looks]
         right.plot(looks, gains, label=f"{num_rows:,} rows")
-    right.set(title="Smallest gain shown with 80 % power", xlabel="comparison", ylabel="exact match, points", ylim=(0, None))
-    right.legend()
+    right.set(title="Smallest gain shown with 80 % power", xlabel="comparison", ylabel="exact match, points", ylim=(0, 9))
+    right.legend(ncols=3, fontsize="small", loc="upper center")
     for axes in (left, right):
         axes.grid(alpha=0.3)
     figure.savefig(path, metadata={"Date": None})

@@ -51,10 +51,12 @@ LONGER = System(
         "train.validate_every_steps": 200,
         "train.dev_sentences": 200,
         "evaluate.beam_size": 2,
+        "evaluate.max_length_ratio": 1.2,
+        "evaluate.max_length_offset": 5,
         "evaluate.metrics": ["bleu", "chrf"],
     },
 )
-SHORTER = replace(LONGER, name="captions-shorter", changes={**LONGER.changes, "train.max_steps": 900})
+SHORTER = replace(LONGER, name="captions-shorter", changes={**LONGER.changes, "train.max_steps": 1700})
 SYSTEMS = {"longer": (LONGER, 1), "shorter": (SHORTER, 2)}
 """Each with the seed of its training."""
 

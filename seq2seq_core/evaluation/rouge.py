@@ -50,7 +50,7 @@ def rouge_metric(name: str) -> Metric:
         compute=compute,
         needs=PACKAGE,
         signature=_signature,
-        rows=mean_scoring(score_row, usual_deviation=20.0, row_range=(0.0, 100.0)),
+        rows=mean_scoring(score_row, usual_deviation=13.0, row_range=(0.0, 100.0)),
     )
 
 

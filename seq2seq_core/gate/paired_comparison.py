@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -154,7 +154,12 @@ def gain_deviation(champion: ScoredRows, challenger: ScoredRows) -> float:
 
 
 def _swap_tails(champion: ScoredRows, challenger: ScoredRows, level: float, effort: Effort) -> Tails:
-    """The p-values under swaps of rows (Noreen 1989; Riezler and Maxwell 2005 for BLEU)."""
+    """The p-values under swaps of rows (Noreen 1989; Riezler and Maxwell 2005 for BLEU).
+
+    Swaps test whether the systems are interchangeable. Systems of one BLEU need not be: one may be too short, the other too long,
+    and the gain of their swapped outputs varies less than their own. So BLEU and chrF must also pass random signs of the rows'
+    shares of the gain, which vary as the gain does; the larger p-value counts.
+    """
     direction, scoring = challenger.direction, challenger.scoring
     if scoring.is_ratio and np.array_equal(champion.statistics[:, 1], challenger.statistics[:, 1]):
         differences = direction * (challenger.statistics[:, 0] - champion.statistics[:, 0])
@@ -169,7 +174,11 @@ def _swap_tails(champion: ScoredRows, challenger: ScoredRows, level: float, effo
         return direction * (scoring.combine((both + shift) / 2) - scoring.combine((both - shift) / 2))
 
     shares = direction * (change @ gradient(scoring, both / 2))
-    return tails_of_statistic(gains, shares, level, effort.draws, effort.seed)
+    swaps = tails_of_statistic(gains, shares, level, effort.draws, effort.seed)
+    if scoring.is_ratio:
+        return swaps
+    signs = tails_of_sum(_shifted(champion, challenger, 0.0), level, effort.draws, effort.seed)
+    return replace(swaps, upper=max(swaps.upper, signs.upper), lower=max(swaps.lower, signs.lower))
 
 
 def _shifted(champion: ScoredRows, challenger: ScoredRows, margin: float) -> FloatArray:

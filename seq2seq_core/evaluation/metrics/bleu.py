@@ -46,4 +46,4 @@ def _combine(sums: FloatArray) -> FloatArray:
     return np.where(correct.any(axis=-1) & (total > 0).all(axis=-1), scores, 0.0)
 
 
-METRIC = sacrebleu_metric("bleu", _make, _combine, usual_deviation=18.0, sentence_score=_score_sentence)
+METRIC = sacrebleu_metric("bleu", _make, _combine, usual_deviation=15.0, sentence_score=_score_sentence)

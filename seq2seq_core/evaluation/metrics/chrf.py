@@ -36,4 +36,4 @@ def _combine(sums: FloatArray) -> FloatArray:
     return np.asarray(100.0 * 5.0 * precision * recall / np.where(match.any(axis=-1), 4.0 * precision + recall, 1.0))
 
 
-METRIC = sacrebleu_metric("chrf", _make, _combine, usual_deviation=13.0, sentence_score=_score_sentence)
+METRIC = sacrebleu_metric("chrf", _make, _combine, usual_deviation=11.0, sentence_score=_score_sentence)

@@ -12,4 +12,4 @@ def _compute(hypotheses: Sequence[str], references: Sequence[str], options: Scor
     return error_rate((hypothesis.split(), reference.split()) for hypothesis, reference in zip(hypotheses, references, strict=True))
 
 
-METRIC = Metric("wer", higher_is_better=False, scale=1.0, compute=_compute, rows=error_rows(str.split, usual_deviation=0.3))
+METRIC = Metric("wer", higher_is_better=False, scale=1.0, compute=_compute, rows=error_rows(str.split, usual_deviation=0.25))

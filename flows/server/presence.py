@@ -22,8 +22,8 @@ from seq2seq_core.proxies import describe_proxy
 
 PROBE_SECONDS = 5.0
 PAUSE_SECONDS = 2.0
-WATCH_SECONDS = 2.0
-"""How old an answer about the server may be, when something is to be sent."""
+AWAY_SECONDS = 5.0
+"""Shortest time between two questions to a server that is away, each of which can take ``PROBE_SECONDS``."""
 
 
 def probe_server(url: str) -> Exception | None:
@@ -50,17 +50,22 @@ def is_away() -> bool:
 
 
 class _Watch:
-    """Whether the server is away, asked for at most once in ``WATCH_SECONDS``, however much there is to send."""
+    """Whether the server is away. After it was, it is asked again only after ``AWAY_SECONDS``, however much there is to send.
+
+    An answer that it is there is not kept: it could die meanwhile, and Prefect would try to send for a minute.
+    """
 
     def __init__(self) -> None:
-        self._asked, self._is_away = float("-inf"), False
+        self._away_until = float("-inf")
 
     def is_away(self) -> bool:
-        """The present answer, or one that is not older."""
-        if time.monotonic() - self._asked > WATCH_SECONDS:
-            self._is_away = is_away()
-            self._asked = time.monotonic()
-        return self._is_away
+        """The present answer, or one of the last seconds that the server is away."""
+        if time.monotonic() < self._away_until:
+            return True
+        if is_away():
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            return True
+        return False
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def test_nothing_is_sent_while_the_server_is_away_and_it_is_asked_once(monkeypat
     monkeypatch.setattr(EventsWorker, "_handle", send)
     monkeypatch.setattr(PrefectClient, "create_logs", send)
     monkeypatch.setattr(presence, "is_away", is_away)
-    monkeypatch.setattr(presence, "WATCH_SECONDS", 1e9)
+    monkeypatch.setattr(presence, "AWAY_SECONDS", 1e9)
 
     async def send_all() -> None:
         for _ in range(100):

@@ -45,7 +45,9 @@ def find_version(reference: str, paths: Paths) -> ModelVersion:
         number = match["version"] or model.aliases.get(match["alias"])
         if number is None:
             aliases = ", ".join(sorted(model.aliases)) or "none"
-            advice = f" (a version that is not proved good enough: models:/{model.name}@challenger)" if "challenger" in aliases else ""
+            advice = (
+                f" (a version that is not proved good enough: models:/{model.name}@challenger)" if "challenger" in aliases else ""
+            )
             raise UserError(f"{reference}: the model {model.name!r} has no alias {match['alias']!r}; it has: {aliases}{advice}")
         version = find_number(client, model.name, str(number))
         if version is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,16 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.registry import registration
 from seq2seq_core.registry.ledger_writing import current_champion
 from seq2seq_core.registry.moves import read_history
+from seq2seq_core.registry.packaging import BUNDLE_PATH
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.tracking.mlflow.store import connect
 from tests.unit.registry.dying_client import DyingClient, Killed
 
 
 def leave_a_mark(bundle: Path, model: Any, *_: object) -> None:
-    """In place of the upload of a model, which takes a second: the file by which a version counts as whole."""
+    """In place of the upload of a model, which takes a second: the bundle, and the file by which a version counts as whole."""
     folder = Path(model.artifact_location.removeprefix("file://"))
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(bundle, folder / BUNDLE_PATH, dirs_exist_ok=True)
     (folder / "MLmodel").write_text("{}")
 
 

@@ -62,7 +62,7 @@ class RegisterSection(Section):
     minimum_score: float | None = None
     """The lowest score with which a version can become the champion; none: any."""
     gate: GateSection = GateSection()
-    """What a version must prove to become the champion."""
+    """The rules of promotion, on by default."""
 
     @model_validator(mode="after")
     def _the_ledger_has_its_own_name(self) -> Self:

@@ -60,7 +60,7 @@ def test_the_next_registration_completes_whatever_the_last_one_began(
         assert [str(version.version) for version in found] == [receipt.version], "one version a bundle"
         version = client.get_model_version("dates", receipt.version)
         assert version.tags["decision"] == receipt.decision
-        assert version.description.startswith(receipt.decision)
+        assert (version.description or "").startswith(receipt.decision)
         aliases = client.get_registered_model("dates").aliases
         assert str(aliases["champion" if receipt.decision == "champion" else "challenger"]) == receipt.version
         if not died:

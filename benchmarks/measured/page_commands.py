@@ -150,6 +150,10 @@ SUPPLIES: dict[str, dict[str, Supply]] = {
         "git checkout COMMIT && dvc checkout": Supply(
             "a commit: that of the first run", instead="git stash -q; git checkout -q HEAD~1 && dvc checkout"
         ),
+        "s2s promote 1": Supply(
+            "a version that is not the champion: exit code 2 says that it stays so", instead="s2s promote 1 || test $? = 2"
+        ),
+        "s2s rollback": Supply("two champions, one after the other (tests/unit/registry/test_moves.py)", skip=True),
         "s2s sample-corpus": Supply("a fresh clone", instead=f"({_FRESH_CLONE} && s2s sample-corpus)"),
         "dvc pull data/raw/dates": Supply(
             "the commit before your own corpus", instead=f"({_FRESH_CLONE} && git checkout -q HEAD~1 && dvc pull data/raw/dates)"

@@ -138,7 +138,7 @@ def _find_bundle(reference: str, workspace: Path | None) -> Path:
 
 def _stored_options(folder: Path) -> DecodingOptions:
     """The decoding options of a bundle."""
-    from seq2seq_core.bundle.bundle import read_config
+    from seq2seq_core.bundle.config_file import read_config
     from seq2seq_core.config.decoding_options import DecodingOptions
 
     return read_config(folder).decoding or DecodingOptions()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest, list_files
 from seq2seq_core.errors import BundleError, UserError
 from seq2seq_core.registry.packaging import BUNDLE_PATH
 from seq2seq_core.registry.versions import DIGEST_TAG, find_version
@@ -90,8 +90,7 @@ def _download(version: ModelVersion, draft: Path) -> None:
     from mlflow.artifacts import download_artifacts
 
     uri = f"models:/{version.name}/{version.version}/{BUNDLE_PATH}"
-    local = Path(download_artifacts(artifact_uri=uri, dst_path=str(draft)))
-    for file in local.iterdir():
-        file.rename(draft / file.name)
-    for folder in sorted((path for path in draft.rglob("*") if path.is_dir()), reverse=True):
-        folder.rmdir()
+    with tempfile.TemporaryDirectory(dir=draft.parent, prefix=".download.") as room:
+        local = Path(download_artifacts(artifact_uri=uri, dst_path=room))
+        for name in list_files(local):
+            (local / name).rename(draft / name)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import CONFIG_FILE, bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.bundle.config_file import CONFIG_FILE
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.errors import BundleError, UserError
 from seq2seq_core.registry.bundles import download_bundle

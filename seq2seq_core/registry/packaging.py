@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import seq2seq_core
-from seq2seq_core.bundle.bundle import read_config
+from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
 from seq2seq_core.tracking.mlflow.store import quiet_imports
 

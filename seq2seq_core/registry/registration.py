@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from seq2seq_core import __version__
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import INITIAL_BUNDLE, read_config
+from seq2seq_core.bundle.bundle import check_bundle
+from seq2seq_core.bundle.config_file import INITIAL_BUNDLE, read_config
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.registry.evaluated import Evaluated, read_evaluated
 from seq2seq_core.registry.judgement import Candidate
@@ -63,12 +64,13 @@ def register_bundle(settings: Settings, paths: Paths) -> Registration:
         paths: the workspace; reads ``models/served``, ``reports/metrics.json``, ``reports/evaluation`` and the prepared corpus.
 
     Raises:
-        BundleError: the bundle cannot be read.
+        BundleError: the bundle is damaged, or its weights are not finite.
         MissingInput: the served bundle, the evaluation or the test set is missing.
         UserError: the evaluation is of another model, test set or metric, or lacks ``register.metric``.
         TrackingUnreachable: MLflow does not answer for ``runtime.tracking_wait_seconds``.
     """
     evaluated = read_evaluated(settings, paths)
+    check_bundle(paths.served)
     # Whatever a server's restart interrupted is found and completed by another attempt.
     return call_patiently(lambda: _register(evaluated, settings, paths), settings.runtime.tracking_wait_seconds)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest, read_config
+from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.errors import UserError
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import WEIGHTS_FILE
+from seq2seq_core.bundle.config_file import WEIGHTS_FILE
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import BundleError, UserError

@@ -32,11 +32,10 @@ class FrontEnd(BaseModel):
 
     @model_validator(mode="after")
     def _bands_have_room(self) -> Self:
-        if self.settings.window_ms * self.sample_rate / 1000 > MAX_WINDOW_SAMPLES:
-            raise ValueError(
-                f"window_ms must be at most {1000 * MAX_WINDOW_SAMPLES / self.sample_rate:g} at {self.sample_rate} samples a second, "
-                f"got {self.settings.window_ms:g}"
-            )
+        most_ms = 1000 * MAX_WINDOW_SAMPLES / self.sample_rate
+        if self.settings.window_ms > most_ms:
+            found = f"{self.settings.window_ms:g} at {self.sample_rate} samples a second"
+            raise ValueError(f"window_ms must be at most {most_ms:g}, got {found}")
         high_hz = self.settings.high_hz or self.sample_rate / 2
         if self.settings.low_hz >= high_hz:
             raise ValueError(f"low_hz must be below the upper edge of the bands, {high_hz:g}, got {self.settings.low_hz:g}")

@@ -111,7 +111,7 @@ def bundle_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     )
     torch.manual_seed(5)
     model = build_model(settings, source.vocabulary_size, target.vocabulary_size, joint=False)
-    save_bundle(folder, model, config, source, target, {"train.source.values.npy": "00"})
+    save_bundle(folder, model, config, source, target, {"train.source.values.npy": "00" * 32})
     return folder
 
 

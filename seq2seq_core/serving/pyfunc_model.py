@@ -15,6 +15,7 @@ import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
+from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_STATE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
@@ -23,7 +24,7 @@ from seq2seq_core.bundle.signature import PUBLIC_VARIABLE
 from seq2seq_core.bundle.signed_model import verify_model
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.source_encoder import SourceItem
-from seq2seq_core.errors import TagError, UserError
+from seq2seq_core.errors import BundleError, TagError, UserError
 from seq2seq_core.serving.request import (
     MAX_CHARACTERS_VARIABLE,
     MAX_ROWS_VARIABLE,
@@ -53,7 +54,7 @@ class ServedModel(PythonModel):
         """
         bundle = Path(context.artifacts["bundle"])
         try:
-            _check_model(bundle.parents[len(Path(BUNDLE_PATH).parts) - 1])
+            _check_model(Path(__file__).parent, bundle)
             self.predictor = Predictor.from_folder(bundle, device=os.environ.get(DEVICE_VARIABLE, "auto"))
         except UserError as error:
             raise MlflowException(f"the model is not served: {error}", error_code=INVALID_STATE) from error
@@ -99,12 +100,22 @@ class ServedModel(PythonModel):
         return read_sources(frame, self.max_rows, self.max_characters)
 
 
-def _check_model(folder: Path) -> None:
-    """Compares a model's files with the digests of its registration and, with a public key, with its signatures."""
+def _check_model(folder: Path, bundle: Path) -> None:
+    """Compares a logged model's files with the digests of its registration and, with a public key, with its signatures.
+
+    Args:
+        folder: the folder of this file: the logged model, except where the package is imported.
+        bundle: the folder of the bundle to load.
+    """
+    if not (folder / MLMODEL_FILE_NAME).is_file():
+        return
     described = Model.load(str(folder))
-    check_seal(folder, described.metadata or {}, f"the model {described.model_id}")
+    label = f"the model {described.model_id}"
+    if not (folder / BUNDLE_PATH).samefile(bundle):
+        raise BundleError(f"{label}: {MLMODEL_FILE_NAME}: the path of the artifact bundle must be {BUNDLE_PATH}, got {bundle}")
+    check_seal(folder, described.metadata or {}, label)
     if key := os.environ.get(PUBLIC_VARIABLE):
-        verify_model(folder, Path(key), f"the model {described.model_id}")
+        verify_model(folder, Path(key), label)
 
 
 mlflow.models.set_model(ServedModel())

@@ -6,15 +6,16 @@ Shapes: N samples, S frames, M mel bands, F features of a frame (bands times sta
 from __future__ import annotations
 
 from functools import cached_property
-from typing import assert_never
+from typing import Self, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seq2seq_core.audio.mel import LogMel
 from seq2seq_core.config.tokenize import AudioSettings, FrameNormalization
 
+MAX_WINDOW_SAMPLES = 1 << 16
 SMALLEST_DEVIATION = 1e-5
 """A band whose standard deviation is below this (silence) is centred only."""
 
@@ -24,10 +25,21 @@ class FrontEnd(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sample_rate: int
+    sample_rate: int = Field(ge=1, le=768_000)
     """Samples a second of every recording."""
     settings: AudioSettings
     """How frames are made."""
+
+    @model_validator(mode="after")
+    def _bands_have_room(self) -> Self:
+        most_ms = 1000 * MAX_WINDOW_SAMPLES / self.sample_rate
+        if self.settings.window_ms > most_ms:
+            found = f"{self.settings.window_ms:g} at {self.sample_rate} samples a second"
+            raise ValueError(f"window_ms must be at most {most_ms:g}, got {found}")
+        high_hz = self.settings.high_hz or self.sample_rate / 2
+        if self.settings.low_hz >= high_hz:
+            raise ValueError(f"low_hz must be below the upper edge of the bands, {high_hz:g}, got {self.settings.low_hz:g}")
+        return self
 
     @property
     def frame_width(self) -> int:

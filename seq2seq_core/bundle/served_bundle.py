@@ -11,7 +11,9 @@ from pathlib import Path
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import CONFIG_FILE, BundleFile, bundle_digest, check_files, read_config, write_config
+from seq2seq_core.bundle.bundle import check_bundle
+from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.bundle.config_file import CONFIG_FILE, BundleFile, read_config, write_config
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.dvc_files import how_to_make
 from seq2seq_core.errors import BundleError, MissingInput
@@ -28,10 +30,9 @@ def export_bundle(trained: Path, folder: Path, options: DecodingOptions) -> None
         options: the default decoding options of all users of the bundle.
 
     Raises:
-        BundleError: a file of the trained bundle is missing, changed or of another format.
+        BundleError: a file of the trained bundle is missing, surplus, changed or of another format.
     """
-    content = read_config(trained)
-    check_files(trained, content)
+    content = check_bundle(trained)
     with atomic.new_folder(folder) as draft:
         for name in content.config.payload:
             shutil.copy(trained / name, draft / name)

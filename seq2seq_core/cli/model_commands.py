@@ -127,18 +127,27 @@ def _find_bundle(reference: str, workspace: Path | None) -> Path:
     if not reference:
         from seq2seq_core.bundle.served_bundle import find_served_bundle
 
-        return find_served_bundle(resolve_workspace(workspace))
+        paths = resolve_workspace(workspace)
+        return _trusted(find_served_bundle(paths), paths)
+    paths = resolve_workspace(workspace) if workspace else find_workspace(Path.cwd()) or Paths(Path.cwd())
     if not reference.startswith("models:"):
-        return Path(reference)
+        return _trusted(Path(reference), paths)
     from seq2seq_core.registry.bundles import fetch_bundle
 
-    paths = resolve_workspace(workspace) if workspace else find_workspace(Path.cwd()) or Paths(Path.cwd())
     return fetch_bundle(reference, paths)
+
+
+def _trusted(folder: Path, paths: Paths) -> Path:
+    """The folder of a bundle, which is signed if a public key is configured."""
+    from seq2seq_core.bundle.signature import check_trusted
+
+    check_trusted(folder, paths)
+    return folder
 
 
 def _stored_options(folder: Path) -> DecodingOptions:
     """The decoding options of a bundle."""
-    from seq2seq_core.bundle.bundle import read_config
+    from seq2seq_core.bundle.config_file import read_config
     from seq2seq_core.config.decoding_options import DecodingOptions
 
     return read_config(folder).decoding or DecodingOptions()

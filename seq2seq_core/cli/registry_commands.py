@@ -1,4 +1,4 @@
-"""Commands about registered versions: promote, rollback and history."""
+"""Commands about registered versions: promote, rollback, history and sign."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("promote", rich_help_panel=PANEL)(promote)
     app.command("rollback", rich_help_panel=PANEL)(rollback)
     app.command("history", rich_help_panel=PANEL)(history)
+    app.command("sign", rich_help_panel=PANEL)(sign)
 
 
 def promote(
@@ -121,6 +122,34 @@ def history(
             typer.echo(f"The alias champion of {name!r} was never moved{'' if not entries else '; --all shows the decisions'}.")
         else:
             typer.echo(to_table(shown))
+
+
+def sign(
+    reference: Annotated[str, typer.Argument(help="The version: its number, models:/NAME/VERSION or models:/NAME@ALIAS.")],
+    workspace: Workspace = None,
+    debug: Debug = False,
+    verbose: Verbose = False,
+) -> None:
+    """Sign a registered version with the private key, after a check of its files.
+
+    `s2s register` signs what it registers; this is for versions from before there was a key. The section runtime.signing of
+    params.yaml names the key.
+
+    Examples:
+      s2s sign models:/dates@champion
+    """
+    with boundary(debug, verbose):
+        paths, settings, number = _find(reference, workspace)
+        from seq2seq_core.bundle.signature import PRIVATE_VARIABLE, SIGNING, find_private_key
+        from seq2seq_core.registry.stored_model import sign_version
+        from seq2seq_core.registry.versions import find_version
+        from seq2seq_core.tracking.mlflow.store import connect
+
+        key, name = find_private_key(paths), settings.register_.model_name
+        if key is None:
+            raise UserError(f"no key to sign with: expected {SIGNING}.private_key_file or the variable {PRIVATE_VARIABLE}")
+        sign_version(find_version(f"models:/{name}/{number}", paths), paths, connect(paths), key)
+        typer.echo(f"version {number} of {name} is signed")
 
 
 def _find(reference: str, workspace: Workspace) -> tuple[Paths, Settings, str]:

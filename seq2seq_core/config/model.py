@@ -31,7 +31,7 @@ class ModelSection(Section):
     """Architecture of the encoder alone, if it differs from the decoder's (such as a Transformer before an LSTM decoder)."""
     decoder: Architecture | None = None
     """Architecture of the decoder alone."""
-    width: int = Field(default=256, ge=4)
+    width: int = Field(default=256, ge=4, le=65_536)
     """Width of embeddings and of hidden states (for a bidirectional encoder, of both directions together)."""
     encoder_layers: int = Field(default=1, ge=1, le=64)
     """Number of encoder layers."""
@@ -69,16 +69,16 @@ class ModelSection(Section):
     """Whether the output is mixed with a copy of the source's tokens by their attention (See 2017, section 2.2); needs
     ``tokenize.joint``."""
 
-    heads: int = Field(default=4, ge=1)
+    heads: int = Field(default=4, ge=1, le=1024)
     """Heads of multi-head attention; divides the width."""
-    feedforward_width: int = Field(default=1024, ge=4)
+    feedforward_width: int = Field(default=1024, ge=4, le=262_144)
     """Inner width of a Transformer's feed-forward layers."""
     norm: Literal["pre", "post"] = "pre"
     """Whether a Transformer normalises before each sublayer (Xiong 2020) or after it (Vaswani 2017)."""
     positions: PositionKind = "sinusoidal"
     """Position encoding of a Transformer: sinusoids (Vaswani 2017), a learned table (Gehring 2017), or rotated queries and keys (Su
     2021)."""
-    max_positions: int = Field(default=1024, ge=2)
+    max_positions: int = Field(default=1024, ge=2, le=1_048_576)
     """Rows of the table of ``learned`` positions: the longest sequence that can be read or written."""
 
     @property

@@ -13,7 +13,7 @@ RESERVED_ENDING = ".ledger"
 
 
 class GateSection(Section):
-    """What a version must prove to become the champion."""
+    """The promotion gate: what a version must prove to become the champion."""
 
     alpha: float = Field(default=0.05, gt=0.0, lt=1.0)
     """Largest chance of a wrong promotion over the life of a test set, however many versions are compared on it."""

@@ -128,6 +128,17 @@ class FlowSettings(Section):
         return ResolvedPolicy(**{**merged, "tags": tuple(merged["tags"])})
 
 
+class SigningSettings(Section):
+    """Keys that sign and check bundles, offline (the extra ``signing``). ``docs/security.md`` says how to make them."""
+
+    private_key_file: str = ""
+    """File of the private key with which ``register`` signs a version, relative to the workspace; empty: that of the environment
+    variable ``S2S_PRIVATE_KEY_FILE``, or no signature. ``S2S_PRIVATE_KEY_PASSWORD`` decrypts it."""
+    public_key_file: str = ""
+    """File of the public key for which every bundle that is loaded must be signed, except by the stages that make it; empty: that
+    of ``S2S_PUBLIC_KEY_FILE``, or bundles need no signature."""
+
+
 class RuntimeSection(Section):
     """Machine and addresses."""
 
@@ -188,6 +199,8 @@ class RuntimeSection(Section):
     tracking_wait_seconds: float = Field(default=120.0, ge=0.0)
     """Longest wait, with growing pauses, for an MLflow that does not answer at the start of a run or stage, or in ``register``.
     What a stage cannot send later is kept and follows with the next run."""
+    signing: SigningSettings = SigningSettings()
+    """Keys that sign and check bundles."""
     flow: FlowSettings = FlowSettings()
     """How the flow drives the stages."""
 

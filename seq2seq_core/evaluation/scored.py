@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.evaluation.metric import ScoringOptions
 from seq2seq_core.evaluation.scores import signatures

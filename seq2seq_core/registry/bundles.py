@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest, list_files
+from seq2seq_core.bundle.model_seal import BUNDLE_PATH
+from seq2seq_core.bundle.signature import check_trusted, find_public_key, kept_signature
+from seq2seq_core.bundle.signed_model import BUNDLE_SIGNATURE, unsigned
 from seq2seq_core.errors import BundleError, UserError
-from seq2seq_core.registry.packaging import BUNDLE_PATH
+from seq2seq_core.registry.stored_model import download_file, keep_signature, label_of
 from seq2seq_core.registry.versions import DIGEST_TAG, find_version
 from seq2seq_core.tracking.mlflow.address import displayed_uri
 from seq2seq_core.tracking.mlflow.store import store_errors
@@ -31,13 +34,14 @@ def fetch_bundle(reference: str, paths: Paths) -> Path:
 
     Raises:
         UserError: there is no such folder, model, alias or version, or the reference has another form.
-        BundleError: the version has no bundle, or its bundle does not match its digest tag.
+        BundleError: the version has no bundle, or its bundle does not match its digest tag, or is not signed for the public key.
         TrackingUnreachable: MLflow does not answer.
     """
     if not reference.startswith("models:"):
         folder = Path(reference)
         if not folder.is_dir():
             raise UserError(f"{reference}: no such folder; expected a bundle's folder, models:/NAME@ALIAS or models:/NAME/VERSION")
+        check_trusted(folder, paths)
         return folder
     return download_bundle(find_version(reference, paths), paths)
 
@@ -50,39 +54,38 @@ def download_bundle(version: ModelVersion, paths: Paths) -> Path:
         paths: the workspace; writes ``.s2s/bundles/<digest>``.
 
     Raises:
-        BundleError: the version has no bundle, or its bundle does not match its digest tag.
+        BundleError: the version has no bundle, or its bundle does not match its digest tag, or is not signed for the public key.
         TrackingUnreachable: MLflow does not answer.
     """
-    label = f"version {version.version} of {version.name!r}"
+    label = label_of(version)
     expected = version.tags.get(DIGEST_TAG)
     if expected is None:
         raise BundleError(f"{label} has no tag {DIGEST_TAG!r}: it was not registered by `s2s register` and holds no bundle")
     folder = paths.fetched_bundles / expected
     if folder.is_dir() and bundle_digest(folder) == expected:
+        _check_signature(version, folder, paths)
         return folder
     logger.info("fetching %s from %s", label, displayed_uri(paths))
     with store_errors(paths), atomic.new_folder(folder) as draft:
         _download(version, draft)
         if (found := bundle_digest(draft)) != expected:
             raise BundleError(f"{label}: damaged or exchanged: the digest of its bundle is {found}, expected {expected}")
+    _check_signature(version, folder, paths)
     return folder
 
 
-def download_file(version: ModelVersion, path: str) -> bytes | None:
-    """The content of a small file of a registered version; None where the version has none of that name.
-
-    Args:
-        version: the registered version.
-        path: inside the logged model.
-    """
-    from mlflow.artifacts import download_artifacts, list_artifacts
-
-    place = f"models:/{version.name}/{version.version}"
-    names = [entry.path for entry in list_artifacts(artifact_uri=f"{place}/{Path(path).parent}") or ()]
-    if Path(path).name not in {Path(name).name for name in names}:
-        return None
-    with tempfile.TemporaryDirectory() as room:
-        return Path(download_artifacts(artifact_uri=f"{place}/{path}", dst_path=room)).read_bytes()
+def _check_signature(version: ModelVersion, folder: Path, paths: Paths) -> None:
+    """Refuses a bundle without a valid signature, if a public key is configured."""
+    key = find_public_key(paths)
+    if key is None:
+        return
+    with store_errors(paths):
+        content = None if kept_signature(folder.name, paths).is_file() else download_file(version, BUNDLE_SIGNATURE)
+    if content is not None:
+        keep_signature(content, version, paths)
+    elif not kept_signature(folder.name, paths).is_file():
+        raise unsigned(label_of(version), key)
+    check_trusted(folder, paths)
 
 
 def _download(version: ModelVersion, draft: Path) -> None:
@@ -90,8 +93,7 @@ def _download(version: ModelVersion, draft: Path) -> None:
     from mlflow.artifacts import download_artifacts
 
     uri = f"models:/{version.name}/{version.version}/{BUNDLE_PATH}"
-    local = Path(download_artifacts(artifact_uri=uri, dst_path=str(draft)))
-    for file in local.iterdir():
-        file.rename(draft / file.name)
-    for folder in sorted((path for path in draft.rglob("*") if path.is_dir()), reverse=True):
-        folder.rmdir()
+    with tempfile.TemporaryDirectory(dir=draft.parent, prefix=".download.") as room:
+        local = Path(download_artifacts(artifact_uri=uri, dst_path=room))
+        for name in list_files(local):
+            (local / name).rename(draft / name)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.bundle.served_bundle import find_served_bundle
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import MissingInput, UserError

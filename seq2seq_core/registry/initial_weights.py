@@ -9,11 +9,13 @@ from pathlib import Path
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import CONFIG_FILE, bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.bundle.config_file import CONFIG_FILE
+from seq2seq_core.bundle.model_seal import BUNDLE_PATH
+from seq2seq_core.bundle.signature import SUFFIX, check_trusted, kept_signature
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.errors import BundleError, UserError
 from seq2seq_core.registry.bundles import download_bundle
-from seq2seq_core.registry.packaging import BUNDLE_PATH
 from seq2seq_core.registry.versions import find_version
 from seq2seq_core.tracking.mlflow.store import connect, store_errors
 from seq2seq_core.training.initial.initial_bundle import InitialBundle, check_initial_digest, fetched_folder
@@ -63,4 +65,7 @@ def _download_from_run(reference: str, paths: Paths) -> Path:
         folder = fetched_folder(bundle_digest(found), paths)
         with atomic.new_folder(folder) as draft:
             shutil.copytree(found, draft, dirs_exist_ok=True)
+        if (signature := found.with_name(f"{found.name}{SUFFIX}")).is_file():
+            shutil.copy(signature, kept_signature(folder.name, paths))
+    check_trusted(folder, paths)
     return folder

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import seq2seq_core
-from seq2seq_core.bundle.bundle import read_config
+from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.bundle.config_file import read_config
+from seq2seq_core.bundle.model_seal import BUNDLE_PATH, BUNDLE_SEAL, BYTECODE_FOLDER, CODE_PATH, CODE_SEAL, LOADER_FILE, code_digest
 from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
 from seq2seq_core.tracking.mlflow.store import quiet_imports
 
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
 
 PACKAGE = Path(seq2seq_core.__file__).parent
-BUNDLE_PATH = "artifacts/bundle"
-"""The bundle's path inside a logged model."""
 PARITY_ARTIFACT, PARITY_PATH = "parity", "artifacts/parity.json"
 """The parity sample's name as an artifact, and its path inside a logged model."""
 PARAMETER_TYPES = {int: "integer", float: "double", bool: "boolean", str: "string"}
@@ -41,6 +41,9 @@ def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str], sam
         model: the empty logged model, with the id of its run.
         example: ``source`` and the tags of a pair, for the input example.
         sample: the parity sample.
+
+    Returns:
+        What was logged; its metadata has the digests of the bundle and of the code.
     """
     with quiet_imports():
         import mlflow.pyfunc
@@ -57,20 +60,30 @@ def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str], sam
         shutil.copytree(bundle, named, copy_function=_link_or_copy)
         parity = Path(room) / Path(PARITY_PATH).name
         parity.write_text(json.dumps(list(sample), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        code = _copy_code(Path(room))
         info: ModelInfo = Model.log(
             artifact_path=None,
             flavor=mlflow.pyfunc,
             name=model.name,
             model_id=model.model_id,
             run_id=model.source_run_id,
-            python_model=str(PACKAGE / "serving" / "pyfunc_model.py"),
+            python_model=str(Path(room) / LOADER_FILE),
             artifacts={"bundle": str(named), PARITY_ARTIFACT: str(parity)},
-            code_paths=[str(PACKAGE)],
+            code_paths=[str(code)],
+            metadata={BUNDLE_SEAL: bundle_digest(named), CODE_SEAL: code_digest(Path(room))},
             signature=served_signature(options, tags),
             input_example=(frame, {"beam_size": options.beam_size}),
             pip_requirements=pinned_requirements(content.config.audio is not None),
         )
     return info
+
+
+def _copy_code(room: Path) -> Path:
+    """Puts the files that run the model into a folder, where a logged model has them; returns the package's copy."""
+    package = room / CODE_PATH / PACKAGE.name
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns(BYTECODE_FOLDER))
+    shutil.copy(package / "serving" / LOADER_FILE, room / LOADER_FILE)
+    return package
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -17,8 +17,9 @@ from seq2seq_core.audio.sound_file import read_recording
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import BundleError
-from seq2seq_core.registry.bundles import download_bundle, download_file
+from seq2seq_core.registry.bundles import download_bundle
 from seq2seq_core.registry.packaging import PARITY_PATH
+from seq2seq_core.registry.stored_model import check_stored_model, download_file, label_of
 from seq2seq_core.tracking.mlflow.store import store_errors
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def make_sample(pairs: Sequence[Mapping[str, str]], hypotheses: Sequence[str], p
 
 
 def check_parity(version: ModelVersion, paths: Paths, device: str = "auto") -> int:
-    """Loads a version's bundle, checks its digest, and decodes its parity sample.
+    """Checks the stored files of a version, loads its bundle, and decodes its parity sample.
 
     Args:
         version: the registered version.
@@ -72,7 +73,8 @@ def check_parity(version: ModelVersion, paths: Paths, device: str = "auto") -> i
         BundleError: the bundle is missing, damaged or exchanged, or it answers otherwise than when it was evaluated.
         TrackingUnreachable: MLflow does not answer.
     """
-    label = f"version {version.version} of {version.name!r}"
+    label = label_of(version)
+    check_stored_model(version, paths)
     predictor = Predictor.from_folder(download_bundle(version, paths), device)
     with store_errors(paths):
         content = download_file(version, PARITY_PATH)

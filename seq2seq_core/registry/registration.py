@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 
 from seq2seq_core import __version__
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import INITIAL_BUNDLE, read_config
+from seq2seq_core.bundle.bundle import check_bundle
+from seq2seq_core.bundle.config_file import INITIAL_BUNDLE, read_config
+from seq2seq_core.bundle.model_seal import CODE_SEAL
+from seq2seq_core.bundle.signature import PRIVATE_VARIABLE, SIGNING, check_private_key, find_private_key, find_public_key
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.errors import UserError
 from seq2seq_core.registry.evaluated import Evaluated, read_evaluated
 from seq2seq_core.registry.judgement import Candidate
 from seq2seq_core.registry.packaging import log_bundle
 from seq2seq_core.registry.parity import make_example, make_sample
 from seq2seq_core.registry.promotion import Case, decide_alias
 from seq2seq_core.registry.receipts import Receipt
+from seq2seq_core.registry.stored_model import check_champion_signed, sign_version
 from seq2seq_core.registry.versions import DIGEST_TAG, find_digest, find_model
 from seq2seq_core.tracking.mlflow.address import displayed_uri
 from seq2seq_core.tracking.mlflow.patience import call_patiently
@@ -63,29 +68,46 @@ def register_bundle(settings: Settings, paths: Paths) -> Registration:
         paths: the workspace; reads ``models/served``, ``reports/metrics.json``, ``reports/evaluation`` and the prepared corpus.
 
     Raises:
-        BundleError: the bundle cannot be read.
+        BundleError: the bundle is damaged, or its weights are not finite; or bundles must be signed and the champion's is not.
         MissingInput: the served bundle, the evaluation or the test set is missing.
-        UserError: the evaluation is of another model, test set or metric, or lacks ``register.metric``.
+        UserError: the evaluation is of another model, test set or metric, or lacks ``register.metric``; or a key cannot be used.
         TrackingUnreachable: MLflow does not answer for ``runtime.tracking_wait_seconds``.
     """
     evaluated = read_evaluated(settings, paths)
+    check_bundle(paths.served)
+    _check_keys(paths)
     # Whatever a server's restart interrupted is found and completed by another attempt.
     return call_patiently(lambda: _register(evaluated, settings, paths), settings.runtime.tracking_wait_seconds)
 
 
 def _register(evaluated: Evaluated, settings: Settings, paths: Paths) -> Registration:
     """One attempt to register."""
-    client, name = connect(paths), settings.register_.model_name
+    client, name, key = connect(paths), settings.register_.model_name, find_private_key(paths)
     digest = evaluated.scored.decoding.bundle
     with store_errors(paths):
+        check_champion_signed(name, paths, client)
         with exclusive(paths):  # otherwise two registrations at once would both find no version
             version = find_digest(client, name, digest)
             is_new = version is None or (version.run_id is not None and version.run_id == active_run_id())
             if version is None:
                 version = _create_version(client, settings, paths, evaluated)
+        if key is not None:
+            sign_version(version, paths, client, key)
         candidate = Candidate(str(version.version), evaluated.hypotheses, paths.served)
         receipt = decide_alias(Case(version, candidate, digest, evaluated.rows, evaluated.scores), settings, paths, client)
     return Registration(receipt, evaluated.scores, is_new)
+
+
+def _check_keys(paths: Paths) -> None:
+    """Refuses, before a version is created, keys with which it could not be signed or loaded."""
+    private, public = find_private_key(paths), find_public_key(paths)
+    if private is not None:
+        check_private_key(private)
+    elif public is not None:
+        raise UserError(
+            f"{SIGNING}.public_key_file: {public} asks for signed versions, and there is no key to sign this one: expected "
+            f"{SIGNING}.private_key_file or the environment variable {PRIVATE_VARIABLE}"
+        )
 
 
 def _create_version(client: MlflowClient, settings: Settings, paths: Paths, evaluated: Evaluated) -> ModelVersion:
@@ -102,7 +124,8 @@ def _create_version(client: MlflowClient, settings: Settings, paths: Paths, eval
     model = client.create_logged_model(experiment, name=clean_name, source_run_id=run_id, tags=tags)
     logger.info("logging the bundle to %s", displayed_uri(paths))
     sample = make_sample(evaluated.rows.pairs, evaluated.hypotheses, paths)
-    log_bundle(paths.served, model, make_example(evaluated.rows.pairs[0], paths), sample)
+    logged = log_bundle(paths.served, model, make_example(evaluated.rows.pairs[0], paths), sample)
+    client.set_logged_model_tags(model.model_id, {CODE_SEAL: (logged.metadata or {})[CODE_SEAL]})
     if find_model(client, name) is None:
         client.create_registered_model(name, description=_MODEL_DESCRIPTION)
     shown = {key: value for key, value in tags.items() if key in VERSION_TAGS}

@@ -14,12 +14,17 @@ from typing import Any
 import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
+from mlflow.models import Model
+from mlflow.models.model import MLMODEL_FILE_NAME
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_STATE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+from seq2seq_core.bundle.model_seal import BUNDLE_PATH, check_seal
+from seq2seq_core.bundle.signature import PUBLIC_VARIABLE
+from seq2seq_core.bundle.signed_model import verify_model
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.source_encoder import SourceItem
-from seq2seq_core.errors import TagError, UserError
+from seq2seq_core.errors import BundleError, TagError, UserError
 from seq2seq_core.serving.request import (
     MAX_CHARACTERS_VARIABLE,
     MAX_ROWS_VARIABLE,
@@ -39,12 +44,20 @@ class ServedModel(PythonModel):
     """Maps texts or recordings to text with the same predictor as the evaluation."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Loads the bundle and reads the limits, so that a bad setting fails at the server's start, not at a request.
+        """Loads the bundle and reads the limits, so that a fault ends the server at its start, not a request.
 
         Args:
             context: has the artifact ``bundle``, the bundle's folder.
+
+        Raises:
+            MlflowException: a file of the model is not the one that was registered, or the bundle is damaged or not signed.
         """
-        self.predictor = Predictor.from_folder(Path(context.artifacts["bundle"]), device=os.environ.get(DEVICE_VARIABLE, "auto"))
+        bundle = Path(context.artifacts["bundle"])
+        try:
+            _check_model(Path(__file__).parent, bundle)
+            self.predictor = Predictor.from_folder(bundle, device=os.environ.get(DEVICE_VARIABLE, "auto"))
+        except UserError as error:
+            raise MlflowException(f"the model is not served: {error}", error_code=INVALID_STATE) from error
         self.max_rows, self.max_characters = read_limit(MAX_ROWS_VARIABLE), read_limit(MAX_CHARACTERS_VARIABLE)
         self.max_seconds = read_limit(MAX_SECONDS_VARIABLE)
 
@@ -85,6 +98,24 @@ class ServedModel(PythonModel):
         if audio is not None:
             return read_recordings(frame, self.max_rows, self.max_seconds, audio.sample_rate)
         return read_sources(frame, self.max_rows, self.max_characters)
+
+
+def _check_model(folder: Path, bundle: Path) -> None:
+    """Compares a logged model's files with the digests of its registration and, with a public key, with its signatures.
+
+    Args:
+        folder: the folder of this file: the logged model, except where the package is imported.
+        bundle: the folder of the bundle to load.
+    """
+    if not (folder / MLMODEL_FILE_NAME).is_file():
+        return
+    described = Model.load(str(folder))
+    label = f"the model {described.model_id}"
+    if not (folder / BUNDLE_PATH).samefile(bundle):
+        raise BundleError(f"{label}: {MLMODEL_FILE_NAME}: the path of the artifact bundle must be {BUNDLE_PATH}, got {bundle}")
+    check_seal(folder, described.metadata or {}, label)
+    if key := os.environ.get(PUBLIC_VARIABLE):
+        verify_model(folder, Path(key), label)
 
 
 mlflow.models.set_model(ServedModel())

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.signature import PUBLIC_VARIABLE, find_public_key
 from seq2seq_core.errors import EnvironmentFault, UserError
 from seq2seq_core.serving.relayed_output import relayed_output
 from seq2seq_core.tracking.mlflow.address import tracking_uri
@@ -46,21 +47,21 @@ def serve_model(reference: str, paths: Paths, host: str = "127.0.0.1", port: int
 
     Raises:
         UserError: the registry has no such version, or the port is taken.
+        BundleError: a file of the version is not the one that was registered.
         TrackingUnreachable: MLflow does not answer.
         EnvironmentFault: the server ended by itself.
     """
+    from seq2seq_core.registry.stored_model import check_stored_model
     from seq2seq_core.registry.versions import find_version
 
     version = find_version(reference, paths)
     _check_port(host, port)
+    check_stored_model(version, paths)
     prepare_environment()
     logger.info("serving version %s of %s at http://%s:%d/invocations (Ctrl-C stops it)", version.version, version.name, host, port)
-    # MLflow calls `uvicorn` by name, so it must be on the path even if the virtual environment is not activated.
-    search_path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    addresses = dict.fromkeys(("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"), tracking_uri(paths))
-    environment = os.environ | addresses | {"PATH": search_path}
+    checked = f"models:/{version.name}/{version.version}"  # an alias could move meanwhile
     server = subprocess.Popen(
-        serve_command(reference, host, port), env=environment, cwd=paths.root, start_new_session=True,
+        serve_command(checked, host, port), env=_environment(paths), cwd=paths.root, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     # Handle SIGINT too: a shell's background job starts with SIGINT ignored, and could not stop the server.
@@ -76,6 +77,22 @@ def serve_model(reference: str, paths: Paths, host: str = "127.0.0.1", port: int
             for number, handler in previous.items():
                 signal.signal(number, handler)
             _stop(server)
+
+
+def _environment(paths: Paths) -> dict[str, str]:
+    """The environment variables of the server."""
+    uri = tracking_uri(paths)
+    variables = {
+        "MLFLOW_TRACKING_URI": uri,
+        "MLFLOW_REGISTRY_URI": uri,
+        # MLflow calls `uvicorn` by name, so it must be on the path even if the virtual environment is not activated.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        # Python reads no bytecode beside the code that was checked: it was not checked.
+        "PYTHONPYCACHEPREFIX": str(paths.work / "bytecode"),
+    }
+    if (key := find_public_key(paths)) is not None:
+        variables[PUBLIC_VARIABLE] = str(key.resolve())  # the server checks what it loads, too
+    return os.environ | variables
 
 
 def _check_port(host: str, port: int) -> None:

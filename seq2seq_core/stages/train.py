@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import INITIAL_BUNDLE, save_bundle
+from seq2seq_core.bundle.bundle import save_bundle
+from seq2seq_core.bundle.config_file import INITIAL_BUNDLE
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.csv_text import format_csv
 from seq2seq_core.evaluation.scores import check_installed

@@ -27,6 +27,7 @@ UNKNOWN_TEXT = "\u2047"
 """Text of an unknown id after decoding: ⁇."""
 TAG = f"{ESCAPE}tag:"
 """Prefix of a tag's piece; column, ``=`` and value follow."""
+_FOREIGN = "a SentencePiece model, but not one that `s2s tokenize` made"
 _MODEL_TYPES = {"unigram": "unigram", "bpe": "bpe", "char": "char", "symbols": "word"}
 _LONGEST_TEXT_BYTES = 1 << 30
 """Maximum that SentencePiece accepts here; it skips longer texts."""
@@ -59,16 +60,13 @@ class SubwordModel:
 
     def __init__(self, proto: bytes) -> None:
         self.proto = proto
-        try:
-            self._processor = sentencepiece.SentencePieceProcessor(model_proto=proto)
-        except RuntimeError as error:
-            raise ValueError(f"not a SentencePiece model ({error})") from None
+        self._processor = _open_processor(proto)
         self.vocabulary_size = int(self._processor.vocab_size())
         # The name of the padding piece stores the kind, so that the file describes itself.
         name = self._processor.id_to_piece(PAD_ID).removeprefix(f"{ESCAPE}pad:")
         self.kind, self.decomposes = name.removesuffix(_DECOMPOSED), name.endswith(_DECOMPOSED)
         if self.kind not in _MODEL_TYPES:
-            raise ValueError("a SentencePiece model, but not one that `s2s tokenize` made")
+            raise ValueError(_FOREIGN)
         self.tags = dict(self._find_tags())
         self.tag_ids = range(NUM_SPECIAL, NUM_SPECIAL + len(self.tags))
         self._shown = {UNK_ID: UNKNOWN_TEXT, PAD_ID: "", BOS_ID: "", EOS_ID: ""}
@@ -179,6 +177,26 @@ class SubwordModel:
     def stored_pieces(self) -> list[str]:
         """The raw piece of each id; ids with equal pieces mean the same in two models."""
         return [str(self._processor.id_to_piece(id_)) for id_ in range(self.vocabulary_size)]
+
+
+def _open_processor(proto: bytes) -> Any:
+    """SentencePiece's processor of a model, whose special ids are ours and whose pieces are all texts."""
+    if not proto:  # SentencePiece takes it for a model that comes later
+        raise ValueError("empty")
+    try:
+        processor = sentencepiece.SentencePieceProcessor(model_proto=proto)
+    except RuntimeError as error:
+        raise ValueError(f"not a SentencePiece model ({error})") from None
+    special_ids = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
+    if special_ids != (PAD_ID, UNK_ID, BOS_ID, EOS_ID):
+        raise ValueError(_FOREIGN)
+    try:
+        for id_ in range(processor.vocab_size()):
+            processor.id_to_piece(id_)
+        processor.decode([UNK_ID])
+    except UnicodeDecodeError:
+        raise ValueError("a SentencePiece model with a piece that is no text") from None
+    return processor
 
 
 def train_subword(

@@ -16,7 +16,9 @@ from torch.nn import functional
 import seq2seq_core
 from seq2seq_core.batching.batch import collate
 from seq2seq_core.batching.dataset import TokenizedDataset
-from seq2seq_core.bundle.bundle import FORMAT_VERSION, BundleConfig, bundle_digest, save_bundle
+from seq2seq_core.bundle.bundle import save_bundle
+from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.bundle.config_file import FORMAT_VERSION, BundleConfig
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.tokenize import SubwordSettings

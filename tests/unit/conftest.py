@@ -13,7 +13,8 @@ import torch
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import write_wav
-from seq2seq_core.bundle.bundle import BundleConfig, save_bundle
+from seq2seq_core.bundle.bundle import save_bundle
+from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.bundle.served_bundle import export_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest, read_config
+from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.bundle.served_bundle import find_served_bundle
 from seq2seq_core.dvc_files import how_to_make, missing_outputs, read_lock
 from seq2seq_core.errors import BundleError, MissingInput

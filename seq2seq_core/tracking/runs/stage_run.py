@@ -148,7 +148,8 @@ def _end(
     name = find_stage(stage).bundle
     bundle = getattr(paths, name) if name else None
     if status == "FINISHED" and bundle is not None and bundle.is_dir():
-        from seq2seq_core.bundle.bundle import bundle_digest, read_config
+        from seq2seq_core.bundle.bundle_folder import bundle_digest
+        from seq2seq_core.bundle.config_file import read_config
 
         trained = read_config(bundle).trained_digest
         recorder.set_tags({"bundle_digest": bundle_digest(bundle)} | ({TRAINED_TAG: trained} if trained else {}))

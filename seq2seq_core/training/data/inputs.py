@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seq2seq_core.artifacts import MONOLINGUAL
 from seq2seq_core.batching.dataset import TokenizedDataset
-from seq2seq_core.bundle.bundle import BundleConfig
+from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.errors import UserError
 from seq2seq_core.tokenization.manifest import Manifest

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest, read_config
+from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.bundle.config_file import read_config
+from seq2seq_core.bundle.signature import check_trusted
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.errors import UserError
 
@@ -51,7 +53,7 @@ def find_local_bundle(train: TrainSection, paths: Paths) -> InitialBundle | None
 
     Raises:
         UserError: it is remote, no folder or an output of this pipeline, or its digest is not the expected one.
-        BundleError: the folder holds no bundle.
+        BundleError: the folder holds no bundle, or one that is not signed for the configured public key.
     """
     reference = train.initial_weights
     if not reference:
@@ -73,6 +75,7 @@ def find_local_bundle(train: TrainSection, paths: Paths) -> InitialBundle | None
             "models:/NAME@ALIAS or runs:/RUN/PATH"
         )
     read_config(folder)
+    check_trusted(folder, paths)
     initial = InitialBundle(folder, bundle_digest(folder), reference)
     check_initial_digest(initial, train)
     return initial
@@ -94,10 +97,14 @@ def find_fetched_bundle(train: TrainSection, paths: Paths) -> InitialBundle | No
     Args:
         train: gives its digest.
         paths: the workspace; reads ``.s2s/bundles``.
+
+    Raises:
+        BundleError: the bundle is not signed for the configured public key.
     """
     folder = fetched_folder(train.initial_digest, paths)
     if not train.initial_digest or not folder.is_dir() or bundle_digest(folder) != train.initial_digest:
         return None
+    check_trusted(folder, paths)
     return InitialBundle(folder, train.initial_digest, train.initial_weights)
 
 

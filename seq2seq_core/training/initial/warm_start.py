@@ -16,7 +16,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from seq2seq_core.bundle.bundle import Bundle, BundleConfig
+from seq2seq_core.bundle.bundle import Bundle
+from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.errors import UserError
 from seq2seq_core.modeling.seq2seq import Seq2Seq

@@ -292,5 +292,5 @@ def _named_in(path: Path) -> _Named:
         content = json.loads(path.read_text(encoding="utf-8"))["checkpoint"]
         seals = [*([content["best"]] if content["best"] else []), *content.get("kept_weights", {}).values()]
         return _Named({str(seal["name"]) for seal in seals}, str(content.get("good", "")))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return _Named(set(), "")

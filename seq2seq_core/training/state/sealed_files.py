@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from seq2seq_core.reproducibility import digest
@@ -21,7 +21,7 @@ class FileSeal(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: str = Field(pattern=r"^[\w-]+\.safetensors$")
     """Its name in the folder."""
     sha256: str
     """Digest of its content."""
@@ -69,7 +69,10 @@ def write_sealed(folder: Path, name: str, content: dict[str, Any]) -> None:
 
 def read_sealed(folder: Path, name: str) -> dict[str, Any]:
     """The content that :func:`write_sealed` stored; ValueError if it is damaged."""
-    sealed = json.loads((folder / name).read_text(encoding="utf-8"))
+    try:
+        sealed = json.loads((folder / name).read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
     content = sealed.get("checkpoint") if isinstance(sealed, dict) else None
     if not isinstance(content, dict) or sealed.get("sha256") != digest(content):
         raise ValueError("its digest does not fit its content")

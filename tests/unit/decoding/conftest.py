@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from seq2seq_core.batching.batch import Source
-from seq2seq_core.bundle.bundle import BundleConfig, load_bundle, save_bundle
+from seq2seq_core.bundle.bundle import load_bundle, save_bundle
+from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.decoding.predictor import Predictor
@@ -110,7 +111,7 @@ def bundle_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     )
     torch.manual_seed(5)
     model = build_model(settings, source.vocabulary_size, target.vocabulary_size, joint=False)
-    save_bundle(folder, model, config, source, target, {"train.source.values.npy": "00"})
+    save_bundle(folder, model, config, source, target, {"train.source.values.npy": "00" * 32})
     return folder
 
 

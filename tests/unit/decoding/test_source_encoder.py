@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import read_recording
-from seq2seq_core.bundle.bundle import BundleConfig, load_bundle, save_bundle
+from seq2seq_core.bundle.bundle import load_bundle, save_bundle
+from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection

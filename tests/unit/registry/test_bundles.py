@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.errors import BundleError, UserError
 from seq2seq_core.registry.bundles import fetch_bundle
 from seq2seq_core.tracking.mlflow.store import connect

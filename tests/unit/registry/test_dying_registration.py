@@ -6,26 +6,28 @@ import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.model_seal import BUNDLE_PATH, CODE_SEAL
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.registry import registration
 from seq2seq_core.registry.ledger_writing import current_champion
 from seq2seq_core.registry.moves import read_history
-from seq2seq_core.registry.packaging import BUNDLE_PATH
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.tracking.mlflow.store import connect
 from tests.unit.registry.dying_client import DyingClient, Killed
 
 
-def leave_a_mark(bundle: Path, model: Any, *_: object) -> None:
+def leave_a_mark(bundle: Path, model: Any, *_: object) -> Any:
     """In place of the upload of a model, which takes a second: the bundle, and the file by which a version counts as whole."""
     folder = Path(model.artifact_location.removeprefix("file://"))
     shutil.copytree(bundle, folder / BUNDLE_PATH, dirs_exist_ok=True)
     (folder / "MLmodel").write_text("{}")
+    return SimpleNamespace(metadata={CODE_SEAL: "0" * 64})
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.cli import initial_weights_option as command
 from seq2seq_core.cli.initial_weights_option import pin_initial_weights
 from seq2seq_core.cli.main import app

@@ -10,13 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import WEIGHTS_FILE
+from seq2seq_core.bundle.config_file import WEIGHTS_FILE
+from seq2seq_core.bundle.model_seal import BUNDLE_PATH
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import BundleError, UserError
 from seq2seq_core.registry.ledger_writing import current_champion
 from seq2seq_core.registry.moves import force_version, promote_version, read_history, roll_back
-from seq2seq_core.registry.packaging import BUNDLE_PATH
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.registry.versions import find_number, logged_model_id
 from seq2seq_core.tracking.mlflow.store import connect

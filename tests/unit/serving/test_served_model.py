@@ -15,6 +15,7 @@ from seq2seq_core.config.decoding_options import DecodingOptions, offered_option
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.tracking.mlflow.address import tracking_uri
 from seq2seq_core.tracking.mlflow.store import connect
+from tests.keys import write_keys
 
 from .conftest import Client, open_client
 
@@ -145,3 +146,41 @@ def test_the_stored_model_pins_its_requirements_and_describes_its_parameters(ser
         ["mlflow", "numpy", "pandas", "pydantic", "ruamel-yaml", "safetensors", "sentencepiece", "torch"]
     )
     assert not [line for line in pinned if "+" in line or "==" not in line]
+
+
+LOAD_ALL = """
+import os, sys, mlflow.pyfunc
+def load(folder):
+    try:
+        mlflow.pyfunc.load_model(folder)
+        print("served")
+    except mlflow.MlflowException as error:
+        print(error.error_code, error.message)
+key, *folders = sys.argv[1:]
+for folder in folders:
+    load(folder)
+os.environ["S2S_PUBLIC_KEY_FILE"] = key
+load(folders[0])
+"""
+
+
+@pytest.mark.slow
+def test_a_model_whose_files_were_changed_is_not_loaded(served_paths: Paths, tmp_path: Path) -> None:
+    """By plain MLflow, in a process without a workspace or a registry."""
+    (stored,) = served_paths.mlflow_artifacts.glob("models/*/artifacts")
+    changes = {"config": "artifacts/bundle/config.json", "code": "code/seq2seq_core/errors.py", "loader": "pyfunc_model.py"}
+    for name in ("unchanged", *changes):
+        shutil.copytree(stored, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        if name in changes:
+            with (tmp_path / name / changes[name]).open("a") as file:
+                file.write("\n")
+    environment = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/none.db", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    folders = [str(tmp_path / name) for name in ("unchanged", *changes)]
+    command = [sys.executable, "-c", LOAD_ALL, str(write_keys(tmp_path)[1]), *folders]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    unchanged, *changed, unsigned = done.stdout.splitlines()
+    assert (unchanged, len(changed)) == ("served", 3)
+    for line, what in zip(changed, ("bundle (artifacts/bundle)", "code (code)", "code (code)"), strict=True):
+        assert line.startswith("INVALID_STATE the model is not served: the model m-")
+        assert f": its {what}" in line
+    assert "is not signed, and runtime.signing.public_key_file" in unsigned

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import BundleConfig, save_bundle
+from seq2seq_core.bundle.bundle import save_bundle
+from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.config.tokenize import SubwordSettings

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest, read_config
+from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.bundle.served_bundle import find_served_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.settings import Settings

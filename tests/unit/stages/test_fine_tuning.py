@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest, read_config
+from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.errors import BundleError, UserError
 from seq2seq_core.recorder import NullRecorder

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import Architecture
 from seq2seq_core.config.settings import Settings, parse_settings

@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import UserError

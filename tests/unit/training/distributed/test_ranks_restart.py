@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.training.data.inputs import read_inputs
 from seq2seq_core.training.distributed.launcher import RankFault, run_ranks

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from seq2seq_core.batching.batch import Source
-from seq2seq_core.bundle.bundle import Bundle, BundleConfig
+from seq2seq_core.bundle.bundle import Bundle
+from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.errors import UserError

@@ -19,6 +19,7 @@ from seq2seq_core.reproducibility import digest
 from seq2seq_core.training.state.checkpoint_store import FINISHED_FILE, CheckpointStore
 from seq2seq_core.training.state.early_stopping import EarlyStopping
 from seq2seq_core.training.state.progress_state import ProgressState
+from seq2seq_core.training.state.sealed_files import read_sealed, write_sealed
 
 
 def make_state(step: int) -> ProgressState:
@@ -108,7 +109,22 @@ def test_a_changed_progress_is_refused(tmp_path: Path, caplog: pytest.LogCapture
     assert caplog.messages == [f"{path}: a damaged training state is left out (its digest does not fit its content)"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"checkpoint": {}, "sha256": "x"}'])
+@pytest.mark.parametrize("name", ["../elsewhere.safetensors", "/tmp/elsewhere.safetensors", "elsewhere.pt"])
+def test_a_checkpoint_names_only_files_of_its_folder(tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "state").mkdir()
+    make_store(tmp_path / "state", (5,))
+    file = "checkpoint-00000005.json"
+    content = read_sealed(tmp_path / "state", file)
+    (tmp_path / "state" / content["best"]["name"]).rename(tmp_path / "elsewhere.safetensors")
+    content["best"]["name"] = name
+    write_sealed(tmp_path / "state", file, content)
+    assert CheckpointStore(tmp_path / "state").restore() is None
+    assert caplog.messages == [
+        f"{tmp_path / 'state' / file}: a damaged training state is left out (another version wrote it: 1 faults)"
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"[" * 100_000, b"\xff\xfe", b'{"checkpoint": {}, "sha256": "x"}'])
 def test_whatever_stands_in_a_checkpoint_is_no_crash(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
     make_store(tmp_path, (5,))
     (tmp_path / "checkpoint-00000005.json").write_bytes(content)

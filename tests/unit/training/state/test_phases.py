@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.errors import Interrupted

@@ -1,0 +1,175 @@
+"""``config.json`` of a bundle: what it must say, within which ranges, and what must agree with what."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from seq2seq_core.audio.front_end import FrontEnd
+from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.tokenize import SubwordKind
+from seq2seq_core.dvc_files import how_to_make
+from seq2seq_core.errors import BundleError
+from seq2seq_core.normal_form import AS_IT_IS, NormalForm
+from seq2seq_core.tokenization.tags import TagColumns
+
+FORMAT_VERSION = 1
+CONFIG_FILE, WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE = "config.json", "model.safetensors", "source.model", "target.model"
+INITIAL_BUNDLE = "initial_bundle"
+"""The name, among the data digests, of the bundle that a training started from."""
+MAX_CONFIG_BYTES = 1 << 22
+MAX_VOCABULARY = 1 << 24
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256 in hexadecimal digits."""
+
+
+class BundleConfig(BaseModel):
+    """The configuration of the model: enough to build it again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: ModelSection
+    """The architecture."""
+    source_vocabulary_size: int = Field(ge=0, le=MAX_VOCABULARY)
+    """Number of source ids; 0 for a source of frames."""
+    target_vocabulary_size: int = Field(ge=1, le=MAX_VOCABULARY)
+    """Number of target ids."""
+    joint: bool
+    """Whether both sides share one vocabulary."""
+    frame_width: int = Field(default=0, ge=0, le=1 << 16)
+    """Features of a source frame; 0: the sources are ids."""
+    tags: TagColumns = TagColumns()
+    """The columns whose values are symbols before the ids."""
+    normal_form: NormalForm = AS_IT_IS
+    """The normal form of the training texts, applied to every text: sources, targets that are scored or forced, tags."""
+    max_source_tokens: int | None = Field(default=None, ge=1)
+    """Length to which sources are cut, in tokens or frames, as in training; None: only the decoding options limit it."""
+    keeps_source_end: bool = False
+    """Whether a cut source keeps its end instead of its beginning."""
+    audio: FrontEnd | None = None
+    """How recordings become frames; None if the sources are ids or frames of another origin."""
+
+    @property
+    def payload(self) -> tuple[str, ...]:
+        """The names of the bundle's files beside ``config.json``."""
+        return (WEIGHTS_FILE, TARGET_FILE) if self.frame_width else (WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE)
+
+    @model_validator(mode="after")
+    def _sides_agree(self) -> Self:
+        shares = self.joint and not self.frame_width
+        if shares and self.source_vocabulary_size != self.target_vocabulary_size:
+            sizes = f"{self.source_vocabulary_size} and {self.target_vocabulary_size}"
+            raise ValueError(f"source_vocabulary_size and target_vocabulary_size must be equal where joint is true, got {sizes}")
+        if self.audio is not None and self.audio.frame_width != self.frame_width:
+            raise ValueError(f"frame_width must be {self.audio.frame_width}, as audio makes the frames, got {self.frame_width}")
+        if self.frame_width and self.tags.source:
+            raise ValueError(f"tags.source must be empty for a source of frames, got {', '.join(self.tags.source)}")
+        return self
+
+
+class BundleFile(BaseModel):
+    """The whole of ``config.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = 1
+    """Version of the folder's layout."""
+    made_by: str = Field(max_length=100)
+    """The version of this package that wrote it."""
+    config: BundleConfig
+    """The configuration of the model."""
+    decoding: DecodingOptions | None = None
+    """The decoding options of the export, the defaults of all its users; None: the defaults of the class."""
+    trained_digest: Digest | None = None
+    """Digest of the trained bundle that this one was exported from; None: it is not an export."""
+    tokenizers: dict[Literal["source", "target"], SubwordKind]
+    """The kind of subword model of each side that has one."""
+    data_digests: dict[str, Digest]
+    """SHA-256 of the tokenised files that it was trained on, by name, and of the bundle that its training started from, if any."""
+    digests: dict[str, Digest]
+    """SHA-256 of the bundle's other files, by name."""
+
+    @model_validator(mode="after")
+    def _each_file_has_a_digest(self) -> Self:
+        if set(self.digests) != set(self.config.payload):
+            raise ValueError(
+                f"digests must be of {', '.join(self.config.payload)}, got {', '.join(sorted(self.digests)) or 'none'}"
+            )
+        sides = ["target"] if self.config.frame_width else ["source", "target"]
+        if sorted(self.tokenizers) != sides:
+            raise ValueError(f"tokenizers must be of {', '.join(sides)}, got {', '.join(sorted(self.tokenizers)) or 'none'}")
+        return self
+
+    @model_validator(mode="after")
+    def _an_evaluation_may_decode_so(self) -> Self:
+        for option in offered_options() if self.decoding else ():
+            if fault := option.range_fault(getattr(self.decoding, option.name)):
+                raise ValueError(f"decoding.{option.name} {fault}")
+        return self
+
+
+def write_config(folder: Path, content: BundleFile) -> None:
+    """Writes ``config.json`` of a bundle.
+
+    Args:
+        folder: the bundle's folder.
+        content: the content of the file.
+    """
+    (folder / CONFIG_FILE).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def read_config(folder: Path) -> BundleFile:
+    """The content of ``config.json`` of a bundle.
+
+    Args:
+        folder: the bundle's folder.
+
+    Raises:
+        BundleError: the file is missing, too large or of another format, or a value in it is out of range.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        content = read_plain_file(path, MAX_CONFIG_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        raise BundleError(f"{folder}: not a model bundle, it has no {CONFIG_FILE}; {how_to_make(folder, 'train')}") from None
+    try:
+        return BundleFile.model_validate_json(content)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'content'}: {fault['msg']}" for fault in error.errors()[:5])
+        raise BundleError(f"{path}: expected a bundle of format version {FORMAT_VERSION}, but {faults}") from None
+
+
+def read_plain_file(path: Path, max_bytes: int) -> bytes:
+    """The content of a file of a bundle.
+
+    Args:
+        path: the file; not a link, a pipe or a device, which could lead anywhere or never end.
+        max_bytes: its largest size.
+
+    Raises:
+        BundleError: it is not a plain file, or larger.
+        OSError: it is missing or cannot be read.
+    """
+    # Without O_NONBLOCK, opening a pipe would wait for a writer.
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        if path.is_symlink():
+            raise BundleError(f"{path}: must be a plain file, got a symbolic link") from None
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise BundleError(f"{path}: must be a plain file, got something else")
+        if status.st_size > max_bytes:
+            raise BundleError(f"{path}: must have at most {max_bytes:,} bytes, got {status.st_size:,}")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(max_bytes)
+    finally:
+        os.close(descriptor)

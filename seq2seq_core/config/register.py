@@ -55,6 +55,8 @@ class RegisterSection(Section):
 
     model_name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
     """Name of the registered model: letters, digits, ``_``, ``.`` and ``-``; it does not end in ``.ledger``."""
+    purpose: str = ""
+    """What the model is for, and what it is not for, in your words: the first lines of its model card."""
     metric: MetricName = "exact_match"
     """The test metric that decides."""
     minimum_gain: float = Field(default=0.0, ge=0.0)

@@ -67,6 +67,11 @@ class Prediction:
         return self.hypotheses[0].score
 
     @property
+    def log_probability(self) -> float:
+        """Natural logarithm of the first hypothesis's probability."""
+        return self.hypotheses[0].log_probability
+
+    @property
     def is_cut(self) -> bool:
         """Whether the length limit ended the first hypothesis."""
         return self.hypotheses[0].is_cut

@@ -45,12 +45,14 @@ class Decoded:
     Attributes:
         texts: the best hypothesis of each source.
         scores: the ranking score of each.
+        log_probabilities: natural logarithm of the probability of each.
         is_cut: whether the length limit ended each.
         seconds: the time of decoding.
     """
 
     texts: list[str]
     scores: list[float]
+    log_probabilities: list[float]
     is_cut: list[bool]
     seconds: float
 
@@ -66,6 +68,7 @@ class Example:
         hypothesis: the hypothesis of beam search.
         greedy: the hypothesis of greedy decoding.
         score: the ranking score of beam search.
+        log_probability: natural logarithm of the hypothesis's probability.
         edits: fewest edits, in characters, from the hypothesis to the reference.
         is_cut: whether the length limit ended the hypothesis.
         columns: the corpus's other columns.
@@ -77,6 +80,7 @@ class Example:
     hypothesis: str
     greedy: str
     score: float
+    log_probability: float
     edits: int
     is_cut: bool
     columns: dict[str, str]
@@ -198,6 +202,7 @@ def decode_texts(
     return Decoded(
         texts=[prediction.text for prediction in predictions],
         scores=[prediction.score for prediction in predictions],
+        log_probabilities=[prediction.log_probability for prediction in predictions],
         is_cut=[prediction.is_cut for prediction in predictions],
         seconds=time.perf_counter() - started,
     )
@@ -248,6 +253,7 @@ def _make_examples(pairs: Sequence[dict[str, str]], beam: Decoded, greedy: Decod
             hypothesis=beam.texts[place],
             greedy=greedy.texts[place],
             score=beam.scores[place],
+            log_probability=beam.log_probabilities[place],
             edits=edit_distance(pair[TARGET], beam.texts[place]),
             is_cut=beam.is_cut[place],
             columns={name: value for name, value in pair.items() if name not in (SOURCE, TARGET)},

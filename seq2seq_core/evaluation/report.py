@@ -118,7 +118,7 @@ def worst_as_markdown(evaluation: Evaluation, limit: int) -> str:
     return _markdown(["row", "source", "reference", "hypothesis", "edits", "score"], rows)
 
 
-_EXAMPLE_COLUMNS = ["row", "source", "reference", "hypothesis", "greedy", "edits", "cer", "score", "is_cut"]
+_EXAMPLE_COLUMNS = ["row", "source", "reference", "hypothesis", "greedy", "edits", "cer", "score", "log_probability", "is_cut"]
 
 
 def _example_row(example: Example) -> dict[str, object]:
@@ -131,6 +131,7 @@ def _example_row(example: Example) -> dict[str, object]:
         "edits": example.edits,
         "cer": round(example.character_error_rate, METRIC_DIGITS),
         "score": round(example.score, SCORE_DIGITS),
+        "log_probability": round(example.log_probability, SCORE_DIGITS),
         "is_cut": example.is_cut,
         **{_corpus_name(name): value for name, value in example.columns.items()},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,12 +63,24 @@ def paired_intervals(champion: ScoredRows, challenger: ScoredRows, num_resamples
     )
 
 
+def intervals(systems: Sequence[ScoredRows], num_resamples: int, seed: int) -> list[Interval]:
+    """The score of each system with its interval; all are resampled alike.
+
+    Args:
+        systems: at least one, all on the same rows.
+        num_resamples: number of resamples.
+        seed: of the resamples.
+    """
+    resampled = _resampled_scores(systems, num_resamples, seed)
+    return [_interval(system.score, scores) for system, scores in zip(systems, resampled, strict=True)]
+
+
 def _interval(value: float, resampled: FloatArray) -> Interval:
     low, high = np.percentile(resampled, [100 * (1 - COVERAGE) / 2, 100 * (1 + COVERAGE) / 2])
     return Interval(value, float(low), float(high))
 
 
-def _resampled_scores(systems: list[ScoredRows], num_resamples: int, seed: int) -> list[FloatArray]:
+def _resampled_scores(systems: Sequence[ScoredRows], num_resamples: int, seed: int) -> list[FloatArray]:
     """Each system's scores on the same resamples, of shape (R,)."""
     rng = np.random.default_rng(seed)
     num_rows = systems[0].num_rows

@@ -12,6 +12,9 @@ from seq2seq_core.gate.policy import Policy
 from seq2seq_core.gate.scored_rows import ScoredRows
 from seq2seq_core.gate.slice_comparison import Labels, SliceComparison
 
+NAMED_SLICES = 3
+"""Slices on which a challenger is worse that a decision names; it counts the others."""
+
 
 def rows_refusals(policy: Policy, challenger: ScoredRows) -> Iterator[str]:
     """What is wrong with the test set, or with the challenger's score on it.
@@ -90,4 +93,7 @@ def slice_refusals(
             if challenger.direction * (after - before) < 0:
                 yield f"on the protected slice {name} it falls from {before:.4g} to {after:.4g}"
     if policy.forbids_worse_slices:
-        yield from (f"it is worse on {one.name} (p = {one.p_worse:.2g})" for one in slices if one.p_worse <= policy.alpha)
+        worse = sorted((one for one in slices if one.p_worse <= policy.alpha), key=lambda one: one.p_worse)
+        yield from (f"it is worse on {one.name} (p = {one.p_worse:.2g})" for one in worse[:NAMED_SLICES])
+        if len(worse) > NAMED_SLICES:
+            yield f"it is worse on {len(worse) - NAMED_SLICES} of the {len(slices)} slices besides"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -234,20 +235,23 @@ def _further_refusals(candidate: Candidate, rows: TestRows, settings: Settings, 
             yield f"a request takes {milliseconds:.4g} ms, and register.gate.maximum_milliseconds is {gate.maximum_milliseconds:g}"
 
 
-def measure_latency(predictor: Predictor, pairs: Sequence[dict[str, str]]) -> float:
+def measure_latency(predictor: Predictor, pairs: Sequence[dict[str, str]], limit_seconds: float = math.inf) -> float:
     """The median time of decoding one row alone, in milliseconds.
 
     Args:
         predictor: the model.
         pairs: the rows; the first ones are timed, after one that is not.
+        limit_seconds: no further row is timed once they took so long together.
     """
     chosen = list(pairs[:TIMED_ROWS])
     predictor.predict([chosen[0][SOURCE]], tags=[chosen[0]])
-    seconds = []
+    seconds: list[float] = []
     for pair in chosen:
         started = time.perf_counter()
         predictor.predict([pair[SOURCE]], tags=[pair])
         seconds.append(time.perf_counter() - started)
+        if sum(seconds) > limit_seconds:
+            break
     return 1000.0 * statistics.median(seconds)
 
 

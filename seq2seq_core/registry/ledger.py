@@ -9,10 +9,12 @@ without a lock (optimistic concurrency control: Kung and Robinson 1981). The ali
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
 
 from seq2seq_core.registry.row_sketch import SAME_SHARE, common_share
 
@@ -24,7 +26,8 @@ Kind = Literal["promoted", "kept", "forced", "rolled back", "adopted"]
 KINDS: tuple[Kind, ...] = ("promoted", "kept", "forced", "rolled back", "adopted")
 """``promoted`` and ``kept`` by the gate, ``forced`` and ``rolled back`` by a person, ``adopted``: the alias was moved elsewhere."""
 NO_VERSION = ""
-APPLIED_TAG = "alias_is_set"
+RECORD_TAG, APPLIED_TAG = "mlflow.s2s.record", "mlflow.s2s.alias_is_set"
+"""What only programs read; the page of an entry in MLflow leaves out tags that begin with ``mlflow.``."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,14 @@ class Ledger:
         """
         return sum(common_share(entry.test_rows, test_rows) > SAME_SHARE for entry in self.entries if entry.test_rows)
 
+    def until(self, entry: Entry) -> Ledger:
+        """The ledger as the writer of an entry had seen it.
+
+        Args:
+            entry: one of its entries.
+        """
+        return Ledger(tuple(one for one in self.entries if one.number < entry.number), entry.seen)
+
     def find(self, version: str) -> Entry | None:
         """The last entry about a version.
 
@@ -135,18 +146,23 @@ def parse_entry(version: ModelVersion) -> Entry:
     """
     tags = version.tags
     kind = [known for known in KINDS if known == tags.get("kind")]
-    seen = tags.get("seen", "")
+    try:
+        found = json.loads(tags.get(RECORD_TAG, ""))
+    except ValueError:
+        found = {}
+    record = {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    seen = record.get("seen", "")
     return Entry(
         kind=kind[0] if kind else "adopted",
         version=tags.get("version", NO_VERSION),
         champion=tags.get("champion", NO_VERSION),
         before=tags.get("before", NO_VERSION),
-        reason=tags.get("reason", ""),
+        reason=record.get("reason", ""),
         seen=int(seen) if kind and seen.isdecimal() else -1,
         who=tags.get("who", ""),
-        test_rows=tags.get("test_rows", ""),
-        evidence=tags.get("evidence", ""),
-        model_created=tags.get("model_created", ""),
+        test_rows=record.get("test_rows", ""),
+        evidence=record.get("evidence", ""),
+        model_created=record.get("model_created", ""),
         number=int(version.version),
         when=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
         is_applied=tags.get(APPLIED_TAG) == "true",
@@ -154,13 +170,33 @@ def parse_entry(version: ModelVersion) -> Entry:
 
 
 def entry_tags(entry: Entry) -> dict[str, str]:
-    """The tags that :func:`parse_entry` reads.
+    """The tags that :func:`parse_entry` reads: five for people, and a record for programs.
 
     Args:
         entry: not written yet.
     """
-    return {
-        "kind": entry.kind, "version": entry.version, "champion": entry.champion, "before": entry.before, "reason": entry.reason,
-        "seen": str(entry.seen), "who": entry.who, "test_rows": entry.test_rows, "evidence": entry.evidence,
+    record = {
+        "reason": entry.reason, "seen": str(entry.seen), "test_rows": entry.test_rows, "evidence": entry.evidence,
         "model_created": entry.model_created,
     }  # fmt: skip
+    return {
+        "kind": entry.kind, "version": entry.version, "champion": entry.champion, "before": entry.before, "who": entry.who,
+        RECORD_TAG: json.dumps(record, ensure_ascii=False),
+    }  # fmt: skip
+
+
+def describe_entry(entry: Entry, name: str) -> str:
+    """The Markdown description of an entry on MLflow's pages: what happened in a line, the reason, and where the version is.
+
+    Args:
+        entry: not written yet.
+        name: the registered model's name.
+    """
+    holder = f"version {entry.champion}" if entry.champion else "no version"
+    move = f"champion is {holder}" + (f", before version {entry.before}" if entry.is_move and entry.before else "")
+    # The table of entries shows the beginning of the first line as it stands: no Markdown there.
+    what = {"kept": "not promoted", "rolled back": "rolled back to"}.get(entry.kind, entry.kind)
+    lines = [f"version {entry.version or 'none'} {what}: {move}, by {entry.who}", entry.reason]
+    if entry.version:
+        lines.append(f"[Version {entry.version} of {name}](#/models/{quote(name)}/versions/{entry.version})")
+    return "\n\n".join(lines) + "\n"

@@ -13,7 +13,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seq2seq_core.registry.ledger import APPLIED_TAG, CHAMPION, NO_VERSION, Entry, Ledger, chain, entry_tags, parse_entry
+from seq2seq_core.registry.ledger import (
+    APPLIED_TAG,
+    CHAMPION,
+    NO_VERSION,
+    Entry,
+    Ledger,
+    chain,
+    describe_entry,
+    entry_tags,
+    parse_entry,
+)
 from seq2seq_core.registry.versions import LEDGER_SUFFIX, find_model
 
 if TYPE_CHECKING:
@@ -174,7 +184,8 @@ def _write(client: MlflowClient, name: str, entry: Entry) -> int:
     if find_model(client, ledger_name) is None:
         _create(client, ledger_name, name)
     source = f"models:/{name}/{entry.version}"
-    written = _despite_others(client.create_model_version, ledger_name, source, tags=entry_tags(entry), description=entry.reason)
+    text = describe_entry(entry, name)
+    written = _despite_others(client.create_model_version, ledger_name, source, tags=entry_tags(entry), description=text)
     return int(written.version)
 
 
@@ -197,7 +208,8 @@ def _create(client: MlflowClient, ledger_name: str, name: str) -> None:
     from mlflow.exceptions import MlflowException
 
     text = (
-        f"The history of the alias `champion` of `{name}`, written by seq2seq-flows: each version is one decision. `s2s history`."
+        f"The history of the alias `champion` of `{name}`, written by seq2seq-flows: each version here is one decision. The tags"
+        " say which version was decided on, who is champion since, and who was before. `s2s history` shows it as a table."
     )
     try:
         client.create_registered_model(ledger_name, description=text)

@@ -15,7 +15,8 @@ from seq2seq_core.registry.ledger import CHAMPION, Entry, Ledger
 from seq2seq_core.registry.ledger_writing import LedgerConflict, append, synchronise
 from seq2seq_core.registry.outputs import TestRows
 from seq2seq_core.registry.receipts import CHALLENGER, EXPERIMENT, Receipt, note_promotion
-from seq2seq_core.registry.version_record import record_decision, record_evidence
+from seq2seq_core.registry.version_card import make_card
+from seq2seq_core.registry.version_record import has_evidence, record_decision, record_evidence
 from seq2seq_core.tracking.dvc_experiment import current_experiment
 from seq2seq_core.tracking.mlflow.address import displayed_uri
 
@@ -67,6 +68,10 @@ def decide_alias(case: Case, settings: Settings, paths: Paths, client: MlflowCli
     while True:
         ledger = synchronise(client, name)
         if earlier := _earlier(ledger, draft, is_first):
+            if not has_evidence(client, case.version):
+                seen = ledger.until(ledger.find(draft.version) or ledger.entries[-1])
+                judgement = judge(case.candidate, seen, case.rows, settings, paths, client)
+                _attach(case, earlier, judgement, settings, paths, client)
             record_decision(client, case.version, earlier, case.scores)
             return earlier
         if ledger.champion == draft.version:
@@ -83,9 +88,15 @@ def decide_alias(case: Case, settings: Settings, paths: Paths, client: MlflowCli
                 continue
             if receipt.decision == CHAMPION:
                 note_promotion(receipt, paths)
-        record_evidence(client, case.version, judgement, case.candidate.hypotheses, case.rows)
+        _attach(case, receipt, judgement, settings, paths, client)
         record_decision(client, case.version, receipt, case.scores)
         return receipt
+
+
+def _attach(case: Case, receipt: Receipt, judgement: Judgement, settings: Settings, paths: Paths, client: MlflowClient) -> None:
+    """Attaches card and evidence to the version."""
+    card = make_card(case.version, case.candidate, case.rows, case.scores, receipt, judgement, settings, paths, client)
+    record_evidence(client, case.version, judgement, case.candidate.hypotheses, case.rows, card)
 
 
 def _draft(case: Case, settings: Settings, paths: Paths) -> Receipt:

@@ -1,14 +1,15 @@
-"""What a registered version says of itself on MLflow's pages: a description, a few tags, and the files of the decision."""
+"""What a registered version says of itself on MLflow's pages: a description, a few tags, its card and the files of the decision."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq2seq_core.corpus.pairs import SOURCE, TARGET
+from seq2seq_core.model_card.card import HTML_FILE
 from seq2seq_core.registry.ledger import CHAMPION
 from seq2seq_core.registry.receipts import CHALLENGER, EXPERIMENT, Receipt
 from seq2seq_core.registry.versions import logged_model_id
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from seq2seq_core.registry.outputs import TestRows
 
 EVIDENCE_FILE, ROWS_FILE = "evidence.json", "rows.jsonl"
+_GAP = "&emsp;"
+"""Between columns: MLflow's pages set the cells of a table without a gap, and show no alignment."""
 
 
 def record_decision(client: MlflowClient, version: ModelVersion, receipt: Receipt, scores: dict[str, float]) -> None:
@@ -43,7 +46,7 @@ def record_decision(client: MlflowClient, version: ModelVersion, receipt: Receip
     for key, value in tags.items():
         if version.tags.get(key) != value:
             client.set_model_version_tag(name, number, key, value)
-    text = describe(receipt, scores)
+    text = describe(receipt, scores, _card_links(client, version))
     if version.description != text:
         client.update_model_version(name, number, text)
     model = client.get_registered_model(name)
@@ -55,9 +58,14 @@ def record_decision(client: MlflowClient, version: ModelVersion, receipt: Receip
 
 
 def record_evidence(
-    client: MlflowClient, version: ModelVersion, judgement: Judgement, hypotheses: Sequence[str], rows: TestRows
+    client: MlflowClient,
+    version: ModelVersion,
+    judgement: Judgement,
+    hypotheses: Sequence[str],
+    rows: TestRows,
+    card: Mapping[str, str],
 ) -> None:
-    """Attaches the evidence of a decision to the version's model: the gate's figures, and both outputs of each row.
+    """Attaches the evidence of a decision to the version's model: the card, the gate's figures, and both outputs of each row.
 
     Args:
         client: the MLflow client.
@@ -65,6 +73,7 @@ def record_evidence(
         judgement: the decision.
         hypotheses: the version's output for each row.
         rows: the rows.
+        card: the card's files, by name; empty: there is no card.
     """
     model_id = logged_model_id(version)
     if model_id is None:
@@ -78,21 +87,62 @@ def record_evidence(
             for pair, own, other in zip(rows.pairs, hypotheses, others, strict=True):
                 row: dict[str, Any] = {SOURCE: pair[SOURCE], TARGET: pair[TARGET], "version": own, "champion": other}
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        for name, text in card.items():
+            (folder / name).write_text(text, encoding="utf-8")
         client.log_model_artifacts(model_id, str(folder))
 
 
-def describe(receipt: Receipt, scores: dict[str, float]) -> str:
-    """The Markdown description of a version: decision, reason, and its scores beside the champion's.
+def has_evidence(client: MlflowClient, version: ModelVersion) -> bool:
+    """Whether card and evidence of a decision are attached to the version's model; a killed writer may have left them out.
+
+    Args:
+        client: the MLflow client.
+        version: the version.
+    """
+    model_id = logged_model_id(version)
+    return model_id is None or {EVIDENCE_FILE, HTML_FILE} <= _attached(client, model_id)
+
+
+def _attached(client: MlflowClient, model_id: str) -> set[str]:
+    """The names of the files beside a logged model's own."""
+    return {Path(file.path).name for file in client.list_logged_model_artifacts(model_id)}
+
+
+def _card_links(client: MlflowClient, version: ModelVersion) -> str:
+    """The links to the version's card, relative to MLflow's pages; empty where there is no card."""
+    model_id = logged_model_id(version)
+    if model_id is None or HTML_FILE not in _attached(client, model_id):
+        return ""
+    experiment = client.get_logged_model(model_id).experiment_id
+    page = f"#/experiments/{experiment}/models/{model_id}/artifacts"
+    file = f"ajax-api/2.0/mlflow/logged-models/{model_id}/artifacts/files?artifact_file_path={HTML_FILE}"
+    return f"Model card: [{HTML_FILE}]({page}) among the artifacts of the model, or [download it]({file})."
+
+
+def describe(receipt: Receipt, scores: dict[str, float], links: str = "") -> str:
+    """The Markdown description of a version: its score, decision and reason, and its scores beside the champion's.
 
     Args:
         receipt: the decision.
         scores: the version's scores on the test set, by metric.
+        links: to the version's card, as Markdown.
     """
     rival = receipt.champion_scores
     heads = ["metric", "this version", *([f"champion v{receipt.champion_version}"] if rival else [])]
-    # The table of versions shows the first line as it stands: no Markdown there.
-    lines = [f"{receipt.decision}: {receipt.reason}", "", f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    # The table of versions shows the beginning of the first line as it stands: no Markdown there.
+    lines = [_first_line(receipt), "", receipt.reason, "", *([links, ""] if links else [])]
+    lines += [f"| {f' | {_GAP}'.join(heads)} |", "| --- " * len(heads) + "|"]
     for metric, value in scores.items():
         shown = [f"{value:.6g}", *([f"{rival[metric]:.6g}" if metric in rival else ""] if rival else [])]
-        lines.append(f"| {' | '.join([metric, *shown])} |")
-    return "\n".join([*lines, "", f"bundle `{receipt.bundle_digest}`, test set `{receipt.test_digest}`"]) + "\n"
+        lines.append(f"| {f' | {_GAP}'.join([metric, *shown])} |")
+    return "\n".join(lines) + "\n"
+
+
+def _first_line(receipt: Receipt) -> str:
+    """The score, what it was compared with, and the decision: the words that a narrow column shows come first."""
+    figures = receipt.figures
+    against = f", v{receipt.champion_version} {receipt.champion_score:.4g}" if receipt.champion_score is not None else ""
+    interval = ""
+    if "gain_low" in figures:
+        interval = f", gain {figures['gain']:.3g} ({figures['gain_low']:.3g} to {figures['gain_high']:.3g})"
+    return f"{receipt.score:.4g} {receipt.metric}{against}{interval}: {receipt.decision}"

@@ -23,7 +23,7 @@ SCORED = Scored(Decoding("b", "pytorch", "float32", "t", 2, "o"), {"exact_match"
 
 def make_example(row: int, hypothesis: str, columns: dict[str, str]) -> Example:
     edits = 0 if hypothesis == "ref" else 2
-    return Example(row, "so|urce", "ref", hypothesis, "ref", -0.123456789, edits, not hypothesis, columns)
+    return Example(row, "so|urce", "ref", hypothesis, "ref", -0.123456789, -1.23456789, edits, not hypothesis, columns)
 
 
 def make_evaluation(*examples: Example, sentences_per_second: float = 1.0) -> Evaluation:
@@ -55,7 +55,7 @@ def test_metrics_are_nested_numbers_and_what_they_are_of() -> None:
 def test_every_prediction_is_a_line_with_the_columns_of_the_corpus(tmp_path: Path) -> None:
     write_evaluation(tmp_path, make_evaluation(), 10, {})
     first, _ = map(json.loads, (tmp_path / "predictions.jsonl").read_text(encoding="utf-8").splitlines())
-    scores = {"edits": 0, "score": -0.1235, "is_cut": False}
+    scores = {"edits": 0, "score": -0.1235, "log_probability": -1.2346, "is_cut": False}
     assert first == {"source": "so|urce", "reference": "ref", "hypothesis": "ref", "greedy": "ref", **scores, "language": "de"}
 
 
@@ -74,7 +74,8 @@ def test_tables_hold_what_was_found(tmp_path: Path) -> None:
         "column,value,count,exact_match\nlanguage,de,2,0.666667\nlanguage,中,1,0.0\n"
     )
     assert (tmp_path / "worst.csv").read_text(encoding="utf-8") == (
-        "row,source,reference,hypothesis,greedy,edits,cer,score,is_cut,language\n2,so|urce,ref,,ref,2,0.666667,-0.1235,True,中\n"
+        "row,source,reference,hypothesis,greedy,edits,cer,score,log_probability,is_cut,language\n"
+        "2,so|urce,ref,,ref,2,0.666667,-0.1235,-1.2346,True,中\n"
     )
     assert json.loads((tmp_path / "signatures.json").read_text()) == {"bleu": "nrefs:1"}
     assert sorted(path.name for path in tmp_path.iterdir()) == [

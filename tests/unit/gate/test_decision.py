@@ -151,3 +151,13 @@ def test_the_outlook_names_the_smallest_gain_and_when_to_renew_the_set() -> None
     assert "assumed, as no pair of outputs is stored yet" in late.sentence
     assert "It is too weak for a gain of 0.04: renew or enlarge the test set." in late.sentence
     assert look_ahead(policy, 3, 1, spread).smallest_gain is None
+
+
+def test_a_decision_names_the_worst_slices_and_counts_the_others() -> None:
+    labels = {"part": [str(row // 40) for row in range(200)]}
+    champion, challenger = (score_rows("exact_match", [text] * 200, ["a"] * 200) for text in ("a", "b"))
+    found = decide(POLICY, challenger, champion, 1, labels=labels)
+    about_slices = [refusal for refusal in found.refusals if refusal.startswith("it is worse on")]
+    assert [refusal.partition(" (")[0] for refusal in about_slices] == [
+        "it is worse on part=0", "it is worse on part=1", "it is worse on part=2", "it is worse on 2 of the 5 slices besides",
+    ]  # fmt: skip

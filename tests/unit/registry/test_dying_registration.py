@@ -18,6 +18,7 @@ from seq2seq_core.registry import registration
 from seq2seq_core.registry.ledger_writing import current_champion
 from seq2seq_core.registry.moves import read_history
 from seq2seq_core.registry.registration import register_bundle
+from seq2seq_core.registry.versions import logged_model_id
 from seq2seq_core.tracking.mlflow.store import connect
 from tests.unit.registry.dying_client import DyingClient, Killed
 
@@ -62,7 +63,9 @@ def test_the_next_registration_completes_whatever_the_last_one_began(
         assert [str(version.version) for version in found] == [receipt.version], "one version a bundle"
         version = client.get_model_version("dates", receipt.version)
         assert version.tags["decision"] == receipt.decision
-        assert (version.description or "").startswith(receipt.decision)
+        description = version.description or ""
+        assert description.partition("\n")[0].endswith(f": {receipt.decision}")
+        assert f"models/{logged_model_id(version)}/artifacts)" in description, "with its card"
         aliases = client.get_registered_model("dates").aliases
         assert str(aliases["champion" if receipt.decision == "champion" else "challenger"]) == receipt.version
         if not died:

@@ -137,3 +137,16 @@ def test_entries_count_by_what_their_writers_had_seen() -> None:
     assert kept((1, 0), (2, 0), (3, 1), (4, 1), (5, 3)) == [1, 3, 5]
     assert kept((1, 0), (3, 2), (4, 2), (5, 3)) == [1, 3, 5]  # somebody deleted the second
     assert kept((1, -1), (2, 0)) == [2]  # the first cannot be read
+
+
+def test_people_see_few_tags_of_an_entry_and_programs_the_others(client: Any) -> None:
+    entry = replace(move("2", "1", "better | by far"), evidence='{"p": 0.01}', test_rows="ab")
+    append(client, NAME, entry, Ledger())
+    written = client.get_model_version("dates.ledger", "1")
+    assert {key for key in written.tags if not key.startswith("mlflow.")} == {"kind", "version", "champion", "before", "who"}
+    assert written.description == (
+        "version 2 promoted: champion is version 2, before version 1, by writer 2\n\nbetter | by far\n\n"
+        "[Version 2 of dates](#/models/dates/versions/2)\n"
+    )
+    found = read_ledger(client, NAME).entries[0]
+    assert (found.evidence, found.test_rows, found.reason) == ('{"p": 0.01}', "ab", "better | by far")

@@ -96,9 +96,10 @@ def test_a_version_that_is_proved_better_takes_the_alias_and_any_other_is_the_ch
     assert [json.loads(entry.evidence)["figures"]["look"] for entry in history] == [1, 2, 3]
     found = find_number(connect(tracked_paths), "dates", "3")
     assert found is not None
-    assert "| metric | this version | champion v2 |\n| --- | --- | --- |\n| exact_match | 0.775 | 0.75 |" in (
-        found.description or ""
-    )
+    heading, _, rest = (found.description or "").partition("\n\n")
+    assert heading == "0.775 exact_match, v2 0.75, gain 0.025 (0 to 0.075): challenger"
+    assert "| metric | &emsp;this version | &emsp;champion v2 |\n| --- | --- | --- |\n" in rest
+    assert "| exact_match | &emsp;0.775 | &emsp;0.75 |" in rest
     rows = artifact(tracked_paths, "3", "rows.jsonl").splitlines()
     assert len(rows) == 40
     assert json.loads(rows[30]) == {
@@ -341,7 +342,7 @@ def test_a_champion_decodes_by_the_options_that_it_is_served_with(
 
     def predict(predictor: Predictor, sources: Sequence[str], options: DecodingOptions, *_: object, **__: object) -> Any:
         seen.append(options)
-        return [SimpleNamespace(text="", score=0.0, is_cut=False) for _ in sources]
+        return [SimpleNamespace(text="", score=0.0, log_probability=0.0, is_cut=False) for _ in sources]
 
     monkeypatch.setattr(Predictor, "predict", predict)
     version = find_number(connect(tracked_paths), "dates", "1")
@@ -448,11 +449,15 @@ def test_the_description_of_a_version_shows_the_champions_scores_beside_its_own(
         metric="chrf", score=40.5, champion_version="1", champion_score=50.25, test_digest="cd",
         policy_digest="ef", champion_scores={"chrf": 50.25},
     )  # fmt: skip
-    assert describe(receipt, {"chrf": 40.5, "ter": 7.0}) == (
-        "challenger: worse\n\n| metric | this version | champion v1 |\n| --- | --- | --- |\n"
-        "| chrf | 40.5 | 50.25 |\n| ter | 7 |  |\n\nbundle `ab`, test set `cd`\n"
+    gap = "&emsp;"
+    assert describe(receipt, {"chrf": 40.5, "ter": 7.0}, "[card](#/there)") == (
+        "40.5 chrf, v1 50.25: challenger\n\nworse\n\n[card](#/there)\n\n"
+        f"| metric | {gap}this version | {gap}champion v1 |\n| --- | --- | --- |\n"
+        f"| chrf | {gap}40.5 | {gap}50.25 |\n| ter | {gap}7 | {gap} |\n"
     )
-    first = replace(receipt, version="1", decision="champion", reason="first", champion_version=None, champion_scores={})
+    first = replace(
+        receipt, version="1", decision="champion", reason="first", champion_version=None, champion_score=None, champion_scores={}
+    )
     assert describe(first, {"chrf": 40.5}) == (
-        "champion: first\n\n| metric | this version |\n| --- | --- |\n| chrf | 40.5 |\n\nbundle `ab`, test set `cd`\n"
+        f"40.5 chrf: champion\n\nfirst\n\n| metric | {gap}this version |\n| --- | --- |\n| chrf | {gap}40.5 |\n"
     )

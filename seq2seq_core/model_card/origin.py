@@ -1,0 +1,191 @@
+"""Where a version comes from, by the workspace's settings and reports. A report that is missing or damaged leaves a gap."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from seq2seq_core.artifacts import PARAMS_FILE, SPLITS, Paths
+from seq2seq_core.bundle.bundle import INITIAL_BUNDLE, BundleFile
+from seq2seq_core.config.corpus import CorpusSection, constants_of, names_of
+from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.corpus.pairs import SOURCE_LANGUAGE, TARGET_LANGUAGE
+from seq2seq_core.dvc_files import read_lock
+from seq2seq_core.model_card.facts import Breach, CurvePoint, Origin, Split
+
+MAX_POINTS = 400
+TRAINING = {
+    "steps": "updates", "epochs": "epochs", "end": "ended by", "best_step": "best update", "best_dev_loss": "best dev loss",
+    "best_dev_score": "best dev score",
+}  # fmt: skip
+
+
+def read_origin(settings: Settings, paths: Paths, content: BundleFile, inputs: Mapping[str, str]) -> Origin:
+    """The facts of the training in a workspace.
+
+    Args:
+        settings: section ``register``.
+        paths: the workspace; reads ``reports/``.
+        content: of the bundle's ``config.json``.
+        inputs: digests of the corpus and of the intermediate files, by name.
+    """
+    validation, prepare = read_report(paths.validation_report), read_report(paths.prepare_report)
+    train, tokens = read_report(paths.train_report), read_report(paths.tokenize_report)
+    results = [one for one in validation.get("results", []) if isinstance(one, dict)]
+    return Origin(
+        purpose=settings.register_.purpose,
+        use=_describe_use(_recorded(paths.root, "prepare", "corpus"), content),
+        splits=[_split(name, prepare[name]) for name in SPLITS if isinstance(prepare.get(name), dict)],
+        contracts=len(results),
+        breaches=[
+            Breach(
+                statement=str(one.get("statement", "")), split=str(one.get("split", "")), severity=str(one.get("severity", "")),
+                rows=int(one.get("unexpected") or 0),
+            )
+            for one in results
+            if not one.get("success", True)
+        ],
+        training={label: f"{train[name]:.6g}" if isinstance(train[name], float) else str(train[name])
+                  for name, label in TRAINING.items() if train.get(name) is not None},
+        curve=read_curve(paths.training_curve),
+        dev_metric=str(_recorded(paths.root, "train", "train").get("dev_metric", "")),
+        unknown={
+            f"{split} {side}": float(tokens[split][side]["unknown_fraction"])
+            for split in SPLITS
+            for side in ("source", "target")
+            if "unknown_fraction" in _inner(tokens, split, side)
+        },
+        inputs=dict(inputs),
+    )  # fmt: skip
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty where there is none.
+
+    Args:
+        path: of a report.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return report if isinstance(report, dict) else {}
+
+
+def read_curve(path: Path) -> list[CurvePoint]:
+    """The training curve, thinned to some hundred points; every point with a dev score stays.
+
+    Args:
+        path: ``reports/training_curve.csv``.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        points = [
+            CurvePoint(step=int(row["step"]), **{name: _number(row.get(name)) for name in ("train_loss", "dev_loss", "dev_score")})
+            for row in rows
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    stride = max(1, len(points) // MAX_POINTS)
+    return [point for place, point in enumerate(points) if place % stride == 0 or point.dev_loss is not None]
+
+
+def _number(text: str | None) -> float | None:
+    value = float(text) if text else None
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _inner(report: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    """A part of a report; empty where it is missing."""
+    value: Any = report
+    for name in names:
+        value = value.get(name, {}) if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) else {}
+
+
+def _split(name: str, report: Mapping[str, Any]) -> Split:
+    suffix = "_characters"
+    return Split(
+        name=name,
+        rows_in=int(report.get("rows_in") or 0),
+        dropped={str(rule): int(count) for rule, count in _inner(report, "dropped").items()},
+        carved={str(part): int(count) for part, count in _inner(report, "carved").items()},
+        rows_out=int(report.get("rows_out") or 0),
+        lengths={
+            key.removesuffix(suffix): {str(one): float(value) for one, value in profile.items()}
+            for key, profile in report.items()
+            if key.endswith(suffix) and isinstance(profile, dict)
+        },
+    )
+
+
+def _recorded(root: Path, stage: str, section: str) -> Mapping[str, Any]:
+    """The settings of a section as the last run of a stage had them, by ``dvc.lock``; ``params.yaml`` may have changed since."""
+    return _inner(read_lock(root), stage, "params", PARAMS_FILE, section)
+
+
+def _describe_use(corpus: Mapping[str, Any], content: BundleFile) -> dict[str, str]:
+    """The settings that say what the model does, in words."""
+    config = content.config
+    kind = "recordings" if config.audio is not None or config.frame_width else "texts"
+    use = {"task": f"turns {kind} into texts"}
+    try:
+        known = CorpusSection.model_validate(dict(corpus))
+    except ValidationError:  # nothing recorded, or by another release
+        known = None
+    if known is not None:
+        files = known.files
+        names = (" + ".join(names_of(entry)) for entry in (*files.train, *files.dev, *files.test))
+        use["corpus"] = f"{known.path}: {', '.join(names)}; columns {' and '.join(dict.fromkeys(known.pair_columns))}"
+        languages = {
+            f"{column.replace('_', ' ')} {value}": None
+            for entry in files.train
+            for column, value in constants_of(entry).items()
+            if column in (SOURCE_LANGUAGE, TARGET_LANGUAGE)
+        }
+        if languages:
+            use["languages"] = ", ".join(languages)
+    if config.tags.all:
+        use["told by columns"] = ", ".join(config.tags.all)
+    use["architecture"] = describe_model(config.model)
+    pieces = [f"{side} {kind}" for side, kind in content.tokenizers.items()]
+    sizes = (
+        f"{config.source_vocabulary_size} and {config.target_vocabulary_size} symbols"
+        if config.source_vocabulary_size
+        else f"{config.target_vocabulary_size} symbols"
+    )
+    use["vocabulary"] = f"{', '.join(pieces)}; {sizes}{', joint' if config.joint else ''}"
+    use["decoding"] = describe_decoding(content.decoding or DecodingOptions())
+    if initial := content.data_digests.get(INITIAL_BUNDLE):
+        use["initial weights"] = f"bundle {initial}"
+    return use
+
+
+def describe_model(model: ModelSection) -> str:
+    """The architecture in a line.
+
+    Args:
+        model: its settings.
+    """
+    parts = "/".join(name for name in (model.encoder, model.decoder) if name) or model.architecture
+    return f"{parts}, width {model.width}, {model.encoder_layers}+{model.decoder_layers} layers, attention {model.attention}"
+
+
+def describe_decoding(options: DecodingOptions) -> str:
+    """The decoding options that differ from the defaults, and the beam size.
+
+    Args:
+        options: of the bundle.
+    """
+    default = DecodingOptions().model_dump()
+    changed = {name: value for name, value in options.model_dump().items() if value != default[name] and name != "beam_size"}
+    return ", ".join([f"beam size {options.beam_size}", *(f"{name.replace('_', ' ')} {value}" for name, value in changed.items())])

@@ -19,7 +19,7 @@ from seq2seq_core.errors import UserError
 
 HASH_BYTES = 8
 MAX_ROWS = 2_000_000
-"""Rows of a corpus that are hashed at most (16 MB with a version); of a larger corpus a version keeps the digests of files alone."""
+"""Most rows of a corpus that are hashed (16 MB with a version); of a larger one a version keeps the digests of files alone."""
 
 Hashes = NDArray[np.uint64]
 logger = logging.getLogger(__name__)

@@ -110,9 +110,7 @@ def describe_corpus(settings: Settings, paths: Paths) -> dict[str, Any]:
     if folder is None or found is None:
         return {"path": settings.corpus.path, "is_missing": True, "files": {}}
     listed = found.files if len(found.files) <= MAX_FILES else {}
-    files = {
-        name: {"sha256": file.sha256, "size": file.size, "md5": _md5(folder / name)} for name, file in sorted(listed.items())
-    }
+    files = {name: {"sha256": file.sha256, "size": file.size, "md5": _md5(folder / name)} for name, file in sorted(listed.items())}
     return {"path": settings.corpus.path, **found.summary(), "files": files, "num_files": len(found.files)}
 
 

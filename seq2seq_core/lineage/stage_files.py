@@ -94,9 +94,7 @@ def _fill(path: str, values: Any) -> str:
 
 
 def _in_order(stages: list[StageFiles]) -> list[StageFiles]:
-    above = {
-        stage.name: {other.name for other in stages if other is not stage and _reads_from(stage, other)} for stage in stages
-    }
+    above = {stage.name: {other.name for other in stages if other is not stage and _reads_from(stage, other)} for stage in stages}
     try:
         order = list(TopologicalSorter(above).static_order())
     except CycleError:

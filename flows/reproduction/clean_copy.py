@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def clean_folder(paths: Paths, into: Path | None) -> Iterator[Path]:
-    """The folder for a copy: one that is removed at the end of the ``with`` block, or the given one, which is kept if all goes well.
+    """The folder for a copy: one that is removed at the end of the ``with`` block, or the given one, removed only after an error.
 
     Args:
         paths: the workspace; one reproduction at a time works in its ``.s2s``.

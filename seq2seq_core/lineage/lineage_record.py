@@ -20,10 +20,10 @@ from seq2seq_core.errors import CorpusError
 from seq2seq_core.lineage.code_state import CodeState
 from seq2seq_core.lineage.corpus_rows import CorpusRows
 from seq2seq_core.lineage.file_digests import digest_path
-from seq2seq_core.lineage.stage_files import StageFiles, read_stage_files
 from seq2seq_core.redaction.redactor import redact, redact_values
 from seq2seq_core.registry.receipts import Receipt
 from seq2seq_core.stage_table import STAGES
+from seq2seq_core.tracking.runs.stage_files import StageFiles, read_stage_files
 
 FORMAT = 1
 MAX_FILES = 20_000

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
+import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from seq2seq_core.artifacts import Paths
@@ -28,6 +31,21 @@ def sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+def interrupt_reproduction(workspace: Workspace) -> None:
+    """Presses Ctrl-C while a stage runs: the exit code says so, and neither files nor processes are left."""
+    room = workspace.root / ".s2s" / "reproduction"
+    command = ["s2s", "reproduce", "2"]
+    with subprocess.Popen(command, cwd=workspace.root, env=workspace.environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert any("Running stage 'validate'" in line for line in process.stderr)
+        assert room.is_dir()
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+    assert process.returncode == 130
+    assert not room.exists()
+    assert [one for one in psutil.process_iter(["cwd"]) if str(one.info["cwd"] or "").startswith(str(room))] == []
+
+
 def test_a_version_leads_to_its_bytes_and_a_dirty_one_is_made_again_from_them(
     reproduced_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,6 +62,13 @@ def test_a_version_leads_to_its_bytes_and_a_dirty_one_is_made_again_from_them(
     assert [entry["kind"] for entry in first["decisions"]] == ["kept"]  # the tiny model is no champion
     assert set(first["stages"]) == {"code", "validate", "prepare", "tokenize", "train", "export", "evaluate"}
 
+    told = [json.loads(line) for line in (workspace.root / ".s2s" / "openlineage.jsonl").read_text().splitlines()]
+    stages = ("validate", "prepare", "tokenize", "train", "export", "evaluate", "register")
+    assert [(event["job"]["name"], event["eventType"]) for event in told] == [
+        (f"digits.{stage}", kind) for stage in stages for kind in ("START", "COMPLETE")
+    ]
+    assert len({event["run"]["facets"]["parent"]["run"]["runId"] for event in told}) == 1
+
     # A second version, of a changed corpus and of settings and code that are in no commit.
     rows = train.read_text(encoding="utf-8").splitlines()
     rows[10] = rows[10].replace(",", ";")
@@ -58,6 +83,7 @@ def test_a_version_leads_to_its_bytes_and_a_dirty_one_is_made_again_from_them(
     assert "changed train.tsv:11 (was line 11)" in shown
     assert "seq2seq_core.bundle.served_bundle" in shown
 
+    interrupt_reproduction(workspace)
     output = workspace.must("s2s", "reproduce", "2")
     assert executed_stages(output) == ["code", "validate", "prepare", "tokenize", "train", "export"]
     assert "version 2 of digits is reproduced: the weights are bit-equal, on the same kind of machine\n" in output

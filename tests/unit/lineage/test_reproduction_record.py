@@ -41,8 +41,8 @@ def test_the_result_is_a_sentence_with_the_stage_and_the_machine() -> None:
     elsewhere = replace(RESULT, outcome="within the tolerance", largest_difference=2e-4, other_machine={"cpu": ["A", "B"]})
     assert elsewhere.is_reproduced
     assert elsewhere.sentence() == (
-        "version 3 of words is reproduced within the tolerance: largest difference 0.0002 (tolerance 0.001, which another machine is "
-        "allowed), on another machine (cpu: B, was A)"
+        "version 3 of words is reproduced within the tolerance: largest difference 0.0002 (tolerance 0.001, which another machine "
+        "is allowed), on another machine (cpu: B, was A)"
     )
     failed = replace(RESULT, outcome="different", largest_difference=None, first_difference="tokenize (data/tokenized)")
     assert not failed.is_reproduced

@@ -120,7 +120,8 @@ def test_two_versions_differ_in_settings_and_rows_with_their_texts(paths: Paths,
     assert "│  └─ evaluate.beam_size: 2 → 3" in tree
     start = tree.index("│  └─ rows of train.tsv: 1 added, 1 changed")
     assert tree[start + 1 : start + 5] == [
-        "│     ├─ changed train.tsv:3 (was line 3)", "│     │  ├─ -  b ⇥ 2", "│     │  └─ +  b ⇥ 9", "│     └─ added train.tsv:5  d ⇥ 4",
+        "│     ├─ changed train.tsv:3 (was line 3)", "│     │  ├─ -  b ⇥ 2", "│     │  └─ +  b ⇥ 9",
+        "│     └─ added train.tsv:5  d ⇥ 4",
     ]  # fmt: skip
     values: dict[str, Any] = json.loads(json.dumps(comparison.as_json()))
     assert values["rows"][0]["counts"] == {"added": 1, "removed": 0, "changed": 1}

@@ -174,6 +174,11 @@ class Paths:
         return self.work / "data_docs"
 
     @property
+    def openlineage(self) -> Path:
+        """OpenLineage's events of all executions of stages, a JSON object a line."""
+        return self.work / "openlineage.jsonl"
+
+    @property
     def logs(self) -> Path:
         """Folder of log files of servers and stages."""
         return self.work / "logs"

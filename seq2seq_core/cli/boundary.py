@@ -37,7 +37,12 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def boundary(
-    debug: bool, verbose: bool = False, paths: Paths | None = None, stage: str | None = None, place: RankPlace | None = None
+    debug: bool,
+    verbose: bool = False,
+    paths: Paths | None = None,
+    stage: str | None = None,
+    place: RankPlace | None = None,
+    cleans_up: bool = False,
 ) -> Iterator[None]:
     """Runs a command's body; prints every expected error as one message and exits with its code.
 
@@ -47,6 +52,7 @@ def boundary(
         paths: the workspace; receives the outcome file and the traceback of a crash.
         stage: the stage's name; None where the command is not a stage. A stage's outcome is written.
         place: this process's place among the ranks of a distributed training; one rank prints for all.
+        cleans_up: whether SIGTERM unwinds the command like Ctrl-C, so that it leaves nothing behind; that of a stage always does.
 
     Raises:
         typer.Exit: with the error's exit code.
@@ -55,7 +61,7 @@ def boundary(
     configure_logging(verbose)
     # A script's background job starts with SIGINT ignored; a long command must still be able to save and stop.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    terminates = None if stage is None else signal.signal(signal.SIGTERM, _raise_terminated)
+    terminates = signal.signal(signal.SIGTERM, _raise_terminated) if stage is not None or cleans_up else None
     debug = debug or os.environ.get("S2S_DEBUG", "") not in ("", "0")
     if place is not None:
         quieten(place, verbose)

@@ -10,6 +10,7 @@ import seq2seq_core
 from seq2seq_core.cli import (
     corpus_commands,
     learning_curve_command,
+    lineage_commands,
     model_commands,
     pipeline_commands,
     registry_commands,
@@ -46,6 +47,7 @@ for group in (
     corpus_commands,
     model_commands,
     registry_commands,
+    lineage_commands,
     learning_curve_command,
     sweep_command,
 ):

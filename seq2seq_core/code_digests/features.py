@@ -31,6 +31,7 @@ SILENT: dict[str, str] = {
     "seq2seq_core.errors": "messages",
     "seq2seq_core.evaluation.sensitivity": "warnings",
     "seq2seq_core.file_lock": "who may write, not what is written",
+    "seq2seq_core.lineage": "describes a version to the registry; the receipt is the same",
     "seq2seq_core.lookalikes": "messages",
     "seq2seq_core.named_modules": "how a part is found by its name",
     "seq2seq_core.stage_table": "what others know of a stage, not what it does",

@@ -201,6 +201,10 @@ class RuntimeSection(Section):
     What a stage cannot send later is kept and follows with the next run."""
     signing: SigningSettings = SigningSettings()
     """Keys that sign and check bundles."""
+    openlineage_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """Address of a server that takes OpenLineage's events of each stage, such as ``http://marquez:5000``, beside the file
+    ``.s2s/openlineage.jsonl``; empty: none. A key belongs in the environment variable ``OPENLINEAGE_API_KEY``. A server that does
+    not answer delays no stage by more than seconds."""
     flow: FlowSettings = FlowSettings()
     """How the flow drives the stages."""
 
@@ -209,6 +213,16 @@ class RuntimeSection(Section):
     def _is_address(cls, value: str) -> str:
         if fault := find_tracking_fault(value):
             raise ValueError(fault)
+        return value
+
+    @field_validator("openlineage_url")
+    @classmethod
+    def _holds_no_credentials(cls, value: str) -> str:
+        if has_credentials(value):
+            raise ValueError(
+                "must hold no user name, password or token, because params.yaml is shared: put a key in OPENLINEAGE_API_KEY, "
+                f"got some for {without_credentials(value)}"
+            )
         return value
 
     @model_validator(mode="after")

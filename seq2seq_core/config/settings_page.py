@@ -118,12 +118,17 @@ def settings_tables() -> list[SettingsTable]:
                     field,
                     _kind(schema, anchors),
                     "**required**" if field in required else _default(schema, definitions),
-                    _markdown(schema["description"]),
+                    _markdown(_description(schema, definitions)),
                 )
                 for field, schema in fields.items()
             ]
             tables.append(SettingsTable(tuple(places), _markdown(definitions[name]["description"]), tuple(settings)))
     return tables
+
+
+def _description(schema: Schema, definitions: Mapping[str, Schema]) -> str:
+    """A field's docstring; pydantic leaves it to the section's class where both are the same."""
+    return str(schema.get("description") or definitions[schema["$ref"].rpartition("/")[2]]["description"])
 
 
 def find_setting(tables: Sequence[SettingsTable], name: str) -> Setting | None:

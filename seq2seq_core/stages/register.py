@@ -14,10 +14,12 @@ from seq2seq_core.errors import first_line
 from seq2seq_core.evaluation.scores import quick_metrics
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.evaluation.sensitivity import explain_insensitivity, name_sensitive
+from seq2seq_core.lineage.lineage_storage import record_lineage
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.registry.receipts import Verdict, write_receipt
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.registry.version_record import describe
+from seq2seq_core.tracking.mlflow.patience import call_patiently
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ def run_register(settings: Settings, paths: Paths, recorder: Recorder) -> Regist
     """
     registration = register_bundle(settings, paths)
     receipt = registration.receipt
+    call_patiently(lambda: record_lineage(receipt, settings, paths), settings.runtime.tracking_wait_seconds)
     write_receipt(receipt, paths)
     recorder.set_tags(
         {

@@ -1,10 +1,13 @@
-"""The recorder of a stage: an MLflow run below the graph's parent run, or a local file where MLflow is not installed."""
+"""The recorder of a stage: an MLflow run below the graph's parent run, or a local file where MLflow is not installed.
+
+Both doors open it around every execution of a stage, which is also told of by OpenLineage's events.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from importlib.util import find_spec
 
@@ -12,6 +15,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.recorder import NullRecorder, Recorder
 from seq2seq_core.stage_table import find_stage
+from seq2seq_core.tracking.runs.openlineage_emitter import announced_run
 
 logger = logging.getLogger(__name__)
 _ACTIVE_RUN: ContextVar[str | None] = ContextVar("active_run", default=None)
@@ -36,13 +40,13 @@ def open_stage_recorder(stage: str, settings: Settings, paths: Paths, goes_on: b
         yield NullRecorder()
         return
     missing = next((name for name in ("mlflow", "psutil") if find_spec(name) is None), None)
-    if missing is not None:
-        with _open_local_recorder(stage, paths, missing) as local:
-            yield local
-        return
-    from seq2seq_core.tracking.runs.stage_run import open_stage_run
+    with announced_run(stage, settings, paths, "" if missing else _graph_key(stage)), ExitStack() as stack:
+        if missing is not None:
+            yield stack.enter_context(_open_local_recorder(stage, paths, missing))
+            return
+        from seq2seq_core.tracking.runs.stage_run import open_stage_run
 
-    with open_stage_run(stage, settings, paths, goes_on) as recorder:
+        recorder = stack.enter_context(open_stage_run(stage, settings, paths, goes_on))
         token = _ACTIVE_RUN.set(recorder.run_id)
         try:
             yield recorder
@@ -53,6 +57,13 @@ def open_stage_recorder(stage: str, settings: Settings, paths: Paths, goes_on: b
 def active_run_id() -> str | None:
     """The MLflow id of the open stage run in this context, or None."""
     return _ACTIVE_RUN.get()
+
+
+def _graph_key(stage: str) -> str:
+    """The name of the run of the graph that this process belongs to."""
+    from seq2seq_core.tracking.runs.graph_run import current_graph_run
+
+    return current_graph_run(stage).key
 
 
 @contextmanager

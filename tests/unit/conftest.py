@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import write_wav
@@ -212,7 +213,13 @@ def registered_template(
 
 
 @pytest.fixture
-def registered_paths(tmp_path: Path, registered_template: Path, no_outer_run: None) -> Paths:
+def no_known_places() -> None:
+    """MLflow forgets the places of artifacts, which it keeps by id for a process: a copy of a workspace has the same ids."""
+    _artifact_repos_cache.clear()
+
+
+@pytest.fixture
+def registered_paths(tmp_path: Path, registered_template: Path, no_outer_run: None, no_known_places: None) -> Paths:
     """A copy of that workspace; opening its store corrects where the artifacts are."""
     shutil.copytree(registered_template, tmp_path / "registered")
     return Paths(tmp_path / "registered")

@@ -21,6 +21,11 @@ def git_state(root: Path) -> dict[str, str]:
     return {"git_commit": commit, "git_dirty": str(bool(changes)).lower()}
 
 
+def git_origin(root: Path) -> str:
+    """The address of the remote ``origin`` of a workspace's repository; empty where it has none."""
+    return _git(root, "remote", "get-url", "origin") or ""
+
+
 def _git(root: Path, *arguments: str) -> str | None:
     """The output of a git command, or None where git or the repository is missing."""
     try:

@@ -31,6 +31,7 @@ from seq2seq_core.tracking.runs.graph_run import (
 )
 from seq2seq_core.tracking.runs.graph_summary import TRAINED_TAG
 from seq2seq_core.tracking.runs.lineage import upstream_digests
+from seq2seq_core.tracking.runs.machine import machine_tag
 from seq2seq_core.tracking.runs.parameters import log_parameters, stage_parameters
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _start(client: MlflowClient, stage: str, settings: Settings, paths: Paths, p
     from mlflow.entities import RunTag
 
     tags = common_tags(paths, f"s2s {stage}") | {"mlflow.parentRunId": parent_id, "stage": stage, "kind": "stage"}
-    tags |= upstream_digests(paths.root, stage)
+    tags |= upstream_digests(paths.root, stage) | machine_tag(settings.runtime)
     if flow_run := next((os.environ[name] for name in FLOW_RUN_VARIABLES if os.environ.get(name)), None):
         tags["prefect_flow_run_id"] = flow_run
     experiment = client.get_run(parent_id).info.experiment_id

@@ -1,0 +1,181 @@
+"""The lineage of a version in the registry: made once at registration, attached to the version's model, read by any reference."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.errors import UserError
+from seq2seq_core.lineage.code_state import read_code_state
+from seq2seq_core.lineage.corpus_rows import CorpusRows, hash_corpus
+from seq2seq_core.lineage.lineage_record import Origin, add_row_counts, build_record, corpus_folder, row_files, to_text
+from seq2seq_core.registry.bundles import download_file
+from seq2seq_core.registry.receipts import Receipt
+from seq2seq_core.registry.versions import find_number, logged_model_id
+from seq2seq_core.tracking.mlflow.store import connect, store_errors
+from seq2seq_core.tracking.runs.machine import MACHINE_TAG, describe_machine
+from seq2seq_core.tracking.session import active_run_id
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+RECORD_FILE, PATCH_FILE, ROWS_FILE = "lineage.json", "dirty.patch", "corpus_rows.npz"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The lineage of a registered version.
+
+    Attributes:
+        version: as the registry gives it.
+        record: what was recorded at its registration.
+    """
+
+    version: ModelVersion
+    record: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """The version's name for people."""
+        return f"version {self.version.version} of {self.version.name}"
+
+    def read_patch(self, paths: Paths) -> str:
+        """The changes on top of the commit; empty: none.
+
+        Args:
+            paths: the workspace, whose registry is read.
+        """
+        return (_read(self.version, PATCH_FILE, paths) or b"").decode("utf-8", "surrogateescape")
+
+    def read_rows(self, paths: Paths) -> CorpusRows | None:
+        """The hashes of the corpus rows; None where the corpus was too large for them.
+
+        Args:
+            paths: the workspace, whose registry is read.
+
+        Raises:
+            UserError: they cannot be read.
+        """
+        content = _read(self.version, ROWS_FILE, paths)
+        return None if content is None else CorpusRows.from_bytes(content)
+
+
+def record_lineage(receipt: Receipt, settings: Settings, paths: Paths) -> bool:
+    """Attaches the lineage to a version that has none yet; returns whether it was attached.
+
+    The record itself is sent last, so that a registration that was killed in between makes it anew.
+
+    Args:
+        receipt: names the version, whose bundle is the workspace's ``models/served``.
+        settings: all.
+        paths: the workspace; reads the corpus and every stage output.
+
+    Raises:
+        TrackingUnreachable: MLflow does not answer.
+    """
+    client = connect(paths)
+    with store_errors(paths):
+        version = find_number(client, receipt.model_name, receipt.version)
+        model_id = logged_model_id(version) if version else None
+        if version is None or model_id is None or download_file(version, RECORD_FILE) is not None:
+            return False
+        origin = _find_origin(client, version, receipt, settings, paths)
+    logger.info("recording the lineage of version %s: digests of the corpus and of every stage's output", receipt.version)
+    record = build_record(origin, settings, paths)
+    folder = corpus_folder(settings, paths)
+    rows = None if folder is None else hash_corpus(folder, row_files(settings, paths))
+    add_row_counts(record, rows)
+    contents: dict[str, bytes] = {} if rows is None else {ROWS_FILE: rows.to_bytes()}
+    if origin.code.patch:
+        contents[PATCH_FILE] = origin.code.patch.encode("utf-8", "surrogateescape")
+    with store_errors(paths):
+        _attach(client, model_id, contents)
+        _attach(client, model_id, {RECORD_FILE: to_text(record).encode("utf-8", "backslashreplace")})
+    return True
+
+
+def read_lineage(version: ModelVersion, paths: Paths) -> Lineage:
+    """The lineage of a registered version.
+
+    Args:
+        version: as the registry gives it.
+        paths: the workspace, whose registry is read.
+
+    Raises:
+        UserError: the version has none, because an earlier release registered it, or it cannot be read.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    content = _read(version, RECORD_FILE, paths)
+    label = f"version {version.version} of {version.name!r}"
+    if content is None:
+        raise UserError(f"{label} has no lineage: an earlier release registered it; `s2s register` records that of new versions")
+    try:
+        record = json.loads(content)
+    except ValueError as error:
+        raise UserError(f"{label}: {RECORD_FILE} cannot be read ({error})") from None
+    if not isinstance(record, dict) or not isinstance(record.get("code"), dict) or not isinstance(record.get("corpus"), dict):
+        raise UserError(f"{label}: {RECORD_FILE} is no record of a lineage")
+    return Lineage(version, record)
+
+
+def attach_file(version: ModelVersion, name: str, content: str, paths: Paths) -> None:
+    """Attaches a text file to the model of a version.
+
+    Args:
+        version: as the registry gives it.
+        name: the file's.
+        content: the file's.
+        paths: the workspace, whose registry is written.
+
+    Raises:
+        TrackingUnreachable: MLflow does not answer.
+    """
+    model_id, client = logged_model_id(version), connect(paths)
+    if model_id is not None:
+        with store_errors(paths):
+            _attach(client, model_id, {name: content.encode()})
+
+
+def _attach(client: MlflowClient, model_id: str, contents: Mapping[str, bytes]) -> None:
+    if not contents:
+        return
+    with tempfile.TemporaryDirectory() as room:
+        for name, content in contents.items():
+            (Path(room) / name).write_bytes(content)
+        client.log_model_artifacts(model_id, room)
+
+
+def _read(version: ModelVersion, name: str, paths: Paths) -> bytes | None:
+    with store_errors(paths):
+        return download_file(version, name)
+
+
+def _find_origin(client: MlflowClient, version: ModelVersion, receipt: Receipt, settings: Settings, paths: Paths) -> Origin:
+    runs = {"register": active_run_id() or str(version.run_id or ""), "train": version.tags.get("train_run_id", "")}
+    machine = _training_machine(client, runs["train"])
+    return Origin(
+        receipt=receipt,
+        code=read_code_state(paths.root),
+        machine=machine or describe_machine(settings.runtime),
+        machine_is_of="train" if machine else "register",
+        runs={stage: run for stage, run in runs.items() if run},
+    )
+
+
+def _training_machine(client: MlflowClient, run_id: str) -> dict[str, Any]:
+    """What trained the model, by the tag of its run; empty where it has none."""
+    try:
+        found = json.loads(client.get_run(run_id).data.tags[MACHINE_TAG]) if run_id else {}
+    except (KeyError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

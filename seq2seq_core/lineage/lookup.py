@@ -1,0 +1,91 @@
+"""The version that somebody means: by number, alias, reference, bundle folder, digest, or the model header of an answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.bundle import CONFIG_FILE, bundle_digest
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.errors import UserError
+from seq2seq_core.registry.moves import find_existing
+from seq2seq_core.registry.versions import DIGEST_TAG, LEDGER_SUFFIX, find_version
+from seq2seq_core.tracking.mlflow.address import displayed_uri
+from seq2seq_core.tracking.mlflow.store import connect, store_errors
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+MODEL_HEADER = "X-S2S-Model"
+SHORTEST_DIGEST = 8
+EXPECTED = "expected a version's number, @ALIAS, models:/NAME/VERSION, a bundle's folder, or a bundle's digest (8 digits or more)"
+_HEADER = re.compile(rf"^\s*{MODEL_HEADER}\s*:\s*", re.IGNORECASE)
+_DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{8,64})", re.IGNORECASE)
+_NAMED = re.compile(r"(?:models:/)?([^/@\s]+)/([1-9]\d*)")
+_NUMBER = re.compile(r"v?([1-9]\d{0,6})")
+_PAGE = 1000
+
+
+def find_reference(reference: str, settings: Settings, paths: Paths) -> ModelVersion:
+    """The registered version of a reference.
+
+    Args:
+        reference: a number, ``@ALIAS``, ``models:/NAME/VERSION``, ``models:/NAME@ALIAS``, a bundle's folder or its digest, or the
+            header ``X-S2S-Model`` of an answer (its value, or the whole line).
+        settings: ``register.model_name``, which numbers and aliases are of.
+        paths: the workspace, whose registry is searched.
+
+    Raises:
+        UserError: there is no such version, a digest's beginning has several, or the reference has another form.
+        BundleError: the folder is no bundle.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    text = _HEADER.sub("", reference).strip()
+    name = settings.register_.model_name
+    if match := _NUMBER.fullmatch(text):
+        client = connect(paths)
+        with store_errors(paths):
+            return find_existing(client, name, match[1], paths)
+    if text.startswith("@"):
+        return find_version(f"models:/{name}{text}", paths)
+    if text.startswith("models:"):
+        return find_version(text, paths)
+    if (Path(text) / CONFIG_FILE).is_file():
+        return _find_bundle(bundle_digest(Path(text)), name, text, paths)
+    for word in re.split(r"[\s;,=]+", text):
+        if match := _DIGEST.fullmatch(word):
+            return _find_bundle(match[1].lower(), name, reference, paths)
+        if match := _NAMED.fullmatch(word):
+            return find_version(f"models:/{match[1]}/{match[2]}", paths)
+    raise UserError(f"{reference}: no such folder or version; {EXPECTED}")
+
+
+def _find_bundle(digest: str, name: str, shown: str, paths: Paths) -> ModelVersion:
+    """The oldest version of a bundle, of the configured model where it has one."""
+    client = connect(paths)
+    with store_errors(paths):
+        found = [version for version in _iterate_versions(client) if version.tags.get(DIGEST_TAG, "").startswith(digest)]
+    digests = sorted({version.tags[DIGEST_TAG] for version in found})
+    if not found:
+        raise UserError(
+            f"{shown}: the registry {displayed_uri(paths)} has no version with the bundle {digest}; a folder's own version exists "
+            "once `s2s register` has registered it (models/served, not models/bundle)"
+        )
+    if len(digests) > 1:
+        raise UserError(f"{shown}: the beginning of {len(digests)} digests: {', '.join(digests[:5])}; expected more digits")
+    return min(found, key=lambda version: (version.name != name, version.name, int(version.version)))
+
+
+def _iterate_versions(client: MlflowClient) -> Iterator[ModelVersion]:
+    """All versions of all models, those of ledgers left out."""
+    token: str | None = None
+    while True:
+        page = client.search_model_versions(max_results=_PAGE, page_token=token)
+        yield from (version for version in page if not version.name.endswith(LEDGER_SUFFIX))
+        token = page.token
+        if not token:
+            return

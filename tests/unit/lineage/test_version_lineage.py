@@ -1,0 +1,181 @@
+"""The lineage of registered versions: recorded, found by any reference, shown, compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.errors import TrackingUnreachable, UserError
+from seq2seq_core.lineage import lineage_storage
+from seq2seq_core.lineage.comparison import compare
+from seq2seq_core.lineage.decisions import read_decisions
+from seq2seq_core.lineage.lineage_storage import Lineage, attach_file, read_lineage
+from seq2seq_core.lineage.lineage_tree import comparison_tree, lineage_tree
+from seq2seq_core.lineage.lookup import find_reference
+from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.registry.versions import find_number
+from seq2seq_core.stages.register import run_register
+from seq2seq_core.tracking.mlflow.store import connect
+
+CORPUS = "data/raw/dates"
+
+
+def write_corpus(paths: Paths, rows: list[str]) -> Path:
+    file = paths.root / CORPUS / "train.tsv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("source\ttarget\n" + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def template(
+    tmp_path_factory: pytest.TempPathFactory,
+    mlflow_template: Path,
+    make_bundle: Callable[..., None],
+    make_settings: Callable[..., Settings],
+) -> Path:
+    """Two versions with different corpora and settings; DVC's cache has the corpus of the first."""
+    paths = Paths(tmp_path_factory.mktemp("lineages"))
+    shutil.copy(mlflow_template, paths.mlflow_database)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        for seed, right, rows in ((1, 0.5, ["a\t1", "b\t2", "c\t3"]), (2, 0.9, ["a\t1", "b\t9", "c\t3", "d\t4"])):
+            file = write_corpus(paths, rows)
+            (paths.root / "params.yaml").write_text(f"# seed {seed}\ntrain: {{seed: {seed}}}\n")
+            make_bundle(paths, seed, right)
+            run_register(make_settings({}, {"beam_size": 1 + seed}), paths, NullRecorder())
+            if seed == 1:
+                md5 = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+                cached = paths.root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+                cached.parent.mkdir(parents=True)
+                shutil.copy(file, cached)
+    return paths.root
+
+
+@pytest.fixture
+def paths(template: Path, tmp_path: Path, no_outer_run: None, no_known_places: None) -> Paths:
+    shutil.copytree(template, tmp_path / "copy")
+    return Paths(tmp_path / "copy")
+
+
+def lineage_of(reference: str, settings: Settings, paths: Paths) -> Lineage:
+    return read_lineage(find_reference(reference, settings, paths), paths)
+
+
+def test_every_reference_leads_to_the_version(paths: Paths, tracked_settings: Settings) -> None:
+    digest = bundle_digest(paths.served)
+    references = [
+        "2", "v2", "@champion", "models:/dates/2", "models:/dates@champion", str(paths.served), digest, digest[:8].upper(),
+        f"X-S2S-Model: dates/2; sha256:{digest}", f"x-s2s-model: {digest[:16]}", "dates/2", f"sha256:{digest}",
+    ]  # fmt: skip
+    for reference in references:
+        assert str(find_reference(reference, tracked_settings, paths).version) == "2", reference
+    assert str(find_reference("1", tracked_settings, paths).version) == "1"
+
+
+def test_a_reference_to_nothing_says_what_was_expected(paths: Paths, tracked_settings: Settings) -> None:
+    for reference, message in (
+        ("9", "the model 'dates' has no version 9 in sqlite:///mlflow.db"),
+        ("@gone", "the model 'dates' has no alias 'gone'; it has: champion"),
+        ("00000000", "00000000: the registry sqlite:///mlflow.db has no version with the bundle 00000000"),
+        (str(paths.bundle), "(models/served, not models/bundle)"),
+        ("models/none", "models/none: no such folder or version; expected a version's number, @ALIAS, models:/NAME/VERSION"),
+    ):
+        with pytest.raises(UserError) as caught:
+            find_reference(reference, tracked_settings, paths)
+        assert message in str(caught.value)
+
+
+def test_the_record_names_the_bytes_of_the_corpus_and_of_every_part(paths: Paths, tracked_settings: Settings) -> None:
+    lineage = lineage_of("2", tracked_settings, paths)
+    record, file = lineage.record, paths.root / CORPUS / "train.tsv"
+    known = record["corpus"]["files"]["train.tsv"]
+    assert (known["sha256"], known["rows"]) == (hashlib.sha256(file.read_bytes()).hexdigest(), 5)
+    assert record["model"]["weights_sha256"] == hashlib.sha256((paths.served / "model.safetensors").read_bytes()).hexdigest()
+    assert record["test_set"] == hashlib.sha256(paths.prepared_split("test").read_bytes()).hexdigest()
+    assert record["settings"]["values"]["evaluate"]["beam_size"] == 3
+    assert record["settings"]["text"] == "# seed 2\ntrain: {seed: 2}\n"
+    assert (record["parents"]["champion"], record["decision"]["decision"]) == ("1", "champion")
+    assert {"torch", "numpy", "mlflow"} <= record["machine"]["packages"].keys()
+    assert record["machine"]["of"] == "register"  # no run of a training is known
+    tree = lineage_tree(lineage, read_decisions(lineage.version, paths))
+    assert f"train.tsv  sha256 {known['sha256']}" in tree
+    assert "compared with version 1" in tree
+    assert " promoted by " in tree
+
+
+def test_two_versions_differ_in_settings_and_rows_with_their_texts(paths: Paths, tracked_settings: Settings) -> None:
+    comparison = compare(lineage_of("1", tracked_settings, paths), lineage_of("2", tracked_settings, paths), paths)
+    tree = comparison_tree(comparison).splitlines()
+    assert tree[0] == "version 1 of dates → version 2 of dates"
+    assert "│  └─ evaluate.beam_size: 2 → 3" in tree
+    start = tree.index("│  └─ rows of train.tsv: 1 added, 1 changed")
+    assert tree[start + 1 : start + 5] == [
+        "│     ├─ changed train.tsv:3 (was line 3)", "│     │  ├─ -  b ⇥ 2", "│     │  └─ +  b ⇥ 9",
+        "│     └─ added train.tsv:5  d ⇥ 4",
+    ]  # fmt: skip
+    values: dict[str, Any] = json.loads(json.dumps(comparison.as_json()))
+    assert values["rows"][0]["counts"] == {"added": 1, "removed": 0, "changed": 1}
+    assert (comparison.packages, comparison.machine, comparison.code) == ({}, {}, {})
+    same = compare(lineage_of("2", tracked_settings, paths), lineage_of("@champion", tracked_settings, paths), paths)
+    assert comparison_tree(same).splitlines()[1:] == ["└─ nothing differs"]
+
+
+def test_rows_have_lines_but_no_texts_where_the_bytes_are_gone(paths: Paths, tracked_settings: Settings) -> None:
+    shutil.rmtree(paths.root / ".dvc")
+    shutil.rmtree(paths.root / "data" / "raw")
+    tree = comparison_tree(compare(lineage_of("1", tracked_settings, paths), lineage_of("2", tracked_settings, paths), paths))
+    assert "added train.tsv:5\n" in tree
+    assert "changed train.tsv:3 (was line 3)\n" in tree
+
+
+def test_a_version_of_an_earlier_release_has_none_and_says_so(registered_paths: Paths, tracked_settings: Settings) -> None:
+    with pytest.raises(UserError, match="version 1 of 'dates' has no lineage: an earlier release registered it"):
+        lineage_of("1", tracked_settings, registered_paths)
+
+
+def test_a_damaged_record_is_refused(paths: Paths, tracked_settings: Settings) -> None:
+    for content in ("no JSON", "[]"):
+        attach_file(find_reference("1", tracked_settings, paths), "lineage.json", content, paths)
+        with pytest.raises(UserError, match=r"version 1 of 'dates': lineage.json (cannot be read|is no record)"):
+            lineage_of("1", tracked_settings, paths)
+
+
+def test_a_registry_that_dies_before_the_record_is_whole_gets_it_from_the_next_run(
+    registered_paths: Paths, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, settings = registered_paths, make_settings()
+    settings = settings.model_copy(update={"runtime": settings.runtime.model_copy(update={"tracking_wait_seconds": 0.0})})
+    write_corpus(paths, ["a\t1"])
+    paths.receipt.unlink()
+    attach, sent = lineage_storage._attach, list[str]()
+
+    def dies(client: Any, model_id: str, contents: Any) -> None:
+        if "lineage.json" in contents:
+            raise ConnectionError("gone")
+        attach(client, model_id, contents)
+        sent.extend(contents)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lineage_storage, "_attach", dies)
+        with pytest.raises(TrackingUnreachable):
+            run_register(settings, paths, NullRecorder())
+    assert sent == ["corpus_rows.npz"]
+    assert not paths.receipt.exists()
+    run_register(settings, paths, NullRecorder())
+    lineage = lineage_of("1", settings, paths)
+    rows = lineage.read_rows(paths)
+    assert rows is not None
+    assert len(rows.files["train.tsv"]) == lineage.record["corpus"]["files"]["train.tsv"]["rows"] == 2
+    version = find_number(connect(paths), "dates", "1")
+    assert version is not None
+    assert len(version.tags) <= 6

@@ -10,7 +10,7 @@ from typing import Any
 
 from flows.dvc.command import Dvc
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.console import progress
 from seq2seq_core.corpus.sample_dates import write_sample_corpus
 from seq2seq_core.errors import Seq2SeqError, UserError

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import INITIAL_BUNDLE, WEIGHTS_FILE, read_config
+from seq2seq_core.bundle.config_file import INITIAL_BUNDLE, WEIGHTS_FILE, read_config
 from seq2seq_core.code_digests.stage_digest import digest_stage
 from seq2seq_core.config.corpus import names_of
 from seq2seq_core.config.settings import Settings

@@ -16,8 +16,8 @@ from seq2seq_core.errors import UserError
 from seq2seq_core.lineage.code_state import read_code_state
 from seq2seq_core.lineage.corpus_rows import CorpusRows, hash_corpus
 from seq2seq_core.lineage.lineage_record import Origin, add_row_counts, build_record, corpus_folder, row_files, to_text
-from seq2seq_core.registry.bundles import download_file
 from seq2seq_core.registry.receipts import Receipt
+from seq2seq_core.registry.stored_model import download_file
 from seq2seq_core.registry.versions import find_number, logged_model_id
 from seq2seq_core.tracking.mlflow.store import connect, store_errors
 from seq2seq_core.tracking.runs.machine import MACHINE_TAG, describe_machine

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import CONFIG_FILE, bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.bundle.config_file import CONFIG_FILE
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.registry.moves import find_existing

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import WEIGHTS_FILE
+from seq2seq_core.bundle.config_file import WEIGHTS_FILE
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.lineage.lineage_storage import Lineage, attach_file
 from seq2seq_core.registry.bundles import download_bundle

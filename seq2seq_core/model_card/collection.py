@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import WEIGHTS_FILE, read_config
+from seq2seq_core.bundle.config_file import WEIGHTS_FILE, read_config
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, TARGET, iterate_pairs
 from seq2seq_core.evaluation.scoring_options import scoring_options

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from seq2seq_core.artifacts import PARAMS_FILE, SPLITS, Paths
-from seq2seq_core.bundle.bundle import INITIAL_BUNDLE, BundleFile
+from seq2seq_core.bundle.config_file import INITIAL_BUNDLE, BundleFile
 from seq2seq_core.config.corpus import CorpusSection, constants_of, names_of
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection

@@ -6,17 +6,18 @@ import logging
 from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest, read_config
+from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import first_line
 from seq2seq_core.model_card.card import FACTS_FILE, render_card
 from seq2seq_core.model_card.collection import Decided, collect_facts
 from seq2seq_core.model_card.facts import CardFacts
-from seq2seq_core.registry.bundles import download_file
 from seq2seq_core.registry.judgement import Candidate, Judgement, baseline_texts, measure_latency, policy_of
 from seq2seq_core.registry.outputs import TestRows
 from seq2seq_core.registry.receipts import Receipt
+from seq2seq_core.registry.stored_model import download_file
 from seq2seq_core.registry.versions import logged_model_id
 from seq2seq_core.tracking.runs.lineage import upstream_digests
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import TrackingUnreachable, UserError
 from seq2seq_core.lineage import lineage_storage

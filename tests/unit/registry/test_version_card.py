@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle import read_config
+from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.model_card import collection
 from seq2seq_core.model_card.facts import CardFacts

@@ -83,7 +83,7 @@ def read_outputs(paths: Paths) -> dict[str, bytes]:
 def test_the_outputs_hold_scores_predictions_and_parts(paths: Paths) -> None:
     result = run_evaluate(make_settings(), paths, NullRecorder())
     metrics, scores = (json.loads(path.read_text()) for path in (paths.metrics, paths.evaluation / "scores.json"))
-    assert list(metrics) == ["test", "counts"]
+    assert list(metrics) == ["test", "counts", "scored"]
     assert sum(map(len, metrics.values())) <= 10  # columns of `dvc metrics show`
     assert list(scores) == ["test", "greedy", "baselines", "slices", "counts"]
     assert metrics["test"] == scores["test"]

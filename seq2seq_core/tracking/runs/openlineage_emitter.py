@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.errors import first_line
 from seq2seq_core.redaction.redactor import redact, redact_values
 from seq2seq_core.tracking.dvc_experiment import find_home
 from seq2seq_core.tracking.runs.openlineage_events import describe_stage_run, end_event, make_event
@@ -38,7 +39,12 @@ def announced_run(stage: str, settings: Settings, paths: Paths, graph_key: str) 
         paths: the workspace; appends to ``.s2s/openlineage.jsonl``.
         graph_key: names the run of the graph; empty: none.
     """
-    run = describe_stage_run(stage, settings.register_.model_name, graph_key, paths)
+    try:
+        run = describe_stage_run(stage, settings.register_.model_name, graph_key, paths)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with dvc.lock or dvc.yaml, the stage does not need them
+        logger.warning("OpenLineage is told nothing of this execution: %s", first_line(error) or type(error).__name__)
+        yield
+        return
     emitter = _Emitter(paths, settings.runtime.openlineage_url)
     emitter.emit(make_event("START", run))
     try:

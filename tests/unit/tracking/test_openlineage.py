@@ -140,6 +140,19 @@ def test_a_server_that_never_answers_does_not_hold_a_stage(paths: Paths, caplog:
     assert "takes no events (timed out)" in caplog.text
 
 
+def test_a_lock_file_that_nobody_understands_fails_no_stage(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DVC_STAGE", "prepare")
+    (paths.root / "dvc.lock").write_text("stages: {prepare: {outs: [{md5: abc}]}}\n")
+    done = []
+    with caplog.at_level(logging.WARNING), announced_run("prepare", settings_with(""), paths, ""):
+        done.append("prepare")
+    assert done == ["prepare"]
+    assert "OpenLineage is told nothing of this execution: 'path'" in caplog.text
+    assert not paths.openlineage.exists()
+
+
 def test_every_execution_through_the_recorder_is_told_of(tracked_paths: Paths, tracked_settings: Settings) -> None:
     with open_stage_recorder("evaluate", tracked_settings, tracked_paths):
         pass

@@ -185,7 +185,13 @@ def make_month(folder: Path, told: list[Any], seed: int, webhook: str) -> Month:
     prefect_port, mlflow_port = free_port(), free_port()
     api, mlflow_url = f"http://127.0.0.1:{prefect_port}/api", f"http://127.0.0.1:{mlflow_port}"
     notify = {"on": ["failure", "promotion", "success"]}
-    flow = {"default": {"retries": 2, "retry_delay_seconds": 5.0}, "stages": {}, "notify": notify, "server_return_seconds": 120.0}
+    flow = {
+        "default": {"retries": 2, "retry_delay_seconds": 5.0},
+        "stages": {},
+        "notify": notify,
+        "server_return_seconds": 120.0,
+        "dead_after_seconds": 120.0,
+    }
     workspace.change("model", width=32, encoder_layers=1, decoder_layers=1, feedforward_width=32)
     workspace.change("runtime", flow=flow)
     servers = folder / "servers"

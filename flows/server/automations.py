@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 HEARTBEAT = "prefect.flow-run.heartbeat"
 ENDED = "seq2seq-flows.flow-run.ended"
 """Sent by a run's process after its last sign of life (:mod:`flows.server.run_events`)."""
+TAKEN = ("Pending", "Submitting", "InfrastructurePending")
+"""States of a run that a worker has taken, before its process sends a sign of life."""
 STARTS = ("Pending", "Running", "AwaitingConcurrencySlot", "Cancelling")
 """States in which a worker, or a person, has seen the run."""
 ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "Skipped", "TimedOut")
@@ -54,7 +56,10 @@ def ensure_automations(client: SyncPrefectClient, settings: Settings) -> list[st
 
 
 def dead_runs(model_name: str, silent_seconds: float) -> AutomationCore:
-    """Marks a run of a model as *Crashed* when its process has sent no sign of life for some time.
+    """Marks a run of a model as *Crashed* when its process has sent no sign of life for some time, or never began.
+
+    A worker that dies just after it has taken a run leaves it *Pending*. It would hold the deployment's only slot for ever, and
+    every later run would be cancelled.
 
     Args:
         model_name: ``register.model_name``.
@@ -65,11 +70,11 @@ def dead_runs(model_name: str, silent_seconds: float) -> AutomationCore:
     from prefect.events.schemas.automations import AutomationCore
 
     silence = format_seconds(silent_seconds)
-    message = f"the process of this run has sent no sign of life for {silence}: it was killed, or its machine is down"
+    message = f"the process of this run has sent no sign of life for {silence}: it was killed, never began, or its machine is down"
     return AutomationCore(
         name=f"seq2seq-flows: dead runs of {model_name}",
         description="Made by `s2s setup-prefect` (runtime.flow.dead_after_seconds).",
-        trigger=_missing({HEARTBEAT}, {HEARTBEAT, ENDED, *_events(*ENDS)}, model_tag(model_name), silent_seconds),
+        trigger=_missing({HEARTBEAT, *_events(*TAKEN)}, {HEARTBEAT, ENDED, *_events(*ENDS)}, model_tag(model_name), silent_seconds),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message=message)],
     )
 

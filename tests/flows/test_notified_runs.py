@@ -188,12 +188,39 @@ def test_silent_runs_are_marked_as_crashed_and_ended_ones_are_left_alone(night: 
     night.emit(HEARTBEAT, silent)
     wait_until(lambda: bool(night.heard_of(silent)), "the notification")
     (body,) = night.heard_of(silent)
-    silence = "the process of this run has sent no sign of life for 10 s: it was killed, or its machine is down"
+    silence = "the process of this run has sent no sign of life for 10 s: it was killed, never began, or its machine is down"
     assert body["failure"] == {"kind": "crash", "message": silence}
     assert body["text"] == f"silent: failure: {silence}"
     assert night.state_of(silent) == "Crashed"
     assert "prefect.automation.action.failed" not in night.events_of(f"prefect.automation.{night.dead}")
     assert night.heard_of(ended) == night.heard_of(cancelled) == []
+
+
+def test_a_run_whose_worker_died_after_taking_it_does_not_hold_the_only_slot(night: Night) -> None:
+    from prefect import flow
+    from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
+    from prefect.states import Pending, Scheduled, Submitting
+
+    @flow(name="retrain")
+    def nothing() -> None: ...
+
+    deployment = night.client.create_deployment(
+        night.client.create_flow(nothing), name=f"toy-{uuid.uuid4().hex[:8]}", tags=night.tags, concurrency_limit=1,
+        concurrency_options=ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+    )  # fmt: skip
+    taken, refused, later = (
+        night.client.create_flow_run_from_deployment(deployment, state=Scheduled(), tags=night.tags, name=name)
+        for name in ("taken", "refused", "later")
+    )
+    for state in (Pending(), Submitting()):  # as a worker sets them
+        night.client.set_flow_run_state(taken.id, state)
+    night.client.set_flow_run_state(refused.id, Pending())
+    assert night.state_of(refused) == "Cancelled"
+    wait_until(lambda: bool(night.heard_of(taken)), "the notification")
+    assert night.state_of(taken) == "Crashed"
+    night.client.set_flow_run_state(later.id, Pending())
+    assert night.state_of(later) == "Pending"
+    night.client.delete_deployment(deployment)
 
 
 @pytest.mark.parametrize("fault", [None, ValueError("a fault")])

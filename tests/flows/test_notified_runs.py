@@ -212,7 +212,8 @@ def test_a_run_whose_worker_died_after_taking_it_does_not_hold_the_only_slot(nig
         night.client.create_flow_run_from_deployment(deployment, state=Scheduled(), tags=night.tags, name=name)
         for name in ("taken", "refused", "later")
     )
-    for state in (Pending(), Submitting()):  # as a worker sets them
+    states: list[Any] = [Pending(), Submitting()]  # as a worker sets them
+    for state in states:
         night.client.set_flow_run_state(taken.id, state)
     night.client.set_flow_run_state(refused.id, Pending())
     assert night.state_of(refused) == "Cancelled"

@@ -24,7 +24,7 @@ def rows_refusals(policy: Policy, challenger: ScoredRows) -> Iterator[str]:
         challenger: the challenger.
     """
     if challenger.num_rows < policy.minimum_rows:
-        yield f"the test set has {challenger.num_rows} rows, and the policy asks for {policy.minimum_rows}"
+        yield f"the test set has {challenger.num_rows} rows, and register.gate.minimum_rows asks for {policy.minimum_rows}"
     if not math.isfinite(challenger.score):
         yield f"its {policy.metric} is not a number"
     elif policy.minimum_score is not None and challenger.direction * (challenger.score - policy.minimum_score) < 0:

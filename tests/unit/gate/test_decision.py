@@ -60,7 +60,7 @@ def test_what_suffices_at_the_first_look_does_not_at_the_hundredth() -> None:
 @pytest.mark.parametrize(
     ("challenger", "changes", "refusal"),
     [
-        (BETTER, {"minimum_rows": 201}, "the test set has 200 rows, and the policy asks for 201"),
+        (BETTER, {"minimum_rows": 201}, "the test set has 200 rows, and register.gate.minimum_rows asks for 201"),
         (BETTER, {"minimum_score": 0.8}, "exact_match 0.75 misses the least score of 0.8"),
         (BETTER, {"minimum_gain": 0.3}, "the gain is below the least gain of 0.3"),
         (BETTER, {"slice_floors": {"domain=news": 0.74}}, "on domain=news exact_match 0.7333 misses the floor of 0.74"),
@@ -111,7 +111,7 @@ def test_a_test_set_of_one_row_promotes_nothing() -> None:
     right, wrong = (score_rows("exact_match", [text], ["a"]) for text in "ab")
     found = decide(POLICY, right, wrong, 1)
     assert found.refusals == (
-        "the test set has 1 rows, and the policy asks for 100",
+        "the test set has 1 rows, and register.gate.minimum_rows asks for 100",
         "only 1 rows differ, too few to prove anything at comparison 1",
     )
 

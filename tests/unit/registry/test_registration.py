@@ -165,8 +165,8 @@ def test_a_champion_of_another_test_set_decodes_the_present_one(
     ("right", "rows", "gate", "reason"),
     [
         (0.0, 40, {}, "it is not proved better than the baseline copy_source (exact_match 0, p = 1)"),
-        (0.75, 40, {"minimum_rows": 100}, "the test set has 40 rows, and the policy asks for 100"),
-        (1.0, 1, {}, "the test set has 1 rows, and the policy asks for 4"),
+        (0.75, 40, {"minimum_rows": 100}, "the test set has 40 rows, and register.gate.minimum_rows asks for 100"),
+        (1.0, 1, {}, "the test set has 1 rows, and register.gate.minimum_rows asks for 4"),
         (0.75, 40, {"maximum_bundle_mb": 1e-6}, "MB, and register.gate.maximum_bundle_mb is 1e-06"),
         (0.75, 40, {"maximum_milliseconds": 1e-6}, "ms, and register.gate.maximum_milliseconds is 1e-06"),
         (0.75, 40, {"slice_floors": {"source_script=latin": 0.9}}, "on source_script=latin exact_match 0.75 misses the floor"),

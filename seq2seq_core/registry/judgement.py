@@ -26,14 +26,13 @@ from seq2seq_core.evaluation.baselines import (
     memorise_else_copy,
 )
 from seq2seq_core.evaluation.metric import ScoringOptions
-from seq2seq_core.evaluation.scores import quick_metrics, score
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.gate.decision import Evidence, decide
 from seq2seq_core.gate.policy import Policy
 from seq2seq_core.gate.scored_rows import ScoredRows, score_rows
 from seq2seq_core.gate.slice_labels import source_labels
 from seq2seq_core.registry.ledger import Ledger
-from seq2seq_core.registry.outputs import TestRows, decode_version
+from seq2seq_core.registry.outputs import TestRows, decode_version, score_outputs
 from seq2seq_core.registry.versions import find_number
 
 if TYPE_CHECKING:
@@ -174,9 +173,7 @@ def find_rival(version: str, ledger: Ledger, rows: TestRows, settings: Settings,
             troubles.append(f"Version {number} was champion and cannot be compared with: {str(error).rstrip('.')}")
             logger.warning("%s", troubles[-1])
             continue
-        names = dict.fromkeys([settings.register_.metric, *quick_metrics(settings.evaluate.metrics)])
-        scores = score(hypotheses, rows.references, names, scoring_options(settings.evaluate))
-        return Rival(number, hypotheses, scores, tuple(troubles))
+        return Rival(number, hypotheses, score_outputs(hypotheses, rows, settings), tuple(troubles))
     return Rival(troubles=tuple(troubles))
 
 

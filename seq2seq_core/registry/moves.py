@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import UserError
-from seq2seq_core.evaluation.scores import quick_metrics, score
-from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.registry.bundles import download_bundle
 from seq2seq_core.registry.judgement import Candidate
 from seq2seq_core.registry.ledger import Entry, Kind, Ledger
 from seq2seq_core.registry.ledger_writing import LedgerConflict, append, synchronise
-from seq2seq_core.registry.outputs import decode_version, read_rows
+from seq2seq_core.registry.outputs import decode_version, read_rows, score_outputs
 from seq2seq_core.registry.parity import check_parity
 from seq2seq_core.registry.promotion import Case, decide_alias
 from seq2seq_core.registry.receipts import Receipt
@@ -85,8 +83,7 @@ def promote_version(number: str, settings: Settings, paths: Paths, is_first: boo
         _check_answers(version, settings, paths)
         rows = read_rows(settings, paths)
         hypotheses = decode_version(version, rows, settings, paths)
-        names = dict.fromkeys([settings.register_.metric, *quick_metrics(settings.evaluate.metrics)])
-        scores = score(hypotheses, rows.references, names, scoring_options(settings.evaluate))
+        scores = score_outputs(hypotheses, rows, settings)
         bundle = download_bundle(version, paths)
         case = Case(version, Candidate(number, hypotheses, bundle), version.tags[DIGEST_TAG], rows, scores)
         return decide_alias(case, settings, paths, client, is_first)

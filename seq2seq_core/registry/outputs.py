@@ -20,6 +20,8 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.evaluator import decode_texts
 from seq2seq_core.evaluation.scored import Decoding, describe_decoding
+from seq2seq_core.evaluation.scores import quick_metrics, score
+from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.registry.bundles import download_bundle
 from seq2seq_core.registry.row_sketch import sketch_rows
 from seq2seq_core.tokenization.manifest import file_digest
@@ -101,6 +103,18 @@ def decode_version(version: ModelVersion, rows: TestRows, settings: Settings, pa
         decoded = decode_texts(predictor, rows.pairs, options, settings.evaluate.batch_sentences, shown.update)
     keep_outputs(decoding, decoded.texts, paths)
     return decoded.texts
+
+
+def score_outputs(hypotheses: Sequence[str], rows: TestRows, settings: Settings) -> dict[str, float]:
+    """The scores of a version's hypotheses, by metric: ``register.metric`` and the quick ones of ``evaluate.metrics``.
+
+    Args:
+        hypotheses: one for each row.
+        rows: the rows.
+        settings: sections ``register`` and ``evaluate``.
+    """
+    names = dict.fromkeys([settings.register_.metric, *quick_metrics(settings.evaluate.metrics)])
+    return score(hypotheses, rows.references, names, scoring_options(settings.evaluate))
 
 
 def keep_outputs(decoding: Decoding, hypotheses: Sequence[str], paths: Paths) -> None:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.evaluation.scores import score
-from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.registry.judgement import Candidate, Judgement, evidence_figures, judge, policy_of
 from seq2seq_core.registry.ledger import CHAMPION, Entry, Ledger
 from seq2seq_core.registry.ledger_writing import LedgerConflict, append, synchronise
@@ -37,7 +35,7 @@ class Case:
         candidate: its output.
         bundle_digest: digest of its bundle.
         rows: the rows of the test set.
-        scores: its scores on them, by metric.
+        scores: its scores on them, by metric; ``register.metric`` is among them.
     """
 
     version: ModelVersion
@@ -102,8 +100,6 @@ def _attach(case: Case, receipt: Receipt, judgement: Judgement, settings: Settin
 def _draft(case: Case, settings: Settings, paths: Paths) -> Receipt:
     """The receipt before the decision."""
     metric = settings.register_.metric
-    options = scoring_options(settings.evaluate)
-    value = case.scores.get(metric)
     return Receipt(
         registry=displayed_uri(paths),
         model_name=settings.register_.model_name,
@@ -112,7 +108,7 @@ def _draft(case: Case, settings: Settings, paths: Paths) -> Receipt:
         decision=CHALLENGER,
         reason="",
         metric=metric,
-        score=score(case.candidate.hypotheses, case.rows.references, [metric], options)[metric] if value is None else value,
+        score=case.scores[metric],
         champion_version=None,
         champion_score=None,
         test_digest=case.rows.digest,

@@ -94,33 +94,34 @@ def tracked_settings(make_settings: Callable[..., Settings]) -> Settings:
 
 @pytest.fixture(scope="session")
 def make_bundle() -> Callable[..., None]:
+    """See :func:`write_tiny_bundle`."""
+    return write_tiny_bundle
+
+
+def write_tiny_bundle(
+    paths: Paths, seed: int = 1, right: float | None = 0.5, test_rows: int = TEST_ROWS, tags: TagColumns | None = None
+) -> None:
     """Puts a tiny bundle of random weights, a test set, and an evaluation with some share of right answers into a workspace."""
-
-    def make(
-        paths: Paths, seed: int = 1, right: float | None = 0.5, test_rows: int = TEST_ROWS, tags: TagColumns | None = None
-    ) -> None:
-        torch.manual_seed(seed)
-        values = [(column, value) for column in (tags.all if tags else ()) for value in ("de", "en")]
-        subword = train_subword(SOURCES, SubwordSettings(model="char", vocabulary_size=64), tags=values)
-        model_settings, size = ModelSection(width=8, dropout=0.0), subword.vocabulary_size
-        model = build_model(model_settings, size, size, False)
-        config = BundleConfig(
-            model=model_settings,
-            source_vocabulary_size=size,
-            target_vocabulary_size=size,
-            joint=False,
-            tags=tags or TagColumns(),
-        )
-        save_bundle(paths.bundle, model, config, subword, subword, {"manifest.json": "0" * 64})
-        export_bundle(paths.bundle, paths.served, DecodingOptions(beam_size=2))
-        paths.prepared.mkdir(parents=True, exist_ok=True)
-        columns = dict.fromkeys(tags.all, "de") if tags else {}
-        sources = [f"{source} {number}".removesuffix(" 0") for number in range(TEST_ROWS) for source in SOURCES][:test_rows]
-        pairs = [{"source": source, "target": "2031-05-03", **columns} for source in sources]
-        paths.prepared_split("test").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
-        write_evaluation_of(paths, pairs, right)
-
-    return make
+    torch.manual_seed(seed)
+    values = [(column, value) for column in (tags.all if tags else ()) for value in ("de", "en")]
+    subword = train_subword(SOURCES, SubwordSettings(model="char", vocabulary_size=64), tags=values)
+    model_settings, size = ModelSection(width=8, dropout=0.0), subword.vocabulary_size
+    model = build_model(model_settings, size, size, False)
+    config = BundleConfig(
+        model=model_settings,
+        source_vocabulary_size=size,
+        target_vocabulary_size=size,
+        joint=False,
+        tags=tags or TagColumns(),
+    )
+    save_bundle(paths.bundle, model, config, subword, subword, {"manifest.json": "0" * 64})
+    export_bundle(paths.bundle, paths.served, DecodingOptions(beam_size=2))
+    paths.prepared.mkdir(parents=True, exist_ok=True)
+    columns = dict.fromkeys(tags.all, "de") if tags else {}
+    sources = [f"{source} {number}".removesuffix(" 0") for number in range(TEST_ROWS) for source in SOURCES][:test_rows]
+    pairs = [{"source": source, "target": "2031-05-03", **columns} for source in sources]
+    paths.prepared_split("test").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
+    write_evaluation_of(paths, pairs, right)
 
 
 def write_evaluation_of(

@@ -37,6 +37,7 @@ from seq2seq_core.registry.versions import find_number
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 logger = logging.getLogger(__name__)
 MEGABYTE = 1e6
@@ -45,17 +46,23 @@ TIMED_ROWS = 20
 
 @dataclass(frozen=True)
 class Candidate:
-    """The version that is judged.
+    """The registered version that is judged.
 
     Attributes:
-        version: its number.
-        hypotheses: its output for each row.
+        version: as the registry gives it.
         bundle: the folder of its bundle.
+        bundle_digest: digest of its bundle.
+        rows: the rows of the test set.
+        hypotheses: its output for each row.
+        scores: its scores on them, by metric; ``register.metric`` is among them.
     """
 
-    version: str
-    hypotheses: list[str]
+    version: ModelVersion
     bundle: Path
+    bundle_digest: str
+    rows: TestRows
+    hypotheses: list[str]
+    scores: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -84,12 +91,14 @@ class Judgement:
         reason: one sentence with the figures.
         rival: what it was compared with.
         evidence: the gate's.
+        baselines: the outputs of the trivial baselines, by name.
     """
 
     promotes: bool
     reason: str
     rival: Rival
     evidence: Evidence
+    baselines: dict[str, list[str]]
 
 
 def policy_of(section: RegisterSection) -> Policy:
@@ -107,15 +116,12 @@ def policy_of(section: RegisterSection) -> Policy:
     )  # fmt: skip
 
 
-def judge(
-    candidate: Candidate, ledger: Ledger, rows: TestRows, settings: Settings, paths: Paths, client: MlflowClient
-) -> Judgement:
+def judge(candidate: Candidate, ledger: Ledger, settings: Settings, paths: Paths, client: MlflowClient) -> Judgement:
     """Compares a version with the champion on the same rows.
 
     Args:
         candidate: the version.
         ledger: names the champion, those before it, and the comparisons that were made on this test set.
-        rows: the rows of the test set.
         settings: sections ``register`` and ``evaluate``.
         paths: the workspace; reads the prepared corpus, downloads the champion's bundle.
         client: the MLflow client.
@@ -124,26 +130,27 @@ def judge(
         UserError: the metric cannot be computed from rows, or its package is missing.
         TrackingUnreachable: MLflow does not answer.
     """
-    section, options = settings.register_, scoring_options(settings.evaluate)
-    rival = find_rival(candidate.version, ledger, rows, settings, paths, client)
+    section, options, rows = settings.register_, scoring_options(settings.evaluate), candidate.rows
+    rival = find_rival(str(candidate.version.version), ledger, rows, settings, paths, client)
 
     def as_rows(texts: Sequence[str]) -> ScoredRows:
         return _score_rows(section.metric, texts, rows.references, options)
 
-    baselines = baseline_texts(rows.pairs, paths) if section.gate.baselines else {}
+    baselines = baseline_texts(rows.pairs, paths)
     evidence = decide(
         policy_of(section),
         as_rows(candidate.hypotheses),
         as_rows(rival.hypotheses) if rival.version else None,
         ledger.looks(rows.sketch) + 1,
-        {name: as_rows(texts) for name, texts in baselines.items()},
+        {name: as_rows(texts) for name, texts in baselines.items()} if section.gate.baselines else {},
         labels_of(rows.pairs, settings.evaluate.slice_columns),
     )
-    further = [*_further_refusals(candidate, rows, settings, paths)]
+    further = [*_further_refusals(candidate, settings, paths)]
     against = f" It was compared with version {rival.version}." if rival.version else ""
     troubles = "".join(f" {trouble}." for trouble in rival.troubles)
     refused = f" Refused: {'; '.join(further)}." if further else ""
-    return Judgement(evidence.promotes and not further, f"{evidence.summary}{against}{refused}{troubles}", rival, evidence)
+    reason = f"{evidence.summary}{against}{refused}{troubles}"
+    return Judgement(evidence.promotes and not further, reason, rival, evidence, baselines)
 
 
 def find_rival(version: str, ledger: Ledger, rows: TestRows, settings: Settings, paths: Paths, client: MlflowClient) -> Rival:
@@ -216,9 +223,9 @@ def _score_rows(metric: str, texts: Sequence[str], references: Sequence[str], op
         raise UserError(f"register.metric: {error}") from None
 
 
-def _further_refusals(candidate: Candidate, rows: TestRows, settings: Settings, paths: Paths) -> Iterator[str]:
+def _further_refusals(candidate: Candidate, settings: Settings, paths: Paths) -> Iterator[str]:
     """The refusals that need no comparison: a part of the test set, and the budgets of size and time."""
-    gate = settings.register_.gate
+    gate, rows = settings.register_.gate, candidate.rows
     if not rows.is_whole:
         yield f"only the first {len(rows.pairs)} rows of the test set were scored (evaluate.test_limit)"
     if gate.maximum_bundle_mb is not None:

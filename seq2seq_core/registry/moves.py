@@ -14,7 +14,7 @@ from seq2seq_core.registry.ledger import Entry, Kind, Ledger
 from seq2seq_core.registry.ledger_writing import LedgerConflict, append, synchronise
 from seq2seq_core.registry.outputs import decode_version, read_rows, score_outputs
 from seq2seq_core.registry.parity import check_parity
-from seq2seq_core.registry.promotion import Case, decide_alias
+from seq2seq_core.registry.promotion import decide_alias
 from seq2seq_core.registry.receipts import Receipt
 from seq2seq_core.registry.versions import DIGEST_TAG, find_model, find_number, list_models
 from seq2seq_core.tracking.mlflow.address import displayed_uri
@@ -85,8 +85,8 @@ def promote_version(number: str, settings: Settings, paths: Paths, is_first: boo
         hypotheses = decode_version(version, rows, settings, paths)
         scores = score_outputs(hypotheses, rows, settings)
         bundle = download_bundle(version, paths)
-        case = Case(version, Candidate(number, hypotheses, bundle), version.tags[DIGEST_TAG], rows, scores)
-        return decide_alias(case, settings, paths, client, is_first)
+        candidate = Candidate(version, bundle, version.tags[DIGEST_TAG], rows, hypotheses, scores)
+        return decide_alias(candidate, settings, paths, client, is_first)
 
 
 def roll_back(number: str, reason: str, settings: Settings, paths: Paths) -> Entry:

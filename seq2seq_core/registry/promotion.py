@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
@@ -20,39 +20,19 @@ from seq2seq_core.tracking.mlflow.address import displayed_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
 
 logger = logging.getLogger(__name__)
 ALREADY = "It is the champion already."
 
 
-@dataclass(frozen=True)
-class Case:
-    """A registered version, and what is known of it.
-
-    Attributes:
-        version: as the registry gives it.
-        candidate: its output.
-        bundle_digest: digest of its bundle.
-        rows: the rows of the test set.
-        scores: its scores on them, by metric; ``register.metric`` is among them.
-    """
-
-    version: ModelVersion
-    candidate: Candidate
-    bundle_digest: str
-    rows: TestRows
-    scores: dict[str, float]
-
-
-def decide_alias(case: Case, settings: Settings, paths: Paths, client: MlflowClient, is_first: bool = False) -> Receipt:
+def decide_alias(candidate: Candidate, settings: Settings, paths: Paths, client: MlflowClient, is_first: bool = False) -> Receipt:
     """Decides whether a version becomes the champion, and moves the alias.
 
     A DVC experiment moves no alias and writes nothing to the ledger. The same version is not decided on twice by
     the same evidence under the same champion.
 
     Args:
-        case: the version.
+        candidate: the version.
         settings: sections ``register`` and ``evaluate``.
         paths: the workspace.
         client: the MLflow client.
@@ -62,56 +42,58 @@ def decide_alias(case: Case, settings: Settings, paths: Paths, client: MlflowCli
         UserError: the metric cannot be computed from rows, or its package is missing.
         TrackingUnreachable: MLflow does not answer.
     """
-    name, draft = settings.register_.model_name, _draft(case, settings, paths)
+    name, draft = settings.register_.model_name, _draft(candidate, settings, paths)
     while True:
         ledger = synchronise(client, name)
         if earlier := _earlier(ledger, draft, is_first):
-            if not has_evidence(client, case.version):
+            if not has_evidence(client, candidate.version):
                 seen = ledger.until(ledger.find(draft.version) or ledger.entries[-1])
-                judgement = judge(case.candidate, seen, case.rows, settings, paths, client)
-                _attach(case, earlier, judgement, settings, paths, client)
-            record_decision(client, case.version, earlier, case.scores)
+                judgement = judge(candidate, seen, settings, paths, client)
+                _attach(candidate, earlier, judgement, settings, paths, client)
+            record_decision(client, candidate.version, earlier, candidate.scores)
             return earlier
         if ledger.champion == draft.version:
             return replace(draft, decision=CHAMPION, reason=ALREADY)
-        judgement = judge(case.candidate, ledger, case.rows, settings, paths, client)
+        judgement = judge(candidate, ledger, settings, paths, client)
         receipt = _with_judgement(draft, judgement, ledger, is_first)
         if current_experiment():
             receipt = replace(receipt, decision=EXPERIMENT, reason=f"An experiment moves no alias. {receipt.reason}")
         else:
             try:
-                append(client, name, _entry(receipt, ledger, case.rows), ledger)
+                append(client, name, _entry(receipt, ledger, candidate.rows), ledger)
             except LedgerConflict as conflict:
                 logger.warning("%s; version %s is decided on anew", conflict, draft.version)
                 continue
             if receipt.decision == CHAMPION:
                 note_promotion(receipt, paths)
-        _attach(case, receipt, judgement, settings, paths, client)
-        record_decision(client, case.version, receipt, case.scores)
+        _attach(candidate, receipt, judgement, settings, paths, client)
+        record_decision(client, candidate.version, receipt, candidate.scores)
         return receipt
 
 
-def _attach(case: Case, receipt: Receipt, judgement: Judgement, settings: Settings, paths: Paths, client: MlflowClient) -> None:
+def _attach(
+    candidate: Candidate, receipt: Receipt, judgement: Judgement, settings: Settings, paths: Paths, client: MlflowClient
+) -> None:
     """Attaches card and evidence to the version."""
-    card = make_card(case.version, case.candidate, case.rows, case.scores, receipt, judgement, settings, paths, client)
-    record_evidence(client, case.version, judgement, case.candidate.hypotheses, case.rows, card)
+    card = make_card(candidate, receipt, judgement, settings, paths, client)
+    record_evidence(client, candidate, judgement, card)
 
 
-def _draft(case: Case, settings: Settings, paths: Paths) -> Receipt:
+def _draft(candidate: Candidate, settings: Settings, paths: Paths) -> Receipt:
     """The receipt before the decision."""
     metric = settings.register_.metric
     return Receipt(
         registry=displayed_uri(paths),
         model_name=settings.register_.model_name,
-        version=str(case.version.version),
-        bundle_digest=case.bundle_digest,
+        version=str(candidate.version.version),
+        bundle_digest=candidate.bundle_digest,
         decision=CHALLENGER,
         reason="",
         metric=metric,
-        score=case.scores[metric],
+        score=candidate.scores[metric],
         champion_version=None,
         champion_score=None,
-        test_digest=case.rows.digest,
+        test_digest=candidate.rows.digest,
         policy_digest=policy_of(settings.register_).digest,
     )
 

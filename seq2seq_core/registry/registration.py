@@ -19,7 +19,7 @@ from seq2seq_core.registry.evaluated import Evaluated, read_evaluated
 from seq2seq_core.registry.judgement import Candidate
 from seq2seq_core.registry.packaging import log_bundle
 from seq2seq_core.registry.parity import make_example, make_sample
-from seq2seq_core.registry.promotion import Case, decide_alias
+from seq2seq_core.registry.promotion import decide_alias
 from seq2seq_core.registry.receipts import Receipt
 from seq2seq_core.registry.stored_model import check_champion_signed, sign_version
 from seq2seq_core.registry.versions import DIGEST_TAG, find_digest, find_model
@@ -93,8 +93,8 @@ def _register(evaluated: Evaluated, settings: Settings, paths: Paths) -> Registr
                 version = _create_version(client, settings, paths, evaluated)
         if key is not None:
             sign_version(version, paths, client, key)
-        candidate = Candidate(str(version.version), evaluated.hypotheses, paths.served)
-        receipt = decide_alias(Case(version, candidate, digest, evaluated.rows, evaluated.scores), settings, paths, client)
+        candidate = Candidate(version, paths.served, digest, evaluated.rows, evaluated.hypotheses, evaluated.scores)
+        receipt = decide_alias(candidate, settings, paths, client)
     return Registration(receipt, evaluated.scores, is_new)
 
 

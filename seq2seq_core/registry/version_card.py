@@ -14,8 +14,7 @@ from seq2seq_core.errors import first_line
 from seq2seq_core.model_card.card import FACTS_FILE, render_card
 from seq2seq_core.model_card.collection import Decided, collect_facts
 from seq2seq_core.model_card.facts import CardFacts
-from seq2seq_core.registry.judgement import Candidate, Judgement, baseline_texts, measure_latency, policy_of
-from seq2seq_core.registry.outputs import TestRows
+from seq2seq_core.registry.judgement import Candidate, Judgement, measure_latency, policy_of
 from seq2seq_core.registry.receipts import Receipt
 from seq2seq_core.registry.stored_model import download_file
 from seq2seq_core.registry.versions import logged_model_id
@@ -31,23 +30,12 @@ TIMED_SECONDS = 0.25
 
 
 def make_card(
-    version: ModelVersion,
-    candidate: Candidate,
-    rows: TestRows,
-    scores: dict[str, float],
-    receipt: Receipt,
-    judgement: Judgement,
-    settings: Settings,
-    paths: Paths,
-    client: MlflowClient,
+    candidate: Candidate, receipt: Receipt, judgement: Judgement, settings: Settings, paths: Paths, client: MlflowClient
 ) -> dict[str, str]:
     """The files of a version's card, by name; empty, with a warning, where it cannot be made: the decision stands without it.
 
     Args:
-        version: as the registry gives it.
-        candidate: the version's output and bundle.
-        rows: the rows of the test set.
-        scores: the version's scores on them, by metric.
+        candidate: the version.
         receipt: the decision.
         judgement: what the gate says.
         settings: all sections.
@@ -58,11 +46,11 @@ def make_card(
         TrackingUnreachable: MLflow does not answer.
     """
     is_own = paths.served.is_dir() and bundle_digest(paths.served) == receipt.bundle_digest
-    stored = None if is_own else download_file(version, FACTS_FILE)
-    tags = _tags(version, client)
+    stored = None if is_own else download_file(candidate.version, FACTS_FILE)
+    tags = _tags(candidate.version, client)
     try:
         earlier = CardFacts.model_validate_json(stored) if stored else None
-        decided = _describe(candidate, rows, scores, receipt, judgement, settings, paths, tags)
+        decided = _describe(candidate, receipt, judgement, settings, paths, tags)
         return render_card(collect_facts(decided, settings, paths, is_own, earlier))
     except Exception as error:  # noqa: BLE001 - the decision stands, whatever a report, a metric or a stored card holds
         reason = first_line(error) or type(error).__name__
@@ -71,17 +59,10 @@ def make_card(
 
 
 def _describe(
-    candidate: Candidate,
-    rows: TestRows,
-    scores: dict[str, float],
-    receipt: Receipt,
-    judgement: Judgement,
-    settings: Settings,
-    paths: Paths,
-    tags: dict[str, str],
+    candidate: Candidate, receipt: Receipt, judgement: Judgement, settings: Settings, paths: Paths, tags: dict[str, str]
 ) -> Decided:
     """The version and the decision."""
-    rival = judgement.rival
+    rival, rows = judgement.rival, candidate.rows
     predictor = Predictor.from_folder(candidate.bundle, settings.runtime.device, paths.prepared_audio)
     return Decided(
         model=receipt.model_name,
@@ -90,10 +71,10 @@ def _describe(
         pairs=rows.pairs,
         test_set=rows.digest,
         hypotheses=candidate.hypotheses,
-        scores=scores,
+        scores=candidate.scores,
         champion=rival.version,
         champion_hypotheses=rival.hypotheses,
-        baselines=baseline_texts(rows.pairs, paths),
+        baselines=judgement.baselines,
         verdict=receipt.decision,
         reason=receipt.reason,
         evidence=judgement.evidence,

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-    from seq2seq_core.registry.judgement import Judgement
-    from seq2seq_core.registry.outputs import TestRows
+    from seq2seq_core.registry.judgement import Candidate, Judgement
 
 EVIDENCE_FILE, ROWS_FILE = "evidence.json", "rows.jsonl"
 _GAP = "&emsp;"
@@ -57,25 +56,16 @@ def record_decision(client: MlflowClient, version: ModelVersion, receipt: Receip
         client.delete_registered_model_alias(name, CHALLENGER)
 
 
-def record_evidence(
-    client: MlflowClient,
-    version: ModelVersion,
-    judgement: Judgement,
-    hypotheses: Sequence[str],
-    rows: TestRows,
-    card: Mapping[str, str],
-) -> None:
+def record_evidence(client: MlflowClient, candidate: Candidate, judgement: Judgement, card: Mapping[str, str]) -> None:
     """Attaches the evidence of a decision to the version's model: the card, the gate's figures, and both outputs of each row.
 
     Args:
         client: the MLflow client.
-        version: the version.
+        candidate: the version.
         judgement: the decision.
-        hypotheses: the version's output for each row.
-        rows: the rows.
         card: the card's files, by name; empty: there is no card.
     """
-    model_id = logged_model_id(version)
+    model_id, hypotheses = logged_model_id(candidate.version), candidate.hypotheses
     if model_id is None:
         return
     with tempfile.TemporaryDirectory() as room:
@@ -84,7 +74,7 @@ def record_evidence(
         (folder / EVIDENCE_FILE).write_text(json.dumps(evidence, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         with (folder / ROWS_FILE).open("w", encoding="utf-8") as file:
             others: Sequence[str | None] = judgement.rival.hypotheses or [None] * len(hypotheses)
-            for pair, own, other in zip(rows.pairs, hypotheses, others, strict=True):
+            for pair, own, other in zip(candidate.rows.pairs, hypotheses, others, strict=True):
                 row: dict[str, Any] = {SOURCE: pair[SOURCE], TARGET: pair[TARGET], "version": own, "champion": other}
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
         for name, text in card.items():

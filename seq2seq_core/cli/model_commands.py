@@ -124,25 +124,11 @@ def score(
 
 def _find_bundle(reference: str, workspace: Path | None) -> Path:
     """The folder of a bundle: the workspace's, another one, or that of a registered version."""
-    if not reference:
-        from seq2seq_core.bundle.served_bundle import find_served_bundle
+    from seq2seq_core.serving.loading import find_bundle
 
-        paths = resolve_workspace(workspace)
-        return _trusted(find_served_bundle(paths), paths)
-    paths = resolve_workspace(workspace) if workspace else find_workspace(Path.cwd()) or Paths(Path.cwd())
-    if not reference.startswith("models:"):
-        return _trusted(Path(reference), paths)
-    from seq2seq_core.registry.bundles import fetch_bundle
-
-    return fetch_bundle(reference, paths)
-
-
-def _trusted(folder: Path, paths: Paths) -> Path:
-    """The folder of a bundle, which is signed if a public key is configured."""
-    from seq2seq_core.bundle.signature import check_trusted
-
-    check_trusted(folder, paths)
-    return folder
+    if workspace or not reference:
+        return find_bundle(reference, resolve_workspace(workspace))
+    return find_bundle(reference, find_workspace(Path.cwd()) or Paths(Path.cwd()))
 
 
 def _stored_options(folder: Path) -> DecodingOptions:

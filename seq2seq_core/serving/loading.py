@@ -1,0 +1,57 @@
+"""A model for use in Python, by its name in the registry, its folder, or the workspace that made it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seq2seq_core.artifacts import Paths, find_workspace
+
+if TYPE_CHECKING:
+    from seq2seq_core.decoding.predictor import Predictor
+
+
+def load(reference: str | Path = "", device: str = "auto", workspace: str | Path | None = None) -> Predictor:
+    """The predictor of a model.
+
+    ``load("models:/dates@champion").predict("3 May 2031").text`` is one answer; a list of texts gives a list of predictions.
+
+    Args:
+        reference: ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION`` of the workspace's registry, or a bundle's folder; by default
+            the workspace's own model, ``models/served``.
+        device: ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
+        workspace: its folder; by default the nearest one at or above the current folder.
+
+    Raises:
+        UserError: there is no such model, alias, version, folder or device.
+        BundleError: the bundle is damaged, or not signed although a public key is configured.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    from seq2seq_core.decoding.predictor import Predictor
+
+    paths = Paths(Path(workspace)) if workspace is not None else find_workspace(Path.cwd()) or Paths(Path.cwd())
+    return Predictor.from_folder(find_bundle(str(reference), paths), device=device)
+
+
+def find_bundle(reference: str, paths: Paths) -> Path:
+    """The checked folder of a bundle; a registered version is downloaded once.
+
+    Args:
+        reference: as in :func:`load`.
+        paths: the workspace.
+
+    Raises:
+        UserError: there is no such model, alias, version or folder.
+        BundleError: the bundle is damaged, or not signed although a public key is configured.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    if reference.startswith("models:"):
+        from seq2seq_core.registry.bundles import fetch_bundle
+
+        return fetch_bundle(reference, paths)
+    from seq2seq_core.bundle.served_bundle import find_served_bundle
+    from seq2seq_core.bundle.signature import check_trusted
+
+    folder = Path(reference) if reference else find_served_bundle(paths)
+    check_trusted(folder, paths)
+    return folder

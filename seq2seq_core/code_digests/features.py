@@ -24,6 +24,7 @@ SILENT: dict[str, str] = {
     "seq2seq_core.config.runtime": "changes no result by definition",
     "seq2seq_core.config.section": "strictness of parsing",
     "seq2seq_core.config.settings": "parsing; the values count",
+    "seq2seq_core.config.serving": "requests to a served model",
     "seq2seq_core.config.yaml_text": "parsing; the values count",
     "seq2seq_core.console": "log lines and progress",
     "seq2seq_core.device": "the choice of a device, part of runtime",

@@ -8,15 +8,16 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import seq2seq_core
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.bundle.model_seal import BUNDLE_PATH, BUNDLE_SEAL, BYTECODE_FOLDER, CODE_PATH, CODE_SEAL, LOADER_FILE, code_digest
 from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
+from seq2seq_core.config.serving.request_limits import LONE_COLUMN
 from seq2seq_core.tracking.mlflow.store import quiet_imports
 
 if TYPE_CHECKING:
@@ -97,16 +98,22 @@ def _link_or_copy(source: str, target: str) -> None:
 def served_signature(options: DecodingOptions, tags: Sequence[str] = ()) -> ModelSignature:
     """The MLflow signature of requests and answers.
 
+    MLflow would turn null and numbers into texts of a column of strings, so the columns are of any type, and optional: the model
+    itself refuses what is no text, and its errors name the row and the known values. Column 0 is where MLflow puts requests without
+    columns: a text, a list or an array of texts. It must come first, because MLflow reads a list by the first column's type.
+
     Args:
         options: the defaults of the parameters.
-        tags: the tag columns. MLflow sees them as optional, so that a request without a tag gets our error, which lists the
-            known values.
+        tags: the tag columns.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import AnyType
 
+    make_type: Callable[[], Any] = AnyType
+    names: list[Any] = [LONE_COLUMN, "source", *tags]
     return ModelSignature(
-        inputs=Schema([ColSpec("string", "source"), *(ColSpec("string", name, required=False) for name in tags)]),
+        inputs=Schema([ColSpec(make_type(), name, required=False) for name in names]),
         outputs=Schema([ColSpec("string", "prediction"), ColSpec("double", "score"), ColSpec("boolean", "is_cut")]),
         params=ParamSchema(
             [

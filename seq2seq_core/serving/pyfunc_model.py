@@ -1,13 +1,13 @@
 """The served model, for MLflow's models-from-code: MLflow stores this file with the model and runs it to load the model.
 
 A request has the column ``source`` (texts, or, for a model of recordings, WAV or FLAC files in base64) and the model's tag
-columns. The answer has ``prediction``, ``score`` and ``is_cut`` (whether it was cut at the length limit) for each row, in order.
+columns; without tags it may be a text or a list of texts. The answer has ``prediction``, ``score`` and ``is_cut`` (whether the
+length limit cut it) for each row, in order.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +16,27 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.models.model import MLMODEL_FILE_NAME
-from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_STATE
+from mlflow.protos.databricks_pb2 import INVALID_STATE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from seq2seq_core.bundle.model_seal import BUNDLE_PATH, check_seal
 from seq2seq_core.bundle.signature import PUBLIC_VARIABLE
 from seq2seq_core.bundle.signed_model import verify_model
+from seq2seq_core.config.serving.request_limits import COST_VARIABLE, DEADLINE_VARIABLE, read_limits
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.decoding.source_encoder import SourceItem
-from seq2seq_core.errors import BundleError, TagError, UserError
-from seq2seq_core.serving.request import (
-    MAX_CHARACTERS_VARIABLE,
-    MAX_ROWS_VARIABLE,
-    MAX_SECONDS_VARIABLE,
-    read_limit,
-    read_options,
-    read_sources,
-    read_tags,
-    refusal,
-)
-from seq2seq_core.serving.uploaded_recordings import read_recordings
+from seq2seq_core.errors import BundleError, UserError
+from seq2seq_core.serving.batching.batcher import Batcher
+from seq2seq_core.serving.batching.predictor_decoder import PredictorDecoder
+from seq2seq_core.serving.request_reader import RequestReader
+from seq2seq_core.serving.row_service import RowService
 
 DEVICE_VARIABLE = "S2S_SERVING_DEVICE"
+SERVED_VARIABLE = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
+"""MLflow's scoring server sets it to ``true``."""
 
 
 class ServedModel(PythonModel):
-    """Maps texts or recordings to text with the same predictor as the evaluation."""
+    """Maps texts or recordings to text with the same predictor as the evaluation; requests of several threads share batches."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Loads the bundle and reads the limits, so that a fault ends the server at its start, not a request.
@@ -55,49 +50,29 @@ class ServedModel(PythonModel):
         bundle = Path(context.artifacts["bundle"])
         try:
             _check_model(Path(__file__).parent, bundle)
-            self.predictor = Predictor.from_folder(bundle, device=os.environ.get(DEVICE_VARIABLE, "auto"))
+            predictor = Predictor.from_folder(bundle, device=os.environ.get(DEVICE_VARIABLE, "auto"))
         except UserError as error:
             raise MlflowException(f"the model is not served: {error}", error_code=INVALID_STATE) from error
-        self.max_rows, self.max_characters = read_limit(MAX_ROWS_VARIABLE), read_limit(MAX_CHARACTERS_VARIABLE)
-        self.max_seconds = read_limit(MAX_SECONDS_VARIABLE)
+        limits = read_limits()
+        self.service = RowService(RequestReader.of_bundle(predictor.bundle, limits), Batcher([PredictorDecoder(predictor)], limits))
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """The predictions for the sources of a request.
 
+        The cost and the time of a request are bounded in a server, and elsewhere only by variables that are set.
+
         Args:
             context: not used; the bundle is already loaded.
-            model_input: the column ``source`` (a text, or a WAV or FLAC file in base64, in each row) and the tag columns.
+            model_input: the column ``source`` (a text, or a WAV or FLAC file in base64, in each row) and the tag columns; or a
+                text, a list or an array of texts, a list of rows, or a dictionary of lists.
             params: decoding options, see the model's params schema.
 
         Raises:
-            MlflowException: the request is invalid (status 400), or decoding failed (status 500).
+            MlflowException: the request is invalid (status 400), was not answered in time (503), or decoding failed (500).
         """
-        sources = self._read_sources(model_input)
-        tags = read_tags(model_input, self.predictor.bundle.config.tags.all)
-        options = read_options(params, self.predictor.options)
-        try:
-            predictions = self.predictor.predict(sources, options, tags=tags)
-        except TagError as error:
-            raise refusal(f"row {error.place}: {error.reason}") from error
-        except UserError as error:
-            raise refusal(str(error)) from error
-        except RuntimeError as error:
-            # PyTorch's errors, such as exhausted memory, are not the request's fault, but MLflow would answer with status 400.
-            raise MlflowException(f"decoding failed: {error}", error_code=INTERNAL_ERROR) from error
-        return pd.DataFrame(
-            {
-                "prediction": [one.text for one in predictions],
-                "score": [float(one.score) for one in predictions],
-                "is_cut": [one.is_cut for one in predictions],
-            }
-        )
-
-    def _read_sources(self, frame: pd.DataFrame) -> Sequence[SourceItem]:
-        """The texts of a request, or the samples of its recordings."""
-        audio = self.predictor.bundle.config.audio
-        if audio is not None:
-            return read_recordings(frame, self.max_rows, self.max_seconds, audio.sample_rate)
-        return read_sources(frame, self.max_rows, self.max_characters)
+        is_served, limits = os.environ.get(SERVED_VARIABLE) == "true", self.service.reader.limits
+        seconds = limits.deadline_seconds if is_served or DEADLINE_VARIABLE in os.environ else None
+        return self.service.answer(model_input, params, is_served or COST_VARIABLE in os.environ, seconds)
 
 
 def _check_model(folder: Path, bundle: Path) -> None:

@@ -5,106 +5,80 @@ MLflow's scoring server answers an ``MlflowException`` of code ``INVALID_PARAMET
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from pydantic import ValidationError
 
 from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
 from seq2seq_core.config.section import describe_fault
-
-SOURCE_COLUMN = "source"
-MAX_ROWS_VARIABLE = "S2S_SERVING_MAX_ROWS"
-MAX_CHARACTERS_VARIABLE = "S2S_SERVING_MAX_CHARACTERS"
-MAX_SECONDS_VARIABLE = "S2S_SERVING_MAX_SECONDS"
-DEFAULT_LIMITS = {MAX_ROWS_VARIABLE: 1024, MAX_CHARACTERS_VARIABLE: 20_000, MAX_SECONDS_VARIABLE: 60}
+from seq2seq_core.config.serving.request_limits import RequestLimits
+from seq2seq_core.json_text import shorten
+from seq2seq_core.serving.request_columns import SOURCE_COLUMN, Columns, refusal
 
 
-def refusal(reason: str) -> MlflowException:
-    """The error for a response of status 400.
-
-    Args:
-        reason: the fault, its place, and what was expected.
-    """
-    return MlflowException(reason, error_code=INVALID_PARAMETER_VALUE)
-
-
-def read_limit(variable: str) -> int:
-    """A limit from the environment, or its default.
-
-    Args:
-        variable: the variable's name, a key of ``DEFAULT_LIMITS``.
-
-    Raises:
-        ValueError: the variable is set but is not a positive whole number.
-    """
-    text = os.environ.get(variable, "").strip()
-    if not text:
-        return DEFAULT_LIMITS[variable]
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{variable}: must be a whole number of at least 1, got {text!r}")
-    return int(text)
-
-
-def read_sources(frame: pd.DataFrame, max_rows: int, max_characters: int, variable: str = MAX_CHARACTERS_VARIABLE) -> list[str]:
+def read_sources(columns: Columns, limits: RequestLimits, max_characters: int = 0, limit: str = "max_characters") -> list[str]:
     """The sources of a request.
 
     Args:
-        frame: the request, with a text in each row of the column ``source``.
-        max_rows: maximum number of rows of a request.
-        max_characters: maximum number of characters (Unicode code points) of a source.
-        variable: the environment variable of this limit, for messages.
+        columns: the request, with a text in each row of the column ``source``.
+        limits: of rows and characters.
+        max_characters: maximum number of characters (Unicode code points) of a source; 0: that of the limits.
+        limit: the name of this limit, for messages.
 
     Raises:
         MlflowException: the request is invalid; the message names the row (from 0) and what was expected.
     """
-    if SOURCE_COLUMN not in frame.columns:
-        raise refusal(f"expected the column {SOURCE_COLUMN!r}, got {[str(name) for name in frame.columns]}")
-    if not 1 <= len(frame) <= max_rows:
-        raise refusal(f"expected 1 to {max_rows} rows, got {len(frame)} ({MAX_ROWS_VARIABLE} sets the limit)")
-    sources = frame[SOURCE_COLUMN].tolist()
+    if SOURCE_COLUMN not in columns:
+        raise refusal(f"expected the column {SOURCE_COLUMN!r}, got {list(columns)}")
+    sources = list(columns[SOURCE_COLUMN])
+    if not 1 <= len(sources) <= limits.max_rows:
+        place = limits.place_of("max_rows")
+        raise refusal(f"expected 1 to {limits.max_rows} rows, got {len(sources)} ({place} sets the limit)")
     for row, source in enumerate(sources):
-        _check_source(source, row, max_characters, variable)
+        _check_source(source, row, max_characters or limits.max_characters, limits.place_of(limit))
     return sources
 
 
-def read_tags(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, str]]:
+def read_tags(columns: Columns, names: Sequence[str], num_rows: int) -> list[dict[str, str]]:
     """The tags of each row of a request; missing tags are left out: the predictor's error lists the known values.
 
     Args:
-        frame: the request.
-        columns: the tag columns.
+        columns: the request.
+        names: the tag columns.
+        num_rows: the rows of the request.
 
     Raises:
         MlflowException: a tag is not a text; the message names the row (from 0).
     """
-    rows: list[dict[str, str]] = [{} for _ in range(len(frame))]
-    for name in columns:
-        for row, value in enumerate(frame[name].tolist() if name in frame.columns else ()):
+    rows: list[dict[str, str]] = [{} for _ in range(num_rows)]
+    for name in names:
+        for row, value in enumerate(columns.get(name, ())):
             if isinstance(value, str):
                 rows[row][name] = value
             elif not _is_null(value):
-                raise refusal(f"row {row}: {name} must be a text, got {type(value).__name__} {value!r}")
+                raise refusal(f"row {row}: {name} must be a text, got {_describe(value)}")
     return rows
 
 
 def _is_null(value: object) -> bool:
     """Whether a cell is empty: None, ``pandas.NA`` or NaN."""
-    return value is None or value is pd.NA or value != value
+    return value is None or value is pd.NA or (isinstance(value, float) and value != value)
 
 
-def _check_source(source: object, row: int, max_characters: int, variable: str) -> None:
+def _describe(value: object) -> str:
+    """A value that is no text, for messages."""
+    return "null" if _is_null(value) else f"{type(value).__name__} {shorten(repr(value))}"
+
+
+def _check_source(source: object, row: int, max_characters: int, place: str) -> None:
     """Checks that a source is a valid text within the length limit."""
     if not isinstance(source, str):
-        got = "null" if _is_null(source) else f"{type(source).__name__} {source!r}"
-        raise refusal(f"row {row}: {SOURCE_COLUMN} must be a text, got {got}")
+        raise refusal(f"row {row}: {SOURCE_COLUMN} must be a text, got {_describe(source)}")
     if len(source) > max_characters:
         raise refusal(
-            f"row {row}: {SOURCE_COLUMN} must be at most {max_characters} characters, got {len(source)} ({variable} sets the limit)"
+            f"row {row}: {SOURCE_COLUMN} must be at most {max_characters} characters, got {len(source)} ({place} sets the limit)"
         )
     try:
         source.encode("utf-8")
@@ -136,3 +110,34 @@ def read_options(params: Mapping[str, Any] | None, defaults: DecodingOptions) ->
         fault = describe_fault(error.errors()[0])
         is_conflict = not error.errors()[0]["loc"]
         raise refusal(f"params: {fault}" if is_conflict else f"params.{fault}") from None
+
+
+def request_cost(lengths: Sequence[int], options: DecodingOptions) -> int:
+    """The target tokens that a search may compute for a request: the sum over its rows of hypotheses × length limit.
+
+    Args:
+        lengths: the source's tokens or frames of each row; 0 for a source without text, which costs nothing.
+        options: the decoding options.
+    """
+    return options.rows_per_source * sum(options.length_limit(length) for length in lengths if length)
+
+
+def check_cost(lengths: Sequence[int], options: DecodingOptions, limits: RequestLimits) -> None:
+    """Refuses a request that may cost too much.
+
+    Args:
+        lengths: as in :func:`request_cost`.
+        options: the decoding options.
+        limits: of the cost.
+
+    Raises:
+        MlflowException: the message has the figure, what it is made of, and the limit.
+    """
+    cost = request_cost(lengths, options)
+    if cost > limits.max_cost:
+        longest = options.length_limit(max(lengths))
+        raise refusal(
+            f"the request may cost {cost} target tokens ({len(lengths)} rows × {options.rows_per_source} hypotheses × up to "
+            f"{longest} tokens), expected at most {limits.max_cost}: ask for fewer rows, fewer hypotheses "
+            f"(beam_size) or shorter ones (max_length) ({limits.place_of('max_cost')} sets the limit)"
+        )

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -15,11 +15,15 @@ from fastapi import FastAPI
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.tracking.mlflow.store import connect, quiet_imports
 
+if TYPE_CHECKING:
+    from mlflow.pyfunc import PyFuncModel
+
 
 class Client:
-    """Posts to an application in this process."""
+    """Posts to an application in this process, which serves a model."""
 
-    def __init__(self, application: FastAPI) -> None:
+    def __init__(self, application: FastAPI, model: PyFuncModel) -> None:
+        self.model = model
         self.transport = httpx.ASGITransport(application, raise_app_exceptions=False)
 
     def post(self, **content: Any) -> httpx.Response:
@@ -44,5 +48,5 @@ def open_client(paths: Paths, uri: str) -> Iterator[Client]:
         served = mlflow.pyfunc.load_model(uri)
         sys.path[:] = path  # MLflow puts the model's own copy of the package in front
         environment.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "true")  # the server would set it for good
-        opened = Client(scoring_server.init(served))
-    yield opened
+        opened = Client(scoring_server.init(served), served)
+        yield opened

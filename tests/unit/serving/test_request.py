@@ -4,22 +4,62 @@ import math
 import re
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
 from seq2seq_core.config.decoding_options import DecodingOptions
-from seq2seq_core.serving.request import MAX_ROWS_VARIABLE, read_limit, read_options, read_sources
+from seq2seq_core.config.serving.request_limits import EnvironmentLimits, read_limits
+from seq2seq_core.serving.request import check_cost, read_options, read_sources, request_cost
+from seq2seq_core.serving.request_columns import read_columns
 
 DEFAULTS = DecodingOptions(beam_size=4, length_penalty=0.6, max_length_ratio=2.0, max_length_offset=7)
-
-
-def test_the_sources_come_in_order() -> None:
-    assert read_sources(pd.DataFrame({"source": ["b", "a", ""]}), 3, 10) == ["b", "a", ""]
+LIMITS = EnvironmentLimits(max_rows=3, max_characters=10, max_cost=600)
 
 
 @pytest.mark.parametrize(
-    ("frame", "reason"),
+    "given",
+    [
+        pd.DataFrame({"source": ["b", "a", ""]}),
+        pd.DataFrame({"id": [1, 2, 3], "source": ["b", "a", ""]}, index=[7, 7, 8]),
+        pd.DataFrame(["b", "a", ""]),
+        pd.DataFrame([{"source": ["b", "a", ""]}]),
+        pd.Series(["b", "a", ""]),
+        ["b", "a", ""],
+        ("b", "a", ""),
+        np.array(["b", "a", ""]),
+        np.array([["b"], ["a"], [""]], dtype=object),
+        {"source": ["b", "a", ""]},
+        {"source": np.array(["b", "a", ""])},
+        [{"source": "b"}, {"source": "a"}, {"source": ""}],
+    ],
+    ids=str,
+)
+def test_the_sources_come_in_order_in_whatever_form(given: object) -> None:
+    assert read_sources(read_columns(given), LIMITS) == ["b", "a", ""]
+
+
+@pytest.mark.parametrize("given", ["b", np.array("b"), {"source": "b"}], ids=str)
+def test_a_text_is_a_request_of_one_row(given: object) -> None:
+    assert read_sources(read_columns(given), LIMITS) == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"source": ["a", "b"], "language": ["de"]}, "expected columns of one length, got source: 2, language: 1"),
+        (pd.DataFrame([["a", "b"]], columns=["source", "source"]), "expected each column once, got ['source', 'source']"),
+        (np.array([["a", "b"]]), "expected an array of texts of one axis, got the shape (1, 2)"),
+    ],
+)
+def test_columns_that_do_not_fit_together_are_refused(given: object, reason: str) -> None:
+    with pytest.raises(MlflowException, match=f"^{re.escape(reason)}$"):
+        read_columns(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
     [
         (pd.DataFrame({"text": ["a"]}), "expected the column 'source', got ['text']"),
         (pd.DataFrame({"source": []}), "expected 1 to 3 rows, got 0 (S2S_SERVING_MAX_ROWS sets the limit)"),
@@ -27,7 +67,13 @@ def test_the_sources_come_in_order() -> None:
         (pd.DataFrame({"source": ["a", None]}), "row 1: source must be a text, got null"),
         (pd.DataFrame({"source": ["a", math.nan]}), "row 1: source must be a text, got null"),
         (pd.DataFrame({"source": ["a", 3]}), "row 1: source must be a text, got int 3"),
-        (pd.DataFrame({"source": [["a"]]}), "row 0: source must be a text, got list ['a']"),
+        (["a", ["b"]], "row 1: source must be a text, got list ['b']"),
+        (["a", None], "row 1: source must be a text, got null"),
+        (np.array(["a", None]), "row 1: source must be a text, got null"),
+        (np.array([1.5]), "row 0: source must be a text, got float 1.5"),
+        ({"source": ["a", pd.NA]}, "row 1: source must be a text, got null"),
+        (None, "row 0: source must be a text, got null"),
+        ([{"source": "a"}, {}], "row 1: source must be a text, got null"),
         (
             pd.DataFrame({"source": ["x" * 11]}),
             "row 0: source must be at most 10 characters, got 11 (S2S_SERVING_MAX_CHARACTERS sets the limit)",
@@ -38,9 +84,9 @@ def test_the_sources_come_in_order() -> None:
         ),
     ],
 )
-def test_anything_but_texts_of_acceptable_number_and_length_is_refused(frame: pd.DataFrame, reason: str) -> None:
+def test_anything_but_texts_of_acceptable_number_and_length_is_refused(given: object, reason: str) -> None:
     with pytest.raises(MlflowException, match=f"^{re.escape(reason)}$") as refused:
-        read_sources(frame, 3, 10)
+        read_sources(read_columns(given), LIMITS)
     assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
 
 
@@ -93,16 +139,33 @@ def test_an_option_out_of_range_is_refused(params: dict[str, Any], reason: str) 
         read_options(params, DEFAULTS)
 
 
-def test_a_limit_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(MAX_ROWS_VARIABLE, raising=False)
-    assert read_limit(MAX_ROWS_VARIABLE) == 1024
-    monkeypatch.setenv(MAX_ROWS_VARIABLE, "7")
-    assert read_limit(MAX_ROWS_VARIABLE) == 7
+def test_limits_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("S2S_SERVING_MAX_ROWS", raising=False)
+    assert read_limits().max_rows == 1024
+    monkeypatch.setenv("S2S_SERVING_MAX_ROWS", "7")
+    monkeypatch.setenv("S2S_SERVING_DEADLINE_SECONDS", "2.5")
+    assert (read_limits().max_rows, read_limits().deadline_seconds) == (7, 2.5)
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
-def test_a_limit_that_is_no_positive_number_stops_the_server(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    monkeypatch.setenv(MAX_ROWS_VARIABLE, value)
-    expected = f"S2S_SERVING_MAX_ROWS: must be a whole number of at least 1, got {value!r}"
-    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
-        read_limit(MAX_ROWS_VARIABLE)
+@pytest.mark.parametrize(("value", "expected"), [("0", "at least 1"), ("-1", "at least 1"), ("many", "a whole number")])
+def test_a_limit_that_is_no_positive_number_stops_the_server(value: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S2S_SERVING_MAX_ROWS", value)
+    with pytest.raises(ValueError, match=f"^{re.escape(f'S2S_SERVING_MAX_ROWS: must be {expected}, got {value!r}')}$"):
+        read_limits()
+
+
+def test_the_cost_of_a_request_is_known_before_it_is_decoded() -> None:
+    assert request_cost([10, 0, 5], DEFAULTS) == 4 * (27 + 17)
+    assert request_cost([10], DEFAULTS.override(min_length=500)) == 4 * 500
+    assert request_cost([10], DecodingOptions(method="sampling", selection="mbr", mbr_samples=9, max_length=8)) == 9 * 8
+
+
+def test_a_request_that_costs_too_much_is_refused_with_the_figure_and_the_limit() -> None:
+    check_cost([10] * 5, DEFAULTS, LIMITS)
+    reason = (
+        "the request may cost 648 target tokens (6 rows × 4 hypotheses × up to 27 tokens), expected at most 600: ask for fewer "
+        "rows, fewer hypotheses (beam_size) or shorter ones (max_length) (S2S_SERVING_MAX_COST sets the limit)"
+    )
+    with pytest.raises(MlflowException, match=f"^{re.escape(reason)}$") as refused:
+        check_cost([10] * 6, DEFAULTS, LIMITS)
+    assert refused.value.error_code == "INVALID_PARAMETER_VALUE"

@@ -5,16 +5,22 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
+from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.tracking.mlflow.address import tracking_uri
 from seq2seq_core.tracking.mlflow.store import connect
+from tests.flows.waiting import wait_until
 from tests.keys import write_keys
 
 from .conftest import Client, open_client
@@ -36,8 +42,8 @@ def client(served_paths: Paths) -> Iterator[Client]:
         yield opened
 
 
-def predicted(paths: Paths, options: DecodingOptions) -> list[dict[str, object]]:
-    found = Predictor.from_folder(paths.bundle).predict(SOURCES, options)
+def predicted(paths: Paths, options: DecodingOptions, sources: Sequence[str] = SOURCES) -> list[dict[str, object]]:
+    found = Predictor.from_folder(paths.bundle).predict(sources, options)
     return [{"prediction": prediction.text, "score": prediction.score, "is_cut": prediction.is_cut} for prediction in found]
 
 
@@ -49,6 +55,8 @@ def predicted(paths: Paths, options: DecodingOptions) -> list[dict[str, object]]
         {"inputs": {"source": SOURCES}},
         {"inputs": [{"source": source} for source in SOURCES]},
         {"inputs": SOURCES},
+        {"instances": SOURCES},
+        {"instances": [{"source": source} for source in SOURCES]},
     ],
 )
 def test_every_form_of_request_gets_what_the_bundle_predicts_with_the_evaluated_options(
@@ -81,7 +89,15 @@ def test_a_request_may_choose_its_decoding_options(client: Client, served_paths:
         ("{", "Ensure that input is a valid JSON formatted string"),
         ('["a"]', "The input must be a JSON dictionary with exactly one of the input fields"),
         ('{"text": ["a"]}', "The input must be a JSON dictionary with exactly one of the input fields"),
-        ('{"dataframe_records": [{"text": "a"}]}', "Model is missing inputs ['source']"),
+        ('{"dataframe_records": [{"text": "a"}]}', "expected the column 'source', got []"),
+        ('{"inputs": [null]}', "row 0: source must be a text, got null"),
+        ('{"inputs": ["a", NaN]}', "row 1: source must be a text, got null"),
+        ('{"inputs": ["a", 3]}', "row 1: source must be a text, got int 3"),
+        ('{"inputs": {"source": ["a", null]}}', "row 1: source must be a text, got null"),
+        ('{"inputs": [{"source": null}]}', "row 0: source must be a text, got null"),
+        ('{"instances": ["a", null, "b"]}', "row 1: source must be a text, got null"),
+        ('{"instances": [{"source": 3}]}', "row 0: source must be a text, got int 3"),
+        ('{"dataframe_records": [{"source": "a"}, {"source": 3}]}', "row 1: source must be a text, got int 3"),
         ('{"dataframe_split": {"columns": ["source"], "data": []}}', "expected 1 to 1024 rows, got 0"),
         ('{"dataframe_split": {"columns": ["source"], "data": [["a"], [null]]}}', "row 1: source must be a text, got null"),
         ('{"dataframe_split": {"columns": ["source"], "data": [[3]]}}', "row 0: source must be a text, got int 3"),
@@ -112,6 +128,66 @@ def test_an_exhausted_memory_is_no_fault_of_the_request(client: Client, monkeypa
     response = client.post(json={"inputs": ["a"]})
     assert response.status_code == 500
     assert response.json()["message"].endswith("decoding failed: out of memory")
+
+
+@pytest.mark.parametrize(
+    "given", [SOURCES, np.array(SOURCES), {"source": SOURCES}, [{"source": source} for source in SOURCES]], ids=str
+)
+def test_python_takes_texts_in_any_form(client: Client, served_paths: Paths, given: Any) -> None:
+    answer: Any = client.model.predict(given)
+    assert answer.to_dict("records") == predicted(served_paths, DecodingOptions(beam_size=2))
+
+
+def test_python_takes_a_text(client: Client, served_paths: Paths) -> None:
+    answer: Any = client.model.predict(SOURCES[0], params={"beam_size": 3})
+    assert answer.to_dict("records") == predicted(served_paths, DecodingOptions(beam_size=3), SOURCES[:1])
+
+
+def test_requests_of_several_threads_share_a_batch(client: Client, served_paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    predict, sizes, go = Predictor.predict, list[int](), threading.Event()
+
+    def held(self: Predictor, sources: list[str], *arguments: Any, **options: Any) -> list[Prediction]:
+        sizes.append(len(sources))
+        go.wait()
+        return predict(self, sources, *arguments, **options)
+
+    monkeypatch.setattr(Predictor, "predict", held)
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(client.model.predict, SOURCES[0])]
+        wait_until(lambda: len(sizes) == 1, "the first batch")
+        answers += [pool.submit(client.model.predict, SOURCES) for _ in range(5)]
+        served: Any = client.model
+        batcher = served.unwrap_python_model().service.batcher
+        wait_until(lambda: batcher.load().waiting_rows == 15, "the others in the queue")
+        go.set()
+    assert sizes == [1, 15]
+    monkeypatch.undo()
+    expected = predicted(served_paths, DecodingOptions(beam_size=2))
+    for answer in answers[1:]:
+        frame: Any = answer.result()
+        rows = frame.to_dict("records")
+        assert [row["prediction"] for row in rows] == [row["prediction"] for row in expected]
+        assert [row["score"] for row in rows] == pytest.approx([row["score"] for row in expected], abs=1e-4)
+
+
+def test_a_request_that_would_hold_the_server_for_hours_is_refused_before_it_is_decoded(client: Client) -> None:
+    response = client.post(json={"inputs": ["3 May 2031"] * 64, "params": {"beam_size": 200, "min_length": 4096}})
+    assert response.status_code == 400
+    cost = "the request may cost 52428800 target tokens (64 rows × 200 hypotheses × up to 4096 tokens), expected at most 1000000"
+    assert cost in response.json()["message"]
+
+
+def test_a_request_is_answered_at_its_deadline_whatever_holds_the_decoder(
+    served_paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("S2S_SERVING_DEADLINE_SECONDS", "0.2")
+    with open_client(served_paths, URI) as opened:
+        go = threading.Event()
+        monkeypatch.setattr(Predictor, "predict", lambda *arguments, **options: go.wait())
+        responses = [opened.post(json={"inputs": ["a"]}) for _ in range(2)]
+        go.set()
+    assert [response.status_code for response in responses] == [503, 503]
+    assert responses[0].json()["message"].endswith("not finished within the time that a request may take")
 
 
 @pytest.mark.slow

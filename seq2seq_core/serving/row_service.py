@@ -1,0 +1,103 @@
+"""Requests in, data frames out: what the model behind MLflow's server and the server of our own have in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, TEMPORARILY_UNAVAILABLE
+
+from seq2seq_core.decoding.prediction import Prediction
+from seq2seq_core.errors import UserError
+from seq2seq_core.serving.batching.batcher import Batcher
+from seq2seq_core.serving.batching.ticket import Mode, NotAnswered, Ticket
+from seq2seq_core.serving.request_columns import read_columns, refusal
+from seq2seq_core.serving.request_reader import RequestReader
+
+
+class RowService:
+    """Answers requests by a batcher that all of them share.
+
+    Args:
+        reader: validates requests.
+        batcher: decodes their rows.
+    """
+
+    def __init__(self, reader: RequestReader, batcher: Batcher) -> None:
+        self.reader, self.batcher = reader, batcher
+
+    def answer(
+        self,
+        given: object,
+        params: Mapping[str, Any] | None,
+        bounds_cost: bool = True,
+        seconds: float | None = None,
+        on_submit: Callable[[Ticket], None] = lambda ticket: None,
+    ) -> pd.DataFrame:
+        """The answer to a request: the columns ``prediction``, ``score`` and ``is_cut``, a row each.
+
+        Args:
+            given: the request, in any form of :func:`~seq2seq_core.serving.request_columns.read_columns`.
+            params: its parameters.
+            bounds_cost: whether a request that costs too much is refused.
+            seconds: the time that it may take; None: any.
+            on_submit: gets the request's ticket, with which it can be abandoned.
+
+        Raises:
+            MlflowException: the request is invalid (status 400), was not answered in time (503), or decoding failed (500).
+        """
+        return to_frame(self.predict(given, params, bounds_cost, seconds, on_submit))
+
+    def predict(
+        self,
+        given: object,
+        params: Mapping[str, Any] | None,
+        bounds_cost: bool = True,
+        seconds: float | None = None,
+        on_submit: Callable[[Ticket], None] = lambda ticket: None,
+        keep_alignments: bool = False,
+    ) -> list[Prediction]:
+        """The predictions for a request; the arguments are those of :meth:`answer`.
+
+        Args:
+            given: the request.
+            params: its parameters.
+            bounds_cost: whether a request that costs too much is refused.
+            seconds: the time that it may take; None: any.
+            on_submit: gets the request's ticket.
+            keep_alignments: whether hypotheses carry their alignment.
+
+        Raises:
+            MlflowException: as in :meth:`answer`.
+        """
+        deadline = None if seconds is None else time.monotonic() + seconds
+        rows, options = self.reader.read(read_columns(given), params, bounds_cost)
+        try:
+            ticket = self.batcher.submit(rows, Mode(options, keep_alignments), deadline)
+            on_submit(ticket)
+            return ticket.result()
+        except NotAnswered as error:
+            raise MlflowException(str(error), error_code=TEMPORARILY_UNAVAILABLE) from error
+        except UserError as error:
+            raise refusal(str(error)) from error
+        except Exception as error:
+            # PyTorch's errors, such as exhausted memory, are not the request's fault, but MLflow would answer with status 400.
+            raise MlflowException(f"decoding failed: {error}", error_code=INTERNAL_ERROR) from error
+
+
+def to_frame(predictions: list[Prediction]) -> pd.DataFrame:
+    """The answer to a request as MLflow's server sends it.
+
+    Args:
+        predictions: one for each row.
+    """
+    return pd.DataFrame(
+        {
+            "prediction": [one.text for one in predictions],
+            "score": [float(one.score) for one in predictions],
+            "is_cut": [one.is_cut for one in predictions],
+        }
+    )

@@ -91,6 +91,21 @@ class TagError(UserError):
         super().__init__(reason if place is None else f"source {place + 1}: {reason}")
 
 
+class NonFiniteOutput(UserError):
+    """A model's output is no distribution: its weights, or the numbers it reads, are damaged or too large.
+
+    Args:
+        place: the source's position in the request, from 0.
+    """
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+        super().__init__(
+            f"source {place + 1}: the model's scores of the next symbol must be finite, got NaN or infinity (damaged weights, a "
+            "training that diverged, or frames that are not finite)"
+        )
+
+
 class WorkspaceBusy(UserError):
     """Another process holds this workspace (or this training state)."""
 
@@ -110,6 +125,14 @@ class StorageFault(EnvironmentFault):
     """A full disk or a missing permission; the user must act first."""
 
     retryable = False
+
+
+class DecodingStopped(Seq2SeqError):
+    """A search was asked to stop before its hypotheses were complete: its time was over, or nobody waits for them any more."""
+
+    kind = "interrupted"
+    exit_code = EXIT_INTERRUPTED
+    retryable = True
 
 
 class Interrupted(Seq2SeqError):

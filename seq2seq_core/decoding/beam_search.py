@@ -16,8 +16,8 @@ length limit, where repetitions win.
 
 A beam of 1 is greedy decoding, and a beam that holds every sequence is exhaustive search.
 
-Shapes: B sentences still being decoded, K beam size, C candidates (at most 2 K), N rows (B times K), V vocabulary,
-S source length, T hypothesis length so far (bos included).
+Shapes: B sentences held, K live hypotheses of each (1 at first, then the beam size), C candidates (at most twice the beam size),
+N rows (B times K), V vocabulary, S source length, T hypothesis length so far (bos included).
 """
 
 from __future__ import annotations
@@ -30,10 +30,16 @@ from torch import Tensor
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.best_extensions import best_extensions
 from seq2seq_core.decoding.constraints import NEVER, Constraints, make_constraints
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel, append_attention, check_evaluation_mode, trim_attention
 from seq2seq_core.decoding.length_penalty import length_penalty
+from seq2seq_core.decoding.stopping import Stop, check_stop
+from seq2seq_core.errors import NonFiniteOutput
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID
+
+MOST_IDLE = 1 / 16
+"""The share of sentences that may be done and yet held: to drop one costs a copy of all others' encoded sources."""
 
 
 @torch.no_grad()
@@ -43,6 +49,7 @@ def decode(
     options: DecodingOptions,
     keep_attention: bool = False,
     prefixes: Sequence[Sequence[int]] | None = None,
+    stop: Stop | None = None,
 ) -> list[list[Hypothesis]]:
     """The ``num_hypotheses`` best hypotheses found for each source, best first, sources in order.
 
@@ -52,11 +59,20 @@ def decode(
         options: the decoding options.
         keep_attention: whether hypotheses carry their attention.
         prefixes: for each source, the ids that its hypotheses must begin with.
+        stop: asked before every step; ends the search.
+
+    Raises:
+        DecodingStopped: ``stop`` said so.
+        NonFiniteOutput: the model's output is no distribution.
     """
     check_evaluation_mode(model)
+    check_stop(stop)
     search = _Search(model, source, options, make_constraints(options, source, prefixes), keep_attention)
     while search.sentences:
+        check_stop(stop)
         search.advance()
+    if [] in search.finished:  # the only symbols allowed have probability 0
+        raise NonFiniteOutput(search.finished.index([]))
     return [sorted(found, key=lambda hypothesis: -hypothesis.score)[: options.num_hypotheses] for found in search.finished]
 
 
@@ -64,7 +80,8 @@ class _Search:
     """The live hypotheses of all unfinished sentences, and the finished ones.
 
     Attributes:
-        sentences: the position in the batch of each sentence still being decoded.
+        sentences: the position in the batch of each sentence held.
+        live: the places, among those held, of the sentences that are not done.
         finished: the finished hypotheses of each sentence of the batch.
     """
 
@@ -74,13 +91,12 @@ class _Search:
         self.model, self.source, self.options, self.keep_attention = model, source, options, keep_attention
         self.constraints = constraints
         self.sentences = list(range(source.num_rows))
+        self.live = list(self.sentences)
         self.finished: list[list[Hypothesis]] = [[] for _ in self.sentences]
-        self.state = model.initial_state(model.encode(source), options.beam_size)
+        self.state = model.initial_state(model.encode(source), keep_attention)
         device = source.lengths_B.device
-        self.ids_NT = torch.full((len(self.sentences) * options.beam_size, 1), BOS_ID, dtype=torch.int64, device=device)
-        # The rows of a sentence are equal at first: only one of them may be extended.
-        self.totals_BK = torch.full((len(self.sentences), options.beam_size), NEVER, device=device)
-        self.totals_BK[:, 0] = 0.0
+        self.ids_NT = torch.full((len(self.sentences), 1), BOS_ID, dtype=torch.int64, device=device)
+        self.totals_BK = torch.zeros((len(self.sentences), 1), device=device)
         self.attention_NTS: Tensor | None = None
 
     def advance(self) -> None:
@@ -97,16 +113,15 @@ class _Search:
         self._keep(step.state, totals_BK, parents_BC.gather(1, order_BK), symbols_BC.gather(1, order_BK))
 
     def _candidates(self, logits_NV: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The best 2 K extensions of each sentence, best first: log-probability, row of N that is extended, symbol.
+        """The best extensions of each sentence, best first: log-probability, row of N that is extended, symbol.
 
-        Among 2 K there are K that do not end, because each of K hypotheses ends in one way only.
+        Among twice the beam size there are as many as the beam size that do not end, because each hypothesis ends in one way only.
         """
-        beam_size, vocabulary_size = self.options.beam_size, logits_NV.shape[1]
-        rows = [sentence for sentence in self.sentences for _ in range(beam_size)]
+        num_live, vocabulary_size = self.totals_BK.shape[1], logits_NV.shape[1]
+        rows = [sentence for sentence in self.sentences for _ in range(num_live)]
         log_probabilities_NV = self.constraints.next_log_probabilities(logits_NV, self.ids_NT, rows)
-        totals_BX = (self.totals_BK.reshape(-1, 1) + log_probabilities_NV).view(len(self.sentences), -1)
-        totals_BC, places_BC = totals_BX.topk(min(2 * beam_size, totals_BX.shape[1]), dim=1)
-        first_row_B1 = torch.arange(len(self.sentences), device=logits_NV.device).unsqueeze(1) * beam_size
+        totals_BC, places_BC = best_extensions(log_probabilities_NV, self.totals_BK, 2 * self.options.beam_size)
+        first_row_B1 = torch.arange(len(self.sentences), device=logits_NV.device).unsqueeze(1) * num_live
         return totals_BC, first_row_B1 + places_BC // vocabulary_size, places_BC % vocabulary_size
 
     def _finish(self, totals_BC: Tensor, parents_BC: Tensor, is_end_BC: Tensor) -> None:
@@ -129,16 +144,26 @@ class _Search:
             self.finished[sentence].append(Hypothesis(tuple(ids), total / penalty, total, attention_TS, is_cut))
 
     def _keep(self, state: Any, totals_BK: Tensor, parents_BK: Tensor, symbols_BK: Tensor) -> None:
-        """Makes the chosen extensions the live hypotheses, without the sentences that are done."""
-        live = [place for place, best in enumerate(totals_BK[:, 0].tolist()) if not self._is_done(self.sentences[place], best)]
-        self.sentences = [self.sentences[place] for place in live]
+        """Makes the chosen extensions the live hypotheses, and drops the sentences that are done once they are many."""
+        best = totals_BK[:, 0].tolist()
+        live = [place for place in self.live if not self._is_done(self.sentences[place], best[place])]
         if not live:
+            self.sentences = []
             return
-        live_B = torch.tensor(live, device=totals_BK.device)
-        self.totals_BK = totals_BK[live_B]
-        rows_N = parents_BK[live_B].reshape(-1)
-        self.state = state.select(rows_N)
-        self.ids_NT = torch.cat([self.ids_NT[rows_N], symbols_BK[live_B].reshape(-1, 1)], dim=1)
+        if len(live) < (1 - MOST_IDLE) * len(self.sentences):
+            self.sentences, self.live = [self.sentences[place] for place in live], list(range(len(live)))
+            chosen_B = torch.tensor(live, device=totals_BK.device)
+            totals_BK, parents_BK, symbols_BK = totals_BK[chosen_B], parents_BK[chosen_B], symbols_BK[chosen_B]
+        else:
+            chosen_B = None
+            totals_BK[sorted(set(self.live).difference(live))] = NEVER
+            self.live = live
+        # While a prefix is forced, and at the first step, a sentence has one hypothesis.
+        num_live = int((totals_BK > NEVER).sum(dim=1).max())
+        self.totals_BK = totals_BK[:, :num_live]
+        rows_N = parents_BK[:, :num_live].reshape(-1)
+        self.state = state.select(rows_N, chosen_B)
+        self.ids_NT = torch.cat([self.ids_NT[rows_N], symbols_BK[:, :num_live].reshape(-1, 1)], dim=1)
         if self.attention_NTS is not None:
             self.attention_NTS = self.attention_NTS[rows_N]
 

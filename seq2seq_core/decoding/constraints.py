@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.errors import NonFiniteOutput
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID, SPECIAL_NAMES
 
 NEVER, EVEN_CHANCE = float("-inf"), math.log(0.5)
@@ -51,8 +52,14 @@ class Constraints:
             logits_NV: logits of the model.
             ids_NT: the ids of each row so far, bos included; int64.
             sentences: the position in the batch of each row's sentence.
+
+        Raises:
+            NonFiniteOutput: a row's logits hold NaN or infinity, or nothing but minus infinity.
         """
         log_probabilities_NV = functional.log_softmax(logits_NV.to(torch.promote_types(logits_NV.dtype, torch.float32)), dim=-1)
+        # One such number makes a whole row NaN, so one column tells.
+        if bool((is_nan_N := log_probabilities_NV[:, EOS_ID].isnan()).any()):
+            raise NonFiniteOutput(sentences[int(is_nan_N.int().argmax())])
         rows, symbols = self._forced_symbols(ids_NT.shape[1] - 1, sentences)
         forced_X = log_probabilities_NV[rows, symbols] if rows else None
         log_probabilities_NV[:, [PAD_ID, BOS_ID, *self.banned_ids]] = NEVER

@@ -14,6 +14,7 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.constraints import make_constraints
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
 from seq2seq_core.decoding.single_path import extend_to_the_end
+from seq2seq_core.decoding.stopping import Stop
 
 
 def decode(
@@ -22,6 +23,7 @@ def decode(
     options: DecodingOptions,
     keep_attention: bool = False,
     prefixes: Sequence[Sequence[int]] | None = None,
+    stop: Stop | None = None,
 ) -> list[list[Hypothesis]]:
     """One hypothesis for each source, in order; a finished sentence leaves the batch.
 
@@ -31,9 +33,10 @@ def decode(
         options: ``beam_size`` and ``num_hypotheses`` are not used.
         keep_attention: whether hypotheses carry their attention.
         prefixes: for each source, the ids that its hypothesis must begin with.
+        stop: asked before every step; ends the search.
     """
     constraints = make_constraints(options, source, prefixes)
-    return extend_to_the_end(model, source, constraints, _likeliest, options.length_penalty, keep_attention=keep_attention)
+    return extend_to_the_end(model, source, constraints, _likeliest, options.length_penalty, 1, keep_attention, stop)
 
 
 def _likeliest(log_probabilities_NV: Tensor, _rows: Sequence[int], _length: int) -> Tensor:

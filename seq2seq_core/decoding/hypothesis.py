@@ -23,11 +23,11 @@ class Step(Protocol):
 
     @property
     def state(self) -> Any:
-        """The state for the next step; has ``select(rows_N)``."""
+        """The state for the next step; has ``select``, see :class:`~seq2seq_core.modeling.memory.DecoderState`."""
 
     @property
     def attention_NS(self) -> Tensor | None:
-        """Weights over the source; None for a model without attention."""
+        """Weights over the source; None for a model without attention, or where nobody asked for them."""
 
 
 class StepModel(Protocol):
@@ -36,11 +36,11 @@ class StepModel(Protocol):
     def encode(self, source: Source) -> Any:
         """The encoded sources."""
 
-    def initial_state(self, memory: Any, num_hypotheses: int = 1) -> Any:
-        """The state before the first symbol; the rows of one sentence are adjacent."""
+    def initial_state(self, memory: Any, keep_attention: bool = True) -> Any:
+        """The state before the first symbol, with one hypothesis for each sentence."""
 
     def step(self, previous_ids_N: Tensor, state: Any) -> Step:
-        """One more symbol for every row."""
+        """One more symbol for every row; those of a sentence are adjacent. A state serves one step or selection."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,17 @@ def check_evaluation_mode(model: object) -> None:
         raise ValueError("the model is in training mode; call its eval() before decoding")
 
 
-def append_attention(attention_NTS: Tensor | None, step: Step) -> Tensor | None:
+def append_attention(attention_NTS: Tensor | None, step: Step, places_N: Tensor | None = None) -> Tensor | None:
     """The attention of all steps so far, the present one included; None for a model without attention.
 
     Args:
         attention_NTS: the attention of earlier steps; None at the first step.
         step: the present step.
+        places_N: the row of the step of each hypothesis; None: each has its own, in order.
     """
     if step.attention_NS is None:
         return None
-    now_N1S = step.attention_NS.unsqueeze(1)
+    now_N1S = (step.attention_NS if places_N is None else step.attention_NS.index_select(0, places_N)).unsqueeze(1)
     return now_N1S if attention_NTS is None else torch.cat([attention_NTS, now_N1S], dim=1)
 
 

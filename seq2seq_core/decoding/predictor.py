@@ -45,6 +45,7 @@ class Predictor:
 
     def __init__(self, bundle: Bundle, recordings: Path = Path()) -> None:
         self.bundle = bundle
+        bundle.model.pack_weights()
         self.source_tags, self.target_tags = bundle.source_tags, bundle.target_tags
         self.sources = SourceEncoder(bundle, recordings)
         self.options = bundle.decoding or DecodingOptions()

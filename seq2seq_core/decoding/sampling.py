@@ -25,6 +25,7 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.constraints import NEVER, Constraints, make_constraints
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
 from seq2seq_core.decoding.single_path import extend_to_the_end
+from seq2seq_core.decoding.stopping import Stop
 
 
 def decode(
@@ -33,6 +34,7 @@ def decode(
     options: DecodingOptions,
     keep_attention: bool = False,
     prefixes: Sequence[Sequence[int]] | None = None,
+    stop: Stop | None = None,
 ) -> list[list[Hypothesis]]:
     """``num_samples`` hypotheses for each source, in the order drawn; the same one may come more than once.
 
@@ -42,10 +44,11 @@ def decode(
         options: ``beam_size`` is not used.
         keep_attention: whether hypotheses carry their attention.
         prefixes: for each source, the ids that its hypotheses must begin with.
+        stop: asked before every step; ends the search.
     """
     constraints = make_constraints(options, source, prefixes)
     draw = _Draw(source, constraints, options)
-    return extend_to_the_end(model, source, constraints, draw, options.length_penalty, options.num_samples, keep_attention)
+    return extend_to_the_end(model, source, constraints, draw, options.length_penalty, options.num_samples, keep_attention, stop)
 
 
 class _Draw:

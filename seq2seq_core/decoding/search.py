@@ -9,6 +9,7 @@ from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding import beam_search, greedy, sampling
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
+from seq2seq_core.decoding.stopping import Stop
 
 
 def decode(
@@ -17,6 +18,7 @@ def decode(
     options: DecodingOptions,
     keep_attention: bool = False,
     prefixes: Sequence[Sequence[int]] | None = None,
+    stop: Stop | None = None,
 ) -> list[list[Hypothesis]]:
     """The hypotheses of each source: best first by beam search (greedy decoding with a beam of 1), or in the order drawn.
 
@@ -26,6 +28,7 @@ def decode(
         options: the decoding options.
         keep_attention: whether hypotheses carry their attention.
         prefixes: for each source, the ids that its hypotheses must begin with.
+        stop: asked before every step; ends the search.
     """
     match options.method:
         case "sampling":
@@ -34,4 +37,4 @@ def decode(
             search = greedy.decode if options.beam_size == 1 else beam_search.decode
         case unknown:
             assert_never(unknown)
-    return search(model, source, options, keep_attention, prefixes)
+    return search(model, source, options, keep_attention, prefixes, stop)

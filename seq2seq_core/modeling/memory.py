@@ -1,11 +1,13 @@
 """The memory that an encoder gives to a decoder, and the protocols of both.
 
 Shapes: B batch, S source length, T target length, D width, N rows being decoded (sentences times hypotheses).
+
+The hypotheses of a sentence are adjacent rows, and every sentence has as many as the others. They share the sentence's row of the
+memory: in an attention over it they are so many queries of one sentence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -33,20 +35,11 @@ class Memory:
         """The mean of the vectors at valid positions."""
         return mean_of_valid(self.values_BSD, self.padding_mask_BS)
 
-    def select(self, rows_N: Tensor) -> Memory:
-        """The memory of the given rows, in the given order; a row may be repeated or left out."""
-        return self._each(lambda tensor: tensor.index_select(0, rows_N))
-
-    def repeat(self, num_hypotheses: int) -> Memory:
-        """The memory with each row repeated, the copies of one sentence adjacent (N = B * num_hypotheses)."""
-        if num_hypotheses == 1:
-            return self
-        return self._each(lambda tensor: tensor.repeat_interleave(num_hypotheses, dim=0))
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Memory:
-        """The memory with each of its tensors changed."""
-        ids_BS = None if self.ids_BS is None else change(self.ids_BS)
-        return Memory(change(self.values_BSD), change(self.padding_mask_BS), change(self.summary_BD), ids_BS)
+    def select(self, sentences_B: Tensor) -> Memory:
+        """The memory of the given sentences (int64), in the given order; one may be repeated or left out."""
+        ids_BS = None if self.ids_BS is None else self.ids_BS.index_select(0, sentences_B)
+        values_BSD, mask_BS = self.values_BSD.index_select(0, sentences_B), self.padding_mask_BS.index_select(0, sentences_B)
+        return Memory(values_BSD, mask_BS, self.summary_BD.index_select(0, sentences_B), ids_BS)
 
 
 def mean_of_valid(values_BSD: Tensor, padding_mask_BS: Tensor) -> Tensor:
@@ -60,14 +53,22 @@ def mean_of_valid(values_BSD: Tensor, padding_mask_BS: Tensor) -> Tensor:
 
 
 class DecoderState(Protocol):
-    """The state of decoding between two steps; one row per hypothesis."""
+    """The state of decoding between two steps.
+
+    It serves one step or one selection: these may reuse its tensors.
+    """
 
     @property
     def memory(self) -> Memory:
-        """The encoded source of each row."""
+        """The encoded source of each sentence."""
 
-    def select(self, rows_N: Tensor) -> Self:
-        """The state of the given rows (int64), in the given order: reorders, repeats and drops hypotheses."""
+    def select(self, rows_N: Tensor, sentences_B: Tensor | None = None) -> Self:
+        """The state of the given hypotheses: reorders, repeats and drops them.
+
+        Args:
+            rows_N: int64, the present row of each; those of a sentence adjacent, and as many for each sentence.
+            sentences_B: int64, the present place of each of their sentences; None: all sentences stay in place.
+        """
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class DecoderStep:
     Attributes:
         features_ND: input of the output projection.
         state: for the next step.
-        attention_NS: weights over the source, each row summing to 1; None for a decoder without attention.
+        attention_NS: weights over the source, each row summing to 1; None for a decoder without attention, or where the state was
+            not asked to keep it.
     """
 
     features_ND: Tensor
@@ -111,8 +113,13 @@ class Decoder(Protocol):
     def __call__(self, embedded_BTD: Tensor, memory: Memory) -> DecoderOutput:
         """The features of every position at once, each seeing only the target positions up to its own (teacher forcing)."""
 
-    def initial_state(self, memory: Memory) -> DecoderState:
-        """The state before the first symbol, a row for each row of the memory."""
+    def initial_state(self, memory: Memory, keep_attention: bool = True) -> DecoderState:
+        """The state before the first symbol, with one hypothesis for each sentence.
+
+        Args:
+            memory: the encoded sources.
+            keep_attention: whether steps give their attention; a Transformer is faster without.
+        """
 
     def step(self, embedded_ND: Tensor, state: DecoderState) -> DecoderStep:
         """The features of the next position, given the embedded previous symbol."""

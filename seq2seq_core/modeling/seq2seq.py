@@ -1,6 +1,7 @@
 """The encoder-decoder: embeddings, encoder, decoder and output projection put together from the settings.
 
-Shapes: B batch, S source length, F features of a frame, T target length, D width, V target vocabulary, N rows being decoded.
+Shapes: B batch, S source length, F features of a frame, T target length, D width, V target vocabulary, N rows being decoded,
+K hypotheses of a sentence.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from seq2seq_core.modeling.encoders.recurrent_encoder import RecurrentEncoder
 from seq2seq_core.modeling.encoders.time_scaling import GatedScaling, SinusoidalScaling, build_time_scaling
 from seq2seq_core.modeling.encoders.transformer_encoder import TransformerEncoder
 from seq2seq_core.modeling.layers.embedding import FrameProjection, TokenEmbedding
+from seq2seq_core.modeling.layers.packed_weights import pack
 from seq2seq_core.modeling.layers.packing import Packing
 from seq2seq_core.modeling.layers.transformer_shape import TransformerShape
 from seq2seq_core.modeling.memory import Decoder, DecoderOutput, DecoderState, Encoder, Memory
@@ -46,7 +48,8 @@ class StepOutput:
     Attributes:
         logits_NV: unnormalised log-probabilities of the next symbol.
         state: for the next step.
-        attention_NS: weights over the source, each row summing to 1; None for a decoder without attention.
+        attention_NS: weights over the source, each row summing to 1; None for a decoder without attention, or where the state was
+            not asked to keep it.
     """
 
     logits_NV: Tensor
@@ -167,27 +170,37 @@ class Seq2Seq(nn.Module):
         """Weight_VD and bias_V of the output projection."""
         return self.output.weights(self.target_embedding.table.weight)
 
-    def initial_state(self, memory: Memory, num_hypotheses: int = 1) -> DecoderState:
-        """The state before the first symbol.
+    def pack_weights(self) -> None:
+        """Makes steps faster on a CPU, at the cost of memory, for a model whose weights will not change."""
+        parts = ("decoder.", "encoder.") if isinstance(self.encoder, TransformerEncoder) else ("decoder.",)
+        weights = [weight for name, weight in self.named_parameters() if name.startswith(parts)]
+        for weight in (*weights, self.output_weights()[0]):
+            pack(weight)
+
+    def initial_state(self, memory: Memory, keep_attention: bool = True) -> DecoderState:
+        """The state before the first symbol, with one hypothesis for each sentence; its ``select`` makes more of them.
 
         Args:
             memory: from :meth:`encode`.
-            num_hypotheses: rows for each sentence; the rows of one sentence are adjacent (N = B * num_hypotheses).
+            keep_attention: whether steps give their attention; a Transformer is faster without.
         """
-        return self.decoder.initial_state(memory.repeat(num_hypotheses))
+        return self.decoder.initial_state(memory, keep_attention or self.pointer_generator is not None)
 
     def step(self, previous_ids_N: Tensor, state: DecoderState) -> StepOutput:
         """One more symbol for every row.
 
         Args:
             previous_ids_N: int64, the symbol chosen last; the start symbol at first.
-            state: from :meth:`initial_state` or the previous step.
+            state: from :meth:`initial_state` or the previous step; it serves one step.
         """
         embedded_ND = self.target_embedding(previous_ids_N)
         step = self.decoder.step(embedded_ND, state)
-        attention_N1S = None if step.attention_NS is None else step.attention_NS.unsqueeze(1)
-        logits_N1V = self._project(step.features_ND.unsqueeze(1), embedded_ND.unsqueeze(1), attention_N1S, state.memory)
-        return StepOutput(logits_N1V.squeeze(1), step.state, step.attention_NS)
+        # The hypotheses of a sentence stand where target positions stand in teacher forcing.
+        num_sentences, width = len(state.memory.padding_mask_BS), embedded_ND.shape[1]
+        attention_BKS = None if step.attention_NS is None else step.attention_NS.view(num_sentences, -1, step.attention_NS.shape[1])
+        features_BKD, embedded_BKD = (each.view(num_sentences, -1, width) for each in (step.features_ND, embedded_ND))
+        logits_BKV = self._project(features_BKD, embedded_BKD, attention_BKS, state.memory)
+        return StepOutput(logits_BKV.flatten(0, 1), step.state, step.attention_NS)
 
     def _project(self, features_BTD: Tensor, embedded_BTD: Tensor, attention_BTS: Tensor | None, memory: Memory) -> Tensor:
         """The logits_BTV of the output projection, mixed with the copy if the model copies."""

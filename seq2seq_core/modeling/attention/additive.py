@@ -9,6 +9,7 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.modeling.layers.attention import Attention
@@ -45,14 +46,28 @@ class AdditiveAttention(Attention):
         projected: Tensor = self.key_projection(memory_BSD)
         return projected
 
-    def scores(self, query_BTD: Tensor, keys_BSE: Tensor, coverage_BS: Tensor | None) -> Tensor:
+    def scores(self, query_BTD: Tensor, keys_BSE: Tensor, coverage_BTS: Tensor | None) -> Tensor:
         """See :class:`~seq2seq_core.modeling.layers.attention.Attention`."""
-        if self.coverage_projection is not None:
-            assert coverage_BS is not None, "the decoder keeps it"
-            keys_BSE = keys_BSE + self.coverage_projection(coverage_BS.unsqueeze(-1))
-        hidden_BTSD = torch.tanh(self.query_projection(query_BTD).unsqueeze(2) + keys_BSE.unsqueeze(1))
-        energy_BTS: Tensor = self.energy(hidden_BTSD).squeeze(-1)
+        query_BT1D, keys_BTSD = self._projected(query_BTD, keys_BSE, coverage_BTS)
+        energy_BTS: Tensor = self.energy(torch.tanh(query_BT1D + keys_BTSD)).squeeze(-1)
         return energy_BTS
+
+    def step_scores(self, query_BKD: Tensor, keys_BSE: Tensor, coverage_BKS: Tensor | None) -> Tensor:
+        """See :class:`~seq2seq_core.modeling.layers.attention.Attention`.
+
+        tanh(x) = 2 sigmoid(2 x) - 1, and PyTorch's sigmoid is several times as fast on a CPU.
+        """
+        query_BK1D, keys_BKSD = self._projected(query_BKD, keys_BSE, coverage_BKS)
+        gates_BKSD = torch.add(2 * query_BK1D, keys_BKSD, alpha=2).sigmoid_()
+        return functional.linear(gates_BKSD, 2 * self.energy.weight).squeeze(-1)
+
+    def _projected(self, query_BTD: Tensor, keys_BSE: Tensor, coverage_BTS: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The two terms in tanh: W q, and U m + w c, one of each target position if there is a coverage."""
+        query_BT1D, keys_B1SD = self.query_projection(query_BTD).unsqueeze(2), keys_BSE.unsqueeze(1)
+        if self.coverage_projection is None:
+            return query_BT1D, keys_B1SD
+        assert coverage_BTS is not None, "the decoder keeps it"
+        return query_BT1D, keys_B1SD + self.coverage_projection(coverage_BTS.unsqueeze(-1))
 
 
 ATTENTION = AdditiveAttention

@@ -50,7 +50,8 @@ class RecurrentMultiHeadAttention(Attention):
         keys_BSE: Tensor,
         values_BSD: Tensor,
         padding_mask_BS: Tensor,
-        coverage_BS: Tensor | None = None,
+        coverage_BTS: Tensor | None = None,
+        is_step: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """See :class:`~seq2seq_core.modeling.layers.attention.Attention`; the values are in the keys."""
         keys_BHSK, values_BHSK = (self.multi_head.split(part_BSD) for part_BSD in keys_BSE.chunk(2, dim=-1))

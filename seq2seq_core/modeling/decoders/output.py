@@ -6,7 +6,8 @@ Shapes: B batch, T target length, D width, V vocabulary.
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional
+
+from seq2seq_core.modeling.layers.packed_weights import linear
 
 
 class OutputProjection(nn.Module):
@@ -34,7 +35,7 @@ class OutputProjection(nn.Module):
             features_BTD: from the decoder; any number of leading axes.
             embedding_VD: the target embedding's weights, used when tied.
         """
-        return functional.linear(features_BTD, *self.weights(embedding_VD))
+        return linear(features_BTD, *self.weights(embedding_VD))
 
     def weights(self, embedding_VD: Tensor) -> tuple[Tensor, Tensor]:
         """W and b: weight_VD and bias_V.

@@ -5,14 +5,16 @@ Shapes: B batch, S source length, T target length, D width, N rows being decoded
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from seq2seq_core.modeling.layers.dropout import Dropout
 from seq2seq_core.modeling.layers.feed_forward import FeedForward
+from seq2seq_core.modeling.layers.key_value_cache import KeysValues, KeyValueCache
 from seq2seq_core.modeling.layers.multi_head_attention import MultiHeadAttention
 from seq2seq_core.modeling.layers.packing import Packing
 from seq2seq_core.modeling.layers.positions import build_positions
@@ -20,27 +22,35 @@ from seq2seq_core.modeling.layers.sublayer import connect, run_layer
 from seq2seq_core.modeling.layers.transformer_shape import TransformerShape
 from seq2seq_core.modeling.memory import DecoderOutput, DecoderState, DecoderStep, Memory
 
-KeysValues = tuple[Tensor, Tensor]
-"""Projected keys and values of one attention, each (N, H, length, K)."""
-
 
 @dataclass(frozen=True)
 class TransformerState:
     """The state of a Transformer decoder between two steps.
 
     Attributes:
-        memory: the encoded source of each row.
-        cross: each layer's keys and values of the memory.
-        past: each layer's keys and values of the target so far.
+        memory: the encoded source of each sentence.
+        cross: each layer's keys and values of the memory, a row for each sentence.
+        past: each layer's keys and values of the target so far, a row for each hypothesis.
+        bias_B11S: minus infinity where the memory is padding, else 0; None if there is no padding.
+        keep_attention: whether steps give their attention.
     """
 
     memory: Memory
     cross: tuple[KeysValues, ...]
-    past: tuple[KeysValues, ...]
+    past: tuple[KeyValueCache, ...]
+    bias_B11S: Tensor | None
+    keep_attention: bool
 
-    def select(self, rows_N: Tensor) -> TransformerState:
+    def select(self, rows_N: Tensor, sentences_B: Tensor | None = None) -> TransformerState:
         """See :class:`~seq2seq_core.modeling.memory.DecoderState`."""
-        return TransformerState(self.memory.select(rows_N), _select_rows(self.cross, rows_N), _select_rows(self.past, rows_N))
+        if not _is_in_order(rows_N, self.past[0].num_rows):
+            for cache in self.past:
+                cache.select(rows_N)
+        if sentences_B is None:
+            return self
+        cross = tuple((keys.index_select(0, sentences_B), values.index_select(0, sentences_B)) for keys, values in self.cross)
+        memory = self.memory.select(sentences_B)
+        return replace(self, memory=memory, cross=cross, bias_B11S=_bias(memory))
 
 
 class TransformerDecoderLayer(nn.Module):
@@ -95,22 +105,27 @@ class TransformerDecoderLayer(nn.Module):
         inputs_BTD = self._connect(inputs_BTD, attend_memory, self.cross_attention_norm)
         return self._connect(inputs_BTD, self.feed_forward, self.feed_forward_norm), None
 
-    def step(
-        self, inputs_N1D: Tensor, cross: KeysValues, past: KeysValues, padding_mask_NS: Tensor
-    ) -> tuple[Tensor, KeysValues, Tensor]:
-        """The output_N1D of one more position, the extended past, and the attention weights_N1S over the memory."""
-        position = past[0].size(2)
+    def step(self, inputs_N1D: Tensor, cross: KeysValues, past: KeyValueCache, bias_B11S: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The output_N1D of one more position, which joins the past, and each head's weights_BHTS over the memory.
+
+        The hypotheses of a sentence stand where target positions stand in teacher forcing: T of them share its memory.
+        """
+        position = past.length
+        weights: list[Tensor] = []
 
         def attend_self(states_N1D: Tensor) -> Tensor:
-            nonlocal past
-            keys_NH1K, values_NH1K = self.self_attention.project(states_N1D, offset=position)
-            past = (torch.cat([past[0], keys_NH1K], dim=2), torch.cat([past[1], values_NH1K], dim=2))
-            attended_N1D: Tensor = self.self_attention(states_N1D, *past, offset=position)
-            return attended_N1D
+            keys_values = past.append(*self.self_attention.project(states_N1D, offset=position))
+            return self.self_attention.attend_step(states_N1D, *keys_values, offset=position)[0]
+
+        def attend_memory(states_N1D: Tensor) -> Tensor:
+            states_BTD = states_N1D.view(cross[0].size(0), -1, states_N1D.size(-1))
+            attended_BTD, weights_BHTS = self.cross_attention.attend_step(states_BTD, *cross, bias_B11S)
+            weights.append(weights_BHTS)
+            return attended_BTD.view_as(states_N1D)
 
         inputs_N1D = self._connect(inputs_N1D, attend_self, self.self_attention_norm)
-        outputs_N1D, weights_N1S = self._attend_memory(inputs_N1D, cross, padding_mask_NS)
-        return outputs_N1D, past, weights_N1S
+        inputs_N1D = self._connect(inputs_N1D, attend_memory, self.cross_attention_norm)
+        return self._connect(inputs_N1D, self.feed_forward, self.feed_forward_norm), weights[0]
 
     def _attend_memory(self, inputs_BTD: Tensor, cross: KeysValues, padding_mask_BS: Tensor) -> tuple[Tensor, Tensor]:
         """The attention over the memory with its weights_BTS, and the feed-forward sublayer."""
@@ -172,30 +187,38 @@ class TransformerDecoder(nn.Module):
         features_BTD = self.norm(states_BTD)
         return DecoderOutput(features_BTD if packings is None else packings[0].unpack(features_BTD), weights_BTS)
 
-    def initial_state(self, memory: Memory) -> TransformerState:
+    def initial_state(self, memory: Memory, keep_attention: bool = True) -> TransformerState:
         """See :class:`~seq2seq_core.modeling.memory.Decoder`."""
-        values_NSD = memory.values_BSD
-        empty_NH0K = values_NSD.new_zeros(values_NSD.size(0), self.heads, 0, self.width // self.heads)
-        layers = self._typed_layers()
-        cross = tuple(layer.cross_attention.project(values_NSD) for layer in layers)
-        return TransformerState(memory, cross, tuple((empty_NH0K, empty_NH0K) for _ in layers))
+        values_BSD, layers = memory.values_BSD, self._typed_layers()
+        empty_BH0K = values_BSD.new_empty(values_BSD.size(0), self.heads, 0, self.width // self.heads)
+        projected = [layer.cross_attention.project(values_BSD) for layer in layers]
+        cross = tuple((keys_BHSK.contiguous(), values_BHSK.contiguous()) for keys_BHSK, values_BHSK in projected)
+        past = tuple(KeyValueCache(empty_BH0K, empty_BH0K) for _ in layers)
+        return TransformerState(memory, cross, past, _bias(memory), keep_attention)
 
     def step(self, embedded_ND: Tensor, state: DecoderState) -> DecoderStep:
         """See :class:`~seq2seq_core.modeling.memory.Decoder`; the attention is the last layer's, averaged over heads."""
         assert isinstance(state, TransformerState)
-        states_N1D = self.positions(embedded_ND.unsqueeze(1), offset=state.past[0][0].size(2))
-        past = []
-        for layer, cross, layer_past in zip(self._typed_layers(), state.cross, state.past, strict=True):
-            states_N1D, layer_past, weights_N1S = layer.step(states_N1D, cross, layer_past, state.memory.padding_mask_BS)
-            past.append(layer_past)
-        after = TransformerState(state.memory, state.cross, tuple(past))
-        return DecoderStep(self.norm(states_N1D).squeeze(1), after, weights_N1S.squeeze(1))
+        states_N1D = self.positions(embedded_ND.unsqueeze(1), offset=state.past[0].length)
+        for layer, cross, past in zip(self._typed_layers(), state.cross, state.past, strict=True):
+            states_N1D, weights_BHTS = layer.step(states_N1D, cross, past, state.bias_B11S)
+        attention_NS = weights_BHTS.mean(dim=1).flatten(0, 1) if state.keep_attention else None
+        return DecoderStep(self.norm(states_N1D).squeeze(1), state, attention_NS)
 
     def _typed_layers(self) -> list[TransformerDecoderLayer]:
         """The layers, typed."""
         return [layer for layer in self.layers if isinstance(layer, TransformerDecoderLayer)]
 
 
-def _select_rows(caches: tuple[KeysValues, ...], rows_N: Tensor) -> tuple[KeysValues, ...]:
-    """The given rows of each layer's keys and values."""
-    return tuple((keys.index_select(0, rows_N), values.index_select(0, rows_N)) for keys, values in caches)
+def _bias(memory: Memory) -> Tensor | None:
+    """The bias_B11S that hides a memory's padding; None if there is none."""
+    padding_mask_BS = memory.padding_mask_BS
+    if not bool(padding_mask_BS.any()):
+        return None
+    return torch.zeros_like(padding_mask_BS, dtype=memory.values_BSD.dtype).masked_fill_(padding_mask_BS, -math.inf)[:, None, None]
+
+
+def _is_in_order(rows_N: Tensor, num_rows: int) -> bool:
+    """Whether these are all rows, each in its place; on a GPU it is cheaper not to ask."""
+    is_asked = rows_N.device.type == "cpu" and rows_N.size(0) == num_rows
+    return is_asked and bool(torch.equal(rows_N, torch.arange(num_rows)))

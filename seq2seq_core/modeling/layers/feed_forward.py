@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from seq2seq_core.modeling.layers.dropout import Dropout, draw_mask, keep_factor
+from seq2seq_core.modeling.layers.packed_weights import linear
 
 
 class FeedForward(nn.Module):
@@ -28,9 +28,9 @@ class FeedForward(nn.Module):
         self.inner = nn.Linear(width, inner_width)
         self.outer = nn.Linear(inner_width, width)
         self.dropout = Dropout(dropout)
-        for linear in (self.inner, self.outer):
-            nn.init.xavier_uniform_(linear.weight)
-            nn.init.zeros_(linear.bias)
+        for projection in (self.inner, self.outer):
+            nn.init.xavier_uniform_(projection.weight)
+            nn.init.zeros_(projection.bias)
 
     def forward(self, inputs_BTD: Tensor) -> Tensor:
         """The transformed inputs, outputs_BTD."""
@@ -40,9 +40,8 @@ class FeedForward(nn.Module):
             activations_ND = _InnerLayer.apply(inputs_BTD.flatten(0, -2), *inner, probability)  # type: ignore[no-untyped-call]
             activations_BTD = activations_ND.view(*inputs_BTD.shape[:-1], -1)
         else:
-            activations_BTD = self.dropout(functional.relu(self.inner(inputs_BTD)))
-        outputs_BTD: Tensor = self.outer(activations_BTD)
-        return outputs_BTD
+            activations_BTD = self.dropout(torch.relu_(linear(inputs_BTD, self.inner.weight, self.inner.bias)))
+        return linear(activations_BTD, self.outer.weight, self.outer.bias)
 
 
 class _InnerLayer(torch.autograd.Function):

@@ -26,12 +26,16 @@ from seq2seq_core.tokenization.subword import train_subword
 
 @dataclass(frozen=True)
 class TableState:
-    ids_NS: Tensor
-    lengths_N: Tensor
+    ids_BS: Tensor
+    lengths_B: Tensor
     prefixes_NT: Tensor
 
-    def select(self, rows_N: Tensor) -> TableState:
-        return TableState(self.ids_NS[rows_N], self.lengths_N[rows_N], self.prefixes_NT[rows_N])
+    def select(self, rows_N: Tensor, sentences_B: Tensor | None = None) -> TableState:
+        ids_BS, lengths_B = self.ids_BS, self.lengths_B
+        if sentences_B is not None:
+            ids_BS, lengths_B = ids_BS[sentences_B], lengths_B[sentences_B]
+        assert len(rows_N) % len(ids_BS) == 0
+        return TableState(ids_BS, lengths_B, self.prefixes_NT[rows_N])
 
 
 @dataclass(frozen=True)
@@ -58,17 +62,18 @@ class TableModel:
     def encode(self, source: Source) -> Source:
         return source
 
-    def initial_state(self, memory: Source, num_hypotheses: int = 1) -> TableState:
-        ids_NS = memory.values.repeat_interleave(num_hypotheses, 0)
-        return TableState(ids_NS, memory.lengths_B.repeat_interleave(num_hypotheses, 0), ids_NS[:, :0])
+    def initial_state(self, memory: Source, keep_attention: bool = True) -> TableState:
+        return TableState(memory.values, memory.lengths_B, memory.values[:, :0])
 
     def step(self, previous_ids_N: Tensor, state: TableState) -> TableStep:
         self.rows_asked.append(len(previous_ids_N))
         prefixes_NT = torch.cat([state.prefixes_NT, previous_ids_N.unsqueeze(1)], dim=1)
-        rows = zip(state.ids_NS.tolist(), state.lengths_N.tolist(), prefixes_NT.tolist(), strict=True)
+        num_hypotheses = len(prefixes_NT) // len(state.ids_BS)
+        ids_NS, lengths_N = (each.repeat_interleave(num_hypotheses, 0) for each in (state.ids_BS, state.lengths_B))
+        rows = zip(ids_NS.tolist(), lengths_N.tolist(), prefixes_NT.tolist(), strict=True)
         logits_NV = torch.tensor(np.array([self.logits(ids[:length], prefix) for ids, length, prefix in rows], dtype=np.float32))
-        attention_NS = torch.nn.functional.one_hot((prefixes_NT.shape[1] - 1) % state.lengths_N, state.ids_NS.shape[1]).float()
-        state = TableState(state.ids_NS, state.lengths_N, prefixes_NT)
+        attention_NS = torch.nn.functional.one_hot((prefixes_NT.shape[1] - 1) % lengths_N, ids_NS.shape[1]).float()
+        state = TableState(state.ids_BS, state.lengths_B, prefixes_NT)
         return TableStep(logits_NV, state, attention_NS if self.has_attention else None)
 
     def log_probability(self, source: list[int], ids: Sequence[int]) -> float:

@@ -88,13 +88,25 @@ def test_coverage_moves_the_scores_by_the_written_out_formula() -> None:
     assert isinstance(attention, AdditiveAttention)
     assert attention.coverage_projection is not None
     query_BTD, memory_BSD, _ = make_inputs()
-    coverage_BS = torch.rand(B, S)
-    scores_BTS = attention.scores(query_BTD, attention.keys(memory_BSD), coverage_BS)
+    coverage_BTS = torch.rand(*query_BTD.shape[:2], S)
+    scores_BTS = attention.scores(query_BTD, attention.keys(memory_BSD), coverage_BTS)
     w, u, bias = attention.query_projection.weight, attention.key_projection.weight, attention.key_projection.bias
     c, v = attention.coverage_projection.weight[:, 0], attention.energy.weight[0]
     for b, t, s in ((0, 0, 0), (1, 1, 3), (2, 0, 4)):
-        hidden_D = torch.tanh(w @ query_BTD[b, t] + u @ memory_BSD[b, s] + c * coverage_BS[b, s] + bias)
+        hidden_D = torch.tanh(w @ query_BTD[b, t] + u @ memory_BSD[b, s] + c * coverage_BTS[b, t, s] + bias)
         assert float(scores_BTS[b, t, s]) == pytest.approx(float(v @ hidden_D), abs=1e-5)
+
+
+@pytest.mark.parametrize("coverage", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+@torch.no_grad()
+def test_a_step_of_a_search_attends_as_teacher_forcing_does(kind: AttentionKind, coverage: bool) -> None:
+    attention = make_attention(kind, coverage=coverage and kind == "additive").eval()
+    query_BTD, memory_BSD, is_padding_BS = make_inputs()
+    coverage_BTS = torch.rand(*query_BTD.shape[:2], S)
+    inputs = (query_BTD, attention.keys(memory_BSD), memory_BSD, is_padding_BS, coverage_BTS)
+    for of_step, of_teacher_forcing in zip(attention(*inputs, is_step=True), attention(*inputs), strict=True):
+        torch.testing.assert_close(of_step, of_teacher_forcing, atol=1e-6, rtol=1e-5)
 
 
 @torch.no_grad()

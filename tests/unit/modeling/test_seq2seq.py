@@ -119,29 +119,22 @@ def test_a_position_sees_no_later_target_symbol(settings: dict[str, Any]) -> Non
 
 @each_architecture
 @torch.no_grad()
-def test_selected_rows_go_on_as_if_they_had_always_been_there(settings: dict[str, Any]) -> None:
-    model, source, target_in_BT = make_model(**settings), make_source(), make_target()
-    whole_BTV = step_logits(model, source, target_in_BT)
-    state = model.initial_state(model.encode(source))
-    for t in range(2):
-        state = model.step(target_in_BT[:, t], state).state
-    rows_N = torch.tensor([2, 0, 0])
-    state = state.select(rows_N)
-    for t in range(2, 5):
-        output = model.step(target_in_BT[rows_N, t], state)
-        state = output.state
-        assert torch.allclose(output.logits_NV, whole_BTV[rows_N, t], atol=1e-5)
-
-
-@each_architecture
-@torch.no_grad()
-def test_hypotheses_of_one_sentence_are_adjacent(settings: dict[str, Any]) -> None:
+def test_selected_hypotheses_go_on_as_if_they_had_always_been_there(settings: dict[str, Any]) -> None:
+    """Sentences 0 and 2, in this order and then exchanged, with 1, 3, 2 and 2 hypotheses, each from any of its sentence's."""
     model, source = make_model(**settings), make_source()
-    memory = model.encode(source)
-    ids_B = torch.tensor([4, 5, 6])
-    single = model.step(ids_B, model.initial_state(memory)).logits_NV
-    tripled = model.step(ids_B.repeat_interleave(3), model.initial_state(memory, num_hypotheses=3)).logits_NV
-    assert torch.allclose(tripled, single.repeat_interleave(3, dim=0), atol=1e-6)
+    state, prefixes = model.initial_state(model.encode(source)), [[2], [2], [2]]
+    sentences, moves = [0, 1, 2], [([0, 0, 0, 2, 2, 2], [0, 2]), ([1, 1, 4, 3], None), ([2, 3, 0, 0], [1, 0]), ([0, 1, 2, 3], None)]
+    for number, (rows, chosen) in enumerate(moves):
+        output = model.step(torch.tensor([prefix[-1] for prefix in prefixes]), state)
+        width = len(prefixes) // len(sentences)
+        for row, prefix in enumerate(prefixes):
+            place = sentences[row // width]
+            alone = Source(source.values[place : place + 1], source.lengths_B[place : place + 1])
+            assert torch.allclose(output.logits_NV[row], model(alone, torch.tensor([prefix]))[0, -1], atol=1e-5)
+        state = output.state.select(torch.tensor(rows), None if chosen is None else torch.tensor(chosen))
+        prefixes = [[*prefixes[row], 4 + (3 * row + number + place) % (V_TARGET - 4)] for place, row in enumerate(rows)]
+        sentences = sentences if chosen is None else [sentences[place] for place in chosen]
+    assert sentences == [2, 0]
 
 
 @each_attentive

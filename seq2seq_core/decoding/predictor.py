@@ -15,10 +15,11 @@ import torch
 from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.bundle.bundle import Bundle, load_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.engines.engine import Engine, Stop
+from seq2seq_core.decoding.engines.torch_engine import TorchEngine
 from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.minimum_bayes_risk import rank_by_expected_utility
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
-from seq2seq_core.decoding.search import decode
 from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem, is_empty
 from seq2seq_core.decoding.target_scores import TargetScore, score_targets
 from seq2seq_core.errors import TagError
@@ -41,6 +42,7 @@ class Predictor:
 
     Attributes:
         options: the decoding options of the bundle, the default of every call.
+        engine: decodes.
     """
 
     def __init__(self, bundle: Bundle, recordings: Path = Path()) -> None:
@@ -49,6 +51,7 @@ class Predictor:
         self.source_tags, self.target_tags = bundle.source_tags, bundle.target_tags
         self.sources = SourceEncoder(bundle, recordings)
         self.options = bundle.decoding or DecodingOptions()
+        self.engine: Engine = TorchEngine(bundle.model, bundle.device)
 
     @classmethod
     def from_folder(cls, folder: Path, device: torch.device | str = "cpu", recordings: Path = Path()) -> Predictor:
@@ -73,6 +76,7 @@ class Predictor:
         prefixes: Sequence[str] | None = None,
         keep_alignments: bool = False,
         tags: Sequence[Mapping[str, str]] | None = None,
+        stop: Stop | None = None,
     ) -> list[Prediction]:
         """The prediction of each source, in order.
 
@@ -88,11 +92,13 @@ class Predictor:
             prefixes: for each source, the text that its hypotheses must begin with; what follows begins with a new piece.
             keep_alignments: whether hypotheses carry their alignment.
             tags: for each source, its columns by name; only the columns that the bundle takes as tags are read. None: no column.
+            stop: whether to end now, asked again and again; None: never.
 
         Raises:
             ValueError: the number of prefixes or tags differs from that of sources.
             TagError: a source's tag is missing or unknown.
             UserError: a recording cannot be used, or the model reads something else.
+            DecodingStopped: ``stop`` said so.
         """
         options = options or self.options
         if prefixes is not None and len(prefixes) != len(sources):
@@ -105,8 +111,7 @@ class Predictor:
         predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in beginnings]
         for places in batches_by_length([len(row) for row in ids], batch_sentences, MAX_BATCH_TOKENS // options.rows_per_source):
             rows = [ids[place] for place in places]
-            source = collate_sources(rows).to(self.bundle.device)
-            found = decode(self.bundle.model, source, options, keep_alignments, [starts[place] for place in places])
+            found = self.engine.decode(rows, options, keep_alignments, [starts[place] for place in places], stop)
             for place, row, hypotheses in zip(places, rows, found, strict=True):
                 predictions[place] = Prediction(tuple(self._to_text(row, hypotheses, options, len(forced[place]))))
         return predictions

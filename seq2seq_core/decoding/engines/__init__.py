@@ -1,0 +1,1 @@
+"""Engines: what runs a model to decode with it, behind one protocol."""

@@ -13,7 +13,7 @@ Stop = Callable[[], bool]
 """Whether decoding shall end now, such as past a deadline; an engine asks it between two steps, or as often as it can."""
 
 
-class DecodingStopped(Exception):  # noqa: N818 - it is no fault
+class DecodingStopped(Exception):
     """The caller's :data:`Stop` ended the decoding; there are no hypotheses."""
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,12 +22,15 @@ from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.bundle.bundle_folder import check_files, check_names
 from seq2seq_core.bundle.config_file import (
     CONFIG_FILE,
+    ENGINE_FILE,
     SOURCE_FILE,
     TARGET_FILE,
     WEIGHTS_FILE,
     BundleConfig,
     BundleFile,
+    StoredEngine,
     read_config,
+    read_plain_file,
     write_config,
 )
 from seq2seq_core.bundle.stored_weights import build_from, check_finite, check_header, load_weights, unique_tensors
@@ -37,6 +41,34 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.manifest import file_digest
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import Tags
+
+MAX_ENGINE_BYTES = 1 << 40
+
+
+@dataclass(frozen=True)
+class EngineFile:
+    """The converted weights of an engine, in a served bundle.
+
+    Attributes:
+        engine: the engine, and the type of the weights.
+        path: the file.
+        digest: its SHA-256.
+    """
+
+    engine: StoredEngine
+    path: Path
+    digest: str
+
+    def read(self) -> bytes:
+        """The content of the file, and of no other that took its place after the bundle was loaded.
+
+        Raises:
+            BundleError: the file is another one.
+        """
+        content = read_plain_file(self.path, MAX_ENGINE_BYTES)
+        if (found := hashlib.sha256(content).hexdigest()) != self.digest:
+            raise BundleError(f"{self.path}: damaged or exchanged: its SHA-256 is {found}, expected {self.digest}")
+        return content
 
 
 @dataclass(frozen=True)
@@ -51,6 +83,7 @@ class Bundle:
         data_digests: SHA-256 of the tokenised files that it was trained on, by name.
         device: the device of the model.
         decoding: the default decoding options of all its users; None: it names none.
+        engine_file: the converted weights of the engine that decodes; None: PyTorch decodes.
     """
 
     model: Seq2Seq
@@ -60,6 +93,7 @@ class Bundle:
     data_digests: dict[str, str]
     device: torch.device
     decoding: DecodingOptions | None = None
+    engine_file: EngineFile | None = None
 
     @property
     def source_tags(self) -> Tags:
@@ -132,7 +166,9 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     with torch.no_grad():
         for name, tensor in unique_tensors(model).items():
             tensor.copy_(stored[name])
-    return Bundle(model.to(place).eval(), source_tokenizer, target_tokenizer, config, content.data_digests, place, content.decoding)
+    file = content.engine and EngineFile(content.engine, folder / ENGINE_FILE, content.digests[ENGINE_FILE])
+    parts = (model.to(place).eval(), source_tokenizer, target_tokenizer, config, content.data_digests, place)
+    return Bundle(*parts, content.decoding, file)
 
 
 def check_bundle(folder: Path) -> BundleFile:

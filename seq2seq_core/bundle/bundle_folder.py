@@ -64,7 +64,7 @@ def check_names(folder: Path, content: BundleFile) -> None:
     Raises:
         BundleError: a file is missing or surplus, or is a link, a subfolder or a special file.
     """
-    expected, found = (CONFIG_FILE, *content.config.payload), list_files(folder)
+    expected, found = (CONFIG_FILE, *content.payload), list_files(folder)
     if missing := [name for name in expected if name not in found]:
         raise BundleError(f"{folder / missing[0]}: no such file; a bundle holds {_listed(expected)}")
     if surplus := [name for name in found if name not in expected]:

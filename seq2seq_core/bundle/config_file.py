@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from seq2seq_core.audio.front_end import FrontEnd
-from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
+from seq2seq_core.config.decoding_options import ComputeType, DecodingOptions, offered_options
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.tokenize import SubwordKind
 from seq2seq_core.dvc_files import how_to_make
@@ -20,6 +20,7 @@ from seq2seq_core.tokenization.tags import TagColumns
 
 FORMAT_VERSION = 1
 CONFIG_FILE, WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE = "config.json", "model.safetensors", "source.model", "target.model"
+ENGINE_FILE = "ctranslate2.bin"
 INITIAL_BUNDLE = "initial_bundle"
 """The name, among the data digests, of the bundle that a training started from."""
 MAX_CONFIG_BYTES = 1 << 22
@@ -57,7 +58,7 @@ class BundleConfig(BaseModel):
 
     @property
     def payload(self) -> tuple[str, ...]:
-        """The names of the bundle's files beside ``config.json``."""
+        """The names of the model's files beside ``config.json``."""
         return (WEIGHTS_FILE, TARGET_FILE) if self.frame_width else (WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE)
 
     @model_validator(mode="after")
@@ -71,6 +72,17 @@ class BundleConfig(BaseModel):
         if self.frame_width and self.tags.source:
             raise ValueError(f"tags.source must be empty for a source of frames, got {', '.join(self.tags.source)}")
         return self
+
+
+class StoredEngine(BaseModel):
+    """An engine whose file of converted weights a served bundle holds beside its own weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["ctranslate2"]
+    """The engine's name in the settings."""
+    compute_type: ComputeType
+    """The type of the converted weights."""
 
 
 class BundleFile(BaseModel):
@@ -88,6 +100,8 @@ class BundleFile(BaseModel):
     """The decoding options of the export, the defaults of all its users; None: the defaults of the class."""
     trained_digest: Digest | None = None
     """Digest of the trained bundle that this one was exported from; None: it is not an export."""
+    engine: StoredEngine | None = None
+    """The engine that decodes with the bundle; None: the reference, PyTorch. Left out of the file in that case."""
     tokenizers: dict[Literal["source", "target"], SubwordKind]
     """The kind of subword model of each side that has one."""
     data_digests: dict[str, Digest]
@@ -95,12 +109,17 @@ class BundleFile(BaseModel):
     digests: dict[str, Digest]
     """SHA-256 of the bundle's other files, by name."""
 
+    @property
+    def payload(self) -> tuple[str, ...]:
+        """The names of the bundle's files beside ``config.json``, that of the engine included."""
+        return self.config.payload if self.engine is None else (*self.config.payload, ENGINE_FILE)
+
     @model_validator(mode="after")
     def _each_file_has_a_digest(self) -> Self:
-        if set(self.digests) != set(self.config.payload):
-            raise ValueError(
-                f"digests must be of {', '.join(self.config.payload)}, got {', '.join(sorted(self.digests)) or 'none'}"
-            )
+        if set(self.digests) != set(self.payload):
+            raise ValueError(f"digests must be of {', '.join(self.payload)}, got {', '.join(sorted(self.digests)) or 'none'}")
+        if self.engine is not None and self.trained_digest is None:
+            raise ValueError("engine must be left out of a bundle that is not an export")
         sides = ["target"] if self.config.frame_width else ["source", "target"]
         if sorted(self.tokenizers) != sides:
             raise ValueError(f"tokenizers must be of {', '.join(sides)}, got {', '.join(sorted(self.tokenizers)) or 'none'}")
@@ -121,7 +140,8 @@ def write_config(folder: Path, content: BundleFile) -> None:
         folder: the bundle's folder.
         content: the content of the file.
     """
-    (folder / CONFIG_FILE).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    absent = {"engine"} if content.engine is None else None
+    (folder / CONFIG_FILE).write_text(content.model_dump_json(indent=1, exclude=absent) + "\n", encoding="utf-8")
 
 
 def read_config(folder: Path) -> BundleFile:
@@ -170,6 +190,6 @@ def read_plain_file(path: Path, max_bytes: int) -> bytes:
         if status.st_size > max_bytes:
             raise BundleError(f"{path}: must have at most {max_bytes:,} bytes, got {status.st_size:,}")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(max_bytes)
+            return file.read(status.st_size)
     finally:
         os.close(descriptor)

@@ -1,33 +1,50 @@
-"""The served bundle, which is evaluated, registered and served: a trained bundle with its decoding options.
+"""The served bundle, which is evaluated, registered and served: a trained bundle with its decoding options and its engine.
 
-It is a bundle like any other. Its ``config.json`` also holds the options, and the digest of the trained bundle.
+It is a bundle like any other. Its ``config.json`` also holds the options, and the digest of the trained bundle. An engine other
+than PyTorch has a file of converted weights in it.
 """
 
 from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import check_bundle
 from seq2seq_core.bundle.bundle_folder import bundle_digest
-from seq2seq_core.bundle.config_file import CONFIG_FILE, BundleFile, read_config, write_config
+from seq2seq_core.bundle.config_file import CONFIG_FILE, ENGINE_FILE, BundleFile, StoredEngine, read_config, write_config
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.dvc_files import how_to_make
 from seq2seq_core.errors import BundleError, MissingInput
+from seq2seq_core.tokenization.manifest import file_digest
 
 logger = logging.getLogger(__name__)
 
 
-def export_bundle(trained: Path, folder: Path, options: DecodingOptions) -> None:
-    """Writes a bundle with the weights of a trained one; the same bytes for the same bundle and options.
+@dataclass(frozen=True)
+class ConvertedModel:
+    """A model as an engine reads it.
+
+    Attributes:
+        engine: the engine, and the type of the weights.
+        content: the weights.
+    """
+
+    engine: StoredEngine
+    content: bytes
+
+
+def export_bundle(trained: Path, folder: Path, options: DecodingOptions, converted: ConvertedModel | None = None) -> None:
+    """Writes a bundle with the weights of a trained one; the same bytes for the same bundle, options and engine.
 
     Args:
         trained: the folder of the trained bundle.
         folder: the output folder; replaced.
         options: the default decoding options of all users of the bundle.
+        converted: the model for the engine that decodes; None: PyTorch decodes.
 
     Raises:
         BundleError: a file of the trained bundle is missing, surplus, changed or of another format.
@@ -36,7 +53,12 @@ def export_bundle(trained: Path, folder: Path, options: DecodingOptions) -> None
     with atomic.new_folder(folder) as draft:
         for name in content.config.payload:
             shutil.copy(trained / name, draft / name)
-        write_config(draft, content.model_copy(update={"decoding": options, "trained_digest": bundle_digest(trained)}))
+        exported: dict[str, object] = {"decoding": options, "trained_digest": bundle_digest(trained)}
+        if converted is not None:
+            (draft / ENGINE_FILE).write_bytes(converted.content)
+            digests = content.digests | {ENGINE_FILE: file_digest(draft / ENGINE_FILE)}
+            exported |= {"engine": converted.engine, "digests": digests}
+        write_config(draft, content.model_copy(update=exported))
 
 
 def find_served_bundle(paths: Paths) -> Path:
@@ -61,6 +83,8 @@ def find_served_bundle(paths: Paths) -> Path:
 def _origin(folder: Path) -> BundleFile | None:
     """What a bundle says of its model, without what an export adds; None: it cannot be read."""
     try:
-        return read_config(folder).model_copy(update={"decoding": None, "trained_digest": None})
+        content = read_config(folder)
     except BundleError:
         return None
+    digests = {name: content.digests[name] for name in content.config.payload}
+    return content.model_copy(update={"decoding": None, "trained_digest": None, "engine": None, "digests": digests})

@@ -18,6 +18,10 @@ from pydantic_core import CoreSchema
 
 from seq2seq_core.config.section import Section
 
+EngineName = Literal["auto", "torch", "ctranslate2"]
+"""What decodes with an exported model."""
+ComputeType = Literal["float32", "int8", "int8_float32", "int16", "bfloat16"]
+"""The type of an engine's weights, by CTranslate2's names."""
 SEARCH, SAMPLING = "Search", "Sampling"
 """Headings of the command line's help."""
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from seq2seq_core.config.decoding_options import DecodingOptions, SearchOptions, offered_options
+from seq2seq_core.config.decoding_options import ComputeType, DecodingOptions, EngineName, SearchOptions, offered_options
 from seq2seq_core.config.metric_names import BleuTokenizer, MetricName
 
 
@@ -17,6 +17,12 @@ class EvaluateSection(SearchOptions):
     ``reports/evaluation/scores.json``) of the same search with a beam of 1.
     """
 
+    engine: EngineName = "auto"
+    """What decodes with the exported model, in evaluation and wherever it is used: ``ctranslate2`` (Transformers on a CPU, by
+    converted weights), ``torch`` (the reference), or ``auto``: CTranslate2 if it can hold the model, else PyTorch."""
+    compute_type: ComputeType = "float32"
+    """Type of the weights of ``ctranslate2``; below float32 they are smaller and faster, and texts can differ from the
+    reference's. Evaluation scores what they give."""
     batch_sentences: int = Field(default=64, ge=1)
     """Sentences decoded together."""
     bleu_tokenizer: BleuTokenizer = "13a"
@@ -44,6 +50,12 @@ class EvaluateSection(SearchOptions):
         for option in offered_options():
             if option.name in SearchOptions.model_fields and (fault := option.range_fault(getattr(self, option.name))):
                 raise ValueError(f"{option.name} {fault}")
+        return self
+
+    @model_validator(mode="after")
+    def _the_reference_is_exact(self) -> Self:
+        if self.engine == "torch" and self.compute_type != "float32":
+            raise ValueError(f"compute_type must be float32 with engine torch, got {self.compute_type}")
         return self
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ training texts; a text in that form stays unchanged.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.bundle.bundle import Bundle, load_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.engines.engine import Engine, Stop
+from seq2seq_core.decoding.engines.engine_choice import load_engine
 from seq2seq_core.decoding.engines.torch_engine import TorchEngine
 from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.minimum_bayes_risk import rank_by_expected_utility
@@ -26,6 +28,8 @@ from seq2seq_core.errors import TagError
 from seq2seq_core.tokenization.encode import SourceRow
 from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
 from seq2seq_core.tokenization.tags import Tags
+
+logger = logging.getLogger(__name__)
 
 MAX_BATCH_TOKENS = 16_384
 """Most source tokens (or frames) decoded together, padding included, counted once per hypothesis: a bound on memory."""
@@ -39,19 +43,27 @@ class Predictor:
     Args:
         bundle: a loaded bundle.
         recordings: relative names of recordings start in this folder; by default the current one.
+        uses_engine: whether the engine of the bundle decodes; False: the reference does.
+
+    Raises:
+        BundleError: the bundle's engine cannot be loaded.
+        UserError: the engine's package is missing.
 
     Attributes:
         options: the decoding options of the bundle, the default of every call.
-        engine: decodes.
+        engine: decodes, where it has nothing against the options.
+        reference: decodes in the other cases.
     """
 
-    def __init__(self, bundle: Bundle, recordings: Path = Path()) -> None:
+    def __init__(self, bundle: Bundle, recordings: Path = Path(), uses_engine: bool = True) -> None:
         self.bundle = bundle
         bundle.model.pack_weights()
         self.source_tags, self.target_tags = bundle.source_tags, bundle.target_tags
         self.sources = SourceEncoder(bundle, recordings)
         self.options = bundle.decoding or DecodingOptions()
-        self.engine: Engine = TorchEngine(bundle.model, bundle.device)
+        self.reference = TorchEngine(bundle.model, bundle.device)
+        self.engine = load_engine(bundle, self.reference) if uses_engine else self.reference
+        self._told: set[str] = set()
 
     @classmethod
     def from_folder(cls, folder: Path, device: torch.device | str = "cpu", recordings: Path = Path()) -> Predictor:
@@ -109,12 +121,28 @@ class Predictor:
         texts = self.bundle.target_tokenizer.encode(beginnings)
         starts = [[*own, *text] for own, text in zip(forced, texts, strict=True)]
         predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in beginnings]
+        engine = self.engine_for(options, keep_alignments)
         for places in batches_by_length([len(row) for row in ids], batch_sentences, MAX_BATCH_TOKENS // options.rows_per_source):
             rows = [ids[place] for place in places]
-            found = self.engine.decode(rows, options, keep_alignments, [starts[place] for place in places], stop)
+            found = engine.decode(rows, options, keep_alignments, [starts[place] for place in places], stop)
             for place, row, hypotheses in zip(places, rows, found, strict=True):
                 predictions[place] = Prediction(tuple(self._to_text(row, hypotheses, options, len(forced[place]))))
         return predictions
+
+    def engine_for(self, options: DecodingOptions, keep_attention: bool = False) -> Engine:
+        """What decodes with some options: the bundle's engine, or the reference, which is then said once.
+
+        Args:
+            options: the decoding options.
+            keep_attention: whether hypotheses carry their attention.
+        """
+        reason = self.engine.why_not(options, keep_attention)
+        if reason is None:
+            return self.engine
+        if reason not in self._told:
+            self._told.add(reason)
+            logger.info("PyTorch decodes, at float32, and not %s: %s", self.engine.name, reason)
+        return self.reference
 
     def score(
         self,

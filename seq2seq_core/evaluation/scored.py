@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import Any, Protocol
 
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.config.decoding_options import DecodingOptions
@@ -18,8 +16,6 @@ from seq2seq_core.evaluation.metric import ScoringOptions
 from seq2seq_core.evaluation.scores import signatures
 from seq2seq_core.reproducibility import digest
 from seq2seq_core.tokenization.manifest import file_digest
-
-ENGINE, COMPUTE_TYPE = "pytorch", "float32"
 
 
 @dataclass(frozen=True)
@@ -79,7 +75,19 @@ class Scored:
             raise ValueError(f"no record of what was scored ({error})") from None
 
 
-def describe_decoding(bundle: Path, options: DecodingOptions, test_set: Path, rows: int, device: torch.device) -> Decoding:
+class DecodingEngine(Protocol):
+    """An engine, such as one of :mod:`seq2seq_core.decoding.engines`."""
+
+    @property
+    def label(self) -> str:
+        """The engine with its version and the kind of its device."""
+
+    @property
+    def compute_type(self) -> str:
+        """The type of its numbers."""
+
+
+def describe_decoding(bundle: Path, options: DecodingOptions, test_set: Path, rows: int, engine: DecodingEngine) -> Decoding:
     """What the texts depend on that a bundle decodes now.
 
     Args:
@@ -87,11 +95,10 @@ def describe_decoding(bundle: Path, options: DecodingOptions, test_set: Path, ro
         options: the decoding options.
         test_set: the prepared test set.
         rows: number of its first rows that are decoded.
-        device: the device that decodes.
+        engine: what decodes with these options.
     """
-    engine = f"{ENGINE} {torch.__version__.partition('+')[0]} {device.type}"
     options_digest = digest(options.model_dump(mode="json"))
-    return Decoding(bundle_digest(bundle), engine, COMPUTE_TYPE, file_digest(test_set), rows, options_digest)
+    return Decoding(bundle_digest(bundle), engine.label, engine.compute_type, file_digest(test_set), rows, options_digest)
 
 
 def metric_settings(metrics: Sequence[str], options: ScoringOptions) -> dict[str, str]:

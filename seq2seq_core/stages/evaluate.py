@@ -98,7 +98,7 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
         )  # fmt: skip
     with atomic.new_folder(paths.evaluation) as draft:
         write_evaluation(draft, evaluation, section.worst_examples, _signatures(section))
-    decoding = describe_decoding(paths.served, options, paths.prepared_split("test"), len(pairs), predictor.bundle.device)
+    decoding = describe_decoding(paths.served, options, paths.prepared_split("test"), len(pairs), predictor.engine_for(options))
     settings_of_metrics = metric_settings(section.metrics, scoring_options(section))
     scored = Scored(decoding, settings_of_metrics, file_digest(paths.evaluation / PREDICTIONS_FILE))
     atomic.write_text(paths.metrics, json.dumps(make_metrics(evaluation, scored), ensure_ascii=False, indent=1) + "\n")

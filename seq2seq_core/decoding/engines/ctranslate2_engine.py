@@ -1,0 +1,234 @@
+"""CTranslate2: Transformers on a CPU, by converted weights.
+
+The engine makes up for what its search does otherwise, so that texts and scores are those of the reference:
+
+- It divides by another length penalty. So it is asked for log-probabilities, and ranks nothing.
+- Without a penalty it ends a sentence once ``beam_size`` hypotheses are finished and a best one was among them. Ours also goes on
+  while a live hypothesis scores above the finished ones, which then hardly ever happens.
+- It has one length limit for a batch, ours is one for each sentence, at which hypotheses are made to end.
+- It takes a forced prefix as certain, and behind it lets only the likeliest hypothesis end.
+- It may predict pad and bos, and its positions end somewhere.
+
+Sentences for which that does not suffice are decoded by the reference, with the bundle's own weights; so is what
+:meth:`CTranslate2Engine.why_not` names.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from seq2seq_core.batching.batch import collate_sources
+from seq2seq_core.bundle.bundle import EngineFile
+from seq2seq_core.bundle.config_file import BundleConfig
+from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.constraints import make_constraints
+from seq2seq_core.decoding.engines import ctranslate2_conversion as conversion
+from seq2seq_core.decoding.engines.engine import DecodingStopped, Engine, Stop
+from seq2seq_core.decoding.hypothesis import Hypothesis
+from seq2seq_core.decoding.length_penalty import length_penalty
+from seq2seq_core.errors import BundleError, first_line
+from seq2seq_core.tokenization.encode import SourceRow
+from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID
+
+logger = logging.getLogger(__name__)
+
+FIRST_BOUND, GROWTH = 256, 4
+"""Most target ids of a first search. Sentences that need more are searched again with more, so that none holds up the others."""
+
+
+class _Sentence(NamedTuple):
+    """A sentence to decode.
+
+    Attributes:
+        place: its position among the rows.
+        ids: the source.
+        prefix: the ids that its hypotheses begin with.
+        limit: most ids of a hypothesis.
+    """
+
+    place: int
+    ids: tuple[int, ...]
+    prefix: tuple[int, ...]
+    limit: int
+
+
+class _Ended(NamedTuple):
+    """A hypothesis that CTranslate2 found.
+
+    Attributes:
+        ids: the target, prefix included, without eos.
+        log_probability: of what follows the prefix, eos included.
+        has_end: whether it ends by eos, not by the bound of the search.
+    """
+
+    ids: tuple[int, ...]
+    log_probability: float
+    has_end: bool
+
+
+class CTranslate2Engine:
+    """Decodes with a Transformer's converted weights.
+
+    Args:
+        file: the converted weights.
+        config: the configuration of the model.
+        reference: decodes what CTranslate2 would decode otherwise.
+
+    Raises:
+        BundleError: the file was exchanged, or cannot be read.
+        UserError: the package is missing.
+    """
+
+    name = "ctranslate2"
+
+    def __init__(self, file: EngineFile, config: BundleConfig, reference: Engine) -> None:
+        package = conversion.load_package()
+        self.reference, self.vocabulary_size = reference, config.target_vocabulary_size
+        self.max_positions = conversion.num_positions(config.model)
+        files = {conversion.MODEL_FILE: file.read(), **conversion.side_files(conversion.numbered(config))}
+        threads = {"inter_threads": 1, "intra_threads": torch.get_num_threads()}
+        try:
+            self.translator = package.Translator(str(file.path), "cpu", files=files, **threads)
+        except (RuntimeError, ValueError) as error:
+            raise BundleError(f"{file.path}: cannot be read by CTranslate2 ({first_line(error)})") from None
+        self.compute_type = str(self.translator.compute_type)
+        self.label = f"{self.name} {package.__version__} cpu"
+
+    def why_not(self, options: DecodingOptions, keep_attention: bool = False) -> str | None:
+        """See :class:`~seq2seq_core.decoding.engines.engine.Engine`."""
+        if options.method != "beam":
+            return "its samples would depend on the batch"
+        if keep_attention:
+            return "it averages the attention in another way"
+        if options.min_length or options.no_repeat_ngram_size:
+            name = "min_length" if options.min_length else "no_repeat_ngram_size"
+            return f"with {name} it gives the probability of forbidden symbols to the others"
+        if options.num_hypotheses > 1:
+            return "it ends the search before the second-best hypothesis is certain"
+        if 2 * options.beam_size > self.vocabulary_size:
+            return f"a beam of {options.beam_size} needs {2 * options.beam_size} symbols, the vocabulary has {self.vocabulary_size}"
+        return None
+
+    def decode(
+        self,
+        rows: Sequence[SourceRow],
+        options: DecodingOptions,
+        keep_attention: bool = False,
+        prefixes: Sequence[Sequence[int]] | None = None,
+        stop: Stop | None = None,
+    ) -> list[list[Hypothesis]]:
+        """See :class:`~seq2seq_core.decoding.engines.engine.Engine`.
+
+        ``stop`` is asked before each search, and in greedy decoding at each symbol; a beam search goes on to its end.
+        """
+        reason = self.why_not(options, keep_attention)
+        assert reason is None, reason
+        constraints = make_constraints(options, collate_sources(rows), prefixes)
+        starts = constraints.prefixes or ((),) * len(rows)
+        sentences = [
+            _Sentence(place, tuple(map(int, row)), tuple(start), limit)
+            for place, (row, start, limit) in enumerate(zip(rows, starts, constraints.limits, strict=True))
+        ]
+        found: dict[int, list[Hypothesis]] = {}
+        # A prefix anywhere in a batch changes how the others may end.
+        for group in ([one for one in sentences if not one.prefix], [one for one in sentences if one.prefix]):
+            found |= self._decode_group(group, options, stop)
+        if others := [place for place in range(len(rows)) if place not in found]:
+            logger.debug("PyTorch decodes %d of %d sentences, which CTranslate2 would decode otherwise", len(others), len(rows))
+            own = None if prefixes is None else [prefixes[place] for place in others]
+            again = self.reference.decode([rows[place] for place in others], options, prefixes=own, stop=stop)
+            found |= dict(zip(others, again, strict=True))
+        return [found[place] for place in range(len(rows))]
+
+    def _decode_group(self, group: Sequence[_Sentence], options: DecodingOptions, stop: Stop | None) -> dict[int, list[Hypothesis]]:
+        """The hypotheses of sentences that all have a prefix, or none; without those in doubt."""
+        waiting, bound, found = [one for one in group if self._holds(len(one.ids))], FIRST_BOUND, dict[int, list[Hypothesis]]()
+        while waiting:
+            if stop is not None and stop():
+                raise DecodingStopped
+            bound = min(bound, max(one.limit for one in waiting) + 1, self.max_positions or bound)
+            ended = self._search(waiting, options, bound, stop)
+            before = self._score_prefixes(waiting) if waiting[0].prefix else [(0.0, 0.0)] * len(waiting)
+            for one, hypotheses, (prefix, end) in zip(waiting, ended, before, strict=True):
+                if all(hypothesis.has_end for hypothesis in hypotheses):
+                    found |= _choose(one, hypotheses, options, prefix, end)
+            waiting = [
+                one
+                for one, hypotheses in zip(waiting, ended, strict=True)
+                if not all(hypothesis.has_end for hypothesis in hypotheses) and one.limit >= bound and self._holds(bound + 1)
+            ]
+            bound *= GROWTH
+        return found
+
+    def _holds(self, length: int) -> bool:
+        """Whether the converted model has positions for a sequence of a length."""
+        return self.max_positions is None or length <= self.max_positions
+
+    def _search(
+        self, sentences: Sequence[_Sentence], options: DecodingOptions, bound: int, stop: Stop | None
+    ) -> list[list[_Ended]]:
+        """All hypotheses that a search of at most ``bound`` ids, eos and prefix included, finishes for each sentence."""
+        beam_size = options.beam_size
+        extra = {"callback": lambda _: stop()} if stop is not None and beam_size == 1 else {}
+        results = self.translator.translate_batch(
+            [[str(id_) for id_ in one.ids] for one in sentences],
+            [[str(id_) for id_ in one.prefix] for one in sentences] if sentences[0].prefix else None,
+            beam_size=beam_size,
+            num_hypotheses=beam_size,
+            length_penalty=0.0,
+            max_input_length=0,
+            max_decoding_length=bound,
+            min_decoding_length=0,
+            return_scores=True,
+            return_end_token=True,
+            **extra,
+        )
+        if extra and stop is not None and stop():
+            raise DecodingStopped
+        return [
+            [_read(tokens, score) for tokens, score in zip(result.hypotheses, result.scores, strict=True)] for result in results
+        ]
+
+    def _score_prefixes(self, sentences: Sequence[_Sentence]) -> list[tuple[float, float]]:
+        """The log-probability of each sentence's prefix, and that of eos behind it."""
+        results = self.translator.score_batch(
+            [[str(id_) for id_ in one.ids] for one in sentences],
+            [[str(id_) for id_ in one.prefix] for one in sentences],
+            max_input_length=0,
+        )
+        return [(sum(result.log_probs[:-1]), result.log_probs[-1]) for result in results]
+
+
+def _read(tokens: Sequence[str], score: float) -> _Ended:
+    ids = tuple(map(int, tokens))
+    has_end = bool(ids) and ids[-1] == EOS_ID
+    return _Ended(ids[:-1] if has_end else ids, score, has_end)
+
+
+def _choose(
+    sentence: _Sentence, hypotheses: Sequence[_Ended], options: DecodingOptions, prefix: float, end: float
+) -> dict[int, list[Hypothesis]]:
+    """The best hypothesis of a sentence, by its place; nothing if the reference might find another one.
+
+    Args:
+        sentence: the sentence.
+        hypotheses: all that ended.
+        options: the decoding options.
+        prefix: log-probability of the prefix.
+        end: log-probability of eos behind the prefix, where CTranslate2 may have passed it over.
+    """
+    if any(len(one.ids) >= sentence.limit or {PAD_ID, BOS_ID}.intersection(one.ids) for one in hypotheses):
+        return {}
+
+    def rank(length: int, log_probability: float) -> float:
+        return log_probability / length_penalty(length + 1, options.length_penalty)
+
+    scored = [(rank(len(one.ids), total := prefix + one.log_probability), total, one.ids) for one in hypotheses]
+    score, total, ids = max(scored, key=lambda item: item[0])
+    if sentence.prefix and ids != sentence.prefix and rank(len(sentence.prefix), prefix + end) >= score:
+        return {}
+    return {sentence.place: [Hypothesis(ids, score, total)]}

@@ -1,0 +1,77 @@
+"""The choice of an engine: at the export by the settings and the model, afterwards by what the bundle holds."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+
+from seq2seq_core.bundle.bundle import Bundle
+from seq2seq_core.bundle.config_file import BundleConfig, StoredEngine
+from seq2seq_core.bundle.served_bundle import ConvertedModel
+from seq2seq_core.config.decoding_options import ComputeType, EngineName
+from seq2seq_core.decoding.engines.ctranslate2_conversion import MODEL_FILE, convert, numbered, why_not, write_model
+from seq2seq_core.decoding.engines.ctranslate2_engine import CTranslate2Engine
+from seq2seq_core.decoding.engines.engine import Engine
+from seq2seq_core.decoding.engines.torch_engine import TorchEngine
+from seq2seq_core.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+
+def choose_engine(name: EngineName, compute_type: ComputeType, config: BundleConfig) -> StoredEngine | None:
+    """The engine to convert a model for; None: PyTorch decodes.
+
+    Args:
+        name: the setting ``evaluate.engine``.
+        compute_type: the setting ``evaluate.compute_type``.
+        config: the configuration of the model.
+
+    Raises:
+        UserError: the engine that is named cannot hold the model.
+    """
+    if name == "torch":
+        return None
+    if (reason := why_not(config)) is None:
+        return StoredEngine(name="ctranslate2", compute_type=compute_type)
+    if name == "ctranslate2":
+        raise UserError(f"evaluate.engine: must be auto or torch for this model, got ctranslate2, which cannot hold it: {reason}")
+    logger.info("PyTorch decodes at float32: CTranslate2 cannot hold the model: %s", reason)
+    return None
+
+
+def convert_bundle(bundle: Bundle, engine: StoredEngine) -> ConvertedModel:
+    """The model of a bundle as an engine reads it.
+
+    Args:
+        bundle: a loaded bundle.
+        engine: from :func:`choose_engine`.
+
+    Raises:
+        UserError: the engine's package is missing.
+    """
+    config = bundle.config
+    vocabularies = numbered(config)
+    spec = convert(bundle.model, config.model, vocabularies, engine.compute_type)
+    with tempfile.TemporaryDirectory() as room:
+        write_model(spec, Path(room))
+        return ConvertedModel(engine, (Path(room) / MODEL_FILE).read_bytes())
+
+
+def load_engine(bundle: Bundle, reference: TorchEngine) -> Engine:
+    """The engine that decodes with a bundle: that of its export.
+
+    On a GPU, weights of float32 are decoded with by PyTorch, which uses it.
+
+    Args:
+        bundle: a loaded bundle.
+        reference: decodes with the bundle's own weights.
+
+    Raises:
+        BundleError: the file of the engine is not the one that the bundle names, or cannot be read.
+        UserError: the engine's package is missing.
+    """
+    file = bundle.engine_file
+    if file is None or (bundle.device.type != "cpu" and file.engine.compute_type == "float32"):
+        return reference
+    return CTranslate2Engine(file, bundle.config, reference)

@@ -166,7 +166,7 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     with torch.no_grad():
         for name, tensor in unique_tensors(model).items():
             tensor.copy_(stored[name])
-    file = content.engine and EngineFile(content.engine, folder / ENGINE_FILE, content.digests[ENGINE_FILE])
+    file = EngineFile(content.engine, folder / ENGINE_FILE, content.digests[ENGINE_FILE]) if content.engine else None
     parts = (model.to(place).eval(), source_tokenizer, target_tokenizer, config, content.data_digests, place)
     return Bundle(*parts, content.decoding, file)
 

@@ -64,6 +64,8 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.corpus.conversations": ("conversations",),
     "seq2seq_core.decoding.beam_search": ("search:beam",),
     "seq2seq_core.decoding.best_extensions": ("search:beam",),
+    "seq2seq_core.decoding.engines.ctranslate2_conversion": ("engine:ctranslate2",),
+    "seq2seq_core.decoding.engines.ctranslate2_engine": ("engine:ctranslate2",),
     "seq2seq_core.decoding.minimum_bayes_risk": NO_STAGE,
     "seq2seq_core.decoding.sampling": NO_STAGE,
     "seq2seq_core.decoding.target_scores": NO_STAGE,
@@ -124,6 +126,8 @@ def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[st
         found += [f"metric:{name}" for name in settings.evaluate.metrics]
     if settings.evaluate.beam_size > 1:
         found.append("search:beam")
+    if settings.evaluate.engine != "torch" and {*TRANSFORMER} <= {*found}:
+        found.append("engine:ctranslate2")
     return frozenset(found)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import seq2seq_core
 from seq2seq_core.bundle.bundle_folder import bundle_digest
-from seq2seq_core.bundle.config_file import read_config
+from seq2seq_core.bundle.config_file import StoredEngine, read_config
 from seq2seq_core.bundle.model_seal import BUNDLE_PATH, BUNDLE_SEAL, BYTECODE_FOLDER, CODE_PATH, CODE_SEAL, LOADER_FILE, code_digest
 from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
 from seq2seq_core.config.serving.request_limits import LONE_COLUMN
@@ -74,7 +74,7 @@ def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str], sam
             metadata={BUNDLE_SEAL: bundle_digest(named), CODE_SEAL: code_digest(Path(room))},
             signature=served_signature(options, tags),
             input_example=(frame, {"beam_size": options.beam_size}),
-            pip_requirements=pinned_requirements(content.config.audio is not None, content.engine and content.engine.name),
+            pip_requirements=pinned_requirements(content.config.audio is not None, content.engine),
         )
     return info
 
@@ -125,13 +125,13 @@ def served_signature(options: DecodingOptions, tags: Sequence[str] = ()) -> Mode
     )
 
 
-def pinned_requirements(audio: bool, engine: str | None = None) -> list[str]:
+def pinned_requirements(audio: bool, engine: StoredEngine | None = None) -> list[str]:
     """The packages that the served model imports, pinned to the installed versions without local parts such as ``+cpu``.
 
     Args:
         audio: whether the model takes recordings; it then needs the FLAC package, if this installation has it.
-        engine: the package of the engine that decodes; None: PyTorch does.
+        engine: the engine that decodes, named as its package; None: PyTorch does.
     """
     reads_flac = audio and importlib.util.find_spec(FLAC_REQUIREMENT) is not None
-    names = [*REQUIREMENTS, *([FLAC_REQUIREMENT] if reads_flac else []), *([engine] if engine else [])]
+    names = [*REQUIREMENTS, *([FLAC_REQUIREMENT] if reads_flac else []), *([engine.name] if engine else [])]
     return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in names]

@@ -1,6 +1,7 @@
 """``export``: bundles the trained model with the decoding options and the engine of the evaluation.
 
-``evaluate``, ``register`` and serving read what it writes. A stage of its own, so that a change of decoding options or of the engine does not repeat the training.
+``evaluate``, ``register`` and serving read what it writes. A stage of its own, so that a change of decoding options or of the
+engine does not repeat the training.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def run_export(settings: Settings, paths: Paths, recorder: Recorder) -> ExportRe
     if not paths.bundle.is_dir():
         raise MissingInput(f"{paths.bundle}: no such model bundle; {how_to_make(paths.bundle, 'train')}")
     section = settings.evaluate
-    engine = choose_engine(section.engine, section.compute_type, read_config(paths.bundle).config)
-    converted = engine and convert_bundle(load_bundle(paths.bundle), engine)
+    engine = choose_engine(section, read_config(paths.bundle).config)
+    converted = None if engine is None else convert_bundle(load_bundle(paths.bundle), engine)
     export_bundle(paths.bundle, paths.served, section.decoding, converted)
     logger.info(
         "%s holds the model of %s and the decoding options of the section evaluate; %s decodes",

@@ -99,14 +99,20 @@ def make_bundle() -> Callable[..., None]:
 
 
 def write_tiny_bundle(
-    paths: Paths, seed: int = 1, right: float | None = 0.5, test_rows: int = TEST_ROWS, tags: TagColumns | None = None
+    paths: Paths,
+    seed: int = 1,
+    right: float | None = 0.5,
+    test_rows: int = TEST_ROWS,
+    tags: TagColumns | None = None,
+    model: dict[str, object] | None = None,
 ) -> None:
     """Puts a tiny bundle of random weights, a test set, and an evaluation with some share of right answers into a workspace."""
     torch.manual_seed(seed)
     values = [(column, value) for column in (tags.all if tags else ()) for value in ("de", "en")]
     subword = train_subword(SOURCES, SubwordSettings(model="char", vocabulary_size=64), tags=values)
-    model_settings, size = ModelSection(width=8, dropout=0.0), subword.vocabulary_size
-    model = build_model(model_settings, size, size, False)
+    model_settings = ModelSection.model_validate({"width": 8, "dropout": 0.0} | (model or {}))
+    size = subword.vocabulary_size
+    network = build_model(model_settings, size, size, False)
     config = BundleConfig(
         model=model_settings,
         source_vocabulary_size=size,
@@ -114,7 +120,7 @@ def write_tiny_bundle(
         joint=False,
         tags=tags or TagColumns(),
     )
-    save_bundle(paths.bundle, model, config, subword, subword, {"manifest.json": "0" * 64})
+    save_bundle(paths.bundle, network, config, subword, subword, {"manifest.json": "0" * 64})
     export_bundle(paths.bundle, paths.served, DecodingOptions(beam_size=2))
     paths.prepared.mkdir(parents=True, exist_ok=True)
     columns = dict.fromkeys(tags.all, "de") if tags else {}

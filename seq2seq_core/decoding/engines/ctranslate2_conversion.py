@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.config.decoding_options import ComputeType
 from seq2seq_core.config.model import ModelSection
+from seq2seq_core.decoding.engines.ctranslate2_limits import MAX_SINUSOIDS
 from seq2seq_core.errors import UserError
 from seq2seq_core.modeling.decoders.transformer_decoder import TransformerDecoder, TransformerDecoderLayer
 from seq2seq_core.modeling.encoders.transformer_encoder import TransformerEncoder, TransformerEncoderLayer
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 PACKAGE = "ctranslate2"
 MODEL_FILE, CONFIG_FILE = "model.bin", "config.json"
 SOURCE_NAMES_FILE, TARGET_NAMES_FILE = "source_vocabulary.json", "target_vocabulary.json"
-MAX_SINUSOIDS = 1024
-"""Rows of a table of sinusoidal positions."""
 
 
 class Vocabularies(NamedTuple):
@@ -59,41 +58,11 @@ def numbered(config: BundleConfig) -> Vocabularies:
     return Vocabularies(*([str(id_) for id_ in range(size)] for size in sizes))
 
 
-def why_not(config: BundleConfig) -> str | None:
-    """Why CTranslate2 cannot hold a model; None: it can.
-
-    Args:
-        config: the configuration of the model.
-    """
-    model = config.model
-    for side, kind in (("encoder", model.encoder_architecture), ("decoder", model.decoder_architecture)):
-        if kind != "transformer":
-            return f"the {side} is recurrent ({kind})"
-    if config.frame_width:
-        return "the sources are frames"
-    if model.pointer_generator:
-        return "the model copies from the source (model.pointer_generator)"
-    if model.time_reduction:
-        return f"the source's time axis is halved (model.time_reduction {model.time_reduction})"
-    if model.time_scaling != "none":
-        return f"the encoded source is scaled by time step (model.time_scaling {model.time_scaling})"
-    return None
-
-
-def num_positions(model: ModelSection) -> int | None:
-    """The length of the longest sequence that a converted model can take; None: any.
-
-    Args:
-        model: the architecture.
-    """
-    return {"sinusoidal": MAX_SINUSOIDS, "learned": model.max_positions, "rotary": None}[model.positions]
-
-
 def convert(model: Seq2Seq, settings: ModelSection, vocabularies: Vocabularies, compute_type: ComputeType) -> TransformerSpec:
     """A model in CTranslate2's format; its ``save`` writes the same bytes for the same weights.
 
     Args:
-        model: of an architecture that :func:`why_not` has nothing against.
+        model: of an architecture that :func:`~seq2seq_core.decoding.engines.ctranslate2_limits.why_not_hold` allows.
         settings: the architecture.
         vocabularies: the names of the ids.
         compute_type: the type that the weights are stored in.
@@ -103,8 +72,8 @@ def convert(model: Seq2Seq, settings: ModelSection, vocabularies: Vocabularies, 
     """
     specs = load_package().specs
     encoder, decoder = model.encoder, model.decoder
-    assert isinstance(encoder, TransformerEncoder), "why_not sees to it"
-    assert isinstance(decoder, TransformerDecoder), "why_not sees to it"
+    assert isinstance(encoder, TransformerEncoder), "why_not_hold sees to it"
+    assert isinstance(decoder, TransformerDecoder), "why_not_hold sees to it"
     shape: dict[str, Any] = {"pre_norm": settings.norm == "pre"}
     if settings.positions == "rotary":
         shape |= {"rotary_dim": settings.width // settings.heads, "rotary_interleave": True}
@@ -113,7 +82,7 @@ def convert(model: Seq2Seq, settings: ModelSection, vocabularies: Vocabularies, 
         specs.TransformerDecoderSpec(settings.decoder_layers, settings.heads, **shape),
     )
     source_embedding = model.source_embedding or model.target_embedding
-    assert isinstance(source_embedding, TokenEmbedding), "why_not sees to it"
+    assert isinstance(source_embedding, TokenEmbedding), "why_not_hold sees to it"
     _fill_stack(spec.encoder, spec.encoder.embeddings[0], encoder, source_embedding, settings)
     _fill_stack(spec.decoder, spec.decoder.embeddings, decoder, model.target_embedding, settings)
     weight_VD, bias_V = model.output_weights()
@@ -174,7 +143,8 @@ def load_package() -> Any:
         import ctranslate2.specs
     except ImportError:
         raise UserError(
-            f"evaluate.engine: needs the package {PACKAGE}, which is not installed; run: pip install {PACKAGE}"
+            f"the engine {PACKAGE} needs the package of that name, which is not installed; run: pip install {PACKAGE} "
+            "(or export with evaluate.engine torch)"
         ) from None
     return ctranslate2
 

@@ -3,8 +3,9 @@
 The engine makes up for what its search does otherwise, so that texts and scores are those of the reference:
 
 - It divides by another length penalty. So it is asked for log-probabilities, and ranks nothing.
-- Without a penalty it ends a sentence once ``beam_size`` hypotheses are finished and a best one was among them. Ours also goes on
-  while a live hypothesis scores above the finished ones, which then hardly ever happens.
+- Without a penalty it ends a sentence once ``beam_size`` hypotheses are finished and one of them was the likeliest of its step.
+  Ours also goes on while a live hypothesis scores above the finished ones. That is rare, and the one difference that remains:
+  docs/adr/0025-engines.md has its measured rate.
 - It has one length limit for a batch, ours is one for each sentence, at which hypotheses are made to end.
 - It takes a forced prefix as certain, and behind it lets only the likeliest hypothesis end.
 - It may predict pad and bos, and its positions end somewhere.
@@ -27,6 +28,7 @@ from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.constraints import make_constraints
 from seq2seq_core.decoding.engines import ctranslate2_conversion as conversion
+from seq2seq_core.decoding.engines.ctranslate2_limits import num_positions, why_not_decode
 from seq2seq_core.decoding.engines.engine import DecodingStopped, Engine, Stop
 from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.length_penalty import length_penalty
@@ -88,7 +90,7 @@ class CTranslate2Engine:
     def __init__(self, file: EngineFile, config: BundleConfig, reference: Engine) -> None:
         package = conversion.load_package()
         self.reference, self.vocabulary_size = reference, config.target_vocabulary_size
-        self.max_positions = conversion.num_positions(config.model)
+        self.max_positions = num_positions(config.model)
         files = {conversion.MODEL_FILE: file.read(), **conversion.side_files(conversion.numbered(config))}
         threads = {"inter_threads": 1, "intra_threads": torch.get_num_threads()}
         try:
@@ -100,18 +102,7 @@ class CTranslate2Engine:
 
     def why_not(self, options: DecodingOptions, keep_attention: bool = False) -> str | None:
         """See :class:`~seq2seq_core.decoding.engines.engine.Engine`."""
-        if options.method != "beam":
-            return "its samples would depend on the batch"
-        if keep_attention:
-            return "it averages the attention in another way"
-        if options.min_length or options.no_repeat_ngram_size:
-            name = "min_length" if options.min_length else "no_repeat_ngram_size"
-            return f"with {name} it gives the probability of forbidden symbols to the others"
-        if options.num_hypotheses > 1:
-            return "it ends the search before the second-best hypothesis is certain"
-        if 2 * options.beam_size > self.vocabulary_size:
-            return f"a beam of {options.beam_size} needs {2 * options.beam_size} symbols, the vocabulary has {self.vocabulary_size}"
-        return None
+        return why_not_decode(options, self.vocabulary_size, keep_attention)
 
     def decode(
         self,
@@ -231,4 +222,6 @@ def _choose(
     score, total, ids = max(scored, key=lambda item: item[0])
     if sentence.prefix and ids != sentence.prefix and rank(len(sentence.prefix), prefix + end) >= score:
         return {}
+    if len(hypotheses) > 1 and sum(len(one.ids) >= len(ids) for one in hypotheses) == 1:
+        return {}  # it ended last: the reference may have had enough before
     return {sentence.place: [Hypothesis(ids, score, total)]}

@@ -9,9 +9,10 @@ from pathlib import Path
 from seq2seq_core.bundle.bundle import Bundle
 from seq2seq_core.bundle.config_file import BundleConfig, StoredEngine
 from seq2seq_core.bundle.served_bundle import ConvertedModel
-from seq2seq_core.config.decoding_options import ComputeType, EngineName
-from seq2seq_core.decoding.engines.ctranslate2_conversion import MODEL_FILE, convert, numbered, why_not, write_model
+from seq2seq_core.config.evaluate import EvaluateSection
+from seq2seq_core.decoding.engines.ctranslate2_conversion import MODEL_FILE, convert, numbered, write_model
 from seq2seq_core.decoding.engines.ctranslate2_engine import CTranslate2Engine
+from seq2seq_core.decoding.engines.ctranslate2_limits import why_not_decode, why_not_hold
 from seq2seq_core.decoding.engines.engine import Engine
 from seq2seq_core.decoding.engines.torch_engine import TorchEngine
 from seq2seq_core.errors import UserError
@@ -19,24 +20,25 @@ from seq2seq_core.errors import UserError
 logger = logging.getLogger(__name__)
 
 
-def choose_engine(name: EngineName, compute_type: ComputeType, config: BundleConfig) -> StoredEngine | None:
+def choose_engine(section: EvaluateSection, config: BundleConfig) -> StoredEngine | None:
     """The engine to convert a model for; None: PyTorch decodes.
 
     Args:
-        name: the setting ``evaluate.engine``.
-        compute_type: the setting ``evaluate.compute_type``.
+        section: names the engine, its compute type and the decoding options.
         config: the configuration of the model.
 
     Raises:
-        UserError: the engine that is named cannot hold the model.
+        UserError: the engine that is named cannot hold the model, or would decode otherwise than the reference.
     """
-    if name == "torch":
+    if section.engine == "torch":
         return None
-    if (reason := why_not(config)) is None:
-        return StoredEngine(name="ctranslate2", compute_type=compute_type)
-    if name == "ctranslate2":
-        raise UserError(f"evaluate.engine: must be auto or torch for this model, got ctranslate2, which cannot hold it: {reason}")
-    logger.info("PyTorch decodes at float32: CTranslate2 cannot hold the model: %s", reason)
+    reason = why_not_hold(config) or why_not_decode(section.decoding, config.target_vocabulary_size)
+    if reason is None:
+        return StoredEngine(name="ctranslate2", compute_type=section.compute_type)
+    if section.engine == "ctranslate2":
+        raise UserError(f"evaluate.engine: must be auto or torch here, got ctranslate2, which cannot do it: {reason}")
+    level = logging.INFO if section.compute_type == "float32" else logging.WARNING
+    logger.log(level, "PyTorch decodes, at float32; CTranslate2 cannot do it: %s", reason)
     return None
 
 

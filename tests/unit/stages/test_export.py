@@ -93,3 +93,35 @@ def test_a_missing_served_bundle_names_the_command_and_one_of_another_model_is_t
         f"{paths.served} was made of another model than {paths.bundle} now holds; "
         "`s2s export` (or `dvc repro export`) makes it anew"
     ]
+
+
+def test_the_settings_choose_the_engine_and_its_file_is_in_the_digest(
+    paths: Paths, make_settings: MakeSettings, make_bundle: Callable[..., None]
+) -> None:
+    make_bundle(paths, model={"architecture": "transformer", "width": 8, "heads": 2, "feedforward_width": 8})
+    before = read_files(paths.bundle)
+    digests = {}
+    for choice in ({"engine": "torch"}, {}, {"compute_type": "int8"}):
+        result = run_export(make_settings(evaluate=choice), paths, NullRecorder())
+        content = read_config(paths.served)
+        assert content.engine == result.engine
+        assert (content.digests.keys() - read_config(paths.bundle).digests.keys()) == (
+            {"ctranslate2.bin"} if result.engine else set()
+        )  # fmt: skip
+        digests[bundle_digest(paths.served)] = result.engine and result.engine.compute_type
+    assert list(digests.values()) == [None, "float32", "int8"]
+    assert read_files(paths.bundle) == before
+    again = bundle_digest(paths.served)
+    run_export(make_settings(evaluate={"compute_type": "int8"}), paths, NullRecorder())
+    assert bundle_digest(paths.served) == again
+    (paths.served / "source_vocabulary.json").write_text("[]")
+    with pytest.raises(BundleError, match=r"source_vocabulary\.json: does not belong here; a bundle holds .*, ctranslate2\.bin"):
+        Predictor.from_folder(paths.served)
+
+
+def test_a_trained_bundle_names_no_engine(paths: Paths) -> None:
+    content = json.loads((paths.bundle / "config.json").read_text())
+    assert "engine" not in content
+    (paths.bundle / "ctranslate2.bin").write_bytes(b"x")
+    with pytest.raises(BundleError, match=r"ctranslate2\.bin: does not belong here"):
+        Predictor.from_folder(paths.bundle)

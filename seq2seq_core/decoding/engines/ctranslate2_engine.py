@@ -220,8 +220,11 @@ def _choose(
 
     scored = [(rank(len(one.ids), total := prefix + one.log_probability), total, one.ids) for one in hypotheses]
     score, total, ids = max(scored, key=lambda item: item[0])
-    if sentence.prefix and ids != sentence.prefix and rank(len(sentence.prefix), prefix + end) >= score:
-        return {}
-    if len(hypotheses) > 1 and sum(len(one.ids) >= len(ids) for one in hypotheses) == 1:
-        return {}  # it ended last: the reference may have had enough before
+    num_before = sum(len(one.ids) < len(ids) for one in hypotheses)
+    if sentence.prefix and all(one.ids != sentence.prefix for one in hypotheses):  # it may have been passed over
+        if rank(len(sentence.prefix), prefix + end) >= score:
+            return {}
+        num_before += 1
+    if len(hypotheses) > 1 and num_before >= options.beam_size - 1:
+        return {}  # the reference may have had enough hypotheses before
     return {sentence.place: [Hypothesis(ids, score, total)]}

@@ -63,7 +63,7 @@ def assert_alike(found: Sequence[Prediction], expected: Sequence[Prediction]) ->
 
 
 @pytest.mark.parametrize(
-    "options", [{"beam_size": 1}, {}, {"length_penalty": 0.0}, {"beam_size": 2, "length_penalty": 0.6}, {"beam_size": 6}], ids=str
+    "options", [{"beam_size": 1}, {}, {"length_penalty": 0.0}, {"beam_size": 4, "length_penalty": 0.6}, {"beam_size": 6}], ids=str
 )
 @pytest.mark.parametrize("batch_sentences", [1, 7, 64])
 def test_texts_and_scores_are_those_of_the_reference(

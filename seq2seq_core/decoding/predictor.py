@@ -10,19 +10,22 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import overload
 
+import numpy as np
 import torch
 
 from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.bundle.bundle import Bundle, load_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
-from seq2seq_core.decoding.engines.engine import Engine, Stop
+from seq2seq_core.decoding.engines.engine import Engine
 from seq2seq_core.decoding.engines.engine_choice import load_engine
 from seq2seq_core.decoding.engines.torch_engine import TorchEngine
 from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.minimum_bayes_risk import rank_by_expected_utility
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem, is_empty
+from seq2seq_core.decoding.stopping import Stop
 from seq2seq_core.decoding.target_scores import TargetScore, score_targets
 from seq2seq_core.errors import TagError
 from seq2seq_core.tokenization.encode import SourceRow
@@ -80,6 +83,12 @@ class Predictor:
         """
         return cls(load_bundle(folder, device), recordings)
 
+    @overload
+    def predict(  # type: ignore[overload-overlap]
+        self, sources: SourceItem, options: DecodingOptions | None = None, *, tags: Mapping[str, str] | None = None
+    ) -> Prediction: ...
+
+    @overload
     def predict(
         self,
         sources: Sequence[SourceItem],
@@ -89,8 +98,19 @@ class Predictor:
         keep_alignments: bool = False,
         tags: Sequence[Mapping[str, str]] | None = None,
         stop: Stop | None = None,
-    ) -> list[Prediction]:
-        """The prediction of each source, in order.
+    ) -> list[Prediction]: ...
+
+    def predict(
+        self,
+        sources: SourceItem | Sequence[SourceItem],
+        options: DecodingOptions | None = None,
+        batch_sentences: int = 64,
+        prefixes: Sequence[str] | None = None,
+        keep_alignments: bool = False,
+        tags: Mapping[str, str] | Sequence[Mapping[str, str]] | None = None,
+        stop: Stop | None = None,
+    ) -> Prediction | list[Prediction]:
+        """The prediction of each source, in order; of a single source, its prediction.
 
         A source without text (empty, or white space) gives its prefix or an empty text, with score 0. A source of more than
         ``options.max_source_tokens`` tokens, tags included (or ``max_source_frames`` frames), is cut there, with a warning; the
@@ -98,12 +118,13 @@ class Predictor:
         length, but are no part of its text or alignment.
 
         Args:
-            sources: texts; for a model of frames names of WAV or FLAC files, samples of recordings, or frames.
+            sources: texts; for a model of frames names of WAV or FLAC files, samples of recordings, or frames. Or one of them.
             options: the decoding options; by default the bundle's. ``self.options.override(beam_size=1)`` changes single ones.
             batch_sentences: most sources decoded together.
             prefixes: for each source, the text that its hypotheses must begin with; what follows begins with a new piece.
             keep_alignments: whether hypotheses carry their alignment.
             tags: for each source, its columns by name; only the columns that the bundle takes as tags are read. None: no column.
+                Of a single source, its columns.
             stop: whether to end now, asked again and again; None: never.
 
         Raises:
@@ -112,6 +133,10 @@ class Predictor:
             UserError: a recording cannot be used, or the model reads something else.
             DecodingStopped: ``stop`` said so.
         """
+        if isinstance(sources, str | Path | np.ndarray):
+            assert not isinstance(tags, Sequence), "a single source has a single mapping"
+            return self.predict([sources], options, tags=[tags or {}])[0]
+        assert not isinstance(tags, Mapping), "several sources have a mapping each"
         options = options or self.options
         if prefixes is not None and len(prefixes) != len(sources):
             raise ValueError(f"expected a prefix for each of {len(sources)} sources, got {len(prefixes)}")

@@ -88,16 +88,18 @@ class RequestReader:
             MlflowException: the request is invalid, or costs more than a request may.
         """
         options = read_options(params, self.options)
-        sources: Sequence[SourceItem]
-        if self.config.audio is not None:
-            sources = read_recordings(columns, self.limits, self.config.audio.sample_rate)
-        else:
-            sources = read_sources(columns, self.limits)
+        sources = self._read_sources(columns)
         tags = read_tags(columns, self.config.tags.all, len(sources))
         lengths = self._measure(sources, self._count_tags(tags), options)
         if bounds_cost:
             check_cost(lengths, options, self.limits)
         return [Row(source, tags[place], lengths[place]) for place, source in enumerate(sources)], options
+
+    def _read_sources(self, columns: Mapping[str, Sequence[object]]) -> Sequence[SourceItem]:
+        """The texts of a request, or the samples of its recordings."""
+        if self.config.audio is not None:
+            return read_recordings(columns, self.limits, self.config.audio.sample_rate)
+        return read_sources(columns, self.limits)
 
     def _count_tags(self, rows: Sequence[Mapping[str, str]]) -> list[int]:
         """The number of tags before each source; a tag that the model cannot take is refused."""

@@ -29,9 +29,10 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.constraints import make_constraints
 from seq2seq_core.decoding.engines import ctranslate2_conversion as conversion
 from seq2seq_core.decoding.engines.ctranslate2_limits import num_positions, why_not_decode
-from seq2seq_core.decoding.engines.engine import DecodingStopped, Engine, Stop
+from seq2seq_core.decoding.engines.engine import Engine
 from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.length_penalty import length_penalty
+from seq2seq_core.decoding.stopping import Stop, check_stop
 from seq2seq_core.errors import BundleError, first_line
 from seq2seq_core.tokenization.encode import SourceRow
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID
@@ -139,8 +140,7 @@ class CTranslate2Engine:
         """The hypotheses of sentences that all have a prefix, or none; without those in doubt."""
         waiting, bound, found = [one for one in group if self._holds(len(one.ids))], FIRST_BOUND, dict[int, list[Hypothesis]]()
         while waiting:
-            if stop is not None and stop():
-                raise DecodingStopped
+            check_stop(stop)
             bound = min(bound, max(one.limit for one in waiting) + 1, self.max_positions or bound)
             ended = self._search(waiting, options, bound, stop)
             before = self._score_prefixes(waiting) if waiting[0].prefix else [(0.0, 0.0)] * len(waiting)
@@ -178,8 +178,8 @@ class CTranslate2Engine:
             return_end_token=True,
             **extra,
         )
-        if extra and stop is not None and stop():
-            raise DecodingStopped
+        if extra:
+            check_stop(stop)
         return [
             [_read(tokens, score) for tokens, score in zip(result.hypotheses, result.scores, strict=True)] for result in results
         ]

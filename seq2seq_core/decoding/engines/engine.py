@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.hypothesis import Hypothesis
+from seq2seq_core.decoding.stopping import Stop
 from seq2seq_core.tokenization.encode import SourceRow
-
-Stop = Callable[[], bool]
-"""Whether decoding shall end now, such as past a deadline; an engine asks it between two steps, or as often as it can."""
-
-
-class DecodingStopped(Exception):
-    """The caller's :data:`Stop` ended the decoding; there are no hypotheses."""
 
 
 class Engine(Protocol):

@@ -13,11 +13,10 @@ import pytest
 from seq2seq_core.bundle.bundle import load_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.engines.ctranslate2_engine import CTranslate2Engine
-from seq2seq_core.decoding.engines.engine import DecodingStopped
 from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.errors import BundleError
+from seq2seq_core.errors import BundleError, DecodingStopped
 from tests.unit.decoding.engines.conftest import TAG, random_words
 
 WORDS = [*random_words(70, 7), "", "aabbccddee", "hhhhhhhh"]

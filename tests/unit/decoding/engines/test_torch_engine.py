@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from seq2seq_core.config.decoding_options import DecodingOptions
-from seq2seq_core.decoding.engines.engine import DecodingStopped
 from seq2seq_core.decoding.engines.torch_engine import TorchEngine
 from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.errors import DecodingStopped
 
 SOURCES = ["3 May 2031", "le 7 mars 2020"]
 SEARCHES = [{"beam_size": 1}, {"beam_size": 3}, {"method": "sampling", "beam_size": 1}]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from flows.dvc.command import Dvc, refusal
+from flows.dvc.command import Dvc, own_words, refusal
 from flows.processes.supervised import StopPolicy
+from seq2seq_core.errors import UserError
 from seq2seq_core.stages.code import NAME
 
 
@@ -22,7 +23,7 @@ def refresh_code_digests(dvc: Dvc, stages: Sequence[str], on_line: Callable[[str
         policy: when the command is stopped.
 
     Raises:
-        UserError: DVC refuses, with its own words.
+        UserError: the stage or DVC refuses, with its own words.
         Interrupted: it was cancelled.
     """
     if NAME not in stages:
@@ -31,5 +32,6 @@ def refresh_code_digests(dvc: Dvc, stages: Sequence[str], on_line: Callable[[str
     arguments = ["repro", "--single-item", "--force", NAME]
     result = dvc.run(arguments, on_line, policy)
     if result.exit_code != 0:
-        raise refusal(arguments, result)
+        reason = own_words(NAME, result.lines)
+        raise UserError(reason.removeprefix("error: ")) if reason and result.ended_by == "itself" else refusal(arguments, result)
     return time.monotonic() - started

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows.dvc.remote_secrets import remember_remote_secrets
+from flows.dvc.run_cache import drop_empty_runs
 from flows.processes.supervised import CommandResult, StopPolicy, run_supervised
 from seq2seq_core.console import format_seconds
 from seq2seq_core.errors import Interrupted, UserError, WorkspaceBusy
@@ -96,6 +97,7 @@ class Dvc:
         waited_for = ""
         while True:
             lines = BusyLines(on_line)
+            drop_empty_runs(self.root)
             result = run_supervised(command, self.root, self.environment(), lines, policy, self.held_descriptors)
             is_free = result.exit_code == 0 or result.ended_by != "itself" or not lines.held
             if is_free or policy.cancellation.is_requested or time.monotonic() > deadline:
@@ -180,6 +182,21 @@ def error_text(lines: Sequence[str]) -> str:
     kept = lines[starts[-1] :] if starts else lines
     text = "\n".join(line for line in kept if not is_advice(line)).removeprefix(ERROR_MARK).strip()
     return text or "it failed without a message"
+
+
+def own_words(stage: str, lines: Sequence[str]) -> str:
+    """What a stage itself said in DVC's output, without its command; empty where it said nothing.
+
+    Args:
+        stage: its name.
+        lines: DVC's output.
+    """
+    mark = f"{STAGE_MARK}{stage}':"
+    if mark not in lines:
+        return ""
+    said = lines[lines.index(mark) + 1 :]
+    ends = [place for place, line in enumerate(said) if line.startswith(ERROR_MARK)]
+    return "\n".join(line for line in said[: ends[-1] if ends else None] if not line.startswith("> ")).strip()
 
 
 def is_busy(text: str) -> bool:

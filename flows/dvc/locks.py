@@ -23,7 +23,7 @@ def clear_dead_locks(workspace: Path) -> list[str]:
     Args:
         workspace: a folder in the DVC repository.
     """
-    temporary = _dvc_folder(workspace) / "tmp"
+    temporary = dvc_folder(workspace) / "tmp"
     listing = temporary / "rwlock"
     if not listing.is_file():
         return []
@@ -41,8 +41,12 @@ def clear_dead_locks(workspace: Path) -> list[str]:
     return [f"released the DVC locks of process {pid}, which is dead ({command})" for pid, command in sorted(dead.items())]
 
 
-def _dvc_folder(workspace: Path) -> Path:
-    """The folder ``.dvc`` of the repository that contains the workspace."""
+def dvc_folder(workspace: Path) -> Path:
+    """The folder ``.dvc`` of the repository that contains the workspace.
+
+    Args:
+        workspace: a folder in the DVC repository.
+    """
     for folder in (workspace, *workspace.parents):
         if (folder / ".dvc").is_dir():
             return folder / ".dvc"

@@ -6,14 +6,16 @@ import logging
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.option_types import Debug, Verbose, Workspace, resolve_workspace
+from seq2seq_core.errors import UserError
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.stage_table import STAGES, Stage
+from seq2seq_core.stage_table import STAGES, Stage, find_stage
 from seq2seq_core.training.distributed.rank_environment import end_with_launcher, find_rank_place
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ PANEL = "Stages (what dvc.yaml runs)"
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands of this module to the application."""
-    own_commands = {"train": train}
+    own_commands: dict[str, Callable[..., None]] = {"train": train, "export": export}
     for stage in STAGES:
         command = own_commands.get(stage.name) or _make_command(stage)
         app.command(stage.command_name, help=stage.help, rich_help_panel=PANEL)(command)
@@ -80,6 +82,39 @@ def train(
         if is_heard:
             _say_outlook(settings, paths)
         run_train(settings, paths, recorder, is_anew, initial)
+
+
+def export(
+    workspace: Workspace = None,
+    to: Annotated[
+        Literal["ctranslate2"] | None,
+        typer.Option(help="Write the model for this engine to --output, for use elsewhere; no stage runs.", show_default=False),
+    ] = None,
+    compute: Annotated[
+        Literal["float32", "int8", "int8_float32", "int16", "bfloat16"] | None,
+        typer.Option(help="Of --to: the type of the weights; by default float32.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Of --to: a new folder for the model and its certificate.", show_default=False),
+    ] = None,
+    debug: Debug = False,
+    verbose: Verbose = False,
+) -> None:
+    """Runs ``export``, or writes the model for use elsewhere."""
+    if to is None and compute is None and output is None:
+        _run_stage(find_stage("export"), workspace, debug, verbose)
+        return
+    with boundary(debug, verbose):
+        from seq2seq_core.bundle.config_file import StoredEngine
+        from seq2seq_core.config.settings import load_settings
+        from seq2seq_core.stages.export_elsewhere import export_elsewhere
+
+        if to is None or output is None:
+            raise UserError("--to and --output: must both be given, or neither of them and no --compute")
+        paths = resolve_workspace(workspace)
+        engine = StoredEngine(name=to, compute_type=compute or "float32")
+        typer.echo(export_elsewhere(load_settings(paths.params), paths, engine, output).to_markdown(), nl=False)
 
 
 def _say_outlook(settings: Settings, paths: Paths) -> None:

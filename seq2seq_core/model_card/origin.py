@@ -165,6 +165,8 @@ def _describe_use(corpus: Mapping[str, Any], content: BundleFile) -> dict[str, s
     )
     use["vocabulary"] = f"{', '.join(pieces)}; {sizes}{', joint' if config.joint else ''}"
     use["decoding"] = describe_decoding(content.decoding or DecodingOptions())
+    if content.engine is not None:
+        use["engine"] = f"{content.engine.name}, weights in {content.engine.compute_type}"
     if initial := content.data_digests.get(INITIAL_BUNDLE):
         use["initial weights"] = f"bundle {initial}"
     return use

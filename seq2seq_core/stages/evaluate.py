@@ -82,10 +82,7 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
         torch.set_num_threads(settings.runtime.num_threads)
     predictor = Predictor.from_folder(find_served_bundle(paths), settings.runtime.device, paths.prepared_audio)
     options = predictor.options
-    if options != section.decoding:
-        logger.warning(
-            "the decoding options are those of %s, not those of the section evaluate; `s2s export` brings them there", paths.served
-        )
+    _warn_of_other_settings(predictor, section, paths)
     train = ((pair[SOURCE], pair[TARGET]) for pair in iterate_pairs(paths.prepared_split("train")))
     searches = 2 if options.beam_size > 1 else 1
     with progress("evaluate", searches * len(pairs), "sentences", settings.runtime.progress) as shown:
@@ -105,6 +102,23 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     _record(recorder, evaluation, section, paths)
     _record_pictures(recorder, evaluation, predictor, section, paths)
     return EvaluateResult(evaluation.test, evaluation.greedy, evaluation.baselines, len(pairs))
+
+
+def _warn_of_other_settings(predictor: Predictor, section: EvaluateSection, paths: Paths) -> None:
+    """Warns if the served bundle was exported with other decoding options, or for another engine."""
+    if predictor.options != section.decoding:
+        logger.warning(
+            "the decoding options are those of %s, not those of the section evaluate; `s2s export` brings them there", paths.served
+        )
+    file = predictor.bundle.engine_file
+    found = ("torch", "float32") if file is None else (file.engine.name, file.engine.compute_type)
+    # By auto, PyTorch may decode whatever type is asked for.
+    if section.engine not in ("auto", found[0]) or (file is not None and section.compute_type != found[1]):
+        logger.warning(
+            "the engine is that of %s (%s at %s), not that of the section evaluate; `s2s export` brings it there",
+            paths.served,
+            *found,
+        )
 
 
 def _signatures(section: EvaluateSection) -> dict[str, str]:

@@ -203,11 +203,12 @@ def test_the_search_is_that_of_the_served_bundle_and_other_settings_are_told(
     before = read_outputs(paths)
     caplog.clear()
     with caplog.at_level(logging.WARNING):
-        run_evaluate(make_settings(beam_size=1, max_length=1), paths, NullRecorder())
+        run_evaluate(make_settings(beam_size=1, max_length=1, engine="ctranslate2"), paths, NullRecorder())
     assert read_outputs(paths) == before
-    assert caplog.messages[0] == (
-        f"the decoding options are those of {paths.served}, not those of the section evaluate; `s2s export` brings them there"
-    )
+    assert caplog.messages[:2] == [
+        f"the decoding options are those of {paths.served}, not those of the section evaluate; `s2s export` brings them there",
+        f"the engine is that of {paths.served} (torch at float32), not that of the section evaluate; `s2s export` brings it there",
+    ]
 
 
 def test_an_empty_test_set_is_refused(paths: Paths) -> None:

@@ -1,0 +1,81 @@
+"""A registered Transformer decodes through CTranslate2: at its evaluation, at its registration, and where it is served."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.decoding.engines.ctranslate2_engine import CTranslate2Engine
+from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.errors import UserError
+from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.registry.evaluated import read_evaluated
+from seq2seq_core.registry.parity import check_parity
+from seq2seq_core.registry.registration import register_bundle
+from seq2seq_core.registry.versions import find_version
+from seq2seq_core.stages.evaluate import run_evaluate
+from seq2seq_core.stages.export import run_export
+
+from .conftest import open_client
+
+MODEL = {"architecture": "transformer", "width": 8, "heads": 2, "feedforward_width": 8}
+SOURCES = ["3 May 2031", "4. Juni 1999", ""]
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of sentences of each call of CTranslate2's engine."""
+    found: list[int] = []
+    decode = CTranslate2Engine.decode
+
+    def note(self: CTranslate2Engine, rows: list[object], *arguments: object, **named: object) -> object:
+        found.append(len(rows))
+        return decode(self, rows, *arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(CTranslate2Engine, "decode", note)
+    return found
+
+
+def test_what_is_evaluated_registered_and_served_is_decoded_by_the_exported_engine(
+    tmp_path: Path,
+    mlflow_template: Path,
+    no_outer_run: None,
+    make_bundle: Callable[..., None],
+    make_settings: Callable[..., Settings],
+    decoded: list[int],
+) -> None:
+    paths = Paths(tmp_path)
+    shutil.copy(mlflow_template, paths.mlflow_database)
+    make_bundle(paths, model=MODEL)
+    shutil.copy(paths.prepared_split("test"), paths.prepared_split("train"))
+    settings = make_settings(evaluate={"compute_type": "int8", "max_length": 12})
+    run_export(settings, paths, NullRecorder())
+    assert not decoded
+    run_evaluate(settings, paths, NullRecorder())
+    assert sum(decoded) >= 2 * 40  # by beam search and greedily
+    (scored,) = json.loads(paths.metrics.read_text())["scored"]
+    assert scored["decoding"]["engine"].startswith("ctranslate2 ")
+    assert scored["decoding"]["compute_type"] == "int8_float32"
+
+    register_bundle(settings, paths)
+    decoded.clear()
+    assert check_parity(find_version("models:/dates/1", paths), paths, "cpu") > 0
+    assert decoded
+    requirements = list(paths.root.rglob("artifacts/requirements.txt"))
+    assert requirements
+    assert "ctranslate2==" in requirements[0].read_text()
+    with open_client(paths, "models:/dates/1") as client:
+        answer = client.post(json={"inputs": SOURCES}).json()["predictions"]
+    expected = Predictor.from_folder(paths.served).predict(SOURCES)
+    assert [row["prediction"] for row in answer] == [one.text for one in expected]
+    assert [row["score"] for row in answer] == [one.score for one in expected]
+
+    run_export(make_settings(evaluate={"engine": "torch", "max_length": 12}), paths, NullRecorder())
+    with pytest.raises(UserError, match="the model has changed since it was scored"):
+        read_evaluated(settings, paths)

@@ -21,7 +21,7 @@ from seq2seq_core.bundle.config_file import ENGINE_FILE, SOURCE_FILE, TARGET_FIL
 from seq2seq_core.bundle.served_bundle import export_bundle
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import iterate_pairs
-from seq2seq_core.decoding.engines.ctranslate2_conversion import MODEL_FILE, Vocabularies, side_files
+from seq2seq_core.decoding.engines.ctranslate2_conversion import Vocabularies, model_files
 from seq2seq_core.decoding.engines.engine_choice import choose_engine, convert_bundle
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.dvc_files import how_to_make
@@ -77,10 +77,9 @@ def _write(folder: Path, served: Path, bundle: Bundle, certificate: EngineCertif
     """Writes the files of a converted model as the engine reads them, and the certificate."""
     source, target = bundle.source_tokenizer, bundle.target_tokenizer
     assert source is not None, "an engine holds no model of frames"
-    shutil.copy(served / ENGINE_FILE, folder / MODEL_FILE)
     for name in (SOURCE_FILE, TARGET_FILE):
         shutil.copy(served / name, folder / name)
-    for name, content in side_files(Vocabularies(_names(source), _names(target))).items():
+    for name, content in model_files((served / ENGINE_FILE).read_bytes(), Vocabularies(_names(source), _names(target))).items():
         (folder / name).write_bytes(content)
     text = json.dumps(certificate.to_dict(), ensure_ascii=False, indent=1) + "\n"
     (folder / CERTIFICATE_FILE).write_text(text, encoding="utf-8")

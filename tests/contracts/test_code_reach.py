@@ -154,6 +154,18 @@ def test_a_stage_reaches_the_metrics_that_its_settings_name_and_no_other() -> No
     assert reached == {"train": {"wer", "exact_match", "chrf"}, "evaluate": {"exact_match", "rougeL"}, "register": {"exact_match"}}
 
 
+def test_another_engine_leaves_the_training_fresh() -> None:
+    model = {"model": SIZES | {"architecture": "transformer"}}
+    chosen = [_settings(model | {"evaluate": choice}) for choice in ({"engine": "torch"}, {}, {"compute_type": "int8"})]
+    digests = {name: [digest_stage(find_stage(name), settings) for settings in chosen] for name in ("train", "export", "evaluate")}
+    assert digests["train"][0] == digests["train"][1] == digests["train"][2]
+    for name in ("export", "evaluate"):
+        assert all(digests[name][one] != digests[name][other] for one, other in ((0, 1), (1, 2), (0, 2)))
+    recurrent = _settings(CASES["recurrent"])
+    for settings, is_reached in ((chosen[0], False), (chosen[1], True), (recurrent, False)):
+        assert ("seq2seq_core.decoding.engines.ctranslate2_conversion" in _reached(find_stage("export"), settings)) == is_reached
+
+
 def test_every_module_of_the_table_exists() -> None:
     for name in (*SILENT, *NEEDED_BY, *PARTS):
         assert find_module(name) is not None, name

@@ -6,6 +6,7 @@ CTranslate2's own sinusoids differ from ours, so positions are always a table.
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -59,7 +60,7 @@ def numbered(config: BundleConfig) -> Vocabularies:
 
 
 def convert(model: Seq2Seq, settings: ModelSection, vocabularies: Vocabularies, compute_type: ComputeType) -> TransformerSpec:
-    """A model in CTranslate2's format; its ``save`` writes the same bytes for the same weights.
+    """A model in CTranslate2's format; the same for the same weights.
 
     Args:
         model: of an architecture that :func:`~seq2seq_core.decoding.engines.ctranslate2_limits.why_not_hold` allows.
@@ -108,10 +109,22 @@ def model_config(vocabularies: Vocabularies) -> dict[str, object]:
     return {**tokens, **switches, "decoder_start_token": names[BOS_ID], "layer_norm_epsilon": nn.LayerNorm(1).eps}
 
 
-def side_files(vocabularies: Vocabularies) -> dict[str, bytes]:
-    """The files that CTranslate2 reads beside the weights, by name.
+def serialize(spec: TransformerSpec) -> bytes:
+    """The weights of a converted model, as CTranslate2 stores them.
 
     Args:
+        spec: from :func:`convert`.
+    """
+    with tempfile.TemporaryDirectory() as room:
+        spec.save(room)
+        return (Path(room) / MODEL_FILE).read_bytes()
+
+
+def model_files(weights: bytes, vocabularies: Vocabularies) -> dict[str, bytes]:
+    """The files that CTranslate2 reads, by name.
+
+    Args:
+        weights: from :func:`serialize`.
         vocabularies: the names of the ids.
     """
     contents = {
@@ -119,17 +132,8 @@ def side_files(vocabularies: Vocabularies) -> dict[str, bytes]:
         SOURCE_NAMES_FILE: list(vocabularies.source),
         TARGET_NAMES_FILE: list(vocabularies.target),
     }
-    return {name: json.dumps(content, ensure_ascii=False, indent=1).encode() for name, content in contents.items()}
-
-
-def write_model(spec: TransformerSpec, folder: Path) -> None:
-    """Writes a converted model as CTranslate2 reads it: ``model.bin``, ``config.json`` and the vocabularies.
-
-    Args:
-        spec: from :func:`convert`.
-        folder: an empty folder.
-    """
-    spec.save(str(folder))
+    texts = {name: json.dumps(content, ensure_ascii=False, indent=1).encode() for name, content in contents.items()}
+    return {MODEL_FILE: weights, **texts}
 
 
 def load_package() -> Any:

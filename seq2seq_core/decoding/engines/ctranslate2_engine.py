@@ -92,7 +92,7 @@ class CTranslate2Engine:
         package = conversion.load_package()
         self.reference, self.vocabulary_size = reference, config.target_vocabulary_size
         self.max_positions = num_positions(config.model)
-        files = {conversion.MODEL_FILE: file.read(), **conversion.side_files(conversion.numbered(config))}
+        files = conversion.model_files(file.read(), conversion.numbered(config))
         threads = {"inter_threads": 1, "intra_threads": torch.get_num_threads()}
         try:
             self.translator = package.Translator(str(file.path), "cpu", files=files, **threads)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import tempfile
-from pathlib import Path
 
 from seq2seq_core.bundle.bundle import Bundle
 from seq2seq_core.bundle.config_file import BundleConfig, StoredEngine
 from seq2seq_core.bundle.served_bundle import ConvertedModel
 from seq2seq_core.config.evaluate import EvaluateSection
-from seq2seq_core.decoding.engines.ctranslate2_conversion import MODEL_FILE, convert, numbered, write_model
+from seq2seq_core.decoding.engines.ctranslate2_conversion import convert, numbered, serialize
 from seq2seq_core.decoding.engines.ctranslate2_engine import CTranslate2Engine
 from seq2seq_core.decoding.engines.ctranslate2_limits import why_not_decode, why_not_hold
 from seq2seq_core.decoding.engines.engine import Engine
@@ -53,11 +51,7 @@ def convert_bundle(bundle: Bundle, engine: StoredEngine) -> ConvertedModel:
         UserError: the engine's package is missing.
     """
     config = bundle.config
-    vocabularies = numbered(config)
-    spec = convert(bundle.model, config.model, vocabularies, engine.compute_type)
-    with tempfile.TemporaryDirectory() as room:
-        write_model(spec, Path(room))
-        return ConvertedModel(engine, (Path(room) / MODEL_FILE).read_bytes())
+    return ConvertedModel(engine, serialize(convert(bundle.model, config.model, numbered(config), engine.compute_type)))
 
 
 def load_engine(bundle: Bundle, reference: TorchEngine) -> Engine:

@@ -27,6 +27,7 @@ from flows.reports.run_page import publish_report
 from flows.reports.summary import RetrainSummary
 from flows.reports.webhook import notify
 from flows.retraining import FlowRunInfo, Retraining, find_paths
+from flows.server.earlier_runs import mark_dead_runs, show_wait
 from flows.server.engine_log import quiet_engine
 from flows.server.environment import EMBEDDED_VARIABLE
 from flows.server.final_state import final_state
@@ -57,6 +58,7 @@ def retrain(
     workspace: str | None = None,
     force: list[StageName] | None = None,
     set: list[Assignment] | None = None,  # noqa: A002 - the name on Prefect's page
+    wait: bool = False,
 ) -> State[Any]:
     """Run every stale stage of dvc.yaml, a task a stage; fresh ones are shown as Cached.
 
@@ -64,20 +66,24 @@ def retrain(
         workspace: The folder with dvc.yaml and params.yaml; by default the one that the flow runs in.
         force: Stages to run even where they are up to date.
         set: Settings for this run only, each section.field=value, such as train.max_steps=200.
+        wait: Wait for a run that already works in the workspace; otherwise this run is skipped.
     """
     keep_secrets()
     exempt_loopback()
     quiet_engine()
     with announced_run(), no_slots_while_away():
-        return _retrain(workspace, frozenset(force or ()), set or (), get_run_logger())
+        return _retrain(workspace, frozenset(force or ()), set or (), wait, get_run_logger())
 
 
-def _retrain(workspace: str | None, forced: frozenset[str], assignments: Sequence[str], logger: Logger) -> State[Any]:
+def _retrain(workspace: str | None, forced: frozenset[str], assignments: Sequence[str], waits: bool, logger: Logger) -> State[Any]:
     """Runs a retrain and reports it; returns the flow run's final state."""
     try:
         paths = find_paths(workspace)
-        with workspace_lock(paths) as lock, settings_for_one_run(paths, assignments, logger.warning) as notes:
+        lock_of_workspace = workspace_lock(paths, (lambda reason: _note_wait(reason, logger)) if waits else None)
+        with lock_of_workspace as lock, settings_for_one_run(paths, assignments, logger.warning) as notes:
             settings = load_settings(paths.params)
+            for line in mark_dead_runs(settings.register_.model_name, settings.runtime.flow.dead_after_seconds):
+                logger.warning("%s", line)
             has_own = bool(assignments)
             summary = _run(Retraining(paths, settings, _this_run(), logger, lock, forced, is_cancelled, has_own, notes), logger)
     except Seq2SeqError as error:
@@ -89,6 +95,12 @@ def _retrain(workspace: str | None, forced: frozenset[str], assignments: Sequenc
     if not isinstance(summary.failure, Interrupted):
         _tell(summary, settings.register_.model_name, settings.runtime.flow, logger)
     return _to_state(summary, logger)
+
+
+def _note_wait(reason: str, logger: Logger) -> None:
+    """Shows that this run waits for another one in its workspace, or does no longer."""
+    show_wait(reason)
+    logger.info("%s", f"waiting: {reason}" if reason else "the workspace is free")
 
 
 def _run(retraining: Retraining, logger: Logger) -> RetrainSummary:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import psutil
 
@@ -16,8 +17,12 @@ class RetrainRunning(WorkspaceBusy):
     """A retrain is already running in this workspace."""
 
 
+WAIT_SECONDS = 2.0
+"""Pause between two attempts to get the lock."""
+
+
 @contextmanager
-def workspace_lock(paths: Paths) -> Iterator[int]:
+def workspace_lock(paths: Paths, on_wait: Callable[[str], None] | None = None) -> Iterator[int]:
     """Holds the workspace's lock for the ``with`` block; gives its file descriptor.
 
     A child process that inherits the descriptor keeps the lock until it ends: no new run starts while the stages of a killed run
@@ -25,11 +30,28 @@ def workspace_lock(paths: Paths) -> Iterator[int]:
 
     Args:
         paths: the workspace; locks ``.s2s/retrain.lock``.
+        on_wait: waits until the lock is free, and is told once why, and with an empty text when the wait is over; None: does not
+            wait.
 
     Raises:
         RetrainRunning: another run holds the lock; the message names its process.
     """
-    with hold_lock(paths.work / "retrain.lock", lambda holder: RetrainRunning(_describe_holder(paths, holder))) as descriptor:
+    has_waited = False
+    with ExitStack() as stack:
+        while True:
+            lock = hold_lock(paths.work / "retrain.lock", lambda holder: RetrainRunning(_describe_holder(paths, holder)))
+            try:
+                descriptor = stack.enter_context(lock)
+                break
+            except RetrainRunning as busy:
+                if on_wait is None:
+                    raise
+                if not has_waited:
+                    on_wait(str(busy))
+                has_waited = True
+            time.sleep(WAIT_SECONDS)
+        if has_waited and on_wait is not None:
+            on_wait("")
         yield descriptor
 
 

@@ -58,8 +58,7 @@ def ensure_automations(client: SyncPrefectClient, settings: Settings) -> list[st
 def dead_runs(model_name: str, silent_seconds: float) -> AutomationCore:
     """Marks a run of a model as *Crashed* when its process has sent no sign of life for some time, or never began.
 
-    A worker that dies just after it has taken a run leaves it *Pending*. It would hold the deployment's only slot for ever, and
-    every later run would be cancelled.
+    A worker that dies just after it has taken a run leaves it *Pending*.
 
     Args:
         model_name: ``register.model_name``.

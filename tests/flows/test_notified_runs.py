@@ -48,14 +48,18 @@ class Night:
     scheduled: list[Any]
     heard: list[Any]
 
-    def start(self, name: str) -> Any:
+    def start(self, name: str, *states: Any) -> Any:
+        """A run in the last of some states; by default Running."""
         from prefect import flow
         from prefect.states import Running
 
         @flow(name="retrain")
         def nothing() -> None: ...
 
-        return self.client.create_flow_run(nothing, tags=self.tags, state=Running(), name=name)
+        first, *later = states or (Running(),)
+        run = self.client.create_flow_run(nothing, tags=self.tags, state=first, name=name)
+        self.set(run, *later)
+        return run
 
     def emit(self, event: str, run: Any) -> None:
         from prefect.events import emit_event
@@ -196,31 +200,36 @@ def test_silent_runs_are_marked_as_crashed_and_ended_ones_are_left_alone(night: 
     assert night.heard_of(ended) == night.heard_of(cancelled) == []
 
 
-def test_a_run_whose_worker_died_after_taking_it_does_not_hold_the_only_slot(night: Night) -> None:
-    from prefect import flow
-    from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
+def test_a_run_whose_worker_died_after_taking_it_is_marked(night: Night) -> None:
     from prefect.states import Pending, Scheduled, Submitting
 
-    @flow(name="retrain")
-    def nothing() -> None: ...
-
-    deployment = night.client.create_deployment(
-        night.client.create_flow(nothing), name=f"toy-{uuid.uuid4().hex[:8]}", tags=night.tags, concurrency_limit=1,
-        concurrency_options=ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
-    )  # fmt: skip
-    taken, refused, later = (
-        night.client.create_flow_run_from_deployment(deployment, state=Scheduled(), tags=night.tags, name=name)
-        for name in ("taken", "refused", "later")
-    )
-    states: list[Any] = [Pending(), Submitting()]  # as a worker sets them
-    for state in states:
-        night.client.set_flow_run_state(taken.id, state)
-    night.client.set_flow_run_state(refused.id, Pending())
-    assert night.state_of(refused) == "Cancelled"
+    taken = night.start("taken", Scheduled(), Pending(), Submitting())  # as a worker sets them
     wait_until(lambda: bool(night.heard_of(taken)), "the notification")
     assert night.state_of(taken) == "Crashed"
-    night.client.set_flow_run_state(later.id, Pending())
-    assert night.state_of(later) == "Pending"
+
+
+def test_the_run_that_holds_the_workspace_marks_those_without_a_process(night: Night) -> None:
+    from prefect import flow
+    from prefect.states import Pending, Running
+
+    from flows.server.earlier_runs import WAITING, mark_dead_runs
+
+    @flow(name="retrain")
+    def holder(silent_seconds: float) -> list[str]:
+        return mark_dead_runs(night.tags[0].removeprefix("model:"), silent_seconds)
+
+    deployment = night.client.create_deployment(night.client.create_flow(holder), name=f"toy-{uuid.uuid4().hex[:8]}")
+    states: tuple[Any, ...] = (Running(), Pending(), Running(name=WAITING))
+    deployed = [
+        night.client.create_flow_run_from_deployment(deployment, state=state, tags=night.tags, name=f"lost {place}")
+        for place, state in enumerate(states)
+    ]
+    by_hand = night.start("by hand")
+    runs = [*deployed, by_hand]
+    assert holder(3600.0) == []
+    assert [night.state_of(run) for run in runs] == ["Running", "Pending", WAITING, "Running"]
+    assert sorted(line.partition(" of ")[0] for line in holder(0.0)) == ["marked the run lost 0", "marked the run lost 1"]
+    assert [night.state_of(run) for run in runs] == ["Crashed", "Crashed", WAITING, "Running"]
     night.client.delete_deployment(deployment)
 
 

@@ -18,6 +18,7 @@ from seq2seq_core.config.train import Phase, TrainSection
 
 SILENT: dict[str, str] = {
     "seq2seq_core": "the version",
+    "seq2seq_core.allocation": "where memory comes from",
     "seq2seq_core.artifacts": "names of files; a changed name is a changed dvc.yaml",
     "seq2seq_core.atomic": "how a file appears, not what is in it",
     "seq2seq_core.code_digests": "this mechanism itself",
@@ -44,7 +45,6 @@ SILENT: dict[str, str] = {
     "seq2seq_core.tracking_address": "how MLflow is reached",
     "seq2seq_core.training.dev_metric_advice": "warnings",
     "seq2seq_core.training.distributed.rank_environment": "which of several processes this is",
-    "seq2seq_core.training.hardware.allocation": "where memory comes from",
     "seq2seq_core.training.hardware.flops": "measures speed",
     "seq2seq_core.training.hardware.profiler": "measures speed",
     "seq2seq_core.training.hardware.speed": "measures speed",

@@ -28,24 +28,30 @@ def best_extensions(log_probabilities_NV: Tensor, totals_BK: Tensor, count: int)
         totals_BX = (totals_BK.reshape(-1, 1) + log_probabilities_NV).view(num_sentences, -1)
         totals_BC, places_BC = totals_BX.topk(min(count, totals_BX.shape[1]), dim=1)
         return totals_BC, places_BC
-    places_BX = _places_to_compare(log_probabilities_NV, totals_BK, count)
-    totals_BX = log_probabilities_NV.view(num_sentences, -1).gather(1, places_BX)
-    totals_BX = totals_BX + totals_BK.gather(1, places_BX // vocabulary_size)
+    places_BX, before_BX = _places_to_compare(log_probabilities_NV, totals_BK, count)
+    totals_BX = log_probabilities_NV.view(num_sentences, -1).gather(1, places_BX) + before_BX
     totals_BC, chosen_BC = totals_BX.topk(count, dim=1)
     return totals_BC, places_BX.gather(1, chosen_BC)
 
 
-def _places_to_compare(log_probabilities_NV: Tensor, totals_BK: Tensor, count: int) -> Tensor:
-    """The places_BX of the symbols in the best ``count`` blocks of each sentence, and of those behind each row's last block."""
+def _places_to_compare(log_probabilities_NV: Tensor, totals_BK: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The symbols of the best ``count`` blocks of each sentence, and those behind each hypothesis's last block.
+
+    Returns:
+        places_BX, and before_BX: the log-probability of the hypothesis of each.
+    """
     (num_sentences, beam_size), vocabulary_size = totals_BK.shape, log_probabilities_NV.shape[1]
     num_blocks, device = vocabulary_size // BLOCK, totals_BK.device
     blocks_NXY = log_probabilities_NV[:, : num_blocks * BLOCK].view(-1, num_blocks, BLOCK)
     best_BKX: Tensor = blocks_NXY.amax(dim=2).view(num_sentences, beam_size, num_blocks) + totals_BK.unsqueeze(2)
     blocks_BM = best_BKX.flatten(1).topk(count, dim=1).indices
-    starts_BM = blocks_BM // num_blocks * vocabulary_size + blocks_BM % num_blocks * BLOCK
+    owners_BM = blocks_BM // num_blocks
+    starts_BM = owners_BM * vocabulary_size + blocks_BM % num_blocks * BLOCK
     places_BX = (starts_BM.unsqueeze(2) + torch.arange(BLOCK, device=device)).flatten(1)
+    before_BX = totals_BK.gather(1, owners_BM).repeat_interleave(BLOCK, dim=1)
     rest_X = torch.arange(num_blocks * BLOCK, vocabulary_size, device=device)
     if not len(rest_X):
-        return places_BX
-    rest_X = (torch.arange(beam_size, device=device).unsqueeze(1) * vocabulary_size + rest_X).flatten()
-    return torch.cat([places_BX, rest_X.expand(num_sentences, -1)], dim=1)
+        return places_BX, before_BX
+    rest_KX = torch.arange(beam_size, device=device).unsqueeze(1) * vocabulary_size + rest_X
+    places_BX = torch.cat([places_BX, rest_KX.flatten().expand(num_sentences, -1)], dim=1)
+    return places_BX, torch.cat([before_BX, totals_BK.repeat_interleave(len(rest_X), dim=1)], dim=1)

@@ -27,7 +27,7 @@ from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothes
 from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem, is_empty
 from seq2seq_core.decoding.stopping import Stop
 from seq2seq_core.decoding.target_scores import TargetScore, score_targets
-from seq2seq_core.errors import TagError
+from seq2seq_core.errors import NonFiniteOutput, TagError
 from seq2seq_core.tokenization.encode import SourceRow
 from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
 from seq2seq_core.tokenization.tags import Tags
@@ -60,7 +60,6 @@ class Predictor:
 
     def __init__(self, bundle: Bundle, recordings: Path = Path(), uses_engine: bool = True) -> None:
         self.bundle = bundle
-        bundle.model.pack_weights()
         self.source_tags, self.target_tags = bundle.source_tags, bundle.target_tags
         self.sources = SourceEncoder(bundle, recordings)
         self.options = bundle.decoding or DecodingOptions()
@@ -132,6 +131,7 @@ class Predictor:
             TagError: a source's tag is missing or unknown.
             UserError: a recording cannot be used, or the model reads something else.
             DecodingStopped: ``stop`` said so.
+            NonFiniteOutput: the model's output for a source holds NaN or infinity.
         """
         if isinstance(sources, str | Path | np.ndarray):
             assert not isinstance(tags, Sequence), "a single source has a single mapping"
@@ -149,7 +149,10 @@ class Predictor:
         engine = self.engine_for(options, keep_alignments)
         for places in batches_by_length([len(row) for row in ids], batch_sentences, MAX_BATCH_TOKENS // options.rows_per_source):
             rows = [ids[place] for place in places]
-            found = engine.decode(rows, options, keep_alignments, [starts[place] for place in places], stop)
+            try:
+                found = engine.decode(rows, options, keep_alignments, [starts[place] for place in places], stop)
+            except NonFiniteOutput as error:
+                raise NonFiniteOutput(places[error.place]) from None
             for place, row, hypotheses in zip(places, rows, found, strict=True):
                 predictions[place] = Prediction(tuple(self._to_text(row, hypotheses, options, len(forced[place]))))
         return predictions

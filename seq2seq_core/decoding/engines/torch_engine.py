@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import torch
 
+from seq2seq_core.allocation import keep_freed_memory
 from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.config.decoding_options import DecodingOptions
-from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
+from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.search import decode
 from seq2seq_core.decoding.stopping import Stop
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.encode import SourceRow
 
 
@@ -18,14 +20,15 @@ class TorchEngine:
     """Decodes by the searches of :mod:`~seq2seq_core.decoding.search`.
 
     Args:
-        model: in evaluation mode.
+        model: in evaluation mode; its weights do not change any more.
         device: where the model is.
     """
 
     name, compute_type = "torch", "float32"
 
-    def __init__(self, model: StepModel, device: torch.device) -> None:
+    def __init__(self, model: Seq2Seq, device: torch.device) -> None:
         self.model, self.device = model, device
+        self._is_prepared = False
         self.label = f"pytorch {torch.__version__.partition('+')[0]} {device.type}"
 
     def why_not(self, options: DecodingOptions, keep_attention: bool = False) -> str | None:
@@ -41,4 +44,14 @@ class TorchEngine:
         stop: Stop | None = None,
     ) -> list[list[Hypothesis]]:
         """See :class:`~seq2seq_core.decoding.engines.engine.Engine`; ``stop`` is asked before each step."""
-        return decode(self.model, collate_sources(rows).to(self.device), options, keep_attention, prefixes, stop)
+        if not self._is_prepared:
+            self._prepare()
+        with torch.inference_mode():
+            return decode(self.model, collate_sources(rows).to(self.device), options, keep_attention, prefixes, stop)
+
+    def _prepare(self) -> None:
+        """Takes memory for speed on a CPU, once there is something to decode."""
+        self._is_prepared = True
+        if self.device.type == "cpu":
+            keep_freed_memory()
+            self.model.pack_weights()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SMALLEST_GROWTH = 8
+SMALLEST_GROWTH = 4
 """Positions; a larger cache grows by a quarter of its size."""
 
 KeysValues = tuple[Tensor, Tensor]

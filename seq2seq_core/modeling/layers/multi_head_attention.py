@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2seq_core.modeling.layers.dropout import Dropout, draw_mask
+from seq2seq_core.modeling.layers.packed_weights import linear
 from seq2seq_core.modeling.layers.packing import Packing
 from seq2seq_core.modeling.layers.positions import RotaryPositions
 
@@ -56,8 +57,8 @@ class MultiHeadAttention(nn.Module):
         if self.training:
             keys_BHSK, values_BHSK = self._project_together(inputs_BSD, self.key_projection, self.value_projection)
             return self._rotate(keys_BHSK, offset), values_BHSK
-        keys_BHSK = self._rotate(self.split(self.key_projection(inputs_BSD)), offset)
-        return keys_BHSK, self.split(self.value_projection(inputs_BSD))
+        keys_BHSK = self._rotate(self.split(_project(self.key_projection, inputs_BSD)), offset)
+        return keys_BHSK, self.split(_project(self.value_projection, inputs_BSD))
 
     def attend_self(
         self,
@@ -107,7 +108,7 @@ class MultiHeadAttention(nn.Module):
         Returns:
             attended_BTD.
         """
-        query_BHTK = self._rotate(self.split(self.query_projection(query_BTD)), offset)
+        query_BHTK = self._rotate(self.split(_project(self.query_projection, query_BTD)), offset)
         if packings is not None:
             return self._merge(self._attend_packed(query_BHTK, keys_BHSK, values_BHSK, *packings, is_causal))
         return self._merge(self._attend(query_BHTK, keys_BHSK, values_BHSK, padding_mask_BS, is_causal))
@@ -120,7 +121,7 @@ class MultiHeadAttention(nn.Module):
         Returns:
             attended_BTD, and weights_BTS averaged over the heads, before dropout.
         """
-        query_BHTK = self.split(self.query_projection(query_BTD))
+        query_BHTK = self.split(_project(self.query_projection, query_BTD))
         scores_BHTS = torch.matmul(query_BHTK, keys_BHSK.transpose(-1, -2)) / math.sqrt(query_BHTK.size(-1))
         weights_BHTS = torch.softmax(scores_BHTS.masked_fill(padding_mask_BS[:, None, None, :], -math.inf), dim=-1)
         return self._merge(torch.matmul(self.weight_dropout(weights_BHTS), values_BHSK)), weights_BHTS.mean(dim=1)
@@ -140,7 +141,7 @@ class MultiHeadAttention(nn.Module):
         Returns:
             attended_BTD, and each head's weights_BHTS.
         """
-        query_BHTK = self._rotate(self.split(self.query_projection(query_BTD)), offset)
+        query_BHTK = self._rotate(self.split(_project(self.query_projection, query_BTD)), offset)
         scores_BHTS = torch.matmul(query_BHTK / math.sqrt(query_BHTK.size(-1)), keys_BHSK.transpose(-1, -2))
         weights_BHTS = torch.softmax(scores_BHTS if bias_B11S is None else scores_BHTS.add_(bias_B11S), dim=-1)
         return self._merge(torch.matmul(weights_BHTS, values_BHSK)), weights_BHTS
@@ -204,8 +205,12 @@ class MultiHeadAttention(nn.Module):
 
     def _merge(self, attended_BHTK: Tensor) -> Tensor:
         """The heads joined again and projected."""
-        merged: Tensor = self.output_projection(attended_BHTK.transpose(1, 2).flatten(2))
-        return merged
+        return _project(self.output_projection, attended_BHTK.transpose(1, 2).flatten(2))
+
+
+def _project(projection: nn.Linear, inputs_BTD: Tensor) -> Tensor:
+    """The projected inputs, by a packed weight if there is one."""
+    return linear(inputs_BTD, projection.weight, projection.bias)
 
 
 class _Heads(torch.autograd.Function):

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-SMALLEST = 2**17
-"""Elements of the smallest matrix that is worth it."""
+SMALLEST = 2**16
+"""Elements of the smallest matrix that is packed."""
+FEWEST_PRODUCTS = 2**20
+"""Multiply-adds from which on the packed matrix is faster."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,9 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         bias: of the same layer.
     """
     packed: PackedWeight | None = getattr(weight, "packed", None)
-    if packed is None or torch.is_grad_enabled() or inputs.dtype != torch.float32 or not packed.is_of(weight):
+    if packed is None or torch.is_grad_enabled() or inputs.numel() * weight.shape[0] < FEWEST_PRODUCTS:
+        return functional.linear(inputs, weight, bias)
+    if inputs.dtype != torch.float32 or not packed.is_of(weight):
         return functional.linear(inputs, weight, bias)
     product: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, packed.weight, bias, "none", [], "")
     return product

@@ -50,7 +50,8 @@ class SinusoidTable(nn.Module):
     def rows(self, start: int, end: int, like: Tensor) -> Tensor:
         """The sinusoids of positions ``start`` to ``end - 1``, (end - start, D), with the type of ``like``."""
         if end > self.table_TD.size(0):
-            self.table_TD = sinusoidal_positions(2 * end, self.width).to(self.table_TD)
+            with torch.inference_mode(False):  # a search may ask first, and training later
+                self.table_TD = sinusoidal_positions(2 * end, self.width).to(self.table_TD)
         return self.table_TD[start:end].to(like.dtype)
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import torch
 
+from seq2seq_core.allocation import keep_freed_memory
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.device import resolve_device
 from seq2seq_core.errors import UserError
 from seq2seq_core.training.hardware.acceleration import set_arithmetic
-from seq2seq_core.training.hardware.allocation import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Placement:
 def choose_placement(settings: RuntimeSection) -> Placement:
     """The device and precision that the settings ask for, given this machine.
 
-    On a CPU the process keeps freed memory from here on (:func:`~seq2seq_core.training.hardware.allocation.keep_freed_memory`).
+    On a CPU the process keeps freed memory from here on (:func:`~seq2seq_core.allocation.keep_freed_memory`).
 
     Args:
         settings: ``device`` and ``precision``; ``num_threads``, ``tf32`` and ``deterministic`` are applied to PyTorch at once.

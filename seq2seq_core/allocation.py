@@ -15,10 +15,11 @@ _GROWTH_BYTES = 64 * 2**20
 def keep_freed_memory() -> bool:
     """Makes the C library keep large freed blocks for reuse instead of returning them to the system.
 
-    A training step on a CPU allocates and frees the same large tensors again and again. The system must zero and map new memory
-    page by page. Without this, updates take 3 % (Transformer) to 10 % (GRU) more processor time (docs/adr/0016). The process keeps
-    its peak size. To turn it off, set any of glibc's own variables, such as ``MALLOC_TOP_PAD_=131072``: the user's settings have
-    priority. Setting those variables here would be too late: glibc reads them when a process starts.
+    A step of training or decoding on a CPU allocates and frees the same large tensors again and again. The system must zero and map
+    new memory page by page. Without this, updates take 3 % (Transformer) to 10 % (GRU) more processor time (docs/adr/0016), and
+    beam search 8 %. The process keeps its peak size. To turn it off, set any of glibc's own variables, such as
+    ``MALLOC_TOP_PAD_=131072``: the user's settings have priority. Setting those variables here would be too late: glibc reads them
+    when a process starts.
 
     Returns:
         whether the C library accepted the settings; glibc does.

@@ -153,19 +153,38 @@ def serve(
             "--model", "-m", help="A registered model; by default models:/NAME@champion of params.yaml.", show_default=False
         ),
     ] = "",
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 5001,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; by default serve.host, this machine alone.", show_default=False)
+    ] = "",
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; by default serve.port, 5001.", min=1, max=65535, show_default=False)
+    ] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto; by default runtime.device.", show_default=False)] = "",
     workspace: Workspace = None,
     debug: Debug = False,
 ) -> None:
-    """Serve a registered model over HTTP, by plain `mlflow models serve`.
+    """Serve a registered model over HTTP: MLflow's own API, with requests decoded together and every request bounded.
 
-    Ctrl-C stops it. The README shows a request.
+    POST /invocations answers as `mlflow models serve` does. /ready says whether requests get answered, /metrics is for
+    Prometheus, and the header X-S2S-Model of every answer names the version. When the alias moves, the new version is loaded
+    beside the old one, checked, and exchanged for it without a lost request.
+
+    The section serve of params.yaml sets the limits, workers, token and TLS (docs/serving.md). Ctrl-C or SIGTERM lets the server
+    finish its requests and stops it.
+
+    Examples:
+      s2s serve
+
+      s2s serve --model models:/dates/3 --port 8080
+
+      curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d '{"inputs": ["3 May 2031"]}'
     """
     with boundary(debug):
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.serving.server import serve_model
 
         paths = resolve_workspace(workspace)
-        reference = model or f"models:/{load_settings(paths.params).register_.model_name}@champion"
-        serve_model(reference, paths, host=host, port=port)
+        settings = load_settings(paths.params)
+        reference = model or f"models:/{settings.register_.model_name}@champion"
+        given = {name: value for name, value in (("host", host), ("port", port)) if value}
+        serve_model(reference, paths, settings.serve.model_copy(update=given), device or settings.runtime.device)

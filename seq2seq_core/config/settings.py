@@ -16,6 +16,7 @@ from seq2seq_core.config.prepare import CLEANING_RULES, PrepareSection
 from seq2seq_core.config.register import RegisterSection
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.section import Section, describe_fault
+from seq2seq_core.config.serving.serve import ServeSection
 from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.config.validate import ValidateSection
@@ -47,6 +48,8 @@ class Settings(Section):
     """Decoding and scores."""
     register_: RegisterSection
     """Registration and promotion; the section ``register`` of the file."""
+    serve: ServeSection = ServeSection()
+    """The server of ``s2s serve``."""
     runtime: RuntimeSection = RuntimeSection()
     """Settings that change no result."""
 

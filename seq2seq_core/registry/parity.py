@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import read_recording
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE
-from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import BundleError
 from seq2seq_core.registry.bundles import download_bundle
 from seq2seq_core.registry.packaging import PARITY_PATH
@@ -25,6 +24,7 @@ from seq2seq_core.tracking.mlflow.store import store_errors
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
+    from seq2seq_core.decoding.predictor import Predictor
     from seq2seq_core.decoding.source_encoder import SourceItem
 
 logger = logging.getLogger(__name__)
@@ -73,20 +73,48 @@ def check_parity(version: ModelVersion, paths: Paths, device: str = "auto") -> i
         BundleError: the bundle is missing, damaged or exchanged, or it answers otherwise than when it was evaluated.
         TrackingUnreachable: MLflow does not answer.
     """
-    label = label_of(version)
+    from seq2seq_core.decoding.predictor import Predictor
+
     check_stored_model(version, paths)
     predictor = Predictor.from_folder(download_bundle(version, paths), device)
+    rows = read_sample(version, paths)
+    if rows:
+        found = predictor.predict([_source(row, predictor) for row in rows], tags=rows)
+        check_answers(rows, [one.text for one in found], label_of(version))
+    return len(rows)
+
+
+def read_sample(version: ModelVersion, paths: Paths) -> list[dict[str, str]]:
+    """The parity sample of a version; empty: it has none, because an earlier release registered it.
+
+    Args:
+        version: the registered version.
+        paths: the workspace.
+
+    Raises:
+        BundleError: the file is no parity sample.
+        TrackingUnreachable: MLflow does not answer.
+    """
     with store_errors(paths):
         content = download_file(version, PARITY_PATH)
-    if content is None:
-        return 0
-    rows = _parse(content, label)
-    sources = [_source(row, predictor) for row in rows]
-    for row, found in zip(rows, predictor.predict(sources, tags=rows), strict=True):
-        if found.text != row[PREDICTION]:
-            answer = f"{row[SOURCE][:_MAX_SHOWN]!r} gives {found.text!r}, expected {row[PREDICTION]!r}"
+    return [] if content is None else _parse(content, label_of(version))
+
+
+def check_answers(rows: Sequence[Mapping[str, str]], texts: Sequence[str], label: str) -> None:
+    """Compares answers with those of the evaluation.
+
+    Args:
+        rows: the parity sample.
+        texts: the answer to each row.
+        label: the version's name, for messages.
+
+    Raises:
+        BundleError: one is different.
+    """
+    for row, text in zip(rows, texts, strict=True):
+        if text != row[PREDICTION]:
+            answer = f"{row[SOURCE][:_MAX_SHOWN]!r} gives {text!r}, expected {row[PREDICTION]!r}"
             raise BundleError(f"{label}: answers otherwise than when it was evaluated: {answer}")
-    return len(rows)
 
 
 def _parse(content: bytes, label: str) -> list[dict[str, str]]:

@@ -67,6 +67,10 @@ def _is_null(value: object) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and value != value)
 
 
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, int | float | str)
+
+
 def _describe(value: object) -> str:
     """A value that is no text, for messages."""
     return "null" if _is_null(value) else f"{type(value).__name__} {shorten(repr(value))}"
@@ -101,6 +105,8 @@ def read_options(params: Mapping[str, Any] | None, defaults: DecodingOptions) ->
         if not option.offer.in_requests or option.name not in given:
             continue
         value = given[option.name]
+        if not _is_scalar(value):
+            raise refusal(f"params.{option.name}: must be of the type {option.kind.__name__}, got {_describe(value)}")
         if fault := option.range_fault(value):
             raise refusal(f"params.{option.name}: {fault}")
         wanted[option.name] = option.kind(value)

@@ -11,7 +11,6 @@ import numpy as np
 from seq2seq_core.bundle.config_file import SOURCE_FILE, TARGET_FILE, BundleConfig, read_config
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.serving.request_limits import RequestLimits
-from seq2seq_core.decoding.source_encoder import SourceItem, is_empty
 from seq2seq_core.errors import TagError
 from seq2seq_core.serving.batching.ticket import Row
 from seq2seq_core.serving.request import check_cost, read_options, read_sources, read_tags
@@ -22,6 +21,7 @@ from seq2seq_core.tokenization.tags import Tags
 
 if TYPE_CHECKING:
     from seq2seq_core.bundle.bundle import Bundle
+    from seq2seq_core.decoding.source_encoder import SourceItem
 
 
 class RequestReader:
@@ -95,7 +95,7 @@ class RequestReader:
             check_cost(lengths, options, self.limits)
         return [Row(source, tags[place], lengths[place]) for place, source in enumerate(sources)], options
 
-    def _read_sources(self, columns: Mapping[str, Sequence[object]]) -> Sequence[SourceItem]:
+    def _read_sources(self, columns: Columns) -> Sequence[SourceItem]:
         """The texts of a request, or the samples of its recordings."""
         if self.config.audio is not None:
             return read_recordings(columns, self.limits, self.config.audio.sample_rate)
@@ -124,7 +124,7 @@ class RequestReader:
         texts = [self.config.normal_form.apply(source) for source in sources if isinstance(source, str)]
         encoded = self.tokenizer.encode(texts)
         lengths = [before + len(ids) + 1 for before, ids in zip(num_tags, encoded, strict=True)]
-        return [0 if is_empty(text) else min(length, limit) for text, length in zip(texts, lengths, strict=True)]
+        return [min(length, limit) if text.strip() else 0 for text, length in zip(texts, lengths, strict=True)]
 
     def _num_frames(self, source: SourceItem) -> int:
         """About as many frames as a recording will have."""

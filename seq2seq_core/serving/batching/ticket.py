@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.prediction import Prediction
-from seq2seq_core.decoding.source_encoder import SourceItem
 from seq2seq_core.errors import EnvironmentFault
+
+if TYPE_CHECKING:
+    from seq2seq_core.decoding.source_encoder import SourceItem
 
 
 class NotAnswered(EnvironmentFault):

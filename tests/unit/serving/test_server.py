@@ -1,47 +1,47 @@
+"""The real server, with real workers, on a registered model of two versions and a broken one."""
+
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from flows.server.local_server import free_port
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.serving.serve import ServeSection
+from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import UserError
-from seq2seq_core.serving.server import serve_command, serve_model
+from seq2seq_core.registry.registration import register_bundle
+from seq2seq_core.serving.server import serve_model
+from seq2seq_core.tracking.mlflow.store import connect
 from tests.flows.waiting import wait_until
 
-PROGRAM = """
-import logging, sys
-from pathlib import Path
-from seq2seq_core.artifacts import Paths
-from seq2seq_core.serving.server import serve_model
-logging.basicConfig(level=logging.INFO, format="%(message)s")
-serve_model("models:/dates@champion", Paths(Path(sys.argv[1])), port=int(sys.argv[2]))
+PARAMS = """
+corpus: {path: data/raw/dates, files: {train: [train.tsv]}}
+register: {model_name: dates}
+serve:
+  poll_seconds: 0.3
+  grace_seconds: 0.3
+  limits: {deadline_seconds: 20}
+runtime: {device: cpu}
 """
-
-
-@pytest.fixture
-def taken_port() -> Iterator[int]:
-    with closing(socket.socket()) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        yield listener.getsockname()[1]
-
-
-def test_the_command_is_one_that_a_person_could_type() -> None:
-    command = serve_command("models:/dates@champion", "127.0.0.1", 5001)
-    line = "-m mlflow models serve --model-uri models:/dates@champion --env-manager local --host 127.0.0.1 --port 5001"
-    assert " ".join(command[1:]) == line
+LONG = {"beam_size": 8, "min_length": 700, "max_length": 700}
+"""Options of a request that takes about seconds."""
 
 
 def test_a_model_that_is_not_registered_is_named_before_anything_starts(registered_paths: Paths) -> None:
@@ -50,21 +50,48 @@ def test_a_model_that_is_not_registered_is_named_before_anything_starts(register
         serve_model("models:/dates@best", registered_paths)
 
 
-def test_a_taken_port_is_named_before_anything_starts(registered_paths: Paths, taken_port: int) -> None:
-    expected = f"cannot listen on 127.0.0.1:{taken_port}: Address already in use; expected a free port (--port)"
-    with pytest.raises(UserError, match=f"^{re.escape(expected)}$"):
-        serve_model("models:/dates@champion", registered_paths, port=taken_port)
+def test_a_taken_port_is_named_before_anything_starts(registered_paths: Paths) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+        expected = f"cannot listen on 127.0.0.1:{port}: Address already in use; expected a free port (--port)"
+        with pytest.raises(UserError, match=f"^{re.escape(expected)}$"):
+            serve_model("models:/dates@champion", registered_paths, ServeSection(port=port))
 
 
-def ask(port: int) -> object:
-    body = json.dumps({"dataframe_split": {"columns": ["source"], "data": [["3 May 2031"]]}}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=300) as response:
-        return json.load(response)
+@dataclass
+class Running:
+    """The server's process."""
+
+    paths: Paths
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def ask(self, **params: Any) -> tuple[int, str, dict[str, Any]]:
+        """The status, the version and the content of an answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        try:
+            body = json.dumps({"inputs": ["3 May 2031"], "params": params})
+            connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            version = re.match(r"models:/dates/(\d+); bundle_digest=[0-9a-f]{64}$", answer.getheader("x-s2s-model", ""))
+            assert version
+            return answer.status, version[1], json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def workers(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
+
+    def point_to(self, number: str) -> None:
+        connect(self.paths).set_registered_model_alias("dates", "champion", number)
+
+    def says(self, text: str) -> bool:
+        return text in self.log.read_text(encoding="utf-8")
 
 
-def listens(port: int, server: subprocess.Popen[str]) -> bool:
-    assert server.poll() is None, server.communicate()
+def listens(port: int, process: subprocess.Popen[bytes], log: Path) -> bool:
+    assert process.poll() is None, log.read_text()
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
     except OSError:
@@ -72,23 +99,120 @@ def listens(port: int, server: subprocess.Popen[str]) -> bool:
     return True
 
 
+@pytest.fixture(scope="module")
+def workspace(
+    tmp_path_factory: pytest.TempPathFactory,
+    mlflow_template: Path,
+    make_bundle: Callable[..., None],
+    make_settings: Callable[..., Settings],
+) -> Iterator[Paths]:
+    paths = Paths(tmp_path_factory.mktemp("served") / "workspace")
+    paths.root.mkdir()
+    shutil.copy(mlflow_template, paths.mlflow_database)
+    (paths.root / "dvc.yaml").write_text("stages: {}\n")
+    paths.params.write_text(PARAMS)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        for seed in (1, 2):
+            make_bundle(paths, seed=seed, right=None)
+            register_bundle(make_settings(), paths)
+        client = connect(paths)
+        source = client.get_model_version("dates", "1").source
+        assert source is not None
+        client.create_model_version("dates", source)  # without a digest
+        client.set_registered_model_alias("dates", "champion", "1")
+        yield paths
+
+
+@pytest.fixture(scope="module")
+def running(workspace: Paths) -> Iterator[Running]:
+    port, log = free_port(), workspace.root / "server.log"
+    command = [sys.executable, "-W", "ignore", "-m", "seq2seq_core.cli.main", "serve", "--port", str(port)]
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, cwd=workspace.root, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        wait_until(lambda: listens(port, process, log), "the server")
+        yield Running(workspace, port, process, log)
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_a_served_model_answers_and_leaves_no_process_when_it_is_stopped(registered_paths: Paths, kind: signal.Signals) -> None:
-    port = free_port()
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(registered_paths.root), str(port)]
-    # No virtual environment is activated here: MLflow has to find uvicorn all the same.
-    environment = dict(os.environ) | {"PATH": "/usr/bin:/bin"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as server:
-        wait_until(lambda: listens(port, server), "the server")
-        answer = ask(port)
-        below = psutil.Process(server.pid).children(recursive=True)
-        server.send_signal(kind)
-        _, said = server.communicate(timeout=300)
-    assert server.returncode == 0, said
-    assert isinstance(answer, dict)
-    assert [sorted(row) for row in answer["predictions"]] == [["is_cut", "prediction", "score"]]
-    assert below
-    assert not [process for process in below if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-    assert f"serving version 1 of dates at http://127.0.0.1:{port}/invocations (Ctrl-C stops it)" in said
-    assert "the server was stopped" in said
+def test_the_process_that_answers_loads_no_model(running: Running) -> None:
+    status, version, content = running.ask()
+    assert (status, version) == (200, "1")
+    assert [sorted(row) for row in content["predictions"]] == [["is_cut", "prediction", "score"]]
+    loaded = Path(f"/proc/{running.process.pid}/maps").read_text()
+    assert "pydantic_core" in loaded
+    assert "libtorch" not in loaded
+    assert len(running.workers()) == 1
+
+
+@pytest.mark.slow
+def test_a_killed_worker_comes_back_and_its_request_gets_status_503(running: Running) -> None:
+    answers: list[tuple[int, str, dict[str, Any]]] = []
+    asked = threading.Thread(target=lambda: answers.append(running.ask(**LONG)))
+    (worker,) = running.workers()
+    busy = worker.cpu_times().user
+    asked.start()
+    wait_until(lambda: worker.cpu_times().user > busy + 0.1, "work")
+    worker.kill()
+    asked.join()
+    ((status, _, content),) = answers
+    assert (status, content["message"]) == (503, "the process that decoded this request ended")
+    assert running.ask()[0] == 200
+    (other,) = running.workers()
+    assert other.pid != worker.pid
+    other.kill()  # with nothing to decode
+    wait_until(
+        lambda: [one.pid for one in running.workers() if one.status() != psutil.STATUS_ZOMBIE] not in ([], [other.pid]), "another"
+    )
+    assert running.ask()[0] == 200
+
+
+@pytest.mark.slow
+def test_a_moved_alias_is_followed_without_a_lost_request_and_a_broken_version_is_not_taken(running: Running) -> None:
+    seen: list[tuple[int, str]] = []
+    is_over = threading.Event()
+
+    def ask_on() -> None:
+        while not is_over.is_set():
+            seen.append(running.ask()[:2])
+
+    clients = [threading.Thread(target=ask_on) for _ in range(3)]
+    for client in clients:
+        client.start()
+    try:
+        running.point_to("2")
+        wait_until(lambda: (200, "2") in seen, "the new version")
+        wait_until(lambda: len(running.workers()) == 1, "the end of the old one's worker")
+        running.point_to("3")
+        wait_until(lambda: running.says("version 3 is not taken, version 2 goes on: version 3 of 'dates' has no tag"), "a reason")
+    finally:
+        is_over.set()
+        for client in clients:
+            client.join()
+    assert {status for status, _ in seen} == {200}
+    assert [version for _, version in seen] == sorted(version for _, version in seen)
+    running.point_to("1")
+    wait_until(lambda: running.ask()[:2] == (200, "1"), "the first version again")
+
+
+@pytest.mark.slow
+def test_a_server_that_is_stopped_finishes_its_requests_and_leaves_no_process(running: Running) -> None:
+    answers: list[tuple[int, str, dict[str, Any]]] = []
+    asked = threading.Thread(target=lambda: answers.append(running.ask(**LONG)))
+    wait_until(lambda: len(running.workers()) == 1, "one worker")
+    (worker,) = running.workers()
+    busy = worker.cpu_times().user
+    asked.start()
+    wait_until(lambda: worker.cpu_times().user > busy + 0.1, "work")
+    os.kill(running.process.pid, signal.SIGTERM)
+    assert running.process.wait(120) == 0
+    asked.join()
+    assert [status for status, _, _ in answers] == [200]
+    wait_until(lambda: not worker.is_running(), "the end of the worker")
+    assert running.says("the server was stopped")
+    entry = json.loads(next(line for line in running.log.read_text().splitlines() if '"status": 503' in line))
+    assert (entry["path"], entry["model"], entry["rows"]) == ("/invocations", "dates/1", 1)

@@ -1,0 +1,1 @@
+"""The HTTP side of the server: bounds, checks and answers around MLflow's own scoring app."""

@@ -1,0 +1,171 @@
+"""Requests to ``/invocations`` in every form that MLflow's server takes, checked before MLflow sees them.
+
+MLflow reads null as a text, ignores parameters that it does not know, and answers some requests with stack traces. So requests are
+read here, and passed on in one form that it reads exactly: ``dataframe_split``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+
+from seq2seq_core.json_text import JsonError, parse_object
+from seq2seq_core.serving.front.answer import RefusedRequest
+from seq2seq_core.serving.request_columns import Columns, read_columns
+
+JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
+FORMS, PARAMS = ("dataframe_split", "dataframe_records", "inputs", "instances"), "params"
+MAX_EXPANSION = 4
+"""A Parquet file may take at most this many times its size in memory."""
+
+
+@dataclass(frozen=True)
+class ScoringRequest:
+    """A request that was read.
+
+    Attributes:
+        columns: its columns, of one length.
+        params: its parameters, all known by name.
+    """
+
+    columns: Columns
+    params: Mapping[str, Any]
+
+    def to_body(self, names: Collection[str]) -> bytes:
+        """The body of the same request for MLflow.
+
+        Args:
+            names: the columns that the model reads; others are left out.
+        """
+        kept = [name for name in self.columns if name in names]
+        rows = list(zip(*(self.columns[name] for name in kept), strict=True))
+        return json.dumps({"dataframe_split": {"columns": kept, "data": rows}, PARAMS: self.params}).encode()
+
+
+def check_content_type(value: str) -> str:
+    """The type of a body that the server can read.
+
+    Args:
+        value: of the header; empty: there is none.
+
+    Raises:
+        RefusedRequest: the type is missing, or is another one.
+    """
+    kind, _, parameters = value.partition(";")
+    charset = next(
+        (one.partition("=")[2].strip('" ') for one in parameters.split(";") if one.strip().lower()[:8] == "charset="), ""
+    )
+    if kind.strip().lower() not in (JSON, CSV, PARQUET) or charset.lower() not in ("", "utf-8", "utf8"):
+        got = repr(value) if value else "nothing"
+        raise RefusedRequest(415, f"expected the Content-Type {JSON}, {CSV} or {PARQUET}, in UTF-8; got {got}")
+    return kind.strip().lower()
+
+
+def read_request(body: bytes, content_type: str, known: Collection[str], max_rows: int) -> ScoringRequest:
+    """A request to ``/invocations``.
+
+    Args:
+        body: its body.
+        content_type: made by :func:`check_content_type`.
+        known: the parameters that the model has.
+        max_rows: most rows of a request, to which a compressed one is compared before it is read.
+
+    Raises:
+        RefusedRequest: with status 400 and what was expected.
+    """
+    try:
+        if content_type == PARQUET:
+            return ScoringRequest(_read_parquet(body, max_rows), {})
+        text = body.decode("utf-8")
+        return ScoringRequest(_read_csv(text), {}) if content_type == CSV else _read_json(text, known)
+    except UnicodeDecodeError as error:
+        raise RefusedRequest(400, f"the body must be UTF-8, got another byte at {error.start}") from None
+    except MlflowException as error:
+        raise RefusedRequest(400, str(error.message)) from None
+
+
+def _read_json(text: str, known: Collection[str]) -> ScoringRequest:
+    try:
+        content = parse_object(text)
+    except JsonError as error:
+        raise RefusedRequest(400, f"the body must be a JSON object, got something else: {error}") from None
+    given = [name for name in FORMS if name in content]
+    if unknown := [name for name in content if name not in (*FORMS, PARAMS)]:
+        raise RefusedRequest(400, f"expected one of {', '.join(FORMS)}, and {PARAMS}; got the unknown name {unknown[0]!r}")
+    if len(given) != 1:
+        raise RefusedRequest(400, f"expected exactly one of {', '.join(FORMS)}; got {' and '.join(given) or 'none'}")
+    params = _read_params(content.get(PARAMS), known)
+    value = content[given[0]]
+    match given[0]:
+        case "dataframe_split":
+            return ScoringRequest(_read_split(value), params)
+        case "dataframe_records" if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+            raise RefusedRequest(400, "dataframe_records must be a list of objects")
+        case _:
+            return ScoringRequest(_check_cells(read_columns(value)), params)
+
+
+def _check_cells(columns: Columns) -> Columns:
+    """The columns, in none of which a cell is a list or an object."""
+    for name, values in columns.items():
+        for row, value in enumerate(values):
+            if isinstance(value, list | dict):
+                raise RefusedRequest(400, f"row {row}: {name} must be a text, got {type(value).__name__}")
+    return columns
+
+
+def _read_params(params: Any, known: Collection[str]) -> dict[str, Any]:
+    if params is None:
+        return {}
+    if not isinstance(params, dict):
+        raise RefusedRequest(400, f"{PARAMS} must be an object, got {type(params).__name__}")
+    if unknown := [name for name in params if name not in known]:
+        raise RefusedRequest(400, f"{PARAMS}.{unknown[0]}: unknown; the model has {', '.join(known)}")
+    return params
+
+
+def _read_split(value: Any) -> Columns:
+    """The columns of ``dataframe_split``."""
+    names, rows = (value.get("columns"), value.get("data")) if isinstance(value, dict) else (None, None)
+    if not isinstance(names, list) or not isinstance(rows, list) or not all(isinstance(name, str) for name in names):
+        raise RefusedRequest(400, "dataframe_split must be an object of columns, a list of names, and data, a list of rows")
+    if len(set(names)) < len(names):
+        raise RefusedRequest(400, "dataframe_split.columns must have each name once")
+    for place, row in enumerate(rows):
+        if not isinstance(row, list) or len(row) != len(names):
+            got = f"one of {len(row)}" if isinstance(row, list) else type(row).__name__
+            raise RefusedRequest(400, f"dataframe_split.data: row {place} must be a list of {len(names)} values, got {got}")
+    return _check_cells({name: [row[place] for row in rows] for place, name in enumerate(names)})
+
+
+def _read_csv(text: str) -> Columns:
+    try:
+        names, *rows = [row for row in csv.reader(io.StringIO(text), strict=True) if row] or [[]]
+    except csv.Error as error:
+        raise RefusedRequest(400, f"the body must be CSV with a line of names, got something else: {error}") from None
+    return _read_split({"columns": names, "data": rows})
+
+
+def _read_parquet(body: bytes, max_rows: int) -> Columns:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        file = pyarrow.parquet.ParquetFile(io.BytesIO(body))
+        sizes = [file.metadata.row_group(number).total_byte_size for number in range(file.metadata.num_row_groups)]
+        if file.metadata.num_rows > max_rows or sum(sizes) > MAX_EXPANSION * len(body):
+            raise RefusedRequest(
+                400,
+                f"expected a Parquet file of at most {max_rows} rows, and of {MAX_EXPANSION} times its size in memory; "
+                f"got {file.metadata.num_rows} rows of {sum(sizes)} bytes",
+            )
+        columns: dict[str, list[Any]] = file.read().to_pydict()
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise RefusedRequest(400, f"the body must be a Parquet file, got something else ({type(error).__name__})") from None
+    return read_columns(columns)

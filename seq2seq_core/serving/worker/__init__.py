@@ -1,0 +1,1 @@
+"""Processes that decode, apart from the one that answers requests."""

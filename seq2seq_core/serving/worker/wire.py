@@ -1,0 +1,137 @@
+"""Messages between the server and its workers: JSON objects behind their length, over a socket. No pickle."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
+from seq2seq_core.serving.batching.ticket import Mode, Row
+
+_LENGTH = struct.Struct(">I")
+READY, FAILED, DECODE, STOP, ANSWERS, FAULT = "ready", "failed", "decode", "stop", "answers", "fault"
+"""Kinds of messages: the first two at a worker's start; the rest name the batch that they are about."""
+
+
+class ConnectionLostError(Exception):
+    """The other side is gone."""
+
+
+def send_message(connection: socket.socket, message: Mapping[str, Any]) -> None:
+    """Sends a message.
+
+    Args:
+        connection: to the other process.
+        message: what JSON can hold; texts of valid Unicode.
+
+    Raises:
+        ConnectionLostError: the other side is gone.
+    """
+    data = json.dumps(message, ensure_ascii=False).encode("utf-8")
+    try:
+        connection.sendall(_LENGTH.pack(len(data)) + data)
+    except OSError as error:
+        raise ConnectionLostError(str(error)) from error
+
+
+def receive_message(connection: socket.socket) -> dict[str, Any]:
+    """The next message.
+
+    Args:
+        connection: to the other process.
+
+    Raises:
+        ConnectionLostError: the other side is gone.
+    """
+    (length,) = _LENGTH.unpack(_receive_bytes(connection, _LENGTH.size))
+    found: dict[str, Any] = json.loads(_receive_bytes(connection, length))
+    return found
+
+
+def _receive_bytes(connection: socket.socket, count: int) -> bytes:
+    data = bytearray()
+    while len(data) < count:
+        try:
+            part = connection.recv(min(1 << 20, count - len(data)))
+        except OSError as error:
+            raise ConnectionLostError(str(error)) from error
+        if not part:
+            raise ConnectionLostError("the connection was closed")
+        data += part
+    return bytes(data)
+
+
+def pack_batch(number: int, rows: Sequence[Row], mode: Mode) -> dict[str, Any]:
+    """The message that asks for a batch.
+
+    Args:
+        number: names the batch.
+        rows: its rows.
+        mode: how it is decoded.
+    """
+    sources = [
+        row.source if isinstance(row.source, str) else {"samples": base64.b64encode(_as_array(row.source)).decode("ascii")}
+        for row in rows
+    ]
+    return {
+        "kind": DECODE, "batch": number, "sources": sources, "tags": [dict(row.tags) for row in rows],
+        "options": mode.options.model_dump(), "alignments": mode.keep_alignments,
+    }  # fmt: skip
+
+
+def _as_array(source: object) -> bytes:
+    assert isinstance(source, np.ndarray), "a recording is an array of samples"
+    return np.ascontiguousarray(source, dtype="<f4").tobytes()
+
+
+def unpack_batch(message: Mapping[str, Any]) -> tuple[list[Row], Mode]:
+    """The rows of a batch, without their lengths, and how it is decoded.
+
+    Args:
+        message: made by :func:`pack_batch`.
+    """
+    rows = [
+        Row(one if isinstance(one, str) else np.frombuffer(base64.b64decode(one["samples"]), dtype="<f4"), own, 0)
+        for one, own in zip(message["sources"], message["tags"], strict=True)
+    ]
+    return rows, Mode(DecodingOptions.model_validate(message["options"]), message["alignments"])
+
+
+def pack_predictions(number: int, predictions: Sequence[Prediction]) -> dict[str, Any]:
+    """The message that answers a batch.
+
+    Args:
+        number: names the batch.
+        predictions: one for each row.
+    """
+    return {"kind": ANSWERS, "batch": number, "predictions": [list(map(_pack_hypothesis, one.hypotheses)) for one in predictions]}
+
+
+def _pack_hypothesis(hypothesis: TextHypothesis) -> dict[str, Any]:
+    alignment = hypothesis.alignment
+    packed = None if alignment is None else {**alignment._asdict(), "weights_TS": alignment.weights_TS.tolist()}
+    return {**asdict(hypothesis), "alignment": packed}
+
+
+def unpack_predictions(message: Mapping[str, Any]) -> list[Prediction]:
+    """The prediction of each row of a batch.
+
+    Args:
+        message: made by :func:`pack_predictions`.
+    """
+    return [Prediction(tuple(map(_unpack_hypothesis, one))) for one in message["predictions"]]
+
+
+def _unpack_hypothesis(packed: Mapping[str, Any]) -> TextHypothesis:
+    alignment = packed["alignment"]
+    if alignment is not None:
+        alignment = Alignment(**{**alignment, "weights_TS": np.asarray(alignment["weights_TS"], dtype=np.float32)})
+    return TextHypothesis(**{**packed, "alignment": alignment})

@@ -1,7 +1,8 @@
-"""What holds for every test: signals, one thread, and the seed of all that is drawn by chance."""
+"""What holds for every test: signals, one thread, few collections of garbage, and the seed of all that is drawn by chance."""
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import random
@@ -17,12 +18,21 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Results hang on it, in the last bits; and several processes of tests run side by side.
 torch.set_num_threads(1)
 
+# The libraries and the tests are some millions of objects, and looking for garbage among them took a third of the collection of tests.
+gc.set_threshold(50_000, 10, 10)
+
 SEED_VARIABLE = "S2S_TEST_SEED"
 
 
 def pytest_configure() -> None:
     """Draws the run's seed, which the processes of pytest-xdist inherit."""
     os.environ.setdefault(SEED_VARIABLE, str(random.SystemRandom().randrange(2**31)))
+
+
+def pytest_collection_finish() -> None:
+    """Leaves all that was loaded out of every later look for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:

@@ -7,7 +7,7 @@ place of each tensor. The values follow.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from seq2seq_core.bundle.config_file import CONFIG_FILE, WEIGHTS_FILE, BundleConfig
 from seq2seq_core.errors import BundleError, first_line, library_errors
@@ -51,6 +52,20 @@ class TensorForm:
         return f"{kind}{self.shape}"
 
 
+_DRAWS = (Tensor.normal_, nn.init.normal_)
+
+
+class _NoDraws(TorchFunctionMode):
+    """Leaves out normal draws, which a tensor without values does not take: PyTorch would load its compiler for them, for a second."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """The tensor as it is for a draw, else what the function returns."""
+        named = kwargs or {}
+        return (*args, named.get("tensor"))[0] if func in _DRAWS else func(*args, **named)
+
+
 def unique_tensors(model: nn.Module) -> dict[str, Tensor]:
     """The model's state by name; a tensor with several names appears only under the first."""
     state = cast(dict[str, Tensor], model.state_dict(keep_vars=True))
@@ -82,7 +97,7 @@ def check_header(folder: Path, config: BundleConfig) -> None:
         BundleError: the header cannot be read, or a tensor is missing, surplus or of another type or shape.
     """
     try:
-        with torch.device("meta"):  # tensors without values
+        with torch.device("meta"), _NoDraws():  # tensors without values
             expected = {name: TensorForm(one.dtype, tuple(one.shape)) for name, one in unique_tensors(build_from(config)).items()}
     except (ValueError, RuntimeError) as error:
         raise BundleError(f"{folder / CONFIG_FILE}: config.model: no such model can be built: {first_line(error)}") from None

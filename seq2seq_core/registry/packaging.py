@@ -82,7 +82,7 @@ def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str], sam
 def _copy_code(room: Path) -> Path:
     """Puts the files that run the model into a folder, where a logged model has them; returns the package's copy."""
     package = room / CODE_PATH / PACKAGE.name
-    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns(BYTECODE_FOLDER))
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns(BYTECODE_FOLDER), copy_function=_link_or_copy)
     shutil.copy(package / "serving" / LOADER_FILE, room / LOADER_FILE)
     return package
 

@@ -8,22 +8,49 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
 import pytest
+from typer.testing import CliRunner
 
+from seq2seq_core.cli.main import app
 from tests.pipeline.conftest import Workspace
 
 HEADER = b"source\ttarget\tparity\n"
 
 
-def _run_validate(workspace: Workspace) -> subprocess.CompletedProcess[str]:
-    result = workspace.run("s2s", "validate")
+@dataclass(frozen=True)
+class Answer:
+    """How ``s2s validate`` ended.
+
+    Attributes:
+        returncode: its exit code.
+        stderr: what it wrote there.
+    """
+
+    returncode: int
+    stderr: str
+
+
+@pytest.fixture(autouse=True)
+def own_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No MLflow server around the tests reaches a command in this process."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def _run_validate(workspace: Workspace) -> Answer:
+    """Runs the command in this process, which spares the start of one; one test below starts it as a person would."""
+    result = CliRunner().invoke(app, ["validate", "--workspace", str(workspace.root)])
+    return _check(workspace, Answer(result.exit_code, result.stderr))
+
+
+def _check(workspace: Workspace, answer: Answer) -> Answer:
     assert not (workspace.root / "reports" / "validation.json").exists()
-    assert "Traceback" not in result.stderr
-    return result
+    assert "Traceback" not in answer.stderr
+    return answer
 
 
 @pytest.mark.parametrize(
@@ -80,7 +107,8 @@ def test_every_file_that_no_reader_can_read_is_named_at_once(make_workspace: Cal
         file.write(bytes(40))
     names = ["deep.jsonl", "half.jsonl", "stray.tsv", "behind.tsv.gz", "damaged.parquet"]
     workspace.change("corpus", files={"train": names})
-    result = _run_validate(workspace)
+    done = workspace.run("s2s", "validate")
+    result = _check(workspace, Answer(done.returncode, done.stderr))
     assert result.returncode == 2, result.stderr
     for place, fault in {
         "deep.jsonl:2": "nested deeper than 100 levels",
@@ -112,9 +140,11 @@ def test_parameters_with_faults_are_all_listed(make_workspace: Callable[[str], W
     assert "train.learning_rate: must be above 0.0, got -1" in result.stderr
 
 
-def test_an_unreachable_mlflow_server_is_named(make_workspace: Callable[[str], Workspace]) -> None:
+def test_an_unreachable_mlflow_server_is_named(
+    make_workspace: Callable[[str], Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
     workspace = make_workspace("clone")
-    workspace.environment["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:9"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     workspace.change("runtime", tracking_wait_seconds=0.0)
     result = _run_validate(workspace)
     assert result.returncode == 2, result.stderr
@@ -147,7 +177,7 @@ def test_a_full_disk_is_named(make_workspace: Callable[[str], Workspace]) -> Non
         pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
     try:
         (reports / "filler").write_bytes(b"x" * 4096)
-        result = workspace.run("s2s", "validate")
+        result = _run_validate(workspace)
         assert result.returncode == 2, result.stderr
         assert f"{reports / 'validation.json'}: the disk is full" in result.stderr
         assert [entry.name for entry in reports.iterdir()] == ["filler"]

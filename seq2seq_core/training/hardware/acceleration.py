@@ -21,7 +21,8 @@ def set_arithmetic(settings: RuntimeSection) -> None:
     torch.set_float32_matmul_precision("high" if settings.tf32 else "highest")
     if settings.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with a fixed workspace
-    torch.use_deterministic_algorithms(settings.deterministic)
+    if settings.deterministic != torch.are_deterministic_algorithms_enabled():  # the call loads PyTorch's compiler, a second's work
+        torch.use_deterministic_algorithms(settings.deterministic)
 
 
 def accelerate(model: Seq2Seq, settings: RuntimeSection) -> None:

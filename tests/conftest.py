@@ -18,7 +18,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Results hang on it, in the last bits; and several processes of tests run side by side.
 torch.set_num_threads(1)
 
-# The libraries and the tests are some millions of objects, and looking for garbage among them took a third of the collection of tests.
+# The libraries and the tests are millions of objects: looking for garbage among them took a third of the collection of tests.
 gc.set_threshold(50_000, 10, 10)
 
 SEED_VARIABLE = "S2S_TEST_SEED"

@@ -56,7 +56,7 @@ _DRAWS = (Tensor.normal_, nn.init.normal_)
 
 
 class _NoDraws(TorchFunctionMode):
-    """Leaves out normal draws, which a tensor without values does not take: PyTorch would load its compiler for them, for a second."""
+    """Leaves out normal draws, which a tensor without values does not take, but for which PyTorch loads its compiler (a second)."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

@@ -140,9 +140,7 @@ def test_parameters_with_faults_are_all_listed(make_workspace: Callable[[str], W
     assert "train.learning_rate: must be above 0.0, got -1" in result.stderr
 
 
-def test_an_unreachable_mlflow_server_is_named(
-    make_workspace: Callable[[str], Workspace], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreachable_mlflow_server_is_named(make_workspace: Callable[[str], Workspace], monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = make_workspace("clone")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     workspace.change("runtime", tracking_wait_seconds=0.0)

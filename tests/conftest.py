@@ -9,9 +9,13 @@ import random
 import signal
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
+
+from seq2seq_core.artifacts import Paths
+from tests.made_once import made_once
 
 # A script's background job starts with SIGINT ignored, and so would every command that a test starts and means to interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -86,3 +90,26 @@ def fresh_seed(run_seed: int, request: pytest.FixtureRequest) -> int:
 def fresh_random(fresh_seed: int) -> random.Random:
     """Draws from the test's own seed."""
     return random.Random(fresh_seed)
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one Prefect server for all tests of this process."""
+    from tests.prefect_server import serve_prefect
+
+    with serve_prefect(tmp_path_factory.mktemp("prefect")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty MLflow database; making one takes seconds, copying it nothing."""
+
+    def make(root: Path) -> None:
+        from seq2seq_core.tracking.mlflow.store import connect
+
+        with pytest.MonkeyPatch.context() as environment:
+            environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+            connect(Paths(root))
+
+    return Paths(made_once(tmp_path_factory, "mlflow_template", make)).mlflow_database

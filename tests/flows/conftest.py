@@ -14,8 +14,6 @@ import pytest
 import yaml
 
 from flows.server.environment import prepare_environment
-from flows.server.local_server import _send_the_rest, free_port, home, wait_until_ready
-from flows.server.pages import _serving, prefect_page
 from seq2seq_core.artifacts import Paths
 
 if TYPE_CHECKING:
@@ -124,25 +122,6 @@ def toy_stage(stage: str, upstream: tuple[str, ...]) -> dict[str, Any]:
     entry: dict[str, Any] = {"cmd": " ".join(["python toy_stage.py", stage, f"out/{stage}", *inputs]), "outs": [f"out/{stage}"]}
     entry["deps"] = inputs or ["${corpus.path}"]
     return {**entry, "params": ["train.seed"]} if stage == "train" else entry
-
-
-@pytest.fixture(scope="session")
-def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of one Prefect server for all tests, with its schedules and all other services."""
-    from prefect.context import _temporary_global_settings_context, get_settings_context
-    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_DATABASE_CONNECTION_URL, temporary_settings
-
-    paths = Paths(tmp_path_factory.mktemp("prefect"))
-    page = prefect_page(paths, free_port())
-    url, database = f"{page.address}/api", f"sqlite+aiosqlite:///{home(paths) / 'prefect.db'}"
-    with (
-        _serving(page, paths) as process,
-        temporary_settings({PREFECT_API_URL: url, PREFECT_SERVER_DATABASE_CONNECTION_URL: database}),
-    ):
-        wait_until_ready(process, f"{page.address}{page.health}", "the tests' Prefect server", 180.0, paths.logs)
-        with _temporary_global_settings_context(get_settings_context()):  # for threads, as prefect_test_harness does
-            yield url
-            _send_the_rest()
 
 
 def retrain_here(workspace: ToyWorkspace, force: tuple[str, ...] = (), assignments: tuple[str, ...] = ()) -> RetrainSummary:

@@ -12,9 +12,7 @@ import pytest
 
 from flows.reports.parent_run import GraphTracking
 from flows.reports.summary import RetrainSummary
-from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
-from seq2seq_core.tracking.mlflow.store import connect
 from tests.canary import SLASHED, find_leaks
 from tests.mlflow_server import MlflowServer
 
@@ -26,11 +24,8 @@ GRAPH: dict[str, tuple[str, ...]] = {"prepare": (), "register": ("prepare",)}
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[MlflowServer]:
-    template = Paths(tmp_path / "template")
-    template.root.mkdir()
-    connect(template)
-    server = MlflowServer(tmp_path / "server", template.mlflow_database)
+def server(tmp_path: Path, mlflow_template: Path) -> Iterator[MlflowServer]:
+    server = MlflowServer(tmp_path / "server", mlflow_template)
     server.start()
     yield server
     server.kill()

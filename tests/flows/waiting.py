@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(holds: Callable[[], bool], what: str, seconds: float = 300.0) -> None:
+def wait_until(holds: Callable[[], bool], what: str, seconds: float = 300.0, pause: float = 0.05) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"never came: {what}"
-        time.sleep(0.05)
+        time.sleep(pause)

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from seq2seq_core.artifacts import Paths
+from tests.made_once import made_once
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -76,21 +77,12 @@ def _write_corpus(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow database: to create one takes several seconds of migrations."""
-    root = tmp_path_factory.mktemp("database")
-    program = (
-        "import sys; from pathlib import Path; from seq2seq_core.artifacts import Paths;"
-        "from seq2seq_core.tracking.mlflow.store import connect; connect(Paths(Path(sys.argv[1]))).search_experiments()"
-    )
-    subprocess.run([sys.executable, "-c", program, str(root)], env=_environment(ROOT), check=True, capture_output=True)
-    return Paths(root).mlflow_database
-
-
-@pytest.fixture(scope="session")
-def clone(tmp_path_factory: pytest.TempPathFactory, migrated_database: Path) -> Path:
+def clone(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Path:
     """A clone as it is after its first commit, to be copied."""
-    root = tmp_path_factory.mktemp("clone")
+    return made_once(tmp_path_factory, "clone", lambda root: _make_clone(root, mlflow_template))
+
+
+def _make_clone(root: Path, database: Path) -> None:
     for entry in CLONED:
         source = ROOT / entry
         if source.is_dir():
@@ -102,12 +94,11 @@ def clone(tmp_path_factory: pytest.TempPathFactory, migrated_database: Path) -> 
     workspace = Workspace(root, _environment(root))
     for section, values in SMALL.items():
         workspace.change(section, **values)
-    shutil.copy(migrated_database, Paths(root).mlflow_database)
+    shutil.copy(database, Paths(root).mlflow_database)
     workspace.must("git", "init", "-q", "-b", "main")
     workspace.must("dvc", "init", "-q")
     workspace.must("git", "add", "-A")
     workspace.must("git", "commit", "-q", "-m", "clone")
-    return root
 
 
 @pytest.fixture
@@ -119,8 +110,12 @@ def make_workspace(tmp_path: Path, clone: Path) -> Callable[[str], Workspace]:
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory, clone: Path) -> tuple[Path, str]:
     """A clone after its first ``dvc repro``, to be copied, and what that printed."""
-    workspace = _copy(clone, tmp_path_factory.mktemp("reproduced") / "clone")
-    return workspace.root, workspace.must("dvc", "repro")
+
+    def reproduce(room: Path) -> None:
+        (room / "output.txt").write_text(_copy(clone, room / "clone").must("dvc", "repro"), encoding="utf-8")
+
+    room = made_once(tmp_path_factory, "reproduced", reproduce)
+    return room / "clone", (room / "output.txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture

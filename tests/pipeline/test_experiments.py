@@ -37,7 +37,11 @@ def test_experiments_in_copies_register_in_the_workspace_and_move_no_alias(repro
     assert "register" in executed_stages(said)
     workspace.must("dvc", "exp", "run", "--queue", "--name", "wide", "-S", "evaluate.beam_size=3")
     workspace.must("dvc", "queue", "start")
-    wait_until(lambda: not set(workspace.must("dvc", "queue", "status").split()) & {"Queued", "Running"}, "the end of the queue")
+
+    def is_over() -> bool:
+        return not set(workspace.must("dvc", "queue", "status").split()) & {"Queued", "Running"}
+
+    wait_until(is_over, "the end of the queue", pause=3.0)  # the command takes a second of the processor
     try:
         assert "Success" in workspace.must("dvc", "queue", "status"), workspace.must("dvc", "queue", "logs", "wide")
     finally:

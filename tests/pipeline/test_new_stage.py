@@ -33,7 +33,9 @@ def runs_of(workspace: Workspace) -> list[dict[str, Any]]:
     return runs
 
 
-def test_a_stage_after_register_has_its_parameters_and_the_parent_run_ends(reproduced_workspace: Workspace) -> None:
+def test_a_stage_after_register_has_its_parameters_and_the_parent_run_ends(
+    reproduced_workspace: Workspace, prefect_api: str
+) -> None:
     workspace = reproduced_workspace
     before = runs_of(workspace)
     for edit in find_recipe("A stage").edits:
@@ -49,6 +51,7 @@ def test_a_stage_after_register_has_its_parameters_and_the_parent_run_ends(repro
     assert (notes["params"]["notes.title"], notes["params"]["register.model_name"]) == ("Notes", "digits")
 
     set_title(workspace, "News")
+    workspace.environment["PREFECT_API_URL"] = prefect_api
     assert f"1 of {len(STAGES)} stages ran" in workspace.must("s2s", "retrain")
     parent, notes = runs_of(workspace)[len(before) + len(by_hand) :]
     assert parent["run"] == "digits notes done"

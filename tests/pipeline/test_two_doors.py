@@ -17,7 +17,7 @@ KEPT, RERUN_BY_TRAINING = NAMES[: NAMES.index("train")], NAMES[NAMES.index("trai
 
 
 def test_both_doors_do_the_same_work_and_leave_the_same_lock(
-    reproduced: tuple[Path, str], reproduced_workspace: Workspace, make_workspace: Callable[[str], Workspace]
+    reproduced: tuple[Path, str], reproduced_workspace: Workspace, make_workspace: Callable[[str], Workspace], prefect_api: str
 ) -> None:
     by_hand, by_flow = reproduced_workspace, make_workspace("by_flow")
     assert executed_stages(reproduced[1]) == [*KEPT, *RERUN_BY_TRAINING]
@@ -36,6 +36,7 @@ def test_both_doors_do_the_same_work_and_leave_the_same_lock(
     for workspace in (by_hand, by_flow):
         workspace.change("train", max_steps=14)
     assert executed_stages(by_hand.must("dvc", "repro")) == ["code", *RERUN_BY_TRAINING]
+    by_flow.environment["PREFECT_API_URL"] = prefect_api  # the first run had an embedded server
     by_flow.must("s2s", "retrain")
     assert by_flow.lock == by_hand.lock
     assert by_flow.lock != b""
@@ -57,8 +58,11 @@ def test_other_decoding_options_are_another_version_and_no_other_training(reprod
     assert max(map(len, said)) <= 3
 
 
-def test_a_registry_that_was_deleted_gets_the_model_again_without_training(reproduced_workspace: Workspace) -> None:
+def test_a_registry_that_was_deleted_gets_the_model_again_without_training(
+    reproduced_workspace: Workspace, prefect_api: str
+) -> None:
     workspace = reproduced_workspace
+    workspace.environment["PREFECT_API_URL"] = prefect_api
     before = workspace.lock
     (workspace.root / "mlflow.db").unlink()
 
@@ -71,8 +75,11 @@ def test_a_registry_that_was_deleted_gets_the_model_again_without_training(repro
     assert "digits" in workspace.must("python", "-c", LIST_CHAMPION)
 
 
-def test_a_users_fault_has_the_same_message_through_every_door(make_workspace: Callable[[str], Workspace]) -> None:
+def test_a_users_fault_has_the_same_message_through_every_door(
+    make_workspace: Callable[[str], Workspace], prefect_api: str
+) -> None:
     workspace = make_workspace("clone")
+    workspace.environment["PREFECT_API_URL"] = prefect_api
     (workspace.root / "data" / "raw" / "digits" / "dev.tsv").write_bytes(b"source\ttarget\tparity\nsp\xe4t\tx\teven\n")
     direct = workspace.run("s2s", "validate")
     assert direct.returncode == 2

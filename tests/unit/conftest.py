@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from seq2seq_core.evaluation.scored import Scored, describe_decoding, metric_set
 from seq2seq_core.evaluation.scores import score
 from seq2seq_core.modeling.seq2seq import build_model
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.registry import judgement, packaging
 from seq2seq_core.registry.receipts import write_receipt
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.stages.export import run_export
@@ -37,21 +38,11 @@ from seq2seq_core.stages.train import run_train
 from seq2seq_core.tokenization.manifest import file_digest
 from seq2seq_core.tokenization.subword import train_subword
 from seq2seq_core.tokenization.tags import TagColumns
-from seq2seq_core.tracking.mlflow.store import connect
 
 OUTER_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "S2S_GRAPH_RUN", "S2S_FLOW_RUN_ID", "PREFECT__FLOW_RUN_ID")
 SOURCES = ["3 May 2031", "4. Juni 1999", "le 7 mars 2020", "12 April 2001"]
 TEST_ROWS = 40
-
-
-@pytest.fixture(scope="session")
-def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated, empty MLflow database; making one takes seconds, copying it nothing."""
-    paths = Paths(tmp_path_factory.mktemp("mlflow_template"))
-    with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
-        connect(paths)
-    return paths.mlflow_database
+WHOLE_PACKAGE = packaging.PACKAGE
 
 
 @pytest.fixture
@@ -202,6 +193,22 @@ def audio_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Paths, Set
     return paths, settings
 
 
+@pytest.fixture(scope="module")
+def light_registration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Registers with a package of the loader alone in place of the whole, which is copied three times, and times one row.
+
+    The versions answer in this process, which has the package already, but in no other.
+    """
+    package = tmp_path_factory.mktemp("code") / WHOLE_PACKAGE.name
+    (package / "serving").mkdir(parents=True)
+    for name in ("__init__.py", f"serving/{packaging.LOADER_FILE}"):
+        shutil.copy(WHOLE_PACKAGE / name, package / name)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(packaging, "PACKAGE", package)
+        patched.setattr(judgement, "TIMED_ROWS", 1)
+        yield
+
+
 @pytest.fixture(scope="session")
 def registered_template(
     tmp_path_factory: pytest.TempPathFactory,
@@ -215,6 +222,7 @@ def registered_template(
     make_bundle(paths)
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        environment.setattr(packaging, "PACKAGE", WHOLE_PACKAGE)  # servers of other processes load it
         write_receipt(register_bundle(make_settings(), paths).receipt, paths)
     return paths.root
 

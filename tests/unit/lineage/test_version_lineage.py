@@ -26,6 +26,8 @@ from seq2seq_core.registry.versions import find_number
 from seq2seq_core.stages.register import run_register
 from seq2seq_core.tracking.mlflow.store import connect
 
+pytestmark = pytest.mark.usefixtures("light_registration")
+
 CORPUS = "data/raw/dates"
 
 

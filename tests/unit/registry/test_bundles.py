@@ -11,6 +11,8 @@ from seq2seq_core.errors import BundleError, UserError
 from seq2seq_core.registry.bundles import fetch_bundle
 from seq2seq_core.tracking.mlflow.store import connect
 
+pytestmark = pytest.mark.usefixtures("light_registration")
+
 
 @pytest.mark.parametrize("reference", ["models:/dates@champion", "models:/dates/1"])
 def test_a_registered_bundle_is_fetched_byte_for_byte(registered_paths: Paths, reference: str) -> None:

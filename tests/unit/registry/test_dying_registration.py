@@ -22,6 +22,8 @@ from seq2seq_core.registry.versions import logged_model_id
 from seq2seq_core.tracking.mlflow.store import connect
 from tests.unit.registry.dying_client import DyingClient, Killed
 
+pytestmark = pytest.mark.usefixtures("light_registration")
+
 
 def leave_a_mark(bundle: Path, model: Any, *_: object) -> Any:
     """In place of the upload of a model, which takes a second: the bundle, and the file by which a version counts as whole."""

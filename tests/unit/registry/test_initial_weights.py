@@ -23,6 +23,8 @@ from seq2seq_core.registry.versions import find_number, logged_model_id
 from seq2seq_core.tracking.mlflow.store import connect
 from tests.unit.conftest import write_evaluation_of
 
+pytestmark = pytest.mark.usefixtures("light_registration")
+
 
 def train_settings(**train: Any) -> Settings:
     sections = {"corpus": {"path": "x", "files": {"train": ["t.tsv"]}}, "register": {"model_name": "dates"}, "train": train}

@@ -14,6 +14,8 @@ from seq2seq_core.registry.ledger_writing import LedgerConflict, append, current
 from seq2seq_core.tracking.mlflow.store import connect
 from tests.unit.registry.dying_client import DyingClient, Killed
 
+pytestmark = pytest.mark.usefixtures("light_registration")
+
 NAME = "dates"
 
 

@@ -21,6 +21,8 @@ from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.registry.versions import find_number, logged_model_id
 from seq2seq_core.tracking.mlflow.store import connect
 
+pytestmark = pytest.mark.usefixtures("light_registration")
+
 PARAMS = """
 corpus: {path: data/raw/dates, files: {train: [train.tsv]}}
 register: {model_name: dates, gate: {minimum_rows: 4}}

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.registry.outlook import foresee
 from seq2seq_core.registry.receipts import write_receipt
 from seq2seq_core.registry.registration import register_bundle
+
+pytestmark = pytest.mark.usefixtures("light_registration")
 
 
 def test_the_outlook_counts_the_comparisons_and_takes_the_spread_of_the_last_one(

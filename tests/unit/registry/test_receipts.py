@@ -15,6 +15,8 @@ from seq2seq_core.registry.receipts import check_receipt, drop_stale_receipt, wr
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.tracking.mlflow.store import connect
 
+pytestmark = pytest.mark.usefixtures("light_registration")
+
 
 def change(paths: Paths, **fields: object) -> None:
     paths.receipt.write_text(json.dumps(json.loads(paths.receipt.read_text()) | fields))

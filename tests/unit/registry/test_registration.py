@@ -30,6 +30,8 @@ from seq2seq_core.tracking.mlflow.store import connect
 from seq2seq_core.tracking.session import open_stage_recorder
 from tests.unit.conftest import write_evaluation_of
 
+pytestmark = pytest.mark.usefixtures("light_registration")
+
 
 def aliases(paths: Paths) -> dict[str, str]:
     model = find_model(connect(paths), "dates")

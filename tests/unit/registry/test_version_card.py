@@ -24,6 +24,8 @@ from seq2seq_core.registry.versions import find_number, logged_model_id
 from seq2seq_core.stages.evaluate import run_evaluate
 from seq2seq_core.tracking.mlflow.store import connect
 
+pytestmark = pytest.mark.usefixtures("light_registration")
+
 EVIL = "<script>alert(1)</script> | x"
 
 

@@ -28,6 +28,8 @@ from seq2seq_core.tokenization.manifest import Manifest
 from seq2seq_core.tracking.mlflow.store import connect, quiet_imports
 from tests.unit.conftest import write_evaluation_of
 
+pytestmark = pytest.mark.usefixtures("light_registration")
+
 LIMIT = 9
 TOKENIZE = {"target_tags": ["kind"], "group_columns": ["kind"], "max_source_tokens": LIMIT, "long_source": "truncate"}
 

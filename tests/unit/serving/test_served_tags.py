@@ -18,6 +18,8 @@ from seq2seq_core.tokenization.tags import TagColumns
 
 from .conftest import Client, open_client
 
+pytestmark = pytest.mark.usefixtures("light_registration")
+
 SOURCES = ["3 May 2031", "4. Juni 1999"]
 LANGUAGES = ["en", "de"]
 

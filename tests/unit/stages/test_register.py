@@ -15,6 +15,8 @@ from seq2seq_core.tracking.mlflow.store import connect
 from seq2seq_core.tracking.session import open_stage_recorder
 from tests.unit.conftest import write_evaluation_of
 
+pytestmark = pytest.mark.usefixtures("light_registration")
+
 
 def test_the_stage_registers_leaves_a_receipt_and_records_its_evidence(
     tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None]

@@ -25,6 +25,8 @@ from seq2seq_core.errors import EnvironmentFault, UserError
 
 HOST = "127.0.0.1"
 ANSWER_SECONDS = 60.0
+JOBS_VARIABLE = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
+"""Whether MLflow's server also starts six processes for jobs of its GenAI pages; unset, they are left out here."""
 logger = logging.getLogger(__name__)
 
 
@@ -106,6 +108,7 @@ def mlflow_page(paths: Paths, port: int) -> Page | None:
     )  # fmt: skip
     # Everybody on this machine can read a command line, and the address of a database may hold a password.
     variables = {"MLFLOW_BACKEND_STORE_URI": tracking_uri(paths), "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    variables[JOBS_VARIABLE] = os.environ.get(JOBS_VARIABLE, "false")
     return Page("MLflow", port, "/health", command, variables, f"/#/experiments?{MODEL_TRAINING}")
 
 

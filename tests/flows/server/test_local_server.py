@@ -19,7 +19,7 @@ import yaml
 
 from flows.processes.supervised import SupervisedProcess
 from flows.server.local_server import free_port, home, pages_file, prefect_server, running_pages, wait_until_ready
-from flows.server.pages import mlflow_page, run_pages
+from flows.server.pages import JOBS_VARIABLE, mlflow_page, run_pages
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.errors import EnvironmentFault, UserError
@@ -226,6 +226,19 @@ def test_the_password_of_mlflows_database_is_on_no_command_line(tmp_path: Path, 
     assert page is not None
     assert "pa55w0rd" not in " ".join(page.command)
     assert page.variables["MLFLOW_BACKEND_STORE_URI"] == address
+
+
+def test_mlflows_server_runs_no_jobs_unless_it_is_asked_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv(JOBS_VARIABLE, raising=False)
+    found = []
+    for asked in (None, "true"):
+        if asked is not None:
+            monkeypatch.setenv(JOBS_VARIABLE, asked)
+        page = mlflow_page(Paths(tmp_path), 5000)
+        assert page is not None
+        found.append(page.variables[JOBS_VARIABLE])
+    assert found == ["false", "true"]
 
 
 def test_a_taken_port_is_refused_before_anything_starts(make_workspace: Callable[..., ToyWorkspace]) -> None:

@@ -16,6 +16,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.bundle.bundle import save_bundle
 from seq2seq_core.bundle.config_file import BundleConfig
+from seq2seq_core.bundle.model_seal import LOADER_FILE
 from seq2seq_core.bundle.served_bundle import export_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
@@ -201,7 +202,7 @@ def light_registration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     """
     package = tmp_path_factory.mktemp("code") / WHOLE_PACKAGE.name
     (package / "serving").mkdir(parents=True)
-    for name in ("__init__.py", f"serving/{packaging.LOADER_FILE}"):
+    for name in ("__init__.py", f"serving/{LOADER_FILE}"):
         shutil.copy(WHOLE_PACKAGE / name, package / name)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(packaging, "PACKAGE", package)

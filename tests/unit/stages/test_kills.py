@@ -19,6 +19,8 @@ from benchmarks.kills import Workspace, differences
 from seq2seq_core.artifacts import Paths
 
 NUM_KILLS = 3
+PACE_SECONDS = 0.1
+"""All updates take seconds: none but the last training comes to its end before it is killed, however busy the machine."""
 
 
 def train(root: str, pace_seconds: float) -> None:
@@ -97,7 +99,7 @@ def test_trainings_killed_at_random_moments_end_as_undisturbed_ones_do(
     undisturbed, killed = (make_workspace(tmp_path / name, mlflow_template, architecture) for name in ("whole", "killed"))
     start(undisturbed, 0.0).join()
     for number in range(NUM_KILLS):
-        training, is_inside = start(killed, 0.03), number % 2 == 1
+        training, is_inside = start(killed, PACE_SECONDS), number % 2 == 1
         deadline, moment = time.monotonic() + 300, fresh_random.uniform(0.0, 0.5)
         while training.is_alive() and not killed.has_updates():
             assert time.monotonic() < deadline, "never came to an update"

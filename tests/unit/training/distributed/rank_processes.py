@@ -37,7 +37,7 @@ def run_on_ranks(number: int, function: Callable[..., Any], *arguments: Any) -> 
             pipes.append(receiver)
             processes.append(process)
         try:
-            return [pickle.loads(pipe.recv_bytes()) if pipe.poll(120) else TimeoutError("a rank hangs") for pipe in pipes]
+            return [pickle.loads(pipe.recv_bytes()) if pipe.poll(300) else TimeoutError("a rank hangs") for pipe in pipes]
         finally:
             for process in processes:
                 process.join(10)

@@ -76,7 +76,7 @@ if __name__ == "__main__":
     with RewardScorer("exact_match", 1) as scorer:
         scorer.submit([(str(number), "1") for number in range(100)])()
         print(*scorer._pool._processes, flush=True)
-        time.sleep(60)
+        time.sleep(600)
 """
 
 

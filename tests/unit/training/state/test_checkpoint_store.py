@@ -297,7 +297,8 @@ def test_a_second_save_waits_for_the_first(tmp_path: Path, held: HeldWrites) -> 
     second.join(0.05)
     assert second.is_alive()
     held.may_go.set()
-    second.join(30)
+    second.join(300)
+    assert not second.is_alive()
     store.settle()
     assert [path.name for path in sorted(tmp_path.glob("checkpoint-*.json"))] == [f"checkpoint-{n:08d}.json" for n in (5, 10)]
 

@@ -6,6 +6,7 @@ Half of a head never reaches an ASGI application, so both bounds are in the serv
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import h11
@@ -51,6 +52,8 @@ class BoundedConnection(H11Protocol):
                 return
             self.connections.discard(oldest)
             oldest.abort()
+        # asyncio does this only for sockets of a stated protocol; without it half of an answer waits for an acknowledgement.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(transport)
         self.since = self.loop.time()
         self._bound_head()

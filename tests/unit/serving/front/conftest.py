@@ -81,6 +81,7 @@ class House:
     port: int
     decoder: Capitals
     served: ServedVersion
+    server: uvicorn.Server
     log: list[dict[str, Any]] = field(default_factory=list)
     certificate: Path | None = None
 
@@ -152,7 +153,7 @@ def open_house(small_bundle: Path) -> Opener:
         thread.start()
         try:
             wait_until(lambda: server.started, "the server")
-            yield House(listener.getsockname()[1], decoder, served, log, tls[0] if tls else None)
+            yield House(listener.getsockname()[1], decoder, served, server, log, tls[0] if tls else None)
         finally:
             decoder.go.release(1000)
             server.should_exit = True

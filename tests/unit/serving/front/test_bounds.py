@@ -96,6 +96,14 @@ def test_half_of_a_second_head_holds_no_connection(narrow: House) -> None:
     assert b"HTTP" not in read_all(connection)  # at most the rest of the first answer, and then the end
 
 
+def test_no_part_of_an_answer_waits_for_the_acknowledgement_of_another(narrow: House) -> None:
+    with narrow.connect():
+        wait_until(lambda: len(narrow.server.server_state.connections) > 0, "the connection")
+        (connection,) = narrow.server.server_state.connections
+        ours = connection.transport.get_extra_info("socket")
+        assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_the_work_for_a_client_that_left_is_stopped(narrow: House) -> None:
     stopped = narrow.decoder.stopped
     ask_to_wait(narrow).close()

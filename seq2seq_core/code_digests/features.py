@@ -63,7 +63,6 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.batching.temperature": ("sampling_temperature",),
     "seq2seq_core.corpus.conversations": ("conversations",),
     "seq2seq_core.decoding.beam_search": ("search:beam",),
-    "seq2seq_core.decoding.best_extensions": ("search:beam",),
     "seq2seq_core.decoding.engines.ctranslate2_conversion": ("engine:ctranslate2",),
     "seq2seq_core.decoding.engines.ctranslate2_engine": ("engine:ctranslate2",),
     "seq2seq_core.decoding.minimum_bayes_risk": NO_STAGE,

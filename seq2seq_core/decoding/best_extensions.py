@@ -34,6 +34,26 @@ def best_extensions(log_probabilities_NV: Tensor, totals_BK: Tensor, count: int)
     return totals_BC, places_BX.gather(1, chosen_BC)
 
 
+def likeliest(log_probabilities_NV: Tensor) -> Tensor:
+    """The likeliest symbol of each row, (N,) int64; the first of several that are equal.
+
+    Args:
+        log_probabilities_NV: of each row's next symbol.
+    """
+    num_blocks = log_probabilities_NV.shape[1] // BLOCK
+    if num_blocks < 2:
+        return log_probabilities_NV.argmax(dim=1)
+    blocks_NXY = log_probabilities_NV[:, : num_blocks * BLOCK].view(-1, num_blocks, BLOCK)
+    block_N11 = blocks_NXY.amax(dim=2).argmax(dim=1).view(-1, 1, 1)
+    values_NY = blocks_NXY.gather(1, block_N11.expand(-1, 1, BLOCK)).squeeze(1)
+    symbols_N = block_N11.view(-1) * BLOCK + values_NY.argmax(dim=1)
+    rest_NX = log_probabilities_NV[:, num_blocks * BLOCK :]
+    if not rest_NX.shape[1]:
+        return symbols_N
+    is_in_rest_N = rest_NX.amax(dim=1) > values_NY.amax(dim=1)
+    return torch.where(is_in_rest_N, num_blocks * BLOCK + rest_NX.argmax(dim=1), symbols_N)
+
+
 def _places_to_compare(log_probabilities_NV: Tensor, totals_BK: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The symbols of the best ``count`` blocks of each sentence, and those behind each hypothesis's last block.
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.best_extensions import likeliest
 from seq2seq_core.decoding.constraints import make_constraints
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
 from seq2seq_core.decoding.single_path import extend_to_the_end
@@ -40,4 +41,4 @@ def decode(
 
 
 def _likeliest(log_probabilities_NV: Tensor, _rows: Sequence[int], _length: int) -> Tensor:
-    return log_probabilities_NV.max(dim=-1).indices
+    return likeliest(log_probabilities_NV)

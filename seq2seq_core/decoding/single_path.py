@@ -60,6 +60,8 @@ def extend_to_the_end(
         check_stop(stop)
         logits_NV, sentences = paths.step(), paths.sentences
         log_probabilities_NV = constraints.next_log_probabilities(logits_NV, paths.ids_NT, sentences)
+        if bool((has_nothing_N := log_probabilities_NV.amax(dim=1) == NEVER).any()):  # what is allowed has probability 0
+            raise NonFiniteOutput(sentences[int(has_nothing_N.int().argmax())])
         symbols_N = choose(log_probabilities_NV, paths.rows, paths.ids_NT.shape[1] - 1)
         chosen_N = log_probabilities_NV.gather(1, symbols_N.unsqueeze(1)).squeeze(1)
         paths.extend(symbols_N, chosen_N)
@@ -69,8 +71,6 @@ def extend_to_the_end(
             ended, paths.ids_NT[ended, 1:-1].tolist(), paths.totals_N[ended].tolist(), chosen_N[ended].tolist(), strict=True
         )  # fmt: skip
         for place, ids, total, end in found_now:
-            if end == NEVER:
-                raise NonFiniteOutput(sentences[place])
             is_cut = constraints.is_cut(sentences[place], len(ids), end)
             found[paths.rows[place]] = Hypothesis(tuple(ids), total / penalty, total, paths.attention(place), is_cut)
         paths.go_on(ended)

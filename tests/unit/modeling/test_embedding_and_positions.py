@@ -91,3 +91,12 @@ def test_products_of_rotated_vectors_depend_on_their_distance_alone() -> None:
     products = [float((rotation(query, start + 4) * rotation(key, start)).sum()) for start in (0, 7, 300)]
     assert products == pytest.approx([products[0]] * 3, abs=1e-4)
     assert float((rotation(query, 5) * rotation(key, 0)).sum()) != pytest.approx(products[0], abs=1e-4)
+
+
+def test_positions_that_a_search_asked_for_first_can_be_trained_with() -> None:
+    rotary = RotaryPositions(4)
+    with torch.inference_mode():
+        rotary(torch.randn(1, 1, 300, 4))
+    inputs_BHTK = torch.randn(1, 1, 300, 4, requires_grad=True)
+    rotary(inputs_BHTK).sum().backward()
+    assert inputs_BHTK.grad is not None

@@ -157,8 +157,8 @@ def serve(
         str, typer.Option(help="Address to listen on; by default serve.host, this machine alone.", show_default=False)
     ] = "",
     port: Annotated[
-        int, typer.Option(help="Port to listen on; by default serve.port, 5001.", min=1, max=65535, show_default=False)
-    ] = 0,
+        int | None, typer.Option(help="Port to listen on; by default serve.port, 5001.", min=1, max=65535, show_default=False)
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto; by default runtime.device.", show_default=False)] = "",
     workspace: Workspace = None,
     debug: Debug = False,

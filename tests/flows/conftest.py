@@ -28,7 +28,7 @@ PARAMS: dict[str, Any] = {
     "register": {"model_name": "toy"},
     "train": {"seed": 1},
 }
-FLOW = {"default": {"retries": 1, "retry_delay_seconds": 0.0}, "stages": {}, "stop_grace_seconds": 1.0, "cancel_grace_seconds": 60}
+FLOW = {"default": {"retries": 1, "retry_delay_seconds": 0.0}, "stages": {}, "stop_grace_seconds": 1.0, "cancel_grace_seconds": 20}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from seq2seq_core.config.serving.request_limits import RequestLimits
 from seq2seq_core.decoding.prediction import Prediction
+from seq2seq_core.errors import DecodingStopped
 from seq2seq_core.serving.batching.batch_time import BatchTime
 from seq2seq_core.serving.batching.ticket import Batch, Busy, Decoder, DecoderLost, Mode, Row, Ticket, work_of
 
@@ -216,7 +217,7 @@ class Batcher:
         try:
             predictions = decoder.decode(rows, batch.mode, batch.is_over)
             is_answered = self._deliver(batch, predictions)
-        except DecoderLost as error:
+        except (DecoderLost, DecodingStopped) as error:
             self._fail(tickets, error)
         except Exception as error:  # noqa: BLE001 - whatever the search raises becomes the answer of the request at fault
             self._decode_apart(tickets, batch, decoder, error)

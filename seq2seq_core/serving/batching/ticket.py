@@ -200,6 +200,7 @@ class Decoder(Protocol):
 
         Raises:
             DecoderLost: the decoder has died.
+            DecodingStopped: ``stop`` said so.
         """
 
     def close(self) -> None:

@@ -14,11 +14,14 @@ import numpy as np
 
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
+from seq2seq_core.errors import DecodingStopped, UserError
 from seq2seq_core.serving.batching.ticket import Mode, Row
 
 _LENGTH = struct.Struct(">I")
 READY, FAILED, DECODE, STOP, ANSWERS, FAULT = "ready", "failed", "decode", "stop", "answers", "fault"
 """Kinds of messages: the first two at a worker's start; the rest name the batch that they are about."""
+FAULTS: dict[str, type[Exception]] = {"user": UserError, "stopped": DecodingStopped}
+"""Errors of a search that the server tells apart."""
 
 
 class ConnectionLostError(Exception):
@@ -119,6 +122,26 @@ def _pack_hypothesis(hypothesis: TextHypothesis) -> dict[str, Any]:
     alignment = hypothesis.alignment
     packed = None if alignment is None else {**alignment._asdict(), "weights_TS": alignment.weights_TS.tolist()}
     return {**asdict(hypothesis), "alignment": packed}
+
+
+def pack_fault(number: int, error: Exception) -> dict[str, Any]:
+    """The message that a batch has failed.
+
+    Args:
+        number: names the batch.
+        error: what the search raised.
+    """
+    name = next((name for name, kind in FAULTS.items() if isinstance(error, kind)), "")
+    return {"kind": FAULT, "batch": number, "name": name, "reason": str(error)}
+
+
+def unpack_fault(message: Mapping[str, Any]) -> Exception:
+    """The error of a failed batch; of those that are not told apart, a ``RuntimeError``.
+
+    Args:
+        message: made by :func:`pack_fault`.
+    """
+    return FAULTS.get(message["name"], RuntimeError)(message["reason"])
 
 
 def unpack_predictions(message: Mapping[str, Any]) -> list[Prediction]:

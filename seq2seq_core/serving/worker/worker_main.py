@@ -17,9 +17,9 @@ from seq2seq_core.redaction.text_exits import install_redaction
 from seq2seq_core.serving.worker.wire import (
     DECODE,
     FAILED,
-    FAULT,
     READY,
     ConnectionLostError,
+    pack_fault,
     pack_predictions,
     receive_message,
     send_message,
@@ -92,7 +92,7 @@ def _decode(message: dict[str, Any], decoder: Any, inbox: Inbox) -> dict[str, An
     try:
         return pack_predictions(number, decoder.decode(rows, mode, lambda: inbox.stopped >= number))
     except Exception as error:  # noqa: BLE001 - whatever the search raises, the server tells those who asked
-        return {"kind": FAULT, "batch": number, "reason": str(error), "is_users": isinstance(error, UserError)}
+        return pack_fault(number, error)
 
 
 if __name__ == "__main__":

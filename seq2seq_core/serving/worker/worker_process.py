@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seq2seq_core.decoding.prediction import Prediction
-from seq2seq_core.errors import BundleError, EnvironmentFault, UserError
+from seq2seq_core.errors import BundleError, EnvironmentFault
 from seq2seq_core.serving.batching.ticket import DecoderLost, Mode, Row
 from seq2seq_core.serving.worker import wire
 
@@ -83,7 +83,7 @@ class WorkerProcess:
             raise BundleError(message["reason"])
 
     def decode(self, rows: Sequence[Row], mode: Mode, stop: Callable[[], bool]) -> list[Prediction]:
-        """The prediction of each row; none where nobody waits for them any more.
+        """The prediction of each row.
 
         Args:
             rows: the rows.
@@ -92,6 +92,7 @@ class WorkerProcess:
 
         Raises:
             DecoderLost: the process died, or was killed because it did not stop.
+            DecodingStopped: nobody waits any more.
         """
         self._batches += 1
         try:
@@ -101,7 +102,7 @@ class WorkerProcess:
             self.kill()
             raise DecoderLost("the process that decoded this request ended") from None
         if message["kind"] == wire.FAULT:
-            raise (UserError if message["is_users"] else RuntimeError)(message["reason"])
+            raise wire.unpack_fault(message)
         return wire.unpack_predictions(message)
 
     def _wait_for_answer(self, stop: Callable[[], bool]) -> dict[str, object]:

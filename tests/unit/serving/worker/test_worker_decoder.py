@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.errors import BundleError, UserError
+from seq2seq_core.errors import BundleError, DecodingStopped, UserError
 from seq2seq_core.serving.batching.ticket import DecoderLost, Mode, Row
 from seq2seq_core.serving.worker.worker_decoder import WorkerDecoder
 from seq2seq_core.serving.worker.worker_process import WorkerProcess, WorkerSettings
@@ -66,14 +68,20 @@ def test_an_error_of_the_search_comes_back(decoder: WorkerDecoder) -> None:
     assert decoder.decode(ROWS, Mode(DecodingOptions()), never)
 
 
-def test_a_batch_that_nobody_waits_for_is_stopped_or_its_worker_killed_and_replaced(decoder: WorkerDecoder) -> None:
-    started = time.monotonic()
-    try:
+def test_a_batch_that_nobody_waits_for_is_stopped_and_its_worker_goes_on(decoder: WorkerDecoder) -> None:
+    worker, started = decoder.worker, time.monotonic()
+    with pytest.raises(DecodingStopped):
         decoder.decode(ROWS, LONG, lambda: time.monotonic() > started + 0.1)
-    except DecoderLost:
-        assert not decoder.is_alive
-    decoder.prepare()
     assert decoder.decode(ROWS, Mode(DecodingOptions()), never)
+    assert decoder.worker is worker
+
+
+def test_a_worker_that_does_not_stop_is_killed(decoder: WorkerDecoder) -> None:
+    os.kill(decoder.worker.process.pid, signal.SIGSTOP)  # as if it hung in native code
+    with pytest.raises(DecoderLost):
+        decoder.decode(ROWS, LONG, lambda: True)
+    assert not decoder.is_alive
+    decoder.prepare()
 
 
 def test_a_killed_worker_takes_its_batch_along_and_is_replaced(decoder: WorkerDecoder, caplog: pytest.LogCaptureFixture) -> None:

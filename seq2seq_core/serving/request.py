@@ -90,17 +90,19 @@ def _check_source(source: object, row: int, max_characters: int, place: str) -> 
         raise refusal(f"row {row}: {SOURCE_COLUMN} must be valid Unicode, got half a surrogate pair at {error.start}") from None
 
 
-def read_options(params: Mapping[str, Any] | None, defaults: DecodingOptions) -> DecodingOptions:
+def read_options(params: Mapping[str, Any] | None, defaults: DecodingOptions, num_hypotheses: int | None = None) -> DecodingOptions:
     """The decoding options of a request.
 
     Args:
         params: the request's parameters; MLflow has added the defaults of the model's params schema.
         defaults: the model's options, for those that are still missing.
+        num_hypotheses: hypotheses of each source, where the answer has room for several; None: those of the model's options.
 
     Raises:
         MlflowException: a value is out of range, or conflicts with another one.
     """
-    given, wanted = dict(params or {}), {}
+    given = dict(params or {})
+    wanted: dict[str, Any] = {} if num_hypotheses is None else {"num_hypotheses": num_hypotheses}
     for option in offered_options():
         if not option.offer.in_requests or option.name not in given:
             continue

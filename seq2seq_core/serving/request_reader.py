@@ -74,8 +74,17 @@ class RequestReader:
         options = content.decoding or DecodingOptions()
         return cls(content.config, source, SubwordModel.load(folder / TARGET_FILE), options, limits)
 
+    @property
+    def known_tags(self) -> dict[str, list[str]]:
+        """The values that each tag column may hold."""
+        found: dict[str, dict[str, None]] = {column: {} for column in self.config.tags.all}
+        for side in self._sides:
+            for column in side.columns:
+                found[column] |= dict.fromkeys(side.known_values(column))
+        return {column: list(values) for column, values in found.items()}
+
     def read(
-        self, columns: Columns, params: Mapping[str, Any] | None, bounds_cost: bool = True
+        self, columns: Columns, params: Mapping[str, Any] | None, bounds_cost: bool = True, num_hypotheses: int | None = None
     ) -> tuple[list[Row], DecodingOptions]:
         """The rows of a request, and its decoding options.
 
@@ -83,11 +92,12 @@ class RequestReader:
             columns: the request.
             params: its parameters.
             bounds_cost: whether a request that costs too much is refused.
+            num_hypotheses: hypotheses of each source; None: as many as in the evaluation.
 
         Raises:
             MlflowException: the request is invalid, or costs more than a request may.
         """
-        options = read_options(params, self.options)
+        options = read_options(params, self.options, num_hypotheses)
         sources = self._read_sources(columns)
         tags = read_tags(columns, self.config.tags.all, len(sources))
         lengths = self._measure(sources, self._count_tags(tags), options)

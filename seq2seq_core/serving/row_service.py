@@ -59,6 +59,7 @@ class RowService:
         seconds: float | None = None,
         on_submit: Callable[[Ticket], None] = lambda ticket: None,
         keep_alignments: bool = False,
+        num_hypotheses: int | None = None,
     ) -> list[Prediction]:
         """The predictions for a request; the arguments are those of :meth:`answer`.
 
@@ -69,12 +70,13 @@ class RowService:
             seconds: the time that it may take; None: any.
             on_submit: gets the request's ticket.
             keep_alignments: whether hypotheses carry their alignment.
+            num_hypotheses: hypotheses of each source; None: as many as in the evaluation.
 
         Raises:
             MlflowException: as in :meth:`answer`.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
-        rows, options = self.reader.read(read_columns(given), params, bounds_cost)
+        rows, options = self.reader.read(read_columns(given), params, bounds_cost, num_hypotheses)
         try:
             ticket = self.batcher.submit(rows, Mode(options, keep_alignments), deadline)
             on_submit(ticket)

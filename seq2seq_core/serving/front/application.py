@@ -16,8 +16,9 @@ from seq2seq_core.config.serving.serve import ServeSection
 from seq2seq_core.redaction.redactor import redact
 from seq2seq_core.serving.front.answer import Answer, RefusedRequest, answer_of, clean
 from seq2seq_core.serving.front.asgi_call import Scope, Send, headers_of
+from seq2seq_core.serving.front.call import Call, Route
 from seq2seq_core.serving.front.incoming_body import BodyMemory, ClientGone, IncomingBody, Receive
-from seq2seq_core.serving.front.routes import INVOCATIONS, OPEN_PATHS, Call, Route, call_mlflow, check_method, own_routes
+from seq2seq_core.serving.front.routes import INVOCATIONS, check_method, own_routes, route_of_mlflow
 from seq2seq_core.serving.front.served_version import ServedVersion
 from seq2seq_core.serving.front.serving_metrics import ServingMetrics
 from seq2seq_core.serving.front.visit import CURRENT, Visit
@@ -52,7 +53,7 @@ class Application:
     ) -> None:
         self.current, self.settings, self.metrics, self.token = current, settings, metrics, token
         self.on_stop, self.write_access = on_stop, write_access
-        self.routes = own_routes(settings, metrics)
+        self.routes = own_routes(settings, metrics, bool(token))
         self.memory = BodyMemory(settings.connections.max_buffered_bytes)
         self._in_flight = 0
 
@@ -89,18 +90,24 @@ class Application:
             self._note(visit, scope, status)
 
     async def _answer(self, visit: Visit, scope: Scope, body: IncomingBody) -> Answer:
-        """The answer to a request."""
+        """The answer to a request, in the form that the clients of its path know."""
         path = scope["path"]
+        route = self.routes.get(path) or route_of_mlflow(path, scope["method"])
+        answer = await self._answer_by(route, visit, scope, body)
+        return route.show_error(answer) if answer.status >= 400 else answer
+
+    async def _answer_by(self, route: Route, visit: Visit, scope: Scope, body: IncomingBody) -> Answer:
+        """The answer of a route, or that of a request that was refused, or of one that failed."""
         self._in_flight += 1
         try:
-            self._check_token(path, headers_of(scope))
-            route = self.routes.get(path, Route((scope["method"],), call_mlflow))
+            self._check_token(route, headers_of(scope))
             check_method(route, scope["method"])
             if route.reads_body and self._in_flight > self.settings.connections.max_requests:
                 raise RefusedRequest(503, f"the server answers {self._in_flight - 1} requests already; try again later")
             content = await body.read() if route.reads_body else b""
             visit.size = len(content)
             call = Call(visit, scope, headers_of(scope), content)
+            self._check_key(route, call)
             return await self._within_deadline(route.handler(call), visit, body)
         except RefusedRequest as error:
             return error.answer
@@ -134,14 +141,29 @@ class Application:
             if watch is not None:
                 watch.cancel()
 
-    def _check_token(self, path: str, headers: Mapping[str, str]) -> None:
-        if not self.token or path in OPEN_PATHS:
+    def _check_token(self, route: Route, headers: Mapping[str, str]) -> None:
+        """Refuses a request without the token, before its body is read where that cannot have it."""
+        given = headers.get("authorization", "")
+        if not self.token or route.is_open or (route.read_key is not None and not given):
             return
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self.token.encode()):
+        kind, _, token = given.partition(" ")
+        if kind.lower() != "bearer" or not self._is_token(token):
             raise RefusedRequest(
                 401, "expected the server's token in Authorization: Bearer", {"www-authenticate": "Bearer"}, "UNAUTHENTICATED"
             )
+
+    def _check_key(self, route: Route, call: Call) -> None:
+        """Refuses a request whose token should be in its body, and is not."""
+        if not self.token or route.read_key is None or call.headers.get("authorization"):
+            return
+        key = route.read_key(call)
+        if not key:
+            raise RefusedRequest(400, "the server's token is needed: as api_key, or in Authorization: Bearer")
+        if not self._is_token(key):
+            raise RefusedRequest(403, "Invalid API key")
+
+    def _is_token(self, given: str) -> bool:
+        return hmac.compare_digest(given.strip().encode("utf-8", "replace"), self.token.encode())
 
     async def _send(self, answer: Answer, visit: Visit, body: IncomingBody, send: Send) -> None:
         """Sends an answer; where the request's body was not read, its rest is dropped and the connection closed."""

@@ -2,91 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
-
 from seq2seq_core.config.serving.serve import ServeSection
-from seq2seq_core.decoding.prediction import Prediction
+from seq2seq_core.serving.front import translation
 from seq2seq_core.serving.front.answer import Answer, RefusedRequest, as_json, clean
-from seq2seq_core.serving.front.asgi_call import Scope, call_application
+from seq2seq_core.serving.front.asgi_call import call_application
+from seq2seq_core.serving.front.call import Call, Route
 from seq2seq_core.serving.front.scoring_request import JSON, check_content_type, read_request
 from seq2seq_core.serving.front.serving_metrics import CONTENT_TYPE, ServingMetrics
-from seq2seq_core.serving.front.visit import Visit
 
 INVOCATIONS = "/invocations"
-OPEN_PATHS = ("/ping", "/health", "/ready")
-"""Paths that need no token: what orchestrators of containers ask."""
+OPEN_PATHS = ("/ping", "/health")
+"""MLflow's paths that need no token: what orchestrators of containers ask."""
 
 
-@dataclass(frozen=True)
-class Call:
-    """A request with its body.
-
-    Attributes:
-        visit: its deadline, and the version that answers it.
-        scope: of ASGI.
-        headers: by name in small letters.
-        body: empty where the route reads none.
-    """
-
-    visit: Visit
-    scope: Scope
-    headers: Mapping[str, str]
-    body: bytes
-
-    async def in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """The result of a function that computes or waits, in a thread.
-
-        Args:
-            function: what to call.
-            arguments: its arguments.
-        """
-        return await asyncio.to_thread(function, *arguments)
-
-    async def predict(self, given: object, params: Mapping[str, Any], keep_alignments: bool = False) -> list[Prediction]:
-        """The predictions for a request in any form, decoded together with other requests.
-
-        Args:
-            given: the request, in any form of :func:`~seq2seq_core.serving.request_columns.read_columns`.
-            params: decoding options.
-            keep_alignments: whether hypotheses carry their alignment.
-
-        Raises:
-            MlflowException: the request is invalid, was not answered in time, or decoding failed.
-        """
-        service, visit = self.visit.served.service, self.visit
-        predict = partial(service.predict, seconds=visit.seconds_left, on_submit=visit.hold, keep_alignments=keep_alignments)
-        found: list[Prediction] = await self.in_thread(predict, given, params)
-        return found
-
-
-Handler = Callable[[Call], Awaitable[Answer]]
-
-
-@dataclass(frozen=True)
-class Route:
-    """A path that the server answers.
-
-    Attributes:
-        methods: of HTTP.
-        handler: makes the answer.
-        reads_body: whether the body is read before.
-    """
-
-    methods: tuple[str, ...]
-    handler: Handler
-    reads_body: bool = False
-
-
-def own_routes(settings: ServeSection, metrics: ServingMetrics) -> dict[str, Route]:
+def own_routes(settings: ServeSection, metrics: ServingMetrics, needs_token: bool = False) -> dict[str, Route]:
     """The paths that the server answers itself; all others are MLflow's.
 
     Args:
         settings: of the server.
         metrics: what ``/metrics`` shows.
+        needs_token: whether requests must have a token.
     """
 
     async def show_ready(call: Call) -> Answer:
@@ -95,11 +30,30 @@ def own_routes(settings: ServeSection, metrics: ServingMetrics) -> dict[str, Rou
     async def show_metrics(call: Call) -> Answer:
         return Answer(200, metrics.show(), CONTENT_TYPE)
 
+    async def show_settings(call: Call) -> Answer:
+        return as_json(translation.frontend_settings(call.visit.served.service.reader, needs_token))
+
+    look = ("GET", "HEAD")
     return {
         INVOCATIONS: Route(("POST",), score, reads_body=True),
-        "/ready": Route(("GET", "HEAD"), show_ready),
-        "/metrics": Route(("GET", "HEAD"), show_metrics),
+        "/translate": Route(
+            ("POST",), translation.translate, reads_body=True, read_key=translation.read_key, show_error=translation.as_error
+        ),
+        "/languages": Route(look, translation.show_languages, is_open=True),
+        "/frontend/settings": Route(look, show_settings, is_open=True),
+        "/ready": Route(look, show_ready, is_open=True),
+        "/metrics": Route(look, show_metrics),
     }
+
+
+def route_of_mlflow(path: str, method: str) -> Route:
+    """What answers a path that is none of the server's own.
+
+    Args:
+        path: the path.
+        method: of the request; MLflow refuses those that it does not know.
+    """
+    return Route((method,), call_mlflow, is_open=path in OPEN_PATHS)
 
 
 def show_readiness(call: Call, settings: ServeSection) -> Answer:

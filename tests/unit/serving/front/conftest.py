@@ -34,6 +34,11 @@ from seq2seq_core.tracking.mlflow.store import quiet_imports
 from tests.flows.waiting import wait_until
 
 
+def answer_to(text: str, place: int, mode: Mode) -> TextHypothesis:
+    """The source in capitals; of further hypotheses, their number after it."""
+    return TextHypothesis(f"{text.upper()}{place or ''}", -1.0 - place, -1.0)
+
+
 class Capitals:
     """Turns sources into capitals; a source ``wait`` takes until nobody waits for it, or until it is let go."""
 
@@ -41,12 +46,16 @@ class Capitals:
         self.is_alive = True
         self.waiting = self.stopped = 0
         self.go = threading.Semaphore(0)
+        self.modes: list[Mode] = []
+        self.tags: list[Mapping[str, str]] = []
 
     def prepare(self) -> None:
         pass
 
     def decode(self, rows: Sequence[Row], mode: Mode, stop: Callable[[], bool]) -> list[Prediction]:
         texts = [str(row.source) for row in rows]
+        self.modes.append(mode)
+        self.tags = [row.tags for row in rows]
         if "fail" in texts:
             raise RuntimeError(f"out of memory in {Path.cwd()}/secret.py")
         if "wait" in texts:
@@ -55,7 +64,7 @@ class Capitals:
                 if stop():
                     self.stopped += 1
                     return []
-        return [Prediction((TextHypothesis(text.upper(), -1.0, -1.0),)) for text in texts]
+        return [Prediction(tuple(answer_to(text, place, mode) for place in range(mode.options.num_hypotheses))) for text in texts]
 
     def close(self) -> None:
         pass
@@ -125,10 +134,12 @@ def open_house(small_bundle: Path) -> Opener:
     """Runs the server for the ``with`` block, with the given settings of ``serve``."""
 
     @contextmanager
-    def open_one(token: str = "", tls: tuple[Path, Path] | None = None, **values: Any) -> Iterator[House]:
+    def open_one(
+        token: str = "", tls: tuple[Path, Path] | None = None, bundle: Path = small_bundle, **values: Any
+    ) -> Iterator[House]:
         settings = ServeSection.model_validate(values)
         decoder = Capitals()
-        reader = RequestReader.from_folder(small_bundle, settings.limits)
+        reader = RequestReader.from_folder(bundle, settings.limits)
         service = RowService(reader, Batcher([decoder], settings.limits, lambda report: metrics.observe_batch(report)))
         with quiet_imports():
             from mlflow.models import Model

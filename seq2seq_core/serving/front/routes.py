@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seq2seq_core.config.serving.serve import ServeSection
-from seq2seq_core.serving.front import translation
+from seq2seq_core.serving.front import translation, trial_page
 from seq2seq_core.serving.front.answer import Answer, RefusedRequest, as_json, clean
 from seq2seq_core.serving.front.asgi_call import call_application
 from seq2seq_core.serving.front.call import Call, Route
@@ -35,6 +35,8 @@ def own_routes(settings: ServeSection, metrics: ServingMetrics, needs_token: boo
 
     look = ("GET", "HEAD")
     return {
+        "/": Route(look, trial_page.show_page, is_open=True),
+        "/try": Route((*look, "POST"), trial_page.answer_trial, reads_body=True),
         INVOCATIONS: Route(("POST",), score, reads_body=True),
         "/translate": Route(
             ("POST",), translation.translate, reads_body=True, read_key=translation.read_key, show_error=translation.as_error

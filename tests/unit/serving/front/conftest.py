@@ -14,13 +14,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import uvicorn
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.serving.serve import ServeSection
-from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
+from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.registry.packaging import served_signature
 from seq2seq_core.serving.batching.batcher import Batcher
 from seq2seq_core.serving.batching.ticket import Mode, Row
@@ -35,8 +36,12 @@ from tests.flows.waiting import wait_until
 
 
 def answer_to(text: str, place: int, mode: Mode) -> TextHypothesis:
-    """The source in capitals; of further hypotheses, their number after it."""
-    return TextHypothesis(f"{text.upper()}{place or ''}", -1.0 - place, -1.0)
+    """The source in capitals; of further hypotheses, their number after it. Each symbol attends to those up to its own."""
+    alignment = None
+    if mode.keep_alignments:
+        weights_TS = np.tril(np.arange(1, len(text) + 1, dtype=np.float32) * np.ones((len(text), 1), dtype=np.float32))
+        alignment = Alignment(list(text), list(text.upper()), weights_TS / weights_TS.sum(axis=1, keepdims=True))
+    return TextHypothesis(f"{text.upper()}{place or ''}", -1.0 - place, -1.0, alignment)
 
 
 class Capitals:

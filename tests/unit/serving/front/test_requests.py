@@ -134,44 +134,35 @@ def test_other_paths_and_methods_are_answered_as_mlflow_does(house: House, metho
     assert (answer.status, "x-s2s-model" in answer.headers) == (status, True)
 
 
+VALUES: list[Any] = [
+    None, True, 3, -1e308, "a", "", "\x00", "\u202e", "𝒂" * 50, [], {}, ["a"], {"source": "a"}, [[["a"]]], 10**400, "a" * 30_000,
+]  # fmt: skip
+
+
+def draw_value(draw: random.Random, depth: int = 0) -> Any:
+    if depth > 3 or draw.random() < 0.6:
+        return draw.choice(VALUES)
+    inner = [draw_value(draw, depth + 1) for _ in range(draw.randrange(4))]
+    names = ["source", "language", "columns", "data", "index", "x", ""]
+    return inner if draw.random() < 0.5 else {draw.choice(names): one for one in inner}
+
+
+def damage(draw: random.Random, text: bytes) -> bytes:
+    """The text; at times with a few bytes of it replaced."""
+    if draw.random() >= 0.3:
+        return text
+    place = draw.randrange(len(text))
+    return text[:place] + bytes(draw.randrange(256) for _ in range(3)) + text[place + draw.randrange(3) :]
+
+
 def mutate(draw: random.Random) -> tuple[bytes, str]:
     """A request made at random of pieces that have broken servers before."""
-    values = [
-        None,
-        True,
-        3,
-        -1e308,
-        "a",
-        "",
-        "\x00",
-        "\u202e",
-        "𝒂" * 50,
-        [],
-        {},
-        ["a"],
-        {"source": "a"},
-        [[["a"]]],
-        10**400,
-        "a" * 30_000,
-    ]
-
-    def value(depth: int = 0) -> Any:
-        if depth > 3 or draw.random() < 0.6:
-            return draw.choice(values)
-        inner = [value(depth + 1) for _ in range(draw.randrange(4))]
-        names = ["source", "language", "columns", "data", "index", "x", ""]
-        return inner if draw.random() < 0.5 else {draw.choice(names): one for one in inner}
-
     forms = ["inputs", "instances", "dataframe_split", "dataframe_records", "params", "messages"]
-    content = {draw.choice(forms): value() for _ in range(draw.choice([1, 1, 2, 3]))}
+    content = {draw.choice(forms): draw_value(draw) for _ in range(draw.choice([1, 1, 2, 3]))}
     if draw.random() < 0.4:
         options = ["beam_size", "length_penalty", "method", "seed", "selection", "top_p", "x"]
-        content = {"inputs": ["a"], "params": {draw.choice(options): value() for _ in range(2)}}
-    text = json.dumps(content).encode()
-    if draw.random() < 0.3:
-        place = draw.randrange(len(text))
-        text = text[:place] + bytes(draw.randrange(256) for _ in range(3)) + text[place + draw.randrange(3) :]
-    return text, draw.choice(["application/json"] * 8 + [CSV, PARQUET])
+        content = {"inputs": ["a"], "params": {draw.choice(options): draw_value(draw) for _ in range(2)}}
+    return damage(draw, json.dumps(content).encode()), draw.choice(["application/json"] * 8 + [CSV, PARQUET])
 
 
 def test_requests_made_at_random_get_no_internal_error_and_no_path(house: House, fresh_random: random.Random) -> None:
@@ -184,3 +175,25 @@ def test_requests_made_at_random_get_no_internal_error_and_no_path(house: House,
         assert str(Path(pyarrow.__file__).parents[1]).encode() not in answer.body, (body, answer)
         statuses.add(answer.status)
     assert statuses == {200, 400}
+
+
+@pytest.mark.parametrize(
+    ("path", "usual", "form"),
+    [
+        ("/translate", {"q": "a", "source": "en", "target": "und", "alternatives": 1}, "application/x-www-form-urlencoded"),
+        ("/try", {"source": "a", "tags": {}, "params": {}, "num_hypotheses": 2, "alignments": True}, CSV),
+    ],
+)
+def test_other_paths_withstand_random_requests_too(
+    house: House, fresh_random: random.Random, path: str, usual: dict[str, Any], form: str
+) -> None:
+    statuses = set()
+    for _ in range(150):
+        changed = {fresh_random.choice([*usual, "api_key", "format"]): draw_value(fresh_random) for _ in range(2)}
+        kind = fresh_random.choice(["application/json"] * 4 + [form])
+        body = damage(fresh_random, json.dumps(usual | (changed if fresh_random.random() < 0.9 else {})).encode())
+        answer = house.ask("POST", path, body, {"Content-Type": kind})
+        assert answer.status in (200, 400, 415), (body, kind, answer)
+        assert b"Traceback" not in answer.body, (body, answer)
+        statuses.add(answer.status)
+    assert statuses >= {200, 400}

@@ -69,10 +69,13 @@ class Running:
 
     def ask(self, **params: Any) -> tuple[int, str, dict[str, Any]]:
         """The status, the version and the content of an answer."""
+        return self.post("/invocations", {"inputs": ["3 May 2031"], "params": params})
+
+    def post(self, path: str, content: dict[str, Any]) -> tuple[int, str, dict[str, Any]]:
+        """The same for a request to any path."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
-            body = json.dumps({"inputs": ["3 May 2031"], "params": params})
-            connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+            connection.request("POST", path, json.dumps(content), {"Content-Type": "application/json"})
             answer = connection.getresponse()
             version = re.match(r"models:/dates/(\d+); bundle_digest=[0-9a-f]{64}$", answer.getheader("x-s2s-model", ""))
             assert version
@@ -147,6 +150,22 @@ def test_the_process_that_answers_loads_no_model(running: Running) -> None:
     assert "pydantic_core" in loaded
     assert "libtorch" not in loaded
     assert len(running.workers()) == 1
+
+
+@pytest.mark.slow
+def test_all_paths_give_the_same_answer_and_one_of_them_its_alignment(running: Running) -> None:
+    (row,) = running.ask()[2]["predictions"]
+    translated = running.post("/translate", {"q": "3 May 2031", "source": "en", "target": "und", "alternatives": 1})[2]
+    assert translated["translatedText"] == row["prediction"]
+    assert [other != row["prediction"] for other in translated["alternatives"]] == [True]
+    best, second = running.post("/try", {"source": "3 May 2031", "num_hypotheses": 2, "alignments": True})[2]["hypotheses"]
+    assert (best["text"], best["is_cut"]) == (row["prediction"], row["is_cut"])
+    assert best["score"] == pytest.approx(row["score"], abs=1e-4)
+    assert second["text"] == translated["alternatives"][0]
+    alignment = best["alignment"]
+    assert alignment["source_pieces"] == [*"3▁May▁2031", "</s>"]
+    assert len(alignment["weights"]) == len(alignment["target_pieces"])
+    assert [sum(weights) for weights in alignment["weights"]] == pytest.approx([1.0] * len(alignment["weights"]), abs=0.02)
 
 
 @pytest.mark.slow

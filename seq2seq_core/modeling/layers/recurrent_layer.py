@@ -77,7 +77,7 @@ class RecurrentLayer(nn.Module):
         return outputs_BTD, (hidden_1BD.squeeze(0),)
 
     def step(self, inputs_NI: Tensor, state: CellState) -> CellState:
-        """The state after one more position: the same as :meth:`forward`, written out, which costs half of it on a CPU.
+        """The state after one more position: the same as :meth:`forward`, written out so that packed weights are used.
 
         Args:
             inputs_NI: the inputs of the position.

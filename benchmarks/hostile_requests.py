@@ -1,0 +1,147 @@
+"""What hostile requests do to `s2s serve`: to the time of others, to its memory, and to its answers.
+
+    python benchmarks/hostile_requests.py                      the attacks, about 6 minutes
+    python benchmarks/hostile_requests.py --fuzz 10000         requests made at random of many kinds, by a seed
+
+The server is a real one with its default limits, on a small Transformer of random weights. While an attack runs in a process of its
+own, a usual client asks on in another one: its times are compared with those before. Memory is that of all processes of the server
+(PSS). Exit code 1: a bar is missed, or a fuzzed request got no answer, one of status 5xx other than 503, a stack trace or a path.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import multiprocessing
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.hostile.attacked_server import MIB, AttackedServer, attacked_server
+from benchmarks.hostile.attacks import ATTACKS, SOURCE
+from benchmarks.hostile.fuzzing import fuzz
+
+MOST_SLOWDOWN = 2.0
+"""The bar: how many times the usual 99th percentile another client may wait."""
+MOST_MEMORY = 1024 * MIB
+"""The bar: growth of the server's memory by an attack."""
+REST_SECONDS = 12.0
+"""Time after an attack in which everything should be freed; longer than a connection may hold half of a head."""
+SPAWN = multiprocessing.get_context("spawn")
+
+
+@dataclass(frozen=True)
+class Times:
+    """What a usual client saw: seconds of its answers, and the number of those of another status than 200."""
+
+    seconds: list[float]
+    failures: int
+
+    @property
+    def p99(self) -> float:
+        """The 99th percentile of the seconds."""
+        return statistics.quantiles(self.seconds, n=100)[98]
+
+    @property
+    def p50(self) -> float:
+        """The median of the seconds."""
+        return statistics.median(self.seconds)
+
+
+def ask_as_usual(port: int, duration: float, results: multiprocessing.Queue[Times]) -> None:
+    """One sentence after another, 20 ms apart, on a connection that is kept."""
+    body, end = json.dumps({"inputs": [SOURCE], "params": {"max_length": 40}}), time.monotonic() + duration
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    seconds, failures = list[float](), 0
+    while time.monotonic() < end:
+        started = time.monotonic()
+        try:
+            connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            failures += answer.status != 200
+        except OSError:
+            failures += 1
+            connection.close()
+        seconds.append(time.monotonic() - started)
+        time.sleep(0.02)
+    results.put(Times(seconds, failures))
+
+
+def attack(name: str, port: int, duration: float, results: multiprocessing.Queue[Counter[str]]) -> None:
+    """Runs an attack and reports the statuses that it got."""
+    results.put(Counter(ATTACKS[name](port, time.monotonic() + duration)))
+
+
+def watch(server: AttackedServer, name: str, duration: float) -> tuple[Times, Counter[str]]:
+    """What a usual client sees during an attack (none: empty name), and what the attacker gets."""
+    server.forget_peak()
+    seen: multiprocessing.Queue[Times] = SPAWN.Queue()
+    got: multiprocessing.Queue[Counter[str]] = SPAWN.Queue()
+    usual = SPAWN.Process(target=ask_as_usual, args=(server.port, duration, seen))
+    attacker = SPAWN.Process(target=attack, args=(name, server.port, duration, got))
+    usual.start()
+    if name:
+        attacker.start()
+    times = seen.get(timeout=duration + 180)
+    statuses = got.get(timeout=300) if name else Counter()
+    usual.join()
+    if name:
+        attacker.join()
+    return times, statuses
+
+
+def run_attacks(server: AttackedServer, names: Sequence[str], duration: float) -> bool:
+    """Prints a row for each attack; returns whether every bar is met."""
+    watch(server, "", duration / 2)  # warms the server
+    before, _ = watch(server, "", duration)
+    memory, held = server.memory(), server.held()
+    print(f"before: p50 {before.p50 * 1000:.0f} ms, p99 {before.p99 * 1000:.0f} ms, {memory / MIB:.0f} MiB, {held}", flush=True)
+    print("\n| attack | its answers | p50 | p99 | × p99 before | others' failures | peak MiB | MiB after |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    is_met = True
+    for name in names:
+        times, statuses = watch(server, name, duration)
+        time.sleep(REST_SECONDS)
+        ratio, after = times.p99 / before.p99, server.memory()
+        said = ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
+        print(
+            f"| {name} | {said} | {times.p50 * 1000:.0f} ms | {times.p99 * 1000:.0f} ms | {ratio:.1f} | {times.failures} "
+            f"| {server.peak_bytes / MIB:.0f} | {after / MIB:.0f} |", flush=True,
+        )  # fmt: skip
+        is_met &= ratio <= MOST_SLOWDOWN and not times.failures and server.peak_bytes - memory <= MOST_MEMORY
+    last, _ = watch(server, "", duration)
+    held = server.held()
+    print(f"\nafterwards: p50 {last.p50 * 1000:.0f} ms, p99 {last.p99 * 1000:.0f} ms, {server.memory() / MIB:.0f} MiB, {held}")
+    return is_met and not held["requests"] and not held["waiting rows"] and held["connections"] <= 1
+
+
+def main() -> None:
+    """Runs the attacks, or the fuzzed requests, and prints what came of them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fuzz", type=int, default=0, metavar="N", help="ask N requests made at random in place of the attacks")
+    parser.add_argument("--seed", type=int, default=1, help="of the fuzzed requests")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each attack")
+    parser.add_argument("--attacks", nargs="+", default=list(ATTACKS), choices=list(ATTACKS), metavar="NAME")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="s2s-hostile-") as folder:
+        if asked.fuzz:
+            with attacked_server(Path(folder), 16, {"deadline_seconds": 3}) as server:
+                is_met = fuzz(server, asked.fuzz, asked.seed)
+        else:
+            with attacked_server(Path(folder), 64, {}) as server:
+                is_met = run_attacks(server, asked.attacks, asked.seconds)
+    print(f"bars: {'met' if is_met else 'NOT met'}")
+    sys.exit(not is_met)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,23 +11,20 @@ own, a usual client asks on in another one: its times are compared with those be
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
-import multiprocessing
-import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.hostile.attacked_server import MIB, AttackedServer, attacked_server
-from benchmarks.hostile.attacks import ATTACKS, SOURCE
-from benchmarks.hostile.fuzzing import fuzz
+from benchmarks.hostile.attacked_server import MIB, ROOT, AttackedServer, attacked_server
+from benchmarks.hostile.attacks import ATTACKS
+from benchmarks.hostile.fuzzing import BOUNDS, fuzz
+from benchmarks.hostile.usual_client import Times
 
 MOST_SLOWDOWN = 2.0
 """The bar: how many times the usual 99th percentile another client may wait."""
@@ -35,68 +32,23 @@ MOST_MEMORY = 1024 * MIB
 """The bar: growth of the server's memory by an attack."""
 REST_SECONDS = 12.0
 """Time after an attack in which everything should be freed; longer than a connection may hold half of a head."""
-SPAWN = multiprocessing.get_context("spawn")
+LEAD_SECONDS = 2.0
+"""Time for which an attack runs before the usual client asks."""
 
 
-@dataclass(frozen=True)
-class Times:
-    """What a usual client saw: seconds of its answers, and the number of those of another status than 200."""
-
-    seconds: list[float]
-    failures: int
-
-    @property
-    def p99(self) -> float:
-        """The 99th percentile of the seconds."""
-        return statistics.quantiles(self.seconds, n=100)[98]
-
-    @property
-    def p50(self) -> float:
-        """The median of the seconds."""
-        return statistics.median(self.seconds)
-
-
-def ask_as_usual(port: int, duration: float, results: multiprocessing.Queue[Times]) -> None:
-    """One sentence after another, 20 ms apart, on a connection that is kept."""
-    body, end = json.dumps({"inputs": [SOURCE], "params": {"max_length": 40}}), time.monotonic() + duration
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    seconds, failures = list[float](), 0
-    while time.monotonic() < end:
-        started = time.monotonic()
-        try:
-            connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            answer.read()
-            failures += answer.status != 200
-        except OSError:
-            failures += 1
-            connection.close()
-        seconds.append(time.monotonic() - started)
-        time.sleep(0.02)
-    results.put(Times(seconds, failures))
-
-
-def attack(name: str, port: int, duration: float, results: multiprocessing.Queue[Counter[str]]) -> None:
-    """Runs an attack and reports the statuses that it got."""
-    results.put(Counter(ATTACKS[name](port, time.monotonic() + duration)))
-
-
-def watch(server: AttackedServer, name: str, duration: float) -> tuple[Times, Counter[str]]:
-    """What a usual client sees during an attack (none: empty name), and what the attacker gets."""
+def watch(server: AttackedServer, name: str, duration: float) -> tuple[Times, dict[str, int]]:
+    """What a usual client sees during an attack (none: empty name), and the statuses that the attacker gets."""
     server.forget_peak()
-    seen: multiprocessing.Queue[Times] = SPAWN.Queue()
-    got: multiprocessing.Queue[Counter[str]] = SPAWN.Queue()
-    usual = SPAWN.Process(target=ask_as_usual, args=(server.port, duration, seen))
-    attacker = SPAWN.Process(target=attack, args=(name, server.port, duration, got))
-    usual.start()
-    if name:
-        attacker.start()
-    times = seen.get(timeout=duration + 180)
-    statuses = got.get(timeout=300) if name else Counter()
-    usual.join()
-    if name:
-        attacker.join()
-    return times, statuses
+    attacker = _start("attacks", name, server.port, duration + LEAD_SECONDS) if name else None
+    time.sleep(LEAD_SECONDS)
+    usual = _start("usual_client", server.port, duration)
+    times = Times(**json.loads(usual.communicate()[0]))
+    return times, json.loads(attacker.communicate()[0]) if attacker else {}
+
+
+def _start(module: str, *arguments: object) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", f"benchmarks.hostile.{module}", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
 
 
 def run_attacks(server: AttackedServer, names: Sequence[str], duration: float) -> bool:
@@ -134,7 +86,7 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="s2s-hostile-") as folder:
         if asked.fuzz:
-            with attacked_server(Path(folder), 16, {"deadline_seconds": 3}) as server:
+            with attacked_server(Path(folder), 16, BOUNDS) as server:
                 is_met = fuzz(server, asked.fuzz, asked.seed)
         else:
             with attacked_server(Path(folder), 64, {}) as server:

@@ -100,20 +100,20 @@ COUNTS = ("s2s_requests_in_flight", "s2s_queue_rows", "s2s_worker_restarts_total
 
 
 @contextmanager
-def attacked_server(folder: Path, width: int, limits: dict[str, float]) -> Iterator[AttackedServer]:
+def attacked_server(folder: Path, width: int, serve: dict[str, dict[str, float]]) -> Iterator[AttackedServer]:
     """Registers a Transformer of random weights and serves it.
 
     Args:
         folder: an empty folder for the workspace.
         width: of the model.
-        limits: ``serve.limits`` where they are not the defaults.
+        serve: the section ``serve`` where it is not the default.
     """
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     paths = Paths(folder)
     settings = {
         "corpus": {"path": "data/raw/dates", "files": {"train": ["train.tsv"]}},
         "register": {"model_name": "dates", "gate": {"minimum_rows": 4}},
-        "serve": {"limits": limits},
+        "serve": serve,
         "runtime": {"device": "cpu", "num_threads": 1},
     }
     paths.params.write_text(yaml.safe_dump(settings), encoding="utf-8")

@@ -1,4 +1,7 @@
-"""Attacks on a server. Each lasts for the given seconds; all run in a process of their own."""
+"""Attacks on a server. Each lasts for the given seconds, and is a process of its own:
+
+python -m benchmarks.hostile.attacks NAME PORT SECONDS     prints how many of its requests got which status, as JSON
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ import json
 import selectors
 import socket
 import struct
+import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 HEAD = "POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
@@ -16,17 +21,17 @@ LEAVE_SECONDS = 2.0
 SOURCE = "3 May 2031"
 
 
-def message(body: bytes, stated: int | None = None) -> bytes:
+def message(body: bytes, stated: int | None = None, head: str = HEAD) -> bytes:
     """A request of a body, and of the length that it states."""
-    return HEAD.format(len(body) if stated is None else stated).encode() + body
+    return head.format(len(body) if stated is None else stated).encode() + body
 
 
-def post(port: int, body: bytes, stated: int | None = None, patience: float = 60.0) -> str:
+def post(port: int, body: bytes, stated: int | None = None, patience: float = 60.0, head: str = HEAD) -> str:
     """Sends a request, reads its answer and returns the status; a word where none came."""
     connection = socket.create_connection(("127.0.0.1", port), 60)
     try:
         connection.settimeout(patience)
-        refused = _send(connection, message(body, stated))
+        refused = _send(connection, message(body, stated, head))
         answer = connection.recv(PART)
         return answer[9:12].decode() if answer else refused or "closed"
     except TimeoutError:
@@ -100,6 +105,21 @@ def many_rows(port: int, until: float) -> list[str]:
     return at_once(2, lambda: post(port, body), until)
 
 
+def repeated_text(port: int, until: float) -> list[str]:
+    """A Parquet file of 1000 rows that all point to one text of 2 MB."""
+    import io
+
+    import pyarrow
+    import pyarrow.parquet
+
+    file = io.BytesIO()
+    places = pyarrow.array([0] * 1000, pyarrow.int32())
+    column = pyarrow.DictionaryArray.from_arrays(places, pyarrow.array(["a" * 2_000_000]))
+    pyarrow.parquet.write_table(pyarrow.table({"source": column}), file, compression="none")
+    parquet = HEAD.replace("application/json", "application/vnd.apache.parquet")
+    return at_once(2, lambda: post(port, file.getvalue(), head=parquet), until)
+
+
 def many_values(port: int, until: float) -> list[str]:
     """JSON just below the bound on bytes, of millions of values."""
     body = b'{"inputs": [' + b"[]," * 2_700_000 + b"[]]}"
@@ -119,6 +139,7 @@ ATTACKS: dict[str, Callable[[int, float], list[str]]] = {
     "3 GB claimed, 300 MiB sent": claimed_and_sent,
     "50 MB of JSON": long_json,
     "10,000 rows": many_rows,
+    "Parquet of 2 MB that stands for 2 GB, two at once": repeated_text,
     "8 MB of JSON of 2.7 million values, six at once": many_values,
     "8 MB of texts of 19,800 characters, six at once": long_texts,
 }
@@ -138,3 +159,8 @@ def at_once(count: int, ask: Callable[[], str], until: float) -> list[str]:
     for client in clients:
         client.join()
     return statuses
+
+
+if __name__ == "__main__":
+    name, port, seconds = sys.argv[1:]
+    print(json.dumps(Counter(ATTACKS[name](int(port), time.monotonic() + float(seconds)))))

@@ -16,7 +16,7 @@ from benchmarks.hostile.message import CSV, PARQUET, Kind, Message, post, to_jso
 FORMS = ("inputs", "instances", "dataframe_split", "dataframe_records")
 PARAMS = {
     "beam_size": (1, 200), "length_penalty": (0, 10), "max_length_ratio": (0.01, 1000), "max_length_offset": (0, 4096),
-    "max_length": (1, 4096), "min_length": (0, 4096), "no_repeat_ngram_size": (0, 100), "temperature": (0.01, 100),
+    "max_length": (0, 4096), "min_length": (0, 4096), "no_repeat_ngram_size": (0, 100), "temperature": (0.01, 100),
     "top_k": (0, 1_000_000), "top_p": (0.001, 1), "seed": (0, 2**31 - 1), "mbr_samples": (2, 200),
 }  # fmt: skip
 """Parameters of requests, and their ranges."""

@@ -18,9 +18,14 @@ from benchmarks.hostile.heads import HEADS
 from benchmarks.hostile.message import Message
 
 KINDS = {**BODIES, **HEADS}
-CLIENTS = 6
-PATIENCE_SECONDS = 40.0
-"""A request without an answer after this time hangs; the longest bound of the server is 30 s, for a body that does not come."""
+CLIENTS = 8
+BOUNDS = {
+    "limits": {"deadline_seconds": 2},
+    "connections": {"body_seconds": 1.5, "header_seconds": 1.5, "keep_alive_seconds": 2},
+}
+"""Settings of the server that make 10,000 requests quicker: its bounds on time, a tenth of the defaults or less."""
+PATIENCE_SECONDS = 30.0
+"""A request without an answer after this time hangs; the server's bounds are :data:`BOUNDS`."""
 LEAVE_SECONDS = 0.3
 TRACES = (b"Traceback", b'File "', b"site-packages", b".py:")
 
@@ -80,8 +85,6 @@ def _exchange(port: int, message: Message) -> tuple[str, bytes]:
             if message.leaves:
                 time.sleep(LEAVE_SECONDS)
                 return "left", b""
-            if message.ends:
-                connection.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # an answer may have come all the same
         try:

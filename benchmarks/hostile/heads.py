@@ -137,7 +137,9 @@ def _chunked_bodies(draw: random.Random) -> Message:
     )
     expected = ("200", "503") if end == b"0\r\n\r\n" else ()
     return Message(
-        head("POST", "/invocations", lines) + body + end, expected=expected, may_be_closed=not expected, ends=not expected
+        head("POST", "/invocations", lines) + body + end,
+        expected=expected,
+        may_be_closed=not expected,
     )
 
 
@@ -146,13 +148,15 @@ def _both_lengths(draw: random.Random) -> Message:
     return Message(
         head("POST", "/invocations", lines) + draw.choice([BODY, b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)]),
         may_be_closed=True,
-        ends=True,
     )
 
 
 def _wrong_lengths(draw: random.Random) -> Message:
     message = post(BODY, length=draw.choice([0, 1, len(BODY) - 1, len(BODY) + 5, 10**7, 3 * 10**9, 10**18]))
-    return replace(message, may_be_closed=True, ends=True)
+    return replace(
+        message,
+        may_be_closed=True,
+    )
 
 
 def _broken_heads(draw: random.Random) -> Message:
@@ -173,7 +177,10 @@ def _broken_heads(draw: random.Random) -> Message:
         whole.replace(b"Host: x", b" folded: x"),
         b"\x00" * 100,
     ]
-    return Message(draw.choice(forms), may_be_closed=True, ends=True)
+    return Message(
+        draw.choice(forms),
+        may_be_closed=True,
+    )
 
 
 def _long_heads(draw: random.Random) -> Message:

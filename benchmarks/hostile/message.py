@@ -21,7 +21,6 @@ class Message:
         expected: statuses of which one must come; empty: any but the faults.
         may_be_closed: whether its head is so broken that the connection may be closed without an answer.
         leaves: whether the client leaves before the answer.
-        ends: whether the client ends its side after the bytes.
     """
 
     data: bytes
@@ -29,7 +28,6 @@ class Message:
     expected: tuple[str, ...] = ()
     may_be_closed: bool = False
     leaves: bool = False
-    ends: bool = False
 
 
 Kind = Callable[[random.Random], Message]

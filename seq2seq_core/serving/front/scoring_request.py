@@ -17,12 +17,11 @@ from mlflow.exceptions import MlflowException
 
 from seq2seq_core.json_text import JsonError, parse_object
 from seq2seq_core.serving.front.answer import RefusedRequest
+from seq2seq_core.serving.front.value_count import CSV_MARKS, JSON_MARKS, MAX_VALUES_PER_ROW, has_more_values
 from seq2seq_core.serving.request_columns import Columns, read_columns
 
 JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
 FORMS, PARAMS = ("dataframe_split", "dataframe_records", "inputs", "instances"), "params"
-MAX_EXPANSION = 4
-"""A Parquet file may take at most this many times its size in memory."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def read_request(body: bytes, content_type: str, known: Collection[str], max_row
         body: its body.
         content_type: made by :func:`check_content_type`.
         known: the parameters that the model has.
-        max_rows: most rows of a request, to which a compressed one is compared before it is read.
+        max_rows: most rows of a request, by which the number of its values is bounded before it is parsed.
 
     Raises:
         RefusedRequest: with status 400 and what was expected.
@@ -83,6 +82,8 @@ def read_request(body: bytes, content_type: str, known: Collection[str], max_row
         if content_type == PARQUET:
             return ScoringRequest(_read_parquet(body, max_rows), {})
         text = body.decode("utf-8")
+        if has_more_values(text, CSV_MARKS if content_type == CSV else JSON_MARKS, most := MAX_VALUES_PER_ROW * max_rows):
+            raise RefusedRequest(400, f"expected at most {most} values, got more (serve.limits.max_rows sets the limit)")
         return ScoringRequest(_read_csv(text), {}) if content_type == CSV else _read_json(text, known)
     except UnicodeDecodeError as error:
         raise RefusedRequest(400, f"the body must be UTF-8, got another byte at {error.start}") from None
@@ -153,19 +154,6 @@ def _read_csv(text: str) -> Columns:
 
 
 def _read_parquet(body: bytes, max_rows: int) -> Columns:
-    import pyarrow
-    import pyarrow.parquet
+    from seq2seq_core.serving.front.parquet_request import read_parquet
 
-    try:
-        file = pyarrow.parquet.ParquetFile(io.BytesIO(body))
-        sizes = [file.metadata.row_group(number).total_byte_size for number in range(file.metadata.num_row_groups)]
-        if file.metadata.num_rows > max_rows or sum(sizes) > MAX_EXPANSION * len(body):
-            raise RefusedRequest(
-                400,
-                f"expected a Parquet file of at most {max_rows} rows, and of {MAX_EXPANSION} times its size in memory; "
-                f"got {file.metadata.num_rows} rows of {sum(sizes)} bytes",
-            )
-        columns: dict[str, list[Any]] = file.read().to_pydict()
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise RefusedRequest(400, f"the body must be a Parquet file, got something else ({type(error).__name__})") from None
-    return read_columns(columns)
+    return read_columns(read_parquet(body, max_rows))

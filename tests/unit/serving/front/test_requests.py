@@ -43,10 +43,17 @@ def test_every_form_of_request_is_answered(house: House, body: Any, content_type
     assert answer.headers["x-s2s-model"] == "models:/dates/3; bundle_digest=abc"
 
 
+def test_the_commas_of_texts_are_no_values(house: House) -> None:
+    text = '\\", [{' * 900
+    answer = house.score({"inputs": [text] * 40, "params": {"beam_size": 1, "max_length": 9}})
+    assert [row["prediction"] for row in json.loads(answer.body)["predictions"]] == [text.upper()] * 40
+
+
 def test_a_text_is_a_request_too(house: House) -> None:
     assert json.loads(house.score({"inputs": "12"}).body)["predictions"][0]["prediction"] == "12"
 
 
+MANY_VALUES = "expected at most 102400 values, got more (serve.limits.max_rows sets the limit)"
 DEEP = '{"inputs": ' + "[" * 100_000 + "]" * 100_000 + "}"
 REFUSED: list[tuple[Any, str]] = [
     ("", "the body must be a JSON object, got something else: not valid JSON (Expecting value: line 1 column 1 (char 0))"),
@@ -80,6 +87,9 @@ REFUSED: list[tuple[Any, str]] = [
     ({"dataframe_split": {"columns": ["source", "source"], "data": []}}, "dataframe_split.columns must have each name once"),
     ({"inputs": {"source": ["a", "b"], "language": ["de"]}}, "expected columns of one length, got source: 2, language: 1"),
     ({"inputs": {"text": ["a"]}}, "expected the column 'source', got []"),
+    ('{"inputs": [' + "[]," * 2_000_000 + "[]]}", MANY_VALUES),
+    ({"inputs": ['"'] * 200_000}, MANY_VALUES),
+    ('{"inputs": ["' + '\\"' * 100_000 + "," * 200_000, "not valid JSON (Unterminated string starting at"),
     ({"inputs": []}, "expected 1 to 1024 rows, got 0 (serve.limits.max_rows sets the limit)"),
     ({"inputs": ["a"] * 10_000}, "expected 1 to 1024 rows, got 10000 (serve.limits.max_rows sets the limit)"),
     (
@@ -105,7 +115,16 @@ def test_a_request_that_cannot_be_answered_gets_status_400_and_the_reason(house:
         ("", CSV, "expected the column 'source', got []"),
         (b"PAR1 and no more", PARQUET, "the body must be a Parquet file, got something else (ArrowInvalid)"),
         (parquet({"source": ["a"] * 2000}), PARQUET, "expected a Parquet file of at most 1024 rows"),
-        (parquet({"source": ["a" * 1_000_000]}), PARQUET, "of 4 times its size in memory; got 1 rows of"),
+        (parquet({"source": ["a" * 1_000_000]}), PARQUET, "of 4 times its size in memory; got 1 rows and 1 columns of"),
+        (
+            parquet({"source": [random.Random(1).randbytes(200_000).hex()] * 500}),
+            PARQUET,
+            "expected a Parquet file whose texts take at most",
+        ),
+        (parquet({"source": [["a"]]}), PARQUET, "got the nested column 'source.list.element'"),
+        (parquet({str(number): ["a"] for number in range(101)}), PARQUET, "at most 1024 rows, 100 columns, and of 4 times"),
+        ("source\n" + "a\n" * 200_000, CSV, MANY_VALUES),
+        ("," * 200_000, CSV, MANY_VALUES),
     ],
     ids=lambda value: str(value)[:20],
 )

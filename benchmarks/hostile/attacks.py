@@ -1,4 +1,4 @@
-"""Attacks on a server. Each lasts for the given seconds, and is a process of its own:
+"""Attacks on a server. Each lasts for the given seconds, and is a process of its own.
 
 python -m benchmarks.hostile.attacks NAME PORT SECONDS     prints how many of its requests got which status, as JSON
 """

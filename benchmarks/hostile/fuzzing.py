@@ -51,7 +51,11 @@ def fuzz(server: AttackedServer, count: int, seed: int) -> bool:
     places = [str(server.root), str(ROOT), str(Path.home()), sys.prefix, sys.base_prefix]
     known = [place.encode() for place in places if len(place) > 1]
     with ThreadPoolExecutor(CLIENTS) as pool:
-        outcomes = list(pool.map(lambda number: _ask(server.port, number, seed, known), range(count)))
+        outcomes = []
+        for one in pool.map(lambda number: _ask(server.port, number, seed, known), range(count)):
+            outcomes.append(one)
+            if len(outcomes) % 1000 == 0:
+                print(f"{len(outcomes)} requests at {time.strftime('%H:%M:%S')}", file=sys.stderr, flush=True)
     _show(outcomes)
     faults = [(number, one) for number, one in enumerate(outcomes) if one.fault]
     for number, one in faults[:40]:

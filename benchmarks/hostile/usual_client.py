@@ -1,4 +1,4 @@
-"""A client that asks one sentence after another, 20 ms apart, on a connection that it keeps:
+"""A client that asks one sentence after another, 20 ms apart, on a connection that it keeps.
 
 python -m benchmarks.hostile.usual_client PORT SECONDS     prints what it saw, as JSON
 """

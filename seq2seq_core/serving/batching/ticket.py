@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from seq2seq_core.decoding.source_encoder import SourceItem
 
 
+TOO_LATE = "not finished within the time that a request may take"
+"""The message of a request whose deadline has passed."""
+
+
 class NotAnswered(EnvironmentFault):
     """A request that may succeed later.
 
@@ -110,13 +114,13 @@ class Ticket:
             self._is_done.set()
 
     def fail(self, error: Exception) -> None:
-        """Ends the wait with an error, unless the request has ended.
+        """Ends the wait with an error, unless the request has ended; an error after the deadline is that it has passed.
 
         Args:
             error: what :meth:`result` raises.
         """
-        if not self._is_done.is_set():
-            self._error = error
+        if not self._is_done.is_set():  # a decoder that was stopped at the deadline raises before the waiting thread wakes up
+            self._error = Expired(TOO_LATE) if self.is_over else error
             self._is_done.set()
 
     def abandon(self, reason: str = "nobody waits for the answer") -> None:
@@ -135,7 +139,7 @@ class Ticket:
         """
         left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
         if not self._is_done.wait(left):
-            self.fail(Expired("not finished within the time that a request may take"))
+            self.fail(Expired(TOO_LATE))
         if self._error is not None:
             raise self._error
         return [one for one in self._found if one is not None]

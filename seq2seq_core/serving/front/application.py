@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 
 from seq2seq_core.config.serving.serve import ServeSection
 from seq2seq_core.redaction.redactor import redact
+from seq2seq_core.serving.batching.ticket import TOO_LATE
 from seq2seq_core.serving.front.answer import Answer, RefusedRequest, answer_of, clean
 from seq2seq_core.serving.front.asgi_call import Scope, Send, headers_of
 from seq2seq_core.serving.front.call import Call, Route
@@ -132,10 +133,10 @@ class Application:
             if work.done():
                 return work.result()
             is_gone = watch is not None and watch.done()
-            visit.abandon("the client has left" if is_gone else "not finished within the time that a request may take")
+            visit.abandon("the client has left" if is_gone else TOO_LATE)
             if is_gone:
                 raise ClientGone
-            raise RefusedRequest(503, "not finished within the time that a request may take")
+            raise RefusedRequest(503, TOO_LATE)
         finally:
             work.cancel()
             if watch is not None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -145,6 +146,13 @@ def test_a_deadline_ends_the_wait_and_the_work(decoder: Upper) -> None:
             batcher.submit(rows_of("a"), GREEDY, deadline=0.0).result()
         decoder.go.release()
         assert texts_of(batcher.submit(rows_of("b"), GREEDY)) == ["B"]
+
+
+def test_a_decoder_that_fails_because_it_was_stopped_at_the_deadline_is_not_at_fault() -> None:
+    ticket = Ticket(rows_of("a"), BEAM, time.monotonic())
+    ticket.fail(RuntimeError("the search was stopped"))
+    with pytest.raises(Expired, match=r"^not finished within the time that a request may take$"):
+        ticket.result()
 
 
 def test_only_the_request_at_fault_gets_the_error_of_a_batch(decoder: Upper) -> None:

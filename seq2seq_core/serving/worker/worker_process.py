@@ -55,7 +55,7 @@ class WorkerProcess:
     def __init__(self, bundle: Path, settings: WorkerSettings) -> None:
         self.settings = settings
         self.connection, theirs = socket.socketpair()
-        command = [sys.executable, "-m", MODULE, "--descriptor", str(theirs.fileno()), "--bundle", str(bundle)]
+        command = [sys.executable, "-P", "-m", MODULE, "--descriptor", str(theirs.fileno()), "--bundle", str(bundle)]
         command += ["--device", settings.device, "--threads", str(settings.threads)]
         with theirs:
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import Seq2SeqError, TrackingUnreachable
 from seq2seq_core.registry.versions import find_version
+from seq2seq_core.serving.front.allocator import return_freed_memory
 from seq2seq_core.serving.front.served_version import ServedVersion
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 TEND_SECONDS = 0.5
+TENDS_PER_RETURN = 10
+"""How often the version is tended between two returns of freed memory."""
 LONGEST_PAUSE = 600.0
 
 
@@ -66,8 +70,11 @@ class VersionKeeper:
 
     def _keep(self) -> None:
         follows, next_look = self.poll_seconds > 0 and "@" in self.reference, time.monotonic() + self.poll_seconds
+        returns = itertools.cycle([True, *[False] * (TENDS_PER_RETURN - 1)])
         while not self._is_stopping.wait(TEND_SECONDS):
             self.served.tend()
+            if next(returns):
+                return_freed_memory()
             if follows and time.monotonic() >= next_look:
                 self._look()
                 next_look = time.monotonic() + self.poll_seconds

@@ -18,8 +18,8 @@ def test_freed_memory_of_threads_goes_back_to_the_system() -> None:
     together, kept = threading.Barrier(NUM_THREADS), []
 
     def work(number: int) -> None:
-        blocks = [b"x" * 4000 for _ in range(2000)]
-        kept.append(b"x" * 4000)  # at the end of the thread's heap, which therefore does not shrink
+        blocks = [bytes([number]) * 4000 for _ in range(2000)]
+        kept.append(blocks[::100])  # all along the thread's heap, which therefore does not shrink
         together.wait()
         blocks.clear()
 

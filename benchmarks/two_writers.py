@@ -269,7 +269,8 @@ def postgresql(place: Path) -> Iterator[str]:
     )  # fmt: skip
     try:
         wait_for(lambda: run_quietly("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "mlflow", "mlflow"))
-        yield f"postgresql+psycopg2://mlflow@127.0.0.1:{port}/mlflow"
+        os.environ["PGUSER"] = "mlflow"  # params.yaml takes no user names
+        yield f"postgresql+psycopg2://127.0.0.1:{port}/mlflow"
     finally:
         server.terminate()
         server.wait(30)

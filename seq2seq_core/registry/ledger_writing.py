@@ -9,6 +9,7 @@ import platform
 import random
 import re
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 logger = logging.getLogger(__name__)
+MARK_TAG = "mlflow.s2s.mark"
+"""Tells an entry from all others, also to the writer whose request failed after it was written."""
 ATTEMPTS, LONGEST_PAUSE_SECONDS = 30, 0.2
 _PAGE = 1000
 _COLLISION = re.compile("IntegrityError|UNIQUE constraint|UniqueViolation|duplicate key|Duplicate entry|Giving up after")
@@ -56,17 +59,21 @@ def read_ledger(client: MlflowClient, name: str) -> Ledger:
         client: the MLflow client.
         name: the registered model's name.
     """
+    entries, created = chain(map(parse_entry, _read_versions(client, f"{name}{LEDGER_SUFFIX}"))), _created(client, name)
+    present = tuple(entry for entry in entries if entry.model_created == created)
+    return Ledger(present, entries[-1].number if entries else 0)
+
+
+def _read_versions(client: MlflowClient, ledger_name: str) -> list[ModelVersion]:
+    """The entries of a ledger as the registry gives them."""
     found: list[ModelVersion] = []
     token: str | None = None
     while True:
-        page = client.search_model_versions(f"name = '{name}{LEDGER_SUFFIX}'", max_results=_PAGE, page_token=token)
+        page = client.search_model_versions(f"name = '{ledger_name}'", max_results=_PAGE, page_token=token)
         found += page
         token = page.token
         if not token:
-            break
-    entries, created = chain(map(parse_entry, found)), _created(client, name)
-    present = tuple(entry for entry in entries if entry.model_created == created)
-    return Ledger(present, entries[-1].number if entries else 0)
+            return found
 
 
 def _created(client: MlflowClient, name: str) -> str:
@@ -179,14 +186,28 @@ def _set_alias(client: MlflowClient, name: str, version: str) -> None:
 
 
 def _write(client: MlflowClient, name: str, entry: Entry) -> int:
-    """Writes an entry in one request; returns its number. Retries where other writers took the numbers it tried."""
+    """Writes an entry once; returns its number. Retries where other writers took the numbers it tried.
+
+    A request may fail after it has written the entry, at what MLflow does next. The entry is then found by a mark of its own: a
+    second one of the same writer would make it believe that another one was faster.
+    """
     ledger_name = f"{name}{LEDGER_SUFFIX}"
     if find_model(client, ledger_name) is None:
         _create(client, ledger_name, name)
     source = f"models:/{name}/{entry.version}"
     text = describe_entry(entry, name)
-    written = _despite_others(client.create_model_version, ledger_name, source, tags=entry_tags(entry), description=text)
-    return int(written.version)
+    mark = uuid.uuid4().hex
+
+    def write_once() -> int:
+        written = [one for one in _read_versions(client, ledger_name) if one.tags.get(MARK_TAG) == mark] if has_tried else []
+        if not written:
+            has_tried.append(True)
+            tags = entry_tags(entry) | {MARK_TAG: mark}
+            written = [client.create_model_version(ledger_name, source, tags=tags, description=text)]
+        return int(written[0].version)
+
+    has_tried: list[bool] = []
+    return _despite_others(write_once)
 
 
 def _despite_others(call: Callable[..., T], *arguments: Any, **named: Any) -> T:

@@ -228,7 +228,8 @@ def test_the_run_that_holds_the_workspace_marks_those_without_a_process(night: N
     runs = [*deployed, by_hand]
     assert holder(3600.0) == []
     assert [night.state_of(run) for run in runs] == ["Running", "Pending", WAITING, "Running"]
-    assert sorted(line.partition(" of ")[0] for line in holder(0.0)) == ["marked the run lost 0", "marked the run lost 1"]
+    lines = [line.partition(" of ")[0] for line in holder(0.0)]  # also about the runs of other tests
+    assert sorted(line for line in lines if "lost" in line) == ["marked the run lost 0", "marked the run lost 1"]
     assert [night.state_of(run) for run in runs] == ["Crashed", "Crashed", WAITING, "Running"]
     night.client.delete_deployment(deployment)
 

@@ -141,6 +141,8 @@ class Application:
             work.cancel()
             if watch is not None:
                 watch.cancel()
+            # An exception holds this frame, and the task the exception: a cycle that would keep the body in memory.
+            del work, watch, tasks, handling
 
     def _check_token(self, route: Route, headers: Mapping[str, str]) -> None:
         """Refuses a request without the token, before its body is read where that cannot have it."""

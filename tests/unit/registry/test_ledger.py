@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.registry.ledger import Entry, Ledger, chain
@@ -73,6 +74,23 @@ def test_writers_at_once_lose_no_entry_and_the_alias_follows_the_last_one(client
     assert sorted(entry.number for entry in ledger.entries) == sorted(entry.number for entry in written)
     assert all(later.before == earlier.champion for earlier, later in itertools.pairwise(ledger.entries))
     assert current_champion(client, NAME) == ledger.champion
+
+
+def test_an_entry_whose_request_failed_after_it_was_written_is_not_written_again(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, failures = client.create_model_version, iter([True, False])
+
+    def create_and_fail(*arguments: Any, **named: Any) -> Any:
+        written = create(*arguments, **named)
+        if next(failures):
+            raise MlflowException("(sqlite3.IntegrityError) UNIQUE constraint failed: logged_model_tags")
+        return written
+
+    monkeypatch.setattr(client, "create_model_version", create_and_fail)
+    written = promote(client, "1")
+    assert [entry.number for entry in read_ledger(client, NAME).entries] == [written.number]
+    assert len(client.search_model_versions(f"name = '{NAME}.ledger'")) == 1
 
 
 def test_a_writer_that_dies_between_any_two_calls_leaves_a_ledger_that_the_next_one_completes(client: Any) -> None:

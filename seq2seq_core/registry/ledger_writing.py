@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 MARK_TAG = "mlflow.s2s.mark"
 """Tells an entry from all others, also to the writer whose request failed after it was written."""
+SETTLING_READS, SETTLING_SECONDS = 5, 0.4
+"""How often and how long apart an alias is looked at before it counts as moved elsewhere."""
 ATTEMPTS, LONGEST_PAUSE_SECONDS = 30, 0.2
 _PAGE = 1000
 _COLLISION = re.compile("IntegrityError|UNIQUE constraint|UniqueViolation|duplicate key|Duplicate entry|Giving up after")
@@ -147,6 +149,8 @@ def synchronise(client: MlflowClient, name: str) -> Ledger:
             return follow(client, name, ledger)
         if holder == ledger.champion:
             return ledger
+        if not _stays_apart(client, name, ledger, holder):
+            continue
         what = f"the alias was given to version {holder}" if holder else "the alias was removed"
         entry = Entry("adopted", holder or ledger.champion, holder, ledger.champion, f"{what} without this ledger")
         try:
@@ -155,6 +159,18 @@ def synchronise(client: MlflowClient, name: str) -> Ledger:
             continue
         logger.warning("%s of %r; the ledger notes it", entry.reason, name)
     return read_ledger(client, name)
+
+
+def _stays_apart(client: MlflowClient, name: str, ledger: Ledger, holder: str) -> bool:
+    """Whether the alias stays where the ledger does not say.
+
+    A slow writer may set the alias by an older entry after a newer one was applied; it then sees the newer one and sets it right.
+    """
+    for _ in range(SETTLING_READS):
+        time.sleep(SETTLING_SECONDS)
+        if read_ledger(client, name).last_number != ledger.last_number or current_champion(client, name) != holder:
+            return False
+    return True
 
 
 def current_champion(client: MlflowClient, name: str) -> str:

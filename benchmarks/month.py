@@ -36,7 +36,7 @@ from tests.flows.webhook_server import webhook_server
 PATH_SECRET = "canary-path-7391"
 DISK_MIB = 900
 SETTLE_SECONDS = 1800.0
-"""Longer than a run can hold the only slot: Prefect keeps back the first events of a scheduled run for up to 15 minutes."""
+"""Longer than a dead run may look alive: Prefect keeps back the first events of a scheduled run for up to 15 minutes."""
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 

@@ -184,6 +184,20 @@ def error_text(lines: Sequence[str]) -> str:
     return text or "it failed without a message"
 
 
+def has_started(stage: str, lines: Sequence[str]) -> bool:
+    """Whether DVC's output says that it executed a stage's command.
+
+    Args:
+        stage: its name.
+        lines: DVC's output.
+    """
+    return _stage_mark(stage) in lines
+
+
+def _stage_mark(stage: str) -> str:
+    return f"{STAGE_MARK}{stage}':"
+
+
 def own_words(stage: str, lines: Sequence[str]) -> str:
     """What a stage itself said in DVC's output, without its command; empty where it said nothing.
 
@@ -191,10 +205,9 @@ def own_words(stage: str, lines: Sequence[str]) -> str:
         stage: its name.
         lines: DVC's output.
     """
-    mark = f"{STAGE_MARK}{stage}':"
-    if mark not in lines:
+    if not has_started(stage, lines):
         return ""
-    said = lines[lines.index(mark) + 1 :]
+    said = lines[lines.index(_stage_mark(stage)) + 1 :]
     ends = [place for place, line in enumerate(said) if line.startswith(ERROR_MARK)]
     return "\n".join(line for line in said[: ends[-1] if ends else None] if not line.startswith("> ")).strip()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.dvc.command import error_text, is_busy
+from flows.dvc.command import error_text, has_started, is_busy
 from flows.processes.supervised import CommandResult
 from seq2seq_core.console import format_seconds
 from seq2seq_core.errors import EXIT_CRASH, EXIT_USER_FAULT, Seq2SeqError
@@ -62,8 +62,3 @@ def _explain_without_outcome(stage: str, result: CommandResult, text: str) -> St
     if has_started(stage, result.lines):
         return StageFailed(stage, text, "crash", EXIT_CRASH, retryable=True)
     return StageFailed(stage, f"{stage}: DVC did not start it: {text}", "user_fault", EXIT_USER_FAULT, retryable=False)
-
-
-def has_started(stage: str, lines: tuple[str, ...]) -> bool:
-    """Whether DVC's output says that it executed the stage's command."""
-    return f"Running stage '{stage}':" in lines

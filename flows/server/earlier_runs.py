@@ -11,14 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import httpx
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import StateType
 from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Crashed, Running
 
+from flows.server.flow_state import ask_once
 from flows.server.run_names import model_tag
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def mark_dead_runs(model_name: str, silent_seconds: float) -> list[str]:
     tags, types = {"all_": [model_tag(model_name)]}, {"any_": [StateType.RUNNING, StateType.PENDING]}
     wanted = FlowRunFilter.model_validate({"tags": tags, "state": {"type": types}, "deployment_id": {"is_null_": False}})
     try:
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+        with ask_once() as client:
             found = client.read_flow_runs(flow_run_filter=wanted)
     except (PrefectException, httpx.HTTPError):
         return []  # nobody else can be seen; the next run looks again
@@ -77,7 +76,7 @@ def _this_run() -> FlowRun | None:
 def _set_state(run: FlowRun, state: State[None]) -> bool:
     """Sets a run's state; returns whether the server took it. The work goes on without the server."""
     try:
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+        with ask_once() as client:
             client.set_flow_run_state(run.id, state, force=True)
     except (PrefectException, httpx.HTTPError):
         return False

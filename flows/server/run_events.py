@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx
-from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.events.related import tags_as_related_resources
 from prefect.exceptions import PrefectException
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from flows.server.automations import ENDED
+from flows.server.flow_state import ask_once
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -49,7 +48,7 @@ def announce_schedule(run: FlowRun) -> None:
         run: the flow run; where the server does not answer, nothing is sent.
     """
     try:
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+        with ask_once() as client:
             first = min(client.read_flow_run_states(run.id), key=lambda state: state.timestamp)
     except (PrefectException, httpx.HTTPError):
         return

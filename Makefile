@@ -40,8 +40,8 @@ demo: $(STAMP) ## Generate the sample corpus, then train, evaluate and register 
 	@echo "Look:      make ui        Serve: make serve"
 
 test: $(STAMP) ## Run the tests
-	@# Three processes on two cores: one of them often waits for a server.
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@# Four processes on two cores: two of them often wait for a server.
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP) ## Check lint rules, format, types and layers
 	@$(BIN)/ruff check .

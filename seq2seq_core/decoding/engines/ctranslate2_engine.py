@@ -6,7 +6,8 @@ The engine makes up for what its search does otherwise, so that texts and scores
 - Without a penalty it ends a sentence once ``beam_size`` hypotheses are finished and one of them was the likeliest of its step.
   Ours also goes on while a live hypothesis scores above the finished ones. That is rare, and the one difference that remains:
   docs/adr/0025-engines.md has its measured rate.
-- It has one length limit for a batch, ours is one for each sentence, at which hypotheses are made to end.
+- It has one length limit for a batch, ours is one for each sentence, at which hypotheses are made to end. A greedy path is cut
+  there, and scored once more.
 - It takes a forced prefix as certain, and behind it lets only the likeliest hypothesis end.
 - It may predict pad and bos, and its positions end somewhere.
 
@@ -26,7 +27,7 @@ from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.bundle.bundle import EngineFile
 from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.config.decoding_options import DecodingOptions
-from seq2seq_core.decoding.constraints import make_constraints
+from seq2seq_core.decoding.constraints import EVEN_CHANCE, make_constraints
 from seq2seq_core.decoding.engines import ctranslate2_conversion as conversion
 from seq2seq_core.decoding.engines.ctranslate2_limits import num_positions, why_not_decode
 from seq2seq_core.decoding.engines.engine import Engine
@@ -143,10 +144,12 @@ class CTranslate2Engine:
             check_stop(stop)
             bound = min(bound, max(one.limit for one in waiting) + 1, self.max_positions or bound)
             ended = self._search(waiting, options, bound, stop)
-            before = self._score_prefixes(waiting) if waiting[0].prefix else [(0.0, 0.0)] * len(waiting)
+            before = self._score([(one, one.prefix) for one in waiting]) if waiting[0].prefix else [(0.0, 0.0)] * len(waiting)
             for one, hypotheses, (prefix, end) in zip(waiting, ended, before, strict=True):
                 if all(hypothesis.has_end for hypothesis in hypotheses):
                     found |= _choose(one, hypotheses, options, prefix, end)
+            if options.beam_size == 1:
+                found |= self._cut([(one, path.ids) for one, (path,) in zip(waiting, ended, strict=True)], options)
             waiting = [
                 one
                 for one, hypotheses in zip(waiting, ended, strict=True)
@@ -184,11 +187,27 @@ class CTranslate2Engine:
             [_read(tokens, score) for tokens, score in zip(result.hypotheses, result.scores, strict=True)] for result in results
         ]
 
-    def _score_prefixes(self, sentences: Sequence[_Sentence]) -> list[tuple[float, float]]:
-        """The log-probability of each sentence's prefix, and that of eos behind it."""
+    def _cut(self, paths: Sequence[tuple[_Sentence, tuple[int, ...]]], options: DecodingOptions) -> dict[int, list[Hypothesis]]:
+        """The hypotheses of sentences whose greedy path reaches their length limit: the path up to it, then eos."""
+        cut = [
+            (one, ids[: one.limit])
+            for one, ids in paths
+            if len(ids) >= one.limit and self._holds(one.limit + 1) and not {PAD_ID, BOS_ID}.intersection(ids[: one.limit])
+        ]
+        found = {}
+        for (one, ids), (log_probability, end) in zip(cut, self._score(cut), strict=True):
+            total = log_probability + end
+            score = total / length_penalty(len(ids) + 1, options.length_penalty)
+            found[one.place] = [Hypothesis(ids, score, total, is_cut=end < EVEN_CHANCE)]
+        return found
+
+    def _score(self, targets: Sequence[tuple[_Sentence, tuple[int, ...]]]) -> list[tuple[float, float]]:
+        """The log-probability of a target of each sentence, and that of eos behind it."""
+        if not targets:
+            return []
         results = self.translator.score_batch(
-            [[str(id_) for id_ in one.ids] for one in sentences],
-            [[str(id_) for id_ in one.prefix] for one in sentences],
+            [[str(id_) for id_ in one.ids] for one, _ in targets],
+            [[str(id_) for id_ in ids] for _, ids in targets],
             max_input_length=0,
         )
         return [(sum(result.log_probs[:-1]), result.log_probs[-1]) for result in results]

@@ -87,10 +87,12 @@ def test_forced_prefixes_count_in_the_scores(predictors: tuple[Predictor, Predic
 @pytest.mark.parametrize("beam_size", [1, 5])
 def test_each_sentence_has_its_own_length_limit(predictors: tuple[Predictor, Predictor], counted: Counted, beam_size: int) -> None:
     options = DecodingOptions.model_validate(LIMIT | {"beam_size": beam_size})
-    found = predictors[0].predict(WORDS, options, tags=TAGS)
-    assert_alike(found, predictors[1].predict(WORDS, options, tags=TAGS))
-    assert sum(one.is_cut for one in found) > 3
-    assert counted.sentences > 3  # those at their limit
+    prefixes = [("", word[::-1][:2])[place % 2] for place, word in enumerate(WORDS)]
+    for beginnings in (None, prefixes):
+        found = predictors[0].predict(WORDS, options, 64, beginnings, tags=TAGS)
+        assert_alike(found, predictors[1].predict(WORDS, options, 64, beginnings, tags=TAGS))
+        assert sum(one.is_cut for one in found) > 3
+    assert (counted.sentences > 3) == (beam_size > 1)  # a beam's sentences at their limit are left to the reference
 
 
 @pytest.mark.parametrize(

@@ -5,43 +5,35 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
 
-import httpx
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.exceptions import PrefectException
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
-from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
-from prefect.utilities.urls import url_for
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from flows.dvc.one_run_settings import offer_sections, put_back, settings_for_one_run
 from flows.graph.stage_choices import offer_stages
 from flows.processes.workspace_lock import RetrainRunning, workspace_lock
+from flows.reports.run_end import find_flow_settings, tell_end, this_run
 from flows.reports.run_page import publish_report
 from flows.reports.summary import RetrainSummary
-from flows.reports.webhook import notify
-from flows.retraining import FlowRunInfo, Retraining, find_paths
+from flows.retraining import Retraining, find_paths
 from flows.server.earlier_runs import mark_dead_runs, show_wait
 from flows.server.engine_log import quiet_engine
-from flows.server.environment import EMBEDDED_VARIABLE
 from flows.server.final_state import final_state
 from flows.server.flow_state import is_cancelled
-from flows.server.presence import leave_server_behind
 from flows.server.redacted_reports import keep_secrets
 from flows.server.run_events import announced_run
 from flows.server.run_names import flow_run_title, workspace_model
 from flows.server.slots import no_slots_while_away
-from seq2seq_core.artifacts import PARAMS_FILE
 from seq2seq_core.config.runtime import FlowSettings
-from seq2seq_core.config.settings import load_settings, read_setting
+from seq2seq_core.config.settings import load_settings
 from seq2seq_core.console import Logger
-from seq2seq_core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, ConfigError, EnvironmentFault, Interrupted, Seq2SeqError
+from seq2seq_core.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EnvironmentFault, Interrupted, Seq2SeqError
 from seq2seq_core.proxies import exempt_loopback
 
 StageName = Annotated[str, Field(json_schema_extra=offer_stages)]
@@ -85,12 +77,12 @@ def _retrain(workspace: str | None, forced: frozenset[str], assignments: Sequenc
             for line in mark_dead_runs(settings.register_.model_name, settings.runtime.flow.dead_after_seconds):
                 logger.warning("%s", line)
             has_own = bool(assignments)
-            summary = _run(Retraining(paths, settings, _this_run(), logger, lock, forced, is_cancelled, has_own, notes), logger)
+            summary = _run(Retraining(paths, settings, this_run(), logger, lock, forced, is_cancelled, has_own, notes), logger)
     except Seq2SeqError as error:
         summary = RetrainSummary(failure=error)
         if not isinstance(error, RetrainRunning):  # the other run tells how it ended
             root = Path(workspace or ".").resolve()
-            _tell(summary, workspace_model(root), _find_flow_settings(root), logger)
+            _tell(summary, workspace_model(root), find_flow_settings(root), logger)
         return _to_state(summary, logger)
     if not isinstance(summary.failure, Interrupted):
         _tell(summary, settings.register_.model_name, settings.runtime.flow, logger)
@@ -133,32 +125,9 @@ def _to_state(summary: RetrainSummary, logger: Logger) -> State[Any]:
     return final_state(summary.headline(), summary, summary.failure)
 
 
-def _this_run() -> FlowRunInfo:
-    page = url_for("flow-run", flow_run.id) if EMBEDDED_VARIABLE not in os.environ else None
-    return FlowRunInfo(str(flow_run.id), str(flow_run.name), page or "")
-
-
-def _find_flow_settings(root: Path) -> FlowSettings:
-    """The flow's settings of a workspace whose settings have faults: the defaults, with the webhook where it is readable."""
-    try:
-        return FlowSettings.model_validate({"notify": read_setting(root / PARAMS_FILE, "runtime.flow.notify") or {}})
-    except (ConfigError, ValidationError):
-        return FlowSettings()
-
-
 def _tell(summary: RetrainSummary, model_name: str, settings: FlowSettings, logger: Logger) -> None:
-    """Notifies the webhook and stores the artifacts; a failure of either does not fail the run."""
-    notify(settings.notify, summary, asdict(_this_run()), logger)
-    if not leave_server_behind(logger, settings.server_return_seconds):
-        _report(summary, model_name, logger)
-
-
-def _report(summary: RetrainSummary, model_name: str, logger: Logger) -> None:
-    """Stores the artifacts; only warns where Prefect cannot store them."""
-    try:
-        publish_report(summary, model_name)
-    except (PrefectException, httpx.HTTPError) as error:
-        logger.warning("the report could not be stored in Prefect: %s: %s", type(error).__name__, error)
+    """Notifies the webhook and stores the artifacts."""
+    tell_end(summary, lambda: publish_report(summary, model_name), settings, logger)
 
 
 def _leave(retraining: Retraining, exit_code: int) -> NoReturn:

@@ -23,6 +23,7 @@ from flows.graph.stage_tasks import StageTasks
 from flows.processes.cancellation import Cancellation
 from flows.processes.supervised import StopPolicy
 from flows.reports.parent_run import GraphTracking
+from flows.reports.run_end import FlowRunInfo
 from flows.reports.score_table import compare_scores, read_metrics
 from flows.reports.summary import RetrainSummary, read_receipt
 from seq2seq_core.artifacts import Paths
@@ -33,21 +34,6 @@ from seq2seq_core.stage_table import CODE
 
 STOPPING_SECONDS = 6.0
 """Time after the grace period in which the supervisor finds out that a process cannot be killed."""
-
-
-@dataclass(frozen=True)
-class FlowRunInfo:
-    """The flow run that a retrain belongs to.
-
-    Attributes:
-        id: Prefect's id of the run.
-        name: Prefect's name of the run.
-        url: address of the run's page; empty where no server shows it.
-    """
-
-    id: str
-    name: str
-    url: str
 
 
 @dataclass

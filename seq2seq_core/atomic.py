@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,26 @@ def new_folder(path: Path) -> Iterator[Path]:
         path.rename(old)
     draft.rename(path)
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """The path of a draft to write. It replaces ``path`` when the ``with`` block ends, and is deleted if the block raises.
+
+    Args:
+        path: the file to replace; its folder is created if missing. A replaced file is on the disk even after a loss of power.
+    """
+    draft = path.with_name(f".{path.name}.draft")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield draft
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+    except BaseException as error:
+        draft.unlink(missing_ok=True)
+        _name_place(error, path)
+        raise
+    draft.replace(path)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -30,10 +30,10 @@ class Progress(Protocol):
 class _PlainProgress:
     """A log line at most every ten seconds, and one at the end."""
 
-    def __init__(self, description: str, total: float, unit: str, start: float) -> None:
+    def __init__(self, description: str, total: float, unit: str, start: float, log: Logger) -> None:
         self.description, self.total, self.unit, self.start = description, total, unit, start
         self.started = self.shown = time.monotonic()
-        self.logger = logging.getLogger("seq2seq_core.progress")
+        self.logger = log
 
     def update(self, completed: float, message: str = "") -> None:
         """See :class:`Progress`."""
@@ -62,7 +62,9 @@ class _BarProgress:
 
 
 @contextmanager
-def progress(description: str, total: float, unit: str = "", mode: ProgressMode = "auto", start: float = 0.0) -> Iterator[Progress]:
+def progress(
+    description: str, total: float, unit: str = "", mode: ProgressMode = "auto", start: float = 0.0, log: Logger | None = None
+) -> Iterator[Progress]:
     """A progress display for the length of a ``with`` block.
 
     Args:
@@ -71,9 +73,10 @@ def progress(description: str, total: float, unit: str = "", mode: ProgressMode 
         unit: the unit of work, such as ``steps``.
         mode: ``bar``, ``plain``, or ``auto``: a bar when standard error is a terminal.
         start: the amount done before.
+        log: receives plain lines; None: the project's log.
     """
     if mode == "plain" or (mode == "auto" and not sys.stderr.isatty()):
-        yield _PlainProgress(description, total, unit, start)
+        yield _PlainProgress(description, total, unit, start, log or logging.getLogger("seq2seq_core.progress"))
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -113,6 +116,32 @@ def configure_logging(verbose: bool = False) -> None:
         logger.handlers[:] = [handler]
         logger.setLevel(logging.DEBUG if verbose else logging.INFO)
         logger.propagate = False
+
+
+def tell_sparingly(seconds: float = 60.0) -> None:
+    """Logs a message of the project again only after some time, whatever its figures: for processes that decode without an end.
+
+    Args:
+        seconds: the time.
+    """
+    for handler in logging.getLogger("seq2seq_core").handlers:
+        handler.addFilter(_Sparing(seconds))
+
+
+class _Sparing(logging.Filter):
+    """Lets a message pass again only after some time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self._told: dict[object, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See :class:`logging.Filter`."""
+        if record.created - self._told.get(record.msg, float("-inf")) < self.seconds:
+            return False
+        self._told[record.msg] = record.created
+        return True
 
 
 class _LevelFormatter(logging.Formatter):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from textwrap import shorten
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from flows.graph.stage_execution import StageReport
 from flows.reports.score_table import ScoreRow, to_cells, to_lines
@@ -92,6 +92,19 @@ class RetrainSummary:
             reports.append(replace(report, reason="") if is_repeated else report)
             told.add(report.reason)
         return tuple(reports)
+
+    def facts(self) -> dict[str, Any]:
+        """Further keys of a notification."""
+        receipt = self.receipt
+        return {
+            "stages": [{"stage": report.stage, "state": report.state, "reason": report.reason} for report in self.stages],
+            "notes": list(self.notes),
+            "metrics": dict(self.metrics),
+            "scores": [asdict(row) for row in self.scores],
+            "model": receipt
+            and {"name": receipt.model_name, "version": receipt.version, "alias": receipt.decision, "reason": receipt.reason},
+            "links": dict(self.links),
+        }
 
     def score_cells(self) -> list[list[str]]:
         """The table of scores as texts, its head first; empty where there are no scores."""

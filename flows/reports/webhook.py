@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import httpx
 
-from flows.reports.summary import NotifiedEvent, RetrainSummary
+from flows.reports.summary import NotifiedEvent
 from seq2seq_core.config.runtime import NotifySettings
 from seq2seq_core.console import Logger
+from seq2seq_core.errors import Seq2SeqError
 from seq2seq_core.proxies import describe_proxy
 from seq2seq_core.redaction.redactor import redact_values, remember_webhook
 
 
-def notify(settings: NotifySettings, summary: RetrainSummary, flow_run: dict[str, str], logger: Logger) -> list[NotifiedEvent]:
+class Ended(Protocol):
+    """A run that has ended."""
+
+    @property
+    def events(self) -> Sequence[NotifiedEvent]:
+        """The events that a webhook can receive."""
+
+    @property
+    def failure(self) -> Seq2SeqError | None:
+        """The error of a failed run."""
+
+    @property
+    def seconds(self) -> float:
+        """Duration of the run."""
+
+    def headline(self) -> str:
+        """The outcome in one sentence."""
+
+    def facts(self) -> dict[str, Any]:
+        """Further keys of a notification, the same for every flow."""
+
+
+def notify(settings: NotifySettings, summary: Ended, flow_run: dict[str, str], logger: Logger) -> list[NotifiedEvent]:
     """Notifies the webhook of a run's events; returns those that it accepted. A failed notification is only a warning.
 
     Args:
@@ -30,7 +53,7 @@ def notify(settings: NotifySettings, summary: RetrainSummary, flow_run: dict[str
     return [event for event in wanted if url and _post(url, settings.timeout_seconds, to_body(event, summary, flow_run), logger)]
 
 
-def to_body(event: NotifiedEvent, summary: RetrainSummary, flow_run: dict[str, str]) -> dict[str, Any]:
+def to_body(event: NotifiedEvent, summary: Ended, flow_run: dict[str, str]) -> dict[str, Any]:
     """The JSON body of a notification; chat services show its ``text``.
 
     Args:
@@ -38,20 +61,13 @@ def to_body(event: NotifiedEvent, summary: RetrainSummary, flow_run: dict[str, s
         summary: the run.
         flow_run: ``id``, ``name`` and ``url`` of the flow run.
     """
-    receipt = summary.receipt
     return {
         "event": event,
         "text": f"{flow_run['name']}: {event}: {summary.headline()}",
         "flow_run": flow_run,
         "failure": summary.failure and {"kind": summary.failure.kind, "message": str(summary.failure)},
         "seconds": round(summary.seconds, 1),
-        "stages": [{"stage": report.stage, "state": report.state, "reason": report.reason} for report in summary.stages],
-        "notes": list(summary.notes),
-        "metrics": dict(summary.metrics),
-        "scores": [asdict(row) for row in summary.scores],
-        "model": receipt
-        and {"name": receipt.model_name, "version": receipt.version, "alias": receipt.decision, "reason": receipt.reason},
-        "links": dict(summary.links),
+        **summary.facts(),
     }
 
 

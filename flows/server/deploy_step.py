@@ -15,7 +15,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.errors import Seq2SeqError, UserError
 
-FLOWS = ("retrain", "sweep")
+FLOWS = ("retrain", "sweep", "score")
 TAKE_OVER_VARIABLE = "S2S_TAKE_OVER_DEPLOYMENTS"
 """Set to 1 for a deliberate change of the workspace, such as after a move."""
 PAGE_SIZE = 200

@@ -9,7 +9,8 @@ import typer
 
 from seq2seq_core.artifacts import Paths, find_workspace
 from seq2seq_core.cli.boundary import boundary
-from seq2seq_core.cli.decoding_flags import DecodingCommand, Mbr, Sample, given_options, make_options
+from seq2seq_core.cli.bulk_flags import PredictCommand, check_plain, is_bulk, predict_in_bulk
+from seq2seq_core.cli.decoding_flags import Mbr, Sample, given_options, make_options
 from seq2seq_core.cli.option_types import Debug, Model, Verbose, Workspace, resolve_workspace
 from seq2seq_core.cli.predicted_lines import LineFormat, PredictionFiles, TagFiles, predict_lines, score_lines
 from seq2seq_core.cli.tag_lines import TagOption, TagsOption, parse_tags
@@ -28,17 +29,18 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto.")]
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands of this module to the application."""
-    app.command("predict", rich_help_panel=PANEL, cls=DecodingCommand)(predict)
+    app.command("predict", rich_help_panel=PANEL, cls=PredictCommand)(predict)
     app.command("score", rich_help_panel=PANEL)(score)
     app.command("serve", rich_help_panel=PANEL)(serve)
 
 
 def predict(
     context: typer.Context,
-    source: Annotated[
-        Path | None,
+    sources: Annotated[
+        list[Path] | None,
         typer.Argument(
-            help="A text file, one source a line (for a model of recordings, the name of a file); by default standard input.",
+            help="A text file, one source a line (for a model of recordings, the name of a file); by default standard input. "
+            "With --into files and folders: .parquet .jsonl .tsv .csv .txt, also with .gz.",
             show_default=False,
         ),
     ] = None,
@@ -71,6 +73,9 @@ def predict(
 
     An option of the search that is left out is as the model was evaluated with it.
 
+    With --into FOLDER whole files are read and shards of rows are written, which keep every column. All cores work. A row that
+    cannot be predicted has the reason in its column prediction_error. After Ctrl-C, a kill or a full disk the same command goes on.
+
     Examples:
       echo "3 May 2031" | s2s predict
 
@@ -81,11 +86,22 @@ def predict(
       s2s predict --tag target_language=de sources.txt
 
       ls recordings/*.wav | s2s predict
+
+      s2s predict --into predictions --column text tickets/ archive.parquet
     """
-    with boundary(debug, verbose):
+    with boundary(debug, verbose, cleans_up=is_bulk(context)):
+        if is_bulk(context):
+            from seq2seq_core.serving.loading import find_model
+
+            found = find_model(model, _workspace(model, workspace))
+            options = make_options(_stored_options(found.folder), sample, mbr, given_options(context))
+            common = {"tags": parse_tags(tag), "batch_sentences": batch_sentences, "device": device}
+            files = {"--output": output, "--prefix": prefix, "--attention": attention, "--tags": tags}
+            predict_in_bulk(context, sources, found, options, common, {**files, "--scores": scores, "--json": json})
+            return
         if scores and json:
             raise UserError("--scores: must be left out with --json, whose objects hold the score")
-        files = PredictionFiles(source, prefix, output, attention, TagFiles(parse_tags(tag), tags))
+        files = PredictionFiles(check_plain(context, sources), prefix, output, attention, TagFiles(parse_tags(tag), tags))
         folder = _find_bundle(model, workspace)
         options = make_options(_stored_options(folder), sample, mbr, given_options(context))
         predict_lines(_load_predictor(folder, device), files, options, batch_sentences, LineFormat(scores, json))
@@ -126,9 +142,14 @@ def _find_bundle(reference: str, workspace: Path | None) -> Path:
     """The folder of a bundle: the workspace's, another one, or that of a registered version."""
     from seq2seq_core.serving.loading import find_bundle
 
+    return find_bundle(reference, _workspace(reference, workspace))
+
+
+def _workspace(reference: str, workspace: Path | None) -> Paths:
+    """The workspace of a model; the current folder where a reference needs none."""
     if workspace or not reference:
-        return find_bundle(reference, resolve_workspace(workspace))
-    return find_bundle(reference, find_workspace(Path.cwd()) or Paths(Path.cwd()))
+        return resolve_workspace(workspace)
+    return find_workspace(Path.cwd()) or Paths(Path.cwd())
 
 
 def _stored_options(folder: Path) -> DecodingOptions:

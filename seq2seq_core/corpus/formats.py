@@ -53,7 +53,7 @@ class Table:
         """The row with one line's cells."""
         if len(cells) != len(self.names):
             advice = advise_on_head(cells) if line == 1 else ""
-            raise self.file.fault(_wrong_width(cells, self.names) + advice, line)
+            raise self.file.fault(describe_width(cells, self.names) + advice, line)
         others = {name: cells[i] for i, name in enumerate(self.names) if i not in (self.source, self.target)}
         return Row(cells[self.source], cells[self.target], others, self.file.name, line)
 
@@ -88,12 +88,20 @@ def read_csv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader,
         CorpusError: a column is missing, a row has another number of cells, quotes are not closed, or the bytes are not text.
     """
     lines = without_head(iterate_lines(file, stream, on_fault), corpus.comment_prefix)
-    yield from _table_rows(corpus, file, _csv_cells(file, lines, corpus.delimiter or ",", on_fault), on_fault)
+    yield from _table_rows(corpus, file, csv_cells(file, lines, corpus.delimiter or ",", on_fault), on_fault)
 
 
-def _csv_cells(
+def csv_cells(
     file: CorpusFile, lines: Iterator[tuple[int, str]], delimiter: str, on_fault: OnFault
 ) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each row of a CSV file, with the line where the row begins.
+
+    Args:
+        file: names the file in errors.
+        lines: its numbered lines, from the first row (or header) on.
+        delimiter: between cells.
+        on_fault: receives the fault of a row.
+    """
     first = next(lines, None)
     if first is None:
         return
@@ -159,7 +167,13 @@ def find_columns(
     return Table(file, names, names.index(corpus.source_column), names.index(corpus.target_column))
 
 
-def _wrong_width(cells: Sequence[str], names: list[str]) -> str:
+def describe_width(cells: Sequence[str], names: list[str]) -> str:
+    """What is wrong with a row of another number of cells than the table has columns.
+
+    Args:
+        cells: the row's cells.
+        names: of the columns.
+    """
     if not any(cells):
         return f"expected {len(names)} columns ({', '.join(names)}), got an empty line"
     hint = ""

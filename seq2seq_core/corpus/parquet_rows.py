@@ -35,7 +35,8 @@ def read_parquet(corpus: CorpusSection, file: CorpusFile, on_fault: OnFault = ra
             )
             batches = parquet.iter_batches(batch_size=PARQUET_BATCH_ROWS)
         table = find_columns(corpus, file, list(fields) if len(set(names)) == len(names) else names)
-        _check_text_columns(corpus, file, {name: field.type for name, field in fields.items()})
+        for name in (corpus.source_column, corpus.target_column):
+            check_text_column(file, name, fields[name].type)
         line = 0
         while True:
             with parquet_faults(file, line):
@@ -54,15 +55,23 @@ def read_parquet(corpus: CorpusSection, file: CorpusFile, on_fault: OnFault = ra
                 yield row
 
 
-def _check_text_columns(corpus: CorpusSection, file: CorpusFile, types: dict[str, Any]) -> None:
+def check_text_column(file: CorpusFile, name: str, kind: Any) -> None:
+    """Checks that a column holds texts.
+
+    Args:
+        file: names the file in errors.
+        name: of the column.
+        kind: its Arrow type.
+
+    Raises:
+        CorpusError: it holds something else.
+    """
     import pyarrow.types
 
-    for name in (corpus.source_column, corpus.target_column):
-        kind = types[name]
-        if pyarrow.types.is_dictionary(kind):
-            kind = kind.value_type
-        if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind) or pyarrow.types.is_string_view(kind)):
-            raise file.fault(f"expected text in the column {name!r}, got {kind}")
+    if pyarrow.types.is_dictionary(kind):
+        kind = kind.value_type
+    if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind) or pyarrow.types.is_string_view(kind)):
+        raise file.fault(f"expected text in the column {name!r}, got {kind}")
 
 
 def _check_not_null(corpus: CorpusSection, table: Table, cells: Sequence[object], line: int) -> None:

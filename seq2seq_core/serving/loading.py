@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from seq2seq_core.artifacts import Paths, find_workspace
 
 if TYPE_CHECKING:
     from seq2seq_core.decoding.predictor import Predictor
+
+
+class FoundModel(NamedTuple):
+    """A model by its reference.
+
+    Attributes:
+        folder: of its bundle, which was checked.
+        label: the registered version, such as ``models:/dates/3``, or the folder.
+        digest: of the bundle.
+    """
+
+    folder: Path
+    label: str
+    digest: str
 
 
 def load(reference: str | Path = "", device: str = "auto", workspace: str | Path | None = None) -> Predictor:
@@ -55,3 +69,27 @@ def find_bundle(reference: str, paths: Paths) -> Path:
     folder = Path(reference) if reference else find_served_bundle(paths)
     check_trusted(folder, paths)
     return folder
+
+
+def find_model(reference: str, paths: Paths) -> FoundModel:
+    """The checked bundle of a model, and the names of what was found.
+
+    Args:
+        reference: as in :func:`load`.
+        paths: the workspace.
+
+    Raises:
+        UserError: there is no such model, alias, version or folder.
+        BundleError: the bundle is damaged, or not signed although a public key is configured.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    if reference.startswith("models:"):
+        from seq2seq_core.registry.bundles import download_bundle
+        from seq2seq_core.registry.versions import DIGEST_TAG, find_version
+
+        version = find_version(reference, paths)
+        return FoundModel(download_bundle(version, paths), f"models:/{version.name}/{version.version}", version.tags[DIGEST_TAG])
+    from seq2seq_core.bundle.bundle_folder import bundle_digest
+
+    folder = find_bundle(reference, paths)
+    return FoundModel(folder, str(folder), bundle_digest(folder))

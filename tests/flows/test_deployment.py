@@ -69,8 +69,8 @@ def test_without_a_server_setting_up_says_how_to_get_one(prefect_api: str) -> No
 def test_the_deployments_name_the_default_pool_and_an_entry_point_that_imports() -> None:
     declared = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())
     flows = {deployment["name"]: deployment["entrypoint"].rpartition(":")[2] for deployment in declared["deployments"]}
-    names = [f"{{{{ workspace.model }}}}-{cause}" for cause in ("nightly", "on-demand", "sweep")]
-    assert flows == dict(zip(names, ("retrain", "retrain", "sweep"), strict=True))
+    names = [f"{{{{ workspace.model }}}}-{cause}" for cause in ("nightly", "on-demand", "sweep", "score")]
+    assert flows == dict(zip(names, ("retrain", "retrain", "sweep", "score"), strict=True))
     for deployment in declared["deployments"]:
         path, _, name = deployment["entrypoint"].partition(":")
         assert (REPOSITORY / path).is_file()

@@ -9,9 +9,9 @@ import signal
 import socket
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seq2seq_core.console import configure_logging
+from seq2seq_core.console import configure_logging, tell_sparingly
 from seq2seq_core.errors import UserError
 from seq2seq_core.redaction.text_exits import install_redaction
 from seq2seq_core.serving.worker.wire import (
@@ -25,6 +25,9 @@ from seq2seq_core.serving.worker.wire import (
     send_message,
     unpack_batch,
 )
+
+if TYPE_CHECKING:
+    from seq2seq_core.decoding.engines.engine import Engine
 
 
 class Inbox:
@@ -63,6 +66,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # of the whole group; the server drains, and then closes the connection
     install_redaction()
     configure_logging()
+    tell_sparingly()
     inbox = Inbox(socket.socket(fileno=asked.descriptor))
     try:
         _serve(inbox, asked.bundle, asked.device, asked.threads)
@@ -78,11 +82,16 @@ def _serve(inbox: Inbox, bundle: Path, device: str, threads: int) -> None:
 
     if threads:
         torch.set_num_threads(threads)
-    decoder = PredictorDecoder(Predictor.from_folder(bundle, device=device))
-    send_message(inbox.connection, {"kind": READY})
+    predictor = Predictor.from_folder(bundle, device=device)
+    decoder = PredictorDecoder(predictor)
+    send_message(inbox.connection, {"kind": READY, "engines": [_describe(predictor.engine), _describe(predictor.reference)]})
     while True:
         message = inbox.batches.get()
         send_message(inbox.connection, _decode(message, decoder, inbox))
+
+
+def _describe(engine: Engine) -> str:
+    return f"{engine.label} {engine.compute_type}"
 
 
 def _decode(message: dict[str, Any], decoder: Any, inbox: Inbox) -> dict[str, Any]:

@@ -50,10 +50,14 @@ class WorkerProcess:
     Raises:
         BundleError: the bundle cannot be loaded.
         EnvironmentFault: the process ended, or took too long.
+
+    Attributes:
+        engines: what decodes, and the reference that decodes what the first cannot; each with version, device and type of numbers.
     """
 
     def __init__(self, bundle: Path, settings: WorkerSettings) -> None:
         self.settings = settings
+        self.engines: tuple[str, ...] = ()
         self.connection, theirs = socket.socketpair()
         command = [sys.executable, "-P", "-m", MODULE, "--descriptor", str(theirs.fileno()), "--bundle", str(bundle)]
         command += ["--device", settings.device, "--threads", str(settings.threads)]
@@ -81,6 +85,7 @@ class WorkerProcess:
             raise EnvironmentFault("a worker ended while it loaded its model") from None
         if message["kind"] == wire.FAILED:
             raise BundleError(message["reason"])
+        self.engines = tuple(message["engines"])
 
     def decode(self, rows: Sequence[Row], mode: Mode, stop: Callable[[], bool]) -> list[Prediction]:
         """The prediction of each row.

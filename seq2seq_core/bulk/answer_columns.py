@@ -1,0 +1,47 @@
+"""The columns that a bulk job adds to those of its input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from seq2seq_core.bulk.row_block import RowResult
+
+KINDS = {"": "text", "_score": "number", "_is_cut": "boolean"}
+"""Endings of the columns of a hypothesis, and the kinds of their values."""
+
+
+@dataclass(frozen=True)
+class AnswerColumns:
+    """Names and values of the added columns.
+
+    Attributes:
+        name: of the column of the predictions; the others begin with it.
+        num_hypotheses: hypotheses of a row; those behind the best have a number in their columns' names.
+    """
+
+    name: str
+    num_hypotheses: int
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The kind of each column's values, by name: text, number or boolean."""
+        bases = [self.name, *(f"{self.name}_{place}" for place in range(2, self.num_hypotheses + 1))]
+        return {f"{base}{ending}": kind for base in bases for ending, kind in KINDS.items()} | {f"{self.name}_error": "text"}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names, in order."""
+        return tuple(self.kinds)
+
+    def cells(self, result: RowResult) -> dict[str, Any]:
+        """The values of a row by column; None where there is none.
+
+        Args:
+            result: the prediction of the row.
+        """
+        values: list[Any] = []
+        for one in result.hypotheses[: self.num_hypotheses]:
+            values += [one.text, one.score, one.is_cut]
+        values += [None] * (len(self.names) - 1 - len(values))
+        return dict(zip(self.names, [*values, result.error or None], strict=True))

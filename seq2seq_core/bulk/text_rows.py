@@ -1,0 +1,127 @@
+"""Rows of text files: TSV, CSV, JSON lines, one source a line. A row that cannot be read is a row with a fault."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from seq2seq_core.bulk.input_files import InputFile
+from seq2seq_core.bulk.row_block import BulkRow, source_row
+from seq2seq_core.corpus.formats import csv_cells, describe_width, parse_json_line
+from seq2seq_core.corpus.lines import CorpusFile, iterate_lines, unpack, without_line_end
+from seq2seq_core.errors import CorpusError
+from seq2seq_core.json_text import shorten
+from seq2seq_core.lookalikes import explain_lookalike
+
+
+@dataclass
+class _Faults:
+    """Faults of lines that a reader has told of, until their rows come.
+
+    Attributes:
+        file: the file, whose name is no part of a row's fault.
+        waiting: faults by line, in order.
+    """
+
+    file: CorpusFile
+    waiting: dict[int, str] = field(default_factory=dict)
+
+    def __call__(self, error: CorpusError) -> None:
+        """See :data:`~seq2seq_core.corpus.file_faults.broken_lines.OnFault`."""
+        line = error.line or 0
+        self.waiting.setdefault(line, str(error).removeprefix(f"{self.file.shown}:{line}: "))
+
+    def before(self, line: int) -> Iterator[BulkRow]:
+        """The rows before a line that could not be read."""
+        for place in [place for place in self.waiting if place < line]:
+            yield BulkRow({}, self.waiting.pop(place))
+
+    def of(self, line: int) -> str:
+        """The fault of the row that begins in a line; empty: none."""
+        fault = self.waiting.get(line) or next(iter(self.waiting.values()), "")
+        self.waiting.clear()
+        return fault
+
+    def rest(self) -> Iterator[BulkRow]:
+        """The rows at the end that could not be read."""
+        yield from (BulkRow({}, fault) for fault in self.waiting.values())
+
+
+def read_text_rows(source: InputFile, column: str) -> Iterator[BulkRow]:
+    """The rows of a file, one for each line (of CSV, each record) behind the header.
+
+    Args:
+        source: a file that is not Parquet.
+        column: the source's column.
+
+    Raises:
+        CorpusError: the file as a whole cannot be read: its header lacks the column or repeats one, its gzip data are damaged,
+            or it has another encoding.
+    """
+    file = source.file
+    if not file.path.stat().st_size:
+        return
+    with io.FileIO(file.path) as raw, unpack(file, raw) as stream:
+        faults = _Faults(file)
+        lines = iterate_lines(file, stream, faults)
+        if source.kind in ("tsv", "csv"):
+            split = ((line, without_line_end(text).split("\t")) for line, text in lines)
+            cells = split if source.kind == "tsv" else csv_cells(file, lines, ",", faults)
+            yield from _table_rows(file, cells, faults, column)
+            return
+        for line, text in lines:
+            yield from faults.before(line)
+            if source.kind == "text":
+                yield source_row({column: without_line_end(text)}, column, faults.of(line))
+            else:
+                yield _json_row(file, line, text, faults, column)
+        yield from faults.rest()
+
+
+def _table_rows(file: CorpusFile, lines: Iterator[tuple[int, list[str]]], faults: _Faults, column: str) -> Iterator[BulkRow]:
+    names: list[str] = []
+    for line, cells in lines:
+        if not names:
+            if fault := faults.of(line):
+                raise file.fault(fault, line)
+            check_names(file, cells, column, line)
+            names = cells
+            continue
+        yield from faults.before(line)
+        if len(cells) == len(names):
+            yield source_row(dict(zip(names, cells, strict=True)), column, faults.of(line))
+        else:
+            yield BulkRow({}, faults.of(line) or describe_width(cells, names))
+    yield from faults.rest()
+
+
+def _json_row(file: CorpusFile, line: int, text: str, faults: _Faults, column: str) -> BulkRow:
+    try:
+        cells = parse_json_line(file, line, text)
+    except CorpusError as error:
+        faults(error)
+        return BulkRow({}, faults.of(line))
+    return source_row(cells, column, faults.of(line))
+
+
+def check_names(file: CorpusFile, names: Sequence[str], column: str, line: int | None = None) -> None:
+    """Checks the columns of a table.
+
+    Args:
+        file: names the file in errors.
+        names: of all columns.
+        column: the source's.
+        line: where the names stand; None: nowhere.
+
+    Raises:
+        CorpusError: the source's column is missing, or two columns have the same name.
+    """
+    shown = ", ".join(repr(shorten(name)) for name in names)
+    if len(set(names)) < len(names):
+        raise file.fault(f"two columns have the same name; the columns are {shown}; expected different names", line)
+    if column not in names:
+        raise file.fault(
+            f"no column {column!r}; the columns are {shown}; expected --column to be one of them{explain_lookalike(column, names)}",
+            line,
+        )

@@ -1,0 +1,172 @@
+"""Every format in and out: rows in order, every column kept, errors in the rows' own fields."""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from seq2seq_core.errors import CorpusError, UserError
+
+from .conftest import Run
+
+DAY = datetime.date(2031, 5, 3)
+
+
+def read_json(path: Path) -> list[dict[str, Any]]:
+    data = path.read_bytes()
+    text = gzip.decompress(data) if path.suffix == ".gz" else data
+    return [json.loads(line) for line in text.decode().splitlines()]
+
+
+def test_parquet_keeps_its_columns_and_types_and_is_read_by_pandas_and_duckdb(tmp_path: Path, run_mirrored: Run) -> None:
+    rows = [
+        {"id": number, "when": DAY, "nested": {"text": f"row {number}" if number != 3 else None}, "language": "de"}
+        for number in range(7)
+    ]
+    table = pa.Table.from_pylist(rows).replace_schema_metadata({"made": "by hand"})
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=2)
+    summary = run_mirrored(tmp_path / "in.parquet", source_column="nested.text", shard_rows=5)
+    names = ["in-00000.parquet", "in-00001.parquet"]
+    assert [path.name for path in sorted((tmp_path / "out").glob("*.parquet"))] == names
+    first = pq.read_table(tmp_path / "out" / names[0])
+    assert first.drop_columns([name for name in first.column_names if name.startswith("prediction")]).equals(table.slice(0, 5))
+    origin = json.loads(first.schema.metadata[b"s2s"])
+    assert (first.schema.metadata[b"made"], origin["model"], origin["bundle_digest"], origin["engine"]) == (
+        b"by hand", summary.model, summary.bundle_digest, "mirror",
+    )  # fmt: skip
+    frame = pd.read_parquet(tmp_path / "out")
+    assert frame["prediction"].dropna().tolist() == [f"{number} worde" for number in (0, 1, 2, 4, 5, 6)]
+    found = duckdb.sql(f"SELECT id, prediction_error, prediction_score FROM '{tmp_path}/out/*.parquet' ORDER BY id").fetchall()
+    assert found[3] == (3, "expected a text in 'nested.text', got null", None)
+    assert [row[0] for row in found] == list(range(7))
+    assert (summary.num_rows, summary.num_errors, summary.num_shards) == (7, 1, 2)
+
+
+def test_rows_of_text_files_that_cannot_be_read_have_their_error_and_the_others_their_prediction(
+    tmp_path: Path, run_mirrored: Run
+) -> None:
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.jsonl").write_bytes(
+        b'{"source": "ab", "n": 1.5, "list": [1]}\n{"source": "wr\n{"n": 2}\n{"source": 7}\n'
+        b'{"source": "c\xff"}\n{"source": "wrong"}\n'
+    )
+    (folder / "b.tsv.gz").write_bytes(gzip.compress(b"id\tsource\n1\tab\n2\n3\tcd\n"))
+    (folder / "c.csv").write_text('source,note\n"a,b","x ""y"" z"\n"c\nd",\n"left"x,1\nef,g\n')
+    (folder / "deep" / "d.txt").write_text("ab\tc\n\n")
+    (folder / "notes.md").write_text("no input\n")
+    (folder / "empty.jsonl").touch()
+    summary = run_mirrored(folder)
+    out = tmp_path / "out"
+    first = read_json(out / "a-00000.jsonl")
+    assert first[0] == {
+        "source": "ab", "n": 1.5, "list": [1],
+        "prediction": "ba", "prediction_score": -0.5, "prediction_is_cut": False, "prediction_error": None,
+    }  # fmt: skip
+    errors = [row["prediction_error"] for row in first]
+    assert errors[1].startswith("not valid JSON (")
+    assert errors[2:4] == ["expected a text in 'source', got null", "expected a text in 'source', got int"]
+    assert errors[4].startswith("not UTF-8: byte 0xFF")
+    assert errors[5] == "cannot be mirrored"
+    assert (first[2]["n"], first[3]["source"]) == (2, 7), "a row with an error keeps its columns"
+    table = gzip.decompress((out / "b-00000.tsv.gz").read_bytes()).decode().splitlines()
+    assert table[:2] == [
+        "id\tsource\tprediction\tprediction_score\tprediction_is_cut\tprediction_error",
+        "1\tab\tba\t-0.5\tfalse\t",
+    ]
+    assert (table[2].split("\t")[-1], table[3].split("\t")[:3]) == (
+        "expected 2 columns (id, source), got 1: '2'",
+        ["3", "cd", "dc"],
+    )
+    frame = pd.read_csv(out / "c-00000.csv", keep_default_na=False)
+    assert frame["source"].tolist() == ["a,b", "c\nd", "", "ef"]
+    assert frame["prediction"].tolist() == ["b,a", "d\nc", "", "fe"]
+    assert frame["note"].tolist() == ['x "y" z', "", "", "g"]
+    assert "is not valid CSV" in frame["prediction_error"][2]
+    assert [row["prediction"] for row in read_json(out / "deep" / "d-00000.jsonl")] == ["c\tba", ""]
+    assert not (out / "empty-00000.jsonl").exists()
+    assert (summary.num_rows, summary.num_errors, summary.num_files) == (15, 7, 5)
+    assert summary.first_error.startswith("row 2 of a-00000.jsonl: not valid JSON")
+
+
+def test_json_lines_become_parquet_with_columns_of_what_their_values_have_in_common(tmp_path: Path, run_mirrored: Run) -> None:
+    rows: list[dict[str, Any]] = [
+        {"source": "ab", "whole": 1, "number": 1, "flag": True, "mixed": "a"},
+        {"source": "cd", "whole": None, "number": 0.5, "flag": False, "mixed": [1], "late": "x"},
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run_mirrored(tmp_path / "in.jsonl", output_format="parquet", output_column="reading")
+    found = duckdb.sql(f"SELECT * FROM '{tmp_path}/out/in-00000.parquet'")
+    types = dict(zip(found.columns, map(str, found.types), strict=True))
+    assert types == {
+        "source": "VARCHAR", "whole": "BIGINT", "number": "DOUBLE", "flag": "BOOLEAN", "mixed": "VARCHAR", "late": "VARCHAR",
+        "reading": "VARCHAR", "reading_score": "DOUBLE", "reading_is_cut": "BOOLEAN", "reading_error": "VARCHAR",
+    }  # fmt: skip
+    assert found.fetchall() == [
+        ("ab", 1, 1.0, True, "a", None, "ba", -0.5, False, None), ("cd", None, 0.5, False, "[1]", "x", "dc", -0.5, False, None),
+    ]  # fmt: skip
+
+
+def test_parquet_becomes_text(tmp_path: Path, run_mirrored: Run) -> None:
+    pq.write_table(pa.table({"source": ["ab"], "when": [DAY], "list": [[1, 2]]}), tmp_path / "in.parquet")
+    run_mirrored(tmp_path / "in.parquet", output_format="tsv")
+    lines = (tmp_path / "out" / "in-00000.tsv").read_text().splitlines()
+    assert lines[1].split("\t")[:4] == ["ab", "2031-05-03", "[1, 2]", "ba"]
+
+
+def test_tags_come_from_the_columns_of_a_row_or_from_those_of_all(tmp_path: Path, run_mirrored: Run) -> None:
+    (tmp_path / "in.jsonl").write_text('{"source": "ab", "language": "en"}\n{"source": "cd"}\n')
+    run_mirrored(tmp_path / "in.jsonl", tags={"language": "de"})
+    assert [row["prediction"] for row in read_json(tmp_path / "out" / "in-00000.jsonl")] == ["baen", "dcde"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fields", "message"),
+    [
+        ("a.tsv", b"text\tid\na\t1\n", {}, "a.tsv:1: no column 'source'; the columns are 'text', 'id'; expected --column to be"),
+        ("a.jsonl", b'{"text": "a"}\n', {}, "a.jsonl: no column 'source'; the columns are 'text'; expected --column to be"),
+        ("a.csv", b"source,source\na,b\n", {}, "a.csv:1: two columns have the same name"),
+        ("a.tsv", b"source\tprediction\na\tb\n", {}, "a.tsv: has a column 'prediction' of its own; --output-column gives"),
+        ("a.tsv.gz", gzip.compress(b"source\na\n" * 999)[:-9], {}, "a.tsv.gz: the gzip data ends too early"),
+        ("a.parquet", b"PAR1", {}, "a.parquet: not a Parquet file that can be read"),
+        ("a.xlsx", b"PK", {}, "a.xlsx: an Excel workbook, which is not read"),
+        ("a.txt", b"a\n", {"output_format": "xml"}, "--format: must be one of parquet, jsonl, tsv, csv, jsonl.gz, tsv.gz, csv.gz"),
+        ("a.txt", b"a\n", {"tags": {"lang": "de"}}, "--tag: must name a tag that the model takes ('language'), got 'lang'"),
+    ],
+)
+def test_what_no_row_can_mend_ends_the_job_before_anything_is_decoded(
+    tmp_path: Path, run_mirrored: Run, name: str, content: bytes, fields: dict[str, Any], message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        run_mirrored(tmp_path / name, **fields)
+    assert message in str(caught.value)
+
+
+def test_inputs_that_would_mix_with_the_output_or_with_one_another_are_refused(tmp_path: Path, run_mirrored: Run) -> None:
+    with pytest.raises(UserError, match="no such file or folder"):
+        run_mirrored(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"--into: must be a folder outside of the input"):
+        run_mirrored(tmp_path)
+    (tmp_path / "a.tsv").write_text("source\na\n")
+    (tmp_path / "a.jsonl").write_text('{"source": "a"}\n')
+    with pytest.raises(UserError, match="its shards would have the names of those of"):
+        run_mirrored(tmp_path / "a.tsv", tmp_path / "a.jsonl")
+    (tmp_path / "in").mkdir()
+    with pytest.raises(UserError, match="holds no file to read"):
+        run_mirrored(tmp_path / "in")
+
+
+def test_a_parquet_column_that_holds_no_texts_is_refused(tmp_path: Path, run_mirrored: Run) -> None:
+    pq.write_table(pa.table({"source": [1]}), tmp_path / "in.parquet")
+    with pytest.raises(CorpusError, match="expected text in the column 'source', got int64"):
+        run_mirrored(tmp_path / "in.parquet")

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 import httpx
 from prefect import flow
@@ -129,7 +130,7 @@ def _run(
     )
     key = artifact_key(settings.register_.model_name, PROGRESS_KEY)
     asks = _asked_sparingly(is_cancelled)
-    return run_bulk(here, model, _override(stored, options), lambda *rows: _shown(*rows, key, logger), asks)
+    return run_bulk(here, model, _override(stored, options), lambda total, done: _shown(total, done, key, logger), asks)
 
 
 def _override(stored: DecodingOptions, options: Mapping[str, Any]) -> DecodingOptions:
@@ -166,7 +167,8 @@ class _PrefectProgress:
     def __init__(self, lines: Progress, total: int, finished: int, key: str) -> None:
         self.lines, self.total = lines, max(1, total)
         self._told = time.monotonic()
-        self._artifact = create_progress_artifact(100.0 * finished / self.total, key=key, description="Rows that are predicted")
+        created = create_progress_artifact(100.0 * finished / self.total, key=key, description="Rows that are predicted")
+        self._artifact = cast(UUID, created)  # it is awaitable only in asynchronous flows
 
     def update(self, completed: float, message: str = "") -> None:
         """See :class:`~seq2seq_core.console.Progress`."""

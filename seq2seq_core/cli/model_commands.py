@@ -96,8 +96,8 @@ def predict(
             found = find_model(model, _workspace(model, workspace))
             options = make_options(_stored_options(found.folder), sample, mbr, given_options(context))
             common = {"tags": parse_tags(tag), "batch_sentences": batch_sentences, "device": device}
-            files = {"--output": output, "--prefix": prefix, "--attention": attention, "--tags": tags}
-            predict_in_bulk(context, sources, found, options, common, {**files, "--scores": scores, "--json": json})
+            named = {"--output": output, "--prefix": prefix, "--attention": attention, "--tags": tags}
+            predict_in_bulk(context, sources, found, options, common, {**named, "--scores": scores, "--json": json})
             return
         if scores and json:
             raise UserError("--scores: must be left out with --json, whose objects hold the score")

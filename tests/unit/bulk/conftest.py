@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from seq2seq_core.artifacts import Paths
@@ -30,6 +31,13 @@ def bulk_model(tmp_path_factory: pytest.TempPathFactory, make_bundle: Callable[.
     paths = Paths(tmp_path_factory.mktemp("bulk_model"))
     make_bundle(paths, tags=TagColumns(source=("language",)))
     return find_model(str(paths.served), paths)
+
+
+def select(query: str) -> duckdb.DuckDBPyRelation:
+    """The answer of DuckDB to a query."""
+    found = duckdb.sql(query)
+    assert found is not None
+    return found
 
 
 class Shown:

@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +15,7 @@ import pytest
 
 from seq2seq_core.errors import CorpusError, UserError
 
-from .conftest import Run
+from .conftest import Run, select
 
 DAY = datetime.date(2031, 5, 3)
 
@@ -45,7 +44,7 @@ def test_parquet_keeps_its_columns_and_types_and_is_read_by_pandas_and_duckdb(tm
     )  # fmt: skip
     frame = pd.read_parquet(tmp_path / "out")
     assert frame["prediction"].dropna().tolist() == [f"{number} worde" for number in (0, 1, 2, 4, 5, 6)]
-    found = duckdb.sql(f"SELECT id, prediction_error, prediction_score FROM '{tmp_path}/out/*.parquet' ORDER BY id").fetchall()
+    found = select(f"SELECT id, prediction_error, prediction_score FROM '{tmp_path}/out/*.parquet' ORDER BY id").fetchall()
     assert found[3] == (3, "expected a text in 'nested.text', got null", None)
     assert [row[0] for row in found] == list(range(7))
     assert (summary.num_rows, summary.num_errors, summary.num_shards) == (7, 1, 2)
@@ -105,7 +104,7 @@ def test_json_lines_become_parquet_with_columns_of_what_their_values_have_in_com
     ]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     run_mirrored(tmp_path / "in.jsonl", output_format="parquet", output_column="reading")
-    found = duckdb.sql(f"SELECT * FROM '{tmp_path}/out/in-00000.parquet'")
+    found = select(f"SELECT * FROM '{tmp_path}/out/in-00000.parquet'")
     types = dict(zip(found.columns, map(str, found.types), strict=True))
     assert types == {
         "source": "VARCHAR", "whole": "BIGINT", "number": "DOUBLE", "flag": "BOOLEAN", "mixed": "VARCHAR", "late": "VARCHAR",

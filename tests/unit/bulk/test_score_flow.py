@@ -14,6 +14,8 @@ from seq2seq_core.errors import UserError
 from seq2seq_core.tokenization.manifest import file_digest
 from tests.flows.webhook_server import webhook_server
 
+from .conftest import select
+
 pytestmark = pytest.mark.slow
 ROWS = 30
 
@@ -53,7 +55,7 @@ def artifacts_of(paths: Paths) -> dict[str, Any]:
 
     with get_client(sync_client=True) as client:
         runs = [run for run in client.read_flow_runs() if run.parameters.get("workspace") == str(paths.root)]
-        last = max(runs, key=lambda run: run.created or run.updated)  # type: ignore[type-var, return-value]
+        last = max(runs, key=lambda run: str(run.created))
         asked = {"flow_runs": {"id": {"any_": [str(last.id)]}}}
         found = client.request("POST", "/artifacts/filter", json=asked).json()
     assert last.name.startswith("dates · by hand · ")
@@ -66,7 +68,7 @@ def test_the_flow_scores_a_folder_by_the_champion_says_where_and_goes_on(
     summary = run_score(registered_paths, column="text", options={"beam_size": 1})
     output = registered_paths.root / "predictions"
     assert (summary.num_rows, summary.num_shards, summary.model) == (ROWS, 2, "models:/dates/1")
-    found = duckdb.sql(f"SELECT id, text, prediction FROM '{output}/*.parquet' ORDER BY id").fetchall()
+    found = select(f"SELECT id, text, prediction FROM '{output}/*.parquet' ORDER BY id").fetchall()
     assert [row[:2] for row in found] == [(number, f"{number} May 2031") for number in range(ROWS)]
     told = artifacts_of(registered_paths)
     assert told["state"] == "Completed"

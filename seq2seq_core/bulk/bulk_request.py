@@ -83,6 +83,7 @@ class BulkSummary:
         rows = f"{self.num_rows:,} rows in {shards} in {self.output}"
         if not self.num_decoded:
             return f"nothing to do: {rows}, all finished before"
-        speed = f"{self.num_decoded:,} of them in {format_seconds(self.seconds)}, {self.num_decoded / self.seconds:.0f} rows/s"
+        part = "" if self.num_decoded == self.num_rows else f"{self.num_decoded:,} of them in "
+        speed = f"{part}{format_seconds(self.seconds)}, {self.num_decoded / self.seconds:.0f} rows/s"
         errors = f"; {self.num_errors:,} rows have an error, the first in {self.first_error}" if self.num_errors else ""
         return f"{rows} ({speed}){errors}"

@@ -112,7 +112,7 @@ def deployed(prefect_api: str, tmp_path_factory: pytest.TempPathFactory, empty_r
         yield Deployed(workspace, model, client, worker_log, heard)
         worker.terminate()
         worker.wait()
-        for name in ("retrain/{}-nightly", "retrain/{}-on-demand", "sweep/{}-sweep"):
+        for name in ("retrain/{}-nightly", "retrain/{}-on-demand", "sweep/{}-sweep", "score/{}-score"):
             client.delete_deployment(client.read_deployment_by_name(name.format(model)).id)
 
 
@@ -173,6 +173,17 @@ def test_a_slip_in_the_fields_of_a_run_is_refused_when_the_run_is_made(
     assert parameters[field][-1] in caught.value.response.text
 
 
+def test_files_are_scored_by_the_champion_through_a_deployment_whose_failure_the_webhook_hears(deployed: Deployed) -> None:
+    deployment = deployed.client.read_deployment_by_name(f"score/{deployed.model}-score")
+    asked = {"input": "tickets", "output": "predictions"}
+    run = deployed.client.create_flow_run_from_deployment(deployment.id, parameters=asked)
+    deployed.wait_for(run.id, "Failed")
+    assert f"models:/{deployed.model}@champion: the registry" in deployed.client.read_flow_run(run.id).state.message
+    (body,) = deployed.heard
+    assert (body["event"], body["flow_run"]["id"], body["failure"]["kind"]) == ("failure", str(run.id), "user_fault")
+    assert body["links"] == {"output": str(deployed.workspace.root / "predictions")}
+
+
 def test_every_page_of_deployments_is_read(deployed: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deploy_step, "PAGE_SIZE", 1)
     shutil.copytree(deployed.workspace.root, tmp_path / "copy")
@@ -201,7 +212,7 @@ def test_another_workspace_does_not_take_over_the_deployments(deployed: Deployed
         deployed.workspace.set_params(register={"model_name": deployed.model})
     name = f"retrain/{deployed.model}-nightly"
     assert notes[0] == f"{name} works in this folder too, under another name; `prefect deployment delete {name}` ends it"
-    assert len(notes) == 3
+    assert len(notes) == 4
 
 
 def test_runs_that_overlap_are_not_red_and_a_cancelled_one_leaves_no_process(deployed: Deployed) -> None:

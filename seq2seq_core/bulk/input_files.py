@@ -98,6 +98,8 @@ def _expand(entry: Path, output: Path) -> Iterator[tuple[Path, str]]:
     if not entry.exists():
         raise UserError(f"{entry}: no such file or folder; expected inputs ({', '.join(KNOWN_ENDINGS)}, also with {GZIP})")
     if not entry.is_dir():
+        if not entry.is_file():
+            raise UserError(f"{entry}: must be a file or folder, got a pipe or device: a job that goes on reads its input again")
         if inside.is_relative_to(folder):
             raise UserError(f"{entry}: is in the output folder {output}; expected another folder for the output")
         yield entry, entry.name

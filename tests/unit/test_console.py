@@ -42,3 +42,25 @@ def test_warnings_say_so_and_messages_do_not(capsys: pytest.CaptureFixture[str])
     logging.getLogger("flows.retrain").warning("no limit")
     logging.getLogger("seq2seq_core.stages.train").debug("hidden")
     assert capsys.readouterr().err == "step 1\nwarning: no limit\n"
+
+
+def test_a_message_that_comes_again_and_again_is_told_sparingly(capsys: pytest.CaptureFixture[str]) -> None:
+    console.configure_logging()
+    console.tell_sparingly(seconds=60.0)
+    logger = logging.getLogger("seq2seq_core.decoding")
+    for count in range(3):
+        logger.warning("%d sources are cut", count)
+        logger.warning("another message")
+    later = logging.makeLogRecord({"name": logger.name, "msg": "%d sources are cut", "args": (7,), "levelno": logging.WARNING})
+    later.created += 61.0
+    logger.handle(later)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.removeprefix("warning: ") for line in lines[:2]] == ["0 sources are cut", "another message"]
+    assert lines[2].endswith("7 sources are cut")
+    assert len(lines) == 3
+
+
+def test_plain_progress_goes_to_the_log_that_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), console.progress("score", 2, "rows", "plain", log=logging.getLogger("a run")) as shown:
+        shown.update(2, "5 rows/s")
+    assert caplog.record_tuples == [("a run", logging.INFO, "score: 2/2 rows, 0 s left, 5 rows/s")]

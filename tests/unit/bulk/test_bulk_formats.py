@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,9 @@ def test_what_no_row_can_mend_ends_the_job_before_anything_is_decoded(
 def test_inputs_that_would_mix_with_the_output_or_with_one_another_are_refused(tmp_path: Path, run_mirrored: Run) -> None:
     with pytest.raises(UserError, match="no such file or folder"):
         run_mirrored(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="must be a file or folder, got a pipe or device"):
+        run_mirrored(tmp_path / "pipe")
     with pytest.raises(UserError, match=r"--into: must be a folder outside of the input"):
         run_mirrored(tmp_path)
     (tmp_path / "a.tsv").write_text("source\na\n")

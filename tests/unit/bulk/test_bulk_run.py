@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,20 @@ def test_an_input_that_changes_during_the_job_ends_it(tmp_path: Path, run_mirror
     found = read_manifest(tmp_path / "out")
     assert found is not None
     assert len(found.shards) == 1
+
+
+def test_an_input_that_grows_during_the_job_ends_it(tmp_path: Path, run_mirrored: Run) -> None:
+    source = write_rows(tmp_path / "in.tsv", 3)
+    shown = Shown()
+
+    @contextmanager
+    def grow(total: int, finished: int) -> Iterator[Shown]:
+        write_rows(source, 9)
+        yield shown
+
+    with pytest.raises(CorpusError, match=r"in\.tsv: the file was changed while it was read"):
+        run_mirrored(source, shard_rows=9, shows=grow)
+    assert not list((tmp_path / "out").glob("*.tsv"))
 
 
 def test_a_stop_says_what_is_finished_and_how_to_go_on(tmp_path: Path, run_mirrored: Run) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 
 import pytest
 
 from seq2seq_core.bulk.row_block import RowResult
-from seq2seq_core.bulk.worker_pool import isolate_faults
+from seq2seq_core.bulk.worker_pool import WorkerPool, isolate_faults
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.errors import DecodingStopped, NonFiniteOutput, TagError
-from seq2seq_core.serving.batching.ticket import DecoderLost, Row
+from seq2seq_core.serving.batching.ticket import DecoderLost, Mode, Row
+from seq2seq_core.serving.loading import FoundModel
+from seq2seq_core.serving.worker.worker_process import WorkerSettings
 
 ROWS = [Row(str(number), {}, 0) for number in range(64)]
 
@@ -56,3 +60,21 @@ def test_a_row_that_kills_its_worker_fails_alone() -> None:
 def test_a_stop_is_no_fault_of_a_row() -> None:
     with pytest.raises(DecodingStopped):
         isolate_faults(ROWS, Decoder({"3": DecodingStopped("now")}))
+
+
+def test_another_worker_takes_the_place_of_a_killed_one_and_answers_alike(
+    bulk_model: FoundModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [Row("3 May 2031", {"language": "de"}, 0), Row("4 May", {"language": "it"}, 0), Row("", {"language": "en"}, 0)]
+    settings = WorkerSettings("cpu", threads=1, start_seconds=300, grace_seconds=1)
+    with closing(WorkerPool(bulk_model.folder, settings, 1)) as pool:
+        assert [engine.partition(" ")[0] for engine in pool.engines] == ["pytorch", "pytorch"]
+        before = pool.submit(rows, Mode(DecodingOptions())).result()
+        assert [bool(result.error) for result in before] == [False, True, False]
+        (worker,) = pool._workers
+        worker.process.kill()
+        worker.process.wait()
+        assert pool.submit(rows, Mode(DecodingOptions())).result() == before
+        assert "a worker has ended (exit code -9); starting another" in caplog.text
+        replaced = pool._workers[-1]
+    assert not replaced.is_alive

@@ -14,9 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.bulk.bulk_request import BulkRequest
+from seq2seq_core.bulk.bulk_run import run_bulk
+from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import CorpusError, UserError
+from seq2seq_core.serving.loading import find_model
 
-from .conftest import Run, select
+from .conftest import Run, Shown, select
 
 DAY = datetime.date(2031, 5, 3)
 
@@ -173,3 +180,20 @@ def test_a_parquet_column_that_holds_no_texts_is_refused(tmp_path: Path, run_mir
     pq.write_table(pa.table({"source": [1]}), tmp_path / "in.parquet")
     with pytest.raises(CorpusError, match="expected text in the column 'source', got int64"):
         run_mirrored(tmp_path / "in.parquet")
+
+
+def test_a_recording_that_cannot_be_read_is_an_error_of_its_row(
+    audio_template: tuple[Paths, Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, _ = audio_template
+    monkeypatch.chdir(paths.root / "corpus")
+    names = ["test 0.wav", "nowhere.wav", "test.tsv", "test 1.wav"]
+    (tmp_path / "names.txt").write_text("".join(f"{name}\n" for name in names))
+    request = BulkRequest((tmp_path / "names.txt",), tmp_path / "out", device="cpu", workers=1)
+    run_bulk(request, find_model(str(paths.served), paths), DecodingOptions(), Shown())
+    rows = read_json(tmp_path / "out" / "names-00000.jsonl")
+    assert "nowhere.wav: no such" in rows[1]["prediction_error"]
+    assert "test.tsv" in rows[2]["prediction_error"]
+    predictor = Predictor.from_folder(paths.served)
+    expected = [one.text for one in predictor.predict([names[0], names[3]], DecodingOptions())]
+    assert [rows[0]["prediction"], rows[3]["prediction"]] == expected

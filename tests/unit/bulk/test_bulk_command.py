@@ -26,11 +26,15 @@ SLOW = ["--min-length", "60", "--max-length", "60"]
 
 
 @pytest.fixture
-def command(bulk_model: FoundModel, tmp_path: Path) -> Callable[[str], list[str]]:
+def command(bulk_model: FoundModel, tmp_path: Path) -> Callable[..., list[str]]:
     lines = [json.dumps({"source": text, "language": "de", "id": place}) + "\n" for place, text in enumerate(TEXTS)]
     (tmp_path / "in.jsonl").write_text("".join(lines) + '{"source": "a", "language": "xx"}\n{"source": null}\n')
-    fixed = ["--model", str(bulk_model.folder), "--device", "cpu", "--shard-rows", "4", "--workers", "2", "--beam-size", "5", *SLOW]
-    return lambda folder: ["predict", str(tmp_path / "in.jsonl"), "--into", str(tmp_path / folder), *fixed]
+    fixed = ["--model", str(bulk_model.folder), "--device", "cpu", "--shard-rows", "4", "--beam-size", "5", *SLOW]
+
+    def words(folder: str, workers: int = 1) -> list[str]:
+        return ["predict", str(tmp_path / "in.jsonl"), "--into", str(tmp_path / folder), "--workers", str(workers), *fixed]
+
+    return words
 
 
 def start(words: list[str], log: Path) -> subprocess.Popen[bytes]:
@@ -45,10 +49,10 @@ def finished(folder: Path) -> int:
 
 @pytest.mark.slow
 def test_a_killed_and_an_interrupted_job_go_on_and_end_in_the_bytes_of_an_undisturbed_one(
-    command: Callable[[str], list[str]], tmp_path: Path, bulk_model: FoundModel
+    command: Callable[..., list[str]], tmp_path: Path, bulk_model: FoundModel
 ) -> None:
     undisturbed, disturbed, log = tmp_path / "undisturbed", tmp_path / "disturbed", tmp_path / "log"
-    process = start(command("disturbed"), log)
+    process = start(command("disturbed", workers=2), log)
     wait_until(lambda: finished(disturbed) >= 1 or process.poll() is not None, "a first shard")
     below = psutil.Process(process.pid).children(recursive=True)
     process.kill()

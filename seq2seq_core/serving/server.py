@@ -9,7 +9,8 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -34,7 +35,18 @@ SPARE_FILES = 256
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server; a signal lets it drain, and the process then ends as any command does."""
+    """uvicorn's server; a signal lets it drain, and the process then ends as any command does.
+
+    Args:
+        config: of uvicorn.
+        lame_duck_seconds: time between SIGTERM and the end of listening.
+        on_leave: called at the first signal.
+    """
+
+    def __init__(self, config: uvicorn.Config, lame_duck_seconds: float, on_leave: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.lame_duck_seconds, self.on_leave = lame_duck_seconds, on_leave
+        self._is_leaving = False
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -48,7 +60,19 @@ class _Server(uvicorn.Server):
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         """Drains; at a second signal, ends at once."""
-        self.force_exit = self.should_exit
+        if self._is_leaving:
+            self.force_exit = self.should_exit = True
+            return
+        self._is_leaving = True
+        self.on_leave()
+        if number == signal.SIGTERM and self.lame_duck_seconds:
+            timer = threading.Timer(self.lame_duck_seconds, self._drain)
+            timer.daemon = True
+            timer.start()
+        else:
+            self._drain()
+
+    def _drain(self) -> None:
         self.should_exit = True
 
 
@@ -113,7 +137,7 @@ def _run(application: Application, settings: ServeSection, paths: Paths, listene
         "serving version %s of %s at %s://%s:%d/invocations (Ctrl-C stops it)",
         served.number, served.name, scheme, settings.host, settings.port,
     )  # fmt: skip
-    _Server(config).run(sockets=[listener])
+    _Server(config, settings.lame_duck_seconds, application.leave).run(sockets=[listener])
 
 
 def _listen(settings: ServeSection) -> socket.socket:

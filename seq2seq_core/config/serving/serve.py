@@ -54,6 +54,9 @@ class ServeSection(Section):
     """Time after which a worker is killed that goes on with a batch for which nobody waits any more."""
     stalled_seconds: float = Field(default=30.0, gt=0.0)
     """Time without anything finished, while requests wait, after which ``/ready`` answers with status 503."""
+    lame_duck_seconds: float = Field(default=0.0, ge=0.0)
+    """Time after SIGTERM in which requests are still taken while ``/ready`` answers with status 503, so that a load balancer turns
+    elsewhere before the port is closed."""
     drain_seconds: float = Field(default=60.0, ge=0.0)
     """Time for which a server that was asked to stop (SIGTERM) goes on with the requests that it has."""
     access_log: bool = True

@@ -59,6 +59,14 @@ class BatchTime:
         """Seconds of a batch however small it is."""
         return max(0.0, (self._seconds - self.slope * self._work) / self._weight) if self._weight else 0.0
 
+    def seconds(self, work: int) -> float:
+        """The time that some work takes; 0 for none.
+
+        Args:
+            work: the work.
+        """
+        return self.base + self.slope * work if work else 0.0
+
     def most_work(self, seconds: float) -> float:
         """The most work that a batch may have to take no longer than some time, and to be no leap into the unknown.
 

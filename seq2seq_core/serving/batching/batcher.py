@@ -102,8 +102,7 @@ class Batcher:
         with self._changed:
             waiting = self._count_waiting()
             if self._is_closed or (waiting and waiting + len(rows) > self.limits.max_waiting_rows):
-                seconds = 1.0 + waiting * self._time.slope
-                raise Busy(f"{waiting} rows wait already, at most {self.limits.max_waiting_rows} may; try again later", seconds)
+                raise Busy(f"{waiting} rows wait already, at most {self.limits.max_waiting_rows} may; try again later")
             if not self._tickets and not self._batches:
                 self._last_end = time.monotonic()
             self._time.add_arrival(time.monotonic())
@@ -118,6 +117,13 @@ class Batcher:
             waiting, decoding = self._count_waiting(), sum(len(batch.owners) for batch in self._batches)
             stalled = time.monotonic() - self._last_end if waiting or decoding else 0.0
         return Load(waiting, decoding, stalled)
+
+    def expected_wait(self) -> float:
+        """Seconds until what waits now will be decoded, by the times of the last batches."""
+        with self._changed:
+            self._count_waiting()
+            work = sum(work_of(1, ticket.rows[place].length, ticket.mode) for ticket in self._tickets for place in ticket.waiting)
+            return self._time.seconds(work) / len(self.decoders)
 
     def close(self, seconds: float = 0.0) -> None:
         """Takes no further request, waits for those that were taken, and closes the decoders.
@@ -259,6 +265,6 @@ class Batcher:
         return True
 
     def _fail(self, tickets: Sequence[Ticket], error: Exception) -> None:
-        """Ends the wait of requests with an error; each gets one of its own, because its traceback grows where it is raised."""
+        """Ends the wait of requests with an error."""
         for ticket in tickets:
             ticket.fail(error)

@@ -21,16 +21,7 @@ TOO_LATE = "not finished within the time that a request may take"
 
 
 class NotAnswered(EnvironmentFault):
-    """A request that may succeed later.
-
-    Args:
-        message: why it has no answer.
-        retry_seconds: when to ask again.
-    """
-
-    def __init__(self, message: str, retry_seconds: float = 1.0) -> None:
-        super().__init__(message)
-        self.retry_seconds = retry_seconds
+    """A request that may succeed later."""
 
 
 class Busy(NotAnswered):

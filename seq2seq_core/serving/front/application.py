@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +55,8 @@ class Application:
     ) -> None:
         self.current, self.settings, self.metrics, self.token = current, settings, metrics, token
         self.on_stop, self.write_access = on_stop, write_access
-        self.routes = own_routes(settings, metrics, bool(token))
+        self.is_leaving = False
+        self.routes = own_routes(settings, metrics, bool(token), lambda: self.is_leaving)
         self.memory = BodyMemory(settings.connections.max_buffered_bytes)
         self._in_flight = 0
 
@@ -89,6 +91,10 @@ class Application:
             visit.served.leave()
             self.metrics.in_flight.dec()
             self._note(visit, scope, status)
+
+    def leave(self) -> None:
+        """Lets ``/ready`` say that the server is about to stop."""
+        self.is_leaving = True
 
     async def _answer(self, visit: Visit, scope: Scope, body: IncomingBody) -> Answer:
         """The answer to a request, in the form that the clients of its path know."""
@@ -173,7 +179,7 @@ class Application:
         headers = {"content-type": answer.content_type, "content-length": str(len(answer.body)), **answer.headers}
         headers |= {"x-s2s-model": visit.served.label, "x-request-id": visit.request_id}
         if answer.status == 503:
-            headers.setdefault("retry-after", "1")
+            headers["retry-after"] = str(max(1, math.ceil(visit.served.service.batcher.expected_wait())))
         if not body.is_read:
             headers["connection"] = "close"
         packed = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

@@ -39,7 +39,7 @@ class BodyMemory:
             RefusedRequest: there is no room for them.
         """
         if self.held + count > self.most:
-            raise RefusedRequest(503, "the server holds as many bytes of requests as it may; try again later", {"retry-after": "1"})
+            raise RefusedRequest(503, "the server holds as many bytes of requests as it may; try again later")
         self.held += count
 
     def free(self, count: int) -> None:

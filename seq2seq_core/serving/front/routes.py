@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from seq2seq_core.config.serving.serve import ServeSection
 from seq2seq_core.serving.front import translation, trial_page
 from seq2seq_core.serving.front.answer import Answer, RefusedRequest, as_json, clean
@@ -15,17 +17,20 @@ OPEN_PATHS = ("/ping", "/health")
 """MLflow's paths that need no token: what orchestrators of containers ask."""
 
 
-def own_routes(settings: ServeSection, metrics: ServingMetrics, needs_token: bool = False) -> dict[str, Route]:
+def own_routes(
+    settings: ServeSection, metrics: ServingMetrics, needs_token: bool = False, is_leaving: Callable[[], bool] = lambda: False
+) -> dict[str, Route]:
     """The paths that the server answers itself; all others are MLflow's.
 
     Args:
         settings: of the server.
         metrics: what ``/metrics`` shows.
         needs_token: whether requests must have a token.
+        is_leaving: whether the server is about to stop.
     """
 
     async def show_ready(call: Call) -> Answer:
-        return show_readiness(call, settings)
+        return show_readiness(call, settings, is_leaving())
 
     async def show_metrics(call: Call) -> Answer:
         return Answer(200, metrics.show(), CONTENT_TYPE)
@@ -58,16 +63,19 @@ def route_of_mlflow(path: str, method: str) -> Route:
     return Route((method,), call_mlflow, is_open=path in OPEN_PATHS)
 
 
-def show_readiness(call: Call, settings: ServeSection) -> Answer:
-    """Whether requests are answered: a worker is there, and what waits gets finished.
+def show_readiness(call: Call, settings: ServeSection, is_leaving: bool = False) -> Answer:
+    """Whether requests are answered: a worker is there, what waits gets finished, and the server goes on.
 
     Args:
         call: the request.
         settings: of the server.
+        is_leaving: whether the server is about to stop.
     """
     served = call.visit.served
     load, alive = served.service.batcher.load(), sum(decoder.is_alive for decoder in served.decoders)
     reasons = [] if alive else ["no worker runs"]
+    if is_leaving:
+        reasons.append("the server is about to stop")
     if load.stalled_seconds > settings.stalled_seconds:
         reasons.append(f"nothing has finished for {load.stalled_seconds:.0f} s")
     content = {

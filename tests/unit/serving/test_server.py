@@ -37,6 +37,7 @@ register: {model_name: dates}
 serve:
   poll_seconds: 0.3
   grace_seconds: 0.3
+  lame_duck_seconds: 3
   limits: {deadline_seconds: 20}
 runtime: {device: cpu}
 """
@@ -82,6 +83,11 @@ class Running:
             return answer.status, version[1], json.loads(answer.read())
         finally:
             connection.close()
+
+    def is_ready(self) -> bool:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)) as connection:
+            connection.request("GET", "/ready")
+            return connection.getresponse().status == 200
 
     def workers(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children()
@@ -229,6 +235,8 @@ def test_a_server_that_is_stopped_finishes_its_requests_and_leaves_no_process(ru
     asked.start()
     wait_until(lambda: worker.cpu_times().user > busy + 0.1, "work")
     os.kill(running.process.pid, signal.SIGTERM)
+    wait_until(lambda: not running.is_ready(), "news for the load balancer")
+    assert running.ask()[0] == 200  # the port is still open
     assert running.process.wait(120) == 0
     asked.join()
     assert [status for status, _, _ in answers] == [200]

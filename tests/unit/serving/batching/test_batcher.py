@@ -112,17 +112,20 @@ def test_a_long_request_is_cut_and_lets_a_short_one_pass(decoder: Upper) -> None
         assert "c" in decoder.batches[2]
 
 
-def test_a_full_queue_refuses_a_request_and_says_when_to_come_again(decoder: Upper) -> None:
+def test_a_full_queue_refuses_a_request_and_knows_when_it_is_empty(decoder: Upper) -> None:
     with open_batcher(decoder, max_waiting_rows=3) as (batcher, hold):
         hold("a")
         large = batcher.submit(rows_of("b", "c", "d", "e"), GREEDY)  # larger than the queue, but nobody else waits
         large.abandon()
         waiting = batcher.submit(rows_of("b", "c"), GREEDY)
-        with pytest.raises(Busy, match=r"^2 rows wait already, at most 3 may; try again later$") as refused:
+        with pytest.raises(Busy, match=r"^2 rows wait already, at most 3 may; try again later$"):
             batcher.submit(rows_of("d", "e"), GREEDY)
-        assert refused.value.retry_seconds >= 1
+        batcher._time.add(1, 0.02)
+        batcher._time.add(3, 0.04)  # a hundredth of a second for each row, and one for the batch
+        assert batcher.expected_wait() == pytest.approx(0.03)
         decoder.go.release(2)
         assert texts_of(waiting) == ["B", "C"]
+        assert batcher.expected_wait() == 0.0
 
 
 def test_an_abandoned_request_leaves_the_queue_and_a_batch_that_nobody_waits_for_is_stopped(decoder: Upper) -> None:

@@ -118,8 +118,9 @@ def test_a_request_is_answered_at_its_deadline_and_its_work_stopped(open_house: 
         wait_until(lambda: house.decoder.stopped == 1, "the end of the work")
 
 
-def test_rows_beyond_the_queue_get_status_503(narrow: House) -> None:
+def test_rows_beyond_the_queue_get_status_503_and_hear_when_to_come_again(narrow: House, monkeypatch: pytest.MonkeyPatch) -> None:
     held = ask_to_wait(narrow)
+    monkeypatch.setattr(narrow.served.service.batcher, "expected_wait", lambda: 6.2)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(narrow.score, {"inputs": ["b", "c"]})
         wait_until(lambda: narrow.served.service.batcher.load().waiting_rows == 2, "a full queue")
@@ -127,6 +128,7 @@ def test_rows_beyond_the_queue_get_status_503(narrow: House) -> None:
         narrow.decoder.go.release()
         assert json.loads(waiting.result().body)["predictions"][1]["prediction"] == "C"
     assert (refused.status, refused.message) == (503, "2 rows wait already, at most 2 may; try again later")
+    assert refused.headers["retry-after"] == "7"
     assert read_answer(held).startswith(b"HTTP/1.1 200 OK")
 
 

@@ -12,6 +12,7 @@ from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.bulk_flags import PredictCommand, check_plain, is_bulk, predict_in_bulk
 from seq2seq_core.cli.decoding_flags import Mbr, Sample, given_options, make_options
 from seq2seq_core.cli.option_types import Debug, Model, Verbose, Workspace, resolve_workspace
+from seq2seq_core.cli.phrase_flags import ForbidOption, ForceOption, GlossaryOption, read_phrases
 from seq2seq_core.cli.predicted_lines import LineFormat, PredictionFiles, TagFiles, predict_lines, score_lines
 from seq2seq_core.cli.tag_lines import TagOption, TagsOption, parse_tags
 from seq2seq_core.errors import UserError
@@ -56,6 +57,9 @@ def predict(
     ] = None,
     tag: TagOption = None,
     tags: TagsOption = None,
+    force: ForceOption = None,
+    forbid: ForbidOption = None,
+    glossary: GlossaryOption = None,
     scores: Annotated[bool, typer.Option("--scores", help="Put the score and a TAB before each hypothesis.")] = False,
     json: Annotated[
         bool,
@@ -85,6 +89,8 @@ def predict(
 
       s2s predict --tag target_language=de sources.txt
 
+      s2s predict --glossary terms.tsv --forbid maybe sources.txt
+
       ls recordings/*.wav | s2s predict
 
       s2s predict --into predictions --column text tickets/ archive.parquet
@@ -97,14 +103,16 @@ def predict(
             options = make_options(_stored_options(found.folder), sample, mbr, given_options(context))
             common = {"tags": parse_tags(tag), "batch_sentences": batch_sentences, "device": device}
             named = {"--output": output, "--prefix": prefix, "--attention": attention, "--tags": tags}
+            named |= {"--force": force, "--forbid": forbid, "--glossary": glossary}
             predict_in_bulk(context, sources, found, options, common, {**named, "--scores": scores, "--json": json})
             return
         if scores and json:
             raise UserError("--scores: must be left out with --json, whose objects hold the score")
         files = PredictionFiles(check_plain(context, sources), prefix, output, attention, TagFiles(parse_tags(tag), tags))
+        phrases = read_phrases(force, forbid, glossary)
         folder = _find_bundle(model, workspace)
         options = make_options(_stored_options(folder), sample, mbr, given_options(context))
-        predict_lines(_load_predictor(folder, device), files, options, batch_sentences, LineFormat(scores, json))
+        predict_lines(_load_predictor(folder, device), files, options, batch_sentences, LineFormat(scores, json), phrases)
 
 
 def score(

@@ -18,6 +18,7 @@ from seq2seq_core.errors import UserError
 
 if TYPE_CHECKING:
     from seq2seq_core.config.decoding_options import DecodingOptions
+    from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
     from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
     from seq2seq_core.decoding.predictor import Predictor
 
@@ -118,7 +119,12 @@ class _CutHypotheses:
 
 
 def predict_lines(
-    predictor: Predictor, files: PredictionFiles, options: DecodingOptions, batch_sentences: int, line_format: LineFormat
+    predictor: Predictor,
+    files: PredictionFiles,
+    options: DecodingOptions,
+    batch_sentences: int,
+    line_format: LineFormat,
+    phrases: Phrases | None = None,
 ) -> None:
     """Writes the hypotheses of each source, one per line.
 
@@ -128,10 +134,12 @@ def predict_lines(
         options: the decoding options.
         batch_sentences: number of sources decoded together.
         line_format: the format of a hypothesis.
+        phrases: what the targets must and must not contain.
 
     Raises:
-        UserError: a file cannot be used, or attention is requested but the model has none.
+        UserError: a file cannot be used, attention is requested but the model has none, or a phrase cannot be forced or forbidden.
     """
+    predictor.phrases.check(phrases, options)
     check_tags(files.tags.common, predictor.bundle.config.tags.all)
     counts = _CutHypotheses()
     with ExitStack() as stack:
@@ -141,7 +149,7 @@ def predict_lines(
         for chunk in chunks:
             with tag_errors(chunk.done, files.source):
                 predictions = predictor.predict(
-                    chunk.sources, options, batch_sentences, chunk.others, write_alignment is not None, chunk.tags
+                    chunk.sources, options, batch_sentences, chunk.others, write_alignment is not None, chunk.tags, phrases=phrases
                 )
             for line, (source, prediction) in enumerate(zip(chunk.sources, predictions, strict=True), start=chunk.done + 1):
                 for hypothesis in prediction.hypotheses:

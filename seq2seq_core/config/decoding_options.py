@@ -117,6 +117,12 @@ class DecodingOptions(SearchOptions):
     """Of ``mbr``: samples drawn for each source."""
     num_hypotheses: Annotated[int, Offer(SEARCH, flag="nbest", in_requests=False)] = Field(default=1, ge=1, le=100_000)
     """Hypotheses returned for each source: the best, at most the beam size or the samples of ``mbr``, or as many as are drawn."""
+    diversity_groups: Annotated[int, Offer(SEARCH, highest=200)] = Field(default=1, ge=1, le=100_000)
+    """Groups of equal size that share the beam, each searched so that it differs from those before it (diverse beam search,
+    Vijayakumar 2018); 1: off. For lists of several hypotheses."""
+    diversity_penalty: Annotated[float, Offer(SEARCH, highest=100.0)] = Field(default=0.5, ge=0.0)
+    """Of several groups: what a symbol's log-probability loses for each hypothesis of an earlier group that it extends in the same
+    step."""
 
     @model_validator(mode="after")
     def _options_go_together(self) -> Self:
@@ -129,11 +135,15 @@ class DecodingOptions(SearchOptions):
         if self.method == "sampling":
             if self.selection == "mbr" and self.num_hypotheses > self.mbr_samples:
                 yield f"num_hypotheses must be at most mbr_samples, got {self.num_hypotheses} > {self.mbr_samples}"
+            if self.diversity_groups > 1:
+                yield f"diversity_groups must be 1 where method is sampling, got {self.diversity_groups}"
             return
         if self.selection == "mbr":
             yield "selection must be score where method is not sampling, got mbr"
         if self.num_hypotheses > self.beam_size:
             yield f"num_hypotheses must be at most beam_size, got {self.num_hypotheses} > {self.beam_size}"
+        if self.beam_size % self.diversity_groups:
+            yield f"beam_size must be a multiple of diversity_groups {self.diversity_groups}, got {self.beam_size}"
         for option in offered_options():
             if option.offer.needs_sampling and getattr(self, option.name) != option.default:
                 yield f"{option.name} must be {option.default:g} where method is not sampling, got {getattr(self, option.name)}"

@@ -23,7 +23,7 @@ N rows (B times K), V vocabulary, S source length, T hypothesis length so far (b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,6 +34,7 @@ from seq2seq_core.decoding.best_extensions import best_extensions
 from seq2seq_core.decoding.constraints import NEVER, Constraints, make_constraints
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel, append_attention, check_evaluation_mode, trim_attention
 from seq2seq_core.decoding.length_penalty import length_penalty
+from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.stopping import Stop, check_stop
 from seq2seq_core.errors import NonFiniteOutput
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID
@@ -50,6 +51,7 @@ def decode(
     keep_attention: bool = False,
     prefixes: Sequence[Sequence[int]] | None = None,
     stop: Stop | None = None,
+    phrases: RowsOfPhrases | None = None,
 ) -> list[list[Hypothesis]]:
     """The ``num_hypotheses`` best hypotheses found for each source, best first, sources in order.
 
@@ -60,23 +62,65 @@ def decode(
         keep_attention: whether hypotheses carry their attention.
         prefixes: for each source, the ids that its hypotheses must begin with.
         stop: asked before every step; ends the search.
+        phrases: for each source, the phrases that no hypothesis may contain.
 
     Raises:
         DecodingStopped: ``stop`` said so.
         NonFiniteOutput: the model's output is no distribution.
     """
-    check_evaluation_mode(model)
     check_stop(stop)
-    search = _Search(model, source, options, make_constraints(options, source, prefixes), keep_attention)
+    constraints = make_constraints(options, source, prefixes, phrases)
+    return run(BeamSearch(model, source, options, constraints, keep_attention), stop)
+
+
+def run(search: BeamSearch, stop: Stop | None) -> list[list[Hypothesis]]:
+    """The hypotheses that a search finds.
+
+    Args:
+        search: at its beginning.
+        stop: asked before every step.
+
+    Raises:
+        DecodingStopped: ``stop`` said so.
+        NonFiniteOutput: the model's output is no distribution.
+    """
     while search.sentences:
         check_stop(stop)
         search.advance()
     if [] in search.finished:  # the only symbols allowed have probability 0
         raise NonFiniteOutput(search.finished.index([]))
-    return [sorted(found, key=lambda hypothesis: -hypothesis.score)[: options.num_hypotheses] for found in search.finished]
+    return search.results()
 
 
-class _Search:
+class Candidates(NamedTuple):
+    """Extensions of each sentence's live hypotheses.
+
+    Attributes:
+        totals_BC: their log-probabilities, minus infinity where there is none.
+        parents_BC: the row of N that is extended.
+        symbols_BC: the symbol that extends it.
+    """
+
+    totals_BC: Tensor
+    parents_BC: Tensor
+    symbols_BC: Tensor
+
+
+def best_live(candidates: Candidates, width: int) -> Candidates:
+    """The first ``width`` extensions that do not end; if there are fewer, ended ones fill up, at minus infinity.
+
+    Args:
+        candidates: best first.
+        width: K.
+    """
+    totals_BC, parents_BC, symbols_BC = candidates
+    is_end_BC = symbols_BC == EOS_ID
+    order_BK = is_end_BC.int().argsort(dim=1, stable=True)[:, :width]
+    totals_BK = totals_BC.masked_fill(is_end_BC, NEVER).gather(1, order_BK)
+    return Candidates(totals_BK, parents_BC.gather(1, order_BK), symbols_BC.gather(1, order_BK))
+
+
+class BeamSearch:
     """The live hypotheses of all unfinished sentences, and the finished ones.
 
     Attributes:
@@ -88,6 +132,7 @@ class _Search:
     def __init__(
         self, model: StepModel, source: Source, options: DecodingOptions, constraints: Constraints, keep_attention: bool
     ) -> None:
+        check_evaluation_mode(model)
         self.model, self.source, self.options, self.keep_attention = model, source, options, keep_attention
         self.constraints = constraints
         self.sentences = list(range(source.num_rows))
@@ -104,30 +149,42 @@ class _Search:
         step = self.model.step(self.ids_NT[:, -1], self.state)
         if self.keep_attention:
             self.attention_NTS = append_attention(self.attention_NTS, step)
-        totals_BC, parents_BC, symbols_BC = self._candidates(step.logits_NV)
-        is_end_BC = symbols_BC == EOS_ID
-        self._finish(totals_BC, parents_BC, is_end_BC)
-        # The best K that do not end, in order; if there are fewer, ended ones fill up, at minus infinity.
-        order_BK = is_end_BC.int().argsort(dim=1, stable=True)[:, : self.options.beam_size]
-        totals_BK = totals_BC.masked_fill(is_end_BC, NEVER).gather(1, order_BK)
-        self._keep(step.state, totals_BK, parents_BC.gather(1, order_BK), symbols_BC.gather(1, order_BK))
+        self._keep(step.state, *self._extend(step.logits_NV))
 
-    def _candidates(self, logits_NV: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The best extensions of each sentence, best first: log-probability, row of N that is extended, symbol.
+    def results(self) -> list[list[Hypothesis]]:
+        """The hypotheses to return for each sentence, best first."""
+        return [sorted(found, key=lambda one: -one.score)[: self.options.num_hypotheses] for found in self.finished]
+
+    def _extend(self, logits_NV: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Stores the extensions that end; of the others those that stay live, best first: log-probability, parent, symbol."""
+        candidates = self._candidates(self._next_log_probabilities(logits_NV))
+        self._finish(candidates, self.options.beam_size, self.finished)
+        return best_live(candidates, self.options.beam_size)
+
+    def _next_log_probabilities(self, logits_NV: Tensor) -> Tensor:
+        """The log-probability of each symbol behind each live hypothesis."""
+        rows = [sentence for sentence in self.sentences for _ in range(self.totals_BK.shape[1])]
+        return self.constraints.next_log_probabilities(logits_NV, self.ids_NT, rows)
+
+    def _first_rows(self) -> Tensor:
+        """The row of each sentence's first live hypothesis, (B, 1)."""
+        num_sentences, num_live = self.totals_BK.shape
+        return torch.arange(num_sentences, device=self.totals_BK.device).unsqueeze(1) * num_live
+
+    def _candidates(self, log_probabilities_NV: Tensor) -> Candidates:
+        """The best extensions of each sentence, best first.
 
         Among twice the beam size there are as many as the beam size that do not end, because each hypothesis ends in one way only.
         """
-        num_live, vocabulary_size = self.totals_BK.shape[1], logits_NV.shape[1]
-        rows = [sentence for sentence in self.sentences for _ in range(num_live)]
-        log_probabilities_NV = self.constraints.next_log_probabilities(logits_NV, self.ids_NT, rows)
         totals_BC, places_BC = best_extensions(log_probabilities_NV, self.totals_BK, 2 * self.options.beam_size)
-        first_row_B1 = torch.arange(len(self.sentences), device=logits_NV.device).unsqueeze(1) * num_live
-        return totals_BC, first_row_B1 + places_BC // vocabulary_size, places_BC % vocabulary_size
+        size = log_probabilities_NV.shape[1]
+        return Candidates(totals_BC, self._first_rows() + places_BC // size, places_BC % size)
 
-    def _finish(self, totals_BC: Tensor, parents_BC: Tensor, is_end_BC: Tensor) -> None:
-        """Stores the extensions that end and are among the best K."""
+    def _finish(self, candidates: Candidates, width: int, finished: list[list[Hypothesis]]) -> None:
+        """Stores the extensions that end and are among the best ``width``, by sentence."""
+        totals_BC, parents_BC, symbols_BC = candidates
         ranks_C = torch.arange(totals_BC.shape[1], device=totals_BC.device)
-        chosen_BC = is_end_BC & (ranks_C < self.options.beam_size) & (totals_BC > NEVER)
+        chosen_BC = (symbols_BC == EOS_ID) & (ranks_C < width) & (totals_BC > NEVER)
         places = chosen_BC.nonzero()[:, 0].tolist()
         rows_X = parents_BC[chosen_BC]
         penalty = length_penalty(self.ids_NT.shape[1], self.options.length_penalty)  # bos is in place of eos
@@ -141,11 +198,11 @@ class _Search:
             if self.attention_NTS is not None:
                 attention_TS = trim_attention(self.attention_NTS[rows_X[index]], self.source, sentence)
             is_cut = self.constraints.is_cut(sentence, len(ids), end)
-            self.finished[sentence].append(Hypothesis(tuple(ids), total / penalty, total, attention_TS, is_cut))
+            finished[sentence].append(Hypothesis(tuple(ids), total / penalty, total, attention_TS, is_cut))
 
     def _keep(self, state: Any, totals_BK: Tensor, parents_BK: Tensor, symbols_BK: Tensor) -> None:
         """Makes the chosen extensions the live hypotheses, and drops the sentences that are done once they are many."""
-        best = totals_BK[:, 0].tolist()
+        best = totals_BK.amax(dim=1).tolist()
         live = [place for place in self.live if not self._is_done(self.sentences[place], best[place])]
         if not live:
             self.sentences = []
@@ -159,7 +216,7 @@ class _Search:
             totals_BK[sorted(set(self.live).difference(live))] = NEVER
             self.live = live
         # While a prefix is forced, and at the first step, a sentence has one hypothesis.
-        num_live = int((totals_BK > NEVER).sum(dim=1).max())
+        num_live = self._num_live(totals_BK)
         self.totals_BK = totals_BK[:, :num_live]
         rows_N = parents_BK[:, :num_live].reshape(-1)
         self.state = state.select(rows_N, chosen_B)
@@ -167,17 +224,25 @@ class _Search:
         if self.attention_NTS is not None:
             self.attention_NTS = self.attention_NTS[rows_N]
 
+    def _num_live(self, totals_BK: Tensor) -> int:
+        """How many live hypotheses of each sentence are held."""
+        return int((totals_BK > NEVER).sum(dim=1).max())
+
     def _is_done(self, sentence: int, best_total: float) -> bool:
-        """Whether the search for a sentence is over.
+        """Whether the search for a sentence is over."""
+        options = self.options
+        return self._is_over(sentence, best_total, self.finished[sentence], options.num_hypotheses, options.beam_size)
+
+    def _is_over(self, sentence: int, best_total: float, found: list[Hypothesis], num_wanted: int, width: int) -> bool:
+        """Whether none of a sentence's live hypotheses is worth its search.
 
         A live hypothesis's log-probability can only fall, and the length penalty is largest at the greatest length: so
         ``best_total`` divided by that penalty is the highest score that any of them can still reach.
         """
-        found = self.finished[sentence]
-        if best_total == NEVER or len(found) < self.options.num_hypotheses:
+        if best_total == NEVER or len(found) < num_wanted:
             return best_total == NEVER
-        last_returned = sorted((hypothesis.score for hypothesis in found), reverse=True)[self.options.num_hypotheses - 1]
+        last_returned = sorted((hypothesis.score for hypothesis in found), reverse=True)[num_wanted - 1]
         if best_total / length_penalty(self.constraints.limits[sentence] + 1, self.options.length_penalty) <= last_returned:
             return True
         present_score = best_total / length_penalty(self.ids_NT.shape[1], self.options.length_penalty)
-        return len(found) >= self.options.beam_size and present_score <= last_returned
+        return len(found) >= width and present_score <= last_returned

@@ -1,7 +1,8 @@
 """Constraints on the next symbol: the same rules for greedy decoding, beam search and sampling.
 
-Where rules disagree, the first of these wins: a forced prefix, the length limit, no repeated n-gram, the minimum length. Rules only
-forbid symbols: allowed symbols keep the model's log-probability, without renormalisation.
+Where rules disagree, the first of these wins: a forced prefix, the length limit, phrases that are forced or forbidden, no repeated
+n-gram, the minimum length. Rules only forbid symbols: allowed symbols
+keep the model's log-probability, without renormalisation.
 
 A rule depends only on a row's ids and its sentence, so rows may be reordered, repeated and dropped between steps.
 
@@ -20,6 +21,7 @@ from torch.nn import functional
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.phrases.phrase_rules import PhraseRules, RowsOfPhrases
 from seq2seq_core.errors import NonFiniteOutput
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID, SPECIAL_NAMES
 
@@ -37,6 +39,7 @@ class Constraints:
         min_length: fewest ids before eos; a row without an allowed symbol ends below it.
         no_repeat_ngram_size: the order of the n-grams that may occur only once (Paulus 2018, section 2.5); 0: no such rule.
         banned_ids: symbols that are forbidden outside prefixes, besides PAD and BOS.
+        phrases: the phrases that hypotheses must and must not contain; None: no such rule.
     """
 
     limits: tuple[int, ...]
@@ -44,6 +47,7 @@ class Constraints:
     min_length: int = 0
     no_repeat_ngram_size: int = 0
     banned_ids: tuple[int, ...] = ()
+    phrases: PhraseRules | None = None
 
     def next_log_probabilities(self, logits_NV: Tensor, ids_NT: Tensor, sentences: Sequence[int]) -> Tensor:
         """The log-probability of each possible next symbol, (N, V), at least float32; minus infinity for forbidden symbols.
@@ -62,8 +66,11 @@ class Constraints:
             raise NonFiniteOutput(sentences[int(is_nan_N.int().argmax())])
         rows, symbols = self._forced_symbols(ids_NT.shape[1] - 1, sentences)
         forced_X = log_probabilities_NV[rows, symbols] if rows else None
+        by_phrases = self.phrases.read(log_probabilities_NV, ids_NT, sentences) if self.phrases else None
         log_probabilities_NV[:, [PAD_ID, BOS_ID, *self.banned_ids]] = NEVER
         self._forbid(log_probabilities_NV, ids_NT)
+        if by_phrases is not None:
+            by_phrases.apply(log_probabilities_NV)
         if forced_X is not None:
             log_probabilities_NV[rows] = NEVER
             log_probabilities_NV[rows, symbols] = forced_X
@@ -106,13 +113,19 @@ class Constraints:
         log_probabilities_NV[:, EOS_ID] = torch.where(has_nothing_N, end_N, log_probabilities_NV[:, EOS_ID])
 
 
-def make_constraints(options: DecodingOptions, source: Source, prefixes: Sequence[Sequence[int]] | None = None) -> Constraints:
+def make_constraints(
+    options: DecodingOptions,
+    source: Source,
+    prefixes: Sequence[Sequence[int]] | None = None,
+    phrases: RowsOfPhrases | None = None,
+) -> Constraints:
     """The rules of a batch.
 
     Args:
         options: the decoding options.
         source: the batch.
         prefixes: for each sentence, the ids that its hypotheses must begin with; may be empty.
+        phrases: for each sentence, the phrases that its hypotheses must and must not contain; None: none.
 
     Raises:
         ValueError: the numbers of prefixes and sentences differ, or a prefix holds pad, bos or eos.
@@ -126,7 +139,17 @@ def make_constraints(options: DecodingOptions, source: Source, prefixes: Sequenc
             raise ValueError(f"prefix {place} must not hold {SPECIAL_NAMES[min(special)]}, got {list(row)}")
     if any(rows):
         limits = [max(limit, len(row)) for limit, row in zip(limits, rows, strict=True)]
-    return Constraints(tuple(limits), rows if any(rows) else (), options.min_length, options.no_repeat_ngram_size)
+    rules = None
+    if phrases is not None and any(phrases):
+        starts = rows or ((),) * len(limits)
+        limits = [
+            one.limit(limit, options, len(start)) if one else limit
+            for one, limit, start in zip(phrases, limits, starts, strict=True)
+        ]
+        rules = PhraseRules(phrases, [len(start) for start in starts], limits)
+    return Constraints(
+        tuple(limits), rows if any(rows) else (), options.min_length, options.no_repeat_ngram_size, phrases=rules
+    )  # fmt: skip
 
 
 def repeating_symbols(ids_NT: Tensor, size: int) -> tuple[Tensor, Tensor]:

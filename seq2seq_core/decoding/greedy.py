@@ -14,6 +14,7 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.best_extensions import likeliest
 from seq2seq_core.decoding.constraints import make_constraints
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
+from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.single_path import extend_to_the_end
 from seq2seq_core.decoding.stopping import Stop
 
@@ -25,6 +26,7 @@ def decode(
     keep_attention: bool = False,
     prefixes: Sequence[Sequence[int]] | None = None,
     stop: Stop | None = None,
+    phrases: RowsOfPhrases | None = None,
 ) -> list[list[Hypothesis]]:
     """One hypothesis for each source, in order; a finished sentence leaves the batch.
 
@@ -35,8 +37,9 @@ def decode(
         keep_attention: whether hypotheses carry their attention.
         prefixes: for each source, the ids that its hypothesis must begin with.
         stop: asked before every step; ends the search.
+        phrases: for each source, the phrases that no hypothesis may contain.
     """
-    constraints = make_constraints(options, source, prefixes)
+    constraints = make_constraints(options, source, prefixes, phrases)
     return extend_to_the_end(model, source, constraints, _likeliest, options.length_penalty, 1, keep_attention, stop)
 
 

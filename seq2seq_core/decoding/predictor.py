@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from seq2seq_core.batching.batch import collate_sources
+from seq2seq_core.batching.length_batches import batches_by_length
 from seq2seq_core.bundle.bundle import Bundle, load_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.engines.engine import Engine
@@ -23,6 +24,8 @@ from seq2seq_core.decoding.engines.engine_choice import load_engine
 from seq2seq_core.decoding.engines.torch_engine import TorchEngine
 from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.minimum_bayes_risk import rank_by_expected_utility
+from seq2seq_core.decoding.phrases.asked_phrases import AskedPhrases, PhraseReader, check_texts, groups_of_phrases
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem, is_empty
 from seq2seq_core.decoding.stopping import Stop
@@ -65,6 +68,7 @@ class Predictor:
         self.options = bundle.decoding or DecodingOptions()
         self.reference = TorchEngine(bundle.model, bundle.device)
         self.engine = load_engine(bundle, self.reference) if uses_engine else self.reference
+        self.phrases = PhraseReader(bundle.target_tokenizer, bundle.config.normal_form, self.sources.has_frames)
         self._told: set[str] = set()
 
     @classmethod
@@ -84,7 +88,12 @@ class Predictor:
 
     @overload
     def predict(  # type: ignore[overload-overlap]
-        self, sources: SourceItem, options: DecodingOptions | None = None, *, tags: Mapping[str, str] | None = None
+        self,
+        sources: SourceItem,
+        options: DecodingOptions | None = None,
+        *,
+        tags: Mapping[str, str] | None = None,
+        phrases: Phrases | None = None,
     ) -> Prediction: ...
 
     @overload
@@ -97,6 +106,7 @@ class Predictor:
         keep_alignments: bool = False,
         tags: Sequence[Mapping[str, str]] | None = None,
         stop: Stop | None = None,
+        phrases: AskedPhrases = None,
     ) -> list[Prediction]: ...
 
     def predict(
@@ -108,6 +118,7 @@ class Predictor:
         keep_alignments: bool = False,
         tags: Mapping[str, str] | Sequence[Mapping[str, str]] | None = None,
         stop: Stop | None = None,
+        phrases: AskedPhrases = None,
     ) -> Prediction | list[Prediction]:
         """The prediction of each source, in order; of a single source, its prediction.
 
@@ -125,6 +136,7 @@ class Predictor:
             tags: for each source, its columns by name; only the columns that the bundle takes as tags are read. None: no column.
                 Of a single source, its columns.
             stop: whether to end now, asked again and again; None: never.
+            phrases: what targets must and must not contain, for all sources or for each; one without text keeps its empty target.
 
         Raises:
             ValueError: the number of prefixes or tags differs from that of sources.
@@ -132,10 +144,11 @@ class Predictor:
             UserError: a recording cannot be used, or the model reads something else.
             DecodingStopped: ``stop`` said so.
             NonFiniteOutput: the model's output for a source holds NaN or infinity.
+            PhraseError: a phrase cannot be forced or forbidden.
         """
         if isinstance(sources, str | Path | np.ndarray):
             assert not isinstance(tags, Sequence), "a single source has a single mapping"
-            return self.predict([sources], options, tags=[tags or {}])[0]
+            return self.predict([sources], options, tags=[tags or {}], phrases=phrases)[0]
         assert not isinstance(tags, Mapping), "several sources have a mapping each"
         options = options or self.options
         if prefixes is not None and len(prefixes) != len(sources):
@@ -146,25 +159,31 @@ class Predictor:
         texts = self.bundle.target_tokenizer.encode(beginnings)
         starts = [[*own, *text] for own, text in zip(forced, texts, strict=True)]
         predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in beginnings]
-        engine = self.engine_for(options, keep_alignments)
-        for places in batches_by_length([len(row) for row in ids], batch_sentences, MAX_BATCH_TOKENS // options.rows_per_source):
-            rows = [ids[place] for place in places]
-            try:
-                found = engine.decode(rows, options, keep_alignments, [starts[place] for place in places], stop)
-            except NonFiniteOutput as error:
-                raise NonFiniteOutput(places[error.place]) from None
-            for place, row, hypotheses in zip(places, rows, found, strict=True):
-                predictions[place] = Prediction(tuple(self._to_text(row, hypotheses, options, len(forced[place]))))
+        asked = self.phrases.read(phrases, sources, options, starts)
+        for width, group in groups_of_phrases(asked, options):
+            own = options if width == options.rows_per_source else options.override(beam_size=width)
+            engine = self.engine_for(own, keep_alignments, asked[group[0]] is not None)
+            for batch in batches_by_length([len(ids[place]) for place in group], batch_sentences, MAX_BATCH_TOKENS // width):
+                places = [group[number] for number in batch]
+                rows, first, wanted = ([of[place] for place in places] for of in (ids, starts, asked))
+                try:
+                    found = engine.decode(rows, own, keep_alignments, first, stop, wanted)
+                except NonFiniteOutput as error:
+                    raise NonFiniteOutput(places[error.place]) from None
+                for place, row, hypotheses in zip(places, rows, found, strict=True):
+                    predictions[place] = Prediction(tuple(self._to_text(row, hypotheses, own, len(forced[place]))))
+                    check_texts(asked[place], predictions[place])
         return predictions
 
-    def engine_for(self, options: DecodingOptions, keep_attention: bool = False) -> Engine:
+    def engine_for(self, options: DecodingOptions, keep_attention: bool = False, has_phrases: bool = False) -> Engine:
         """What decodes with some options: the bundle's engine, or the reference, which is then said once.
 
         Args:
             options: the decoding options.
             keep_attention: whether hypotheses carry their attention.
+            has_phrases: whether phrases are forced or forbidden.
         """
-        reason = self.engine.why_not(options, keep_attention)
+        reason = self.engine.why_not(options, keep_attention, has_phrases)
         if reason is None:
             return self.engine
         if reason not in self._told:
@@ -275,20 +294,3 @@ class Predictor:
             [*self.bundle.target_tokenizer.pieces(hypothesis.ids[num_tags:]), SPECIAL_NAMES[EOS_ID]],
             hypothesis.attention_TS.numpy()[num_tags:],
         )
-
-
-def batches_by_length(lengths: Sequence[int], max_rows: int, max_tokens: int) -> list[list[int]]:
-    """Batches of the positions of all rows that are not empty, longest first.
-
-    Args:
-        lengths: tokens of each row.
-        max_rows: most rows of a batch.
-        max_tokens: most tokens of a batch, padding included, if it has more than one row.
-    """
-    batches: list[list[int]] = []
-    for place in sorted((place for place, length in enumerate(lengths) if length), key=lambda place: -lengths[place]):
-        if batches and len(batches[-1]) < max_rows and (len(batches[-1]) + 1) * lengths[batches[-1][0]] <= max_tokens:
-            batches[-1].append(place)
-        else:
-            batches.append([place])
-    return batches

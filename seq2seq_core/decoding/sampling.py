@@ -24,6 +24,7 @@ from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.constraints import NEVER, Constraints, make_constraints
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
+from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.single_path import extend_to_the_end
 from seq2seq_core.decoding.stopping import Stop
 
@@ -35,6 +36,7 @@ def decode(
     keep_attention: bool = False,
     prefixes: Sequence[Sequence[int]] | None = None,
     stop: Stop | None = None,
+    phrases: RowsOfPhrases | None = None,
 ) -> list[list[Hypothesis]]:
     """``num_samples`` hypotheses for each source, in the order drawn; the same one may come more than once.
 
@@ -45,8 +47,9 @@ def decode(
         keep_attention: whether hypotheses carry their attention.
         prefixes: for each source, the ids that its hypotheses must begin with.
         stop: asked before every step; ends the search.
+        phrases: for each source, the phrases that no hypothesis may contain.
     """
-    constraints = make_constraints(options, source, prefixes)
+    constraints = make_constraints(options, source, prefixes, phrases)
     draw = _Draw(source, constraints, options)
     return extend_to_the_end(model, source, constraints, draw, options.length_penalty, options.num_samples, keep_attention, stop)
 

@@ -7,8 +7,10 @@ from typing import assert_never
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.decoding_options import DecodingOptions
-from seq2seq_core.decoding import beam_search, greedy, sampling
+from seq2seq_core.decoding import beam_search, diverse_beam_search, greedy, sampling
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
+from seq2seq_core.decoding.phrases import constrained_beam_search
+from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.stopping import Stop
 
 
@@ -19,6 +21,7 @@ def decode(
     keep_attention: bool = False,
     prefixes: Sequence[Sequence[int]] | None = None,
     stop: Stop | None = None,
+    phrases: RowsOfPhrases | None = None,
 ) -> list[list[Hypothesis]]:
     """The hypotheses of each source: best first by beam search (greedy decoding with a beam of 1), or in the order drawn.
 
@@ -29,12 +32,17 @@ def decode(
         keep_attention: whether hypotheses carry their attention.
         prefixes: for each source, the ids that its hypotheses must begin with.
         stop: asked before every step; ends the search.
+        phrases: for each source, the phrases that its hypotheses must and must not contain; forced ones need beam search.
     """
     match options.method:
         case "sampling":
             search = sampling.decode
+        case "beam" if phrases is not None and any(one is not None and one.forced for one in phrases):
+            search = constrained_beam_search.decode
+        case "beam" if options.diversity_groups > 1:
+            search = diverse_beam_search.decode
         case "beam":
             search = greedy.decode if options.beam_size == 1 else beam_search.decode
         case unknown:
             assert_never(unknown)
-    return search(model, source, options, keep_attention, prefixes, stop)
+    return search(model, source, options, keep_attention, prefixes, stop, phrases)

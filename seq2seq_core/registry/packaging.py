@@ -18,6 +18,7 @@ from seq2seq_core.bundle.config_file import StoredEngine, read_config
 from seq2seq_core.bundle.model_seal import BUNDLE_PATH, BUNDLE_SEAL, BYTECODE_FOLDER, CODE_PATH, CODE_SEAL, LOADER_FILE, code_digest
 from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
 from seq2seq_core.config.serving.request_limits import LONE_COLUMN
+from seq2seq_core.decoding.phrases.wanted_phrases import PHRASE_PARAMS
 from seq2seq_core.tracking.mlflow.store import quiet_imports
 
 if TYPE_CHECKING:
@@ -117,9 +118,12 @@ def served_signature(options: DecodingOptions, tags: Sequence[str] = ()) -> Mode
         outputs=Schema([ColSpec("string", "prediction"), ColSpec("double", "score"), ColSpec("boolean", "is_cut")]),
         params=ParamSchema(
             [
-                ParamSpec(option.name, PARAMETER_TYPES[option.kind], getattr(options, option.name))
-                for option in offered_options()
-                if option.offer.in_requests
+                *(
+                    ParamSpec(option.name, PARAMETER_TYPES[option.kind], getattr(options, option.name))
+                    for option in offered_options()
+                    if option.offer.in_requests
+                ),
+                *(ParamSpec(name, "string", [], shape=(-1,)) for name in PHRASE_PARAMS),
             ]
         ),
     )

@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
 from seq2seq_core.config.section import describe_fault
 from seq2seq_core.config.serving.request_limits import RequestLimits
+from seq2seq_core.decoding.phrases.row_phrases import RowPhrases
+from seq2seq_core.decoding.phrases.wanted_phrases import FORBID, FORCE, GLOSSARY, PHRASE_PARAMS, PhraseError, Phrases, parse_entries
 from seq2seq_core.json_text import shorten
 from seq2seq_core.serving.request_columns import SOURCE_COLUMN, Columns, refusal
 
@@ -120,32 +122,68 @@ def read_options(params: Mapping[str, Any] | None, defaults: DecodingOptions, nu
         raise refusal(f"params: {fault}" if is_conflict else f"params.{fault}") from None
 
 
-def request_cost(lengths: Sequence[int], options: DecodingOptions) -> int:
+def read_phrases(params: Mapping[str, Any] | None) -> Phrases:
+    """What a request asks of the wording of its targets.
+
+    Args:
+        params: its parameters: lists of texts, those of ``glossary`` with a term, a TAB and its target each.
+
+    Raises:
+        MlflowException: a list is none, or an entry of the glossary is something else.
+    """
+    lists = {}
+    for name in PHRASE_PARAMS:
+        given = (params or {}).get(name)
+        if given is not None and not isinstance(given, list | tuple):
+            raise refusal(f"params.{name}: must be a list of texts, got {_describe(given)}")
+        lists[name] = tuple(given or ())
+    try:
+        return Phrases(lists[FORCE], lists[FORBID], parse_entries(lists[GLOSSARY]))
+    except PhraseError as error:
+        raise refusal(f"params.{error}") from None
+
+
+def request_cost(lengths: Sequence[int], options: DecodingOptions, phrases: Sequence[RowPhrases | None] = ()) -> int:
     """The target tokens that a search may compute for a request: the sum over its rows of hypotheses × length limit.
 
     Args:
         lengths: the source's tokens or frames of each row; 0 for a source without text, which costs nothing.
         options: the decoding options.
+        phrases: of each row, the phrases, which can make a search wider and longer; None: none.
     """
-    return options.rows_per_source * sum(options.length_limit(length) for length in lengths if length)
+    costs = [
+        _row_cost(length, options, row) for length, row in zip(lengths, phrases or [None] * len(lengths), strict=True) if length
+    ]
+    return sum(hypotheses * tokens for hypotheses, tokens in costs)
 
 
-def check_cost(lengths: Sequence[int], options: DecodingOptions, limits: RequestLimits) -> None:
+def _row_cost(length: int, options: DecodingOptions, row: RowPhrases | None) -> tuple[int, int]:
+    """The hypotheses of a row, and the most tokens of each."""
+    limit = options.length_limit(length)
+    return (options.rows_per_source, limit) if row is None else (row.width(options), row.limit(limit, options))
+
+
+def check_cost(
+    lengths: Sequence[int], options: DecodingOptions, limits: RequestLimits, phrases: Sequence[RowPhrases | None] = ()
+) -> None:
     """Refuses a request that may cost too much.
 
     Args:
         lengths: as in :func:`request_cost`.
         options: the decoding options.
         limits: of the cost.
+        phrases: as in :func:`request_cost`.
 
     Raises:
         MlflowException: the message has the figure, what it is made of, and the limit.
     """
-    cost = request_cost(lengths, options)
+    cost = request_cost(lengths, options, phrases)
     if cost > limits.max_cost:
-        longest = options.length_limit(max(lengths))
+        rows = zip(lengths, phrases or [None] * len(lengths), strict=True)
+        most = [max(figures) for figures in zip(*(_row_cost(length, options, row) for length, row in rows), strict=True)]
+        fewer = ", phrases that are forced" if any(row is not None and row.forced for row in phrases) else ""
         raise refusal(
-            f"the request may cost {cost} target tokens ({len(lengths)} rows × {options.rows_per_source} hypotheses × up to "
-            f"{longest} tokens), expected at most {limits.max_cost}: ask for fewer rows, fewer hypotheses "
+            f"the request may cost {cost} target tokens ({len(lengths)} rows × {most[0]} hypotheses × up to "
+            f"{most[1]} tokens), expected at most {limits.max_cost}: ask for fewer rows{fewer}, fewer hypotheses "
             f"(beam_size) or shorter ones (max_length) ({limits.place_of('max_cost')} sets the limit)"
         )

@@ -11,9 +11,12 @@ import numpy as np
 from seq2seq_core.bundle.config_file import SOURCE_FILE, TARGET_FILE, BundleConfig, read_config
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.serving.request_limits import RequestLimits
+from seq2seq_core.decoding.phrases.asked_phrases import PhraseReader
+from seq2seq_core.decoding.phrases.row_phrases import RowPhrases
+from seq2seq_core.decoding.phrases.wanted_phrases import PhraseError
 from seq2seq_core.errors import TagError
-from seq2seq_core.serving.batching.ticket import Row
-from seq2seq_core.serving.request import check_cost, read_options, read_sources, read_tags
+from seq2seq_core.serving.batching.ticket import Mode, Row
+from seq2seq_core.serving.request import check_cost, read_options, read_phrases, read_sources, read_tags
 from seq2seq_core.serving.request_columns import Columns, refusal
 from seq2seq_core.serving.uploaded_recordings import read_recordings
 from seq2seq_core.tokenization.subword import SubwordModel
@@ -45,6 +48,7 @@ class RequestReader:
     ) -> None:
         self.config, self.tokenizer, self.options, self.limits = config, source_tokenizer, options, limits
         tags = config.tags
+        self.phrases = PhraseReader(target_tokenizer, config.normal_form, bool(config.frame_width))
         self._sides = [
             Tags(tags.source, source_tokenizer, tags.separator, tags.unknown, config.normal_form),
             Tags(tags.target, target_tokenizer, tags.separator, tags.unknown, config.normal_form),
@@ -85,8 +89,8 @@ class RequestReader:
 
     def read(
         self, columns: Columns, params: Mapping[str, Any] | None, bounds_cost: bool = True, num_hypotheses: int | None = None
-    ) -> tuple[list[Row], DecodingOptions]:
-        """The rows of a request, and its decoding options.
+    ) -> tuple[list[Row], Mode]:
+        """The rows of a request, and how they are decoded.
 
         Args:
             columns: the request.
@@ -101,9 +105,24 @@ class RequestReader:
         sources = self._read_sources(columns)
         tags = read_tags(columns, self.config.tags.all, len(sources))
         lengths = self._measure(sources, self._count_tags(tags), options)
+        asked = self._read_phrases(params, sources, options)
         if bounds_cost:
-            check_cost(lengths, options, self.limits)
-        return [Row(source, tags[place], lengths[place]) for place, source in enumerate(sources)], options
+            check_cost(lengths, options, self.limits, asked)
+        rows = [
+            Row(source, tags[place], lengths[place], row.phrases if (row := asked[place]) else None)
+            for place, source in enumerate(sources)
+        ]
+        width = max(row.width(options) if row else 0 for row in asked)
+        return rows, Mode(options, width=width if width > options.rows_per_source else 0)
+
+    def _read_phrases(
+        self, params: Mapping[str, Any] | None, sources: Sequence[SourceItem], options: DecodingOptions
+    ) -> list[RowPhrases | None]:
+        """What the target of each source must and must not contain."""
+        try:
+            return self.phrases.read(read_phrases(params), sources, options)
+        except PhraseError as error:
+            raise refusal(f"params.{error}") from None
 
     def _read_sources(self, columns: Columns) -> Sequence[SourceItem]:
         """The texts of a request, or the samples of its recordings."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, TEMPORARILY_UNAVAILABLE
 from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.errors import UserError
 from seq2seq_core.serving.batching.batcher import Batcher
-from seq2seq_core.serving.batching.ticket import Mode, NotAnswered, Ticket
+from seq2seq_core.serving.batching.ticket import NotAnswered, Ticket
 from seq2seq_core.serving.request_columns import read_columns, refusal
 from seq2seq_core.serving.request_reader import RequestReader
 
@@ -76,9 +77,9 @@ class RowService:
             MlflowException: as in :meth:`answer`.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
-        rows, options = self.reader.read(read_columns(given), params, bounds_cost, num_hypotheses)
+        rows, mode = self.reader.read(read_columns(given), params, bounds_cost, num_hypotheses)
         try:
-            ticket = self.batcher.submit(rows, Mode(options, keep_alignments), deadline)
+            ticket = self.batcher.submit(rows, replace(mode, keep_alignments=keep_alignments), deadline)
             on_submit(ticket)
             return ticket.result()
         except NotAnswered as error:

@@ -178,6 +178,11 @@ class SubwordModel:
         """The raw piece of each id; ids with equal pieces mean the same in two models."""
         return [str(self._processor.id_to_piece(id_)) for id_ in range(self.vocabulary_size)]
 
+    def bytes_of_ids(self) -> dict[int, bytes]:
+        """The byte of each id that stands for one."""
+        pieces = enumerate(self.stored_pieces())
+        return {id_: bytes([int(piece[3:5], 16)]) for id_, piece in pieces if self._processor.is_byte(id_)}
+
 
 def _open_processor(proto: bytes) -> Any:
     """SentencePiece's processor of a model, whose special ids are ours and whose pieces are all texts."""

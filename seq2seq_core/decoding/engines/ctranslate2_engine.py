@@ -33,6 +33,7 @@ from seq2seq_core.decoding.engines.ctranslate2_limits import num_positions, why_
 from seq2seq_core.decoding.engines.engine import Engine
 from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.length_penalty import length_penalty
+from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.stopping import Stop, check_stop
 from seq2seq_core.errors import BundleError, first_line
 from seq2seq_core.tokenization.encode import SourceRow
@@ -102,9 +103,9 @@ class CTranslate2Engine:
         self.compute_type = str(self.translator.compute_type)
         self.label = f"{self.name} {package.__version__} cpu"
 
-    def why_not(self, options: DecodingOptions, keep_attention: bool = False) -> str | None:
+    def why_not(self, options: DecodingOptions, keep_attention: bool = False, has_phrases: bool = False) -> str | None:
         """See :class:`~seq2seq_core.decoding.engines.engine.Engine`."""
-        return why_not_decode(options, self.vocabulary_size, keep_attention)
+        return why_not_decode(options, self.vocabulary_size, keep_attention, has_phrases)
 
     def decode(
         self,
@@ -113,12 +114,13 @@ class CTranslate2Engine:
         keep_attention: bool = False,
         prefixes: Sequence[Sequence[int]] | None = None,
         stop: Stop | None = None,
+        phrases: RowsOfPhrases | None = None,
     ) -> list[list[Hypothesis]]:
         """See :class:`~seq2seq_core.decoding.engines.engine.Engine`.
 
         ``stop`` is asked before each search, and in greedy decoding at each symbol; a beam search goes on to its end.
         """
-        reason = self.why_not(options, keep_attention)
+        reason = self.why_not(options, keep_attention, phrases is not None and any(phrases))
         assert reason is None, reason
         constraints = make_constraints(options, collate_sources(rows), prefixes)
         starts = constraints.prefixes or ((),) * len(rows)

@@ -40,21 +40,28 @@ def num_positions(model: ModelSection) -> int | None:
     return {"sinusoidal": MAX_SINUSOIDS, "learned": model.max_positions, "rotary": None}[model.positions]
 
 
-def why_not_decode(options: DecodingOptions, vocabulary_size: int, keep_attention: bool = False) -> str | None:
+def why_not_decode(
+    options: DecodingOptions, vocabulary_size: int, keep_attention: bool = False, has_phrases: bool = False
+) -> str | None:
     """Why CTranslate2 would decode otherwise than the reference; None: it decodes alike.
 
     Args:
         options: the decoding options.
         vocabulary_size: number of target ids.
         keep_attention: whether hypotheses must carry their attention.
+        has_phrases: whether phrases are forced or forbidden.
     """
     if options.method != "beam":
         return "its samples would depend on the batch"
+    if has_phrases:
+        return "it cannot force or forbid phrases"
     if keep_attention:
         return "it averages the attention in another way"
     if options.min_length or options.no_repeat_ngram_size:
         name = "min_length" if options.min_length else "no_repeat_ngram_size"
         return f"with {name} it gives the probability of forbidden symbols to the others"
+    if options.diversity_groups > 1:
+        return "it has no diverse groups"
     if options.num_hypotheses > 1:
         return "it ends the search before the second-best hypothesis is certain"
     if options.length_penalty > 1.0:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.hypothesis import Hypothesis
+from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.stopping import Stop
 from seq2seq_core.tokenization.encode import SourceRow
 
@@ -26,12 +27,13 @@ class Engine(Protocol):
     def compute_type(self) -> str:
         """The type of its numbers, such as ``float32``."""
 
-    def why_not(self, options: DecodingOptions, keep_attention: bool = False) -> str | None:
+    def why_not(self, options: DecodingOptions, keep_attention: bool = False, has_phrases: bool = False) -> str | None:
         """Why the engine cannot decode so; None: it can.
 
         Args:
             options: the decoding options.
             keep_attention: whether hypotheses must carry their attention.
+            has_phrases: whether phrases are forced or forbidden.
         """
 
     def decode(
@@ -41,6 +43,7 @@ class Engine(Protocol):
         keep_attention: bool = False,
         prefixes: Sequence[Sequence[int]] | None = None,
         stop: Stop | None = None,
+        phrases: RowsOfPhrases | None = None,
     ) -> list[list[Hypothesis]]:
         """The hypotheses of each source: best first by beam search, or in the order drawn.
 
@@ -50,6 +53,7 @@ class Engine(Protocol):
             keep_attention: whether hypotheses carry their attention.
             prefixes: for each source, the ids that its hypotheses must begin with.
             stop: whether to end now; None: never.
+            phrases: for each source, the phrases that its hypotheses must and must not contain; None: none.
 
         Raises:
             DecodingStopped: ``stop`` said so.

@@ -10,6 +10,7 @@ from seq2seq_core.allocation import keep_freed_memory
 from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.hypothesis import Hypothesis
+from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.search import decode
 from seq2seq_core.decoding.stopping import Stop
 from seq2seq_core.modeling.seq2seq import Seq2Seq
@@ -31,7 +32,7 @@ class TorchEngine:
         self._is_prepared = False
         self.label = f"pytorch {torch.__version__.partition('+')[0]} {device.type}"
 
-    def why_not(self, options: DecodingOptions, keep_attention: bool = False) -> str | None:
+    def why_not(self, options: DecodingOptions, keep_attention: bool = False, has_phrases: bool = False) -> str | None:
         """See :class:`~seq2seq_core.decoding.engines.engine.Engine`; there is nothing."""
         return None
 
@@ -42,12 +43,13 @@ class TorchEngine:
         keep_attention: bool = False,
         prefixes: Sequence[Sequence[int]] | None = None,
         stop: Stop | None = None,
+        phrases: RowsOfPhrases | None = None,
     ) -> list[list[Hypothesis]]:
         """See :class:`~seq2seq_core.decoding.engines.engine.Engine`; ``stop`` is asked before each step."""
         if not self._is_prepared:
             self._prepare()
         with torch.inference_mode():
-            return decode(self.model, collate_sources(rows).to(self.device), options, keep_attention, prefixes, stop)
+            return decode(self.model, collate_sources(rows).to(self.device), options, keep_attention, prefixes, stop, phrases)
 
     def _prepare(self) -> None:
         """Takes memory for speed on a CPU, once there is something to decode."""

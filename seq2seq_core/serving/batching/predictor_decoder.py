@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.serving.batching.ticket import Mode, Row
@@ -31,6 +32,7 @@ class PredictorDecoder:
             keep_alignments=mode.keep_alignments,
             tags=[row.tags for row in rows],
             stop=stop,
+            phrases=[row.phrases or Phrases() for row in rows],
         )
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.errors import EnvironmentFault
 
@@ -47,11 +48,13 @@ class Row(NamedTuple):
         source: a text, or the samples of a recording.
         tags: its tag columns.
         length: the source's tokens or frames; 0: it has no text.
+        phrases: what its targets must and must not contain, without glossary; None: nothing is asked.
     """
 
     source: SourceItem
     tags: Mapping[str, str]
     length: int
+    phrases: Phrases | None = None
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,12 @@ class Mode:
     Attributes:
         options: the decoding options.
         keep_alignments: whether hypotheses carry their alignment.
+        width: most hypotheses of a row that are decoded at the same time; 0: as many as the options say.
     """
 
     options: DecodingOptions
     keep_alignments: bool = False
+    width: int = 0
 
 
 class Ticket:
@@ -176,7 +181,7 @@ def work_of(num_rows: int, longest: int, mode: Mode) -> int:
         longest: the length of its longest row.
         mode: how it is decoded.
     """
-    return num_rows * max(1, longest) * mode.options.rows_per_source
+    return num_rows * max(1, longest) * (mode.width or mode.options.rows_per_source)
 
 
 class Decoder(Protocol):

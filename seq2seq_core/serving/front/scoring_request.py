@@ -15,7 +15,8 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 
-from seq2seq_core.json_text import JsonError, parse_object
+from seq2seq_core.decoding.phrases.wanted_phrases import MAX_CHARACTERS, MAX_ENTRIES, PHRASE_PARAMS
+from seq2seq_core.json_text import JsonError, parse_object, shorten
 from seq2seq_core.serving.front.answer import RefusedRequest
 from seq2seq_core.serving.front.value_count import CSV_MARKS, JSON_MARKS, MAX_VALUES_PER_ROW, has_more_values
 from seq2seq_core.serving.request_columns import Columns, read_columns
@@ -128,7 +129,29 @@ def _read_params(params: Any, known: Collection[str]) -> dict[str, Any]:
         raise RefusedRequest(400, f"{PARAMS} must be an object, got {type(params).__name__}")
     if unknown := [name for name in params if name not in known]:
         raise RefusedRequest(400, f"{PARAMS}.{unknown[0]}: unknown; the model has {', '.join(known)}")
+    for name in PHRASE_PARAMS:
+        check_list(name, params.get(name, []))
     return params
+
+
+def check_list(name: str, given: Any) -> None:
+    """Refuses what is no list of texts, or texts so long that MLflow's table of them would fill the memory.
+
+    Args:
+        name: of the parameter.
+        given: its value.
+
+    Raises:
+        RefusedRequest: with status 400.
+    """
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        raise RefusedRequest(400, f"{PARAMS}.{name}: must be a list of texts, got {shorten(json.dumps(given))}")
+    if len(given) > MAX_ENTRIES:
+        raise RefusedRequest(400, f"{PARAMS}.{name}: must have at most {MAX_ENTRIES} texts, got {len(given)}")
+    if too_long := [one for one in given if len(one) > 2 * MAX_CHARACTERS + 1]:
+        raise RefusedRequest(
+            400, f"{PARAMS}.{name}: {shorten(too_long[0])!r} must be at most {MAX_CHARACTERS} characters, got {len(too_long[0])}"
+        )
 
 
 def _read_split(value: Any) -> Columns:

@@ -11,11 +11,12 @@ from urllib.parse import parse_qs
 from babel import Locale, UnknownLocaleError
 
 from seq2seq_core.corpus.pairs import SOURCE_LANGUAGE, TARGET_LANGUAGE
+from seq2seq_core.decoding.phrases.wanted_phrases import PHRASE_PARAMS
 from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.json_text import JsonError, parse_object, shorten
 from seq2seq_core.serving.front.answer import Answer, RefusedRequest, as_json
 from seq2seq_core.serving.front.call import Call
-from seq2seq_core.serving.front.scoring_request import JSON
+from seq2seq_core.serving.front.scoring_request import JSON, check_list
 from seq2seq_core.serving.request_columns import SOURCE_COLUMN
 from seq2seq_core.serving.request_reader import RequestReader
 
@@ -64,7 +65,7 @@ async def translate(call: Call) -> Answer:
     columns = {SOURCE_COLUMN: request.texts} | {
         name: [value] * len(request.texts) for name, value in _read_tags(request, reader.known_tags).items()
     }
-    wanted, params = 1 + request.alternatives, {}
+    wanted, params = 1 + request.alternatives, _read_phrases(request.content)
     if reader.options.method == "beam" and wanted > reader.options.beam_size:
         params["beam_size"] = wanted
     found = await call.predict(columns, params, num_hypotheses=wanted if request.alternatives else None)
@@ -73,6 +74,16 @@ async def translate(call: Call) -> Answer:
     if request.alternatives:
         content["alternatives"] = others if request.is_list else others[0]
     return as_json(content)
+
+
+def _read_phrases(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of phrases: lists of texts, or in a form a text with one a line."""
+    found = {}
+    for name in PHRASE_PARAMS:
+        if given := content.get(name):
+            found[name] = [line for line in given.split("\n") if line.strip()] if isinstance(given, str) else given
+            check_list(name, found[name])
+    return found
 
 
 def _other_texts(prediction: Prediction, count: int) -> list[str]:

@@ -8,14 +8,18 @@ import socket
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.errors import DecodingStopped, UserError
 from seq2seq_core.serving.batching.ticket import Mode, Row
+
+if TYPE_CHECKING:
+    from seq2seq_core.decoding.source_encoder import SourceItem
 
 _LENGTH = struct.Struct(">I")
 READY, FAILED, DECODE, STOP, ANSWERS, FAULT = "ready", "failed", "decode", "stop", "answers", "fault"
@@ -87,6 +91,7 @@ def pack_batch(number: int, rows: Sequence[Row], mode: Mode) -> dict[str, Any]:
     return {
         "kind": DECODE, "batch": number, "sources": sources, "tags": [dict(row.tags) for row in rows],
         "options": mode.options.model_dump(), "alignments": mode.keep_alignments,
+        "phrases": [None if row.phrases is None else [row.phrases.force, row.phrases.forbid] for row in rows],
     }  # fmt: skip
 
 
@@ -102,10 +107,14 @@ def unpack_batch(message: Mapping[str, Any]) -> tuple[list[Row], Mode]:
         message: made by :func:`pack_batch`.
     """
     rows = [
-        Row(one if isinstance(one, str) else np.frombuffer(base64.b64decode(one["samples"]), dtype="<f4"), own, 0)
-        for one, own in zip(message["sources"], message["tags"], strict=True)
+        Row(_unpack_source(one), own, 0, None if asked is None else Phrases(*map(tuple, asked)))
+        for one, own, asked in zip(message["sources"], message["tags"], message["phrases"], strict=True)
     ]
     return rows, Mode(DecodingOptions.model_validate(message["options"]), message["alignments"])
+
+
+def _unpack_source(packed: Any) -> SourceItem:
+    return packed if isinstance(packed, str) else np.frombuffer(base64.b64decode(packed["samples"]), dtype="<f4")
 
 
 def pack_predictions(number: int, predictions: Sequence[Prediction]) -> dict[str, Any]:

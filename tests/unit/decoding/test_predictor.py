@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from seq2seq_core.batching.length_batches import batches_by_length
 from seq2seq_core.config.decoding_options import DecodingOptions
-from seq2seq_core.decoding.predictor import Predictor, batches_by_length
+from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
 
 LETTERS = "abcdefghijklmnop"

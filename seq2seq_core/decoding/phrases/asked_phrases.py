@@ -1,0 +1,132 @@
+"""Reads what is asked of the wording of each source's target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.phrases.phrase_matcher import phrases_in
+from seq2seq_core.decoding.phrases.phrase_speller import PhraseSpeller
+from seq2seq_core.decoding.phrases.row_phrases import RowPhrases, check_room
+from seq2seq_core.decoding.phrases.wanted_phrases import (
+    GLOSSARY,
+    NEEDS_TEXTS,
+    Glossary,
+    PhraseError,
+    Phrases,
+    check_phrases,
+    resolve,
+)
+from seq2seq_core.decoding.prediction import Prediction
+from seq2seq_core.normal_form import NormalForm
+from seq2seq_core.tokenization.subword import SubwordModel
+
+AskedPhrases = Phrases | Sequence[Phrases] | None
+"""The same for all sources, for each source, or nothing."""
+
+
+class PhraseReader:
+    """Turns phrases into what a search needs.
+
+    Args:
+        tokenizer: of targets.
+        form: the normal form of the model's texts.
+        has_frames: whether sources are no texts.
+    """
+
+    def __init__(self, tokenizer: SubwordModel, form: NormalForm, has_frames: bool = False) -> None:
+        self.speller, self.form, self.has_frames = PhraseSpeller(tokenizer), form, has_frames
+
+    def read(
+        self,
+        asked: AskedPhrases,
+        sources: Sequence[object],
+        options: DecodingOptions,
+        starts: Sequence[Sequence[int]] | None = None,
+    ) -> list[RowPhrases | None]:
+        """What each target must and must not contain; None: nothing is asked of it.
+
+        Args:
+            asked: the phrases.
+            sources: the sources.
+            options: the decoding options.
+            starts: for each source, the ids that its targets are forced to begin with.
+
+        Raises:
+            PhraseError: a phrase cannot be forced or forbidden.
+        """
+        if asked is None or isinstance(asked, Phrases):
+            if asked is None or asked.is_empty:
+                return [None] * len(sources)
+            common = check_phrases(asked, self.form)
+            glossary = Glossary(common.glossary) if common.glossary else None
+            wanted = [resolve(common, glossary, self._text(source)) for source in sources]
+        else:
+            if len(asked) != len(sources):
+                raise ValueError(f"expected phrases for each of {len(sources)} sources, got {len(asked)}")
+            wanted = [self._resolve_one(one, source) for one, source in zip(asked, sources, strict=True)]
+        return [self._spell(one, options, starts[place] if starts else ()) for place, one in enumerate(wanted)]
+
+    def check(self, asked: Phrases | None, options: DecodingOptions) -> None:
+        """Checks what is asked before any source is read, every entry of a glossary included.
+
+        Args:
+            asked: the phrases, for all sources; None: none.
+            options: the decoding options.
+
+        Raises:
+            PhraseError: a phrase cannot be forced or forbidden.
+        """
+        if asked is None or asked.is_empty:
+            return
+        common = check_phrases(asked, self.form)
+        if common.glossary and self.has_frames:
+            raise PhraseError(GLOSSARY, NEEDS_TEXTS)
+        for force in (common.force, *((target,) for target in dict.fromkeys(common.glossary.values()))):
+            self._spell(resolve(Phrases(force, common.forbid), None, ""), options, ())
+
+    def _resolve_one(self, phrases: Phrases, source: object) -> Phrases:
+        checked = check_phrases(phrases, self.form)
+        return resolve(checked, Glossary(checked.glossary) if checked.glossary else None, self._text(source))
+
+    def _text(self, source: object) -> str | None:
+        """The source in the normal form; None: it is no text."""
+        return self.form.apply(source) if isinstance(source, str) and not self.has_frames else None
+
+    def _spell(self, phrases: Phrases, options: DecodingOptions, start: Sequence[int]) -> RowPhrases | None:
+        if phrases.is_empty:
+            return None
+        row = self.speller.spell(phrases)
+        check_room(row, options, start)
+        return row
+
+
+def groups_of_phrases(rows: Sequence[RowPhrases | None], options: DecodingOptions) -> list[tuple[int, list[int]]]:
+    """The positions of rows that are decoded alike, those without phrases first, and the width of each group's search.
+
+    Args:
+        rows: the phrases of each.
+        options: the decoding options.
+    """
+    groups: dict[tuple[bool, bool, int], list[int]] = {}
+    for place, row in enumerate(rows):
+        key = (
+            row is not None,
+            row is not None and bool(row.forced),
+            options.rows_per_source if row is None else row.width(options),
+        )
+        groups.setdefault(key, []).append(place)
+    return [(width, places) for (_, _, width), places in sorted(groups.items())]
+
+
+def check_texts(row: RowPhrases | None, prediction: Prediction) -> None:
+    """Asserts that texts contain what was forced, and nothing that was forbidden.
+
+    Args:
+        row: the phrases; None: there are none.
+        prediction: of their source.
+    """
+    for one in prediction.hypotheses if row is not None else ():
+        assert row is not None
+        found = phrases_in(one.text, [*row.phrases.force, *row.phrases.forbid])
+        assert found == list(row.phrases.force), f"{one.text!r} has {found}, which should be {row.phrases.force}"

@@ -1,0 +1,168 @@
+"""Beam search for hypotheses that contain given phrases (lexically constrained decoding, Post and Vilar 2018).
+
+The hypotheses of a sentence are in banks, by how many ids of the phrases they contain. Each bank that has candidates gets an equal share
+of the beam, so that a hypothesis with a phrase is compared with others that have as much of it, and not with likelier ones without.
+Candidates are the likeliest extensions of all, the likeliest of each hypothesis, and those that go on with a phrase.
+
+Whether a hypothesis contains a phrase is read from its text, so other spellings count, and a word that grows beyond its phrase does not.
+Only hypotheses with every phrase may end. Each one has a plan: ids that complete what it lacks. The plan's first id is always a candidate,
+and a hypothesis whose plan has no room below the length limit is given up. So every search ends in hypotheses with every phrase.
+
+Shapes: B sentences held, K live hypotheses of each, C candidates (twice the beam size), N rows (B times K), V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from seq2seq_core.batching.batch import Source
+from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.beam_search import BeamSearch, Candidates, run
+from seq2seq_core.decoding.best_extensions import best_extensions, likeliest
+from seq2seq_core.decoding.constraints import NEVER, make_constraints
+from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
+from seq2seq_core.decoding.phrases.phrase_rules import PhraseRules, RowsOfPhrases
+from seq2seq_core.decoding.stopping import Stop, check_stop
+from seq2seq_core.tokenization.special_tokens import EOS_ID
+
+
+def decode(
+    model: StepModel,
+    source: Source,
+    options: DecodingOptions,
+    keep_attention: bool = False,
+    prefixes: Sequence[Sequence[int]] | None = None,
+    stop: Stop | None = None,
+    phrases: RowsOfPhrases | None = None,
+) -> list[list[Hypothesis]]:
+    """The ``num_hypotheses`` best hypotheses found for each source, best first, sources in order.
+
+    Args:
+        model: in evaluation mode.
+        source: on the model's device.
+        options: the decoding options.
+        keep_attention: whether hypotheses carry their attention.
+        prefixes: for each source, the ids that its hypotheses must begin with.
+        stop: asked before every step; ends the search.
+        phrases: for each source, the phrases that its hypotheses must and must not contain.
+
+    Raises:
+        DecodingStopped: ``stop`` said so.
+        NonFiniteOutput: the model's output is no distribution.
+    """
+    check_stop(stop)
+    constraints = make_constraints(options, source, prefixes, phrases)
+    return run(_ConstrainedSearch(model, source, options, constraints, keep_attention), stop)
+
+
+class _Extension(NamedTuple):
+    """A hypothesis with one more symbol.
+
+    Attributes:
+        total: its log-probability.
+        row: the row of N that is extended.
+        symbol: the symbol.
+        bank: ids of phrases that it contains.
+    """
+
+    total: float
+    row: int
+    symbol: int
+    bank: int
+
+
+class _ConstrainedSearch(BeamSearch):
+    """A beam search whose live hypotheses are chosen bank by bank."""
+
+    def _candidates(self, log_probabilities_NV: Tensor) -> Candidates:
+        """The extensions of each sentence that end, and behind them those that stay live, each kind best first."""
+        width, ids_N = self.options.beam_size, [tuple(ids) for ids in self.ids_NT[:, 1:].tolist()]
+        found = self._offer(log_probabilities_NV, ids_N)
+        rows_BC, device = [], self.totals_BK.device
+        num_live = self.totals_BK.shape[1]
+        for place, sentence in enumerate(self.sentences):
+            ends, live = self._choose(sentence, [(one, ids_N[one.row]) for one in found[place]])
+            chosen = [*ends[:width], *live[:width]]
+            idle = _Extension(NEVER, place * num_live, EOS_ID, 0)
+            rows_BC.append(chosen + [idle] * (2 * width - len(chosen)))
+        totals_BC = torch.tensor([[one.total for one in row] for row in rows_BC], dtype=self.totals_BK.dtype, device=device)
+        parents_BC = torch.tensor([[one.row for one in row] for row in rows_BC], device=device)
+        symbols_BC = torch.tensor([[one.symbol for one in row] for row in rows_BC], device=device)
+        return Candidates(totals_BC, parents_BC, symbols_BC)
+
+    def _offer(self, log_probabilities_NV: Tensor, ids_N: Sequence[tuple[int, ...]]) -> list[list[_Extension]]:
+        """The candidates of each sentence: the likeliest of all, the likeliest of each hypothesis, and those of phrases."""
+        (num_sentences, num_live), size = self.totals_BK.shape, log_probabilities_NV.shape[1]
+        _, places_BC = best_extensions(log_probabilities_NV, self.totals_BK, 2 * self.options.beam_size)
+        pairs = set(zip((self._first_rows() + places_BC // size).reshape(-1).tolist(), (places_BC % size).reshape(-1).tolist()))
+        pairs.update(enumerate(likeliest(log_probabilities_NV).tolist()))
+        live_N = (self.totals_BK.reshape(-1) > NEVER).tolist()
+        for row, ids in enumerate(ids_N):
+            if live_N[row]:
+                pairs.update((row, symbol) for symbol in self._forced_symbols(self.sentences[row // num_live], ids))
+        ordered = sorted(pairs)
+        rows, symbols = [row for row, _ in ordered], [symbol for _, symbol in ordered]
+        totals = (self.totals_BK.reshape(-1)[rows] + log_probabilities_NV[rows, symbols]).tolist()
+        found: list[list[_Extension]] = [[] for _ in range(num_sentences)]
+        for (row, symbol), total in zip(ordered, totals, strict=True):
+            if total > NEVER:
+                found[row // num_live].append(_Extension(total, row, symbol, 0))
+        return found
+
+    @property
+    def _rules(self) -> PhraseRules:
+        rules = self.constraints.phrases
+        assert rules is not None, "sentences without phrases have another search"
+        return rules
+
+    def _forced_symbols(self, sentence: int, ids: tuple[int, ...]) -> set[int]:
+        """The symbols with which a hypothesis goes on with a phrase, and eos if it has them all."""
+        row = self._rules.rows[sentence]
+        if row is None or len(ids) < self._rules.num_before[sentence]:
+            return set()
+        progress = self._rules.progress(sentence, ids)
+        if progress is None:
+            return set()
+        return row.next_ids(progress, ids) | ({EOS_ID} if row.is_met(progress) else set())
+
+    def _choose(
+        self, sentence: int, offered: Sequence[tuple[_Extension, tuple[int, ...]]]
+    ) -> tuple[list[_Extension], list[_Extension]]:
+        """The extensions of a sentence that end, and those that stay live, each kind best first."""
+        ends, banks = list[_Extension](), dict[int, list[_Extension]]()
+        for one, ids in sorted(offered, key=lambda pair: (-pair[0].total, pair[0].row, pair[0].symbol)):
+            if one.symbol == EOS_ID:
+                ends.append(one)
+                continue
+            bank = self._bank(sentence, (*ids, one.symbol))
+            if bank is not None:
+                banks.setdefault(bank, []).append(one._replace(bank=bank))
+        live = share_beam([banks[bank] for bank in sorted(banks, reverse=True)], self.options.beam_size)
+        return ends, sorted(live, key=lambda one: (-one.total, one.row, one.symbol))
+
+    def _bank(self, sentence: int, ids: tuple[int, ...]) -> int | None:
+        """The bank of a hypothesis; None: it is given up."""
+        if len(ids) <= self._rules.num_before[sentence] or self._rules.rows[sentence] is None:
+            return 0
+        progress = self._rules.progress(sentence, ids)
+        return None if progress is None else progress.num_met
+
+
+def share_beam(banks: Sequence[Sequence[_Extension]], width: int) -> list[_Extension]:
+    """The hypotheses that stay live: an equal number of each bank; places that a bank leaves go to the others, the first one first.
+
+    Args:
+        banks: the candidates of each bank, best first; the bank with most of the phrases first.
+        width: how many stay.
+    """
+    shares = [0] * len(banks)
+    left = width
+    while left and (hungry := [place for place, bank in enumerate(banks) if shares[place] < len(bank)]):
+        for place in hungry[:left]:
+            shares[place] += 1
+        left -= len(hungry[:left])
+    return [one for bank, share in zip(banks, shares, strict=True) for one in bank[:share]]

@@ -1,0 +1,113 @@
+"""Spells phrases by a model's subwords."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from seq2seq_core.decoding.phrases.forbidden_ids import ForbiddenIds
+from seq2seq_core.decoding.phrases.phrase_matcher import Match, PhraseMatcher
+from seq2seq_core.decoding.phrases.piece_texts import PieceTexts
+from seq2seq_core.decoding.phrases.row_phrases import ForcedPhrase, RowPhrases
+from seq2seq_core.decoding.phrases.wanted_phrases import FORCE, GLOSSARY, PhraseError, Phrases
+from seq2seq_core.json_text import shorten
+from seq2seq_core.tokenization.special_tokens import UNK_ID
+from seq2seq_core.tokenization.subword import SubwordModel
+
+EITHER = f"{FORCE} or {GLOSSARY}"
+_SEPARATORS = (",", ".", ";", ":", "-", "/")
+_CONTEXT = "-"
+"""A character behind which a phrase is spelled as directly after a text."""
+_MOST_KEPT = 64
+
+
+class PhraseSpeller:
+    """Makes the phrases of rows from texts; equal phrases share what was worked out for them.
+
+    Args:
+        tokenizer: of targets.
+    """
+
+    def __init__(self, tokenizer: SubwordModel) -> None:
+        self.tokenizer = tokenizer
+        self._rows: dict[tuple[tuple[str, ...], tuple[str, ...]], RowPhrases] = {}
+        self._forbidden: dict[tuple[str, ...], ForbiddenIds] = {}
+        self._forced: dict[str, ForcedPhrase] = {}
+
+    @cached_property
+    def pieces(self) -> PieceTexts:
+        """The texts of the ids."""
+        return PieceTexts(self.tokenizer)
+
+    @cached_property
+    def separators(self) -> list[int]:
+        """Ids that may stand between two phrases."""
+        wanted = {text for one in _SEPARATORS for text in (one, f" {one}")}
+        return [id_ for id_, text in enumerate(self.pieces.texts) if text in wanted]
+
+    def spell(self, phrases: Phrases) -> RowPhrases:
+        """The phrases of one target as a search needs them.
+
+        Args:
+            phrases: resolved, without glossary.
+
+        Raises:
+            PhraseError: the tokeniser cannot spell a forced phrase, or it contains a forbidden one.
+        """
+        key = (phrases.force, phrases.forbid)
+        if (row := self._rows.get(key)) is None:
+            forbidden = self._forbid(phrases.forbid)
+            forced = [self._force(phrase, forbidden) for phrase in phrases.force]
+            _keep_few(self._rows)
+            row = self._rows[key] = RowPhrases(phrases, forced, self.separators, self.pieces, forbidden)
+        return row
+
+    def _forbid(self, phrases: tuple[str, ...]) -> ForbiddenIds:
+        if (found := self._forbidden.get(phrases)) is None:
+            _keep_few(self._forbidden)
+            found = self._forbidden[phrases] = ForbiddenIds(phrases, self.pieces)
+        return found
+
+    def _force(self, phrase: str, forbidden: ForbiddenIds) -> ForcedPhrase:
+        """A phrase with its spellings, which contains none that is forbidden."""
+        matcher = forbidden.matcher
+        if found := matcher.ended(matcher.read(Match(), phrase)):
+            other = forbidden.phrases[min(found)]
+            raise PhraseError(EITHER, f"{shorten(phrase)!r} is forced and forbidden at once (forbid has {shorten(other)!r})")
+        if (spelled := self._forced.get(phrase)) is None:
+            _keep_few(self._forced)
+            spelled = self._forced[phrase] = self._spell_one(phrase)
+        return spelled
+
+    def _spell_one(self, phrase: str) -> ForcedPhrase:
+        """A phrase with its spellings."""
+        alone, spaced, context, behind = self.tokenizer.encode([phrase, f" {phrase}", _CONTEXT, _CONTEXT + phrase])
+        joined = behind[len(context) :] if behind[: len(context)] == context else []
+        candidates = dict.fromkeys(tuple(ids) for ids in (alone, joined, spaced) if ids and UNK_ID not in ids)
+        matcher = PhraseMatcher([phrase])
+        spellings = [ids for ids in candidates if self.pieces.end(matcher, self.pieces.read_all(matcher, ids))]
+        if not spellings:
+            raise PhraseError(EITHER, self._why_not_spell(phrase))
+        return ForcedPhrase(phrase, tuple(spellings), tuple(self._lengths(matcher, ids) for ids in spellings))
+
+    def _lengths(self, matcher: PhraseMatcher, ids: Sequence[int]) -> tuple[int, ...]:
+        """The characters of the phrase that the first ids spell."""
+        spelled = [self.pieces.read_all(matcher, ids[: count + 1]).match for count in range(len(ids))]
+        return tuple(_longest(match) for match in spelled)
+
+    def _why_not_spell(self, phrase: str) -> str:
+        """The reason why a phrase has no spelling: the characters that the tokeniser lacks."""
+        unknown = [one for one in dict.fromkeys(phrase) if not one.isspace() and UNK_ID in self.tokenizer.encode([one])[0]]
+        named = f": it lacks {', '.join(map(repr, unknown[:5]))}" if unknown and self.tokenizer.kind != "symbols" else ""
+        return f"the model's tokeniser cannot spell {shorten(phrase)!r}{named}"
+
+
+def _longest(match: Match) -> int:
+    return max((length for _, length in match.partial), default=0)
+
+
+def _keep_few(kept: dict[Any, Any]) -> None:
+    """Makes room for one more entry: the oldest goes."""
+    while len(kept) >= _MOST_KEPT:
+        kept.pop(next(iter(kept)), None)

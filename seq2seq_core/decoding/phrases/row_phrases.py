@@ -1,0 +1,276 @@
+"""The phrases of one target as a search needs them: their ids, and the ids that complete what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.phrases.forbidden_ids import ForbiddenIds
+from seq2seq_core.decoding.phrases.phrase_matcher import PhraseMatcher
+from seq2seq_core.decoding.phrases.piece_texts import PieceTexts, Spelled
+from seq2seq_core.decoding.phrases.wanted_phrases import FORBID, FORCE, PhraseError, Phrases
+from seq2seq_core.json_text import shorten
+
+MOST_FORCED_WIDTH, WIDTH_STEP = 20, 4
+"""Hypotheses of a source with forced phrases, where fewer are asked for: as many as the ids of its phrases and one, up to the first
+figure and rounded up to the second, so that sources share batches."""
+MAX_FORCED_IDS = 4096
+"""Most ids of the phrases of a target."""
+_MOST_TRIALS = 1000
+"""Orders and spellings that are tried to complete what is missing."""
+_MOST_PLANS = 50_000
+
+
+class Progress(NamedTuple):
+    """How far a hypothesis has come.
+
+    Attributes:
+        forced: what of the forced phrases it has spelled.
+        forbidden: what of the forbidden ones.
+        plan: ids that complete what is missing, after which it may end.
+        num_met: ids of forced phrases that it contains, a phrase in progress included.
+    """
+
+    forced: Spelled
+    forbidden: Spelled
+    plan: tuple[int, ...]
+    num_met: int
+
+
+@dataclass(frozen=True)
+class ForcedPhrase:
+    """A phrase to force.
+
+    Attributes:
+        text: the phrase.
+        spellings: its ids: after a space, directly after a text, or at the beginning of one.
+        lengths: of each spelling, the characters of the phrase that its first ids spell.
+    """
+
+    text: str
+    spellings: tuple[tuple[int, ...], ...]
+    lengths: tuple[tuple[int, ...], ...]
+
+    @property
+    def num_ids(self) -> int:
+        """Ids of its longest spelling."""
+        return max(map(len, self.spellings))
+
+
+class RowPhrases:
+    """What one target must and must not contain.
+
+    Args:
+        phrases: the phrases.
+        forced: those to force, spelled.
+        separators: ids that may stand between two phrases.
+        pieces: the texts of the ids.
+        forbidden: the ids that lead to forbidden phrases.
+    """
+
+    def __init__(
+        self,
+        phrases: Phrases,
+        forced: Sequence[ForcedPhrase],
+        separators: Sequence[int],
+        pieces: PieceTexts,
+        forbidden: ForbiddenIds,
+    ) -> None:
+        self.phrases, self.forced, self.separators = phrases, tuple(forced), tuple(separators)
+        self.pieces, self.forbidden = pieces, forbidden
+        self.matcher = PhraseMatcher(phrases.force)
+        self._plans: dict[tuple[Spelled, Spelled], tuple[int, ...] | None] = {}
+
+    @cached_property
+    def num_ids(self) -> int:
+        """Ids of all forced phrases."""
+        return sum(one.num_ids for one in self.forced)
+
+    @cached_property
+    def most_ids(self) -> int:
+        """Most ids that complete any hypothesis: all phrases, each behind a separator, and one more to end no forbidden phrase."""
+        return self.num_ids + len(self.forced) + 1 if self.forced else 0
+
+    def limit(self, limit: int, options: DecodingOptions, num_before: int = 0) -> int:
+        """The most ids of a hypothesis: those of the options, or more where the forced phrases need it and the options allow it.
+
+        Args:
+            limit: by the options and the source.
+            options: the decoding options.
+            num_before: ids that are forced in front.
+        """
+        if self.phrases.forbid and num_before:
+            limit = max(limit, num_before + 1)
+        return limit if options.max_length else max(limit, num_before + self.most_ids)
+
+    def width(self, options: DecodingOptions) -> int:
+        """Hypotheses of the source that are decoded at the same time."""
+        if not self.forced:
+            return options.rows_per_source
+        wanted = min(self.num_ids + 1, MOST_FORCED_WIDTH)
+        return max(options.rows_per_source, -(-wanted // WIDTH_STEP) * WIDTH_STEP)
+
+    def is_met(self, progress: Progress) -> bool:
+        """Whether a hypothesis contains every forced phrase if it ends now."""
+        return len(self.pieces.end(self.matcher, progress.forced)) == len(self.forced)
+
+    def begin(self, ids: Sequence[int]) -> Progress | None:
+        """The progress of a hypothesis that was forced so far; None: it cannot be completed.
+
+        Args:
+            ids: its ids.
+        """
+        forced = self.pieces.read_all(self.matcher, ids)
+        forbidden = self.pieces.read_all(self.forbidden.matcher, ids)
+        plan = None if self.forbidden.is_dead(forbidden) else self._plan(forced, forbidden)
+        return None if plan is None else Progress(forced, forbidden, plan, self._count_met(forced, ids))
+
+    def extend(self, progress: Progress, ids: Sequence[int]) -> Progress | None:
+        """The progress after one more id; None: a forbidden phrase occurs, or the rest cannot be completed.
+
+        Args:
+            progress: before it.
+            ids: of the hypothesis, the new one last.
+        """
+        id_ = ids[-1]
+        forced, forbidden = self.pieces.read(self.matcher, progress.forced, id_), self.forbidden.read(progress.forbidden, id_)
+        if self.forbidden.is_dead(forbidden):
+            return None
+        plan = self._plan(forced, forbidden)
+        if progress.plan[:1] == (id_,) and (plan is None or len(progress.plan) <= len(plan)):
+            plan = progress.plan[1:]
+        return None if plan is None else Progress(forced, forbidden, plan, self._count_met(forced, ids))
+
+    def next_ids(self, progress: Progress, ids: Sequence[int]) -> set[int]:
+        """The ids that bring a hypothesis nearer to a phrase: of one that it has begun, or else of any that is missing.
+
+        Args:
+            progress: of the hypothesis.
+            ids: of the hypothesis.
+        """
+        going, starts = set(progress.plan[:1]), set()
+        for place in self._missing(progress.forced):
+            for spelling, lengths in self._spelled(place):
+                done = self._num_spelled(place, spelling, lengths, progress.forced, ids)
+                if done:
+                    going.add(spelling[done])
+                else:
+                    starts.add(spelling[0])
+        return going | starts
+
+    def _missing(self, forced: Spelled) -> list[int]:
+        """The phrases that a hypothesis lacks if it ends now."""
+        met = self.pieces.end(self.matcher, forced)
+        return [place for place in range(len(self.forced)) if place not in met]
+
+    def _spelled(self, place: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+        return zip(self.forced[place].spellings, self.forced[place].lengths, strict=True)
+
+    def _num_spelled(self, place: int, spelling: Sequence[int], lengths: Sequence[int], forced: Spelled, ids: Sequence[int]) -> int:
+        """How many ids of a phrase's spelling a hypothesis ends with, as whole words."""
+        partial = {(self.matcher.owners[pattern], length) for pattern, length in forced.match.partial}
+        for count in range(min(len(spelling) - 1, len(ids)), 0, -1):
+            if tuple(ids[len(ids) - count :]) == tuple(spelling[:count]):
+                length = lengths[count - 1]
+                if not length or (place, length) in partial:
+                    return count
+        return 0
+
+    def _count_met(self, forced: Spelled, ids: Sequence[int]) -> int:
+        """The ids of the phrases that a hypothesis contains, and of the one that it has come farthest with."""
+        missing = self._missing(forced)
+        begun = [self._num_spelled(place, *one, forced, ids) for place in missing for one in self._spelled(place)]
+        return self.num_ids - sum(self.forced[place].num_ids for place in missing) + max(begun, default=0)
+
+    def _plan(self, forced: Spelled, forbidden: Spelled) -> tuple[int, ...] | None:
+        """Ids that complete what is missing; None: none were found."""
+        key = (forced, forbidden)
+        if key not in self._plans:
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            self._plans[key] = self._search_plan(forced, forbidden, [_MOST_TRIALS])
+        return self._plans[key]
+
+    def _search_plan(self, forced: Spelled, forbidden: Spelled, trials: list[int]) -> tuple[int, ...] | None:
+        missing = self._missing(forced)
+        if not missing:
+            return () if self.forbidden.can_end(forbidden) else self._close(forced, forbidden)
+        for between in ((), *((one,) for one in self.separators)):
+            for place in missing:
+                for spelling in self.forced[place].spellings:
+                    if not (trials := _count_down(trials)):
+                        return None
+                    added = (*between, *spelling)
+                    after = self.pieces.read_all(self.matcher, added, forced)
+                    if not self._is_better(forced, after, place):
+                        continue
+                    other = self._read_forbidden(forbidden, added)
+                    rest = None if other is None else self._search_plan(after, other, trials)
+                    if rest is not None:
+                        return (*added, *rest)
+        return None
+
+    def _is_better(self, before: Spelled, after: Spelled, place: int) -> bool:
+        """Whether a phrase was added without breaking another."""
+        met = self.pieces.end(self.matcher, after)
+        return place in met and self.pieces.end(self.matcher, before) <= met
+
+    def _read_forbidden(self, spelled: Spelled, ids: Sequence[int]) -> Spelled | None:
+        """What of forbidden phrases is spelled after some ids; None: one of them occurs."""
+        for id_ in ids:
+            spelled = self.forbidden.read(spelled, id_)
+            if self.forbidden.is_dead(spelled):
+                return None
+        return spelled
+
+    def _close(self, forced: Spelled, forbidden: Spelled) -> tuple[int, ...] | None:
+        """An id after which the text may end, where a forbidden phrase would otherwise be its last word."""
+        outlook = self.forbidden.outlook(forbidden)
+        closed = {*outlook.dead.tolist(), *outlook.open.tolist(), *self.pieces.silent}
+        for id_ in range(self.pieces.size):
+            if id_ not in closed and not self._missing(self.pieces.read(self.matcher, forced, id_)):
+                return (id_,)
+        return None
+
+
+def _count_down(trials: list[int]) -> list[int]:
+    """Counts one trial; empty: there have been enough."""
+    trials[0] -= 1
+    return trials if trials[0] >= 0 else []
+
+
+def check_room(row: RowPhrases, options: DecodingOptions, prefix: Sequence[int] = ()) -> None:
+    """Checks that a search can satisfy what is asked.
+
+    Args:
+        row: the phrases.
+        options: the decoding options.
+        prefix: ids that are forced in front.
+
+    Raises:
+        PhraseError: the message names the phrase.
+    """
+    force = row.phrases.force
+    if force and options.method == "sampling":
+        raise PhraseError(FORCE, f"{shorten(force[0])!r} needs beam search, got method sampling")
+    if force and options.diversity_groups > 1:
+        raise PhraseError(FORCE, f"{shorten(force[0])!r} needs diversity_groups 1, got {options.diversity_groups}")
+    if row.forbidden.is_dead(row.pieces.read_all(row.forbidden.matcher, prefix)):
+        raise PhraseError(FORBID, "must not be in the prefix that is forced")
+    start = row.begin(prefix)
+    if start is None:
+        name = FORCE if force else FORBID
+        listed = ", ".join(repr(shorten(one)) for one in (force or row.phrases.forbid)[:3])
+        raise PhraseError(name, f"{listed} cannot be in one target with nothing of what is forbidden")
+    if options.max_length and force and len(prefix) + len(start.plan) > options.max_length:
+        longest = max(row.forced, key=lambda one: one.num_ids)
+        raise PhraseError(
+            FORCE,
+            f"{shorten(longest.text)!r} does not fit: the phrases of a target take {len(start.plan)} tokens, max_length is "
+            f"{options.max_length}" + (f", {len(prefix)} of which are taken" if prefix else ""),
+        )
+    if row.most_ids > MAX_FORCED_IDS:
+        raise PhraseError(FORCE, f"must take at most {MAX_FORCED_IDS} tokens in a target, got {row.most_ids}")

@@ -1,0 +1,206 @@
+"""What a user asks of the wording of targets: phrases to force, phrases to forbid, and a glossary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from seq2seq_core.decoding.phrases.phrase_matcher import MARK, WORD, class_of, one_space
+from seq2seq_core.errors import UserError
+from seq2seq_core.json_text import shorten
+from seq2seq_core.normal_form import NormalForm
+
+FORCE, FORBID, GLOSSARY = "force", "forbid", "glossary"
+PHRASE_PARAMS = (FORCE, FORBID, GLOSSARY)
+"""The parameters of a request that ask for phrases."""
+MAX_PHRASES = 50
+"""Most phrases of each kind for a source."""
+MAX_ENTRIES = 10_000
+"""Most entries of a glossary."""
+MAX_CHARACTERS = 500
+"""Most characters of a phrase or a term."""
+
+NEEDS_TEXTS = "needs sources that are texts; the model reads recordings or frames"
+
+
+class PhraseError(UserError):
+    """A phrase that cannot be forced or forbidden.
+
+    Args:
+        name: ``force``, ``forbid`` or ``glossary``.
+        reason: the phrase, and what was expected.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"{name}: {reason}")
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """The wording that is asked for.
+
+    Attributes:
+        force: phrases that every target contains.
+        forbid: phrases that no target contains.
+        glossary: by term, the phrase that every target of a source with this term contains.
+    """
+
+    force: tuple[str, ...] = ()
+    forbid: tuple[str, ...] = ()
+    glossary: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is asked."""
+        return not (self.force or self.forbid or self.glossary)
+
+
+def check_phrases(phrases: Phrases, form: NormalForm) -> Phrases:
+    """The phrases in the normal form of the model's texts.
+
+    Args:
+        phrases: as the user gave them.
+        form: the normal form.
+
+    Raises:
+        PhraseError: one is no text, empty, too long or not Unicode, or there are too many.
+    """
+    lists = {}
+    for name, given in ((FORCE, phrases.force), (FORBID, phrases.forbid)):
+        if len(given) > MAX_PHRASES:
+            raise PhraseError(name, f"must be at most {MAX_PHRASES} phrases, got {len(given)}")
+        lists[name] = tuple(dict.fromkeys(_check_text(name, one, form) for one in given))
+    if len(phrases.glossary) > MAX_ENTRIES:
+        raise PhraseError(GLOSSARY, f"must have at most {MAX_ENTRIES} entries, got {len(phrases.glossary)}")
+    entries: dict[str, str] = {}
+    for given_term, target in phrases.glossary.items():
+        term = _check_text(GLOSSARY, given_term, form)
+        add_entry(entries, term, _check_text(GLOSSARY, target, form), "")
+    return Phrases(lists[FORCE], lists[FORBID], entries)
+
+
+def add_entry(entries: dict[str, str], term: str, target: str, place: str) -> None:
+    """Adds an entry to a glossary.
+
+    Args:
+        entries: those before it.
+        term: the term of sources.
+        target: the phrase of targets.
+        place: where the entry stands, for the message.
+
+    Raises:
+        PhraseError: the term has another phrase already.
+    """
+    if (other := entries.setdefault(term, target)) != target:
+        raise PhraseError(
+            GLOSSARY, f"{place}{shorten(term)!r} must have one target, got {shorten(other)!r} and {shorten(target)!r}"
+        )
+
+
+def parse_entries(lines: Iterable[str], place: str = "entry") -> dict[str, str]:
+    """The glossary in some lines.
+
+    Args:
+        lines: a term, a TAB and its phrase each; lines without text are passed over.
+        place: what a line is called in messages, where its number follows.
+
+    Raises:
+        PhraseError: a line is something else, or a term has two phrases.
+    """
+    entries: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        if not isinstance(line, str):
+            raise PhraseError(GLOSSARY, f"{place} {number}: must be a text, got {type(line).__name__} {shorten(repr(line))}")
+        if not line.strip():
+            continue
+        parts = [part.strip() for part in line.split("\t")]
+        if len(parts) != 2 or not all(parts):
+            raise PhraseError(GLOSSARY, f"{place} {number}: must be a term, a TAB and its target, got {shorten(line)!r}")
+        term, target = parts
+        add_entry(entries, term, target, f"{place} {number}: ")
+    return entries
+
+
+class Glossary:
+    """Finds the terms of sources.
+
+    Where terms overlap, the one that begins first counts, and of these the longest.
+
+    Args:
+        entries: the phrase of each term, in the normal form.
+    """
+
+    def __init__(self, entries: Mapping[str, str]) -> None:
+        self.entries = {one_space(term): target for term, target in entries.items()}
+        self._lengths: dict[str, list[int]] = {}
+        for term in self.entries:
+            self._lengths.setdefault(term[0], []).append(len(term))
+        self._lengths = {first: sorted(set(lengths), reverse=True) for first, lengths in self._lengths.items()}
+
+    def targets(self, source: str) -> list[str]:
+        """The phrases of the terms that occur in a source, each once, in the order of the terms.
+
+        Args:
+            source: a text in the normal form.
+        """
+        text, place, found = one_space(source), 0, dict[str, None]()
+        while place < len(text):
+            length = self._length_at(text, place)
+            if length:
+                found.setdefault(self.entries[text[place : place + length]])
+            place += length or 1
+        return list(found)
+
+    def _length_at(self, text: str, place: int) -> int:
+        """The length of the longest term that begins at a place; 0: there is none."""
+        lengths = self._lengths.get(text[place], ())
+        if not lengths or (place and _joins(text[place - 1], text[place])):
+            return 0
+        for length in lengths:
+            end = place + length
+            if text[place:end] in self.entries and not (end < len(text) and _joins(text[end - 1], text[end])):
+                return length
+        return 0
+
+
+def _joins(first: str, second: str) -> bool:
+    """Whether two characters belong to one word."""
+    after = class_of(second)
+    return after == MARK or (class_of(first) in (WORD, MARK) and after == WORD)
+
+
+def resolve(phrases: Phrases, glossary: Glossary | None, source: object) -> Phrases:
+    """What is asked of one source's target, without glossary.
+
+    Args:
+        phrases: what is asked of all, checked.
+        glossary: of its entries; None: there are none.
+        source: the source, in the normal form.
+
+    Raises:
+        PhraseError: the source is no text, or has too many terms.
+    """
+    targets: Sequence[str] = ()
+    if glossary is not None:
+        if not isinstance(source, str):
+            raise PhraseError(GLOSSARY, NEEDS_TEXTS)
+        targets = glossary.targets(source)
+    force = tuple(dict.fromkeys([*phrases.force, *targets]))
+    if len(force) > MAX_PHRASES:
+        raise PhraseError(GLOSSARY, f"must force at most {MAX_PHRASES} phrases in a target, got {len(force)}")
+    return Phrases(force, phrases.forbid)
+
+
+def _check_text(name: str, given: object, form: NormalForm) -> str:
+    """A phrase in the normal form."""
+    if not isinstance(given, str):
+        raise PhraseError(name, f"must be texts, got {type(given).__name__} {shorten(repr(given))}")
+    text = form.apply(given).strip()
+    if not text:
+        raise PhraseError(name, f"must be texts that are not empty, got {shorten(given)!r}")
+    if len(text) > MAX_CHARACTERS:
+        raise PhraseError(name, f"{shorten(text)!r} must be at most {MAX_CHARACTERS} characters, got {len(text)}")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise PhraseError(name, f"must be valid Unicode, got half a surrogate pair in {shorten(repr(text))}")
+    return text

@@ -1,0 +1,136 @@
+"""Every forced phrase is in the text, no forbidden one is, and what is not asked for changes nothing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from seq2seq_core.decoding.phrases.phrase_matcher import phrases_in
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
+from seq2seq_core.decoding.prediction import Prediction
+from seq2seq_core.decoding.predictor import Predictor
+
+Make = Callable[..., Predictor]
+SEARCHES: list[dict[str, Any]] = [
+    {"beam_size": 1},
+    {"beam_size": 4, "num_hypotheses": 3},
+    {"beam_size": 5, "no_repeat_ngram_size": 1, "min_length": 4},
+    {"beam_size": 3, "max_length": 24},
+]
+FORBIDDING = [*SEARCHES, {"method": "sampling", "num_hypotheses": 4}, {"beam_size": 6, "diversity_groups": 3, "num_hypotheses": 3}]
+WANTED = [
+    Phrases(force=("hot dog",)), Phrases(), Phrases(force=("cat", "New York", "mat")), Phrases(forbid=("the", "cat", "a", "dog")),
+    Phrases(force=("dog",), forbid=("hot dog", "dogs", "sat")), Phrases(force=("cat", "dog"), forbid=("cat dog", "the")), Phrases(),
+]  # fmt: skip
+SOURCES = ["the cat", "a dog sat", "hot dogs and cats in New York", "mat", "the hat of the cat", "cat cat", "42 dogs"]
+
+
+def check(predictions: Sequence[Prediction], wanted: Sequence[Phrases], sources: Sequence[str]) -> None:
+    for prediction, phrases, source in zip(predictions, wanted, sources, strict=True):
+        for one in prediction.hypotheses if source else ():
+            assert phrases_in(one.text, phrases.force) == list(phrases.force), one.text
+            assert phrases_in(one.text, phrases.forbid) == [], one.text
+
+
+def mix(count: int, items: Sequence[Any]) -> list[Any]:
+    return [items[place % len(items)] for place in range(count)]
+
+
+@pytest.mark.parametrize("search", SEARCHES, ids=str)
+@pytest.mark.parametrize(
+    ("architecture", "kind"),
+    [("gru", "unigram"), ("lstm", "bytes"), ("transformer", "bpe"), ("transformer", "char"), ("gru", "decomposed")],
+)
+def test_random_weights_keep_the_promises(make_predictor: Make, architecture: str, kind: str, search: dict[str, Any]) -> None:
+    predictor = make_predictor(architecture, kind)
+    options = predictor.options.override(**{"max_length_offset": 8, "max_length_ratio": 1.0} | search)
+    if kind in ("char", "decomposed") and options.max_length:
+        options = options.override(max_length=60)
+    plain = predictor.predict([SOURCES[1], SOURCES[6]], options)
+    for count in (1, 7):
+        wanted, sources = mix(count, WANTED), mix(count, SOURCES)
+        found = predictor.predict(sources, options, phrases=wanted)
+        check(found, wanted, sources)
+        assert count == 1 or [found[1], found[6]] == plain  # scores too, to the last bit
+
+
+@pytest.mark.parametrize("search", FORBIDDING, ids=str)
+@pytest.mark.parametrize(("architecture", "kind"), [("gru", "bytes"), ("transformer", "unigram"), ("lstm", "char")])
+def test_random_weights_never_say_what_is_forbidden(
+    make_predictor: Make, architecture: str, kind: str, search: dict[str, Any], fresh_random: random.Random
+) -> None:
+    predictor = make_predictor(architecture, kind)
+    options = predictor.options.override(**{"max_length_offset": 8, "max_length_ratio": 1.0} | search)
+    plain = predictor.predict(SOURCES, options)
+    said = sorted({word for one in plain for two in one.hypotheses for word in two.text.split()})
+    if not said:
+        pytest.skip("these random weights say nothing")
+    wanted = [Phrases(forbid=tuple(fresh_random.sample(said, min(len(said), 8)))) for _ in SOURCES]
+    found = predictor.predict(SOURCES, options, phrases=wanted)
+    check(found, wanted, SOURCES)
+    assert found != plain
+
+
+def test_a_trained_model_keeps_the_promises_in_batches_of_every_size(trained: Predictor) -> None:
+    chance = random.Random(3)
+    words = ["".join(chance.choices("abcdé", k=chance.randint(1, 6))) for _ in range(64)]
+    kinds = [Phrases(), Phrases(force=("É É",)), Phrases(forbid=("A", "C D")), Phrases(force=("B A", "D"), forbid=("A B", "É"))]
+    wanted = mix(64, kinds)
+    for search in ({"beam_size": 1}, {"beam_size": 5, "num_hypotheses": 2}):
+        options = trained.options.override(**search)
+        plain = trained.predict(words[::4], options, batch_sentences=64)
+        together = trained.predict(words, options, batch_sentences=64, phrases=wanted)
+        check(together, wanted, words)
+        assert together[::4] == plain
+        for size in (1, 7):
+            apart = trained.predict(words[:21], options, batch_sentences=size, phrases=wanted[:21])
+            assert [one.text for one in apart] == [one.text for one in together[:21]]
+
+
+def test_a_forced_symbol_comes_where_the_model_would_rather_have_it(trained: Predictor) -> None:
+    options = trained.options.override(beam_size=5)
+    assert trained.predict("abcd", options).text == "D C B A"
+    assert trained.predict("abcd", options, phrases=Phrases(force=("C B",))).text == "D C B A"
+    changed = trained.predict("abcd", options, phrases=Phrases(force=("É",))).text.split()
+    assert "É" in changed
+    assert [symbol for symbol in changed if symbol != "É"] in (
+        ["D", "C", "B", "A"],
+        ["D", "C", "B"],
+        ["C", "B", "A"],
+        ["D", "C", "A"],
+        ["D", "B", "A"],
+    )
+
+
+def test_a_forced_phrase_is_found_by_the_likeliest_way_among_short_texts(make_predictor: Make) -> None:
+    """Against all texts of up to three symbols; a beam that holds them all must find the best."""
+    predictor = make_predictor("transformer", "symbols")
+    tokenizer, options = (
+        predictor.bundle.target_tokenizer,
+        predictor.options.override(beam_size=200, max_length=3, length_penalty=0.0),
+    )
+    wide = options.override(beam_size=20_000, num_hypotheses=20_000)
+    everything = predictor.predict(["the cat"], wide)[0].hypotheses
+    assert tokenizer.vocabulary_size < 60
+    for force in (("cat",), ("dog", "mat")):
+        best = next(one for one in everything if len(phrases_in(one.text, force)) == len(force))
+        found = predictor.predict("the cat", options, phrases=Phrases(force=force))
+        assert (found.text, found.log_probability) == (best.text, pytest.approx(best.log_probability))
+
+
+def test_the_same_phrases_for_all_and_for_each_are_the_same(trained: Predictor) -> None:
+    words = ["abc", "é", ""]
+    common = Phrases(force=("D",), forbid=("B",))
+    found = trained.predict(words, phrases=common)
+    assert found == trained.predict(words, phrases=[common] * 3)
+    assert [found[0]] == trained.predict(words[:1], phrases=common)
+    assert found[2].text == ""
+
+
+def test_a_prefix_counts_and_goes_on(trained: Predictor) -> None:
+    found = trained.predict(["abc", "abc"], prefixes=["É D", "C"], phrases=Phrases(force=("D",), forbid=("A",)))
+    check(found, [Phrases(force=("D",), forbid=("A",))] * 2, ["abc", "abc"])
+    assert [one.text[:1] for one in found] == ["É", "C"]

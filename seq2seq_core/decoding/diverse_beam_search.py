@@ -1,11 +1,11 @@
 """Diverse beam search (Vijayakumar et al. 2018): groups of hypotheses, each searched so that it differs from those before it.
 
-At each step the groups extend their hypotheses one after another. A symbol's log-probability is lowered by the penalty for every earlier
-group's hypothesis of the sentence that was extended by this symbol at this step (Hamming diversity, equation 6). The penalty only chooses:
-totals and scores are the model's own.
+At each step the groups extend their hypotheses one after another. A symbol's log-probability is lowered by the penalty for
+every earlier group's hypothesis of the sentence that was extended by this symbol at this step (Hamming diversity, equation 6). The
+penalty only chooses: totals and scores are the model's own.
 
-Shapes: B sentences held, G groups, K live hypotheses of each sentence (1 at first, then the beam size), L those of a group (K over G), N
-rows (B times K), V vocabulary.
+Shapes: B sentences held, K live hypotheses of each (1 at first, then the beam size), L those of a group, C candidates of a group
+(at most twice L), N rows (B times K), V vocabulary.
 """
 
 from __future__ import annotations

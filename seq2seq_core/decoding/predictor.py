@@ -165,9 +165,9 @@ class Predictor:
             engine = self.engine_for(own, keep_alignments, asked[group[0]] is not None)
             for batch in batches_by_length([len(ids[place]) for place in group], batch_sentences, MAX_BATCH_TOKENS // width):
                 places = [group[number] for number in batch]
-                rows, first, wanted = ([of[place] for place in places] for of in (ids, starts, asked))
+                rows, wanted = [ids[place] for place in places], [asked[place] for place in places]
                 try:
-                    found = engine.decode(rows, own, keep_alignments, first, stop, wanted)
+                    found = engine.decode(rows, own, keep_alignments, [starts[place] for place in places], stop, wanted)
                 except NonFiniteOutput as error:
                     raise NonFiniteOutput(places[error.place]) from None
                 for place, row, hypotheses in zip(places, rows, found, strict=True):

@@ -1,12 +1,13 @@
 """Beam search for hypotheses that contain given phrases (lexically constrained decoding, Post and Vilar 2018).
 
-The hypotheses of a sentence are in banks, by how many ids of the phrases they contain. Each bank that has candidates gets an equal share
-of the beam, so that a hypothesis with a phrase is compared with others that have as much of it, and not with likelier ones without.
-Candidates are the likeliest extensions of all, the likeliest of each hypothesis, and those that go on with a phrase.
+The hypotheses of a sentence are in banks, by how many ids of the phrases they contain. Each bank that has candidates gets an equal
+share of the beam, so that a hypothesis with a phrase is compared with others that have as much of it, and not with likelier ones
+without. Candidates are the likeliest extensions of all, the likeliest of each hypothesis, and those that go on with a phrase.
 
-Whether a hypothesis contains a phrase is read from its text, so other spellings count, and a word that grows beyond its phrase does not.
-Only hypotheses with every phrase may end. Each one has a plan: ids that complete what it lacks. The plan's first id is always a candidate,
-and a hypothesis whose plan has no room below the length limit is given up. So every search ends in hypotheses with every phrase.
+Whether a hypothesis contains a phrase is read from its text, so other spellings count, and a word that grows beyond its phrase does
+not. Only hypotheses with every phrase may end. Each one has a plan: ids that complete what it lacks. The plan's first id is always
+a candidate, and a hypothesis whose plan has no room below the length limit is given up. So every search ends in hypotheses with
+every phrase.
 
 Shapes: B sentences held, K live hypotheses of each, C candidates (twice the beam size), N rows (B times K), V vocabulary.
 """
@@ -98,7 +99,8 @@ class _ConstrainedSearch(BeamSearch):
         """The candidates of each sentence: the likeliest of all, the likeliest of each hypothesis, and those of phrases."""
         (num_sentences, num_live), size = self.totals_BK.shape, log_probabilities_NV.shape[1]
         _, places_BC = best_extensions(log_probabilities_NV, self.totals_BK, 2 * self.options.beam_size)
-        pairs = set(zip((self._first_rows() + places_BC // size).reshape(-1).tolist(), (places_BC % size).reshape(-1).tolist()))
+        best_rows, best_symbols = (self._first_rows() + places_BC // size).reshape(-1), (places_BC % size).reshape(-1)
+        pairs = set(zip(best_rows.tolist(), best_symbols.tolist(), strict=True))
         pairs.update(enumerate(likeliest(log_probabilities_NV).tolist()))
         live_N = (self.totals_BK.reshape(-1) > NEVER).tolist()
         for row, ids in enumerate(ids_N):

@@ -1,8 +1,9 @@
 """Finds phrases in a text that grows character by character.
 
-A phrase occurs where its characters stand in the text as whole words: no letter, digit or mark joins its first or its last character.
-A run of white space equals one space. A phrase composed by Unicode's canonical composition equals the decomposed one. Scripts without
-spaces between words have no such boundaries: there a phrase occurs wherever its characters stand, but never before a combining mark.
+A phrase occurs where its characters stand in the text as whole words: no letter, digit or mark joins its first or its last
+character. A run of white space equals one space. A phrase composed by Unicode's canonical composition equals the decomposed one.
+Scripts without spaces between words have no such boundaries: there a phrase occurs wherever its characters stand, but never before
+a combining mark.
 """
 
 from __future__ import annotations

@@ -33,6 +33,10 @@ class Spelled(NamedTuple):
     data: bytes = b""
 
 
+NOTHING = Spelled()
+"""What is spelled before the first id."""
+
+
 class PieceTexts:
     """The texts of a subword model's ids.
 
@@ -93,7 +97,7 @@ class PieceTexts:
             spelled = _read_characters(matcher, spelled._replace(data=b""), INVALID * len(spelled.data))
         return _read_characters(matcher, spelled, text)
 
-    def read_all(self, matcher: PhraseMatcher, ids: Sequence[int], spelled: Spelled = Spelled()) -> Spelled:
+    def read_all(self, matcher: PhraseMatcher, ids: Sequence[int], spelled: Spelled = NOTHING) -> Spelled:
         """What is spelled after several ids."""
         for id_ in ids:
             spelled = self.read(matcher, spelled, id_)

@@ -107,7 +107,7 @@ def unpack_batch(message: Mapping[str, Any]) -> tuple[list[Row], Mode]:
         message: made by :func:`pack_batch`.
     """
     rows = [
-        Row(_unpack_source(one), own, 0, None if asked is None else Phrases(*map(tuple, asked)))
+        Row(_unpack_source(one), own, 0, None if asked is None else Phrases(tuple(asked[0]), tuple(asked[1])))
         for one, own, asked in zip(message["sources"], message["tags"], message["phrases"], strict=True)
     ]
     return rows, Mode(DecodingOptions.model_validate(message["options"]), message["alignments"])

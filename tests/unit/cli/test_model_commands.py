@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.phrases.phrase_matcher import phrases_in
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import TagColumns
@@ -313,3 +314,40 @@ def test_a_line_end_in_a_prediction_is_a_space_but_in_json(run: Callable[..., Re
     assert line.split("\t")[1] == "a b c d"
     (row,) = run("predict", "--json", "--max-length", 1, stdin=b"3\n").stdout.splitlines()
     assert json.loads(row)["prediction"] == "a\r\nb\rc\nd"
+
+
+def test_predict_forces_and_forbids_phrases(run: Callable[..., Result], tmp_path: Path) -> None:
+    terms = tmp_path / "terms.tsv"
+    terms.write_text("\ufeffMay\t20 4\r\n\nApril\t7\n", encoding="utf-8")
+    words = ("--glossary", terms, "--force", "03", "--forbid", "1", "--forbid", "2", "--nbest", 2)
+    done = run("predict", *words, stdin="\n".join(SOURCES).encode())
+    assert done.exit_code == 0, done.output
+    found = [phrases_in(line, ["03", "20 4", "7", "1", "2"]) for line in done.stdout.split("\n")[:-1]]
+    assert found == [["03", "20 4"]] * 2 + [[]] + [["03"]] * 2 + [["03", "7"]] * 2
+    plain = run("predict", stdin=b"le 7 mars\n3 May\n").stdout.splitlines()
+    assert run("predict", "--glossary", terms, stdin=b"le 7 mars\n3 May\n").stdout.splitlines()[0] == plain[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--force", ""], "force: must be texts that are not empty, got ''"),
+        (["--force", "Ж"], "force or glossary: the model's tokeniser cannot spell 'Ж': it lacks 'Ж'"),
+        (["--force", "3", "--forbid", "3"], "force or glossary: '3' is forced and forbidden at once (forbid has '3')"),
+        (
+            ["--force", "2031", "--max-length", 3],
+            "force: '2031' does not fit: the phrases of a target take 4 tokens, max_length is 3",
+        ),
+        (["--force", "3", "--sample"], "force: '3' needs beam search, got method sampling"),
+        (["--glossary", "TERMS"], "TERMS: line 2: must be a term, a TAB and its target, got 'April'"),
+        (["--glossary", "absent"], "absent: no such file; expected a text file with a term, a TAB and its target a line"),
+    ],
+)
+def test_phrases_that_cannot_be_end_the_command_before_anything_is_written(
+    run: Callable[..., Result], tmp_path: Path, words: list[object], message: str
+) -> None:
+    terms, output = tmp_path / "terms.tsv", tmp_path / "out.txt"
+    terms.write_text("May\t5\nApril\n", encoding="utf-8")
+    done = run("predict", *(terms if word == "TERMS" else word for word in words), "--output", output, stdin=b"3 May\n")
+    assert (done.exit_code, done.stderr) == (2, f"error: {message.replace('TERMS', str(terms))}\n")
+    assert not output.exists()

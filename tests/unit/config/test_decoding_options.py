@@ -82,7 +82,7 @@ NUMBERS = [option for option in offered_options() if option.lowest is not None]
 def test_the_bounds_of_requests_are_within_those_of_the_class(option: OfferedOption) -> None:
     assert option.lowest is not None
     assert option.highest is not None
-    others = {"method": "sampling", "num_hypotheses": 1, "beam_size": 200}
+    others = {"num_hypotheses": 1, "beam_size": 200} | ({} if option.name.startswith("diversity") else {"method": "sampling"})
     for bound in (option.lowest, option.highest):
         assert getattr(DecodingOptions.model_validate(others | {option.name: bound}), option.name) == bound
         assert not option.range_fault(bound)
@@ -118,3 +118,15 @@ def test_every_option_that_is_offered_is_explained() -> None:
     flags = [option.flag for option in offered_options() if option.flag]
     assert len(set(flags)) == len(flags)
     assert {"beam-size", "nbest", "max-length-ratio", "seed"} <= set(flags)
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        ({"beam_size": 4, "diversity_groups": 3}, "beam_size must be a multiple of diversity_groups 3, got 4"),
+        ({"method": "sampling", "diversity_groups": 2}, "diversity_groups must be 1 where method is sampling, got 2"),
+    ],
+)
+def test_groups_share_a_beam_equally(values: dict[str, object], fault: str) -> None:
+    with pytest.raises(ValidationError, match=fault):
+        DecodingOptions.model_validate(values)

@@ -50,7 +50,7 @@ def test_stopping_early_changes_nothing(make_table_model: MakeModel, beam_size: 
         present_score = best_total / ((5 + search.ids_NT.shape[1]) / 6)
         return best_total == -math.inf or (len(scores) >= beam_size and present_score <= scores[num_hypotheses - 1])
 
-    monkeypatch.setattr(beam_search._Search, "_is_done", is_done)
+    monkeypatch.setattr(beam_search.BeamSearch, "_is_done", is_done)
     model.rows_asked.clear()
     assert found == beam_search.decode(model, collate_sources(SOURCES), options)
     assert num_steps <= len(model.rows_asked)

@@ -16,6 +16,7 @@ import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
+from seq2seq_core.decoding.phrases.phrase_matcher import phrases_in
 from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.tracking.mlflow.address import tracking_uri
@@ -81,6 +82,21 @@ def test_a_request_may_choose_its_decoding_options(client: Client, served_paths:
     assert response.status_code == 200, response.text
     expected = predicted(served_paths, DecodingOptions.model_validate({"beam_size": 2} | params))
     assert response.json() == {"predictions": expected}
+
+
+def test_a_request_may_force_and_forbid_phrases(client: Client) -> None:
+    params = {"force": ["20"], "forbid": ["1", "9"], "glossary": ["May\t04", "Juni\t07"]}
+    response = client.post(json={"inputs": SOURCES, "params": params})
+    assert response.status_code == 200, response.text
+    may, juni, empty = [row["prediction"] for row in response.json()["predictions"]]
+    assert phrases_in(may, ["20", "04", "07", "1", "9"]) == ["20", "04"]
+    assert phrases_in(juni, ["20", "04", "07", "1", "9"]) == ["20", "07"]
+    assert empty == ""
+    unasked = client.post(json={"inputs": SOURCES, "params": {"glossary": ["July\t07"]}})
+    assert unasked.json() == client.post(json={"inputs": SOURCES}).json()
+    fault = client.post(json={"inputs": SOURCES, "params": {"force": ["ж"]}})
+    assert fault.status_code == 400
+    assert "params.force or glossary: the model's tokeniser cannot spell 'ж': it lacks 'ж'" in fault.json()["message"]
 
 
 @pytest.mark.parametrize(
@@ -214,8 +230,15 @@ def test_the_stored_model_pins_its_requirements_and_describes_its_parameters(ser
     assert info.signature is not None
     assert info.signature.params is not None
     described = [(spec.name, spec.dtype.name, spec.default) for spec in info.signature.params.params]
-    assert [name for name, _, _ in described] == [option.name for option in offered_options() if option.offer.in_requests]
-    assert {("beam_size", "integer", 2), ("length_penalty", "double", 1.0), ("method", "string", "beam")} <= set(described)
+    numbers = [option.name for option in offered_options() if option.offer.in_requests]
+    assert [name for name, _, _ in described] == [*numbers, "force", "forbid", "glossary"]
+    expected = [
+        ("beam_size", "integer", 2),
+        ("length_penalty", "double", 1.0),
+        ("method", "string", "beam"),
+        ("force", "string", []),
+    ]
+    assert [one for one in expected if one not in described] == []
     (requirements,) = served_paths.mlflow_artifacts.rglob("requirements.txt")
     pinned = requirements.read_text().split()
     assert [line.partition("==")[0] for line in pinned] == sorted(

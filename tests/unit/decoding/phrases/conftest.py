@@ -27,8 +27,8 @@ KINDS: dict[str, dict[str, object]] = {
     "symbols": {"model": "symbols"},
 }
 TEXTS = [
-    "the cat sat on the mat, and the cats concatenate", "a hot dog; hot-dog, hot  dogs", "café cafe caf\u00e9s naïve", "in New York",
-    "東京は東京に 京都", "a \u2581 b", "the new hat of the dog", "cat cat dog. dog! 42 4 2", "sat mat hat",
+    "the cat sat on the mat, and the cats concatenate", "a hot dog; hot-dog, hot  dogs", "café cafe caf\u00e9s naïve",
+    "in New York", "東京は東京に 京都", "a \u2581 b", "the new hat of the dog", "cat cat dog. dog! 42 4 2", "sat mat hat",
 ]  # fmt: skip
 GOLDEN = Path(__file__).parents[3] / "golden"
 

@@ -21,6 +21,7 @@ import uvicorn
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.serving.serve import ServeSection
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.registry.packaging import served_signature
 from seq2seq_core.serving.batching.batcher import Batcher
@@ -53,6 +54,7 @@ class Capitals:
         self.go = threading.Semaphore(0)
         self.modes: list[Mode] = []
         self.tags: list[Mapping[str, str]] = []
+        self.phrases: list[Phrases | None] = []
 
     def prepare(self) -> None:
         pass
@@ -60,7 +62,7 @@ class Capitals:
     def decode(self, rows: Sequence[Row], mode: Mode, stop: Callable[[], bool]) -> list[Prediction]:
         texts = [str(row.source) for row in rows]
         self.modes.append(mode)
-        self.tags = [row.tags for row in rows]
+        self.tags, self.phrases = [row.tags for row in rows], [row.phrases for row in rows]
         if "fail" in texts:
             raise RuntimeError(f"out of memory in {Path.cwd()}/secret.py")
         if "wait" in texts:

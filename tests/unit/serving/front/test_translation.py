@@ -12,6 +12,7 @@ import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.serving.request_limits import RequestLimits
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.serving.front.translation import frontend_settings, list_languages
 from seq2seq_core.serving.request_reader import RequestReader
 from seq2seq_core.tokenization.tags import TagColumns
@@ -49,6 +50,20 @@ def test_alternatives_are_the_other_texts_and_widen_the_beam_where_they_must(hou
     expected = {"translatedText": ["A", "B"], "alternatives": [["A1"], ["B1"]]}
     assert json.loads(translate(house, content).body) == expected
     assert house.decoder.modes[-1].options.beam_size == house.served.service.reader.options.beam_size
+
+
+def test_phrases_are_fields_of_their_own(house: House) -> None:
+    content = {"q": ["3 May", "a"], "source": "en", "target": "und", "force": ["20"], "forbid": ["9"], "glossary": ["May\t04"]}
+    expected = [Phrases(("20", "04"), ("9",)), Phrases(("20",), ("9",))]
+    assert translate(house, content).status == 200
+    assert house.decoder.phrases == expected
+    fields = {"q": "3 May", "source": "en", "target": "und", "force": "20\r\n", "forbid": "9", "glossary": "May\t04"}
+    assert house.ask("POST", "/translate", urlencode(fields), {"Content-Type": FORM}).status == 200
+    assert house.decoder.phrases == expected[:1]
+    assert read_error(translate(house, content | {"forbid": ["2"], "force": ["2 0"]})) == (
+        400, "params.force or glossary: '2 0' is forced and forbidden at once (forbid has '2')"
+    )  # fmt: skip
+    assert read_error(translate(house, content | {"force": 3})) == (400, "params.force: must be a list of texts, got 3")
 
 
 def test_a_form_and_an_address_are_read_too(house: House) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.serving.batching.ticket import Mode, Row
 from seq2seq_core.serving.worker import wire
@@ -25,11 +26,12 @@ def through_a_socket(message: dict[str, object]) -> dict[str, object]:
 
 def test_rows_arrive_as_they_were_sent() -> None:
     samples_N = np.linspace(-1, 1, 100_000, dtype=np.float32)
-    rows = [Row("𝒂 \u2028", {"language": "de"}, 3), Row(samples_N, {}, 9)]
+    rows = [Row("𝒂 \u2028", {"language": "de"}, 3, Phrases(("é", "b"), ("c",))), Row(samples_N, {}, 9)]
     mode = Mode(DecodingOptions(beam_size=3, max_length=7), keep_alignments=True)
     found, found_mode = wire.unpack_batch(through_a_socket(wire.pack_batch(5, rows, mode)))
     assert found_mode == mode
     assert (found[0].source, found[0].tags) == ("𝒂 \u2028", {"language": "de"})
+    assert [row.phrases for row in found] == [row.phrases for row in rows]
     assert isinstance(found[1].source, np.ndarray)
     assert np.array_equal(found[1].source, samples_N)
 

@@ -16,6 +16,7 @@ import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import BundleError, DecodingStopped, UserError
 from seq2seq_core.serving.batching.ticket import DecoderLost, Mode, Row
@@ -56,6 +57,12 @@ def test_a_worker_predicts_what_the_predictor_does(decoder: WorkerDecoder, bundl
         [str(row.source) for row in ROWS], mode.options, keep_alignments=True, tags=tags
     )
     assert found == expected
+    asked = [row._replace(phrases=Phrases(force=("20",), forbid=("1",))) for row in ROWS]
+    wanted = [row.phrases or Phrases() for row in asked]
+    sources = [str(row.source) for row in ROWS]
+    assert decoder.decode(asked, mode, never) == Predictor.from_folder(bundle).predict(
+        sources, mode.options, tags=tags, phrases=wanted
+    )
     alignments = [predictions[0].hypotheses[0].alignment for predictions in (found, expected)]
     assert alignments[0] is not None
     assert alignments[1] is not None

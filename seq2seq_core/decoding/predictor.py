@@ -25,6 +25,7 @@ from seq2seq_core.decoding.engines.torch_engine import TorchEngine
 from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.minimum_bayes_risk import rank_by_expected_utility
 from seq2seq_core.decoding.phrases.asked_phrases import AskedPhrases, PhraseReader, check_texts, groups_of_phrases
+from seq2seq_core.decoding.phrases.phrase_room import check_rooms
 from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem, is_empty
@@ -159,7 +160,8 @@ class Predictor:
         texts = self.bundle.target_tokenizer.encode(beginnings)
         starts = [[*own, *text] for own, text in zip(forced, texts, strict=True)]
         predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in beginnings]
-        asked = self.phrases.read(phrases, sources, options, starts)
+        asked = self.phrases.read(phrases, sources)
+        check_rooms(asked, options, starts)
         for width, group in groups_of_phrases(asked, options):
             own = options if width == options.rows_per_source else options.override(beam_size=width)
             engine = self.engine_for(own, keep_alignments, asked[group[0]] is not None)

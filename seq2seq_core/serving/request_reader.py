@@ -12,7 +12,7 @@ from seq2seq_core.bundle.config_file import SOURCE_FILE, TARGET_FILE, BundleConf
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.serving.request_limits import RequestLimits
 from seq2seq_core.decoding.phrases.asked_phrases import PhraseReader
-from seq2seq_core.decoding.phrases.row_phrases import RowPhrases
+from seq2seq_core.decoding.phrases.phrase_room import check_rooms
 from seq2seq_core.decoding.phrases.wanted_phrases import PhraseError
 from seq2seq_core.errors import TagError
 from seq2seq_core.serving.batching.ticket import Mode, Row
@@ -105,24 +105,19 @@ class RequestReader:
         sources = self._read_sources(columns)
         tags = read_tags(columns, self.config.tags.all, len(sources))
         lengths = self._measure(sources, self._count_tags(tags), options)
-        asked = self._read_phrases(params, sources, options)
-        if bounds_cost:
-            check_cost(lengths, options, self.limits, asked)
+        try:
+            asked = self.phrases.read(read_phrases(params), sources)
+            if bounds_cost:
+                check_cost(lengths, options, self.limits, asked)
+            check_rooms(asked, options)
+        except PhraseError as error:
+            raise refusal(f"params.{error}") from None
         rows = [
             Row(source, tags[place], lengths[place], row.phrases if (row := asked[place]) else None)
             for place, source in enumerate(sources)
         ]
         width = max(row.width(options) if row else 0 for row in asked)
         return rows, Mode(options, width=width if width > options.rows_per_source else 0)
-
-    def _read_phrases(
-        self, params: Mapping[str, Any] | None, sources: Sequence[SourceItem], options: DecodingOptions
-    ) -> list[RowPhrases | None]:
-        """What the target of each source must and must not contain."""
-        try:
-            return self.phrases.read(read_phrases(params), sources, options)
-        except PhraseError as error:
-            raise refusal(f"params.{error}") from None
 
     def _read_sources(self, columns: Columns) -> Sequence[SourceItem]:
         """The texts of a request, or the samples of its recordings."""

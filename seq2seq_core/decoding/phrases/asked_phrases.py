@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.phrases.phrase_matcher import phrases_in
+from seq2seq_core.decoding.phrases.phrase_room import check_rooms
 from seq2seq_core.decoding.phrases.phrase_speller import PhraseSpeller
-from seq2seq_core.decoding.phrases.row_phrases import RowPhrases, check_room
+from seq2seq_core.decoding.phrases.row_phrases import RowPhrases
 from seq2seq_core.decoding.phrases.wanted_phrases import (
     GLOSSARY,
     NEEDS_TEXTS,
@@ -37,20 +38,12 @@ class PhraseReader:
     def __init__(self, tokenizer: SubwordModel, form: NormalForm, has_frames: bool = False) -> None:
         self.speller, self.form, self.has_frames = PhraseSpeller(tokenizer), form, has_frames
 
-    def read(
-        self,
-        asked: AskedPhrases,
-        sources: Sequence[object],
-        options: DecodingOptions,
-        starts: Sequence[Sequence[int]] | None = None,
-    ) -> list[RowPhrases | None]:
+    def read(self, asked: AskedPhrases, sources: Sequence[object]) -> list[RowPhrases | None]:
         """What each target must and must not contain; None: nothing is asked of it.
 
         Args:
             asked: the phrases.
             sources: the sources.
-            options: the decoding options.
-            starts: for each source, the ids that its targets are forced to begin with.
 
         Raises:
             PhraseError: a phrase cannot be forced or forbidden.
@@ -65,7 +58,7 @@ class PhraseReader:
             if len(asked) != len(sources):
                 raise ValueError(f"expected phrases for each of {len(sources)} sources, got {len(asked)}")
             wanted = [self._resolve_one(one, source) for one, source in zip(asked, sources, strict=True)]
-        return [self._spell(one, options, starts[place] if starts else ()) for place, one in enumerate(wanted)]
+        return [None if one.is_empty else self.speller.spell(one) for one in wanted]
 
     def check(self, asked: Phrases | None, options: DecodingOptions) -> None:
         """Checks what is asked before any source is read, every entry of a glossary included.
@@ -83,7 +76,7 @@ class PhraseReader:
         if common.glossary and self.has_frames:
             raise PhraseError(GLOSSARY, NEEDS_TEXTS)
         for force in (common.force, *((target,) for target in dict.fromkeys(common.glossary.values()))):
-            self._spell(resolve(Phrases(force, common.forbid), None, ""), options, ())
+            check_rooms([self.speller.spell(Phrases(force, common.forbid))], options)
 
     def _resolve_one(self, phrases: Phrases, source: object) -> Phrases:
         checked = check_phrases(phrases, self.form)
@@ -92,13 +85,6 @@ class PhraseReader:
     def _text(self, source: object) -> str | None:
         """The source in the normal form; None: it is no text."""
         return self.form.apply(source) if isinstance(source, str) and not self.has_frames else None
-
-    def _spell(self, phrases: Phrases, options: DecodingOptions, start: Sequence[int]) -> RowPhrases | None:
-        if phrases.is_empty:
-            return None
-        row = self.speller.spell(phrases)
-        check_room(row, options, start)
-        return row
 
 
 def groups_of_phrases(rows: Sequence[RowPhrases | None], options: DecodingOptions) -> list[tuple[int, list[int]]]:
@@ -128,5 +114,6 @@ def check_texts(row: RowPhrases | None, prediction: Prediction) -> None:
     """
     for one in prediction.hypotheses if row is not None else ():
         assert row is not None
-        found = phrases_in(one.text, [*row.phrases.force, *row.phrases.forbid])
-        assert found == list(row.phrases.force), f"{one.text!r} has {found}, which should be {row.phrases.force}"
+        wanted = list(row.phrases.force)
+        found = phrases_in(one.text, [*wanted, *row.phrases.forbid])
+        assert found == wanted, f"{one.text!r} has {found}, which should be {wanted}"

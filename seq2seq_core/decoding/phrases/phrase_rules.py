@@ -85,7 +85,7 @@ class PhraseRules:
             closed = np.concatenate([closed, outlook.open])
         step.forbid(number, closed, may_end)
         if row.forced:
-            dead = set(closed.tolist())
+            dead = set(closed.tolist()).difference(progress.plan[:1])
             step.keep(number, [id_ for id_ in row.next_ids(progress, ids) if id_ not in dead])
         step.fall_back(number, progress.plan[0] if progress.plan else EOS_ID)
 

@@ -11,16 +11,13 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.phrases.forbidden_ids import ForbiddenIds
 from seq2seq_core.decoding.phrases.phrase_matcher import PhraseMatcher
 from seq2seq_core.decoding.phrases.piece_texts import PieceTexts, Spelled
-from seq2seq_core.decoding.phrases.wanted_phrases import FORBID, FORCE, PhraseError, Phrases
-from seq2seq_core.json_text import shorten
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 
 MOST_FORCED_WIDTH, WIDTH_STEP = 20, 4
 """Hypotheses of a source with forced phrases, where fewer are asked for: as many as the ids of its phrases and one, up to the first
 figure and rounded up to the second, so that sources share batches."""
-MAX_FORCED_IDS = 4096
-"""Most ids of the phrases of a target."""
-_MOST_TRIALS = 1000
-"""Orders and spellings that are tried to complete what is missing."""
+TRIED_IDS, TRIES = 500, 4
+"""Ids of orders and spellings that are tried to complete what is missing: so many, and for each id of the phrases so many more."""
 _MOST_PLANS = 50_000
 
 
@@ -38,6 +35,22 @@ class Progress(NamedTuple):
     forbidden: Spelled
     plan: tuple[int, ...]
     num_met: int
+
+
+class _Step(NamedTuple):
+    """What is spelled after one more id.
+
+    Attributes:
+        forced: of the forced phrases.
+        forbidden: of the forbidden ones.
+        is_dead: whether one of these occurs.
+        plan: ids that complete what is missing; None: there are none.
+    """
+
+    forced: Spelled
+    forbidden: Spelled
+    is_dead: bool
+    plan: tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,9 @@ class RowPhrases:
         self.phrases, self.forced, self.separators = phrases, tuple(forced), tuple(separators)
         self.pieces, self.forbidden = pieces, forbidden
         self.matcher = PhraseMatcher(phrases.force)
+        self._inner_ids = {id_ for one in self.forced for spelling in one.spellings for id_ in spelling[:-1]}
+        self._steps: dict[tuple[Spelled, Spelled, int], _Step] = {}
+        self._lacking: dict[Spelled, list[int]] = {}
         self._plans: dict[tuple[Spelled, Spelled], tuple[int, ...] | None] = {}
 
     @cached_property
@@ -115,7 +131,7 @@ class RowPhrases:
 
     def is_met(self, progress: Progress) -> bool:
         """Whether a hypothesis contains every forced phrase if it ends now."""
-        return len(self.pieces.end(self.matcher, progress.forced)) == len(self.forced)
+        return not self._missing(progress.forced)
 
     def begin(self, ids: Sequence[int]) -> Progress | None:
         """The progress of a hypothesis that was forced so far; None: it cannot be completed.
@@ -135,42 +151,53 @@ class RowPhrases:
             progress: before it.
             ids: of the hypothesis, the new one last.
         """
-        id_ = ids[-1]
-        forced, forbidden = self.pieces.read(self.matcher, progress.forced, id_), self.forbidden.read(progress.forbidden, id_)
-        if self.forbidden.is_dead(forbidden):
+        id_, key = ids[-1], (progress.forced, progress.forbidden, ids[-1])
+        if (step := self._steps.get(key)) is None:
+            if len(self._steps) >= _MOST_PLANS:
+                self._steps.clear()
+            step = self._steps[key] = self._step(*key)
+        forced, forbidden, is_dead, plan = step
+        if is_dead:
             return None
-        plan = self._plan(forced, forbidden)
         if progress.plan[:1] == (id_,) and (plan is None or len(progress.plan) <= len(plan)):
             plan = progress.plan[1:]
         return None if plan is None else Progress(forced, forbidden, plan, self._count_met(forced, ids))
 
+    def _step(self, forced: Spelled, forbidden: Spelled, id_: int) -> _Step:
+        """What is spelled after one more id, and the plan from there."""
+        forced, forbidden = self.pieces.read(self.matcher, forced, id_), self.forbidden.read(forbidden, id_)
+        is_dead = self.forbidden.is_dead(forbidden)
+        return _Step(forced, forbidden, is_dead, None if is_dead else self._plan(forced, forbidden))
+
     def next_ids(self, progress: Progress, ids: Sequence[int]) -> set[int]:
-        """The ids that bring a hypothesis nearer to a phrase: of one that it has begun, or else of any that is missing.
+        """The ids that bring a hypothesis nearer to a phrase that it lacks: they go on with it, or begin it.
 
         Args:
             progress: of the hypothesis.
             ids: of the hypothesis.
         """
-        going, starts = set(progress.plan[:1]), set()
+        found = set(progress.plan[:1])
         for place in self._missing(progress.forced):
             for spelling, lengths in self._spelled(place):
-                done = self._num_spelled(place, spelling, lengths, progress.forced, ids)
-                if done:
-                    going.add(spelling[done])
-                else:
-                    starts.add(spelling[0])
-        return going | starts
+                found.add(spelling[self._num_spelled(place, spelling, lengths, progress.forced, ids)])
+        return found
 
     def _missing(self, forced: Spelled) -> list[int]:
         """The phrases that a hypothesis lacks if it ends now."""
-        met = self.pieces.end(self.matcher, forced)
-        return [place for place in range(len(self.forced)) if place not in met]
+        if (found := self._lacking.get(forced)) is None:
+            if len(self._lacking) >= _MOST_PLANS:
+                self._lacking.clear()
+            met = self.pieces.end(self.matcher, forced)
+            found = self._lacking[forced] = [place for place in range(len(self.forced)) if place not in met]
+        return found
 
     def _spelled(self, place: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
         return zip(self.forced[place].spellings, self.forced[place].lengths, strict=True)
 
     def _num_spelled(self, place: int, spelling: Sequence[int], lengths: Sequence[int], forced: Spelled, ids: Sequence[int]) -> int:
         """How many ids of a phrase's spelling a hypothesis ends with, as whole words."""
+        if not ids or ids[-1] not in self._inner_ids:
+            return 0
         partial = {(self.matcher.owners[pattern], length) for pattern, length in forced.match.partial}
         for count in range(min(len(spelling) - 1, len(ids)), 0, -1):
             if tuple(ids[len(ids) - count :]) == tuple(spelling[:count]):
@@ -182,8 +209,12 @@ class RowPhrases:
     def _count_met(self, forced: Spelled, ids: Sequence[int]) -> int:
         """The ids of the phrases that a hypothesis contains, and of the one that it has come farthest with."""
         missing = self._missing(forced)
-        begun = [self._num_spelled(place, *one, forced, ids) for place in missing for one in self._spelled(place)]
-        return self.num_ids - sum(self.forced[place].num_ids for place in missing) + max(begun, default=0)
+        met = self.num_ids - sum(self.forced[place].num_ids for place in missing)
+        if not ids or ids[-1] not in self._inner_ids:
+            return met
+        return met + max(
+            (self._num_spelled(place, *one, forced, ids) for place in missing for one in self._spelled(place)), default=0
+        )
 
     def _plan(self, forced: Spelled, forbidden: Spelled) -> tuple[int, ...] | None:
         """Ids that complete what is missing; None: none were found."""
@@ -191,7 +222,7 @@ class RowPhrases:
         if key not in self._plans:
             if len(self._plans) >= _MOST_PLANS:
                 self._plans.clear()
-            self._plans[key] = self._search_plan(forced, forbidden, [_MOST_TRIALS])
+            self._plans[key] = self._search_plan(forced, forbidden, [TRIED_IDS + TRIES * self.most_ids])
         return self._plans[key]
 
     def _search_plan(self, forced: Spelled, forbidden: Spelled, trials: list[int]) -> tuple[int, ...] | None:
@@ -201,9 +232,10 @@ class RowPhrases:
         for between in ((), *((one,) for one in self.separators)):
             for place in missing:
                 for spelling in self.forced[place].spellings:
-                    if not (trials := _count_down(trials)):
-                        return None
                     added = (*between, *spelling)
+                    trials[0] -= len(added)
+                    if trials[0] < 0:
+                        return None
                     after = self.pieces.read_all(self.matcher, added, forced)
                     if not self._is_better(forced, after, place):
                         continue
@@ -234,43 +266,3 @@ class RowPhrases:
             if id_ not in closed and not self._missing(self.pieces.read(self.matcher, forced, id_)):
                 return (id_,)
         return None
-
-
-def _count_down(trials: list[int]) -> list[int]:
-    """Counts one trial; empty: there have been enough."""
-    trials[0] -= 1
-    return trials if trials[0] >= 0 else []
-
-
-def check_room(row: RowPhrases, options: DecodingOptions, prefix: Sequence[int] = ()) -> None:
-    """Checks that a search can satisfy what is asked.
-
-    Args:
-        row: the phrases.
-        options: the decoding options.
-        prefix: ids that are forced in front.
-
-    Raises:
-        PhraseError: the message names the phrase.
-    """
-    force = row.phrases.force
-    if force and options.method == "sampling":
-        raise PhraseError(FORCE, f"{shorten(force[0])!r} needs beam search, got method sampling")
-    if force and options.diversity_groups > 1:
-        raise PhraseError(FORCE, f"{shorten(force[0])!r} needs diversity_groups 1, got {options.diversity_groups}")
-    if row.forbidden.is_dead(row.pieces.read_all(row.forbidden.matcher, prefix)):
-        raise PhraseError(FORBID, "must not be in the prefix that is forced")
-    start = row.begin(prefix)
-    if start is None:
-        name = FORCE if force else FORBID
-        listed = ", ".join(repr(shorten(one)) for one in (force or row.phrases.forbid)[:3])
-        raise PhraseError(name, f"{listed} cannot be in one target with nothing of what is forbidden")
-    if options.max_length and force and len(prefix) + len(start.plan) > options.max_length:
-        longest = max(row.forced, key=lambda one: one.num_ids)
-        raise PhraseError(
-            FORCE,
-            f"{shorten(longest.text)!r} does not fit: the phrases of a target take {len(start.plan)} tokens, max_length is "
-            f"{options.max_length}" + (f", {len(prefix)} of which are taken" if prefix else ""),
-        )
-    if row.most_ids > MAX_FORCED_IDS:
-        raise PhraseError(FORCE, f"must take at most {MAX_FORCED_IDS} tokens in a target, got {row.most_ids}")

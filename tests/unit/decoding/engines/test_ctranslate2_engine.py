@@ -14,6 +14,7 @@ from seq2seq_core.bundle.bundle import load_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.engines.ctranslate2_engine import CTranslate2Engine
 from seq2seq_core.decoding.hypothesis import Hypothesis
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import BundleError, DecodingStopped
@@ -177,3 +178,22 @@ def test_a_changed_byte_is_refused_before_ctranslate2_reads_it(
     file.unlink()
     with pytest.raises(BundleError, match=r"ctranslate2\.bin: no such file; a bundle holds .*, ctranslate2\.bin"):
         load_bundle(tmp_path / "served")
+
+
+def test_sentences_with_phrases_are_left_to_the_reference_and_the_others_are_not(
+    predictors: tuple[Predictor, Predictor], counted: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
+    options, phrases = DecodingOptions(beam_size=3), Phrases(glossary={WORDS[3]: "hh"})
+    plain = predictors[0].predict(WORDS, options, tags=TAGS)
+    predictors[0]._told.clear()
+    before = counted.sentences
+    with caplog.at_level(logging.INFO, "seq2seq_core.decoding"):
+        found = predictors[0].predict(WORDS, options, tags=TAGS, phrases=phrases)
+    asked = [place for place, word in enumerate(WORDS) if word == WORDS[3]]
+    others = [place for place in range(len(WORDS)) if place not in asked]
+    assert_alike([found[place] for place in others], [plain[place] for place in others])
+    assert [found[place] for place in asked] == predictors[1].predict(
+        [WORDS[place] for place in asked], options, tags=[TAGS[place] for place in asked], phrases=phrases
+    )
+    assert counted.sentences - before >= len(asked)
+    assert caplog.messages == ["PyTorch decodes, at float32, and not ctranslate2: it cannot force or forbid phrases"]

@@ -122,6 +122,28 @@ def test_a_forced_phrase_is_found_by_the_likeliest_way_among_short_texts(make_pr
         assert found.log_probability == pytest.approx(best.log_probability)
 
 
+@pytest.mark.parametrize(
+    ("kind", "phrases"),
+    [
+        ("bytes", Phrases(force=("catß", "ß"), forbid=("cat",))),  # spelled by bytes, and no one byte ends the word
+        ("char", Phrases(force=("dogs", "hot"), forbid=("dog", "hot dogs", "do"))),
+        (
+            "unigram",
+            Phrases(force=("cat", "dog", "hat"), forbid=("cat dog", "dog cat", "dog hat", "hat dog", "cat hat", "hat cat")),
+        ),
+        ("decomposed", Phrases(force=("café", "cafe"), forbid=("cafés", "é"))),
+        ("bpe", Phrases(force=("New York", "York", "cat"), forbid=tuple(["the", "a", "in", "and", "of", "hot"]))),
+        ("symbols", Phrases(force=("cat sat", "sat mat"), forbid=("sat mat hat",))),
+    ],
+    ids=str,
+)
+def test_phrases_that_leave_little_room_between_them_are_kept(make_predictor: Make, kind: str, phrases: Phrases) -> None:
+    predictor = make_predictor("gru", kind)
+    for search in ({"beam_size": 1}, {"beam_size": 6, "num_hypotheses": 3}):
+        options = predictor.options.override(**search, max_length_ratio=0.1, max_length_offset=1)  # no more than they need
+        check(predictor.predict(SOURCES, options, phrases=phrases), [phrases] * len(SOURCES), SOURCES)
+
+
 def test_the_same_phrases_for_all_and_for_each_are_the_same(trained: Predictor) -> None:
     words = ["abc", "é", ""]
     common = Phrases(force=("D",), forbid=("B",))

@@ -53,7 +53,7 @@ def check_room(row: RowPhrases, options: DecodingOptions, prefix: Sequence[int] 
     if start is None:
         name = FORCE if force else FORBID
         listed = ", ".join(repr(shorten(one)) for one in (force or row.phrases.forbid)[:3])
-        raise PhraseError(name, f"{listed} cannot be in one target with nothing of what is forbidden")
+        raise PhraseError(name, f"no target was found that has {listed} and nothing that is forbidden")
     if options.max_length and force and len(prefix) + len(start.plan) > options.max_length:
         longest = max(row.forced, key=lambda one: one.num_ids)
         raise PhraseError(

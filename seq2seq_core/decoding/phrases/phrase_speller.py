@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 from seq2seq_core.decoding.phrases.forbidden_ids import ForbiddenIds
 from seq2seq_core.decoding.phrases.phrase_matcher import Match, PhraseMatcher
-from seq2seq_core.decoding.phrases.piece_texts import PieceTexts
+from seq2seq_core.decoding.phrases.piece_texts import NOTHING, PieceTexts
 from seq2seq_core.decoding.phrases.row_phrases import ForcedPhrase, RowPhrases
 from seq2seq_core.decoding.phrases.wanted_phrases import FORCE, GLOSSARY, PhraseError, Phrases
 from seq2seq_core.json_text import shorten
@@ -93,8 +94,8 @@ class PhraseSpeller:
 
     def _lengths(self, matcher: PhraseMatcher, ids: Sequence[int]) -> tuple[int, ...]:
         """The characters of the phrase that the first ids spell."""
-        spelled = [self.pieces.read_all(matcher, ids[: count + 1]).match for count in range(len(ids))]
-        return tuple(_longest(match) for match in spelled)
+        spelled = accumulate(ids, lambda before, id_: self.pieces.read(matcher, before, id_), initial=NOTHING)
+        return tuple(_longest(one.match) for one in list(spelled)[1:])
 
     def _why_not_spell(self, phrase: str) -> str:
         """The reason why a phrase has no spelling: the characters that the tokeniser lacks."""

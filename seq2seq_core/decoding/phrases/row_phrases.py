@@ -16,7 +16,7 @@ from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 MOST_FORCED_WIDTH, WIDTH_STEP = 20, 4
 """Hypotheses of a source with forced phrases, where fewer are asked for: as many as the ids of its phrases and one, up to the first
 figure and rounded up to the second, so that sources share batches."""
-TRIED_IDS, TRIES = 500, 4
+TRIED_IDS, TRIES = 5000, 50
 """Ids of orders and spellings that are tried to complete what is missing: so many, and for each id of the phrases so many more."""
 _MOST_PLANS = 50_000
 

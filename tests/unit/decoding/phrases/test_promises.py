@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
+from seq2seq_core.decoding.phrases import phrase_room
 from seq2seq_core.decoding.phrases.phrase_matcher import phrases_in
-from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
+from seq2seq_core.decoding.phrases.wanted_phrases import PhraseError, Phrases
 from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.decoding.predictor import Predictor
 
@@ -127,12 +129,9 @@ def test_a_forced_phrase_is_found_by_the_likeliest_way_among_short_texts(make_pr
     [
         ("bytes", Phrases(force=("catß", "ß"), forbid=("cat",))),  # spelled by bytes, and no one byte ends the word
         ("char", Phrases(force=("dogs", "hot"), forbid=("dog", "hot dogs", "do"))),
-        (
-            "unigram",
-            Phrases(force=("cat", "dog", "hat"), forbid=("cat dog", "dog cat", "dog hat", "hat dog", "cat hat", "hat cat")),
-        ),
+        ("unigram", Phrases(("cat", "dog", "hat"), ("cat dog", "dog cat", "dog hat", "hat dog", "cat hat", "hat cat"))),
         ("decomposed", Phrases(force=("café", "cafe"), forbid=("cafés", "é"))),
-        ("bpe", Phrases(force=("New York", "York", "cat"), forbid=tuple(["the", "a", "in", "and", "of", "hot"]))),
+        ("bpe", Phrases(force=("New York", "York", "cat"), forbid=("the", "a", "in", "and", "of", "hot"))),
         ("symbols", Phrases(force=("cat sat", "sat mat"), forbid=("sat mat hat",))),
     ],
     ids=str,
@@ -157,3 +156,24 @@ def test_a_prefix_counts_and_goes_on(trained: Predictor) -> None:
     found = trained.predict(["abc", "abc"], prefixes=["É D", "C"], phrases=Phrases(force=("D",), forbid=("A",)))
     check(found, [Phrases(force=("D",), forbid=("A",))] * 2, ["abc", "abc"])
     assert [one.text[:1] for one in found] == ["É", "C"]
+
+
+@pytest.mark.parametrize(
+    ("phrases", "prefix", "message"),
+    [
+        (
+            Phrases(("cat", "dog"), ("cat dog", "dog cat")),
+            "",
+            "force: no target was found that has 'cat', 'dog' and nothing that is forbidden",
+        ),
+        (Phrases(forbid=("hot dog",)), "a hot dog sat", "forbid: must not be in the prefix that is forced"),
+        (Phrases(("cat", "cats,")), "", "force or glossary: the model's tokeniser cannot spell 'cats,'"),
+        (Phrases(("cat " * 40,)), "", "force: must take at most"),
+    ],
+)
+def test_what_no_search_could_keep_is_refused(
+    make_predictor: Make, phrases: Phrases, prefix: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phrase_room, "MAX_FORCED_IDS", 20)
+    with pytest.raises(PhraseError, match=f"^{re.escape(message)}"):
+        make_predictor("gru", "symbols").predict(["the cat"], phrases=phrases, prefixes=[prefix])

@@ -60,6 +60,9 @@ def score(
     shard_rows: int = 10_000,
     workers: int = 0,
     restart: bool = False,
+    force: list[str] | None = None,
+    forbid: list[str] | None = None,
+    glossary: dict[str, str] | None = None,
 ) -> State[Any]:
     """Predict every row of a file or a folder, in shards; a run with the same parameters goes on where another was stopped.
 
@@ -76,13 +79,20 @@ def score(
         shard_rows: Rows of a shard.
         workers: Processes that decode; 0 is one a core, at most 8, or one on a GPU.
         restart: Delete the output of another job in the folder, and begin anew.
+        force: Phrases that every prediction must contain.
+        forbid: Phrases that no prediction may contain.
+        glossary: By term, the phrase that is forced where the source has the term.
     """
     keep_secrets()
     exempt_loopback()
     quiet_engine()
     from seq2seq_core.bulk.bulk_request import BulkRequest
+    from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 
-    request = BulkRequest((Path(input),), Path(output), column, output_column, format, tags or {}, shard_rows, workers=workers)
+    phrases = Phrases(tuple(force or ()), tuple(forbid or ()), glossary or {})
+    request = BulkRequest(
+        (Path(input),), Path(output), column, output_column, format, tags or {}, shard_rows, workers=workers, phrases=phrases
+    )  # fmt: skip
     with announced_run(), no_slots_while_away():
         return _score(workspace, model, request, options or {}, restart, get_run_logger())
 

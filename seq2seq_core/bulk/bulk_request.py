@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seq2seq_core.console import format_seconds
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 
 SHARD_ROWS = 10_000
 BATCH_SENTENCES = 64
@@ -30,6 +31,7 @@ class BulkRequest:
         workers: processes that decode; 0: one for each core, :data:`MOST_WORKERS` at most, or one on a GPU.
         device: ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
         restarts: whether what the output folder holds of an earlier job is deleted.
+        phrases: what the predictions must and must not contain.
     """
 
     inputs: tuple[Path, ...]
@@ -43,6 +45,7 @@ class BulkRequest:
     workers: int = 0
     device: str = "auto"
     restarts: bool = False
+    phrases: Phrases = field(default_factory=Phrases)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from typing import Any
 
 from seq2seq_core.bulk.answer_columns import AnswerColumns
 from seq2seq_core.bulk.bulk_request import MOST_WORKERS, BulkRequest, BulkSummary
@@ -16,16 +17,19 @@ from seq2seq_core.bulk.input_survey import survey_input
 from seq2seq_core.bulk.job_manifest import LOCK_NAME, JobRecord, Manifest
 from seq2seq_core.bulk.output_folder import check_same, open_manifest
 from seq2seq_core.bulk.worker_pool import WorkerPool
-from seq2seq_core.bundle.config_file import read_config
+from seq2seq_core.bundle.config_file import TARGET_FILE, read_config
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.console import Progress
 from seq2seq_core.decoding.engines.ctranslate2_limits import why_not_decode
+from seq2seq_core.decoding.phrases.asked_phrases import PhraseReader
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.device import resolve_device
 from seq2seq_core.errors import EXIT_INTERRUPTED, Interrupted, UserError, WorkspaceBusy
 from seq2seq_core.file_lock import hold_lock
 from seq2seq_core.serving.batching.ticket import Mode
 from seq2seq_core.serving.loading import FoundModel
 from seq2seq_core.serving.worker.worker_process import WorkerSettings
+from seq2seq_core.tokenization.subword import SubwordModel
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +59,8 @@ def run_bulk(
     started = time.monotonic()
     config = read_config(model.folder).config
     _check_tags(request, config.tags.all)
+    phrases = PhraseReader(SubwordModel.load(model.folder / TARGET_FILE), config.normal_form, bool(config.frame_width))
+    phrases.check(request.phrases, options)
     inputs = find_inputs(request.inputs, request.output, request.output_format)
     busy = WorkspaceBusy(f"{request.output}: another process writes to it; wait for its end, or give another folder")
     with hold_lock(request.output / LOCK_NAME, lambda _: busy):
@@ -64,12 +70,13 @@ def run_bulk(
             return _summarise(request, manifest, 0, time.monotonic() - started)
         with closing(_start_workers(request, model)) as pool:
             # The last engine is the reference, which decodes what the other cannot.
-            is_reference = why_not_decode(options, config.target_vocabulary_size) is not None
+            has_phrases = bool(request.phrases.force or request.phrases.forbid)
+            is_reference = why_not_decode(options, config.target_vocabulary_size, has_phrases=has_phrases) is not None
             engine = pool.engines[-1 if is_reference else 0]
             manifest = manifest or Manifest(model=model.label, engine=engine, job=job)
             check_same(request.output, [] if engine == manifest.engine else [f"engine was {manifest.engine}, is {engine}"])
             manifest.write(request.output)
-            shards = DecodedShards(request, manifest, inputs, Mode(options), config.tags.all)
+            shards = DecodedShards(request, manifest, inputs, Mode(options), config.tags.all, phrases)
             before = sum(shard.num_rows for shard in manifest.shards.values())
             with _resumable(shards), shows(job.num_rows, before) as display:
                 shards.decode(pool, display, stop)
@@ -92,12 +99,20 @@ def _describe_job(request: BulkRequest, model: FoundModel, options: DecodingOpti
         bundle_digest=model.digest,
         options=options.model_dump(mode="json"),
         tags=dict(request.tags),
+        phrases=_describe_phrases(request.phrases),
         source_column=request.source_column,
         output_column=request.output_column,
         shard_rows=request.shard_rows,
         batch_sentences=request.batch_sentences,
         inputs=tuple(survey_input(source, request.source_column, answers) for source in inputs),
     )
+
+
+def _describe_phrases(phrases: Phrases) -> dict[str, Any]:
+    """What is asked, as JSON holds it; empty: nothing."""
+    if phrases.is_empty:
+        return {}
+    return {"force": list(phrases.force), "forbid": list(phrases.forbid), "glossary": dict(phrases.glossary)}
 
 
 def _start_workers(request: BulkRequest, model: FoundModel) -> WorkerPool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,8 @@ from seq2seq_core.bulk.row_block import RowBlock, RowResult, source_of
 from seq2seq_core.bulk.shard_files import ShardWriter
 from seq2seq_core.bulk.worker_pool import WorkerPool
 from seq2seq_core.console import Progress
+from seq2seq_core.decoding.phrases.asked_phrases import PhraseReader
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.errors import Interrupted, UserError
 from seq2seq_core.serving.batching.ticket import Mode, Row
 from seq2seq_core.tokenization.manifest import file_digest
@@ -72,14 +74,22 @@ class DecodedShards:
         inputs: the input files.
         mode: how rows are decoded.
         tag_columns: the columns that the model reads as tags.
+        phrases: knows which phrases are asked of which source.
 
     Attributes:
         manifest: the present state.
     """
 
     def __init__(
-        self, request: BulkRequest, manifest: Manifest, inputs: list[InputFile], mode: Mode, tag_columns: tuple[str, ...]
+        self,
+        request: BulkRequest,
+        manifest: Manifest,
+        inputs: list[InputFile],
+        mode: Mode,
+        tag_columns: tuple[str, ...],
+        phrases: PhraseReader,
     ) -> None:
+        self.phrases = phrases
         self.request, self.manifest, self.inputs, self.mode, self.tag_columns = request, manifest, inputs, mode, tag_columns
         self.answers = AnswerColumns(request.output_column, mode.options.num_hypotheses)
         self._pending: deque[_Shard] = deque()
@@ -137,15 +147,23 @@ class DecodedShards:
 
     def _submit(self, block: RowBlock, pool: WorkerPool) -> list[_Batch]:
         """Asks for the rows without a fault, those of similar length together."""
+        sound = {place: row.cells for place, row in enumerate(block.rows) if not row.fault}
+        sources = [source_of(cells, self.request.source_column) for cells in sound.values()]
+        asked = self._phrases(sources)
         rows = {
-            place: Row(source_of(row.cells, self.request.source_column), self._tags(row.cells), 0)
-            for place, row in enumerate(block.rows)
-            if not row.fault
+            place: Row(source, self._tags(cells), 0, phrases)
+            for (place, cells), source, phrases in zip(sound.items(), sources, asked, strict=True)
         }
         places = sorted(rows, key=lambda place: -len(str(rows[place].source)))
         size = self.request.batch_sentences
         parts = [places[start : start + size] for start in range(0, len(places), size)]
         return [_Batch(part, pool.submit([rows[place] for place in part], self.mode)) for part in parts]
+
+    def _phrases(self, sources: Sequence[object]) -> list[Phrases | None]:
+        """What is asked of each source's target."""
+        if self.request.phrases.is_empty:
+            return [None] * len(sources)
+        return [None if one.is_empty else one for one in self.phrases.resolve(self.request.phrases, sources)]
 
     def _tags(self, cells: Mapping[str, Any]) -> dict[str, str]:
         """The tag columns of a row; values that are no texts are left out."""

@@ -47,6 +47,8 @@ class JobRecord(_Record):
     """The decoding options."""
     tags: dict[str, str]
     """The tag columns of rows that have none of their own."""
+    phrases: dict[str, Any] = {}
+    """The phrases that are forced and forbidden, and the glossary; empty: none."""
     source_column: str
     """The source's column."""
     output_column: str

@@ -102,8 +102,8 @@ def predict(
             found = find_model(model, _workspace(model, workspace))
             options = make_options(_stored_options(found.folder), sample, mbr, given_options(context))
             common = {"tags": parse_tags(tag), "batch_sentences": batch_sentences, "device": device}
+            common["phrases"] = read_phrases(force, forbid, glossary)
             named = {"--output": output, "--prefix": prefix, "--attention": attention, "--tags": tags}
-            named |= {"--force": force, "--forbid": forbid, "--glossary": glossary}
             predict_in_bulk(context, sources, found, options, common, {**named, "--scores": scores, "--json": json})
             return
         if scores and json:

@@ -48,16 +48,14 @@ class PhraseReader:
         Raises:
             PhraseError: a phrase cannot be forced or forbidden.
         """
-        if asked is None or isinstance(asked, Phrases):
-            if asked is None or asked.is_empty:
-                return [None] * len(sources)
-            common = check_phrases(asked, self.form)
-            glossary = Glossary(common.glossary) if common.glossary else None
-            wanted = [resolve(common, glossary, self._text(source)) for source in sources]
+        if asked is None or (isinstance(asked, Phrases) and asked.is_empty):
+            return [None] * len(sources)
+        if isinstance(asked, Phrases):
+            wanted = self.resolve(asked, sources)
         else:
             if len(asked) != len(sources):
                 raise ValueError(f"expected phrases for each of {len(sources)} sources, got {len(asked)}")
-            wanted = [self._resolve_one(one, source) for one, source in zip(asked, sources, strict=True)]
+            wanted = [self.resolve(one, [source])[0] for one, source in zip(asked, sources, strict=True)]
         return [None if one.is_empty else self.speller.spell(one) for one in wanted]
 
     def check(self, asked: Phrases | None, options: DecodingOptions) -> None:
@@ -78,9 +76,19 @@ class PhraseReader:
         for force in (common.force, *((target,) for target in dict.fromkeys(common.glossary.values()))):
             check_rooms([self.speller.spell(Phrases(force, common.forbid))], options)
 
-    def _resolve_one(self, phrases: Phrases, source: object) -> Phrases:
-        checked = check_phrases(phrases, self.form)
-        return resolve(checked, Glossary(checked.glossary) if checked.glossary else None, self._text(source))
+    def resolve(self, asked: Phrases, sources: Sequence[object]) -> list[Phrases]:
+        """What is asked of each source's target, without glossary.
+
+        Args:
+            asked: the phrases, for all sources.
+            sources: the sources.
+
+        Raises:
+            PhraseError: a phrase is no text, empty or too long, there are too many, or a glossary is for sources that are no texts.
+        """
+        common = check_phrases(asked, self.form)
+        glossary = Glossary(common.glossary) if common.glossary else None
+        return [resolve(common, glossary, self._text(source)) for source in sources]
 
     def _text(self, source: object) -> str | None:
         """The source in the normal form; None: it is no text."""

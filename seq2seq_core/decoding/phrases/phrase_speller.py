@@ -11,7 +11,7 @@ from seq2seq_core.decoding.phrases.forbidden_ids import ForbiddenIds
 from seq2seq_core.decoding.phrases.phrase_matcher import Match, PhraseMatcher
 from seq2seq_core.decoding.phrases.piece_texts import NOTHING, PieceTexts
 from seq2seq_core.decoding.phrases.row_phrases import ForcedPhrase, RowPhrases
-from seq2seq_core.decoding.phrases.wanted_phrases import FORCE, GLOSSARY, PhraseError, Phrases
+from seq2seq_core.decoding.phrases.wanted_phrases import FORCE, GLOSSARY, MAX_PHRASES, PhraseError, Phrases
 from seq2seq_core.json_text import shorten
 from seq2seq_core.tokenization.special_tokens import UNK_ID
 from seq2seq_core.tokenization.subword import SubwordModel
@@ -54,9 +54,11 @@ class PhraseSpeller:
             phrases: resolved, without glossary.
 
         Raises:
-            PhraseError: the tokeniser cannot spell a forced phrase, or it contains a forbidden one.
+            PhraseError: the tokeniser cannot spell a forced phrase, or it contains a forbidden one, or there are too many.
         """
-        key = (phrases.force, phrases.forbid)
+        key, count = (phrases.force, phrases.forbid), len(phrases.force)
+        if count > MAX_PHRASES:
+            raise PhraseError(EITHER, f"must be at most {MAX_PHRASES} phrases in a target, got {count}")
         if (row := self._rows.get(key)) is None:
             forbidden = self._forbid(phrases.forbid)
             forced = [self._force(phrase, forbidden) for phrase in phrases.force]

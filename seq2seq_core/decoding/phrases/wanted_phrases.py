@@ -179,7 +179,7 @@ def resolve(phrases: Phrases, glossary: Glossary | None, source: object) -> Phra
         source: the source, in the normal form.
 
     Raises:
-        PhraseError: the source is no text, or has too many terms.
+        PhraseError: the source is no text.
     """
     targets: Sequence[str] = ()
     if glossary is not None:
@@ -187,8 +187,6 @@ def resolve(phrases: Phrases, glossary: Glossary | None, source: object) -> Phra
             raise PhraseError(GLOSSARY, NEEDS_TEXTS)
         targets = glossary.targets(source)
     force = tuple(dict.fromkeys([*phrases.force, *targets]))
-    if len(force) > MAX_PHRASES:
-        raise PhraseError(GLOSSARY, f"must force at most {MAX_PHRASES} phrases in a target, got {len(force)}")
     return Phrases(force, phrases.forbid)
 
 

@@ -18,6 +18,7 @@ from seq2seq_core.bulk.row_block import RowResult
 from seq2seq_core.bulk.worker_pool import isolate_faults
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.console import Progress
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.prediction import TextHypothesis
 from seq2seq_core.errors import UserError
 from seq2seq_core.serving.batching.ticket import Mode, Row
@@ -62,9 +63,11 @@ class MirrorPool:
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
+        self.phrases: dict[str, Phrases | None] = {}
 
     def submit(self, rows: Sequence[Row], mode: Mode) -> Future[list[RowResult]]:
         self.batches.append([str(row.source) for row in rows])
+        self.phrases |= {str(row.source): row.phrases for row in rows}
         done: Future[list[RowResult]] = Future()
         done.set_result(isolate_faults(rows, _mirror))
         return done

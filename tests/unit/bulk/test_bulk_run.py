@@ -14,6 +14,7 @@ import pytest
 from seq2seq_core.bulk import decoded_shards
 from seq2seq_core.bulk.job_manifest import LOCK_NAME, MANIFEST_NAME, read_manifest
 from seq2seq_core.bulk.row_block import RowResult
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.errors import EXIT_TERMINATED, CorpusError, Interrupted, UserError, WorkspaceBusy
 from seq2seq_core.file_lock import hold_lock
 from seq2seq_core.serving.batching.ticket import Mode, Row
@@ -206,3 +207,19 @@ def test_predictions_that_were_cut_are_counted_and_further_hypotheses_have_colum
     assert head == (
         "source,prediction,prediction_score,prediction_is_cut,prediction_2,prediction_2_score,prediction_2_is_cut,prediction_error"
     )
+
+
+def test_phrases_go_to_the_rows_that_they_are_for_and_are_part_of_the_job(
+    tmp_path: Path, run_mirrored: Run, mirror: MirrorPool
+) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text("3 May\n4 May 2001\nle 7\n")
+    phrases = Phrases(glossary={"May": "04", "2001": "1"})
+    run_mirrored(source, phrases=phrases)
+    assert mirror.phrases == {"3 May": Phrases(("04",)), "4 May 2001": Phrases(("04", "1")), "le 7": None}
+    assert run_mirrored(source, phrases=phrases).num_decoded == 0
+    with pytest.raises(UserError, match="phrases"):
+        run_mirrored(source, phrases=Phrases(forbid=("1",)))
+    with pytest.raises(UserError, match=r"^force or glossary: the model's tokeniser cannot spell 'ж'"):
+        run_mirrored(source, phrases=Phrases(glossary={"absent": "ж"}), restarts=True)
+    assert run_mirrored(source, phrases=phrases).num_decoded == 0, "a refused job leaves the output"

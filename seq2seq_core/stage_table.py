@@ -92,9 +92,10 @@ To fine-tune, name a bundle's folder or a registered version in train.initial_we
     Stage(
         "export",
         ("evaluate",),
-        """Put the trained model, the decoding options and the engine together (section evaluate).
+        """Put the trained model, the decoding options, the engine and the confidence together (section evaluate).
 
-Reads models/bundle; writes models/served, the bundle that is evaluated, registered, served and used by s2s predict.
+Reads models/bundle and, to calibrate the confidence, data/prepared/dev.jsonl; writes models/served, the bundle that is
+evaluated, registered, served and used by s2s predict.
 With --to it writes the model for use elsewhere instead, with a certificate: parity with the reference on dev, quality
 lost with its interval, size and speed. Example: s2s export --to ctranslate2 --compute int8 --output FOLDER""",
         bundle="served",

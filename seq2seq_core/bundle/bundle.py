@@ -33,6 +33,7 @@ from seq2seq_core.bundle.config_file import (
     read_plain_file,
     write_config,
 )
+from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
 from seq2seq_core.bundle.stored_weights import build_from, check_finite, check_header, load_weights, unique_tensors
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.device import resolve_device
@@ -84,6 +85,7 @@ class Bundle:
         device: the device of the model.
         decoding: the default decoding options of all its users; None: it names none.
         engine_file: the converted weights of the engine that decodes; None: PyTorch decodes.
+        calibrator: turns a decoded answer into its confidence; None: answers have none.
     """
 
     model: Seq2Seq
@@ -94,6 +96,7 @@ class Bundle:
     device: torch.device
     decoding: DecodingOptions | None = None
     engine_file: EngineFile | None = None
+    calibrator: StoredCalibrator | None = None
 
     @property
     def source_tags(self) -> Tags:
@@ -168,7 +171,7 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
             tensor.copy_(stored[name])
     file = EngineFile(content.engine, folder / ENGINE_FILE, content.digests[ENGINE_FILE]) if content.engine else None
     parts = (model.to(place).eval(), source_tokenizer, target_tokenizer, config, content.data_digests, place)
-    return Bundle(*parts, content.decoding, file)
+    return Bundle(*parts, content.decoding, file, content.calibrator)
 
 
 def check_bundle(folder: Path) -> BundleFile:

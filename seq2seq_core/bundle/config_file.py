@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from seq2seq_core.audio.front_end import FrontEnd
+from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
 from seq2seq_core.config.decoding_options import ComputeType, DecodingOptions, offered_options
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.tokenize import SubwordKind
@@ -23,6 +24,8 @@ CONFIG_FILE, WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE = "config.json", "model.safe
 ENGINE_FILE = "ctranslate2.bin"
 INITIAL_BUNDLE = "initial_bundle"
 """The name, among the data digests, of the bundle that a training started from."""
+ADDED_BY_EXPORT = ("engine", "calibrator")
+"""Fields that only a served bundle has, and not each."""
 MAX_CONFIG_BYTES = 1 << 22
 MAX_VOCABULARY = 1 << 24
 
@@ -102,6 +105,8 @@ class BundleFile(BaseModel):
     """Digest of the trained bundle that this one was exported from; None: it is not an export."""
     engine: StoredEngine | None = None
     """The engine that decodes with the bundle; None: the reference, PyTorch. Left out of the file in that case."""
+    calibrator: StoredCalibrator | None = None
+    """Turns a decoded answer into its confidence; None: answers have none. Left out of the file in that case."""
     tokenizers: dict[Literal["source", "target"], SubwordKind]
     """The kind of subword model of each side that has one."""
     data_digests: dict[str, Digest]
@@ -118,8 +123,9 @@ class BundleFile(BaseModel):
     def _each_file_has_a_digest(self) -> Self:
         if set(self.digests) != set(self.payload):
             raise ValueError(f"digests must be of {', '.join(self.payload)}, got {', '.join(sorted(self.digests)) or 'none'}")
-        if self.engine is not None and self.trained_digest is None:
-            raise ValueError("engine must be left out of a bundle that is not an export")
+        for name in ADDED_BY_EXPORT:
+            if getattr(self, name) is not None and self.trained_digest is None:
+                raise ValueError(f"{name} must be left out of a bundle that is not an export")
         sides = ["target"] if self.config.frame_width else ["source", "target"]
         if sorted(self.tokenizers) != sides:
             raise ValueError(f"tokenizers must be of {', '.join(sides)}, got {', '.join(sorted(self.tokenizers)) or 'none'}")
@@ -140,7 +146,7 @@ def write_config(folder: Path, content: BundleFile) -> None:
         folder: the bundle's folder.
         content: the content of the file.
     """
-    absent = {"engine"} if content.engine is None else None
+    absent = {name for name in ADDED_BY_EXPORT if getattr(content, name) is None}
     (folder / CONFIG_FILE).write_text(content.model_dump_json(indent=1, exclude=absent) + "\n", encoding="utf-8")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,16 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import check_bundle
 from seq2seq_core.bundle.bundle_folder import bundle_digest
-from seq2seq_core.bundle.config_file import CONFIG_FILE, ENGINE_FILE, BundleFile, StoredEngine, read_config, write_config
+from seq2seq_core.bundle.config_file import (
+    ADDED_BY_EXPORT,
+    CONFIG_FILE,
+    ENGINE_FILE,
+    BundleFile,
+    StoredEngine,
+    read_config,
+    write_config,
+)
+from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.dvc_files import how_to_make
 from seq2seq_core.errors import BundleError, MissingInput
@@ -37,14 +47,25 @@ class ConvertedModel:
     content: bytes
 
 
-def export_bundle(trained: Path, folder: Path, options: DecodingOptions, converted: ConvertedModel | None = None) -> None:
-    """Writes a bundle with the weights of a trained one; the same bytes for the same bundle, options and engine.
+Calibration = Callable[[Path], StoredCalibrator | None]
+"""Fits the calibrator of a bundle in a folder; None: it has none."""
+
+
+def export_bundle(
+    trained: Path,
+    folder: Path,
+    options: DecodingOptions,
+    converted: ConvertedModel | None = None,
+    calibrate: Calibration = lambda _: None,
+) -> None:
+    """Writes a bundle with the weights of a trained one; the same bytes for the same bundle, options, engine and calibration.
 
     Args:
         trained: the folder of the trained bundle.
         folder: the output folder; replaced.
         options: the default decoding options of all users of the bundle.
         converted: the model for the engine that decodes; None: PyTorch decodes.
+        calibrate: is given the bundle without a calibrator, and decodes with it.
 
     Raises:
         BundleError: a file of the trained bundle is missing, surplus, changed or of another format.
@@ -58,7 +79,9 @@ def export_bundle(trained: Path, folder: Path, options: DecodingOptions, convert
             (draft / ENGINE_FILE).write_bytes(converted.content)
             digests = content.digests | {ENGINE_FILE: file_digest(draft / ENGINE_FILE)}
             exported |= {"engine": converted.engine, "digests": digests}
-        write_config(draft, content.model_copy(update=exported))
+        write_config(draft, without := content.model_copy(update=exported))
+        if (calibrator := calibrate(draft)) is not None:
+            write_config(draft, without.model_copy(update={"calibrator": calibrator}))
 
 
 def find_served_bundle(paths: Paths) -> Path:
@@ -87,4 +110,6 @@ def _origin(folder: Path) -> BundleFile | None:
     except BundleError:
         return None
     digests = {name: content.digests[name] for name in content.config.payload}
-    return content.model_copy(update={"decoding": None, "trained_digest": None, "engine": None, "digests": digests})
+    return content.model_copy(
+        update={"decoding": None, "trained_digest": None, "engine": None, "calibrator": None, "digests": digests}
+    )

@@ -115,6 +115,8 @@ def _check_company(values: dict[str, Any]) -> None:
                 raise UserError(f"--{option.flag}: needs --sample or --mbr, got {values[option.name]} without")
         if nbest > beam_size:
             raise UserError(f"--nbest: must be at most the beam size (--beam-size), got {nbest} > {beam_size}")
+    elif values["min_confidence"]:
+        raise UserError(f"--min-confidence: must be left out with --sample and --mbr, got {values['min_confidence']:g}")
     elif values["selection"] == "mbr" and nbest > samples:
         raise UserError(f"--nbest: must be at most --mbr, got {nbest} > {samples}")
     if 0 < values["max_length"] < values["min_length"]:

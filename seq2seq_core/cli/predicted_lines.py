@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seq2seq_core.cli.line_streams import open_sources, open_targets, read_aligned_chunks, split_pair
 from seq2seq_core.cli.tag_lines import check_tags, merge_tags, tag_errors
@@ -79,15 +79,21 @@ class _Chunk:
 
 
 class LineFormat(NamedTuple):
-    """The output format of a hypothesis: its text, its score, a TAB and its text, or a JSON object with text, score and cut."""
+    """The output format of a hypothesis: its text, its score, a TAB and its text, or a JSON object with text, score and cut.
+
+    The object also has the confidence, and whether the text is withheld, where the model states a confidence.
+    """
 
     has_score: bool = False
     is_json: bool = False
+    has_confidence: bool = False
 
     def format(self, hypothesis: TextHypothesis) -> str:
         """The line of a hypothesis, its end included; a line end in its text becomes a space, except in JSON."""
         if self.is_json:
-            found = {"prediction": hypothesis.text, "score": hypothesis.score, "is_cut": hypothesis.is_cut}
+            found: dict[str, Any] = {"prediction": hypothesis.text, "score": hypothesis.score, "is_cut": hypothesis.is_cut}
+            if self.has_confidence:
+                found |= {"confidence": hypothesis.confidence, "abstained": hypothesis.abstained}
             return json.dumps(found, ensure_ascii=False) + "\n"
         text = LINE_END.sub(" ", hypothesis.text)
         return f"{hypothesis.score:.4f}\t{text}\n" if self.has_score else f"{text}\n"
@@ -118,6 +124,30 @@ class _CutHypotheses:
             )  # fmt: skip
 
 
+@dataclass
+class _WithheldAnswers:
+    """Counts the answers that were withheld for want of confidence."""
+
+    answers: int = 0
+    withheld: int = 0
+    first_line: int = 0
+
+    def add(self, prediction: Prediction, line: int) -> None:
+        """Counts the answer to the source in this line."""
+        self.answers += 1
+        self.withheld += prediction.abstained
+        if prediction.abstained and not self.first_line:
+            self.first_line = line
+
+    def warn(self, options: DecodingOptions) -> None:
+        """Warns of withheld answers, if there are any."""
+        if self.withheld:
+            logger.warning(
+                "%d of %d answers are withheld (empty), the first of line %d: their confidence is below --min-confidence %g",
+                self.withheld, self.answers, self.first_line, options.min_confidence,
+            )  # fmt: skip
+
+
 def predict_lines(
     predictor: Predictor,
     files: PredictionFiles,
@@ -137,11 +167,16 @@ def predict_lines(
         phrases: what the targets must and must not contain.
 
     Raises:
-        UserError: a file cannot be used, attention is requested but the model has none, or a phrase cannot be forced or forbidden.
+        UserError: a file cannot be used, attention or a confidence is requested but the model has none, or a phrase cannot be forced or
+            forbidden.
     """
+    from seq2seq_core.decoding.confidence.abstention import check_threshold
+
     predictor.phrases.check(phrases, options)
     check_tags(files.tags.common, predictor.bundle.config.tags.all)
-    counts = _CutHypotheses()
+    check_threshold(options, predictor.bundle.calibrator)
+    line_format = line_format._replace(has_confidence=predictor.bundle.calibrator is not None)
+    counts, withheld = _CutHypotheses(), _WithheldAnswers()
     with ExitStack() as stack:
         chunks = _read_sources(stack, files, batch_sentences)
         write = stack.enter_context(open_targets(files.output))
@@ -152,12 +187,14 @@ def predict_lines(
                     chunk.sources, options, batch_sentences, chunk.others, write_alignment is not None, chunk.tags, phrases=phrases
                 )
             for line, (source, prediction) in enumerate(zip(chunk.sources, predictions, strict=True), start=chunk.done + 1):
+                withheld.add(prediction, line)
                 for hypothesis in prediction.hypotheses:
                     write(line_format.format(hypothesis))
                     counts.add(hypothesis, line)
                 if write_alignment is not None:
                     _write_alignments(write_alignment, source, prediction)
     counts.warn(options)
+    withheld.warn(options)
 
 
 def score_lines(
@@ -245,7 +282,7 @@ def _write_alignments(write: Callable[[str], object], source: str, prediction: P
     """Writes a JSON object for each hypothesis: its pieces and, for each target piece, the weights over the source pieces."""
     for hypothesis in prediction.hypotheses:
         found = hypothesis.alignment
-        if found is None and source.strip():
+        if found is None and source.strip() and not hypothesis.abstained:
             raise UserError("--attention: the model has no attention to write; expected one that has, or no --attention")
         content = {
             "source": found.source_pieces if found else [],

@@ -63,11 +63,13 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.batching.temperature": ("sampling_temperature",),
     "seq2seq_core.corpus.conversations": ("conversations",),
     "seq2seq_core.decoding.beam_search": ("search:beam",),
+    "seq2seq_core.decoding.confidence.answer_features": ("confidence",),
     "seq2seq_core.decoding.engines.ctranslate2_conversion": ("engine:ctranslate2",),
     "seq2seq_core.decoding.engines.ctranslate2_engine": ("engine:ctranslate2",),
     "seq2seq_core.decoding.minimum_bayes_risk": NO_STAGE,
     "seq2seq_core.decoding.sampling": NO_STAGE,
     "seq2seq_core.decoding.target_scores": NO_STAGE,
+    "seq2seq_core.evaluation.confidence": ("confidence",),
     "seq2seq_core.modeling.layers.attention": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.bridge": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.pointer_generator": ("pointer_generator",),
@@ -123,6 +125,8 @@ def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[st
         found.append(f"metric:{settings.register_.metric}")
     elif "evaluate" in sections:
         found += [f"metric:{name}" for name in settings.evaluate.metrics]
+    if settings.evaluate.confidence_event != "none":
+        found.append("confidence")
     if settings.evaluate.beam_size > 1:
         found.append("search:beam")
     if settings.evaluate.engine != "torch" and {*TRANSFORMER} <= {*found}:

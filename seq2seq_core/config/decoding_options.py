@@ -22,6 +22,8 @@ EngineName = Literal["auto", "torch", "ctranslate2"]
 """What decodes with an exported model."""
 ComputeType = Literal["float32", "int8", "int8_float32", "int16", "bfloat16"]
 """The type of an engine's weights, by CTranslate2's names."""
+AnswerEvent = Literal["exact_match", "chrf"]
+"""What a right answer is: the reference itself, or an answer whose sentence-level chrF reaches a threshold."""
 SEARCH, SAMPLING = "Search", "Sampling"
 """Headings of the command line's help."""
 
@@ -123,6 +125,8 @@ class DecodingOptions(SearchOptions):
     diversity_penalty: Annotated[float, Offer(SEARCH, highest=100.0)] = Field(default=0.5, ge=0.0)
     """Of several groups: what a symbol's log-probability loses for each hypothesis of an earlier group that it extends in the same
     step."""
+    min_confidence: Annotated[float, Offer(SEARCH)] = Field(default=0.0, ge=0.0, le=1.0)
+    """Answers of a lower confidence are withheld (needs a model with a calibrator); 0: none are."""
 
     @model_validator(mode="after")
     def _options_go_together(self) -> Self:
@@ -133,6 +137,8 @@ class DecodingOptions(SearchOptions):
     def _conflicts(self) -> Iterator[str]:
         """Conflicts between options that are each in range."""
         if self.method == "sampling":
+            if self.min_confidence:
+                yield f"min_confidence must be 0 where method is sampling, got {self.min_confidence:g}"
             if self.selection == "mbr" and self.num_hypotheses > self.mbr_samples:
                 yield f"num_hypotheses must be at most mbr_samples, got {self.num_hypotheses} > {self.mbr_samples}"
             if self.diversity_groups > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,13 @@ class EvaluateSection(SearchOptions):
     reference's. Evaluation scores what they give."""
     batch_sentences: int = Field(default=64, ge=1)
     """Sentences decoded together."""
+    confidence_event: Literal["exact_match", "chrf", "none"] = "exact_match"
+    """Event whose probability is an answer's confidence; the export fits it on dev. ``exact_match``: the answer is the reference.
+    ``chrf``: its sentence-level chrF is at least ``confidence_chrf``; for tasks with many right answers. ``none``: no event."""
+    confidence_chrf: float = Field(default=60.0, gt=0.0, le=100.0)
+    """Least sentence-level chrF of a right answer, from 0 to 100, where ``confidence_event`` is ``chrf``."""
+    confidence_rows: int = Field(default=2000, ge=50)
+    """First rows of dev that the export decodes for the confidence. With fewer than 50 rows there is none."""
     bleu_tokenizer: BleuTokenizer = "13a"
     """sacreBLEU's tokeniser for BLEU of the test set; training has its own, ``train.dev_bleu_tokenizer``."""
     bleu_tokenizers: dict[str, dict[str, BleuTokenizer]] = {}

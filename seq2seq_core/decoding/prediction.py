@@ -37,6 +37,11 @@ class TextHypothesis:
         log_probability: natural logarithm of the hypothesis's probability.
         alignment: if requested and the model has attention.
         is_cut: whether the length limit ended it; the text then probably lacks its end.
+        num_tokens: its tokens, tags and end mark included; 0: nothing was decoded.
+        num_source_tokens: the tokens or frames of its source, tags and end mark included; 0 likewise.
+        confidence: the calibrated probability that it is right, of the best hypothesis of beam search by a bundle with a
+            calibrator; None: unknown.
+        abstained: whether the text is withheld, because the confidence is below ``min_confidence``.
     """
 
     text: str
@@ -44,6 +49,10 @@ class TextHypothesis:
     log_probability: float
     alignment: Alignment | None = field(default=None, compare=False, repr=False)
     is_cut: bool = False
+    num_tokens: int = 0
+    num_source_tokens: int = 0
+    confidence: float | None = None
+    abstained: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,3 +84,13 @@ class Prediction:
     def is_cut(self) -> bool:
         """Whether the length limit ended the first hypothesis."""
         return self.hypotheses[0].is_cut
+
+    @property
+    def confidence(self) -> float | None:
+        """The calibrated probability that the first hypothesis is right; None: unknown."""
+        return self.hypotheses[0].confidence
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the answer is withheld, because its confidence is below ``min_confidence``."""
+        return self.hypotheses[0].abstained

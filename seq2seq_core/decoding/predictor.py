@@ -19,6 +19,8 @@ from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.batching.length_batches import batches_by_length
 from seq2seq_core.bundle.bundle import Bundle, load_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.confidence.abstention import check_threshold, withhold
+from seq2seq_core.decoding.confidence.answer_features import state_confidence
 from seq2seq_core.decoding.engines.engine import Engine
 from seq2seq_core.decoding.engines.engine_choice import load_engine
 from seq2seq_core.decoding.engines.torch_engine import TorchEngine
@@ -142,7 +144,7 @@ class Predictor:
         Raises:
             ValueError: the number of prefixes or tags differs from that of sources.
             TagError: a source's tag is missing or unknown.
-            UserError: a recording cannot be used, or the model reads something else.
+            UserError: a recording cannot be used, the model reads something else, or it has no calibrator for ``min_confidence``.
             DecodingStopped: ``stop`` said so.
             NonFiniteOutput: the model's output for a source holds NaN or infinity.
             PhraseError: a phrase cannot be forced or forbidden.
@@ -152,6 +154,7 @@ class Predictor:
             return self.predict([sources], options, tags=[tags or {}], phrases=phrases)[0]
         assert not isinstance(tags, Mapping), "several sources have a mapping each"
         options = options or self.options
+        check_threshold(options, self.bundle.calibrator)
         if prefixes is not None and len(prefixes) != len(sources):
             raise ValueError(f"expected a prefix for each of {len(sources)} sources, got {len(prefixes)}")
         ids = self._encode(sources, options, tags)
@@ -175,7 +178,7 @@ class Predictor:
                 for place, row, hypotheses in zip(places, rows, found, strict=True):
                     predictions[place] = Prediction(tuple(self._to_text(row, hypotheses, own, len(forced[place]))))
                     check_texts(asked[place], predictions[place])
-        return predictions
+        return withhold(predictions, options.min_confidence)
 
     def engine_for(self, options: DecodingOptions, keep_attention: bool = False, has_phrases: bool = False) -> Engine:
         """What decodes with some options: the bundle's engine, or the reference, which is then said once.
@@ -286,7 +289,10 @@ class Predictor:
             ranked = [(one.place, one.expected_utility) for one in rank_by_expected_utility(texts)]
         for place, score in ranked[: options.num_hypotheses]:
             one = hypotheses[place]
-            yield TextHypothesis(texts[place], score, one.log_probability, self._align(source_row, one, num_tags), one.is_cut)
+            alignment = self._align(source_row, one, num_tags)
+            lengths = len(one.ids) + 1, len(source_row)
+            found = TextHypothesis(texts[place], score, one.log_probability, alignment, one.is_cut, *lengths)
+            yield state_confidence(found, self.bundle.calibrator) if place == 0 and options.method == "beam" else found
 
     def _align(self, source_row: SourceRow, hypothesis: Hypothesis, num_tags: int) -> Alignment | None:
         if hypothesis.attention_TS is None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.evaluate import EvaluateSection
-from seq2seq_core.decoding.prediction import Prediction
+from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.baselines import (
     COMMONEST_TARGET,
@@ -47,6 +47,7 @@ class Decoded:
         scores: the ranking score of each.
         log_probabilities: natural logarithm of the probability of each.
         is_cut: whether the length limit ended each.
+        answers: the best hypotheses, with all that is known of each.
         seconds: the time of decoding.
     """
 
@@ -54,6 +55,7 @@ class Decoded:
     scores: list[float]
     log_probabilities: list[float]
     is_cut: list[bool]
+    answers: list[TextHypothesis]
     seconds: float
 
 
@@ -72,6 +74,7 @@ class Example:
         edits: fewest edits, in characters, from the hypothesis to the reference.
         is_cut: whether the length limit ended the hypothesis.
         columns: the corpus's other columns.
+        confidence: the calibrated probability that the hypothesis is right; None: unknown.
     """
 
     row: int
@@ -84,6 +87,7 @@ class Example:
     edits: int
     is_cut: bool
     columns: dict[str, str]
+    confidence: float | None = None
 
     @property
     def character_error_rate(self) -> float:
@@ -204,6 +208,7 @@ def decode_texts(
         scores=[prediction.score for prediction in predictions],
         log_probabilities=[prediction.log_probability for prediction in predictions],
         is_cut=[prediction.is_cut for prediction in predictions],
+        answers=[prediction.hypotheses[0] for prediction in predictions],
         seconds=time.perf_counter() - started,
     )
 
@@ -257,6 +262,7 @@ def _make_examples(pairs: Sequence[dict[str, str]], beam: Decoded, greedy: Decod
             edits=edit_distance(pair[TARGET], beam.texts[place]),
             is_cut=beam.is_cut[place],
             columns={name: value for name, value in pair.items() if name not in (SOURCE, TARGET)},
+            confidence=beam.answers[place].confidence,
         )
         for place, pair in enumerate(pairs)
     ]

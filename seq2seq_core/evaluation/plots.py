@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq_core.evaluation.confidence.calibration_error import ConfidenceBin
 from seq2seq_core.evaluation.scores import find_metric
 from seq2seq_core.evaluation.slices import Slice
 
@@ -114,6 +115,24 @@ def plot_slices(path: Path, slices: Sequence[Slice], metric: str, overall: float
     found = find_metric(metric)
     axes.set_xlim(found.low, max(found.high or found.scale, *values))
     axes.set_xlabel(f"{metric.replace('_', ' ')} (dashed: whole test set, {overall:.4g})")
+    _save(figure, path)
+
+
+def plot_reliability(path: Path, bins: Sequence[ConfidenceBin]) -> None:
+    """Draws the share of right answers by confidence; on the diagonal both agree.
+
+    Args:
+        path: the output PNG file.
+        bins: of equal mass.
+    """
+    figure, axes = _new_figure(4.2, 4.2)
+    axes.plot([0, 1], [0, 1], color=LINE_COLOUR, linewidth=1.2, linestyle="--")
+    confidences, shares = [one.confidence for one in bins], [one.right for one in bins]
+    axes.plot(confidences, shares, color=MODEL_COLOUR, marker="o", linewidth=1.4)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("mean confidence of a tenth of the answers")
+    axes.set_ylabel("share of right answers")
     _save(figure, path)
 
 

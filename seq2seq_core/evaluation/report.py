@@ -10,17 +10,20 @@ from typing import Any
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import SCORES_FILE
 from seq2seq_core.csv_text import format_csv
+from seq2seq_core.evaluation.confidence.confidence_check import ConfidenceCheck
+from seq2seq_core.evaluation.confidence.promised_errors import KeptPromise
 from seq2seq_core.evaluation.evaluator import Evaluation, Example
 from seq2seq_core.evaluation.scored import Scored
 from seq2seq_core.evaluation.slices import Slice
 
 PREDICTIONS_FILE, WORST_FILE, SLICES_FILE, SIGNATURES_FILE = "predictions.jsonl", "worst.csv", "slices.csv", "signatures.json"
+CONFIDENCE_FILE = "confidence.json"
 METRIC_DIGITS, SCORE_DIGITS = 6, 4
 """Decimal places; scores of the model get fewer, because their last digits differ between machines."""
 MAX_CELL_CHARACTERS = 120
 
 
-def make_metrics(evaluation: Evaluation, scored: Scored) -> dict[str, Any]:
+def make_metrics(evaluation: Evaluation, scored: Scored, confidence: ConfidenceCheck | None = None) -> dict[str, Any]:
     """The content of ``reports/metrics.json``: the few figures to compare versions by, ``test.<metric>`` and counts.
 
     DVC shows each of them as a column. All others are in :func:`make_scores`. What was scored is in a list, which DVC does not
@@ -29,9 +32,11 @@ def make_metrics(evaluation: Evaluation, scored: Scored) -> dict[str, Any]:
     Args:
         evaluation: of the test set.
         scored: what the scores are of.
+        confidence: of the test set; None: answers have no confidence.
     """
+    calibration = {} if confidence is None else {"confidence": _rounded({"calibration_error": confidence.error.value})}
     counts = {name: count for name, count in _count(evaluation).items() if name in ("pairs", "wrong", "cut_hypotheses")}
-    return {"test": _rounded(evaluation.test), "counts": counts, "scored": [scored.to_dict()]}
+    return {"test": _rounded(evaluation.test), "counts": counts, **calibration, "scored": [scored.to_dict()]}
 
 
 def make_scores(evaluation: Evaluation) -> dict[str, Any]:
@@ -52,7 +57,13 @@ def make_scores(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def write_evaluation(folder: Path, evaluation: Evaluation, worst_examples: int, signatures: dict[str, str]) -> None:
+def write_evaluation(
+    folder: Path,
+    evaluation: Evaluation,
+    worst_examples: int,
+    signatures: dict[str, str],
+    confidence: ConfidenceCheck | None = None,
+) -> None:
     """Writes the files of ``reports/evaluation`` into a folder.
 
     Args:
@@ -60,6 +71,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation, worst_examples: int, 
         evaluation: of the test set.
         worst_examples: most rows of the table of worst examples.
         signatures: sacreBLEU's, by metric.
+        confidence: of the test set; None: answers have no confidence, and there is no file of it.
     """
     with (folder / PREDICTIONS_FILE).open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(json.dumps(_prediction_row(example), ensure_ascii=False) + "\n" for example in evaluation.examples)
@@ -71,6 +83,8 @@ def write_evaluation(folder: Path, evaluation: Evaluation, worst_examples: int, 
     metrics = list(evaluation.slices[0].scores)
     _write_csv(folder / SLICES_FILE, ["column", "value", "count", *metrics], [_slice_row(part) for part in evaluation.slices])
     (folder / SIGNATURES_FILE).write_text(_json(signatures), encoding="utf-8")
+    if confidence is not None:
+        (folder / CONFIDENCE_FILE).write_text(_json(confidence.to_dict()), encoding="utf-8")
 
 
 def scores_as_markdown(evaluation: Evaluation) -> str:
@@ -118,7 +132,46 @@ def worst_as_markdown(evaluation: Evaluation, limit: int) -> str:
     return _markdown(["row", "source", "reference", "hypothesis", "edits", "score"], rows)
 
 
-_EXAMPLE_COLUMNS = ["row", "source", "reference", "hypothesis", "greedy", "edits", "cer", "score", "log_probability", "is_cut"]
+def confidence_as_markdown(confidence: ConfidenceCheck) -> str:
+    """The confidences of the test set: calibration error, reliability and promised errors, as Markdown tables.
+
+    Args:
+        confidence: of the test set.
+    """
+    error, right = confidence.error, confidence.calibrator
+    event = "equals its reference" if right.event == "exact_match" else f"has a chrF of at least {right.min_chrf:g}"
+    lead = (
+        f"The confidence of an answer is the probability that it {event}, fitted on {right.rows} rows of dev. Expected calibration "
+        f"error on {confidence.rows} rows of test, by ten bins of equal mass: {error.value:.4f} (95 % interval of the bootstrap "
+        f"{error.low:.4f} to {error.high:.4f}; a perfect calibration would show {error.by_chance:.4f} by chance)."
+    )
+    bins = [
+        [f"{one.low:.4f} to {one.high:.4f}", str(one.count), f"{one.confidence:.4f}", f"{one.right:.4f}"] for one in confidence.bins
+    ]
+    reliability = _markdown(["confidence", "answers", "mean", "share right"], bins)
+    return "\n".join([lead, "", reliability, _markdown(PROMISE_HEADS, [promise_cells(one) for one in confidence.promises])])
+
+
+PROMISE_HEADS = ["promised error", "min_confidence", "dev answered", "dev error", "test answered", "test error", "interval", "kept"]
+"""Of the table of thresholds."""
+
+
+def promise_cells(one: KeptPromise) -> list[str]:
+    """A row of the table of thresholds.
+
+    Args:
+        one: a promise and what became of it.
+    """
+    promise = one.promise
+    return [
+        f"{promise.max_error:.1%}", f"{promise.min_confidence:g}", f"{promise.answered:.1%}", f"{promise.error:.2%}",
+        f"{one.answered:.1%}", f"{one.error:.2%}", f"{one.low:.2%} to {one.high:.2%}", "yes" if one.is_kept else "no",
+    ]  # fmt: skip
+
+
+_EXAMPLE_COLUMNS = [
+    "row", "source", "reference", "hypothesis", "greedy", "edits", "cer", "score", "log_probability", "is_cut", "confidence",
+]  # fmt: skip
 
 
 def _example_row(example: Example) -> dict[str, object]:
@@ -133,6 +186,7 @@ def _example_row(example: Example) -> dict[str, object]:
         "score": round(example.score, SCORE_DIGITS),
         "log_probability": round(example.log_probability, SCORE_DIGITS),
         "is_cut": example.is_cut,
+        "confidence": None if example.confidence is None else round(example.confidence, SCORE_DIGITS),
         **{_corpus_name(name): value for name, value in example.columns.items()},
     }
 

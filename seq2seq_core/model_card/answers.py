@@ -14,6 +14,7 @@ from seq2seq_core.evaluation.report import PREDICTIONS_FILE
 from seq2seq_core.gate.scored_rows import ScoredRows
 from seq2seq_core.json_text import shorten
 from seq2seq_core.model_card.calibration import calibrate
+from seq2seq_core.model_card.confidence_section import read_confidence
 from seq2seq_core.model_card.facts import Answers, SliceScore, WorstRow
 from seq2seq_core.model_card.origin import read_report
 
@@ -60,6 +61,7 @@ def read_answers(
         slices=_slices(read_report(paths.evaluation_scores), rows.metric.name),
         worst=_worst(pairs, hypotheses, [row.get("edits") for row in predictions]),
         calibration=calibrate(logs, right, rows),
+        confidence=read_confidence(paths),
         example=None
         if best is None
         else (shorten(pairs[best][SOURCE], MAX_CHARACTERS), shorten(pairs[best][TARGET], MAX_CHARACTERS)),

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from seq2seq_core.evaluation.roc_area import roc_area
 from seq2seq_core.gate.bootstrap import intervals
 from seq2seq_core.gate.scored_rows import ScoredRows
 from seq2seq_core.model_card.facts import Calibration, Figure, ReliabilityBin
@@ -44,7 +45,7 @@ def calibrate(log_probabilities: Sequence[float], right: Sequence[bool], rows: S
         bins=bins,
         error=float(error) if is_meaningful else None,
         quality=[Figure(value=one.value, low=one.low, high=one.high) for one in quality],
-        ranking=_ranking(logs, correct),
+        ranking=roc_area(logs, correct == 1),
     )
 
 
@@ -64,14 +65,3 @@ def _bins(
         for place in range(BINS)
         if (mask := places == place).any()
     ]
-
-
-def _ranking(
-    logs: np.ndarray[tuple[int], np.dtype[np.float64]], right: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> float | None:
-    """The area under the ROC curve: the chance that a right answer has a higher probability than a wrong one, ties half."""
-    positive, negative = np.sort(logs[right == 1]), np.sort(logs[right == 0])
-    if not len(positive) or not len(negative):
-        return None
-    below, upto = np.searchsorted(negative, positive, "left"), np.searchsorted(negative, positive, "right")
-    return float((below + upto).sum() / (2 * len(positive) * len(negative)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seq2seq_core.model_card.blocks import Page
+from seq2seq_core.model_card.confidence_section import confidence_section
 from seq2seq_core.model_card.facts import CardFacts
 from seq2seq_core.model_card.html_page import to_html
 from seq2seq_core.model_card.markdown_page import to_markdown
@@ -15,7 +16,6 @@ from seq2seq_core.model_card.origin_sections import (
     training_section,
 )
 from seq2seq_core.model_card.quality_sections import (
-    calibration_section,
     decision_lead,
     metrics_section,
     significance_section,
@@ -42,7 +42,7 @@ def make_page(facts: CardFacts) -> Page:
             significance_section(decision),
             slices_section(answers, decision),
             worst_section(answers),
-            calibration_section(answers.calibration if answers else None, decision.metric),
+            confidence_section(answers, decision.metric),
             limits_section(facts.origin, answers),
             data_section(facts.origin),
             training_section(facts.origin),

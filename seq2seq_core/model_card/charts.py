@@ -125,16 +125,42 @@ def reliability_chart(bins: Sequence[ReliabilityBin]) -> str:
             f'<rect class="other bar" x="{across}" y="{y + 1:.1f}" width="{share:.1f}" height="{width - 2:.1f}"/>',
             f'<text class="soft" x="{across + 4 + share:.1f}" y="{y + width / 2 + 4:.1f}">{one.count}</text>',
         ]
+    parts += _unit_ticks(left, size, bottom, "probability of the answer")
+    parts.append(f'<text class="soft" x="{left + size + 12}" y="{bottom + 13}">answers</text>')
+    return _svg(bottom + 34, parts)
+
+
+def confidence_chart(bins: Sequence[ReliabilityBin]) -> str:
+    """The share of right answers by mean confidence, a point a bin; on the diagonal both agree.
+
+    Args:
+        bins: of equal mass, least confident first.
+    """
+    left, size, top = 44.0, 200.0, 8.0
+    bottom = top + size
+    places = [(left + size * one.confidence, bottom - size * one.right) for one in bins]
+    parts = [
+        f'<path class="axis dash" d="M{left} {bottom}L{left + size} {top}"/>',
+        f'<path class="axis path" d="M{left} {top}V{bottom}H{left + size}"/>',
+        f'<path class="own path" d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in places)}"/>',
+    ]
+    parts += [
+        f'<circle class="own" cx="{x:.1f}" cy="{y:.1f}" r="3.2">'
+        f"<title>{one.count} answers, mean confidence {one.confidence:.3f}, right {one.right:.3f}</title></circle>"
+        for one, (x, y) in zip(bins, places, strict=True)
+    ]
+    return _svg(bottom + 34, [*parts, *_unit_ticks(left, size, bottom, "confidence of the answer")])
+
+
+def _unit_ticks(left: float, size: float, bottom: float, label: str) -> list[str]:
+    """The numbers at a square whose sides go from 0 to 1, and the name of the horizontal one."""
+    parts = []
     for tick in (0.0, 0.5, 1.0):
         parts += [
             f'<text class="soft" x="{left - 5}" y="{bottom - size * tick + 4:.1f}" text-anchor="end">{tick:g}</text>',
             f'<text class="soft" x="{left + size * tick:.1f}" y="{bottom + 13}" text-anchor="middle">{tick:g}</text>',
         ]
-    parts.append(
-        f'<text class="soft" x="{left + size / 2}" y="{bottom + 28}" text-anchor="middle">probability of the answer</text>'
-    )
-    parts.append(f'<text class="soft" x="{left + size + 12}" y="{bottom + 13}">answers</text>')
-    return _svg(bottom + 34, parts)
+    return [*parts, f'<text class="soft" x="{left + size / 2}" y="{bottom + 28}" text-anchor="middle">{label}</text>']
 
 
 def _grid(low: float, high: float, height: float) -> str:

@@ -123,6 +123,51 @@ class Calibration(Fact):
     """Chance that a right answer is more certain than a wrong one; None without both kinds."""
 
 
+class CalibratedOn(Fact):
+    """What a calibrator was fitted on."""
+
+    event: str
+    min_chrf: float
+    rows: int
+    right: int
+
+
+class ErrorOfCalibration(Fact):
+    """An expected calibration error, its 95 % interval, and what chance alone would show."""
+
+    value: float
+    low: float
+    high: float
+    by_chance: float
+
+
+class Promise(Fact):
+    """A threshold of the confidence, and the share of wrong answers that it promises and keeps."""
+
+    max_error: float
+    min_confidence: float
+    dev_answered: float
+    dev_error: float
+    answered: float
+    error: float
+    low: float
+    high: float
+    is_kept: bool
+
+
+class Confidence(Fact):
+    """How far the calibrated confidences can be trusted: ``reports/evaluation/confidence.json``."""
+
+    dev: CalibratedOn
+    rows: int
+    right: float
+    mean_confidence: float
+    ranking: float | None
+    calibration_error: ErrorOfCalibration
+    bins: list[ReliabilityBin]
+    promises: list[Promise]
+
+
 class Answers(Fact):
     """What the evaluation of a version showed."""
 
@@ -134,6 +179,7 @@ class Answers(Fact):
     slices: list[SliceScore]
     worst: list[WorstRow]
     calibration: Calibration | None
+    confidence: Confidence | None = None
     example: tuple[str, str] | None
     """A source and its right answer."""
 

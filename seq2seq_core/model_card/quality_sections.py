@@ -142,12 +142,22 @@ def calibration_section(calibration: Calibration | None, metric: str) -> Section
     if calibration.ranking is not None:
         chance = f"{calibration.ranking:.1%}"
         blocks.append(Text(f"With a chance of {chance}, a right answer is more certain than a wrong one (50 %: as a coin tells)."))
+    return Section("Calibration", [*blocks, *certainty_blocks(calibration, metric)])
+
+
+def certainty_blocks(calibration: Calibration, metric: str) -> list[Block]:
+    """The score of each fifth of the answers, from the least to the most certain.
+
+    Args:
+        calibration: its facts.
+        metric: the main metric.
+    """
     rows = [[name, _figure(one)] for name, one in zip(FIFTHS, calibration.quality, strict=False)]
     change = "rises" if find_metric(metric).higher_is_better else "falls"
-    blocks.append(
-        Text(f"If {metric} {change} from the least to the most certain answers, a threshold on the score finds answers to check:")
-    )
-    return Section("Calibration", [*blocks, Table(["answers", metric], rows, frozenset((1,)))])
+    return [
+        Text(f"If {metric} {change} from the least to the most certain answers, a threshold on the score finds answers to check:"),
+        Table(["answers", metric], rows, frozenset((1,))),
+    ]
 
 
 def _reliability(calibration: Calibration) -> list[Block]:

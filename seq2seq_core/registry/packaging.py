@@ -73,7 +73,7 @@ def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str], sam
             artifacts={"bundle": str(named), PARITY_ARTIFACT: str(parity)},
             code_paths=[str(code)],
             metadata={BUNDLE_SEAL: bundle_digest(named), CODE_SEAL: code_digest(Path(room))},
-            signature=served_signature(options, tags),
+            signature=served_signature(options, tags, content.calibrator is not None),
             input_example=(frame, {"beam_size": options.beam_size}),
             pip_requirements=pinned_requirements(content.config.audio is not None, content.engine),
         )
@@ -96,7 +96,7 @@ def _link_or_copy(source: str, target: str) -> None:
         shutil.copy(source, target)
 
 
-def served_signature(options: DecodingOptions, tags: Sequence[str] = ()) -> ModelSignature:
+def served_signature(options: DecodingOptions, tags: Sequence[str] = (), has_confidence: bool = False) -> ModelSignature:
     """The MLflow signature of requests and answers.
 
     MLflow would turn null and numbers into texts of a column of strings, so the columns are of any type, and optional: the model
@@ -106,6 +106,7 @@ def served_signature(options: DecodingOptions, tags: Sequence[str] = ()) -> Mode
     Args:
         options: the defaults of the parameters.
         tags: the tag columns.
+        has_confidence: whether answers have a confidence.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
@@ -113,9 +114,12 @@ def served_signature(options: DecodingOptions, tags: Sequence[str] = ()) -> Mode
 
     make_type: Callable[[], Any] = AnyType
     names: list[Any] = [LONE_COLUMN, "source", *tags]
+    answers = [ColSpec("string", "prediction"), ColSpec("double", "score"), ColSpec("boolean", "is_cut")]
+    if has_confidence:
+        answers += [ColSpec("double", "confidence", required=False), ColSpec("boolean", "abstained")]
     return ModelSignature(
         inputs=Schema([ColSpec(make_type(), name, required=False) for name in names]),
-        outputs=Schema([ColSpec("string", "prediction"), ColSpec("double", "score"), ColSpec("boolean", "is_cut")]),
+        outputs=Schema(answers),
         params=ParamSchema(
             [
                 *(

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seq2seq_core.bundle.config_file import SOURCE_FILE, TARGET_FILE, BundleConfig, read_config
+from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.serving.request_limits import RequestLimits
+from seq2seq_core.decoding.confidence.abstention import check_threshold
 from seq2seq_core.decoding.phrases.asked_phrases import PhraseReader
 from seq2seq_core.decoding.phrases.phrase_room import check_rooms
 from seq2seq_core.decoding.phrases.wanted_phrases import PhraseError
-from seq2seq_core.errors import TagError
+from seq2seq_core.errors import TagError, UserError
 from seq2seq_core.serving.batching.ticket import Mode, Row
 from seq2seq_core.serving.request import check_cost, read_options, read_phrases, read_sources, read_tags
 from seq2seq_core.serving.request_columns import Columns, refusal
@@ -36,6 +38,7 @@ class RequestReader:
         target_tokenizer: has the tags of targets.
         options: the decoding options of a request that names none.
         limits: what a request may be and cost.
+        calibrator: the model's; None: its answers have no confidence.
     """
 
     def __init__(
@@ -45,8 +48,10 @@ class RequestReader:
         target_tokenizer: SubwordModel,
         options: DecodingOptions,
         limits: RequestLimits,
+        calibrator: StoredCalibrator | None = None,
     ) -> None:
         self.config, self.tokenizer, self.options, self.limits = config, source_tokenizer, options, limits
+        self.calibrator = calibrator
         tags = config.tags
         self.phrases = PhraseReader(target_tokenizer, config.normal_form, bool(config.frame_width))
         self._sides = [
@@ -63,7 +68,7 @@ class RequestReader:
             limits: what a request may be and cost.
         """
         options = bundle.decoding or DecodingOptions()
-        return cls(bundle.config, bundle.source_tokenizer, bundle.target_tokenizer, options, limits)
+        return cls(bundle.config, bundle.source_tokenizer, bundle.target_tokenizer, options, limits, bundle.calibrator)
 
     @classmethod
     def from_folder(cls, folder: Path, limits: RequestLimits) -> RequestReader:
@@ -76,7 +81,7 @@ class RequestReader:
         content = read_config(folder)
         source = None if content.config.frame_width else SubwordModel.load(folder / SOURCE_FILE)
         options = content.decoding or DecodingOptions()
-        return cls(content.config, source, SubwordModel.load(folder / TARGET_FILE), options, limits)
+        return cls(content.config, source, SubwordModel.load(folder / TARGET_FILE), options, limits, content.calibrator)
 
     @property
     def known_tags(self) -> dict[str, list[str]]:
@@ -102,6 +107,10 @@ class RequestReader:
             MlflowException: the request is invalid, or costs more than a request may.
         """
         options = read_options(params, self.options, num_hypotheses)
+        try:
+            check_threshold(options, self.calibrator)
+        except UserError as error:
+            raise refusal(f"params.{error}") from None
         sources = self._read_sources(columns)
         tags = read_tags(columns, self.config.tags.all, len(sources))
         lengths = self._measure(sources, self._count_tags(tags), options)

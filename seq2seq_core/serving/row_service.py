@@ -11,6 +11,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, TEMPORARILY_UNAVAILABLE
 
+from seq2seq_core.decoding.confidence.abstention import withhold
 from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.errors import UserError
 from seq2seq_core.serving.batching.batcher import Batcher
@@ -38,7 +39,7 @@ class RowService:
         seconds: float | None = None,
         on_submit: Callable[[Ticket], None] = lambda ticket: None,
     ) -> pd.DataFrame:
-        """The answer to a request: the columns ``prediction``, ``score`` and ``is_cut``, a row each.
+        """The answer to a request: the columns of :func:`to_frame`, a row each.
 
         Args:
             given: the request, in any form of :func:`~seq2seq_core.serving.request_columns.read_columns`.
@@ -50,7 +51,8 @@ class RowService:
         Raises:
             MlflowException: the request is invalid (status 400), was not answered in time (503), or decoding failed (500).
         """
-        return to_frame(self.predict(given, params, bounds_cost, seconds, on_submit))
+        found = self.predict(given, params, bounds_cost, seconds, on_submit)
+        return to_frame(found, self.reader.calibrator is not None)
 
     def predict(
         self,
@@ -79,9 +81,11 @@ class RowService:
         deadline = None if seconds is None else time.monotonic() + seconds
         rows, mode = self.reader.read(read_columns(given), params, bounds_cost, num_hypotheses)
         try:
-            ticket = self.batcher.submit(rows, replace(mode, keep_alignments=keep_alignments), deadline)
+            # Without the threshold, requests that ask for another one still share batches.
+            shared = mode.options.model_copy(update={"min_confidence": 0.0})
+            ticket = self.batcher.submit(rows, replace(mode, options=shared, keep_alignments=keep_alignments), deadline)
             on_submit(ticket)
-            return ticket.result()
+            return withhold(ticket.result(), mode.options.min_confidence)
         except NotAnswered as error:
             raise MlflowException(str(error), error_code=TEMPORARILY_UNAVAILABLE) from error
         except UserError as error:
@@ -91,16 +95,20 @@ class RowService:
             raise MlflowException(f"decoding failed: {error}", error_code=INTERNAL_ERROR) from error
 
 
-def to_frame(predictions: list[Prediction]) -> pd.DataFrame:
+def to_frame(predictions: list[Prediction], has_confidence: bool = False) -> pd.DataFrame:
     """The answer to a request as MLflow's server sends it.
 
     Args:
         predictions: one for each row.
+        has_confidence: whether the model has a calibrator, and the answer the columns ``confidence`` and ``abstained``.
     """
-    return pd.DataFrame(
-        {
-            "prediction": [one.text for one in predictions],
-            "score": [float(one.score) for one in predictions],
-            "is_cut": [one.is_cut for one in predictions],
-        }
-    )
+    columns: dict[str, list[Any]] = {
+        "prediction": [one.text for one in predictions],
+        "score": [float(one.score) for one in predictions],
+        "is_cut": [one.is_cut for one in predictions],
+    }
+    if has_confidence:
+        columns |= {"confidence": [one.confidence for one in predictions], "abstained": [one.abstained for one in predictions]}
+    frame = pd.DataFrame(columns)
+    # Among floats, pandas would turn None into NaN, which is no JSON.
+    return frame.astype({"confidence": object}).where(frame.notna(), None) if has_confidence else frame

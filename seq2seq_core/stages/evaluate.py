@@ -23,9 +23,11 @@ from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation import plots
+from seq2seq_core.evaluation.confidence.confidence_check import ConfidenceCheck, check_confidences
 from seq2seq_core.evaluation.evaluator import Evaluation, Example, evaluate
 from seq2seq_core.evaluation.report import (
     PREDICTIONS_FILE,
+    confidence_as_markdown,
     make_metrics,
     scores_as_markdown,
     slices_as_markdown,
@@ -93,14 +95,15 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
             "%d of %d hypotheses were cut at their length limit; a larger evaluate.%s (now %g) gives more room",
             evaluation.num_cut, len(pairs), name, getattr(options, name),
         )  # fmt: skip
+    confidence = _check_confidence(evaluation, predictor)
     with atomic.new_folder(paths.evaluation) as draft:
-        write_evaluation(draft, evaluation, section.worst_examples, _signatures(section))
+        write_evaluation(draft, evaluation, section.worst_examples, _signatures(section), confidence)
     decoding = describe_decoding(paths.served, options, paths.prepared_split("test"), len(pairs), predictor.engine_for(options))
     settings_of_metrics = metric_settings(section.metrics, scoring_options(section))
     scored = Scored(decoding, settings_of_metrics, file_digest(paths.evaluation / PREDICTIONS_FILE))
-    atomic.write_text(paths.metrics, json.dumps(make_metrics(evaluation, scored), ensure_ascii=False, indent=1) + "\n")
-    _record(recorder, evaluation, section, paths)
-    _record_pictures(recorder, evaluation, predictor, section, paths)
+    atomic.write_text(paths.metrics, json.dumps(make_metrics(evaluation, scored, confidence), ensure_ascii=False, indent=1) + "\n")
+    _record(recorder, evaluation, section, paths, confidence)
+    _record_pictures(recorder, evaluation, predictor, section, paths, confidence)
     return EvaluateResult(evaluation.test, evaluation.greedy, evaluation.baselines, len(pairs))
 
 
@@ -144,7 +147,22 @@ def _read_test(paths: Paths, limit: int) -> list[dict[str, str]]:
     return pairs
 
 
-def _record(recorder: Recorder, evaluation: Evaluation, section: EvaluateSection, paths: Paths) -> None:
+def _check_confidence(evaluation: Evaluation, predictor: Predictor) -> ConfidenceCheck | None:
+    """The confidences of the bundle on test; None: it has no calibrator."""
+    if predictor.bundle.calibrator is None:
+        return None
+    examples = evaluation.examples
+    return check_confidences(
+        [example.confidence for example in examples],
+        [example.hypothesis for example in examples],
+        [example.reference for example in examples],
+        predictor.bundle.calibrator,
+    )
+
+
+def _record(
+    recorder: Recorder, evaluation: Evaluation, section: EvaluateSection, paths: Paths, confidence: ConfidenceCheck | None
+) -> None:
     """Logs data set, metrics, tables and files to the recorder."""
     test = paths.prepared_split("test")
     recorder.log_dataset(test, "prepared/test", file_digest(test), "testing")
@@ -167,6 +185,9 @@ def _record(recorder: Recorder, evaluation: Evaluation, section: EvaluateSection
             for name, value in part.scores.items()
         }
     )
+    if confidence is not None:
+        recorder.log_metrics({"calibration_error": confidence.error.value})
+        recorder.log_text(confidence_as_markdown(confidence), "evaluation/confidence.md")
     recorder.log_text(scores_as_markdown(evaluation), "evaluation/scores.md")
     recorder.log_text(slices_as_markdown(evaluation), "evaluation/slices.md")
     recorder.log_text(worst_as_markdown(evaluation, section.worst_examples), "evaluation/worst.md")
@@ -175,7 +196,12 @@ def _record(recorder: Recorder, evaluation: Evaluation, section: EvaluateSection
 
 
 def _record_pictures(
-    recorder: Recorder, evaluation: Evaluation, predictor: Predictor, section: EvaluateSection, paths: Paths
+    recorder: Recorder,
+    evaluation: Evaluation,
+    predictor: Predictor,
+    section: EvaluateSection,
+    paths: Paths,
+    confidence: ConfidenceCheck | None,
 ) -> None:
     """Draws plots for the recorder only; they are not outputs of the stage."""
     if not plots.can_plot():
@@ -190,6 +216,8 @@ def _record_pictures(
         plots.plot_lengths(folder / "lengths.png", texts)
         if first := _headline_metric(section):
             plots.plot_slices(folder / "slices.png", evaluation.slices, first, evaluation.test[first])
+        if confidence is not None:
+            plots.plot_reliability(folder / "reliability.png", confidence.bins)
         if paths.training_curve.is_file():
             plots.plot_learning_curves(folder / "learning_curves.png", paths.training_curve)
         _plot_attention(folder, evaluation, predictor, section)

@@ -1,4 +1,4 @@
-"""``export``: bundles the trained model with the decoding options and the engine of the evaluation.
+"""``export``: bundles the trained model with the decoding options, the engine and the calibrator of its confidence.
 
 ``evaluate``, ``register`` and serving read what it writes. A stage of its own, so that a change of decoding options or of the
 engine does not repeat the training.
@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
+
+import torch
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import load_bundle
 from seq2seq_core.bundle.config_file import StoredEngine, read_config
 from seq2seq_core.bundle.served_bundle import export_bundle
+from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.console import progress
+from seq2seq_core.corpus.pairs import TARGET
 from seq2seq_core.decoding.engines.engine_choice import choose_engine, convert_bundle
+from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.dvc_files import how_to_make
 from seq2seq_core.errors import MissingInput
+from seq2seq_core.evaluation.confidence.calibrator_fit import fit_calibrator, read_dev
+from seq2seq_core.evaluation.evaluator import decode_texts
 from seq2seq_core.recorder import Recorder
 
 logger = logging.getLogger(__name__)
@@ -40,8 +49,9 @@ def run_export(settings: Settings, paths: Paths, recorder: Recorder) -> ExportRe
     """Writes ``models/served``.
 
     Args:
-        settings: the decoding options and the engine of the section ``evaluate``.
-        paths: the workspace; reads ``models/bundle``, writes ``models/served``.
+        settings: the decoding options, the engine and the confidence of the section ``evaluate``; of ``runtime`` the device, the
+            number of threads and the progress display.
+        paths: the workspace; reads ``models/bundle`` and, for the confidence, ``data/prepared``; writes ``models/served``.
         recorder: not used; the settings are already the run's parameters.
 
     Raises:
@@ -54,9 +64,23 @@ def run_export(settings: Settings, paths: Paths, recorder: Recorder) -> ExportRe
     section = settings.evaluate
     engine = choose_engine(section, read_config(paths.bundle).config)
     converted = None if engine is None else convert_bundle(load_bundle(paths.bundle), engine)
-    export_bundle(paths.bundle, paths.served, section.decoding, converted)
+    export_bundle(paths.bundle, paths.served, section.decoding, converted, lambda folder: _calibrate(folder, settings, paths))
     logger.info(
         "%s holds the model of %s and the decoding options of the section evaluate; %s decodes",
         paths.served, paths.bundle, f"{engine.name} at {engine.compute_type}" if engine else "PyTorch",
     )  # fmt: skip
     return ExportResult(section.decoding, engine)
+
+
+def _calibrate(folder: Path, settings: Settings, paths: Paths) -> StoredCalibrator | None:
+    """The calibrator of a bundle, fitted on what it answers to dev by the engine that will serve; None: there is none."""
+    section = settings.evaluate
+    if section.confidence_event == "none" or not (pairs := read_dev(paths.prepared_split("dev"), section.confidence_rows)):
+        return None
+    if settings.runtime.num_threads:
+        torch.set_num_threads(settings.runtime.num_threads)
+    predictor = Predictor.from_folder(folder, settings.runtime.device, paths.prepared_audio)
+    with progress("export", len(pairs), "sentences of dev", settings.runtime.progress) as shown:
+        decoded = decode_texts(predictor, pairs, predictor.options, section.batch_sentences, shown.update)
+    references = [pair[TARGET] for pair in pairs]
+    return fit_calibrator(decoded.answers, references, section.confidence_event, section.confidence_chrf)

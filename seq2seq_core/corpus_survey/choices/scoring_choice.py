@@ -53,6 +53,11 @@ def choose_search(task: Task, target: SideStatistics, units_ratio: float) -> dic
         section |= {"max_length_ratio": 0.5 if task == "summarisation" else 1.0, "max_length_offset": 50, "no_repeat_ngram_size": 3}
     elif units_ratio > 2:
         section["max_length_ratio"] = float(min(1000, round(1.5 * units_ratio + 0.5)))
+    if task in ("translation", "dialogue", "summarisation"):  # many answers are right
+        section |= {
+            "confidence_event": "chrf",
+            "confidence_chrf": 60.0 if task == "translation" and not target.is_spaceless else 40.0,
+        }
     if task in ("translation", "dialogue"):
         if target.is_spaceless:
             section["bleu_tokenizer"] = UNSPACED_SCRIPTS[target.script].bleu_tokenizer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,7 @@ class TranslationRequest:
         source: code of the sources' language, or ``auto``.
         target: code of the targets' language.
         alternatives: further hypotheses of each source that are wanted.
+        min_confidence: answers of a lower confidence are withheld; None: nobody asked.
         content: all that was given, by name; the model's other tags are among it.
     """
 
@@ -48,6 +50,7 @@ class TranslationRequest:
     source: str
     target: str
     alternatives: int
+    min_confidence: float | None
     content: Mapping[str, Any]
 
 
@@ -66,6 +69,8 @@ async def translate(call: Call) -> Answer:
         name: [value] * len(request.texts) for name, value in _read_tags(request, reader.known_tags).items()
     }
     wanted, params = 1 + request.alternatives, _read_phrases(request.content)
+    if request.min_confidence is not None:
+        params["min_confidence"] = request.min_confidence
     if reader.options.method == "beam" and wanted > reader.options.beam_size:
         params["beam_size"] = wanted
     found = await call.predict(columns, params, num_hypotheses=wanted if request.alternatives else None)
@@ -73,6 +78,10 @@ async def translate(call: Call) -> Answer:
     content: dict[str, Any] = {"translatedText": texts if request.is_list else texts[0]}
     if request.alternatives:
         content["alternatives"] = others if request.is_list else others[0]
+    if request.min_confidence is not None:
+        for name in ("confidence", "abstained"):
+            values = [getattr(one, name) for one in found]
+            content[name] = values if request.is_list else values[0]
     return as_json(content)
 
 
@@ -113,7 +122,8 @@ def read_translation(call: Call) -> TranslationRequest:
     if (form := content.get("format") or "text") != "text":
         raise RefusedRequest(400, f"{shorten(str(form))} format is not supported; expected text")
     texts = q if isinstance(q, list) else [q]
-    return TranslationRequest(texts, isinstance(q, list), source, target, _read_count(content.get("alternatives")), content)
+    asked = _read_count(content.get("alternatives")), _read_share("min_confidence", content.get("min_confidence"))
+    return TranslationRequest(texts, isinstance(q, list), source, target, *asked, content)
 
 
 def _read_count(value: Any) -> int:
@@ -125,6 +135,19 @@ def _read_count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 200:
         raise RefusedRequest(400, f"alternatives must be a number from 0 to 199, got {shorten(repr(value))}")
     return value
+
+
+def _read_share(name: str, value: Any) -> float | None:
+    """A number from 0 to 1, which a form gives as a text; None: nothing was given."""
+    if value is None or value == "":
+        return None
+    try:
+        share = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        share = math.nan
+    if not 0.0 <= share <= 1.0:
+        raise RefusedRequest(400, f"{name} must be a number from 0 to 1, got {shorten(repr(value))}")
+    return share
 
 
 def read_content(call: Call) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def test_metrics_are_nested_numbers_and_what_they_are_of() -> None:
 def test_every_prediction_is_a_line_with_the_columns_of_the_corpus(tmp_path: Path) -> None:
     write_evaluation(tmp_path, make_evaluation(), 10, {})
     first, _ = map(json.loads, (tmp_path / "predictions.jsonl").read_text(encoding="utf-8").splitlines())
-    scores = {"edits": 0, "score": -0.1235, "log_probability": -1.2346, "is_cut": False}
+    scores = {"edits": 0, "score": -0.1235, "log_probability": -1.2346, "is_cut": False, "confidence": None}
     assert first == {"source": "so|urce", "reference": "ref", "hypothesis": "ref", "greedy": "ref", **scores, "language": "de"}
 
 
@@ -74,8 +74,8 @@ def test_tables_hold_what_was_found(tmp_path: Path) -> None:
         "column,value,count,exact_match\nlanguage,de,2,0.666667\nlanguage,中,1,0.0\n"
     )
     assert (tmp_path / "worst.csv").read_text(encoding="utf-8") == (
-        "row,source,reference,hypothesis,greedy,edits,cer,score,log_probability,is_cut,language\n"
-        "2,so|urce,ref,,ref,2,0.666667,-0.1235,-1.2346,True,中\n"
+        "row,source,reference,hypothesis,greedy,edits,cer,score,log_probability,is_cut,confidence,language\n"
+        "2,so|urce,ref,,ref,2,0.666667,-0.1235,-1.2346,True,,中\n"
     )
     assert json.loads((tmp_path / "signatures.json").read_text()) == {"bleu": "nrefs:1"}
     assert sorted(path.name for path in tmp_path.iterdir()) == [

@@ -56,7 +56,11 @@ def test_what_is_evaluated_registered_and_served_is_decoded_by_the_exported_engi
     shutil.copy(paths.prepared_split("test"), paths.prepared_split("train"))
     settings = make_settings(evaluate={"compute_type": "int8", "max_length": 12})
     run_export(settings, paths, NullRecorder())
-    assert not decoded
+    assert not decoded, "there is no dev to calibrate a confidence on"
+    paths.prepared_split("dev").write_text(2 * paths.prepared_split("test").read_text())
+    run_export(settings, paths, NullRecorder())
+    assert sum(decoded) >= 2 * 40
+    decoded.clear()
     run_evaluate(settings, paths, NullRecorder())
     assert sum(decoded) >= 2 * 40  # by beam search and greedily
     (scored,) = json.loads(paths.metrics.read_text())["scored"]
@@ -72,9 +76,13 @@ def test_what_is_evaluated_registered_and_served_is_decoded_by_the_exported_engi
     assert "ctranslate2==" in requirements[0].read_text()
     with open_client(paths, "models:/dates/1") as client:
         answer = client.post(json={"inputs": SOURCES}).json()["predictions"]
+        withheld = client.post(json={"inputs": SOURCES, "params": {"min_confidence": 0.999}}).json()["predictions"]
     expected = Predictor.from_folder(paths.served).predict(SOURCES)
     assert [row["prediction"] for row in answer] == [one.text for one in expected]
     assert [row["score"] for row in answer] == [one.score for one in expected]
+    assert [row["confidence"] for row in answer] == [one.confidence for one in expected]
+    assert [type(row["confidence"]) for row in answer] == [float, float, type(None)]
+    assert withheld == [row | {"prediction": "", "abstained": True} for row in answer]
 
     run_export(make_settings(evaluate={"engine": "torch", "max_length": 12}), paths, NullRecorder())
     with pytest.raises(UserError, match="the model has changed since it was scored"):

@@ -76,7 +76,7 @@ def test_a_missing_served_bundle_names_the_command_and_one_of_another_model_is_t
     paths: Paths, make_settings: MakeSettings, make_bundle: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        run_export(make_settings(evaluate=FAR), paths, NullRecorder())
+        run_export(make_settings(evaluate=FAR | {"confidence_event": "none"}), paths, NullRecorder())
         assert find_served_bundle(paths) == paths.served
         assert caplog.messages == []
         served = paths.served.rename(paths.root / "kept")

@@ -53,7 +53,14 @@ def test_hypotheses_come_with_scores_and_alignments(house: House) -> None:
     content = {"source": "ab", "params": {"beam_size": 3}, "num_hypotheses": 2, "alignments": True}
     found = json.loads(try_it(house, content).body)
     aligned = {"source_pieces": ["a", "b"], "target_pieces": ["A", "B"], "weights": [[1.0, 0.0], [0.333, 0.667]]}
-    further = {"log_probability": -1.0, "is_cut": False, "alignment": aligned, "has_large_alignment": False}
+    further = {
+        "log_probability": -1.0,
+        "is_cut": False,
+        "confidence": None,
+        "abstained": False,
+        "alignment": aligned,
+        "has_large_alignment": False,
+    }
     assert found == VERSION | {"hypotheses": [{"text": "AB", "score": -1.0} | further, {"text": "AB1", "score": -2.0} | further]}
     assert house.decoder.modes[-1].options.beam_size == 3
     (plain,) = json.loads(try_it(house, {"source": "ab"}).body)["hypotheses"]

@@ -38,13 +38,14 @@ def test_rows_arrive_as_they_were_sent() -> None:
 
 def test_predictions_arrive_as_they_were_sent() -> None:
     weights_TS = np.array([[0.25, 0.75], [0.1, 0.9]], dtype=np.float32)
-    best = TextHypothesis("a", -1.5, -3.1415926535897931, Alignment(["x", "</s>"], ["a", "</s>"], weights_TS), is_cut=True)
+    alignment = Alignment(["x", "</s>"], ["a", "</s>"], weights_TS)
+    best = TextHypothesis("a", -1.5, -3.1415926535897931, alignment, True, num_tokens=2, num_source_tokens=2, confidence=0.1)
     predictions = [Prediction((best, TextHypothesis("", -math.inf, -math.inf)))]
     found = wire.unpack_predictions(through_a_socket(wire.pack_predictions(1, predictions)))
     assert found == predictions
-    alignment = found[0].hypotheses[0].alignment
-    assert alignment is not None
-    assert np.array_equal(alignment.weights_TS, weights_TS)
+    received = found[0].hypotheses[0].alignment
+    assert received is not None
+    assert np.array_equal(received.weights_TS, weights_TS)
 
 
 def test_a_side_that_is_gone_is_noticed() -> None:

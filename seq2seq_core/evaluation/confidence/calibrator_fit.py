@@ -1,0 +1,78 @@
+"""The calibrator of a bundle, fitted on what it answers to dev."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
+from seq2seq_core.config.decoding_options import AnswerEvent
+from seq2seq_core.corpus.pairs import iterate_pairs
+from seq2seq_core.decoding.confidence.answer_features import answer_features, state_confidence
+from seq2seq_core.decoding.prediction import TextHypothesis
+from seq2seq_core.evaluation.confidence.logistic_fit import fit_logistic
+from seq2seq_core.evaluation.confidence.promised_errors import make_promises
+from seq2seq_core.evaluation.confidence.right_answers import find_right
+
+logger = logging.getLogger(__name__)
+
+MIN_ROWS = 50
+SIGNIFICANT_DIGITS = 4
+"""Later digits differ between machines, and nothing that a stage writes may."""
+
+
+def read_dev(path: Path, max_rows: int) -> list[dict[str, str]]:
+    """The pairs of dev that a calibrator is fitted on; none, with a warning, if they are too few.
+
+    Args:
+        path: the prepared file.
+        max_rows: most rows.
+    """
+    pairs = list(islice(iterate_pairs(path), max_rows)) if path.is_file() else []
+    if len(pairs) >= MIN_ROWS:
+        return pairs
+    logger.warning(
+        "%s: %d pairs, expected at least %d to calibrate a confidence: answers will have none, and min_confidence is refused",
+        path, len(pairs), MIN_ROWS,
+    )  # fmt: skip
+    return []
+
+
+def fit_calibrator(
+    answers: Sequence[TextHypothesis], references: Sequence[str], event: AnswerEvent, min_chrf: float
+) -> StoredCalibrator | None:
+    """The calibrator of a model, with the thresholds that its confidences allow to promise; None: too little was decoded.
+
+    Args:
+        answers: to dev, the best of each source.
+        references: one for each.
+        event: what a right answer is.
+        min_chrf: least sentence-level chrF of a right answer, where the event is ``chrf``.
+    """
+    places = [place for place, answer in enumerate(answers) if answer.num_tokens]
+    if len(places) < MIN_ROWS:
+        return None
+    decoded = [answers[place] for place in places]
+    right_N = find_right([one.text for one in decoded], [references[place] for place in places], event, min_chrf)
+    features = [answer_features(one) for one in decoded]
+    names = list(features[0])
+    intercept, weights = fit_logistic(np.array([[row[name] for name in names] for row in features]), right_N)
+    fitted = StoredCalibrator(
+        event=event,
+        min_chrf=min_chrf if event == "chrf" else 0.0,
+        intercept=_rounded(intercept),
+        weights={name: _rounded(float(weight)) for name, weight in zip(names, weights, strict=True)},
+        rows=len(right_N),
+        right=int(right_N.sum()),
+        promises=[],
+    )
+    confidences = [state_confidence(one, fitted).confidence for one in decoded]
+    return fitted.model_copy(update={"promises": make_promises(np.array(confidences, dtype=np.float64), right_N)})
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")

@@ -110,6 +110,4 @@ def _origin(folder: Path) -> BundleFile | None:
     except BundleError:
         return None
     digests = {name: content.digests[name] for name in content.config.payload}
-    return content.model_copy(
-        update={"decoding": None, "trained_digest": None, "engine": None, "calibrator": None, "digests": digests}
-    )
+    return content.model_copy(update={**dict.fromkeys(("decoding", "trained_digest", *ADDED_BY_EXPORT)), "digests": digests})

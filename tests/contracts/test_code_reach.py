@@ -23,6 +23,7 @@ from seq2seq_core.code_digests.syntax import read_meaning
 from seq2seq_core.config.model import AttentionKind
 from seq2seq_core.config.objective_sections import MONOLINGUAL_OBJECTIVES, Objective
 from seq2seq_core.config.settings import Settings, load_settings, parse_settings
+from seq2seq_core.evaluation.confidence.calibrator_fit import MIN_ROWS
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stage_table import Stage, find_stage
 
@@ -79,7 +80,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_the_code_that_a_stage_executes_is_in_its_digest(case: str, tmp_path: Path) -> None:
     paths, settings = Paths(tmp_path), _settings(CASES[case])
-    _write_corpus(tmp_path / "raw", settings)
+    _write_corpus(tmp_path / "raw", settings, MIN_ROWS if case == "beam" else 6)  # enough for a calibrator
     for stage in STAGES:
         run = stage.load_function()
         with _executed_modules() as executed:
@@ -249,10 +250,10 @@ def _settings(sections: dict[str, dict[str, Any]]) -> Settings:
     return parse_settings({name: defaults.get(name, {}) | sections.get(name, {}) for name in names}, "test")
 
 
-def _write_corpus(folder: Path, settings: Settings) -> None:
+def _write_corpus(folder: Path, settings: Settings, num_dev: int = 6) -> None:
     folder.mkdir()
     chance = np.random.default_rng(1)
-    for split, count in (("train", 40), ("dev", 6), ("test", 6)):
+    for split, count in (("train", 40), ("dev", num_dev), ("test", 6)):
         words = ["".join(chance.choice(list("abcdefgh"), 5)) for _ in range(count)]
         sources = list(words)
         if settings.corpus.source_kind == "audio":

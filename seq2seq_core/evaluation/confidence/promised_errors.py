@@ -15,7 +15,7 @@ import numpy.typing as npt
 from seq2seq_core.bundle.stored_calibrator import PromisedError
 
 FloatArray = npt.NDArray[np.float64]
-ERRORS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
+ERRORS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 """Shares of wrong answers that are promised, where dev proves them."""
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 LEVEL, DIGITS, CONFIDENCE_DIGITS = 0.05, 6, 4
@@ -63,6 +63,8 @@ def make_promises(confidences_N: FloatArray, right_N: npt.NDArray[np.bool_]) -> 
                 shares = round(count / len(right_N), DIGITS), round(wrong / count, DIGITS)
                 found.append(PromisedError(max_error=error, min_confidence=threshold, answered=shares[0], error=shares[1]))
                 break
+        if found and not found[-1].min_confidence:
+            break  # every answer is given already: a larger error promises nothing more
     return found
 
 

@@ -21,6 +21,7 @@ from seq2seq_core.bundle.bundle import check_bundle, load_bundle, save_bundle
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.bundle.served_bundle import export_bundle
+from seq2seq_core.bundle.stored_calibrator import PromisedError, StoredCalibrator
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.tokenize import SubwordSettings
@@ -42,7 +43,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer, room = train_subword(["abc defg"], SubwordSettings(model="char")), tmp_path_factory.mktemp("made")
     config, model = make_model(tokenizer)
     save_bundle(room / "bundle", model, config, tokenizer, tokenizer, {"manifest.json": "0" * 64})
-    export_bundle(room / "bundle", room / "served", DecodingOptions(beam_size=2))
+    promise = PromisedError(max_error=0.1, min_confidence=0.5, answered=0.9, error=0.05)
+    calibrator = StoredCalibrator(
+        event="chrf", min_chrf=60.0, intercept=1.0, weights={"doubt": -2.0}, rows=50, right=25, promises=[promise]
+    )
+    export_bundle(room / "bundle", room / "served", DecodingOptions(beam_size=2), calibrate=lambda _: calibrator)
     return room / "served"
 
 

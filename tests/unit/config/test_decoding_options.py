@@ -82,7 +82,8 @@ NUMBERS = [option for option in offered_options() if option.lowest is not None]
 def test_the_bounds_of_requests_are_within_those_of_the_class(option: OfferedOption) -> None:
     assert option.lowest is not None
     assert option.highest is not None
-    others = {"num_hypotheses": 1, "beam_size": 200} | ({} if option.name.startswith("diversity") else {"method": "sampling"})
+    needs_beam = option.name.startswith(("diversity", "min_confidence"))
+    others: dict[str, object] = {"method": "beam" if needs_beam else "sampling", "num_hypotheses": 1, "beam_size": 200}
     for bound in (option.lowest, option.highest):
         assert getattr(DecodingOptions.model_validate(others | {option.name: bound}), option.name) == bound
         assert not option.range_fault(bound)

@@ -108,7 +108,7 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
 
 
 def _warn_of_other_settings(predictor: Predictor, section: EvaluateSection, paths: Paths) -> None:
-    """Warns if the served bundle was exported with other decoding options, or for another engine."""
+    """Warns if the served bundle was exported with other decoding options, for another engine, or for another event."""
     if predictor.options != section.decoding:
         logger.warning(
             "the decoding options are those of %s, not those of the section evaluate; `s2s export` brings them there", paths.served
@@ -122,6 +122,14 @@ def _warn_of_other_settings(predictor: Predictor, section: EvaluateSection, path
             paths.served,
             *found,
         )
+    if (fitted := predictor.bundle.calibrator) is not None:
+        min_chrf = section.confidence_chrf if section.confidence_event == "chrf" else 0.0
+        if (fitted.event, fitted.min_chrf) != (section.confidence_event, min_chrf):
+            logger.warning(
+                "the confidence is that of %s (%s), not that of the section evaluate; `s2s export` fits it anew",
+                paths.served,
+                fitted.event,
+            )
 
 
 def _signatures(section: EvaluateSection) -> dict[str, str]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from seq2seq_core.evaluation import plots
+from seq2seq_core.evaluation.confidence.calibration_error import make_bins
 from seq2seq_core.evaluation.slices import Slice
 
 pytest.importorskip("matplotlib", reason="pictures need Matplotlib")
@@ -41,6 +42,14 @@ def test_learning_curves_are_drawn_from_the_csv(tmp_path: Path) -> None:
     curve.write_text("step,train_loss,dev_loss,learning_rate,gradient_norm,dev_score\n50,2.5,,0.1,1,\n100,1.5,1.7,0.1,1,0.5\n")
     assert plots.plot_learning_curves(tmp_path / "x.png", curve)
     assert is_png(tmp_path / "x.png")
+
+
+def test_a_reliability_plot_shows_the_bins(tmp_path: Path) -> None:
+    confidences = np.linspace(0.0, 1.0, 100)
+    for name, right in (("true.png", confidences > 0.5), ("false.png", confidences < 0.5)):
+        plots.plot_reliability(tmp_path / name, make_bins(confidences, right))
+        assert is_png(tmp_path / name)
+    assert (tmp_path / "true.png").read_bytes() != (tmp_path / "false.png").read_bytes()
 
 
 def test_a_curve_without_points_is_not_drawn(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 from collections.abc import Callable
@@ -136,6 +137,18 @@ def test_a_bundle_without_a_calibrator_works_as_before_and_refuses_a_threshold(
     result = predict(paths, "--min-confidence", "0.5")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "min_confidence: must be 0 with this model, which has no calibrator" in re.sub(r"\s+", " ", result.stderr)
+
+
+def test_a_confidence_of_another_event_than_that_of_the_settings_is_told(
+    paths: Paths, make_settings: MakeSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_export(make_settings(evaluate=OPTIONS), paths, NullRecorder())
+    told = f"the confidence is that of {paths.served} (exact_match), not that of the section evaluate; `s2s export` fits it anew"
+    for event, expected in (("exact_match", []), ("chrf", [told])):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "seq2seq_core.stages.evaluate"):
+            run_evaluate(make_settings(evaluate=OPTIONS | {"confidence_event": event}), paths, NullRecorder())
+        assert [message for message in caplog.messages if "confidence" in message] == expected
 
 
 def test_a_threshold_and_samples_do_not_go_together(paths: Paths) -> None:

@@ -56,7 +56,8 @@ def _describe(found: Confidence) -> str:
         f"The confidence of an answer is the probability that it {is_right}, fitted on {found.dev.rows} rows of dev. "
         f"On {found.rows} test rows its mean is {found.mean_confidence:.3f}, and a share of {found.right:.3f} is right. "
         f"The expected calibration error, by ten bins of as many answers each, is {error.value:.3f} (95 % interval of the "
-        f"bootstrap {error.low:.3f} to {error.high:.3f}); by chance alone a perfect calibration would show {error.by_chance:.3f}.{chance}"
+        f"bootstrap {error.low:.3f} to {error.high:.3f}); by chance alone a perfect calibration would show "
+        f"{error.by_chance:.3f}.{chance}"
     )
 
 

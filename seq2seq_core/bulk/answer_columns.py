@@ -9,6 +9,8 @@ from seq2seq_core.bulk.row_block import RowResult
 
 KINDS = {"": "text", "_score": "number", "_is_cut": "boolean"}
 """Endings of the columns of a hypothesis, and the kinds of their values."""
+CONFIDENCE_KINDS = {"_confidence": "number", "_abstained": "boolean"}
+"""The same of a row's answer, where the model has a calibrator."""
 
 
 @dataclass(frozen=True)
@@ -18,16 +20,21 @@ class AnswerColumns:
     Attributes:
         name: of the column of the predictions; the others begin with it.
         num_hypotheses: hypotheses of a row; those behind the best have a number in their columns' names.
+        has_confidence: whether the model has a calibrator.
     """
 
     name: str
     num_hypotheses: int
+    has_confidence: bool = False
 
     @property
     def kinds(self) -> dict[str, str]:
         """The kind of each column's values, by name: text, number or boolean."""
         bases = [self.name, *(f"{self.name}_{place}" for place in range(2, self.num_hypotheses + 1))]
-        return {f"{base}{ending}": kind for base in bases for ending, kind in KINDS.items()} | {f"{self.name}_error": "text"}
+        kinds = {f"{base}{ending}": kind for base in bases for ending, kind in KINDS.items()}
+        if self.has_confidence:
+            kinds |= {f"{self.name}{ending}": kind for ending, kind in CONFIDENCE_KINDS.items()}
+        return kinds | {f"{self.name}_error": "text"}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -43,5 +50,7 @@ class AnswerColumns:
         values: list[Any] = []
         for one in result.hypotheses[: self.num_hypotheses]:
             values += [one.text, one.score, one.is_cut]
-        values += [None] * (len(self.names) - 1 - len(values))
+        values += [None] * (len(KINDS) * self.num_hypotheses - len(values))
+        if self.has_confidence:
+            values += [result.hypotheses[0].confidence, result.hypotheses[0].abstained] if result.hypotheses else [None, None]
         return dict(zip(self.names, [*values, result.error or None], strict=True))

@@ -20,6 +20,7 @@ from seq2seq_core.bulk.worker_pool import WorkerPool
 from seq2seq_core.bundle.config_file import TARGET_FILE, read_config
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.console import Progress
+from seq2seq_core.decoding.confidence.abstention import check_threshold
 from seq2seq_core.decoding.engines.ctranslate2_limits import why_not_decode
 from seq2seq_core.decoding.phrases.asked_phrases import PhraseReader
 from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
@@ -51,20 +52,24 @@ def run_bulk(
         stop: whether to end now; asked again and again.
 
     Raises:
-        UserError: an input cannot be used, or the output folder holds another job.
+        UserError: an input cannot be used, the output folder holds another job, or the model has no calibrator for
+            ``min_confidence``.
         WorkspaceBusy: another process works on the folder.
         Interrupted: Ctrl-C, SIGTERM or ``stop``; what is finished stays.
         OSError: a shard cannot be written, such as on a full disk; what is finished stays.
     """
     started = time.monotonic()
-    config = read_config(model.folder).config
+    content = read_config(model.folder)
+    config = content.config
     _check_tags(request, config.tags.all)
     phrases = PhraseReader(SubwordModel.load(model.folder / TARGET_FILE), config.normal_form, bool(config.frame_width))
     phrases.check(request.phrases, options)
+    check_threshold(options, content.calibrator)
+    answers = AnswerColumns(request.output_column, options.num_hypotheses, content.calibrator is not None)
     inputs = find_inputs(request.inputs, request.output, request.output_format)
     busy = WorkspaceBusy(f"{request.output}: another process writes to it; wait for its end, or give another folder")
     with hold_lock(request.output / LOCK_NAME, lambda _: busy):
-        job = _describe_job(request, model, options, inputs)
+        job = _describe_job(request, model, options, inputs, answers)
         manifest = open_manifest(request.output, job, request.restarts)
         if manifest is not None and manifest.is_complete:
             return _summarise(request, manifest, 0, time.monotonic() - started)
@@ -76,7 +81,7 @@ def run_bulk(
             manifest = manifest or Manifest(model=model.label, engine=engine, job=job)
             check_same(request.output, [] if engine == manifest.engine else [f"engine was {manifest.engine}, is {engine}"])
             manifest.write(request.output)
-            shards = DecodedShards(request, manifest, inputs, Mode(options), config.tags.all, phrases)
+            shards = DecodedShards(request, manifest, inputs, Mode(options), config.tags.all, phrases, answers)
             before = sum(shard.num_rows for shard in manifest.shards.values())
             with _resumable(shards), shows(job.num_rows, before) as display:
                 shards.decode(pool, display, stop)
@@ -91,9 +96,10 @@ def _check_tags(request: BulkRequest, known: tuple[str, ...]) -> None:
         raise UserError(f"--tag: must name a tag that the model takes ({listed}), got {others[0]!r}")
 
 
-def _describe_job(request: BulkRequest, model: FoundModel, options: DecodingOptions, inputs: list[InputFile]) -> JobRecord:
+def _describe_job(
+    request: BulkRequest, model: FoundModel, options: DecodingOptions, inputs: list[InputFile], answers: AnswerColumns
+) -> JobRecord:
     """What shapes the output; reads every input to its end."""
-    answers = AnswerColumns(request.output_column, options.num_hypotheses)
     logger.info("reading %d input %s", len(inputs), "file" if len(inputs) == 1 else "files")
     return JobRecord(
         bundle_digest=model.digest,

@@ -75,6 +75,7 @@ class DecodedShards:
         mode: how rows are decoded.
         tag_columns: the columns that the model reads as tags.
         phrases: knows which phrases are asked of which source.
+        answers: the columns that are added.
 
     Attributes:
         manifest: the present state.
@@ -88,10 +89,11 @@ class DecodedShards:
         mode: Mode,
         tag_columns: tuple[str, ...],
         phrases: PhraseReader,
+        answers: AnswerColumns,
     ) -> None:
         self.phrases = phrases
         self.request, self.manifest, self.inputs, self.mode, self.tag_columns = request, manifest, inputs, mode, tag_columns
-        self.answers = AnswerColumns(request.output_column, mode.options.num_hypotheses)
+        self.answers = answers
         self._pending: deque[_Shard] = deque()
         self._started, self._before = time.monotonic(), self._num_finished
 

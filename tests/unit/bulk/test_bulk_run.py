@@ -223,3 +223,10 @@ def test_phrases_go_to_the_rows_that_they_are_for_and_are_part_of_the_job(
     with pytest.raises(UserError, match=r"^force or glossary: the model's tokeniser cannot spell 'ж'"):
         run_mirrored(source, phrases=Phrases(glossary={"absent": "ж"}), restarts=True)
     assert run_mirrored(source, phrases=phrases).num_decoded == 0, "a refused job leaves the output"
+
+
+def test_a_threshold_needs_a_model_with_a_calibrator(tmp_path: Path, run_mirrored: Run) -> None:
+    (tmp_path / "in.txt").write_text("ab\n")
+    with pytest.raises(UserError, match="min_confidence: must be 0 with this model, which has no calibrator"):
+        run_mirrored(tmp_path / "in.txt", options={"min_confidence": 0.5})
+    assert not (tmp_path / "out").exists()

@@ -105,6 +105,24 @@ def test_export_fits_on_dev_evaluate_checks_on_test_and_predict_abstains(paths: 
     assert (plain.exit_code, plain.stdout) == (0, "\n\n\n")
 
 
+def test_bulk_prediction_withholds_the_same_answers(paths: Paths, make_settings: MakeSettings) -> None:
+    run_export(make_settings(evaluate=OPTIONS), paths, NullRecorder())
+    sources = [f"{day} May 2031" for day in range(1, 20)]
+    expected = Predictor.from_folder(paths.served).predict(sources)
+    threshold = sorted(one.confidence or 0.0 for one in expected)[9] - 1e-6
+    (paths.root / "in.jsonl").write_text("".join(json.dumps({"source": source}) + "\n" for source in [*sources, ""]))
+    words = ["--model", str(paths.served), "--device", "cpu", "--workers", "1", "--min-confidence", str(threshold)]
+    result = CliRunner().invoke(app, ["predict", str(paths.root / "in.jsonl"), "--into", str(paths.root / "out"), *words])
+    assert result.exit_code == 0, result.stderr
+    rows = [json.loads(line) for line in (paths.root / "out" / "in-00000.jsonl").read_text().splitlines()]
+    assert [row["prediction_abstained"] for row in rows] == [(one.confidence or 0.0) < threshold for one in expected] + [True]
+    kept = ["" if row["prediction_abstained"] else one.text for row, one in zip(rows, expected, strict=False)]
+    assert [row["prediction"] for row in rows] == [*kept, ""]
+    assert any(kept)
+    assert [row["prediction_confidence"] for row in rows[:-1]] == pytest.approx([one.confidence for one in expected], abs=1e-4)
+    assert rows[-1]["prediction_confidence"] is None
+
+
 def test_the_same_dev_gives_the_same_bundle_whatever_test_holds(paths: Paths, make_settings: MakeSettings) -> None:
     settings = make_settings(evaluate=OPTIONS)
     run_export(settings, paths, NullRecorder())

@@ -167,8 +167,8 @@ def predict_lines(
         phrases: what the targets must and must not contain.
 
     Raises:
-        UserError: a file cannot be used, attention or a confidence is requested but the model has none, or a phrase cannot be forced or
-            forbidden.
+        UserError: a file cannot be used, attention or a confidence is requested but the model has none, or a phrase cannot be
+            forced or forbidden.
     """
     from seq2seq_core.decoding.confidence.abstention import check_threshold
 

@@ -17,7 +17,8 @@ FORMS = ("inputs", "instances", "dataframe_split", "dataframe_records")
 PARAMS = {
     "beam_size": (1, 200), "length_penalty": (0, 10), "max_length_ratio": (0.01, 1000), "max_length_offset": (0, 4096),
     "max_length": (0, 4096), "min_length": (0, 4096), "no_repeat_ngram_size": (0, 100), "temperature": (0.01, 100),
-    "top_k": (0, 1_000_000), "top_p": (0.001, 1), "seed": (0, 2**31 - 1), "mbr_samples": (2, 200),
+    "top_k": (0, 1_000_000), "top_p": (0.001, 1), "seed": (0, 2**31 - 1), "mbr_samples": (2, 200), "diversity_groups": (1, 200),
+    "diversity_penalty": (0, 100),
 }  # fmt: skip
 """Parameters of requests, and their ranges."""
 ODD_CHARACTERS = [
@@ -178,6 +179,30 @@ def _absurd_options(draw: random.Random) -> Message:
     return with_params(draw, params)
 
 
+def _phrase(draw: random.Random) -> str:
+    parts = [*string.digits, *"May-/ ", draw.choice(ODD_CHARACTERS)]
+    return "".join(draw.choice(parts) for _ in range(draw.choice([0, 1, 2, 5, 20, 3000])))
+
+
+def _phrases(draw: random.Random) -> Message:
+    count = draw.choice([1, 2, 5, 20, 500])
+    lists = {"force": [_phrase(draw) for _ in range(count)], "forbid": [_phrase(draw) for _ in range(count)]}
+    lists["glossary"] = [f"{draw.choice(['May', '1', _phrase(draw)])}\t{_phrase(draw)}" for _ in range(count)]
+    return with_params(draw, {name: lists[name] for name in draw.sample(list(lists), draw.randrange(1, 4))} | SHORT)
+
+
+def _possible_phrases(draw: random.Random) -> Message:
+    phrases = ["".join(draw.choice("0123") for _ in range(2)) for _ in range(draw.randrange(1, 3))]  # the model knows these digits
+    glossary = [f"{draw.choice(['May', 'mars'])}\t{draw.randrange(4)}"]
+    params = draw.choice([{"force": phrases}, {"forbid": phrases}, {"glossary": glossary}, {"force": ["1"], "forbid": ["2"]}])
+    return with_params(draw, params | SHORT, "200", "503")
+
+
+def _phrases_of_wrong_type(draw: random.Random) -> Message:
+    wrong = draw.choice([3, 1.5, True, {"a": "b"}, [1], [None], [["a"]], [{}], ["a", 1], "\ud800", [""], [" "], ["\ud800"]])
+    return with_params(draw, {draw.choice(["force", "forbid", "glossary"]): wrong} | SHORT, "400")
+
+
 def _invalid_utf8(draw: random.Random) -> Message:
     bad = draw.choice([b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x82", b"\x80", "é".encode("utf-16")])
     return post(b'{"inputs": ["' + bad + b'"]}', "400")
@@ -280,7 +305,8 @@ BODIES: dict[str, Kind] = {
     for kind in (
         _usual, _broken_json, _changed_bytes, _deep_nesting, _wrong_types, _no_object, _nulls_and_nan,
         _unequal_shapes, _unknown_params, _params_out_of_range, _params_of_wrong_type, _huge_numbers,
-        _possible_options, _absurd_options, _invalid_utf8, _surrogates, _odd_characters, _empty_texts,
+        _possible_options, _absurd_options, _phrases, _possible_phrases, _phrases_of_wrong_type,
+        _invalid_utf8, _surrogates, _odd_characters, _empty_texts,
         _duplicate_keys, _unknown_names, _split_forms, _record_forms, _input_forms, _instance_forms,
         _long_texts, _many_rows, _csv_forms, _parquet_forms,
     )

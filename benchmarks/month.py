@@ -126,6 +126,7 @@ def find_faults(month: Month, folder: Path, minutes: float) -> list[str]:
         print(f"{time.strftime('%H:%M:%S')} {month.disturb()}", flush=True)
     month.grow()
     last = wait_for_undisturbed_run(month)
+    month.stop_schedules()
     faults = faults_of(month)
     faults += ["no run succeeded after the last disturbance"] if last is None else []
     faults += differences_to_a_clean_clone(month, folder) if last is not None else []

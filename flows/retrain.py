@@ -22,7 +22,7 @@ from flows.reports.run_end import find_flow_settings, tell_end, this_run
 from flows.reports.run_page import publish_report
 from flows.reports.summary import RetrainSummary
 from flows.retraining import Retraining, find_paths
-from flows.server.earlier_runs import mark_dead_runs, show_wait
+from flows.server.earlier_runs import mark_dead_runs, repeat_untold_crashes, show_wait
 from flows.server.engine_log import quiet_engine
 from flows.server.final_state import final_state
 from flows.server.flow_state import is_cancelled
@@ -74,7 +74,8 @@ def _retrain(workspace: str | None, forced: frozenset[str], assignments: Sequenc
         lock_of_workspace = workspace_lock(paths, (lambda reason: _note_wait(reason, logger)) if waits else None)
         with lock_of_workspace as lock, settings_for_one_run(paths, assignments, logger.warning) as notes:
             settings = load_settings(paths.params)
-            for line in mark_dead_runs(settings.register_.model_name, settings.runtime.flow.dead_after_seconds):
+            name, dead_seconds = settings.register_.model_name, settings.runtime.flow.dead_after_seconds
+            for line in (*mark_dead_runs(name, dead_seconds), *repeat_untold_crashes(name)):
                 logger.warning("%s", line)
             has_own = bool(assignments)
             summary = _run(Retraining(paths, settings, this_run(), logger, lock, forced, is_cancelled, has_own, notes), logger)

@@ -199,8 +199,10 @@ def _possible_phrases(draw: random.Random) -> Message:
 
 
 def _phrases_of_wrong_type(draw: random.Random) -> Message:
-    wrong = draw.choice([3, 1.5, True, {"a": "b"}, [1], [None], [["a"]], [{}], ["a", 1], "\ud800", [""], [" "], ["\ud800"]])
-    return with_params(draw, {draw.choice(["force", "forbid", "glossary"]): wrong} | SHORT, "400")
+    wrong = [3, 1.5, True, {"a": "b"}, [1], [None], [["a"]], [{}], ["a", 1], "\ud800", ["\ud800"]]
+    phrases = draw.choice([*wrong, [""], [" "]])  # in a glossary, an empty line is none
+    names = ["force", "forbid"] if phrases in ([""], [" "]) else ["force", "forbid", "glossary"]
+    return with_params(draw, {draw.choice(names): phrases} | SHORT, "400")
 
 
 def _invalid_utf8(draw: random.Random) -> Message:

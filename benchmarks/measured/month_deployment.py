@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,15 @@ class Month:
         body = {"sort": "EXPECTED_START_TIME_ASC", "flow_runs": {"state": {"type": {"not_any_": ["SCHEDULED"]}}}}
         answer = httpx.post(f"{self.api}/flow_runs/filter", json=body, timeout=30.0)
         return list(answer.raise_for_status().json())
+
+    def stop_schedules(self) -> None:
+        """Pauses every deployment, and waits until no run is on the way."""
+        for one in httpx.post(f"{self.api}/deployments/filter", json={}, timeout=30.0).raise_for_status().json():
+            httpx.post(f"{self.api}/deployments/{one['id']}/pause_deployment", timeout=30.0).raise_for_status()
+        with suppress(AssertionError):  # one that never ends is a fault that is reported
+            wait_until(
+                lambda: all(run["state_type"] not in ("PENDING", "RUNNING") for run in self.flow_runs()), "the end of all runs"
+            )
 
     def grow(self) -> None:
         """Appends pairs to the training corpus."""

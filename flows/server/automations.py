@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 HEARTBEAT = "prefect.flow-run.heartbeat"
 ENDED = "seq2seq-flows.flow-run.ended"
 """Sent by a run's process after its last sign of life (:mod:`flows.server.run_events`)."""
+CRASHED_BEFORE = "seq2seq-flows.flow-run.crashed"
+"""Sent by a later run for one whose crash was not notified (:mod:`flows.server.earlier_runs`)."""
 TAKEN = ("Pending", "Submitting", "InfrastructurePending")
 """States of a run that a worker has taken, before its process sends a sign of life."""
 STARTS = ("Pending", "Running", "AwaitingConcurrencySlot", "Cancelling")
@@ -89,18 +91,27 @@ def crashed_runs(model_name: str, webhook: UUID) -> AutomationCore:
     from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
     trigger = EventTrigger(
-        expect=_events("Crashed"),
+        expect={CRASHED_BEFORE, *_events("Crashed")},
         match_related=_tagged(model_tag(model_name)),
         for_each={"prefect.resource.id"},
         posture=Posture.Reactive,
         threshold=1,
     )
     return AutomationCore(
-        name=f"seq2seq-flows: webhook of {model_name}, crashed runs",
+        name=name_of_crashed_runs(model_name),
         description="Made by `s2s setup-prefect` (runtime.flow.notify).",
         trigger=trigger,
         actions=[CallWebhook(block_document_id=webhook, payload=_body("crash", "flow_run.state.message"))],
     )
+
+
+def name_of_crashed_runs(model_name: str) -> str:
+    """The name of :func:`crashed_runs`.
+
+    Args:
+        model_name: ``register.model_name``.
+    """
+    return f"seq2seq-flows: webhook of {model_name}, crashed runs"
 
 
 def late_runs(model_name: str, webhook: UUID, late_seconds: float, marked_seconds: float) -> AutomationCore:

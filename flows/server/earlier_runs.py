@@ -14,17 +14,25 @@ import httpx
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import StateType
 from prefect.context import FlowRunContext
+from prefect.events import emit_event
+from prefect.events.related import tags_as_related_resources
 from prefect.exceptions import PrefectException
 from prefect.states import Crashed, Running
 
+from flows.server.automations import CRASHED_BEFORE, name_of_crashed_runs
 from flows.server.flow_state import ask_once
 from flows.server.run_names import model_tag
 
 if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun, State
 
 WAITING = "Waiting"
 """The state of a run that waits for the one before it; of the type RUNNING."""
+HELD_SECONDS = 1200.0
+"""Longer than Prefect holds back an event whose predecessor it has not seen, 15 min."""
+LONGEST_DAYS = 1.0
+"""How far back crashes are told of."""
 
 
 def show_wait(reason: str) -> None:
@@ -52,11 +60,9 @@ def mark_dead_runs(model_name: str, silent_seconds: float) -> list[str]:
         return []
     message = f"the process of this run is gone: run {own.name} found its workspace free"
     before = datetime.now(UTC) - timedelta(seconds=silent_seconds)
-    tags, types = {"all_": [model_tag(model_name)]}, {"any_": [StateType.RUNNING, StateType.PENDING]}
-    wanted = FlowRunFilter.model_validate({"tags": tags, "state": {"type": types}, "deployment_id": {"is_null_": False}})
     try:
         with ask_once() as client:
-            found = client.read_flow_runs(flow_run_filter=wanted)
+            found = client.read_flow_runs(flow_run_filter=_deployed(model_name, StateType.RUNNING, StateType.PENDING))
     except (PrefectException, httpx.HTTPError):
         return []  # nobody else can be seen; the next run looks again
     return [
@@ -66,6 +72,64 @@ def mark_dead_runs(model_name: str, silent_seconds: float) -> list[str]:
         if run.state is not None and run.state.name != WAITING and run.state.timestamp < before
         if _set_state(run, Crashed(message=message))
     ]
+
+
+def repeat_untold_crashes(model_name: str, held_seconds: float = HELD_SECONDS) -> list[str]:
+    """Sends an event for each crashed run of a model of which the webhook was not told; returns a line for each.
+
+    Prefect evaluates an event only after the event that it follows, and keeps it in memory until then. If a server dies while a
+    worker starts a run, that predecessor is lost; if it dies again within a quarter of an hour, so is the crash.
+
+    Args:
+        model_name: ``register.model_name``.
+        held_seconds: runs that crashed later are left to the server.
+    """
+    if _this_run() is None:
+        return []
+    now = datetime.now(UTC)
+    ended = {"after_": now - timedelta(days=LONGEST_DAYS), "before_": now - timedelta(seconds=held_seconds)}
+    try:
+        with ask_once() as client:
+            automations = client.read_automations_by_name(name_of_crashed_runs(model_name))
+            crashed = client.read_flow_runs(flow_run_filter=_deployed(model_name, StateType.CRASHED, end_time=ended))
+            untold = [run for run in crashed if automations and not _was_told(client, run, str(automations[0].id))]
+    except (PrefectException, httpx.HTTPError):
+        return []  # the next run looks again
+    for run in untold:
+        deployment = {"prefect.resource.id": f"prefect.deployment.{run.deployment_id}", "prefect.resource.role": "deployment"}
+        emit_event(
+            CRASHED_BEFORE, {"prefect.resource.id": _resource(run)}, related=[*tags_as_related_resources(run.tags), deployment]
+        )
+    return [
+        f"the webhook was not told that the run {run.name} of {run.end_time:%Y-%m-%d %H:%M} crashed; it is now" for run in untold
+    ]
+
+
+def _was_told(client: SyncPrefectClient, run: FlowRun, automation: str) -> bool:
+    """Whether the automation for crashed runs took notice of a run's crash."""
+
+    def events(**wanted: dict[str, list[str]]) -> list[str]:
+        found = client.request("POST", "/events/filter", json={"filter": wanted}).json()["events"]
+        return [f"prefect.event.{event['id']}" for event in found]
+
+    crashes = events(event={"name": ["prefect.flow-run.Crashed", CRASHED_BEFORE]}, resource={"id": [_resource(run)]})
+    return bool(crashes) and bool(
+        events(
+            event={"name": ["prefect.automation.triggered"]},
+            resource={"id": [f"prefect.automation.{automation}"]},
+            related={"id": crashes},
+        )
+    )
+
+
+def _deployed(model_name: str, *types: StateType, **further: object) -> FlowRunFilter:
+    """The deployed runs of a model whose states are of some types."""
+    tags, state = {"all_": [model_tag(model_name)]}, {"type": {"any_": list(types)}}
+    return FlowRunFilter.model_validate({"tags": tags, "state": state, "deployment_id": {"is_null_": False}, **further})
+
+
+def _resource(run: FlowRun) -> str:
+    return f"prefect.flow-run.{run.id}"
 
 
 def _this_run() -> FlowRun | None:

@@ -234,6 +234,52 @@ def test_the_run_that_holds_the_workspace_marks_those_without_a_process(night: N
     night.client.delete_deployment(deployment)
 
 
+def test_a_crash_that_the_server_did_not_tell_of_is_told_by_the_next_run_and_once(prefect_api: str) -> None:
+    from prefect import flow
+    from prefect.blocks.webhook import Webhook
+    from prefect.client.orchestration import get_client
+    from prefect.states import Crashed
+    from pydantic import SecretStr
+
+    from flows.server.earlier_runs import repeat_untold_crashes
+
+    model = f"toy-{uuid.uuid4().hex[:8]}"
+
+    @flow(name="retrain")
+    def later(held_seconds: float) -> list[str]:
+        return [line.partition(" of ")[0] for line in repeat_untold_crashes(model, held_seconds)]
+
+    with webhook_server() as (url, heard), get_client(sync_client=True) as client:
+        deployment = client.create_deployment(client.create_flow(later), name=model, tags=[model_tag(model)])
+
+        def crash(name: str) -> str:
+            run = client.create_flow_run_from_deployment(deployment, state=Crashed(message="exit code 1"), name=name)
+            return str(run.id)
+
+        def count(event: str, resource: str) -> int:
+            asked = {"filter": {"resource": {"id": [resource]}, "event": {"name": [event]}}}
+            return len(client.request("POST", "/events/filter", json=asked).json()["events"])
+
+        lost = crash("lost")
+        wait_until(lambda: count("prefect.flow-run.Crashed", f"prefect.flow-run.{lost}") == 1, "an event that nothing evaluates")
+        block = uuid.UUID(str(Webhook(method="POST", url=SecretStr(url)).save(f"test-{uuid.uuid4().hex[:8]}")))
+        automation = client.create_automation(crashed_runs(model, block))
+        seen = crash("seen")
+
+        def has_told(times: int) -> bool:
+            return len(heard) == count("prefect.automation.triggered", f"prefect.automation.{automation}") == times
+
+        wait_until(lambda: has_told(1), "what the server tells of")
+        assert later(3600.0) == []  # as long as the server may still tell of it itself
+        assert later(0.0) == ["the webhook was not told that the run lost"]
+        wait_until(lambda: has_told(2), "what the next run tells of")
+        assert [body["flow_run"]["id"] for body in heard] == [seen, lost]
+        assert heard[1]["failure"] == {"kind": "crash", "message": "exit code 1"}
+        assert later(0.0) == []
+        client.delete_automation(automation)
+        client.delete_deployment(deployment)
+
+
 @pytest.mark.parametrize("fault", [None, ValueError("a fault")])
 def test_the_last_event_of_a_run_says_that_no_sign_of_life_follows(night: Night, fault: Exception | None) -> None:
     from prefect import flow, tags

@@ -14,7 +14,7 @@ import httpx
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import StateType
 from prefect.context import FlowRunContext
-from prefect.events import emit_event
+from prefect.events import RelatedResource, emit_event
 from prefect.events.related import tags_as_related_resources
 from prefect.exceptions import PrefectException
 from prefect.states import Crashed, Running

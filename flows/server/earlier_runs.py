@@ -97,9 +97,8 @@ def repeat_untold_crashes(model_name: str, held_seconds: float = HELD_SECONDS) -
         return []  # the next run looks again
     for run in untold:
         deployment = {"prefect.resource.id": f"prefect.deployment.{run.deployment_id}", "prefect.resource.role": "deployment"}
-        emit_event(
-            CRASHED_BEFORE, {"prefect.resource.id": _resource(run)}, related=[*tags_as_related_resources(run.tags), deployment]
-        )
+        related = [*tags_as_related_resources(run.tags), RelatedResource.model_validate(deployment)]
+        emit_event(CRASHED_BEFORE, {"prefect.resource.id": _resource(run)}, related=related)
     return [
         f"the webhook was not told that the run {run.name} of {run.end_time:%Y-%m-%d %H:%M} crashed; it is now" for run in untold
     ]

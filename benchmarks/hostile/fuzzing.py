@@ -27,6 +27,8 @@ BOUNDS = {
 PATIENCE_SECONDS = 30.0
 """A request without an answer after this time hangs; the server's bounds are :data:`BOUNDS`."""
 LEAVE_SECONDS = 0.3
+OUT_OF_TIME = ("408", "503")
+"""What any request may get while the server has more to do than the bounds on time allow."""
 TRACES = (b"Traceback", b'File "', b"site-packages", b".py:")
 
 
@@ -113,7 +115,7 @@ def _fault(message: Message, status: str, body: bytes, places: list[bytes]) -> s
         return f"a stack trace: {found[0].decode()}"
     if found := [place for place in places if place in body and place not in message.data]:
         return f"a path of the server: {found[0].decode()}"
-    if message.expected and status not in message.expected:
+    if message.expected and status not in (*message.expected, *OUT_OF_TIME):
         return f"expected {' or '.join(message.expected)}: {body[-300:]!r}"
     return ""
 

@@ -69,8 +69,11 @@ def _is_null(value: object) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and value != value)
 
 
-def _is_scalar(value: object) -> bool:
-    return isinstance(value, int | float | str)
+def _fits(value: object, kind: type) -> bool:
+    """Whether a value can stand for one of a kind: a whole number also for a number, and written with a decimal point."""
+    if isinstance(value, bool) or kind in (bool, str):
+        return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+    return isinstance(value, int) or (isinstance(value, float) and (kind is float or value.is_integer()))
 
 
 def _describe(value: object) -> str:
@@ -109,7 +112,7 @@ def read_options(params: Mapping[str, Any] | None, defaults: DecodingOptions, nu
         if not option.offer.in_requests or option.name not in given:
             continue
         value = given[option.name]
-        if not _is_scalar(value):
+        if not _fits(value, option.kind):
             raise refusal(f"params.{option.name}: must be of the type {option.kind.__name__}, got {_describe(value)}")
         if fault := option.range_fault(value):
             raise refusal(f"params.{option.name}: {fault}")

@@ -102,7 +102,7 @@ def _read_json(text: str, known: Collection[str]) -> ScoringRequest:
         raise RefusedRequest(400, f"expected one of {', '.join(FORMS)}, and {PARAMS}; got the unknown name {unknown[0]!r}")
     if len(given) != 1:
         raise RefusedRequest(400, f"expected exactly one of {', '.join(FORMS)}; got {' and '.join(given) or 'none'}")
-    params = _read_params(content.get(PARAMS), known)
+    params = read_params(content.get(PARAMS), known)
     value = content[given[0]]
     match given[0]:
         case "dataframe_split":
@@ -122,13 +122,22 @@ def _check_cells(columns: Columns) -> Columns:
     return columns
 
 
-def _read_params(params: Any, known: Collection[str]) -> dict[str, Any]:
+def read_params(params: Any, known: Collection[str]) -> dict[str, Any]:
+    """The parameters of a request; none where there is no object of them.
+
+    Args:
+        params: what the request has under that name.
+        known: the parameters of the model.
+
+    Raises:
+        RefusedRequest: with status 400.
+    """
     if params is None:
         return {}
     if not isinstance(params, dict):
         raise RefusedRequest(400, f"{PARAMS} must be an object, got {type(params).__name__}")
     if unknown := [name for name in params if name not in known]:
-        raise RefusedRequest(400, f"{PARAMS}.{unknown[0]}: unknown; the model has {', '.join(known)}")
+        raise RefusedRequest(400, f"{PARAMS}.{shorten(unknown[0])}: unknown; the model has {', '.join(known)}")
     for name in PHRASE_PARAMS:
         check_list(name, params.get(name, []))
     return params

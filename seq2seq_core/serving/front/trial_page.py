@@ -16,7 +16,7 @@ from seq2seq_core.decoding.prediction import Alignment, TextHypothesis
 from seq2seq_core.json_text import JsonError, parse_object, shorten
 from seq2seq_core.serving.front.answer import Answer, RefusedRequest, as_json
 from seq2seq_core.serving.front.call import Call
-from seq2seq_core.serving.front.scoring_request import JSON, check_content_type
+from seq2seq_core.serving.front.scoring_request import JSON, check_content_type, read_params
 from seq2seq_core.serving.request_columns import SOURCE_COLUMN
 
 HTML = "text/html; charset=utf-8"
@@ -130,8 +130,8 @@ def read_trial(call: Call) -> TrialRequest:
     if unknown := [name for name in content if name not in FIELDS]:
         raise RefusedRequest(400, f"expected {', '.join(FIELDS)}; got the unknown name {shorten(unknown[0])!r}")
     served, tags, params = call.visit.served, content.get("tags", {}), content.get("params", {})
-    _check_names("tags", tags, served.service.reader.config.tags.all)
-    _check_names("params", params, served.parameters)
+    _check_tags(tags, served.service.reader.config.tags.all)
+    read_params(params, served.parameters)
     count, alignments = content.get("num_hypotheses", 1), content.get("alignments", False)
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_HYPOTHESES:
         raise RefusedRequest(400, f"num_hypotheses must be a number from 1 to {MOST_HYPOTHESES}, got {shorten(repr(count))}")
@@ -140,11 +140,11 @@ def read_trial(call: Call) -> TrialRequest:
     return TrialRequest(content.get("source"), tags, params, count, alignments)
 
 
-def _check_names(field: str, given: Any, known: tuple[str, ...] | list[str]) -> None:
+def _check_tags(given: Any, known: tuple[str, ...] | list[str]) -> None:
     if not isinstance(given, dict):
-        raise RefusedRequest(400, f"{field} must be an object, got {type(given).__name__}")
+        raise RefusedRequest(400, f"tags must be an object, got {type(given).__name__}")
     if unknown := [name for name in given if name not in known]:
-        raise RefusedRequest(400, f"{field}.{shorten(unknown[0])}: unknown; the model has {', '.join(known) or 'none'}")
+        raise RefusedRequest(400, f"tags.{shorten(unknown[0])}: unknown; the model has {', '.join(known) or 'none'}")
 
 
 def _show(hypothesis: TextHypothesis, with_alignment: bool) -> dict[str, Any]:

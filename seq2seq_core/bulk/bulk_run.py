@@ -60,7 +60,7 @@ def run_bulk(
     """
     started = time.monotonic()
     content = read_config(model.folder)
-    config = content.config
+    config, stored = content.config, content.engine
     _check_tags(request, config.tags.all)
     phrases = PhraseReader(SubwordModel.load(model.folder / TARGET_FILE), config.normal_form, bool(config.frame_width))
     phrases.check(request.phrases, options)
@@ -76,7 +76,8 @@ def run_bulk(
         with closing(_start_workers(request, model)) as pool:
             # The last engine is the reference, which decodes what the other cannot.
             has_phrases = bool(request.phrases.force or request.phrases.forbid)
-            is_reference = why_not_decode(options, config.target_vocabulary_size, has_phrases=has_phrases) is not None
+            reason = why_not_decode(options, config.target_vocabulary_size, has_phrases=has_phrases)
+            is_reference = reason is not None and stored is not None and stored.name == "ctranslate2"
             engine = pool.engines[-1 if is_reference else 0]
             manifest = manifest or Manifest(model=model.label, engine=engine, job=job)
             check_same(request.output, [] if engine == manifest.engine else [f"engine was {manifest.engine}, is {engine}"])

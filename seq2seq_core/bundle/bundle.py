@@ -84,7 +84,8 @@ class Bundle:
         data_digests: SHA-256 of the tokenised files that it was trained on, by name.
         device: the device of the model.
         decoding: the default decoding options of all its users; None: it names none.
-        engine_file: the converted weights of the engine that decodes; None: PyTorch decodes.
+        engine: the engine that decodes; None: PyTorch, at float32.
+        engine_file: its converted weights; None: it makes its own of the model's.
         calibrator: turns a decoded answer into its confidence; None: answers have none.
     """
 
@@ -95,6 +96,7 @@ class Bundle:
     data_digests: dict[str, str]
     device: torch.device
     decoding: DecodingOptions | None = None
+    engine: StoredEngine | None = None
     engine_file: EngineFile | None = None
     calibrator: StoredCalibrator | None = None
 
@@ -169,9 +171,11 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     with torch.no_grad():
         for name, tensor in unique_tensors(model).items():
             tensor.copy_(stored[name])
-    file = EngineFile(content.engine, folder / ENGINE_FILE, content.digests[ENGINE_FILE]) if content.engine else None
+    engine, file = content.engine, None
+    if engine is not None and engine.has_file:
+        file = EngineFile(engine, folder / ENGINE_FILE, content.digests[ENGINE_FILE])
     parts = (model.to(place).eval(), source_tokenizer, target_tokenizer, config, content.data_digests, place)
-    return Bundle(*parts, content.decoding, file, content.calibrator)
+    return Bundle(*parts, content.decoding, engine, file, content.calibrator)
 
 
 def check_bundle(folder: Path) -> BundleFile:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
-from seq2seq_core.config.decoding_options import ComputeType, DecodingOptions, offered_options
+from seq2seq_core.config.decoding_options import QUANTIZED_TYPES, ComputeType, DecodingOptions, offered_options
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.tokenize import SubwordKind
 from seq2seq_core.dvc_files import how_to_make
@@ -78,14 +78,28 @@ class BundleConfig(BaseModel):
 
 
 class StoredEngine(BaseModel):
-    """An engine whose file of converted weights a served bundle holds beside its own weights."""
+    """The engine that decodes with a served bundle, if it is another than PyTorch at float32.
+
+    CTranslate2's converted weights are a file in the bundle. PyTorch makes its own of the bundle's weights, the same each time.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Literal["ctranslate2"]
+    name: Literal["ctranslate2", "torch"]
     """The engine's name in the settings."""
     compute_type: ComputeType
-    """The type of the converted weights."""
+    """The type of its weights."""
+
+    @property
+    def has_file(self) -> bool:
+        """Whether its weights are a file in the bundle."""
+        return self.name == "ctranslate2"
+
+    @model_validator(mode="after")
+    def _pytorch_has_the_type(self) -> Self:
+        if self.name == "torch" and self.compute_type not in QUANTIZED_TYPES:
+            raise ValueError(f"compute_type must be {' or '.join(QUANTIZED_TYPES)} with torch, got {self.compute_type}")
+        return self
 
 
 class BundleFile(BaseModel):
@@ -104,7 +118,7 @@ class BundleFile(BaseModel):
     trained_digest: Digest | None = None
     """Digest of the trained bundle that this one was exported from; None: it is not an export."""
     engine: StoredEngine | None = None
-    """The engine that decodes with the bundle; None: the reference, PyTorch. Left out of the file in that case."""
+    """The engine that decodes with the bundle; None: the reference, PyTorch at float32. Left out of the file in that case."""
     calibrator: StoredCalibrator | None = None
     """Turns a decoded answer into its confidence; None: answers have none. Left out of the file in that case."""
     tokenizers: dict[Literal["source", "target"], SubwordKind]
@@ -117,7 +131,7 @@ class BundleFile(BaseModel):
     @property
     def payload(self) -> tuple[str, ...]:
         """The names of the bundle's files beside ``config.json``, that of the engine included."""
-        return self.config.payload if self.engine is None else (*self.config.payload, ENGINE_FILE)
+        return (*self.config.payload, ENGINE_FILE) if self.engine is not None and self.engine.has_file else self.config.payload
 
     @model_validator(mode="after")
     def _each_file_has_a_digest(self) -> Self:

@@ -1,7 +1,7 @@
 """The served bundle, which is evaluated, registered and served: a trained bundle with its decoding options and its engine.
 
-It is a bundle like any other. Its ``config.json`` also holds the options, and the digest of the trained bundle. An engine other
-than PyTorch has a file of converted weights in it.
+It is a bundle like any other. Its ``config.json`` also holds the options, the digest of the trained bundle, and the engine.
+CTranslate2 has a file of converted weights in it.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class ConvertedModel:
 
     Attributes:
         engine: the engine, and the type of the weights.
-        content: the weights.
+        content: the weights; None: the engine makes its own of the bundle's weights.
     """
 
     engine: StoredEngine
-    content: bytes
+    content: bytes | None
 
 
 Calibration = Callable[[Path], StoredCalibrator | None]
@@ -64,7 +64,7 @@ def export_bundle(
         trained: the folder of the trained bundle.
         folder: the output folder; replaced.
         options: the default decoding options of all users of the bundle.
-        converted: the model for the engine that decodes; None: PyTorch decodes.
+        converted: the model for the engine that decodes; None: PyTorch decodes, at float32.
         calibrate: is given the bundle without a calibrator, and decodes with it.
 
     Raises:
@@ -76,9 +76,10 @@ def export_bundle(
             shutil.copy(trained / name, draft / name)
         exported: dict[str, object] = {"decoding": options, "trained_digest": bundle_digest(trained)}
         if converted is not None:
+            exported["engine"] = converted.engine
+        if converted is not None and converted.content is not None:
             (draft / ENGINE_FILE).write_bytes(converted.content)
-            digests = content.digests | {ENGINE_FILE: file_digest(draft / ENGINE_FILE)}
-            exported |= {"engine": converted.engine, "digests": digests}
+            exported["digests"] = content.digests | {ENGINE_FILE: file_digest(draft / ENGINE_FILE)}
         write_config(draft, without := content.model_copy(update=exported))
         if (calibrator := calibrate(draft)) is not None:
             write_config(draft, without.model_copy(update={"calibrator": calibrator}))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from seq2seq_core.config.decoding_options import QUANTIZED_TYPES
 from seq2seq_core.config.metric_names import ALWAYS_SCORED, LOSS, METRICS
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.objective_sections import MONOLINGUAL_OBJECTIVES, REWARD_OBJECTIVES
@@ -81,6 +82,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.modeling.layers.key_value_cache": ("decoder:transformer",),
     "seq2seq_core.modeling.layers.multi_head_attention": (*TRANSFORMER, "attention:multi_head"),
     "seq2seq_core.modeling.layers.positions": (*TRANSFORMER, "time_scaling"),
+    "seq2seq_core.modeling.layers.quantized_weight": ("engine:quantized",),
     "seq2seq_core.modeling.layers.recurrent_layer": RECURRENT,
     "seq2seq_core.modeling.layers.sublayer": TRANSFORMER,
     "seq2seq_core.modeling.layers.transformer_shape": TRANSFORMER,
@@ -131,6 +133,8 @@ def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[st
         found.append("search:beam")
     if settings.evaluate.engine != "torch" and {*TRANSFORMER} <= {*found}:
         found.append("engine:ctranslate2")
+    if settings.evaluate.compute_type in QUANTIZED_TYPES and "train" not in sections:  # a training decodes at float32
+        found.append("engine:quantized")
     return frozenset(found)
 
 

@@ -24,6 +24,8 @@ ComputeType = Literal["float32", "int8", "int8_float32", "int16", "bfloat16"]
 """The type of an engine's weights, by CTranslate2's names."""
 AnswerEvent = Literal["exact_match", "chrf"]
 """What a right answer is: the reference itself, or an answer whose sentence-level chrF reaches a threshold."""
+QUANTIZED_TYPES: tuple[ComputeType, ...] = ("int8", "int8_float32")
+"""The types below float32 that PyTorch has here, which are one: products of large matrices in 8 bits, the rest in float32."""
 SEARCH, SAMPLING = "Search", "Sampling"
 """Headings of the command line's help."""
 

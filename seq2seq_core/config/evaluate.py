@@ -6,7 +6,14 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from seq2seq_core.config.decoding_options import ComputeType, DecodingOptions, EngineName, SearchOptions, offered_options
+from seq2seq_core.config.decoding_options import (
+    QUANTIZED_TYPES,
+    ComputeType,
+    DecodingOptions,
+    EngineName,
+    SearchOptions,
+    offered_options,
+)
 from seq2seq_core.config.metric_names import BleuTokenizer, MetricName
 
 
@@ -21,8 +28,8 @@ class EvaluateSection(SearchOptions):
     """What decodes with the exported model, in evaluation and wherever it is used: ``ctranslate2`` (Transformers on a CPU, by
     converted weights), ``torch`` (the reference), or ``auto``: CTranslate2 if it can hold the model, else PyTorch."""
     compute_type: ComputeType = "float32"
-    """Type of the weights of ``ctranslate2``; below float32 they are smaller and faster, and texts can differ from the
-    reference's. Evaluation scores what they give."""
+    """Type of the engine's weights. Below float32 decoding is faster on a CPU, and texts can differ from the reference's;
+    evaluation scores what they give. CTranslate2 has all types, PyTorch ``float32`` and ``int8`` (``int8_float32`` is the same)."""
     batch_sentences: int = Field(default=64, ge=1)
     """Sentences decoded together."""
     confidence_event: Literal["exact_match", "chrf", "none"] = "exact_match"
@@ -60,9 +67,10 @@ class EvaluateSection(SearchOptions):
         return self
 
     @model_validator(mode="after")
-    def _the_reference_is_exact(self) -> Self:
-        if self.engine == "torch" and self.compute_type != "float32":
-            raise ValueError(f"compute_type must be float32 with engine torch, got {self.compute_type}")
+    def _pytorch_has_the_type(self) -> Self:
+        types = ("float32", *QUANTIZED_TYPES)
+        if self.engine == "torch" and self.compute_type not in types:
+            raise ValueError(f"compute_type must be one of {', '.join(types)} with engine torch, got {self.compute_type}")
         return self
 
     @model_validator(mode="after")

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.decoding_options import DecodingOptions
@@ -53,14 +52,17 @@ class Constraints:
         """The log-probability of each possible next symbol, (N, V), at least float32; minus infinity for forbidden symbols.
 
         Args:
-            logits_NV: logits of the model.
+            logits_NV: logits of the model; what is in them afterwards is not defined.
             ids_NT: the ids of each row so far, bos included; int64.
             sentences: the position in the batch of each row's sentence.
 
         Raises:
             NonFiniteOutput: a row's logits hold NaN or infinity, or nothing but minus infinity.
         """
-        log_probabilities_NV = functional.log_softmax(logits_NV.to(torch.promote_types(logits_NV.dtype, torch.float32)), dim=-1)
+        logits_NV = logits_NV.to(torch.promote_types(logits_NV.dtype, torch.float32))
+        # On a CPU the memory of the logits is at hand, and new memory is not.
+        room_NV = logits_NV if logits_NV.device.type == "cpu" else None
+        log_probabilities_NV = torch.log_softmax(logits_NV, dim=-1, out=room_NV)
         # One such number makes a whole row NaN, so one column tells.
         if bool((is_nan_N := log_probabilities_NV[:, EOS_ID].isnan()).any()):
             raise NonFiniteOutput(sentences[int(is_nan_N.int().argmax())])

@@ -170,12 +170,16 @@ class Seq2Seq(nn.Module):
         """Weight_VD and bias_V of the output projection."""
         return self.output.weights(self.target_embedding.table.weight)
 
-    def pack_weights(self) -> None:
-        """Makes steps faster on a CPU, at the cost of memory, for a model whose weights will not change."""
+    def pack_weights(self, is_quantized: bool = False) -> None:
+        """Makes steps faster on a CPU, at the cost of memory, for a model whose weights will not change.
+
+        Args:
+            is_quantized: whether the large matrices are packed at 8 bits.
+        """
         parts = ("decoder.", "encoder.") if isinstance(self.encoder, TransformerEncoder) else ("decoder.",)
         weights = [weight for name, weight in self.named_parameters() if name.startswith(parts)]
         for weight in (*weights, self.output_weights()[0]):
-            pack(weight)
+            pack(weight, is_quantized)
 
     def initial_state(self, memory: Memory, keep_attention: bool = True) -> DecoderState:
         """The state before the first symbol, with one hypothesis for each sentence; its ``select`` makes more of them.

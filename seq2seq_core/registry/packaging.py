@@ -138,8 +138,8 @@ def pinned_requirements(audio: bool, engine: StoredEngine | None = None) -> list
 
     Args:
         audio: whether the model takes recordings; it then needs the FLAC package, if this installation has it.
-        engine: the engine that decodes, named as its package; None: PyTorch does.
+        engine: the engine that decodes, named as its package; None: PyTorch does, which is needed in any case.
     """
     reads_flac = audio and importlib.util.find_spec(FLAC_REQUIREMENT) is not None
-    names = [*REQUIREMENTS, *([FLAC_REQUIREMENT] if reads_flac else []), *([engine.name] if engine else [])]
+    names = [*REQUIREMENTS, *([FLAC_REQUIREMENT] if reads_flac else []), *([engine.name] if engine and engine.has_file else [])]
     return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in names]

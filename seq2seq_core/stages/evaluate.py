@@ -16,6 +16,7 @@ import torch
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.served_bundle import find_served_bundle
+from seq2seq_core.config.decoding_options import QUANTIZED_TYPES
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import progress
@@ -113,10 +114,11 @@ def _warn_of_other_settings(predictor: Predictor, section: EvaluateSection, path
         logger.warning(
             "the decoding options are those of %s, not those of the section evaluate; `s2s export` brings them there", paths.served
         )
-    file = predictor.bundle.engine_file
-    found = ("torch", "float32") if file is None else (file.engine.name, file.engine.compute_type)
-    # By auto, PyTorch may decode whatever type is asked for.
-    if section.engine not in ("auto", found[0]) or (file is not None and section.compute_type != found[1]):
+    engine = predictor.bundle.engine
+    found = ("torch", "float32") if engine is None else (engine.name, engine.compute_type)
+    # By auto, PyTorch decodes at float32 where it lacks the type that is asked for.
+    is_given = engine is None and section.compute_type not in QUANTIZED_TYPES
+    if section.engine not in ("auto", found[0]) or (section.compute_type != found[1] and not is_given):
         logger.warning(
             "the engine is that of %s (%s at %s), not that of the section evaluate; `s2s export` brings it there",
             paths.served,

@@ -38,7 +38,7 @@ class ExportResult:
 
     Attributes:
         options: the default decoding options of the served bundle.
-        engine: the engine that the model was converted for; None: PyTorch decodes.
+        engine: the engine that the model was exported for; None: PyTorch decodes, at float32.
     """
 
     options: DecodingOptions

@@ -1,4 +1,4 @@
-"""A registered Transformer decodes through CTranslate2: at its evaluation, at its registration, and where it is served."""
+"""A registered model decodes through its exported engine: at its evaluation, at its registration, and where it is served."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.decoding.engines.ctranslate2_engine import CTranslate2Engine
+from seq2seq_core.decoding.engines.engine import Engine
+from seq2seq_core.decoding.engines.torch_engine import TorchEngine
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
+from seq2seq_core.modeling.layers import packed_weights
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.registry.evaluated import read_evaluated
 from seq2seq_core.registry.parity import check_parity
@@ -24,24 +27,35 @@ from seq2seq_core.stages.export import run_export
 
 from .conftest import open_client
 
-MODEL = {"architecture": "transformer", "width": 8, "heads": 2, "feedforward_width": 8}
+MODELS: dict[str, dict[str, object]] = {
+    "ctranslate2": {"architecture": "transformer", "width": 8, "heads": 2, "feedforward_width": 8},
+    "pytorch": {"architecture": "gru"},
+}
 SOURCES = ["3 May 2031", "4. Juni 1999", ""]
 
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of sentences of each call of CTranslate2's engine."""
+    """The number of sentences of each call of an engine at 8 bits."""
     found: list[int] = []
-    decode = CTranslate2Engine.decode
 
-    def note(self: CTranslate2Engine, rows: list[object], *arguments: object, **named: object) -> object:
-        found.append(len(rows))
-        return decode(self, rows, *arguments, **named)  # type: ignore[arg-type]
+    def watch(kind: type[CTranslate2Engine] | type[TorchEngine]) -> None:
+        decode = kind.decode
 
-    monkeypatch.setattr(CTranslate2Engine, "decode", note)
+        def note(self: Engine, rows: list[object], *arguments: object, **named: object) -> object:
+            if self.compute_type != "float32":
+                found.append(len(rows))
+            return decode(self, rows, *arguments, **named)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(kind, "decode", note)
+
+    watch(CTranslate2Engine)
+    watch(TorchEngine)
+    monkeypatch.setattr(packed_weights, "SMALLEST", 1)
     return found
 
 
+@pytest.mark.parametrize("name", MODELS)
 def test_what_is_evaluated_registered_and_served_is_decoded_by_the_exported_engine(
     tmp_path: Path,
     mlflow_template: Path,
@@ -49,10 +63,11 @@ def test_what_is_evaluated_registered_and_served_is_decoded_by_the_exported_engi
     make_bundle: Callable[..., None],
     make_settings: Callable[..., Settings],
     decoded: list[int],
+    name: str,
 ) -> None:
     paths = Paths(tmp_path)
     shutil.copy(mlflow_template, paths.mlflow_database)
-    make_bundle(paths, model=MODEL)
+    make_bundle(paths, model=MODELS[name])
     shutil.copy(paths.prepared_split("test"), paths.prepared_split("train"))
     settings = make_settings(evaluate={"compute_type": "int8", "max_length": 12})
     run_export(settings, paths, NullRecorder())
@@ -64,7 +79,7 @@ def test_what_is_evaluated_registered_and_served_is_decoded_by_the_exported_engi
     run_evaluate(settings, paths, NullRecorder())
     assert sum(decoded) >= 2 * 40  # by beam search and greedily
     (scored,) = json.loads(paths.metrics.read_text())["scored"]
-    assert scored["decoding"]["engine"].startswith("ctranslate2 ")
+    assert scored["decoding"]["engine"].startswith(f"{name} ")
     assert scored["decoding"]["compute_type"] == "int8_float32"
 
     register_bundle(settings, paths)
@@ -73,7 +88,7 @@ def test_what_is_evaluated_registered_and_served_is_decoded_by_the_exported_engi
     assert decoded
     requirements = list(paths.root.rglob("artifacts/requirements.txt"))
     assert requirements
-    assert "ctranslate2==" in requirements[0].read_text()
+    assert ("ctranslate2==" in requirements[0].read_text()) == (name == "ctranslate2")
     with open_client(paths, "models:/dates/1") as client:
         answer = client.post(json={"inputs": SOURCES}).json()["predictions"]
         withheld = client.post(json={"inputs": SOURCES, "params": {"min_confidence": 0.999}}).json()["predictions"]

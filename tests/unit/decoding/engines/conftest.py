@@ -68,7 +68,7 @@ def convert_to(trained: Path, served: Path, compute_type: str) -> None:
     export_bundle(trained, served, DecodingOptions(), convert_bundle(load_bundle(trained), engine))
 
 
-def train_briefly(model: Seq2Seq, subword: SubwordModel) -> None:
+def train_briefly(model: Seq2Seq, subword: SubwordModel, steps: int = 250) -> None:
     words, chance = random_words(1500, 1), random.Random(2)
     tags = [subword.tags[TAG, chance.choice(("plain", "other"))] for _ in words]
     sources = [[*ids, EOS_ID] for ids in subword.encode(words)]
@@ -76,7 +76,7 @@ def train_briefly(model: Seq2Seq, subword: SubwordModel) -> None:
         [tag, *ids, EOS_ID] for tag, ids in zip(tags, subword.encode([ambiguous_target(one, chance) for one in words]), strict=True)
     ]
     optimizer = torch.optim.Adam(model.parameters(), lr=0.004)
-    for step in range(250):
+    for step in range(steps):
         places = [(step * 64 + one) % len(words) for one in range(64)]
         batch = collate_pairs([sources[one] for one in places], [targets[one] for one in places], places)
         logits_BTV = model(batch.source, batch.target_in_BT)

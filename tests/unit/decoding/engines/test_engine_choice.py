@@ -46,9 +46,12 @@ def test_what_ctranslate2_cannot_do_is_said_with_its_reason(
     config = config_of(model, **values)
     with caplog.at_level(logging.INFO):
         assert choose_engine(EvaluateSection.model_validate(options), config) is None
-        assert choose_engine(EvaluateSection.model_validate(options | {"compute_type": "int8"}), config) is None
-    assert caplog.messages == [f"PyTorch decodes, at float32; CTranslate2 cannot do it: {reason}"] * 2
-    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]  # int8 was asked for
+        assert choose_engine(EvaluateSection.model_validate(options | {"compute_type": "bfloat16"}), config) is None
+        engine = choose_engine(EvaluateSection.model_validate(options | {"compute_type": "int8"}), config)
+    assert engine == StoredEngine(name="torch", compute_type="int8")
+    found = ("float32", "float32", "int8")
+    assert caplog.messages == [f"PyTorch decodes, at {one}; CTranslate2 cannot do it: {reason}" for one in found]
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "INFO"]  # bfloat16 was asked for
     with pytest.raises(UserError) as caught:
         choose_engine(EvaluateSection.model_validate(options | {"engine": "ctranslate2"}), config)
     expected = f"evaluate.engine: must be auto or torch here, got ctranslate2, which cannot do it: {reason}"
@@ -60,6 +63,10 @@ def test_a_transformer_is_exported_for_ctranslate2_unless_pytorch_is_asked_for()
     assert choose_engine(EvaluateSection(), config) == StoredEngine(name="ctranslate2", compute_type="float32")
     assert choose_engine(EvaluateSection(compute_type="int8"), config) == StoredEngine(name="ctranslate2", compute_type="int8")
     assert choose_engine(EvaluateSection(engine="torch"), config) is None
+    small = choose_engine(EvaluateSection(engine="torch", compute_type="int8"), config)
+    assert small == StoredEngine(name="torch", compute_type="int8")
+    with pytest.raises(ValueError, match="compute_type must be one of float32, int8, int8_float32 with engine torch, got int16"):
+        EvaluateSection(engine="torch", compute_type="int16")
 
 
 def test_int8_is_smaller_and_says_so(served_folder: Path, tmp_path: Path) -> None:
@@ -74,11 +81,15 @@ def test_int8_is_smaller_and_says_so(served_folder: Path, tmp_path: Path) -> Non
     assert [one.score for one in exact.predict(words, tags=tags)] != [one.score for one in small.predict(words, tags=tags)]
 
 
-def test_on_a_gpu_pytorch_decodes_at_float32(served_folder: Path) -> None:
+def test_on_a_gpu_pytorch_decodes_at_float32_and_int8_stays_on_the_cpu(served_folder: Path) -> None:
     bundle = load_bundle(served_folder)
     elsewhere = Predictor(replace(bundle, device=torch.device("cuda", 0)))
     assert elsewhere.engine is elsewhere.reference
-    assert Predictor(bundle).engine is not Predictor(bundle).reference
+    predictor = Predictor(bundle)
+    assert predictor.engine is not predictor.reference
+    small = replace(bundle, engine=StoredEngine(name="torch", compute_type="int8"), engine_file=None)
+    quantized = Predictor(replace(small, device=torch.device("cuda", 0))).engine
+    assert (quantized.compute_type, quantized.label.split(" ")[-1]) == ("int8_float32", "cpu")
 
 
 def test_a_missing_package_is_named(served_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

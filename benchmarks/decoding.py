@@ -2,9 +2,11 @@
 
     python benchmarks/decoding.py --bundle FOLDER --sources FILE --against v0.9
     python benchmarks/decoding.py --bundle FOLDER --sources FILE --against PATH --method beam=5 beam=1 sampling=8 --batch 64 1
+    python benchmarks/decoding.py --bundle models/served --against-bundle models/bundle --sources FILE --against HEAD
 
 FILE holds a source a line; of a TSV file the first column is taken. ``--against`` is a folder with the other code, or a commit of
-this repository, which is checked out for the time of the run. The two take turns, so that a machine whose speed drifts treats both
+this repository, which is checked out for the time of the run. ``--against-bundle`` is the bundle of the other side, where it is
+another one, such as the same model for another engine. The two take turns, so that a machine whose speed drifts treats both
 alike. Rates are per second of the processor: they hold on a machine that has other work too.
 """
 
@@ -119,6 +121,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, required=True, help="a model bundle")
     parser.add_argument("--sources", type=Path, required=True, help="a source a line, or TSV")
     parser.add_argument("--against", required=True, help="a folder with the other code, or a commit")
+    parser.add_argument("--against-bundle", type=Path, help="the bundle of the other side (default: the same)")
     parser.add_argument("--method", nargs="+", default=["beam=5", "beam=1"], metavar="NAME=NUMBER")
     parser.add_argument("--option", nargs="+", default=[], metavar="NAME=NUMBER", help="other options of decoding")
     parser.add_argument("--batch", type=int, nargs="+", default=[64], help="sources decoded together (default: 64)")
@@ -131,8 +134,11 @@ def main() -> None:
     with code_of(arguments.against) as other, tempfile.TemporaryDirectory() as folder:
         sources = Path(folder) / "sources.txt"
         sources.write_text("".join(line.partition("\t")[0] + "\n" for line in lines), encoding="utf-8")
-        common = [str(arguments.bundle.resolve()), str(sources), str(arguments.threads)]
-        sides = [Side.start("here", ROOT, common), Side.start(arguments.against, other, common)]
+        common, others = [str(sources), str(arguments.threads)], arguments.against_bundle or arguments.bundle
+        sides = [
+            Side.start("here", ROOT, [str(arguments.bundle.resolve()), *common]),
+            Side.start(arguments.against, other, [str(others.resolve()), *common]),
+        ]
         print("| method | batch | sentences/s before | now | ratio, turn by turn | differing texts | largest gap of scores |")
         print("|---|---|---|---|---|---|---|")
         for batch in arguments.batch:

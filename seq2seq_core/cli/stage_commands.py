@@ -87,7 +87,7 @@ def train(
 def export(
     workspace: Workspace = None,
     to: Annotated[
-        Literal["ctranslate2"] | None,
+        Literal["ctranslate2", "torch"] | None,
         typer.Option(help="Write the model for this engine to --output, for use elsewhere; no stage runs.", show_default=False),
     ] = None,
     compute: Annotated[
@@ -107,11 +107,14 @@ def export(
         return
     with boundary(debug, verbose):
         from seq2seq_core.bundle.config_file import StoredEngine
+        from seq2seq_core.config.decoding_options import QUANTIZED_TYPES
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.stages.export_elsewhere import export_elsewhere
 
         if to is None or output is None:
             raise UserError("--to and --output: must both be given, or neither of them and no --compute")
+        if to == "torch" and compute not in QUANTIZED_TYPES:
+            raise UserError(f"--compute: must be {' or '.join(QUANTIZED_TYPES)} with --to torch, got {compute or 'float32'}")
         paths = resolve_workspace(workspace)
         engine = StoredEngine(name=to, compute_type=compute or "float32")
         typer.echo(export_elsewhere(load_settings(paths.params), paths, engine, output).to_markdown(), nl=False)

@@ -19,7 +19,7 @@ class Step(Protocol):
 
     @property
     def logits_NV(self) -> Tensor:
-        """Unnormalised log-probabilities of the next symbol."""
+        """Unnormalised log-probabilities of the next symbol; a search may overwrite them."""
 
     @property
     def state(self) -> Any:

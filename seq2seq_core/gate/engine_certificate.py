@@ -62,7 +62,7 @@ class EngineCertificate:
         converted_score: the converted model's.
         gain: how much better the converted model is, with the 95 % interval of a paired bootstrap; negative: worse.
         reference_bytes: size of the weights.
-        converted_bytes: size of the converted weights.
+        converted_bytes: size of the converted weights; the reference's where they have no file of their own.
         reference_speed: sentences a second of the reference on this machine, the best of several interleaved runs.
         converted_speed: the same of the converted model.
         threads: threads of both.
@@ -96,7 +96,11 @@ class EngineCertificate:
 
     def to_markdown(self) -> str:
         """As a short page."""
-        ratio, speedup = self.reference_bytes / self.converted_bytes, self.converted_speed / self.reference_speed
+        speedup = self.converted_speed / self.reference_speed
+        size = f"{self.converted_bytes:,} bytes, {self.reference_bytes / self.converted_bytes:.2f} times smaller than "
+        size += f"{self.reference_bytes:,}"
+        if self.converted_bytes == self.reference_bytes:
+            size = f"{self.reference_bytes:,} bytes, the reference's: the others are made of them when the model is loaded"
         rows = [
             ("texts", f"{self.num_rows - self.num_other_texts} of {self.num_rows} rows of dev have the reference's text"),
             ("scores of equal texts", f"differ by at most {self.largest_gap:.2g}"),
@@ -105,7 +109,7 @@ class EngineCertificate:
                 f"{self.converted_score:.4g} (reference {self.reference_score:.4g}); gain {self.gain.value:+.4g}, "
                 f"95 % interval {self.gain.low:+.4g} to {self.gain.high:+.4g} (paired bootstrap)",
             ),
-            ("size", f"{self.converted_bytes:,} bytes, {ratio:.2f} times smaller than {self.reference_bytes:,}"),
+            ("size", size),
             (
                 "speed",
                 f"{self.converted_speed:.1f} sentences/s, {speedup:.2f} times the reference's {self.reference_speed:.1f} "

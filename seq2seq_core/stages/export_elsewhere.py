@@ -1,6 +1,7 @@
-"""``s2s export --to``: the trained model in another engine's own format, for use elsewhere, with a certificate.
+"""``s2s export --to``: the trained model for an engine, for use elsewhere, with a certificate.
 
-Not a stage of the graph. The vocabularies name the subword models' pieces, and the subword models lie beside them.
+Not a stage of the graph. For CTranslate2 the model is in its format: the vocabularies name the subword models' pieces, and the
+subword models lie beside them. For PyTorch it is a served bundle.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from seq2seq_core.tokenization.subword import SubwordModel
 logger = logging.getLogger(__name__)
 
 CERTIFICATE_FILE, CERTIFICATE_PAGE = "certificate.json", "CERTIFICATE.md"
+SERVED_FOLDER = "served"
+"""The folder of the bundle, beside the certificate."""
 
 
 def export_elsewhere(settings: Settings, paths: Paths, engine: StoredEngine, output: Path) -> EngineCertificate:
@@ -64,7 +67,8 @@ def export_elsewhere(settings: Settings, paths: Paths, engine: StoredEngine, out
     with tempfile.TemporaryDirectory() as room:
         served = Path(room) / "served"
         export_bundle(paths.bundle, served, settings.evaluate.decoding, convert_bundle(bundle, engine))
-        size, converted_size = ((served / name).stat().st_size for name in (WEIGHTS_FILE, ENGINE_FILE))
+        weights = ENGINE_FILE if engine.has_file else WEIGHTS_FILE
+        size, converted_size = ((served / name).stat().st_size for name in (WEIGHTS_FILE, weights))
         weighed = Weighed(bundle_digest(paths.bundle), size, converted_size, engine.compute_type)
         certificate = certify(Predictor.from_folder(served), weighed, pairs, settings.evaluate, settings.register_.metric)
         with atomic.new_folder(output) as draft:
@@ -74,16 +78,24 @@ def export_elsewhere(settings: Settings, paths: Paths, engine: StoredEngine, out
 
 
 def _write(folder: Path, served: Path, bundle: Bundle, certificate: EngineCertificate) -> None:
-    """Writes the files of a converted model as the engine reads them, and the certificate."""
+    """Writes the files of a model as the engine reads them, and the certificate."""
+    if (served / ENGINE_FILE).exists():
+        _write_converted(folder, served, bundle)
+    else:
+        shutil.copytree(served, folder / SERVED_FOLDER)
+    text = json.dumps(certificate.to_dict(), ensure_ascii=False, indent=1) + "\n"
+    (folder / CERTIFICATE_FILE).write_text(text, encoding="utf-8")
+    (folder / CERTIFICATE_PAGE).write_text(certificate.to_markdown(), encoding="utf-8")
+
+
+def _write_converted(folder: Path, served: Path, bundle: Bundle) -> None:
+    """Writes the files that CTranslate2 reads, and the subword models."""
     source, target = bundle.source_tokenizer, bundle.target_tokenizer
     assert source is not None, "an engine holds no model of frames"
     for name in (SOURCE_FILE, TARGET_FILE):
         shutil.copy(served / name, folder / name)
     for name, content in model_files((served / ENGINE_FILE).read_bytes(), Vocabularies(_names(source), _names(target))).items():
         (folder / name).write_bytes(content)
-    text = json.dumps(certificate.to_dict(), ensure_ascii=False, indent=1) + "\n"
-    (folder / CERTIFICATE_FILE).write_text(text, encoding="utf-8")
-    (folder / CERTIFICATE_PAGE).write_text(certificate.to_markdown(), encoding="utf-8")
 
 
 def _names(tokenizer: SubwordModel) -> list[str]:

@@ -165,6 +165,10 @@ def test_another_engine_leaves_the_training_fresh() -> None:
     recurrent = _settings(CASES["recurrent"])
     for settings, is_reached in ((chosen[0], False), (chosen[1], True), (recurrent, False)):
         assert ("seq2seq_core.decoding.engines.ctranslate2_conversion" in _reached(find_stage("export"), settings)) == is_reached
+    small = _settings(CASES["recurrent"] | {"evaluate": {"compute_type": "int8"}})
+    for name, settings, is_reached in (("evaluate", recurrent, False), ("evaluate", small, True), ("train", small, False)):
+        assert ("seq2seq_core.modeling.layers.quantized_weight" in _reached(find_stage(name), settings)) == is_reached
+    assert digest_stage(find_stage("train"), small) == digest_stage(find_stage("train"), recurrent)
 
 
 def test_every_module_of_the_table_exists() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq_core.bulk import decoded_shards
+from seq2seq_core.bulk import bulk_run, decoded_shards
 from seq2seq_core.bulk.job_manifest import LOCK_NAME, MANIFEST_NAME, read_manifest
 from seq2seq_core.bulk.row_block import RowResult
+from seq2seq_core.bundle.config_file import StoredEngine, read_config
 from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.errors import EXIT_TERMINATED, CorpusError, Interrupted, UserError, WorkspaceBusy
 from seq2seq_core.file_lock import hold_lock
@@ -90,6 +92,17 @@ def test_an_engine_of_another_version_is_another_job(tmp_path: Path, run_mirrore
     monkeypatch.setattr(MirrorPool, "engines", ("mirror 2", "reference"))
     with pytest.raises(UserError, match="\n  engine was mirror, is mirror 2\n"):
         run_mirrored(source, shard_rows=2)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("ctranslate2", "reference"), ("torch", "mirror"), (None, "mirror")])
+def test_the_manifest_names_what_decodes(
+    name: str | None, expected: str, tmp_path: Path, run_mirrored: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CTranslate2 leaves a length_penalty above 1 to the reference; PyTorch at 8 bits decodes by it."""
+    engine = None if name is None else StoredEngine.model_validate({"name": name, "compute_type": "int8"})
+    monkeypatch.setattr(bulk_run, "read_config", lambda folder: read_config(folder).model_copy(update={"engine": engine}))
+    run_mirrored(write_rows(tmp_path / "in.tsv", 5), options={"length_penalty": 1.5})
+    assert json.loads((tmp_path / "out" / MANIFEST_NAME).read_text())["engine"] == expected
 
 
 def test_a_shard_that_was_changed_or_deleted_is_made_again(

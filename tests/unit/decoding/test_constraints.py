@@ -208,7 +208,7 @@ def test_the_rules_hold_on_a_real_model_whatever_the_batch(predictor: Predictor,
 def test_a_banned_symbol_follows_only_where_a_prefix_holds_it() -> None:
     constraints = Constraints(limits=(5, 5), prefixes=((4,), ()), banned_ids=(4,))
     logits_NV = torch.randn(2, 6)
-    first_NV = constraints.next_log_probabilities(logits_NV, torch.tensor([[2], [2]]), [0, 1])
+    first_NV = constraints.next_log_probabilities(logits_NV.clone(), torch.tensor([[2], [2]]), [0, 1])
     assert [row.isfinite().nonzero().flatten().tolist() for row in first_NV] == [[4], [1, 3, 5]]
     second_NV = constraints.next_log_probabilities(logits_NV, torch.tensor([[2, 4], [2, 1]]), [0, 1])
     assert [row.isfinite().nonzero().flatten().tolist() for row in second_NV] == [[1, 3, 5]] * 2

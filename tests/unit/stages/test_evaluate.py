@@ -209,6 +209,11 @@ def test_the_search_is_that_of_the_served_bundle_and_other_settings_are_told(
         f"the decoding options are those of {paths.served}, not those of the section evaluate; `s2s export` brings them there",
         f"the engine is that of {paths.served} (torch at float32), not that of the section evaluate; `s2s export` brings it there",
     ]
+    for compute_type, is_told in (("int8", True), ("bfloat16", False)):  # PyTorch has no bfloat16 here
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            run_evaluate(make_settings(compute_type=compute_type), paths, NullRecorder())
+        assert any(message.startswith("the engine is that of") for message in caplog.messages) == is_told
 
 
 def test_an_empty_test_set_is_refused(paths: Paths) -> None:

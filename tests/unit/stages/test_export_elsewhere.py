@@ -75,6 +75,7 @@ def test_the_certificate_states_parity_quality_size_and_speed(workspace: Paths) 
     [
         (["--to", "ctranslate2"], "--to and --output: must both be given, or neither of them and no --compute"),
         (["--compute", "int8"], "--to and --output: must both be given, or neither of them and no --compute"),
+        (["--to", "torch", "-o", "new"], "--compute: must be int8 or int8_float32 with --to torch, got float32"),
         (["--to", "ctranslate2", "--output", "models"], "models: must be a new or empty folder, got something else"),
     ],
 )
@@ -93,6 +94,19 @@ def test_a_recurrent_model_is_refused_with_the_reason(workspace: Paths, make_bun
     assert found.exit_code == 2
     assert "got ctranslate2, which cannot do it: the encoder is recurrent (gru)" in found.output
     assert not (workspace.root / "elsewhere").exists()
+
+
+def test_a_recurrent_model_at_8_bits_is_a_bundle_with_a_certificate(workspace: Paths, make_bundle: Callable[..., None]) -> None:
+    make_bundle(workspace)
+    folder = workspace.root / "elsewhere"
+    found = export(workspace, "--to", "torch", "--compute", "int8", "--output", str(folder))
+    assert found.exit_code == 0, found.output
+    assert found.output.endswith((folder / "CERTIFICATE.md").read_text())
+    certificate = json.loads((folder / "certificate.json").read_text())
+    predictor = Predictor.from_folder(folder / "served")
+    assert (certificate["engine"], certificate["compute_type"]) == (predictor.engine.label, "int8_float32")
+    assert certificate["num_rows"] == 3
+    assert "the reference's: the others are made of them when the model is loaded |" in found.output
 
 
 def test_without_options_the_stage_runs(workspace: Paths, no_outer_run: None) -> None:

@@ -101,13 +101,16 @@ class Month:
         return list(answer.raise_for_status().json())
 
     def stop_schedules(self) -> None:
-        """Pauses every deployment, and waits until no run is on the way."""
+        """Pauses every deployment, and waits until no run is on the way, and no process of one is left."""
         for one in httpx.post(f"{self.api}/deployments/filter", json={}, timeout=30.0).raise_for_status().json():
             httpx.post(f"{self.api}/deployments/{one['id']}/pause_deployment", timeout=30.0).raise_for_status()
-        with suppress(AssertionError):  # one that never ends is a fault that is reported
-            wait_until(
-                lambda: all(run["state_type"] not in ("PENDING", "RUNNING") for run in self.flow_runs()), "the end of all runs"
-            )
+
+        def is_quiet() -> bool:
+            is_over = all(run["state_type"] not in ("PENDING", "RUNNING") for run in self.flow_runs())
+            return is_over and not processes_in(self.workspace.root)
+
+        with suppress(AssertionError):  # what never ends is a fault that is reported
+            wait_until(is_quiet, "the end of all runs", pause=1.0)
 
     def grow(self) -> None:
         """Appends pairs to the training corpus."""

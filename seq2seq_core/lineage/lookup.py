@@ -14,6 +14,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.registry.moves import find_existing
 from seq2seq_core.registry.versions import DIGEST_TAG, LEDGER_SUFFIX, find_version
+from seq2seq_core.serving.model_header import MODEL_HEADER, read_header
 from seq2seq_core.tracking.mlflow.address import displayed_uri
 from seq2seq_core.tracking.mlflow.store import connect, store_errors
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-MODEL_HEADER = "X-S2S-Model"
 SHORTEST_DIGEST = 8
 EXPECTED = "expected a version's number, @ALIAS, models:/NAME/VERSION, a bundle's folder, or a bundle's digest (8 digits or more)"
 _HEADER = re.compile(rf"^\s*{MODEL_HEADER}\s*:\s*", re.IGNORECASE)
@@ -47,6 +47,12 @@ def find_reference(reference: str, settings: Settings, paths: Paths) -> ModelVer
     """
     text = _HEADER.sub("", reference).strip()
     name = settings.register_.model_name
+    if said := read_header(text):
+        version = find_version(said.reference, paths)
+        has = version.tags.get(DIGEST_TAG, "none")
+        if has != said.digest:
+            raise UserError(f"{reference}: {said.reference} has the bundle {has}; is it the answer of another registry?")
+        return version
     if match := _NUMBER.fullmatch(text):
         client = connect(paths)
         with store_errors(paths):

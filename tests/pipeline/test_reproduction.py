@@ -13,6 +13,7 @@ import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.registry.versions import find_number
+from seq2seq_core.serving.model_header import MODEL_HEADER, NamedModel
 from seq2seq_core.tracking.mlflow.store import connect
 from tests.pipeline.conftest import Workspace, executed_stages
 
@@ -54,7 +55,8 @@ def test_a_version_leads_to_its_bytes_and_a_dirty_one_is_made_again_from_them(
     digest = json.loads((workspace.root / "reports" / "registration.json").read_text())["bundle_digest"]
 
     # From the header of an answer to the digests of the corpus.
-    first = json.loads(workspace.run("s2s", "lineage", f"X-S2S-Model: digits/1 {digest[:12]}", "--json").stdout)
+    header = f"{MODEL_HEADER}: {NamedModel('digits', '1', digest).to_header()}"
+    first = json.loads(workspace.run("s2s", "lineage", header, "--json").stdout)
     assert first["corpus"]["files"]["train.tsv"]["sha256"] == sha256(train)
     assert first["corpus"]["files"]["train.tsv"]["rows"] == 301
     assert first["code"]["commit"] == workspace.must("git", "rev-parse", "HEAD").strip()

@@ -24,6 +24,7 @@ from seq2seq_core.serving.front.routes import INVOCATIONS, check_method, own_rou
 from seq2seq_core.serving.front.served_version import ServedVersion
 from seq2seq_core.serving.front.serving_metrics import ServingMetrics
 from seq2seq_core.serving.front.visit import CURRENT, Visit
+from seq2seq_core.serving.model_header import MODEL_HEADER
 
 logger = logging.getLogger(__name__)
 MARGIN_SECONDS = 2.0
@@ -177,7 +178,7 @@ class Application:
     async def _send(self, answer: Answer, visit: Visit, body: IncomingBody, send: Send) -> None:
         """Sends an answer; where the request's body was not read, its rest is dropped and the connection closed."""
         headers = {"content-type": answer.content_type, "content-length": str(len(answer.body)), **answer.headers}
-        headers |= {"x-s2s-model": visit.served.label, "x-request-id": visit.request_id}
+        headers |= {MODEL_HEADER.lower(): visit.served.label, "x-request-id": visit.request_id}
         if answer.status == 503:
             headers["retry-after"] = str(max(1, math.ceil(visit.served.service.batcher.expected_wait())))
         if not body.is_read:

@@ -21,6 +21,7 @@ from seq2seq_core.registry.stored_model import check_stored_model, label_of
 from seq2seq_core.registry.versions import DIGEST_TAG
 from seq2seq_core.serving.batching.batcher import Batcher, BatchReport
 from seq2seq_core.serving.front.visit import CURRENT
+from seq2seq_core.serving.model_header import NamedModel
 from seq2seq_core.serving.request_columns import SOURCE_COLUMN
 from seq2seq_core.serving.request_reader import RequestReader
 from seq2seq_core.serving.row_service import RowService
@@ -98,7 +99,7 @@ class ServedVersion:
     @property
     def label(self) -> str:
         """Names the version in the header of every answer."""
-        return f"models:/{self.name}/{self.number}; bundle_digest={self.digest}"
+        return NamedModel(self.name, self.number, self.digest).to_header()
 
     def enter(self) -> None:
         """A request has come that this version answers."""

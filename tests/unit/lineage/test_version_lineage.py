@@ -23,6 +23,7 @@ from seq2seq_core.lineage.lineage_tree import comparison_tree, lineage_tree
 from seq2seq_core.lineage.lookup import find_reference
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.registry.versions import find_number
+from seq2seq_core.serving.model_header import NamedModel
 from seq2seq_core.stages.register import run_register
 from seq2seq_core.tracking.mlflow.store import connect
 
@@ -77,7 +78,8 @@ def test_every_reference_leads_to_the_version(paths: Paths, tracked_settings: Se
     digest = bundle_digest(paths.served)
     references = [
         "2", "v2", "@champion", "models:/dates/2", "models:/dates@champion", str(paths.served), digest, digest[:8].upper(),
-        f"X-S2S-Model: dates/2; sha256:{digest}", f"x-s2s-model: {digest[:16]}", "dates/2", f"sha256:{digest}",
+        f"x-s2s-model: {digest[:16]}", "dates/2", f"sha256:{digest}", (header := NamedModel("dates", "2", digest).to_header()),
+        f"X-S2S-Model: {header}", f"x-s2s-model: {header}\r\n",
     ]  # fmt: skip
     for reference in references:
         assert str(find_reference(reference, tracked_settings, paths).version) == "2", reference
@@ -90,6 +92,7 @@ def test_a_reference_to_nothing_says_what_was_expected(paths: Paths, tracked_set
         ("@gone", "the model 'dates' has no alias 'gone'; it has: champion"),
         ("00000000", "00000000: the registry sqlite:///mlflow.db has no version with the bundle 00000000"),
         (str(paths.bundle), "(models/served, not models/bundle)"),
+        (NamedModel("dates", "2", "0" * 64).to_header(), "models:/dates/2 has the bundle "),
         ("models/none", "models/none: no such folder or version; expected a version's number, @ALIAS, models:/NAME/VERSION"),
     ):
         with pytest.raises(UserError) as caught:

@@ -27,6 +27,7 @@ from seq2seq_core.config.serving.serve import ServeSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.registry.registration import register_bundle
+from seq2seq_core.serving.model_header import read_header
 from seq2seq_core.serving.server import serve_model
 from seq2seq_core.tracking.mlflow.store import connect
 from tests.flows.waiting import wait_until
@@ -78,9 +79,10 @@ class Running:
         try:
             connection.request("POST", path, json.dumps(content), {"Content-Type": "application/json"})
             answer = connection.getresponse()
-            version = re.match(r"models:/dates/(\d+); bundle_digest=[0-9a-f]{64}$", answer.getheader("x-s2s-model", ""))
-            assert version
-            return answer.status, version[1], json.loads(answer.read())
+            named = read_header(answer.getheader("x-s2s-model", ""))
+            assert named is not None
+            assert named.name == "dates"
+            return answer.status, named.number, json.loads(answer.read())
         finally:
             connection.close()
 

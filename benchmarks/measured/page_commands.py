@@ -104,6 +104,7 @@ _SHORTER = (
     "sed -i -E 's/( max_steps:) [0-9]+/\\1 40/; s/(warmup_steps:) [0-9]+/\\1 5/; s/(validate_every_steps:) [0-9]+/\\1 20/; "
     "s/(beam_size:) [0-9]+/\\1 1/; s/(width:) [0-9]+/\\1 32/' params.yaml"
 )
+_BEFORE_OWN_CORPUS = "git checkout -q $(git rev-list -n 1 HEAD -- data/raw/dates.dvc)~1"
 _FRESH_CLONE = "rm -rf ../other && git clone -q . ../other && cp .dvc/config ../other/.dvc/config && cd ../other"
 _READY = "s2s configure configs/g2p.yaml --corpus data/raw/mine --name mine"
 _REMOTE = Supply(
@@ -151,12 +152,12 @@ SUPPLIES: dict[str, dict[str, Supply]] = {
             "a commit: that of the first run", instead="git stash -q; git checkout -q HEAD~1 && dvc checkout"
         ),
         "s2s promote 1": Supply(
-            "a version that is not the champion: exit code 2 says that it stays so", instead="s2s promote 1 || test $? = 2"
+            "a word: what was trained for moments passes no gate", instead="s2s promote 1 --force --reason 'an example'"
         ),
         "s2s rollback": Supply("two champions, one after the other (tests/unit/registry/test_moves.py)", skip=True),
         "s2s sample-corpus": Supply("a fresh clone", instead=f"({_FRESH_CLONE} && s2s sample-corpus)"),
         "dvc pull data/raw/dates": Supply(
-            "the commit before your own corpus", instead=f"({_FRESH_CLONE} && git checkout -q HEAD~1 && dvc pull data/raw/dates)"
+            "the commit before your own corpus", instead=f"({_FRESH_CLONE} && {_BEFORE_OWN_CORPUS} && dvc pull data/raw/dates)"
         ),
     },
     "docs/scheduling.md": {

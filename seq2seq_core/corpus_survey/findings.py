@@ -60,4 +60,14 @@ def _describe_sizes(sections: dict[str, dict[str, Any]]) -> list[str]:
         f"model: {model['architecture']} of width {model['width']} (model); at most {train['max_steps']:,} updates, "
         f"stopped early by {train['dev_metric']} on dev (train)",
         f"score: {sections['register']['metric']} on test decides which version serves (register.metric)",
+        *_describe_gate(sections["register"].get("gate")),
+    ]
+
+
+def _describe_gate(gate: dict[str, Any] | None) -> list[str]:
+    if gate is None:
+        return []
+    return [
+        f"gate: test is small, so a version may become the champion with {gate['minimum_rows']} rows or more; to prove that it is "
+        "better than the champion, it must be much better (register.gate.minimum_rows)"
     ]

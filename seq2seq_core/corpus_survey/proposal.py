@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_core.artifacts import SPLITS
+from seq2seq_core.config.register import GateSection
 from seq2seq_core.corpus.splitting import assign_split
 from seq2seq_core.corpus_survey.choices.scoring_choice import choose_metrics, choose_search
 from seq2seq_core.corpus_survey.choices.task_choice import Task
@@ -21,6 +22,10 @@ from seq2seq_core.errors import UserError
 
 FEWEST_PAIRS = 20
 """Fewer pairs are no corpus."""
+FEWEST_TEST_ROWS = 20
+"""With fewer, a version proves nothing by any difference that is usual."""
+SURELY_DRAWN = 0.7
+"""The share of the expected test rows that a split by chance nearly always has."""
 FRAMES_PER_SECOND, FRAME_STRIDE = 100, 2
 
 
@@ -72,8 +77,14 @@ def propose(layout: CorpusLayout, folder: Path, task: Task | None = None) -> Pro
         sections["train"]["dev_bleu_tokenizer"] = tokenizer
     if slices := list(dict.fromkeys([*evidence.tags, *evidence.categories])):
         sections["evaluate"]["slice_columns"] = slices
-    sections["register"] = {"metric": gate}
+    sections["register"] = {"metric": gate} | _gate_section(evidence, sections["prepare"])
     return Proposal(evidence.task, sections, [*layout.findings, *describe_findings(evidence, sections)])
+
+
+def _gate_section(evidence: CorpusEvidence, prepare: dict[str, Any]) -> dict[str, Any]:
+    """As many test rows as there are, where that is less than the gate asks for; rows that are drawn may be some fewer."""
+    rows = evidence.layout.num_rows.get("test") or int(SURELY_DRAWN * prepare["test_fraction"] * evidence.num_different)
+    return {"gate": {"minimum_rows": max(FEWEST_TEST_ROWS, rows)}} if rows < GateSection().minimum_rows else {}
 
 
 def _corpus_section(evidence: CorpusEvidence) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.register import GateSection
 from seq2seq_core.config.settings import Settings, load_settings, parse_settings
 from seq2seq_core.corpus_survey.corpus_check import check_corpus
+from seq2seq_core.corpus_survey.proposal import FEWEST_TEST_ROWS
 from seq2seq_core.corpus_survey.proposed_settings import install_proposal
 from seq2seq_core.corpus_survey.table_columns import LayoutChoice
 from seq2seq_core.errors import UserError
@@ -139,6 +141,13 @@ def test_a_proposal_fits_the_size_of_the_corpus(propose: Propose) -> None:
     assert settings.validate_.min_rows.limit == 200
     assert settings.model.width == 128
     assert settings.train.dev_metric == settings.register_.metric == "exact_match"
+
+
+def test_a_small_test_set_can_still_crown_a_champion_and_that_is_said(propose: Propose) -> None:
+    for name, expected in {"pronunciation": 27, "questions": FEWEST_TEST_ROWS}.items():
+        settings, findings = propose(name)
+        assert settings.register_.gate.minimum_rows == expected < GateSection().minimum_rows
+        assert any(f"with {expected} rows or more" in line for line in findings)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -142,10 +143,16 @@ class DecodedShards:
                 continue
             writer = ShardWriter(source, record, self.answers, origin)
             blocks = read_blocks(source, self.request.source_column, self.tag_columns, self.request.shard_rows)
-            for name, block in zip(names, blocks, strict=False):  # a file that was changed meanwhile has other rows
+            num_rows = 0
+            for name, block in zip_longest(names, blocks):
+                num_rows += len(block.rows) if block else 0
+                if not name or not block:
+                    break
                 if name not in self.manifest.shards:
                     yield name, writer, block
             source.check_unchanged()
+            if num_rows != record.num_rows:
+                raise source.file.fault(f"had {record.num_rows} rows when it was read first, and has {num_rows} or more now")
 
     def _submit(self, block: RowBlock, pool: WorkerPool) -> list[_Batch]:
         """Asks for the rows without a fault, those of similar length together."""

@@ -22,18 +22,23 @@ def read_parquet_blocks(source: InputFile, column: str, others: Sequence[str], s
         size: rows of a block.
 
     Raises:
-        CorpusError: it is not a Parquet file, is damaged, or has no such column of texts.
+        CorpusError: it is not a Parquet file, is damaged, has no such column of texts, or not as many rows as it says.
         UserError: pyarrow is not installed.
     """
+    num_rows = 0
     with open_parquet(source.file) as parquet:
         with parquet_faults(source.file):
-            schema = parquet.schema_arrow
+            schema, expected = parquet.schema_arrow, parquet.metadata.num_rows
             fields = find_fields(schema, [column])
         _check_columns(source, schema.names, fields, column)
         wanted = {name: fields[name] for name in (column, *others) if name in fields}
         for table in _regroup(_batches(source, parquet), size):
             with parquet_faults(source.file):
-                yield _block(table, wanted, column, keeps_table=source.output_kind == "parquet")
+                block = _block(table, wanted, column, keeps_table=source.output_kind == "parquet")
+            num_rows += len(block.rows)
+            yield block
+    if num_rows != expected:
+        raise source.file.fault(f"expected {expected} rows, as the file's metadata say, got {num_rows}")
 
 
 def _check_columns(source: InputFile, names: Sequence[str], fields: dict[str, ParquetField], column: str) -> None:
@@ -76,8 +81,9 @@ def _block(table: Any, wanted: dict[str, ParquetField], column: str, keeps_table
     """The block of a table; its rows hold all cells only where the table is not kept."""
     if not keeps_table:
         return RowBlock([source_row(cells, column) for cells in table.to_pylist()])
-    batch = table.combine_chunks().to_batches()[0]
-    values = [field.values(batch) for field in wanted.values()]
+    # Batches are not joined: an array of texts holds 2 GiB at most.
+    batches = table.to_batches()
+    values = [[value for batch in batches for value in field.values(batch)] for field in wanted.values()]
     return RowBlock([source_row(dict(zip(wanted, cells, strict=True)), column) for cells in zip(*values, strict=True)], table)
 
 

@@ -15,10 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.bulk import decoded_shards, parquet_blocks
 from seq2seq_core.bulk.bulk_request import BulkRequest
 from seq2seq_core.bulk.bulk_run import run_bulk
+from seq2seq_core.bulk.job_manifest import read_manifest
+from seq2seq_core.bulk.row_block import BulkRow, RowBlock
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.corpus.parquet_file import ParquetField
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import CorpusError, UserError
 from seq2seq_core.serving.loading import find_model
@@ -56,6 +60,39 @@ def test_parquet_keeps_its_columns_and_types_and_is_read_by_pandas_and_duckdb(tm
     assert found[3] == (3, "expected a text in 'nested.text', got null", None)
     assert [row[0] for row in found] == list(range(7))
     assert (summary.num_rows, summary.num_errors, summary.num_shards) == (7, 1, 2)
+
+
+def test_a_block_of_many_batches_keeps_every_row(tmp_path: Path, run_mirrored: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_blocks, "PARQUET_BATCH_ROWS", 2)
+    joined: list[int] = []
+    unjoined = ParquetField.values
+
+    def values(field: ParquetField, batch: Any) -> list[object]:
+        joined.append(batch.num_rows)
+        return unjoined(field, batch)
+
+    monkeypatch.setattr(ParquetField, "values", values)
+    pq.write_table(pa.table({"source": [f"row {number}" for number in range(11)]}), tmp_path / "in.parquet")
+    summary = run_mirrored(tmp_path / "in.parquet", shard_rows=5)
+    assert (summary.num_rows, max(joined)) == (11, 2), "batches of more than 2 GiB of text cannot be joined"
+    found = select(f"SELECT prediction FROM '{tmp_path}/out/*.parquet' ORDER BY ALL").fetchall()
+    assert found == sorted((f"row {number}"[::-1],) for number in range(11))
+
+
+def test_rows_that_are_lost_while_reading_end_the_job(tmp_path: Path, run_mirrored: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq.write_table(pa.table({"source": ["a", "b", "c"]}), tmp_path / "in.parquet")
+    (tmp_path / "in.txt").write_text("a\nb\nc\n")
+    whole = parquet_blocks._block
+    with monkeypatch.context() as patched:
+        patched.setattr(parquet_blocks, "_block", lambda *given, **named: RowBlock(whole(*given, **named).rows[1:]))
+        with pytest.raises(CorpusError, match=r"in\.parquet: expected 3 rows, as the file's metadata say, got 2"):
+            run_mirrored(tmp_path / "in.parquet")
+    monkeypatch.setattr(decoded_shards, "read_blocks", lambda *_: iter([RowBlock([BulkRow({"source": "a"})] * 2)]))
+    with pytest.raises(CorpusError, match=r"in\.txt: had 3 rows when it was read first, and has 2 or more now"):
+        run_mirrored(tmp_path / "in.txt", shard_rows=2)
+    found = read_manifest(tmp_path / "out")
+    assert found is not None
+    assert not found.is_complete
 
 
 def test_rows_of_text_files_that_cannot_be_read_have_their_error_and_the_others_their_prediction(

@@ -16,7 +16,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     Args:
         path: the folder to replace; missing parents are created. An older folder stays until the draft is complete.
     """
-    draft, old = path.with_name(f".{path.name}.draft"), path.with_name(f".{path.name}.old")
+    draft, old = draft_of(path), path.with_name(f".{path.name}.old")
     shutil.rmtree(draft, ignore_errors=True)  # what a killed run left
     draft.mkdir(parents=True)
     try:
@@ -39,8 +39,7 @@ def new_file(path: Path) -> Iterator[Path]:
     Args:
         path: the file to replace; its folder is created if missing. A replaced file is on the disk even after a loss of power.
     """
-    draft = path.with_name(f".{path.name}.draft")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = _new_draft(path)
     try:
         yield draft
         with draft.open("rb") as file:
@@ -59,8 +58,7 @@ def write_text(path: Path, text: str) -> None:
         path: the file to replace; its folder is created if missing.
         text: the content.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
+    draft = _new_draft(path)
     try:
         draft.write_text(text, encoding="utf-8", newline="\n")
     except BaseException as error:
@@ -68,6 +66,20 @@ def write_text(path: Path, text: str) -> None:
         _name_place(error, path)
         raise
     draft.replace(path)
+
+
+def draft_of(path: Path) -> Path:
+    """The draft that replaces a file or folder."""
+    return path.with_name(f".{path.name}.draft")
+
+
+def _new_draft(path: Path) -> Path:
+    """The draft of a file, in a folder that is there. A link in its place is deleted: what it leads to is not ours to write."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = draft_of(path)
+    if draft.is_symlink():
+        draft.unlink(missing_ok=True)
+    return draft
 
 
 def _name_place(error: BaseException, path: Path) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from seq2seq_core.errors import UserError
+
 
 @contextmanager
 def hold_lock(path: Path, busy: Callable[[str], Exception]) -> Iterator[int]:
@@ -21,12 +23,14 @@ def hold_lock(path: Path, busy: Callable[[str], Exception]) -> Iterator[int]:
     The lock is never released by hand, only by closing: a child that inherited the descriptor keeps it.
 
     Args:
-        path: the lock file; created if missing, with its folder.
+        path: the lock file; created if missing, with its folder. Never a symbolic link, whose target would be overwritten.
         busy: builds the error to raise if another process holds the lock. Its argument is the content of the file: the id of
             that process, or an empty text if the process has just started.
+
+    Raises:
+        UserError: the path is a symbolic link.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = _open(path)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -47,11 +51,23 @@ def wait_for_lock(path: Path) -> Iterator[None]:
 
     Args:
         path: the lock file; created if missing, with its folder.
+
+    Raises:
+        UserError: the path is a symbolic link.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = _open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise UserError(f"{path}: is a symbolic link; expected a lock file of its own, or none: delete the link") from None

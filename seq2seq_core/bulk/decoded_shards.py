@@ -16,6 +16,7 @@ from seq2seq_core.bulk.bulk_request import BulkRequest
 from seq2seq_core.bulk.input_files import InputFile, shard_names
 from seq2seq_core.bulk.input_survey import read_blocks
 from seq2seq_core.bulk.job_manifest import InputRecord, Manifest, ShardRecord
+from seq2seq_core.bulk.output_folder import check_no_link
 from seq2seq_core.bulk.row_block import RowBlock, RowResult, source_of
 from seq2seq_core.bulk.shard_files import ShardWriter
 from seq2seq_core.bulk.worker_pool import WorkerPool
@@ -122,7 +123,7 @@ class DecodedShards:
             self._pending.append(_Shard(name, writer, block, self._submit(block, pool)))
         while self._pending:
             self._finish(self._pending.popleft(), display, stop)
-        in_order = {name: self.manifest.shards[name] for record in self.manifest.job.inputs for name in self._names(record)}
+        in_order = {name: self.manifest.shards[name] for name in self.manifest.job.shard_names()}
         self.manifest = self.manifest.model_copy(update={"shards": in_order, "is_complete": True})
         self.manifest.write(self.request.output)
 
@@ -195,6 +196,7 @@ class DecodedShards:
         self._check_some_succeed(shard, results)
         shard.writer.source.check_unchanged()
         path = self.request.output / shard.name
+        check_no_link(self.request.output, path.parent)
         shard.writer.write(path, shard.block, results)
         self.manifest = self.manifest.with_shard(shard.name, _record(path, results))
         self.manifest.write(self.request.output)

@@ -64,7 +64,7 @@ def shard_names(name: str, output_format: str, num_rows: int, shard_rows: int) -
         num_rows: its rows.
         shard_rows: rows of a shard.
     """
-    return [f"{_stem(name)}-{number:05d}.{output_format}" for number in range(math.ceil(num_rows / shard_rows))]
+    return [f"{shard_stem(name)}-{number:05d}.{output_format}" for number in range(math.ceil(num_rows / shard_rows))]
 
 
 def find_inputs(given: Sequence[Path], output: Path, output_format: str = "") -> list[InputFile]:
@@ -84,7 +84,7 @@ def find_inputs(given: Sequence[Path], output: Path, output_format: str = "") ->
     files = [_describe(path, name, output_format) for entry in given for path, name in _expand(entry, output)]
     stems: dict[str, InputFile] = {}
     for one in files:
-        if (other := stems.setdefault(_stem(one.file.name), one)) is not one:
+        if (other := stems.setdefault(shard_stem(one.file.name), one)) is not one:
             raise UserError(
                 f"{one.file.shown}: its shards would have the names of those of {other.file.shown}; expected files of different "
                 "names, or a job for each"
@@ -129,8 +129,8 @@ def _describe(path: Path, name: str, output_format: str) -> InputFile:
     return InputFile(file, kind, output_format or f"{own}{GZIP if file.is_compressed else ''}", _stamp(path))
 
 
-def _stem(name: str) -> str:
-    """A name without its endings."""
+def shard_stem(name: str) -> str:
+    """The name of an input without its endings, with which its shards' names begin."""
     return Path(name.removesuffix(GZIP)).with_suffix("").as_posix()
 
 

@@ -6,17 +6,35 @@ Names that begin with ``_`` or ``.`` are no data to readers of folders, such as 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
 from seq2seq_core import atomic
+from seq2seq_core.bulk.input_files import OUTPUT_FORMATS, shard_names
 from seq2seq_core.errors import UserError
 from seq2seq_core.tokenization.manifest import file_digest
 
 MANIFEST_NAME, LOCK_NAME = "_s2s_job.json", ".s2s_job.lock"
-FORMAT = 1
+
+
+def _check_inside(name: str) -> str:
+    """A name of a file, which must lie in the folder that it is relative to."""
+    path = PurePosixPath(name)
+    if not path.name or path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise ValueError(f"must be the name of a file in the folder, got {name!r}")
+    return name
+
+
+def _check_format(name: str) -> str:
+    if name not in OUTPUT_FORMATS:
+        raise ValueError(f"must be one of {', '.join(OUTPUT_FORMATS)}, got {name!r}")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_check_inside)]
+"""A name of a file inside a folder: a manifest may come from elsewhere, and files are deleted by it."""
 
 
 class _Record(BaseModel):
@@ -26,15 +44,15 @@ class _Record(BaseModel):
 class InputRecord(_Record):
     """An input file."""
 
-    name: str
+    name: FileName
     """Its name, relative to the folder that was given."""
     sha256: str
     """Digest of its bytes."""
-    num_rows: int
+    num_rows: NonNegativeInt
     """Its rows, those that cannot be read included."""
     columns: dict[str, str]
     """Its columns, with what their values have in common."""
-    output_format: str
+    output_format: Annotated[str, AfterValidator(_check_format)]
     """The format of its shards."""
 
 
@@ -53,9 +71,9 @@ class JobRecord(_Record):
     """The source's column."""
     output_column: str
     """The column of the predictions."""
-    shard_rows: int
+    shard_rows: PositiveInt
     """Rows of a shard."""
-    batch_sentences: int
+    batch_sentences: PositiveInt
     """Rows that are decoded together."""
     inputs: tuple[InputRecord, ...]
     """The input files, in order."""
@@ -65,17 +83,21 @@ class JobRecord(_Record):
         """The rows of all inputs."""
         return sum(one.num_rows for one in self.inputs)
 
+    def shard_names(self) -> list[str]:
+        """The names of all shards, in order."""
+        return [name for one in self.inputs for name in shard_names(one.name, one.output_format, one.num_rows, self.shard_rows)]
+
 
 class ShardRecord(_Record):
     """A finished shard."""
 
     sha256: str
     """Digest of its bytes."""
-    num_rows: int
+    num_rows: NonNegativeInt
     """Its rows."""
-    num_errors: int
+    num_errors: NonNegativeInt
     """Rows without a prediction."""
-    num_cut: int
+    num_cut: NonNegativeInt
     """Rows whose best hypothesis was cut at its length limit."""
     first_error: str = ""
     """The error of the first row that has one."""
@@ -84,7 +106,7 @@ class ShardRecord(_Record):
 class Manifest(_Record):
     """The state of a job."""
 
-    format: int = FORMAT
+    format: Literal[1] = 1
     is_complete: bool = False
     """Whether all shards are there."""
     model: str
@@ -93,8 +115,10 @@ class Manifest(_Record):
     """What decodes, with its version, device and type of numbers."""
     job: JobRecord
     """What was asked for."""
-    shards: dict[str, ShardRecord] = {}
+    shards: dict[FileName, ShardRecord] = {}
     """The finished shards by file name, in the order in which they were finished."""
+    stale: tuple[FileName, ...] = ()
+    """Files of an earlier job that are being deleted."""
 
     def write(self, folder: Path) -> None:
         """Writes the manifest by atomic rename."""
@@ -115,7 +139,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         UserError: the file is damaged, or of another version.
     """
     try:
-        text = (folder / MANIFEST_NAME).read_text(encoding="utf-8")
+        text = (folder / MANIFEST_NAME).read_bytes()
     except FileNotFoundError:
         return None
     try:
@@ -124,8 +148,8 @@ def read_manifest(folder: Path) -> Manifest | None:
         fault = error.errors()[0]
         place = ".".join(map(str, fault["loc"]))
         raise UserError(
-            f"{folder / MANIFEST_NAME}: cannot be read ({place}: {fault['msg']}); expected that of an earlier "
-            "`s2s predict --into`, or another folder"
+            f"{folder / MANIFEST_NAME}: cannot be read ({place}{': ' * bool(place)}{fault['msg']}); expected that of an earlier "
+            "`s2s predict --into`, another folder, or --restart to begin anew beside the files that are there"
         ) from None
 
 
@@ -137,12 +161,13 @@ def keep_whole_shards(manifest: Manifest, folder: Path) -> tuple[Manifest, list[
         folder: the output folder.
     """
     lost = [name for name, shard in manifest.shards.items() if not _is_whole(folder / name, shard)]
-    kept = {name: shard for name, shard in manifest.shards.items() if name not in lost}
-    return manifest.model_copy(update={"shards": kept, "is_complete": manifest.is_complete and not lost}), lost
+    kept = {name: shard for name, shard in manifest.shards.items() if name not in set(lost)}
+    is_complete = manifest.is_complete and kept.keys() >= set(manifest.job.shard_names())
+    return manifest.model_copy(update={"shards": kept, "is_complete": is_complete}), lost
 
 
 def _is_whole(path: Path, shard: ShardRecord) -> bool:
-    return path.is_file() and file_digest(path) == shard.sha256
+    return path.is_file() and not path.is_symlink() and file_digest(path) == shard.sha256
 
 
 def differences(old: JobRecord, new: JobRecord) -> list[str]:

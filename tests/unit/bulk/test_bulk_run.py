@@ -33,28 +33,30 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != LOCK_NAME}
 
 
-def test_a_job_that_was_stopped_goes_on_and_ends_in_the_same_bytes(tmp_path: Path, run_mirrored: Run, mirror: MirrorPool) -> None:
+def test_a_job_that_was_stopped_goes_on_and_ends_in_the_same_bytes(
+    tmp_path: Path, run_mirrored: Run, mirror: MirrorPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source, out = write_rows(tmp_path / "in.tsv", 25), tmp_path / "out"
     run_mirrored(source, shard_rows=4)
     expected = files_of(out)
     out.rename(tmp_path / "undisturbed")
-    full = out / ".in-00004.tsv.draft"
     out.mkdir()
     (tmp_path / "undisturbed" / LOCK_NAME).rename(out / LOCK_NAME)
-    stuck = Shown()
+    to_disk = os.fsync
 
-    def fill(completed: float, message: str = "") -> None:
-        if completed == 16:
-            full.symlink_to("/dev/full")
+    def fill(descriptor: int) -> None:
+        if (out / ".in-00004.tsv.draft").exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        to_disk(descriptor)
 
-    stuck.update = fill  # type: ignore[method-assign]
-    with pytest.raises(OSError, match=r"in-00004\.tsv") as caught:
-        run_mirrored(source, shard_rows=4, shows=stuck)
+    with monkeypatch.context() as patched, pytest.raises(OSError, match=r"in-00004\.tsv") as caught:
+        patched.setattr(os, "fsync", fill)
+        run_mirrored(source, shard_rows=4)
     assert caught.value.errno == errno.ENOSPC
     found = read_manifest(out)
     assert found is not None
     assert (list(found.shards), found.is_complete) == ([f"in-0000{number}.tsv" for number in range(4)], False)
-    assert not full.is_symlink(), "nothing half-written stays"
+    assert not list(out.glob(".*.draft")), "nothing half-written stays"
     mirror.batches.clear()
     shown = Shown()
     summary = run_mirrored(source, shard_rows=4, shows=shown)

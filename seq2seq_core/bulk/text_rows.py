@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from seq2seq_core.bulk.input_files import InputFile
 from seq2seq_core.bulk.row_block import BulkRow, source_row
-from seq2seq_core.corpus.formats import csv_cells, describe_width, parse_json_line
+from seq2seq_core.corpus.formats import describe_width, parse_json_line
 from seq2seq_core.corpus.lines import CorpusFile, iterate_lines, unpack, without_line_end
+from seq2seq_core.corpus.tables.csv_records import csv_cells
 from seq2seq_core.errors import CorpusError
 from seq2seq_core.json_text import shorten
 from seq2seq_core.lookalikes import explain_lookalike
@@ -32,20 +34,11 @@ class _Faults:
         line = error.line or 0
         self.waiting.setdefault(line, str(error).removeprefix(f"{self.file.shown}:{line}: "))
 
-    def before(self, line: int) -> Iterator[BulkRow]:
-        """The rows before a line that could not be read."""
-        for place in [place for place in self.waiting if place < line]:
-            yield BulkRow({}, self.waiting.pop(place))
-
     def of(self, line: int) -> str:
         """The fault of the row that begins in a line; empty: none."""
         fault = self.waiting.get(line) or next(iter(self.waiting.values()), "")
         self.waiting.clear()
         return fault
-
-    def rest(self) -> Iterator[BulkRow]:
-        """The rows at the end that could not be read."""
-        yield from (BulkRow({}, fault) for fault in self.waiting.values())
 
 
 def read_text_rows(source: InputFile, column: str) -> Iterator[BulkRow]:
@@ -67,16 +60,14 @@ def read_text_rows(source: InputFile, column: str) -> Iterator[BulkRow]:
         lines = iterate_lines(file, stream, faults)
         if source.kind in ("tsv", "csv"):
             split = ((line, without_line_end(text).split("\t")) for line, text in lines)
-            cells = split if source.kind == "tsv" else csv_cells(file, lines, ",", faults)
+            cells = split if source.kind == "tsv" else csv_cells(file, lines, ",", faults, keeps_broken=True)
             yield from _table_rows(file, cells, faults, column)
             return
         for line, text in lines:
-            yield from faults.before(line)
             if source.kind == "text":
                 yield source_row({column: without_line_end(text)}, column, faults.of(line))
             else:
                 yield _json_row(file, line, text, faults, column)
-        yield from faults.rest()
 
 
 def _table_rows(file: CorpusFile, lines: Iterator[tuple[int, list[str]]], faults: _Faults, column: str) -> Iterator[BulkRow]:
@@ -88,12 +79,8 @@ def _table_rows(file: CorpusFile, lines: Iterator[tuple[int, list[str]]], faults
             check_names(file, cells, column, line)
             names = cells
             continue
-        yield from faults.before(line)
-        if len(cells) == len(names):
-            yield source_row(dict(zip(names, cells, strict=True)), column, faults.of(line))
-        else:
-            yield BulkRow({}, faults.of(line) or describe_width(cells, names))
-    yield from faults.rest()
+        fault = faults.of(line) or (describe_width(cells, names) if len(cells) != len(names) else "")
+        yield source_row(dict(zip_longest(names, cells[: len(names)])), column, fault)
 
 
 def _json_row(file: CorpusFile, line: int, text: str, faults: _Faults, column: str) -> BulkRow:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from typing import Any
 
 from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.corpus.file_faults.broken_lines import OnFault, raise_fault
 from seq2seq_core.corpus.lines import CorpusFile, iterate_lines, without_line_end
 from seq2seq_core.corpus.pairs import SOURCE, TARGET
+from seq2seq_core.corpus.tables.csv_records import csv_cells
 from seq2seq_core.corpus.tables.head_lines import advise_on_head, without_head
 from seq2seq_core.corpus.tables.nested_columns import unfold
 from seq2seq_core.errors import CorpusError
@@ -89,33 +89,6 @@ def read_csv(corpus: CorpusSection, file: CorpusFile, stream: io.BufferedReader,
     """
     lines = without_head(iterate_lines(file, stream, on_fault), corpus.comment_prefix)
     yield from _table_rows(corpus, file, csv_cells(file, lines, corpus.delimiter or ",", on_fault), on_fault)
-
-
-def csv_cells(
-    file: CorpusFile, lines: Iterator[tuple[int, str]], delimiter: str, on_fault: OnFault
-) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each row of a CSV file, with the line where the row begins.
-
-    Args:
-        file: names the file in errors.
-        lines: its numbered lines, from the first row (or header) on.
-        delimiter: between cells.
-        on_fault: receives the fault of a row.
-    """
-    first = next(lines, None)
-    if first is None:
-        return
-    reader = csv.reader((text for _, text in chain([first], lines)), delimiter=delimiter, strict=True)
-    while True:
-        line = first[0] + reader.line_num
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            on_fault(file.fault(f"the row that begins here is not valid CSV ({error}); expected quotes as in RFC 4180", line))
-            continue
-        yield line, cells
 
 
 def _table_rows(

@@ -23,6 +23,7 @@ from seq2seq_core.bulk.row_block import BulkRow, RowBlock
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.parquet_file import ParquetField
+from seq2seq_core.corpus.tables import csv_records
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import CorpusError, UserError
 from seq2seq_core.serving.loading import find_model
@@ -127,19 +128,40 @@ def test_rows_of_text_files_that_cannot_be_read_have_their_error_and_the_others_
         "id\tsource\tprediction\tprediction_score\tprediction_is_cut\tprediction_error",
         "1\tab\tba\t-0.5\tfalse\t",
     ]
-    assert (table[2].split("\t")[-1], table[3].split("\t")[:3]) == (
+    assert (table[2].split("\t")[0], table[2].split("\t")[-1], table[3].split("\t")[:3]) == (
+        "2",
         "expected 2 columns (id, source), got 1: '2'",
         ["3", "cd", "dc"],
     )
     frame = pd.read_csv(out / "c-00000.csv", keep_default_na=False)
-    assert frame["source"].tolist() == ["a,b", "c\nd", "", "ef"]
+    assert frame["source"].tolist() == ["a,b", "c\nd", "leftx", "ef"], "a broken row keeps what can be read"
     assert frame["prediction"].tolist() == ["b,a", "d\nc", "", "fe"]
-    assert frame["note"].tolist() == ['x "y" z', "", "", "g"]
+    assert frame["note"].tolist() == ['x "y" z', "", "1", "g"]
     assert "is not valid CSV" in frame["prediction_error"][2]
     assert [row["prediction"] for row in read_json(out / "deep" / "d-00000.jsonl")] == ["c\tba", ""]
     assert not (out / "empty-00000.jsonl").exists()
     assert (summary.num_rows, summary.num_errors, summary.num_files) == (15, 7, 5)
     assert summary.first_error.startswith("row 2 of a-00000.jsonl: not valid JSON")
+
+
+def test_a_csv_record_that_is_too_long_is_one_row_and_the_next_rows_are_read(
+    tmp_path: Path, run_mirrored: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "line of text\n" * 11_000  # the csv module's own limit is 131,072 characters
+    (tmp_path / "in.csv").write_text(f'id,source\n1,"{long}"\n2,b\n3,"x"y,"two\nlines"\n4,d\n5,"open\n6,f\n')
+    run_mirrored(tmp_path / "in.csv", output_format="jsonl")
+    rows = read_json(tmp_path / "out" / "in-00000.jsonl")
+    assert [(row["id"], row["source"]) for row in rows] == [("1", long), ("2", "b"), ("3", "xy"), ("4", "d"), ("5", None)]
+    assert [bool(row["prediction_error"]) for row in rows] == [False, False, True, False, True]
+    monkeypatch.setattr(csv_records, "MAX_RECORD_CHARACTERS", 100_000)
+    for end in ("2,b\n", ""):
+        (tmp_path / "in.csv").write_text(f'id,source\n1,"{long}"\n{end}')
+        run_mirrored(tmp_path / "in.csv", output_format="csv", restarts=True)
+        frame = pd.read_csv(tmp_path / "out" / "in-00000.csv", keep_default_na=False, dtype=str)
+        assert list(frame)[:3] == ["id", "source", "prediction"], "the columns are those of the header"
+        assert frame.iloc[0, :3].tolist() == ["1", "", ""]
+        assert "(it is longer than 100,000 characters; is a quotation mark not closed?)" in frame["prediction_error"][0]
+        assert frame["prediction"].tolist()[1:] == ["b"] * bool(end)
 
 
 def test_json_lines_become_parquet_with_columns_of_what_their_values_have_in_common(tmp_path: Path, run_mirrored: Run) -> None:

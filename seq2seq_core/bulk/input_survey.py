@@ -15,6 +15,10 @@ from seq2seq_core.tokenization.manifest import file_digest
 
 SURVEY_ROWS = 4096
 MAX_INTEGER = 1 << 63
+MAX_EXACT = 1 << 53
+"""The largest integer up to which a floating-point number holds each one."""
+_LARGE = "large integer"
+"""The kind of integers of which some are beyond :data:`MAX_EXACT`."""
 
 
 def read_blocks(source: InputFile, column: str, others: Sequence[str], size: int) -> Iterator[RowBlock]:
@@ -60,7 +64,7 @@ def survey_input(source: InputFile, column: str, answers: AnswerColumns) -> Inpu
         name=source.file.name,
         sha256=file_digest(source.file.path),
         num_rows=num_rows,
-        columns=kinds or {column: "text"},
+        columns={name: "integer" if kind == _LARGE else kind for name, kind in kinds.items()} or {column: "text"},
         output_format=source.output_format,
     )
 
@@ -80,13 +84,14 @@ def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int) and -MAX_INTEGER <= value < MAX_INTEGER:
-        return "integer"
+        return "integer" if -MAX_EXACT <= value <= MAX_EXACT else _LARGE
     return "text" if isinstance(value, str) else "number" if isinstance(value, float) else "json"
 
 
 def _common_kind(one: str, other: str) -> str:
     if "null" in (one, other):
         return other if one == "null" else one
-    if one != other:
-        return "number" if {one, other} == {"integer", "number"} else "json"
-    return one
+    if one == other:
+        return one
+    # A large integer beside a fraction stays exact as JSON only.
+    return {frozenset(("integer", "number")): "number", frozenset(("integer", _LARGE)): _LARGE}.get(frozenset((one, other)), "json")

@@ -15,6 +15,7 @@ from seq2seq_core.bulk.input_files import GZIP, InputFile
 from seq2seq_core.bulk.job_manifest import InputRecord
 from seq2seq_core.bulk.row_block import RowBlock, RowResult
 from seq2seq_core.csv_text import format_csv
+from seq2seq_core.errors import UserError, first_line, library_errors
 
 METADATA_KEY = b"s2s"
 """The key of the job's record in the metadata of a Parquet file's schema."""
@@ -48,12 +49,14 @@ class ShardWriter:
             results: the prediction of each.
 
         Raises:
+            UserError: Arrow cannot hold the rows; names the file.
             OSError: the disk is full, or may not be written to; names the file.
         """
         added = [self.answers.cells(result) for result in results]
         with atomic.new_file(path) as draft:
             if self.source.output_kind == "parquet":
-                self._write_parquet(draft, block, added)
+                with library_errors(lambda error: UserError(f"{path}: cannot be written as Parquet ({first_line(error)})")):
+                    self._write_parquet(draft, block, added)
             else:
                 self._write_text(draft, zip((row.cells for row in block.rows), added, strict=True))
 

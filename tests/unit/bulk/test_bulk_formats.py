@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bulk import decoded_shards, parquet_blocks
+from seq2seq_core.bulk import decoded_shards, input_survey, parquet_blocks
 from seq2seq_core.bulk.bulk_request import BulkRequest
 from seq2seq_core.bulk.bulk_run import run_bulk
 from seq2seq_core.bulk.job_manifest import read_manifest
@@ -180,6 +180,25 @@ def test_json_lines_become_parquet_with_columns_of_what_their_values_have_in_com
     assert found.fetchall() == [
         ("ab", 1, 1.0, True, "a", None, "ba", -0.5, False, None), ("cd", None, 0.5, False, "[1]", "x", "dc", -0.5, False, None),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "values", [[1 << 53, 0.5], [1 - (1 << 54), 0.5], [0.5, None, -(1 << 60)], [(1 << 53) + 1, 2], [1 << 63, 1]]
+)
+def test_integers_of_any_size_become_parquet_as_they_are(tmp_path: Path, run_mirrored: Run, values: list[Any]) -> None:
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps({"source": "ab", "id": value}) + "\n" for value in values))
+    run_mirrored(tmp_path / "in.jsonl", output_format="parquet")
+    found = pq.read_table(tmp_path / "out" / "in-00000.parquet")["id"].to_pylist()
+    assert [json.loads(value) if isinstance(value, str) else value for value in found] == values
+
+
+def test_rows_that_arrow_cannot_hold_are_an_error_that_names_the_shard(
+    tmp_path: Path, run_mirrored: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in.jsonl").write_text('{"source": "ab"}\n')
+    monkeypatch.setattr(input_survey, "_kind", lambda _: "integer")
+    with pytest.raises(UserError, match=r"in-00000\.parquet: cannot be written as Parquet \("):
+        run_mirrored(tmp_path / "in.jsonl", output_format="parquet")
 
 
 def test_parquet_becomes_text(tmp_path: Path, run_mirrored: Run) -> None:

@@ -71,8 +71,8 @@ def survey_input(source: InputFile, column: str, answers: AnswerColumns) -> Inpu
 
 def _note_kinds(block: RowBlock, kinds: dict[str, str]) -> None:
     """Adds the columns of a block's rows, and what their values have in common."""
-    for cells, _ in block.rows:
-        for name, value in cells.items():
+    for row in block.rows:
+        for name, value in row.cells.items():
             if (kind := kinds.get(name)) != "json":
                 kinds[name] = _common_kind(kind or "null", _kind(value))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from seq2seq_core.bulk.input_files import InputFile
+from seq2seq_core.bulk.plain_values import plain_values
 from seq2seq_core.bulk.row_block import RowBlock, source_row
 from seq2seq_core.bulk.text_rows import check_names
 from seq2seq_core.corpus.parquet_file import ParquetField, find_fields, open_parquet, parquet_faults
@@ -80,7 +81,10 @@ def _regroup(batches: Iterable[Any], size: int) -> Iterator[Any]:
 def _block(table: Any, wanted: dict[str, ParquetField], column: str, keeps_table: bool) -> RowBlock:
     """The block of a table; its rows hold all cells only where the table is not kept."""
     if not keeps_table:
-        return RowBlock([source_row(cells, column) for cells in table.to_pylist()])
+        columns = [plain_values(table.column(place)) for place in range(table.num_columns)]
+        return RowBlock(
+            [source_row(dict(zip(table.column_names, cells, strict=True)), column) for cells in zip(*columns, strict=True)]
+        )
     # Batches are not joined: an array of texts holds 2 GiB at most.
     batches = table.to_batches()
     values = [[value for batch in batches for value in field.values(batch)] for field in wanted.values()]

@@ -17,10 +17,12 @@ class BulkRow(NamedTuple):
     Attributes:
         cells: its values by column; none where the row cannot be read.
         fault: why it cannot be predicted; empty: it can.
+        text: its line, where that is a JSON object; else empty.
     """
 
     cells: Mapping[str, Any]
     fault: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,19 +50,20 @@ class RowResult(NamedTuple):
     error: str = ""
 
 
-def source_row(cells: Mapping[str, Any], column: str, fault: str = "") -> BulkRow:
+def source_row(cells: Mapping[str, Any], column: str, fault: str = "", text: str = "") -> BulkRow:
     """A row whose source is checked.
 
     Args:
         cells: its values by column.
         column: the source's column; ``a.b`` is the member ``b`` of ``a``.
         fault: what is known to be wrong with it.
+        text: its line, where that is a JSON object.
     """
     source = source_of(cells, column)
     if not fault and not isinstance(source, str):
         found = "null" if source is None else type(source).__name__
         fault = f"expected a text in {column!r}, got {found}"
-    return BulkRow(cells, fault)
+    return BulkRow(cells, fault, text)
 
 
 def source_of(cells: Mapping[str, Any], column: str) -> Any:

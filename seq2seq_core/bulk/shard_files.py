@@ -13,15 +13,16 @@ from seq2seq_core import atomic
 from seq2seq_core.bulk.answer_columns import AnswerColumns
 from seq2seq_core.bulk.input_files import GZIP, InputFile
 from seq2seq_core.bulk.job_manifest import InputRecord
-from seq2seq_core.bulk.row_block import RowBlock, RowResult
+from seq2seq_core.bulk.plain_values import json_of, with_members
+from seq2seq_core.bulk.row_block import BulkRow, RowBlock, RowResult
 from seq2seq_core.csv_text import format_csv
 from seq2seq_core.errors import UserError, first_line, library_errors
 
 METADATA_KEY = b"s2s"
 """The key of the job's record in the metadata of a Parquet file's schema."""
 _TO_SPACES = str.maketrans("\t\n\r", "   ")
-Rows = Iterable[tuple[Mapping[str, Any], dict[str, Any]]]
-"""The cells of each row, and those that are added."""
+Rows = Iterable[tuple[BulkRow, dict[str, Any]]]
+"""Each row, and the cells that are added."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class ShardWriter:
                 with library_errors(lambda error: UserError(f"{path}: cannot be written as Parquet ({first_line(error)})")):
                     self._write_parquet(draft, block, added)
             else:
-                self._write_text(draft, zip((row.cells for row in block.rows), added, strict=True))
+                self._write_text(draft, zip(block.rows, added, strict=True))
 
     def _write_text(self, draft: Path, rows: Rows) -> None:
         lines = {"jsonl": self._json_lines, "tsv": self._tsv_lines, "csv": self._csv_lines}[self.source.output_kind](rows)
@@ -71,8 +72,8 @@ class ShardWriter:
                 packed.writelines(line.encode() for line in lines)
 
     def _json_lines(self, rows: Rows) -> Iterator[str]:
-        for cells, added in rows:
-            yield json.dumps({**cells, **added}, ensure_ascii=False, default=str) + "\n"
+        for row, added in rows:
+            yield (with_members(row.text, added) if row.text else json_of({**row.cells, **added})) + "\n"
 
     def _tsv_lines(self, rows: Rows) -> Iterator[str]:
         for line in self._lines(rows):
@@ -85,8 +86,8 @@ class ShardWriter:
     def _lines(self, rows: Rows) -> Iterator[list[str]]:
         """The cells of the header and of each row, as text."""
         yield [*self.record.columns, *self.answers.names]
-        for cells, added in rows:
-            yield [*(cell_text(cells.get(name)) for name in self.record.columns), *map(cell_text, added.values())]
+        for row, added in rows:
+            yield [*(cell_text(row.cells.get(name)) for name in self.record.columns), *map(cell_text, added.values())]
 
     def _write_parquet(self, draft: Path, block: RowBlock, added: list[dict[str, Any]]) -> None:
         import pyarrow
@@ -107,7 +108,7 @@ class ShardWriter:
 def cell_text(value: Any) -> str:
     """A value as a cell of TSV or CSV; None is empty, lists, objects and booleans are JSON."""
     if isinstance(value, bool | dict | list):
-        return json.dumps(value, ensure_ascii=False, default=str)
+        return json_of(value)
     return "" if value is None else str(value)
 
 

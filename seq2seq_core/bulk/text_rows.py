@@ -67,7 +67,7 @@ def read_text_rows(source: InputFile, column: str) -> Iterator[BulkRow]:
             if source.kind == "text":
                 yield source_row({column: without_line_end(text)}, column, faults.of(line))
             else:
-                yield _json_row(file, line, text, faults, column)
+                yield _json_row(source, line, text, faults, column)
 
 
 def _table_rows(file: CorpusFile, lines: Iterator[tuple[int, list[str]]], faults: _Faults, column: str) -> Iterator[BulkRow]:
@@ -83,13 +83,13 @@ def _table_rows(file: CorpusFile, lines: Iterator[tuple[int, list[str]]], faults
         yield source_row(dict(zip_longest(names, cells[: len(names)])), column, fault)
 
 
-def _json_row(file: CorpusFile, line: int, text: str, faults: _Faults, column: str) -> BulkRow:
+def _json_row(source: InputFile, line: int, text: str, faults: _Faults, column: str) -> BulkRow:
     try:
-        cells = parse_json_line(file, line, text)
+        cells = parse_json_line(source.file, line, text)
     except CorpusError as error:
         faults(error)
         return BulkRow({}, faults.of(line))
-    return source_row(cells, column, faults.of(line))
+    return source_row(cells, column, faults.of(line), text if source.output_kind == "jsonl" else "")
 
 
 def check_names(file: CorpusFile, names: Sequence[str], column: str, line: int | None = None) -> None:

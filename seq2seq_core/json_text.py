@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 MAX_DEPTH = 100
 """Most levels of nested lists and objects."""
 MAX_SHOWN_CHARACTERS = 60
+_SPACE = re.compile(r"[ \t\r\n]*")
 
 
 class JsonError(Exception):
@@ -36,6 +38,41 @@ def parse_object(text: str) -> dict[str, Any]:
     if "\\u" in text:  # in valid Unicode, only an escape can give half of a surrogate pair
         _check_surrogates(value)
     return value
+
+
+def leading_members(text: str) -> dict[str, Any]:
+    """The members of a broken object that are whole, up to the first fault.
+
+    Args:
+        text: what :func:`parse_object` refuses.
+    """
+    found: dict[str, Any] = {}
+    place, separator = 0, "{"
+    try:
+        while True:
+            name, place = _value_behind(text, place, separator)
+            value, place = _value_behind(text, place, ":")
+            # A number at the end of the text may have lost digits.
+            if not isinstance(name, str) or _end_of_space(text, place) == len(text) or _is_too_deep(value):
+                return found
+            if not _has_surrogate(json.dumps([name, value], ensure_ascii=False)):
+                found[name] = value
+            separator = ","
+    except (ValueError, RecursionError):
+        return found
+
+
+def _value_behind(text: str, place: int, separator: str) -> tuple[Any, int]:
+    """The value behind a separator, and where it ends."""
+    start = _end_of_space(text, place)
+    if not text.startswith(separator, start):
+        raise ValueError(f"no {separator!r}")
+    return json.JSONDecoder().raw_decode(text, _end_of_space(text, start + 1))
+
+
+def _end_of_space(text: str, place: int) -> int:
+    found = _SPACE.match(text, place)
+    return found.end() if found else place
 
 
 def shorten(text: str, width: int = MAX_SHOWN_CHARACTERS) -> str:

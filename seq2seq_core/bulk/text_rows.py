@@ -13,7 +13,7 @@ from seq2seq_core.corpus.formats import describe_width, parse_json_line
 from seq2seq_core.corpus.lines import CorpusFile, iterate_lines, unpack, without_line_end
 from seq2seq_core.corpus.tables.csv_records import csv_cells
 from seq2seq_core.errors import CorpusError
-from seq2seq_core.json_text import shorten
+from seq2seq_core.json_text import leading_members, shorten
 from seq2seq_core.lookalikes import explain_lookalike
 
 
@@ -88,7 +88,7 @@ def _json_row(source: InputFile, line: int, text: str, faults: _Faults, column: 
         cells = parse_json_line(source.file, line, text)
     except CorpusError as error:
         faults(error)
-        return BulkRow({}, faults.of(line))
+        return BulkRow(leading_members(text), faults.of(line))
     return source_row(cells, column, faults.of(line), text if source.output_kind == "jsonl" else "")
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from seq2seq_core.json_text import MAX_DEPTH, JsonError, parse_object
+from seq2seq_core.json_text import MAX_DEPTH, JsonError, leading_members, parse_object
 
 
 def nested(levels: int, kind: str) -> str:
@@ -46,3 +46,22 @@ def test_what_is_no_usable_object_is_named(text: str, told: str) -> None:
 
 def test_a_whole_surrogate_pair_is_a_character() -> None:
     assert parse_object('{"\\ud83d\\ude00": "\\u00e9\\u0000"}') == {"😀": "é\0"}
+
+
+@pytest.mark.parametrize(
+    ("text", "members"),
+    [
+        ('{"id": 8, "source": "b"', {"id": 8}),
+        (' {"id" : 8 , "x": [1, {}], "source": "b" "c": 1}', {"id": 8, "x": [1, {}], "source": "b"}),
+        ('{"id": 12', {}),
+        ('{"id": 8, 9: 1}', {"id": 8}),
+        ('{"id": 8, "a" "b": 1}', {"id": 8}),
+        (r'{"id": 8, "a": "\ud800", "b": 1}', {"id": 8, "b": 1}),
+        ('{"id": 8, "deep": ' + "[" * 200 + "]" * 200 + "}", {"id": 8}),
+        ('{"id": 8, "deep": ' + "[" * 200_000, {"id": 8}),
+        ("[1]", {}),
+        ("", {}),
+    ],
+)
+def test_the_members_before_a_fault_are_read(text: str, members: dict[str, object]) -> None:
+    assert leading_members(text) == members

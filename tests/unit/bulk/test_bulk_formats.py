@@ -102,7 +102,7 @@ def test_rows_of_text_files_that_cannot_be_read_have_their_error_and_the_others_
     folder = tmp_path / "in"
     (folder / "deep").mkdir(parents=True)
     (folder / "a.jsonl").write_bytes(
-        b'{"source": "ab", "n": 1.5, "list": [1]}\n{"source": "wr\n{"n": 2}\n{"source": 7}\n'
+        b'{"source": "ab", "n": 1.5, "list": [1]}\n{"n": 3, "source": "wr\n{"n": 2}\n{"source": 7}\n'
         b'{"source": "c\xff"}\n{"source": "wrong"}\n'
     )
     (folder / "b.tsv.gz").write_bytes(gzip.compress(b"id\tsource\n1\tab\n2\n3\tcd\n"))
@@ -122,7 +122,7 @@ def test_rows_of_text_files_that_cannot_be_read_have_their_error_and_the_others_
     assert errors[2:4] == ["expected a text in 'source', got null", "expected a text in 'source', got int"]
     assert errors[4].startswith("not UTF-8: byte 0xFF")
     assert errors[5] == "cannot be mirrored"
-    assert (first[2]["n"], first[3]["source"]) == (2, 7), "a row with an error keeps its columns"
+    assert (first[1]["n"], first[2]["n"], first[3]["source"]) == (3, 2, 7), "a row with an error keeps its columns"
     table = gzip.decompress((out / "b-00000.tsv.gz").read_bytes()).decode().splitlines()
     assert table[:2] == [
         "id\tsource\tprediction\tprediction_score\tprediction_is_cut\tprediction_error",

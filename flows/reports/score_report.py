@@ -56,7 +56,12 @@ class ScoreReport:
         if self.summary is not None:
             reference, _, version = self.summary.model.rpartition("/")
             model = {"name": reference.removeprefix("models:/"), "version": version, "alias": None, "reason": ""}
-            metrics = {"rows": self.summary.num_rows, "errors": self.summary.num_errors, "cut": self.summary.num_cut}
+            metrics = {
+                "rows": self.summary.num_rows,
+                "errors": self.summary.num_errors,
+                "cut": self.summary.num_cut,
+                "withheld": self.summary.num_withheld,
+            }
         return {"stages": [], "notes": [], "metrics": metrics, "scores": [], "model": model, "links": {"output": self.output}}
 
     def to_markdown(self) -> str:
@@ -69,6 +74,7 @@ class ScoreReport:
             "rows": f"{found.num_rows:,} ({found.num_decoded:,} in this run, {format_seconds(found.seconds)})",
             "rows with an error": f"{found.num_errors:,}",
             "predictions cut at their length limit": f"{found.num_cut:,}",
+            "answers withheld": f"{found.num_withheld:,}",
             "input files": f"{found.num_files:,}",
             "shards": f"{found.num_shards:,}",
             "output": f"`{self.output}`",

@@ -62,6 +62,7 @@ class BulkSummary:
         num_rows: rows of the output, as many as of the input.
         num_errors: rows without a prediction.
         num_cut: rows whose prediction was cut at its length limit.
+        num_withheld: rows whose answer was withheld for its low confidence.
         first_error: the error of the first row that has one, with its shard.
         num_decoded: rows that this run decoded; the others were finished before.
         seconds: duration of this run.
@@ -76,6 +77,7 @@ class BulkSummary:
     num_rows: int
     num_errors: int
     num_cut: int
+    num_withheld: int
     first_error: str
     num_decoded: int
     seconds: float
@@ -84,9 +86,12 @@ class BulkSummary:
         """The outcome in one sentence."""
         shards = f"{self.num_shards} {'shard' if self.num_shards == 1 else 'shards'}"
         rows = f"{self.num_rows:,} rows in {shards} in {self.output}"
-        if not self.num_decoded:
-            return f"nothing to do: {rows}, all finished before"
+        if not self.num_rows:
+            return f"nothing to do: no input has a row; {self.output} has no shard"
         part = "" if self.num_decoded == self.num_rows else f"{self.num_decoded:,} of them in "
         speed = f"{part}{format_seconds(self.seconds)}, {self.num_decoded / self.seconds:.0f} rows/s"
+        withheld = f"; {self.num_withheld:,} answers are withheld, of low confidence" if self.num_withheld else ""
         errors = f"; {self.num_errors:,} rows have an error, the first in {self.first_error}" if self.num_errors else ""
-        return f"{rows} ({speed}){errors}"
+        if not self.num_decoded:
+            return f"nothing to do: {rows}, all finished before{withheld}{errors}"
+        return f"{rows} ({speed}){withheld}{errors}"

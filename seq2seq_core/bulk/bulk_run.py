@@ -66,6 +66,8 @@ def run_bulk(
     phrases.check(request.phrases, options)
     check_threshold(options, content.calibrator)
     answers = AnswerColumns(request.output_column, options.num_hypotheses, content.calibrator is not None)
+    if request.output.exists() and not request.output.is_dir():
+        raise UserError(f"{request.output}: is a file; expected a folder for the shards, new or that of an earlier run")
     inputs = find_inputs(request.inputs, request.output, request.output_format)
     busy = WorkspaceBusy(f"{request.output}: another process writes to it; wait for its end, or give another folder")
     with hold_lock(request.output / LOCK_NAME, lambda _: busy):
@@ -160,6 +162,7 @@ def _summarise(request: BulkRequest, manifest: Manifest, num_decoded: int, secon
         num_rows=sum(shard.num_rows for shard in shards),
         num_errors=sum(shard.num_errors for shard in shards),
         num_cut=sum(shard.num_cut for shard in shards),
+        num_withheld=sum(shard.num_withheld for shard in shards),
         first_error=next((shard.first_error for shard in shards if shard.first_error), ""),
         num_decoded=num_decoded,
         seconds=seconds,

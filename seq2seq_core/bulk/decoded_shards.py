@@ -193,7 +193,7 @@ class DecodedShards:
         for batch in shard.batches:
             for place, result in zip(batch.places, batch.found.result(), strict=True):
                 results[place] = result
-        self._check_some_succeed(shard, results)
+        self._check_some_succeed(results)
         shard.writer.source.check_unchanged()
         path = self.request.output / shard.name
         check_no_link(self.request.output, path.parent)
@@ -208,12 +208,11 @@ class DecodedShards:
         speed = (num_rows - self._before) / max(1e-6, time.monotonic() - self._started)
         display.update(num_rows, f"{speed:.0f} rows/s" + (f", {num_errors:,} errors" if num_errors else ""))
 
-    def _check_some_succeed(self, shard: _Shard, results: list[RowResult]) -> None:
-        """Ends a job that a wrong column or model makes nothing but errors of."""
-        failed = [results[place] for batch in shard.batches for place in batch.places]
+    def _check_some_succeed(self, results: list[RowResult]) -> None:
+        """Ends a job that a wrong column, encoding or model makes nothing but errors of."""
         has_success = any(one.num_errors < one.num_rows for one in self.manifest.shards.values())
-        if len(failed) >= FEWEST_FAILED and all(one.error for one in failed) and not has_success:
-            raise UserError(f"each of the {len(failed):,} rows that were decoded first has an error, such as: {failed[0].error}")
+        if len(results) >= FEWEST_FAILED and all(one.error for one in results) and not has_success:
+            raise UserError(f"each of the {len(results):,} rows that were read first has an error, such as: {results[0].error}")
 
 
 def _record(path: Path, results: list[RowResult]) -> ShardRecord:
@@ -224,5 +223,6 @@ def _record(path: Path, results: list[RowResult]) -> ShardRecord:
         num_rows=len(results),
         num_errors=len(errors),
         num_cut=sum(bool(result.hypotheses) and result.hypotheses[0].is_cut for result in results),
+        num_withheld=sum(bool(result.hypotheses) and result.hypotheses[0].abstained for result in results),
         first_error=errors[0] if errors else "",
     )

@@ -99,6 +99,8 @@ class ShardRecord(_Record):
     """Rows without a prediction."""
     num_cut: NonNegativeInt
     """Rows whose best hypothesis was cut at its length limit."""
+    num_withheld: NonNegativeInt = 0
+    """Rows whose answer was withheld for its low confidence."""
     first_error: str = ""
     """The error of the first row that has one."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -186,10 +187,24 @@ def test_a_job_of_nothing_but_errors_ends_and_one_with_some_goes_on(
 ) -> None:
     monkeypatch.setattr(decoded_shards, "FEWEST_FAILED", 2)
     (tmp_path / "bad.txt").write_text("wrong\nwrong\nwrong\n")
-    with pytest.raises(UserError, match=r"^each of the 2 rows that were decoded first has an error, such as: cannot be mirrored$"):
+    with pytest.raises(UserError, match=r"^each of the 2 rows that were read first has an error, such as: cannot be mirrored$"):
         run_mirrored(tmp_path / "bad.txt", shard_rows=2)
+    (tmp_path / "numbers.jsonl").write_text('{"source": 5}\n{"source": 6}\n')
+    with pytest.raises(
+        UserError, match=r"^each of the 2 rows that were read first has an error, such as: expected a text in 'source', got int$"
+    ):
+        run_mirrored(tmp_path / "numbers.jsonl", restarts=True)
     (tmp_path / "good.txt").write_text("right\nright\nwrong\nwrong\n")
     assert run_mirrored(tmp_path / "good.txt", shard_rows=2, restarts=True).num_errors == 2
+
+
+def test_an_output_that_is_a_file_and_inputs_without_a_row_are_said(tmp_path: Path, run_mirrored: Run) -> None:
+    (tmp_path / "empty.csv").write_text("source\n")
+    assert run_mirrored(tmp_path / "empty.csv").headline().startswith("nothing to do: no input has a row; ")
+    shutil.rmtree(tmp_path / "out")
+    (tmp_path / "out").touch()
+    with pytest.raises(UserError, match=r"out: is a file; expected a folder for the shards"):
+        run_mirrored(tmp_path / "empty.csv")
 
 
 def test_no_more_than_two_shards_are_in_memory_and_rows_of_similar_length_are_decoded_together(

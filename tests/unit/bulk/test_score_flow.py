@@ -79,7 +79,7 @@ def test_the_flow_scores_a_folder_by_the_champion_says_where_and_goes_on(
     (body,) = heard
     assert (body["event"], body["metrics"], body["links"]) == (
         "success",
-        {"rows": 30, "errors": 0, "cut": summary.num_cut},
+        {"rows": 30, "errors": 0, "cut": summary.num_cut, "withheld": 0},
         {"output": str(output)},
     )
     assert body["model"] == {"name": "dates", "version": "1", "alias": None, "reason": ""}

@@ -21,7 +21,7 @@ class PromisedError(BaseModel):
     probability of 95 %.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
     max_error: float = Field(gt=0.0, lt=1.0)
     """The promised share of wrong answers among those given."""
@@ -36,7 +36,7 @@ class PromisedError(BaseModel):
 class StoredCalibrator(BaseModel):
     """A logistic regression of the event that an answer is right (Platt 1999)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
     event: AnswerEvent
     """What a right answer is."""

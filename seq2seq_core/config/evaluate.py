@@ -38,7 +38,8 @@ class EvaluateSection(SearchOptions):
     confidence_chrf: float = Field(default=60.0, gt=0.0, le=100.0)
     """Least sentence-level chrF of a right answer, from 0 to 100, where ``confidence_event`` is ``chrf``."""
     confidence_rows: int = Field(default=2000, ge=50)
-    """First rows of dev that the export decodes for the confidence. With fewer than 50 rows there is none."""
+    """First rows of dev that the export decodes for the confidence. With fewer than 50 rows,
+    or fewer than 10 right or 10 wrong answers to them, there is none."""
     bleu_tokenizer: BleuTokenizer = "13a"
     """sacreBLEU's tokeniser for BLEU of the test set; training has its own, ``train.dev_bleu_tokenizer``."""
     bleu_tokenizers: dict[str, dict[str, BleuTokenizer]] = {}

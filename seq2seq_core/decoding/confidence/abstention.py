@@ -24,7 +24,8 @@ def check_threshold(options: DecodingOptions, calibrator: StoredCalibrator | Non
     if options.min_confidence and calibrator is None:
         raise UserError(
             "min_confidence: must be 0 with this model, which has no calibrator (it was exported without "
-            f"evaluate.confidence_event, with fewer than 50 rows of dev, or by an older release), got {options.min_confidence:g}"
+            "evaluate.confidence_event, with too few right or wrong answers on dev, or by an older release), "
+            f"got {options.min_confidence:g}"
         )
 
 

@@ -21,8 +21,18 @@ from seq2seq_core.evaluation.confidence.right_answers import find_right
 logger = logging.getLogger(__name__)
 
 MIN_ROWS = 50
+MIN_OF_EACH = 10
+"""Fewest right and fewest wrong answers. Fewer do not show which features go with an error: the confidence would be a constant."""
 SIGNIFICANT_DIGITS = 4
 """Later digits differ between machines, and nothing that a stage writes may."""
+CONSEQUENCE = "calibrate a confidence: answers will have none, and min_confidence is refused"
+ADVICE: dict[tuple[AnswerEvent, str], str] = {
+    ("exact_match", "wrong"): "a larger or harder dev set helps",
+    ("exact_match", "right"): "a larger dev set, a better model, or evaluate.confidence_event: chrf helps",
+    ("chrf", "wrong"): "a larger or harder dev set, or a higher evaluate.confidence_chrf helps",
+    ("chrf", "right"): "a larger dev set, a better model, or a lower evaluate.confidence_chrf helps",
+}
+"""What gives more answers of the rarer kind, by event."""
 
 
 def read_dev(path: Path, max_rows: int) -> list[dict[str, str]]:
@@ -35,17 +45,16 @@ def read_dev(path: Path, max_rows: int) -> list[dict[str, str]]:
     pairs = list(islice(iterate_pairs(path), max_rows)) if path.is_file() else []
     if len(pairs) >= MIN_ROWS:
         return pairs
-    logger.warning(
-        "%s: %d pairs, expected at least %d to calibrate a confidence: answers will have none, and min_confidence is refused",
-        path, len(pairs), MIN_ROWS,
-    )  # fmt: skip
+    logger.warning("%s: %d pairs, expected at least %d to %s", path, len(pairs), MIN_ROWS, CONSEQUENCE)
     return []
 
 
 def fit_calibrator(
     answers: Sequence[TextHypothesis], references: Sequence[str], event: AnswerEvent, min_chrf: float
 ) -> StoredCalibrator | None:
-    """The calibrator of a model, with the thresholds that its confidences allow to promise; None: too little was decoded.
+    """The calibrator of a model, with the thresholds that its confidences allow to promise.
+
+    None, with a warning, where too little was decoded, or too few answers are right or wrong.
 
     Args:
         answers: to dev, the best of each source.
@@ -55,9 +64,13 @@ def fit_calibrator(
     """
     places = [place for place, answer in enumerate(answers) if answer.num_tokens]
     if len(places) < MIN_ROWS:
+        logger.warning("%d pairs of dev have a source with text, expected at least %d to %s", len(places), MIN_ROWS, CONSEQUENCE)
         return None
     decoded = [answers[place] for place in places]
     right_N = find_right([one.text for one in decoded], [references[place] for place in places], event, min_chrf)
+    if fault := _class_fault(int(right_N.sum()), len(right_N), event):
+        logger.warning("%s", fault)
+        return None
     features = [answer_features(one) for one in decoded]
     names = list(features[0])
     intercept, weights = fit_logistic(np.array([[row[name] for name in names] for row in features]), right_N)
@@ -72,6 +85,15 @@ def fit_calibrator(
     )
     confidences = [state_confidence(one, fitted).confidence for one in decoded]
     return fitted.model_copy(update={"promises": make_promises(np.array(confidences, dtype=np.float64), right_N)})
+
+
+def _class_fault(num_right: int, num_rows: int, event: AnswerEvent) -> str:
+    """Why answers do not show when the model errs, and what would help; empty: they do."""
+    count, kind = min((num_right, "right"), (num_rows - num_right, "wrong"))
+    if count >= MIN_OF_EACH:
+        return ""
+    reason = f"dev: {count} of {num_rows} answers are {kind}, expected at least {MIN_OF_EACH} right and {MIN_OF_EACH} wrong ones"
+    return f"{reason} to {CONSEQUENCE}; {ADVICE[event, kind]}"
 
 
 def _rounded(value: float) -> float:

@@ -15,6 +15,8 @@ RIDGE = 1.0
 """Penalty on the squared weights of standardised features: a prior of standard deviation 1, weak beside hundreds of rows."""
 SMALLEST_SPREAD = 1e-9
 """A feature of a smaller standard deviation is constant, and gets no weight."""
+SMALLEST_WEIGHT = 1e-6
+"""A smaller weight of a standardised feature moves no confidence, and becomes 0: what is left of it is the solver's rounding."""
 STEPS, SMALLEST_STEP = 50, 1e-12
 """Of Newton's method, which needs about ten steps."""
 
@@ -46,7 +48,7 @@ def fit_logistic(features_NF: FloatArray, right_N: npt.NDArray[np.bool_]) -> tup
         while np.abs(step).max() > SMALLEST_STEP and _loss(rows, targets_N, weights - step) > _loss(rows, targets_N, weights):
             step = step / 2  # far from the minimum the loss is not quadratic, and a whole step can leap over it
         weights = weights - step
-    weights_F = np.where(is_constant_F, 0.0, weights[1:] / spread_F)
+    weights_F = np.where(is_constant_F | (np.abs(weights[1:]) < SMALLEST_WEIGHT), 0.0, weights[1:] / spread_F)
     return float(weights[0] - weights_F @ mean_F), weights_F
 
 

@@ -88,7 +88,7 @@ def test_a_bundle_without_a_calibrator_states_none_and_refuses_a_threshold(serve
         bare.predict(WORDS[:1], bare.options.override(min_confidence=0.5), tags=TAGS[:1])
     assert str(caught.value) == (
         "min_confidence: must be 0 with this model, which has no calibrator (it was exported without evaluate.confidence_event, "
-        "with fewer than 50 rows of dev, or by an older release), got 0.5"
+        "with too few right or wrong answers on dev, or by an older release), got 0.5"
     )
 
 

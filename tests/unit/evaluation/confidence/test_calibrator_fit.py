@@ -53,12 +53,55 @@ def test_last_digits_of_probabilities_do_not_change_the_calibrator() -> None:
     assert fit_calibrator(moved, references, "exact_match", 60.0) == fit_calibrator(answers, references, "exact_match", 60.0)
 
 
-def test_answers_that_nothing_decoded_do_not_count() -> None:
+def test_answers_that_nothing_decoded_do_not_count(caplog: pytest.LogCaptureFixture) -> None:
     answers, references = make_answers(60, 4)
     empty = [TextHypothesis("", 0.0, 0.0)] * 20
     found = fit_calibrator([*empty, *answers], [*["x"] * 20, *references], "exact_match", 60.0)
     assert found == fit_calibrator(answers, references, "exact_match", 60.0)
     assert fit_calibrator([*empty, *answers[:49]], [*["x"] * 20, *references[:49]], "exact_match", 60.0) is None
+    assert caplog.messages == [
+        "49 pairs of dev have a source with text, expected at least 50 to calibrate a confidence: answers will have none, and "
+        "min_confidence is refused"
+    ]
+
+
+RARE = (
+    "expected at least 10 right and 10 wrong ones to calibrate a confidence: answers will have none, and min_confidence is refused"
+)
+
+
+@pytest.mark.parametrize(
+    ("event", "num_right", "expected"),
+    [
+        ("exact_match", 525, f"dev: 0 of 525 answers are wrong, {RARE}; a larger or harder dev set helps"),
+        ("exact_match", 516, f"dev: 9 of 525 answers are wrong, {RARE}; a larger or harder dev set helps"),
+        (
+            "exact_match",
+            9,
+            f"dev: 9 of 525 answers are right, {RARE}; a larger dev set, a better model, or evaluate.confidence_event: chrf helps",
+        ),
+        (
+            "chrf",
+            9,
+            f"dev: 9 of 525 answers are right, {RARE}; a larger dev set, a better model, or a lower evaluate.confidence_chrf helps",
+        ),
+    ],
+)
+def test_answers_that_are_nearly_all_right_or_all_wrong_give_no_constant_confidence(
+    event: AnswerEvent, num_right: int, expected: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers, _ = make_answers(525, 5)
+    with caplog.at_level(logging.WARNING):
+        assert fit_calibrator(answers, ["ab"] * num_right + ["cd"] * (525 - num_right), event, 60.0) is None
+    assert caplog.messages == [expected]
+
+
+def test_ten_wrong_answers_are_enough(caplog: pytest.LogCaptureFixture) -> None:
+    answers, _ = make_answers(525, 5)
+    found = fit_calibrator(answers, ["ab"] * 515 + ["cd"] * 10, "exact_match", 60.0)
+    assert found is not None
+    assert any(found.weights.values())
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize(

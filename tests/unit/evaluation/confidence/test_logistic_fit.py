@@ -28,7 +28,7 @@ def test_the_probabilities_sum_to_the_number_of_right_rows() -> None:
 def test_rows_that_are_all_alike_give_no_certainty(is_right: bool, expected: float) -> None:
     features = np.column_stack([np.linspace(0, 1, 100), np.full(100, 7.0)])
     intercept, weights = fit_logistic(features, np.full(100, is_right))
-    assert weights == pytest.approx([0.0, 0.0], abs=1e-6)
+    assert weights.tolist() == [0.0, 0.0]  # and no rest of the solver such as 5e-39
     assert 1 / (1 + np.exp(-intercept)) == pytest.approx(expected)
 
 

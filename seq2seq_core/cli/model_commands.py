@@ -11,9 +11,10 @@ from seq2seq_core.artifacts import Paths, find_workspace
 from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.bulk_flags import PredictCommand, check_plain, is_bulk, predict_in_bulk
 from seq2seq_core.cli.decoding_flags import Mbr, Sample, given_options, make_options
+from seq2seq_core.cli.lines.hypothesis_lines import LineFormat
 from seq2seq_core.cli.option_types import Debug, Model, Verbose, Workspace, resolve_workspace
 from seq2seq_core.cli.phrase_flags import ForbidOption, ForceOption, GlossaryOption, read_phrases
-from seq2seq_core.cli.predicted_lines import LineFormat, PredictionFiles, TagFiles, predict_lines, score_lines
+from seq2seq_core.cli.predicted_lines import PredictionFiles, TagFiles, predict_lines, score_lines
 from seq2seq_core.cli.tag_lines import TagOption, TagsOption, parse_tags
 from seq2seq_core.errors import UserError
 

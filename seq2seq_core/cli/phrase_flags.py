@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seq2seq_core.cli.line_streams import open_sources, read_chunks
-from seq2seq_core.errors import UserError
+from seq2seq_core.errors import CorpusError, UserError
+from seq2seq_core.json_text import shorten
 
 if TYPE_CHECKING:
-    from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
+    from seq2seq_core.decoding.phrases.wanted_phrases import PhraseError, Phrases
 
 WORDING = "Wording"
 
@@ -61,3 +62,20 @@ def read_phrases(force: Sequence[str] | None, forbid: Sequence[str] | None, glos
         except PhraseError as error:
             raise UserError(f"{glossary}: {error.reason}") from None
     return Phrases(tuple(force or ()), tuple(forbid or ()), entries)
+
+
+def locate_phrase_fault(error: PhraseError, asked: Phrases, resolved: Phrases, source: Path | None, line: int) -> CorpusError:
+    """A phrase's error with file and line of the source, and the options that the phrases come from.
+
+    Args:
+        error: of the line.
+        asked: the phrases for all lines.
+        resolved: those of the line, without glossary.
+        source: the file of the sources; None for standard input.
+        line: the line number, from 1.
+    """
+    targets = [phrase for phrase in resolved.force if phrase not in asked.force]
+    origins = {"--force": list(asked.force), "--glossary": targets, "--forbid": list(asked.forbid)}
+    given = [(flag, ", ".join(repr(shorten(one)) for one in phrases[:3])) for flag, phrases in origins.items() if phrases]
+    listed = "; ".join(f"{flag}: {phrases}" for flag, phrases in given)
+    return CorpusError(f"{error.reason} ({listed})", source or "standard input", line)

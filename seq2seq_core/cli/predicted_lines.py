@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-import logging
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from seq2seq_core.cli.line_streams import open_sources, open_targets, read_aligned_chunks, split_pair
-from seq2seq_core.cli.tag_lines import check_tags, merge_tags, tag_errors
+from seq2seq_core.cli.lines.answered_chunk import Chunk, answer_chunk, locate_fault
+from seq2seq_core.cli.lines.hypothesis_lines import CutHypotheses, LineFormat, WithheldAnswers
+from seq2seq_core.cli.tag_lines import check_tags, merge_tags
 from seq2seq_core.errors import UserError
 
 if TYPE_CHECKING:
     from seq2seq_core.config.decoding_options import DecodingOptions
     from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
-    from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
+    from seq2seq_core.decoding.prediction import Prediction
     from seq2seq_core.decoding.predictor import Predictor
 
-logger = logging.getLogger(__name__)
-
-LINE_END = re.compile("\r\n?|\n")
 BATCHES_A_CHUNK = 16
 """Number of batches that are read at once, so that sources can be sorted by length."""
 
@@ -61,93 +58,6 @@ class PredictionFiles:
     tags: TagFiles = TagFiles()
 
 
-@dataclass(frozen=True)
-class _Chunk:
-    """A group of lines that are decoded or scored at once.
-
-    Attributes:
-        sources: the source of each line.
-        others: the target prefix or the target of each line; None for none.
-        tags: the tag columns of each line.
-        done: number of lines before this chunk.
-    """
-
-    sources: list[str]
-    others: list[str] | None
-    tags: list[dict[str, str]]
-    done: int
-
-
-class LineFormat(NamedTuple):
-    """The output format of a hypothesis: its text, its score, a TAB and its text, or a JSON object with text, score and cut.
-
-    The object also has the confidence, and whether the text is withheld, where the model states a confidence.
-    """
-
-    has_score: bool = False
-    is_json: bool = False
-    has_confidence: bool = False
-
-    def format(self, hypothesis: TextHypothesis) -> str:
-        """The line of a hypothesis, its end included; a line end in its text becomes a space, except in JSON."""
-        if self.is_json:
-            found: dict[str, Any] = {"prediction": hypothesis.text, "score": hypothesis.score, "is_cut": hypothesis.is_cut}
-            if self.has_confidence:
-                found |= {"confidence": hypothesis.confidence, "abstained": hypothesis.abstained}
-            return json.dumps(found, ensure_ascii=False) + "\n"
-        text = LINE_END.sub(" ", hypothesis.text)
-        return f"{hypothesis.score:.4f}\t{text}\n" if self.has_score else f"{text}\n"
-
-
-@dataclass
-class _CutHypotheses:
-    """Counts the hypotheses that were cut at their length limit."""
-
-    written: int = 0
-    cut: int = 0
-    first_line: int = 0
-
-    def add(self, hypothesis: TextHypothesis, line: int) -> None:
-        """Counts a hypothesis for the source in this line."""
-        self.written += 1
-        self.cut += hypothesis.is_cut
-        if hypothesis.is_cut and not self.first_line:
-            self.first_line = line
-
-    def warn(self, options: DecodingOptions) -> None:
-        """Warns of cut hypotheses, if there are any, and names the option that gives more room."""
-        if self.cut:
-            name = options.limiting_option
-            logger.warning(
-                "%d of %d hypotheses were cut at their length limit, the first of line %d; a larger --%s (now %g) gives more room",
-                self.cut, self.written, self.first_line, name.replace("_", "-"), getattr(options, name),
-            )  # fmt: skip
-
-
-@dataclass
-class _WithheldAnswers:
-    """Counts the answers that were withheld for want of confidence."""
-
-    answers: int = 0
-    withheld: int = 0
-    first_line: int = 0
-
-    def add(self, prediction: Prediction, line: int) -> None:
-        """Counts the answer to the source in this line."""
-        self.answers += 1
-        self.withheld += prediction.abstained
-        if prediction.abstained and not self.first_line:
-            self.first_line = line
-
-    def warn(self, options: DecodingOptions) -> None:
-        """Warns of withheld answers, if there are any."""
-        if self.withheld:
-            logger.warning(
-                "%d of %d answers are withheld (empty), the first of line %d: their confidence is below --min-confidence %g",
-                self.withheld, self.answers, self.first_line, options.min_confidence,
-            )  # fmt: skip
-
-
 def predict_lines(
     predictor: Predictor,
     files: PredictionFiles,
@@ -176,23 +86,27 @@ def predict_lines(
     check_tags(files.tags.common, predictor.bundle.config.tags.all)
     check_threshold(options, predictor.bundle.calibrator)
     line_format = line_format._replace(has_confidence=predictor.bundle.calibrator is not None)
-    counts, withheld = _CutHypotheses(), _WithheldAnswers()
+    counts, withheld = CutHypotheses(), WithheldAnswers()
+
+    def decode(part: Chunk) -> list[Prediction]:
+        aligned = files.attention is not None
+        return predictor.predict(part.sources, options, batch_sentences, part.others, aligned, part.tags, phrases=phrases)
+
     with ExitStack() as stack:
         chunks = _read_sources(stack, files, batch_sentences)
         write = stack.enter_context(open_targets(files.output))
         write_alignment = stack.enter_context(open_targets(files.attention)) if files.attention else None
         for chunk in chunks:
-            with tag_errors(chunk.done, files.source):
-                predictions = predictor.predict(
-                    chunk.sources, options, batch_sentences, chunk.others, write_alignment is not None, chunk.tags, phrases=phrases
-                )
-            for line, (source, prediction) in enumerate(zip(chunk.sources, predictions, strict=True), start=chunk.done + 1):
+            predictions, fault = answer_chunk(chunk, decode)
+            for line, (source, prediction) in enumerate(zip(chunk.sources, predictions, strict=False), start=chunk.done + 1):
                 withheld.add(prediction, line)
                 for hypothesis in prediction.hypotheses:
                     write(line_format.format(hypothesis))
                     counts.add(hypothesis, line)
                 if write_alignment is not None:
                     _write_alignments(write_alignment, source, prediction)
+            if fault is not None:
+                raise locate_fault(fault, chunk, len(predictions), files.source, predictor, phrases)
     counts.warn(options)
     withheld.warn(options)
 
@@ -223,34 +137,36 @@ def score_lines(
         chunks = _read_pairs(stack, source, target, tags, batch_sentences)
         write = stack.enter_context(open_targets(output))
         for chunk in chunks:
-            assert chunk.others is not None, "a pair has a target"
-            with tag_errors(chunk.done, source):
-                scores = predictor.score(chunk.sources, chunk.others, batch_sentences, tags=chunk.tags)
+            scores, fault = answer_chunk(
+                chunk, lambda part: predictor.score(part.sources, part.others or [], batch_sentences, tags=part.tags)
+            )
             for one in scores:
                 write(f"{one.log_probability:.6f}\t{one.num_tokens}\n")
+            if fault is not None:
+                raise locate_fault(fault, chunk, len(scores), source, predictor, None)
 
 
-def _read_sources(stack: ExitStack, files: PredictionFiles, batch_sentences: int) -> Iterator[_Chunk]:
+def _read_sources(stack: ExitStack, files: PredictionFiles, batch_sentences: int) -> Iterator[Chunk]:
     """Chunks of sources, with their prefixes where there are any."""
     wanted = {"one source a line": files.source} | ({"one prefix a line": files.prefix} if files.prefix else {})
     chunk_lines = _chunk_lines(files.source, batch_sentences)
     for columns, tags, done in _read_columns(stack, wanted, files.tags, chunk_lines):
-        yield _Chunk(columns[0], columns[1] if files.prefix else None, tags, done)
+        yield Chunk(columns[0], columns[1] if files.prefix else None, tags, done)
 
 
 def _read_pairs(
     stack: ExitStack, source: Path | None, target: Path | None, tags: TagFiles, batch_sentences: int
-) -> Iterator[_Chunk]:
+) -> Iterator[Chunk]:
     """Chunks of sources and their targets."""
     chunk_lines = _chunk_lines(source, batch_sentences)
     if target is not None:
         wanted: dict[str, Path | None] = {"one source a line": source, "one target a line": target}
         for columns, own, done in _read_columns(stack, wanted, tags, chunk_lines):
-            yield _Chunk(columns[0], columns[1], own, done)
+            yield Chunk(columns[0], columns[1], own, done)
         return
     for columns, own, done in _read_columns(stack, {"a source, a TAB and a target a line": source}, tags, chunk_lines):
         pairs = [split_pair(line, source, done + place) for place, line in enumerate(columns[0], start=1)]
-        yield _Chunk([pair[0] for pair in pairs], [pair[1] for pair in pairs], own, done)
+        yield Chunk([pair[0] for pair in pairs], [pair[1] for pair in pairs], own, done)
 
 
 def _read_columns(

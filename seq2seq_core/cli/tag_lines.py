@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -78,19 +77,17 @@ def parse_tag_line(line: str, path: Path, number: int) -> dict[str, str]:
     return {name: value for name, value in values.items() if isinstance(value, str)}
 
 
-@contextmanager
-def tag_errors(done: int, source: Path | None) -> Iterator[None]:
-    """Adds file and line of the source to a tag's error.
+def locate_tag_fault(error: TagError, source: Path | None, line: int) -> CorpusError:
+    """A tag's error with file and line of the source.
 
     Args:
-        done: number of lines before those of the ``with`` block.
+        error: of the line.
         source: the file of the sources; None for standard input.
+        line: the line number, from 1.
     """
-    try:
-        yield
-    except TagError as error:
-        reason = f"{error.reason} (--tag NAME=VALUE for all lines, --tags FILE line by line)"
-        raise CorpusError(reason, source or "standard input", done + (error.place or 0) + 1) from None
+    return CorpusError(
+        f"{error.reason} (--tag NAME=VALUE for all lines, --tags FILE line by line)", source or "standard input", line
+    )
 
 
 def merge_tags(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -351,3 +352,31 @@ def test_phrases_that_cannot_be_end_the_command_before_anything_is_written(
     done = run("predict", *(terms if word == "TERMS" else word for word in words), "--output", output, stdin=b"3 May\n")
     assert (done.exit_code, done.stderr) == (2, f"error: {message.replace('TERMS', str(terms))}\n")
     assert not output.exists()
+
+
+def test_a_line_whose_phrases_do_not_fit_is_named_and_those_before_it_are_written(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    terms = write_lines(tmp_path / "terms.tsv", ["May\t20", "April\t37"])
+    lines = ["3 May", "", "4 April", "7 April May", "5 May"]
+    sources = write_lines(tmp_path / "sources.txt", lines)
+    words = ("--glossary", terms, "--max-length", 4, "--batch-sentences", 2)
+    expected = run("predict", *words, stdin="\n".join(lines[:3]).encode())
+    done = run("predict", sources, *words)
+    assert (expected.exit_code, done.exit_code, done.stdout) == (0, 2, expected.stdout)
+    assert len(done.stdout.split("\n")) == 4
+    assert re.search(rf"error: {sources}:4: .* does not fit: .* \(--glossary: '37', '20'\)\n$", done.stderr)
+    forced = run("predict", *words, "--force", "33", stdin=b"le 7\n\n3 May\n")
+    assert (forced.exit_code, len(forced.stdout.split("\n"))) == (2, 3)
+    assert "error: standard input:3: " in forced.stderr
+    assert "(--force: '33'; --glossary: '20')" in forced.stderr
+
+
+def test_lines_before_one_with_a_faulty_tag_are_written(run: Callable[..., Result], tagged_bundle: Path, tmp_path: Path) -> None:
+    own = write_lines(tmp_path / "tags.jsonl", ['{"language": "de"}'] * 2 + ["{}"])
+    words = ("--model", tagged_bundle, "--tags", own, "--tag", "style=de")
+    done = run("predict", *words, "--max-length", 2, stdin=b"a\nb\nc\n")
+    assert (done.exit_code, len(done.stdout.split("\n"))) == (2, 3)
+    scored = run("score", *words, stdin=b"a\tb\nb\tc\nc\td\n")
+    assert (scored.exit_code, len(scored.stdout.split("\n"))) == (2, 3)
+    assert "error: standard input:3: tag 'language'" in scored.stderr

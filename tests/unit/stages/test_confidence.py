@@ -136,9 +136,14 @@ def test_the_same_dev_gives_the_same_bundle_whatever_test_holds(paths: Paths, ma
 
 
 @pytest.mark.parametrize(
-    "choice", [{"confidence_event": "none"}, {"confidence_rows": 60, "rows": 40}, {"confidence_event": "chrf", "confidence_chrf": 1e-3}],
+    "choice",
+    [
+        {"confidence_event": "none"},
+        {"confidence_rows": 60, "rows": 40},
+        {"confidence_event": "chrf", "confidence_chrf": 1e-3},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_bundle_without_a_calibrator_works_as_before_and_refuses_a_threshold(
     choice: dict[str, Any], paths: Paths, make_settings: MakeSettings
 ) -> None:

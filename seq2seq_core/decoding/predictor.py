@@ -19,6 +19,7 @@ from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.batching.length_batches import batches_by_length
 from seq2seq_core.bundle.bundle import Bundle, load_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.argument_types import check_types
 from seq2seq_core.decoding.confidence.abstention import check_threshold, withhold
 from seq2seq_core.decoding.confidence.answer_features import state_confidence
 from seq2seq_core.decoding.engines.engine import Engine
@@ -142,6 +143,7 @@ class Predictor:
             phrases: what targets must and must not contain, for all sources or for each; one without text keeps its empty target.
 
         Raises:
+            TypeError: the sources or the phrases are something else.
             ValueError: the number of prefixes or tags differs from that of sources.
             TagError: a source's tag is missing or unknown.
             UserError: a recording cannot be used, the model reads something else, or it has no calibrator for ``min_confidence``.
@@ -149,6 +151,7 @@ class Predictor:
             NonFiniteOutput: the model's output for a source holds NaN or infinity.
             PhraseError: a phrase cannot be forced or forbidden.
         """
+        check_types(sources, phrases)
         if isinstance(sources, str | Path | np.ndarray):
             assert not isinstance(tags, Sequence), "a single source has a single mapping"
             return self.predict([sources], options, tags=[tags or {}], phrases=phrases)[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from seq2seq_core.decoding.phrases.phrase_matcher import MARK, WORD, class_of, one_space
@@ -49,6 +49,14 @@ class Phrases:
     force: tuple[str, ...] = ()
     forbid: tuple[str, ...] = ()
     glossary: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuses a text where several are expected, which would be taken letter by letter."""
+        for name, given in ((FORCE, self.force), (FORBID, self.forbid)):
+            if isinstance(given, str | bytes | Mapping) or not isinstance(given, Collection):
+                raise TypeError(f"{name} must be a sequence of texts such as ('2031',), got {shorten(repr(given))}")
+        if not isinstance(self.glossary, Mapping):
+            raise TypeError(f"{GLOSSARY} must be a mapping of terms to phrases, got {shorten(repr(self.glossary))}")
 
     @property
     def is_empty(self) -> bool:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import torch
 
 from seq2seq_core.batching.length_batches import batches_by_length
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
 
@@ -172,3 +174,38 @@ def test_a_bundle_cuts_its_sources_where_they_were_cut_in_training(predictor: Pr
     assert [record.getMessage() for record in caplog.records] == [told]
     assert cutting.predict(["abcd"], DecodingOptions(max_length=6, max_source_tokens=3)) == predictor.predict(["ab"], options)
     assert cutting.score(["abcdefgh"], ["aa"]) == predictor.score(["abcd"], ["aa"])
+
+
+@pytest.mark.parametrize("sources", [None, 3, {"a": "b"}, b"abc", iter(["abc"])], ids=repr)
+def test_sources_of_another_type_are_refused(predictor: Predictor, sources: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"^sources must be a text, the name of a recording or frames, or a sequence of these, got "
+    ):
+        predictor.predict(sources)
+
+
+@pytest.mark.parametrize(
+    ("phrases", "message"),
+    [
+        (
+            {"force": ["a"]},
+            "phrases must be Phrases(force=..., forbid=..., glossary=...), or these for each source, got dict {",
+        ),
+        ("abc", "phrases must be Phrases(force=..., forbid=..., glossary=...), or these for each source, got str 'abc'"),
+        ([{"force": ["a"]}], "phrases must have Phrases(force=..., forbid=..., glossary=...) for each source, got dict {'force'"),
+        (["abc"], "phrases must have Phrases(force=..., forbid=..., glossary=...) for each source, got str 'abc'"),
+    ],
+)
+def test_phrases_of_another_type_are_refused(predictor: Predictor, phrases: Any, message: str) -> None:
+    for sources in (["abc"], "abc"):
+        with pytest.raises(TypeError, match="^" + re.escape(message)):
+            predictor.predict(sources, phrases=phrases)
+
+
+@pytest.mark.parametrize("name", ["force", "forbid"])
+@pytest.mark.parametrize("given", ["2031", b"2031", {"a": "b"}, None, 3], ids=repr)
+def test_a_text_is_no_sequence_of_phrases(name: str, given: Any) -> None:
+    with pytest.raises(TypeError, match=rf"^{name} must be a sequence of texts such as \('2031',\), got "):
+        Phrases(**{name: given})
+    with pytest.raises(TypeError, match=r"^glossary must be a mapping of terms to phrases, got \['May'\]"):
+        Phrases(glossary=["May"])  # type: ignore[arg-type]

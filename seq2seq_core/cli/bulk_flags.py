@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seq2seq_core.cli.decoding_flags import DecodingCommand
+from seq2seq_core.cli.decoding_flags import DecodingCommand, flag_errors
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.errors import UserError
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BULK = "In bulk"
 _META = "seq2seq_core.bulk"
+NEEDS_INTO = frozenset({".parquet", ".gz"})
+"""Endings of files that are no plain lines."""
 
 
 def _bulk_options(
@@ -84,13 +86,16 @@ def check_plain(context: typer.Context, sources: list[Path] | None) -> Path | No
         sources: the arguments.
 
     Raises:
-        UserError: there are several, or options of a bulk job.
+        UserError: there are several, it is no file of lines, or there are options of a bulk job.
     """
     defaults = {param.name: param.default for param in _bulk_params()}
     if given := [name for name, value in context.meta[_META].items() if value != defaults[name]]:
         raise UserError(f"--{given[0].replace('_', '-')}: needs --into FOLDER")
     if sources and len(sources) > 1:
         raise UserError(f"{sources[1]}: several inputs need --into FOLDER, which writes shards for each")
+    if sources and (sources[0].suffix in NEEDS_INTO or sources[0].is_dir()):
+        kind = "a folder" if sources[0].is_dir() else f"a file {sources[0].suffix}"
+        raise UserError(f"{sources[0]}: {kind} needs --into FOLDER, which writes shards of rows; without it expected a text file")
     return sources[0] if sources else None
 
 
@@ -128,7 +133,9 @@ def predict_in_bulk(
         output_format=given["format"], shard_rows=given["shard_rows"], workers=given["workers"], restarts=given["restart"],
         **common,
     )  # fmt: skip
-    typer.echo(run_bulk(request, model, options, _show).headline(), err=True)
+    with flag_errors():
+        outcome = run_bulk(request, model, options, _show)
+    typer.echo(outcome.headline(), err=True)
 
 
 def _show(total: int, finished: int) -> AbstractContextManager[Progress]:

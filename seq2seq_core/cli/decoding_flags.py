@@ -6,6 +6,9 @@ They are not parameters of the command's function: the list is a pydantic model,
 from __future__ import annotations
 
 import inspect
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -100,8 +103,29 @@ def make_options(defaults: DecodingOptions, sample: bool, mbr: int, given: dict[
         _check_company(defaults.model_dump() | asked)
         return defaults.override(**asked)
     except ValidationError as error:
-        name, colon, fault = describe_fault(error.errors()[0]).partition(":")
-        raise UserError(f"--{_flag(name)}:{fault}" if colon else name) from None
+        name, colon, fault = name_flags(describe_fault(error.errors()[0])).partition(":")
+        raise UserError(f"--{_flag(name)}:{fault}" if colon and not name.startswith("--") else name + colon + fault) from None
+
+
+@contextmanager
+def flag_errors() -> Iterator[None]:
+    """Names options by their flags in the errors of the ``with`` block."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(name_flags(str(error))) from None
+
+
+def name_flags(message: str) -> str:
+    """A message with the flags of options in place of their names in Python.
+
+    Args:
+        message: names options such as ``beam_size``; names of one word are left, as they are words of other meanings too.
+    """
+    from seq2seq_core.config.decoding_options import offered_options
+
+    names = "|".join(option.name for option in offered_options() if "_" in option.name)
+    return re.sub(rf"(?<![\w.-])({names})\b", lambda found: f"--{_flag(found[1])}", message)
 
 
 def _check_company(values: dict[str, Any]) -> None:

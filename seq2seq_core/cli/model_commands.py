@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,8 @@ from seq2seq_core.errors import UserError
 if TYPE_CHECKING:
     from seq2seq_core.config.decoding_options import DecodingOptions
     from seq2seq_core.decoding.predictor import Predictor
+
+logger = logging.getLogger(__name__)
 
 PANEL = "Using a model"
 
@@ -64,7 +67,11 @@ def predict(
     scores: Annotated[bool, typer.Option("--scores", help="Put the score and a TAB before each hypothesis.")] = False,
     json: Annotated[
         bool,
-        typer.Option("--json", help="Write a JSON object a hypothesis: prediction, score, is_cut (by its length limit)."),
+        typer.Option(
+            "--json",
+            help="Write a JSON object a hypothesis: prediction, score, is_cut (by its length limit); of a model with a calibrator "
+            "also confidence and abstained.",
+        ),
     ] = False,
     sample: Sample = False,
     mbr: Mbr = 0,
@@ -100,7 +107,8 @@ def predict(
         if is_bulk(context):
             from seq2seq_core.serving.loading import find_model
 
-            found = find_model(model, _workspace(model, workspace))
+            _tell_of_challenger(model, paths := _workspace(model, workspace))
+            found = find_model(model, paths)
             options = make_options(_stored_options(found.folder), sample, mbr, given_options(context))
             common = {"tags": parse_tags(tag), "batch_sentences": batch_sentences, "device": device}
             common["phrases"] = read_phrases(force, forbid, glossary)
@@ -151,7 +159,22 @@ def _find_bundle(reference: str, workspace: Path | None) -> Path:
     """The folder of a bundle: the workspace's, another one, or that of a registered version."""
     from seq2seq_core.serving.loading import find_bundle
 
-    return find_bundle(reference, _workspace(reference, workspace))
+    paths = _workspace(reference, workspace)
+    _tell_of_challenger(reference, paths)
+    return find_bundle(reference, paths)
+
+
+def _tell_of_challenger(reference: str, paths: Paths) -> None:
+    """Warns where the workspace's own model, which is used without a reference, is no champion."""
+    from seq2seq_core.registry.receipts import find_served_challenger
+
+    if not reference and (receipt := find_served_challenger(paths)) is not None:
+        logger.warning(
+            "%s is version %s of %s, which did not replace the champion, version %s (%s); "
+            "--model models:/%s@champion uses that one",
+            paths.served.relative_to(paths.root), receipt.version, name := receipt.model_name, receipt.champion_version,
+            receipt.reason, name,
+        )  # fmt: skip
 
 
 def _workspace(reference: str, workspace: Path | None) -> Paths:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seq2seq_core.cli.decoding_flags import name_flags
 from seq2seq_core.cli.line_streams import open_sources, read_chunks
 from seq2seq_core.errors import CorpusError, UserError
 from seq2seq_core.json_text import shorten
@@ -78,4 +79,4 @@ def locate_phrase_fault(error: PhraseError, asked: Phrases, resolved: Phrases, s
     origins = {"--force": list(asked.force), "--glossary": targets, "--forbid": list(asked.forbid)}
     given = [(flag, ", ".join(repr(shorten(one)) for one in phrases[:3])) for flag, phrases in origins.items() if phrases]
     listed = "; ".join(f"{flag}: {phrases}" for flag, phrases in given)
-    return CorpusError(f"{error.reason} ({listed})", source or "standard input", line)
+    return CorpusError(f"{name_flags(error.reason)} ({listed})", source or "standard input", line)

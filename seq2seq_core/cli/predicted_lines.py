@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seq2seq_core.cli.decoding_flags import flag_errors
 from seq2seq_core.cli.line_streams import open_sources, open_targets, read_aligned_chunks, split_pair
 from seq2seq_core.cli.lines.answered_chunk import Chunk, answer_chunk, locate_fault
 from seq2seq_core.cli.lines.hypothesis_lines import CutHypotheses, LineFormat, WithheldAnswers
@@ -82,9 +83,10 @@ def predict_lines(
     """
     from seq2seq_core.decoding.confidence.abstention import check_threshold
 
-    predictor.phrases.check(phrases, options)
+    with flag_errors():
+        predictor.phrases.check(phrases, options)
+        check_threshold(options, predictor.bundle.calibrator)
     check_tags(files.tags.common, predictor.bundle.config.tags.all)
-    check_threshold(options, predictor.bundle.calibrator)
     line_format = line_format._replace(has_confidence=predictor.bundle.calibrator is not None)
     counts, withheld = CutHypotheses(), WithheldAnswers()
 

@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.errors import BundleError
 from seq2seq_core.redaction.redactor import redact_values
 from seq2seq_core.registry.versions import DIGEST_TAG, find_number, has_files
 from seq2seq_core.tracking.dvc_experiment import current_experiment
@@ -153,6 +155,20 @@ def _registry_has(receipt: Receipt, settings: Settings, paths: Paths) -> tuple[b
         if not has_files(client, version):
             return False, f"the files of {label} in {receipt.registry} are gone"
     return True, f"{label} is in {receipt.registry}"
+
+
+def find_served_challenger(paths: Paths) -> Receipt | None:
+    """The receipt of the workspace's served bundle, where that lost against a champion; no registry is asked.
+
+    Args:
+        paths: the workspace; reads ``reports/registration.json`` and, of a challenger, ``models/served``.
+    """
+    try:
+        receipt = Receipt.from_json(paths.receipt.read_text(encoding="utf-8"))
+        lost = receipt.decision == CHALLENGER and receipt.champion_version not in (None, receipt.version)
+        return receipt if lost and receipt.bundle_digest == bundle_digest(paths.served) else None
+    except (FileNotFoundError, ValueError, BundleError):
+        return None
 
 
 def drop_stale_receipt(paths: Paths, settings: Settings) -> str | None:

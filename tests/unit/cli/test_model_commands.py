@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.bundle.served_bundle import export_bundle
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.phrases.phrase_matcher import phrases_in
 from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.registry.receipts import Receipt, write_receipt
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import TagColumns
 
@@ -337,7 +341,7 @@ def test_predict_forces_and_forbids_phrases(run: Callable[..., Result], tmp_path
         (["--force", "3", "--forbid", "3"], "force or glossary: '3' is forced and forbidden at once (forbid has '3')"),
         (
             ["--force", "2031", "--max-length", 3],
-            "force: '2031' does not fit: the phrases of a target take 4 tokens, max_length is 3",
+            "force: '2031' does not fit: the phrases of a target take 4 tokens, --max-length is 3",
         ),
         (["--force", "3", "--sample"], "force: '3' needs beam search, got method sampling"),
         (["--glossary", "TERMS"], "TERMS: line 2: must be a term, a TAB and its target, got 'April'"),
@@ -380,3 +384,52 @@ def test_lines_before_one_with_a_faulty_tag_are_written(run: Callable[..., Resul
     scored = run("score", *words, stdin=b"a\tb\nb\tc\nc\td\n")
     assert (scored.exit_code, len(scored.stdout.split("\n"))) == (2, 3)
     assert "error: standard input:3: tag 'language'" in scored.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--diversity-groups", 3, "--beam-size", 5], "--beam-size must be a multiple of --diversity-groups 3, got 5"),
+        (["--diversity-groups", 3, "--beam-size", 3, "--force", "3"], "force: '3' needs --diversity-groups 1, got 3"),
+        (["--sample", "--diversity-groups", 2], "--diversity-groups must be 1 where method is sampling, got 2"),
+    ],
+)
+def test_messages_name_flags(run: Callable[..., Result], words: list[object], message: str) -> None:
+    done = run("predict", *words, stdin=b"3 May\n")
+    assert (done.exit_code, done.stderr) == (2, f"error: {message}\n")
+
+
+def test_files_that_are_no_lines_need_into(run: Callable[..., Result], tmp_path: Path) -> None:
+    needs, otherwise = "needs --into FOLDER, which writes shards of rows; without it expected a text file", tmp_path / "a.parquet"
+    otherwise.write_bytes(b"PAR1\0")
+    assert run("predict", otherwise).stderr == f"error: {otherwise}: a file .parquet {needs}\n"
+    assert run("predict", tmp_path).stderr == f"error: {tmp_path}: a folder {needs}\n"
+
+
+def test_a_challenger_in_models_served_is_told_by_its_receipt(run: Callable[..., Result], bundle: Path, tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    export_bundle(bundle, paths.served, DecodingOptions(max_length=3))
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    receipt = Receipt(
+        registry="sqlite:///mlflow.db", model_name="dates", version="2", bundle_digest=bundle_digest(paths.served),
+        decision="challenger", reason="exact_match 0.9 against 1", metric="exact_match", score=0.9, champion_version="1",
+        champion_score=1.0, test_digest="cd", policy_digest="ef",
+    )  # fmt: skip
+    told = (
+        "models/served is version 2 of dates, which did not replace the champion, version 1 (exact_match 0.9 against 1); "
+        "--model models:/dates@champion uses that one"
+    )
+    for case, is_told in (
+        (receipt, True),
+        (replace(receipt, decision="champion"), False),
+        (replace(receipt, bundle_digest="0" * 64), False),
+        (replace(receipt, champion_version=None, champion_score=None), False),
+    ):
+        write_receipt(case, paths)
+        for command, stdin in (("predict", b"3 May\n"), ("score", b"3 May\t2\n")):
+            done = CliRunner().invoke(app, [command, "-C", str(tmp_path), "--device", "cpu"], input=stdin)
+            assert done.exit_code == 0, done.output
+            assert (told in " ".join(done.stderr.split())) is is_told
+            assert told not in done.stdout
+    write_receipt(receipt, paths)
+    assert told not in run("predict", stdin=b"3 May\n").stderr

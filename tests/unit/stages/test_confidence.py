@@ -159,7 +159,7 @@ def test_a_bundle_without_a_calibrator_works_as_before_and_refuses_a_threshold(
     assert json.loads(predict(paths, "--json").stdout.splitlines()[0]).keys() == {"prediction", "score", "is_cut"}
     result = predict(paths, "--min-confidence", "0.5")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "min_confidence: must be 0 with this model, which has no calibrator" in re.sub(r"\s+", " ", result.stderr)
+    assert "--min-confidence: must be 0 with this model, which has no calibrator" in re.sub(r"\s+", " ", result.stderr)
 
 
 def test_a_confidence_of_another_event_than_that_of_the_settings_is_told(

@@ -132,10 +132,10 @@ def _run(application: Application, settings: ServeSection, paths: Paths, listene
         timeout_graceful_shutdown=int(settings.drain_seconds) + 1, h11_max_incomplete_event_size=MAX_HEAD_BYTES, backlog=2048,
         ssl_certfile=certificate, ssl_keyfile=key,
     )  # fmt: skip
-    scheme = "https" if certificate else "http"
+    address = f"{'https' if certificate else 'http'}://{settings.host}:{settings.port}"
     logger.info(
-        "serving version %s of %s at %s://%s:%d/invocations (Ctrl-C stops it)",
-        served.number, served.name, scheme, settings.host, settings.port,
+        "serving version %s of %s at %s/invocations, with a page to try it at %s/ (Ctrl-C stops it)",
+        served.number, served.name, address, address,
     )  # fmt: skip
     _Server(config, settings.lame_duck_seconds, application.leave).run(sockets=[listener])
 

@@ -23,6 +23,11 @@ from seq2seq_core.serving.request_reader import RequestReader
 
 FORM = "application/x-www-form-urlencoded"
 MAX_FIELDS = 100
+FIELDS = ("q", "source", "target", "format", "alternatives", "api_key")
+"""LibreTranslate's own fields."""
+UNUSED_FIELDS = frozenset({"secret", "origin"})
+"""Fields that LibreTranslate's own pages and clients send too, and which change no translation."""
+MIN_CONFIDENCE = "min_confidence"
 AUTO = "auto"
 """Asks the server to find out the source's language."""
 ANY = {"code": "und", "name": "any language"}
@@ -65,12 +70,13 @@ async def translate(call: Call) -> Answer:
     """
     request = read_translation(call)
     reader = call.visit.served.service.reader
+    _check_names(request.content, reader.known_tags)
     columns = {SOURCE_COLUMN: request.texts} | {
         name: [value] * len(request.texts) for name, value in _read_tags(request, reader.known_tags).items()
     }
     wanted, params = 1 + request.alternatives, _read_phrases(request.content)
     if request.min_confidence is not None:
-        params["min_confidence"] = request.min_confidence
+        params[MIN_CONFIDENCE] = request.min_confidence
     if reader.options.method == "beam" and wanted > reader.options.beam_size:
         params["beam_size"] = wanted
     found = await call.predict(columns, params, num_hypotheses=wanted if request.alternatives else None)
@@ -83,6 +89,13 @@ async def translate(call: Call) -> Answer:
             values = [getattr(one, name) for one in found]
             content[name] = values if request.is_list else values[0]
     return as_json(content)
+
+
+def _check_names(content: Mapping[str, Any], known_tags: Mapping[str, list[str]]) -> None:
+    """Checks that every field is one of LibreTranslate's, of this server's or a tag; another one would have no effect."""
+    known = [*FIELDS, *PHRASE_PARAMS, MIN_CONFIDENCE, *known_tags]
+    if unknown := [name for name in content if name not in {*known, *UNUSED_FIELDS}]:
+        raise RefusedRequest(400, f"expected {', '.join(known)}; got the unknown name {shorten(unknown[0])!r}")
 
 
 def _read_phrases(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,7 +135,7 @@ def read_translation(call: Call) -> TranslationRequest:
     if (form := content.get("format") or "text") != "text":
         raise RefusedRequest(400, f"{shorten(str(form))} format is not supported; expected text")
     texts = q if isinstance(q, list) else [q]
-    asked = _read_count(content.get("alternatives")), _read_share("min_confidence", content.get("min_confidence"))
+    asked = _read_count(content.get("alternatives")), _read_share(MIN_CONFIDENCE, content.get(MIN_CONFIDENCE))
     return TranslationRequest(texts, isinstance(q, list), source, target, *asked, content)
 
 

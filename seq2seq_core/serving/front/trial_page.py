@@ -102,7 +102,7 @@ def describe_model(call: Call) -> dict[str, Any]:
     audio, options = reader.config.audio, reader.options
     return _name_version(call) | {
         "sample_rate": None if audio is None else audio.sample_rate, "tags": reader.known_tags, "method": options.method,
-        "beam_size": options.beam_size,
+        "beam_size": options.beam_size, "has_confidence": reader.calibrator is not None, "min_confidence": options.min_confidence,
     }  # fmt: skip
 
 

@@ -91,6 +91,8 @@ def test_clients_of_libretranslate_may_ask_for_it_too(sure: House) -> None:
 
 
 def test_the_trial_page_is_told_the_confidence(sure: House) -> None:
+    told = json.loads(sure.ask("GET", "/try").body)
+    assert (told["has_confidence"], told["min_confidence"]) == (True, 0.0)
     body = json.dumps({"source": "unsure", "params": {"min_confidence": 0.5}})
     (found,) = json.loads(sure.ask("POST", "/try", body, {"Content-Type": "application/json"}).body)["hypotheses"]
     assert (found["text"], found["confidence"], found["abstained"]) == ("", 0.4, True)

@@ -77,6 +77,10 @@ def test_a_form_and_an_address_are_read_too(house: House) -> None:
 WHOLE = {"q": "a", "source": "en", "target": "und"}
 
 
+def test_every_field_of_libretranslate_is_taken(house: House) -> None:
+    assert translate(house, WHOLE | {"format": "text", "alternatives": 0, "api_key": "", "secret": "", "origin": ""}).status == 200
+
+
 @pytest.mark.parametrize(
     ("content", "status", "message"),
     [
@@ -87,6 +91,12 @@ WHOLE = {"q": "a", "source": "en", "target": "und"}
         (WHOLE | {"q": 3}, 400, "q must be a text or a list of texts, got int"),
         (WHOLE | {"q": ["a", None]}, 400, "row 1: source must be a text, got null"),
         (WHOLE | {"target": ["und"]}, 400, "source and target must be codes of languages"),
+        (
+            WHOLE | {"beam_size": 2},
+            400,
+            "expected q, source, target, format, alternatives, api_key, force, forbid, glossary, min_confidence; "
+            "got the unknown name 'beam_size'",
+        ),
         (WHOLE | {"format": "html"}, 400, "html format is not supported; expected text"),
         (WHOLE | {"alternatives": -1}, 400, "alternatives must be a number from 0 to 199, got -1"),
         (WHOLE | {"alternatives": "x"}, 400, "alternatives must be a number from 0 to 199, got 'x'"),

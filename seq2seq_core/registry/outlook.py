@@ -7,7 +7,7 @@ from dataclasses import replace
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import iterate_pairs
-from seq2seq_core.gate.policy import Outlook, look_ahead
+from seq2seq_core.gate.policy import Outlook, Policy, look_ahead
 from seq2seq_core.gate.power import PAIRS, assumed_spread
 from seq2seq_core.registry.judgement import policy_of
 from seq2seq_core.registry.receipts import Receipt
@@ -37,4 +37,19 @@ def foresee(settings: Settings, paths: Paths) -> Outlook | None:
             look = int(receipt.figures.get("look", 0)) + 1
         if "deviation" in receipt.figures:
             spread = replace(spread, deviation=float(receipt.figures["deviation"]), source=PAIRS)
-    return look_ahead(policy_of(section), num_rows, look, spread) if num_rows else None
+    if not num_rows:
+        return None
+    policy = policy_of(section)
+    outlook = look_ahead(policy, num_rows, look, spread)
+    has_champion = receipt is not None and receipt.model_name == section.model_name
+    return outlook if has_champion else replace(outlook, sentence=_describe_first(policy, num_rows, outlook.smallest_gain))
+
+
+def _describe_first(policy: Policy, num_rows: int, gain: float | None) -> str:
+    """What the test set is good for, said before there is a model to compare with."""
+    if gain is None:
+        return f"The test set of {num_rows} rows is too small to show that a later model is better; more rows of test help."
+    return (
+        f"Once there is a champion, the test set of {num_rows} rows can tell it from a model that is better by {gain:.3g} "
+        f"{policy.metric} or more ({policy.power:.0%} chance); for smaller gains enlarge the test set (docs/gate.md)."
+    )

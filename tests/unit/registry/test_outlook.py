@@ -26,7 +26,11 @@ def test_the_outlook_counts_the_comparisons_and_takes_the_spread_of_the_last_one
         sentences.append(outlook.sentence)
         gains.append(outlook.smallest_gain)
         write_receipt(register_bundle(tracked_settings, tracked_paths).receipt, tracked_paths)
-    assert "assumed" in sentences[0]
+    assert sentences[0] == (
+        f"Once there is a champion, the test set of 40 rows can tell it from a model that is better by {gains[0]:.3g} "
+        "exact_match or more (80% chance); for smaller gains enlarge the test set (docs/gate.md)."
+    )
+    assert sentences[1].startswith("Comparison 2 on this test set of 40 rows proves a gain of ")
     assert "measured" in sentences[2]
     assert gains[2] != gains[1]
     make_bundle(tracked_paths, 3, 0.775, test_rows=38)  # another test set, whose looks only the registry knows to be the same

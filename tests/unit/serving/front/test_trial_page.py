@@ -41,7 +41,12 @@ def test_the_page_learns_what_the_model_takes(tmp_path: Path, make_bundle: Calla
     paths = Paths(tmp_path)
     make_bundle(paths, tags=TagColumns(source=("target_language",)))
     with open_house(bundle=paths.served) as house:
-        of_model = {"sample_rate": None, "tags": {"target_language": ["de", "en"]}, "method": "beam", "beam_size": 2}
+        of_model: dict[str, Any] = {
+            "sample_rate": None,
+            "tags": {"target_language": ["de", "en"]},
+            "method": "beam",
+            "beam_size": 2,
+        }
         of_model |= {"has_confidence": False, "min_confidence": 0.0}
         assert json.loads(house.ask("GET", "/try").body) == VERSION | of_model
         assert try_it(house, {"source": "a", "tags": {"target_language": "en"}}).status == 200

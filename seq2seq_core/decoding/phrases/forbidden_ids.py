@@ -95,26 +95,24 @@ class ForbiddenIds:
 
     def _ids_to_read(self, spelled: Spelled) -> tuple[Ids, list[int]]:
         """Ids that are known to be dead, and others that may be dead or open; all that remain are neither."""
-        pieces, matcher, match = self.pieces, self.matcher, spelled.match
+        pieces, matcher, match = self.pieces, self.matcher, self.matcher.settle(spelled.match)
         none = np.array([], dtype=np.int32)
         if spelled.is_escaped or spelled.data:
             return none, list(range(pieces.size))
-        asked = set(pieces.odd)
+        asked = {*pieces.odd, *pieces.marked}
         for first in matcher.firsts:
             asked.update(pieces.by_start.get(first, ()), self._bytes(first))
-        for pattern, length in match.partial:
-            expected = matcher.patterns[pattern][length : length + 1]
+        for expected in matcher.expected(match):
             if expected == " ":
                 asked.update(pieces.by_kind[SPACE].tolist(), *map(self._bytes, string.whitespace))
-            elif expected:
+            else:
                 asked.update(pieces.by_first.get(expected, ()), self._bytes(expected))
-        if match.partial and match.before == SPACE:  # which further white space leaves as it is
+        if match.state and match.before == SPACE:  # which further white space leaves as it is
             asked.update(pieces.by_kind[SPACE].tolist())
-        complete = matcher.complete(match)
-        if not complete:
+        if not matcher.complete(match):
             return none, sorted(asked)
         asked.update(pieces.silent, pieces.by_byte.values())
-        kinds = [kind for kind in (OTHER, WORD, SPACE, MARK) if any(matcher.confirms(pattern, kind) for pattern, _ in complete)]
+        kinds = [kind for kind in (OTHER, WORD, SPACE, MARK) if matcher.confirms(match, kind)]
         dead = np.concatenate([none, *(pieces.by_kind[kind] for kind in kinds)])
         return dead, sorted(asked.difference(dead.tolist()))
 

@@ -11,7 +11,7 @@ from seq2seq_core.decoding.phrases.forbidden_ids import ForbiddenIds
 from seq2seq_core.decoding.phrases.phrase_matcher import Match, PhraseMatcher
 from seq2seq_core.decoding.phrases.piece_texts import NOTHING, PieceTexts
 from seq2seq_core.decoding.phrases.row_phrases import ForcedPhrase, RowPhrases
-from seq2seq_core.decoding.phrases.wanted_phrases import FORCE, GLOSSARY, MAX_PHRASES, PhraseError, Phrases
+from seq2seq_core.decoding.phrases.wanted_phrases import FORCE, GLOSSARY, MAX_FORCED, PhraseError, Phrases
 from seq2seq_core.json_text import shorten
 from seq2seq_core.tokenization.special_tokens import UNK_ID
 from seq2seq_core.tokenization.subword import SubwordModel
@@ -57,8 +57,8 @@ class PhraseSpeller:
             PhraseError: the tokeniser cannot spell a forced phrase, or it contains a forbidden one, or there are too many.
         """
         key, count = (phrases.force, phrases.forbid), len(phrases.force)
-        if count > MAX_PHRASES:
-            raise PhraseError(EITHER, f"must be at most {MAX_PHRASES} phrases in a target, got {count}")
+        if count > MAX_FORCED:
+            raise PhraseError(EITHER, f"must be at most {MAX_FORCED} forced phrases in a target, got {count}")
         if (row := self._rows.get(key)) is None:
             forbidden = self._forbid(phrases.forbid)
             forced = [self._force(phrase, forbidden) for phrase in phrases.force]
@@ -97,17 +97,13 @@ class PhraseSpeller:
     def _lengths(self, matcher: PhraseMatcher, ids: Sequence[int]) -> tuple[int, ...]:
         """The characters of the phrase that the first ids spell."""
         spelled = accumulate(ids, lambda before, id_: self.pieces.read(matcher, before, id_), initial=NOTHING)
-        return tuple(_longest(one.match) for one in list(spelled)[1:])
+        return tuple(matcher.depth(one.match) for one in list(spelled)[1:])
 
     def _why_not_spell(self, phrase: str) -> str:
         """The reason why a phrase has no spelling: the characters that the tokeniser lacks."""
         unknown = [one for one in dict.fromkeys(phrase) if not one.isspace() and UNK_ID in self.tokenizer.encode([one])[0]]
         named = f": it lacks {', '.join(map(repr, unknown[:5]))}" if unknown and self.tokenizer.kind != "symbols" else ""
         return f"the model's tokeniser cannot spell {shorten(phrase)!r}{named}"
-
-
-def _longest(match: Match) -> int:
-    return max((length for _, length in match.partial), default=0)
 
 
 def _keep_few(kept: dict[Any, Any]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_core.decoding.phrases.phrase_matcher import MARK, OTHER, SPACE, WORD, Match, PhraseMatcher, class_of
+from seq2seq_core.decoding.phrases.phrase_matcher import MARK, OTHER, SPACE, WORD, Match, PhraseMatcher, class_behind, class_of, decompose
 from seq2seq_core.tokenization.escaping import ESCAPE, unescape
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from seq2seq_core.tokenization.subword import SPACE as SPACE_PIECE
@@ -60,7 +61,7 @@ class PieceTexts:
 
     def _index(self) -> None:
         """Sorts the ids by where a phrase can begin or end in their texts."""
-        odd, silent = [], []
+        odd, silent, marked = [], [], []
         kinds: dict[int, list[int]] = {OTHER: [], WORD: [], SPACE: [], MARK: []}
         self.by_byte: dict[bytes, int] = {}
         self.by_first: dict[str, list[int]] = {}
@@ -73,11 +74,14 @@ class PieceTexts:
             elif unescape(text) != text or ESCAPE in text:
                 odd.append(id_)
             else:
-                self.by_first.setdefault(text[0], []).append(id_)
-                kinds[class_of(text[0])].append(id_)
-                for start in set(_starts(text)):
+                compared = decompose(text)
+                if unicodedata.combining(compared[0]):
+                    marked.append(id_)
+                self.by_first.setdefault(compared[0], []).append(id_)
+                kinds[class_of(compared[0])].append(id_)
+                for start in set(_starts(compared)):
                     self.by_start.setdefault(start, []).append(id_)
-        self.odd, self.silent = odd, silent
+        self.odd, self.silent, self.marked = odd, silent, marked
         self.by_kind: dict[int, Ids] = {kind: np.array(ids, dtype=np.int32) for kind, ids in kinds.items()}
 
     def read(self, matcher: PhraseMatcher, spelled: Spelled, id_: int) -> Spelled:
@@ -113,9 +117,12 @@ class PieceTexts:
 
 def _starts(text: str) -> Iterator[str]:
     """The characters of a text at which a phrase may begin."""
-    for place, character in enumerate(text):
-        if place == 0 or class_of(text[place - 1]) not in (WORD, MARK) or class_of(character) != WORD:
+    before = OTHER
+    for character in text:
+        kind = class_of(character)
+        if kind != WORD or before != WORD:
             yield character
+        before = class_behind(before, kind)
 
 
 def _read_characters(matcher: PhraseMatcher, spelled: Spelled, text: str) -> Spelled:

@@ -198,11 +198,10 @@ class RowPhrases:
         """How many ids of a phrase's spelling a hypothesis ends with, as whole words."""
         if not ids or ids[-1] not in self._inner_ids:
             return 0
-        partial = {(self.matcher.owners[pattern], length) for pattern, length in forced.match.partial}
         for count in range(min(len(spelling) - 1, len(ids)), 0, -1):
             if tuple(ids[len(ids) - count :]) == tuple(spelling[:count]):
                 length = lengths[count - 1]
-                if not length or (place, length) in partial:
+                if not length or self.matcher.is_in(forced.match, place, length):
                     return count
         return 0
 

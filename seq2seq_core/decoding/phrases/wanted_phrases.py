@@ -13,12 +13,12 @@ from seq2seq_core.normal_form import NormalForm
 FORCE, FORBID, GLOSSARY = "force", "forbid", "glossary"
 PHRASE_PARAMS = (FORCE, FORBID, GLOSSARY)
 """The parameters of a request that ask for phrases."""
-MAX_PHRASES = 50
-"""Most phrases of each kind for a source."""
+MAX_FORCED, MAX_FORBIDDEN = 16, 50
+"""Most phrases that are forced and forbidden in a target."""
 MAX_ENTRIES = 10_000
 """Most entries of a glossary."""
-MAX_CHARACTERS = 500
-"""Most characters of a phrase or a term."""
+MAX_CHARACTERS, MAX_ALL_CHARACTERS = 200, 4000
+"""Most characters of a phrase or a term, and of all phrases that are forced and forbidden together."""
 
 NEEDS_TEXTS = "needs sources that are texts; the model reads recordings or frames"
 
@@ -75,10 +75,14 @@ def check_phrases(phrases: Phrases, form: NormalForm) -> Phrases:
         PhraseError: one is no text, empty, too long or not Unicode, or there are too many.
     """
     lists = {}
-    for name, given in ((FORCE, phrases.force), (FORBID, phrases.forbid)):
-        if len(given) > MAX_PHRASES:
-            raise PhraseError(name, f"must be at most {MAX_PHRASES} phrases, got {len(given)}")
+    for name, given, most in ((FORCE, phrases.force, MAX_FORCED), (FORBID, phrases.forbid, MAX_FORBIDDEN)):
+        if len(given) > most:
+            raise PhraseError(name, f"must be at most {most} phrases, got {len(given)}")
         lists[name] = tuple(dict.fromkeys(_check_text(name, one, form) for one in given))
+    if (num_characters := sum(len(one) for given in lists.values() for one in given)) > MAX_ALL_CHARACTERS:
+        name = max(lists, key=lambda one: sum(map(len, lists[one])))
+        expected = f"{FORCE} and {FORBID} must have at most {MAX_ALL_CHARACTERS} characters together"
+        raise PhraseError(name, f"{expected}, got {num_characters}")
     if len(phrases.glossary) > MAX_ENTRIES:
         raise PhraseError(GLOSSARY, f"must have at most {MAX_ENTRIES} entries, got {len(phrases.glossary)}")
     entries: dict[str, str] = {}

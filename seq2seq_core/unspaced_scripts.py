@@ -26,7 +26,9 @@ UNSPACED_SCRIPTS = {
     "KHMER": UnspacedScript("\u1780-\u17ff"),
     "HIRAGANA": UnspacedScript("\u3040-\u309f"),
     "KATAKANA": UnspacedScript("\u30a0-\u30ff\u31f0-\u31ff\uff66-\uff9f"),
-    "CJK": UnspacedScript("\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f", "zh"),
+    "CJK": UnspacedScript(
+        "\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f", "zh"
+    ),
 }
 """The scripts, by the word that begins the Unicode names of their letters."""
 UNSPACED_CHARACTERS = "".join(script.characters for script in UNSPACED_SCRIPTS.values())

@@ -69,7 +69,7 @@ def decode(
         NonFiniteOutput: the model's output is no distribution.
     """
     check_stop(stop)
-    constraints = make_constraints(options, source, prefixes, phrases)
+    constraints = make_constraints(options, source, prefixes, phrases, stop)
     return run(BeamSearch(model, source, options, constraints, keep_attention), stop)
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.phrases.phrase_rules import PhraseRules, RowsOfPhrases
+from seq2seq_core.decoding.stopping import Stop
 from seq2seq_core.errors import NonFiniteOutput
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID, SPECIAL_NAMES
 
@@ -120,6 +121,7 @@ def make_constraints(
     source: Source,
     prefixes: Sequence[Sequence[int]] | None = None,
     phrases: RowsOfPhrases | None = None,
+    stop: Stop | None = None,
 ) -> Constraints:
     """The rules of a batch.
 
@@ -128,6 +130,7 @@ def make_constraints(
         source: the batch.
         prefixes: for each sentence, the ids that its hypotheses must begin with; may be empty.
         phrases: for each sentence, the phrases that its hypotheses must and must not contain; None: none.
+        stop: asked while phrases are looked at; ends the search.
 
     Raises:
         ValueError: the numbers of prefixes and sentences differ, or a prefix holds pad, bos or eos.
@@ -148,7 +151,7 @@ def make_constraints(
             one.limit(limit, options, len(start)) if one else limit
             for one, limit, start in zip(phrases, limits, starts, strict=True)
         ]
-        rules = PhraseRules(phrases, [len(start) for start in starts], limits)
+        rules = PhraseRules(phrases, [len(start) for start in starts], limits, stop)
     return Constraints(
         tuple(limits), rows if any(rows) else (), options.min_length, options.no_repeat_ngram_size, phrases=rules
     )  # fmt: skip

@@ -52,7 +52,7 @@ def decode(
         NonFiniteOutput: the model's output is no distribution.
     """
     check_stop(stop)
-    constraints = make_constraints(options, source, prefixes, phrases)
+    constraints = make_constraints(options, source, prefixes, phrases, stop)
     return run(_DiverseSearch(model, source, options, constraints, keep_attention), stop)
 
 

@@ -14,7 +14,7 @@ Shapes: B sentences held, K live hypotheses of each, C candidates (twice the bea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -56,7 +56,7 @@ def decode(
         NonFiniteOutput: the model's output is no distribution.
     """
     check_stop(stop)
-    constraints = make_constraints(options, source, prefixes, phrases)
+    constraints = make_constraints(options, source, prefixes, phrases, stop)
     return run(_ConstrainedSearch(model, source, options, constraints, keep_attention), stop)
 
 
@@ -143,28 +143,43 @@ class _ConstrainedSearch(BeamSearch):
             bank = self._bank(sentence, (*ids, one.symbol))
             if bank is not None:
                 banks.setdefault(bank, []).append(one._replace(bank=bank))
-        live = share_beam([banks[bank] for bank in sorted(banks, reverse=True)], self.options.beam_size)
+        by_row = {one.row: ids for one, ids in offered}
+
+        def can_be_completed(one: _Extension) -> bool:
+            return self._can_be_completed(sentence, (*by_row[one.row], one.symbol))
+
+        live = share_beam([banks[bank] for bank in sorted(banks, reverse=True)], self.options.beam_size, can_be_completed)
         return ends, sorted(live, key=lambda one: (-one.total, one.row, one.symbol))
 
     def _bank(self, sentence: int, ids: tuple[int, ...]) -> int | None:
         """The bank of a hypothesis; None: it is given up."""
         if len(ids) <= self._rules.num_before[sentence] or self._rules.rows[sentence] is None:
             return 0
-        progress = self._rules.progress(sentence, ids)
-        return None if progress is None else progress.num_met
+        return self._rules.num_met(sentence, ids)
+
+    def _can_be_completed(self, sentence: int, ids: tuple[int, ...]) -> bool:
+        """Whether a hypothesis can still get every phrase."""
+        if len(ids) <= self._rules.num_before[sentence] or self._rules.rows[sentence] is None:
+            return True
+        return self._rules.progress(sentence, ids) is not None
 
 
-def share_beam(banks: Sequence[Sequence[_Extension]], width: int) -> list[_Extension]:
+def share_beam(
+    banks: Sequence[Sequence[_Extension]], width: int, is_kept: Callable[[_Extension], bool] = lambda one: True
+) -> list[_Extension]:
     """The hypotheses that stay live: an equal number of each bank; places that a bank leaves go to the others, the first one first.
 
     Args:
         banks: the candidates of each bank, best first; the bank with most of the phrases first.
         width: how many stay.
+        is_kept: whether a candidate may stay; asked of those only whose turn it is.
     """
-    shares = [0] * len(banks)
-    left = width
-    while left and (hungry := [place for place, bank in enumerate(banks) if shares[place] < len(bank)]):
-        for place in hungry[:left]:
-            shares[place] += 1
-        left -= len(hungry[:left])
-    return [one for bank, share in zip(banks, shares, strict=True) for one in bank[:share]]
+    chosen, left = list[_Extension](), [filter(is_kept, bank) for bank in banks]
+    while left and len(chosen) < width:
+        for bank in list(left):
+            one = next(bank, None) if len(chosen) < width else None
+            if one is None:
+                left.remove(bank)
+            else:
+                chosen.append(one)
+    return chosen

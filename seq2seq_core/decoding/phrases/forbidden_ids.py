@@ -12,7 +12,8 @@ from seq2seq_core.decoding.phrases.phrase_matcher import MARK, OTHER, SPACE, WOR
 from seq2seq_core.decoding.phrases.piece_texts import INVALID, Ids, PieceTexts, Spelled
 from seq2seq_core.tokenization.special_tokens import EOS_ID
 
-_MOST_OUTLOOKS = 4096
+_MOST_OUTLOOKS, _MOST_BYTES = 2000, 2 << 20
+"""What is kept of the ids that may follow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,7 @@ class ForbiddenIds:
     def __init__(self, phrases: Sequence[str], pieces: PieceTexts) -> None:
         self.phrases, self.matcher, self.pieces = tuple(phrases), PhraseMatcher(phrases), pieces
         self._outlooks: dict[Spelled, Outlook] = {}
+        self._num_bytes = 0
         self._exits: dict[Spelled, bool] = {}
 
     def read(self, spelled: Spelled, id_: int) -> Spelled:
@@ -62,13 +64,15 @@ class ForbiddenIds:
             spelled: by the ids so far, without a forbidden phrase.
         """
         if (found := self._outlooks.get(spelled)) is None:
-            if len(self._outlooks) >= _MOST_OUTLOOKS:
+            if len(self._outlooks) >= _MOST_OUTLOOKS or self._num_bytes > _MOST_BYTES:
                 self._outlooks.clear()
+                self._num_bytes = 0
             dead, open_ = self._look(spelled)
             stuck = [id_ for id_, after in open_ if not self._has_exit(after)]
             left = np.array([id_ for id_, _ in open_ if id_ not in set(stuck)], dtype=np.int32)
             dead = np.union1d(dead, np.array(stuck, dtype=np.int32)).astype(np.int32)
             found = self._outlooks[spelled] = Outlook(dead, left, self.can_end(spelled))
+            self._num_bytes += dead.nbytes + left.nbytes
         return found
 
     def _has_exit(self, spelled: Spelled) -> bool:

@@ -1,13 +1,13 @@
 """Finds phrases in a text that grows character by character.
 
 A phrase occurs where its characters stand in the text as whole words: no letter, digit or mark joins its first or its last
-character. A run of white space equals one space. Canonically equivalent texts are equal: phrases and text are compared in Unicode's
-form NFD. Scripts without spaces between words have no such boundaries: there a phrase occurs wherever its characters stand, but never
-before a combining mark. A mark counts as a part of the character that it stands on.
+character. A run of white space equals one space. Canonically equivalent texts are equal: phrases and text are compared in the
+form NFD. Scripts without spaces between words have no such boundaries: there a phrase occurs wherever its characters stand, but
+never before a combining mark. A mark counts as a part of the character that it stands on.
 
-All phrases are searched for at once by an automaton (Aho and Corasick 1975). Its memory is proportional to their characters, and what
-it remembers of a text is one number. A character that begins a word is another symbol than the same one inside a word, so a phrase can
-only match where a word begins.
+An automaton searches for all phrases at once (Aho and Corasick 1975). Its memory is proportional to their characters, and it
+remembers one number of a text. A character that begins a word is another symbol than the same one inside a word, so a phrase
+matches only where a word begins.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from seq2seq_core.decoding.phrases.row_phrases import RowPhrases
 from seq2seq_core.decoding.phrases.wanted_phrases import FORBID, FORCE, PhraseError
 from seq2seq_core.json_text import shorten
 
-MAX_FORCED_IDS = 4096
+MAX_FORCED_IDS = 1000
 """Most ids of the phrases of a target."""
 
 
@@ -54,10 +54,10 @@ def check_room(row: RowPhrases, options: DecodingOptions, prefix: Sequence[int] 
         name = FORCE if force else FORBID
         listed = ", ".join(repr(shorten(one)) for one in (force or row.phrases.forbid)[:3])
         raise PhraseError(name, f"no target was found that has {listed} and nothing that is forbidden")
-    if options.max_length and force and len(prefix) + len(start.plan) > options.max_length:
+    if options.max_length and force and len(prefix) + start.plan.num_ids > options.max_length:
         longest = max(row.forced, key=lambda one: one.num_ids)
         raise PhraseError(
             FORCE,
-            f"{shorten(longest.text)!r} does not fit: the phrases of a target take {len(start.plan)} tokens, max_length is "
+            f"{shorten(longest.text)!r} does not fit: the phrases of a target take {start.plan.num_ids} tokens, max_length is "
             f"{options.max_length}" + (f", {len(prefix)} of which are taken" if prefix else ""),
         )

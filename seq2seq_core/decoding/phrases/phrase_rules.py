@@ -12,10 +12,13 @@ import torch
 from torch import Tensor
 
 from seq2seq_core.decoding.phrases.row_phrases import Progress, RowPhrases
+from seq2seq_core.decoding.stopping import Stop, check_stop
 from seq2seq_core.tokenization.special_tokens import EOS_ID
 
 RowsOfPhrases = Sequence[RowPhrases | None]
 """For each sentence of a batch, the phrases that its hypotheses must and must not contain; None: none."""
+NEW_PROGRESS, WORK_BETWEEN_STOPS = 10, 200
+"""Work: that of a hypothesis's plan or rules (a look at one more id is 1), and how much is done between two questions for a stop."""
 
 
 class PhraseRules:
@@ -25,10 +28,12 @@ class PhraseRules:
         rows: of each sentence.
         num_before: ids that each sentence's hypotheses are forced to begin with.
         limits: most ids of each sentence.
+        stop: asked again and again; ends the search.
     """
 
-    def __init__(self, rows: RowsOfPhrases, num_before: Sequence[int], limits: Sequence[int]) -> None:
-        self.rows, self.num_before, self.limits = rows, num_before, limits
+    def __init__(self, rows: RowsOfPhrases, num_before: Sequence[int], limits: Sequence[int], stop: Stop | None = None) -> None:
+        self.rows, self.num_before, self.limits, self.stop = rows, num_before, limits, stop
+        self._num_asked = 0
         self._known: dict[tuple[int, tuple[int, ...]], Progress | None] = {}
 
     def progress(self, sentence: int, ids: Sequence[int]) -> Progress | None:
@@ -41,12 +46,40 @@ class PhraseRules:
         key, row = (sentence, tuple(ids)), self.rows[sentence]
         assert row is not None, "asked of sentences with phrases"
         if key not in self._known:
-            before = self._known.get((sentence, key[1][:-1])) if len(ids) > self.num_before[sentence] else None
+            self._ask_stop(NEW_PROGRESS)
+            before = self._before(sentence, key[1])
             found = row.extend(before, key[1]) if before is not None else row.begin(key[1])
-            if found is not None and len(ids) + len(found.plan) > max(self.limits[sentence], self.num_before[sentence]):
+            if found is not None and len(ids) + found.plan.num_ids > max(self.limits[sentence], self.num_before[sentence]):
                 found = None
             self._known[key] = found
         return self._known[key]
+
+    def num_met(self, sentence: int, ids: Sequence[int]) -> int | None:
+        """The ids of phrases that a hypothesis contains; None: it contains a forbidden phrase. It may still be given up.
+
+        Args:
+            sentence: its position in the batch.
+            ids: of the hypothesis.
+        """
+        key, row = tuple(ids), self.rows[sentence]
+        assert row is not None, "asked of sentences with phrases"
+        before = self._before(sentence, key)
+        if (sentence, key) in self._known or before is None:
+            return None if (known := self.progress(sentence, ids)) is None else known.num_met
+        self._ask_stop()
+        reached = row.reach(before, key)
+        return None if reached is None else reached.num_met
+
+    def _before(self, sentence: int, ids: tuple[int, ...]) -> Progress | None:
+        """The progress before the last id; None: it is not known."""
+        return self._known.get((sentence, ids[:-1])) if len(ids) > self.num_before[sentence] else None
+
+    def _ask_stop(self, work: int = 1) -> None:
+        """Ends the search if it must stop; asks once in so much work."""
+        self._num_asked += work
+        if self._num_asked >= WORK_BETWEEN_STOPS:
+            self._num_asked = 0
+            check_stop(self.stop)
 
     def read(self, log_probabilities_NV: Tensor, ids_NT: Tensor, sentences: Sequence[int]) -> RulesOfStep | None:
         """The rules for one step; None: no row has phrases.
@@ -78,16 +111,18 @@ class PhraseRules:
         row, progress = self.rows[sentence], self.progress(sentence, ids)
         if row is None or progress is None:  # a hypothesis that was given up, whose row is still there
             return
+        self._ask_stop(NEW_PROGRESS)
         may_end = row.is_met(progress) and row.forbidden.can_end(progress.forbidden)
         outlook = row.forbidden.outlook(progress.forbidden)
+        first = () if progress.plan.first is None else (progress.plan.first,)
         closed = outlook.dead
         if len(ids) + 1 >= self.limits[sentence]:
             closed = np.concatenate([closed, outlook.open])
         step.forbid(number, closed, may_end)
         if row.forced:
-            dead = set(closed.tolist()).difference(progress.plan[:1])
+            dead = set(closed.tolist()).difference(first)
             step.keep(number, [id_ for id_ in row.next_ids(progress, ids) if id_ not in dead])
-        step.fall_back(number, progress.plan[0] if progress.plan else EOS_ID)
+        step.fall_back(number, *first or (EOS_ID,))
 
 
 class RulesOfStep:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
+from threading import RLock
 from typing import Any
 
 from seq2seq_core.decoding.phrases.forbidden_ids import ForbiddenIds
+from seq2seq_core.decoding.phrases.forced_phrase import ForcedPhrase
 from seq2seq_core.decoding.phrases.phrase_matcher import Match, PhraseMatcher
 from seq2seq_core.decoding.phrases.piece_texts import NOTHING, PieceTexts
-from seq2seq_core.decoding.phrases.row_phrases import ForcedPhrase, RowPhrases
+from seq2seq_core.decoding.phrases.row_phrases import RowPhrases
 from seq2seq_core.decoding.phrases.wanted_phrases import FORCE, GLOSSARY, MAX_FORCED, PhraseError, Phrases
 from seq2seq_core.json_text import shorten
 from seq2seq_core.tokenization.special_tokens import UNK_ID
@@ -20,7 +22,8 @@ EITHER = f"{FORCE} or {GLOSSARY}"
 _SEPARATORS = (",", ".", ";", ":", "-", "/")
 _CONTEXT = "-"
 """A character behind which a phrase is spelled as directly after a text."""
-_MOST_KEPT = 64
+_MOST_ROWS, _MOST_SPELLINGS = 8, 500
+"""What is kept for later requests; what was worked out for a row can take a few MiB."""
 
 
 class PhraseSpeller:
@@ -32,6 +35,7 @@ class PhraseSpeller:
 
     def __init__(self, tokenizer: SubwordModel) -> None:
         self.tokenizer = tokenizer
+        self._lock = RLock()  # several requests are read at the same time
         self._rows: dict[tuple[tuple[str, ...], tuple[str, ...]], RowPhrases] = {}
         self._forbidden: dict[tuple[str, ...], ForbiddenIds] = {}
         self._forced: dict[str, ForcedPhrase] = {}
@@ -59,16 +63,17 @@ class PhraseSpeller:
         key, count = (phrases.force, phrases.forbid), len(phrases.force)
         if count > MAX_FORCED:
             raise PhraseError(EITHER, f"must be at most {MAX_FORCED} forced phrases in a target, got {count}")
-        if (row := self._rows.get(key)) is None:
-            forbidden = self._forbid(phrases.forbid)
-            forced = [self._force(phrase, forbidden) for phrase in phrases.force]
-            _keep_few(self._rows)
-            row = self._rows[key] = RowPhrases(phrases, forced, self.separators, self.pieces, forbidden)
-        return row
+        with self._lock:
+            if (row := self._rows.get(key)) is None:
+                forbidden = self._forbid(phrases.forbid)
+                forced = [self._force(phrase, forbidden) for phrase in phrases.force]
+                _keep_few(self._rows, _MOST_ROWS)
+                row = self._rows[key] = RowPhrases(phrases, forced, self.separators, self.pieces, forbidden)
+            return row
 
     def _forbid(self, phrases: tuple[str, ...]) -> ForbiddenIds:
         if (found := self._forbidden.get(phrases)) is None:
-            _keep_few(self._forbidden)
+            _keep_few(self._forbidden, _MOST_ROWS)
             found = self._forbidden[phrases] = ForbiddenIds(phrases, self.pieces)
         return found
 
@@ -79,7 +84,7 @@ class PhraseSpeller:
             other = forbidden.phrases[min(found)]
             raise PhraseError(EITHER, f"{shorten(phrase)!r} is forced and forbidden at once (forbid has {shorten(other)!r})")
         if (spelled := self._forced.get(phrase)) is None:
-            _keep_few(self._forced)
+            _keep_few(self._forced, _MOST_SPELLINGS)
             spelled = self._forced[phrase] = self._spell_one(phrase)
         return spelled
 
@@ -106,7 +111,7 @@ class PhraseSpeller:
         return f"the model's tokeniser cannot spell {shorten(phrase)!r}{named}"
 
 
-def _keep_few(kept: dict[Any, Any]) -> None:
+def _keep_few(kept: dict[Any, Any], most: int) -> None:
     """Makes room for one more entry: the oldest goes."""
-    while len(kept) >= _MOST_KEPT:
-        kept.pop(next(iter(kept)), None)
+    while len(kept) >= most:
+        del kept[next(iter(kept))]

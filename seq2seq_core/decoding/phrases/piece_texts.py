@@ -9,7 +9,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_core.decoding.phrases.phrase_matcher import MARK, OTHER, SPACE, WORD, Match, PhraseMatcher, class_behind, class_of, decompose
+from seq2seq_core.decoding.phrases.phrase_matcher import (
+    MARK,
+    OTHER,
+    SPACE,
+    WORD,
+    Match,
+    PhraseMatcher,
+    class_behind,
+    class_of,
+    decompose,
+)
 from seq2seq_core.tokenization.escaping import ESCAPE, unescape
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from seq2seq_core.tokenization.subword import SPACE as SPACE_PIECE

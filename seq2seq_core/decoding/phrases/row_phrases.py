@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.phrases.forbidden_ids import ForbiddenIds
+from seq2seq_core.decoding.phrases.forced_phrase import ForcedPhrase, index_inner_ids
 from seq2seq_core.decoding.phrases.phrase_matcher import PhraseMatcher
+from seq2seq_core.decoding.phrases.phrase_plan import NO_IDS, Plan, put_before
 from seq2seq_core.decoding.phrases.piece_texts import PieceTexts, Spelled
 from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 
 MOST_FORCED_WIDTH, WIDTH_STEP = 20, 4
 """Hypotheses of a source with forced phrases, where fewer are asked for: as many as the ids of its phrases and one, up to the first
 figure and rounded up to the second, so that sources share batches."""
-TRIED_IDS, TRIES = 5000, 50
+TRIED_IDS, TRIES = 5000, 10
 """Ids of orders and spellings that are tried to complete what is missing: so many, and for each id of the phrases so many more."""
-_MOST_PLANS = 50_000
+_MOST_STEPS = 2000
+"""Most entries of each cache of a row."""
+_UNKNOWN = Plan()
 
 
 class Progress(NamedTuple):
@@ -33,7 +36,7 @@ class Progress(NamedTuple):
 
     forced: Spelled
     forbidden: Spelled
-    plan: tuple[int, ...]
+    plan: Plan
     num_met: int
 
 
@@ -44,33 +47,37 @@ class _Step(NamedTuple):
         forced: of the forced phrases.
         forbidden: of the forbidden ones.
         is_dead: whether one of these occurs.
-        plan: ids that complete what is missing; None: there are none.
     """
 
     forced: Spelled
     forbidden: Spelled
     is_dead: bool
-    plan: tuple[int, ...] | None
 
 
-@dataclass(frozen=True)
-class ForcedPhrase:
-    """A phrase to force.
+class Reached(NamedTuple):
+    """What a hypothesis has come to; whether it can be completed from there is open.
 
     Attributes:
-        text: the phrase.
-        spellings: its ids: after a space, directly after a text, or at the beginning of one.
-        lengths: of each spelling, the characters of the phrase that its first ids spell.
+        forced: what of the forced phrases it has spelled.
+        forbidden: what of the forbidden ones.
+        num_met: as in :class:`Progress`.
     """
 
-    text: str
-    spellings: tuple[tuple[int, ...], ...]
-    lengths: tuple[tuple[int, ...], ...]
+    forced: Spelled
+    forbidden: Spelled
+    num_met: int
 
-    @property
-    def num_ids(self) -> int:
-        """Ids of its longest spelling."""
-        return max(map(len, self.spellings))
+
+class _Lacks(NamedTuple):
+    """What a hypothesis lacks.
+
+    Attributes:
+        places: of the phrases.
+        num_met: ids of the other phrases.
+    """
+
+    places: list[int]
+    num_met: int
 
 
 class RowPhrases:
@@ -95,10 +102,10 @@ class RowPhrases:
         self.phrases, self.forced, self.separators = phrases, tuple(forced), tuple(separators)
         self.pieces, self.forbidden = pieces, forbidden
         self.matcher = PhraseMatcher(phrases.force)
-        self._inner_ids = {id_ for one in self.forced for spelling in one.spellings for id_ in spelling[:-1]}
+        self._inner = index_inner_ids(self.forced)
         self._steps: dict[tuple[Spelled, Spelled, int], _Step] = {}
-        self._lacking: dict[Spelled, list[int]] = {}
-        self._plans: dict[tuple[Spelled, Spelled], tuple[int, ...] | None] = {}
+        self._lacking: dict[Spelled, _Lacks] = {}
+        self._plans: dict[tuple[Spelled, Spelled], Plan | None] = {}
 
     @cached_property
     def num_ids(self) -> int:
@@ -151,23 +158,34 @@ class RowPhrases:
             progress: before it.
             ids: of the hypothesis, the new one last.
         """
-        id_, key = ids[-1], (progress.forced, progress.forbidden, ids[-1])
+        if (reached := self.reach(progress, ids)) is None:
+            return None
+        forced, forbidden, num_met = reached
+        plan, followed = self._plan(forced, forbidden), progress.plan.rest if progress.plan.first == ids[-1] else None
+        if followed is not None and (plan is None or followed.num_ids < plan.num_ids):
+            plan = followed
+        return None if plan is None else Progress(forced, forbidden, plan, num_met)
+
+    def reach(self, progress: Progress, ids: Sequence[int]) -> Reached | None:
+        """What a hypothesis has come to after one more id; None: a forbidden phrase occurs.
+
+        This takes much less time than :meth:`extend`.
+
+        Args:
+            progress: before it.
+            ids: of the hypothesis, the new one last.
+        """
+        key = (progress.forced, progress.forbidden, ids[-1])
         if (step := self._steps.get(key)) is None:
-            if len(self._steps) >= _MOST_PLANS:
+            if len(self._steps) >= _MOST_STEPS:
                 self._steps.clear()
             step = self._steps[key] = self._step(*key)
-        forced, forbidden, is_dead, plan = step
-        if is_dead:
-            return None
-        if progress.plan[:1] == (id_,) and (plan is None or len(progress.plan) <= len(plan)):
-            plan = progress.plan[1:]
-        return None if plan is None else Progress(forced, forbidden, plan, self._count_met(forced, ids))
+        return None if step.is_dead else Reached(step.forced, step.forbidden, self._count_met(step.forced, ids))
 
     def _step(self, forced: Spelled, forbidden: Spelled, id_: int) -> _Step:
-        """What is spelled after one more id, and the plan from there."""
+        """What is spelled after one more id."""
         forced, forbidden = self.pieces.read(self.matcher, forced, id_), self.forbidden.read(forbidden, id_)
-        is_dead = self.forbidden.is_dead(forbidden)
-        return _Step(forced, forbidden, is_dead, None if is_dead else self._plan(forced, forbidden))
+        return _Step(forced, forbidden, self.forbidden.is_dead(forbidden))
 
     def next_ids(self, progress: Progress, ids: Sequence[int]) -> set[int]:
         """The ids that bring a hypothesis nearer to a phrase that it lacks: they go on with it, or begin it.
@@ -176,58 +194,67 @@ class RowPhrases:
             progress: of the hypothesis.
             ids: of the hypothesis.
         """
-        found = set(progress.plan[:1])
-        for place in self._missing(progress.forced):
-            for spelling, lengths in self._spelled(place):
-                found.add(spelling[self._num_spelled(place, spelling, lengths, progress.forced, ids)])
+        found = set() if progress.plan.first is None else {progress.plan.first}
+        going_on = dict[tuple[int, int], int]()
+        for place, number, count in self._begun(progress.forced, ids):
+            going_on.setdefault((place, number), count)
+        for place in self._lacks(progress.forced).places:
+            for number, spelling in enumerate(self.forced[place].spellings):
+                found.add(spelling[going_on.get((place, number), 0)])
+        return found
+
+    def _lacks(self, forced: Spelled) -> _Lacks:
+        """The phrases that a hypothesis lacks if it ends now."""
+        if (found := self._lacking.get(forced)) is None:
+            if len(self._lacking) >= _MOST_STEPS:
+                self._lacking.clear()
+            met = self.pieces.end(self.matcher, forced)
+            places = [place for place in range(len(self.forced)) if place not in met]
+            num_met = self.num_ids - sum(self.forced[place].num_ids for place in places)
+            found = self._lacking[forced] = _Lacks(places, num_met)
         return found
 
     def _missing(self, forced: Spelled) -> list[int]:
         """The phrases that a hypothesis lacks if it ends now."""
-        if (found := self._lacking.get(forced)) is None:
-            if len(self._lacking) >= _MOST_PLANS:
-                self._lacking.clear()
-            met = self.pieces.end(self.matcher, forced)
-            found = self._lacking[forced] = [place for place in range(len(self.forced)) if place not in met]
-        return found
+        return self._lacks(forced).places
 
-    def _spelled(self, place: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        return zip(self.forced[place].spellings, self.forced[place].lengths, strict=True)
-
-    def _num_spelled(self, place: int, spelling: Sequence[int], lengths: Sequence[int], forced: Spelled, ids: Sequence[int]) -> int:
-        """How many ids of a phrase's spelling a hypothesis ends with, as whole words."""
-        if not ids or ids[-1] not in self._inner_ids:
-            return 0
-        for count in range(min(len(spelling) - 1, len(ids)), 0, -1):
-            if tuple(ids[len(ids) - count :]) == tuple(spelling[:count]):
-                length = lengths[count - 1]
+    def _begun(self, forced: Spelled, ids: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+        """The spellings that a hypothesis ends with a part of: phrase, spelling, and number of ids, most ids first."""
+        for place, number, count in self._inner.get(ids[-1], ()) if ids else ():
+            one = self.forced[place]
+            if count <= len(ids) and tuple(ids[len(ids) - count :]) == one.spellings[number][:count]:
+                length = one.lengths[number][count - 1]
                 if not length or self.matcher.is_in(forced.match, place, length):
-                    return count
-        return 0
+                    yield place, number, count
 
     def _count_met(self, forced: Spelled, ids: Sequence[int]) -> int:
         """The ids of the phrases that a hypothesis contains, and of the one that it has come farthest with."""
-        missing = self._missing(forced)
-        met = self.num_ids - sum(self.forced[place].num_ids for place in missing)
-        if not ids or ids[-1] not in self._inner_ids:
-            return met
-        return met + max(
-            (self._num_spelled(place, *one, forced, ids) for place in missing for one in self._spelled(place)), default=0
-        )
+        missing, met = self._lacks(forced)
+        return met + next((count for place, _, count in self._begun(forced, ids) if place in missing), 0)
 
-    def _plan(self, forced: Spelled, forbidden: Spelled) -> tuple[int, ...] | None:
-        """Ids that complete what is missing; None: none were found."""
-        key = (forced, forbidden)
-        if key not in self._plans:
-            if len(self._plans) >= _MOST_PLANS:
+    def _plan(self, forced: Spelled, forbidden: Spelled, trials: list[int] | None = None) -> Plan | None:
+        """Ids that complete what is missing; None: none were found.
+
+        Args:
+            forced: what of the forced phrases is spelled.
+            forbidden: what of the forbidden ones.
+            trials: the ids that may still be tried; None: this is the beginning of a plan.
+        """
+        key, left = (forced, forbidden), [TRIED_IDS + TRIES * self.most_ids] if trials is None else trials
+        found = self._plans.get(key, _UNKNOWN)
+        if found is _UNKNOWN:
+            found = self._search_plan(forced, forbidden, left)
+            if found is None and left[0] < 0 and trials is not None:
+                return None  # with more trials there may be one
+            if len(self._plans) >= _MOST_STEPS:
                 self._plans.clear()
-            self._plans[key] = self._search_plan(forced, forbidden, [TRIED_IDS + TRIES * self.most_ids])
-        return self._plans[key]
+            self._plans[key] = found
+        return found
 
-    def _search_plan(self, forced: Spelled, forbidden: Spelled, trials: list[int]) -> tuple[int, ...] | None:
+    def _search_plan(self, forced: Spelled, forbidden: Spelled, trials: list[int]) -> Plan | None:
         missing = self._missing(forced)
         if not missing:
-            return () if self.forbidden.can_end(forbidden) else self._close(forced, forbidden)
+            return NO_IDS if self.forbidden.can_end(forbidden) else self._close(forced, forbidden)
         for between in ((), *((one,) for one in self.separators)):
             for place in missing:
                 for spelling in self.forced[place].spellings:
@@ -239,9 +266,9 @@ class RowPhrases:
                     if not self._is_better(forced, after, place):
                         continue
                     other = self._read_forbidden(forbidden, added)
-                    rest = None if other is None else self._search_plan(after, other, trials)
+                    rest = None if other is None else self._plan(after, other, trials)
                     if rest is not None:
-                        return (*added, *rest)
+                        return put_before(added, rest)
         return None
 
     def _is_better(self, before: Spelled, after: Spelled, place: int) -> bool:
@@ -257,11 +284,11 @@ class RowPhrases:
                 return None
         return spelled
 
-    def _close(self, forced: Spelled, forbidden: Spelled) -> tuple[int, ...] | None:
+    def _close(self, forced: Spelled, forbidden: Spelled) -> Plan | None:
         """An id after which the text may end, where a forbidden phrase would otherwise be its last word."""
         outlook = self.forbidden.outlook(forbidden)
         closed = {*outlook.dead.tolist(), *outlook.open.tolist(), *self.pieces.silent}
         for id_ in range(self.pieces.size):
             if id_ not in closed and not self._missing(self.pieces.read(self.matcher, forced, id_)):
-                return (id_,)
+                return put_before((id_,), NO_IDS)
         return None

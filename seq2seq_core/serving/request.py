@@ -5,6 +5,7 @@ MLflow's scoring server answers an ``MlflowException`` of code ``INVALID_PARAMET
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -152,18 +153,18 @@ def request_cost(lengths: Sequence[int], options: DecodingOptions, phrases: Sequ
     Args:
         lengths: the source's tokens or frames of each row; 0 for a source without text, which costs nothing.
         options: the decoding options.
-        phrases: of each row, the phrases, which can make a search wider and longer; None: none.
+        phrases: of each row, the phrases, which can make a search wider and longer, and its steps slower; None: none.
     """
     costs = [
         _row_cost(length, options, row) for length, row in zip(lengths, phrases or [None] * len(lengths), strict=True) if length
     ]
-    return sum(hypotheses * tokens for hypotheses, tokens in costs)
+    return sum(math.ceil(hypotheses * tokens * work) for hypotheses, tokens, work in costs)
 
 
-def _row_cost(length: int, options: DecodingOptions, row: RowPhrases | None) -> tuple[int, int]:
-    """The hypotheses of a row, and the most tokens of each."""
+def _row_cost(length: int, options: DecodingOptions, row: RowPhrases | None) -> tuple[int, int, float]:
+    """The hypotheses of a row, the most tokens of each, and the work of a token."""
     limit = options.length_limit(length)
-    return (options.rows_per_source, limit) if row is None else (row.width(options), row.limit(limit, options))
+    return (options.rows_per_source, limit, 1) if row is None else (row.width(options), row.limit(limit, options), row.work)
 
 
 def check_cost(
@@ -184,9 +185,10 @@ def check_cost(
     if cost > limits.max_cost:
         rows = zip(lengths, phrases or [None] * len(lengths), strict=True)
         most = [max(figures) for figures in zip(*(_row_cost(length, options, row) for length, row in rows), strict=True)]
+        slower = f" × {most[2]:.1f} for its phrases" if most[2] > 1 else ""
         fewer = ", phrases that are forced" if any(row is not None and row.forced for row in phrases) else ""
         raise refusal(
             f"the request may cost {cost} target tokens ({len(lengths)} rows × {most[0]} hypotheses × up to "
-            f"{most[1]} tokens), expected at most {limits.max_cost}: ask for fewer rows{fewer}, fewer hypotheses "
+            f"{most[1]} tokens{slower}), expected at most {limits.max_cost}: ask for fewer rows{fewer}, fewer hypotheses "
             f"(beam_size) or shorter ones (max_length) ({limits.place_of('max_cost')} sets the limit)"
         )

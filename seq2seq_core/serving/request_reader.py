@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,9 @@ from seq2seq_core.config.serving.request_limits import RequestLimits
 from seq2seq_core.decoding.confidence.abstention import check_threshold
 from seq2seq_core.decoding.phrases.asked_phrases import PhraseReader
 from seq2seq_core.decoding.phrases.phrase_room import check_rooms
+from seq2seq_core.decoding.phrases.row_phrases import RowPhrases
 from seq2seq_core.decoding.phrases.wanted_phrases import PhraseError
+from seq2seq_core.decoding.stopping import Stop
 from seq2seq_core.errors import TagError, UserError
 from seq2seq_core.serving.batching.ticket import Mode, Row
 from seq2seq_core.serving.request import check_cost, read_options, read_phrases, read_sources, read_tags
@@ -93,7 +96,12 @@ class RequestReader:
         return {column: list(values) for column, values in found.items()}
 
     def read(
-        self, columns: Columns, params: Mapping[str, Any] | None, bounds_cost: bool = True, num_hypotheses: int | None = None
+        self,
+        columns: Columns,
+        params: Mapping[str, Any] | None,
+        bounds_cost: bool = True,
+        num_hypotheses: int | None = None,
+        stop: Stop | None = None,
     ) -> tuple[list[Row], Mode]:
         """The rows of a request, and how they are decoded.
 
@@ -102,9 +110,11 @@ class RequestReader:
             params: its parameters.
             bounds_cost: whether a request that costs too much is refused.
             num_hypotheses: hypotheses of each source; None: as many as in the evaluation.
+            stop: asked for every row; ends the reading.
 
         Raises:
             MlflowException: the request is invalid, or costs more than a request may.
+            DecodingStopped: ``stop`` said so.
         """
         options = read_options(params, self.options, num_hypotheses)
         try:
@@ -115,15 +125,17 @@ class RequestReader:
         tags = read_tags(columns, self.config.tags.all, len(sources))
         lengths = self._measure(sources, self._count_tags(tags), options)
         try:
-            asked = self.phrases.read(read_phrases(params), sources)
+            if bounds_cost:  # before phrases are looked for, which takes time itself
+                check_cost(lengths, options, self.limits)
+            asked = self.phrases.read(read_phrases(params), sources, stop)
             if bounds_cost:
                 check_cost(lengths, options, self.limits, asked)
             check_rooms(asked, options)
         except PhraseError as error:
             raise refusal(f"params.{error}") from None
         rows = [
-            Row(source, tags[place], lengths[place], row.phrases if (row := asked[place]) else None)
-            for place, source in enumerate(sources)
+            Row(source, tags[place], length, row.phrases if (row := asked[place]) else None, _work_of_row(length, row))
+            for place, (source, length) in enumerate(zip(sources, lengths, strict=True))
         ]
         width = max(row.width(options) if row else 0 for row in asked)
         return rows, Mode(options, width=width if width > options.rows_per_source else 0)
@@ -165,3 +177,8 @@ class RequestReader:
         assert audio is not None
         assert isinstance(source, np.ndarray)
         return 1 + int(len(source) / audio.sample_rate / audio.frame_seconds)
+
+
+def _work_of_row(length: int, row: RowPhrases | None) -> int:
+    """The source tokens that take as long as a row; 0: the row has no forced phrases."""
+    return math.ceil((length + row.most_ids) * row.work) if row is not None and row.forced else 0

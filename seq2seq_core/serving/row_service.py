@@ -13,9 +13,9 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, TEMPORARILY_UNAVAILABLE
 
 from seq2seq_core.decoding.confidence.abstention import withhold
 from seq2seq_core.decoding.prediction import Prediction
-from seq2seq_core.errors import UserError
+from seq2seq_core.errors import DecodingStopped, UserError
 from seq2seq_core.serving.batching.batcher import Batcher
-from seq2seq_core.serving.batching.ticket import NotAnswered, Ticket
+from seq2seq_core.serving.batching.ticket import TOO_LATE, NotAnswered, Ticket
 from seq2seq_core.serving.request_columns import read_columns, refusal
 from seq2seq_core.serving.request_reader import RequestReader
 
@@ -79,7 +79,11 @@ class RowService:
             MlflowException: as in :meth:`answer`.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
-        rows, mode = self.reader.read(read_columns(given), params, bounds_cost, num_hypotheses)
+        stop = None if deadline is None else lambda: time.monotonic() >= deadline
+        try:
+            rows, mode = self.reader.read(read_columns(given), params, bounds_cost, num_hypotheses, stop)
+        except DecodingStopped as error:
+            raise MlflowException(TOO_LATE, error_code=TEMPORARILY_UNAVAILABLE) from error
         try:
             # Without the threshold, requests that ask for another one still share batches.
             shared = mode.options.model_copy(update={"min_confidence": 0.0})

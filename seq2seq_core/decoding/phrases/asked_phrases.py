@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.phrases.glossary import Glossary
 from seq2seq_core.decoding.phrases.phrase_matcher import phrases_in
 from seq2seq_core.decoding.phrases.phrase_room import check_rooms
 from seq2seq_core.decoding.phrases.phrase_speller import PhraseSpeller
 from seq2seq_core.decoding.phrases.row_phrases import RowPhrases
 from seq2seq_core.decoding.phrases.wanted_phrases import (
+    FORBID,
+    FORCE,
     GLOSSARY,
     NEEDS_TEXTS,
-    Glossary,
     PhraseError,
     Phrases,
     check_phrases,
     resolve,
 )
 from seq2seq_core.decoding.prediction import Prediction
+from seq2seq_core.decoding.stopping import Stop, check_stop
+from seq2seq_core.json_text import shorten
 from seq2seq_core.normal_form import NormalForm
 from seq2seq_core.tokenization.subword import SubwordModel
 
@@ -38,25 +42,31 @@ class PhraseReader:
     def __init__(self, tokenizer: SubwordModel, form: NormalForm, has_frames: bool = False) -> None:
         self.speller, self.form, self.has_frames = PhraseSpeller(tokenizer), form, has_frames
 
-    def read(self, asked: AskedPhrases, sources: Sequence[object]) -> list[RowPhrases | None]:
+    def read(self, asked: AskedPhrases, sources: Sequence[object], stop: Stop | None = None) -> list[RowPhrases | None]:
         """What each target must and must not contain; None: nothing is asked of it.
 
         Args:
             asked: the phrases.
             sources: the sources.
+            stop: asked before every source; ends the reading.
 
         Raises:
             PhraseError: a phrase cannot be forced or forbidden.
+            DecodingStopped: ``stop`` said so.
         """
         if asked is None or (isinstance(asked, Phrases) and asked.is_empty):
             return [None] * len(sources)
         if isinstance(asked, Phrases):
-            wanted = self.resolve(asked, sources)
+            wanted = self.resolve(asked, sources, stop)
         else:
             if len(asked) != len(sources):
                 raise ValueError(f"expected phrases for each of {len(sources)} sources, got {len(asked)}")
             wanted = [self.resolve(one, [source])[0] for one, source in zip(asked, sources, strict=True)]
-        return [None if one.is_empty else self.speller.spell(one) for one in wanted]
+        found = list[RowPhrases | None]()
+        for one in wanted:
+            check_stop(stop)
+            found.append(None if one.is_empty else self.speller.spell(one))
+        return found
 
     def check(self, asked: Phrases | None, options: DecodingOptions) -> None:
         """Checks what is asked before any source is read, every entry of a glossary included.
@@ -76,19 +86,24 @@ class PhraseReader:
         for force in (common.force, *((target,) for target in dict.fromkeys(common.glossary.values()))):
             check_rooms([self.speller.spell(Phrases(force, common.forbid))], options)
 
-    def resolve(self, asked: Phrases, sources: Sequence[object]) -> list[Phrases]:
+    def resolve(self, asked: Phrases, sources: Sequence[object], stop: Stop | None = None) -> list[Phrases]:
         """What is asked of each source's target, without glossary.
 
         Args:
             asked: the phrases, for all sources.
             sources: the sources.
+            stop: asked before every source; ends the reading.
 
         Raises:
             PhraseError: a phrase is no text, empty or too long, there are too many, or a glossary is for sources that are no texts.
         """
         common = check_phrases(asked, self.form)
         glossary = Glossary(common.glossary) if common.glossary else None
-        return [resolve(common, glossary, self._text(source)) for source in sources]
+        found = []
+        for source in sources:
+            check_stop(stop)
+            found.append(resolve(common, glossary, self._text(source)))
+        return found
 
     def _text(self, source: object) -> str | None:
         """The source in the normal form; None: it is no text."""
@@ -114,14 +129,20 @@ def groups_of_phrases(rows: Sequence[RowPhrases | None], options: DecodingOption
 
 
 def check_texts(row: RowPhrases | None, prediction: Prediction) -> None:
-    """Asserts that texts contain what was forced, and nothing that was forbidden.
+    """Checks that texts contain what was forced, and nothing that was forbidden.
 
     Args:
         row: the phrases; None: there are none.
         prediction: of their source.
+
+    Raises:
+        PhraseError: a text does not.
     """
     for one in prediction.hypotheses if row is not None else ():
         assert row is not None
         wanted = list(row.phrases.force)
         found = phrases_in(one.text, [*wanted, *row.phrases.forbid])
-        assert found == wanted, f"{one.text!r} has {found}, which should be {wanted}"
+        if found != wanted:
+            broken = next(phrase for phrase in [*wanted, *row.phrases.forbid] if (phrase in found) != (phrase in wanted))
+            name = FORCE if broken in wanted else FORBID
+            raise PhraseError(name, f"no target was found that keeps to {shorten(broken)!r}")

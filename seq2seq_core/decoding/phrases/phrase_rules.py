@@ -18,7 +18,7 @@ from seq2seq_core.tokenization.special_tokens import EOS_ID
 RowsOfPhrases = Sequence[RowPhrases | None]
 """For each sentence of a batch, the phrases that its hypotheses must and must not contain; None: none."""
 NEW_PROGRESS, WORK_BETWEEN_STOPS = 10, 200
-"""Work: that of a hypothesis's plan or rules (a look at one more id is 1), and how much is done between two questions for a stop."""
+"""Work: that of a hypothesis's plan or rules (a look at one more id is 1), and how much is done before a stop is asked for."""
 
 
 class PhraseRules:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from seq2seq_core.decoding.phrases.phrase_matcher import MARK, WORD, class_of, one_space
+from seq2seq_core.decoding.phrases.glossary import Glossary, comparable
 from seq2seq_core.errors import UserError
 from seq2seq_core.json_text import shorten
 from seq2seq_core.normal_form import NormalForm
@@ -15,8 +15,8 @@ PHRASE_PARAMS = (FORCE, FORBID, GLOSSARY)
 """The parameters of a request that ask for phrases."""
 MAX_FORCED, MAX_FORBIDDEN = 16, 50
 """Most phrases that are forced and forbidden in a target."""
-MAX_ENTRIES = 10_000
-"""Most entries of a glossary."""
+MAX_ENTRIES, MAX_TERM_CHARACTERS = 10_000, 200_000
+"""Most entries of a glossary, and most characters of all its terms."""
 MAX_CHARACTERS, MAX_ALL_CHARACTERS = 200, 4000
 """Most characters of a phrase or a term, and of all phrases that are forced and forbidden together."""
 
@@ -87,8 +87,10 @@ def check_phrases(phrases: Phrases, form: NormalForm) -> Phrases:
         raise PhraseError(GLOSSARY, f"must have at most {MAX_ENTRIES} entries, got {len(phrases.glossary)}")
     entries: dict[str, str] = {}
     for given_term, target in phrases.glossary.items():
-        term = _check_text(GLOSSARY, given_term, form)
+        term = comparable(_check_text(GLOSSARY, given_term, form))
         add_entry(entries, term, _check_text(GLOSSARY, target, form), "")
+    if (num_characters := sum(map(len, entries))) > MAX_TERM_CHARACTERS:
+        raise PhraseError(GLOSSARY, f"must have at most {MAX_TERM_CHARACTERS} characters in all terms, got {num_characters}")
     return Phrases(lists[FORCE], lists[FORBID], entries)
 
 
@@ -132,54 +134,6 @@ def parse_entries(lines: Iterable[str], place: str = "entry") -> dict[str, str]:
         term, target = parts
         add_entry(entries, term, target, f"{place} {number}: ")
     return entries
-
-
-class Glossary:
-    """Finds the terms of sources.
-
-    Where terms overlap, the one that begins first counts, and of these the longest.
-
-    Args:
-        entries: the phrase of each term, in the normal form.
-    """
-
-    def __init__(self, entries: Mapping[str, str]) -> None:
-        self.entries = {one_space(term): target for term, target in entries.items()}
-        self._lengths: dict[str, list[int]] = {}
-        for term in self.entries:
-            self._lengths.setdefault(term[0], []).append(len(term))
-        self._lengths = {first: sorted(set(lengths), reverse=True) for first, lengths in self._lengths.items()}
-
-    def targets(self, source: str) -> list[str]:
-        """The phrases of the terms that occur in a source, each once, in the order of the terms.
-
-        Args:
-            source: a text in the normal form.
-        """
-        text, place, found = one_space(source), 0, dict[str, None]()
-        while place < len(text):
-            length = self._length_at(text, place)
-            if length:
-                found.setdefault(self.entries[text[place : place + length]])
-            place += length or 1
-        return list(found)
-
-    def _length_at(self, text: str, place: int) -> int:
-        """The length of the longest term that begins at a place; 0: there is none."""
-        lengths = self._lengths.get(text[place], ())
-        if not lengths or (place and _joins(text[place - 1], text[place])):
-            return 0
-        for length in lengths:
-            end = place + length
-            if text[place:end] in self.entries and not (end < len(text) and _joins(text[end - 1], text[end])):
-                return length
-        return 0
-
-
-def _joins(first: str, second: str) -> bool:
-    """Whether two characters belong to one word."""
-    after = class_of(second)
-    return after == MARK or (class_of(first) in (WORD, MARK) and after == WORD)
 
 
 def resolve(phrases: Phrases, glossary: Glossary | None, source: object) -> Phrases:

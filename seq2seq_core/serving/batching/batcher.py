@@ -122,7 +122,7 @@ class Batcher:
         """Seconds until what waits now will be decoded, by the times of the last batches."""
         with self._changed:
             self._count_waiting()
-            work = sum(work_of(1, ticket.rows[place].length, ticket.mode) for ticket in self._tickets for place in ticket.waiting)
+            work = sum(work_of(1, ticket.rows[place].size, ticket.mode) for ticket in self._tickets for place in ticket.waiting)
             return self._time.seconds(work) / len(self.decoders)
 
     def close(self, seconds: float = 0.0) -> None:
@@ -208,7 +208,7 @@ class Batcher:
             if ticket.mode != batch.mode:
                 continue
             for place in reversed(ticket.waiting):
-                length = max(longest, ticket.rows[place].length)
+                length = max(longest, ticket.rows[place].size)
                 work = work_of(len(batch.owners) + 1, length, batch.mode)
                 if batch.owners and (work > room or len(batch.owners) >= self.limits.max_batch_rows):
                     return batch

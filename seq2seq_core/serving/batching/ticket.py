@@ -49,12 +49,19 @@ class Row(NamedTuple):
         tags: its tag columns.
         length: the source's tokens or frames; 0: it has no text.
         phrases: what its targets must and must not contain, without glossary; None: nothing is asked.
+        work: source tokens that take as long as this row, where forced phrases make it slower.
     """
 
     source: SourceItem
     tags: Mapping[str, str]
     length: int
     phrases: Phrases | None = None
+    work: int = 0
+
+    @property
+    def size(self) -> int:
+        """Source tokens that take as long as this row."""
+        return max(self.length, self.work)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ class Ticket:
 
     def __init__(self, rows: Sequence[Row], mode: Mode, deadline: float | None = None) -> None:
         self.rows, self.mode, self.deadline = rows, mode, deadline
-        self.waiting = sorted(range(len(rows)), key=lambda place: rows[place].length)
+        self.waiting = sorted(range(len(rows)), key=lambda place: rows[place].size)
         """The positions of the rows that are in no batch yet; the longest is the last, and taken first."""
         self.turn = time.monotonic()
         """When it is this request's turn: at first its arrival, then the end of its last batch."""
@@ -166,7 +173,7 @@ class Batch:
     @property
     def work(self) -> int:
         """The source tokens that are decoded, padding included, counted once per hypothesis."""
-        return work_of(len(self.owners), max((row.length for row in self.rows), default=0), self.mode)
+        return work_of(len(self.owners), max((row.size for row in self.rows), default=0), self.mode)
 
     def is_over(self) -> bool:
         """Whether none of its requests is waited for."""
@@ -178,7 +185,7 @@ def work_of(num_rows: int, longest: int, mode: Mode) -> int:
 
     Args:
         num_rows: its rows.
-        longest: the length of its longest row.
+        longest: the size of its largest row.
         mode: how it is decoded.
     """
     return num_rows * max(1, longest) * (mode.width or mode.options.rows_per_source)

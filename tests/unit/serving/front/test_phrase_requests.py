@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
+from seq2seq_core.decoding.phrases.glossary import Glossary
 from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 
 from .conftest import House
@@ -33,9 +35,23 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"glossary": {"a": "b"}}, 'params.glossary: must be a list of texts, got {"a": "b"}'),
     ({"force": [" "]}, "params.force: must be texts that are not empty, got ' '"),
     ({"forbid": [""]}, "params.forbid: must be texts that are not empty, got ''"),
-    ({"forbid": ["1" * 501]}, f"params.forbid: '{'1' * 59}…' must be at most 500 characters, got 501"),
-    ({"force": ["1" * 5000]}, f"params.force: '{'1' * 59}…' must be at most 500 characters, got 5000"),
-    ({"force": ["1"] * 51}, "params.force: must be at most 50 phrases, got 51"),
+    ({"forbid": ["1" * 201]}, f"params.forbid: '{'1' * 59}…' must be at most 200 characters, got 201"),
+    ({"force": ["1" * 5000]}, f"params.force: '{'1' * 59}…' must be at most 200 characters, got 5000"),
+    ({"force": ["1"] * 17}, "params.force: must be at most 16 phrases, got 17"),
+    ({"forbid": ["1"] * 51}, "params.forbid: must be at most 50 phrases, got 51"),
+    (
+        {"force": ["1" * 200], "forbid": [f"{place:0200}" for place in range(20)]},
+        "params.forbid: force and forbid must have at most 4000 characters together, got 4200",
+    ),
+    (
+        {"glossary": [f"{place:0200}\t1" for place in range(1001)]},
+        "params.glossary: must have at most 200000 characters in all terms, got 200200",
+    ),
+    ({"glossary": ["hot dog\t1", "hot  dog\t2"]}, "params.glossary: 'hot dog' must have one target, got '1' and '2'"),
+    (
+        {"glossary": ["May\t1", "caf\u00e9\t1", "cafe\u0301\t2"]},
+        "params.glossary: 'cafe\u0301' must have one target, got '1' and '2'",
+    ),
     ({"forbid": ["1"] * 10_001}, "params.forbid: must have at most 10000 texts, got 10001"),
     ({"force": ["4 Ж"]}, "params.force or glossary: the model's tokeniser cannot spell '4 Ж': it lacks 'Ж'"),
     (
@@ -67,9 +83,44 @@ def test_the_cost_knows_how_wide_and_long_phrases_make_a_search(open_house: Any)
         answer = house.score({"inputs": ["3 May"], "params": params | {"force": ["2031", "12 April"]}})
         assert answer.status == 400
         assert answer.message.startswith(
-            "the request may cost 272 target tokens (1 rows × 16 hypotheses × up to 17 tokens), expected at most 200: ask for "
-            "fewer rows, phrases that are forced, fewer hypotheses"
+            "the request may cost 363 target tokens (1 rows × 16 hypotheses × up to 17 tokens × 1.3 for its phrases), expected "
+            "at most 200: ask for fewer rows, phrases that are forced, fewer hypotheses"
         )
         assert house.score({"inputs": ["3 May"], "params": params | {"force": ["2"]}}).status == 200
         assert house.decoder.modes[-1].width == 4
         assert house.decoder.modes[-1].options.beam_size == 2
+
+
+def test_a_request_that_costs_too_much_without_phrases_is_refused_before_they_are_looked_for(
+    open_house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(Glossary, "targets", lambda _, source: looked.append(source) or [])
+    with open_house(limits={"max_cost": 200}) as house:
+        params = {"beam_size": 50, "glossary": ["May\t04"]}
+        assert house.score({"inputs": ["3 May 2031"] * 20, "params": params}).status == 400
+        assert looked == []
+        assert house.score({"inputs": ["3"], "params": {"beam_size": 1, "glossary": ["May\t04"]}}).status == 200
+        assert looked == ["3"]
+
+
+def test_a_deadline_ends_the_look_for_phrases(open_house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def look(_: Glossary, source: str) -> list[str]:
+        looked.append(source)
+        time.sleep(0.2)
+        return []
+
+    monkeypatch.setattr(Glossary, "targets", look)
+    with open_house(limits={"deadline_seconds": 0.3}) as house:
+        answer = house.score({"inputs": ["3"] * 50, "params": {"glossary": ["May\t04"]}})
+    assert answer.status == 503
+    assert len(looked) < 50
+
+
+def test_forced_phrases_make_a_row_more_work(house: House) -> None:
+    reader = house.served.service.reader
+    plain, forced = (reader.read({"source": ["3 May"]}, params)[0][0] for params in ({}, {"force": ["2031", "12 April"]}))
+    assert plain.size == plain.length == forced.length
+    assert forced.size > 2 * plain.size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, islice
 from threading import RLock
 from typing import Any
 
@@ -22,6 +22,8 @@ EITHER = f"{FORCE} or {GLOSSARY}"
 _SEPARATORS = (",", ".", ";", ":", "-", "/")
 _CONTEXT = "-"
 """A character behind which a phrase is spelled as directly after a text."""
+_NUM_WORDS = 8
+"""Words that may stand between two phrases where no punctuation may."""
 _MOST_ROWS, _MOST_SPELLINGS = 8, 500
 """What is kept for later requests; what was worked out for a row can take a few MiB."""
 
@@ -46,10 +48,30 @@ class PhraseSpeller:
         return PieceTexts(self.tokenizer)
 
     @cached_property
-    def separators(self) -> list[int]:
-        """Ids that may stand between two phrases."""
+    def _punctuation(self) -> list[tuple[int, ...]]:
         wanted = {text for one in _SEPARATORS for text in (one, f" {one}")}
-        return [id_ for id_, text in enumerate(self.pieces.texts) if text in wanted]
+        return [(id_,) for id_, text in enumerate(self.pieces.texts) if text in wanted]
+
+    @cached_property
+    def _words(self) -> list[tuple[int, ...]]:
+        words = [(id_,) for id_, text in enumerate(self.pieces.texts) if isinstance(text, str) and _is_word(text)]
+        return words or self._spelled_letters()
+
+    def separators(self, forbidden: ForbiddenIds) -> list[tuple[int, ...]]:
+        """Ids that may stand between two phrases: punctuation, and behind it words that are not forbidden.
+
+        Args:
+            forbidden: the ids that lead to forbidden phrases.
+        """
+        allowed = (ids for ids in self._words if forbidden.can_end(self.pieces.read_all(forbidden.matcher, ids)))
+        return [*self._punctuation, *islice(allowed, _NUM_WORDS)]
+
+    def _spelled_letters(self) -> list[tuple[int, ...]]:
+        """Letters as words of their own, for a tokeniser without an id for a word; those that take the fewest ids."""
+        letters = [text for text in self.pieces.texts if isinstance(text, str) and len(text) == 1 and text.isalpha()]
+        spelled = [tuple(ids) for ids in self.tokenizer.encode([f" {letter}" for letter in letters])]
+        known = [ids for ids in spelled if ids and UNK_ID not in ids]
+        return [ids for ids in known if len(ids) == min(map(len, known))]
 
     def spell(self, phrases: Phrases) -> RowPhrases:
         """The phrases of one target as a search needs them.
@@ -68,7 +90,7 @@ class PhraseSpeller:
                 forbidden = self._forbid(phrases.forbid)
                 forced = [self._force(phrase, forbidden) for phrase in phrases.force]
                 _keep_few(self._rows, _MOST_ROWS)
-                row = self._rows[key] = RowPhrases(phrases, forced, self.separators, self.pieces, forbidden)
+                row = self._rows[key] = RowPhrases(phrases, forced, self.separators(forbidden), self.pieces, forbidden)
             return row
 
     def _forbid(self, phrases: tuple[str, ...]) -> ForbiddenIds:
@@ -109,6 +131,11 @@ class PhraseSpeller:
         unknown = [one for one in dict.fromkeys(phrase) if not one.isspace() and UNK_ID in self.tokenizer.encode([one])[0]]
         named = f": it lacks {', '.join(map(repr, unknown[:5]))}" if unknown and self.tokenizer.kind != "symbols" else ""
         return f"the model's tokeniser cannot spell {shorten(phrase)!r}{named}"
+
+
+def _is_word(text: str) -> bool:
+    """Whether the text of an id is a word behind a space."""
+    return text.startswith(" ") and text[1:].isalpha()
 
 
 def _keep_few(kept: dict[Any, Any], most: int) -> None:

@@ -46,9 +46,8 @@ class _Step(NamedTuple):
     """What is spelled after one more id.
 
     Attributes:
-        forced: of the forced phrases.
-        forbidden: of the forbidden ones.
-        is_dead: whether one of these occurs.
+        forced, forbidden: as in :class:`Progress`.
+        is_dead: whether a forbidden phrase occurs.
     """
 
     forced: Spelled
@@ -95,7 +94,7 @@ class RowPhrases:
         self,
         phrases: Phrases,
         forced: Sequence[ForcedPhrase],
-        separators: Sequence[int],
+        separators: Sequence[tuple[int, ...]],
         pieces: PieceTexts,
         forbidden: ForbiddenIds,
     ) -> None:
@@ -115,7 +114,8 @@ class RowPhrases:
     @cached_property
     def most_ids(self) -> int:
         """Most ids that complete any hypothesis: all phrases, each behind a separator, and one more to end no forbidden phrase."""
-        return self.num_ids + len(self.forced) + 1 if self.forced else 0
+        longest = max(map(len, self.separators), default=0)
+        return self.num_ids + longest * len(self.forced) + 1 if self.forced else 0
 
     def limit(self, limit: int, options: DecodingOptions, num_before: int = 0) -> int:
         """The most ids of a hypothesis: those of the options, or more where the forced phrases need it and the options allow it.
@@ -200,9 +200,7 @@ class RowPhrases:
             ids: of the hypothesis.
         """
         found = set() if progress.plan.first is None else {progress.plan.first}
-        going_on = dict[tuple[int, int], int]()
-        for place, number, count in self._begun(progress.forced, ids):
-            going_on.setdefault((place, number), count)
+        going_on = {(place, number): count for place, number, count in self._begun(progress.forced, ids)}
         for place in self._lacks(progress.forced).places:
             for number, spelling in enumerate(self.forced[place].spellings):
                 found.add(spelling[going_on.get((place, number), 0)])
@@ -224,13 +222,16 @@ class RowPhrases:
         return self._lacks(forced).places
 
     def _begun(self, forced: Spelled, ids: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-        """The spellings that a hypothesis ends with a part of: phrase, spelling, and number of ids, most ids first."""
+        """The spellings that a hypothesis ends with a part of: its phrase, number and ids, most ids first."""
+        seen = set[tuple[int, int]]()
         for place, number, count in self._inner.get(ids[-1], ()) if ids else ():
             one = self.forced[place]
-            if count <= len(ids) and tuple(ids[len(ids) - count :]) == one.spellings[number][:count]:
-                length = one.lengths[number][count - 1]
-                if not length or self.matcher.is_in(forced.match, place, length):
-                    yield place, number, count
+            if count > len(ids) or (place, number) in seen or tuple(ids[len(ids) - count :]) != one.spellings[number][:count]:
+                continue
+            length = one.lengths[number][count - 1]
+            if not length or self.matcher.is_in(forced.match, place, length):
+                seen.add((place, number))
+                yield place, number, count
 
     def _count_met(self, forced: Spelled, ids: Sequence[int]) -> int:
         """The ids of the phrases that a hypothesis contains, and of the one that it has come farthest with."""
@@ -260,7 +261,7 @@ class RowPhrases:
         missing = self._missing(forced)
         if not missing:
             return NO_IDS if self.forbidden.can_end(forbidden) else self._close(forced, forbidden)
-        for between in ((), *((one,) for one in self.separators)):
+        for between in ((), *self.separators):
             for place in missing:
                 for spelling in self.forced[place].spellings:
                     added = (*between, *spelling)

@@ -78,7 +78,9 @@ def test_every_canonically_equivalent_text_has_the_same_phrases(fresh_random: ra
     letters = ["e", "o", "-", " ", "\u0302", "\u0323", "\u0301", "\u1ec7", "\u00ea", "ที่", "5"]
     found = 0
     for _ in range(300):
-        phrases = [phrase for _ in range(3) if (phrase := "".join(fresh_random.choices(letters, k=3)).strip())]
+        phrases = [
+            phrase for _ in range(3) if (phrase := "".join(fresh_random.choices(letters, k=fresh_random.randint(1, 2))).strip())
+        ]
         text = "".join(fresh_random.choices(letters, k=10))
         plain = phrases_in(text, phrases)
         for form in ("NFC", "NFD"):

@@ -11,11 +11,16 @@ import pytest
 
 from seq2seq_core.decoding.phrases import phrase_room
 from seq2seq_core.decoding.phrases.phrase_matcher import phrases_in
+from seq2seq_core.decoding.phrases.row_phrases import RowPhrases
 from seq2seq_core.decoding.phrases.wanted_phrases import PhraseError, Phrases
-from seq2seq_core.decoding.prediction import Prediction
+from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
 from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.errors import DecodingStopped
+
+from .conftest import TEXTS
 
 Make = Callable[..., Predictor]
+WORDS_OF_SYMBOLS = sorted({word for text in TEXTS for word in text.split() if word.isalpha()} - {"cat", "dog"})
 SEARCHES: list[dict[str, Any]] = [
     {"beam_size": 1},
     {"beam_size": 4, "num_hypotheses": 3},
@@ -133,6 +138,9 @@ def test_a_forced_phrase_is_found_by_the_likeliest_way_among_short_texts(make_pr
         ("decomposed", Phrases(force=("café", "cafe"), forbid=("cafés", "é"))),
         ("bpe", Phrases(force=("New York", "York", "cat"), forbid=("the", "a", "in", "and", "of", "hot"))),
         ("symbols", Phrases(force=("cat sat", "sat mat"), forbid=("sat mat hat",))),
+        ("unigram", Phrases(("cat", "dog"), ("cat dog", "dog cat", *",.;:-/"))),  # any word may stand between them
+        ("char", Phrases(("cat", "dog"), ("cat dog", "dog cat", *",.;:-/"))),
+        ("symbols", Phrases(("cat", "dog"), ("cat dog", "dog cat", *WORDS_OF_SYMBOLS[1:]))),
     ],
     ids=str,
 )
@@ -162,7 +170,7 @@ def test_a_prefix_counts_and_goes_on(trained: Predictor) -> None:
     ("phrases", "prefix", "message"),
     [
         (
-            Phrases(("cat", "dog"), ("cat dog", "dog cat")),
+            Phrases(("cat", "dog"), ("cat dog", "dog cat", *WORDS_OF_SYMBOLS)),
             "",
             "force: no target was found that has 'cat', 'dog' and nothing that is forbidden",
         ),
@@ -177,3 +185,60 @@ def test_what_no_search_could_keep_is_refused(
     monkeypatch.setattr(phrase_room, "MAX_FORCED_IDS", 20)
     with pytest.raises(PhraseError, match=f"^{re.escape(message)}"):
         make_predictor("gru", "symbols").predict(["the cat"], phrases=phrases, prefixes=[prefix])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_forbidden_letter_is_not_said_in_any_spelling(make_predictor: Make, seed: int) -> None:
+    predictor = make_predictor("gru", "accents")
+    options = predictor.options.override(method="sampling", num_hypotheses=100, max_length=3, seed=seed)
+    letters = [chr(0x1EC7), "e\u0302\u0323", chr(0x1EB9) + "\u0302", chr(0xEA) + "\u0323"]
+    said = predictor.predict(["e"] * 20, options)
+    assert any(letter in one.text for row in said for one in row.hypotheses for letter in letters)
+    found = predictor.predict(["e"] * 20, options, phrases=Phrases(forbid=(letters[0],)))
+    assert not any(letter in one.text for row in found for one in row.hypotheses for letter in letters)
+
+
+def test_a_text_that_breaks_a_phrase_is_an_error_that_names_it(make_predictor: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = make_predictor("gru", "unigram")
+    monkeypatch.setattr(predictor, "_to_text", lambda *_: [TextHypothesis("a dog", 0.0, 0.0)])
+    with pytest.raises(PhraseError, match=r"^force: no target was found that keeps to 'cat'$"):
+        predictor.predict(["the cat"], phrases=Phrases(force=("cat",)))
+    with pytest.raises(PhraseError, match=r"^forbid: no target was found that keeps to 'dog'$"):
+        predictor.predict(["the cat"], phrases=Phrases(forbid=("dog",)))
+
+
+def test_a_stop_is_asked_for_within_a_step(make_predictor: Make) -> None:
+    predictor, force = make_predictor("gru", "unigram"), ("cat", "dog", "mat", "hat", "sat", "New York", "café")
+    options = predictor.options.override(beam_size=20)
+    asked, last = list[int](), 0
+
+    def stop() -> bool:
+        asked.append(len(asked))
+        return len(asked) == last
+
+    found = predictor.predict(SOURCES, options, phrases=Phrases(force=force), stop=stop)
+    num_steps = max(len(one.text) for row in found for one in row.hypotheses) + 2
+    assert len(asked) > 2 * num_steps
+    asked, last = [], len(asked) // 2
+    with pytest.raises(DecodingStopped):
+        predictor.predict(SOURCES, options, phrases=Phrases(force=force), stop=stop)
+    assert len(asked) == last
+
+
+def test_a_plan_is_made_for_few_of_the_candidates(make_predictor: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried, reached = [0], [0]
+    search, reach = RowPhrases._search_plan, RowPhrases.reach
+
+    def count_search(*arguments: Any) -> Any:
+        tried[0] += 1
+        return search(*arguments)
+
+    def count_reach(*arguments: Any) -> Any:
+        reached[0] += 1
+        return reach(*arguments)
+
+    monkeypatch.setattr(RowPhrases, "_search_plan", count_search)
+    monkeypatch.setattr(RowPhrases, "reach", count_reach)
+    force = ("cat", "dog", "mat", "hat", "sat", "New York", "café", "cafe", "dogs", "42")
+    make_predictor("gru", "unigram").predict(["the cat"], phrases=Phrases(force=force))
+    assert 0 < tried[0] < reached[0] / 4

@@ -83,7 +83,7 @@ def test_the_cost_knows_how_wide_and_long_phrases_make_a_search(open_house: Any)
         answer = house.score({"inputs": ["3 May"], "params": params | {"force": ["2031", "12 April"]}})
         assert answer.status == 400
         assert answer.message.startswith(
-            "the request may cost 363 target tokens (1 rows × 16 hypotheses × up to 17 tokens × 1.3 for its phrases), expected "
+            "the request may cost 406 target tokens (1 rows × 16 hypotheses × up to 19 tokens × 1.3 for its phrases), expected "
             "at most 200: ask for fewer rows, phrases that are forced, fewer hypotheses"
         )
         assert house.score({"inputs": ["3 May"], "params": params | {"force": ["2"]}}).status == 200

@@ -54,7 +54,9 @@ class PhraseSpeller:
 
     @cached_property
     def _words(self) -> list[tuple[int, ...]]:
-        words = [(id_,) for id_, text in enumerate(self.pieces.texts) if isinstance(text, str) and _is_word(text)]
+        words: list[tuple[int, ...]] = [
+            (id_,) for id_, text in enumerate(self.pieces.texts) if isinstance(text, str) and _is_word(text)
+        ]
         return words or self._spelled_letters()
 
     def separators(self, forbidden: ForbiddenIds) -> list[tuple[int, ...]]:

@@ -95,7 +95,12 @@ def test_a_request_that_costs_too_much_without_phrases_is_refused_before_they_ar
     open_house: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[str] = []
-    monkeypatch.setattr(Glossary, "targets", lambda _, source: looked.append(source) or [])
+
+    def look(_: Glossary, source: str) -> list[str]:
+        looked.append(source)
+        return []
+
+    monkeypatch.setattr(Glossary, "targets", look)
     with open_house(limits={"max_cost": 200}) as house:
         params = {"beam_size": 50, "glossary": ["May\t04"]}
         assert house.score({"inputs": ["3 May 2031"] * 20, "params": params}).status == 400

@@ -57,7 +57,7 @@ class PhraseSpeller:
         words: list[tuple[int, ...]] = [
             (id_,) for id_, text in enumerate(self.pieces.texts) if isinstance(text, str) and _is_word(text)
         ]
-        return words or self._spelled_letters()
+        return [(id_,) for id_ in words] or self._spelled_letters()
 
     def separators(self, forbidden: ForbiddenIds) -> list[tuple[int, ...]]:
         """Ids that may stand between two phrases: punctuation, and behind it words that are not forbidden.

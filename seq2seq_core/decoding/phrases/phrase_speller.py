@@ -54,9 +54,7 @@ class PhraseSpeller:
 
     @cached_property
     def _words(self) -> list[tuple[int, ...]]:
-        words: list[tuple[int, ...]] = [
-            (id_,) for id_, text in enumerate(self.pieces.texts) if isinstance(text, str) and _is_word(text)
-        ]
+        words = [id_ for id_, text in enumerate(self.pieces.texts) if isinstance(text, str) and _is_word(text)]
         return [(id_,) for id_ in words] or self._spelled_letters()
 
     def separators(self, forbidden: ForbiddenIds) -> list[tuple[int, ...]]:

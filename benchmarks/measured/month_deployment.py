@@ -107,7 +107,7 @@ class Month:
 
         def is_quiet() -> bool:
             is_over = all(run["state_type"] not in ("PENDING", "RUNNING") for run in self.flow_runs())
-            return is_over and not processes_in(self.workspace.root)
+            return is_over and not list(processes_in(self.workspace.root))
 
         with suppress(AssertionError):  # what never ends is a fault that is reported
             wait_until(is_quiet, "the end of all runs", pause=1.0)

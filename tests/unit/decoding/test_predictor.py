@@ -176,7 +176,9 @@ def test_a_bundle_cuts_its_sources_where_they_were_cut_in_training(predictor: Pr
     assert cutting.score(["abcdefgh"], ["aa"]) == predictor.score(["abcd"], ["aa"])
 
 
-@pytest.mark.parametrize("sources", [None, 3, {"a": "b"}, b"abc", iter(["abc"])], ids=repr)
+@pytest.mark.parametrize(
+    "sources", [None, 3, {"a": "b"}, b"abc", iter(["abc"])], ids=["none", "number", "dict", "bytes", "iterator"]
+)
 def test_sources_of_another_type_are_refused(predictor: Predictor, sources: Any) -> None:
     with pytest.raises(
         TypeError, match=r"^sources must be a text, the name of a recording or frames, or a sequence of these, got "

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import MissingInput, UserError
 from seq2seq_core.evaluation.scores import quick_metrics
@@ -344,7 +344,7 @@ def test_a_champion_decodes_by_the_options_that_it_is_served_with(
 
     def predict(predictor: Predictor, sources: Sequence[str], options: DecodingOptions, *_: object, **__: object) -> Any:
         seen.append(options)
-        return [SimpleNamespace(text="", score=0.0, log_probability=0.0, is_cut=False) for _ in sources]
+        return [Prediction((TextHypothesis("", 0.0, 0.0),)) for _ in sources]
 
     monkeypatch.setattr(Predictor, "predict", predict)
     version = find_number(connect(tracked_paths), "dates", "1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 ALREADY = "It is the champion already."
+SCORE_TOLERANCE = 1e-6
+"""The scores that a registration reads from the reports are rounded; those of outputs that are scored again are not."""
 
 
 def decide_alias(candidate: Candidate, settings: Settings, paths: Paths, client: MlflowClient, is_first: bool = False) -> Receipt:
@@ -112,7 +115,8 @@ def _earlier(ledger: Ledger, draft: Receipt, is_first: bool) -> Receipt | None:
         for name in ("decision", "reason", "champion_version", "champion_score", "champion_scores", "figures")
     }
     same = replace(draft, **decided)
-    return same if replace(same, registry=earlier.registry) == earlier else None
+    is_equal = math.isclose(draft.score, earlier.score, abs_tol=SCORE_TOLERANCE)
+    return same if is_equal and replace(same, registry=earlier.registry, score=earlier.score) == earlier else None
 
 
 def _with_judgement(draft: Receipt, judgement: Judgement, ledger: Ledger, is_first: bool) -> Receipt:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from seq2seq_core.bundle.model_seal import BUNDLE_PATH
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import BundleError, UserError
-from seq2seq_core.registry.ledger_writing import current_champion
+from seq2seq_core.registry.ledger_writing import current_champion, read_ledger
 from seq2seq_core.registry.moves import force_version, promote_version, read_history, roll_back
+from seq2seq_core.registry.promotion import _earlier
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.registry.versions import find_number, logged_model_id
 from seq2seq_core.tracking.mlflow.store import connect
@@ -92,6 +94,17 @@ def test_a_damaged_version_never_gets_the_alias(damage: str, two_versions: Paths
             move("2", "why", tracked_settings, two_versions)
     assert champion(two_versions) == "1"
     assert [entry.kind for entry in read_history("dates", two_versions) if entry.is_move] == ["forced"]
+
+
+def test_the_same_evidence_is_not_another_comparison_although_scores_are_rounded(
+    two_versions: Paths, tracked_settings: Settings
+) -> None:
+    before = len(read_history("dates", two_versions))
+    receipt = promote_version("2", tracked_settings, two_versions, is_first=False)
+    assert len(read_history("dates", two_versions)) == before
+    ledger = read_ledger(connect(two_versions), "dates")
+    assert _earlier(ledger, replace(receipt, score=receipt.score + 4e-7), is_first=False) is not None
+    assert _earlier(ledger, replace(receipt, score=receipt.score + 1e-3), is_first=False) is None
 
 
 def test_the_gate_decides_on_a_registered_version(two_versions: Paths, tracked_settings: Settings) -> None:

@@ -54,6 +54,8 @@ def promote(
         paths, settings, number = _find(reference, workspace)
         if force and not reason.strip():
             raise UserError("--force needs --reason: expected one sentence for the ledger, such as --reason 'the old one is wrong'")
+        if reason.strip() and not force:
+            raise UserError("--reason is for --force: without it the gate decides, and its reason goes into the ledger")
         from seq2seq_core.registry.moves import force_version, promote_version
 
         if force:

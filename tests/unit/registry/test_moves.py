@@ -133,6 +133,7 @@ def run(paths: Paths, *words: str) -> tuple[int, str]:
 
 
 def test_the_commands_say_what_they_did(two_versions: Paths) -> None:
+    assert run(two_versions, "promote", "2", "--reason", "mine")[1].startswith("error: --reason is for --force: ")
     assert run(two_versions, "promote", "2", "--force")[1].startswith("error: --force needs --reason: expected one sentence")
     code, output = run(two_versions, "promote", "models:/dates/2")
     assert code == 2

@@ -1,17 +1,12 @@
 """Beam search over a batch of sentences.
 
-At each step every live hypothesis is extended by every symbol. The best ``beam_size`` extensions of a sentence that do not end
-stay
+At each step every live hypothesis is extended by every symbol. The best ``beam_size`` extensions of a sentence that do not end stay
 live. An extension that ends is finished if it is among the best ``beam_size`` of all.
 
-A sentence is done when ``beam_size`` hypotheses are finished and no live one scores, at its present length, above those to
-be
-returned. It is done earlier if no live one can score above them at any length; this does not change the result. The count alone
-is
-not enough: a model trained with label smoothing gives an early end some probability at every step, and a few such ends would
-crowd
-out the good hypothesis. Waiting until no live hypothesis can win at any length is not enough either: the search then runs to
-the
+A sentence is done when ``beam_size`` hypotheses are finished and no live one scores, at its present length, above those to be
+returned. It is done earlier if no live one can score above them at any length; this does not change the result. The count alone is
+not enough: a model trained with label smoothing gives an early end some probability at every step, and a few such ends would crowd
+out the good hypothesis. Waiting until no live hypothesis can win at any length is not enough either: the search then runs to the
 length limit, where repetitions win.
 
 A beam of 1 is greedy decoding, and a beam that holds every sequence is exhaustive search.
@@ -41,55 +36,6 @@ from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID
 
 MOST_IDLE = 1 / 16
 """The share of sentences that may be done and yet held: to drop one costs a copy of all others' encoded sources."""
-
-
-@torch.no_grad()
-def decode(
-    model: StepModel,
-    source: Source,
-    options: DecodingOptions,
-    keep_attention: bool = False,
-    prefixes: Sequence[Sequence[int]] | None = None,
-    stop: Stop | None = None,
-    phrases: RowsOfPhrases | None = None,
-) -> list[list[Hypothesis]]:
-    """The ``num_hypotheses`` best hypotheses found for each source, best first, sources in order.
-
-    Args:
-        model: in evaluation mode.
-        source: on the model's device.
-        options: the decoding options.
-        keep_attention: whether hypotheses carry their attention.
-        prefixes: for each source, the ids that its hypotheses must begin with.
-        stop: asked before every step; ends the search.
-        phrases: for each source, the phrases that no hypothesis may contain.
-
-    Raises:
-        DecodingStopped: ``stop`` said so.
-        NonFiniteOutput: the model's output is no distribution.
-    """
-    check_stop(stop)
-    constraints = make_constraints(options, source, prefixes, phrases, stop)
-    return run(BeamSearch(model, source, options, constraints, keep_attention), stop)
-
-
-def run(search: BeamSearch, stop: Stop | None) -> list[list[Hypothesis]]:
-    """The hypotheses that a search finds.
-
-    Args:
-        search: at its beginning.
-        stop: asked before every step.
-
-    Raises:
-        DecodingStopped: ``stop`` said so.
-        NonFiniteOutput: the model's output is no distribution.
-    """
-    while search.sentences:
-        check_stop(stop)
-        search.advance()
-    if [] in search.finished:  # the only symbols allowed have probability 0
-        raise NonFiniteOutput(search.finished.index([]))
-    return search.results()
 
 
 class Candidates(NamedTuple):
@@ -246,3 +192,40 @@ class BeamSearch:
             return True
         present_score = best_total / length_penalty(self.ids_NT.shape[1], self.options.length_penalty)
         return len(found) >= width and present_score <= last_returned
+
+
+@torch.no_grad()
+def decode(
+    model: StepModel,
+    source: Source,
+    options: DecodingOptions,
+    keep_attention: bool = False,
+    prefixes: Sequence[Sequence[int]] | None = None,
+    stop: Stop | None = None,
+    phrases: RowsOfPhrases | None = None,
+    kind: type[BeamSearch] = BeamSearch,
+) -> list[list[Hypothesis]]:
+    """The ``num_hypotheses`` best hypotheses found for each source, best first, sources in order.
+
+    Args:
+        model: in evaluation mode.
+        source: on the model's device.
+        options: the decoding options.
+        keep_attention: whether hypotheses carry their attention.
+        prefixes: for each source, the ids that its hypotheses must begin with.
+        stop: asked before every step; ends the search.
+        phrases: for each source, the phrases that its hypotheses must and must not contain; forced ones need the kind for them.
+        kind: of the search.
+
+    Raises:
+        DecodingStopped: ``stop`` said so.
+        NonFiniteOutput: the model's output is no distribution.
+    """
+    check_stop(stop)
+    search = kind(model, source, options, make_constraints(options, source, prefixes, phrases, stop), keep_attention)
+    while search.sentences:
+        check_stop(stop)
+        search.advance()
+    if [] in search.finished:  # the only symbols allowed have probability 0
+        raise NonFiniteOutput(search.finished.index([]))
+    return search.results()

@@ -18,45 +18,14 @@ from torch.nn import functional
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.decoding_options import DecodingOptions
-from seq2seq_core.decoding.beam_search import BeamSearch, Candidates, best_live, run
+from seq2seq_core.decoding.beam_search import BeamSearch, Candidates, best_live
 from seq2seq_core.decoding.best_extensions import best_extensions
-from seq2seq_core.decoding.constraints import NEVER, Constraints, make_constraints
+from seq2seq_core.decoding.constraints import NEVER, Constraints
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
-from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
-from seq2seq_core.decoding.stopping import Stop, check_stop
 from seq2seq_core.tokenization.special_tokens import EOS_ID
 
 
-def decode(
-    model: StepModel,
-    source: Source,
-    options: DecodingOptions,
-    keep_attention: bool = False,
-    prefixes: Sequence[Sequence[int]] | None = None,
-    stop: Stop | None = None,
-    phrases: RowsOfPhrases | None = None,
-) -> list[list[Hypothesis]]:
-    """``num_hypotheses`` different hypotheses for each source, best first: the best of each group, then the second-best, and so on.
-
-    Args:
-        model: in evaluation mode.
-        source: on the model's device.
-        options: the decoding options.
-        keep_attention: whether hypotheses carry their attention.
-        prefixes: for each source, the ids that its hypotheses must begin with.
-        stop: asked before every step; ends the search.
-        phrases: for each source, the phrases that no hypothesis may contain.
-
-    Raises:
-        DecodingStopped: ``stop`` said so.
-        NonFiniteOutput: the model's output is no distribution.
-    """
-    check_stop(stop)
-    constraints = make_constraints(options, source, prefixes, phrases, stop)
-    return run(_DiverseSearch(model, source, options, constraints, keep_attention), stop)
-
-
-class _DiverseSearch(BeamSearch):
+class DiverseSearch(BeamSearch):
     """A beam search whose beam is shared by groups.
 
     Attributes:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import assert_never
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.decoding_options import DecodingOptions
-from seq2seq_core.decoding import beam_search, diverse_beam_search, greedy, sampling
+from seq2seq_core.decoding import beam_search, greedy, sampling
+from seq2seq_core.decoding.diverse_beam_search import DiverseSearch
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
-from seq2seq_core.decoding.phrases import constrained_beam_search
+from seq2seq_core.decoding.phrases.constrained_beam_search import ConstrainedSearch
 from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.stopping import Stop
 
@@ -34,13 +36,14 @@ def decode(
         stop: asked before every step; ends the search.
         phrases: for each source, the phrases that its hypotheses must and must not contain; forced ones need beam search.
     """
+    search: Callable[..., list[list[Hypothesis]]]
     match options.method:
         case "sampling":
             search = sampling.decode
         case "beam" if phrases is not None and any(one is not None and one.forced for one in phrases):
-            search = constrained_beam_search.decode
+            search = partial(beam_search.decode, kind=ConstrainedSearch)
         case "beam" if options.diversity_groups > 1:
-            search = diverse_beam_search.decode
+            search = partial(beam_search.decode, kind=DiverseSearch)
         case "beam":
             search = greedy.decode if options.beam_size == 1 else beam_search.decode
         case unknown:

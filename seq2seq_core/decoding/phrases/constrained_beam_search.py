@@ -20,44 +20,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq_core.batching.batch import Source
-from seq2seq_core.config.decoding_options import DecodingOptions
-from seq2seq_core.decoding.beam_search import BeamSearch, Candidates, run
+from seq2seq_core.decoding.beam_search import BeamSearch, Candidates
 from seq2seq_core.decoding.best_extensions import best_extensions, likeliest
-from seq2seq_core.decoding.constraints import NEVER, make_constraints
-from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
-from seq2seq_core.decoding.phrases.phrase_rules import PhraseRules, RowsOfPhrases
-from seq2seq_core.decoding.stopping import Stop, check_stop
+from seq2seq_core.decoding.constraints import NEVER
+from seq2seq_core.decoding.phrases.phrase_rules import PhraseRules
 from seq2seq_core.tokenization.special_tokens import EOS_ID
-
-
-def decode(
-    model: StepModel,
-    source: Source,
-    options: DecodingOptions,
-    keep_attention: bool = False,
-    prefixes: Sequence[Sequence[int]] | None = None,
-    stop: Stop | None = None,
-    phrases: RowsOfPhrases | None = None,
-) -> list[list[Hypothesis]]:
-    """The ``num_hypotheses`` best hypotheses found for each source, best first, sources in order.
-
-    Args:
-        model: in evaluation mode.
-        source: on the model's device.
-        options: the decoding options.
-        keep_attention: whether hypotheses carry their attention.
-        prefixes: for each source, the ids that its hypotheses must begin with.
-        stop: asked before every step; ends the search.
-        phrases: for each source, the phrases that its hypotheses must and must not contain.
-
-    Raises:
-        DecodingStopped: ``stop`` said so.
-        NonFiniteOutput: the model's output is no distribution.
-    """
-    check_stop(stop)
-    constraints = make_constraints(options, source, prefixes, phrases, stop)
-    return run(_ConstrainedSearch(model, source, options, constraints, keep_attention), stop)
 
 
 class _Extension(NamedTuple):
@@ -76,7 +43,7 @@ class _Extension(NamedTuple):
     bank: int
 
 
-class _ConstrainedSearch(BeamSearch):
+class ConstrainedSearch(BeamSearch):
     """A beam search whose live hypotheses are chosen bank by bank."""
 
     def _candidates(self, log_probabilities_NV: Tensor) -> Candidates:

@@ -91,8 +91,10 @@ def repeat_untold_crashes(model_name: str, held_seconds: float = HELD_SECONDS) -
     try:
         with ask_once() as client:
             automations = client.read_automations_by_name(name_of_crashed_runs(model_name))
+            if not automations:
+                return []  # nobody asked to be told
             crashed = client.read_flow_runs(flow_run_filter=_deployed(model_name, StateType.CRASHED, end_time=ended))
-            untold = [run for run in crashed if automations and not _was_told(client, run, str(automations[0].id))]
+            untold = [run for run in crashed if not _was_told(client, run, str(automations[0].id))]
     except (PrefectException, httpx.HTTPError):
         return []  # the next run looks again
     for run in untold:

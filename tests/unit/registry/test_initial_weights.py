@@ -43,7 +43,8 @@ def test_a_registered_version_is_fetched_and_named_by_its_number(registered_path
 
 def test_the_bundle_in_an_artifact_of_a_run_is_fetched(registered_paths: Paths) -> None:
     client = connect(registered_paths)
-    run_id = str(client.create_run("0").info.run_id)
+    experiment = client.create_experiment("kept", artifact_location=str(registered_paths.root / "kept"))
+    run_id = str(client.create_run(experiment).info.run_id)
     client.log_artifacts(run_id, str(registered_paths.served), "kept/bundle")
     reference = f"runs:/{run_id}/kept/bundle"
     _, initial = pin_initial_weights(train_settings(initial_weights=reference), registered_paths)

@@ -69,8 +69,8 @@ def predict(
         bool,
         typer.Option(
             "--json",
-            help="Write a JSON object a hypothesis: prediction, score, is_cut (by its length limit); of a model with a calibrator "
-            "also confidence and abstained.",
+            help="Write a JSON object a hypothesis: line (of its source), prediction, score, is_cut (by its length "
+            "limit); of a model with a calibrator also confidence and abstained.",
         ),
     ] = False,
     sample: Sample = False,

@@ -103,7 +103,7 @@ def predict_lines(
             for line, (source, prediction) in enumerate(zip(chunk.sources, predictions, strict=False), start=chunk.done + 1):
                 withheld.add(prediction, line)
                 for hypothesis in prediction.hypotheses:
-                    write(line_format.format(hypothesis))
+                    write(line_format.format(hypothesis, line))
                     counts.add(hypothesis, line)
                 if write_alignment is not None:
                     _write_alignments(write_alignment, source, prediction)

@@ -20,17 +20,23 @@ LINE_END = re.compile("\r\n?|\n")
 class LineFormat(NamedTuple):
     """The output format of a hypothesis: its text, its score, a TAB and its text, or a JSON object with text, score and cut.
 
-    The object also has the confidence, and whether the text is withheld, where the model states a confidence.
+    The object also has the line of its source and, where the model states a confidence, that and whether the text is withheld.
     """
 
     has_score: bool = False
     is_json: bool = False
     has_confidence: bool = False
 
-    def format(self, hypothesis: TextHypothesis) -> str:
-        """The line of a hypothesis, its end included; a line end in its text becomes a space, except in JSON."""
+    def format(self, hypothesis: TextHypothesis, line: int) -> str:
+        """The line of a hypothesis, its end included; a line end in its text becomes a space, except in JSON.
+
+        Args:
+            hypothesis: the hypothesis.
+            line: of its source, from 1.
+        """
         if self.is_json:
-            found: dict[str, Any] = {"prediction": hypothesis.text, "score": hypothesis.score, "is_cut": hypothesis.is_cut}
+            found: dict[str, Any] = {"line": line, "prediction": hypothesis.text, "score": hypothesis.score}
+            found["is_cut"] = hypothesis.is_cut
             if self.has_confidence:
                 found |= {"confidence": hypothesis.confidence, "abstained": hypothesis.abstained}
             return json.dumps(found, ensure_ascii=False) + "\n"

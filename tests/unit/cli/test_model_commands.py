@@ -100,7 +100,9 @@ def test_predict_writes_an_object_a_hypothesis(run: Callable[..., Result], predi
     done = run("predict", "--json", "--nbest", 2, "--max-length", 3, stdin=b"3 May 2031\n\n")
     found = predictor.predict(["3 May 2031", ""], DecodingOptions(num_hypotheses=2, max_length=3))
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
-        {"prediction": one.text, "score": one.score, "is_cut": one.is_cut} for two in found for one in two.hypotheses
+        {"line": line, "prediction": one.text, "score": one.score, "is_cut": one.is_cut}
+        for line, two in enumerate(found, start=1)
+        for one in two.hypotheses
     ]
     done = run("predict", "--json", "--scores", stdin=b"a\n")
     assert (done.exit_code, done.stderr) == (2, "error: --scores: must be left out with --json, whose objects hold the score\n")

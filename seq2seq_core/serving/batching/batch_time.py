@@ -4,8 +4,8 @@ from __future__ import annotations
 
 MEMORY = 0.9
 """The weight of what was known when a batch is added: about the last ten batches count."""
-GAP_MEMORY, LONGEST_GAP = 0.8, 1.0
-"""The same for gaps between requests; a longer pause says nothing of the traffic."""
+GAP_MEMORY, SHORTEST_GAP, LONGEST_GAP = 0.8, 1e-4, 1.0
+"""The same for gaps between requests; a longer pause says nothing of the traffic, and a shorter one costs nothing."""
 GROWTH = 2.0
 """A batch is at most this many times as large as the largest of which the time is known."""
 FIRST_WORK = 1024
@@ -19,7 +19,11 @@ class BatchTime:
         self._weight = self._work = self._seconds = self._work_squared = self._product = 0.0
         self._largest = float(FIRST_WORK)
         self.gap = LONGEST_GAP
-        """Mean seconds between two requests."""
+        """Seconds between two requests, the geometric mean.
+
+        Clients who wait for their answers come back together when a batch ends. The arithmetic mean would be that of the batches'
+        times, and hide that within such a burst the next request is a moment away.
+        """
         self._last_arrival = 0.0
 
     def add(self, work: int, seconds: float) -> None:
@@ -42,9 +46,9 @@ class BatchTime:
         Args:
             now: by the monotonic clock.
         """
-        gap = min(LONGEST_GAP, now - self._last_arrival)
+        gap = min(LONGEST_GAP, max(SHORTEST_GAP, now - self._last_arrival))
         self._last_arrival = now
-        self.gap = GAP_MEMORY * self.gap + (1 - GAP_MEMORY) * gap
+        self.gap = self.gap**GAP_MEMORY * gap ** (1 - GAP_MEMORY)
 
     @property
     def slope(self) -> float:

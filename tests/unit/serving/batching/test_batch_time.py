@@ -44,3 +44,14 @@ def test_waiting_for_others_pays_only_in_dense_traffic() -> None:
     assert dense.pause(1, 10, 0.05) == 0.0  # for longer than a batch of its own takes
     assert sparse.pause(1, 10, 0.0) == 0.0
     assert send(BatchTime(), 0.001).pause(1, 10, 0.0) == 0.0  # nothing is known yet
+
+
+def test_clients_who_come_back_together_are_waited_for() -> None:
+    time, now = learned(*LINE), 100.0
+    for _ in range(10):
+        for _ in range(16):
+            now += 0.003
+            time.add_arrival(now)
+        now += 0.3
+    assert time.pause(16, 10, 0.0) == pytest.approx(2 * time.gap)
+    assert 0.003 <= time.gap < 0.01  # the mean gap of all is 22 ms

@@ -131,8 +131,8 @@ def make_targets(paths: Paths) -> tuple[str, ...]:
 
 def faults_of_round(model: str, better: str, answers: list[tuple[str, str]], paths: Paths) -> list[str]:
     """What is not in order after a round."""
-    from seq2seq_core.registry.ledger_writing import current_champion, read_ledger
-    from seq2seq_core.registry.versions import logged_model_id
+    from seq2seq_core.registry.ledger_writing import read_ledger
+    from seq2seq_core.registry.versions import current_champion, logged_model_id
     from seq2seq_core.tracking.mlflow.store import connect
 
     client = connect(paths)

@@ -175,7 +175,7 @@ class Paths:
 
     @property
     def openlineage(self) -> Path:
-        """OpenLineage's events of all executions of stages, a JSON object a line."""
+        """OpenLineage's latest events of executions of stages, a JSON object a line; older ones are beside it."""
         return self.work / "openlineage.jsonl"
 
     @property

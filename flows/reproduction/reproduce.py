@@ -45,11 +45,14 @@ def reproduce_version(reference: str, settings: Settings, paths: Paths, into: Pa
         tolerance: largest difference of a weight where the machine is another.
 
     Raises:
-        UserError: the version has no lineage, its commit is not here, its corpus has changed, or a stage failed.
+        UserError: the version has no lineage, or a statement of it does not hold, its commit is not here, its corpus has changed,
+            or a stage failed.
         BundleError: the version's bundle is damaged.
         TrackingUnreachable: MLflow does not answer.
     """
     lineage = read_lineage(find_reference(reference, settings, paths), paths)
+    if faults := lineage.faults(paths):
+        raise UserError("the lineage has changed since it was recorded, so that nothing is run by it:\n  " + "\n  ".join(faults))
     patch = lineage.read_patch(paths)
     with clean_folder(paths, into) as folder:
         logger.info("%s: a clean copy of commit %s in %s", lineage.label, lineage.record["code"].get("commit"), folder)

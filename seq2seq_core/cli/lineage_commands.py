@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from seq2seq_core.cli.boundary import boundary
-from seq2seq_core.cli.option_types import Debug, Verbose, Workspace, resolve_workspace
+from seq2seq_core.cli.option_types import Debug, Reference, Verbose, Workspace, resolve_workspace
 from seq2seq_core.cli.registry_commands import PANEL
 from seq2seq_core.errors import EXIT_USER_FAULT, UserError
-
-Reference = Annotated[
-    str,
-    typer.Argument(
-        help="The version: its number, @ALIAS, models:/NAME/VERSION, a bundle's folder, a bundle's digest or its first 8 digits, "
-        "or the header X-S2S-Model of an answer.",
-        metavar="REF",
-    ),
-]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,6 +36,8 @@ def lineage(
 
     With two versions, it shows what differs: settings, code, packages, and the rows of the corpus with file and line.
 
+    Exit code 2: there is no such version, or a statement of its lineage does not hold; the message says which.
+
     Examples:
       s2s lineage models:/dates@champion
 
@@ -59,17 +54,29 @@ def lineage(
 
         paths = resolve_workspace(workspace)
         settings = load_settings(paths.params)
-        found = read_lineage(find_reference(reference, settings, paths), paths)
-        if other:
-            comparison = compare(found, read_lineage(find_reference(other, settings, paths), paths), paths)
-            typer.echo(json.dumps(comparison.as_json(), ensure_ascii=False) if as_json else comparison_tree(comparison, limit))
-            return
-        decisions = read_decisions(found.version, paths)
-        if as_json:
-            ledger = [json.loads(to_json(entry)) for entry in decisions]
-            typer.echo(json.dumps({**found.record, "decisions": ledger}, ensure_ascii=False))
-        else:
-            typer.echo(lineage_tree(found, decisions))
+        lineages = [read_lineage(find_reference(one, settings, paths), paths) for one in (reference, other) if one]
+        faults = [fault for one in lineages for fault in one.faults(paths)]
+        with _despite(faults):
+            if other:
+                comparison = compare(lineages[0], lineages[1], paths)
+                shown = {**comparison.as_json(), "faults": faults}
+                typer.echo(json.dumps(shown, ensure_ascii=False) if as_json else comparison_tree(comparison, limit))
+            else:
+                decisions = read_decisions(lineages[0].version, paths)
+                shown = {**lineages[0].record, "decisions": [json.loads(to_json(one)) for one in decisions], "faults": faults}
+                typer.echo(json.dumps(shown, ensure_ascii=False) if as_json else lineage_tree(lineages[0], decisions))
+
+
+@contextmanager
+def _despite(faults: list[str]) -> Iterator[None]:
+    """Shows a lineage in the ``with`` block although statements of it do not hold, and fails by them afterwards."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError):
+        if not faults:
+            raise
+    if faults:
+        raise UserError("the lineage has changed since it was recorded; these statements do not hold:\n  " + "\n  ".join(faults))
 
 
 def reproduce(

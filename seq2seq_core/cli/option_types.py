@@ -31,6 +31,12 @@ Model = Annotated[
         show_default=False,
     ),
 ]
+FORMS = (
+    "its number, @ALIAS, models:/NAME/VERSION or models:/NAME@ALIAS, a bundle's folder, a bundle's digest or its first 8 digits, "
+    "or the header X-S2S-Model of an answer"
+)
+"""The forms of a reference to a registered version, which every command takes."""
+Reference = Annotated[str, typer.Argument(help=f"The version: {FORMS}.", metavar="REF")]
 
 
 def resolve_workspace(folder: Path | None) -> Paths:

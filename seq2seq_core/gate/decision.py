@@ -27,8 +27,9 @@ class Evidence:
         summary: one sentence with the decision, the figures and every reason against.
         refusals: the reasons against; empty if it is promoted.
         look: the number of the comparison on this test set.
+        looks: how many comparisons were made on it, this one included; more than ``look`` where this one was made before.
         level: its level.
-        spent: the share of alpha that this comparison and those before have spent.
+        spent: the share of alpha that all these comparisons have spent.
         policy_digest: of the policy.
         num_rows: number of test rows.
         score: the challenger's score.
@@ -43,6 +44,7 @@ class Evidence:
     summary: str
     refusals: tuple[str, ...]
     look: int
+    looks: int
     level: float
     spent: float
     policy_digest: str
@@ -65,6 +67,7 @@ def decide(
     look: int,
     baselines: Mapping[str, ScoredRows] | None = None,
     labels: Labels | None = None,
+    looks: int = 0,
 ) -> Evidence:
     """Decides whether the challenger takes the champion's place.
 
@@ -78,6 +81,7 @@ def decide(
         look: the number of this comparison among all on this test set, from 1.
         baselines: trivial baselines on the same rows, by name.
         labels: labels of the rows for slices, by column.
+        looks: how many comparisons were made on this test set, where this one is an earlier one made again; else ``look`` of them.
 
     Raises:
         ValueError: a system has another metric or number of rows, or the look is below 1.
@@ -102,8 +106,9 @@ def decide(
         summary=_summarise(policy, challenger, main, refusals, look),
         refusals=refusals,
         look=look,
+        looks=max(look, looks),
         level=level,
-        spent=spent_share(look),
+        spent=spent_share(max(look, looks)),
         policy_digest=policy.digest,
         num_rows=challenger.num_rows,
         score=challenger.score,

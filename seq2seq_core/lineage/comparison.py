@@ -15,6 +15,8 @@ from seq2seq_core.lineage.row_changes import FileRows, RowChange, compare_corpor
 
 Pair = tuple[Any, Any]
 MISSING = None
+CODE_OUTPUT = "code: reports/code"
+"""Digests of each stage's settings and code."""
 MAX_TEXTS = 10_000
 """Changed rows of a file whose texts are looked up."""
 
@@ -28,6 +30,7 @@ class Comparison:
         settings: by dotted name.
         commits: the commits, where they or the changes on top of them differ; else empty.
         code: by stage, the modules whose meaning differs.
+        reach: by stage, the modules that only the settings of the first or of the second need.
         packages: by name; None: not installed.
         machine: by property.
         files: by name, the digests of corpus files; None: not in that corpus.
@@ -40,6 +43,7 @@ class Comparison:
     settings: dict[str, Pair]
     commits: dict[str, Pair]
     code: dict[str, list[str]]
+    reach: dict[str, tuple[list[str], list[str]]]
     packages: dict[str, Pair]
     machine: dict[str, Pair]
     files: dict[str, Pair]
@@ -68,16 +72,24 @@ def compare(one: Lineage, other: Lineage, paths: Paths) -> Comparison:
     """
     first, second = one.record, other.record
     files = _differences(_digests(first), _digests(second))
+    settings = _differences(flatten(first["settings"]["values"]), flatten(second["settings"]["values"]))
+    commits = _differences(*({key: record["code"].get(key) for key in ("commit", "patch_sha256")} for record in (first, second)))
+    stages = first["code"].get("stages", {}), second["code"].get("stages", {})
+    code, reach = {} if _is_same_code(first, second) else _changed_code(*stages), _changed_reach(*stages)
+    outputs = _differences(_outputs(first), _outputs(second))
+    if settings or code or reach:  # which say what the digests of settings and code were made of
+        outputs.pop(CODE_OUTPUT, None)
     return Comparison(
         labels=(one.label, other.label),
-        settings=_differences(flatten(first["settings"]["values"]), flatten(second["settings"]["values"])),
-        commits=_differences(*({key: record["code"].get(key) for key in ("commit", "patch_sha256")} for record in (first, second))),
-        code=_changed_code(first["code"].get("stages", {}), second["code"].get("stages", {})),
+        settings=settings,
+        commits=commits,
+        code=code,
+        reach=reach,
         packages=_differences(first["machine"].get("packages", {}), second["machine"].get("packages", {})),
         machine=_differences(_machine(first), _machine(second)),
         files=files,
         rows=_changed_rows(one, other, files, paths),
-        outputs=_differences(_outputs(first), _outputs(second)),
+        outputs=outputs,
         others=_differences(_others(first), _others(second)),
     )
 
@@ -108,10 +120,27 @@ def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, 
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
+def _is_same_code(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether no file of the code differs: one commit, and the same changes on top of it."""
+    codes = [record["code"] for record in (one, other)]
+    has_all = all(code.get("commit") and not code.get("patch_lack") for code in codes)
+    return has_all and all(codes[0].get(name) == codes[1].get(name) for name in ("commit", "folder", "patch_sha256"))
+
+
 def _changed_code(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, list[str]]:
-    stages = [*one, *(stage for stage in other if stage not in one)]
-    changed = {stage: sorted(_differences(one.get(stage, {}), other.get(stage, {}))) for stage in stages}
+    """By stage, the modules that both reach and that mean something else."""
+    changed = {
+        stage: sorted(name for name in modules if modules[name] != other.get(stage, {}).get(name, modules[name]))
+        for stage, modules in one.items()
+    }
     return {stage: modules for stage, modules in changed.items() if modules}
+
+
+def _changed_reach(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[list[str], list[str]]]:
+    """By stage, the modules that only one of the two reaches."""
+    stages = [*one, *(stage for stage in other if stage not in one)]
+    reached = [(stage, set(one.get(stage, {})), set(other.get(stage, {}))) for stage in stages]
+    return {stage: (sorted(old - new), sorted(new - old)) for stage, old, new in reached if old != new}
 
 
 def _machine(record: Mapping[str, Any]) -> dict[str, Any]:

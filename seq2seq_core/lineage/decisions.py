@@ -23,5 +23,14 @@ def read_decisions(version: ModelVersion, paths: Paths) -> tuple[Entry, ...]:
         TrackingUnreachable: MLflow does not answer.
     """
     number = str(version.version)
-    entries = read_history(version.name, paths)
-    return tuple(entry for entry in entries if entry.version == number or (entry.is_move and entry.before == number))
+    return tuple(entry for entry in read_history(version.name, paths) if is_about(entry, number))
+
+
+def is_about(entry: Entry, number: str) -> bool:
+    """Whether an entry is a decision on a version, or moved the alias to it or from it.
+
+    Args:
+        entry: of the ledger.
+        number: the version's.
+    """
+    return entry.version == number or (entry.is_move and number in (entry.champion, entry.before))

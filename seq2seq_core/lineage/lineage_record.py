@@ -20,6 +20,7 @@ from seq2seq_core.errors import CorpusError
 from seq2seq_core.lineage.code_state import CodeState
 from seq2seq_core.lineage.corpus_rows import CorpusRows
 from seq2seq_core.lineage.file_digests import digest_path
+from seq2seq_core.lineage.record_check import ROWS_DIGEST
 from seq2seq_core.redaction.redactor import redact, redact_values
 from seq2seq_core.registry.receipts import Receipt
 from seq2seq_core.stage_table import STAGES
@@ -156,13 +157,16 @@ def describe_stages(stages: Sequence[StageFiles], paths: Paths) -> dict[str, dic
     return described
 
 
-def add_row_counts(record: dict[str, Any], rows: CorpusRows | None) -> None:
-    """Adds the number of rows to the files of a corpus.
+def add_row_counts(record: dict[str, Any], rows: CorpusRows | None, content: bytes = b"") -> None:
+    """Adds the number of rows to the files of a corpus, and the digest of their hashes.
 
     Args:
         record: from :func:`build_record`.
         rows: of the corpus; None where it is too large.
+        content: the file with the hashes of the rows.
     """
+    if content:
+        record["corpus"][ROWS_DIGEST] = hashlib.sha256(content).hexdigest()
     for name, hashes in (rows.files if rows else {}).items():
         record["corpus"]["files"].get(name, {})["rows"] = len(hashes)
 

@@ -16,6 +16,7 @@ from seq2seq_core.errors import UserError
 from seq2seq_core.lineage.code_state import read_code_state
 from seq2seq_core.lineage.corpus_rows import CorpusRows, hash_corpus
 from seq2seq_core.lineage.lineage_record import Origin, add_row_counts, build_record, corpus_folder, row_files, to_text
+from seq2seq_core.lineage.record_check import SEAL_TAG, check_record, seal_record
 from seq2seq_core.registry.receipts import Receipt
 from seq2seq_core.registry.stored_model import download_file
 from seq2seq_core.registry.versions import find_number, logged_model_id
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 RECORD_FILE, PATCH_FILE, ROWS_FILE = "lineage.json", "dirty.patch", "corpus_rows.npz"
+SECTIONS = ("model", "code", "settings", "machine", "corpus")
+"""What no record lacks."""
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +72,15 @@ class Lineage:
         content = _read(self.version, ROWS_FILE, paths)
         return None if content is None else CorpusRows.from_bytes(content)
 
+    def faults(self, paths: Paths) -> list[str]:
+        """The statements that do not hold, as far as the registry and the version's own files can tell; empty: none.
+
+        Args:
+            paths: the workspace, whose registry is read.
+        """
+        patch, rows = (_read(self.version, name, paths) for name in (PATCH_FILE, ROWS_FILE))
+        return [f"{self.label}: {fault}" for fault in check_record(self, patch, rows, paths)]
+
 
 def record_lineage(receipt: Receipt, settings: Settings, paths: Paths) -> bool:
     """Attaches the lineage to a version that has none yet; returns whether it was attached.
@@ -94,13 +106,15 @@ def record_lineage(receipt: Receipt, settings: Settings, paths: Paths) -> bool:
     record = build_record(origin, settings, paths)
     folder = corpus_folder(settings, paths)
     rows = None if folder is None else hash_corpus(folder, row_files(settings, paths))
-    add_row_counts(record, rows)
     contents: dict[str, bytes] = {} if rows is None else {ROWS_FILE: rows.to_bytes()}
+    add_row_counts(record, rows, contents.get(ROWS_FILE, b""))
     if origin.code.patch:
         contents[PATCH_FILE] = origin.code.patch.encode("utf-8", "surrogateescape")
+    content = to_text(record).encode("utf-8", "backslashreplace")
     with store_errors(paths):
         _attach(client, model_id, contents)
-        _attach(client, model_id, {RECORD_FILE: to_text(record).encode("utf-8", "backslashreplace")})
+        client.set_logged_model_tags(model_id, {SEAL_TAG: seal_record(json.loads(content))})
+        _attach(client, model_id, {RECORD_FILE: content})
     return True
 
 
@@ -123,7 +137,7 @@ def read_lineage(version: ModelVersion, paths: Paths) -> Lineage:
         record = json.loads(content)
     except ValueError as error:
         raise UserError(f"{label}: {RECORD_FILE} cannot be read ({error})") from None
-    if not isinstance(record, dict) or not isinstance(record.get("code"), dict) or not isinstance(record.get("corpus"), dict):
+    if not isinstance(record, dict) or not all(isinstance(record.get(name), dict) for name in SECTIONS):
         raise UserError(f"{label}: {RECORD_FILE} is no record of a lineage")
     return Lineage(version, record)
 

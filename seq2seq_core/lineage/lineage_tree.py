@@ -83,7 +83,10 @@ def comparison_tree(comparison: Comparison, limit: int = MAX_LISTED) -> str:
     _add_pairs(root, "settings", comparison.settings)
     _add_pairs(root, "code", comparison.commits)
     for stage, modules in comparison.code.items():
-        root.add(f"code of {stage}: {', '.join(modules[:MAX_LISTED])}{_more(len(modules), MAX_LISTED)}")
+        root.add(f"code of {stage}: {_listed(modules)}")
+    for stage, (before, after) in comparison.reach.items():
+        only = [f"{which} {_listed(modules)}" for which, modules in (("no longer", before), ("now also", after)) if modules]
+        root.add(f"code of {stage} that only one needs: {'; '.join(only)}")
     _add_pairs(root, "packages", comparison.packages)
     _add_pairs(root, "machine", comparison.machine)
     _add_corpus_changes(root, comparison, limit)
@@ -170,6 +173,10 @@ def _add_rows(root: Node, file: FileRows, limit: int) -> None:
 def _quoted(text: str) -> str:
     shown = text.replace("\t", " ⇥ ")
     return f"  {shown[:MAX_CHARACTERS]}{'…' if len(shown) > MAX_CHARACTERS else ''}" if text else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:MAX_LISTED])}{_more(len(names), MAX_LISTED)}"
 
 
 def _more(number: int, shown: int) -> str:

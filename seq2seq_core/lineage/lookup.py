@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.bundle_folder import bundle_digest
-from seq2seq_core.bundle.config_file import CONFIG_FILE
+from seq2seq_core.bundle.bundle_folder import bundle_digest, check_files
+from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.registry.moves import find_existing
@@ -41,8 +41,8 @@ def find_reference(reference: str, settings: Settings, paths: Paths) -> ModelVer
         paths: the workspace, whose registry is searched.
 
     Raises:
-        UserError: there is no such version, a digest's beginning has several, or the reference has another form.
-        BundleError: the folder is no bundle.
+        UserError: there is no such version, a digest has several, or the reference has another form.
+        BundleError: the folder is no bundle, or a file of it is damaged.
         TrackingUnreachable: MLflow does not answer.
     """
     text = _HEADER.sub("", reference).strip()
@@ -50,7 +50,7 @@ def find_reference(reference: str, settings: Settings, paths: Paths) -> ModelVer
     if said := read_header(text):
         version = find_version(said.reference, paths)
         has = version.tags.get(DIGEST_TAG, "none")
-        if has != said.digest:
+        if not has.startswith(said.digest):
             raise UserError(f"{reference}: {said.reference} has the bundle {has}; is it the answer of another registry?")
         return version
     if match := _NUMBER.fullmatch(text):
@@ -61,8 +61,9 @@ def find_reference(reference: str, settings: Settings, paths: Paths) -> ModelVer
         return find_version(f"models:/{name}{text}", paths)
     if text.startswith("models:"):
         return find_version(text, paths)
-    if (Path(text) / CONFIG_FILE).is_file():
-        return _find_bundle(bundle_digest(Path(text)), name, text, paths)
+    if (folder := Path(text)).is_dir():
+        check_files(folder, read_config(folder))  # a damaged bundle is not one that nobody registered
+        return _find_bundle(bundle_digest(folder), name, text, paths)
     for word in re.split(r"[\s;,=]+", text):
         if match := _DIGEST.fullmatch(word):
             return _find_bundle(match[1].lower(), name, reference, paths)
@@ -72,7 +73,7 @@ def find_reference(reference: str, settings: Settings, paths: Paths) -> ModelVer
 
 
 def _find_bundle(digest: str, name: str, shown: str, paths: Paths) -> ModelVersion:
-    """The oldest version of a bundle, of the configured model where it has one."""
+    """The oldest version of a bundle, of the configured model where it has one; several other models are a question."""
     client = connect(paths)
     with store_errors(paths):
         found = [version for version in _iterate_versions(client) if version.tags.get(DIGEST_TAG, "").startswith(digest)]
@@ -84,6 +85,9 @@ def _find_bundle(digest: str, name: str, shown: str, paths: Paths) -> ModelVersi
         )
     if len(digests) > 1:
         raise UserError(f"{shown}: the beginning of {len(digests)} digests: {', '.join(digests[:5])}; expected more digits")
+    others = sorted({f"models:/{version.name}/{version.version}" for version in found})
+    if len({version.name for version in found}) > 1 and all(version.name != name for version in found):
+        raise UserError(f"{shown}: the bundle of {', '.join(others[:5])}; expected one of these")
     return min(found, key=lambda version: (version.name != name, version.name, int(version.version)))
 
 

@@ -35,7 +35,7 @@ def make_page(facts: CardFacts) -> Page:
     answers, decision = facts.answers, facts.decision
     return Page(
         f"{facts.model}, version {facts.version}",
-        decision_lead(decision),
+        decision_lead(decision, facts.standing),
         [
             purpose_section(facts),
             metrics_section(decision),

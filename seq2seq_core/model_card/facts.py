@@ -204,6 +204,15 @@ class WeakPart(Fact):
     p_value: float
 
 
+class Standing(Fact):
+    """What the ledger says of a version that its last decision by the gate does not say."""
+
+    word: str
+    """``champion``, ``challenger`` or ``former champion``."""
+    text: str = ""
+    """Since when, and by whose move; empty where the decision by the gate says it all."""
+
+
 class Decision(Fact):
     """The decision on a version, and the evidence."""
 
@@ -215,6 +224,8 @@ class Decision(Fact):
     test_set: str
     rows: int
     look: int
+    looks: int = 0
+    """How many comparisons were made on the test set; 0: an earlier release wrote the card, and ``look`` is the last one."""
     level: float
     alpha: float
     spent: float
@@ -252,5 +263,6 @@ class CardFacts(Fact):
     origin: Origin | None
     answers: Answers | None
     decision: Decision
+    standing: Standing | None = None
     runtime: Runtime | None
     lineage: dict[str, str]

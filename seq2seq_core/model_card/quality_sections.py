@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from seq2seq_core.evaluation.metric import Metric
 from seq2seq_core.evaluation.scores import find_metric
 from seq2seq_core.model_card.blocks import Block, Bullets, Pairs, Picture, Section, Table, Text
 from seq2seq_core.model_card.charts import figure_chart, reliability_chart
-from seq2seq_core.model_card.facts import Answers, Calibration, Decision, Figure, SliceScore
+from seq2seq_core.model_card.facts import Answers, Calibration, Decision, Figure, SliceScore, Standing
 
 FIFTHS = ("least certain", "second fifth", "middle", "fourth fifth", "most certain")
 MAX_CHANGED = 10
 
 
-def decision_lead(decision: Decision) -> list[Block]:
-    """The decision in short: what a reader wants to know first.
+def decision_lead(decision: Decision, standing: Standing | None) -> list[Block]:
+    """What the version is now and the decision in short: what a reader wants to know first.
 
     Args:
-        decision: the decision.
+        decision: the decision by the gate.
+        standing: what the ledger says of the version; None: nothing more.
     """
     own = next(iter(decision.figures.values()), {})
     scores = {metric.replace("_", " "): _figure(figure) for metric, figure in own.items()}
-    lead: list[Block] = [
-        Text(f"{decision.verdict.capitalize()}. {decision.reason}", "good" if decision.verdict == "champion" else "bad")
-    ]
+    tone: Literal["good", "bad"] = "good" if decision.verdict == "champion" else "bad"
+    lead: list[Block] = [Text(f"{decision.verdict.capitalize()}. {decision.reason}", tone)]
+    if standing is not None and standing.text:
+        tone = "good" if standing.word == "champion" else "bad"
+        lead = [Text(standing.text, tone), Text(f"The last decision by the gate: {decision.verdict}. {decision.reason}", "note")]
     return [*lead, *([Pairs(scores)] if scores else [])]
 
 
@@ -62,7 +66,8 @@ def significance_section(decision: Decision) -> Section:
     """
     blocks: list[Block] = [_comparison(decision)]
     spent = f"With it, {decision.spent:.0%} of the error rate of {decision.alpha:g} over the life of the set is spent."
-    blocks.append(Text(f"This was comparison {decision.look} on this test set. {spent} The next one: {decision.outlook}"))
+    again = f", counted before; there were {decision.looks}" if decision.looks > decision.look else ""
+    blocks.append(Text(f"This was comparison {decision.look} on this test set{again}. {spent} The next one: {decision.outlook}"))
     if decision.refusals:
         blocks += [Text("Reasons against a promotion:"), Bullets(decision.refusals)]
     worse = sorted((one for one in decision.slices if one.p_worse <= decision.alpha), key=lambda one: one.p_worse)

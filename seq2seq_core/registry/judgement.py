@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.register import RegisterSection
@@ -26,14 +26,16 @@ from seq2seq_core.evaluation.baselines import (
     memorise_else_copy,
 )
 from seq2seq_core.evaluation.metric import ScoringOptions
+from seq2seq_core.evaluation.prepared_digest import check_prepared
+from seq2seq_core.evaluation.scored import metric_settings
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.gate.decision import Evidence, decide
 from seq2seq_core.gate.policy import Policy
 from seq2seq_core.gate.scored_rows import ScoredRows, score_rows
 from seq2seq_core.gate.slice_labels import source_labels
-from seq2seq_core.registry.ledger import Ledger
+from seq2seq_core.registry.ledger import Ledger, comparison_key
 from seq2seq_core.registry.outputs import TestRows, decode_version, score_outputs
-from seq2seq_core.registry.versions import find_number
+from seq2seq_core.registry.versions import DIGEST_TAG, find_number
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -71,12 +73,14 @@ class Rival:
 
     Attributes:
         version: its number; empty: no champion can be compared with.
+        bundle_digest: digest of its bundle.
         hypotheses: its output for each row.
         scores: its scores on these rows, by metric.
         troubles: why later champions could not be compared with.
     """
 
     version: str = ""
+    bundle_digest: str = ""
     hypotheses: list[str] = field(default_factory=list)
     scores: dict[str, float] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
@@ -90,6 +94,7 @@ class Judgement:
         promotes: whether it may take the alias.
         reason: one sentence with the figures.
         rival: what it was compared with.
+        comparison: digest of what was compared.
         evidence: the gate's.
         baselines: the outputs of the trivial baselines, by name.
     """
@@ -97,6 +102,7 @@ class Judgement:
     promotes: bool
     reason: str
     rival: Rival
+    comparison: str
     evidence: Evidence
     baselines: dict[str, list[str]]
 
@@ -137,20 +143,32 @@ def judge(candidate: Candidate, ledger: Ledger, settings: Settings, paths: Paths
         return _score_rows(section.metric, texts, rows.references, options)
 
     baselines = baseline_texts(rows.pairs, paths)
+    key, counted = _key(candidate, rival, settings), ledger.looks(rows.sketch)
+    look = ledger.look(rows.sketch, key)
     evidence = decide(
         policy_of(section),
         as_rows(candidate.hypotheses),
         as_rows(rival.hypotheses) if rival.version else None,
-        ledger.looks(rows.sketch) + 1,
+        look,
         {name: as_rows(texts) for name, texts in baselines.items()} if section.gate.baselines else {},
         labels_of(rows.pairs, settings.evaluate.slice_columns),
+        max(look, counted),
     )
     further = [*_further_refusals(candidate, settings, paths)]
     against = f" It was compared with version {rival.version}." if rival.version else ""
     troubles = "".join(f" {trouble}." for trouble in rival.troubles)
     refused = f" Refused: {'; '.join(further)}." if further else ""
-    reason = f"{evidence.summary}{against}{refused}{troubles}"
-    return Judgement(evidence.promotes and not further, reason, rival, evidence, baselines)
+    again = " The same evidence was counted before, so nothing new is spent." if look <= counted else ""
+    reason = f"{evidence.summary}{against}{again}{refused}{troubles}"
+    return Judgement(evidence.promotes and not further, reason, rival, key, evidence, baselines)
+
+
+def _key(candidate: Candidate, rival: Rival, settings: Settings) -> str:
+    """What is compared; the margin and what it is used for make another test of the same outputs."""
+    metric, gate = settings.register_.metric, settings.register_.gate
+    scoring = (metric, metric_settings([metric], scoring_options(settings.evaluate))[metric], gate.margin, gate.promotes_equal)
+    bundles, outputs = (candidate.bundle_digest, rival.bundle_digest), (candidate.hypotheses, rival.hypotheses)
+    return comparison_key(bundles, outputs, candidate.rows.digest, scoring)
 
 
 def find_rival(version: str, ledger: Ledger, rows: TestRows, settings: Settings, paths: Paths, client: MlflowClient) -> Rival:
@@ -180,7 +198,7 @@ def find_rival(version: str, ledger: Ledger, rows: TestRows, settings: Settings,
             troubles.append(f"Version {number} was champion and cannot be compared with: {str(error).rstrip('.')}")
             logger.warning("%s", troubles[-1])
             continue
-        return Rival(number, hypotheses, score_outputs(hypotheses, rows, settings), tuple(troubles))
+        return Rival(number, found.tags.get(DIGEST_TAG, ""), hypotheses, score_outputs(hypotheses, rows, settings), tuple(troubles))
     return Rival(troubles=tuple(troubles))
 
 
@@ -190,7 +208,11 @@ def baseline_texts(pairs: Sequence[dict[str, str]], paths: Paths) -> dict[str, l
     Args:
         pairs: the rows of the test set.
         paths: the workspace; reads the prepared train set.
+
+    Raises:
+        UserError: it has changed since ``prepare`` wrote it.
     """
+    check_prepared("train", paths)
     sources, train = [pair[SOURCE] for pair in pairs], paths.prepared_split("train")
     has_recordings = RECORDING_DIGEST in pairs[0]
     texts = {} if has_recordings else {COPY_SOURCE: copy_source(sources)}
@@ -257,24 +279,3 @@ def measure_latency(predictor: Predictor, pairs: Sequence[dict[str, str]], limit
         if sum(seconds) > limit_seconds:
             break
     return 1000.0 * statistics.median(seconds)
-
-
-def evidence_figures(evidence: Evidence) -> dict[str, Any]:
-    """The few figures of an evidence that a receipt and the ledger keep.
-
-    Args:
-        evidence: the gate's.
-    """
-    main = evidence.main
-    figures: dict[str, Any] = {
-        "outcome": evidence.outcome,
-        "look": evidence.look,
-        "level": evidence.level,
-        "rows": evidence.num_rows,
-    }
-    if main is not None:
-        figures |= {
-            "gain": main.gain.value, "gain_low": main.gain.low, "gain_high": main.gain.high, "p_better": main.p_better,
-            "rows_that_differ": main.num_differing, "deviation": main.deviation,
-        }  # fmt: skip
-    return figures

@@ -9,11 +9,12 @@ without a lock (optimistic concurrency control: Kung and Robinson 1981). The ali
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from seq2seq_core.registry.row_sketch import SAME_SHARE, common_share
@@ -43,6 +44,7 @@ class Entry:
         seen: number of the last entry that its writer had seen; 0: none.
         who: the user and the machine.
         test_rows: sketch of the test set of a comparison; empty: nothing was compared.
+        comparison: digest of what was compared, see :func:`comparison_key`; empty: nothing, or an earlier release wrote the entry.
         evidence: the receipt or the evidence of the decision, as JSON.
         model_created: when the registered model was created, by the registry's clock; a model that somebody deleted and created
             again begins its version numbers anew.
@@ -59,11 +61,21 @@ class Entry:
     seen: int = 0
     who: str = ""
     test_rows: str = ""
+    comparison: str = ""
     evidence: str = ""
     model_created: str = ""
     number: int = 0
     when: datetime | None = None
     is_applied: bool = False
+
+    @property
+    def receipt(self) -> dict[str, Any]:
+        """The receipt of a decision by the gate, as JSON; empty where it has none."""
+        try:
+            found = json.loads(self.evidence) if self.evidence else {}
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
     @property
     def is_move(self) -> bool:
@@ -99,12 +111,27 @@ class Ledger:
         return list(dict.fromkeys(held))
 
     def looks(self, test_rows: str) -> int:
-        """How many comparisons were made on a test set, or on one that it shares rows with.
+        """How many comparisons were made on a test set, or on one that it shares rows with; the same one again is none.
 
         Args:
             test_rows: the sketch of the test set.
         """
-        return sum(common_share(entry.test_rows, test_rows) > SAME_SHARE for entry in self.entries if entry.test_rows)
+        return len(self._compared(test_rows))
+
+    def look(self, test_rows: str, comparison: str) -> int:
+        """The number of a comparison on a test set: the one that it had, where it was made before, else the next one.
+
+        Args:
+            test_rows: the sketch of the test set.
+            comparison: see :func:`comparison_key`.
+        """
+        compared = self._compared(test_rows)
+        return compared.index(comparison) + 1 if comparison in compared else len(compared) + 1
+
+    def _compared(self, test_rows: str) -> list[str]:
+        """The comparisons on a test set, each once, in order; one of an earlier release by the number of its entry."""
+        shared = (one for one in self.entries if one.test_rows and common_share(one.test_rows, test_rows) > SAME_SHARE)
+        return list(dict.fromkeys(entry.comparison or str(entry.number) for entry in shared))
 
     def until(self, entry: Entry) -> Ledger:
         """The ledger as the writer of an entry had seen it.
@@ -121,6 +148,19 @@ class Ledger:
             version: its number.
         """
         return next((entry for entry in reversed(self.entries) if entry.version == version), None)
+
+
+def comparison_key(bundles: Sequence[str], outputs: Sequence[Sequence[str]], test_set: str, scoring: Sequence[object]) -> str:
+    """The digest of all that the p-values of a comparison depend on: the same evidence counts once, whoever holds the alias.
+
+    Args:
+        bundles: the digests of the version's bundle and of its rival's; empty: it has none.
+        outputs: the hypotheses of both.
+        test_set: digest of the test set.
+        scoring: the metric with its settings, and the settings that change the test.
+    """
+    compared = [list(bundles), [list(texts) for texts in outputs], test_set, list(scoring)]
+    return hashlib.sha256(json.dumps(compared).encode()).hexdigest()
 
 
 def chain(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -161,6 +201,7 @@ def parse_entry(version: ModelVersion) -> Entry:
         seen=int(seen) if kind and seen.isdecimal() else -1,
         who=tags.get("who", ""),
         test_rows=record.get("test_rows", ""),
+        comparison=record.get("comparison", ""),
         evidence=record.get("evidence", ""),
         model_created=record.get("model_created", ""),
         number=int(version.version),
@@ -176,8 +217,8 @@ def entry_tags(entry: Entry) -> dict[str, str]:
         entry: not written yet.
     """
     record = {
-        "reason": entry.reason, "seen": str(entry.seen), "test_rows": entry.test_rows, "evidence": entry.evidence,
-        "model_created": entry.model_created,
+        "reason": entry.reason, "seen": str(entry.seen), "test_rows": entry.test_rows, "comparison": entry.comparison,
+        "evidence": entry.evidence, "model_created": entry.model_created,
     }  # fmt: skip
     return {
         "kind": entry.kind, "version": entry.version, "champion": entry.champion, "before": entry.before, "who": entry.who,

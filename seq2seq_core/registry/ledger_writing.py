@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from seq2seq_core.registry.ledger import (
     APPLIED_TAG,
     CHAMPION,
-    NO_VERSION,
     Entry,
     Ledger,
     chain,
@@ -25,7 +24,8 @@ from seq2seq_core.registry.ledger import (
     entry_tags,
     parse_entry,
 )
-from seq2seq_core.registry.versions import LEDGER_SUFFIX, find_model
+from seq2seq_core.registry.standing.restatement import restate, touched_versions
+from seq2seq_core.registry.versions import LEDGER_SUFFIX, current_champion, find_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -111,7 +111,9 @@ def append(client: MlflowClient, name: str, entry: Entry, seen: Ledger) -> Entry
 
 
 def follow(client: MlflowClient, name: str, ledger: Ledger) -> Ledger:
-    """Lets the alias follow the ledger, until no other entry came meanwhile; also completes the move of a writer that was killed.
+    """Lets the alias and the pages of the versions follow the ledger, until no other entry came meanwhile.
+
+    It also completes the move of a writer that was killed.
 
     Args:
         client: the MLflow client.
@@ -121,9 +123,12 @@ def follow(client: MlflowClient, name: str, ledger: Ledger) -> Ledger:
     Returns:
         The ledger that the alias follows.
     """
+    touched: set[str] = set()
     while ledger.last is not None:
         if not ledger.last.is_applied:
             _set_alias(client, name, ledger.champion)
+            touched |= touched_versions(ledger.last)
+            restate(client, name, touched, ledger)
             entry = str(ledger.last.number)
             _despite_others(client.set_model_version_tag, f"{name}{LEDGER_SUFFIX}", entry, APPLIED_TAG, "true")
         newer = read_ledger(client, name)
@@ -132,6 +137,7 @@ def follow(client: MlflowClient, name: str, ledger: Ledger) -> Ledger:
             if current_champion(client, name) != newer.champion:
                 _set_alias(client, name, newer.champion)
             return newer
+        restate(client, name, touched, newer)  # what the other entry changed since
         ledger = newer
     return ledger
 
@@ -171,18 +177,6 @@ def _stays_apart(client: MlflowClient, name: str, ledger: Ledger, holder: str) -
         if read_ledger(client, name).last_number != ledger.last_number or current_champion(client, name) != holder:
             return False
     return True
-
-
-def current_champion(client: MlflowClient, name: str) -> str:
-    """The version that holds the alias ``champion``; empty: none.
-
-    Args:
-        client: the MLflow client.
-        name: the registered model's name.
-    """
-    model = find_model(client, name)
-    number = None if model is None else model.aliases.get(CHAMPION)
-    return NO_VERSION if number is None else str(number)
 
 
 def current_user() -> str:

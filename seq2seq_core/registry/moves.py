@@ -12,10 +12,9 @@ from seq2seq_core.registry.bundles import download_bundle
 from seq2seq_core.registry.judgement import Candidate
 from seq2seq_core.registry.ledger import Entry, Kind, Ledger
 from seq2seq_core.registry.ledger_writing import LedgerConflict, append, synchronise
-from seq2seq_core.registry.outputs import decode_version, read_rows, score_outputs
+from seq2seq_core.registry.outputs import TestRows, decode_version, read_rows, score_outputs
 from seq2seq_core.registry.parity import check_parity
-from seq2seq_core.registry.promotion import decide_alias
-from seq2seq_core.registry.receipts import Receipt
+from seq2seq_core.registry.promotion import ALREADY, Ruling, decide_alias
 from seq2seq_core.registry.versions import DIGEST_TAG, find_model, find_number, list_models
 from seq2seq_core.tracking.mlflow.address import displayed_uri
 from seq2seq_core.tracking.mlflow.store import connect, store_errors
@@ -23,6 +22,10 @@ from seq2seq_core.tracking.mlflow.store import connect, store_errors
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+
+DIGITS = 12
+MAX_LISTED = 10
+"""Versions, the latest ones, that a message about a missing one lists."""
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +48,7 @@ def read_history(name: str, paths: Paths) -> tuple[Entry, ...]:
 
 
 def force_version(number: str, reason: str, settings: Settings, paths: Paths) -> Entry:
-    """Gives a version the alias without a comparison.
+    """Gives a version the alias without a comparison; of the champion it says so, by an entry that is no move and is not written.
 
     Args:
         number: the version's.
@@ -54,14 +57,14 @@ def force_version(number: str, reason: str, settings: Settings, paths: Paths) ->
         paths: the workspace.
 
     Raises:
-        UserError: there is no such version, or it holds the alias.
+        UserError: there is no such version.
         BundleError: the version is damaged, or answers otherwise than when it was evaluated; the alias stays.
         TrackingUnreachable: MLflow does not answer.
     """
     return _move("forced", number, reason, settings, paths)
 
 
-def promote_version(number: str, settings: Settings, paths: Paths, is_first: bool) -> Receipt:
+def promote_version(number: str, settings: Settings, paths: Paths, is_first: bool) -> Ruling:
     """Lets the gate decide on a registered version, which decodes the workspace's test set as the champion does.
 
     Args:
@@ -71,7 +74,7 @@ def promote_version(number: str, settings: Settings, paths: Paths, is_first: boo
         is_first: whether the version may be the first after the alias was removed.
 
     Raises:
-        UserError: there is no such version, or it holds the alias.
+        UserError: there is no such version, or the test set is not the one that ``prepare`` wrote.
         BundleError: the version is damaged, or answers otherwise than when it was evaluated; the alias stays.
         MissingInput: there is no prepared test set.
         TrackingUnreachable: MLflow does not answer.
@@ -82,6 +85,7 @@ def promote_version(number: str, settings: Settings, paths: Paths, is_first: boo
         version = find_existing(client, name, number, paths)
         _check_answers(version, settings, paths)
         rows = read_rows(settings, paths)
+        _tell_of_other_rows(version, rows, synchronise(client, name))
         hypotheses = decode_version(version, rows, settings, paths)
         scores = score_outputs(hypotheses, rows, settings)
         bundle = download_bundle(version, paths)
@@ -90,7 +94,7 @@ def promote_version(number: str, settings: Settings, paths: Paths, is_first: boo
 
 
 def roll_back(number: str, reason: str, settings: Settings, paths: Paths) -> Entry:
-    """Gives the alias back to an earlier champion.
+    """Gives the alias back to an earlier champion; of the champion it says so, by an entry that is no move and is not written.
 
     Args:
         number: the version's; empty: the champion before the present one.
@@ -99,7 +103,7 @@ def roll_back(number: str, reason: str, settings: Settings, paths: Paths) -> Ent
         paths: the workspace.
 
     Raises:
-        UserError: there is no such version or no earlier champion, or the version holds the alias.
+        UserError: there is no such version or no earlier champion.
         BundleError: the version is damaged, or answers otherwise than when it was evaluated; the alias stays.
         TrackingUnreachable: MLflow does not answer.
     """
@@ -112,10 +116,10 @@ def _move(kind: Kind, number: str, reason: str, settings: Settings, paths: Paths
         _check_model(client, name, paths)
         while True:
             ledger = synchronise(client, name)
-            target = number or _champion_before(ledger, name)
+            target = number or _champion_before(ledger, name, client)
             version = find_existing(client, name, target, paths)
             if ledger.champion == target:
-                raise UserError(f"version {target} of {name!r} is the champion already")
+                return Entry(kind, target, target, target, ALREADY)
             _check_answers(version, settings, paths)
             why = reason or f"back from version {ledger.champion or 'none'}"
             try:
@@ -138,10 +142,19 @@ def find_existing(client: MlflowClient, name: str, number: str, paths: Paths) ->
     """
     version = find_number(client, name, number)
     if version is None:
-        raise UserError(
-            f"the model {name!r} has no version {number} in {displayed_uri(paths)}; `s2s history --all` shows the known ones"
-        )
+        found = client.search_model_versions(f"name = '{name}'", max_results=MAX_LISTED, order_by=["version_number DESC"])
+        known = ", ".join(str(one.version) for one in found) or "none"
+        raise UserError(f"the model {name!r} has no version {number} in {displayed_uri(paths)}; it has: {known}")
     return version
+
+
+def _tell_of_other_rows(version: ModelVersion, rows: TestRows, ledger: Ledger) -> None:
+    """Says that the last decision on a version was on another test set."""
+    receipts = [one.receipt for one in ledger.entries if one.version == str(version.version)]
+    last = next((receipt["test_digest"] for receipt in reversed(receipts) if "test_digest" in receipt), rows.digest)
+    if last != rows.digest:
+        what = "the last decision on version %s was on another test set (%s, now %s): it is compared on the present rows"
+        logger.warning(what, version.version, last[:DIGITS], rows.digest[:DIGITS])
 
 
 def _check_answers(version: ModelVersion, settings: Settings, paths: Paths) -> None:
@@ -154,12 +167,17 @@ def _check_answers(version: ModelVersion, settings: Settings, paths: Paths) -> N
         )
 
 
-def _champion_before(ledger: Ledger, name: str) -> str:
+def _champion_before(ledger: Ledger, name: str, client: MlflowClient) -> str:
     """The last champion other than the present one that was not given up by a rollback."""
     for entry in reversed(ledger.entries):
         if entry.is_move and entry.champion == ledger.champion and entry.kind != "rolled back" and entry.before:
             return entry.before
-    raise UserError(f"{name!r} has no earlier champion; expected the version to go back to, such as `s2s rollback 3`")
+    others = [number for number in ledger.champions() if number != ledger.champion and find_number(client, name, number)]
+    holder = f"version {ledger.champion} of {name!r} was the first champion" if ledger.champion else f"{name!r} has no champion"
+    if not others:
+        raise UserError(f"{holder}, and no other version that is still there ever was; `s2s promote` lets the gate decide on one")
+    known = f"later champions: {', '.join(others)}; expected one of these, as in `s2s rollback {others[0]}`"
+    raise UserError(f"{holder}, so that there is none before it; {known}")
 
 
 def _check_model(client: MlflowClient, name: str, paths: Paths) -> None:

@@ -34,7 +34,7 @@ def foresee(settings: Settings, paths: Paths) -> Outlook | None:
         receipt = None
     if receipt is not None and (receipt.model_name, receipt.metric) == (section.model_name, section.metric):
         if receipt.test_digest == file_digest(test):
-            look = int(receipt.figures.get("look", 0)) + 1
+            look = int(receipt.figures.get("looks", receipt.figures.get("look", 0))) + 1
         if "deviation" in receipt.figures:
             spread = replace(spread, deviation=float(receipt.figures["deviation"]), source=PAIRS)
     if not num_rows:

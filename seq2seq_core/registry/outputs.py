@@ -19,6 +19,7 @@ from seq2seq_core.corpus.pairs import TARGET, iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.evaluator import decode_texts
+from seq2seq_core.evaluation.prepared_digest import check_prepared
 from seq2seq_core.evaluation.scored import Decoding, describe_decoding
 from seq2seq_core.evaluation.scores import quick_metrics, score
 from seq2seq_core.evaluation.scoring_options import scoring_options
@@ -68,8 +69,9 @@ def read_rows(settings: Settings, paths: Paths) -> TestRows:
 
     Raises:
         MissingInput: there is no prepared test set.
-        UserError: it is empty.
+        UserError: it is empty, or has changed since ``prepare`` wrote it.
     """
+    check_prepared("test", paths)
     file, limit = paths.prepared_split("test"), settings.evaluate.test_limit
     pairs = list(islice(iterate_pairs(file), limit or None))
     if not pairs:

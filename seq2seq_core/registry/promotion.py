@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.registry.judgement import Candidate, Judgement, evidence_figures, judge, policy_of
+from seq2seq_core.registry.judgement import Candidate, Judgement, judge, policy_of
 from seq2seq_core.registry.ledger import CHAMPION, Entry, Ledger
 from seq2seq_core.registry.ledger_writing import LedgerConflict, append, synchronise
 from seq2seq_core.registry.outputs import TestRows
-from seq2seq_core.registry.receipts import CHALLENGER, EXPERIMENT, Receipt, note_promotion
+from seq2seq_core.registry.receipts import CHALLENGER, EXPERIMENT, Receipt, evidence_figures, note_promotion
+from seq2seq_core.registry.standing.version_standing import standing_of
 from seq2seq_core.registry.version_card import make_card
 from seq2seq_core.registry.version_record import has_evidence, record_decision, record_evidence
 from seq2seq_core.tracking.dvc_experiment import current_experiment
@@ -28,7 +29,20 @@ SCORE_TOLERANCE = 1e-6
 """The scores that a registration reads from the reports are rounded; those of outputs that are scored again are not."""
 
 
-def decide_alias(candidate: Candidate, settings: Settings, paths: Paths, client: MlflowClient, is_first: bool = False) -> Receipt:
+@dataclass(frozen=True)
+class Ruling:
+    """What became of a version.
+
+    Attributes:
+        receipt: the decision.
+        counted: whether a comparison was counted on the test set; the same evidence is counted once.
+    """
+
+    receipt: Receipt
+    counted: bool = False
+
+
+def decide_alias(candidate: Candidate, settings: Settings, paths: Paths, client: MlflowClient, is_first: bool = False) -> Ruling:
     """Decides whether a version becomes the champion, and moves the alias.
 
     A DVC experiment moves no alias and writes nothing to the ledger. The same version is not decided on twice by
@@ -49,37 +63,34 @@ def decide_alias(candidate: Candidate, settings: Settings, paths: Paths, client:
     while True:
         ledger = synchronise(client, name)
         if earlier := _earlier(ledger, draft, is_first):
+            standing = standing_of(draft.version, ledger)
             if not has_evidence(client, candidate.version):
                 seen = ledger.until(ledger.find(draft.version) or ledger.entries[-1])
                 judgement = judge(candidate, seen, settings, paths, client)
-                _attach(candidate, earlier, judgement, settings, paths, client)
-            record_decision(client, candidate.version, earlier, candidate.scores)
-            return earlier
+                card = make_card(candidate, earlier, judgement, settings, paths, client, standing)
+                record_evidence(client, candidate, judgement, card)
+            record_decision(client, candidate.version, earlier, candidate.scores, standing)
+            return Ruling(earlier)
         if ledger.champion == draft.version:
-            return replace(draft, decision=CHAMPION, reason=ALREADY)
+            return Ruling(replace(draft, decision=CHAMPION, reason=ALREADY))
         judgement = judge(candidate, ledger, settings, paths, client)
-        receipt = _with_judgement(draft, judgement, ledger, is_first)
+        receipt, counted = _with_judgement(draft, judgement, ledger, is_first), ledger.looks(candidate.rows.sketch)
         if current_experiment():
             receipt = replace(receipt, decision=EXPERIMENT, reason=f"An experiment moves no alias. {receipt.reason}")
         else:
             try:
-                append(client, name, _entry(receipt, ledger, candidate.rows), ledger)
+                written = append(client, name, _entry(receipt, judgement, ledger, candidate.rows), ledger)
             except LedgerConflict as conflict:
                 logger.warning("%s; version %s is decided on anew", conflict, draft.version)
                 continue
             if receipt.decision == CHAMPION:
                 note_promotion(receipt, paths)
-        _attach(candidate, receipt, judgement, settings, paths, client)
-        record_decision(client, candidate.version, receipt, candidate.scores)
-        return receipt
-
-
-def _attach(
-    candidate: Candidate, receipt: Receipt, judgement: Judgement, settings: Settings, paths: Paths, client: MlflowClient
-) -> None:
-    """Attaches card and evidence to the version."""
-    card = make_card(candidate, receipt, judgement, settings, paths, client)
-    record_evidence(client, candidate, judgement, card)
+            ledger = Ledger((*ledger.entries, written), written.number)
+        standing = standing_of(draft.version, ledger)
+        card = make_card(candidate, receipt, judgement, settings, paths, client, standing)
+        record_evidence(client, candidate, judgement, card)
+        record_decision(client, candidate.version, receipt, candidate.scores, standing)
+        return Ruling(receipt, ledger.looks(candidate.rows.sketch) > counted)
 
 
 def _draft(candidate: Candidate, settings: Settings, paths: Paths) -> Receipt:
@@ -139,7 +150,7 @@ def _with_judgement(draft: Receipt, judgement: Judgement, ledger: Ledger, is_fir
     )
 
 
-def _entry(receipt: Receipt, ledger: Ledger, rows: TestRows) -> Entry:
+def _entry(receipt: Receipt, judgement: Judgement, ledger: Ledger, rows: TestRows) -> Entry:
     """The entry of a decision by the gate."""
     promotes = receipt.decision == CHAMPION
     return Entry(
@@ -149,5 +160,6 @@ def _entry(receipt: Receipt, ledger: Ledger, rows: TestRows) -> Entry:
         before=ledger.champion,
         reason=receipt.reason,
         test_rows=rows.sketch,
+        comparison=judgement.comparison,
         evidence=receipt.to_json(),
     )

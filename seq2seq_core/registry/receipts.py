@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
@@ -21,6 +21,9 @@ from seq2seq_core.tracking.dvc_experiment import current_experiment
 from seq2seq_core.tracking.mlflow.address import database_file, displayed_uri
 from seq2seq_core.tracking.mlflow.store import connect, store_errors
 from seq2seq_core.tracking.runs.graph_run import KEY_VARIABLE
+
+if TYPE_CHECKING:
+    from seq2seq_core.gate.decision import Evidence
 
 CHALLENGER: Literal["challenger"] = "challenger"
 EXPERIMENT: Literal["experiment"] = "experiment"
@@ -79,6 +82,28 @@ class Receipt:
             return cls(**json.loads(text))
         except TypeError as error:
             raise ValueError(str(error)) from None
+
+
+def evidence_figures(evidence: Evidence) -> dict[str, Any]:
+    """The few figures of an evidence that a receipt and the ledger keep.
+
+    Args:
+        evidence: the gate's.
+    """
+    main = evidence.main
+    figures: dict[str, Any] = {
+        "outcome": evidence.outcome,
+        "look": evidence.look,
+        "looks": evidence.looks,
+        "level": evidence.level,
+        "rows": evidence.num_rows,
+    }
+    if main is not None:
+        figures |= {
+            "gain": main.gain.value, "gain_low": main.gain.low, "gain_high": main.gain.high, "p_better": main.p_better,
+            "rows_that_differ": main.num_differing, "deviation": main.deviation,
+        }  # fmt: skip
+    return figures
 
 
 def write_receipt(receipt: Receipt, paths: Paths) -> None:

@@ -94,7 +94,7 @@ def _register(evaluated: Evaluated, settings: Settings, paths: Paths) -> Registr
         if key is not None:
             sign_version(version, paths, client, key)
         candidate = Candidate(version, paths.served, digest, evaluated.rows, evaluated.hypotheses, evaluated.scores)
-        receipt = decide_alias(candidate, settings, paths, client)
+        receipt = decide_alias(candidate, settings, paths, client).receipt
     return Registration(receipt, evaluated.scores, is_new)
 
 

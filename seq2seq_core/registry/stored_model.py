@@ -14,8 +14,7 @@ from seq2seq_core.bundle.model_seal import BUNDLE_PATH, BUNDLE_SEAL, CODE_PATH, 
 from seq2seq_core.bundle.signature import find_public_key, kept_signature, verify_folder
 from seq2seq_core.bundle.signed_model import BUNDLE_SIGNATURE, MODEL_SIGNATURE, sign_model, unsigned, verify_model
 from seq2seq_core.errors import BundleError, first_line
-from seq2seq_core.registry.ledger_writing import current_champion
-from seq2seq_core.registry.versions import DIGEST_TAG, find_number, has_files, logged_model_id
+from seq2seq_core.registry.versions import DIGEST_TAG, current_champion, find_number, has_files, logged_model_id
 from seq2seq_core.tracking.mlflow.store import connect, store_errors
 
 if TYPE_CHECKING:

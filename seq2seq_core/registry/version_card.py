@@ -13,7 +13,7 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import first_line
 from seq2seq_core.model_card.card import FACTS_FILE, render_card
 from seq2seq_core.model_card.collection import Decided, collect_facts
-from seq2seq_core.model_card.facts import CardFacts
+from seq2seq_core.model_card.facts import CardFacts, Standing
 from seq2seq_core.registry.judgement import Candidate, Judgement, measure_latency, policy_of
 from seq2seq_core.registry.receipts import Receipt
 from seq2seq_core.registry.stored_model import download_file
@@ -30,7 +30,13 @@ TIMED_SECONDS = 0.25
 
 
 def make_card(
-    candidate: Candidate, receipt: Receipt, judgement: Judgement, settings: Settings, paths: Paths, client: MlflowClient
+    candidate: Candidate,
+    receipt: Receipt,
+    judgement: Judgement,
+    settings: Settings,
+    paths: Paths,
+    client: MlflowClient,
+    standing: Standing | None = None,
 ) -> dict[str, str]:
     """The files of a version's card, by name; empty, with a warning, where it cannot be made: the decision stands without it.
 
@@ -41,6 +47,7 @@ def make_card(
         settings: all sections.
         paths: the workspace.
         client: the MLflow client.
+        standing: what the version is by the ledger; None: the decision says it.
 
     Raises:
         TrackingUnreachable: MLflow does not answer.
@@ -51,7 +58,8 @@ def make_card(
     try:
         earlier = CardFacts.model_validate_json(stored) if stored else None
         decided = _describe(candidate, receipt, judgement, settings, paths, tags)
-        return render_card(collect_facts(decided, settings, paths, is_own, earlier))
+        facts = collect_facts(decided, settings, paths, is_own, earlier)
+        return render_card(facts.model_copy(update={"standing": standing}))
     except Exception as error:  # noqa: BLE001 - the decision stands, whatever a report, a metric or a stored card holds
         reason = first_line(error) or type(error).__name__
         logger.warning("version %s of %r has no model card: %s", receipt.version, receipt.model_name, reason)

@@ -12,6 +12,7 @@ from seq2seq_core.corpus.pairs import SOURCE, TARGET
 from seq2seq_core.model_card.card import HTML_FILE
 from seq2seq_core.registry.ledger import CHAMPION
 from seq2seq_core.registry.receipts import CHALLENGER, EXPERIMENT, Receipt
+from seq2seq_core.registry.standing.restatement import DECISION_TAG, drop_challenger, restate_description
 from seq2seq_core.registry.versions import logged_model_id
 from seq2seq_core.tracking.dvc_experiment import current_experiment
 from seq2seq_core.tracking.runs.graph_summary import EXPERIMENT_TAG
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+    from seq2seq_core.model_card.facts import Standing
     from seq2seq_core.registry.judgement import Candidate, Judgement
 
 EVIDENCE_FILE, ROWS_FILE = "evidence.json", "rows.jsonl"
@@ -27,7 +29,9 @@ _GAP = "&emsp;"
 """Between columns: MLflow's pages set the cells of a table without a gap, and show no alignment."""
 
 
-def record_decision(client: MlflowClient, version: ModelVersion, receipt: Receipt, scores: dict[str, float]) -> None:
+def record_decision(
+    client: MlflowClient, version: ModelVersion, receipt: Receipt, scores: dict[str, float], standing: Standing | None
+) -> None:
     """Writes a decision to the version, and gives a challenger its alias.
 
     Args:
@@ -35,9 +39,11 @@ def record_decision(client: MlflowClient, version: ModelVersion, receipt: Receip
         version: the version.
         receipt: the decision.
         scores: the version's scores on the test set, by metric.
+        standing: what the version is by the ledger; None: the decision says it.
     """
     name, number = receipt.model_name, receipt.version
-    tags: dict[str, str] = {"decision": receipt.decision}
+    version = client.get_model_version(name, number)  # a move may have changed its pages since it was read
+    tags: dict[str, str] = {DECISION_TAG: receipt.decision if standing is None else standing.word}
     if receipt.champion_version is not None:
         tags["compared_with"] = receipt.champion_version
     if receipt.decision == EXPERIMENT:
@@ -46,14 +52,15 @@ def record_decision(client: MlflowClient, version: ModelVersion, receipt: Receip
         if version.tags.get(key) != value:
             client.set_model_version_tag(name, number, key, value)
     text = describe(receipt, scores, _card_links(client, version))
+    text = text if standing is None else restate_description(text, standing)
     if version.description != text:
         client.update_model_version(name, number, text)
     model = client.get_registered_model(name)
     challenger = str(model.aliases.get(CHALLENGER, ""))
     if receipt.decision == CHALLENGER and challenger != number:
         client.set_registered_model_alias(name, CHALLENGER, number)
-    elif receipt.decision == CHAMPION and challenger == number:
-        client.delete_registered_model_alias(name, CHALLENGER)
+    elif receipt.decision == CHAMPION:
+        drop_challenger(client, name, number)
 
 
 def record_evidence(client: MlflowClient, candidate: Candidate, judgement: Judgement, card: Mapping[str, str]) -> None:

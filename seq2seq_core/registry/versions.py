@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import UserError
+from seq2seq_core.registry.ledger import CHAMPION, NO_VERSION
 from seq2seq_core.tracking.mlflow.address import displayed_uri
 from seq2seq_core.tracking.mlflow.store import connect, store_errors
 
@@ -65,6 +66,18 @@ def find_model(client: MlflowClient, name: str) -> RegisteredModel | None:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise
+
+
+def current_champion(client: MlflowClient, name: str) -> str:
+    """The version that holds the alias ``champion``; empty: none.
+
+    Args:
+        client: the MLflow client.
+        name: the registered model's name.
+    """
+    model = find_model(client, name)
+    number = None if model is None else model.aliases.get(CHAMPION)
+    return NO_VERSION if number is None else str(number)
 
 
 def list_models(client: MlflowClient) -> list[str]:

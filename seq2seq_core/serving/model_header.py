@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 MODEL_HEADER = "X-S2S-Model"
 _LINE = re.compile(
-    rf"(?:{MODEL_HEADER}\s*:\s*)?models:/(?P<name>[^/@\s;]+)/(?P<number>[1-9]\d*)\s*;\s*bundle_digest=(?P<digest>[0-9a-f]{{64}})",
+    rf"(?:{MODEL_HEADER}\s*:\s*)?models:/(?P<name>[^/@\s;]+)/(?P<number>[1-9]\d*)\s*;\s*bundle_digest=(?P<digest>[0-9a-f]{{8,64}})[.…]*",
     re.IGNORECASE,
 )
 
@@ -18,7 +18,7 @@ class NamedModel(NamedTuple):
     Attributes:
         name: of the registered model.
         number: of the version.
-        digest: of its bundle.
+        digest: of its bundle; of a header that somebody shortened, its first digits.
     """
 
     name: str

@@ -26,6 +26,7 @@ from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation import plots
 from seq2seq_core.evaluation.confidence.confidence_check import ConfidenceCheck, check_confidences
 from seq2seq_core.evaluation.evaluator import Evaluation, Example, evaluate
+from seq2seq_core.evaluation.prepared_digest import fault_of_prepared
 from seq2seq_core.evaluation.report import (
     PREDICTIONS_FILE,
     confidence_as_markdown,
@@ -81,6 +82,9 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     """
     section = settings.evaluate
     pairs = _read_test(paths, section.test_limit)
+    for split in ("test", "train"):
+        if fault := fault_of_prepared(split, paths):
+            logger.warning("%s; a version with these scores is not registered", fault)
     if settings.runtime.num_threads:
         torch.set_num_threads(settings.runtime.num_threads)
     predictor = Predictor.from_folder(find_served_bundle(paths), settings.runtime.device, paths.prepared_audio)

@@ -36,6 +36,7 @@ from seq2seq_core.corpus.sentence_preparation import SentencePreparation
 from seq2seq_core.corpus.splitting import assign_split
 from seq2seq_core.errors import CorpusError, UserError
 from seq2seq_core.recorder import Recorder
+from seq2seq_core.tokenization.manifest import file_digest
 
 logger = logging.getLogger(__name__)
 
@@ -246,7 +247,8 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
         for split, funnel in preparation.funnels.items():
             _check_not_empty(split, funnel, preparation)
     funnels = {**preparation.funnels, **sentences.funnels}
-    report = {split: funnel.as_report() for split, funnel in funnels.items()}
+    written = {split: {"sha256": file_digest(paths.prepared / f"{split}.jsonl")} for split in funnels}
+    report = {split: funnel.as_report() | written[split] for split, funnel in funnels.items()}
     atomic.write_text(paths.prepare_report, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     _record(funnels, report, recorder)
     return PrepareResult(funnels)

@@ -11,12 +11,14 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.errors import first_line
+from seq2seq_core.errors import UserError, first_line
+from seq2seq_core.file_lock import wait_for_lock
 from seq2seq_core.redaction.redactor import redact, redact_values
 from seq2seq_core.tracking.dvc_experiment import find_home
 from seq2seq_core.tracking.runs.openlineage_events import describe_stage_run, end_event, make_event
@@ -25,6 +27,9 @@ KEY_VARIABLE = "OPENLINEAGE_API_KEY"
 ENDPOINT = "api/v1/lineage"
 POST_SECONDS, LAST_SECONDS = 2.0, 3.0
 """Longest wait for the answer to one event, and for those that are left when a stage ends."""
+
+MAX_BYTES, OLDER_FILES = 8 << 20, 4
+"""Largest size of a file of events, and how many full ones are kept beside the newest."""
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +41,7 @@ def announced_run(stage: str, settings: Settings, paths: Paths, graph_key: str) 
     Args:
         stage: the stage's name.
         settings: ``runtime.openlineage_url``, and the model's name.
-        paths: the workspace; appends to ``.s2s/openlineage.jsonl``.
+        paths: the workspace; appends to ``.s2s/openlineage.jsonl``, and keeps older events in ``.s2s/openlineage.1.jsonl`` and so on.
         graph_key: names the run of the graph; empty: none.
     """
     try:
@@ -76,10 +81,8 @@ class _Emitter:
         """Writes an event, without secrets, and leaves it to be sent."""
         line = json.dumps(redact_values(event), ensure_ascii=False).encode("utf-8", "backslashreplace")
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with self._file.open("ab", buffering=0) as file:
-                file.write(line + b"\n")  # in one call, so that stages which run at once do not mix their lines
-        except OSError as error:
+            _append(self._file, line + b"\n")
+        except (OSError, UserError) as error:
             logger.warning("OpenLineage's event %s is not in %s: %s", event["eventType"], self._file, error)
         self._waiting.put(line)
 
@@ -100,6 +103,23 @@ class _Emitter:
                 place = _host(self._url)
                 logger.warning("the OpenLineage server at %s takes no events (%s): they are in %s alone", place, reason, self._file)
                 return
+
+
+def _append(file: Path, line: bytes) -> None:
+    """Appends a line to the newest file of events; a full one becomes an older one first, and the oldest is removed."""
+    with wait_for_lock(file.with_name(f"{file.name}.lock")):  # stages that run at once rotate once and do not mix their lines
+        if file.is_file() and file.stat().st_size + len(line) > MAX_BYTES:
+            for number in range(OLDER_FILES, 0, -1):
+                newer = _older(file, number - 1) if number > 1 else file
+                if newer.is_file():
+                    newer.replace(_older(file, number))
+        with file.open("ab", buffering=0) as stream:
+            stream.write(line)
+
+
+def _older(file: Path, number: int) -> Path:
+    """The place of the events before those of the newest file: ``openlineage.1.jsonl`` and so on, the newest first."""
+    return file.with_name(f"{file.stem}.{number}{file.suffix}")
 
 
 def _post(url: str, line: bytes) -> None:

@@ -10,19 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.cli.main import app
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.errors import TrackingUnreachable, UserError
+from seq2seq_core.errors import BundleError, TrackingUnreachable, UserError
 from seq2seq_core.lineage import lineage_storage
 from seq2seq_core.lineage.comparison import compare
 from seq2seq_core.lineage.decisions import read_decisions
 from seq2seq_core.lineage.lineage_storage import Lineage, attach_file, read_lineage
 from seq2seq_core.lineage.lineage_tree import comparison_tree, lineage_tree
 from seq2seq_core.lineage.lookup import find_reference
+from seq2seq_core.lineage.record_check import SEAL_TAG
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.registry.versions import find_number
+from seq2seq_core.registry.versions import find_number, logged_model_id
 from seq2seq_core.serving.model_header import NamedModel
 from seq2seq_core.stages.register import run_register
 from seq2seq_core.tracking.mlflow.store import connect
@@ -184,3 +187,94 @@ def test_a_registry_that_dies_before_the_record_is_whole_gets_it_from_the_next_r
     version = find_number(connect(paths), "dates", "1")
     assert version is not None
     assert len(version.tags) <= 6
+
+
+def run(paths: Paths, *words: str) -> tuple[int, str]:
+    (paths.root / "dvc.yaml").write_text("stages: {}\n")
+    (paths.root / "params.yaml").write_text("corpus: {path: c, files: {train: [t]}}\nregister: {model_name: dates}\n")
+    result = CliRunner().invoke(app, [*words, "--workspace", str(paths.root)])
+    return result.exit_code, result.output
+
+
+def test_a_changed_lineage_says_which_statements_do_not_hold(paths: Paths, tracked_settings: Settings) -> None:
+    version, client = find_reference("2", tracked_settings, paths), connect(paths)
+    assert run(paths, "lineage", "2")[0] == 0
+    record = json.loads(json.dumps(lineage_of("2", tracked_settings, paths).record))
+    record["corpus"]["files"]["train.tsv"]["sha256"] = "0" * 64
+    record["model"]["weights_sha256"] = "1" * 64
+    del record["test_set"]
+    attach_file(version, "lineage.json", json.dumps(record), paths)
+    code, output = run(paths, "lineage", "2")
+    assert code == 2
+    head = "error: the lineage has changed since it was recorded; these statements do not hold:"
+    said = output[output.index(head) :].splitlines()
+    assert [line.split("version 2 of dates: ")[1].split(",")[0].split(":")[0] for line in said[1:]] == [
+        f"model.weights_sha256 is {'1' * 64}",
+        "corpus.files is not what `s2s register` recorded",
+        "test_set is missing",
+    ]
+    assert "the config.json of its bundle says " in said[1]
+    assert f"train.tsv  sha256 {'0' * 64}" in output, "it is shown all the same"
+    assert len(json.loads(run(paths, "lineage", "1", "2", "--json")[1].splitlines()[0])["faults"]) == 3
+    code, output = run(paths, "reproduce", "2")
+    assert code == 2
+    assert "so that nothing is run by it" in output
+    record["corpus"]["files"] = 7  # what no tree can show
+    attach_file(version, "lineage.json", json.dumps(record), paths)
+    assert run(paths, "lineage", "2")[0] == 2
+
+    # Of a version without a seal, the tags and the stored files still tell.
+    client.delete_logged_model_tag(logged_model_id(version) or "", SEAL_TAG)
+    attach_file(version, "dirty.patch", "+import os", paths)
+    faults = lineage_of("2", tracked_settings, paths).faults(paths)
+    assert [fault.split()[4] for fault in faults] == ["model.weights_sha256", "code.patch_sha256"]
+
+
+def test_settings_alone_are_no_difference_of_code(paths: Paths, tracked_settings: Settings) -> None:
+    def changed(lineage: Lineage, commit: str, modules: dict[str, str], digest: str) -> Lineage:
+        record = json.loads(json.dumps(lineage.record))
+        record["code"] |= {"commit": commit, "stages": {"train": modules}}
+        record["stages"]["code"] = {"reports/code": {"sha256": digest * 64}}
+        return Lineage(lineage.version, record)
+
+    first, second = (lineage_of(number, tracked_settings, paths) for number in "12")
+    modules, others = {"a": "1", "b": "1"}, {"a": "2", "c": "1"}  # the digest of a settings class counts its defaults, or not
+    same = compare(changed(first, "f" * 40, modules, "0"), changed(second, "f" * 40, others, "1"), paths)
+    assert (same.commits, same.code, same.reach) == ({}, {}, {"train": (["b"], ["c"])})
+    tree = comparison_tree(same)
+    assert "reports/code" not in tree
+    assert "code of train that only one needs: no longer b; now also c" in tree
+    assert "evaluate.beam_size: 2 → 3" in tree
+    edited = compare(changed(first, "f" * 40, modules, "0"), changed(second, "e" * 40, others, "1"), paths)
+    assert edited.code == {"train": ["a"]}
+    unexplained = compare(changed(first, "f" * 40, modules, "0"), changed(first, "f" * 40, modules, "1"), paths)
+    assert list(unexplained.outputs) == ["code: reports/code"]
+
+
+def test_a_damaged_bundle_folder_is_not_one_that_nobody_registered(paths: Paths, tracked_settings: Settings) -> None:
+    weights, config = paths.served / "model.safetensors", paths.served / "config.json"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    code, output = run(paths, "lineage", str(paths.served))
+    assert (code, f"{weights}: damaged or exchanged: its SHA-256 is " in output) == (2, True)
+    weights.write_bytes(content)
+    for damage in (lambda: config.write_text("{"), config.unlink):
+        damage()
+        with pytest.raises(BundleError, match=r"config\.json"):
+            find_reference(str(paths.served), tracked_settings, paths)
+
+
+def test_a_short_digest_of_several_bundles_is_a_question(paths: Paths, tracked_settings: Settings) -> None:
+    client, digest = connect(paths), bundle_digest(paths.served)
+    header = f"X-S2S-Model: models:/dates/2; bundle_digest={digest[:12]}..."
+    client.set_model_version_tag("dates", "1", "bundle_digest", digest[:12] + "0" * 52)
+    assert str(find_reference(header, tracked_settings, paths).version) == "2", "the header names the version too"
+    with pytest.raises(UserError, match=r"the beginning of 2 digests: [0-9a-f]{64}, [0-9a-f]{64}; expected more digits"):
+        find_reference(digest[:12], tracked_settings, paths)
+    with pytest.raises(UserError, match="models:/dates/1 has the bundle"):
+        find_reference(header.replace("dates/2", "dates/1").replace(digest[:12], digest[:13]), tracked_settings, paths)
+    for name in ("months", "years"):
+        client.create_registered_model(name)
+        client.create_model_version(name, "file:///none", tags={"bundle_digest": "f" * 64})
+    with pytest.raises(UserError, match=r"ffffffff: the bundle of models:/months/1, models:/years/1; expected one of these"):
+        find_reference("ffffffff", tracked_settings, paths)

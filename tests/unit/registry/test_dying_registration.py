@@ -15,10 +15,9 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.model_seal import BUNDLE_PATH, CODE_SEAL
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.registry import registration
-from seq2seq_core.registry.ledger_writing import current_champion
 from seq2seq_core.registry.moves import read_history
 from seq2seq_core.registry.registration import register_bundle
-from seq2seq_core.registry.versions import logged_model_id
+from seq2seq_core.registry.versions import current_champion, logged_model_id
 from seq2seq_core.tracking.mlflow.store import connect
 from tests.unit.registry.dying_client import DyingClient, Killed
 

@@ -11,7 +11,8 @@ from mlflow.exceptions import MlflowException
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.registry.ledger import Entry, Ledger, chain
-from seq2seq_core.registry.ledger_writing import LedgerConflict, append, current_champion, follow, read_ledger, synchronise
+from seq2seq_core.registry.ledger_writing import LedgerConflict, append, follow, read_ledger, synchronise
+from seq2seq_core.registry.versions import current_champion
 from seq2seq_core.tracking.mlflow.store import connect
 from tests.unit.registry.dying_client import DyingClient, Killed
 

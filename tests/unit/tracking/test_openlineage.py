@@ -7,6 +7,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.errors import ConfigError, Interrupted, UserError
+from seq2seq_core.tracking.runs import openlineage_emitter
 from seq2seq_core.tracking.runs.openlineage_emitter import announced_run
 from seq2seq_core.tracking.session import open_stage_recorder
 from tests.http_server import QuietHandler, http_server
@@ -151,6 +153,29 @@ def test_a_lock_file_that_nobody_understands_fails_no_stage(
     assert done == ["prepare"]
     assert "OpenLineage is told nothing of this execution: 'path'" in caplog.text
     assert not paths.openlineage.exists()
+
+
+def test_the_files_of_events_stay_small_and_the_last_ones_are_kept_whole(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    with announced_run("prepare", settings_with(""), paths, ""):
+        pass
+    longest = max(map(len, paths.openlineage.read_bytes().splitlines())) + 1
+    monkeypatch.setattr(openlineage_emitter, "MAX_BYTES", 3 * longest)
+
+    def announce(_: int) -> None:
+        for _ in range(4):
+            with announced_run("prepare", settings_with(""), paths, ""):
+                pass
+
+    with ThreadPoolExecutor(4) as pool:  # stages that run at once
+        list(pool.map(announce, range(4)))
+    older = [paths.work / f"openlineage.{number}.jsonl" for number in range(1, openlineage_emitter.OLDER_FILES + 1)]
+    files = [*reversed(older), paths.openlineage]
+    assert sorted(paths.work.glob("openlineage*.jsonl")) == sorted(files)
+    assert all(file.stat().st_size <= 3 * longest for file in files)
+    events = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    assert len(events) >= 2 * openlineage_emitter.OLDER_FILES
+    assert len({(event["run"]["runId"], event["eventType"]) for event in events}) == len(events), "each once"
+    assert sorted(map(len, [file.read_text().splitlines() for file in older])) == [3] * len(older), "full ones are full"
 
 
 def test_every_execution_through_the_recorder_is_told_of(tracked_paths: Paths, tracked_settings: Settings) -> None:

@@ -132,6 +132,7 @@ def make_targets(paths: Paths) -> tuple[str, ...]:
 def faults_of_round(model: str, better: str, answers: list[tuple[str, str]], paths: Paths) -> list[str]:
     """What is not in order after a round."""
     from seq2seq_core.registry.ledger_writing import read_ledger
+    from seq2seq_core.registry.standing.version_standing import standing_of
     from seq2seq_core.registry.versions import current_champion, logged_model_id
     from seq2seq_core.tracking.mlflow.store import connect
 
@@ -149,12 +150,11 @@ def faults_of_round(model: str, better: str, answers: list[tuple[str, str]], pat
     if len(client.search_model_versions(f"name = '{model}.ledger'")) < 3:
         faults.append("an entry is lost")
     for version in versions:
-        # A promoted version stays "champion" in its own record after a better one has taken the alias.
-        entry = ledger.find(str(version.version))
-        decided = {"promoted": "champion", "kept": "challenger"}.get(entry.kind if entry else "")
+        standing = standing_of(str(version.version), ledger)
+        decided = "challenger" if standing is None else standing.word
         found = client.get_model_version(model, version.version)
         if found.tags.get("decision") != decided or "artifacts)" not in (found.description or ""):
-            faults.append(f"version {version.version} is half registered: {found.tags}, its entry says {decided}")
+            faults.append(f"version {version.version} is half registered: {found.tags}, by the ledger it is {decided}")
         if not logged_model_id(found):
             faults.append(f"version {version.version} has no model")
     return faults

@@ -203,7 +203,10 @@ def serve(
     model: Annotated[
         str,
         typer.Option(
-            "--model", "-m", help="A registered model; by default models:/NAME@champion of params.yaml.", show_default=False
+            "--model",
+            "-m",
+            help="A registered model, such as @champion or models:/dates/3; by default @champion.",
+            show_default=False,
         ),
     ] = "",
     host: Annotated[
@@ -234,10 +237,11 @@ def serve(
     """
     with boundary(debug):
         from seq2seq_core.config.settings import load_settings
+        from seq2seq_core.serving.loading import full_reference
         from seq2seq_core.serving.server import serve_model
 
         paths = resolve_workspace(workspace)
         settings = load_settings(paths.params)
-        reference = model or f"models:/{settings.register_.model_name}@champion"
+        reference = full_reference(model or "@champion", paths)
         given = {name: value for name, value in (("host", host), ("port", port)) if value}
         serve_model(reference, paths, settings.serve.model_copy(update=given), device or settings.runtime.device)

@@ -26,7 +26,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="A bundle folder, or a registered model such as models:/dates@champion or models:/dates/3; "
+        help="A bundle folder, or a registered model such as @champion, models:/dates@champion or models:/dates/3; "
         "by default the workspace's models/served.",
         show_default=False,
     ),

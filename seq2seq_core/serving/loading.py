@@ -31,8 +31,8 @@ def load(reference: str | Path = "", device: str = "auto", workspace: str | Path
     ``load("models:/dates@champion").predict("3 May 2031").text`` is one answer; a list of texts gives a list of predictions.
 
     Args:
-        reference: ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION`` of the workspace's registry, or a bundle's folder; by default
-            the workspace's own model, ``models/served``.
+        reference: ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION`` of the workspace's registry, ``@ALIAS`` of its own model, or
+            a bundle's folder; by default the workspace's own model, ``models/served``.
         device: ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
         workspace: its folder; by default the nearest one at or above the current folder.
 
@@ -59,6 +59,7 @@ def find_bundle(reference: str, paths: Paths) -> Path:
         BundleError: the bundle is damaged, or not signed although a public key is configured.
         TrackingUnreachable: MLflow does not answer.
     """
+    reference = full_reference(reference, paths)
     if reference.startswith("models:"):
         from seq2seq_core.registry.bundles import fetch_bundle
 
@@ -69,6 +70,23 @@ def find_bundle(reference: str, paths: Paths) -> Path:
     folder = Path(reference) if reference else find_served_bundle(paths)
     check_trusted(folder, paths)
     return folder
+
+
+def full_reference(reference: str, paths: Paths) -> str:
+    """A reference with the name of the workspace's own model in front of a lone ``@ALIAS``; any other one as it is.
+
+    Args:
+        reference: as in :func:`load`.
+        paths: the workspace; of ``@ALIAS`` its ``params.yaml`` names the model.
+
+    Raises:
+        UserError: ``params.yaml`` cannot be used.
+    """
+    if not reference.startswith("@"):
+        return reference
+    from seq2seq_core.config.settings import load_settings
+
+    return f"models:/{load_settings(paths.params).register_.model_name}{reference}"
 
 
 def find_model(reference: str, paths: Paths) -> FoundModel:
@@ -83,6 +101,7 @@ def find_model(reference: str, paths: Paths) -> FoundModel:
         BundleError: the bundle is damaged, or not signed although a public key is configured.
         TrackingUnreachable: MLflow does not answer.
     """
+    reference = full_reference(reference, paths)
     if reference.startswith("models:"):
         from seq2seq_core.registry.bundles import download_bundle
         from seq2seq_core.registry.versions import DIGEST_TAG, find_version

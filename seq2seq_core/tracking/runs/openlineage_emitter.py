@@ -41,7 +41,7 @@ def announced_run(stage: str, settings: Settings, paths: Paths, graph_key: str) 
     Args:
         stage: the stage's name.
         settings: ``runtime.openlineage_url``, and the model's name.
-        paths: the workspace; appends to ``.s2s/openlineage.jsonl``, and keeps older events in ``.s2s/openlineage.1.jsonl`` and so on.
+        paths: the workspace; appends to ``.s2s/openlineage.jsonl``, full ones become ``.s2s/openlineage.1.jsonl`` and so on.
         graph_key: names the run of the graph; empty: none.
     """
     try:

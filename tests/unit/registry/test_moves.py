@@ -25,6 +25,7 @@ from seq2seq_core.registry.outputs import read_rows
 from seq2seq_core.registry.promotion import _earlier
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.registry.versions import current_champion, find_number, logged_model_id
+from seq2seq_core.serving.loading import find_bundle
 from seq2seq_core.tracking.mlflow.store import connect
 from tests.unit.registry.dying_client import Killed
 
@@ -207,7 +208,8 @@ def test_after_each_move_both_versions_say_what_they_are(two_versions: Paths, mo
         assert (tag, last_word) == (word, word)
         assert re.fullmatch(beginning, paragraph)
         assert re.match(beginning, lead)
-        description = find_number(client, "dates", version).description
+        found = find_number(client, "dates", version)
+        description = (found.description if found else None) or ""
         assert "Not promoted: exact_match 0" in description, "what the gate said stays"
         assert "model_card.html" in description
     assert client.get_registered_model("dates").aliases == {"champion": 2}
@@ -263,6 +265,7 @@ def test_a_version_that_holds_the_alias_already_is_no_fault(two_versions: Paths)
         assert code == 0, output
         assert "already" in output
     assert len(read_history("dates", paths)) == number
+    assert find_bundle("@champion", paths).name == digest
     for command in ("promote", "rollback"):
         assert "also where it was already" in " ".join(run(paths, command, "--help")[1].replace("│", " ").split())
     for command in ("promote", "rollback", "history", "sign", "lineage", "reproduce"):

@@ -131,7 +131,9 @@ def history(
         from seq2seq_core.registry.history import to_json, to_table
         from seq2seq_core.registry.moves import read_history
 
-        paths, settings, number = _find(reference, workspace)
+        # The ledger also knows versions that were deleted since.
+        paths, settings, number = _find("" if reference.isdecimal() else reference, workspace)
+        number = reference if reference.isdecimal() else number
         name = settings.register_.model_name
         entries = [entry for entry in read_history(name, paths) if not number or is_about(entry, number)]
         shown = [entry for entry in entries if all_entries or entry.is_move]

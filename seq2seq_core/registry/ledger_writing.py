@@ -128,7 +128,7 @@ def follow(client: MlflowClient, name: str, ledger: Ledger) -> Ledger:
         if not ledger.last.is_applied:
             _set_alias(client, name, ledger.champion)
             touched |= touched_versions(ledger.last)
-            restate(client, name, touched, ledger)
+            _despite_others(restate, client, name, touched, ledger)
             entry = str(ledger.last.number)
             _despite_others(client.set_model_version_tag, f"{name}{LEDGER_SUFFIX}", entry, APPLIED_TAG, "true")
         newer = read_ledger(client, name)
@@ -137,7 +137,7 @@ def follow(client: MlflowClient, name: str, ledger: Ledger) -> Ledger:
             if current_champion(client, name) != newer.champion:
                 _set_alias(client, name, newer.champion)
             return newer
-        restate(client, name, touched, newer)  # what the other entry changed since
+        _despite_others(restate, client, name, touched, newer)  # what the other entry changed since
         ledger = newer
     return ledger
 

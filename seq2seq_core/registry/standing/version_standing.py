@@ -19,8 +19,10 @@ def standing_of(version: str, ledger: Ledger) -> Standing | None:
     """
     moves = [entry for entry in ledger.entries if entry.is_move]
     if ledger.champion == version:
-        gained = next(entry for entry in reversed(moves) if entry.champion == version)
-        return Standing(word=CHAMPION, text="" if gained.kind == "promoted" else f"{SINCE}{_when(gained)}: {_cause(gained)}")
+        gained = next((entry for entry in reversed(moves) if entry.champion == version), None)  # None: somebody deleted entries
+        if gained is None or gained.kind == "promoted":
+            return Standing(word=CHAMPION)
+        return Standing(word=CHAMPION, text=f"{SINCE}{_when(gained)}: {_cause(gained)}")
     lost = next((entry for entry in reversed(moves) if entry.before == version), None)
     if lost is None:
         return None

@@ -14,8 +14,10 @@ from seq2seq_core.corpus.normalization import normalize_nearly
 from seq2seq_core.corpus.pairs import iterate_pairs
 from seq2seq_core.corpus.sample_dates import write_sample_corpus
 from seq2seq_core.errors import CorpusError, UserError
+from seq2seq_core.evaluation.prepared_digest import fault_of_prepared
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.prepare import run_prepare
+from seq2seq_core.tokenization.manifest import file_digest
 
 Pair = tuple[str, str]
 TRAIN_ONLY: dict[str, list[object]] = {"train": ["train.tsv"]}
@@ -54,6 +56,8 @@ def _assert_adds_up(paths: Paths) -> None:
     for split, funnel in _report(paths).items():
         assert funnel["rows_in"] == sum(funnel["dropped"].values()) + sum(funnel["carved"].values()) + funnel["rows_out"]
         assert funnel["rows_out"] == len(prepared[split])
+        assert funnel["sha256"] == file_digest(paths.prepared_split(split))
+        assert not fault_of_prepared(split, paths)
 
 
 def test_the_sample_corpus_passes_whole_with_its_columns(tmp_path: Path) -> None:

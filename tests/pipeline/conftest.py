@@ -14,8 +14,13 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import Result
+from mlflow import MlflowClient
+from typer.testing import CliRunner
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.cli.main import app
+from seq2seq_core.tracking.mlflow.store import connect
 from tests.made_once import made_once
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,12 +55,25 @@ class Workspace:
         assert result.returncode == 0, f"{command}: {result.returncode}\n{result.stdout}\n{result.stderr}"
         return result.stdout + result.stderr
 
+    def call(self, command: str, *arguments: str) -> Result:
+        """Runs a command of ``s2s`` with this process's code and the workspace's environment; starting a process costs seconds."""
+        foreign = dict.fromkeys(os.environ.keys() - self.environment.keys())
+        words = [command, "--workspace", str(self.root), *arguments]
+        return CliRunner().invoke(app, words, env={**foreign, **self.environment})
+
     def change(self, section: str, **values: object) -> None:
         """Edits one section of params.yaml."""
         place = self.root / "params.yaml"
         settings = yaml.safe_load(place.read_text(encoding="utf-8"))
         settings[section].update(values)
         place.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+
+    @property
+    def store(self) -> MlflowClient:
+        """MLflow's records of the workspace."""
+        with pytest.MonkeyPatch.context() as environment:
+            environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+            return connect(Paths(self.root))
 
     @property
     def lock(self) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -13,14 +12,6 @@ from tests.pipeline.conftest import Workspace
 
 pytestmark = pytest.mark.slow
 
-READ_RUNS = """
-import json, mlflow
-mlflow.set_tracking_uri("sqlite:///mlflow.db")
-runs = mlflow.MlflowClient().search_runs(["1"], order_by=["attributes.start_time ASC"])
-print(json.dumps([{"id": run.info.run_id, "run": run.info.run_name, "status": run.info.status, "params": run.data.params,
-                   "parent": run.data.tags.get("mlflow.parentRunId")} for run in runs]))
-"""
-
 
 def set_title(workspace: Workspace, title: str) -> None:
     params = workspace.root / "params.yaml"
@@ -29,8 +20,12 @@ def set_title(workspace: Workspace, title: str) -> None:
 
 
 def runs_of(workspace: Workspace) -> list[dict[str, Any]]:
-    runs: list[dict[str, Any]] = json.loads(workspace.run("python", "-c", READ_RUNS).stdout)
-    return runs
+    """The runs of the pipeline and of its stages, the oldest first."""
+    return [
+        {"id": run.info.run_id, "run": run.info.run_name, "status": run.info.status, "params": run.data.params,
+         "parent": run.data.tags.get("mlflow.parentRunId")}
+        for run in workspace.store.search_runs(["1"], order_by=["attributes.start_time ASC"])
+    ]  # fmt: skip
 
 
 def test_a_stage_after_register_has_its_parameters_and_the_parent_run_ends(

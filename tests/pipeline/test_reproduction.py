@@ -11,10 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from seq2seq_core.artifacts import Paths
 from seq2seq_core.registry.versions import find_number
 from seq2seq_core.serving.model_header import MODEL_HEADER, NamedModel
-from seq2seq_core.tracking.mlflow.store import connect
 from tests.pipeline.conftest import Workspace, executed_stages
 
 pytestmark = pytest.mark.slow
@@ -22,7 +20,7 @@ TRAIN = "data/raw/digits/train.tsv"
 
 
 def versions_tag(workspace: Workspace, number: str, tag: str) -> str | None:
-    found = find_number(connect(Paths(workspace.root)), "digits", number)
+    found = find_number(workspace.store, "digits", number)
     assert found is not None
     value = found.tags.get(tag)
     return None if value is None else str(value)
@@ -47,16 +45,13 @@ def interrupt_reproduction(workspace: Workspace) -> None:
     assert [one for one in psutil.process_iter(["cwd"]) if str(one.info["cwd"] or "").startswith(str(room))] == []
 
 
-def test_a_version_leads_to_its_bytes_and_a_dirty_one_is_made_again_from_them(
-    reproduced_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+def test_a_version_leads_to_its_bytes_and_a_dirty_one_is_made_again_from_them(reproduced_workspace: Workspace) -> None:
     workspace, train = reproduced_workspace, reproduced_workspace.root / TRAIN
     digest = json.loads((workspace.root / "reports" / "registration.json").read_text())["bundle_digest"]
 
     # From the header of an answer to the digests of the corpus.
     header = f"{MODEL_HEADER}: {NamedModel('digits', '1', digest).to_header()}"
-    first = json.loads(workspace.run("s2s", "lineage", header, "--json").stdout)
+    first = json.loads(workspace.call("lineage", header, "--json").stdout)
     assert first["corpus"]["files"]["train.tsv"]["sha256"] == sha256(train)
     assert first["corpus"]["files"]["train.tsv"]["rows"] == 301
     assert first["code"]["commit"] == workspace.must("git", "rev-parse", "HEAD").strip()
@@ -79,7 +74,7 @@ def test_a_version_leads_to_its_bytes_and_a_dirty_one_is_made_again_from_them(
     module = workspace.root / "seq2seq_core" / "bundle" / "served_bundle.py"
     module.write_text(module.read_text(encoding="utf-8") + "\nOF_NO_COMMIT = 1\n", encoding="utf-8")
     workspace.must("dvc", "repro")
-    shown = workspace.must("s2s", "lineage", "1", "2")
+    shown = workspace.call("lineage", "1", "2").stdout
     assert "train.max_steps: 12 → 13" in shown
     assert "added train.tsv:302  999 ⇥ 9,9,9 ⇥ odd" in shown
     assert "changed train.tsv:11 (was line 11)" in shown
@@ -97,7 +92,7 @@ def test_a_version_leads_to_its_bytes_and_a_dirty_one_is_made_again_from_them(
     content = bytearray(train.read_bytes())
     content[-2] ^= 1
     train.write_bytes(content)
-    refused = workspace.run("s2s", "reproduce", "2")
-    assert refused.returncode == 2
+    refused = workspace.call("reproduce", "2")
+    assert refused.exit_code == 2
     assert f"{TRAIN}: has changed since version 2 of digits was registered" in refused.stderr
     assert not (workspace.root / ".s2s" / "reproduction").exists()

@@ -23,16 +23,16 @@ def test_an_experiment_in_a_copy_registers_in_the_workspace_and_moves_no_alias(r
     def is_over() -> bool:
         return not set(workspace.must("dvc", "queue", "status").split()) & {"Queued", "Running"}
 
-    wait_until(is_over, "the end of the queue", pause=3.0)  # the command takes a second of the processor
+    wait_until(is_over, "the end of the queue", pause=5.0)  # the command takes a second of the processor
     try:
         said = workspace.must("dvc", "queue", "logs", "wide")
         assert "Success" in workspace.must("dvc", "queue", "status"), said
     finally:
         workspace.must("dvc", "queue", "stop")
-    assert executed_stages(said) == ["export", "evaluate", "register"]
+    assert executed_stages(said) == ["code", "export", "evaluate", "register"]
 
     store = workspace.store
-    assert store.get_registered_model("digits").aliases == {"champion": "1"}
+    assert store.get_registered_model("digits").aliases == {"champion": 1}
     tags = store.get_model_version("digits", "2").tags
     assert (tags["decision"], tags["dvc_experiment"]) == ("experiment", "wide")
     (run,) = store.search_runs(["1"], "tags.kind = 'graph' and tags.dvc_experiment = 'wide'")

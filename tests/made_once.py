@@ -11,8 +11,11 @@ import pytest
 
 from seq2seq_core.file_lock import wait_for_lock
 
+HALF_COMPILED = "*.pyc.*"
+"""Pattern of the names of compiled modules that another process is writing; whoever copies a package leaves them out."""
 
-def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """A folder that the first process that asks for it makes, while the others wait; to be copied, never changed.
 
     Args:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.made_once import HALF_COMPILED
 from tests.page_samples import PAGE, ROOT, Change, Recipe, recipes
 
 COPIED = (
@@ -49,10 +50,10 @@ def in_copy(root: Path, *command: str) -> str:
 
 
 def copy_repository(root: Path, *entries: str) -> Path:
-    """Copies parts of the repository; returns the copy."""
+    """Copies parts of the repository with its compiled modules (what a recipe changes is compiled again); returns the copy."""
     for entry in entries:
         if (ROOT / entry).is_dir():
-            shutil.copytree(ROOT / entry, root / entry, ignore=shutil.ignore_patterns("__pycache__", "pictures"))
+            shutil.copytree(ROOT / entry, root / entry, ignore=shutil.ignore_patterns(HALF_COMPILED, "pictures"))
         else:
             shutil.copy(ROOT / entry, root / entry)
     return root

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.cli.main import app
 from seq2seq_core.tracking.mlflow.store import connect
-from tests.made_once import made_once
+from tests.made_once import HALF_COMPILED, made_once
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -104,7 +104,8 @@ def _make_clone(root: Path, database: Path) -> None:
     for entry in CLONED:
         source = ROOT / entry
         if source.is_dir():
-            shutil.copytree(source, root / entry, ignore=shutil.ignore_patterns("__pycache__"))
+            # With the compiled modules, which the first command would make.
+            shutil.copytree(source, root / entry, ignore=shutil.ignore_patterns(HALF_COMPILED))
         elif source.exists():
             shutil.copy(source, root / entry)
     _write_corpus(root / "data" / "raw" / "digits")

@@ -15,6 +15,7 @@ import yaml
 
 from flows.server.environment import prepare_environment
 from seq2seq_core.artifacts import Paths
+from tests.made_once import made_once
 
 if TYPE_CHECKING:
     from flows.reports.summary import RetrainSummary
@@ -75,7 +76,7 @@ def run_in(root: Path, *command: str) -> str:
 @pytest.fixture(scope="session")
 def empty_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with a tracked corpus and no stages, made once and copied."""
-    return make_repository(tmp_path_factory.mktemp("repository"))
+    return made_once(tmp_path_factory, "repository", make_repository)
 
 
 def make_repository(root: Path) -> Path:

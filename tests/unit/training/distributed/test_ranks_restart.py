@@ -46,14 +46,27 @@ def write_params(paths: Paths, settings: Settings) -> None:
     paths.params.write_text(yaml.safe_dump(settings.model_dump(mode="json", by_alias=True)))
 
 
+@pytest.fixture(scope="module")
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings({"max_steps": 16, "validate_every_steps": 4, "batch_tokens": 100}, num_threads=1)
+
+
+@pytest.fixture(scope="module")
+def whole(settings: Settings, tokenize_words: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """A workspace with a finished training on two ranks."""
+    paths = Paths(tmp_path_factory.mktemp("whole"))
+    paths.tokenized.parent.mkdir()
+    paths.tokenized.symlink_to(tokenize_words("char"))
+    run_on_ranks(2, programs.train, settings, paths)
+    return paths
+
+
 @pytest.fixture
-def whole_and_killed(make_settings: Callable[..., Settings], new_workspace: Callable[..., Paths]) -> tuple[Paths, Paths]:
-    """A workspace with a finished training on two ranks, and one in which the same is to be trained."""
-    settings = make_settings({"max_steps": 16, "validate_every_steps": 4, "batch_tokens": 100}, num_threads=1)
-    whole, killed = new_workspace("whole"), new_workspace("killed")
-    run_on_ranks(2, programs.train, settings, whole)
-    write_params(killed, settings)
-    return whole, killed
+def killed(settings: Settings, new_workspace: Callable[..., Paths]) -> Paths:
+    """A workspace in which the same is to be trained."""
+    paths = new_workspace("killed")
+    write_params(paths, settings)
+    return paths
 
 
 def check_same_training(whole: Paths, killed: Paths) -> None:
@@ -63,9 +76,8 @@ def check_same_training(whole: Paths, killed: Paths) -> None:
 
 @pytest.mark.slow
 def test_a_killed_rank_costs_a_restart_and_the_weights_are_those_of_an_undisturbed_run(
-    whole_and_killed: tuple[Paths, Paths], caplog: pytest.LogCaptureFixture
+    whole: Paths, killed: Paths, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole, killed = whole_and_killed
     run_ranks([sys.executable, "-c", RANK, str(killed.root)], 2, max_restarts=1)
     assert [record.getMessage().partition(" (")[0] for record in caplog.records if record.levelname == "WARNING"] == [
         "rank 1 was killed by SIGKILL"
@@ -74,8 +86,7 @@ def test_a_killed_rank_costs_a_restart_and_the_weights_are_those_of_an_undisturb
 
 
 @pytest.mark.slow
-def test_under_torchrun_too(whole_and_killed: tuple[Paths, Paths], tmp_path: Path) -> None:
-    whole, killed = whole_and_killed
+def test_under_torchrun_too(whole: Paths, killed: Paths, tmp_path: Path) -> None:
     script = tmp_path / "rank.py"
     script.write_text(RANK)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "1"]

@@ -5,8 +5,10 @@ It is stricter than YAML: names must be texts and unique, and the size of a docu
 
 from __future__ import annotations
 
+import copy
 import io
 import sys
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -77,7 +79,7 @@ class _Constructor(SafeConstructor):
 
 
 def parse_yaml(text: str) -> Any:
-    """The values of a YAML document.
+    """The values of a YAML document, which the caller may change.
 
     Args:
         text: the text of one document.
@@ -85,6 +87,11 @@ def parse_yaml(text: str) -> Any:
     Raises:
         YamlError: it is not valid, its names are not texts or not distinct (YAML 1.2.2, section 3.2.1.1), or it is too large.
     """
+    return copy.deepcopy(_parse(text))
+
+
+@lru_cache(maxsize=8)  # a stage asks for dvc.lock, dvc.yaml and params.yaml several times each, and reading is slow
+def _parse(text: str) -> Any:
     reader = YAML(typ="safe", pure=True)  # the C library reads YAML 1.1
     reader.Composer, reader.Constructor = _Composer, _Constructor
     try:

@@ -126,3 +126,8 @@ def test_an_edited_document_keeps_comments_quotes_and_the_spelling_of_numbers() 
 def test_a_document_to_edit_is_checked_as_any_other() -> None:
     with pytest.raises(YamlError, match="line 2: 'a' must be given once"):
         parse_document("a: 1\na: 2\n")
+
+
+def test_values_that_a_caller_changes_are_read_unchanged_by_the_next() -> None:
+    parse_yaml("a: [1]\n")["a"].append(2)
+    assert parse_yaml("a: [1]\n") == {"a": [1]}

@@ -46,7 +46,7 @@ class CheckResult:
 
 
 class ExpectationChecker:
-    """Checks tables against contracts with Great Expectations and writes its Data Docs.
+    """Checks tables against contracts with Great Expectations, and writes its Data Docs of them.
 
     Args:
         data_docs: folder of the Data Docs; what it held before is removed.
@@ -90,7 +90,6 @@ class ExpectationChecker:
         checkpoint = gx.Checkpoint(
             name=name,
             validation_definitions=[self._context.validation_definitions.add(definition)],
-            actions=[gx.checkpoint.UpdateDataDocsAction(name="data_docs")],
             result_format={"result_format": "BASIC", "partial_unexpected_count": self._examples},
         )
         run_id = gx.core.run_identifier.RunIdentifier(run_name="validate")
@@ -99,6 +98,10 @@ class ExpectationChecker:
         results: list[Any] = suite_result.results
         by_name = {result.expectation_config.meta["contract"]: result for result in results}
         return [_distil(contract, by_name[contract.name], found.rows) for contract in contracts]
+
+    def write_data_docs(self) -> None:
+        """Writes the Data Docs of all checks at once: compiling the templates is most of the work."""
+        self._context.build_data_docs()
 
     def _expectation(self, contract: Contract) -> Any:
         expectations = self._gx.expectations

@@ -167,6 +167,7 @@ def _check(settings: Settings, paths: Paths, inspection: _Inspection) -> list[Ch
         if "train" not in inspection.found:  # leakage needs a readable train split
             contracts = [contract for contract in contracts if contract.name not in ("dev_leakage", "test_leakage")]
         checks += checker.check(split, contracts, found)
+    checker.write_data_docs()
     return checks
 
 

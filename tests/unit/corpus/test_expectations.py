@@ -66,6 +66,7 @@ def test_data_docs_show_statements_counts_and_places(tmp_path: Path) -> None:
     checker.check(
         "dev", [Contract("empty", "dev", "warning", 0.0, "rows with an empty side: none")], SplitBreaches(1, {"empty": {}})
     )
+    checker.write_data_docs()
     assert (docs / "index.html").is_file()
     assert not (docs / "old.html").exists()
     (page,) = docs.glob("validations/train/**/*.html")

@@ -195,15 +195,18 @@ def _new_figure(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure with one plot; width and height in inches. It needs no display."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
 def _save(figure: Figure, path: Path) -> None:
-    # No version of Matplotlib in the file: equal plots have equal bytes.
-    figure.savefig(path, dpi=DOTS_PER_INCH, format="png", metadata={"Software": None})
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    # Figure.savefig draws everything twice to lay it out. No version of Matplotlib in the file: equal plots have equal bytes.
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.print_png(path, metadata={"Software": None})
 
 
 def _full_scale(values: Sequence[float]) -> float:

@@ -38,6 +38,7 @@ SILENT: dict[str, str] = {
     "seq2seq_core.lookalikes": "messages",
     "seq2seq_core.named_modules": "how a part is found by its name",
     "seq2seq_core.stage_table": "what others know of a stage, not what it does",
+    "seq2seq_core.imports": "when a library is loaded, not what it does",
     "seq2seq_core.outcome": "left beside the outputs",
     "seq2seq_core.proxies": "how servers are reached",
     "seq2seq_core.recorder": "the protocol of observers",

@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_core.corpus.contracts import Contract, SplitBreaches
+from seq2seq_core.imports.late_modules import load_late
 
 FILES = "files"
 """Name of the suite about the files themselves, of all splits."""
+_UNUSED_PACKAGES = ("altair", "scipy.stats")
+"""Great Expectations imports them for other expectations: a third of its own import."""
 GX_SEVERITY = {"error": "critical", "warning": "warning"}
 
 
@@ -55,6 +58,7 @@ class ExpectationChecker:
 
     def __init__(self, data_docs: Path, examples: int) -> None:
         os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read while the library is imported
+        load_late(*_UNUSED_PACKAGES)
         import great_expectations as gx
         from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults, ProgressBarsConfig
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 CORE = ("modeling", "batching", "training", "decoding", "tokenization", "audio", "bundle", "evaluation.metrics")
 ORCHESTRATION = ("prefect", "dvc", "mlflow", "great_expectations", "pandas", "pyarrow", "matplotlib", "babel")
@@ -18,6 +19,23 @@ for name in sys.argv[1].split(","):
         for found in pkgutil.walk_packages(module.__path__, name + "."):
             importlib.import_module(found.name)
 loaded = [name for name in sys.argv[2].split(",") if name in sys.modules]
+sys.exit("loaded: " + ", ".join(loaded) if loaded else 0)
+"""
+
+CHECKS_OF_A_CORPUS = """
+import sys
+from pathlib import Path
+from seq2seq_core.corpus.contracts import Contract, SplitBreaches
+from seq2seq_core.corpus.expectations import ExpectationChecker
+from seq2seq_core.imports.late_modules import is_loaded
+from seq2seq_core.tracking.mlflow.store import prepare_environment
+prepare_environment()
+import mlflow
+contract = Contract("empty", "train", "error", 0.0, "rows with an empty side: none")
+checker = ExpectationChecker(Path(sys.argv[1]), examples=3)
+checker.check("train", [contract], SplitBreaches(9, {"empty": {4: "c.tsv:5: empty source and target"}}))
+checker.write_data_docs()
+loaded = [name for name in ("altair", "scipy.stats", "mlflow.gateway", "fastapi", "matplotlib", "torch") if is_loaded(name)]
 sys.exit("loaded: " + ", ".join(loaded) if loaded else 0)
 """
 
@@ -40,6 +58,19 @@ def test_the_command_line_starts_without_a_heavy_package() -> None:
 def test_a_retrain_leaves_pytorch_to_its_stages() -> None:
     before_the_server, in_the_flow = _probe(["flows.launch"], ("torch", "prefect")), _probe(["flows.retrain"], ("torch",))
     assert before_the_server.returncode == in_the_flow.returncode == 0, before_the_server.stderr + in_the_flow.stderr
+
+
+def test_stages_on_the_corpus_import_no_library_of_other_stages() -> None:
+    stages = [f"seq2seq_core.stages.{name}" for name in ("validate", "prepare", "tokenize")]
+    result = _probe(stages, ("torch", "matplotlib", "great_expectations", "mlflow", "prefect"))
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_libraries_of_validate_leave_out_what_they_need_for_other_work(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CHECKS_OF_A_CORPUS, str(tmp_path / "docs")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "docs" / "index.html").is_file()
 
 
 def test_the_probe_sees_a_forbidden_package() -> None:

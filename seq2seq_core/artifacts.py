@@ -63,6 +63,11 @@ class Paths:
         return self.prepared / "normal_form.json"
 
     @property
+    def prepared_teacher(self) -> Path:
+        """The teacher whose outputs are pairs of the prepared train, with the digest of its bundle; missing: there is none."""
+        return self.prepared / "teacher.json"
+
+    @property
     def prepared_audio(self) -> Path:
         """Folder of the recordings that the prepared pairs of an audio corpus name, under the same names."""
         return self.prepared / AUDIO_FOLDER
@@ -162,6 +167,11 @@ class Paths:
     def fetched_bundles(self) -> Path:
         """Folder of bundles fetched from MLflow, one subfolder per digest."""
         return self.work / "bundles"
+
+    @property
+    def distillation(self) -> Path:
+        """Folder of a teacher's decoding of train: the sources, and the shards that are finished."""
+        return self.work / "distill"
 
     @property
     def outputs(self) -> Path:

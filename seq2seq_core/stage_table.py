@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +21,8 @@ class Stage:
         help: the help text of its command; the first line is the summary.
         command: its ``s2s`` command; empty: the stage's name.
         function: ``module:function``, called with settings, paths and recorder; empty: ``run_<name>`` of ``stages/<name>.py``.
+        outside_inputs: ``module:function``, called with settings and paths: digests of inputs that DVC does not see, by name, which
+            the stage ``code`` writes beside those of the code. Empty: it has none.
         own_section: ``module:class`` of a settings section that :class:`~seq2seq_core.config.settings.Settings` does not declare.
             The section has the stage's name, and every field has a default.
         is_tracked: whether each execution is an MLflow run.
@@ -33,6 +35,7 @@ class Stage:
     help: str
     command: str = ""
     function: str = ""
+    outside_inputs: str = ""
     own_section: str = ""
     is_tracked: bool = True
     bundle: Literal["", "bundle", "served"] = ""
@@ -46,6 +49,10 @@ class Stage:
     def function_place(self) -> str:
         """The location of its function: ``module:function``."""
         return self.function or f"seq2seq_core.stages.{self.name}:run_{self.name}"
+
+    def load_outside_inputs(self) -> Callable[..., Mapping[str, str]] | None:
+        """The function that digests its inputs outside of DVC, imported; None: it has none."""
+        return _load(self.outside_inputs) if self.outside_inputs else None
 
     def load_function(self) -> Callable[..., object]:
         """Its function, imported."""
@@ -69,7 +76,10 @@ A broken contract of severity error stops the run and names the first offending 
 
 Reads the corpus folder; writes data/prepared/{train,dev,test}.jsonl, monolingual.LANGUAGE.jsonl for monolingual
 corpora, and the funnel, reports/prepare.json.
-A hash of its source decides the split of a pair, so a growing corpus never moves a pair.""",
+A hash of its source decides the split of a pair, so a growing corpus never moves a pair.
+With prepare.distill a teacher also decodes train, and its outputs become pairs of it; what is decoded stays in .s2s/distill,
+so that the same command goes on after a kill (docs/student.md).""",
+        outside_inputs="seq2seq_core.distillation.outside_inputs:digest_outside_inputs",
     ),
     Stage(
         "tokenize",

@@ -12,7 +12,7 @@ from typing import Any
 from flows.dvc.command import Dvc, refusal
 from flows.dvc.repository import check_repository
 from flows.reproduction.clean_copy import check_out, clean_folder
-from flows.reproduction.restored_data import restore_corpus, restore_initial_weights
+from flows.reproduction.restored_data import restore_corpus, restore_parents
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, load_settings
@@ -62,7 +62,7 @@ def reproduce_version(reference: str, settings: Settings, paths: Paths, into: Pa
         dvc = Dvc(copy.root, _variables(copy, folder, paths))
         check_repository(dvc)
         restore_corpus(lineage, paths, copy, dvc, logger.info)
-        restore_initial_weights(lineage, paths, copy)
+        restore_parents(lineage, paths, copy)
         seconds = _run_graph(stages, copy, dvc)
         logger.info("comparing every output with that of %s", lineage.label)
         runtime = load_settings(copy.params).runtime

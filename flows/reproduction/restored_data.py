@@ -54,8 +54,12 @@ def restore_corpus(lineage: Lineage, paths: Paths, copy: Paths, dvc: Dvc, log: C
     check_corpus(target, corpus, label)
 
 
-def restore_initial_weights(lineage: Lineage, paths: Paths, copy: Paths) -> None:
-    """Brings a folder with initial weights, which git does not track, into a clean copy; MLflow's are fetched by the training.
+PARENTS = {"initial_weights": "train.initial_weights", "teacher": "prepare.distill.teacher"}
+"""The models that a version comes of, by their names in its lineage, with the settings that name them."""
+
+
+def restore_parents(lineage: Lineage, paths: Paths, copy: Paths) -> None:
+    """Brings folders with the models that a version comes of, which git does not track, into a clean copy; stages fetch MLflow's.
 
     Args:
         lineage: of the version.
@@ -63,18 +67,19 @@ def restore_initial_weights(lineage: Lineage, paths: Paths, copy: Paths) -> None
         copy: the workspace in the clean copy.
 
     Raises:
-        UserError: the folder is missing, or is another bundle than the version's.
+        UserError: a folder is missing, or is another bundle than the version's.
     """
-    initial = (lineage.record.get("parents") or {}).get("initial_weights")
-    if not initial or is_remote(initial["reference"]):
-        return
-    target, source = copy.root / initial["reference"], paths.root / initial["reference"]
-    if not target.exists() and source.is_dir():
-        shutil.copytree(source, target)
-    if not target.is_dir():
-        raise UserError(f"train.initial_weights: {source}: no such folder; expected the bundle {initial['digest']} there")
-    if (found := bundle_digest(target)) != initial["digest"]:
-        raise UserError(f"train.initial_weights: {source}: its digest is {found}, expected {initial['digest']}")
+    for name, setting in PARENTS.items():
+        parent = (lineage.record.get("parents") or {}).get(name)
+        if not parent or is_remote(parent["reference"]):
+            continue
+        target, source = copy.root / parent["reference"], paths.root / parent["reference"]
+        if not target.exists() and source.is_dir():
+            shutil.copytree(source, target)
+        if not target.is_dir():
+            raise UserError(f"{setting}: {source}: no such folder; expected the bundle {parent['digest']} there")
+        if (found := bundle_digest(target)) != parent["digest"]:
+            raise UserError(f"{setting}: {source}: its digest is {found}, expected {parent['digest']}")
 
 
 def check_corpus(folder: Path, corpus: Mapping[str, Any], label: str) -> None:

@@ -31,6 +31,7 @@ class BulkRequest:
         workers: processes that decode; 0: one for each core, :data:`MOST_WORKERS` at most, or one on a GPU.
         device: ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
         restarts: whether what the output folder holds of an earlier job is deleted.
+        renews: whether it is deleted where that was another job, which is refused otherwise.
         phrases: what the predictions must and must not contain.
     """
 
@@ -45,6 +46,7 @@ class BulkRequest:
     workers: int = 0
     device: str = "auto"
     restarts: bool = False
+    renews: bool = False
     phrases: Phrases = field(default_factory=Phrases)
 
 

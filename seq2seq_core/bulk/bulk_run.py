@@ -15,7 +15,7 @@ from seq2seq_core.bulk.decoded_shards import DecodedShards
 from seq2seq_core.bulk.input_files import InputFile, find_inputs
 from seq2seq_core.bulk.input_survey import survey_input
 from seq2seq_core.bulk.job_manifest import LOCK_NAME, JobRecord, Manifest
-from seq2seq_core.bulk.output_folder import begin, check_same, open_folder
+from seq2seq_core.bulk.output_folder import begin, check_same, open_folder, stale_files
 from seq2seq_core.bulk.worker_pool import WorkerPool
 from seq2seq_core.bundle.config_file import TARGET_FILE, read_config
 from seq2seq_core.config.decoding_options import DecodingOptions
@@ -72,7 +72,7 @@ def run_bulk(
     busy = WorkspaceBusy(f"{request.output}: another process writes to it; wait for its end, or give another folder")
     with hold_lock(request.output / LOCK_NAME, lambda _: busy):
         job = _describe_job(request, model, options, inputs, answers)
-        manifest, stale = open_folder(request.output, job, request.restarts)
+        manifest, stale = open_folder(request.output, job, request.restarts, request.renews)
         if manifest is not None and manifest.is_complete:
             return _summarise(request, manifest, 0, time.monotonic() - started)
         with closing(_start_workers(request, model)) as pool:
@@ -81,6 +81,9 @@ def run_bulk(
             reason = why_not_decode(options, config.target_vocabulary_size, has_phrases=has_phrases)
             is_reference = reason is not None and stored is not None and stored.name == "ctranslate2"
             engine = pool.engines[-1 if is_reference else 0]
+            if manifest is not None and request.renews and manifest.engine != engine:
+                stale = stale_files(manifest, request.output)
+                manifest = None
             manifest = manifest or Manifest(model=model.label, engine=engine, job=job)
             check_same(request.output, [] if engine == manifest.engine else [f"engine was {manifest.engine}, is {engine}"])
             manifest = begin(request.output, manifest, stale)

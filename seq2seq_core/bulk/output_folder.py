@@ -27,25 +27,27 @@ logger = logging.getLogger(__name__)
 _SHARD_NAME = re.compile(r"(?P<stem>.+)-(?P<number>[0-9]{5,18})\.(?P<format>[a-z.]+)", re.DOTALL)
 
 
-def open_folder(folder: Path, job: JobRecord, restarts: bool) -> tuple[Manifest | None, tuple[str, ...]]:
+def open_folder(folder: Path, job: JobRecord, restarts: bool, renews: bool = False) -> tuple[Manifest | None, tuple[str, ...]]:
     """The state of a job (None: it begins), and the files of an earlier one that :func:`begin` deletes. Changes nothing.
 
     Args:
         folder: the output folder.
         job: what is asked for.
         restarts: whether an earlier job's output is deleted.
+        renews: whether it is deleted where that was another job.
 
     Raises:
         UserError: the folder holds another job, files of no job, or a symbolic link in place of a folder of shards.
     """
     for parent in {(folder / record.name).parent for record in job.inputs}:
         check_no_link(folder, parent)
-    manifest = _read_earlier(folder, restarts)
+    manifest = _read_earlier(folder, restarts or renews)
     if manifest is None:
         return None, ()
-    if restarts:
-        return None, tuple(sorted({*_own_files(manifest.job, folder), *manifest.stale}))
-    check_same(folder, differences(manifest.job, job))
+    changes = differences(manifest.job, job)
+    if restarts or (renews and changes):
+        return None, stale_files(manifest, folder)
+    check_same(folder, changes)
     manifest, lost = keep_whole_shards(manifest, folder)
     if lost:
         logger.warning("%s: %d shards are missing or changed and are made again, such as %s", folder, len(lost), lost[0])
@@ -53,6 +55,16 @@ def open_folder(folder: Path, job: JobRecord, restarts: bool) -> tuple[Manifest 
         rows = sum(shard.num_rows for shard in manifest.shards.values())
         logger.info("%s: going on behind %d of %d rows", folder, rows, job.num_rows)
     return manifest, manifest.stale
+
+
+def stale_files(manifest: Manifest, folder: Path) -> tuple[str, ...]:
+    """The files of a job that another one replaces.
+
+    Args:
+        manifest: of the earlier job.
+        folder: the output folder.
+    """
+    return tuple(sorted({*_own_files(manifest.job, folder), *manifest.stale}))
 
 
 def begin(folder: Path, manifest: Manifest, stale: Sequence[str]) -> Manifest:

@@ -71,6 +71,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.decoding.minimum_bayes_risk": NO_STAGE,
     "seq2seq_core.decoding.sampling": NO_STAGE,
     "seq2seq_core.decoding.target_scores": NO_STAGE,
+    "seq2seq_core.distillation": ("distill",),
     "seq2seq_core.evaluation.confidence": ("confidence",),
     "seq2seq_core.modeling.layers.attention": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.bridge": ("decoder:recurrent",),
@@ -123,6 +124,7 @@ def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[st
     if "train" not in sections:  # other stages use the model, but not the scores of dev
         found = [name for name in found if not name.startswith("metric:")]
     if "prepare" in sections:
+        found += ["distill"] if settings.prepare.distill is not None else []
         found += [f"rule:{name}" for name in settings.prepare.rules_in_use()]
     if "register" in sections:
         found.append(f"metric:{settings.register_.metric}")

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from seq2seq_core.config.section import OFF
+from seq2seq_core.config.section import OFF, Section
 from seq2seq_core.named_modules import names_of
 from seq2seq_core.normal_form import NormalForm
 
@@ -17,6 +17,38 @@ Deduplication = Literal["none", "pair", "source"]
 """What must be unique within train."""
 LeakagePolicy = Literal["keep", "exact", "near"]
 """Which train pairs are dropped because of dev or test."""
+
+
+class Distill(Section):
+    """Sequence-level distillation (Kim and Rush 2016): a teacher's outputs for the sources of train become pairs of train."""
+
+    teacher: str = Field(min_length=1)
+    """The teacher: ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION`` of the registry, or the folder of a bundle."""
+    teacher_digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """Digest that the teacher's bundle must have (64 digits), so that nothing else can take its place; empty: any."""
+    real_pairs: float = Field(default=1.0, ge=0.0, le=1.0)
+    """Share of the different sources of train whose own pairs stay beside those of the teacher: 1 keeps all, 0 none."""
+    beam_size: int = Field(default=5, ge=1, le=200)
+    """Beam size of the teacher; its other search options are those that it is served with."""
+    max_repetitions: int = Field(default=4, ge=0)
+    """An output is dropped if it has the same words (without spaces: characters) more often in a row than this, and more often than
+    the own target of its source; 0: never."""
+
+    def why_not_beside(self, source_kind: str, model_name: str) -> str:
+        """The reason why other settings rule it out; empty: none does.
+
+        Args:
+            source_kind: ``text`` or ``audio``.
+            model_name: the name that the student is registered under.
+        """
+        if source_kind != "text":
+            return f"prepare.distill: must be left out unless corpus.source_kind is 'text', got it with {source_kind!r}"
+        if self.teacher.startswith(f"models:/{model_name}@"):
+            return (
+                f"prepare.distill.teacher: must be a version such as models:/{model_name}/3, or another model than "
+                f"register.model_name, whose aliases come to mean the student itself; got {self.teacher!r}"
+            )
+        return ""
 
 
 class PrepareSection(NormalForm):
@@ -50,6 +82,9 @@ class PrepareSection(NormalForm):
     """Share of the different sources of train that becomes test where no test file is given."""
     split_salt: str = ""
     """Text mixed into the hash of a source that decides its split; another text gives other splits."""
+
+    distill: Distill | None = None
+    """A teacher whose outputs become pairs of train; none by default."""
 
     @classmethod
     def rule_names(cls) -> list[str]:

@@ -101,6 +101,9 @@ class Settings(Section):
         self._check_monolingual()
         self._check_train()
         self._check_audio()
+        distill = self.prepare.distill
+        if distill is not None and (reason := distill.why_not_beside(self.corpus.source_kind, self.register_.model_name)):
+            raise ValueError(reason)
         if self.register_.metric not in self.evaluate.metrics:
             raise ValueError(
                 f"evaluate.metrics: must contain register.metric {self.register_.metric!r}, got {self.evaluate.metrics}"

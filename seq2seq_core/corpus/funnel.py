@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from seq2seq_core.errors import UserError
 
+REAL_PAIRS = "distill.real_pairs"
+"""The name in the funnel of pairs that are left out because a teacher's take their place."""
 QUANTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99}
 
 
@@ -47,13 +49,14 @@ class LengthProfile:
 class Funnel:
     """The row counts of one split in ``prepare``.
 
-    Always rows_in = rows_out - exchanged + dropped + carved.
+    Always rows_in = rows_out - exchanged - taught + dropped + carved.
 
     Attributes:
         rows_in: rows of the split's files, or pairs carved out of train for it.
         dropped: pairs dropped, by rule.
         carved: pairs that became dev or test (train only).
         exchanged: pairs written a second time with their sides exchanged (train only).
+        taught: pairs with a teacher's output as target (train only).
         rows_out: pairs written.
         source_characters: lengths of the sources written, if they are texts.
         target_characters: lengths of the targets written.
@@ -64,6 +67,7 @@ class Funnel:
     dropped: dict[str, int] = field(default_factory=dict)
     carved: dict[str, int] = field(default_factory=dict)
     exchanged: int = 0
+    taught: int = 0
     rows_out: int = 0
     source_characters: LengthProfile = field(default_factory=LengthProfile)
     target_characters: LengthProfile = field(default_factory=LengthProfile)
@@ -87,7 +91,7 @@ class Funnel:
             "rows_in": self.rows_in,
             "dropped": self.dropped,
             "carved": self.carved,
-            **({"exchanged": self.exchanged} if self.exchanged else {}),
+            **{name: count for name, count in (("exchanged", self.exchanged), ("taught", self.taught)) if count},
             "rows_out": self.rows_out,
             **({} if self.recorded_seconds is None else {"recorded_seconds": round(self.recorded_seconds, 3)}),
             **{f"{name}_characters": profile.summarize() for name, profile in self.profiles().items()},
@@ -133,10 +137,11 @@ def format_funnels(funnels: Mapping[str, Funnel]) -> str:
     rows = [["", *funnels], ["rows in", *(str(funnel.rows_in) for funnel in funnels.values())]]
     rows += [[f"dropped by {rule}", *(_negative(funnel.dropped.get(rule)) for funnel in funnels.values())] for rule in rules]
     rows += [[f"carved out as {split}", *(_negative(funnel.carved.get(split)) for funnel in funnels.values())] for split in targets]
-    if any(funnel.exchanged for funnel in funnels.values()):
-        rows += [
-            ["also with sides exchanged", *(f"+{funnel.exchanged}" if funnel.exchanged else "" for funnel in funnels.values())]
-        ]
+    for name, added in (
+        ("also with sides exchanged", [funnel.exchanged for funnel in funnels.values()]),
+        ("also with the teacher's target", [funnel.taught for funnel in funnels.values()]),
+    ):
+        rows += [[name, *(f"+{count}" if count else "" for count in added)]] if any(added) else []
     rows += [["rows out", *(str(funnel.rows_out) for funnel in funnels.values())]]
     return _format_table(rows)
 
@@ -152,6 +157,20 @@ def format_lengths(funnels: Mapping[str, Funnel]) -> str:
         for side, profile in funnel.profiles().items():
             rows.append([f"{split} {side}", *(f"{value:g}" for value in profile.summarize().values())])
     return _format_table(rows)
+
+
+def figures_of(report: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of a report with their dotted names.
+
+    Args:
+        report: from :meth:`Funnel.as_report`, or several by split.
+        prefix: before each name.
+    """
+    for name, value in report.items():
+        if isinstance(value, dict):
+            yield from figures_of(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float):
+            yield f"{prefix}{name}", float(value)
 
 
 def _negative(count: int | None) -> str:

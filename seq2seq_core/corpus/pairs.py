@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from seq2seq_core.errors import CorpusError, MissingInput
+from seq2seq_core.errors import CorpusError, MissingInput, UserError
 from seq2seq_core.json_text import JsonError, parse_object
 
 SOURCE = "source"
@@ -87,9 +87,14 @@ def exchange_sides(pair: Mapping[str, str]) -> dict[str, str]:
         pair: with the columns ``source_language`` and ``target_language``.
 
     Raises:
-        KeyError: a language column is missing.
+        UserError: a language column is missing.
     """
     exchanged = {SOURCE: pair[TARGET], TARGET: pair[SOURCE]}
+    if missing := [name for name in (SOURCE_LANGUAGE, TARGET_LANGUAGE) if name not in pair]:
+        raise UserError(
+            f"corpus.both_directions: must be false unless every pair of train has the columns {SOURCE_LANGUAGE} and "
+            f"{TARGET_LANGUAGE}; {missing[-1]} is missing (in the file, or as a constant column in corpus.files.train)"
+        )
     languages = {SOURCE_LANGUAGE: pair[TARGET_LANGUAGE], TARGET_LANGUAGE: pair[SOURCE_LANGUAGE]}
     return {**pair, **exchanged, **languages}
 

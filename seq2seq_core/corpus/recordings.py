@@ -9,7 +9,11 @@ from pathlib import Path, PurePosixPath
 
 from seq2seq_core.audio.sound_file import RecordingError, read_recording
 from seq2seq_core.config.corpus import CorpusSection
+from seq2seq_core.corpus.file_faults.text_faults import quote
+from seq2seq_core.corpus.formats import Row
+from seq2seq_core.corpus.pairs import RECORDING_DIGEST
 from seq2seq_core.corpus.reading import find_folder
+from seq2seq_core.errors import CorpusError
 
 
 @dataclass(frozen=True)
@@ -78,3 +82,21 @@ def open_recordings(corpus: CorpusSection, root: Path) -> Recordings | None:
         CorpusError: there is no corpus folder.
     """
     return Recordings(find_folder(corpus, root), corpus.sample_rate) if corpus.source_kind == "audio" else None
+
+
+def find_recording(recordings: Recordings, row: Row) -> FoundRecording:
+    """The recording of a row.
+
+    Args:
+        recordings: of the corpus.
+        row: its source names the recording.
+
+    Raises:
+        CorpusError: the recording cannot be used, or the row has a column that ``s2s prepare`` adds; names file and line.
+    """
+    if RECORDING_DIGEST in row.columns:
+        raise CorpusError(f"the column {RECORDING_DIGEST!r} is one that `s2s prepare` adds; rename it in the file", row.file)
+    try:
+        return recordings.find(row.source)
+    except RecordingError as error:
+        raise CorpusError(f"{quote(row.source)}: {error}", row.file, row.line) from None

@@ -162,10 +162,12 @@ def _outputs(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _others(record: Mapping[str, Any]) -> dict[str, Any]:
-    initial = (record.get("parents") or {}).get("initial_weights") or {}
+    parents = record.get("parents") or {}
+    initial, teacher = (parents.get(name) or {} for name in ("initial_weights", "teacher"))
     return {
         "test set": record.get("test_set"),
         "initial weights": initial.get("digest"),
+        "teacher": teacher.get("digest"),
         "weights": record["model"].get("weights_sha256"),
     }
 

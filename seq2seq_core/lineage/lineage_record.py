@@ -15,6 +15,7 @@ from seq2seq_core.bundle.config_file import INITIAL_BUNDLE, WEIGHTS_FILE, read_c
 from seq2seq_core.code_digests.stage_digest import digest_stage
 from seq2seq_core.config.corpus import names_of
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.corpus.prepared_teacher import read_teacher
 from seq2seq_core.corpus.reading import find_folder
 from seq2seq_core.errors import CorpusError
 from seq2seq_core.lineage.code_state import CodeState
@@ -62,7 +63,7 @@ def build_record(origin: Origin, settings: Settings, paths: Paths) -> dict[str, 
         settings: all.
         paths: the workspace; reads the corpus and every stage output.
     """
-    receipt, content = origin.receipt, read_config(paths.served)
+    receipt, content, teacher = origin.receipt, read_config(paths.served), read_teacher(paths.prepared_teacher)
     record = {
         "format": FORMAT,
         "model": {
@@ -82,6 +83,7 @@ def build_record(origin: Origin, settings: Settings, paths: Paths) -> dict[str, 
             "initial_weights": {"reference": settings.train.initial_weights, "digest": content.data_digests.get(INITIAL_BUNDLE)}
             if settings.train.initial_weights
             else None,
+            **({} if teacher is None else {"teacher": {"reference": teacher.teacher, "digest": teacher.digest}}),
             "champion": receipt.champion_version,
         },
         "decision": {"decision": receipt.decision, "reason": receipt.reason, "metric": receipt.metric, "score": receipt.score},

@@ -131,6 +131,9 @@ def _add_parents(root: Node, parents: Mapping[str, Any]) -> None:
     initial = parents.get("initial_weights")
     if initial:
         root.add(f"initial weights {initial.get('reference')}: bundle {_short(initial.get('digest'))}")
+    teacher = parents.get("teacher")
+    if teacher:
+        root.add(f"teacher {teacher.get('reference')}: bundle {_short(teacher.get('digest'))}")
     champion = parents.get("champion")
     root.add(f"compared with version {champion}" if champion else "compared with no other version")
 

@@ -18,6 +18,7 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import SOURCE_LANGUAGE, TARGET_LANGUAGE
+from seq2seq_core.corpus.prepared_teacher import PreparedTeacher, read_teacher
 from seq2seq_core.dvc_files import read_lock
 from seq2seq_core.model_card.facts import Breach, CurvePoint, Origin, Split
 
@@ -42,8 +43,8 @@ def read_origin(settings: Settings, paths: Paths, content: BundleFile, inputs: M
     results = [one for one in validation.get("results", []) if isinstance(one, dict)]
     return Origin(
         purpose=settings.register_.purpose,
-        use=_describe_use(_recorded(paths.root, "prepare", "corpus"), content),
-        splits=[_split(name, prepare[name]) for name in SPLITS if isinstance(prepare.get(name), dict)],
+        use=_describe_use(_recorded(paths.root, "prepare", "corpus"), content, read_teacher(paths.prepared_teacher)),
+        splits=[_split(name, prepare[name]) for name in (*SPLITS, "teacher") if isinstance(prepare.get(name), dict)],
         contracts=len(results),
         breaches=[
             Breach(
@@ -133,7 +134,7 @@ def _recorded(root: Path, stage: str, section: str) -> Mapping[str, Any]:
     return _inner(read_lock(root), stage, "params", PARAMS_FILE, section)
 
 
-def _describe_use(corpus: Mapping[str, Any], content: BundleFile) -> dict[str, str]:
+def _describe_use(corpus: Mapping[str, Any], content: BundleFile, teacher: PreparedTeacher | None) -> dict[str, str]:
     """The settings that say what the model does, in words."""
     config = content.config
     kind = "recordings" if config.audio is not None or config.frame_width else "texts"
@@ -169,6 +170,8 @@ def _describe_use(corpus: Mapping[str, Any], content: BundleFile) -> dict[str, s
         use["engine"] = f"{content.engine.name}, weights in {content.engine.compute_type}"
     if initial := content.data_digests.get(INITIAL_BUNDLE):
         use["initial weights"] = f"bundle {initial}"
+    if teacher is not None:
+        use["teacher"] = f"{teacher.teacher}, bundle {teacher.digest}"
     return use
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.corpus.prepared_teacher import read_teacher
 from seq2seq_core.registry.judgement import Candidate, Judgement, judge, policy_of
 from seq2seq_core.registry.ledger import CHAMPION, Entry, Ledger
 from seq2seq_core.registry.ledger_writing import LedgerConflict, append, synchronise
@@ -109,6 +110,7 @@ def _draft(candidate: Candidate, settings: Settings, paths: Paths) -> Receipt:
         champion_score=None,
         test_digest=candidate.rows.digest,
         policy_digest=policy_of(settings.register_).digest,
+        teacher=asdict(teacher) if (teacher := read_teacher(paths.prepared_teacher)) else {},
     )
 
 

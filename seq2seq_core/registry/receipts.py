@@ -50,6 +50,7 @@ class Receipt:
         policy_digest: digest of what a version must prove.
         champion_scores: all known scores of the version that it was compared with, on the same test set, by metric.
         figures: of the comparison: outcome, gain with its interval, p-value, number of the comparison on this test set, its level.
+        teacher: name and digest of the teacher that the model learned from; empty, and not written: none.
     """
 
     registry: str
@@ -66,10 +67,12 @@ class Receipt:
     policy_digest: str
     champion_scores: dict[str, float] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+    teacher: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The receipt as JSON, with a fixed order of keys and without secrets."""
-        return json.dumps(redact_values(asdict(self)), ensure_ascii=False, indent=1) + "\n"
+        values = {name: value for name, value in asdict(self).items() if value or name != "teacher"}
+        return json.dumps(redact_values(values), ensure_ascii=False, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Receipt:

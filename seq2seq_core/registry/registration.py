@@ -14,6 +14,7 @@ from seq2seq_core.bundle.config_file import INITIAL_BUNDLE, read_config
 from seq2seq_core.bundle.model_seal import CODE_SEAL
 from seq2seq_core.bundle.signature import PRIVATE_VARIABLE, SIGNING, check_private_key, find_private_key, find_public_key
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.corpus.prepared_teacher import read_teacher
 from seq2seq_core.errors import UserError
 from seq2seq_core.registry.evaluated import Evaluated, read_evaluated
 from seq2seq_core.registry.judgement import Candidate
@@ -120,6 +121,8 @@ def _create_version(client: MlflowClient, settings: Settings, paths: Paths, eval
     tags |= git_state(paths.root) | _training(client, experiment, trained)
     if initial := content.data_digests.get(INITIAL_BUNDLE):
         tags["initial_bundle_digest"] = initial
+    if (teacher := read_teacher(paths.prepared_teacher)) is not None:
+        tags |= teacher.tags
     clean_name = _FOREIGN_CHARACTERS.sub("_", name)
     model = client.create_logged_model(experiment, name=clean_name, source_run_id=run_id, tags=tags)
     logger.info("logging the bundle to %s", displayed_uri(paths))

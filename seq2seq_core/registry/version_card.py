@@ -110,6 +110,7 @@ def _lineage(tags: dict[str, str], candidate: Candidate, receipt: Receipt) -> di
         "bundle": receipt.bundle_digest,
         "trained bundle": content.trained_digest or "",
         "initial weights": tags.get("initial_bundle_digest", ""),
+        "teacher": f"{tags['teacher']}: bundle {tags.get('teacher_bundle_digest', '')}" if "teacher" in tags else "",
         "compared with": f"version {receipt.champion_version}" if receipt.champion_version else "",
         "test set": receipt.test_digest,
         "policy of the gate": receipt.policy_digest,

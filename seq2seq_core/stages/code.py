@@ -19,11 +19,17 @@ def run_code(settings: Settings, paths: Paths, recorder: Recorder) -> None:
 
     Args:
         settings: all sections but ``runtime``.
-        paths: the workspace; writes ``reports/code``.
+        paths: the workspace; writes ``reports/code``. Inputs of stages that DVC does not see are looked up from it.
         recorder: not used; a model's runs record the git commit instead.
+
+    Raises:
+        UserError, BundleError, TrackingUnreachable: an input that DVC does not see cannot be found.
     """
     with atomic.new_folder(paths.code_digests) as draft:
         for stage in STAGES:
             if stage.name != NAME:
-                content = json.dumps(digest_stage(stage, settings), indent=1, ensure_ascii=False)
+                outside = stage.load_outside_inputs()
+                inputs = {} if outside is None else dict(outside(settings, paths))
+                found = digest_stage(stage, settings) | ({"outside_inputs": inputs} if inputs else {})
+                content = json.dumps(found, indent=1, ensure_ascii=False)
                 (draft / f"{stage.name}.json").write_text(content + "\n", encoding="utf-8")

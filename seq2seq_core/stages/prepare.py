@@ -8,35 +8,27 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import AUDIO_FOLDER, SPLITS, Paths
-from seq2seq_core.audio.sound_file import RecordingError
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.corpus.cleaning import cleaning_rules, text_rules
 from seq2seq_core.corpus.deduplication import DEDUPLICATE, LEAKAGE, Deduplicator, LeakageFilter
-from seq2seq_core.corpus.file_faults.text_faults import quote
-from seq2seq_core.corpus.formats import Row
-from seq2seq_core.corpus.funnel import Funnel, all_taken_away, format_funnels, format_lengths
+from seq2seq_core.corpus.funnel import REAL_PAIRS, Funnel, all_taken_away, figures_of, format_funnels, format_lengths
 from seq2seq_core.corpus.monolingual import open_monolingual
-from seq2seq_core.corpus.pairs import (
-    RECORDING_DIGEST,
-    SOURCE,
-    SOURCE_LANGUAGE,
-    TARGET,
-    TARGET_LANGUAGE,
-    exchange_sides,
-    format_pair,
-)
+from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, TARGET, exchange_sides, format_pair
 from seq2seq_core.corpus.reading import PROGRESS_ROWS, SplitReader
-from seq2seq_core.corpus.recordings import FoundRecording, Recordings, open_recordings
+from seq2seq_core.corpus.recordings import FoundRecording, Recordings, find_recording, open_recordings
 from seq2seq_core.corpus.sentence_preparation import SentencePreparation
 from seq2seq_core.corpus.splitting import assign_split
-from seq2seq_core.errors import CorpusError, UserError
+from seq2seq_core.errors import UserError
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.tokenization.manifest import file_digest
+
+if TYPE_CHECKING:
+    from seq2seq_core.distillation.distillation import Distillation
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +74,7 @@ class _Preparation:
         sentences: the preparation of monolingual sentences; receives the pairs of dev and test, which it must not contain.
         folder: the output folder of ``{split}.jsonl`` and ``audio``.
         bar: the progress bar, in megabytes read.
+        distillation: what asks a teacher for targets of train's sources; None: there is no teacher.
     """
 
     def __init__(
@@ -92,10 +85,11 @@ class _Preparation:
         sentences: SentencePreparation,
         folder: Path,
         bar: Progress,
+        distillation: Distillation | None = None,
     ) -> None:
         self.section, self.corpus = settings.prepare, settings.corpus
         self.readers, self.recordings, self.folder, self.bar = readers, recordings, folder, bar
-        self.sentences = sentences
+        self.sentences, self.distillation = sentences, distillation
         self.rules = (cleaning_rules if recordings is None else text_rules)(self.section)
         self.leakage = LeakageFilter(self.section.leakage)
         self.funnels = {split: Funnel() for split in SPLITS}
@@ -136,6 +130,8 @@ class _Preparation:
         """Writes train, and carves dev and test out of it where they have no files."""
         funnel = self.funnels["train"]
         funnel.dropped = dict.fromkeys([*self.rules, DEDUPLICATE, LEAKAGE], 0)
+        if self.distillation is not None and self.distillation.settings.real_pairs < 1:
+            funnel.dropped[REAL_PAIRS] = 0
         funnel.carved = {split: 0 for split in ("dev", "test") if not self.readers[split].entries}
         repeated = Deduplicator(self.section.deduplicate)
         for candidate in self._read("train"):
@@ -152,18 +148,30 @@ class _Preparation:
                 funnel.carved[split] += 1
                 self.funnels[split].rows_in += 1
                 self.sentences.protect(candidate.pair[SOURCE], candidate.pair[TARGET])
-            self._write(split, files[split], candidate)
-            if split == "train" and self.corpus.both_directions:
+            if split != "train":
+                self._write(split, files[split], candidate)
+                continue
+            if not self._write_taught(files[split], candidate):
+                funnel.dropped[REAL_PAIRS] += 1
+            if self.corpus.both_directions:
                 self._write_exchanged(candidate.pair, files[split])
 
     def _write_exchanged(self, pair: dict[str, str], file: IO[str]) -> None:
         """Writes a train pair in the other direction, unless its source leaks from dev or test."""
-        exchanged = _exchange(pair)
+        exchanged = exchange_sides(pair)
         candidate = _Candidate(exchanged, exchanged[SOURCE], None)
         if self.leakage.leaks(candidate.identity, self._inputs(candidate)):
             return
+        self.funnels["train"].exchanged += self._write_taught(file, candidate)
+
+    def _write_taught(self, file: IO[str], candidate: _Candidate) -> bool:
+        """Asks the teacher, if there is one, for the target of a train pair's source; writes the pair unless it is left out."""
+        if self.distillation is not None:
+            self.distillation.ask(candidate.pair)
+            if not self.distillation.keeps(candidate.identity):
+                return False
         self._write("train", file, candidate)
-        self.funnels["train"].exchanged += 1
+        return True
 
     def _read(self, split: str) -> Iterator[_Candidate]:
         """The split's pairs with normalised texts."""
@@ -178,7 +186,7 @@ class _Preparation:
                 source = self.section.apply(row.source)
                 yield _Candidate({SOURCE: source, TARGET: target, **row.columns}, source, None)
             else:
-                found = _find_recording(self.recordings, row)
+                found = find_recording(self.recordings, row)
                 columns = {RECORDING_DIGEST: found.digest, **row.columns}
                 yield _Candidate({SOURCE: row.source, TARGET: target, **columns}, found.digest, found)
         self._bytes_done += reader.total_bytes
@@ -209,16 +217,6 @@ class _Preparation:
         self.funnels[split].count_recorded(candidate.recording.seconds, pair[TARGET])
 
 
-def _find_recording(recordings: Recordings, row: Row) -> FoundRecording:
-    """The recording of a row; errors name file and line."""
-    if RECORDING_DIGEST in row.columns:
-        raise CorpusError(f"the column {RECORDING_DIGEST!r} is one that `s2s prepare` adds; rename it in the file", row.file)
-    try:
-        return recordings.find(row.source)
-    except RecordingError as error:
-        raise CorpusError(f"{quote(row.source)}: {error}", row.file, row.line) from None
-
-
 def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> PrepareResult:
     """Writes ``data/prepared`` and ``reports/prepare.json``.
 
@@ -229,7 +227,8 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
 
     Raises:
         CorpusError: a file is missing or cannot be read, or a recording cannot be used.
-        UserError: a split is empty in the end; the message names the rule that dropped most rows.
+        UserError: a split is empty in the end; the message names the rule that dropped most rows. Or there is no such teacher.
+        Interrupted: the process was asked to stop while the teacher decoded; what is decoded stays.
     """
     readers = {split: SplitReader(settings.corpus, paths.root, split) for split in SPLITS}
     sentences = SentencePreparation(settings.prepare, open_monolingual(settings.corpus, paths.root))
@@ -238,20 +237,33 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
     with atomic.new_folder(paths.prepared) as folder:
         with progress("prepare", total, "MB", settings.runtime.progress) as bar:
             recordings = open_recordings(settings.corpus, paths.root)
-            preparation = _Preparation(settings, readers, recordings, sentences, folder, bar)
+            distillation = _open_distillation(settings, paths)
+            preparation = _Preparation(settings, readers, recordings, sentences, folder, bar, distillation)
             preparation.run()
             # Monolingual sentences come last: they depend on dev and test, which may be carved out of train.
             sentences.write(folder, lambda done: bar.update((num_bytes + done) / 1e6))
             settings.prepare.normal_form.save(folder / paths.prepared_normal_form.name)
             bar.update(total)
-        for split, funnel in preparation.funnels.items():
-            _check_not_empty(split, funnel, preparation)
+        if distillation is not None:
+            preparation.funnels |= distillation.add_pairs(folder, preparation.funnels["train"])
+            recorder.set_tags(distillation.teacher.record.tags)
+        for split in SPLITS:
+            _check_not_empty(split, preparation.funnels[split], preparation)
     funnels = {**preparation.funnels, **sentences.funnels}
     written = {split: {"sha256": file_digest(paths.prepared / f"{split}.jsonl")} for split in funnels}
     report = {split: funnel.as_report() | written[split] for split, funnel in funnels.items()}
     atomic.write_text(paths.prepare_report, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     _record(funnels, report, recorder)
     return PrepareResult(funnels)
+
+
+def _open_distillation(settings: Settings, paths: Paths) -> Distillation | None:
+    """What asks a teacher; None: the settings name none. Its packages are imported only here, because few settings need them."""
+    if settings.prepare.distill is None:
+        return None
+    from seq2seq_core.distillation.distillation import Distillation
+
+    return Distillation(settings.prepare.distill, settings, paths)
 
 
 def _check_not_empty(split: str, funnel: Funnel, preparation: _Preparation) -> None:
@@ -272,29 +284,10 @@ def _check_not_empty(split: str, funnel: Funnel, preparation: _Preparation) -> N
     raise all_taken_away(split, funnel.rows_in, losses)
 
 
-def _exchange(pair: dict[str, str]) -> dict[str, str]:
-    """A pair in the other direction."""
-    try:
-        return exchange_sides(pair)
-    except KeyError as error:
-        raise UserError(
-            f"corpus.both_directions: must be false unless every pair of train has the columns {SOURCE_LANGUAGE} and "
-            f"{TARGET_LANGUAGE}; {error.args[0]} is missing (in the file, or as a constant column in corpus.files.train)"
-        ) from None
-
-
 def _record(funnels: dict[str, Funnel], report: dict[str, dict[str, object]], recorder: Recorder) -> None:
     """Logs the funnels, also to the recorder."""
     table = format_funnels(funnels)
     for line in table.split("\n"):
         logger.info("%s", line)
-    recorder.log_metrics(dict(_flatten("", report)))
+    recorder.log_metrics(dict(figures_of(report)))
     recorder.log_text(f"{table}\n\n{format_lengths(funnels)}\n", "tables/funnel.md")
-
-
-def _flatten(prefix: str, values: dict[str, dict[str, object]] | dict[str, object]) -> Iterator[tuple[str, float]]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _flatten(f"{prefix}{name}.", value)
-        elif isinstance(value, int | float):
-            yield f"{prefix}{name}", float(value)

@@ -101,11 +101,25 @@ def find_fetched_bundle(train: TrainSection, paths: Paths) -> InitialBundle | No
     Raises:
         BundleError: the bundle is not signed for the configured public key.
     """
-    folder = fetched_folder(train.initial_digest, paths)
-    if not train.initial_digest or not folder.is_dir() or bundle_digest(folder) != train.initial_digest:
+    folder = find_fetched_folder(train.initial_digest, paths)
+    return None if folder is None else InitialBundle(folder, train.initial_digest, train.initial_weights)
+
+
+def find_fetched_folder(digest: str, paths: Paths) -> Path | None:
+    """The folder of a bundle that was fetched earlier; None: it was not, or is damaged.
+
+    Args:
+        digest: its digest; empty: none is meant.
+        paths: the workspace; reads ``.s2s/bundles``.
+
+    Raises:
+        BundleError: the bundle is not signed for the configured public key.
+    """
+    folder = fetched_folder(digest, paths)
+    if not digest or not folder.is_dir() or bundle_digest(folder) != digest:
         return None
     check_trusted(folder, paths)
-    return InitialBundle(folder, train.initial_digest, train.initial_weights)
+    return folder
 
 
 def check_initial_digest(initial: InitialBundle, train: TrainSection) -> None:

@@ -95,6 +95,17 @@ def test_an_engine_of_another_version_is_another_job(tmp_path: Path, run_mirrore
     monkeypatch.setattr(MirrorPool, "engines", ("mirror 2", "reference"))
     with pytest.raises(UserError, match="\n  engine was mirror, is mirror 2\n"):
         run_mirrored(source, shard_rows=2)
+    assert run_mirrored(source, shard_rows=2, renews=True).engine == "mirror 2"
+
+
+def test_a_job_that_renews_goes_on_with_its_own_and_replaces_another(tmp_path: Path, run_mirrored: Run, mirror: MirrorPool) -> None:
+    source, out = write_rows(tmp_path / "in.tsv", 5), tmp_path / "out"
+    run_mirrored(source, shard_rows=1)
+    (out / "mine.txt").write_text("of the user\n")
+    (out / "in-00004.tsv").unlink()
+    assert run_mirrored(source, shard_rows=1, renews=True).num_decoded == 1
+    assert run_mirrored(source, shard_rows=3, renews=True).num_decoded == 5
+    assert sorted(files_of(out)) == [MANIFEST_NAME, "in-00000.tsv", "in-00001.tsv", "mine.txt"]
 
 
 @pytest.mark.parametrize(("name", "expected"), [("ctranslate2", "reference"), ("torch", "mirror"), (None, "mirror")])

@@ -10,8 +10,9 @@ from typing import Any, cast
 import pytest
 
 from flows.dvc.command import Dvc
-from flows.reproduction.restored_data import restore_corpus
+from flows.reproduction.restored_data import restore_corpus, restore_parents
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.corpus.sample_dates import write_sample_corpus
 from seq2seq_core.errors import UserError
@@ -122,3 +123,23 @@ def test_a_corpus_that_was_gone_at_the_registration_cannot_be_checked(places: Pl
     shutil.rmtree(places.folder)
     with pytest.raises(UserError, match=f"its corpus {CORPUS} was gone when it was registered"):
         places.restore(places.record())
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"), [("initial_weights", "train.initial_weights"), ("teacher", "prepare.distill.teacher")]
+)
+def test_a_folder_with_a_model_that_a_version_comes_of_is_taken_where_its_digest_is_right(
+    name: str, setting: str, places: Places
+) -> None:
+    folder = places.here.root / "data" / "large"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    parent = {"reference": "data/large", "digest": bundle_digest(folder)}
+    lineage = Lineage(places.record().version, {"parents": {name: parent, "champion": "2"}})
+    restore_parents(lineage, places.here, places.copy)
+    assert (places.copy.root / "data" / "large" / "config.json").read_text() == "{}"
+    (places.copy.root / "data" / "large" / "config.json").write_text("{ }")
+    with pytest.raises(UserError, match=f"^{setting}: {folder}: its digest is [0-9a-f]{{64}}, expected {parent['digest']}$"):
+        restore_parents(lineage, places.here, places.copy)
+    registered = Lineage(places.record().version, {"parents": {name: {"reference": "models:/large/3", "digest": "a" * 64}}})
+    restore_parents(registered, places.here, places.copy)

@@ -17,12 +17,14 @@ from seq2seq_core.bulk import bulk_run
 from seq2seq_core.bulk.row_block import RowResult
 from seq2seq_core.bulk.worker_pool import isolate_faults
 from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.code_digests.stage_digest import digest_stage
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.corpus.pairs import iterate_pairs
 from seq2seq_core.decoding.prediction import TextHypothesis
 from seq2seq_core.distillation import teacher_decoding
 from seq2seq_core.errors import ConfigError, Interrupted, UserError
 from seq2seq_core.serving.batching.ticket import Mode, Row
+from seq2seq_core.stage_table import find_stage
 from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.tokenization.tags import TagColumns
 from tests.training_runs import ListRecorder
@@ -265,3 +267,21 @@ def test_settings_that_make_no_sense_are_refused(distill: dict[str, Any], corpus
             },
             "test",
         )
+
+
+def test_the_code_of_distillation_and_decoding_counts_only_where_there_is_a_teacher() -> None:
+    taught = settings_with({})
+    alone = taught.model_copy(update={"prepare": taught.prepare.model_copy(update={"distill": None})})
+    with_teacher, without = (reached_code(settings) for settings in (taught, alone))
+    assert {
+        "seq2seq_core.distillation.distillation", "seq2seq_core.distillation.repetition", "seq2seq_core.bulk.decoded_shards",
+        "seq2seq_core.serving.loading",
+    } <= with_teacher  # fmt: skip
+    left_out = tuple(f"seq2seq_core.{package}." for package in ("distillation", "bulk", "serving", "decoding", "modeling"))
+    assert not [name for name in without if name.startswith(left_out)]
+
+
+def reached_code(settings: Settings) -> set[str]:
+    code = digest_stage(find_stage("prepare"), settings)["code"]
+    assert isinstance(code, dict)
+    return set(code)

@@ -43,8 +43,9 @@ def make_teacher(workspace: Workspace) -> Path:
 def kill_while_the_teacher_decodes(workspace: Workspace) -> dict[str, int]:
     """Kills ``s2s prepare`` under ``dvc repro``; the finished shards with their times of change."""
     shards = Paths(workspace.root).distillation / "shards"
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(["dvc", "repro", "prepare"], cwd=workspace.root, env=workspace.environment, **silent)
+    log, command = (workspace.root / ".s2s" / "killed.log").open("wb"), ["dvc", "repro", "prepare"]
+    process = subprocess.Popen(command, cwd=workspace.root, env=workspace.environment, stdout=log, stderr=log)
+    log.close()
     wait_until(lambda: len(list(shards.glob("sources-*.jsonl"))) >= 2 or process.poll() is not None, "two shards")
     stages = [one for one in psutil.Process(process.pid).children(recursive=True) if "prepare" in one.cmdline()]
     assert stages, "the stage ended before it could be killed"

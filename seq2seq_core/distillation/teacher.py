@@ -8,7 +8,7 @@ from pathlib import Path
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.config.prepare import Distill
-from seq2seq_core.corpus.prepared_teacher import PreparedTeacher
+from seq2seq_core.corpus.pairs import PreparedTeacher
 from seq2seq_core.errors import UserError
 from seq2seq_core.serving.loading import FoundModel, find_model
 from seq2seq_core.training.initial.initial_bundle import find_fetched_folder

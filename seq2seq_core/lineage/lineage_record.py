@@ -15,7 +15,7 @@ from seq2seq_core.bundle.config_file import INITIAL_BUNDLE, WEIGHTS_FILE, read_c
 from seq2seq_core.code_digests.stage_digest import digest_stage
 from seq2seq_core.config.corpus import names_of
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.prepared_teacher import read_teacher
+from seq2seq_core.corpus.pairs import read_teacher
 from seq2seq_core.corpus.reading import find_folder
 from seq2seq_core.errors import CorpusError
 from seq2seq_core.lineage.code_state import CodeState

@@ -17,8 +17,7 @@ from seq2seq_core.config.corpus import CorpusSection, constants_of, names_of
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.pairs import SOURCE_LANGUAGE, TARGET_LANGUAGE
-from seq2seq_core.corpus.prepared_teacher import PreparedTeacher, read_teacher
+from seq2seq_core.corpus.pairs import SOURCE_LANGUAGE, TARGET_LANGUAGE, PreparedTeacher, read_teacher
 from seq2seq_core.dvc_files import read_lock
 from seq2seq_core.model_card.facts import Breach, CurvePoint, Origin, Split
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.prepared_teacher import read_teacher
+from seq2seq_core.corpus.pairs import read_teacher
 from seq2seq_core.registry.judgement import Candidate, Judgement, judge, policy_of
 from seq2seq_core.registry.ledger import CHAMPION, Entry, Ledger
 from seq2seq_core.registry.ledger_writing import LedgerConflict, append, synchronise

@@ -14,7 +14,7 @@ from seq2seq_core.bundle.config_file import INITIAL_BUNDLE, read_config
 from seq2seq_core.bundle.model_seal import CODE_SEAL
 from seq2seq_core.bundle.signature import PRIVATE_VARIABLE, SIGNING, check_private_key, find_private_key, find_public_key
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.prepared_teacher import read_teacher
+from seq2seq_core.corpus.pairs import read_teacher
 from seq2seq_core.errors import UserError
 from seq2seq_core.registry.evaluated import Evaluated, read_evaluated
 from seq2seq_core.registry.judgement import Candidate

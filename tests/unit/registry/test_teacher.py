@@ -12,7 +12,7 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.config.settings import Settings, parse_settings
-from seq2seq_core.corpus.prepared_teacher import PreparedTeacher
+from seq2seq_core.corpus.pairs import PreparedTeacher
 from seq2seq_core.distillation import teacher as finder
 from seq2seq_core.distillation.teacher import find_teacher
 from seq2seq_core.errors import UserError

@@ -69,6 +69,10 @@ class Distillation:
         """
         self._asked.add(pair)
 
+    def close(self) -> None:
+        """Closes the file of the sources."""
+        self._file.close()
+
     def add_pairs(self, folder: Path, train: Funnel) -> dict[str, Funnel]:
         """Adds the teacher's pairs to ``train.jsonl``, behind the others; the counts of its outputs, by their name in the funnel.
 
@@ -76,7 +80,7 @@ class Distillation:
             folder: of the prepared corpus; also gets ``teacher.json``.
             train: receives the counts of what is added.
         """
-        self._file.close()
+        self.close()
         self.teacher.record.save(folder / self.teacher_file)
         counts, file = Funnel(dropped=dict.fromkeys(self._rule_names(), 0)), folder / "train.jsonl"
         rows = decode_sources(self.teacher, self.settings.beam_size, self._asked.path, self.room, self.all_settings.runtime)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -234,10 +234,9 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
     sentences = SentencePreparation(settings.prepare, open_monolingual(settings.corpus, paths.root))
     num_bytes = sum(reader.total_bytes for reader in readers.values())
     total = (num_bytes + sum(reader.total_bytes for reader in sentences.readers)) / 1e6
-    with atomic.new_folder(paths.prepared) as folder:
+    with _open_distillation(settings, paths) as distillation, atomic.new_folder(paths.prepared) as folder:
         with progress("prepare", total, "MB", settings.runtime.progress) as bar:
             recordings = open_recordings(settings.corpus, paths.root)
-            distillation = _open_distillation(settings, paths)
             preparation = _Preparation(settings, readers, recordings, sentences, folder, bar, distillation)
             preparation.run()
             # Monolingual sentences come last: they depend on dev and test, which may be carved out of train.
@@ -257,13 +256,16 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
     return PrepareResult(funnels)
 
 
-def _open_distillation(settings: Settings, paths: Paths) -> Distillation | None:
+@contextmanager
+def _open_distillation(settings: Settings, paths: Paths) -> Iterator[Distillation | None]:
     """What asks a teacher; None: the settings name none. Its packages are imported only here, because few settings need them."""
     if settings.prepare.distill is None:
-        return None
+        yield None
+        return
     from seq2seq_core.distillation.distillation import Distillation
 
-    return Distillation(settings.prepare.distill, settings, paths)
+    with closing(Distillation(settings.prepare.distill, settings, paths)) as distillation:
+        yield distillation
 
 
 def _check_not_empty(split: str, funnel: Funnel, preparation: _Preparation) -> None:

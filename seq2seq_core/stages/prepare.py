@@ -249,8 +249,9 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
         for split in SPLITS:
             _check_not_empty(split, preparation.funnels[split], preparation)
     funnels = {**preparation.funnels, **sentences.funnels}
-    written = {split: {"sha256": file_digest(paths.prepared / f"{split}.jsonl")} for split in funnels}
-    report = {split: funnel.as_report() | written[split] for split, funnel in funnels.items()}
+    # The teacher's pairs are part of train's file.
+    written = {name: {"sha256": file_digest(paths.prepared / f"{name}.jsonl")} for name in (*SPLITS, *sentences.funnels)}
+    report = {name: funnel.as_report() | written.get(name, {}) for name, funnel in funnels.items()}
     atomic.write_text(paths.prepare_report, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     _record(funnels, report, recorder)
     return PrepareResult(funnels)

@@ -26,6 +26,7 @@ from seq2seq_core.errors import ConfigError, Interrupted, UserError
 from seq2seq_core.serving.batching.ticket import Mode, Row
 from seq2seq_core.stage_table import find_stage
 from seq2seq_core.stages.prepare import run_prepare
+from seq2seq_core.tokenization.manifest import file_digest
 from seq2seq_core.tokenization.tags import TagColumns
 from tests.training_runs import ListRecorder
 
@@ -125,6 +126,7 @@ def test_outputs_stand_behind_the_real_pairs_with_the_columns_of_their_rows(path
     digest = bundle_digest(paths.root / "data" / "teacher")
     assert recorder.tags == {"teacher": "data/teacher", "teacher_bundle_digest": digest}
     assert json.loads(paths.prepared_teacher.read_text()) == {"teacher": "data/teacher", "digest": digest}
+    assert report(paths)["train"]["sha256"] == file_digest(paths.prepared_split("train"))
     assert "also with the teacher's target" in recorder.texts["tables/funnel.md"]
     assert {mode.options.beam_size for mode in pool.modes} == {3}
 

@@ -9,6 +9,8 @@ from seq2seq_core.bulk.row_block import RowResult
 
 KINDS = {"": "text", "_score": "number", "_is_cut": "boolean"}
 """Endings of the columns of a hypothesis, and the kinds of their values."""
+ROW_KINDS = {"_source_is_cut": "boolean"}
+"""The same of a row."""
 CONFIDENCE_KINDS = {"_confidence": "number", "_abstained": "boolean"}
 """The same of a row's answer, where the model has a calibrator."""
 
@@ -32,6 +34,7 @@ class AnswerColumns:
         """The kind of each column's values, by name: text, number or boolean."""
         bases = [self.name, *(f"{self.name}_{place}" for place in range(2, self.num_hypotheses + 1))]
         kinds = {f"{base}{ending}": kind for base in bases for ending, kind in KINDS.items()}
+        kinds |= {f"{self.name}{ending}": kind for ending, kind in ROW_KINDS.items()}
         if self.has_confidence:
             kinds |= {f"{self.name}{ending}": kind for ending, kind in CONFIDENCE_KINDS.items()}
         return kinds | {f"{self.name}_error": "text"}
@@ -51,6 +54,7 @@ class AnswerColumns:
         for one in result.hypotheses[: self.num_hypotheses]:
             values += [one.text, one.score, one.is_cut]
         values += [None] * (len(KINDS) * self.num_hypotheses - len(values))
+        values.append(result.hypotheses[0].source_is_cut if result.hypotheses else None)
         if self.has_confidence:
             values += [result.hypotheses[0].confidence, result.hypotheses[0].abstained] if result.hypotheses else [None, None]
         return dict(zip(self.names, [*values, result.error or None], strict=True))

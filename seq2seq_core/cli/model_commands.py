@@ -70,7 +70,7 @@ def predict(
         typer.Option(
             "--json",
             help="Write a JSON object a hypothesis: line (of its source), prediction, score, is_cut (by its length "
-            "limit); of a model with a calibrator also confidence and abstained.",
+            "limit), source_is_cut (too long to be read whole); of a model with a calibrator also confidence and abstained.",
         ),
     ] = False,
     sample: Sample = False,

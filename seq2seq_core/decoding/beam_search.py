@@ -27,8 +27,14 @@ from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.best_extensions import best_extensions
 from seq2seq_core.decoding.constraints import NEVER, Constraints, make_constraints
-from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel, append_attention, check_evaluation_mode, trim_attention
-from seq2seq_core.decoding.length_penalty import length_penalty
+from seq2seq_core.decoding.hypothesis import (
+    Hypothesis,
+    StepModel,
+    append_attention,
+    check_evaluation_mode,
+    length_penalty,
+    trim_attention,
+)
 from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.stopping import Stop, check_stop
 from seq2seq_core.errors import NonFiniteOutput

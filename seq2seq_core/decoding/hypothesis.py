@@ -1,4 +1,4 @@
-"""Interfaces of the searches: a model decoded step by step, and a finished hypothesis.
+"""Interfaces of the searches: a model decoded step by step, a finished hypothesis, and the length penalty of its score.
 
 Shapes: N rows being decoded, S source length, T hypothesis length with its end mark, V vocabulary.
 """
@@ -94,3 +94,13 @@ def trim_attention(attention_TS: Tensor, source: Source, row: int) -> Tensor:
     while padded > attention_TS.shape[1]:  # each time reduction halves both, rounded up
         length, padded = (length + 1) // 2, (padded + 1) // 2
     return attention_TS[:, :length].float().cpu()
+
+
+def length_penalty(length: int, exponent: float) -> float:
+    """The divisor of a log-probability: ((5 + length) / 6) ** exponent (Wu 2016, equation 14).
+
+    Args:
+        length: the hypothesis's tokens, its end mark included.
+        exponent: 0 leaves log-probabilities as they are, 1 nearly gives their mean.
+    """
+    return float(((5 + length) / 6) ** exponent)

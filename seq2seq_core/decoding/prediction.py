@@ -37,6 +37,7 @@ class TextHypothesis:
         log_probability: natural logarithm of the hypothesis's probability.
         alignment: if requested and the model has attention.
         is_cut: whether the length limit ended it; the text then probably lacks its end.
+        source_is_cut: whether its source was too long, so that the model read a part of it only.
         num_tokens: its tokens, tags and end mark included; 0: nothing was decoded.
         num_source_tokens: the tokens or frames of its source, tags and end mark included; 0 likewise.
         confidence: the calibrated probability that it is right, of the best hypothesis of beam search by a bundle with a
@@ -53,6 +54,7 @@ class TextHypothesis:
     num_source_tokens: int = 0
     confidence: float | None = None
     abstained: bool = False
+    source_is_cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,11 @@ class Prediction:
     def is_cut(self) -> bool:
         """Whether the length limit ended the first hypothesis."""
         return self.hypotheses[0].is_cut
+
+    @property
+    def source_is_cut(self) -> bool:
+        """Whether the source was too long, so that the model read a part of it only."""
+        return self.hypotheses[0].source_is_cut
 
     @property
     def confidence(self) -> float | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import overload
 
@@ -21,22 +21,18 @@ from seq2seq_core.bundle.bundle import Bundle, load_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.argument_types import check_types
 from seq2seq_core.decoding.confidence.abstention import check_threshold, withhold
-from seq2seq_core.decoding.confidence.answer_features import state_confidence
 from seq2seq_core.decoding.engines.engine import Engine
 from seq2seq_core.decoding.engines.engine_choice import load_engine
 from seq2seq_core.decoding.engines.torch_engine import TorchEngine
-from seq2seq_core.decoding.hypothesis import Hypothesis
-from seq2seq_core.decoding.minimum_bayes_risk import rank_by_expected_utility
+from seq2seq_core.decoding.hypothesis_texts import HypothesisTexts
 from seq2seq_core.decoding.phrases.asked_phrases import AskedPhrases, PhraseReader, check_texts, groups_of_phrases
 from seq2seq_core.decoding.phrases.phrase_room import check_rooms
 from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
-from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem, is_empty
+from seq2seq_core.decoding.source_encoder import EncodedSources, SourceEncoder, SourceItem, is_empty
 from seq2seq_core.decoding.stopping import Stop
 from seq2seq_core.decoding.target_scores import TargetScore, score_targets
 from seq2seq_core.errors import NonFiniteOutput, TagError
-from seq2seq_core.tokenization.encode import SourceRow
-from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
 from seq2seq_core.tokenization.tags import Tags
 
 logger = logging.getLogger(__name__)
@@ -73,6 +69,7 @@ class Predictor:
         self.reference = TorchEngine(bundle.model, bundle.device)
         self.engine = load_engine(bundle, self.reference) if uses_engine else self.reference
         self.phrases = PhraseReader(bundle.target_tokenizer, bundle.config.normal_form, self.sources.has_frames)
+        self.texts = HypothesisTexts(bundle, self.sources)
         self._told: set[str] = set()
 
     @classmethod
@@ -160,7 +157,7 @@ class Predictor:
         check_threshold(options, self.bundle.calibrator)
         if prefixes is not None and len(prefixes) != len(sources):
             raise ValueError(f"expected a prefix for each of {len(sources)} sources, got {len(prefixes)}")
-        ids = self._encode(sources, options, tags)
+        ids, is_cut = self._encode(sources, options, tags)
         forced = self._tag_ids(self.target_tags, tags, len(sources))
         beginnings = self._normalize(prefixes or [""] * len(sources))
         texts = self.bundle.target_tokenizer.encode(beginnings)
@@ -179,7 +176,8 @@ class Predictor:
                 except NonFiniteOutput as error:
                     raise NonFiniteOutput(places[error.place]) from None
                 for place, row, hypotheses in zip(places, rows, found, strict=True):
-                    predictions[place] = Prediction(tuple(self._to_text(row, hypotheses, own, len(forced[place]))))
+                    texts_of = self.texts.read(row, hypotheses, own, len(forced[place]), is_cut[place])
+                    predictions[place] = Prediction(tuple(texts_of))
                     check_texts(asked[place], predictions[place])
         return withhold(predictions, options.min_confidence)
 
@@ -228,7 +226,7 @@ class Predictor:
         if len(targets) != len(sources):
             raise ValueError(f"expected a target for each of {len(sources)} sources, got {len(targets)}")
         options = self.options if max_source_tokens is None else self.options.override(max_source_tokens=max_source_tokens)
-        source_ids = self._encode(sources, options, tags)
+        source_ids, _ = self._encode(sources, options, tags)
         texts = self.bundle.target_tokenizer.encode(self._normalize(targets))
         target_ids = [[*own, *text] for own, text in zip(self._tag_ids(self.target_tags, tags, len(sources)), texts, strict=True)]
         scores = [TargetScore(-math.inf if row else 0.0, len(row) + 1) for row in texts]
@@ -264,7 +262,7 @@ class Predictor:
 
     def _encode(
         self, sources: Sequence[SourceItem], options: DecodingOptions, tags: Sequence[Mapping[str, str]] | None
-    ) -> list[SourceRow]:
+    ) -> EncodedSources:
         """The model's input for each source, cut if it is too long."""
         before = self._tag_ids(self.source_tags, tags, len(sources))
         return self.sources.encode(sources, before, options.max_source_tokens, options.max_source_frames)
@@ -281,27 +279,3 @@ class Predictor:
                 raise TagError(error.reason, place) from None
         side.warn_of_ignored(f"{num_sources} sources")
         return found
-
-    def _to_text(
-        self, source_row: SourceRow, hypotheses: Sequence[Hypothesis], options: DecodingOptions, num_tags: int
-    ) -> Iterator[TextHypothesis]:
-        """The hypotheses of a sentence that the options select, as text without tags."""
-        texts = self.bundle.target_tokenizer.decode([hypothesis.ids[num_tags:] for hypothesis in hypotheses])
-        ranked = [(place, one.score) for place, one in enumerate(hypotheses)]
-        if options.selection == "mbr":
-            ranked = [(one.place, one.expected_utility) for one in rank_by_expected_utility(texts)]
-        for place, score in ranked[: options.num_hypotheses]:
-            one = hypotheses[place]
-            alignment = self._align(source_row, one, num_tags)
-            lengths = len(one.ids) + 1, len(source_row)
-            found = TextHypothesis(texts[place], score, one.log_probability, alignment, one.is_cut, *lengths)
-            yield state_confidence(found, self.bundle.calibrator) if place == 0 and options.method == "beam" else found
-
-    def _align(self, source_row: SourceRow, hypothesis: Hypothesis, num_tags: int) -> Alignment | None:
-        if hypothesis.attention_TS is None:
-            return None
-        return Alignment(
-            self.sources.names(source_row),
-            [*self.bundle.target_tokenizer.pieces(hypothesis.ids[num_tags:]), SPECIAL_NAMES[EOS_ID]],
-            hypothesis.attention_TS.numpy()[num_tags:],
-        )

@@ -13,8 +13,14 @@ from torch import Tensor
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.decoding.constraints import NEVER, Constraints
-from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel, append_attention, check_evaluation_mode, trim_attention
-from seq2seq_core.decoding.length_penalty import length_penalty
+from seq2seq_core.decoding.hypothesis import (
+    Hypothesis,
+    StepModel,
+    append_attention,
+    check_evaluation_mode,
+    length_penalty,
+    trim_attention,
+)
 from seq2seq_core.decoding.row_layout import RowLayout, regroup
 from seq2seq_core.decoding.stopping import Stop, check_stop
 from seq2seq_core.errors import NonFiniteOutput

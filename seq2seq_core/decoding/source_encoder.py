@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,18 @@ logger = logging.getLogger(__name__)
 
 SourceItem = str | Path | NDArray[np.float32]
 """A text; for a model of frames the name of a WAV or FLAC file, the samples_N of a recording, or frames_SF."""
+
+
+class EncodedSources(NamedTuple):
+    """Sources as a model reads them.
+
+    Attributes:
+        rows: one for each source.
+        is_cut: for each source, whether a part of it was left out because it is too long.
+    """
+
+    rows: list[SourceRow]
+    is_cut: list[bool]
 
 
 class SourceEncoder:
@@ -40,7 +53,7 @@ class SourceEncoder:
 
     def encode(
         self, sources: Sequence[SourceItem], tags: Sequence[Sequence[int]], max_tokens: int, max_frames: int
-    ) -> list[SourceRow]:
+    ) -> EncodedSources:
         """One row per source; rows above the given limit or the bundle's are cut, with a warning.
 
         Args:
@@ -57,7 +70,8 @@ class SourceEncoder:
         limit = min(limit, self.bundle.config.max_source_tokens or limit)
         _warn_of_cut(rows, limit, unit)
         keeps_end = self.bundle.config.keeps_source_end
-        return [cut_row(row, limit, len(own), keeps_end) for row, own in zip(rows, tags, strict=True)]
+        cut = [cut_row(row, limit, len(own), keeps_end) for row, own in zip(rows, tags, strict=True)]
+        return EncodedSources(cut, [len(row) > limit for row in rows])
 
     def names(self, row: SourceRow) -> list[str]:
         """A readable label for each step of the encoded source: its pieces, or its start in seconds (else in frames).

@@ -115,6 +115,7 @@ def served_signature(options: DecodingOptions, tags: Sequence[str] = (), has_con
     make_type: Callable[[], Any] = AnyType
     names: list[Any] = [LONE_COLUMN, "source", *tags]
     answers: list[Any] = [ColSpec("string", "prediction"), ColSpec("double", "score"), ColSpec("boolean", "is_cut")]
+    answers.append(ColSpec("boolean", "source_is_cut"))
     if has_confidence:
         answers += [ColSpec("double", "confidence", required=False), ColSpec("boolean", "abstained")]
     return ModelSignature(

@@ -110,6 +110,7 @@ def to_frame(predictions: list[Prediction], has_confidence: bool = False) -> pd.
         "prediction": [one.text for one in predictions],
         "score": [float(one.score) for one in predictions],
         "is_cut": [one.is_cut for one in predictions],
+        "source_is_cut": [one.source_is_cut for one in predictions],
     }
     if has_confidence:
         columns |= {"confidence": [one.confidence for one in predictions], "abstained": [one.abstained for one in predictions]}

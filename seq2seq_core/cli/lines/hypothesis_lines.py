@@ -36,7 +36,7 @@ class LineFormat(NamedTuple):
         """
         if self.is_json:
             found: dict[str, Any] = {"line": line, "prediction": hypothesis.text, "score": hypothesis.score}
-            found["is_cut"] = hypothesis.is_cut
+            found |= {"is_cut": hypothesis.is_cut, "source_is_cut": hypothesis.source_is_cut}
             if self.has_confidence:
                 found |= {"confidence": hypothesis.confidence, "abstained": hypothesis.abstained}
             return json.dumps(found, ensure_ascii=False) + "\n"

@@ -31,8 +31,7 @@ from seq2seq_core.decoding.constraints import EVEN_CHANCE, make_constraints
 from seq2seq_core.decoding.engines import ctranslate2_conversion as conversion
 from seq2seq_core.decoding.engines.ctranslate2_limits import num_positions, why_not_decode
 from seq2seq_core.decoding.engines.engine import Engine
-from seq2seq_core.decoding.hypothesis import Hypothesis
-from seq2seq_core.decoding.length_penalty import length_penalty
+from seq2seq_core.decoding.hypothesis import Hypothesis, length_penalty
 from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.stopping import Stop, check_stop
 from seq2seq_core.errors import BundleError, first_line

@@ -153,7 +153,8 @@ def _show(hypothesis: TextHypothesis, with_alignment: bool) -> dict[str, Any]:
     is_large = alignment is not None and alignment.weights_TS.size > MOST_CELLS
     return {
         "text": hypothesis.text, "score": _finite(hypothesis.score), "log_probability": _finite(hypothesis.log_probability),
-        "is_cut": hypothesis.is_cut, "confidence": hypothesis.confidence, "abstained": hypothesis.abstained,
+        "is_cut": hypothesis.is_cut, "source_is_cut": hypothesis.source_is_cut,
+        "confidence": hypothesis.confidence, "abstained": hypothesis.abstained,
         "alignment": None if alignment is None or is_large else _show_alignment(alignment),
         "has_large_alignment": is_large,
     }  # fmt: skip

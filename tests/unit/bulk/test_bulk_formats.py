@@ -115,7 +115,8 @@ def test_rows_of_text_files_that_cannot_be_read_have_their_error_and_the_others_
     first = read_json(out / "a-00000.jsonl")
     assert first[0] == {
         "source": "ab", "n": 1.5, "list": [1],
-        "prediction": "ba", "prediction_score": -0.5, "prediction_is_cut": False, "prediction_error": None,
+        "prediction": "ba", "prediction_score": -0.5, "prediction_is_cut": False, "prediction_source_is_cut": False,
+        "prediction_error": None,
     }  # fmt: skip
     errors = [row["prediction_error"] for row in first]
     assert errors[1].startswith("not valid JSON (")
@@ -125,8 +126,8 @@ def test_rows_of_text_files_that_cannot_be_read_have_their_error_and_the_others_
     assert (first[1]["n"], first[2]["n"], first[3]["source"]) == (3, 2, 7), "a row with an error keeps its columns"
     table = gzip.decompress((out / "b-00000.tsv.gz").read_bytes()).decode().splitlines()
     assert table[:2] == [
-        "id\tsource\tprediction\tprediction_score\tprediction_is_cut\tprediction_error",
-        "1\tab\tba\t-0.5\tfalse\t",
+        "id\tsource\tprediction\tprediction_score\tprediction_is_cut\tprediction_source_is_cut\tprediction_error",
+        "1\tab\tba\t-0.5\tfalse\tfalse\t",
     ]
     assert (table[2].split("\t")[0], table[2].split("\t")[-1], table[3].split("\t")[:3]) == (
         "2",
@@ -175,11 +176,13 @@ def test_json_lines_become_parquet_with_columns_of_what_their_values_have_in_com
     types = dict(zip(found.columns, map(str, found.types), strict=True))
     assert types == {
         "source": "VARCHAR", "whole": "BIGINT", "number": "DOUBLE", "flag": "BOOLEAN", "mixed": "VARCHAR", "late": "VARCHAR",
-        "reading": "VARCHAR", "reading_score": "DOUBLE", "reading_is_cut": "BOOLEAN", "reading_error": "VARCHAR",
+        "reading": "VARCHAR", "reading_score": "DOUBLE", "reading_is_cut": "BOOLEAN",
+        "reading_source_is_cut": "BOOLEAN", "reading_error": "VARCHAR",
     }  # fmt: skip
     assert found.fetchall() == [
-        ("ab", 1, 1.0, True, "a", None, "ba", -0.5, False, None), ("cd", None, 0.5, False, "[1]", "x", "dc", -0.5, False, None),
-    ]  # fmt: skip
+        ("ab", 1, 1.0, True, "a", None, "ba", -0.5, False, False, None),
+        ("cd", None, 0.5, False, "[1]", "x", "dc", -0.5, False, False, None),
+    ]
 
 
 @pytest.mark.parametrize(

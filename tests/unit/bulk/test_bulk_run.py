@@ -246,7 +246,8 @@ def test_predictions_that_were_cut_are_counted_and_further_hypotheses_have_colum
     assert summary.num_cut == 1
     head = (tmp_path / "out" / "in-00000.csv").read_text().splitlines()[0]
     assert head == (
-        "source,prediction,prediction_score,prediction_is_cut,prediction_2,prediction_2_score,prediction_2_is_cut,prediction_error"
+        "source,prediction,prediction_score,prediction_is_cut,prediction_2,prediction_2_score,prediction_2_is_cut,"
+        "prediction_source_is_cut,prediction_error"
     )
 
 

@@ -20,6 +20,7 @@ from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.bundle.served_bundle import export_bundle
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.decoding_options import DecodingOptions
+from seq2seq_core.decoding.hypothesis_texts import HypothesisTexts
 from seq2seq_core.decoding.phrases.phrase_matcher import phrases_in
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.registry.receipts import Receipt, write_receipt
@@ -100,7 +101,7 @@ def test_predict_writes_an_object_a_hypothesis(run: Callable[..., Result], predi
     done = run("predict", "--json", "--nbest", 2, "--max-length", 3, stdin=b"3 May 2031\n\n")
     found = predictor.predict(["3 May 2031", ""], DecodingOptions(num_hypotheses=2, max_length=3))
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
-        {"line": line, "prediction": one.text, "score": one.score, "is_cut": one.is_cut}
+        {"line": line, "prediction": one.text, "score": one.score, "is_cut": one.is_cut, "source_is_cut": False}
         for line, two in enumerate(found, start=1)
         for one in two.hypotheses
     ]
@@ -140,7 +141,7 @@ def test_predict_writes_an_alignment_a_hypothesis(run: Callable[..., Result], pr
 def test_predict_says_that_a_model_has_no_attention_to_write(
     run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Predictor, "_align", lambda *_: None)
+    monkeypatch.setattr(HypothesisTexts, "_align", lambda *_: None)
     place = tmp_path / "attention.jsonl"
     done = run("predict", "--attention", place, stdin=b"a\n")
     assert done.exit_code == 2

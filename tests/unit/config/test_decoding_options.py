@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from seq2seq_core.config.decoding_options import DecodingOptions, OfferedOption, SearchOptions, offered_options
 from seq2seq_core.config.evaluate import EvaluateSection
-from seq2seq_core.decoding.length_penalty import length_penalty
+from seq2seq_core.decoding.hypothesis import length_penalty
 
 
 def test_more_hypotheses_than_the_beam_holds_are_refused() -> None:

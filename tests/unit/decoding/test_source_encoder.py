@@ -64,9 +64,12 @@ def test_an_alignment_names_the_seconds_at_which_the_steps_of_the_encoder_begin(
 def test_long_recordings_are_cut_with_a_warning(heard: tuple[Predictor, Path], caplog: pytest.LogCaptureFixture) -> None:
     predictor, _ = heard
     with caplog.at_level(logging.WARNING):
-        rows = predictor.sources.encode(NAMES, [[]] * len(NAMES), 2, 9)
+        rows, is_cut = predictor.sources.encode(NAMES, [[]] * len(NAMES), 2, 9)
     assert [len(row) for row in rows] == [8, 9, 0, 9]
+    assert is_cut == [False, True, False, False]
     assert caplog.messages == ["1 of 4 sources have more than 9 frames and are cut there; the first is number 2 with 11 frames"]
+    found = predictor.predict(NAMES, predictor.options.override(max_source_frames=9))
+    assert [one.source_is_cut for one in found] == is_cut
 
 
 @pytest.mark.parametrize(("keeps_end", "kept"), [(False, slice(5)), (True, slice(-5, None))])
@@ -74,7 +77,7 @@ def test_a_bundle_cuts_recordings_where_training_cut_them(heard: tuple[Predictor
     predictor, folder = heard
     config = predictor.bundle.config.model_copy(update={"max_source_tokens": 5, "keeps_source_end": keeps_end})
     cutting = Predictor(replace(predictor.bundle, config=config), folder)
-    whole, cut = (one.sources.encode(["test 3.wav"], [[]], 100, 100)[0] for one in (predictor, cutting))
+    whole, cut = (one.sources.encode(["test 3.wav"], [[]], 100, 100).rows[0] for one in (predictor, cutting))
     np.testing.assert_array_equal(cut, whole[kept])
     assert len(whole) == 11
 

@@ -83,6 +83,7 @@ def test_the_served_model_answers_as_the_predictor_does(audio_template: tuple[Pa
         "prediction": [one.text for one in expected],
         "score": [one.score for one in expected],
         "is_cut": [one.is_cut for one in expected],
+        "source_is_cut": [False, False],
     }
     with pytest.raises(MlflowException, match=r"^row 0: source must be a WAV or FLAC file in base64"):
         served.predict(context, as_frame("test 1.wav"))

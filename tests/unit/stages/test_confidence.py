@@ -156,7 +156,8 @@ def test_a_bundle_without_a_calibrator_works_as_before_and_refuses_a_threshold(
     assert "calibrator" not in json.loads((paths.served / "config.json").read_text())
     assert not (paths.evaluation / "confidence.json").exists()
     assert "confidence" not in json.loads(paths.metrics.read_text())
-    assert json.loads(predict(paths, "--json").stdout.splitlines()[0]).keys() == {"line", "prediction", "score", "is_cut"}
+    plain = json.loads(predict(paths, "--json").stdout.splitlines()[0])
+    assert plain.keys() == {"line", "prediction", "score", "is_cut", "source_is_cut"}
     result = predict(paths, "--min-confidence", "0.5")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "--min-confidence: must be 0 with this model, which has no calibrator" in re.sub(r"\s+", " ", result.stderr)

@@ -100,7 +100,7 @@ def test_the_trial_page_is_told_the_confidence(sure: House) -> None:
 
 def test_a_model_without_a_calibrator_answers_as_before_and_refuses_a_threshold(house: House) -> None:
     reply = house.score({"inputs": ["a"]})
-    assert json.loads(reply.body)["predictions"] == [{"prediction": "A", "score": -1.0, "is_cut": False}]
+    assert json.loads(reply.body)["predictions"] == [{"prediction": "A", "score": -1.0, "is_cut": False, "source_is_cut": False}]
     expected = "min_confidence: must be 0 with this model, which has no calibrator"
     refused = house.score({"inputs": ["a"], "params": {"min_confidence": 0.5}})
     assert refused.status == 400

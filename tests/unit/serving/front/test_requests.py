@@ -15,7 +15,7 @@ import pytest
 from .conftest import House
 
 CSV, PARQUET = "text/csv", "application/vnd.apache.parquet"
-EXPECTED = {"predictions": [{"prediction": text, "score": -1.0, "is_cut": False} for text in ("A", "B")]}
+EXPECTED = {"predictions": [{"prediction": text, "score": -1.0, "is_cut": False, "source_is_cut": False} for text in ("A", "B")]}
 
 
 def parquet(columns: dict[str, list[Any]]) -> bytes:

@@ -62,6 +62,7 @@ def test_hypotheses_come_with_scores_and_alignments(house: House) -> None:
     further = {
         "log_probability": -1.0,
         "is_cut": False,
+        "source_is_cut": False,
         "confidence": None,
         "abstained": False,
         "alignment": aligned,

@@ -130,7 +130,7 @@ def _fault_of(row: Mapping[str, Any], text: str, own_target: str, max_repetition
         return FAILED
     if not text.strip():
         return EMPTY
-    if row[f"{ANSWER}_is_cut"]:
+    if row[f"{ANSWER}_is_cut"] or row[f"{ANSWER}_source_is_cut"]:
         return CUT
     if max_repetitions and most_repetitions(text) > max(max_repetitions, most_repetitions(own_target)):
         return REPETITIVE

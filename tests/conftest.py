@@ -93,12 +93,11 @@ def fresh_random(fresh_seed: int) -> random.Random:
 
 
 @pytest.fixture(scope="session")
-def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of one Prefect server for all tests of this process."""
-    from tests.prefect_server import serve_prefect
+def prefect_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a migrated, empty Prefect database; making one takes seconds, copying it nothing."""
+    from tests.prefect_server import make_database
 
-    with serve_prefect(tmp_path_factory.mktemp("prefect")) as url:
-        yield url
+    return made_once(tmp_path_factory, "prefect_template", make_database)
 
 
 @pytest.fixture(scope="session")

@@ -94,6 +94,15 @@ def make_repository(root: Path) -> Path:
     return root
 
 
+@pytest.fixture(scope="package")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory, prefect_template: Path) -> Iterator[str]:
+    """The address of one Prefect server for the tests of this folder in this process; it ends behind them."""
+    from tests.prefect_server import serve_prefect
+
+    with serve_prefect(tmp_path_factory.mktemp("prefect"), prefect_template) as url:
+        yield url
+
+
 @pytest.fixture
 def make_workspace(tmp_path: Path, empty_repository: Path) -> Callable[..., ToyWorkspace]:
     """Makes workspaces, each from a graph (each stage with those that it reads from) in a folder of its own."""

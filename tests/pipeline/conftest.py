@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,15 @@ def _make_clone(root: Path, database: Path) -> None:
     workspace.must("dvc", "init", "-q")
     workspace.must("git", "add", "-A")
     workspace.must("git", "commit", "-q", "-m", "clone")
+
+
+@pytest.fixture(scope="package")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory, prefect_template: Path) -> Iterator[str]:
+    """The address of one Prefect server for the tests of this folder in this process; it ends behind them."""
+    from tests.prefect_server import serve_prefect
+
+    with serve_prefect(tmp_path_factory.mktemp("prefect"), prefect_template) as url:
+        yield url
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,6 +19,15 @@ from .conftest import select
 
 pytestmark = pytest.mark.slow
 ROWS = 30
+
+
+@pytest.fixture(scope="module")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory, prefect_template: Path) -> Iterator[str]:
+    """The address of one Prefect server for the tests of this file in this process; it ends behind them."""
+    from tests.prefect_server import serve_prefect
+
+    with serve_prefect(tmp_path_factory.mktemp("prefect"), prefect_template) as url:
+        yield url
 
 
 @pytest.fixture

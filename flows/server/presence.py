@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from httpx import InvalidURL
-from prefect.client.orchestration import PrefectClient, get_client
+import httpx
+from prefect.client.orchestration import PrefectClient, SyncPrefectClient, get_client
 from prefect.client.schemas.actions import LogCreate
-from prefect.context import refresh_global_settings_context
+from prefect.context import SettingsContext, get_settings_context, refresh_global_settings_context
 from prefect.events.schemas.events import Event
 from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
@@ -26,21 +26,51 @@ AWAY_SECONDS = 5.0
 """Shortest time between two questions to a server that is away, each of which can take ``PROBE_SECONDS``."""
 
 
+@contextmanager
+def open_probe(url: str) -> Iterator[Callable[[], Exception | None]]:
+    """Asks a Prefect server whether it is well, with the certificates, headers and credentials of Prefect's settings.
+
+    A client and its settings take 50 ms of CPU to make. They serve all questions of the ``with`` block, from any thread.
+
+    Args:
+        url: the address of its API.
+
+    Yields:
+        A function that asks once. It returns None where the server is well; an ``httpx.HTTPStatusError`` where it answers with an
+        error; otherwise why no answer came.
+    """
+    # No connection is kept: one that the server closes just then would look like a server that is away.
+    options = {"timeout": PROBE_SECONDS, "limits": httpx.Limits(max_keepalive_connections=0)}
+    client: SyncPrefectClient | None = None
+    fault: Exception | None = None
+    with ExitStack() as stack:
+        try:
+            with temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}):
+                context = get_settings_context()
+                client = stack.enter_context(get_client(options, sync_client=True))
+        except (OSError, ValueError, httpx.InvalidURL) as error:  # certificates that cannot be read, or no address
+            fault = error
+
+        def ask() -> Exception | None:
+            if client is None:
+                return fault
+            with SettingsContext(profile=context.profile, settings=context.settings):
+                return client.api_healthcheck()
+
+        yield ask
+
+
 def probe_server(url: str) -> Exception | None:
-    """Asks a Prefect server once whether it is well, with the certificates, headers and credentials of Prefect's settings.
+    """Asks a Prefect server once whether it is well.
 
     Args:
         url: the address of its API.
 
     Returns:
-        None where it is well; an ``httpx.HTTPStatusError`` where it answers with an error; otherwise why no answer came.
+        None where it is well, otherwise the fault, as :func:`open_probe` tells it.
     """
-    changed = {PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}
-    try:
-        with temporary_settings(changed), get_client({"timeout": PROBE_SECONDS}, sync_client=True) as client:
-            return client.api_healthcheck()
-    except (OSError, ValueError, InvalidURL) as error:  # certificates that cannot be read, or no address
-        return error
+    with open_probe(url) as ask:
+        return ask()
 
 
 def is_away() -> bool:
@@ -53,16 +83,20 @@ class _Watch:
     """Whether the server is away. After it was, it is asked again only after ``AWAY_SECONDS``, however much there is to send.
 
     An answer that it is there is not kept: it could die meanwhile, and Prefect would try to send for a minute.
+
+    Args:
+        ask: asks the server once; returns a fault, or None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ask: Callable[[], Exception | None]) -> None:
+        self._ask = ask
         self._away_until = float("-inf")
 
     def is_away(self) -> bool:
         """The present answer, or one of the last seconds that the server is away."""
         if time.monotonic() < self._away_until:
             return True
-        if is_away():
+        if self._ask() is not None:
             self._away_until = time.monotonic() + AWAY_SECONDS
             return True
         return False
@@ -76,23 +110,26 @@ def nothing_sent_while_away() -> Iterator[None]:
     ``PREFECT_CLIENT_MAX_RETRIES`` leaves the tracebacks, and ``PREFECT_LOGGING_TO_API_ENABLED`` leaves the lines that wait already.
     So this replaces a public method, by which all log lines go, and a private one: an event is sent after requests for its run.
     """
-    send_event, send_logs, watch = EventsWorker._handle, PrefectClient.create_logs, _Watch()
+    send_event, send_logs = EventsWorker._handle, PrefectClient.create_logs
 
-    async def send_event_if_present(self: EventsWorker, event: Event) -> None:
-        if not watch.is_away():
-            await send_event(self, event)
+    with open_probe(get_current_settings().api.url or "") as ask:
+        watch = _Watch(ask)
 
-    async def send_logs_if_present(self: PrefectClient, logs: Iterable[LogCreate | dict[str, Any]]) -> None:
-        if not watch.is_away():
-            await send_logs(self, logs)
+        async def send_event_if_present(self: EventsWorker, event: Event) -> None:
+            if not watch.is_away():
+                await send_event(self, event)
 
-    EventsWorker._handle = send_event_if_present  # type: ignore[method-assign]
-    PrefectClient.create_logs = send_logs_if_present  # type: ignore[method-assign, assignment]
-    try:
-        yield
-    finally:
-        if not is_away():
-            EventsWorker._handle, PrefectClient.create_logs = send_event, send_logs  # type: ignore[method-assign]
+        async def send_logs_if_present(self: PrefectClient, logs: Iterable[LogCreate | dict[str, Any]]) -> None:
+            if not watch.is_away():
+                await send_logs(self, logs)
+
+        EventsWorker._handle = send_event_if_present  # type: ignore[method-assign]
+        PrefectClient.create_logs = send_logs_if_present  # type: ignore[method-assign, assignment]
+        try:
+            yield
+        finally:
+            if ask() is None:
+                EventsWorker._handle, PrefectClient.create_logs = send_event, send_logs  # type: ignore[method-assign]
 
 
 def leave_server_behind(logger: Logger, patience_seconds: float) -> bool:

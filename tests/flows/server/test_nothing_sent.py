@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import Any
 
 import prefect
@@ -22,14 +23,14 @@ def test_nothing_is_sent_while_the_server_is_away_and_it_is_asked_once(monkeypat
     async def send(self: Any, item: Any) -> None:
         sent.append(item)
 
-    def is_away() -> bool:
+    def ask() -> Exception:
         asked.append(None)
-        return True
+        return ConnectionRefusedError()
 
     assert hasattr(EventsWorker, "_handle"), f"Prefect {prefect.__version__} sends events another way"
     monkeypatch.setattr(EventsWorker, "_handle", send)
     monkeypatch.setattr(PrefectClient, "create_logs", send)
-    monkeypatch.setattr(presence, "is_away", is_away)
+    monkeypatch.setattr(presence, "open_probe", lambda url: nullcontext(ask))
     monkeypatch.setattr(presence, "AWAY_SECONDS", 1e9)
 
     async def send_all() -> None:
@@ -65,18 +66,16 @@ def test_everything_is_sent_to_a_server_that_answers(prefect_api: str) -> None:
         emit_event("toy", {"prefect.resource.id": resource})
 
     calls = {"events": 0, "logs": 0}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(presence, "is_away", lambda: False)
-        with nothing_sent_while_away():
-            count(patch, EventsWorker, "_handle", calls, "events")
-            count(patch, PrefectClient, "create_logs", calls, "logs")
-            chatty()
-            asked = {"logs": {"flow_run_id": {"any_": [seen[0]]}}}
-            with get_client(sync_client=True) as client:
-                wait_until(lambda: "a line" in client.request("POST", "/logs/filter", json=asked).text, "the line")
-                by_resource = {"filter": {"resource": {"id": [resource]}}}
-                wait_until(lambda: client.request("POST", "/events/filter", json=by_resource).json()["total"] == 1, "the event")
-            patch.undo()
+    with pytest.MonkeyPatch.context() as patch, nothing_sent_while_away():
+        count(patch, EventsWorker, "_handle", calls, "events")
+        count(patch, PrefectClient, "create_logs", calls, "logs")
+        chatty()
+        asked = {"logs": {"flow_run_id": {"any_": [seen[0]]}}}
+        with get_client(sync_client=True) as client:
+            wait_until(lambda: "a line" in client.request("POST", "/logs/filter", json=asked).text, "the line")
+            by_resource = {"filter": {"resource": {"id": [resource]}}}
+            wait_until(lambda: client.request("POST", "/events/filter", json=by_resource).json()["total"] == 1, "the event")
+        patch.undo()
     assert min(calls.values()) > 0, calls
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,7 @@ from prefect.settings import (
 )
 
 from flows.server.local_server import pages_file, prefect_server, running_pages
-from flows.server.presence import is_away, probe_server
+from flows.server.presence import is_away, open_probe, probe_server
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import EnvironmentFault
 from tests.http_server import QuietHandler, http_server
@@ -60,6 +61,23 @@ def test_a_probe_tells_an_answer_with_an_error_from_none(gated_api: str) -> None
         assert isinstance(probe_server("http://127.0.0.1:9/api"), httpx.ConnectError)
         assert probe_server("http://[bad/api") is not None
         assert probe_server("http://127.0.0.1:bad/api") is not None
+
+
+def test_a_probe_asks_anew_each_time_and_from_any_thread() -> None:
+    answers, requests = [503, 200], []
+
+    class Server(QuietHandler):
+        def do_GET(self) -> None:
+            requests.append(self.path)
+            self.answer(answers[0])
+
+    with http_server(Server) as port, open_probe(f"http://127.0.0.1:{port}/api") as ask, ThreadPoolExecutor() as threads:
+        assert isinstance(threads.submit(ask).result(), httpx.HTTPStatusError)
+        del answers[0]
+        assert [ask(), threads.submit(ask).result()] == [None, None]
+    assert requests == ["/api/health"] * 3, "Prefect's clients ask again after a 503 by default"
+    with open_probe("http://127.0.0.1:9/api") as ask:
+        assert isinstance(ask(), httpx.ConnectError)
 
 
 def test_certificates_that_cannot_be_read_are_no_crash(gated_api: str, tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
-"""Settings of the C library's memory allocator."""
+"""Settings of the C library's memory allocator and of Python's garbage collector."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 """Parameters of ``mallopt(3)``."""
@@ -33,3 +36,17 @@ def keep_freed_memory() -> bool:
     wanted = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: _NEVER, _M_TOP_PAD: _GROWTH_BYTES}
     taken = [mallopt(name, value) == 1 for name, value in wanted.items()]
     return all(taken)
+
+
+@contextmanager
+def uncollected_imports() -> Iterator[None]:
+    """Within it, the garbage collector does not look at the objects that exist at its start.
+
+    MLflow's modules are hundreds of thousands of objects that live as long as the process. A stage that makes many objects of its
+    own would have them searched again and again, which was a third of the time of ``tokenize``.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

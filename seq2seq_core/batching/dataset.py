@@ -32,9 +32,10 @@ class _Side:
         return len(self.offsets) - 1
 
     def row(self, place: int) -> NDArray[Any]:
-        """The ids or frames of one row."""
+        """The ids (int32, whatever the type on the disk) or frames of one row."""
         start, end = self.offsets.read(place, place + 2).tolist()
-        return self.values.read(start, end)
+        values = self.values.read(start, end)
+        return values.astype(np.int32) if values.dtype == np.uint16 else values
 
     def lengths(self, places: Places) -> NDArray[np.int64]:
         """The lengths of some rows; reads the offsets of a large file in parts."""

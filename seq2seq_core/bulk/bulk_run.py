@@ -20,6 +20,7 @@ from seq2seq_core.bulk.worker_pool import WorkerPool
 from seq2seq_core.bundle.config_file import TARGET_FILE, read_config
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.console import Progress
+from seq2seq_core.cores import count_cores
 from seq2seq_core.decoding.confidence.abstention import check_threshold
 from seq2seq_core.decoding.engines.ctranslate2_limits import why_not_decode
 from seq2seq_core.decoding.phrases.asked_phrases import PhraseReader
@@ -129,7 +130,7 @@ def _describe_phrases(phrases: Phrases) -> dict[str, Any]:
 
 def _start_workers(request: BulkRequest, model: FoundModel) -> WorkerPool:
     """The processes that decode: on a CPU they share its cores."""
-    cores = len(os.sched_getaffinity(0))
+    cores = count_cores()
     has_gpu = resolve_device(request.device).type != "cpu"
     count = request.workers or (1 if has_gpu else min(cores, MOST_WORKERS))
     threads = 0 if os.environ.get("OMP_NUM_THREADS") else max(1, cores // count)

@@ -138,11 +138,12 @@ def _run_stage(stage: Stage, workspace: Workspace, debug: bool, verbose: bool) -
     with boundary(debug, verbose):
         paths = resolve_workspace(workspace)
     with boundary(debug, verbose, paths, stage.name):
+        from seq2seq_core.allocation import uncollected_imports
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.tracking.driver_watch import stop_without_driver
         from seq2seq_core.tracking.session import open_stage_recorder
 
         settings = load_settings(paths.params)
         run = stage.load_function()
-        with stop_without_driver(), open_stage_recorder(stage.name, settings, paths) as recorder:
+        with stop_without_driver(), open_stage_recorder(stage.name, settings, paths) as recorder, uncollected_imports():
             run(settings, paths, recorder)

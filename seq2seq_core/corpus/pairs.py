@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import orjson
+
 from seq2seq_core import atomic
 from seq2seq_core.errors import CorpusError, MissingInput, UserError
 from seq2seq_core.json_text import JsonError, parse_object
@@ -47,14 +49,23 @@ def iterate_pairs(path: Path) -> Iterator[dict[str, str]]:
 
 
 def _parse_pair(data: bytes, path: Path, line: int) -> dict[str, str]:
+    if (texts := _read_texts(data)) is not None and SOURCE in texts and TARGET in texts:
+        return texts
     expected = 'expected a JSON object with the texts "source" and "target", as `s2s prepare` writes it'
     try:
-        pair = parse_object(data.decode("utf-8"))
+        parse_object(data.decode("utf-8"))
     except (JsonError, UnicodeDecodeError) as error:
         raise CorpusError(f"{error}; {expected}", path, line) from None
-    if not {SOURCE, TARGET} <= pair.keys() or not all(isinstance(value, str) for value in pair.values()):
-        raise CorpusError(expected, path, line)
-    return pair
+    raise CorpusError(expected, path, line)
+
+
+def _read_texts(data: bytes) -> dict[str, str] | None:
+    """The object in a line, if all its values are texts."""
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return value if type(value) is dict and set(map(type, value.values())) <= {str} else None
 
 
 def iterate_sentences(path: Path) -> Iterator[str]:
@@ -68,11 +79,8 @@ def iterate_sentences(path: Path) -> Iterator[str]:
     """
     with path.open("rb") as file:
         for line, data in enumerate(file, start=1):
-            try:
-                text = parse_object(data.decode("utf-8")).get(TEXT)
-            except (JsonError, UnicodeDecodeError):
-                text = None
-            if not isinstance(text, str):
+            texts = _read_texts(data)
+            if texts is None or (text := texts.get(TEXT)) is None:
                 raise CorpusError('expected a JSON object with a "text", as `s2s prepare` writes it', path, line)
             yield text
 

@@ -24,12 +24,13 @@ from seq2seq_core.recorder import Recorder
 from seq2seq_core.tokenization.description import flatten, make_manifest, make_report, source_info
 from seq2seq_core.tokenization.encode import (
     LengthLimits,
+    PairChunk,
     SentenceCounts,
     SplitCounts,
-    TextPair,
     Tokenizers,
     encode_sentences,
     encode_split,
+    in_chunks,
 )
 from seq2seq_core.tokenization.languages import MASK_TAG, language_columns
 from seq2seq_core.tokenization.subword import SubwordModel, train_subword
@@ -166,19 +167,36 @@ def _collect_tags(
     return collect_tags(rows, columns, separator, normal_form) if columns else []
 
 
-def _read_pairs(
+def read_chunks(
     path: Path, tokenizers: Tokenizers, tags: TagColumns, normal_form: NormalForm, group_columns: Sequence[str]
-) -> Iterator[TextPair]:
-    """The pairs of a prepared split, with their tags and groups; in the order of :func:`_number_pairs`."""
+) -> Iterator[PairChunk]:
+    """The pairs of a prepared split, with their tags and groups; those of dev alternate between groups where there are any.
+
+    Args:
+        path: a file that ``s2s prepare`` wrote.
+        tokenizers: of the two sides; decide how many pairs a chunk has.
+        tags: the columns that become tags.
+        normal_form: the normal form of their values.
+        group_columns: the columns whose values name a pair's group.
+    """
     source_model = tokenizers.source if isinstance(tokenizers.source, SubwordModel) else None
     source_tags = Tags(tags.source, source_model, tags.separator, tags.unknown, normal_form)
     target_tags = Tags(tags.target, tokenizers.target, tags.separator, tags.unknown, normal_form)
-    for line, pair in _number_pairs(path, group_columns):
-        try:
-            ids = source_tags.ids(pair), target_tags.ids(pair)
-        except TagError as error:
-            raise CorpusError(f"{error} (tokenize.source_tags, tokenize.target_tags)", path, line) from None
-        yield TextPair(pair[SOURCE], pair[TARGET], *ids, _group(pair, group_columns, path, line))
+    for numbered in in_chunks(_number_pairs(path, group_columns), tokenizers.chunk_pairs):
+        pairs = [pair for _, pair in numbered]
+        ids: list[tuple[list[int], list[int]]] = []
+        for line, pair in numbered if tags.all else ():
+            try:
+                ids.append((source_tags.ids(pair), target_tags.ids(pair)))
+            except TagError as error:
+                raise CorpusError(f"{error} (tokenize.source_tags, tokenize.target_tags)", path, line) from None
+        yield PairChunk(
+            sources=[pair[SOURCE] for pair in pairs],
+            targets=[pair[TARGET] for pair in pairs],
+            source_tags=[own for own, _ in ids],
+            target_tags=[own for _, own in ids],
+            groups=[_group(pair, group_columns, path, line) for line, pair in numbered] if group_columns else (),
+        )
     for side in (source_tags, target_tags):
         side.warn_of_ignored(path.stem)
 
@@ -215,10 +233,10 @@ def _encode(
     mode: ProgressMode,
 ) -> SplitCounts:
     path = paths.prepared_split(split)
-    pairs = _read_pairs(path, tokenizers, tags, normal_form, section.group_columns if split != "test" else [])
+    chunks = read_chunks(path, tokenizers, tags, normal_form, section.group_columns if split != "test" else [])
     has_groups = split == "train" and bool(section.group_columns)
     with progress(f"tokenize {split}", _count_lines(path), "pairs", mode) as shown:
-        counts = encode_split(pairs, tokenizers, draft, split, _limits(section, split), has_groups, shown.update)
+        counts = encode_split(chunks, tokenizers, draft, split, _limits(section, split), has_groups, shown.update)
     for name, side in (("source", counts.source), ("target", counts.target)):
         if side.unknown_fraction > UNKNOWN_WARNING_FRACTION:
             logger.warning(

@@ -7,15 +7,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_core.audio.recording_reader import RecordingReader
+from seq2seq_core.tokenization.flat_rows import FlatRows, count_first
 from seq2seq_core.tokenization.growing_array import GrowingArray
-from seq2seq_core.tokenization.ragged import RaggedWriter, groups_path
-from seq2seq_core.tokenization.special_tokens import EOS_ID, UNK_ID
+from seq2seq_core.tokenization.ragged import RaggedWriter, groups_path, id_dtype
+from seq2seq_core.tokenization.reading_ahead import read_ahead
 from seq2seq_core.tokenization.subword import SubwordModel
 
 CHUNK_PAIRS, CHUNK_RECORDINGS = 4096, 64
@@ -33,12 +34,12 @@ class SideCounts:
     unknown: int = 0
     longest: int = 0
 
-    def add(self, rows: Sequence[SourceRow]) -> None:
+    def add(self, rows: FlatRows) -> None:
         """Counts some rows of ids or frames."""
         self.rows += len(rows)
-        self.tokens += sum(map(len, rows))
-        self.unknown += sum(list(row).count(UNK_ID) for row in rows if not isinstance(row, np.ndarray))
-        self.longest = max(self.longest, max(map(len, rows), default=0))
+        self.tokens += len(rows.values)
+        self.unknown += rows.num_unknown
+        self.longest = max(self.longest, rows.longest)
 
     @property
     def unknown_fraction(self) -> float:
@@ -97,9 +98,22 @@ class LengthLimits:
     cut_source: int | None = None
     keeps_end: bool = False
 
-    def accept(self, source: SourceRow, target: Sequence[int]) -> bool:
-        """Whether a pair is kept."""
-        return (self.source is None or len(source) <= self.source) and (self.target is None or len(target) <= self.target)
+    def accept(self, sources: FlatRows, targets: FlatRows) -> NDArray[np.bool_]:
+        """Whether each pair is kept."""
+        return _is_within(sources, self.source) & _is_within(targets, self.target)
+
+    def cut(self, sources: FlatRows, tags: Sequence[Sequence[int]]) -> FlatRows:
+        """The sources, the longer ones cut.
+
+        Args:
+            sources: ids between tags and eos, or frames.
+            tags: the ids of the tags of each; nothing: none has any.
+        """
+        if self.cut_source is None or sources.longest <= self.cut_source:
+            return sources
+        limit, is_frames = self.cut_source, sources.values.ndim == 2
+        first = [count_first(limit, number, self.keeps_end, is_frames) for number in map(len, tags or [()] * len(sources))]
+        return sources.cut(limit, np.array(first, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -110,34 +124,45 @@ class Tokenizers:
     target: SubwordModel
 
     @property
+    def chunk_pairs(self) -> int:
+        """Pairs that are encoded at once."""
+        return CHUNK_RECORDINGS if self.num_features else CHUNK_PAIRS
+
+    @property
     def num_features(self) -> int:
         """Features of a source frame; 0 where the sources are ids."""
         return self.source.front_end.frame_width if isinstance(self.source, RecordingReader) else 0
 
-    def encode_sources(self, sources: Sequence[str], tags: Sequence[Sequence[int]]) -> Sequence[SourceRow]:
+    def encode_sources(self, sources: Sequence[str], tags: Sequence[Sequence[int]]) -> FlatRows:
         """Ids between tags and eos, or frames, which have neither."""
         if isinstance(self.source, RecordingReader):
-            return [self.source.read(source) for source in sources]
-        return _enclose(tags, self.source.encode(sources))
+            return FlatRows.of_arrays([self.source.read(source) for source in sources])
+        return self.source.encode_rows(sources).behind(tags)
+
+    @property
+    def source_dtype(self) -> type[np.generic]:
+        """The type of the values of the sources on the disk."""
+        return np.float32 if isinstance(self.source, RecordingReader) else id_dtype(self.source.vocabulary_size)
 
 
-class TextPair(NamedTuple):
-    """A pair to be encoded."""
+@dataclass(frozen=True)
+class PairChunk:
+    """Some pairs to be encoded, at least one, side by side."""
 
-    source: str
-    """The source's text."""
-    target: str
-    """The target's text."""
-    source_tags: Sequence[int] = ()
-    """Ids before those of the source."""
-    target_tags: Sequence[int] = ()
-    """Ids before those of the target."""
-    group: str = ""
-    """The name of its group."""
+    sources: Sequence[str]
+    """Their sources: texts, or names of recordings."""
+    targets: Sequence[str]
+    """Their targets."""
+    source_tags: Sequence[Sequence[int]] = ()
+    """Ids before those of each source; nothing: no source has any."""
+    target_tags: Sequence[Sequence[int]] = ()
+    """Ids before those of each target; nothing: no target has any."""
+    groups: Sequence[str] = ()
+    """The names of their groups, where there are groups."""
 
 
 def encode_split(
-    pairs: Iterable[TextPair],
+    chunks: Iterable[PairChunk],
     tokenizers: Tokenizers,
     folder: Path,
     split: str,
@@ -148,7 +173,7 @@ def encode_split(
     """The counts of a split after its rows are written; rows of ids end with eos.
 
     Args:
-        pairs: sources (texts, or names of recordings), target texts and tags; read once, in chunks.
+        chunks: the pairs; read once, the next chunk while the current one is encoded.
         tokenizers: of the two sides.
         folder: where ``{split}.{source,target}.{values,offsets}.npy`` go.
         split: ``train``, ``dev`` or ``test``.
@@ -159,28 +184,28 @@ def encode_split(
     Raises:
         UserError: a recording cannot be used.
     """
-    counts, done, features = SplitCounts(), 0, tokenizers.num_features
+    counts, done = SplitCounts(), 0
+    target_dtype = id_dtype(tokenizers.target.vocabulary_size)
     with ExitStack() as stack:
-        sources = stack.enter_context(RaggedWriter(folder, split, "source", features))
-        targets = stack.enter_context(RaggedWriter(folder, split, "target"))
+        sources = stack.enter_context(RaggedWriter(folder, split, "source", tokenizers.num_features, tokenizers.source_dtype))
+        targets = stack.enter_context(RaggedWriter(folder, split, "target", dtype=target_dtype))
         groups = stack.enter_context(GrowingArray(groups_path(folder, split), np.int32)) if has_groups else None
-        for chunk in in_chunks(pairs, CHUNK_RECORDINGS if features else CHUNK_PAIRS):
-            source_rows, target_rows = _encode_chunk(chunk, tokenizers)
+        for chunk in read_ahead(chunks):
+            source_rows = tokenizers.encode_sources(chunk.sources, chunk.source_tags)
+            target_rows = tokenizers.target.encode_rows(chunk.targets).behind(chunk.target_tags)
             if limits.cut_source is not None:
-                counts.truncated_sources += sum(len(row) > limits.cut_source for row in source_rows)
-                source_rows = [
-                    cut_row(row, limits.cut_source, len(pair.source_tags), limits.keeps_end)
-                    for row, pair in zip(source_rows, chunk, strict=True)
-                ]
-            kept = [place for place, rows in enumerate(zip(source_rows, target_rows, strict=True)) if limits.accept(*rows)]
-            counts.dropped_too_long += len(chunk) - len(kept)
+                counts.truncated_sources += int(np.count_nonzero(source_rows.lengths > limits.cut_source))
+                source_rows = limits.cut(source_rows, chunk.source_tags)
+            is_kept = limits.accept(source_rows, target_rows)
+            counts.dropped_too_long += int(np.count_nonzero(~is_kept))
             for writer, side, rows in ((sources, counts.source, source_rows), (targets, counts.target, target_rows)):
-                kept_rows = [rows[place] for place in kept]
-                writer.extend(kept_rows)
+                kept_rows = rows.select(is_kept)
+                writer.append(kept_rows)
                 side.add(kept_rows)
             if groups is not None:
-                groups.append(np.array([counts.number_group(chunk[place].group) for place in kept], dtype=np.int32))
-            done += len(chunk)
+                numbers = [counts.number_group(chunk.groups[place]) for place in np.flatnonzero(is_kept)]
+                groups.append(np.array(numbers, dtype=np.int32))
+            done += len(chunk.targets)
             on_progress(done)
     return counts
 
@@ -212,29 +237,20 @@ def encode_sentences(
         on_progress: called with the number of sentences done.
     """
     counts, done = SentenceCounts(), 0
-    with RaggedWriter(folder, name, "text") as writer:
-        for chunk in in_chunks(texts, CHUNK_PAIRS):
-            rows = [[*ids, EOS_ID] for ids in tokenizer.encode(chunk)]
-            kept = [row for row in rows if len(row) <= max_tokens]
+    with RaggedWriter(folder, name, "text", dtype=id_dtype(tokenizer.vocabulary_size)) as writer:
+        for chunk in read_ahead(in_chunks(texts, CHUNK_PAIRS)):
+            rows = tokenizer.encode_rows(chunk)
+            kept = rows.select(_is_within(rows, max_tokens))
             counts.dropped_too_long += len(rows) - len(kept)
-            writer.extend(kept)
+            writer.append(kept)
             counts.text.add(kept)
             done += len(chunk)
             on_progress(done)
     return counts
 
 
-def _encode_chunk(chunk: Sequence[TextPair], tokenizers: Tokenizers) -> tuple[Sequence[SourceRow], list[list[int]]]:
-    """The rows of the sources and of the targets of some pairs."""
-    return (
-        tokenizers.encode_sources([pair.source for pair in chunk], [pair.source_tags for pair in chunk]),
-        _enclose([pair.target_tags for pair in chunk], tokenizers.target.encode([pair.target for pair in chunk])),
-    )
-
-
-def _enclose(tags: Sequence[Sequence[int]], rows: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Each row between its tags and eos."""
-    return [[*before, *row, EOS_ID] for before, row in zip(tags, rows, strict=True)]
+def _is_within(rows: FlatRows, limit: int | None) -> NDArray[np.bool_]:
+    return np.ones(len(rows), dtype=np.bool_) if limit is None else rows.lengths <= limit
 
 
 def cut_row(row: SourceRow, limit: int, num_tags: int = 0, keeps_end: bool = False) -> SourceRow:
@@ -250,10 +266,8 @@ def cut_row(row: SourceRow, limit: int, num_tags: int = 0, keeps_end: bool = Fal
         return row
     if isinstance(row, np.ndarray):
         return row[-limit:] if keeps_end else row[:limit]
-    if not keeps_end:
-        return [*row[: limit - 1], EOS_ID]
-    tags = row[: min(num_tags, limit - 1)]
-    return [*tags, *row[len(row) - (limit - len(tags)) :]]
+    first = count_first(limit, num_tags, keeps_end, is_frames=False)
+    return [*row[:first], *row[len(row) - (limit - first) :]]
 
 
 def in_chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -8,6 +8,7 @@ holds one of the stand-ins has it marked by an escape character, so that the map
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 ESCAPE = "\U000f5e00"
 _STAND_INS = {"\u2581": "\U000f5e01", "\u2585": "\U000f5e02", "\x00": "\U000f5e03", "\x1f": "\U000f5e04"}
@@ -25,6 +26,26 @@ def escape(text: str) -> str:
         text: any text. A lone surrogate, which no UTF-8 text can hold, becomes U+FFFD.
     """
     return _TO_ESCAPE.sub(lambda match: _REPLACEMENTS.get(match[0], "\ufffd"), text)
+
+
+def escape_all(texts: Sequence[str]) -> list[str]:
+    """The texts, each escaped; searched as one text, because hardly any holds a reserved character.
+
+    Args:
+        texts: any texts.
+    """
+    joined = "\n".join(texts)
+    if not any(character in joined for character in _REPLACEMENTS) and not _has_surrogate(joined):
+        return list(texts)
+    return [escape(text) for text in texts]
+
+
+def _has_surrogate(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def unescape(text: str) -> str:

@@ -1,7 +1,7 @@
 """Ragged sequences in two flat arrays: the concatenated values, and the offset of each row.
 
 Two files per split and side: ``{split}.{side}.values.npy`` and ``{split}.{side}.offsets.npy`` (int64, rows + 1). The values are ids
-(int32, 1-D) or feature frames (float32, 2-D: frames, features).
+(uint16 where the vocabulary allows, else int32; 1-D) or feature frames (float32, 2-D: frames, features).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq_core.tokenization.flat_rows import FlatRows
 from seq2seq_core.tokenization.growing_array import GrowingArray
 
 
@@ -32,6 +33,11 @@ def groups_path(folder: Path, split: str) -> Path:
     return folder / f"{split}.groups.npy"
 
 
+def id_dtype(vocabulary_size: int) -> type[np.generic]:
+    """The smallest type for ids on the disk: 16 bits where they are enough."""
+    return np.uint16 if vocabulary_size <= 1 << 16 else np.int32
+
+
 class RaggedWriter:
     """Appends rows of ids or frames to one side of a split. Use as a context manager.
 
@@ -40,10 +46,11 @@ class RaggedWriter:
         split: ``train``, ``dev`` or ``test``.
         side: ``source`` or ``target``.
         features: number of features of a frame; 0: the rows are ids.
+        dtype: the type of the values; None: of frames float32, of ids int32.
     """
 
-    def __init__(self, folder: Path, split: str, side: str, features: int = 0) -> None:
-        self._dtype = np.dtype(np.float32 if features else np.int32)
+    def __init__(self, folder: Path, split: str, side: str, features: int = 0, dtype: type[np.generic] | None = None) -> None:
+        self._dtype = np.dtype(dtype or (np.float32 if features else np.int32))
         self._values = GrowingArray(values_path(folder, split, side), self._dtype, (features,) if features else ())
         self._offsets = GrowingArray(offsets_path(folder, split, side), np.int64)
         self._offsets.append(np.zeros(1, dtype=np.int64))
@@ -64,11 +71,17 @@ class RaggedWriter:
         Args:
             rows: ids, or float frames of the shape (frames, features).
         """
-        if not rows:
-            return
-        ends = self._values.rows + np.cumsum([len(row) for row in rows], dtype=np.int64)
-        self._values.append(np.concatenate([np.asarray(row, dtype=self._dtype) for row in rows]))
-        self._offsets.append(ends)
+        if rows:
+            self.append(FlatRows.of_arrays([np.asarray(row, dtype=self._dtype) for row in rows]))
+
+    def append(self, rows: FlatRows) -> None:
+        """Appends flat rows.
+
+        Args:
+            rows: of ids below the vocabulary's size, or of frames.
+        """
+        self._offsets.append(self._values.rows + np.cumsum(rows.lengths, dtype=np.int64))
+        self._values.append(rows.values.astype(self._dtype))
 
     def __enter__(self) -> Self:
         return self

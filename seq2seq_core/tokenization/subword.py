@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import random
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,8 +15,11 @@ import sentencepiece
 from numpy.typing import NDArray
 
 from seq2seq_core.config.tokenize import SubwordSettings
+from seq2seq_core.cores import count_cores
 from seq2seq_core.errors import BundleError, UserError
-from seq2seq_core.tokenization.escaping import ESCAPE, escape, unescape
+from seq2seq_core.tokenization.escaping import ESCAPE, escape, escape_all, unescape
+from seq2seq_core.tokenization.flat_rows import FlatRows
+from seq2seq_core.tokenization.sampled_texts import sample_texts
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, NUM_SPECIAL, PAD_ID, UNK_ID
 
 logger = logging.getLogger(__name__)
@@ -84,8 +86,18 @@ class SubwordModel:
         """
         if self.kind == "symbols":
             return [[self._symbol_ids.get(SPACE + symbol, UNK_ID) for symbol in self._read(text).split()] for text in texts]
-        ids: list[list[int]] = self._processor.encode([self._read(text) for text in texts])
+        ids: list[list[int]] = self._processor.encode(self._read_all(texts))
         return ids
+
+    def encode_rows(self, texts: Sequence[str]) -> FlatRows:
+        """The ids of each text with eos, by all cores; they do not depend on the number of cores.
+
+        Args:
+            texts: any texts, at least one.
+        """
+        if self.kind == "symbols":
+            return FlatRows.of_ids([[*ids, EOS_ID] for ids in self.encode(texts)])
+        return FlatRows.of_ids(self._processor.encode(self._read_all(texts), add_eos=True, num_threads=count_cores()))
 
     def sample(self, text: str, alpha: float, nbest: int, seed: int) -> list[int]:
         """The ids of one segmentation of a text, drawn at random, without special ids.
@@ -160,6 +172,10 @@ class SubwordModel:
     def _read(self, text: str) -> str:
         """The text as SentencePiece reads it."""
         return _as_read(text, self.decomposes)
+
+    def _read_all(self, texts: Sequence[str]) -> list[str]:
+        """The texts as SentencePiece reads them."""
+        return escape_all([unicodedata.normalize("NFD", text) for text in texts] if self.decomposes else texts)
 
     def _compose(self, text: str) -> str:
         """The decoded text as callers get it."""
@@ -243,25 +259,6 @@ def train_subword(
 def _as_read(text: str, decomposes: bool) -> str:
     """The text escaped for SentencePiece, and decomposed if requested."""
     return escape(unicodedata.normalize("NFD", text) if decomposes else text)
-
-
-def sample_texts(texts: Iterable[str], limit: int) -> list[str]:
-    """A uniform sample of at most ``limit`` texts, in their order; the same sample at every call.
-
-    Args:
-        texts: read once (algorithm R, Vitter 1985).
-        limit: most texts; 0: all.
-    """
-    if limit == 0:
-        return list(texts)
-    chance = random.Random(0)
-    kept: list[tuple[int, str]] = []
-    for index, text in enumerate(texts):
-        if index < limit:
-            kept.append((index, text))
-        elif (place := chance.randrange(index + 1)) < limit:
-            kept[place] = (index, text)
-    return [text for _, text in sorted(kept)]
 
 
 def _trainer_options(settings: SubwordSettings, tags: Sequence[tuple[str, str]]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
-from seq2seq_core.tokenization.encode import TextPair, Tokenizers, encode_split
+from seq2seq_core.tokenization.encode import PairChunk, Tokenizers, encode_split
 from seq2seq_core.tokenization.special_tokens import PAD_ID
 from seq2seq_core.tokenization.subword import train_subword
 
@@ -65,7 +65,8 @@ def make_bundle(name: str, settings: ModelSection, work: Path) -> None:
     pairs = make_pairs(0, 3000)
     source_model = train_subword([source for source, _ in pairs], SubwordSettings(model="char"))
     target_model = train_subword([target for _, target in pairs], SubwordSettings(model="symbols"))
-    encode_split((TextPair(*pair) for pair in pairs), Tokenizers(source_model, target_model), work, "train")
+    chunk = PairChunk([source for source, _ in pairs], [target for _, target in pairs])
+    encode_split([chunk], Tokenizers(source_model, target_model), work, "train")
     sizes = (source_model.vocabulary_size, target_model.vocabulary_size)
     torch.manual_seed(1)
     model = build_model(settings, *sizes, joint=False)

@@ -13,8 +13,9 @@ import pytest
 
 from seq2seq_core.config.tokenize import SubwordKind, SubwordSettings
 from seq2seq_core.errors import BundleError, UserError
+from seq2seq_core.tokenization.sampled_texts import sample_texts
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNK_ID
-from seq2seq_core.tokenization.subword import SubwordModel, sample_texts, train_subword
+from seq2seq_core.tokenization.subword import SubwordModel, train_subword
 
 KINDS = get_args(SubwordKind)
 AWKWARD = [

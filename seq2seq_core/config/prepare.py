@@ -15,7 +15,7 @@ CLEANING_RULES = "seq2seq_core.corpus.cleaning_rules"
 
 Deduplication = Literal["none", "pair", "source"]
 """What must be unique within train."""
-LeakagePolicy = Literal["keep", "exact", "near"]
+LeakagePolicy = Literal["keep", "exact", "near", "similar"]
 """Which train pairs are dropped because of dev or test."""
 
 
@@ -72,7 +72,12 @@ class PrepareSection(NormalForm):
     """What must be unique within train: nothing, the pair, or the source (the first one is kept)."""
     leakage: LeakagePolicy = "near"
     """Which train pairs are dropped because of dev or test: none, those with the same source (in NFC and with single spaces), or
-    those whose source is the same after NFKC, case folding and removal of punctuation and white space (kept between digits)."""
+    those whose source is the same after NFKC, case folding and removal of punctuation and white space (kept between digits).
+    ``similar`` also drops those whose source or target shares most of its characters with a source or target of dev or test: a word
+    changed or left out, the same translation, the sides exchanged. It suits sentences; texts of few words are similar by nature."""
+    leakage_similarity: float = Field(default=0.62, gt=0.0, le=1.0)
+    """With ``leakage: similar``, the share of common runs of four characters from which two texts are similar (their Jaccard
+    similarity). A lower one finds more that was changed, and drops more that only resembles dev or test."""
     clean_evaluation_splits: bool = False
     """Whether the rules from ``drop_control_characters`` to ``deduplicate`` also apply to dev and test files; the normalisation of
     text always does."""

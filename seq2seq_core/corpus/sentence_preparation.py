@@ -8,8 +8,9 @@ from typing import IO
 
 from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.corpus.cleaning import text_rules
-from seq2seq_core.corpus.deduplication import DEDUPLICATE, LEAKAGE, Deduplicator, LeakageFilter
+from seq2seq_core.corpus.deduplication import DEDUPLICATE, Deduplicator
 from seq2seq_core.corpus.funnel import SentenceFunnel, all_taken_away
+from seq2seq_core.corpus.leakage.leakage_filter import LeakageFilter
 from seq2seq_core.corpus.monolingual import MonolingualReader
 from seq2seq_core.corpus.pairs import format_sentence
 from seq2seq_core.corpus.reading import PROGRESS_ROWS
@@ -30,12 +31,12 @@ class SentencePreparation:
     def __init__(self, section: PrepareSection, readers: list[MonolingualReader]) -> None:
         self.section, self.readers = section, readers
         self.funnels = {reader.split: SentenceFunnel() for reader in readers}
-        self._leakage = LeakageFilter(section.leakage if readers else "keep")
+        self._leakage = LeakageFilter(section.leakage if readers else "keep", section.leakage_similarity)
 
     def protect(self, source: str, target: str) -> None:
         """Adds both sides of a dev or test pair, whatever the language: a model of both directions reads either as a source."""
-        self._leakage.protect(source)
-        self._leakage.protect(target)
+        self._leakage.protect(source, texts=(source, target))
+        self._leakage.protect(target, texts=())
 
     def write(self, folder: Path, on_progress: Callable[[int], None]) -> None:
         """Writes ``monolingual.<language>.jsonl`` of each language.
@@ -57,7 +58,7 @@ class SentencePreparation:
 
     def _write_language(self, reader: MonolingualReader, file: IO[str], done: int, on_progress: Callable[[int], None]) -> None:
         funnel, rules = self.funnels[reader.split], text_rules(self.section)
-        funnel.dropped = dict.fromkeys([*rules, DEDUPLICATE, LEAKAGE], 0)
+        funnel.dropped = dict.fromkeys([*rules, DEDUPLICATE, *self._leakage.rules], 0)
         repeated = Deduplicator("none" if self.section.deduplicate == "none" else "source")
         for row in reader:
             funnel.rows_in += 1
@@ -68,8 +69,8 @@ class SentencePreparation:
             rule = next((name for name, drops in rules.items() if drops(text, text)), None)
             if rule is None and repeated.is_repeated(text, text):
                 rule = DEDUPLICATE
-            if rule is None and self._leakage.leaks(text):
-                rule = LEAKAGE
+            if rule is None:
+                rule = self._leakage.find(text)
             if rule is not None:
                 funnel.dropped[rule] += 1
                 continue

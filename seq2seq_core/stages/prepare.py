@@ -14,13 +14,15 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import AUDIO_FOLDER, SPLITS, Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
+from seq2seq_core.corpus.candidate_pairs import Candidate, make_candidates
 from seq2seq_core.corpus.cleaning import cleaning_rules, text_rules
-from seq2seq_core.corpus.deduplication import DEDUPLICATE, LEAKAGE, Deduplicator, LeakageFilter
+from seq2seq_core.corpus.deduplication import DEDUPLICATE, Deduplicator
 from seq2seq_core.corpus.funnel import REAL_PAIRS, Funnel, all_taken_away, figures_of, format_funnels, format_lengths
+from seq2seq_core.corpus.leakage.leakage_filter import LeakageFilter
 from seq2seq_core.corpus.monolingual import open_monolingual
-from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, TARGET, exchange_sides, format_pair
+from seq2seq_core.corpus.pairs import SOURCE, TARGET, exchange_sides, format_pair
 from seq2seq_core.corpus.reading import PROGRESS_ROWS, SplitReader
-from seq2seq_core.corpus.recordings import FoundRecording, Recordings, find_recording, open_recordings
+from seq2seq_core.corpus.recordings import Recordings, open_recordings
 from seq2seq_core.corpus.sentence_preparation import SentencePreparation
 from seq2seq_core.corpus.splitting import assign_split
 from seq2seq_core.errors import UserError
@@ -42,26 +44,6 @@ class PrepareResult:
     """
 
     funnels: dict[str, Funnel]
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """A pair that may still be dropped.
-
-    Attributes:
-        pair: the columns to write.
-        identity: the key of its source for deduplication, leakage and splits: the text, or the digest of the recording.
-        recording: the recording that the source names; None where the source is a text.
-    """
-
-    pair: dict[str, str]
-    identity: str
-    recording: FoundRecording | None
-
-    @property
-    def texts(self) -> tuple[str, str]:
-        """Source and target for the cleaning rules; the target for both where the source is only a recording's name."""
-        return self.pair[SOURCE if self.recording is None else TARGET], self.pair[TARGET]
 
 
 class _Preparation:
@@ -91,7 +73,8 @@ class _Preparation:
         self.readers, self.recordings, self.folder, self.bar = readers, recordings, folder, bar
         self.sentences, self.distillation = sentences, distillation
         self.rules = (cleaning_rules if recordings is None else text_rules)(self.section)
-        self.leakage = LeakageFilter(self.section.leakage)
+        self.leakage = LeakageFilter(self.section.leakage, self.section.leakage_similarity)
+        self.carved_leakage = LeakageFilter("keep")
         self.funnels = {split: Funnel() for split in SPLITS}
         self._bytes_done = 0
         # Only a split without files is carved out of train; the fraction of a split with files has no effect.
@@ -122,33 +105,31 @@ class _Preparation:
             if rule is not None:
                 funnel.dropped[rule] += 1
                 continue
-            self.leakage.protect(candidate.identity, self._inputs(candidate))
+            self.leakage.protect(candidate.identity, self._inputs(candidate), candidate.texts)
             self.sentences.protect(candidate.pair[SOURCE], candidate.pair[TARGET])
             self._write(split, file, candidate)
 
     def _write_train(self, files: dict[str, IO[str]]) -> None:
         """Writes train, and carves dev and test out of it where they have no files."""
         funnel = self.funnels["train"]
-        funnel.dropped = dict.fromkeys([*self.rules, DEDUPLICATE, LEAKAGE], 0)
+        funnel.dropped = dict.fromkeys([*self.rules, DEDUPLICATE, *self.leakage.rules], 0)
         if self.distillation is not None and self.distillation.settings.real_pairs < 1:
             funnel.dropped[REAL_PAIRS] = 0
         funnel.carved = {split: 0 for split in ("dev", "test") if not self.readers[split].entries}
+        if funnel.carved and self.section.leakage == "similar":
+            self._protect_carved()
         repeated = Deduplicator(self.section.deduplicate)
         for candidate in self._read("train"):
-            rule = self._broken_rule(candidate, repeated)
-            if rule is None and self.leakage.leaks(candidate.identity, self._inputs(candidate)):
-                rule = LEAKAGE
+            rule, split = self._judge(candidate, repeated)
+            if rule is None and split == "train":
+                rule = self._leak(self.carved_leakage, candidate)
             if rule is not None:
                 funnel.dropped[rule] += 1
                 continue
-            split = "train"
-            if funnel.carved:
-                split = assign_split(self._split_key(candidate), self.dev_fraction, self.test_fraction, self.section.split_salt)
             if split != "train":
                 funnel.carved[split] += 1
                 self.funnels[split].rows_in += 1
                 self.sentences.protect(candidate.pair[SOURCE], candidate.pair[TARGET])
-            if split != "train":
                 self._write(split, files[split], candidate)
                 continue
             if not self._write_taught(files[split], candidate):
@@ -156,15 +137,35 @@ class _Preparation:
             if self.corpus.both_directions:
                 self._write_exchanged(candidate.pair, files[split])
 
+    def _protect_carved(self) -> None:
+        """Reads train for the pairs that will be carved out of it: a pair of train before them may be similar to them."""
+        self.carved_leakage = LeakageFilter(self.section.leakage, self.section.leakage_similarity)
+        repeated = Deduplicator(self.section.deduplicate)
+        for candidate in make_candidates(self.readers["train"], self.section, self.recordings):
+            rule, split = self._judge(candidate, repeated)
+            if rule is None and split != "train":
+                self.carved_leakage.protect(candidate.identity, self._inputs(candidate), candidate.texts)
+
+    def _judge(self, candidate: Candidate, repeated: Deduplicator) -> tuple[str | None, str]:
+        """The rule that drops a pair of train's files, leakage of dev and test files included; and the split that it falls into."""
+        rule = self._broken_rule(candidate, repeated) or self._leak(self.leakage, candidate)
+        if rule is not None or not self.funnels["train"].carved:
+            return rule, "train"
+        return None, assign_split(self._split_key(candidate), self.dev_fraction, self.test_fraction, self.section.split_salt)
+
+    def _leak(self, leakage: LeakageFilter, candidate: Candidate) -> str | None:
+        """The name of the way in which a pair of train leaks dev or test; None: it does not."""
+        return leakage.find(candidate.identity, self._inputs(candidate), candidate.texts)
+
     def _write_exchanged(self, pair: dict[str, str], file: IO[str]) -> None:
         """Writes a train pair in the other direction, unless its source leaks from dev or test."""
         exchanged = exchange_sides(pair)
-        candidate = _Candidate(exchanged, exchanged[SOURCE], None)
-        if self.leakage.leaks(candidate.identity, self._inputs(candidate)):
+        candidate = Candidate(exchanged, exchanged[SOURCE], None)
+        if self._leak(self.leakage, candidate) is not None:
             return
         self.funnels["train"].exchanged += self._write_taught(file, candidate)
 
-    def _write_taught(self, file: IO[str], candidate: _Candidate) -> bool:
+    def _write_taught(self, file: IO[str], candidate: Candidate) -> bool:
         """Asks the teacher, if there is one, for the target of a train pair's source; writes the pair unless it is left out."""
         if self.distillation is not None:
             self.distillation.ask(candidate.pair)
@@ -173,41 +174,34 @@ class _Preparation:
         self._write("train", file, candidate)
         return True
 
-    def _read(self, split: str) -> Iterator[_Candidate]:
+    def _read(self, split: str) -> Iterator[Candidate]:
         """The split's pairs with normalised texts."""
         reader, funnel = self.readers[split], self.funnels[split]
-        for row in reader:
+        for candidate in make_candidates(reader, self.section, self.recordings):
             funnel.rows_in += 1
             if funnel.rows_in % PROGRESS_ROWS == 0:
                 # Files are read in blocks: all bytes are read before the last rows come, but only the end may report the total.
                 self.bar.update((self._bytes_done + reader.bytes_read - 1) / 1e6)
-            target = self.section.apply(row.target)
-            if self.recordings is None:
-                source = self.section.apply(row.source)
-                yield _Candidate({SOURCE: source, TARGET: target, **row.columns}, source, None)
-            else:
-                found = find_recording(self.recordings, row)
-                columns = {RECORDING_DIGEST: found.digest, **row.columns}
-                yield _Candidate({SOURCE: row.source, TARGET: target, **columns}, found.digest, found)
+            yield candidate
         self._bytes_done += reader.total_bytes
 
-    def _broken_rule(self, candidate: _Candidate, repeated: Deduplicator) -> str | None:
+    def _broken_rule(self, candidate: Candidate, repeated: Deduplicator) -> str | None:
         for name, drops in self.rules.items():
             if drops(*candidate.texts):
                 return name
         target, inputs = candidate.pair[TARGET], self._inputs(candidate)
         return DEDUPLICATE if repeated.is_repeated(candidate.identity, target, inputs) else None
 
-    def _inputs(self, candidate: _Candidate) -> tuple[str, ...]:
+    def _inputs(self, candidate: Candidate) -> tuple[str, ...]:
         """The values of the model's input columns besides the source."""
         return tuple(candidate.pair.get(name, "") for name in self.corpus.input_columns)
 
-    def _split_key(self, candidate: _Candidate) -> str:
+    def _split_key(self, candidate: Candidate) -> str:
         """The key of a pair's split: its source, or its conversation's id, because sources of a conversation share turns."""
         conversations = self.corpus.conversations
         return candidate.identity if conversations is None else candidate.pair[conversations.id_column]
 
-    def _write(self, split: str, file: IO[str], candidate: _Candidate) -> None:
+    def _write(self, split: str, file: IO[str], candidate: Candidate) -> None:
         pair = candidate.pair
         file.write(format_pair(pair))
         if self.recordings is None or candidate.recording is None:

@@ -203,7 +203,7 @@ def encode_split(
                 writer.append(kept_rows)
                 side.add(kept_rows)
             if groups is not None:
-                numbers = [counts.number_group(chunk.groups[place]) for place in np.flatnonzero(is_kept)]
+                numbers = [counts.number_group(chunk.groups[place]) for place in np.flatnonzero(is_kept).tolist()]
                 groups.append(np.array(numbers, dtype=np.int32))
             done += len(chunk.targets)
             on_progress(done)

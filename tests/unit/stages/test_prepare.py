@@ -107,7 +107,7 @@ def test_the_funnel_adds_up_on_random_corpora(tmp_path: Path, fresh_seed: int) -
             whitespace=generator.choice(["keep", "strip", "collapse"]),
             drop_control_characters=generator.random() < 0.5, drop_copies=generator.random() < 0.5,
             max_length_ratio=generator.choice([0.0, 5.0]), deduplicate=generator.choice(["none", "pair", "source"]),
-            leakage=generator.choice(["keep", "exact", "near"]), clean_evaluation_splits=generator.random() < 0.5,
+            leakage=generator.choice(get_args(LeakagePolicy)), clean_evaluation_splits=generator.random() < 0.5,
             dev_fraction=0.3, test_fraction=0.3,
         )  # fmt: skip
         run_prepare(settings, paths, NullRecorder())
@@ -133,8 +133,9 @@ def test_carved_splits_share_no_source_not_even_nearly(tmp_path: Path, leakage: 
     paths = _write(tmp_path, train=pairs)
     run_prepare(_settings(TRAIN_ONLY, dev_fraction=0.2, test_fraction=0.2, leakage=leakage), paths, NullRecorder())
     forms = {split: {normalize_nearly(source) for source, _ in pairs} for split, pairs in _prepared(paths).items()}
-    assert sum(map(len, forms.values())) == 300
-    assert len(forms["train"] | forms["dev"] | forms["test"]) == 300
+    assert sum(map(len, forms.values())) == len(forms["train"] | forms["dev"] | forms["test"])
+    if leakage != "similar":  # these texts are similar by nature
+        assert sum(map(len, forms.values())) == 300
 
 
 @pytest.mark.parametrize(("leakage", "left"), [("keep", 5), ("exact", 3), ("near", 1)])

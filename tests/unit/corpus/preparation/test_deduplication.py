@@ -4,7 +4,8 @@ from typing import Literal
 
 import pytest
 
-from seq2seq_core.corpus.deduplication import Deduplicator, LeakageFilter
+from seq2seq_core.corpus.deduplication import Deduplicator
+from seq2seq_core.corpus.leakage.leakage_filter import LeakageFilter
 
 PAIRS = [("a", "x"), ("a", "y"), ("a", "x"), ("b", "x"), ("a ", "x")]
 

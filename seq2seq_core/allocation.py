@@ -1,4 +1,4 @@
-"""Settings of the C library's memory allocator and of Python's garbage collector."""
+"""What this process gets of the machine: settings of the memory allocator and of the garbage collector, and the number of cores."""
 
 from __future__ import annotations
 
@@ -50,3 +50,8 @@ def uncollected_imports() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
+
+
+def count_cores() -> int:
+    """Cores that this process may use; where the system does not say, all of the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

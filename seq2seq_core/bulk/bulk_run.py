@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any
 
+from seq2seq_core.allocation import count_cores
 from seq2seq_core.bulk.answer_columns import AnswerColumns
 from seq2seq_core.bulk.bulk_request import MOST_WORKERS, BulkRequest, BulkSummary
 from seq2seq_core.bulk.decoded_shards import DecodedShards
@@ -20,7 +21,6 @@ from seq2seq_core.bulk.worker_pool import WorkerPool
 from seq2seq_core.bundle.config_file import TARGET_FILE, read_config
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.console import Progress
-from seq2seq_core.cores import count_cores
 from seq2seq_core.decoding.confidence.abstention import check_threshold
 from seq2seq_core.decoding.engines.ctranslate2_limits import why_not_decode
 from seq2seq_core.decoding.phrases.asked_phrases import PhraseReader

@@ -14,8 +14,8 @@ import numpy as np
 import sentencepiece
 from numpy.typing import NDArray
 
+from seq2seq_core.allocation import count_cores
 from seq2seq_core.config.tokenize import SubwordSettings
-from seq2seq_core.cores import count_cores
 from seq2seq_core.errors import BundleError, UserError
 from seq2seq_core.tokenization.escaping import ESCAPE, escape, escape_all, unescape
 from seq2seq_core.tokenization.flat_rows import FlatRows

@@ -120,6 +120,7 @@ _REQUEST = (
     "curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' "
     r'''-d "{\"dataframe_split\": {\"columns\": [\"source\"], \"data\": [[\"$(base64 -w0 one.wav)\"]]}}"'''
 )
+_SCORE = "prefect deployment run score/dates-score --param input=tickets --param output=predictions --param column=text"
 SUPPLIES: dict[str, dict[str, Supply]] = {
     "README.md": {
         "make test": Supply("the tests are a run of their own, of a quarter of an hour", skip=True),
@@ -193,6 +194,26 @@ SUPPLIES: dict[str, dict[str, Supply]] = {
             first=f"prefect worker start --pool seq2seq-pool & sed -i 's/^trials: .*/trials: 4/' {_SWEEP}",
             instead=f"prefect deployment run sweep/dates-sweep --param file={_SWEEP} --param jobs=2 --watch",
         ),
+    },
+    "docs/bulk.md": {
+        "s2s predict --into predictions --column text tickets/": Supply(
+            "a folder of tickets",
+            first="mkdir -p tickets && printf '{\"text\": \"3 May 2031\"}\\n{\"text\": \"4 June 2032\"}\\n' > tickets/may.jsonl",
+        ),
+        "s2s predict --into predictions --model models:/dates@champion dates.parquet": Supply(
+            "a Parquet file, and an empty folder",
+            first="rm -r predictions; "
+            "python -c \"import pandas; pandas.DataFrame({'source': ['3 May 2031']}).to_parquet('dates.parquet')\"",
+        ),
+        _SCORE: Supply(
+            "the server of docs/scheduling.md, a worker, an empty folder and the wait for the end",
+            first=f"rm -r predictions; {_PREFECT}; prefect --no-prompt deploy --all; prefect worker start --pool seq2seq-pool &",
+            instead=f"{_SCORE} --watch",
+        ),
+    },
+    "docs/confidence.md": {
+        "s2s configure": Supply("an argument", instead="s2s configure --help"),
+        "s2s predict": Supply("a source", instead="echo '3 May 2031' | s2s predict"),
     },
     "docs/fine-tuning.md": {"dvc push": _REMOTE},
     "docs/speech.md": {

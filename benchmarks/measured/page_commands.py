@@ -198,7 +198,7 @@ SUPPLIES: dict[str, dict[str, Supply]] = {
     "docs/bulk.md": {
         "s2s predict --into predictions --column text tickets/": Supply(
             "a folder of tickets",
-            first="mkdir -p tickets && printf '{\"text\": \"3 May 2031\"}\\n{\"text\": \"4 June 2032\"}\\n' > tickets/may.jsonl",
+            first='mkdir -p tickets && printf \'{"text": "3 May 2031"}\\n{"text": "4 June 2032"}\\n\' > tickets/may.jsonl',
         ),
         "s2s predict --into predictions --model models:/dates@champion dates.parquet": Supply(
             "a Parquet file, and an empty folder",

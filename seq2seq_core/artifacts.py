@@ -179,6 +179,11 @@ class Paths:
         return self.work / "outputs"
 
     @property
+    def rows(self) -> Path:
+        """Folder of the database in which ``validate`` checks the rows of the corpus; empty while no stage does."""
+        return self.work / "rows"
+
+    @property
     def data_docs(self) -> Path:
         """Folder of Great Expectations' Data Docs; ``index.html`` inside."""
         return self.work / "data_docs"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from seq2seq_core.config.section import Section
 
@@ -41,6 +41,50 @@ class RatioContract(Section):
     """Effect of a violation."""
 
 
+class UserContract(Section):
+    """A contract of your own: a condition in SQL (``where``), or an expectation of Great Expectations (``expectation``).
+
+    Its columns are ``file``, ``line``, ``source``, ``target`` and the other columns of the corpus.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = Field(default="", pattern=r"^[A-Za-z0-9_-]*$", max_length=100)
+    """Its name in reports; of an expectation, its name and column by default."""
+    where: str = ""
+    """Condition in DuckDB's SQL that holds for the rows that break it, such as ``regexp_matches(target, '&[a-z]+;')``."""
+    expectation: str = ""
+    """Name of one of Great Expectations' own expectations, such as ``expect_column_values_to_be_unique``. Its arguments stand
+    beside it (``column: source``)."""
+    limit: float = Field(default=0.0, ge=0.0, le=1.0)
+    """The largest share of rows that is accepted, from 0 to 1; for an expectation about single rows, 1 less ``mostly``."""
+    severity: Severity = "warning"
+    """Effect of a violation."""
+    splits: list[str] = []
+    """The splits that it applies to: ``train``, ``dev``, ``test``, or ``monolingual.en`` and such; empty: all of pairs."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the expectation."""
+        return dict(self.model_extra or {})
+
+    @property
+    def title(self) -> str:
+        """Its name, in reports and Data Docs."""
+        columns = [str(value) for name, value in self.arguments.items() if name.startswith("column") and isinstance(value, str)]
+        return self.name or ".".join([self.expectation, *columns])
+
+    @model_validator(mode="after")
+    def _is_one_of_two_kinds(self) -> Self:
+        if bool(self.where.strip()) == bool(self.expectation):
+            raise ValueError("must have either where or expectation, got " + ("both" if self.expectation else "neither"))
+        if self.where and not self.name:
+            raise ValueError("name must be given with where, got nothing")
+        if self.where and self.arguments:
+            raise ValueError(f"must have no arguments with where, got {', '.join(self.arguments)}")
+        return self
+
+
 class ValidateSection(Section):
     """Contracts on each split of the raw corpus. A corpus or recording that cannot be read is always an error."""
 
@@ -74,5 +118,19 @@ class ValidateSection(Section):
     monolingual_leakage: FractionContract = FractionContract(limit=0.0)
     """Rows of monolingual files that are, in NFC and with single spaces, a source or target of a dev or test file
     (``prepare.leakage`` drops those)."""
+    contracts: list[UserContract] = []
+    """Contracts of your own ([data](data.md#contracts-of-your-own))."""
     examples: int = Field(default=5, ge=1, le=100)
     """How many offending lines a report names for each contract."""
+
+    @field_validator("contracts")
+    @classmethod
+    def _names_differ(cls, contracts: list[UserContract]) -> list[UserContract]:
+        taken = {name.lower() for name in (*cls.model_fields, "recordings", "file", "line", "source", "target")}
+        for contract in contracts:
+            if contract.title.lower() in taken:
+                raise ValueError(
+                    f"must have names that differ from one another and from the built-in ones, got {contract.title!r} again"
+                )
+            taken.add(contract.title.lower())
+        return contracts

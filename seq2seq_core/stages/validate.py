@@ -6,20 +6,23 @@ import hashlib
 import json
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import SPLITS, Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
-from seq2seq_core.corpus.contracts import Contract, RowInspector, SeenLines, SplitBreaches, contracts_of, is_monolingual
-from seq2seq_core.corpus.expectations import FILES, CheckResult, ExpectationChecker
-from seq2seq_core.corpus.file_faults.broken_lines import BrokenLines
+from seq2seq_core.corpus.contracts import Contract, contracts_of, own_contracts_of, state_own_contract
+from seq2seq_core.corpus.expectations.expectation_checker import FILES, CheckResult, ExpectationChecker
 from seq2seq_core.corpus.monolingual import open_monolingual
-from seq2seq_core.corpus.normalization import digest, normalize_exactly
-from seq2seq_core.corpus.reading import PROGRESS_ROWS, CorpusEntry, SplitReader, find_head_faults
+from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
 from seq2seq_core.corpus.recordings import open_recordings
-from seq2seq_core.errors import ContractViolation, CorpusError
+from seq2seq_core.corpus.rows.contract_views import create_file_view, create_view
+from seq2seq_core.corpus.rows.row_store import RowStore, open_row_store
+from seq2seq_core.corpus.rows.split_loading import SplitLoader
+from seq2seq_core.corpus.rows.verdicts import Verdicts
+from seq2seq_core.errors import ContractViolation
 from seq2seq_core.recorder import Recorder
 
 logger = logging.getLogger(__name__)
@@ -49,16 +52,20 @@ class _Inspection:
     """The findings of one pass over the corpus.
 
     Attributes:
-        found: the breaches of each readable split.
-        files: the breaches of the files themselves, a file counted as a row.
+        rows: the number of rows of each readable split.
+        files: of each file the faults as one text; empty: it is readable.
         file_names: the file names of each split.
         recordings: for an audio corpus, a digest of the recordings of each split.
+        contracts: the contracts of each readable split.
+        columns: the columns of data of each readable split.
     """
 
-    found: dict[str, SplitBreaches] = field(default_factory=dict)
-    files: SplitBreaches = field(default_factory=lambda: SplitBreaches(breaches={READABLE.name: {}}))
+    rows: dict[str, int] = field(default_factory=dict)
+    files: list[tuple[str, str]] = field(default_factory=list)
     file_names: dict[str, list[str]] = field(default_factory=dict)
     recordings: dict[str, str] = field(default_factory=dict)
+    contracts: dict[str, list[Contract]] = field(default_factory=dict)
+    columns: dict[str, list[str]] = field(default_factory=dict)
 
 
 def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> ValidationResult:
@@ -75,8 +82,11 @@ def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> Valida
     """
     readers = [reader for split in SPLITS if (reader := SplitReader(settings.corpus, paths.root, split)).entries]
     readers += open_monolingual(settings.corpus, paths.root)
-    inspection = _inspect(settings, paths, readers)
-    checks = _check(settings, paths, inspection)
+    with open_row_store(paths.rows, settings.runtime.memory_limit) as store:
+        inspection = _load(settings, paths, readers, store)
+        _judge(settings, store, inspection)
+        store.close()
+        checks = _check(settings, paths, inspection, store)
     report = _format_report(inspection, checks)
     # A failed stage has no outputs; this copy of the report helps to mend the corpus.
     atomic.write_text(_work_report(paths), report)
@@ -89,94 +99,77 @@ def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> Valida
     if errors:
         raise ContractViolation(_format_violation(settings, paths, errors))
     atomic.write_text(paths.validation_report, report)
-    rows = {split: found.rows for split, found in inspection.found.items()}
-    logger.info("%d contracts checked on %s", len(checks), ", ".join(f"{count} rows of {split}" for split, count in rows.items()))
-    return ValidationResult(rows, tuple(checks), warnings)
+    counts = ", ".join(f"{count} rows of {split}" for split, count in inspection.rows.items())
+    logger.info("%d contracts checked on %s", len(checks), counts)
+    return ValidationResult(inspection.rows, tuple(checks), warnings)
 
 
 def _work_report(paths: Paths) -> Path:
     return paths.work / paths.validation_report.name
 
 
-def _inspect(settings: Settings, paths: Paths, readers: list[SplitReader]) -> _Inspection:
-    """Reads every split once: train first, monolingual sentences last, because leakage is looked up in the splits before."""
+def _load(settings: Settings, paths: Paths, readers: list[SplitReader], store: RowStore) -> _Inspection:
+    """Reads every split once, into the store."""
     inspection, recordings = _Inspection(), open_recordings(settings.corpus, paths.root)
-    train_sources: SeenLines | None = None
-    evaluation_texts = SeenLines() if settings.corpus.monolingual else None
     total = sum(reader.total_bytes for reader in readers)
     with progress("validate", total / 1e6, "MB", settings.runtime.progress) as bar:
         done = 0
         for reader in readers:
-            is_text = is_monolingual(reader.split)
-            guarded, asked = (evaluation_texts, []) if is_text else (train_sources, settings.corpus.input_columns)
-            heard = None if is_text else recordings
-            inspector = RowInspector(settings.validate_, reader.split, guarded, asked, heard)
-            collect = evaluation_texts if reader.split in ("dev", "test") else None
-            is_readable = _inspect_split(reader, inspector, inspection, bar, done, collect)
+            # Files are read in blocks: all bytes are read before the last rows come, but only the end may report the total.
+            loader = SplitLoader(store, reader, recordings, partial(_report_bytes, bar, reader, done))
+            faults = [(entry.name, _load_entry(loader, entry)) for entry in reader.entries]
             done += reader.total_bytes
-            if is_readable:
-                inspection.found[reader.split] = inspector.found
+            inspection.files += faults
+            inspection.file_names[reader.split] = [file.name for entry in reader.entries for file in entry.files]
+            if not any(fault for _, fault in faults):
+                inspection.rows[reader.split] = store.counts[reader.split]
             if recordings is not None:
-                inspection.recordings[reader.split] = inspector.recordings_hash.hexdigest()
-            if reader.split == "train" and is_readable:
-                train_sources = inspector.sources
+                inspection.recordings[reader.split] = loader.recordings_hash.hexdigest()
         bar.update(total / 1e6)
     return inspection
 
 
-def _inspect_split(
-    reader: SplitReader, inspector: RowInspector, inspection: _Inspection, bar: Progress, done: int, collect: SeenLines | None
-) -> bool:
-    """Reads all files of a split; returns whether all were readable, and records the faults of those that were not.
-
-    Both sides of its rows are added to ``collect``.
-    """
-    is_readable = True
-    inspection.file_names[reader.split] = [file.name for entry in reader.entries for file in entry.files]
-    for entry in reader.entries:
-        faults = find_head_faults(entry) or _inspect_entry(reader, entry, inspector, bar, done, collect)
-        if faults:
-            inspection.files.breaches[READABLE.name][inspection.files.rows] = "\n".join(str(fault) for fault in faults)
-            is_readable = False
-        inspection.files.rows += 1
-    return is_readable
-
-
-def _inspect_entry(
-    reader: SplitReader, entry: CorpusEntry, inspector: RowInspector, bar: Progress, done: int, collect: SeenLines | None
-) -> list[CorpusError]:
+def _load_entry(loader: SplitLoader, entry: CorpusEntry) -> str:
     """Reads an entry to its end; returns its faults, those of all lines."""
-    broken = BrokenLines()
-    for number, row in enumerate(broken.collect(reader.iterate_entry(entry, broken))):
-        inspector.inspect(row)
-        if collect is not None:
-            for text in (row.source, row.target):
-                collect.add(digest(normalize_exactly(text)), row)
-        if number % PROGRESS_ROWS == 0:
-            # Files are read in blocks: all bytes are read before the last rows come, but only the end may report the total.
-            bar.update((done + reader.bytes_read - 1) / 1e6)
-    return broken.faults()
+    return "\n".join(str(fault) for fault in find_head_faults(entry) or loader.load(entry))
 
 
-def _check(settings: Settings, paths: Paths, inspection: _Inspection) -> list[CheckResult]:
-    logger.info("checking the contracts with Great Expectations")
-    checker = ExpectationChecker(paths.data_docs, settings.validate_.examples)
-    checks = checker.check(FILES, [READABLE], inspection.files)
-    for split, found in inspection.found.items():
-        contracts = contracts_of(settings.validate_, split, has_recordings=settings.corpus.source_kind == "audio")
-        if "train" not in inspection.found:  # leakage needs a readable train split
+def _report_bytes(bar: Progress, reader: SplitReader, done: int) -> None:
+    bar.update((done + reader.bytes_read - 1) / 1e6)
+
+
+def _judge(settings: Settings, store: RowStore, inspection: _Inspection) -> None:
+    """Finds the rows that break contracts, and makes the views on which they are counted."""
+    section, corpus = settings.validate_, settings.corpus
+    create_file_view(store, FILES, READABLE.name, inspection.files)
+    verdicts = Verdicts(store, section, corpus.input_columns)
+    if corpus.monolingual:
+        for split in (split for split in ("dev", "test") if split in store.counts):
+            verdicts.guard_texts(split)
+    for split in inspection.rows:
+        contracts = contracts_of(section, split, has_recordings=corpus.source_kind == "audio")
+        if "train" not in inspection.rows:  # leakage needs a readable train split
             contracts = [contract for contract in contracts if contract.name not in ("dev_leakage", "test_leakage")]
-        checks += checker.check(split, contracts, found)
+        verdicts.judge(split, contracts)
+        own = own_contracts_of(section, split)
+        inspection.columns[split] = create_view(store, verdicts, split, contracts, [one for one in own if one.where])
+        inspection.contracts[split] = contracts + [state_own_contract(contract, split) for contract in own]
+
+
+def _check(settings: Settings, paths: Paths, inspection: _Inspection, store: RowStore) -> list[CheckResult]:
+    logger.info("checking the contracts with Great Expectations")
+    checker = ExpectationChecker(store, paths.data_docs, settings.validate_.examples)
+    checks = checker.check(FILES, [READABLE], len(inspection.files))
+    for split, rows in inspection.rows.items():
+        named = [contract for contract in own_contracts_of(settings.validate_, split) if contract.expectation]
+        checks += checker.check(split, inspection.contracts[split], rows, named, inspection.columns[split])
     checker.write_data_docs()
     return checks
 
 
 def _format_report(inspection: _Inspection, checks: list[CheckResult]) -> str:
     """The report as JSON; deterministic, because it is a stage output."""
-    splits = {
-        split: {"files": names, "rows": inspection.found[split].rows if split in inspection.found else None}
-        for split, names in inspection.file_names.items()
-    }
+    splits = {split: {"files": names, "rows": inspection.rows.get(split)} for split, names in inspection.file_names.items()}
     broken = [check.contract.severity for check in checks if not check.success]
     report = {
         "format_version": REPORT_FORMAT_VERSION,
@@ -200,6 +193,7 @@ def _format_check(check: CheckResult) -> dict[str, object]:
         "unexpected": check.unexpected,
         "unexpected_fraction": check.fraction,
         "examples": list(check.examples),
+        **({"observed": check.observed} if check.observed else {}),
     }
 
 
@@ -208,6 +202,8 @@ def _describe(check: CheckResult) -> str:
     contract = check.contract
     if contract.bounds_row_count:
         return f"{contract.split}, {contract.name}: {contract.statement}; got {check.checked}"
+    if check.observed:
+        return f"{contract.split}, {contract.name}: {contract.statement}; got {check.observed}"
     unit = "files" if contract is READABLE else "rows"
     head = f"{contract.split}, {contract.name}: {contract.statement}; got {check.unexpected} of {check.checked} {unit}"
     if contract is not READABLE:
@@ -237,7 +233,7 @@ def _record(
     checks: list[CheckResult],
 ) -> None:
     """Logs counts, results, data sets and reports to the recorder."""
-    metrics: dict[str, float] = {f"{split}.rows": found.rows for split, found in inspection.found.items()}
+    metrics: dict[str, float] = {f"{split}.rows": rows for split, rows in inspection.rows.items()}
     metrics |= {f"{check.contract.split}.{check.contract.name}": check.unexpected for check in checks}
     recorder.log_metrics(metrics)
     for reader in readers:

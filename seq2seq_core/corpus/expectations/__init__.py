@@ -1,0 +1,1 @@
+"""Great Expectations on the rows in DuckDB. Only this room imports the library."""

@@ -1,0 +1,180 @@
+"""Great Expectations: the contracts as expectation suites that it executes on DuckDB, their results, and Data Docs.
+
+Each split is a view with the columns of the corpus, and one for each contract, which is empty in the rows that keep the contract
+and else a message (``file:line: ...``). The expectation is that at least a share of 1 - limit of that column is empty.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seq2seq_core.config.validate import UserContract
+from seq2seq_core.corpus.contracts import Contract
+from seq2seq_core.corpus.expectations.named_expectations import build_expectation
+from seq2seq_core.corpus.file_faults.text_faults import quote
+from seq2seq_core.corpus.rows.row_store import RowStore, view_name
+from seq2seq_core.errors import UserError
+from seq2seq_core.imports.late_modules import load_late
+
+FILES = "files"
+"""Name of the suite about the files themselves, of all splits."""
+_UNUSED_PACKAGES = ("altair", "scipy.stats")
+"""Great Expectations imports them for other expectations: a third of its own import."""
+GX_SEVERITY = {"error": "critical", "warning": "warning"}
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The result of one contract.
+
+    Attributes:
+        contract: the contract.
+        success: whether it is kept.
+        checked: number of rows (or files) checked.
+        unexpected: how many of them break it; for a bound on the number of rows, how many are missing.
+        examples: the first offenders, each ``file:line: what``.
+        observed: what an expectation about a whole column found; empty: the contract is about single rows.
+    """
+
+    contract: Contract
+    success: bool
+    checked: int
+    unexpected: int
+    examples: tuple[str, ...]
+    observed: str = ""
+
+    @property
+    def fraction(self) -> float:
+        """Share of the checked rows that break the contract; 0 for a bound on the number of rows."""
+        return self.unexpected / self.checked if self.checked and not self.contract.bounds_row_count else 0.0
+
+
+class ExpectationChecker:
+    """Checks views of rows against contracts with Great Expectations, and writes its Data Docs of them.
+
+    Args:
+        store: the views; it is closed for writing.
+        data_docs: folder of the Data Docs; what it held before is removed.
+        examples: how many offenders each result names.
+    """
+
+    def __init__(self, store: RowStore, data_docs: Path, examples: int) -> None:
+        os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read while the library is imported
+        load_late(*_UNUSED_PACKAGES)
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults, ProgressBarsConfig
+
+        if data_docs.exists():
+            shutil.rmtree(data_docs)
+        config = DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(),
+            data_docs_sites={"corpus": _site(data_docs)},
+            analytics_enabled=False,
+            progress_bars=ProgressBarsConfig(globally=False),
+        )
+        self._gx: Any = gx
+        self._context = gx.get_context(mode="ephemeral", project_config=config)
+        import seq2seq_core.corpus.expectations.duckdb_source  # adds ``add_duckdb_rows``  # noqa: F401
+
+        self._source = self._context.data_sources.add_duckdb_rows(
+            "corpus", connection_string=store.address, create_temp_table=False, kwargs={"connect_args": store.reading}
+        )
+        self._examples = examples
+
+    def check(
+        self, name: str, contracts: Sequence[Contract], rows: int, own: Sequence[UserContract] = (), columns: Sequence[str] = ()
+    ) -> list[CheckResult]:
+        """The result of each contract on one view.
+
+        Args:
+            name: name of the suite and the view: a split, or :data:`FILES`.
+            contracts: the contracts to check, those of ``own`` among them.
+            rows: the number of rows.
+            own: the users' contracts that are expectations of the library.
+            columns: the columns that these may name.
+
+        Raises:
+            UserError: there is no such expectation, its arguments are wrong, or it cannot be checked on these rows.
+        """
+        if not contracts:
+            return []
+        gx, by_title = self._gx, {contract.title: contract for contract in own}
+        suite = self._context.suites.add(gx.ExpectationSuite(name=name))
+        for contract in contracts:
+            suite.add_expectation(self._expectation(contract, by_title.get(contract.name), columns))
+        batch = self._source.add_table_asset(name, table_name=view_name(name)).add_batch_definition_whole_table("all rows")
+        definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
+        places = {"result_format": "SUMMARY", "unexpected_index_column_names": ["file", "line"]}
+        checkpoint = gx.Checkpoint(
+            name=name,
+            validation_definitions=[self._context.validation_definitions.add(definition)],
+            result_format={**(places if own else {"result_format": "BASIC"}), "partial_unexpected_count": self._examples},
+        )
+        run_id = gx.core.run_identifier.RunIdentifier(run_name="validate")
+        ran = self._context.checkpoints.add(checkpoint).run(run_id=run_id)
+        (suite_result,) = ran.run_results.values()
+        results: list[Any] = suite_result.results
+        by_name = {result.expectation_config.meta["contract"]: result for result in results}
+        return [_distil(contract, by_name[contract.name], rows, by_title.get(contract.name)) for contract in contracts]
+
+    def write_data_docs(self) -> None:
+        """Writes the Data Docs of all checks at once: compiling the templates is most of the work."""
+        self._context.build_data_docs()
+
+    def _expectation(self, contract: Contract, own: UserContract | None, columns: Sequence[str]) -> Any:
+        expectations = self._gx.expectations
+        common = {
+            "severity": GX_SEVERITY[contract.severity],
+            "description": f"{contract.name}: {contract.statement}",
+            "meta": {"contract": contract.name},
+        }
+        if own is not None:
+            return build_expectation(own, columns, common)
+        if contract.bounds_row_count:
+            return expectations.ExpectTableRowCountToBeBetween(min_value=int(contract.limit), **common)
+        # Rounded, because 1 - 0.7 is above 0.3 by the last bit and would fail a corpus that is exactly at its limit.
+        return expectations.ExpectColumnValuesToBeNull(column=contract.name, mostly=round(1 - contract.limit, 12), **common)
+
+
+def _site(folder: Path) -> dict[str, object]:
+    return {
+        "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
+        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+    }
+
+
+def _distil(contract: Contract, result: Any, rows: int, own: UserContract | None) -> CheckResult:
+    """The result of Great Expectations without ids and times."""
+    if fault := _find_exception(result.exception_info):
+        if own is None and not contract.is_own:
+            raise RuntimeError(f"Great Expectations could not check {contract.name}: {fault}")
+        raise UserError(f"validate.contracts: {contract.name}: it cannot be checked on the rows of {contract.split}: {fault}")
+    if contract.bounds_row_count:
+        missing = max(0, int(contract.limit) - int(result.result["observed_value"]))
+        return CheckResult(contract, bool(result.success), rows, missing, ())
+    if "unexpected_count" not in result.result:
+        return CheckResult(contract, bool(result.success), rows, 0, (), str(result.result.get("observed_value")))
+    examples = tuple(str(value) for value in result.result.get("partial_unexpected_list", ()))
+    if own is not None:
+        examples = tuple(_describe_place(place) for place in result.result.get("partial_unexpected_index_list", ()))
+    return CheckResult(contract, bool(result.success), rows, int(result.result["unexpected_count"] or 0), examples)
+
+
+def _describe_place(place: dict[str, Any]) -> str:
+    """``file:line: values`` of an unexpected row."""
+    values = [value for name, value in place.items() if name not in ("file", "line")]
+    return f"{place['file']}:{place['line']}: {', '.join(quote(str(value)) for value in values)}"
+
+
+def _find_exception(info: dict[str, Any]) -> str:
+    """The first exception of a result, in one line; empty: there is none."""
+    faults = [info] if "raised_exception" in info else list(info.values())
+    messages = (str(fault["exception_message"]).strip().splitlines() for fault in faults if fault.get("raised_exception"))
+    return next((lines[0] if lines else "unknown error" for lines in messages), "")

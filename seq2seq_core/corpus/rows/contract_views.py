@@ -1,0 +1,113 @@
+"""The views that contracts are checked on: a split's rows, with a column for each contract that holds the offenders' messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seq2seq_core.config.validate import UserContract
+from seq2seq_core.corpus.contracts import Contract
+from seq2seq_core.corpus.rows.row_store import RowStore, identifier, literal, rows_table, view_name
+from seq2seq_core.corpus.rows.verdicts import Verdicts
+from seq2seq_core.errors import UserError
+
+PAIR_COLUMNS = ("file", "line", "source", "target")
+"""The columns of every view, before the corpus's other ones."""
+
+
+def create_view(
+    store: RowStore, verdicts: Verdicts, split: str, contracts: Sequence[Contract], own: Sequence[UserContract] = ()
+) -> list[str]:
+    """Makes the view of a split; returns its columns of data.
+
+    Args:
+        store: the rows.
+        verdicts: all verdicts on the split.
+        split: its name.
+        contracts: the built-in contracts of the split; their columns hold the messages.
+        own: the users' contracts of the split by SQL.
+
+    Raises:
+        UserError: a contract's SQL is not a valid condition on the columns.
+    """
+    built_in = [contract.name for contract in contracts if not contract.bounds_row_count]
+    data = _data_columns(store, split, [*built_in, *(contract.name for contract in own)])
+    _create_messages(store, verdicts, split, built_in)
+    shown = ", ".join(f"{column} AS {identifier(name)}" for name, column in data.items())
+    places = "".join(f", {_verdict_column(contract)}" for contract in own)
+    rows = f"SELECT position AS {identifier('#')}, {shown} FROM {rows_table(split)}"
+    for contract in own:
+        _check(store, contract, f"SELECT {_verdict_column(contract)} FROM ({rows}) LIMIT 0", split, list(data))
+    messages = "".join(f", m.{identifier(name)}" for name in built_in)
+    store.connection.execute(
+        f"CREATE VIEW {identifier(view_name(split))} AS SELECT r.* EXCLUDE {identifier('#')}{messages} "
+        f"FROM (SELECT *{places} FROM ({rows})) r LEFT JOIN {_messages(split)} m ON r.{identifier('#')} = m.position"
+    )
+    return list(data)
+
+
+def create_file_view(store: RowStore, name: str, contract: str, files: Sequence[tuple[str, str]]) -> None:
+    """Makes the table of the files themselves.
+
+    Args:
+        store: the database.
+        name: of the table.
+        contract: the column that holds the faults.
+        files: of each the name, and its faults; empty: none.
+    """
+    store.connection.execute(f"CREATE TABLE {identifier(name)} (file VARCHAR, {identifier(contract)} VARCHAR)")
+    for file, faults in files:
+        store.connection.execute(f"INSERT INTO {identifier(name)} VALUES (?, ?)", [file, faults or None])
+
+
+def _data_columns(store: RowStore, split: str, taken: Sequence[str]) -> dict[str, str]:
+    """The columns of the view that hold data, with the SQL of each; a name that is taken gets a number (SQL ignores case)."""
+    columns = {"file": "file", "line": "line", "source": "source", "target": "coalesce(target, source)"}
+    known = {name.lower() for name in (*columns, *taken)}
+    for name in store.columns[split]:
+        shown, number = name, 2
+        while shown.lower() in known:
+            shown, number = f"{name}_{number}", number + 1
+        known.add(shown.lower())
+        columns[shown] = store.column(split, name)
+    return columns
+
+
+def _create_messages(store: RowStore, verdicts: Verdicts, split: str, contracts: Sequence[str]) -> None:
+    """The table of a split's offenders: position, and the message of each contract; of all but the first, the place."""
+    store.connection.execute("CREATE TEMP TABLE described (position BIGINT, contract VARCHAR, message VARCHAR)")
+    for name in contracts:
+        for position, message in verdicts.offenders(split, name):
+            store.connection.execute("INSERT INTO described VALUES (?, ?, ?)", [position, name, message])
+    cells = "".join(f", max(CASE WHEN contract = {literal(name)} THEN message END) AS {identifier(name)}" for name in contracts)
+    store.connection.execute(
+        f"CREATE TABLE {_messages(split)} AS SELECT position{cells} FROM "
+        f"(SELECT v.position, v.contract, coalesce(d.message, r.file || ':' || r.line) AS message FROM verdicts v "
+        f"JOIN {rows_table(split)} r ON r.position = v.position "
+        f"LEFT JOIN described d ON d.position = v.position AND d.contract = v.contract WHERE v.split = {literal(split)}) "
+        "GROUP BY position"
+    )
+    store.connection.execute("DROP TABLE described")
+
+
+def _messages(split: str) -> str:
+    return identifier(f"messages.{view_name(split)}")
+
+
+def _verdict_column(contract: UserContract) -> str:
+    """A column with the place and the texts of each row that a condition holds for."""
+    texts = "CASE WHEN source = target THEN shown(source) ELSE shown(source) || ' → ' || shown(target) END"
+    message = f"file || ':' || line || ': ' || {texts}"
+    return f"CASE WHEN ({contract.where}\n) THEN {message} END AS {identifier(contract.name)}"
+
+
+def _check(store: RowStore, contract: UserContract, statement: str, split: str, columns: Sequence[str]) -> None:
+    import duckdb
+
+    try:
+        duckdb.SQLExpression(contract.where)  # a whole statement, or several expressions, are none
+        store.connection.execute(statement)
+    except duckdb.Error as error:
+        raise UserError(
+            f"validate.contracts: {contract.name}: the condition is no valid SQL on the rows of {split}: "
+            f"{str(error).splitlines()[0]}; the columns are {', '.join(columns)}"
+        ) from None

@@ -1,0 +1,132 @@
+"""Plain TSV and text in blocks: Arrow splits many lines at once. Anything odd in a file is left to the reader of lines.
+
+Odd are NUL bytes, carriage returns that are no part of CRLF, bytes that are not UTF-8, and lines with another number of cells.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+from seq2seq_core.corpus.formats import find_columns
+from seq2seq_core.corpus.lines import UTF8_MARK, CorpusFile, unpack
+from seq2seq_core.corpus.monolingual import MonolingualReader
+from seq2seq_core.corpus.reading import CorpusEntry, SplitReader
+from seq2seq_core.errors import CorpusError
+
+BLOCK_BYTES = 8 << 20
+LONGEST_LINE = 8 * BLOCK_BYTES
+"""Bytes without a line end after which the file is left to the reader of lines."""
+
+
+class OddFile(Exception):
+    """The file needs the reader of lines."""
+
+
+def iterate_blocks(reader: SplitReader, entry: CorpusEntry) -> Iterator[dict[str, Any]]:
+    """The rows of an entry, block by block: Arrow arrays by name of column (``source``, ``target``, ``line``, then the others').
+
+    Args:
+        reader: of the split.
+        entry: one of its entries.
+
+    Raises:
+        OddFile: the blocks so far are to be given up, and the entry read line by line.
+    """
+    corpus = reader.corpus
+    is_monolingual = isinstance(reader, MonolingualReader)
+    has_lines = entry.format == "text" or (entry.format == "tsv" and not is_monolingual)
+    if not has_lines or reader.conversations is not None or (entry.format == "tsv" and corpus.comment_prefix):
+        raise OddFile
+    done = reader.bytes_read
+    try:
+        with ExitStack() as stack:
+            raws = [stack.enter_context(io.FileIO(file.path)) for file in entry.files]
+            streams = [stack.enter_context(unpack(file, raw)) for file, raw in zip(entry.files, raws, strict=True)]
+            lines = [_iterate_line_arrays(stream) for stream in streams]
+            for block in _split_tsv(reader, entry.files[0], lines[0]) if entry.format == "tsv" else _align(lines):
+                reader.bytes_read = done + sum(raw.tell() for raw in raws)
+                yield block
+    except CorpusError:
+        raise OddFile from None
+    finally:
+        reader.bytes_read = done
+    reader.bytes_read = done + sum(file.path.stat().st_size for file in entry.files)
+
+
+def _iterate_line_arrays(stream: io.BufferedReader) -> Iterator[Any]:
+    """Arrow arrays of the lines of a stream, without their ends."""
+    rest, is_first = b"", True
+    while True:
+        data = stream.read(BLOCK_BYTES)
+        block, end, rest = (rest + data).rpartition(b"\n") if data else (rest, b"", b"")
+        if end or (block and not data):
+            if is_first:
+                block, is_first = block.removeprefix(UTF8_MARK), False
+            yield _split_lines(block, end)
+        if not data:
+            return
+        if len(rest) > LONGEST_LINE:
+            raise OddFile
+
+
+def _split_lines(block: bytes, end: bytes) -> Any:
+    import pyarrow
+    import pyarrow.compute
+
+    if b"\0" in block:
+        raise OddFile
+    if carriage_returns := (block + end).count(b"\r"):
+        if carriage_returns != (block + end).count(b"\r\n"):
+            raise OddFile
+        block = (block + end).replace(b"\r\n", b"\n").removesuffix(b"\n") if end else block.replace(b"\r\n", b"\n")
+    try:
+        text = pyarrow.array([block.decode("utf-8")], type=pyarrow.large_string())
+    except UnicodeDecodeError:
+        raise OddFile from None
+    return pyarrow.compute.split_pattern(text, "\n").values.cast(pyarrow.string())
+
+
+def _split_tsv(reader: SplitReader, file: CorpusFile, blocks: Iterator[Any]) -> Iterator[dict[str, Any]]:
+    """The columns of a TSV file's blocks."""
+    import numpy
+    import pyarrow
+    import pyarrow.compute
+
+    corpus, table, line = reader.corpus, None, 1
+    if not corpus.header:
+        table = find_columns(corpus, file, corpus.columns or [corpus.source_column, corpus.target_column])
+    for lines in blocks:
+        cells = pyarrow.compute.split_pattern(lines, corpus.delimiter or "\t")
+        if table is None:
+            table = find_columns(corpus, file, cells[0].as_py(), 1, is_header=True)
+            cells, line = cells[1:], 2
+        width = len(table.names)
+        if not pyarrow.compute.all(pyarrow.compute.equal(pyarrow.compute.list_value_length(cells), width), min_count=0).as_py():
+            raise OddFile
+        values = cells.flatten()
+        columns = [values.take(pyarrow.array(numpy.arange(place, len(values), width))) for place in range(width)]
+        names = {table.source: "source", table.target: "target"}
+        numbers = pyarrow.array(numpy.arange(line, line + len(cells)))
+        yield {"line": numbers, **{names.get(place, table.names[place]): column for place, column in enumerate(columns)}}
+        line += len(cells)
+
+
+def _align(files: list[Iterator[Any]]) -> Iterator[dict[str, Any]]:
+    """The lines of one or two files side by side; of one file there is no target."""
+    import numpy
+    import pyarrow
+
+    line, waiting = 1, [next(blocks, None) for blocks in files]
+    while all(array is not None for array in waiting):
+        count = min(len(array) for array in waiting)
+        block: dict[str, Any] = {"line": pyarrow.array(numpy.arange(line, line + count))}
+        yield block | {name: array[:count] for name, array in zip(("source", "target"), waiting, strict=False)}
+        line += count
+        waiting = [
+            array[count:] if len(array) > count else next(blocks, None) for array, blocks in zip(waiting, files, strict=True)
+        ]
+    if any(array is not None for array in waiting):
+        raise OddFile

@@ -1,0 +1,178 @@
+"""The verdicts: which rows of a split break which contract, found by SQL over the rows, in one table for all contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from seq2seq_core.config.validate import ValidateSection
+from seq2seq_core.corpus.contracts import LENGTH_RATIO, RECORDINGS, Contract, is_monolingual
+from seq2seq_core.corpus.rows.row_store import RowStore, identifier, literal, rows_table, view_name
+from seq2seq_core.corpus.rows.text_macros import create_macros
+from seq2seq_core.corpus.rows.verdict_messages import Offender, describe_offender
+
+TEXT_CONDITIONS = {
+    "control_characters": "has_control_character",
+    "mojibake": "has_mojibake",
+    "quoted_cells": "is_quoted_cell",
+}
+"""By contract: the macro that is true of a text that breaks it."""
+
+
+class Verdicts:
+    """The table ``verdicts`` of a store: contract, position of the row, and the earlier row that it is like.
+
+    Args:
+        store: the rows; their splits are all loaded.
+        section: bounds and severities.
+        input_columns: columns that are part of the model's input, besides the source.
+    """
+
+    def __init__(self, store: RowStore, section: ValidateSection, input_columns: Sequence[str] = ()) -> None:
+        self.store, self.section, self.input_columns = store, section, tuple(input_columns)
+        self._keyed: set[str] = set()
+        create_macros(store)
+        store.connection.execute(
+            "CREATE TABLE verdicts (split VARCHAR, contract VARCHAR, position BIGINT, other_split VARCHAR, other BIGINT)"
+        )
+        store.connection.execute("CREATE TABLE guarded (key UHUGEINT, other_split VARCHAR, other BIGINT, place BIGINT)")
+
+    def guard_texts(self, split: str) -> None:
+        """Both sides of a split's rows are texts that monolingual sentences must not be.
+
+        Args:
+            split: ``dev`` or ``test``.
+        """
+        for side in ("source", "target"):
+            self.store.connection.execute(
+                f"INSERT INTO guarded SELECT md5_number(exact_form({side})), {literal(split)}, position, "
+                f"position + (SELECT coalesce(max(place) + 1, 0) FROM guarded WHERE other_split <> {literal(split)}) "
+                f"FROM {rows_table(split)}"
+            )
+
+    def judge(self, split: str, contracts: Sequence[Contract]) -> None:
+        """Adds the verdicts on a split.
+
+        Args:
+            split: its name.
+            contracts: of the split; those about leakage need the rows of train.
+        """
+        names = [contract.name for contract in contracts]
+        self._judge_texts(split, names)
+        repeated: dict[str, Callable[[str], str]] = {
+            "duplicate_pairs": _duplicates,
+            "conflicting_targets": _conflicts,
+            "monolingual_leakage": _guarded,
+        }
+        if split in ("dev", "test"):
+            repeated[f"{split}_leakage"] = _leaks
+        for name in (name for name in names if name in repeated):
+            self._number_keys(split)
+            if repeated[name] is _leaks:
+                self._number_keys("train")
+            self.store.connection.execute(
+                f"INSERT INTO verdicts SELECT {literal(split)}, {literal(name)}, position, other_split, other "
+                f"FROM ({repeated[name](split)})"
+            )
+
+    def offenders(self, split: str, contract: str) -> list[tuple[int, str]]:
+        """The first offenders of a contract: the position of each, and ``file:line: what``.
+
+        Args:
+            split: its name.
+            contract: its name.
+        """
+        found = self.store.fetch(
+            "SELECT position, other_split, other FROM verdicts WHERE split = ? AND contract = ? ORDER BY position LIMIT ?",
+            (split, contract, self.section.examples),
+        )
+        return [(place[0], describe_offender(self.section, contract, self._offender(split, *place))) for place in found]
+
+    def _offender(self, split: str, position: int, other_split: str | None, other: int | None) -> Offender:
+        columns = "file, line, source, coalesce(target, source), fault"
+        (row,) = self.store.fetch(f"SELECT {columns} FROM {rows_table(split)} WHERE position = ?", [position])
+        earlier = ""
+        if other_split is not None:
+            ((earlier,),) = self.store.fetch(
+                f"SELECT file || ':' || line FROM {rows_table(other_split)} WHERE position = ?", [other]
+            )
+        return Offender(is_monolingual(split), *row, earlier)
+
+    def _judge_texts(self, split: str, names: Sequence[str]) -> None:
+        """The verdicts that look at one row alone, in one pass."""
+        conditions = {name: self._condition(split, name) for name in names}
+        cases = [f"CASE WHEN {condition} THEN {literal(name)} END" for name, condition in conditions.items() if condition]
+        if not cases:
+            return
+        anything = " OR ".join(f"({condition})" for condition in conditions.values() if condition)
+        self.store.connection.execute(
+            f"INSERT INTO verdicts SELECT {literal(split)}, contract, position, NULL, NULL FROM "
+            f"(SELECT position, unnest([{', '.join(cases)}]) AS contract FROM {rows_table(split)} WHERE {anything}) "
+            "WHERE contract IS NOT NULL"
+        )
+
+    def _condition(self, split: str, name: str) -> str:
+        """When a row breaks a contract by itself; empty: the contract is of another kind."""
+        sides = ("source",) if is_monolingual(split) else ("source", "target")
+        if name in TEXT_CONDITIONS:
+            return " OR ".join(f"{TEXT_CONDITIONS[name]}({side})" for side in sides)
+        if name == "empty":
+            return " OR ".join(f"is_blank({side})" for side in sides)
+        if name == "max_characters":
+            return " OR ".join(f"length({side}) > {self.section.max_characters.limit}" for side in sides)
+        if name == LENGTH_RATIO:
+            shorter, longer = ("least(length(source), length(target))", "greatest(length(source), length(target))")
+            return f"{shorter} > 0 AND {longer} > {self.section.length_ratio.limit!r}::DOUBLE * {shorter}"
+        return "fault IS NOT NULL" if name == RECORDINGS else ""
+
+    def _number_keys(self, split: str) -> None:
+        """Makes the table of a split's keys: equal pairs, sources and targets have equal ones."""
+        if split in self._keyed:
+            return
+        self._keyed.add(split)
+        asked = () if is_monolingual(split) else self.input_columns
+        known = [self.store.column(split, name) if name in self.store.columns[split] else "NULL" for name in asked]
+        inputs = "".join(f" || chr(0) || coalesce({column}, '')" for column in known)
+        self.store.connection.execute(
+            f"CREATE TABLE {_keys(split)} AS SELECT position, "
+            f"md5_number(coalesce(identity, source) || chr(0) || coalesce(target, ''){inputs}) AS pair, "
+            f"md5_number(exact_form(coalesce(identity, source)){inputs}) AS source, "
+            f"md5_number(exact_form(coalesce(target, ''))) AS target FROM {rows_table(split)}"
+        )
+
+
+def _keys(split: str) -> str:
+    return identifier(f"keys.{view_name(split)}")
+
+
+def _duplicates(split: str) -> str:
+    first = f"SELECT pair, min(position) AS other FROM {_keys(split)} GROUP BY pair HAVING count(*) > 1"
+    return (
+        f"SELECT position, {literal(split)} AS other_split, other FROM {_keys(split)} JOIN ({first}) USING (pair) "
+        "WHERE position <> other"
+    )
+
+
+def _conflicts(split: str) -> str:
+    first = (
+        f"SELECT source, min(position) AS other, arg_min(target, position) AS first_target FROM {_keys(split)} "
+        "GROUP BY source HAVING min(target) <> max(target)"
+    )
+    return (
+        f"SELECT position, {literal(split)} AS other_split, other FROM {_keys(split)} JOIN ({first}) USING (source) "
+        "WHERE target <> first_target"
+    )
+
+
+def _leaks(split: str) -> str:
+    first = (
+        f"SELECT source, min(position) AS other FROM {_keys('train')} "
+        f"WHERE source IN (SELECT source FROM {_keys(split)}) GROUP BY source"
+    )
+    return f"SELECT k.position, 'train' AS other_split, other FROM {_keys(split)} k JOIN ({first}) USING (source)"
+
+
+def _guarded(split: str) -> str:
+    first = (
+        "SELECT key AS source, arg_min(other_split, place) AS other_split, arg_min(other, place) AS other FROM guarded GROUP BY key"
+    )
+    return f"SELECT k.position, other_split, other FROM {_keys(split)} k JOIN ({first}) USING (source)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -159,11 +160,12 @@ def _judge(settings: Settings, store: RowStore, inspection: _Inspection) -> None
 def _check(settings: Settings, paths: Paths, inspection: _Inspection, store: RowStore) -> list[CheckResult]:
     logger.info("checking the contracts with Great Expectations")
     checker = ExpectationChecker(store, paths.data_docs, settings.validate_.examples)
-    checks = checker.check(FILES, [READABLE], len(inspection.files))
-    for split, rows in inspection.rows.items():
-        named = [contract for contract in own_contracts_of(settings.validate_, split) if contract.expectation]
-        checks += checker.check(split, inspection.contracts[split], rows, named, inspection.columns[split])
-    checker.write_data_docs()
+    with closing(checker):
+        checks = checker.check(FILES, [READABLE], len(inspection.files))
+        for split, rows in inspection.rows.items():
+            named = [contract for contract in own_contracts_of(settings.validate_, split) if contract.expectation]
+            checks += checker.check(split, inspection.contracts[split], rows, named, inspection.columns[split])
+        checker.write_data_docs()
     return checks
 
 

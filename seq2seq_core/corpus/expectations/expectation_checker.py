@@ -126,6 +126,11 @@ class ExpectationChecker:
         """Writes the Data Docs of all checks at once: compiling the templates is most of the work."""
         self._context.build_data_docs()
 
+    def close(self) -> None:
+        """Closes the library's connections to the database."""
+        self._source.get_engine().dispose()
+        self._source.get_execution_engine().engine.dispose()
+
     def _expectation(self, contract: Contract, own: UserContract | None, columns: Sequence[str]) -> Any:
         expectations = self._gx.expectations
         common = {

@@ -74,10 +74,12 @@ def _data_columns(store: RowStore, split: str, taken: Sequence[str]) -> dict[str
 
 def _create_messages(store: RowStore, verdicts: Verdicts, split: str, contracts: Sequence[str]) -> None:
     """The table of a split's offenders: position, and the message of each contract; of all but the first, the place."""
-    store.connection.execute("CREATE TEMP TABLE described (position BIGINT, contract VARCHAR, message VARCHAR)")
-    for name in contracts:
-        for position, message in verdicts.offenders(split, name):
-            store.connection.execute("INSERT INTO described VALUES (?, ?, ?)", [position, name, message])
+    import pyarrow
+
+    described = [(position, name, message) for name in contracts for position, message in verdicts.offenders(split, name)]
+    kinds = (("position", pyarrow.int64()), ("contract", pyarrow.string()), ("message", pyarrow.string()))
+    columns = {name: pyarrow.array([row[place] for row in described], type=kind) for place, (name, kind) in enumerate(kinds)}
+    store.connection.register("described", pyarrow.table(columns))
     cells = "".join(f", max(CASE WHEN contract = {literal(name)} THEN message END) AS {identifier(name)}" for name in contracts)
     store.connection.execute(
         f"CREATE TABLE {_messages(split)} AS SELECT position{cells} FROM "
@@ -86,7 +88,7 @@ def _create_messages(store: RowStore, verdicts: Verdicts, split: str, contracts:
         f"LEFT JOIN described d ON d.position = v.position AND d.contract = v.contract WHERE v.split = {literal(split)}) "
         "GROUP BY position"
     )
-    store.connection.execute("DROP TABLE described")
+    store.connection.unregister("described")
 
 
 def _messages(split: str) -> str:

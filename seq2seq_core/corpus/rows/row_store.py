@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -182,10 +183,10 @@ def open_row_store(folder: Path, memory_limit: str) -> Iterator[RowStore]:
     """
     import duckdb
 
-    own = folder / str(os.getpid())
     with ExitStack() as stack:
         with wait_for_lock(folder / LOCK):
             _remove_abandoned(folder)
+            own = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=folder))
             stack.enter_context(hold_lock(own / LOCK, _Busy))
         stack.callback(shutil.rmtree, own, ignore_errors=True)
         store = RowStore(own, memory_limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from seq2seq_core.config.validate import ValidateSection
 from seq2seq_core.corpus.contracts import LENGTH_RATIO, RECORDINGS, Contract, is_monolingual
@@ -81,21 +82,26 @@ class Verdicts:
             split: its name.
             contract: its name.
         """
-        found = self.store.fetch(
-            "SELECT position, other_split, other FROM verdicts WHERE split = ? AND contract = ? ORDER BY position LIMIT ?",
-            (split, contract, self.section.examples),
-        )
-        return [(place[0], describe_offender(self.section, contract, self._offender(split, *place))) for place in found]
+        first = "SELECT * FROM verdicts WHERE split = ? AND contract = ? ORDER BY position LIMIT ?"
+        found = self.store.fetch(first, (split, contract, self.section.examples))
+        rows = self._rows(split, [position for _, _, position, _, _ in found])
+        places = {}
+        for name in {name for *_, name, _ in found if name}:
+            earlier = self._rows(name, [other for *_, split_of_other, other in found if split_of_other == name])
+            places |= {(name, position): f"{file}:{line}" for position, (file, line, *_) in earlier.items()}
+        is_text = is_monolingual(split)
+        offenders = [
+            (position, Offender(is_text, *rows[position], places.get((other_split, other), "")))
+            for _, _, position, other_split, other in found
+        ]
+        return [(position, describe_offender(self.section, contract, offender)) for position, offender in offenders]
 
-    def _offender(self, split: str, position: int, other_split: str | None, other: int | None) -> Offender:
-        columns = "file, line, source, coalesce(target, source), fault"
-        (row,) = self.store.fetch(f"SELECT {columns} FROM {rows_table(split)} WHERE position = ?", [position])
-        earlier = ""
-        if other_split is not None:
-            ((earlier,),) = self.store.fetch(
-                f"SELECT file || ':' || line FROM {rows_table(other_split)} WHERE position = ?", [other]
-            )
-        return Offender(is_monolingual(split), *row, earlier)
+    def _rows(self, split: str, positions: Sequence[int]) -> dict[int, tuple[Any, ...]]:
+        """File, line, source, target and fault of some rows."""
+        columns = "position, file, line, source, coalesce(target, source), fault"
+        listed = ", ".join(map(str, positions))
+        found = self.store.fetch(f"SELECT {columns} FROM {rows_table(split)} WHERE position IN ({listed})") if positions else []
+        return {position: tuple(row) for position, *row in found}
 
     def _judge_texts(self, split: str, names: Sequence[str]) -> None:
         """The verdicts that look at one row alone, in one pass."""

@@ -129,8 +129,6 @@ class ValidateSection(Section):
         taken = {name.lower() for name in (*cls.model_fields, "recordings", "file", "line", "source", "target")}
         for contract in contracts:
             if contract.title.lower() in taken:
-                raise ValueError(
-                    f"must have names that differ from one another and from the built-in ones, got {contract.title!r} again"
-                )
+                raise ValueError(f"must have names of their own, which no column or built-in contract has, got {contract.title!r}")
             taken.add(contract.title.lower())
         return contracts

@@ -125,7 +125,7 @@ def _load(settings: Settings, paths: Paths, readers: list[SplitReader], store: R
             if not any(fault for _, fault in faults):
                 inspection.rows[reader.split] = store.counts[reader.split]
             if recordings is not None:
-                inspection.recordings[reader.split] = loader.recordings_hash.hexdigest()
+                inspection.recordings[reader.split] = loader.writer.recordings_hash.hexdigest()
         bar.update(total / 1e6)
     return inspection
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 CORE = ("modeling", "batching", "training", "decoding", "tokenization", "audio", "bundle", "evaluation.metrics")
-ORCHESTRATION = ("prefect", "dvc", "mlflow", "great_expectations", "pandas", "pyarrow", "matplotlib", "babel")
+ORCHESTRATION = ("prefect", "dvc", "mlflow", "great_expectations", "pandas", "pyarrow", "duckdb", "matplotlib", "babel")
 # psutil is no part of it: where it is installed, something below sacrebleu imports it. import-linter watches our own imports.
 HEAVY = (*ORCHESTRATION, "torch", "numpy", "pydantic", "sentencepiece", "sacrebleu")
 
@@ -25,16 +25,22 @@ sys.exit("loaded: " + ", ".join(loaded) if loaded else 0)
 CHECKS_OF_A_CORPUS = """
 import sys
 from pathlib import Path
-from seq2seq_core.corpus.contracts import Contract, SplitBreaches
-from seq2seq_core.corpus.expectations import ExpectationChecker
+from seq2seq_core.corpus.contracts import Contract
+from seq2seq_core.corpus.expectations.expectation_checker import ExpectationChecker
+from seq2seq_core.corpus.rows.contract_views import create_file_view
+from seq2seq_core.corpus.rows.row_store import open_row_store
 from seq2seq_core.imports.late_modules import is_loaded
 from seq2seq_core.tracking.mlflow.store import prepare_environment
 prepare_environment()
 import mlflow
 contract = Contract("empty", "train", "error", 0.0, "rows with an empty side: none")
-checker = ExpectationChecker(Path(sys.argv[1]), examples=3)
-checker.check("train", [contract], SplitBreaches(9, {"empty": {4: "c.tsv:5: empty source and target"}}))
-checker.write_data_docs()
+with open_row_store(Path(sys.argv[1]).with_name("rows"), "256 MB") as store:
+    create_file_view(store, "train", "empty", [("c.tsv", "c.tsv:5: empty source and target"), ("d.tsv", "")])
+    store.close()
+    checker = ExpectationChecker(store, Path(sys.argv[1]), examples=3)
+    checker.check("train", [contract], 2)
+    checker.write_data_docs()
+    checker.close()
 loaded = [name for name in ("altair", "scipy.stats", "mlflow.gateway", "fastapi", "matplotlib", "torch") if is_loaded(name)]
 sys.exit("loaded: " + ", ".join(loaded) if loaded else 0)
 """

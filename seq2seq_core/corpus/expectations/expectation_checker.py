@@ -120,7 +120,7 @@ class ExpectationChecker:
         (suite_result,) = ran.run_results.values()
         results: list[Any] = suite_result.results
         by_name = {result.expectation_config.meta["contract"]: result for result in results}
-        return [_distil(contract, by_name[contract.name], rows, by_title.get(contract.name)) for contract in contracts]
+        return [_distil(contract, by_name[contract.name], rows, by_title.get(contract.name), columns) for contract in contracts]
 
     def write_data_docs(self) -> None:
         """Writes the Data Docs of all checks at once: compiling the templates is most of the work."""
@@ -155,12 +155,16 @@ def _site(folder: Path) -> dict[str, object]:
     }
 
 
-def _distil(contract: Contract, result: Any, rows: int, own: UserContract | None) -> CheckResult:
+def _distil(contract: Contract, result: Any, rows: int, own: UserContract | None, columns: Sequence[str]) -> CheckResult:
     """The result of Great Expectations without ids and times."""
     if fault := _find_exception(result.exception_info):
         if own is None and not contract.is_own:
             raise RuntimeError(f"Great Expectations could not check {contract.name}: {fault}")
-        raise UserError(f"validate.contracts: {contract.name}: it cannot be checked on the rows of {contract.split}: {fault}")
+        advice = "write it as where, with regexp_matches; " if "regex" in fault.lower() else ""
+        raise UserError(
+            f"validate.contracts: {contract.name}: it cannot be checked on the rows of {contract.split}: {fault}; {advice}"
+            f"the columns are {', '.join(columns)}"
+        )
     if contract.bounds_row_count:
         missing = max(0, int(contract.limit) - int(result.result["observed_value"]))
         return CheckResult(contract, bool(result.success), rows, missing, ())

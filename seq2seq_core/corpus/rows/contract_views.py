@@ -107,6 +107,7 @@ def _check(store: RowStore, contract: UserContract, statement: str, split: str, 
 
     try:
         duckdb.SQLExpression(contract.where)  # a whole statement, or several expressions, are none
+        store.leave_the_outside()
         store.connection.execute(statement)
     except duckdb.Error as error:
         raise UserError(

@@ -19,9 +19,9 @@ OWN_COLUMNS = ("position", "file", "line", "source", "target", "identity", "faul
 
 
 CONFINEMENT = (
+    "SET enable_external_access = false",
     # Without these two optimizers, a join keeps its sides, and so rows come in the order of the corpus.
     "SET disabled_optimizers = 'join_order,build_side_probe_side'",
-    "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
 """Statements before those of others: they cannot read files, reach the network or change the settings."""
@@ -140,6 +140,10 @@ class RowStore:
             values: of its parameters.
         """
         return self.connection.execute(statement, list(values)).fetchall()
+
+    def leave_the_outside(self) -> None:
+        """From now on no statement reads files or reaches the network: others' conditions come next."""
+        self.connection.execute(CONFINEMENT[0])
 
     def close(self) -> None:
         """Closes the connection that writes, so that the file can be opened for reading."""

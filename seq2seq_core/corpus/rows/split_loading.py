@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
-from seq2seq_core.audio.sound_file import RecordingError
-from seq2seq_core.corpus.contracts import is_monolingual
 from seq2seq_core.corpus.file_faults.broken_lines import BrokenLines
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader
 from seq2seq_core.corpus.recordings import Recordings
 from seq2seq_core.corpus.rows.plain_blocks import OddFile, iterate_blocks
 from seq2seq_core.corpus.rows.row_store import RowStore
+from seq2seq_core.corpus.rows.row_writer import RowWriter
 from seq2seq_core.errors import CorpusError
 
 BATCH_ROWS = 20_000
@@ -30,16 +28,14 @@ class SplitLoader:
         report: called after each batch; ``reader.bytes_read`` tells how far it is.
 
     Attributes:
-        recordings_hash: SHA-256 over the digests of the recordings so far, in order of the rows.
+        writer: writes the rows that are read line by line.
     """
 
     def __init__(
         self, store: RowStore, reader: SplitReader, recordings: Recordings | None, report: Callable[[], None] = lambda: None
     ) -> None:
-        self.store, self.reader, self.recordings, self.report = store, reader, recordings, report
-        self.split, self.is_monolingual = reader.split, is_monolingual(reader.split)
-        self.recordings_hash = hashlib.sha256()
-        store.add_split(self.split)
+        self.store, self.reader, self.report, self.split = store, reader, report, reader.split
+        self.writer = RowWriter(store, reader.split, recordings)
 
     def load(self, entry: CorpusEntry) -> list[CorpusError]:
         """Loads an entry; returns its faults, those of all lines.
@@ -47,7 +43,7 @@ class SplitLoader:
         Args:
             entry: one of the reader's.
         """
-        if self.recordings is None:
+        if self.writer.recordings is None:
             with self.store.undo_unless_kept(self.split) as kept:
                 try:
                     self._load_blocks(entry)
@@ -81,47 +77,8 @@ class SplitLoader:
             batch.append(row)
             characters += len(row.source) + len(row.target)
             if len(batch) == BATCH_ROWS or characters >= BATCH_CHARACTERS:
-                self.add(batch)
+                self.writer.add(batch)
+                self.report()
                 batch, characters = [], 0
-        self.add(batch)
+        self.writer.add(batch)
         return broken.faults()
-
-    def add(self, rows: list[Row]) -> None:
-        """Adds rows to the split.
-
-        Args:
-            rows: in the order of the corpus.
-        """
-        import pyarrow
-
-        if not rows:
-            return
-        texts = {"file": [row.file for row in rows], "source": [row.source for row in rows]}
-        if not self.is_monolingual:
-            texts["target"] = [row.target for row in rows]
-        arrays = {name: pyarrow.array(values, type=pyarrow.string()) for name, values in texts.items()}
-        arrays["line"] = pyarrow.array([row.line for row in rows], type=pyarrow.int64())
-        for name in dict.fromkeys(name for row in rows for name in row.columns):
-            values = [row.columns.get(name) for row in rows]
-            arrays[self.store.column(self.split, name)] = pyarrow.array(values, type=pyarrow.string())
-        if self.recordings is not None and not self.is_monolingual:
-            identities, faults = self._hear(rows, self.recordings)
-            arrays["identity"] = pyarrow.array(identities, type=pyarrow.string())
-            arrays["fault"] = pyarrow.array(faults, type=pyarrow.string())
-        self.store.append(self.split, arrays)
-        self.report()
-
-    def _hear(self, rows: list[Row], recordings: Recordings) -> tuple[list[str | None], list[str | None]]:
-        """The digests of the rows' recordings, and the faults of those that cannot be used."""
-        identities, faults = list[str | None](), list[str | None]()
-        for row in rows:
-            try:
-                found = recordings.find(row.source).digest
-            except RecordingError as error:
-                identities.append(None)
-                faults.append(str(error))
-                continue
-            self.recordings_hash.update(found.encode())
-            identities.append(found)
-            faults.append(None)
-        return identities, faults

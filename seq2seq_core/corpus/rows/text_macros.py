@@ -8,9 +8,13 @@ from seq2seq_core.corpus.rows.row_store import RowStore, literal
 WHITE_SPACE = "".join(map(chr, (*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F)))
 WHITE_SPACE += "\u205f\u3000"
 """The characters that ``str.split`` and ``str.strip`` take for white space; the expressions of DuckDB (RE2) know ASCII's only."""
-NORMAL_CHARACTERS = "\u0001-\u02ff\u0400-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u3001-\u3029\u3041-\u3096\u30a1-\u30fe\u4e00-\u9fff\uac00-\ud7a3"
+NORMAL_CHARACTERS = (
+    "\u0001-\u02ff\u0400-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u3001-\u3029"
+    "\u3041-\u3096\u30a1-\u30fe\u4e00-\u9fff\uac00-\ud7a3"
+)
 """Characters of which every text is in NFC, as ranges: they are in NFC themselves and compose with no character before them."""
 SHOWN_CHARACTERS = 40
+_UNUSED = 0x10FFFF
 
 
 def expression(pattern: str) -> str:
@@ -29,15 +33,17 @@ MACROS = {
     "is_blank(text)": f"NOT regexp_matches(text, {expression(f'[^{WHITE_SPACE}]')})",
     "single_spaced(text)": f"""CASE WHEN regexp_matches(text, {_ODD_SPACE})
         THEN trim(regexp_replace(text, {expression(f"[{WHITE_SPACE}]+")}, ' ', 'g'), ' ') ELSE text END""",
-    # DuckDB's normalisation takes ten times as long as the look whether it is needed.
+    # DuckDB's normalisation takes ten times as long as the look whether it is needed, and ends at a NUL character.
     "exact_form(text)": f"""CASE WHEN regexp_matches(text, {expression(f"[^{NORMAL_CHARACTERS}]")})
-        THEN nfc_normalize(single_spaced(text)) ELSE single_spaced(text) END""",
+        THEN replace(nfc_normalize(replace(single_spaced(text), chr(0), chr({_UNUSED}))), chr({_UNUSED}), chr(0))
+        ELSE single_spaced(text) END""",
     "has_control_character(text)": f"regexp_matches(text, {expression(CONTROL_CHARACTER.pattern)})",
     "has_mojibake(text)": f"strlen(text) > length(text) AND regexp_matches(text, {expression(MOJIBAKE.pattern)})",
     "is_quoted_cell(text)": """starts_with(text, '"') AND length(text) >= 4 AND ends_with(text, '"')
         AND contains(substr(text, 2, length(text) - 2), '""')
         AND NOT contains(replace(substr(text, 2, length(text) - 2), '""', ''), '"')""",
     "shown_character(c)": r"""CASE WHEN NOT regexp_matches(c, '[\p{C}\p{Z}]') OR c = ' ' THEN c
+        WHEN c = chr(9) THEN '\t' WHEN c = chr(10) THEN '\n' WHEN c = chr(13) THEN '\r'
         WHEN unicode(c) < 256 THEN printf('\x%02x', unicode(c)) WHEN unicode(c) < 65536 THEN printf('\u%04x', unicode(c))
         ELSE printf('\U%08x', unicode(c)) END""",
     "shown(text)": f"""'"' || array_to_string(list_transform(regexp_extract_all(left(text, {SHOWN_CHARACTERS}), '(?s).'),

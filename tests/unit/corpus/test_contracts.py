@@ -1,28 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from seq2seq_core.config.validate import ValidateSection
-from seq2seq_core.corpus.contracts import RowInspector, SeenLines, contracts_of
+from seq2seq_core.corpus.contracts import contracts_of
 from seq2seq_core.corpus.formats import Row
+from tests.unit.corpus.rows_in_duckdb import find_breaches, pairs
 
 
-def _rows(*pairs: tuple[str, str], file: str = "c.tsv") -> list[Row]:
-    return [Row(source, target, {}, file, line) for line, (source, target) in enumerate(pairs, start=2)]
-
-
-def _breaches(
-    rows: list[Row], split: str = "train", train: SeenLines | None = None, **settings: object
-) -> dict[str, dict[int, str]]:
-    inspector = RowInspector(ValidateSection.model_validate(settings), split, train)
-    for row in rows:
-        inspector.inspect(row)
-    assert inspector.found.rows == len(rows)
-    return {name: found for name, found in inspector.found.breaches.items() if found}
-
-
-def test_clean_rows_break_nothing() -> None:
-    assert _breaches(_rows(("Größe", "size"), ("a\tb", "c"), ("日本", "Japan"))) == {}
+def test_clean_rows_break_nothing(tmp_path: Path) -> None:
+    assert find_breaches(tmp_path, {"train": pairs(("Größe", "size"), ("a\tb", "c"), ("日本", "Japan"))}) == {}
 
 
 @pytest.mark.parametrize(
@@ -40,23 +29,23 @@ def test_clean_rows_break_nothing() -> None:
         (("he said no", '"he said ""no"""'), "quoted_cells", 'the target: ""he said ""no""""'),
     ],
 )
-def test_a_broken_contract_says_where_and_what(pair: tuple[str, str], contract: str, what: str) -> None:
-    found = _breaches(_rows(("fine", "gut"), pair), max_characters={"limit": 20})
+def test_a_broken_contract_says_where_and_what(tmp_path: Path, pair: tuple[str, str], contract: str, what: str) -> None:
+    found = find_breaches(tmp_path, {"train": pairs(("fine", "gut"), pair)}, max_characters={"limit": 20})
     assert found == {contract: {1: f"c.tsv:3: {what}"}}
 
 
-def test_a_ratio_at_its_limit_and_an_empty_side_keep_the_ratio_contract() -> None:
-    assert _breaches(_rows(("x", "y" * 9))) == {}
-    assert set(_breaches(_rows(("x", "")))) == {"empty"}
+def test_a_ratio_at_its_limit_and_an_empty_side_keep_the_ratio_contract(tmp_path: Path) -> None:
+    assert find_breaches(tmp_path, {"train": pairs(("x", "y" * 9))}) == {}
+    assert set(find_breaches(tmp_path, {"train": pairs(("x", ""))})) == {"empty"}
 
 
-def test_repeated_pairs_name_the_first_one() -> None:
-    found = _breaches(_rows(("a", "x"), ("b", "x"), ("a", "x"), ("a", "x")))
+def test_repeated_pairs_name_the_first_one(tmp_path: Path) -> None:
+    found = find_breaches(tmp_path, {"train": pairs(("a", "x"), ("b", "x"), ("a", "x"), ("a", "x"))})
     assert found == {"duplicate_pairs": {2: 'c.tsv:4: repeats c.tsv:2: "a" → "x"', 3: 'c.tsv:5: repeats c.tsv:2: "a" → "x"'}}
 
 
-def test_conflicting_targets_name_the_first_one() -> None:
-    found = _breaches(_rows(("a", "x"), ("a", "y"), ("a ", "z")))
+def test_conflicting_targets_name_the_first_one(tmp_path: Path) -> None:
+    found = find_breaches(tmp_path, {"train": pairs(("a", "x"), ("a", "y"), ("a ", "z"))})
     assert found == {
         "conflicting_targets": {
             1: 'c.tsv:3: another target at c.tsv:2: "a" → "y"',
@@ -65,20 +54,18 @@ def test_conflicting_targets_name_the_first_one() -> None:
     }
 
 
-def test_only_the_first_offenders_are_described() -> None:
-    found = _breaches(_rows(*[("", "b")] * 4), examples=2, duplicate_pairs={"limit": 0, "severity": "off"})
+def test_only_the_first_offenders_are_described(tmp_path: Path) -> None:
+    found = find_breaches(tmp_path, {"train": pairs(*[("", "b")] * 4)}, examples=2, duplicate_pairs={"limit": 0, "severity": "off"})
     assert found == {
         "empty": {0: 'c.tsv:2: empty source, target "b"', 1: 'c.tsv:3: empty source, target "b"', 2: "c.tsv:4", 3: "c.tsv:5"}
     }
 
 
 @pytest.mark.parametrize("split", ["dev", "test"])
-def test_sources_that_stand_in_train_are_leaks(split: str) -> None:
-    inspector = RowInspector(ValidateSection(), "train")
-    for row in _rows(("one", "1"), file="a.tsv") + _rows(("two  dogs", "2"), ("cafe\u0301", "3"), file="b.tsv"):
-        inspector.inspect(row)
-    found = _breaches(_rows(("one", "x"), ("two dogs", "x"), ("café", "x"), ("Two dogs", "x")), split, inspector.sources)
-    assert found == {
+def test_sources_that_stand_in_train_are_leaks(tmp_path: Path, split: str) -> None:
+    train = pairs(("one", "1"), file="a.tsv") + pairs(("two  dogs", "2"), ("cafe\u0301", "3"), file="b.tsv")
+    asked = pairs(("one", "x"), ("two dogs", "x"), ("café", "x"), ("Two dogs", "x"))
+    assert find_breaches(tmp_path, {"train": train, split: asked}) == {
         f"{split}_leakage": {
             0: 'c.tsv:2: also a.tsv:2: "one"',
             1: 'c.tsv:3: also b.tsv:2: "two dogs"',
@@ -87,7 +74,7 @@ def test_sources_that_stand_in_train_are_leaks(split: str) -> None:
     }
 
 
-def test_contracts_that_are_off_are_not_checked() -> None:
+def test_contracts_that_are_off_are_not_checked(tmp_path: Path) -> None:
     off = {"limit": 0, "severity": "off"}
     section = ValidateSection.model_validate({"empty": off, "test_leakage": off, "min_evaluation_rows": off})
     names = [contract.name for contract in contracts_of(section, "test")]
@@ -95,7 +82,7 @@ def test_contracts_that_are_off_are_not_checked() -> None:
         "max_characters", "length_ratio", "duplicate_pairs", "conflicting_targets", "control_characters", "mojibake",
         "quoted_cells",
     ]  # fmt: skip
-    assert _breaches(_rows(("", "")), "test", empty=off) == {}
+    assert find_breaches(tmp_path, {"train": [], "test": pairs(("", ""))}, empty=off) == {}
 
 
 def test_statements_say_what_is_accepted() -> None:
@@ -114,18 +101,15 @@ def test_statements_say_what_is_accepted() -> None:
     }
 
 
-def test_pairs_that_differ_in_what_the_model_is_asked_repeat_nothing() -> None:
+def test_pairs_that_differ_in_what_the_model_is_asked_repeat_nothing(tmp_path: Path) -> None:
     rows = [
         Row("walk", "walked", {"features": features}, "c.tsv", line)
         for line, features in enumerate(["V;PST", "V.PTCP;PST", "V;PST"], start=2)
     ]
     rows.append(Row("walk", "walks", {"features": "V;PRS"}, "c.tsv", 5))
-    inspector = RowInspector(ValidateSection(), "train", input_columns=["features"])
-    for row in rows:
-        inspector.inspect(row)
-    assert {name for name, found in inspector.found.breaches.items() if found} == {"duplicate_pairs"}
-    assert inspector.found.breaches["duplicate_pairs"] == {2: 'c.tsv:4: repeats c.tsv:2: "walk" → "walked"'}
-    test = RowInspector(ValidateSection(), "test", inspector.sources, ["features"])
-    for features in ("V;PRS", "V;FUT"):
-        test.inspect(Row("walk", "x", {"features": features}, "t.tsv", 2))
-    assert list(test.found.breaches["test_leakage"]) == [0]
+    assert find_breaches(tmp_path, {"train": rows}, ["features"]) == {
+        "duplicate_pairs": {2: 'c.tsv:4: repeats c.tsv:2: "walk" → "walked"'}
+    }
+    asked = [Row("walk", "x", {"features": features}, "t.tsv", 2) for features in ("V;PRS", "V;FUT")]
+    found = find_breaches(tmp_path, {"train": rows, "test": asked}, ["features"])
+    assert list(found["test_leakage"]) == [0]

@@ -2,18 +2,35 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy.exc
 
-from seq2seq_core.corpus.contracts import Contract, SplitBreaches
-from seq2seq_core.corpus.expectations import CheckResult, ExpectationChecker
+from seq2seq_core.config.validate import ValidateSection
+from seq2seq_core.corpus.contracts import Contract
+from seq2seq_core.corpus.expectations.expectation_checker import CheckResult, ExpectationChecker
+from seq2seq_core.corpus.rows.row_store import CONFINEMENT
+from tests.unit.corpus.rows_in_duckdb import judged, pairs
+
+EMPTY_SIDE = "rows with an empty side"
+
+
+@contextmanager
+def _checker(folder: Path, splits: Mapping[str, tuple[int, int]], examples: int = 3) -> Iterator[ExpectationChecker]:
+    """A checker of splits, each with a number of rows, and of empty ones among them."""
+    rows = {split: pairs(*[("", "x")] * broken, *[("a", "b")] * (count - broken)) for split, (count, broken) in splits.items()}
+    with ExitStack() as stack:
+        store = judged(stack, folder / "rows", rows, ValidateSection(examples=examples))
+        store.close()
+        yield stack.enter_context(closing(ExpectationChecker(store, folder / "docs", examples)))
 
 
 def _check(folder: Path, contract: Contract, rows: int, broken: int) -> CheckResult:
-    breaches = {position: f"c.tsv:{position + 1}: it" for position in range(broken)}
-    found = SplitBreaches(rows, {} if contract.bounds_row_count else {contract.name: breaches})
-    (result,) = ExpectationChecker(folder, examples=3).check("train", [contract], found)
+    with _checker(folder, {"train": (rows, broken)}) as checker:
+        (result,) = checker.check("train", [contract], rows)
     return result
 
 
@@ -34,10 +51,10 @@ def test_a_share_of_rows_up_to_the_limit_may_break_a_contract(
     tmp_path: Path, limit: float, rows: int, broken: int, success: bool
 ) -> None:
     contract = Contract("empty", "train", "error", limit, "rows with an empty side")
-    result = _check(tmp_path / "docs", contract, rows, broken)
+    result = _check(tmp_path, contract, rows, broken)
     assert (result.success, result.checked, result.unexpected) == (success, rows, broken)
     assert result.fraction == (broken / rows if rows else 0.0)
-    assert result.examples == tuple(f"c.tsv:{line}: it" for line in range(1, min(broken, 3) + 1))
+    assert result.examples == tuple(f'c.tsv:{line}: empty source, target "x"' for line in range(2, min(broken, 3) + 2))
 
 
 def test_the_count_is_right_for_any_number_of_offenders(tmp_path: Path, fresh_seed: int) -> None:
@@ -45,14 +62,14 @@ def test_the_count_is_right_for_any_number_of_offenders(tmp_path: Path, fresh_se
     rows = generator.randrange(1, 2000)
     broken = generator.randrange(rows + 1)
     limit = generator.random()
-    result = _check(tmp_path / "docs", Contract("mojibake", "train", "warning", limit, "rows"), rows, broken)
+    result = _check(tmp_path, Contract("empty", "train", "warning", limit, "rows"), rows, broken)
     assert result.unexpected == broken
     assert result.success == (broken / rows <= limit)
 
 
 @pytest.mark.parametrize(("rows", "success", "missing"), [(9, False, 1), (10, True, 0), (0, False, 10)])
 def test_too_few_rows_are_counted(tmp_path: Path, rows: int, success: bool, missing: int) -> None:
-    result = _check(tmp_path / "docs", Contract("min_rows", "train", "error", 10, "rows: at least 10"), rows, 0)
+    result = _check(tmp_path, Contract("min_rows", "train", "error", 10, "rows: at least 10"), rows, 0)
     assert result == CheckResult(result.contract, success, rows, missing, ())
 
 
@@ -60,29 +77,44 @@ def test_data_docs_show_statements_counts_and_places(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "old.html").write_text("old", encoding="utf-8")
-    checker = ExpectationChecker(docs, examples=3)
-    found = SplitBreaches(10, {"empty": {4: "c.tsv:5: empty source and target"}})
-    checker.check("train", [Contract("empty", "train", "error", 0.0, "rows with an empty side: none")], found)
-    checker.check(
-        "dev", [Contract("empty", "dev", "warning", 0.0, "rows with an empty side: none")], SplitBreaches(1, {"empty": {}})
-    )
-    checker.write_data_docs()
+    with _checker(tmp_path, {"train": (10, 1), "dev": (1, 0)}) as checker:
+        checker.check("train", [Contract("empty", "train", "error", 0.0, f"{EMPTY_SIDE}: none")], 10)
+        checker.check("dev", [Contract("empty", "dev", "warning", 0.0, f"{EMPTY_SIDE}: none")], 1)
+        checker.write_data_docs()
     assert (docs / "index.html").is_file()
     assert not (docs / "old.html").exists()
     (page,) = docs.glob("validations/train/**/*.html")
     text = page.read_text(encoding="utf-8")
     assert "rows with an empty side: none" in text
-    assert "c.tsv:5: empty source and target" in text
+    assert "c.tsv:2: empty source" in text
     assert len(list(docs.glob("validations/**/*.html"))) == 2
 
 
 def test_nothing_is_written_where_nothing_is_asked(tmp_path: Path) -> None:
-    checker = ExpectationChecker(tmp_path / "docs", examples=3)
-    assert checker.check("train", [], SplitBreaches(3, {})) == []
+    with _checker(tmp_path, {"train": (3, 0)}) as checker:
+        assert checker.check("train", [], 3) == []
     assert not (tmp_path / "docs").exists()
 
 
 def test_analytics_are_off(tmp_path: Path) -> None:
-    checker = ExpectationChecker(tmp_path / "docs", examples=3)
-    assert os.environ["GX_ANALYTICS_ENABLED"] == "false"
-    assert checker._context.variables.analytics_enabled is False
+    with _checker(tmp_path, {}) as checker:
+        assert os.environ["GX_ANALYTICS_ENABLED"] == "false"
+        assert checker._context.variables.analytics_enabled is False
+
+
+def test_duckdb_gets_the_statements_and_refuses_all_but_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GX_ANALYTICS_ENABLED", "false")
+    source = "seq2seq_core.corpus.expectations.duckdb_source.CONFINEMENT"
+    monkeypatch.setattr(source, ("CALL enable_logging('QueryLog')", *CONFINEMENT))
+    with _checker(tmp_path, {"train": (9, 2)}) as checker:
+        engine = checker._source.get_execution_engine().engine
+        (result,) = checker.check("train", [Contract("empty", "train", "error", 0.5, EMPTY_SIDE)], 9)
+        with engine.connect() as connection:
+            statements = [row[0] for row in connection.exec_driver_sql("SELECT message FROM duckdb_logs").fetchall()]
+        refused = ["CREATE TABLE t (a INTEGER)", f"COPY train TO '{tmp_path}/x'", "SELECT * FROM read_text('/etc/hostname')"]
+        for statement in [*refused, "SET enable_external_access = true", "INSTALL httpfs", f"ATTACH '{tmp_path}/y.duckdb'"]:
+            with pytest.raises(sqlalchemy.exc.SQLAlchemyError), engine.connect() as connection:
+                connection.exec_driver_sql(statement)
+    assert result.unexpected == 2
+    counts = [one for one in statements if "train" in one and "empty IS NOT NULL" in one and "sum(" in one.lower()]
+    assert counts, statements

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import random
+import re
+import unicodedata
+from pathlib import Path
+
+import pyarrow
+
+from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, find_mojibake, is_quoted_cell, quote
+from seq2seq_core.corpus.normalization import normalize_exactly
+from seq2seq_core.corpus.rows.row_store import RowStore, open_row_store
+from seq2seq_core.corpus.rows.text_macros import NORMAL_CHARACTERS, WHITE_SPACE, create_macros
+
+ALL = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]
+MARKS = ["Ã©", "â€œ", '"', '""', "e\u0301", "\u0307\u0323", "\u1100\u1161", "ß“", "\x00"]
+
+
+def _apply(store: RowStore, macro: str, texts: list[str]) -> list[object]:
+    store.connection.register("texts", pyarrow.table({"text": pyarrow.array(texts)}))
+    return [value for (value,) in store.fetch(f"SELECT {macro}(text) FROM texts")]
+
+
+def test_white_space_is_python_s() -> None:
+    assert set(WHITE_SPACE) == {character for character in ALL if character.isspace()}
+
+
+def test_normal_characters_neither_change_nor_compose() -> None:
+    decompositions = [parts for one in ALL if len(parts := unicodedata.decomposition(one).split()) == 2]
+    second = {chr(int(last, 16)) for first, last in decompositions if not first.startswith("<")}
+    second |= set(map(chr, (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))))
+    normal = [character for character in ALL if re.match(f"[{NORMAL_CHARACTERS}]", character)]
+    assert len(normal) > 30_000
+    assert not second.intersection(normal)
+    assert all(unicodedata.is_normalized("NFC", one) and not unicodedata.combining(one) for one in normal)
+
+
+def test_macros_tell_what_python_tells(tmp_path: Path, fresh_seed: int) -> None:
+    generator = random.Random(fresh_seed)
+    few = [*WHITE_SPACE, *map(chr, range(0x21, 0x180)), *MARKS, "日", "가", "\u200b", "\ufffd"]
+    texts = ["", *("".join(generator.choices(few, k=generator.randrange(8))) for _ in range(20_000))]
+    with open_row_store(tmp_path, "256 MB") as store:
+        create_macros(store)
+        assert _apply(store, "is_blank", texts) == [not text.strip() for text in texts]
+        assert _apply(store, "exact_form", texts) == [normalize_exactly(text) for text in texts]
+        assert _apply(store, "has_control_character", texts) == [bool(CONTROL_CHARACTER.search(text)) for text in texts]
+        assert _apply(store, "has_mojibake", texts) == [find_mojibake(text) >= 0 for text in texts]
+        assert _apply(store, "is_quoted_cell", texts) == [is_quoted_cell(text) for text in texts]
+        assert _apply(store, "length", texts) == [len(text) for text in texts]
+        assert _apply(store, "shown", texts) == [quote(text, width=40) for text in texts]

@@ -145,8 +145,8 @@ def _judge(settings: Settings, store: RowStore, inspection: _Inspection) -> None
     create_file_view(store, FILES, READABLE.name, inspection.files)
     verdicts = Verdicts(store, section, corpus.input_columns)
     if corpus.monolingual:
-        for split in (split for split in ("dev", "test") if split in store.counts):
-            verdicts.guard_texts(split)
+        for evaluated in (split for split in ("dev", "test") if split in store.counts):
+            verdicts.guard_texts(evaluated)
     for split in inspection.rows:
         contracts = contracts_of(section, split, has_recordings=corpus.source_kind == "audio")
         if "train" not in inspection.rows:  # leakage needs a readable train split

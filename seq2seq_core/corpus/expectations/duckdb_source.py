@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import sqlalchemy
-from great_expectations.datasource.fluent import SQLDatasource
-from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
+from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
 
 from seq2seq_core.corpus.rows.row_store import CONFINEMENT
 
 
-class DuckDBEngine(SqlAlchemyExecutionEngine):  # type: ignore[misc]
+class DuckDBEngine(SqlAlchemyExecutionEngine):
     """Executes statements on DuckDB.
 
     The library reads a result after it has given the connection back. DuckDB's results end there, so they are read before.
@@ -30,11 +30,11 @@ class DuckDBEngine(SqlAlchemyExecutionEngine):  # type: ignore[misc]
             return connection.execute(query).freeze()()
 
 
-class DuckDBDatasource(SQLDatasource):  # type: ignore[misc]
+class DuckDBDatasource(SQLDatasource):
     """A DuckDB file; ``add_duckdb_rows`` of the library's data sources makes one."""
 
     asset_types: ClassVar[list[Any]] = list(SQLDatasource.asset_types)
-    type: Literal["duckdb_rows"] = "duckdb_rows"
+    type: Literal["duckdb_rows"] = "duckdb_rows"  # type: ignore[assignment]  # the library's own sources do the same
 
     @property
     def execution_engine_type(self) -> Any:

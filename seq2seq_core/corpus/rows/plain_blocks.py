@@ -119,7 +119,7 @@ def _align(files: list[Iterator[Any]]) -> Iterator[dict[str, Any]]:
     import numpy
     import pyarrow
 
-    line, waiting = 1, [next(blocks, None) for blocks in files]
+    line, waiting = 1, list[Any](next(blocks, None) for blocks in files)
     while all(array is not None for array in waiting):
         count = min(len(array) for array in waiting)
         block: dict[str, Any] = {"line": pyarrow.array(numpy.arange(line, line + count))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from seq2seq_core.corpus.file_faults.broken_lines import BrokenLines
 from seq2seq_core.corpus.formats import Row
@@ -62,7 +63,7 @@ class SplitLoader:
             if entry.constants.keys() & set(others):
                 raise OddFile
             rows = len(block["line"])
-            arrays = {name: block[name] for name in ("line", "source", "target") if name in block}
+            arrays: dict[str, Any] = {name: block[name] for name in ("line", "source", "target") if name in block}
             arrays["file"] = pyarrow.repeat(entry.files[0].name, rows)
             arrays |= {self.store.column(self.split, name): block[name] for name in others}
             arrays |= {self.store.column(self.split, name): pyarrow.repeat(value, rows) for name, value in entry.constants.items()}

@@ -85,14 +85,14 @@ class Verdicts:
         first = "SELECT * FROM verdicts WHERE split = ? AND contract = ? ORDER BY position LIMIT ?"
         found = self.store.fetch(first, (split, contract, self.section.examples))
         rows = self._rows(split, [position for _, _, position, _, _ in found])
-        places = {}
+        places = dict[tuple[str | None, int | None], str]()
         for name in {name for *_, name, _ in found if name}:
             earlier = self._rows(name, [other for *_, split_of_other, other in found if split_of_other == name])
             places |= {(name, position): f"{file}:{line}" for position, (file, line, *_) in earlier.items()}
         is_text = is_monolingual(split)
         offenders = [
-            (position, Offender(is_text, *rows[position], places.get((other_split, other), "")))
-            for _, _, position, other_split, other in found
+            (position, Offender(is_text, *rows[position], earlier=places.get((name, other), "")))
+            for _, _, position, name, other in found
         ]
         return [(position, describe_offender(self.section, contract, offender)) for position, offender in offenders]
 

@@ -49,7 +49,7 @@ def test_offenders_of_own_sql_stand_in_messages_report_and_data_docs(tmp_path: P
 
 
 def test_expectations_by_name_stop_the_run_with_file_and_line(tmp_path: Path) -> None:
-    contracts = [
+    contracts: list[dict[str, Any]] = [
         UNIQUE,
         {"expectation": "expect_column_value_lengths_to_be_between", "column": "target", "max_value": 8, "limit": 0.6},
         {"expectation": "expect_column_mean_to_be_between", "column": "line", "max_value": 3, "name": "short", "severity": "error"},
@@ -72,7 +72,7 @@ def test_expectations_by_name_stop_the_run_with_file_and_line(tmp_path: Path) ->
 
 
 def test_a_contract_applies_to_its_splits_and_may_look_at_others(tmp_path: Path) -> None:
-    contracts = [
+    contracts: list[dict[str, Any]] = [
         {"name": "swapped", "where": "source IN (SELECT target FROM train)", "splits": ["dev"]},
         {"name": "often", "where": "count(*) OVER (PARTITION BY lower(target)) > 1", "limit": 0.5},
     ]

@@ -89,12 +89,12 @@ class Verdicts:
         for name in {name for *_, name, _ in found if name}:
             earlier = self._rows(name, [other for *_, split_of_other, other in found if split_of_other == name])
             places |= {(name, position): f"{file}:{line}" for position, (file, line, *_) in earlier.items()}
-        is_text = is_monolingual(split)
-        offenders = [
-            (position, Offender(is_text, *rows[position], earlier=places.get((name, other), "")))
-            for _, _, position, name, other in found
-        ]
-        return [(position, describe_offender(self.section, contract, offender)) for position, offender in offenders]
+        is_text, described = is_monolingual(split), list[tuple[int, str]]()
+        for _, _, position, name, other in found:
+            file, line, source, target, fault = rows[position]
+            offender = Offender(is_text, file, line, source, target, fault, places.get((name, other), ""))
+            described.append((position, describe_offender(self.section, contract, offender)))
+        return described
 
     def _rows(self, split: str, positions: Sequence[int]) -> dict[int, tuple[Any, ...]]:
         """File, line, source, target and fault of some rows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -72,7 +73,7 @@ class UserContract(Section):
     def title(self) -> str:
         """Its name, in reports and Data Docs."""
         columns = [str(value) for name, value in self.arguments.items() if name.startswith("column") and isinstance(value, str)]
-        return self.name or ".".join([self.expectation, *columns])
+        return self.name or re.sub(r"[^\w. -]", "_", ".".join([self.expectation, *columns]))  # MLflow takes no other characters
 
     @model_validator(mode="after")
     def _is_one_of_two_kinds(self) -> Self:

@@ -1,0 +1,97 @@
+"""Cost of `validate` on generated pairs, and rows a second of both readers. Prints a table.
+
+    python benchmarks/data_plane.py 300000 1000000
+
+Each measurement is a process of its own: CPU seconds, wall seconds, peak memory. Every tenth pair repeats the one before.
+"""
+
+from __future__ import annotations
+
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.settings import Settings, parse_settings
+from seq2seq_core.corpus.reading import SplitReader
+from seq2seq_core.corpus.rows import split_loading
+from seq2seq_core.corpus.rows.plain_blocks import OddFile
+from seq2seq_core.corpus.rows.row_store import open_row_store
+from seq2seq_core.corpus.rows.split_loading import SplitLoader
+from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.stages.validate import run_validate
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzäöü"
+TASKS = ("validate", "blocks", "lines")
+
+
+def write_corpus(folder: Path, num_pairs: int) -> None:
+    """Writes ``train.tsv``.
+
+    Args:
+        folder: receives it.
+        num_pairs: number of pairs.
+    """
+    generator = random.Random(1)
+    words = ["".join(generator.choices(LETTERS, k=generator.randrange(2, 10))) for _ in range(20_000)]
+    line = ""
+    with (folder / "train.tsv").open("w", encoding="utf-8") as file:
+        file.write("source\ttarget\n")
+        for number in range(num_pairs):
+            if number % 10 < 9:
+                source, target = (" ".join(generator.choices(words, k=generator.randrange(5, 14))) for _ in range(2))
+                line = f"{source} {number}\t{target}\n"
+            file.write(line)
+
+
+def measure(task: str, settings: Settings, root: Path) -> None:
+    """Runs one task in this process, and prints its cost.
+
+    Args:
+        task: one of :data:`TASKS`.
+        settings: of the corpus.
+        root: the workspace.
+    """
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    start = time.perf_counter()
+    if task == "validate":
+        run_validate(settings, Paths(root), NullRecorder())
+    else:
+        if task == "lines":
+            split_loading.iterate_blocks = _refuse
+        reader = SplitReader(settings.corpus, root, "train")
+        with open_row_store(root / "rows", settings.runtime.memory_limit) as store:
+            SplitLoader(store, reader, None).load(reader.entries[0])
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+    print(f"{task:10} CPU {cpu:7.1f} s, wall {time.perf_counter() - start:7.1f} s, peak {used.ru_maxrss // 1024:6} MB", flush=True)
+
+
+def _refuse(*_: Any) -> Any:
+    raise OddFile
+
+
+def main() -> None:
+    """Measures each number of pairs, or with a task and a folder that task alone."""
+    if sys.argv[1] in TASKS:
+        corpus = {"path": ".", "files": {"train": ["train.tsv"]}}
+        values = {"corpus": corpus, "validate": {"duplicate_pairs": {"limit": 1}}, "register": {"model_name": "m"}}
+        measure(sys.argv[1], parse_settings(values, "benchmark"), Path(sys.argv[2]))
+        return
+    for num_pairs in map(int, sys.argv[1:]):
+        with tempfile.TemporaryDirectory() as folder:
+            write_corpus(Path(folder), num_pairs)
+            print(f"{num_pairs:,} pairs", flush=True)
+            for task in TASKS:
+                subprocess.run([sys.executable, __file__, task, folder], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.bundle.bundle_folder import bundle_digest, check_files
+from seq2seq_core.bundle.config_file import CONFIG_FILE, read_config
 from seq2seq_core.errors import BundleError
 from seq2seq_core.tokenization.manifest import file_digest
 
@@ -17,6 +18,11 @@ BUNDLE_SEAL, CODE_SEAL = "bundle_digest", "code_digest"
 """The names of the two digests, in the metadata of a logged model and among its tags."""
 BYTECODE_FOLDER = "__pycache__"
 """Python's own copies of the code; a server of ours does not read them."""
+WAY_OUT = (
+    "restore the version's files from a backup, give the alias to another version (`s2s promote`, `s2s rollback`), "
+    "or make a new one (`s2s retrain`)"
+)
+"""What to do about a version whose files were changed or lost."""
 
 
 def code_digest(model: Path) -> str:
@@ -49,11 +55,27 @@ def check_seal(model: Path, expected: Mapping[str, object], label: str) -> None:
         if name not in expected:
             continue
         if not (model / place).is_dir():
-            raise BundleError(f"{label}: its {noun} ({place}) is missing")
+            raise BundleError(f"{label}: its {noun} ({place}) is missing; {WAY_OUT}")
         found = bundle_digest(model / place) if name == BUNDLE_SEAL else code_digest(model)
         if found != expected[name]:
             digests = f"its digest is {found}, expected {expected[name]}"
-            raise BundleError(f"{label}: its {noun} ({place}) is not the one that was registered: {digests}")
+            changed = f" ({find_change(model / place)})" if name == BUNDLE_SEAL else ""
+            raise BundleError(f"{label}: its {noun} ({place}) is not the one that was registered: {digests}{changed}; {WAY_OUT}")
+
+
+def find_change(bundle: Path) -> str:
+    """Which file of a bundle is not the one that was registered, for messages.
+
+    Its ``config.json`` has the digests of the others, so that it has changed itself where it agrees with them.
+
+    Args:
+        bundle: the bundle's folder, whose digest is not the expected one.
+    """
+    try:
+        check_files(bundle, read_config(bundle))
+    except BundleError as error:
+        return str(error).removeprefix(f"{bundle}/")
+    return f"{CONFIG_FILE}: has changed"
 
 
 def _code_files(model: Path) -> Iterator[str]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.config_file import CONFIG_FILE, WEIGHTS_FILE
 from seq2seq_core.bundle.model_seal import BUNDLE_PATH
-from seq2seq_core.registry.stored_model import download_file
+from seq2seq_core.errors import BundleError
+from seq2seq_core.registry.stored_model import check_stored_model, download_file, label_of
 from seq2seq_core.registry.versions import DIGEST_TAG, logged_model_id
 from seq2seq_core.tracking.mlflow.store import connect, store_errors
 from seq2seq_core.tracking.runs.graph_summary import TRAINED_TAG
@@ -72,6 +73,10 @@ def check_record(lineage: Lineage, patch: bytes | None, rows: bytes | None, path
     ]
     if _of(record, "code.patch_sha256") and patch is None:
         faults.append("code.patch_sha256 names a file dirty.patch, and the version has none")
+    try:
+        check_stored_model(version, paths)
+    except BundleError as error:
+        faults.append(str(error).removeprefix(f"{label_of(version)}: "))
     return faults + [fault for fault in _broken_seals(record, tags.get(SEAL_TAG)) if fault.split()[0] not in _firsts(faults)]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle_folder import bundle_digest, list_files
-from seq2seq_core.bundle.model_seal import BUNDLE_PATH
+from seq2seq_core.bundle.model_seal import BUNDLE_PATH, WAY_OUT, find_change
 from seq2seq_core.bundle.signature import check_trusted, find_public_key, kept_signature
 from seq2seq_core.bundle.signed_model import BUNDLE_SIGNATURE, unsigned
 from seq2seq_core.errors import BundleError, UserError
@@ -69,7 +69,8 @@ def download_bundle(version: ModelVersion, paths: Paths) -> Path:
     with store_errors(paths), atomic.new_folder(folder) as draft:
         _download(version, draft)
         if (found := bundle_digest(draft)) != expected:
-            raise BundleError(f"{label}: damaged or exchanged: the digest of its bundle is {found}, expected {expected}")
+            digests = f"the digest of its bundle is {found}, expected {expected} ({find_change(draft)})"
+            raise BundleError(f"{label}: damaged or exchanged: {digests}; {WAY_OUT}")
     _check_signature(version, folder, paths)
     return folder
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import read_recording
+from seq2seq_core.bundle.model_seal import WAY_OUT
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE
 from seq2seq_core.errors import BundleError
 from seq2seq_core.registry.bundles import download_bundle
@@ -114,7 +115,7 @@ def check_answers(rows: Sequence[Mapping[str, str]], texts: Sequence[str], label
     for row, text in zip(rows, texts, strict=True):
         if text != row[PREDICTION]:
             answer = f"{row[SOURCE][:_MAX_SHOWN]!r} gives {text!r}, expected {row[PREDICTION]!r}"
-            raise BundleError(f"{label}: answers otherwise than when it was evaluated: {answer}")
+            raise BundleError(f"{label}: answers otherwise than when it was evaluated: {answer}; {WAY_OUT}")
 
 
 def _parse(content: bytes, label: str) -> list[dict[str, str]]:
@@ -123,7 +124,7 @@ def _parse(content: bytes, label: str) -> list[dict[str, str]]:
         if not all(isinstance(row[SOURCE], str) and isinstance(row[PREDICTION], str) for row in rows):
             raise TypeError("a row without source or prediction")
     except (ValueError, TypeError, KeyError) as error:
-        raise BundleError(f"{label}: {PARITY_PATH} is no parity sample ({error})") from None
+        raise BundleError(f"{label}: {PARITY_PATH} is no parity sample ({error}); {WAY_OUT}") from None
     return list(rows)
 
 

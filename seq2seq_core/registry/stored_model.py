@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.model_seal import BUNDLE_PATH, BUNDLE_SEAL, CODE_PATH, CODE_SEAL, LOADER_FILE, check_seal
+from seq2seq_core.bundle.model_seal import BUNDLE_PATH, BUNDLE_SEAL, CODE_PATH, CODE_SEAL, LOADER_FILE, WAY_OUT, check_seal
 from seq2seq_core.bundle.signature import find_public_key, kept_signature, verify_folder
 from seq2seq_core.bundle.signed_model import BUNDLE_SIGNATURE, MODEL_SIGNATURE, sign_model, unsigned, verify_model
 from seq2seq_core.errors import BundleError, first_line
@@ -174,7 +174,7 @@ def _check_loader(folder: Path, expected: dict[str, str], label: str) -> None:
     try:
         described = Model.load(str(folder))
     except Exception as error:  # noqa: BLE001 - whatever MLflow says of a file that is none of its own
-        raise BundleError(f"{label}: its MLmodel cannot be read ({first_line(error)})") from None
+        raise BundleError(f"{label}: its MLmodel cannot be read ({first_line(error)}); {WAY_OUT}") from None
     flavor = described.flavors.get("python_function", {})
     found = {name: flavor.get(name) for name in _FLAVOR}
     found |= {"model_code_path": Path(str(flavor.get("model_code_path"))).name, "python_model": flavor.get("python_model")}
@@ -182,4 +182,4 @@ def _check_loader(folder: Path, expected: dict[str, str], label: str) -> None:
     found |= {name: (described.metadata or {}).get(name) for name in expected}
     wanted = _FLAVOR | {"model_code_path": LOADER_FILE, "python_model": None, "bundle": BUNDLE_PATH} | expected
     if faults := [f"{name} is {found[name]!r}, expected {value!r}" for name, value in wanted.items() if found[name] != value]:
-        raise BundleError(f"{label}: its MLmodel is not the one that was registered: {'; '.join(faults)}")
+        raise BundleError(f"{label}: its MLmodel is not the one that was registered: {'; '.join(faults)}; {WAY_OUT}")

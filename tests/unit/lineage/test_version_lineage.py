@@ -278,3 +278,25 @@ def test_a_short_digest_of_several_bundles_is_a_question(paths: Paths, tracked_s
         client.create_model_version(name, "file:///none", tags={"bundle_digest": "f" * 64})
     with pytest.raises(UserError, match=r"ffffffff: the bundle of models:/months/1, models:/years/1; expected one of these"):
         find_reference("ffffffff", tracked_settings, paths)
+
+
+@pytest.mark.parametrize(("name", "said"), [("config.json", "config.json: has changed"), ("source.model", "source.model: damaged")])
+def test_a_bundle_that_was_edited_in_the_store_is_a_fault_that_names_the_file(
+    name: str, said: str, paths: Paths, tracked_settings: Settings
+) -> None:
+    file = stored_folder("2", tracked_settings, paths) / "artifacts" / "bundle" / name
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b'"made_by": "0', b'"made_by": "9') if name == "config.json" else content + b"\n")
+    assert file.read_bytes() != content
+    code, output = run(paths, "lineage", "2", "--json")
+    assert code == 2
+    (fault,) = json.loads(output.splitlines()[0])["faults"]
+    assert fault.startswith("version 2 of dates: its bundle (artifacts/bundle) is not the one that was registered: its digest is ")
+    assert said in fault
+    assert "from a backup" in fault, "the way out"
+    assert run(paths, "lineage", "1")[0] == 0
+
+
+def stored_folder(number: str, settings: Settings, paths: Paths) -> Path:
+    model: Any = connect(paths).get_logged_model(logged_model_id(find_reference(number, settings, paths)) or "")
+    return Path(model.artifact_location.removeprefix("file://"))

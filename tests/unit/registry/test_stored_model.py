@@ -71,11 +71,11 @@ def exchange_bundle(model: Path) -> None:
 TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "config": (
         lambda model: replace(model / "artifacts/bundle/config.json", '"beam_size": 2', '"beam_size": 3'),
-        r"its bundle \(artifacts/bundle\) is not the one that was registered: its digest is \w+, expected \w+$",
+        r"its bundle \(artifacts/bundle\) is not the one that was registered: its digest is \w+, expected \w+ \(config\.json: ",
     ),
     "bundle": (exchange_bundle, r"its bundle \(artifacts/bundle\) is not the one that was registered"),
     "surplus file": (lambda model: (model / "artifacts/bundle/more").touch(), r"its bundle \(artifacts/bundle\) is not the one"),
-    "no bundle": (lambda model: shutil.rmtree(model / "artifacts/bundle"), r"its bundle \(artifacts/bundle\) is missing$"),
+    "no bundle": (lambda model: shutil.rmtree(model / "artifacts/bundle"), r"its bundle \(artifacts/bundle\) is missing; restore"),
     "code": (
         lambda model: append(model / "code/seq2seq_core/errors.py"),
         r"its code \(code\) is not the one that was registered",

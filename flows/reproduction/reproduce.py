@@ -15,6 +15,7 @@ from flows.reproduction.clean_copy import check_out, clean_folder
 from flows.reproduction.restored_data import restore_corpus, restore_parents
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.model_seal import WAY_OUT
 from seq2seq_core.config.settings import Settings, load_settings
 from seq2seq_core.config.yaml_text import parse_document, write_document
 from seq2seq_core.console import format_seconds
@@ -52,7 +53,8 @@ def reproduce_version(reference: str, settings: Settings, paths: Paths, into: Pa
     """
     lineage = read_lineage(find_reference(reference, settings, paths), paths)
     if faults := lineage.faults(paths):
-        raise UserError("the lineage has changed since it was recorded, so that nothing is run by it:\n  " + "\n  ".join(faults))
+        listed = "\n  ".join(faults)
+        raise UserError(f"the lineage has changed since it was recorded, so that nothing is run by it:\n  {listed}\n{WAY_OUT}")
     patch = lineage.read_patch(paths)
     with clean_folder(paths, into) as folder:
         logger.info("%s: a clean copy of commit %s in %s", lineage.label, lineage.record["code"].get("commit"), folder)

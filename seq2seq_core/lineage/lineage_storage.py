@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.model_seal import WAY_OUT
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.lineage.code_state import read_code_state
@@ -126,20 +127,32 @@ def read_lineage(version: ModelVersion, paths: Paths) -> Lineage:
         paths: the workspace, whose registry is read.
 
     Raises:
-        UserError: the version has none, because an earlier release registered it, or it cannot be read.
+        UserError: the version has none, because an earlier release registered it, or it was removed, or it cannot be read.
         TrackingUnreachable: MLflow does not answer.
     """
     content = _read(version, RECORD_FILE, paths)
     label = f"version {version.version} of {version.name!r}"
+    if content is None and _is_sealed(version, paths):
+        raise UserError(
+            f"{label}: its {RECORD_FILE} is missing, although `s2s register` sealed one; {WAY_OUT}; if the registration was "
+            "interrupted, `s2s register` in its workspace completes it"
+        )
     if content is None:
         raise UserError(f"{label} has no lineage: an earlier release registered it; `s2s register` records that of new versions")
     try:
         record = json.loads(content)
     except ValueError as error:
-        raise UserError(f"{label}: {RECORD_FILE} cannot be read ({error})") from None
+        raise UserError(f"{label}: {RECORD_FILE} cannot be read ({error}); {WAY_OUT}") from None
     if not isinstance(record, dict) or not all(isinstance(record.get(name), dict) for name in SECTIONS):
-        raise UserError(f"{label}: {RECORD_FILE} is no record of a lineage")
+        raise UserError(f"{label}: {RECORD_FILE} is no record of a lineage; {WAY_OUT}")
     return Lineage(version, record)
+
+
+def _is_sealed(version: ModelVersion, paths: Paths) -> bool:
+    """Whether the version's model has the seal of a lineage."""
+    model_id, client = logged_model_id(version), connect(paths)
+    with store_errors(paths):
+        return model_id is not None and SEAL_TAG in client.get_logged_model(model_id).tags
 
 
 def attach_file(version: ModelVersion, name: str, content: str, paths: Paths) -> None:

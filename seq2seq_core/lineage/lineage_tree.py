@@ -68,7 +68,7 @@ def lineage_tree(lineage: Lineage, decisions: Sequence[Entry]) -> str:
     history = root.add("decisions" if decisions else "decisions: none")
     for entry in decisions:
         when = entry.when.strftime("%Y-%m-%d %H:%M:%S") if entry.when else ""
-        history.add(f"{when} {entry.kind} by {entry.who}: {' '.join(entry.reason.split())}")
+        history.add(f"{when} {entry.shown_kind} by {entry.who}: {' '.join(entry.reason.split())}")
     return "\n".join(root.lines())
 
 
@@ -114,7 +114,8 @@ def _add_corpus(root: Node, corpus: Mapping[str, Any]) -> None:
         if place == MAX_LISTED:
             node.add(_more(len(corpus["files"]), MAX_LISTED).removeprefix(", "))
             break
-        rows = f", {file['rows']} rows" if "rows" in file else ""
+        unit = "rows" if name.endswith(".parquet") else "lines"  # a head is a line, and so is each line of a CSV cell
+        rows = f", {file['rows']} {unit}" if "rows" in file else ""
         node.add(f"{name}  sha256 {file['sha256']}  {file['size']:,} bytes{rows}")
 
 

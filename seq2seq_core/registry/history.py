@@ -26,7 +26,7 @@ def to_table(entries: Sequence[Entry]) -> str:
 
 def _cells(entry: Entry) -> tuple[str, ...]:
     when = entry.when.strftime("%Y-%m-%d %H:%M:%S") if entry.when else ""
-    return (when, entry.kind, entry.version or "-", entry.before or "-", entry.who, " ".join(entry.reason.split()))
+    return (when, entry.shown_kind, entry.shown_version or "-", entry.before or "-", entry.who, " ".join(entry.reason.split()))
 
 
 def to_json(entry: Entry) -> str:
@@ -40,8 +40,8 @@ def to_json(entry: Entry) -> str:
     except ValueError:
         evidence = entry.evidence
     values = {
-        "number": entry.number, "when": entry.when.isoformat() if entry.when else None, "kind": entry.kind,
-        "version": entry.version, "champion": entry.champion, "before": entry.before, "who": entry.who, "reason": entry.reason,
-        "evidence": evidence,
+        "number": entry.number, "when": entry.when.isoformat() if entry.when else None, "kind": entry.shown_kind,
+        "version": entry.shown_version, "champion": entry.champion, "before": entry.before, "who": entry.who,
+        "reason": entry.reason, "evidence": evidence,
     }  # fmt: skip
     return json.dumps(values, ensure_ascii=False)

@@ -82,6 +82,21 @@ class Entry:
         """Whether the alias changed its version."""
         return self.champion != self.before
 
+    @property
+    def is_removal(self) -> bool:
+        """Whether somebody removed the alias without this ledger, an adopted move that leaves no champion."""
+        return self.kind == "adopted" and self.is_move and not self.champion
+
+    @property
+    def shown_kind(self) -> str:
+        """The kind for readers."""
+        return "removed" if self.is_removal else self.kind
+
+    @property
+    def shown_version(self) -> str:
+        """The version for readers; empty where the alias was removed."""
+        return NO_VERSION if self.is_removal else self.version
+
 
 @dataclass(frozen=True)
 class Ledger:
@@ -237,7 +252,8 @@ def describe_entry(entry: Entry, name: str) -> str:
     move = f"champion is {holder}" + (f", before version {entry.before}" if entry.is_move and entry.before else "")
     # The table of entries shows the beginning of the first line as it stands: no Markdown there.
     what = {"kept": "not promoted", "rolled back": "rolled back to"}.get(entry.kind, entry.kind)
-    lines = [f"version {entry.version or 'none'} {what}: {move}, by {entry.who}", entry.reason]
+    head = "alias removed" if entry.is_removal else f"version {entry.version or 'none'} {what}"
+    lines = [f"{head}: {move}, by {entry.who}", entry.reason]
     if entry.version:
         lines.append(f"[Version {entry.version} of {name}](#/models/{quote(name)}/versions/{entry.version})")
     return "\n\n".join(lines) + "\n"

@@ -157,7 +157,7 @@ def synchronise(client: MlflowClient, name: str) -> Ledger:
             return ledger
         if not _stays_apart(client, name, ledger, holder):
             continue
-        what = f"the alias was given to version {holder}" if holder else "the alias was removed"
+        what = f"the alias was given to version {holder}" if holder else f"the alias was removed from version {ledger.champion}"
         entry = Entry("adopted", holder or ledger.champion, holder, ledger.champion, f"{what} without this ledger")
         try:
             append(client, name, entry, ledger)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import UserError
+from seq2seq_core.evaluation.prepared_digest import fault_of_prepared
 from seq2seq_core.registry.bundles import download_bundle
 from seq2seq_core.registry.judgement import Candidate
 from seq2seq_core.registry.ledger import Entry, Kind, Ledger
@@ -15,17 +16,15 @@ from seq2seq_core.registry.ledger_writing import LedgerConflict, append, synchro
 from seq2seq_core.registry.outputs import TestRows, decode_version, read_rows, score_outputs
 from seq2seq_core.registry.parity import check_parity
 from seq2seq_core.registry.promotion import ALREADY, Ruling, decide_alias
-from seq2seq_core.registry.versions import DIGEST_TAG, find_model, find_number, list_models
+from seq2seq_core.registry.versions import DIGEST_TAG, find_existing, find_model, find_number, list_models
 from seq2seq_core.tracking.mlflow.address import displayed_uri
-from seq2seq_core.tracking.mlflow.store import connect, store_errors
+from seq2seq_core.tracking.mlflow.store import connect_existing, store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 DIGITS = 12
-MAX_LISTED = 10
-"""Versions, the latest ones, that a message about a missing one lists."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ def read_history(name: str, paths: Paths) -> tuple[Entry, ...]:
         UserError: the registry has no such model.
         TrackingUnreachable: MLflow does not answer.
     """
-    client = connect(paths)
+    client = connect_existing(paths)
     with store_errors(paths):
         _check_model(client, name, paths)
         return synchronise(client, name).entries
@@ -61,6 +60,9 @@ def force_version(number: str, reason: str, settings: Settings, paths: Paths) ->
         BundleError: the version is damaged, or answers otherwise than when it was evaluated; the alias stays.
         TrackingUnreachable: MLflow does not answer.
     """
+    for split in ("test", "train"):
+        if fault := fault_of_prepared(split, paths):
+            logger.warning("%s; a forced promotion compares nothing, so that the alias moves all the same", fault)
     return _move("forced", number, reason, settings, paths)
 
 
@@ -79,7 +81,7 @@ def promote_version(number: str, settings: Settings, paths: Paths, is_first: boo
         MissingInput: there is no prepared test set.
         TrackingUnreachable: MLflow does not answer.
     """
-    client, name = connect(paths), settings.register_.model_name
+    client, name = connect_existing(paths), settings.register_.model_name
     with store_errors(paths):
         _check_model(client, name, paths)
         version = find_existing(client, name, number, paths)
@@ -111,7 +113,7 @@ def roll_back(number: str, reason: str, settings: Settings, paths: Paths) -> Ent
 
 
 def _move(kind: Kind, number: str, reason: str, settings: Settings, paths: Paths) -> Entry:
-    client, name = connect(paths), settings.register_.model_name
+    client, name = connect_existing(paths), settings.register_.model_name
     with store_errors(paths):
         _check_model(client, name, paths)
         while True:
@@ -121,31 +123,21 @@ def _move(kind: Kind, number: str, reason: str, settings: Settings, paths: Paths
             if ledger.champion == target:
                 return Entry(kind, target, target, target, ALREADY)
             _check_answers(version, settings, paths)
-            why = reason or f"back from version {ledger.champion or 'none'}"
+            why = reason or _why_back(target, ledger)
             try:
                 return append(client, name, Entry(kind, target, target, ledger.champion, why), ledger)
             except LedgerConflict as conflict:
                 logger.warning("%s; the ledger is read again", conflict)
 
 
-def find_existing(client: MlflowClient, name: str, number: str, paths: Paths) -> ModelVersion:
-    """A version of a model.
-
-    Args:
-        client: the MLflow client.
-        name: the registered model's name.
-        number: the version's.
-        paths: the workspace, for the message.
-
-    Raises:
-        UserError: there is no such version.
-    """
-    version = find_number(client, name, number)
-    if version is None:
-        found = client.search_model_versions(f"name = '{name}'", max_results=MAX_LISTED, order_by=["version_number DESC"])
-        known = ", ".join(str(one.version) for one in found) or "none"
-        raise UserError(f"the model {name!r} has no version {number} in {displayed_uri(paths)}; it has: {known}")
-    return version
+def _why_back(target: str, ledger: Ledger) -> str:
+    """The reason of a rollback for which nobody gave one."""
+    if ledger.champion:
+        return f"back from version {ledger.champion}"
+    lost = next((entry for entry in reversed(ledger.entries) if entry.is_move), None)
+    if lost is not None and lost.before == target:
+        return f"the alias is given back to version {target}, which lost it without this ledger"
+    return "no version held the alias"
 
 
 def _tell_of_other_rows(version: ModelVersion, rows: TestRows, ledger: Ledger) -> None:

@@ -10,7 +10,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import UserError
 from seq2seq_core.registry.ledger import CHAMPION, NO_VERSION
 from seq2seq_core.tracking.mlflow.address import displayed_uri
-from seq2seq_core.tracking.mlflow.store import connect, store_errors
+from seq2seq_core.tracking.mlflow.store import connect_existing, store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 DIGEST_TAG = "bundle_digest"
 LEDGER_SUFFIX = ".ledger"
 """Ending of the name of the registered model that holds a model's ledger."""
+MAX_LISTED = 10
+"""Versions, the latest ones, that a message about a missing one lists."""
 _LOGGED_MODEL = re.compile(r"models:/(?P<id>m-[0-9a-f]+)")
 _REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[1-9]\d*))")
 
@@ -37,7 +39,7 @@ def find_version(reference: str, paths: Paths) -> ModelVersion:
     match = _REFERENCE.fullmatch(reference)
     if match is None:
         raise UserError(f"{reference}: not a registered model; expected models:/NAME@ALIAS or models:/NAME/VERSION")
-    client = connect(paths)
+    client = connect_existing(paths)
     with store_errors(paths):
         model = find_model(client, match["name"])
         if model is None:
@@ -50,10 +52,28 @@ def find_version(reference: str, paths: Paths) -> ModelVersion:
                 f" (a version that is not proved good enough: models:/{model.name}@challenger)" if "challenger" in aliases else ""
             )
             raise UserError(f"{reference}: the model {model.name!r} has no alias {match['alias']!r}; it has: {aliases}{advice}")
-        version = find_number(client, model.name, str(number))
-        if version is None:
-            raise UserError(f"{reference}: the model {model.name!r} has no version {number} in {displayed_uri(paths)}")
-        return version
+        return find_existing(client, model.name, str(number), paths, f"{reference}: ")
+
+
+def find_existing(client: MlflowClient, name: str, number: str, paths: Paths, prefix: str = "") -> ModelVersion:
+    """A version of a model.
+
+    Args:
+        client: the MLflow client.
+        name: the registered model's name.
+        number: the version's.
+        paths: the workspace, for the message.
+        prefix: of the message.
+
+    Raises:
+        UserError: there is no such version; the message lists the latest ones.
+    """
+    version = find_number(client, name, number)
+    if version is None:
+        found = client.search_model_versions(f"name = '{name}'", max_results=MAX_LISTED, order_by=["version_number DESC"])
+        known = ", ".join(str(one.version) for one in found) or "none"
+        raise UserError(f"{prefix}the model {name!r} has no version {number} in {displayed_uri(paths)}; it has: {known}")
+    return version
 
 
 def find_model(client: MlflowClient, name: str) -> RegisteredModel | None:

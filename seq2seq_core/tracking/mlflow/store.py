@@ -24,6 +24,7 @@ from seq2seq_core.tracking.mlflow.address import (
     SETTING,
     VARIABLE,
     artifact_location,
+    configured_place,
     database_file,
     displayed_uri,
     tracking_uri,
@@ -73,6 +74,24 @@ def prepare_environment() -> None:
     load_late(*_UNUSED_PARTS)
     # urllib3 would warn of each retry; we report the final result.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+
+
+def connect_existing(paths: Paths) -> MlflowClient:
+    """A client of the configured store for those who read: a missing SQLite database is refused, because its address may be wrong.
+
+    Args:
+        paths: the workspace; see :func:`connect`.
+
+    Raises:
+        UserError: there is no database; further errors as by :func:`connect`.
+    """
+    file = database_file(paths)
+    if file is not None and not file.is_file():
+        raise UserError(
+            f"{configured_place(paths)}: there is no MLflow database {displayed_uri(paths)}; expected one that an earlier run made "
+            f"({SETTING} or {VARIABLE} names another; without either it is the workspace's own {DEFAULT_URI})"
+        )
+    return connect(paths)
 
 
 def connect(paths: Paths, wait_seconds: float = 0.0) -> MlflowClient:

@@ -25,8 +25,8 @@ def add_to(app: typer.Typer) -> None:
 def lineage(
     reference: Reference,
     other: Annotated[
-        str, typer.Argument(help="A second version: shows what differs from the first.", show_default=False, metavar="REF")
-    ] = "",
+        str | None, typer.Argument(help="A second version: shows what differs from the first.", show_default=False, metavar="REF")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object with everything.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", help="Rows that are listed of each file; 0: all.", min=0)] = 20,
     workspace: Workspace = None,
@@ -54,10 +54,10 @@ def lineage(
 
         paths = resolve_workspace(workspace)
         settings = load_settings(paths.params)
-        lineages = [read_lineage(find_reference(one, settings, paths), paths) for one in (reference, other) if one]
+        lineages = [read_lineage(find_reference(one, settings, paths), paths) for one in (reference, other) if one is not None]
         faults = [fault for one in lineages for fault in one.faults(paths)]
         with _despite(faults):
-            if other:
+            if other is not None:
                 comparison = compare(lineages[0], lineages[1], paths)
                 shown = {**comparison.as_json(), "faults": faults}
                 typer.echo(json.dumps(shown, ensure_ascii=False) if as_json else comparison_tree(comparison, limit))
@@ -76,7 +76,10 @@ def _despite(faults: list[str]) -> Iterator[None]:
         if not faults:
             raise
     if faults:
-        raise UserError("the lineage has changed since it was recorded; these statements do not hold:\n  " + "\n  ".join(faults))
+        from seq2seq_core.bundle.model_seal import WAY_OUT
+
+        listed = "\n  ".join(faults)
+        raise UserError(f"the lineage has changed since it was recorded; these statements do not hold:\n  {listed}\n{WAY_OUT}")
 
 
 def reproduce(

@@ -75,11 +75,11 @@ def promote(
 
 def rollback(
     reference: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help=f"The version to go back to: {FORMS}; by default the champion before.", show_default=False, metavar="[REF]"
         ),
-    ] = "",
+    ] = None,
     reason: Reason = "",
     workspace: Workspace = None,
     debug: Debug = False,
@@ -106,11 +106,11 @@ def rollback(
 
 def history(
     reference: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help=f"Only the entries about a version: {FORMS}; by default about all.", show_default=False, metavar="[REF]"
         ),
-    ] = "",
+    ] = None,
     all_entries: Annotated[bool, typer.Option("--all", help="Also the decisions that left the alias where it was.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object an entry, with its evidence.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", help="Only the last entries; 0: all.", min=0)] = 20,
@@ -132,10 +132,13 @@ def history(
         from seq2seq_core.registry.moves import read_history
 
         # The ledger also knows versions that were deleted since.
-        paths, settings, number = _find("" if reference.isdecimal() else reference, workspace)
-        number = reference if reference.isdecimal() else number
+        is_number = reference is not None and reference.isdecimal()
+        paths, settings, number = _find(None if is_number else reference, workspace)
+        number = reference if is_number and reference else number
         name = settings.register_.model_name
         entries = [entry for entry in read_history(name, paths) if not number or is_about(entry, number)]
+        if is_number and not entries:
+            _find(reference, workspace)  # refuses a version that never existed
         shown = [entry for entry in entries if all_entries or entry.is_move]
         shown = shown[-limit:] if limit else shown
         if as_json:
@@ -176,7 +179,7 @@ def sign(
         typer.echo(f"version {number} of {name} is signed")
 
 
-def _find(reference: str, workspace: Workspace) -> tuple[Paths, Settings, str]:
+def _find(reference: str | None, workspace: Workspace) -> tuple[Paths, Settings, str]:
     """The workspace, its settings, and the number of a version; empty where no version is named."""
     from seq2seq_core.config.settings import load_settings
     from seq2seq_core.lineage.lookup import find_reference
@@ -184,7 +187,7 @@ def _find(reference: str, workspace: Workspace) -> tuple[Paths, Settings, str]:
     paths = resolve_workspace(workspace)
     settings = load_settings(paths.params)
     name = settings.register_.model_name
-    if not reference:
+    if reference is None:
         return paths, settings, ""
     version = find_reference(reference, settings, paths)
     if version.name != name:
@@ -196,4 +199,6 @@ def _show_move(entry: Entry, settings: Settings) -> None:
     """Says what became of the alias."""
     holder = f"version {entry.champion} of {settings.register_.model_name} is the champion"
     before = f" in place of version {entry.before}" if entry.before else ""
-    typer.echo(f"{holder}{before}: {entry.reason}" if entry.is_move else f"{holder} already; nothing moved")
+    typer.echo(
+        f"{holder}{before}: {entry.reason}" if entry.is_move else f"{holder} already; nothing moved, and nothing is recorded"
+    )

@@ -93,7 +93,14 @@ def test_a_reference_to_nothing_says_what_was_expected(paths: Paths, tracked_set
     for reference, message in (
         ("9", "the model 'dates' has no version 9 in sqlite:///mlflow.db"),
         ("@gone", "the model 'dates' has no alias 'gone'; it has: champion"),
-        ("00000000", "00000000: the registry sqlite:///mlflow.db has no version with the bundle 00000000"),
+        ("00000000", "00000000: the registry sqlite:///mlflow.db has no version with the bundle 00000000; was it deleted, or "),
+        ("models:/dates/9", "models:/dates/9: the model 'dates' has no version 9 in sqlite:///mlflow.db; it has: 2, 1"),
+        (NamedModel("dates", "9", "0" * 64).to_header(), "has no version 9 in sqlite:///mlflow.db; it has: 2, 1"),
+        (" ", "' ': names no version; expected a version's number, "),
+        (
+            "models/none",
+            "models:/NAME@ALIAS, a bundle's folder, a bundle's digest (8 digits or more), or the header X-S2S-Model of an",
+        ),
         (str(paths.bundle), "(models/served, not models/bundle)"),
         (NamedModel("dates", "2", "0" * 64).to_header(), "models:/dates/2 has the bundle "),
         ("models/none", "models/none: no such folder or version; expected a version's number, @ALIAS, models:/NAME/VERSION"),
@@ -116,7 +123,7 @@ def test_the_record_names_the_bytes_of_the_corpus_and_of_every_part(paths: Paths
     assert {"torch", "numpy", "mlflow"} <= record["machine"]["packages"].keys()
     assert record["machine"]["of"] == "register"  # no run of a training is known
     tree = lineage_tree(lineage, read_decisions(lineage.version, paths))
-    assert f"train.tsv  sha256 {known['sha256']}" in tree
+    assert f"train.tsv  sha256 {known['sha256']}  {known['size']:,} bytes, 5 lines" in tree
     assert "compared with version 1" in tree
     assert " promoted by " in tree
 
@@ -196,6 +203,33 @@ def run(paths: Paths, *words: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+def test_every_command_refuses_an_empty_reference(paths: Paths) -> None:
+    for words in (
+        ("lineage", ""), ("lineage", "1", ""), ("reproduce", ""), ("promote", ""), ("rollback", ""), ("history", ""), ("sign", ""),
+    ):  # fmt: skip
+        code, output = run(paths, *words)
+        assert (code, "error: '': names no version; expected a version's number, " in output) == (2, True), words
+
+
+def test_commands_that_read_do_not_make_the_database_of_a_mistyped_address(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/none/mlflow.db")
+    for words in (("history",), ("lineage", "2"), ("lineage", "@champion"), ("lineage", str(paths.served)), ("promote", "2")):
+        code, output = run(paths, *words)
+        assert code == 2
+        assert f"error: MLFLOW_TRACKING_URI: there is no MLflow database sqlite:///{tmp_path}/none/mlflow.db; expected" in output, (
+            words
+        )
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_record_that_was_removed_is_not_one_that_an_earlier_release_lacks(paths: Paths, tracked_settings: Settings) -> None:
+    (stored_folder("2", tracked_settings, paths) / "lineage.json").unlink()
+    with pytest.raises(UserError, match=r"version 2 of 'dates': its lineage.json is missing, although .* sealed one; restore "):
+        lineage_of("2", tracked_settings, paths)
+
+
 def test_a_changed_lineage_says_which_statements_do_not_hold(paths: Paths, tracked_settings: Settings) -> None:
     version, client = find_reference("2", tracked_settings, paths), connect(paths)
     assert run(paths, "lineage", "2")[0] == 0
@@ -208,6 +242,7 @@ def test_a_changed_lineage_says_which_statements_do_not_hold(paths: Paths, track
     assert code == 2
     head = "error: the lineage has changed since it was recorded; these statements do not hold:"
     said = output[output.index(head) :].splitlines()
+    assert said.pop().startswith("restore the version's files from a backup, ")
     assert [line.split("version 2 of dates: ")[1].split(",")[0].split(":")[0] for line in said[1:]] == [
         f"model.weights_sha256 is {'1' * 64}",
         "corpus.files is not what `s2s register` recorded",

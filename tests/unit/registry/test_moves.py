@@ -167,7 +167,8 @@ def test_the_commands_say_what_they_did(two_versions: Paths) -> None:
     assert counted == "no new comparison: nothing more of the test set's error rate is spent"
     code, output = run(two_versions, "promote", "2", "--force", "--reason", "we want it")
     assert (code, output.strip().splitlines()[-1]) == (0, "version 2 of dates is the champion in place of version 1: we want it")
-    assert run(two_versions, "promote", "2", "--force", "--reason", "again")[1].endswith("is the champion already; nothing moved\n")
+    again = run(two_versions, "promote", "2", "--force", "--reason", "again")[1]
+    assert again.endswith("already; nothing moved, and nothing is recorded\n")
     assert run(two_versions, "rollback")[0] == 0
     assert champion(two_versions) == "1"
     code, output = run(two_versions, "history")
@@ -179,6 +180,8 @@ def test_the_commands_say_what_they_did(two_versions: Paths) -> None:
     ]
     lines = run(two_versions, "history", "--json", "--all", "-n", "1")[1].splitlines()
     assert [json.loads(line)["champion"] for line in lines] == ["1"]
+    code, output = run(two_versions, "history", "99")
+    assert (code, output.strip().endswith("has no version 99 in sqlite:///mlflow.db; it has: 2, 1")) == (2, True)
     assert run(two_versions, "rollback", "9")[1].startswith("error: the model 'dates' has no version 9 in sqlite:///mlflow.db")
     assert "'times' has" not in run(two_versions, "promote", "models:/dates/9")[1]
 
@@ -299,6 +302,27 @@ def test_an_edited_test_set_is_refused_by_every_command_that_would_score_on_it(
         register_bundle(tracked_settings, paths)
     assert (champion(paths), len(read_history("dates", paths))) == ("1", number)
 
+    # By force nothing is compared, which is said.
+    code, output = run(paths, "promote", "2", "--force", "--reason", "x")
+    assert (code, champion(paths)) == (0, "2")
+    said = " ".join(output.split())
+    assert f"{test}: has changed since `s2s prepare` wrote it: its SHA-256 is " in said
+    assert "a forced promotion compares nothing" in said
+    assert run(paths, "rollback")[0] == 0
+
     # Without a record of the digest, the version's last decision still tells.
     paths.prepare_report.unlink()
     assert "the last decision on version 2 was on another test set" in run(paths, "promote", "2")[1]
+
+
+def test_an_alias_that_was_removed_elsewhere_is_given_back(two_versions: Paths) -> None:
+    connect(two_versions).delete_registered_model_alias("dates", "champion")
+    code, output = run(two_versions, "history", "1", "--limit", "1")
+    assert code == 0
+    assert output.splitlines()[-1].split()[2:5] == ["removed", "-", "1"]
+    assert output.splitlines()[-1].endswith("the alias was removed from version 1 without this ledger")
+    shown = json.loads(run(two_versions, "history", "--json", "-n", "1")[1].splitlines()[-1])
+    assert (shown["kind"], shown["version"], shown["champion"], shown["before"]) == ("removed", "", "", "1")
+    code, output = run(two_versions, "rollback")
+    said = "version 1 of dates is the champion: the alias is given back to version 1, which lost it without this ledger"
+    assert (code, output.splitlines()[-1]) == (0, said)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from seq2seq_core.registry.judgement import Candidate, Judgement
 
 EVIDENCE_FILE, ROWS_FILE = "evidence.json", "rows.jsonl"
+NOT_SCORED = "–"
+"""Of a champion in a metric that is too slow for comparisons."""
 _GAP = "&emsp;"
 """Between columns: MLflow's pages set the cells of a table without a gap, and show no alignment."""
 
@@ -130,7 +132,7 @@ def describe(receipt: Receipt, scores: dict[str, float], links: str = "") -> str
     lines = [_first_line(receipt), "", receipt.reason, "", *([links, ""] if links else [])]
     lines += [f"| {f' | {_GAP}'.join(heads)} |", "| --- " * len(heads) + "|"]
     for metric, value in scores.items():
-        shown = [f"{value:.6g}", *([f"{rival[metric]:.6g}" if metric in rival else ""] if rival else [])]
+        shown = [f"{value:.6g}", *([f"{rival[metric]:.6g}" if metric in rival else NOT_SCORED] if rival else [])]
         lines.append(f"| {f' | {_GAP}'.join([metric, *shown])} |")
     return "\n".join(lines) + "\n"
 

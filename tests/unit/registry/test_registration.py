@@ -455,7 +455,7 @@ def test_the_description_of_a_version_shows_the_champions_scores_beside_its_own(
     assert describe(receipt, {"chrf": 40.5, "ter": 7.0}, "[card](#/there)") == (
         "40.5 chrf, v1 50.25: challenger\n\nworse\n\n[card](#/there)\n\n"
         f"| metric | {gap}this version | {gap}champion v1 |\n| --- | --- | --- |\n"
-        f"| chrf | {gap}40.5 | {gap}50.25 |\n| ter | {gap}7 | {gap} |\n"
+        f"| chrf | {gap}40.5 | {gap}50.25 |\n| ter | {gap}7 | {gap}– |\n"
     )
     first = replace(
         receipt, version="1", decision="champion", reason="first", champion_version=None, champion_score=None, champion_scores={}

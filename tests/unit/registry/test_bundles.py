@@ -43,7 +43,7 @@ def test_a_folder_is_taken_as_it_is(registered_paths: Paths) -> None:
         ("models:/dates", "models:/dates: not a registered model; expected models:/NAME@ALIAS or models:/NAME/VERSION"),
         ("models:/times@champion", "models:/times@champion: the registry sqlite:///mlflow.db has no model 'times'; it has: dates"),
         ("models:/dates@best", "models:/dates@best: the model 'dates' has no alias 'best'; it has: champion"),
-        ("models:/dates/9", "models:/dates/9: the model 'dates' has no version 9 in sqlite:///mlflow.db"),
+        ("models:/dates/9", "models:/dates/9: the model 'dates' has no version 9 in sqlite:///mlflow.db; it has: 1"),
     ],
 )
 def test_what_is_not_there_is_named_with_what_is(registered_paths: Paths, reference: str, message: str) -> None:

@@ -45,7 +45,10 @@ def client(served_paths: Paths) -> Iterator[Client]:
 
 def predicted(paths: Paths, options: DecodingOptions, sources: Sequence[str] = SOURCES) -> list[dict[str, object]]:
     found = Predictor.from_folder(paths.bundle).predict(sources, options)
-    return [{"prediction": prediction.text, "score": prediction.score, "is_cut": prediction.is_cut} for prediction in found]
+    return [
+        {"prediction": prediction.text, "score": prediction.score, "is_cut": prediction.is_cut, "source_is_cut": False}
+        for prediction in found
+    ]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +221,7 @@ def test_a_served_model_runs_its_own_copy_of_the_package(served_paths: Paths, tm
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     columns, place = done.stdout.splitlines()
-    assert columns == "['prediction', 'score', 'is_cut']"
+    assert columns == "['prediction', 'score', 'is_cut', 'source_is_cut']"
     assert place.endswith("/code/seq2seq_core/decoding/predictor.py")
 
 

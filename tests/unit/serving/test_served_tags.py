@@ -52,7 +52,7 @@ def test_a_request_names_the_tags_in_columns(client: Client, paths: Paths) -> No
     assert response.status_code == 200, response.text
     predictor = Predictor.from_folder(paths.bundle)
     found = predictor.predict(SOURCES, DecodingOptions(beam_size=2), tags=rows)
-    expected = [{"prediction": one.text, "score": one.score, "is_cut": one.is_cut} for one in found]
+    expected = [{"prediction": one.text, "score": one.score, "is_cut": one.is_cut, "source_is_cut": False} for one in found]
     assert response.json() == {"predictions": expected}
     swapped = [row | {"language": other} for row, other in zip(rows, reversed(LANGUAGES), strict=True)]
     assert client.post(json={"dataframe_records": swapped}).json() != {"predictions": expected}

@@ -153,7 +153,7 @@ def running(workspace: Paths) -> Iterator[Running]:
 def test_the_process_that_answers_loads_no_model(running: Running) -> None:
     status, version, content = running.ask()
     assert (status, version) == (200, "1")
-    assert [sorted(row) for row in content["predictions"]] == [["is_cut", "prediction", "score"]]
+    assert [sorted(row) for row in content["predictions"]] == [["is_cut", "prediction", "score", "source_is_cut"]]
     loaded = Path(f"/proc/{running.process.pid}/maps").read_text()
     assert "pydantic_core" in loaded
     assert "libtorch" not in loaded

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ import torch
 from seq2seq_core.batching.length_batches import batches_by_length
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
+from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
 
@@ -163,16 +165,24 @@ def test_batches_hold_like_lengths_and_keep_both_bounds() -> None:
     assert batches_by_length([], 3, 20) == []
 
 
+def whole(predictions: Sequence[Prediction]) -> list[list[TextHypothesis]]:
+    """The hypotheses as of sources that were read whole."""
+    return [[replace(one, source_is_cut=False) for one in row.hypotheses] for row in predictions]
+
+
 def test_a_bundle_cuts_its_sources_where_they_were_cut_in_training(predictor: Predictor, caplog: pytest.LogCaptureFixture) -> None:
     config = predictor.bundle.config.model_copy(update={"max_source_tokens": 5})
     cutting = Predictor(replace(predictor.bundle, config=config))
     options = DecodingOptions(max_length=6)
     with caplog.at_level(logging.WARNING):
         found = cutting.predict(["abcdefgh", "abcd", "abc"], options)
-    assert found == predictor.predict(["abcd", "abcd", "abc"], options)
+    assert [one.source_is_cut for one in found] == [True, False, False]
+    assert whole(found) == whole(predictor.predict(["abcd", "abcd", "abc"], options))
     told = "1 of 3 sources have more than 5 tokens and are cut there; the first is number 1 with 9 tokens"
     assert [record.getMessage() for record in caplog.records] == [told]
-    assert cutting.predict(["abcd"], DecodingOptions(max_length=6, max_source_tokens=3)) == predictor.predict(["ab"], options)
+    shorter = cutting.predict(["abcd"], DecodingOptions(max_length=6, max_source_tokens=3))
+    assert shorter[0].source_is_cut
+    assert whole(shorter) == whole(predictor.predict(["ab"], options))
     assert cutting.score(["abcdefgh"], ["aa"]) == predictor.score(["abcd"], ["aa"])
 
 

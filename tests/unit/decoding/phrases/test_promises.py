@@ -200,7 +200,7 @@ def test_a_forbidden_letter_is_not_said_in_any_spelling(make_predictor: Make, se
 
 def test_a_text_that_breaks_a_phrase_is_an_error_that_names_it(make_predictor: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = make_predictor("gru", "unigram")
-    monkeypatch.setattr(predictor, "_to_text", lambda *_: [TextHypothesis("a dog", 0.0, 0.0)])
+    monkeypatch.setattr(predictor.texts, "read", lambda *_: [TextHypothesis("a dog", 0.0, 0.0)])
     with pytest.raises(PhraseError, match=r"^force: no target was found that keeps to 'cat'$"):
         predictor.predict(["the cat"], phrases=Phrases(force=("cat",)))
     with pytest.raises(PhraseError, match=r"^forbid: no target was found that keeps to 'dog'$"):

@@ -142,6 +142,23 @@ def follow(client: MlflowClient, name: str, ledger: Ledger) -> Ledger:
     return ledger
 
 
+def read_settled(client: MlflowClient, name: str) -> Ledger:
+    """The ledger once the writer of its last entry has restated the versions, or had the time to; then this process does it.
+
+    Until then that writer may still put back an older description of a version.
+
+    Args:
+        client: the MLflow client.
+        name: the registered model's name.
+    """
+    for _ in range(SETTLING_READS):
+        ledger = read_ledger(client, name)
+        if ledger.last is None or ledger.last.is_applied:
+            return ledger
+        time.sleep(SETTLING_SECONDS)
+    return follow(client, name, ledger)
+
+
 def synchronise(client: MlflowClient, name: str) -> Ledger:
     """The ledger and the alias in agreement: completes a move that was interrupted, and adopts one that was made elsewhere.
 

@@ -12,9 +12,10 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import read_teacher
 from seq2seq_core.registry.judgement import Candidate, Judgement, judge, policy_of
 from seq2seq_core.registry.ledger import CHAMPION, Entry, Ledger
-from seq2seq_core.registry.ledger_writing import LedgerConflict, append, synchronise
+from seq2seq_core.registry.ledger_writing import ATTEMPTS, LedgerConflict, append, read_settled, synchronise
 from seq2seq_core.registry.outputs import TestRows
 from seq2seq_core.registry.receipts import CHALLENGER, EXPERIMENT, Receipt, evidence_figures, note_promotion
+from seq2seq_core.registry.standing.restatement import restate
 from seq2seq_core.registry.standing.version_standing import standing_of
 from seq2seq_core.registry.version_card import make_card
 from seq2seq_core.registry.version_record import has_evidence, record_decision, record_evidence
@@ -70,7 +71,7 @@ def decide_alias(candidate: Candidate, settings: Settings, paths: Paths, client:
                 judgement = judge(candidate, seen, settings, paths, client)
                 card = make_card(candidate, earlier, judgement, settings, paths, client, standing)
                 record_evidence(client, candidate, judgement, card)
-            record_decision(client, candidate.version, earlier, candidate.scores, standing)
+            _record(client, candidate, earlier, ledger)
             return Ruling(earlier)
         if ledger.champion == draft.version:
             return Ruling(replace(draft, decision=CHAMPION, reason=ALREADY))
@@ -90,8 +91,28 @@ def decide_alias(candidate: Candidate, settings: Settings, paths: Paths, client:
         standing = standing_of(draft.version, ledger)
         card = make_card(candidate, receipt, judgement, settings, paths, client, standing)
         record_evidence(client, candidate, judgement, card)
-        record_decision(client, candidate.version, receipt, candidate.scores, standing)
+        _record(client, candidate, receipt, ledger)
         return Ruling(receipt, ledger.looks(candidate.rows.sketch) > counted)
+
+
+def _record(client: MlflowClient, candidate: Candidate, receipt: Receipt, ledger: Ledger) -> None:
+    """Writes a decision to the version, anew as long as another writer moves the alias from or to it meanwhile.
+
+    Args:
+        client: the MLflow client.
+        candidate: the version.
+        receipt: the decision.
+        ledger: by which the version's card was made.
+    """
+    name, number = receipt.model_name, receipt.version
+    standing = standing_of(number, ledger)
+    for _ in range(ATTEMPTS):
+        record_decision(client, candidate.version, receipt, candidate.scores, standing)
+        newer = read_settled(client, name)
+        if (latest := standing_of(number, newer)) == standing:
+            return
+        restate(client, name, {number}, newer)
+        standing = latest
 
 
 def _draft(candidate: Candidate, settings: Settings, paths: Paths) -> Receipt:

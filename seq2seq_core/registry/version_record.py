@@ -45,7 +45,8 @@ def record_decision(
     """
     name, number = receipt.model_name, receipt.version
     version = client.get_model_version(name, number)  # a move may have changed its pages since it was read
-    tags: dict[str, str] = {DECISION_TAG: receipt.decision if standing is None else standing.word}
+    word = receipt.decision if standing is None else standing.word
+    tags = {DECISION_TAG: word}
     if receipt.champion_version is not None:
         tags["compared_with"] = receipt.champion_version
     if receipt.decision == EXPERIMENT:
@@ -59,9 +60,9 @@ def record_decision(
         client.update_model_version(name, number, text)
     model = client.get_registered_model(name)
     challenger = str(model.aliases.get(CHALLENGER, ""))
-    if receipt.decision == CHALLENGER and challenger != number:
+    if word == CHALLENGER and challenger != number:
         client.set_registered_model_alias(name, CHALLENGER, number)
-    elif receipt.decision == CHAMPION:
+    elif word == CHAMPION:
         drop_challenger(client, name, number)
 
 

@@ -18,7 +18,7 @@ from seq2seq_core.bundle.model_seal import BUNDLE_PATH
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.settings import Settings, load_settings
 from seq2seq_core.errors import BundleError, UserError
-from seq2seq_core.registry import ledger_writing
+from seq2seq_core.registry import ledger_writing, promotion
 from seq2seq_core.registry.ledger_writing import read_ledger
 from seq2seq_core.registry.moves import force_version, promote_version, read_history, roll_back
 from seq2seq_core.registry.outputs import read_rows
@@ -326,3 +326,25 @@ def test_an_alias_that_was_removed_elsewhere_is_given_back(two_versions: Paths) 
     code, output = run(two_versions, "rollback")
     said = "version 1 of dates is the champion: the alias is given back to version 1, which lost it without this ledger"
     assert (code, output.splitlines()[-1]) == (0, said)
+
+
+def test_a_decision_that_is_written_late_says_what_another_writer_made_of_the_version(
+    two_versions: Paths, tracked_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, forced = promotion.record_decision, iter([True])
+
+    def write_late(*arguments: Any) -> None:
+        if next(forced, False):
+            force_version("2", "meanwhile", tracked_settings, two_versions)
+        write(*arguments)
+
+    monkeypatch.setattr(promotion, "record_decision", write_late)
+    promote_version("2", tracked_settings, two_versions, is_first=False)
+    assert champion(two_versions) == "2"
+    version = find_number(connect(two_versions), "dates", "2")
+    assert version is not None
+    assert version.tags["decision"] == "champion"
+    assert version.description is not None
+    assert version.description.splitlines()[0].endswith(": champion")
+    assert "Champion since" in version.description
+    assert "challenger" not in connect(two_versions).get_registered_model("dates").aliases

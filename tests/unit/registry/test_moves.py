@@ -18,7 +18,7 @@ from seq2seq_core.bundle.model_seal import BUNDLE_PATH
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.settings import Settings, load_settings
 from seq2seq_core.errors import BundleError, UserError
-from seq2seq_core.registry import ledger_writing, promotion
+from seq2seq_core.registry import ledger_writing, promotion, version_record
 from seq2seq_core.registry.ledger_writing import read_ledger
 from seq2seq_core.registry.moves import force_version, promote_version, read_history, roll_back
 from seq2seq_core.registry.outputs import read_rows
@@ -331,7 +331,7 @@ def test_an_alias_that_was_removed_elsewhere_is_given_back(two_versions: Paths) 
 def test_a_decision_that_is_written_late_says_what_another_writer_made_of_the_version(
     two_versions: Paths, tracked_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, forced = promotion.record_decision, iter([True])
+    write, forced = version_record.record_decision, iter([True])
 
     def write_late(*arguments: Any) -> None:
         if next(forced, False):

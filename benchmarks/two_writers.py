@@ -186,6 +186,7 @@ def run(place: Path, store: str, rounds: int) -> None:
         writers.append((ours, process))
     first = Paths(place / "first")
     first.root.mkdir()
+    os.chdir(first.root)  # MLflow keeps the artifacts of a PostgreSQL store in the current folder
     (first.root / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
     targets = make_targets(first)
     register_first(first, store, "round-0", targets)  # also migrates the database, once

@@ -55,7 +55,7 @@ def leading_members(text: str) -> dict[str, Any]:
             # A number at the end of the text may have lost digits.
             if not isinstance(name, str) or _end_of_space(text, place) == len(text) or _is_too_deep(value):
                 return found
-            if not _has_surrogate(json.dumps([name, value], ensure_ascii=False)):
+            if not has_surrogate(json.dumps([name, value], ensure_ascii=False)):
                 found[name] = value
             separator = ","
     except (ValueError, RecursionError):
@@ -105,14 +105,19 @@ def _children(value: Any) -> list[Any]:
 
 def _check_surrogates(value: dict[str, Any]) -> None:
     for name, item in value.items():
-        if _has_surrogate(name):
+        if has_surrogate(name):
             shown = name.encode("ascii", "backslashreplace").decode()
             raise JsonError(f"the name {shorten(shown)!r} has half of a surrogate pair (a \\ud8xx escape without its partner)")
-        if _has_surrogate(item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)):
+        if has_surrogate(item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)):
             raise JsonError(f"the text in {shorten(name)!r} has half of a surrogate pair (a \\ud8xx escape without its partner)")
 
 
-def _has_surrogate(text: str) -> bool:
+def has_surrogate(text: str) -> bool:
+    """Whether a text has half of a surrogate pair, and so no form in UTF-8.
+
+    Args:
+        text: any text.
+    """
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

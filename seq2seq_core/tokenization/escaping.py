@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from seq2seq_core.json_text import has_surrogate
+
 ESCAPE = "\U000f5e00"
 _STAND_INS = {"\u2581": "\U000f5e01", "\u2585": "\U000f5e02", "\x00": "\U000f5e03", "\x1f": "\U000f5e04"}
 _RESERVED = {stand_in: character for character, stand_in in _STAND_INS.items()}
@@ -35,17 +37,9 @@ def escape_all(texts: Sequence[str]) -> list[str]:
         texts: any texts.
     """
     joined = "\n".join(texts)
-    if not any(character in joined for character in _REPLACEMENTS) and not _has_surrogate(joined):
+    if not any(character in joined for character in _REPLACEMENTS) and not has_surrogate(joined):
         return list(texts)
     return [escape(text) for text in texts]
-
-
-def _has_surrogate(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def unescape(text: str) -> str:

@@ -125,6 +125,16 @@ class Ledger:
         held = [entry.champion for entry in reversed(self.entries) if entry.champion]
         return list(dict.fromkeys(held))
 
+    def given_up(self, version: str) -> Entry | None:
+        """The move by which a person took the alias from a version, where it did not come back to it since.
+
+        Args:
+            version: its number.
+        """
+        moves = (entry for entry in reversed(self.entries) if entry.is_move and version in (entry.champion, entry.before))
+        last = next(moves, None)
+        return last if last is not None and last.before == version and last.kind != "promoted" else None
+
     def looks(self, test_rows: str) -> int:
         """How many comparisons were made on a test set, or on one that it shares rows with; the same one again is none.
 

@@ -92,7 +92,7 @@ def promote_version(number: str, settings: Settings, paths: Paths, is_first: boo
         scores = score_outputs(hypotheses, rows, settings)
         bundle = download_bundle(version, paths)
         candidate = Candidate(version, bundle, version.tags[DIGEST_TAG], rows, hypotheses, scores)
-        return decide_alias(candidate, settings, paths, client, is_first)
+        return decide_alias(candidate, settings, paths, client, is_first, is_asked=True)
 
 
 def roll_back(number: str, reason: str, settings: Settings, paths: Paths) -> Entry:

@@ -44,11 +44,13 @@ class Ruling:
     counted: bool = False
 
 
-def decide_alias(candidate: Candidate, settings: Settings, paths: Paths, client: MlflowClient, is_first: bool = False) -> Ruling:
+def decide_alias(
+    candidate: Candidate, settings: Settings, paths: Paths, client: MlflowClient, is_first: bool = False, is_asked: bool = False
+) -> Ruling:
     """Decides whether a version becomes the champion, and moves the alias.
 
     A DVC experiment moves no alias and writes nothing to the ledger. The same version is not decided on twice by
-    the same evidence under the same champion.
+    the same evidence under the same champion. A version from which a person took the alias gets it back only by a person's word.
 
     Args:
         candidate: the version.
@@ -56,6 +58,7 @@ def decide_alias(candidate: Candidate, settings: Settings, paths: Paths, client:
         paths: the workspace.
         client: the MLflow client.
         is_first: whether somebody allowed the version to be the first after the alias was removed.
+        is_asked: whether a person asked for the promotion of this version.
 
     Raises:
         UserError: the metric cannot be computed from rows, or its package is missing.
@@ -64,7 +67,8 @@ def decide_alias(candidate: Candidate, settings: Settings, paths: Paths, client:
     name, draft = settings.register_.model_name, _draft(candidate, settings, paths)
     while True:
         ledger = synchronise(client, name)
-        if earlier := _earlier(ledger, draft, is_first):
+        given_up = ledger.given_up(draft.version)
+        if (earlier := _earlier(ledger, draft, is_first)) and not (is_asked and given_up):
             standing = standing_of(draft.version, ledger)
             if not has_evidence(client, candidate.version):
                 seen = ledger.until(ledger.find(draft.version) or ledger.entries[-1])
@@ -76,7 +80,8 @@ def decide_alias(candidate: Candidate, settings: Settings, paths: Paths, client:
         if ledger.champion == draft.version:
             return Ruling(replace(draft, decision=CHAMPION, reason=ALREADY))
         judgement = judge(candidate, ledger, settings, paths, client)
-        receipt, counted = _with_judgement(draft, judgement, ledger, is_first), ledger.looks(candidate.rows.sketch)
+        needed = _needed_word(draft.version, ledger, is_first, is_asked) if judgement.promotes else ""
+        receipt, counted = _with_judgement(draft, judgement, needed), ledger.looks(candidate.rows.sketch)
         if current_experiment():
             receipt = replace(receipt, decision=EXPERIMENT, reason=f"An experiment moves no alias. {receipt.reason}")
         else:
@@ -153,19 +158,25 @@ def _earlier(ledger: Ledger, draft: Receipt, is_first: bool) -> Receipt | None:
     return same if is_equal and replace(same, registry=earlier.registry, score=earlier.score) == earlier else None
 
 
-def _with_judgement(draft: Receipt, judgement: Judgement, ledger: Ledger, is_first: bool) -> Receipt:
+def _needed_word(version: str, ledger: Ledger, is_first: bool, is_asked: bool) -> str:
+    """Why a version that the gate promotes needs a person's word as well; empty: it needs none, or has it."""
+    if not ledger.champion and ledger.champions() and not is_first:
+        removed = f" But somebody removed the alias, which version {ledger.champions()[0]} held last"
+        return f"{removed}: `s2s promote {version} --first` gives it to this version."
+    given_up = ledger.given_up(version)
+    if given_up is not None and not is_asked:
+        what = f"entry {given_up.number}, {given_up.shown_kind}: {given_up.reason.rstrip('.')}"
+        return f" But a person took the alias from this version ({what}): `s2s promote {version}` asks for it again."
+    return ""
+
+
+def _with_judgement(draft: Receipt, judgement: Judgement, needed: str) -> Receipt:
     """The receipt with the decision."""
-    promotes, reason, rival = judgement.promotes, judgement.reason, judgement.rival
-    if promotes and not ledger.champion and ledger.champions() and not is_first:
-        promotes = False
-        reason += (
-            f" But somebody removed the alias, which version {ledger.champions()[0]} held last: "
-            f"`s2s promote {draft.version} --first` gives it to this version."
-        )
+    rival = judgement.rival
     return replace(
         draft,
-        decision=CHAMPION if promotes else CHALLENGER,
-        reason=reason,
+        decision=CHAMPION if judgement.promotes and not needed else CHALLENGER,
+        reason=judgement.reason + needed,
         champion_version=rival.version or None,
         champion_score=rival.scores.get(draft.metric),
         champion_scores=rival.scores,

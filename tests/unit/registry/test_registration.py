@@ -19,7 +19,8 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import MissingInput, UserError
 from seq2seq_core.evaluation.scores import quick_metrics
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.registry.moves import read_history
+from seq2seq_core.registry import moves
+from seq2seq_core.registry.moves import promote_version, read_history, roll_back
 from seq2seq_core.registry.outputs import decode_version, read_rows
 from seq2seq_core.registry.receipts import Receipt, check_receipt, drop_stale_receipt, has_promoted, write_receipt
 from seq2seq_core.registry.registration import register_bundle
@@ -266,6 +267,28 @@ def test_an_alias_that_somebody_removed_comes_back_only_by_a_word(
         "But somebody removed the alias, which version 1 held last: `s2s promote 2 --first` gives it to this version."
     )
     assert aliases(tracked_paths) == {"challenger": "2"}
+
+
+def test_a_registration_undoes_no_rollback(
+    tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moves, "_check_answers", lambda *_: None)  # the outputs of these versions are made up
+    make_bundle(tracked_paths, 1, 0.5)
+    register_bundle(tracked_settings, tracked_paths)
+    make_bundle(tracked_paths, 2, 0.75)
+    assert register_bundle(tracked_settings, tracked_paths).receipt.decision == "champion"
+    entry = roll_back("1", "customers complain", tracked_settings, tracked_paths)
+    for _ in range(2):
+        receipt = register_bundle(tracked_settings, tracked_paths).receipt
+        assert receipt.decision == "challenger"
+        assert receipt.reason.endswith(
+            f"But a person took the alias from this version (entry {entry.number}, rolled back: customers complain): "
+            "`s2s promote 2` asks for it again."
+        )
+        assert aliases(tracked_paths) == {"champion": "1", "challenger": "2"}
+    for _ in range(2):  # a person's word is enough; what the gate says is needed as well
+        assert promote_version("2", tracked_settings, tracked_paths, is_first=False).receipt.decision == "champion"
+        assert register_bundle(tracked_settings, tracked_paths).receipt.decision == "champion"
 
 
 def test_a_version_whose_files_were_deleted_is_registered_anew(

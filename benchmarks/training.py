@@ -26,6 +26,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.peers.environments import HUGGING_FACE, TORCH, environment
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.batching.sampler import TokenBucketSampler
@@ -68,15 +69,14 @@ class Peer:
     rates: list[float] = field(default_factory=list)
 
 
-TORCH = f"torch=={torch.__version__.partition('+')[0]}"
 TRANSFORMERS = ["reference", "base", "big"]
 PEER_LIST = [
     Peer("ours", [], ["ours.py", "updates"], list(WORKS)),
     Peer("packed", [], ["ours.py", "packed"], TRANSFORMERS),
     Peer("products", [], ["ours.py", "products"], list(WORKS)),
     Peer("joeynmt", [TORCH, "joeynmt==2.3.0", "sentencepiece==0.2.0", "importlib-metadata"], ["joey.py"], list(WORKS)),
-    Peer("hf-loop", [TORCH, "transformers==5.24.0", "accelerate"], ["hugging_face.py", "loop"], TRANSFORMERS),
-    Peer("hf-trainer", [TORCH, "transformers==5.24.0", "accelerate"], ["hugging_face.py", "trainer"], TRANSFORMERS),
+    Peer("hf-loop", HUGGING_FACE, ["hugging_face.py", "loop"], TRANSFORMERS),
+    Peer("hf-trainer", HUGGING_FACE, ["hugging_face.py", "trainer"], TRANSFORMERS),
 ]
 
 
@@ -102,20 +102,6 @@ def write_pairs(tokenized: Path, path: Path) -> TokenizedDataset:
         for index in order:
             file.write(json.dumps([dataset.source(index).tolist(), dataset.target(index).tolist()]) + "\n")
     return dataset
-
-
-def environment_of(peer: Peer, folder: Path) -> Path:
-    """The Python of a peer's virtual environment, which is made if it is missing."""
-    if not peer.packages:
-        return Path(sys.executable)
-    home = folder / f"venv-{peer.script[0].removesuffix('.py')}"
-    marker = home / "complete"
-    if not marker.exists():
-        print(f"making the environment of {peer.name}: {' '.join(peer.packages)}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
-        subprocess.run([str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", *peer.packages], check=True)
-        marker.touch()
-    return home / "bin" / "python"
 
 
 def joey_batch_tokens(dataset: TokenizedDataset, target_tokens: float) -> int:
@@ -144,7 +130,8 @@ def start(peer: Peer, settings: dict[str, Any], folder: Path) -> subprocess.Pope
     own.mkdir(parents=True, exist_ok=True)
     file = own / "settings.json"
     file.write_text(json.dumps({**settings, "folder": str(own)}), encoding="utf-8")
-    command = [str(environment_of(peer, folder)), str(PEERS / peer.script[0]), *peer.script[1:], str(file)]
+    python = environment(peer.script[0].removesuffix(".py"), peer.packages, folder)
+    command = [str(python), str(PEERS / peer.script[0]), *peer.script[1:], str(file)]
     errors = (own / "log.txt").open("w", encoding="utf-8")
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
 

@@ -179,6 +179,11 @@ class Paths:
         return self.work / "outputs"
 
     @property
+    def imports(self) -> Path:
+        """Folder of ``s2s import``: a subfolder per corpus, with what was fetched of it, until the corpus is whole."""
+        return self.work / "imports"
+
+    @property
     def rows(self) -> Path:
         """Folder of the database in which ``validate`` checks the rows of the corpus; empty while no stage does."""
         return self.work / "rows"

@@ -17,6 +17,7 @@ from seq2seq_core.cli import (
     stage_commands,
     sweep_command,
 )
+from seq2seq_core.cli.corpus_imports import import_commands
 from seq2seq_core.cli.process_setup import set_up_process
 from seq2seq_core.cli.unread_output import ends_when_unread
 from seq2seq_core.stage_table import STAGES
@@ -28,6 +29,7 @@ The pipeline is one graph, dvc.yaml: {" → ".join(stage.name for stage in STAGE
 
 Start:  s2s sample-corpus, then s2s retrain, then s2s ui.
 Your own corpus:  s2s configure --corpus FOLDER, then s2s retrain.
+A public corpus:  s2s import --help.
 What can be set:  s2s settings.
 
 Exit codes: 0 done, 1 a crash, 2 a fault for you to mend (the message says what), 130 and 143 interrupted.
@@ -45,6 +47,7 @@ for group in (
     pipeline_commands,
     stage_commands,
     corpus_commands,
+    import_commands,
     model_commands,
     registry_commands,
     lineage_commands,

@@ -17,6 +17,7 @@ from seq2seq_core.config.corpus import names_of
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import read_teacher
 from seq2seq_core.corpus.reading import find_folder
+from seq2seq_core.corpus_import.source_record import read_sources
 from seq2seq_core.errors import CorpusError
 from seq2seq_core.lineage.code_state import CodeState
 from seq2seq_core.lineage.corpus_rows import CorpusRows
@@ -114,7 +115,9 @@ def describe_corpus(settings: Settings, paths: Paths) -> dict[str, Any]:
         return {"path": settings.corpus.path, "is_missing": True, "files": {}}
     listed = found.files if len(found.files) <= MAX_FILES else {}
     files = {name: {"sha256": file.sha256, "size": file.size, "md5": _md5(folder / name)} for name, file in sorted(listed.items())}
-    return {"path": settings.corpus.path, **found.summary(), "files": files, "num_files": len(found.files)}
+    sources = [one.model_dump(include={"source", "version", "licence", "command"}) for one in read_sources(folder)]
+    described = {"path": settings.corpus.path, **found.summary(), "files": files, "num_files": len(found.files)}
+    return described | ({"sources": sources} if sources else {})
 
 
 def row_files(settings: Settings, paths: Paths) -> list[str]:

@@ -110,6 +110,8 @@ def _add_corpus(root: Node, corpus: Mapping[str, Any]) -> None:
         root.add(f"corpus {corpus['path']}: was not there at the registration")
         return
     node = root.add(f"corpus {corpus['path']}: {_short(corpus.get('sha256'))}, {corpus.get('num_files')} files")
+    for source in corpus.get("sources", []):
+        node.add(f"from {source['source']}, version {source['version']}; licence: {source['licence']}").add(source["command"])
     for place, (name, file) in enumerate(corpus["files"].items()):
         if place == MAX_LISTED:
             node.add(_more(len(corpus["files"]), MAX_LISTED).removeprefix(", "))

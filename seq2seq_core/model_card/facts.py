@@ -40,6 +40,14 @@ class Breach(Fact):
     rows: int
 
 
+class CorpusSource(Fact):
+    """An import that the corpus is made of."""
+
+    source: str
+    version: str
+    licence: str
+
+
 class CurvePoint(Fact):
     """A line of the training curve."""
 
@@ -68,6 +76,8 @@ class Origin(Fact):
     purpose: str = ""
     use: dict[str, str] = {}
     """Task, corpus, columns, architecture, decoding: a label and a text each."""
+    sources: list[CorpusSource] = []
+    """What `s2s import` wrote down of the corpus; empty for one that came otherwise."""
     splits: list[Split] = []
     contracts: int = 0
     """Number of contracts that were checked."""

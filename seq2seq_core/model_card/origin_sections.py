@@ -33,7 +33,11 @@ def data_section(origin: Origin | None) -> Section:
     """The funnel of the data, and the contracts."""
     if origin is None or not origin.splits:
         return Section("Data", [Text(NOT_KNOWN, "note")] if origin is None else [])
-    blocks: list[Block] = [_funnel(origin.splits)]
+    blocks: list[Block] = []
+    if origin.sources:
+        rows = [[one.source, one.version, one.licence] for one in origin.sources]
+        blocks.append(Table(["corpus", "version", "licence"], rows))
+    blocks.append(_funnel(origin.splits))
     errors = sum(one.severity == "error" for one in origin.breaches)
     if origin.contracts:
         state = f"{origin.contracts} contracts were checked; {len(origin.breaches)} were broken"

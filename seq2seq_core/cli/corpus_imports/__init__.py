@@ -1,0 +1,1 @@
+"""The commands ``s2s import ...``."""

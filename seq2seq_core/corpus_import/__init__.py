@@ -1,0 +1,1 @@
+"""Corpora of other places as folders of ``data/raw``: OPUS, Hugging Face datasets, lists of URLs."""

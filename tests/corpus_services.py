@@ -159,6 +159,9 @@ class _Handler(QuietHandler):
         start = int(headers["range"].removeprefix("bytes=").rstrip("-")) if "range" in headers else 0
         if headers.get("if-range", tag) != tag:
             start = 0
+        if start >= len(content):
+            self._send(416, {"Content-Range": f"bytes */{len(content)}"}, b"", has_body)
+            return
         more = {"ETag": tag, "Content-Type": "application/octet-stream"}
         if start:
             more["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import re
 import shutil
 import stat
 import tarfile
@@ -18,7 +19,8 @@ from seq2seq_core.corpus_import.size_limit import LimitedStream, SizeLimit
 from seq2seq_core.errors import CorpusError, first_line, library_errors
 
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-LONGEST_NAME = 1000
+LONGEST_NAME, LONGEST_PART = 1000, 200
+"""Most characters of a name with its folders, and most bytes of one part of it: files beside it have longer names."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def unpack(archive: Path, folder: Path, limit: SizeLimit, wanted: Callable[[str]
         kept = [member for member in members if not _is_hidden(name := check_name(member.name, archive)) and wanted(name)]
         for member in kept:
             place = folder / check_name(member.name, archive)
-            if place.exists():
+            if place.exists() or any((folder / above).is_file() for above in PurePosixPath(place.relative_to(folder)).parents):
                 raise CorpusError(f"holds {member.name!r}, a name that is taken; expected each name once", archive)
             place.parent.mkdir(parents=True, exist_ok=True)
             with closing(member.open()) as stream, place.open("xb") as file:
@@ -83,8 +85,9 @@ def check_name(name: str, archive: Path) -> str:
         CorpusError: it does not.
     """
     parts = PurePosixPath(name).parts
-    is_within = parts and ".." not in parts and not name.startswith("/") and len(name) <= LONGEST_NAME
-    if not is_within or "\\" in name or ":" in parts[0] or any(ord(character) < 32 for character in name):
+    is_within = parts and ".." not in parts and not name.startswith("/") and "\\" not in name and ":" not in parts[0]
+    is_plain = not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", name)
+    if not (is_within and is_plain and len(name) <= LONGEST_NAME and all(len(part.encode()) <= LONGEST_PART for part in parts)):
         raise CorpusError(f"holds the name {name[:80]!r}; expected names of files within a folder", archive)
     return "/".join(parts)
 

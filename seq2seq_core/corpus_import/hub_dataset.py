@@ -101,6 +101,7 @@ class HubDataset:
     def _draw_outline(self, files: Mapping[str, Any], commit: str, outline: Path) -> None:
         """Makes a folder of empty files with the dataset's names, and its card: from these alone its splits are known."""
         outline.mkdir()
+        SizeLimit(0).take_files(len(files), self.name)
         for name in files:
             place = outline / check_name(name, Path(self.name))
             place.parent.mkdir(parents=True, exist_ok=True)

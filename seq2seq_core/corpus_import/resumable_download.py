@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_core.atomic import write_text
-from seq2seq_core.console import format_seconds, progress
+from seq2seq_core.console import ProgressMode, format_seconds, progress
 from seq2seq_core.corpus_import.checksums import Checksum, compute
 from seq2seq_core.corpus_import.http_answers import BrokenOff, Web
 from seq2seq_core.corpus_import.size_limit import SizeLimit
@@ -116,7 +116,9 @@ class Downloader:
         state_file = _state_of(part)
         start, headers = _where_to_go_on(part, _read_json(state_file), download)
         with closing(self.web.get(download.url, {**download.headers, **headers}, what=download.name)) as answer:
-            if start and answer.status_code == 416:  # the file is another one now, or no byte is missing
+            if answer.status_code == 416 and answer.headers.get("Content-Range") == f"bytes */{start}":
+                return  # a kill came after the last byte
+            if start and answer.status_code == 416:
                 part.unlink()
                 raise BrokenOff(f"{download.name}: the server has no bytes from {start:,} on, so that it starts afresh")
             if answer.status_code != 206 or not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
@@ -134,22 +136,20 @@ class Downloader:
     def _append(self, download: Download, part: Path, answer: Any, start: int, total: int | None) -> None:
         """Writes an answer's bytes behind those that are there."""
         done, in_all = start, float("inf") if total is None else total
-        shown = progress(
-            f"fetch {download.name}",
-            in_all / MEGABYTE,
-            "MB",
-            mode="plain" if total is None else "auto",
-            start=start / MEGABYTE,
-        )
+        mode: ProgressMode = "auto" if total is not None and total >= MEGABYTE else "plain"
         if start:
             logger.info("%s: goes on at %.1f MB", download.name, start / MEGABYTE)
-        with shown as bar, part.open("ab") as file:
+        with (
+            progress(f"fetch {download.name}", _megabytes(in_all), "MB", mode, _megabytes(start)) as bar,
+            part.open("ab") as file,
+        ):
             for block in self.web.blocks(answer, BLOCK, what=download.name):
                 done += len(block)
                 self.limit.check(done, download.name)
                 file.write(block)
                 file.flush()
-                bar.update(done / MEGABYTE)
+                if in_all >= MEGABYTE:  # a small file is there at once
+                    bar.update(_megabytes(done))
         if total is not None and done != total:
             raise BrokenOff(f"{download.name}: {done:,} of {total:,} bytes have come")
 
@@ -184,6 +184,10 @@ def _check(download: Download, part: Path) -> None:
     if found != download.checksum:
         part.unlink()
         raise UserError(f"{download.name}: has the checksum {found}; expected {download.checksum}. It was not kept")
+
+
+def _megabytes(size: float) -> float:
+    return round(size / MEGABYTE, 1)
 
 
 def _state_of(part: Path) -> Path:

@@ -73,10 +73,16 @@ class LimitedStream(io.RawIOBase):
         stream: the stream.
         limit: the limit.
         what: what it is, for the message.
+        most_pending: most bytes that are read without a call of :meth:`forget`, because the reader keeps them in memory.
     """
 
-    def __init__(self, stream: BinaryIO, limit: SizeLimit, what: str) -> None:
-        self.stream, self.limit, self.what = stream, limit, what
+    def __init__(self, stream: BinaryIO, limit: SizeLimit, what: str, most_pending: float = float("inf")) -> None:
+        self.stream, self.limit, self.what, self.most_pending = stream, limit, what, most_pending
+        self.pending = 0
+
+    def forget(self) -> None:
+        """Says that the reader keeps nothing of what it has read."""
+        self.pending = 0
 
     def readable(self) -> bool:
         """See :class:`io.RawIOBase`."""
@@ -86,4 +92,7 @@ class LimitedStream(io.RawIOBase):
         """See :class:`io.RawIOBase`."""
         part = self.stream.read(size)
         self.limit.take(len(part), self.what)
+        self.pending += len(part)
+        if self.pending > self.most_pending:
+            raise UserError(f"{self.what}: has a piece of more than {self.most_pending / 1e6:g} MB; expected short texts")
         return part

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from seq2seq_core.config.yaml_text import YamlError, parse_document, parse_yaml, write_document
+from seq2seq_core.config.yaml_text import YamlError, parse_document, parse_yaml, write_document, write_inline
 from seq2seq_core.corpus_import.checksums import compute
 
 SOURCE_FILE = "SOURCE.yaml"
@@ -73,7 +73,20 @@ def write_record(record: SourceRecord, folder: Path) -> None:
         record: the record.
         folder: the corpus folder, or its draft.
     """
-    (folder / SOURCE_FILE).write_text(_HEAD + write_document(record.model_dump()), encoding="utf-8", newline="\n")
+    (folder / SOURCE_FILE).write_text(_HEAD + "".join(_lines_of(record)), encoding="utf-8", newline="\n")
+
+
+def _lines_of(record: SourceRecord) -> Iterator[str]:
+    """The record as YAML, an entry a line: a command or an address that is broken into lines cannot be copied."""
+    for name, value in record.model_dump().items():
+        if isinstance(value, dict) and value:
+            yield f"{name}:\n"
+            yield from (f"  {write_inline(key)}: {write_inline(one)}\n" for key, one in value.items())
+        elif isinstance(value, list) and value:
+            yield f"{name}:\n"
+            yield from (f"- {write_inline(one)}\n" for one in value)
+        else:
+            yield f"{name}: {write_inline(value)}\n"
 
 
 def read_record(folder: Path) -> SourceRecord | None:

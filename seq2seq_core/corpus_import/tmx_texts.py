@@ -13,6 +13,7 @@ from seq2seq_core.corpus_import.size_limit import LimitedStream, SizeLimit
 from seq2seq_core.errors import CorpusError, first_line, library_errors
 
 TMX_ENDINGS = (".tmx", ".tmx.gz")
+MOST_BYTES_A_UNIT = 50_000_000
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _MARKUP = frozenset({"bpt", "ept", "it", "ph", "ut"})
 """Elements whose text is another program's markup; of ``hi`` and ``sub`` the text counts."""
@@ -59,7 +60,7 @@ def _units(memory: Path, limit: SizeLimit) -> Iterator[dict[str, str]]:
     body: Any = None
     with memory.open("rb") as raw:
         opened = gzip.GzipFile(fileobj=raw) if memory.name.lower().endswith(".gz") else raw
-        stream = LimitedStream(cast("BinaryIO", opened), limit, memory.name)
+        stream = LimitedStream(cast("BinaryIO", opened), limit, memory.name, MOST_BYTES_A_UNIT)
         with library_errors(lambda error: _unreadable_memory(memory, error), xml.ParseError, zlib.error):
             for event, element in xml.iterparse(stream, events=("start", "end")):
                 name = element.tag.rpartition("}")[2]
@@ -69,6 +70,7 @@ def _units(memory: Path, limit: SizeLimit) -> Iterator[dict[str, str]]:
                     yield {language: text for language, text in map(_variant, element) if language}
                     if body is not None:
                         body.clear()  # a memory of millions of units is never held whole
+                    stream.forget()
 
 
 def _unreadable_memory(memory: Path, error: Exception) -> CorpusError:

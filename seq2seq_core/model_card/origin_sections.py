@@ -30,14 +30,15 @@ def purpose_section(facts: CardFacts) -> Section:
 
 
 def data_section(origin: Origin | None) -> Section:
-    """The funnel of the data, and the contracts."""
-    if origin is None or not origin.splits:
+    """Where the data comes from, its funnel, and the contracts."""
+    if origin is None or not (origin.splits or origin.sources):
         return Section("Data", [Text(NOT_KNOWN, "note")] if origin is None else [])
     blocks: list[Block] = []
     if origin.sources:
         rows = [[one.source, one.version, one.licence] for one in origin.sources]
         blocks.append(Table(["corpus", "version", "licence"], rows))
-    blocks.append(_funnel(origin.splits))
+    if origin.splits:
+        blocks.append(_funnel(origin.splits))
     errors = sum(one.severity == "error" for one in origin.breaches)
     if origin.contracts:
         state = f"{origin.contracts} contracts were checked; {len(origin.breaches)} were broken"

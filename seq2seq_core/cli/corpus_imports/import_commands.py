@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -131,7 +132,7 @@ def import_huggingface(
             raise UserError(f"--revision: must be left out for a folder, which has none; got {revision!r}")
         return DatasetFolder(folder, configuration or None)
 
-    by_default = "_".join(part for part in (Path(dataset).name.lower(), configuration.lower()) if part)
+    by_default = re.sub(r"[^\w.-]", "_", "_".join(part for part in (Path(dataset).name.lower(), configuration.lower()) if part))
     with boundary(debug, cleans_up=True):
         _run(find, _choices(name or by_default, licence, max_gigabytes, force), workspace, dry_run, track)
 
@@ -174,12 +175,40 @@ def import_urls(
         _run(find, _choices(name, licence, max_gigabytes, force), workspace, dry_run, track)
 
 
+@app.command("again")
+def import_again(
+    name: Annotated[str, typer.Argument(help="The folder in data/raw; it may be missing, as in a fresh clone.")],
+    workspace: Workspace = None,
+    debug: Debug = False,
+) -> None:
+    """Import a corpus again, as its .dvc file (or its SOURCE.yaml) has it on record: the same version, the same bytes.
+
+    Bytes that differ from those on record are refused. Files of lists are looked for from this folder.
+
+    Example: s2s import again books_de_en
+    """
+    with boundary(debug):
+        from seq2seq_core.corpus_import.import_run import corpus_place
+        from seq2seq_core.corpus_import.source_record import dvc_file, read_pin, read_record
+
+        paths = resolve_workspace(workspace)
+        target = corpus_place(name, paths)
+        record = read_record(target)
+        command = read_pin(target).get("command") or (record.command if record is not None else "")
+        words = shlex.split(command)
+        if words[:2] != ["s2s", "import"] or words[2:3] in ([], ["again"]):
+            raise UserError(f"{dvc_file(target).relative_to(paths.root)}: has no import on record; expected the name of one")
+        typer.echo(command)
+    code = typer.main.get_command(app).main([*words[2:], "--workspace", str(paths.root)], prog_name="s2s", standalone_mode=False)
+    if code:
+        raise typer.Exit(code)
+
+
 def _choices(name: str, licence: str, max_gigabytes: float, force: bool) -> ImportChoices:
     from seq2seq_core.corpus_import.import_run import ImportChoices
     from seq2seq_core.corpus_import.size_limit import BYTES_A_GIGABYTE
 
-    folder = re.sub(r"[^\w.-]", "_", name)
-    return ImportChoices(folder, " ".join(licence.split()), int(max_gigabytes * BYTES_A_GIGABYTE), force)
+    return ImportChoices(name, " ".join(licence.split()), int(max_gigabytes * BYTES_A_GIGABYTE), force)
 
 
 def _run(find: Callable[[], CorpusPlace], choices: ImportChoices, workspace: Path | None, dry_run: bool, track: bool) -> None:
@@ -204,7 +233,7 @@ def _run(find: Callable[[], CorpusPlace], choices: ImportChoices, workspace: Pat
     typer.echo(f"{shown}: {record.in_words()}{'' if result.is_new else ' (was there already)'}")
     if record.licence == NOT_STATED:
         typer.echo(f"warning: {shown}/{SOURCE_FILE}: no licence is stated; --licence records one", err=True)
-    typer.echo(f"to import it again: {record.command}")
+    typer.echo(f"to make the same again: s2s import again {choices.name}")
     typer.echo(f"next: s2s configure --corpus {shown}")
 
 

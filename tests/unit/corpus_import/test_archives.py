@@ -76,6 +76,8 @@ FAULTS: dict[str, tuple[Callable[[], bytes], str]] = {
     "claim.tar.xz": (claiming_tar, "has more than the 0.001 GB that one import may take"),
     "many.zip": (lambda: zipped({f"{number}.txt": "" for number in range(60)}), "more files than the 50"),
     "twice.tar.gz": (lambda: tar((tarfile.TarInfo("a"), b"1"), (tarfile.TarInfo("./a"), b"2")), "a name that is taken"),
+    "file_as_folder.zip": (lambda: zipped({"a": "1", "a/b": "2"}), "holds 'a/b', a name that is taken"),
+    "long.zip": (lambda: zipped({"a" * 250: "1"}), "holds the name"),
     "cut.zip": (lambda: zipped({"train.tsv": "x" * 1000})[:60], "cannot be unpacked"),
     "cut.tar.gz": (lambda: tar((tarfile.TarInfo("a"), bytes(range(256)) * 99))[:200], "cannot be unpacked"),
 }

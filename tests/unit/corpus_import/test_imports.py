@@ -22,6 +22,7 @@ from seq2seq_core.corpus_import.hub_dataset import HubDataset
 from seq2seq_core.corpus_import.import_run import ImportChoices, run_import
 from seq2seq_core.corpus_import.source_record import SOURCE_FILE, SourceRecord, read_pin, read_record, read_sources
 from seq2seq_core.errors import UserError
+from seq2seq_core.file_lock import hold_lock
 from seq2seq_core.lineage.lineage_record import describe_corpus
 from seq2seq_core.redaction.redactor import redact
 from tests.corpus_services import COMMIT, ENGLISH, GERMAN, Service, books_dataset, tmx, write_files, zipped
@@ -85,7 +86,7 @@ def test_a_corpus_of_opus_is_tracked_and_can_be_made_again_to_the_byte(workspace
     assert refused.exit_code == 2
     assert "books_de_en.dvc: has on record OPUS Books, de and en, version v1" in refused.output
     assert not folder.exists()
-    again = s2s(workspace, *pin["command"].split()[1:])
+    again = s2s(workspace, "import", "again", "books_de_en")
     assert again.exit_code == 0, again.output
     assert files_of(folder) == before
     after = parse_yaml((workspace.root / "data" / "raw" / "books_de_en.dvc").read_text())
@@ -94,6 +95,7 @@ def test_a_corpus_of_opus_is_tracked_and_can_be_made_again_to_the_byte(workspace
     # Settings are proposed for it, and the lineage of a version says where it comes from.
     configured = s2s(workspace, "configure", "--corpus", str(folder))
     assert configured.exit_code == 0, configured.output
+    assert "has no import on record" in s2s(workspace, "import", "again", "mine").output
     (source,) = describe_corpus(load_settings(workspace.params), workspace)["sources"]
     assert source == {name: getattr(record, name) for name in ("source", "version", "licence", "command")}
 
@@ -122,6 +124,21 @@ def test_a_folder_that_is_there_is_kept_unless_it_is_asked_to_go(workspace: Path
     assert opus(workspace, service, NO_TRACKING, "--force", "--format", "tmx").exit_code == 0
     assert (folder / "Books.de-en.de").read_text(encoding="utf-8").splitlines() == GERMAN[:2]
     assert imported(workspace, "books_de_en").version == "v2"
+
+
+def test_an_import_needs_room_and_a_name_of_its_own(workspace: Paths, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.offer_opus("v1")
+    with hold_lock(workspace.imports / "books_de_en.lock", lambda _: AssertionError()):
+        busy = opus(workspace, service, NO_TRACKING)
+    assert (busy.exit_code, "imports into data/raw/books_de_en; wait for its end" in busy.output) == (2, True)
+    large = opus(workspace, service, NO_TRACKING, "--max-gigabytes", "0.0000001")
+    assert (large.exit_code, "than the 1e-07 GB that one import may take in all" in large.output) == (2, True)
+    odd = opus(workspace, service, "--name", "../raw", "--dry-run")
+    assert (odd.exit_code, "--name: must be letters" in odd.output) == (2, True)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 0))
+    full = opus(workspace, service, NO_TRACKING)
+    assert (full.exit_code, "has 0 bytes left; expected " in full.output) == (2, True)
+    assert not (workspace.root / "data").exists()
 
 
 def test_what_opus_has_not_is_said(workspace: Paths, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

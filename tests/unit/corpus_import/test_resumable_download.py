@@ -43,6 +43,17 @@ def test_a_broken_download_goes_on_at_its_byte(service: Service, tmp_path: Path)
     assert len(service.asked()) == 3  # what is whole is not asked for again
 
 
+def test_a_download_that_was_killed_behind_its_last_byte_is_whole(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(resumable_download, "compute", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        fetch(service, tmp_path)
+    service.files["/a.tsv"] = bytes(CONTENT)
+    assert fetch(service, tmp_path) == CONTENT
+    assert [headers.get("range") for headers in service.asked()] == [None, f"bytes={len(CONTENT)}-"]
+
+
 def test_a_file_that_changed_meanwhile_is_fetched_from_its_start(service: Service, tmp_path: Path) -> None:
     service.cut["/a.tsv"] = [1_000_000] + [0] * resumable_download.MAX_ATTEMPTS
     with pytest.raises(EnvironmentFault, match=r"a\.tsv: .*what has come is kept, run the same command again to go on"):

@@ -16,6 +16,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.corpus_import.source_record import SourceRecord, write_record
 from seq2seq_core.errors import BundleError, TrackingUnreachable, UserError
 from seq2seq_core.lineage import lineage_storage
 from seq2seq_core.lineage.comparison import compare
@@ -25,6 +26,7 @@ from seq2seq_core.lineage.lineage_tree import comparison_tree, lineage_tree
 from seq2seq_core.lineage.lookup import find_reference
 from seq2seq_core.lineage.record_check import SEAL_TAG
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.registry.stored_model import download_file
 from seq2seq_core.registry.versions import find_number, logged_model_id
 from seq2seq_core.serving.model_header import NamedModel
 from seq2seq_core.stages.register import run_register
@@ -33,6 +35,10 @@ from seq2seq_core.tracking.mlflow.store import connect
 pytestmark = pytest.mark.usefixtures("light_registration")
 
 CORPUS = "data/raw/dates"
+SOURCE = SourceRecord(
+    kind="opus", source="OPUS Dates, de and en", version="v1", licence="CC0-1.0", command="s2s import opus Dates",
+    request={}, downloads=[], files={},
+)  # fmt: skip
 
 
 def write_corpus(paths: Paths, rows: list[str]) -> Path:
@@ -56,6 +62,7 @@ def template(
         environment.delenv("MLFLOW_TRACKING_URI", raising=False)
         for seed, right, rows in ((1, 0.5, ["a\t1", "b\t2", "c\t3"]), (2, 0.9, ["a\t1", "b\t9", "c\t3", "d\t4"])):
             file = write_corpus(paths, rows)
+            write_record(SOURCE, file.parent)
             (paths.root / "params.yaml").write_text(f"# seed {seed}\ntrain: {{seed: {seed}}}\n")
             make_bundle(paths, seed, right)
             run_register(make_settings({}, {"beam_size": 1 + seed}), paths, NullRecorder())
@@ -126,6 +133,16 @@ def test_the_record_names_the_bytes_of_the_corpus_and_of_every_part(paths: Paths
     assert f"train.tsv  sha256 {known['sha256']}  {known['size']:,} bytes, 5 lines" in tree
     assert "compared with version 1" in tree
     assert " promoted by " in tree
+
+
+def test_lineage_and_card_name_the_source_of_the_corpus_and_its_licence(paths: Paths, tracked_settings: Settings) -> None:
+    lineage = lineage_of("2", tracked_settings, paths)
+    tree = lineage_tree(lineage, [])
+    assert "from OPUS Dates, de and en, version v1; licence: CC0-1.0\n" in tree
+    assert "s2s import opus Dates\n" in tree
+    card = download_file(lineage.version, "model_card.md")
+    assert card is not None
+    assert "| OPUS Dates, de and en | v1 | CC0-1.0 |" in card.decode()
 
 
 def test_two_versions_differ_in_settings_and_rows_with_their_texts(paths: Paths, tracked_settings: Settings) -> None:

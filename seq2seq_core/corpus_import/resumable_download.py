@@ -135,7 +135,7 @@ class Downloader:
 
     def _append(self, download: Download, part: Path, answer: Any, start: int, total: int | None) -> None:
         """Writes an answer's bytes behind those that are there."""
-        done, in_all = start, float("inf") if total is None else total
+        done, shown, in_all = start, 0.0, float("inf") if total is None else total
         mode: ProgressMode = "auto" if total is not None and total >= MEGABYTE else "plain"
         if start:
             logger.info("%s: goes on at %.1f MB", download.name, start / MEGABYTE)
@@ -148,8 +148,9 @@ class Downloader:
                 self.limit.check(done, download.name)
                 file.write(block)
                 file.flush()
-                if in_all >= MEGABYTE:  # a small file is there at once
-                    bar.update(_megabytes(done))
+                if in_all >= MEGABYTE and _megabytes(done) != shown:  # a small file is there at once
+                    shown = _megabytes(done)
+                    bar.update(shown)
         if total is not None and done != total:
             raise BrokenOff(f"{download.name}: {done:,} of {total:,} bytes have come")
 

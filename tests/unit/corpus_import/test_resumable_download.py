@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,13 @@ def test_requests_take_the_proxy_of_the_environment(service: Service, tmp_path: 
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     Downloader(tmp_path / "files", SizeLimit(10**8), Web()).fetch(Download("http://corpora.invalid/a.tsv", "a.tsv"))
     assert [path for _, path, _ in service.requests] == ["http://corpora.invalid/a.tsv"]
+
+
+def test_passwords_are_those_of_netrc(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password geheim\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert fetch(service, tmp_path) == CONTENT
+    assert service.asked()[0]["authorization"] == f"Basic {b64encode(b'me:geheim').decode()}"
 
 
 def test_a_token_stays_with_its_host(service: Service, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from seq2seq_core.atomic import write_text
 from seq2seq_core.config.yaml_text import YamlError, parse_document, parse_yaml, write_document, write_inline
 from seq2seq_core.corpus_import.checksums import compute
 
@@ -73,7 +74,8 @@ def write_record(record: SourceRecord, folder: Path) -> None:
         record: the record.
         folder: the corpus folder, or its draft.
     """
-    (folder / SOURCE_FILE).write_text(_HEAD + "".join(_lines_of(record)), encoding="utf-8", newline="\n")
+    # By a rename: the file may be a link into DVC's cache, whose bytes must stay.
+    write_text(folder / SOURCE_FILE, _HEAD + "".join(_lines_of(record)))
 
 
 def _lines_of(record: SourceRecord) -> Iterator[str]:
@@ -161,4 +163,4 @@ def write_pin(record: SourceRecord, folder: Path) -> None:
     document = parse_document(file.read_text(encoding="utf-8"))
     pin = {name: getattr(record, name) for name in ("source", "version", "licence", "command", "digest")}
     document["meta"] = {**(document.get("meta") or {}), "import": pin}
-    file.write_text(write_document(document), encoding="utf-8", newline="\n")
+    write_text(file, write_document(document))

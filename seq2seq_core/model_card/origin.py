@@ -18,10 +18,8 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import SOURCE_LANGUAGE, TARGET_LANGUAGE, PreparedTeacher, read_teacher
-from seq2seq_core.corpus.reading import find_folder
 from seq2seq_core.corpus_import.source_record import read_sources
 from seq2seq_core.dvc_files import read_lock
-from seq2seq_core.errors import CorpusError
 from seq2seq_core.model_card.facts import Breach, CorpusSource, CurvePoint, Origin, Split
 
 MAX_POINTS = 400
@@ -35,7 +33,7 @@ def read_origin(settings: Settings, paths: Paths, content: BundleFile, inputs: M
     """The facts of the training in a workspace.
 
     Args:
-        settings: sections ``register`` and ``corpus``.
+        settings: section ``register``.
         paths: the workspace; reads ``reports/``.
         content: of the bundle's ``config.json``.
         inputs: digests of the corpus and of the intermediate files, by name.
@@ -46,7 +44,7 @@ def read_origin(settings: Settings, paths: Paths, content: BundleFile, inputs: M
     return Origin(
         purpose=settings.register_.purpose,
         use=_describe_use(_recorded(paths.root, "prepare", "corpus"), content, read_teacher(paths.prepared_teacher)),
-        sources=_read_sources(settings, paths),
+        sources=_read_sources(paths),
         splits=[_split(name, prepare[name]) for name in (*SPLITS, "teacher") if isinstance(prepare.get(name), dict)],
         contracts=len(results),
         breaches=[
@@ -137,13 +135,14 @@ def _recorded(root: Path, stage: str, section: str) -> Mapping[str, Any]:
     return _inner(read_lock(root), stage, "params", PARAMS_FILE, section)
 
 
-def _read_sources(settings: Settings, paths: Paths) -> list[CorpusSource]:
-    """The imports that the corpus is made of; none where the corpus is not here, or came otherwise."""
-    try:
-        folder = find_folder(settings.corpus, paths.root)
-    except CorpusError:
+def _read_sources(paths: Paths) -> list[CorpusSource]:
+    """The imports that the prepared corpus is made of; none where it is not here, or came otherwise."""
+    path = _recorded(paths.root, "prepare", "corpus").get("path")
+    if not path:
         return []
-    return [CorpusSource(source=one.source, version=one.version, licence=one.licence) for one in read_sources(folder)]
+    return [
+        CorpusSource(source=one.source, version=one.version, licence=one.licence) for one in read_sources(paths.root / str(path))
+    ]
 
 
 def _describe_use(corpus: Mapping[str, Any], content: BundleFile, teacher: PreparedTeacher | None) -> dict[str, str]:

@@ -62,6 +62,7 @@ def test_a_corpus_of_opus_is_tracked_and_can_be_made_again_to_the_byte(workspace
     service.offer_opus("v1", german, english)
     subprocess.run(["git", "init", "-q"], cwd=workspace.root, check=True)
     write_files({"config": b"[core]\n"}, workspace.root / ".dvc")
+    assert opus(workspace, service, NO_TRACKING).exit_code == 0  # as if it was killed before `dvc add`
     result = opus(workspace, service)
     assert result.exit_code == 0, result.output
     folder = workspace.root / "data" / "raw" / "books_de_en"

@@ -26,7 +26,6 @@ from seq2seq_core.lineage.lineage_tree import comparison_tree, lineage_tree
 from seq2seq_core.lineage.lookup import find_reference
 from seq2seq_core.lineage.record_check import SEAL_TAG
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.registry.stored_model import download_file
 from seq2seq_core.registry.versions import find_number, logged_model_id
 from seq2seq_core.serving.model_header import NamedModel
 from seq2seq_core.stages.register import run_register
@@ -135,14 +134,11 @@ def test_the_record_names_the_bytes_of_the_corpus_and_of_every_part(paths: Paths
     assert " promoted by " in tree
 
 
-def test_lineage_and_card_name_the_source_of_the_corpus_and_its_licence(paths: Paths, tracked_settings: Settings) -> None:
+def test_the_lineage_names_the_source_of_the_corpus_and_its_licence(paths: Paths, tracked_settings: Settings) -> None:
     lineage = lineage_of("2", tracked_settings, paths)
     tree = lineage_tree(lineage, [])
     assert "from OPUS Dates, de and en, version v1; licence: CC0-1.0\n" in tree
     assert "s2s import opus Dates\n" in tree
-    card = download_file(lineage.version, "model_card.md")
-    assert card is not None
-    assert "| OPUS Dates, de and en | v1 | CC0-1.0 |" in card.decode()
 
 
 def test_two_versions_differ_in_settings_and_rows_with_their_texts(paths: Paths, tracked_settings: Settings) -> None:

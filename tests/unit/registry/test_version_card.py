@@ -12,6 +12,7 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.corpus_import.source_record import SourceRecord, write_record
 from seq2seq_core.model_card import collection
 from seq2seq_core.model_card.facts import CardFacts
 from seq2seq_core.model_card.origin import read_origin
@@ -45,8 +46,16 @@ def read_facts(paths: Paths, number: str) -> CardFacts:
 
 
 def write_reports(paths: Paths) -> None:
-    """Reports of a training, with hostile texts."""
+    """Reports of a training, with hostile texts, and the record of an import."""
     paths.prepare_report.parent.mkdir(exist_ok=True)
+    corpus = {"path": "data/raw/books", "files": {"train": ["train.tsv"]}}
+    lock = {"stages": {"prepare": {"cmd": "s2s prepare", "params": {"params.yaml": {"corpus": corpus}}}}}
+    (paths.root / "dvc.lock").write_text(json.dumps(lock))
+    record = SourceRecord(
+        kind="opus", source="OPUS Books, de and en", version="v1", licence=EVIL, command="", request={}, downloads=[], files={}
+    )
+    (paths.root / "data" / "raw" / "books").mkdir(parents=True, exist_ok=True)
+    write_record(record, paths.root / "data" / "raw" / "books")
     split = {
         "rows_in": 9,
         "dropped": {"empty": 2},
@@ -77,6 +86,8 @@ def test_a_version_has_a_card_with_its_decision_scores_and_origin(
     assert own.low < 0.75 < own.high
     assert facts.decision.figures["champion v1"]["exact_match"].value == 0.5
     assert facts.origin is not None
+    assert [(one.source, one.version, one.licence) for one in facts.origin.sources] == [("OPUS Books, de and en", "v1", EVIL)]
+    assert "OPUS Books, de and en" in (card_folder(registered_paths, "2") / "model_card.html").read_text(encoding="utf-8")
     assert [point.dev_loss for point in facts.origin.curve] == [None, 1.25]
     assert facts.runtime is not None
     assert facts.runtime.milliseconds is not None

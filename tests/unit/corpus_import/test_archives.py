@@ -7,12 +7,14 @@ import io
 import lzma
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from seq2seq_core.corpus_import import tmx_texts
 from seq2seq_core.corpus_import.archives import unpack
 from seq2seq_core.corpus_import.size_limit import SizeLimit
 from seq2seq_core.corpus_import.tmx_texts import write_aligned
@@ -111,6 +113,21 @@ def test_a_translation_memory_becomes_two_aligned_files(tmp_path: Path) -> None:
     assert (tmp_path / "m.de").read_text(encoding="utf-8").splitlines() == [*GERMAN, "Zwei Zeilen & mehr"]
     assert (tmp_path / "m.en").read_text(encoding="utf-8").splitlines() == [*ENGLISH, "Two lines and more"]
     assert write_aligned(tmp_path / "m.tmx.gz", tmp_path / "n", (), SizeLimit(10_000)) == (["de", "en"], 1)
+
+
+def test_a_translation_memory_is_never_held_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "m.tmx").write_text(tmx(GERMAN * 1500, ENGLISH * 1500), encoding="utf-8")
+    tracemalloc.start()
+    try:
+        write_aligned(tmp_path / "m.tmx", tmp_path / "m", ("de", "en"), SizeLimit(10_000_000))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
+    monkeypatch.setattr(tmx_texts, "MOST_BYTES_A_UNIT", 100_000)
+    (tmp_path / "long.tmx").write_text(tmx(["a" * 300_000], ["b"]), encoding="utf-8")
+    with pytest.raises(UserError, match=r"long\.tmx: has a piece of more than 0\.1 MB"):
+        write_aligned(tmp_path / "long.tmx", tmp_path / "m", ("de", "en"), SizeLimit(10_000_000))
 
 
 def test_a_translation_memory_that_would_do_harm_is_refused(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_translation_memory_becomes_two_aligned_files(tmp_path: Path) -> None:
 
 
 def test_a_translation_memory_is_never_held_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "m.tmx").write_text(tmx(GERMAN * 1500, ENGLISH * 1500), encoding="utf-8")
+    (tmp_path / "m.tmx").write_text(tmx(GERMAN * 600, ENGLISH * 600), encoding="utf-8")
     tracemalloc.start()
     try:
         write_aligned(tmp_path / "m.tmx", tmp_path / "m", ("de", "en"), SizeLimit(10_000_000))

@@ -27,6 +27,7 @@ from seq2seq_core.corpus_survey.table_columns import (
 )
 from seq2seq_core.corpus_survey.texts.pair_statistics import Pair
 from seq2seq_core.errors import UserError
+from seq2seq_core.normal_form import is_blank
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def _finish(
 def _empty_share(files: Sequence[SampledFile], places: Sequence[int]) -> float:
     """The share of rows of a split with an empty side."""
     rows = [row for file in files for row in file.rows]
-    return sum(not all(row[place].strip() for place in places) for row in rows) / max(1, len(rows))
+    return sum(any(is_blank(row[place]) for place in places) for row in rows) / max(1, len(rows))
 
 
 def _describe_files(splits: dict[str, list[SampledFile]], num_rows: dict[str, int], is_whole: bool) -> list[str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seq2seq_core.audio.recording_reader import RecordingReader
 from seq2seq_core.bundle.bundle import Bundle
 from seq2seq_core.errors import UserError
+from seq2seq_core.normal_form import is_blank
 from seq2seq_core.tokenization.encode import SourceRow, cut_row
 from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
 
@@ -96,7 +97,7 @@ class SourceEncoder:
                 raise UserError(f"the model reads texts, got a source of the type {type(source).__name__}")
             texts.append(self.bundle.config.normal_form.apply(source))
         rows = zip(texts, tags, tokenizer.encode(texts), strict=True)
-        return [[*own, *ids, EOS_ID] if text.strip() else [] for text, own, ids in rows]
+        return [[] if is_blank(text) else [*own, *ids, EOS_ID] for text, own, ids in rows]
 
     def _frames(self, source: SourceItem) -> SourceRow:
         """The frames of a source; none for an empty name."""
@@ -115,8 +116,8 @@ class SourceEncoder:
 
 
 def is_empty(source: SourceItem) -> bool:
-    """Whether a source is a text (or name) of nothing but white space."""
-    return isinstance(source, str) and not source.strip()
+    """Whether a source is a text (or name) that is empty, as :func:`is_blank` tells it."""
+    return isinstance(source, str) and is_blank(source)
 
 
 def _warn_of_cut(rows: Sequence[SourceRow], limit: int, unit: str) -> None:

@@ -23,6 +23,7 @@ from seq2seq_core.distillation.asked_sources import AskedSources
 from seq2seq_core.distillation.repetition import most_repetitions
 from seq2seq_core.distillation.teacher import Teacher, find_teacher
 from seq2seq_core.distillation.teacher_decoding import ANSWER, decode_sources
+from seq2seq_core.normal_form import is_blank
 
 FAILED, EMPTY, CUT, REPETITIVE = "teacher_failed", "teacher_empty", "teacher_cut", "teacher_repetitive"
 """The rules of outputs, in the order in which they are tried; their names in the funnel."""
@@ -128,7 +129,7 @@ def _fault_of(row: Mapping[str, Any], text: str, own_target: str, max_repetition
     """The rule that an output breaks; empty: none."""
     if row[f"{ANSWER}_error"]:
         return FAILED
-    if not text.strip():
+    if is_blank(text):
         return EMPTY
     if row[f"{ANSWER}_is_cut"] or row[f"{ANSWER}_source_is_cut"]:
         return CUT

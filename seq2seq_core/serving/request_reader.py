@@ -20,6 +20,7 @@ from seq2seq_core.decoding.phrases.row_phrases import RowPhrases
 from seq2seq_core.decoding.phrases.wanted_phrases import PhraseError
 from seq2seq_core.decoding.stopping import Stop
 from seq2seq_core.errors import TagError, UserError
+from seq2seq_core.normal_form import is_blank
 from seq2seq_core.serving.batching.ticket import Mode, Row
 from seq2seq_core.serving.request import check_cost, read_options, read_phrases, read_sources, read_tags
 from seq2seq_core.serving.request_columns import Columns, refusal
@@ -169,7 +170,7 @@ class RequestReader:
         texts = [self.config.normal_form.apply(source) for source in sources if isinstance(source, str)]
         encoded = self.tokenizer.encode(texts)
         lengths = [before + len(ids) + 1 for before, ids in zip(num_tags, encoded, strict=True)]
-        return [min(length, limit) if text.strip() else 0 for text, length in zip(texts, lengths, strict=True)]
+        return [0 if is_blank(text) else min(length, limit) for text, length in zip(texts, lengths, strict=True)]
 
     def _num_frames(self, source: SourceItem) -> int:
         """About as many frames as a recording will have."""

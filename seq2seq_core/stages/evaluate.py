@@ -39,6 +39,7 @@ from seq2seq_core.evaluation.report import (
 from seq2seq_core.evaluation.scored import Scored, describe_decoding, metric_settings
 from seq2seq_core.evaluation.scores import quick_metrics, signatures
 from seq2seq_core.evaluation.scoring_options import scoring_options, slice_options
+from seq2seq_core.normal_form import is_blank
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.tokenization.manifest import file_digest
 
@@ -263,7 +264,7 @@ def _order_by_variety(evaluation: Evaluation, columns: Sequence[str]) -> list[Ex
     seen: dict[str, int] = {}
     ranked = []
     for example in evaluation.examples:
-        if example.source.strip() and max(len(example.source), len(example.hypothesis)) <= 6 * MAX_PIECES:
+        if not is_blank(example.source) and max(len(example.source), len(example.hypothesis)) <= 6 * MAX_PIECES:
             value = "".join(example.columns.get(column, "") for column in columns)
             seen[value] = seen.get(value, -1) + 1
             ranked.append((seen[value], example.row, example))

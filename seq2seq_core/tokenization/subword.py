@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from seq2seq_core.allocation import count_cores
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.errors import BundleError, UserError
+from seq2seq_core.normal_form import is_blank
 from seq2seq_core.tokenization.escaping import ESCAPE, escape, escape_all, unescape
 from seq2seq_core.tokenization.flat_rows import FlatRows
 from seq2seq_core.tokenization.sampled_texts import sample_texts
@@ -234,7 +235,7 @@ def train_subword(
     Raises:
         UserError: there is no text, or the vocabulary is too small for the required characters.
     """
-    sample = sample_texts((text for text in texts if text.strip()), settings.training_texts)
+    sample = sample_texts((text for text in texts if not is_blank(text)), settings.training_texts)
     if not sample:
         raise UserError(f"{name}: train has no text to make a vocabulary from, expected at least one that is not empty")
     texts_read = (_as_read(text, settings.decompose) for text in sample)

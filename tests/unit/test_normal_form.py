@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import random
+import unicodedata
 from itertools import product
 from pathlib import Path
 from typing import get_args
@@ -9,7 +10,7 @@ from typing import get_args
 import pytest
 
 from seq2seq_core.config.prepare import PrepareSection
-from seq2seq_core.normal_form import AS_IT_IS, NormalForm, load_normal_form
+from seq2seq_core.normal_form import AS_IT_IS, FORMAT_CHARACTERS, WHITE_SPACE, NormalForm, is_blank, load_normal_form
 
 UNICODE_FORMS, WHITESPACE = (get_args(NormalForm.model_fields[name].annotation) for name in NormalForm.model_fields)
 EVERY_FORM = [NormalForm(unicode_normalization=one, whitespace=other) for one, other in product(UNICODE_FORMS, WHITESPACE)]
@@ -42,6 +43,17 @@ def test_a_text_in_normal_form_stays_as_it_is(form: NormalForm, fresh_seed: int)
     for _ in range(5000):
         once = form.apply("".join(chance.choices(CHARACTERS, k=chance.randrange(12))))
         assert form.apply(once) == once
+
+
+def test_white_space_and_format_characters_alone_are_no_text() -> None:
+    every = [chr(code) for code in range(0x110000)]
+    assert set(WHITE_SPACE) == {character for character in every if character.isspace()}
+    assert set(FORMAT_CHARACTERS) == {character for character in every if unicodedata.category(character) == "Cf"}
+    invisible = "\u200b \ufeff\xad\t\u202e"
+    assert is_blank(invisible)
+    assert not is_blank(f"{invisible}a")
+    assert [form.apply(invisible) for form in EVERY_FORM if form.whitespace != "keep"] == [""] * 6
+    assert NormalForm().apply(f"{invisible}a") == f"{invisible}a"
 
 
 def test_the_form_of_what_names_none_changes_nothing() -> None:

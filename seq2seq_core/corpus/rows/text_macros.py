@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, MOJIBAKE
 from seq2seq_core.corpus.rows.row_store import RowStore, literal
+from seq2seq_core.normal_form import BLANK_CHARACTERS, WHITE_SPACE
 
-WHITE_SPACE = "".join(map(chr, (*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F)))
-WHITE_SPACE += "\u205f\u3000"
-"""The characters that ``str.split`` and ``str.strip`` take for white space; the expressions of DuckDB (RE2) know ASCII's only."""
 NORMAL_CHARACTERS = (
     "\u0001-\u02ff\u0400-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u3001-\u3029"
     "\u3041-\u3096\u30a1-\u30fe\u4e00-\u9fff\uac00-\ud7a3"
@@ -30,7 +28,7 @@ _ODD_SPACE = expression(f"^ | $|  |[{WHITE_SPACE.replace(' ', '')}]")
 """Where a text's white space is not single spaces between words."""
 
 MACROS = {
-    "is_blank(text)": f"NOT regexp_matches(text, {expression(f'[^{WHITE_SPACE}]')})",
+    "is_blank(text)": f"NOT regexp_matches(text, {expression(f'[^{BLANK_CHARACTERS}]')})",
     "single_spaced(text)": f"""CASE WHEN regexp_matches(text, {_ODD_SPACE})
         THEN trim(regexp_replace(text, {expression(f"[{WHITE_SPACE}]+")}, ' ', 'g'), ' ') ELSE text END""",
     # DuckDB's normalisation takes ten times as long as the look whether it is needed, and ends at a NUL character.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from seq2seq_core.config.validate import ValidateSection
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, find_mojibake, is_quoted_cell, quote
+from seq2seq_core.normal_form import is_blank
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ def describe_offender(section: ValidateSection, contract: str, row: Offender) ->
 def _describe_empty(_: ValidateSection, row: Offender) -> str:
     if row.is_monolingual:
         return "empty"
-    if row.source.strip():
+    if not is_blank(row.source):
         return f"empty target, source {quote(row.source)}"
-    return f"empty source, target {quote(row.target)}" if row.target.strip() else "empty source and target"
+    return "empty source and target" if is_blank(row.target) else f"empty source, target {quote(row.target)}"
 
 
 def _describe_size(section: ValidateSection, row: Offender) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 
 from seq2seq_core.corpus_survey.texts.text_statistics import exceeded_by_few
+from seq2seq_core.normal_form import is_blank
 
 COMPARED_PAIRS = 400
 """Pairs whose sides are compared character by character."""
@@ -50,7 +51,7 @@ def describe_pairs(pairs: Sequence[Pair], repeated: float | None = None) -> Pair
         pairs: a sample of them.
         repeated: share of pairs that came before, where it is known from more than the sample.
     """
-    filled = [pair for pair in pairs if pair[0].strip() and pair[1].strip()]
+    filled = [pair for pair in pairs if not any(map(is_blank, pair))]
     count = max(1, len(filled))
     compared = filled[:: max(1, len(filled) // COMPARED_PAIRS)]
     alike = [fuzz.ratio(source[:COMPARED_CHARACTERS], target[:COMPARED_CHARACTERS]) / 100 for source, target in compared]

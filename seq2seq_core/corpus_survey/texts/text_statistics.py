@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
 
+from seq2seq_core.normal_form import is_blank
 from seq2seq_core.unspaced_scripts import UNSPACED_SCRIPTS
 
 Number = TypeVar("Number", int, float)
@@ -107,7 +108,7 @@ def describe_texts(texts: Sequence[str]) -> SideStatistics:
     Args:
         texts: a sample of them.
     """
-    filled = [text for text in texts if text.strip()]
+    filled = [text for text in texts if not is_blank(text)]
     lengths, num_words = [len(text) for text in filled], [len(text.split()) for text in filled]
     characters, words = Counter[str](), Counter[str]()
     for text in filled:

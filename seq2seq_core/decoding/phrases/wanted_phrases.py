@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from seq2seq_core.decoding.phrases.glossary import Glossary, comparable
 from seq2seq_core.errors import UserError
 from seq2seq_core.json_text import shorten
-from seq2seq_core.normal_form import NormalForm
+from seq2seq_core.normal_form import NormalForm, is_blank
 
 FORCE, FORBID, GLOSSARY = "force", "forbid", "glossary"
 PHRASE_PARAMS = (FORCE, FORBID, GLOSSARY)
@@ -161,7 +161,7 @@ def _check_text(name: str, given: object, form: NormalForm) -> str:
     if not isinstance(given, str):
         raise PhraseError(name, f"must be texts, got {type(given).__name__} {shorten(repr(given))}")
     text = form.apply(given).strip()
-    if not text:
+    if is_blank(text):
         raise PhraseError(name, f"must be texts that are not empty, got {shorten(given)!r}")
     if len(text) > MAX_CHARACTERS:
         raise PhraseError(name, f"{shorten(text)!r} must be at most {MAX_CHARACTERS} characters, got {len(text)}")

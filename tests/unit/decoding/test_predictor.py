@@ -63,9 +63,9 @@ def test_hypotheses_are_ordered_and_the_first_is_the_prediction(predictor: Predi
 
 
 def test_a_source_without_text_becomes_an_empty_prediction(predictor: Predictor) -> None:
-    with_text, without = predictor.predict(["abc"])[0], predictor.predict(["", "abc", " \t "])
-    assert [prediction.text for prediction in without] == ["", with_text.text, ""]
-    assert [prediction.score for prediction in without][::2] == [0.0, 0.0]
+    with_text, without = predictor.predict(["abc"])[0], predictor.predict(["", "abc", " \t ", "\u200b \ufeff"])
+    assert [prediction.text for prediction in without] == ["", with_text.text, "", ""]
+    assert [without[place].score for place in (0, 2, 3)] == [0.0] * 3
     assert predictor.predict([]) == []
 
 

@@ -12,6 +12,7 @@ from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.corpus.sample_dates import write_sample_corpus
 from seq2seq_core.errors import ContractViolation, CorpusError
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.validate import run_validate
 
 OFF = {"limit": 0, "severity": "off"}
@@ -228,6 +229,20 @@ def test_planted_faults_are_counted_exactly(tmp_path: Path) -> None:
     settings = _settings({"train": ["train.tsv"]}, empty={"limit": 1.0})
     run_validate(settings, paths, recorder)
     assert {name: recorder.metrics[f"train.{name}"] for name in planted} == planted, f"seed {seed}"
+
+
+def test_what_validate_calls_empty_is_what_prepare_drops(tmp_path: Path) -> None:
+    odd = ["\t ", "\u200b \ufeff\tx", "y\t\xad", "\u2060z\tw"]
+    paths = _write(tmp_path, train=CLEAN + "".join(f"{row}\n" for row in odd).encode())
+    settings = _settings({"train": ["train.tsv"]}, empty={"limit": 1.0})
+    result = run_validate(settings, paths, NullRecorder())
+    (empty,) = (check for check in result.checks if check.contract.name == "empty")
+    assert empty.examples == (
+        "train.tsv:22: empty source and target",
+        'train.tsv:23: empty source, target "x"',
+        'train.tsv:24: empty target, source "y"',
+    )
+    assert run_prepare(settings, paths, NullRecorder()).funnels["train"].dropped["min_characters"] == empty.unexpected == 3
 
 
 def test_monolingual_sentences_have_the_contracts_that_a_text_can_break_by_itself(tmp_path: Path) -> None:

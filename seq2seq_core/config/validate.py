@@ -112,6 +112,27 @@ class ValidateSection(Section):
     quoted_cells: FractionContract = FractionContract(limit=0.0)
     """Rows with a side in quotation marks, those inside it doubled. Excel and CSV write a cell so, but TSV and plain text have no
     such quoting: save the sheet as CSV."""
+    untranslated: FractionContract = FractionContract(limit=0.02)
+    """Rows whose source and target are the same."""
+    invisible_characters: FractionContract = FractionContract(limit=0.001)
+    """Rows with soft hyphens, zero-width characters, marks of direction, or a byte-order mark inside the text. Joiners between
+    letters that are not Latin are none of them."""
+    escaped_text: FractionContract = FractionContract(limit=0.001)
+    """Rows with entities of HTML (``&quot;``), or the marks of tokenisers (``@@``, ``@-@``, ``▁``)."""
+    html_tags: FractionContract = FractionContract(limit=0.001)
+    """Rows with tags or comments of HTML."""
+    numbers_differ: FractionContract = FractionContract(limit=0.1)
+    """Rows whose sides have different numbers in digits."""
+    urls_differ: FractionContract = FractionContract(limit=0.001)
+    """Rows whose sides have different web addresses."""
+    repeated_ngrams: FractionContract = FractionContract(limit=0.01)
+    """Rows with a side of at least 16 words more than half of whose bigrams repeat earlier ones; characters take the place of words
+    in a text without spaces."""
+    unexpected_script: FractionContract = FractionContract(limit=0.01)
+    """Rows with a side most of whose letters are of other scripts than the side's usual ones, which have 5 % of its letters in
+    train or more."""
+    dev_test_overlap: FractionContract = FractionContract(limit=0.0)
+    """Dev rows whose source, in NFC and with single spaces, also occurs in test."""
     test_leakage: FractionContract = FractionContract(limit=0.0)
     """Test rows whose source, in NFC and with single spaces, also occurs in train (``prepare.leakage`` drops those from train)."""
     dev_leakage: FractionContract = FractionContract(limit=0.0)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from seq2seq_core.artifacts import MONOLINGUAL
-from seq2seq_core.config.validate import FractionContract, Severity, UserContract, ValidateSection
+from seq2seq_core.artifacts import MONOLINGUAL, SPLITS
+from seq2seq_core.config.validate import CountContract, FractionContract, RatioContract, Severity, UserContract, ValidateSection
 
 
 @dataclass(frozen=True)
@@ -37,65 +38,94 @@ class Contract:
 RECORDINGS, LENGTH_RATIO = "recordings", "length_ratio"
 
 
-def contracts_of(section: ValidateSection, split: str, has_recordings: bool = False) -> list[Contract]:
+@dataclass(frozen=True)
+class _BuiltIn:
+    """A built-in contract on a share of the rows.
+
+    Attributes:
+        name: its field in the section ``validate``.
+        pairs: what is counted in a split of pairs; empty: it does not apply to pairs.
+        sentences: the same in monolingual sentences.
+        compares_sides: whether it needs texts on both sides.
+        split: the only split that it applies to; empty: all.
+        other: the split that the rows are compared with; empty: none.
+    """
+
+    name: str
+    pairs: str = ""
+    sentences: str = ""
+    compares_sides: bool = False
+    split: str = ""
+    other: str = ""
+
+
+_CONTROLS, _MOJIBAKE = "rows with control characters or U+FFFD", "rows with mojibake (UTF-8 read as Latin-1 or cp1252)"
+_QUOTED = "rows with a side in quotation marks, as Excel or CSV writes a cell"
+_INVISIBLE, _ESCAPED = "rows with invisible characters", "rows with escaped or tokenised text, such as &quot; or @@"
+_TAGS = "rows with tags of HTML"
+_SCRIPT = "rows with a side mostly in another script than train's"
+_BUILT_IN = (
+    _BuiltIn("empty", "rows with an empty source or target", "empty rows"),
+    _BuiltIn("max_characters", "rows with more than {limit} characters on a side", "rows with more than {limit} characters"),
+    _BuiltIn(LENGTH_RATIO, "rows with one side more than {limit:g} times as long as the other", compares_sides=True),
+    _BuiltIn("duplicate_pairs", "rows that repeat an earlier pair", "rows that repeat an earlier one"),
+    _BuiltIn("conflicting_targets", "rows whose source has another target earlier"),
+    _BuiltIn("control_characters", _CONTROLS, _CONTROLS),
+    _BuiltIn("mojibake", _MOJIBAKE, _MOJIBAKE),
+    _BuiltIn("quoted_cells", _QUOTED, _QUOTED),
+    _BuiltIn("untranslated", "rows whose target is their source", compares_sides=True),
+    _BuiltIn("invisible_characters", _INVISIBLE, _INVISIBLE),
+    _BuiltIn("escaped_text", _ESCAPED, _ESCAPED),
+    _BuiltIn("html_tags", _TAGS, _TAGS),
+    _BuiltIn("numbers_differ", "rows whose sides have different numbers", compares_sides=True),
+    _BuiltIn("urls_differ", "rows whose sides have different web addresses", compares_sides=True),
+    _BuiltIn("repeated_ngrams", "rows with a side that repeats most of its bigrams", "rows that repeat most of their bigrams"),
+    _BuiltIn("unexpected_script", _SCRIPT, "rows mostly in another script than the others"),
+    _BuiltIn("dev_leakage", "rows whose source also stands in train", split="dev", other="train"),
+    _BuiltIn("test_leakage", "rows whose source also stands in train", split="test", other="train"),
+    _BuiltIn("dev_test_overlap", "rows whose source also stands in test", split="dev", other="test"),
+    _BuiltIn("monolingual_leakage", "", "rows that are a source or target of dev or test"),
+)  # fmt: skip
+"""The built-in contracts, in the order of reports. ``rows/verdicts.py`` has the SQL of each."""
+COMPARED_SPLITS = {contract.name: contract.other for contract in _BUILT_IN if contract.other}
+"""By contract: the split whose sources its rows must not have."""
+
+
+def contracts_of(
+    section: ValidateSection, split: str, has_recordings: bool = False, readable: Collection[str] = SPLITS
+) -> list[Contract]:
     """The contracts of one split that are not off.
 
     Args:
         section: bounds and severities.
         split: ``train``, or ``dev`` or ``test`` where files are given for them, or ``monolingual.en`` and such.
-        has_recordings: whether the sources name recordings. If so, each recording must be usable, and the length ratio is not
-            checked.
+        has_recordings: whether the sources name recordings. If so, each recording must be usable, and the sides are not compared.
+        readable: the splits that can be compared with.
     """
-    if is_monolingual(split):
-        return _contracts_of_sentences(section, split)
-    row_count_name = "min_rows" if split == "train" else "min_evaluation_rows"
-    row_count = section.min_rows if split == "train" else section.min_evaluation_rows
-    size, ratio = section.max_characters, section.length_ratio
-    contracts = [
-        Contract(row_count_name, split, row_count.severity, row_count.limit, f"rows: at least {row_count.limit}"),
-        _share("empty", split, section.empty, "rows with an empty source or target"),
-        _share(
-            "max_characters",
-            split,
-            FractionContract(limit=0.0, severity=size.severity),
-            f"rows with more than {size.limit} characters on a side",
-        ),
-        _share(
-            LENGTH_RATIO,
-            split,
-            FractionContract(limit=round(1 - ratio.mostly, 12), severity=ratio.severity),
-            f"rows with one side more than {ratio.limit:g} times as long as the other",
-        ),
-        _share("duplicate_pairs", split, section.duplicate_pairs, "rows that repeat an earlier pair"),
-        _share("conflicting_targets", split, section.conflicting_targets, "rows whose source has another target earlier"),
-        _share("control_characters", split, section.control_characters, "rows with control characters or U+FFFD"),
-        _share("mojibake", split, section.mojibake, "rows with mojibake (UTF-8 read as Latin-1 or cp1252)"),
-        _share("quoted_cells", split, section.quoted_cells, "rows with a side in quotation marks, as Excel or CSV writes a cell"),
-    ]
-    if split != "train":
-        leakage: FractionContract = getattr(section, f"{split}_leakage")
-        contracts.append(_share(f"{split}_leakage", split, leakage, "rows whose source also stands in train"))
+    is_text = is_monolingual(split)
+    rows = "min_monolingual_rows" if is_text else "min_rows" if split == "train" else "min_evaluation_rows"
+    least: CountContract = getattr(section, rows)
+    contracts = [Contract(rows, split, least.severity, least.limit, f"rows: at least {least.limit}")]
+    for one in _BUILT_IN:
+        counted = one.sentences if is_text else one.pairs
+        if not counted or one.split not in ("", split) or (has_recordings and one.compares_sides):
+            continue
+        if not one.other or one.other in readable:
+            contracts.append(_state(one.name, split, section, counted))
     if has_recordings:
-        contracts = [contract for contract in contracts if contract.name != LENGTH_RATIO]
         contracts.append(Contract(RECORDINGS, split, "error", 0.0, "rows whose recording cannot be used: none"))
     return [contract for contract in contracts if contract.severity != "off"]
 
 
-def _contracts_of_sentences(section: ValidateSection, split: str) -> list[Contract]:
-    """The contracts of monolingual sentences that are not off: those about a single text."""
-    rows, size = section.min_monolingual_rows, section.max_characters
-    longest = FractionContract(limit=0.0, severity=size.severity)
-    contracts = [
-        Contract("min_monolingual_rows", split, rows.severity, rows.limit, f"rows: at least {rows.limit}"),
-        _share("empty", split, section.empty, "empty rows"),
-        _share("max_characters", split, longest, f"rows with more than {size.limit} characters"),
-        _share("duplicate_pairs", split, section.duplicate_pairs, "rows that repeat an earlier one"),
-        _share("control_characters", split, section.control_characters, "rows with control characters or U+FFFD"),
-        _share("mojibake", split, section.mojibake, "rows with mojibake (UTF-8 read as Latin-1 or cp1252)"),
-        _share("quoted_cells", split, section.quoted_cells, "rows with a side in quotation marks, as Excel or CSV writes a cell"),
-        _share("monolingual_leakage", split, section.monolingual_leakage, "rows that are a source or target of dev or test"),
-    ]
-    return [contract for contract in contracts if contract.severity != "off"]
+def _state(name: str, split: str, section: ValidateSection, counted: str) -> Contract:
+    """A contract with its bound, which some settings say in another way than as a share of the rows."""
+    bound: FractionContract | CountContract | RatioContract = getattr(section, name)
+    statement = counted.format(limit=bound.limit)
+    if isinstance(bound, CountContract):
+        bound = FractionContract(limit=0.0, severity=bound.severity)
+    elif isinstance(bound, RatioContract):
+        bound = FractionContract(limit=round(1 - bound.mostly, 12), severity=bound.severity)
+    return _share(name, split, bound, statement)
 
 
 def is_monolingual(split: str) -> bool:

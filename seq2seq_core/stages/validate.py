@@ -148,9 +148,7 @@ def _judge(settings: Settings, store: RowStore, inspection: _Inspection) -> None
         for evaluated in (split for split in ("dev", "test") if split in store.counts):
             verdicts.guard_texts(evaluated)
     for split in inspection.rows:
-        contracts = contracts_of(section, split, has_recordings=corpus.source_kind == "audio")
-        if "train" not in inspection.rows:  # leakage needs a readable train split
-            contracts = [contract for contract in contracts if contract.name not in ("dev_leakage", "test_leakage")]
+        contracts = contracts_of(section, split, corpus.source_kind == "audio", inspection.rows)
         verdicts.judge(split, contracts)
         own = own_contracts_of(section, split)
         inspection.columns[split] = create_view(store, verdicts, split, contracts, [one for one in own if one.where])

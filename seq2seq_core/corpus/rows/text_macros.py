@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from seq2seq_core.corpus.file_faults.pair_differences import ADDRESS, ASCII_DIGITS, DIGITS, NUMBER
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, MOJIBAKE
+from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, INVISIBLE_CHARACTER, LEAST_UNITS
 from seq2seq_core.corpus.rows.row_store import RowStore, literal
 from seq2seq_core.normal_form import BLANK_CHARACTERS, WHITE_SPACE
 
@@ -40,6 +42,36 @@ MACROS = {
     "is_quoted_cell(text)": """starts_with(text, '"') AND length(text) >= 4 AND ends_with(text, '"')
         AND contains(substr(text, 2, length(text) - 2), '""')
         AND NOT contains(replace(substr(text, 2, length(text) - 2), '""', ''), '"')""",
+    "has_invisible_character(text)": f"""strlen(text) > length(text)
+        AND regexp_matches(text, {expression(INVISIBLE_CHARACTER.pattern)})""",
+    "has_escape(text)": f"""(contains(text, '&') OR contains(text, '@') OR contains(text, chr({0x2581})))
+        AND regexp_matches(text, {expression(ESCAPE.pattern)})""",
+    "has_html_tag(text)": f"contains(text, '<') AND regexp_matches(text, {expression(HTML_TAG.pattern)})",
+    # A lambda that names the list would be given a copy of it for each element.
+    "bigrams_of(units)": "list_transform(list_zip(units[:-2], units[2:]), lambda pair: pair[1] || chr(0) || pair[2])",
+    # Fewer different bigrams than half of all mean fewer different words than half of all, which is quicker to tell. What CASE does
+    # not reach is not computed; both sides of AND are, except at the top of WHERE.
+    "mostly_repeats(units)": """CASE WHEN 2 * list_unique(units) > length(units) THEN false
+        ELSE 2 * list_unique(bigrams_of(units)) < length(units) - 1 END""",
+    "is_repetitive(text)": f"""CASE WHEN length(text) < {LEAST_UNITS} THEN false
+        WHEN NOT contains(text, ' ') THEN mostly_repeats(regexp_extract_all(text, '(?s).'))
+        WHEN length(text) - length(replace(text, ' ', '')) < {LEAST_UNITS - 1} THEN false
+        ELSE mostly_repeats(string_split(text, ' ')) END""",
+    "with_ascii_digits(text)": f"""CASE WHEN strlen(text) = length(text) THEN text
+        WHEN regexp_matches(text, {expression(f"[{DIGITS}]")}) THEN translate(text, {literal(DIGITS)}, {literal(ASCII_DIGITS)})
+        ELSE text END""",
+    "digits_of(text)": "regexp_replace(with_ascii_digits(text), '[^0-9]+', '', 'g')",
+    "numbers_of(text)": f"""list_sort(list_transform(regexp_extract_all(with_ascii_digits(text), {expression(NUMBER.pattern)}),
+        lambda number: replace(replace(number, '.', ''), ',', '')))""",
+    "digit_runs(text)": r"regexp_extract_all(text, '\p{Nd}+')",
+    "numbers_differ(one, other)": r"""CASE WHEN NOT (regexp_matches(one, '\p{Nd}') OR regexp_matches(other, '\p{Nd}')) THEN false
+        WHEN digit_runs(one) = digit_runs(other) THEN false
+        WHEN digits_of(one) = digits_of(other) THEN false
+        ELSE numbers_of(one) <> numbers_of(other) END""",
+    "has_address(text)": "contains(text, '://') OR contains(text, 'www.')",
+    "addresses_of(text)": f"list_sort(regexp_extract_all(text, {expression(ADDRESS.pattern)}))",
+    "addresses_differ(one, other)": """CASE WHEN has_address(one) OR has_address(other)
+        THEN addresses_of(one) <> addresses_of(other) ELSE false END""",
     "shown_character(c)": r"""CASE WHEN NOT regexp_matches(c, '[\p{C}\p{Z}]') OR c = ' ' THEN c
         WHEN c = chr(9) THEN '\t' WHEN c = chr(10) THEN '\n' WHEN c = chr(13) THEN '\r'
         WHEN unicode(c) < 256 THEN printf('\x%02x', unicode(c)) WHEN unicode(c) < 65536 THEN printf('\u%04x', unicode(c))

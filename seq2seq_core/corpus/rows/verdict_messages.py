@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from seq2seq_core.config.validate import ValidateSection
+from seq2seq_core.corpus.contracts import COMPARED_SPLITS
+from seq2seq_core.corpus.file_faults.pair_differences import addresses_of, numbers_of
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, find_mojibake, is_quoted_cell, quote
+from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, INVISIBLE_CHARACTER, is_repetitive, name_invisible
 from seq2seq_core.normal_form import is_blank
 
 
@@ -55,8 +62,7 @@ def describe_offender(section: ValidateSection, contract: str, row: Offender) ->
         contract: the name of the contract that the row breaks.
         row: the row.
     """
-    describe = _LEAKAGE if contract.endswith("_leakage") else _DESCRIPTIONS[contract]
-    return f"{row.file}:{row.line}: {describe(section, row)}"
+    return f"{row.file}:{row.line}: {_DESCRIPTIONS[contract](section, row)}"
 
 
 def _describe_empty(_: ValidateSection, row: Offender) -> str:
@@ -92,8 +98,39 @@ def _describe_quoted_cell(_: ValidateSection, row: Offender) -> str:
     return f"the {side}: {quote(text)}"
 
 
+def _describe_invisible_character(_: ValidateSection, row: Offender) -> str:
+    side, text, found = next((side, text, found) for side, text in row.sides if (found := INVISIBLE_CHARACTER.search(text)))
+    return f"{name_invisible(found)} in the {side}: {quote(text, found.start())}"
+
+
+def _describe_match(_: ValidateSection, row: Offender, pattern: re.Pattern[str]) -> str:
+    side, text, found = next((side, text, found) for side, text in row.sides if (found := pattern.search(text)))
+    return f"{quote(found[0], width=30)} in the {side}: {quote(text, found.start())}"
+
+
+def _describe_repetition(_: ValidateSection, row: Offender) -> str:
+    side, text = next((side, text) for side, text in row.sides if is_repetitive(text))
+    return f"the {side}: {quote(text)}"
+
+
+def _listed(find: Callable[[str], list[str]], row: Offender) -> str:
+    """What is found in each side."""
+    source, target = (quote(", ".join(find(text)), width=40) if find(text) else "none" for _, text in row.sides)
+    return f"{source} → {target}"
+
+
+def _describe_scripts(_: ValidateSection, row: Offender) -> str:
+    return ", ".join(f"{side} in {_main_script(text)}: {quote(text, width=40)}" for side, text in row.sides)
+
+
+def _main_script(text: str) -> str:
+    """The script of most letters, by the first word of their names in Unicode; it may be a part of a script's name."""
+    names = (unicodedata.name(character, "?") for character in text if character.isalpha())
+    scripts = Counter(name.partition(" ")[0].capitalize() for name in names)
+    return scripts.most_common(1)[0][0] if scripts else "no script"
+
+
 _Describe = Callable[[ValidateSection, Offender], str]
-_LEAKAGE: _Describe = lambda _, row: f"also {row.earlier}: {quote(row.source)}"  # noqa: E731
 _DESCRIPTIONS: dict[str, _Describe] = {
     "empty": _describe_empty,
     "max_characters": _describe_size,
@@ -101,7 +138,16 @@ _DESCRIPTIONS: dict[str, _Describe] = {
     "control_characters": _describe_control_character,
     "mojibake": _describe_mojibake,
     "quoted_cells": _describe_quoted_cell,
+    "untranslated": lambda _, row: quote(row.source),
+    "invisible_characters": _describe_invisible_character,
+    "escaped_text": partial(_describe_match, pattern=ESCAPE),
+    "html_tags": partial(_describe_match, pattern=HTML_TAG),
+    "numbers_differ": lambda _, row: f"{_listed(numbers_of, row)}: {row.quoted}",
+    "urls_differ": lambda _, row: _listed(addresses_of, row),
+    "repeated_ngrams": _describe_repetition,
+    "unexpected_script": _describe_scripts,
     "duplicate_pairs": lambda _, row: f"repeats {row.earlier}: {quote(row.source) if row.is_monolingual else row.quoted}",
     "conflicting_targets": lambda _, row: f"another target at {row.earlier}: {row.quoted}",
+    **dict.fromkeys((*COMPARED_SPLITS, "monolingual_leakage"), lambda _, row: f"also {row.earlier}: {quote(row.source)}"),
     "recordings": lambda _, row: f"{quote(row.source)}: {row.fault}",
 }

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from seq2seq_core.config.validate import ValidateSection
-from seq2seq_core.corpus.contracts import LENGTH_RATIO, RECORDINGS, Contract, is_monolingual
+from seq2seq_core.corpus.contracts import COMPARED_SPLITS, LENGTH_RATIO, RECORDINGS, Contract, is_monolingual
+from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, MOJIBAKE
+from seq2seq_core.corpus.file_faults.text_noise import INVISIBLE_CHARACTER
 from seq2seq_core.corpus.rows.row_store import RowStore, identifier, literal, rows_table, view_name
-from seq2seq_core.corpus.rows.text_macros import create_macros
+from seq2seq_core.corpus.rows.text_macros import create_macros, expression
+from seq2seq_core.corpus.rows.usual_scripts import find_usual_scripts, mostly_unusual, unusual_letter
 from seq2seq_core.corpus.rows.verdict_messages import Offender, describe_offender
 
 TEXT_CONDITIONS = {
     "control_characters": "has_control_character",
     "mojibake": "has_mojibake",
     "quoted_cells": "is_quoted_cell",
+    "empty": "is_blank",
+    "invisible_characters": "has_invisible_character",
+    "escaped_text": "has_escape",
+    "html_tags": "has_html_tag",
+    "repeated_ngrams": "is_repetitive",
 }
 """By contract: the macro that is true of a text that breaks it."""
+SUSPECT = "|".join((CONTROL_CHARACTER.pattern, MOJIBAKE.pattern, INVISIBLE_CHARACTER.pattern, "[&@<\u2581]"))
+"""Matches each text that may break a contract of :data:`SUSPICIONS`: most of the cost of an expression is its call."""
+SUSPICIONS = ("control_characters", "mojibake", "invisible_characters", "escaped_text", "html_tags", "unexpected_script")
+PAIR_CONDITIONS = {"numbers_differ": "numbers_differ", "urls_differ": "addresses_differ"}
+"""By contract: the macro that is true of a source and a target that break it."""
 
 
 class Verdicts:
@@ -31,6 +45,7 @@ class Verdicts:
     def __init__(self, store: RowStore, section: ValidateSection, input_columns: Sequence[str] = ()) -> None:
         self.store, self.section, self.input_columns = store, section, tuple(input_columns)
         self._keyed: set[str] = set()
+        self._scripts: dict[tuple[str, str], list[str]] = {}
         create_macros(store)
         store.connection.execute(
             "CREATE TABLE verdicts (split VARCHAR, contract VARCHAR, position BIGINT, other_split VARCHAR, other BIGINT)"
@@ -55,7 +70,7 @@ class Verdicts:
 
         Args:
             split: its name.
-            contracts: of the split; those about leakage need the rows of train.
+            contracts: of the split; those about leakage need the rows of the split that they compare with.
         """
         names = [contract.name for contract in contracts]
         self._judge_texts(split, names)
@@ -64,12 +79,11 @@ class Verdicts:
             "conflicting_targets": _conflicts,
             "monolingual_leakage": _guarded,
         }
-        if split in ("dev", "test"):
-            repeated[f"{split}_leakage"] = _leaks
+        repeated |= {name: partial(_leaks, other=other) for name, other in COMPARED_SPLITS.items()}
         for name in (name for name in names if name in repeated):
             self._number_keys(split)
-            if repeated[name] is _leaks:
-                self._number_keys("train")
+            if name in COMPARED_SPLITS:
+                self._number_keys(COMPARED_SPLITS[name])
             self.store.connection.execute(
                 f"INSERT INTO verdicts SELECT {literal(split)}, {literal(name)}, position, other_split, other "
                 f"FROM ({repeated[name](split)})"
@@ -105,11 +119,14 @@ class Verdicts:
 
     def _judge_texts(self, split: str, names: Sequence[str]) -> None:
         """The verdicts that look at one row alone, in one pass."""
-        conditions = {name: self._condition(split, name) for name in names}
-        cases = [f"CASE WHEN {condition} THEN {literal(name)} END" for name, condition in conditions.items() if condition]
-        if not cases:
+        conditions = {name: condition for name in names if (condition := self._condition(split, name))}
+        if not conditions:
             return
-        anything = " OR ".join(f"({condition})" for condition in conditions.values() if condition)
+        cases = [f"CASE WHEN {condition} THEN {literal(name)} END" for name, condition in conditions.items()]
+        checked = [condition for name, condition in conditions.items() if name not in SUSPICIONS]
+        if len(checked) < len(conditions):
+            checked += [self._suspicion(split, side) for side in sides_of(split)]
+        anything = " OR ".join(f"({condition})" for condition in checked)
         self.store.connection.execute(
             f"INSERT INTO verdicts SELECT {literal(split)}, contract, position, NULL, NULL FROM "
             f"(SELECT position, unnest([{', '.join(cases)}]) AS contract FROM {rows_table(split)} WHERE {anything}) "
@@ -118,17 +135,34 @@ class Verdicts:
 
     def _condition(self, split: str, name: str) -> str:
         """When a row breaks a contract by itself; empty: the contract is of another kind."""
-        sides = ("source",) if is_monolingual(split) else ("source", "target")
+        sides = sides_of(split)
         if name in TEXT_CONDITIONS:
             return " OR ".join(f"{TEXT_CONDITIONS[name]}({side})" for side in sides)
-        if name == "empty":
-            return " OR ".join(f"is_blank({side})" for side in sides)
+        if name in PAIR_CONDITIONS:
+            return f"{PAIR_CONDITIONS[name]}(source, target)"
+        if name == "untranslated":
+            return "source = target AND NOT is_blank(source)"
+        if name == "unexpected_script":
+            return " OR ".join(mostly_unusual(side, usual) for side in sides if (usual := self._usual_scripts(split, side)))
         if name == "max_characters":
             return " OR ".join(f"length({side}) > {self.section.max_characters.limit}" for side in sides)
         if name == LENGTH_RATIO:
             shorter, longer = ("least(length(source), length(target))", "greatest(length(source), length(target))")
             return f"{shorter} > 0 AND {longer} > {self.section.length_ratio.limit!r}::DOUBLE * {shorter}"
         return "fault IS NOT NULL" if name == RECORDINGS else ""
+
+    def _suspicion(self, split: str, side: str) -> str:
+        """When a text may break one of :data:`SUSPICIONS`."""
+        usual = self._usual_scripts(split, side)
+        other_letter = f" || {literal('|' + unusual_letter(usual))}" if usual else ""
+        return f"regexp_matches({side}, {expression(SUSPECT)}{other_letter})"
+
+    def _usual_scripts(self, split: str, side: str) -> list[str]:
+        """The scripts of a side in train; empty: they cannot be told."""
+        usual = "train" if "train" in self.store.counts and not is_monolingual(split) else split
+        if (usual, side) not in self._scripts:
+            self._scripts[usual, side] = find_usual_scripts(self.store, usual, side)
+        return self._scripts[usual, side]
 
     def _number_keys(self, split: str) -> None:
         """Makes the table of a split's keys: equal pairs, sources and targets have equal ones."""
@@ -144,6 +178,11 @@ class Verdicts:
             f"md5_number(exact_form(coalesce(identity, source)){inputs}) AS source, "
             f"md5_number(exact_form(coalesce(target, ''))) AS target FROM {rows_table(split)}"
         )
+
+
+def sides_of(split: str) -> tuple[str, ...]:
+    """The columns of a split's texts."""
+    return ("source",) if is_monolingual(split) else ("source", "target")
 
 
 def _keys(split: str) -> str:
@@ -169,12 +208,12 @@ def _conflicts(split: str) -> str:
     )
 
 
-def _leaks(split: str) -> str:
+def _leaks(split: str, other: str) -> str:
     first = (
-        f"SELECT source, min(position) AS other FROM {_keys('train')} "
+        f"SELECT source, min(position) AS other FROM {_keys(other)} "
         f"WHERE source IN (SELECT source FROM {_keys(split)}) GROUP BY source"
     )
-    return f"SELECT k.position, 'train' AS other_split, other FROM {_keys(split)} k JOIN ({first}) USING (source)"
+    return f"SELECT k.position, {literal(other)} AS other_split, other FROM {_keys(split)} k JOIN ({first}) USING (source)"
 
 
 def _guarded(split: str) -> str:

@@ -32,7 +32,7 @@ def judged(
         RowWriter(store, split).add(list(rows))
     verdicts = Verdicts(store, section, inputs)
     for split in splits:
-        contracts = contracts_of(section, split)
+        contracts = contracts_of(section, split, readable=splits)
         verdicts.judge(split, contracts)
         create_view(store, verdicts, split, contracts, own_contracts_of(section, split))
     return store
@@ -54,7 +54,7 @@ def find_breaches(
     section, split = ValidateSection.model_validate(settings), list(splits)[-1]
     with ExitStack() as stack:
         store = judged(stack, folder, splits, section, inputs)
-        names = [contract.name for contract in contracts_of(section, split) if not contract.bounds_row_count]
+        names = [contract.name for contract in contracts_of(section, split, readable=splits) if not contract.bounds_row_count]
         names += [contract.name for contract in own_contracts_of(section, split)]
         columns = ", ".join(f'"{name}"' for name in names)
         rows = read(store, f"SELECT {columns} FROM {view_name(split)}")

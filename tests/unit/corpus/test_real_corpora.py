@@ -55,6 +55,8 @@ def test_the_leaked_test_sources_are_counted(tmp_path: Path) -> None:
     assert leakage.examples[0] == (
         'lafand_en-zul_test.en:3: also lafand_en-zul_train.en:3290: "It is now up to them to make the most of it."'
     )
+    overlap, invisible = checks["dev.dev_test_overlap"], checks["train.invisible_characters"]
+    assert (overlap.unexpected, overlap.success, invisible.unexpected, invisible.success) == (96, False, 7, False)
 
 
 @pytest.mark.parametrize(("leakage", "dropped"), [("keep", 0), ("exact", 381), ("near", 382)])
@@ -78,6 +80,7 @@ def test_cp1252_characters_empty_rows_and_the_giant_row_are_found(tmp_path: Path
     checks = _validate(tmp_path, "dirty_as_found", {"train": [[f"{name}.es", f"{name}.nah"]]}, examples=10)
     assert checks["train.control_characters"].unexpected == 51
     assert checks["train.empty"].unexpected == 24
+    assert (checks["train.invisible_characters"].unexpected, checks["train.numbers_differ"].unexpected) == (13, 690)
     assert checks["train.empty"].examples[0] == f"{name}.es:46: empty source and target"
     giants = checks["train.max_characters"]
     assert giants.unexpected == 6

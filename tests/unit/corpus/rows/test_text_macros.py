@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pyarrow
 
+from seq2seq_core.corpus.file_faults.pair_differences import addresses_differ, numbers_differ, numbers_of
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, find_mojibake, is_quoted_cell, quote
+from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, INVISIBLE_CHARACTER, is_repetitive
 from seq2seq_core.corpus.normalization import normalize_exactly
 from seq2seq_core.corpus.rows.row_store import RowStore, open_row_store
 from seq2seq_core.corpus.rows.text_macros import NORMAL_CHARACTERS, create_macros
@@ -15,11 +17,14 @@ from seq2seq_core.normal_form import FORMAT_CHARACTERS, WHITE_SPACE, is_blank
 
 ALL = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]
 MARKS = ["Ã©", "â€œ", '"', '""', "e\u0301", "\u0307\u0323", "\u1100\u1161", "ß“", "\x00"]
+MARKS += ["&amp;", "&#3", ";", "x@@ ", "@-@", "<b", ">", "<!--", "</P ", "1,0", "２.３", "٤", "http://a.b/", "www."]
 
 
-def _apply(store: RowStore, macro: str, texts: list[str]) -> list[object]:
-    store.connection.register("texts", pyarrow.table({"text": pyarrow.array(texts)}))
-    return [value for (value,) in store.fetch(f"SELECT {macro}(text) FROM texts")]
+def _apply(store: RowStore, macro: str, *columns: list[str]) -> list[object]:
+    store.connection.register("texts", pyarrow.table({f"c{place}": pyarrow.array(texts) for place, texts in enumerate(columns)}))
+    return [
+        value for (value,) in store.fetch(f"SELECT {macro}({', '.join(f'c{place}' for place in range(len(columns)))}) FROM texts")
+    ]
 
 
 def test_normal_characters_neither_change_nor_compose() -> None:
@@ -36,6 +41,8 @@ def test_macros_tell_what_python_tells(tmp_path: Path, fresh_seed: int) -> None:
     generator = random.Random(fresh_seed)
     few = [*WHITE_SPACE, *FORMAT_CHARACTERS[::9], *map(chr, range(0x21, 0x180)), *MARKS, "日", "가", "\u200b", "\ufffd"]
     texts = ["", *("".join(generator.choices(few, k=generator.randrange(8))) for _ in range(20_000))]
+    words = ["a", "b", "c", "", "日"]
+    repeated = [generator.choice((" ", "")).join(generator.choices(words, k=generator.randrange(30))) for _ in range(2_000)]
     with open_row_store(tmp_path, "256 MB") as store:
         create_macros(store)
         assert _apply(store, "is_blank", texts) == [is_blank(text) for text in texts]
@@ -43,5 +50,13 @@ def test_macros_tell_what_python_tells(tmp_path: Path, fresh_seed: int) -> None:
         assert _apply(store, "has_control_character", texts) == [bool(CONTROL_CHARACTER.search(text)) for text in texts]
         assert _apply(store, "has_mojibake", texts) == [find_mojibake(text) >= 0 for text in texts]
         assert _apply(store, "is_quoted_cell", texts) == [is_quoted_cell(text) for text in texts]
+        assert _apply(store, "has_invisible_character", texts) == [bool(INVISIBLE_CHARACTER.search(text)) for text in texts]
+        assert _apply(store, "has_escape", texts) == [bool(ESCAPE.search(text)) for text in texts]
+        assert _apply(store, "has_html_tag", texts) == [bool(HTML_TAG.search(text)) for text in texts]
+        assert _apply(store, "is_repetitive", texts + repeated) == [is_repetitive(text) for text in texts + repeated]
+        assert _apply(store, "numbers_of", texts) == [numbers_of(text) for text in texts]
+        others = texts[1:] + texts[:1]
+        assert _apply(store, "numbers_differ", texts, others) == list(map(numbers_differ, texts, others))
+        assert _apply(store, "addresses_differ", texts, others) == list(map(addresses_differ, texts, others))
         assert _apply(store, "length", texts) == [len(text) for text in texts]
         assert _apply(store, "shown", texts) == [quote(text, width=40) for text in texts]

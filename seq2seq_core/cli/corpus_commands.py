@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths, find_workspace
 from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.option_types import Debug, Workspace, resolve_workspace
@@ -54,6 +55,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("sample-corpus", rich_help_panel=PANEL)(sample_corpus)
     app.command("configure", rich_help_panel=PANEL)(configure)
     app.command("check-settings", rich_help_panel=PANEL)(check_settings)
+    app.command("rejected", rich_help_panel=PANEL)(rejected)
     app.command("settings", rich_help_panel=PANEL)(settings)
 
 
@@ -152,6 +154,48 @@ def check_settings(
             return
         counts = check_corpus(checked, paths.root)
         typer.echo(f"corpus {checked.corpus.path}: the files of {', '.join(counts)} are there, and their first rows can be read")
+
+
+def rejected(
+    contract: Annotated[
+        str, typer.Option("--contract", help="Only the rows that break this contract, such as empty.", show_default=False)
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", help="The most rows of each contract in each split; 0: all.", min=0)] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a row.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Write the rows into this file, as CSV (.csv) or JSON lines (.jsonl).", show_default=False
+        ),
+    ] = None,
+    workspace: Workspace = None,
+    debug: Debug = False,
+) -> None:
+    """Show the rows of the corpus that break data contracts, and the lines that cannot be read, with file and line.
+
+    The corpus is read and checked again; nothing is stored.
+
+    Example: s2s rejected --contract numbers_differ --limit 0 --output numbers.csv
+    """
+    with boundary(debug):
+        from seq2seq_core.config.ready_settings import load_workspace_settings
+        from seq2seq_core.stages.rejected import iterate_rejected
+        from seq2seq_core.stages.rejected_table import as_csv, as_json_lines, as_text
+
+        form = as_json_lines if as_json else as_text
+        if output is not None:
+            if as_json or output.suffix not in (".csv", ".jsonl"):
+                raise UserError(f"--output: must end in .csv or .jsonl, without --json; got {output}")
+            form = as_csv if output.suffix == ".csv" else as_json_lines
+        paths = resolve_workspace(workspace)
+        lines = form(iterate_rejected(load_workspace_settings(paths), paths, contract, limit))
+        if output is None:
+            for line in lines:
+                typer.echo(line, nl=False)
+            return
+        with atomic.new_file(output) as draft, draft.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(lines)
+        typer.echo(output)
 
 
 def settings(

@@ -121,6 +121,9 @@ class CorpusSection(Section):
     ``translation``."""
     target_column: str = "target"
     """Name of the column that holds the target."""
+    max_malformed_fraction: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """The largest share of a file's lines that may be set aside because they cannot be read, such as lines with another number of
+    cells. ``validate`` warns of them, no stage reads them."""
     both_directions: bool = False
     """Whether each pair of train is also used with its sides, and its columns ``source_language`` and ``target_language``,
     exchanged, so that one model learns both directions; dev and test stay unchanged."""
@@ -185,6 +188,8 @@ class CorpusSection(Section):
             return self
         if self.source_kind == "audio":
             raise ValueError("source_kind must be 'text' with conversations, whose sources are made of turns; got 'audio'")
+        if self.max_malformed_fraction:
+            raise ValueError("max_malformed_fraction must be 0 with conversations, which a missing turn changes")
         for entry in (*self.files.train, *self.files.dev, *self.files.test):
             if len(names_of(entry)) == 2:
                 raise ValueError(f"files: must be single files with conversations, got {list(names_of(entry))}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -11,12 +13,14 @@ from pathlib import Path
 
 from seq2seq_core.config.corpus import CorpusSection, FileEntry, constants_of, names_of
 from seq2seq_core.corpus.conversations import pair_turns
-from seq2seq_core.corpus.file_faults.broken_lines import OnFault, raise_fault
+from seq2seq_core.corpus.file_faults.broken_lines import BrokenLines, OnFault, raise_fault
 from seq2seq_core.corpus.file_faults.foreign_formats import format_of_name
 from seq2seq_core.corpus.formats import Row, read_aligned, read_csv, read_jsonl, read_tsv
 from seq2seq_core.corpus.lines import HEAD_BYTES, CorpusFile, head_faults, unpack
 from seq2seq_core.corpus.parquet_rows import read_parquet
 from seq2seq_core.errors import CorpusError
+
+logger = logging.getLogger(__name__)
 
 PROGRESS_ROWS = 2000
 """Rows between two updates of the progress display."""
@@ -74,10 +78,21 @@ class SplitReader:
         self.bytes_read = 0
 
     def __iter__(self) -> Iterator[Row]:
-        """The rows of all files; see :meth:`iterate_entry`."""
+        """The rows of all files; see :meth:`iterate_entry`. Malformed lines are set aside as far as the settings accept it."""
         self.bytes_read = 0
         for entry in self.entries:
-            yield from self.iterate_entry(entry)
+            yield from self._iterate_accepted(entry) if self.corpus.max_malformed_fraction else self.iterate_entry(entry)
+
+    def _iterate_accepted(self, entry: CorpusEntry) -> Iterator[Row]:
+        """The rows of an entry but for its malformed lines; raises the first one's fault at the end if there are too many."""
+        broken, num_rows = BrokenLines(most=sys.maxsize), 0
+        for row in broken.set_aside(self.iterate_entry(entry, broken)):
+            num_rows += 1
+            yield row
+        if not broken.is_accepted(num_rows, self.corpus.max_malformed_fraction):
+            raise broken.faults()[0]
+        if broken.num_lines:
+            logger.warning("%s: %d lines cannot be read and are set aside", entry.name, broken.num_lines)
 
     def iterate_entry(self, entry: CorpusEntry, on_fault: OnFault = raise_fault) -> Iterator[Row]:
         """The rows of one entry; constant columns come after the file's own.

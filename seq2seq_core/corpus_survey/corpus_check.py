@@ -70,7 +70,8 @@ def _check_split(settings: Settings, reader: SplitReader, most_rows: int, faults
             gaps = {name: of_each_row[name] for name in of_each_row if name not in row.columns and name not in told}
             faults += _describe_missing(f"{entry.name}:{row.line}", gaps, row.columns)
             told |= gaps.keys()
-        faults += map(str, broken.faults())
+        if broken.is_cut or not settings.corpus.max_malformed_fraction:
+            faults += map(str, broken.faults())
     if num_rows:
         faults += _describe_missing(", ".join(entry.name for entry in reader.entries), missing, seen)
     return num_rows

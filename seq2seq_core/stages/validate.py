@@ -6,30 +6,23 @@ import hashlib
 import json
 import logging
 from contextlib import closing
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 from seq2seq_core import atomic
-from seq2seq_core.artifacts import SPLITS, Paths
+from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.console import Progress, progress
-from seq2seq_core.corpus.contracts import Contract, contracts_of, own_contracts_of, state_own_contract
+from seq2seq_core.corpus.contracts import own_contracts_of
 from seq2seq_core.corpus.expectations.expectation_checker import FILES, CheckResult, ExpectationChecker
-from seq2seq_core.corpus.monolingual import open_monolingual
-from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
-from seq2seq_core.corpus.recordings import open_recordings
-from seq2seq_core.corpus.rows.contract_views import create_file_view, create_view
+from seq2seq_core.corpus.reading import SplitReader
 from seq2seq_core.corpus.rows.row_store import RowStore, open_row_store
-from seq2seq_core.corpus.rows.split_loading import SplitLoader
-from seq2seq_core.corpus.rows.verdicts import Verdicts
 from seq2seq_core.errors import ContractViolation
 from seq2seq_core.recorder import Recorder
+from seq2seq_core.stages.inspection import Inspection, judge_corpus, load_corpus, open_readers
 
 logger = logging.getLogger(__name__)
 
 REPORT_FORMAT_VERSION = 1
-READABLE = Contract("readable", FILES, "error", 0.0, "files that cannot be read as pairs in UTF-8: none")
 CONTEXTS = {"train": "training", "dev": "validation", "test": "testing"}
 
 
@@ -48,27 +41,6 @@ class ValidationResult:
     warnings: tuple[str, ...]
 
 
-@dataclass
-class _Inspection:
-    """The findings of one pass over the corpus.
-
-    Attributes:
-        rows: the number of rows of each readable split.
-        files: of each file the faults as one text; empty: it is readable.
-        file_names: the file names of each split.
-        recordings: for an audio corpus, a digest of the recordings of each split.
-        contracts: the contracts of each readable split.
-        columns: the columns of data of each readable split.
-    """
-
-    rows: dict[str, int] = field(default_factory=dict)
-    files: list[tuple[str, str]] = field(default_factory=list)
-    file_names: dict[str, list[str]] = field(default_factory=dict)
-    recordings: dict[str, str] = field(default_factory=dict)
-    contracts: dict[str, list[Contract]] = field(default_factory=dict)
-    columns: dict[str, list[str]] = field(default_factory=dict)
-
-
 def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> ValidationResult:
     """Checks the raw corpus, and writes ``reports/validation.json`` and the Data Docs.
 
@@ -81,11 +53,10 @@ def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> Valida
         CorpusError: the corpus folder or a file is missing.
         ContractViolation: a contract of severity ``error`` is broken; the report stays in ``.s2s``, beside the Data Docs.
     """
-    readers = [reader for split in SPLITS if (reader := SplitReader(settings.corpus, paths.root, split)).entries]
-    readers += open_monolingual(settings.corpus, paths.root)
+    readers = open_readers(settings, paths)
     with open_row_store(paths.rows, settings.runtime.memory_limit) as store:
-        inspection = _load(settings, paths, readers, store)
-        _judge(settings, store, inspection)
+        inspection = load_corpus(settings, paths, readers, store, settings.validate_.examples)
+        judge_corpus(settings, store, inspection)
         store.close()
         checks = _check(settings, paths, inspection, store)
     report = _format_report(inspection, checks)
@@ -109,57 +80,11 @@ def _work_report(paths: Paths) -> Path:
     return paths.work / paths.validation_report.name
 
 
-def _load(settings: Settings, paths: Paths, readers: list[SplitReader], store: RowStore) -> _Inspection:
-    """Reads every split once, into the store."""
-    inspection, recordings = _Inspection(), open_recordings(settings.corpus, paths.root)
-    total = sum(reader.total_bytes for reader in readers)
-    with progress("validate", total / 1e6, "MB", settings.runtime.progress) as bar:
-        done = 0
-        for reader in readers:
-            # Files are read in blocks: all bytes are read before the last rows come, but only the end may report the total.
-            loader = SplitLoader(store, reader, recordings, partial(_report_bytes, bar, reader, done))
-            faults = [(entry.name, _load_entry(loader, entry)) for entry in reader.entries]
-            done += reader.total_bytes
-            inspection.files += faults
-            inspection.file_names[reader.split] = [file.name for entry in reader.entries for file in entry.files]
-            if not any(fault for _, fault in faults):
-                inspection.rows[reader.split] = store.counts[reader.split]
-            if recordings is not None:
-                inspection.recordings[reader.split] = loader.writer.recordings_hash.hexdigest()
-        bar.update(total / 1e6)
-    return inspection
-
-
-def _load_entry(loader: SplitLoader, entry: CorpusEntry) -> str:
-    """Reads an entry to its end; returns its faults, those of all lines."""
-    return "\n".join(str(fault) for fault in find_head_faults(entry) or loader.load(entry))
-
-
-def _report_bytes(bar: Progress, reader: SplitReader, done: int) -> None:
-    bar.update((done + reader.bytes_read - 1) / 1e6)
-
-
-def _judge(settings: Settings, store: RowStore, inspection: _Inspection) -> None:
-    """Finds the rows that break contracts, and makes the views on which they are counted."""
-    section, corpus = settings.validate_, settings.corpus
-    create_file_view(store, FILES, READABLE.name, inspection.files)
-    verdicts = Verdicts(store, section, corpus.input_columns)
-    if corpus.monolingual:
-        for evaluated in (split for split in ("dev", "test") if split in store.counts):
-            verdicts.guard_texts(evaluated)
-    for split in inspection.rows:
-        contracts = contracts_of(section, split, corpus.source_kind == "audio", inspection.rows)
-        verdicts.judge(split, contracts)
-        own = own_contracts_of(section, split)
-        inspection.columns[split] = create_view(store, verdicts, split, contracts, [one for one in own if one.where])
-        inspection.contracts[split] = contracts + [state_own_contract(contract, split) for contract in own]
-
-
-def _check(settings: Settings, paths: Paths, inspection: _Inspection, store: RowStore) -> list[CheckResult]:
+def _check(settings: Settings, paths: Paths, inspection: Inspection, store: RowStore) -> list[CheckResult]:
     logger.info("checking the contracts with Great Expectations")
     checker = ExpectationChecker(store, paths.data_docs, settings.validate_.examples)
     with closing(checker):
-        checks = checker.check(FILES, [READABLE], len(inspection.files))
+        checks = checker.check(FILES, inspection.file_contracts, len(inspection.files))
         for split, rows in inspection.rows.items():
             named = [contract for contract in own_contracts_of(settings.validate_, split) if contract.expectation]
             checks += checker.check(split, inspection.contracts[split], rows, named, inspection.columns[split])
@@ -167,9 +92,11 @@ def _check(settings: Settings, paths: Paths, inspection: _Inspection, store: Row
     return checks
 
 
-def _format_report(inspection: _Inspection, checks: list[CheckResult]) -> str:
+def _format_report(inspection: Inspection, checks: list[CheckResult]) -> str:
     """The report as JSON; deterministic, because it is a stage output."""
     splits = {split: {"files": names, "rows": inspection.rows.get(split)} for split, names in inspection.file_names.items()}
+    for split, count in inspection.set_aside.items():
+        splits[split] |= {"set_aside": count} if count else {}
     broken = [check.contract.severity for check in checks if not check.success]
     report = {
         "format_version": REPORT_FORMAT_VERSION,
@@ -204,9 +131,10 @@ def _describe(check: CheckResult) -> str:
         return f"{contract.split}, {contract.name}: {contract.statement}; got {check.checked}"
     if check.observed:
         return f"{contract.split}, {contract.name}: {contract.statement}; got {check.observed}"
-    unit = "files" if contract is READABLE else "rows"
+    is_file = contract.split == FILES
+    unit = "files" if is_file else "rows"
     head = f"{contract.split}, {contract.name}: {contract.statement}; got {check.unexpected} of {check.checked} {unit}"
-    if contract is not READABLE:
+    if not is_file:
         head += f" ({100 * check.fraction:.3g} %)"
     lines = [line for example in check.examples for line in example.split("\n")]
     more = [f"… and {check.unexpected - len(check.examples)} more"] if check.unexpected > len(check.examples) else []
@@ -229,12 +157,13 @@ def _record(
     paths: Paths,
     recorder: Recorder,
     readers: list[SplitReader],
-    inspection: _Inspection,
+    inspection: Inspection,
     checks: list[CheckResult],
 ) -> None:
     """Logs counts, results, data sets and reports to the recorder."""
     metrics: dict[str, float] = {f"{split}.rows": rows for split, rows in inspection.rows.items()}
     metrics |= {f"{check.contract.split}.{check.contract.name}": check.unexpected for check in checks}
+    metrics |= {f"{split}.set_aside": count for split, count in inspection.set_aside.items() if count}
     recorder.log_metrics(metrics)
     for reader in readers:
         folder = paths.root / settings.corpus.path

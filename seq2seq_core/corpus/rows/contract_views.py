@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from seq2seq_core.config.validate import UserContract
 from seq2seq_core.corpus.contracts import Contract
@@ -10,6 +11,7 @@ from seq2seq_core.corpus.rows.row_store import RowStore, identifier, literal, ro
 from seq2seq_core.corpus.rows.verdicts import Verdicts
 from seq2seq_core.errors import UserError
 
+BATCH_ROWS = 1000
 PAIR_COLUMNS = ("file", "line", "source", "target")
 """The columns of every view, before the corpus's other ones."""
 
@@ -32,9 +34,8 @@ def create_view(
     built_in = [contract.name for contract in contracts if not contract.bounds_row_count]
     data = _data_columns(store, split, [*built_in, *(contract.name for contract in own)])
     _create_messages(store, verdicts, split, built_in)
-    shown = ", ".join(f"{column} AS {identifier(name)}" for name, column in data.items())
     places = "".join(f", {_verdict_column(contract)}" for contract in own)
-    rows = f"SELECT position AS {identifier('#')}, {shown} FROM {rows_table(split)}"
+    rows = _select_rows(split, data)
     for contract in own:
         _check(store, contract, f"SELECT {_verdict_column(contract)} FROM ({rows}) LIMIT 0", split, list(data))
     messages = "".join(f", m.{identifier(name)}" for name in built_in)
@@ -45,18 +46,54 @@ def create_view(
     return list(data)
 
 
-def create_file_view(store: RowStore, name: str, contract: str, files: Sequence[tuple[str, str]]) -> None:
+def iterate_own_offenders(store: RowStore, contract: UserContract, split: str, most: int) -> Iterator[tuple[Any, ...]]:
+    """File, line, source and target of the first rows of a split that break a user's contract by SQL.
+
+    Args:
+        store: with the views of :func:`create_view`, which has checked the contract.
+        contract: with ``where``.
+        split: its name.
+        most: number of rows.
+
+    Raises:
+        UserError: the condition fails on a row.
+    """
+    import duckdb
+
+    rows = _select_rows(split, _data_columns(store, split, [contract.name]))
+    shown = ", ".join(PAIR_COLUMNS)
+    judged = f"SELECT *, ({contract.where}\n) AS {identifier('##')} FROM ({rows})"
+    statement = f"SELECT {shown} FROM ({judged}) WHERE {identifier('##')} ORDER BY {identifier('#')} LIMIT {most}"
+    try:
+        found = store.connection.execute(statement)
+        while batch := found.fetchmany(BATCH_ROWS):
+            yield from batch
+    except duckdb.Error as error:
+        raise UserError(
+            f"validate.contracts: {contract.name}: it cannot be checked on the rows of {split}: {str(error).splitlines()[0]}"
+        ) from None
+
+
+def _select_rows(split: str, data: dict[str, str]) -> str:
+    """The rows of a split with the columns of its view, and ``#``, their position."""
+    shown = ", ".join(f"{column} AS {identifier(name)}" for name, column in data.items())
+    return f"SELECT position AS {identifier('#')}, {shown} FROM {rows_table(split)}"
+
+
+def create_file_view(store: RowStore, name: str, contracts: Sequence[str], files: Sequence[tuple[str, ...]]) -> None:
     """Makes the table of the files themselves.
 
     Args:
         store: the database.
         name: of the table.
-        contract: the column that holds the faults.
-        files: of each the name, and its faults; empty: none.
+        contracts: the columns that hold the faults.
+        files: of each the name, and its faults by contract; empty: none.
     """
-    store.connection.execute(f"CREATE TABLE {identifier(name)} (file VARCHAR, {identifier(contract)} VARCHAR)")
-    for file, faults in files:
-        store.connection.execute(f"INSERT INTO {identifier(name)} VALUES (?, ?)", [file, faults or None])
+    columns = "".join(f", {identifier(contract)} VARCHAR" for contract in contracts)
+    store.connection.execute(f"CREATE TABLE {identifier(name)} (file VARCHAR{columns})")
+    for file in files:
+        marks = ", ".join("?" for _ in file)
+        store.connection.execute(f"INSERT INTO {identifier(name)} VALUES ({marks})", [faults or None for faults in file])
 
 
 def _data_columns(store: RowStore, split: str, taken: Sequence[str]) -> dict[str, str]:
@@ -76,7 +113,11 @@ def _create_messages(store: RowStore, verdicts: Verdicts, split: str, contracts:
     """The table of a split's offenders: position, and the message of each contract; of all but the first, the place."""
     import pyarrow
 
-    described = [(position, name, message) for name in contracts for position, message in verdicts.offenders(split, name)]
+    described = [
+        (position, name, message)
+        for name in contracts
+        for position, _, message in verdicts.offenders(split, name, verdicts.section.examples)
+    ]
     kinds = (("position", pyarrow.int64()), ("contract", pyarrow.string()), ("message", pyarrow.string()))
     columns = {name: pyarrow.array([row[place] for row in described], type=kind) for place, (name, kind) in enumerate(kinds)}
     store.connection.register("described", pyarrow.table(columns))

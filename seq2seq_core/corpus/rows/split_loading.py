@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
-from seq2seq_core.corpus.file_faults.broken_lines import BrokenLines
+from seq2seq_core.corpus.file_faults.broken_lines import MOST_BROKEN, BrokenLines
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader
 from seq2seq_core.corpus.recordings import Recordings
@@ -27,19 +28,29 @@ class SplitLoader:
         reader: of the split.
         recordings: those that its sources name; None where sources are texts.
         report: called after each batch; ``reader.bytes_read`` tells how far it is.
+        num_faults: number of the faults of each file that are told in full.
 
     Attributes:
         writer: writes the rows that are read line by line.
+        set_aside: by entry, the faults of its lines that are set aside.
+        num_set_aside: number of all these lines.
     """
 
     def __init__(
-        self, store: RowStore, reader: SplitReader, recordings: Recordings | None, report: Callable[[], None] = lambda: None
+        self,
+        store: RowStore,
+        reader: SplitReader,
+        recordings: Recordings | None,
+        report: Callable[[], None] = lambda: None,
+        num_faults: int = 1,
     ) -> None:
         self.store, self.reader, self.report, self.split = store, reader, report, reader.split
         self.writer = RowWriter(store, reader.split, recordings)
+        self.num_faults, self.num_set_aside = num_faults, 0
+        self.set_aside: dict[str, list[CorpusError]] = {}
 
     def load(self, entry: CorpusEntry) -> list[CorpusError]:
-        """Loads an entry; returns its faults, those of all lines.
+        """Loads an entry; returns its faults, those of all lines, unless the settings accept that they are set aside.
 
         Args:
             entry: one of the reader's.
@@ -71,9 +82,10 @@ class SplitLoader:
             self.report()
 
     def _load_lines(self, entry: CorpusEntry) -> list[CorpusError]:
-        broken = BrokenLines()
-        rows = broken.collect(self.reader.iterate_entry(entry, broken))
-        batch, characters = list[Row](), 0
+        accepted = self.reader.corpus.max_malformed_fraction
+        broken = BrokenLines(self.num_faults, sys.maxsize if accepted else MOST_BROKEN)
+        rows = broken.set_aside(broken.collect(self.reader.iterate_entry(entry, broken)))
+        batch, characters, num_before = list[Row](), 0, self.store.counts[self.split]
         for row in rows:
             batch.append(row)
             characters += len(row.source) + len(row.target)
@@ -82,4 +94,9 @@ class SplitLoader:
                 self.report()
                 batch, characters = [], 0
         self.writer.add(batch)
-        return broken.faults()
+        if not accepted or not broken.is_accepted(self.store.counts[self.split] - num_before, accepted):
+            return broken.faults()
+        if broken.num_lines:
+            self.set_aside[entry.name] = broken.faults()
+            self.num_set_aside += broken.num_lines
+        return []

@@ -89,25 +89,27 @@ class Verdicts:
                 f"FROM ({repeated[name](split)})"
             )
 
-    def offenders(self, split: str, contract: str) -> list[tuple[int, str]]:
-        """The first offenders of a contract: the position of each, and ``file:line: what``.
+    def offenders(self, split: str, contract: str, most: int, after: int = -1) -> list[tuple[int, Offender, str]]:
+        """The first offenders of a contract: the position of each, the row, and ``file:line: what``.
 
         Args:
             split: its name.
             contract: its name.
+            most: number of offenders.
+            after: the position after which they are looked for.
         """
-        first = "SELECT * FROM verdicts WHERE split = ? AND contract = ? ORDER BY position LIMIT ?"
-        found = self.store.fetch(first, (split, contract, self.section.examples))
+        first = "SELECT * FROM verdicts WHERE split = ? AND contract = ? AND position > ? ORDER BY position LIMIT ?"
+        found = self.store.fetch(first, (split, contract, after, most))
         rows = self._rows(split, [position for _, _, position, _, _ in found])
         places = dict[tuple[str | None, int | None], str]()
         for name in {name for *_, name, _ in found if name}:
             earlier = self._rows(name, [other for *_, split_of_other, other in found if split_of_other == name])
             places |= {(name, position): f"{file}:{line}" for position, (file, line, *_) in earlier.items()}
-        is_text, described = is_monolingual(split), list[tuple[int, str]]()
+        is_text, described = is_monolingual(split), list[tuple[int, Offender, str]]()
         for _, _, position, name, other in found:
             file, line, source, target, fault = rows[position]
             offender = Offender(is_text, file, line, source, target, fault, places.get((name, other), ""))
-            described.append((position, describe_offender(self.section, contract, offender)))
+            described.append((position, offender, describe_offender(self.section, contract, offender)))
         return described
 
     def _rows(self, split: str, positions: Sequence[int]) -> dict[int, tuple[Any, ...]]:

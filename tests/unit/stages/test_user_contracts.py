@@ -16,6 +16,7 @@ from seq2seq_core.stages.validate import ValidationResult, run_validate
 
 CLEAN = "source\ttarget\tkind\n" + "".join(f"source {i}\ttarget {i}\tplain\n" for i in range(20))
 ZERO_WIDTH = {"name": "zero_width", "where": "regexp_matches(target, '[\u200b-\u200f\ufeff]') -- marks"}
+OFF = {"limit": 1.0, "severity": "off"}
 UNIQUE = {"expectation": "expect_column_values_to_be_unique", "column": "source", "severity": "error"}
 
 
@@ -33,7 +34,9 @@ def _validate(root: Path, contracts: list[dict[str, Any]], data: str = CLEAN, de
 
 def test_offenders_of_own_sql_stand_in_messages_report_and_data_docs(tmp_path: Path) -> None:
     odd = "a\tb\u200bc\tplain\n" + "d\te\ufeff\tplain\n"
-    result = _validate(tmp_path, [ZERO_WIDTH, {"name": "odd_kind", "where": "kind <> 'plain'"}], CLEAN + odd, examples=1)
+    result = _validate(
+        tmp_path, [ZERO_WIDTH, {"name": "odd_kind", "where": "kind <> 'plain'"}], CLEAN + odd, examples=1, invisible_characters=OFF
+    )
     message = 'train.tsv:22: "a" → "b\\u200bc"'
     assert result.warnings == (
         f"train, zero_width: rows where {ZERO_WIDTH['where']}: none; got 2 of 22 rows (9.09 %)\n"

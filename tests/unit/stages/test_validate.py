@@ -170,7 +170,7 @@ def test_a_broken_warning_is_logged_and_does_not_stop(tmp_path: Path, caplog: py
 
 def test_every_file_that_cannot_be_read_is_named_at_once(tmp_path: Path) -> None:
     paths = _write(tmp_path, train=b"\xef\xbb\xbfsource\ttarget\ra\tb\r", dev=b"source\ttarget\na\n\xff\tb\nc\td\ne\n", test=b"")
-    settings = _settings({"train": ["train.tsv"], "dev": ["dev.tsv"], "test": ["test.tsv"]})
+    settings = _settings({"train": ["train.tsv"], "dev": ["dev.tsv"], "test": ["test.tsv"]}, examples=3)
     with pytest.raises(ContractViolation) as caught:
         run_validate(settings, paths, NullRecorder())
     assert str(caught.value) == "\n".join(
@@ -181,6 +181,9 @@ def test_every_file_that_cannot_be_read_is_named_at_once(tmp_path: Path) -> None
             "0 line feeds (LF, 0A), so that the file looks like one line to most readers; expected LF or CRLF: "
             "`tr '\\r' '\\n' < data/raw/c/train.tsv > converted` converts it",
             "    data/raw/c/dev.tsv:2: expected 2 columns (source, target), got 1: 'a'",
+            "    data/raw/c/dev.tsv:3: not UTF-8: byte 0xFF at offset 16 (invalid start byte), in '\\\\xff\\tb'; expected UTF-8: "
+            "it is likely CP1251, which reads 'я\\tb' here: `iconv -f CP1251 -t UTF-8 data/raw/c/dev.tsv > converted` converts it",
+            "    data/raw/c/dev.tsv:5: expected 2 columns (source, target), got 1: 'e'",
             "    data/raw/c/dev.tsv: 3 lines cannot be read: 2, 3, 5",
             "    data/raw/c/test.tsv: the file is empty; expected at least one row",
             WHERE_TO_LOOK,

@@ -16,7 +16,6 @@ from seq2seq_core.cli.lines.answered_chunk import Chunk, answer_chunk, locate_fa
 from seq2seq_core.cli.lines.hypothesis_lines import CutHypotheses, LineFormat, WithheldAnswers
 from seq2seq_core.cli.tag_lines import check_tags, merge_tags
 from seq2seq_core.errors import UserError
-from seq2seq_core.normal_form import is_blank
 
 if TYPE_CHECKING:
     from seq2seq_core.config.decoding_options import DecodingOptions
@@ -199,6 +198,8 @@ def _chunk_lines(source: Path | None, batch_sentences: int) -> int:
 
 def _write_alignments(write: Callable[[str], object], source: str, prediction: Prediction) -> None:
     """Writes a JSON object for each hypothesis: its pieces and, for each target piece, the weights over the source pieces."""
+    from seq2seq_core.normal_form import is_blank
+
     for hypothesis in prediction.hypotheses:
         found = hypothesis.alignment
         if found is None and not is_blank(source) and not hypothesis.abstained:

@@ -9,7 +9,7 @@ from seq2seq_core.artifacts import SPLITS, Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.corpus.contracts import Contract, contracts_of, own_contracts_of, state_own_contract
-from seq2seq_core.corpus.expectations.expectation_checker import FILES
+from seq2seq_core.corpus.expectations.check_result import FILES
 from seq2seq_core.corpus.monolingual import open_monolingual
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
 from seq2seq_core.corpus.recordings import open_recordings

@@ -13,7 +13,8 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.contracts import own_contracts_of
-from seq2seq_core.corpus.expectations.expectation_checker import FILES, CheckResult, ExpectationChecker
+from seq2seq_core.corpus.expectations.check_result import FILES, CheckResult
+from seq2seq_core.corpus.expectations.expectation_checker import ExpectationChecker
 from seq2seq_core.corpus.reading import SplitReader
 from seq2seq_core.corpus.rows.row_store import RowStore, open_row_store
 from seq2seq_core.errors import ContractViolation
@@ -82,7 +83,7 @@ def _work_report(paths: Paths) -> Path:
 
 def _check(settings: Settings, paths: Paths, inspection: Inspection, store: RowStore) -> list[CheckResult]:
     logger.info("checking the contracts with Great Expectations")
-    checker = ExpectationChecker(store, paths.data_docs, settings.validate_.examples)
+    checker = ExpectationChecker(store, paths.data_docs, settings.validate_.examples, settings.corpus.path)
     with closing(checker):
         checks = checker.check(FILES, inspection.file_contracts, len(inspection.files))
         for split, rows in inspection.rows.items():
@@ -127,17 +128,9 @@ def _format_check(check: CheckResult) -> dict[str, object]:
 def _describe(check: CheckResult) -> str:
     """The message of a broken contract: its statement, the count and the first examples."""
     contract = check.contract
-    if contract.bounds_row_count:
-        return f"{contract.split}, {contract.name}: {contract.statement}; got {check.checked}"
-    if check.observed:
-        return f"{contract.split}, {contract.name}: {contract.statement}; got {check.observed}"
-    is_file = contract.split == FILES
-    unit = "files" if is_file else "rows"
-    head = f"{contract.split}, {contract.name}: {contract.statement}; got {check.unexpected} of {check.checked} {unit}"
-    if not is_file:
-        head += f" ({100 * check.fraction:.3g} %)"
     lines = [line for example in check.examples for line in example.split("\n")]
-    more = [f"… and {check.unexpected - len(check.examples)} more"] if check.unexpected > len(check.examples) else []
+    more = [f"… and {check.num_untold} more"] if check.num_untold else []
+    head = f"{contract.split}, {contract.name}: {contract.statement}; got {check.found}"
     return "\n".join([head, *(f"    {line}" for line in lines + more)])
 
 

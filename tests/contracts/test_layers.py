@@ -35,7 +35,7 @@ prepare_environment()
 import mlflow
 contract = Contract("empty", "train", "error", 0.0, "rows with an empty side: none")
 with open_row_store(Path(sys.argv[1]).with_name("rows"), "256 MB") as store:
-    create_file_view(store, "train", "empty", [("c.tsv", "c.tsv:5: empty source and target"), ("d.tsv", "")])
+    create_file_view(store, "train", ["empty"], [("c.tsv", "c.tsv:5: empty source and target"), ("d.tsv", "")])
     store.close()
     checker = ExpectationChecker(store, Path(sys.argv[1]), examples=3)
     checker.check("train", [contract], 2)

@@ -9,49 +9,20 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seq2seq_core.config.validate import UserContract
 from seq2seq_core.corpus.contracts import Contract
+from seq2seq_core.corpus.expectations.check_result import CheckResult, describe_for_meta, find_exception, read_result
 from seq2seq_core.corpus.expectations.named_expectations import build_expectation
-from seq2seq_core.corpus.file_faults.text_faults import quote
 from seq2seq_core.corpus.rows.row_store import RowStore, view_name
 from seq2seq_core.errors import UserError
 from seq2seq_core.imports.late_modules import load_late
 
-FILES = "files"
-"""Name of the suite about the files themselves, of all splits."""
 _UNUSED_PACKAGES = ("altair", "scipy.stats")
 """Great Expectations imports them for other expectations: a third of its own import."""
 GX_SEVERITY = {"error": "critical", "warning": "warning"}
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """The result of one contract.
-
-    Attributes:
-        contract: the contract.
-        success: whether it is kept.
-        checked: number of rows (or files) checked.
-        unexpected: how many of them break it; for a bound on the number of rows, how many are missing.
-        examples: the first offenders, each ``file:line: what``.
-        observed: what an expectation about a whole column found; empty: the contract is about single rows.
-    """
-
-    contract: Contract
-    success: bool
-    checked: int
-    unexpected: int
-    examples: tuple[str, ...]
-    observed: str = ""
-
-    @property
-    def fraction(self) -> float:
-        """Share of the checked rows that break the contract; 0 for a bound on the number of rows."""
-        return self.unexpected / self.checked if self.checked and not self.contract.bounds_row_count else 0.0
 
 
 class ExpectationChecker:
@@ -61,9 +32,10 @@ class ExpectationChecker:
         store: the views; it is closed for writing.
         data_docs: folder of the Data Docs; what it held before is removed.
         examples: how many offenders each result names.
+        name: of the corpus, for the Data Docs.
     """
 
-    def __init__(self, store: RowStore, data_docs: Path, examples: int) -> None:
+    def __init__(self, store: RowStore, data_docs: Path, examples: int, name: str = "") -> None:
         os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read while the library is imported
         load_late(*_UNUSED_PACKAGES)
         import great_expectations as gx
@@ -73,7 +45,7 @@ class ExpectationChecker:
             shutil.rmtree(data_docs)
         config = DataContextConfig(
             store_backend_defaults=InMemoryStoreBackendDefaults(),
-            data_docs_sites={"corpus": _site(data_docs)},
+            data_docs_sites={"corpus": _site(data_docs, name)},
             analytics_enabled=False,
             progress_bars=ProgressBarsConfig(globally=False),
         )
@@ -92,7 +64,7 @@ class ExpectationChecker:
         """The result of each contract on one view.
 
         Args:
-            name: name of the suite and the view: a split, or :data:`FILES`.
+            name: name of the suite and the view: a split, or ``files``.
             contracts: the contracts to check, those of ``own`` among them.
             rows: the number of rows.
             own: the users' contracts that are expectations of the library.
@@ -106,7 +78,7 @@ class ExpectationChecker:
         gx, by_title = self._gx, {contract.title: contract for contract in own}
         suite = self._context.suites.add(gx.ExpectationSuite(name=name))
         for contract in contracts:
-            suite.add_expectation(self._expectation(contract, by_title.get(contract.name), columns))
+            suite.add_expectation(self._expectation(contract, by_title.get(contract.name), columns, rows))
         batch = self._source.add_table_asset(name, table_name=view_name(name)).add_batch_definition_whole_table("all rows")
         definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
         places = {"result_format": "SUMMARY", "unexpected_index_column_names": ["file", "line"]}
@@ -119,11 +91,13 @@ class ExpectationChecker:
         ran = self._context.checkpoints.add(checkpoint).run(run_id=run_id)
         (suite_result,) = ran.run_results.values()
         results: list[Any] = suite_result.results
-        by_name = {result.expectation_config.meta["contract"]: result for result in results}
-        return [_distil(contract, by_name[contract.name], rows, by_title.get(contract.name), columns) for contract in contracts]
+        by_name = {result.expectation_config.meta["contract"]["name"]: result for result in results}
+        for contract in contracts:
+            _check_run(contract, by_name[contract.name], contract.name in by_title, columns)
+        return [read_result(by_name[contract.name]) for contract in contracts]
 
     def write_data_docs(self) -> None:
-        """Writes the Data Docs of all checks at once: compiling the templates is most of the work."""
+        """Writes the Data Docs of all checks."""
         self._context.build_data_docs()
 
     def close(self) -> None:
@@ -131,12 +105,12 @@ class ExpectationChecker:
         self._source.get_engine().dispose()
         self._source.get_execution_engine().engine.dispose()
 
-    def _expectation(self, contract: Contract, own: UserContract | None, columns: Sequence[str]) -> Any:
+    def _expectation(self, contract: Contract, own: UserContract | None, columns: Sequence[str], rows: int) -> Any:
         expectations = self._gx.expectations
         common = {
             "severity": GX_SEVERITY[contract.severity],
             "description": f"{contract.name}: {contract.statement}",
-            "meta": {"contract": contract.name},
+            "meta": describe_for_meta(contract, own is not None, rows),
         }
         if own is not None:
             return build_expectation(own, columns, common)
@@ -146,44 +120,21 @@ class ExpectationChecker:
         return expectations.ExpectColumnValuesToBeNull(column=contract.name, mostly=round(1 - contract.limit, 12), **common)
 
 
-def _site(folder: Path) -> dict[str, object]:
-    return {
-        "class_name": "SiteBuilder",
-        "show_how_to_buttons": False,
-        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-    }
+def _site(folder: Path, name: str) -> dict[str, object]:
+    backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)}
+    module = "seq2seq_core.corpus.expectations.data_docs"
+    return {"module_name": module, "class_name": "OnePageSite", "store_backend": backend, "site_name": name}
 
 
-def _distil(contract: Contract, result: Any, rows: int, own: UserContract | None, columns: Sequence[str]) -> CheckResult:
-    """The result of Great Expectations without ids and times."""
-    if fault := _find_exception(result.exception_info):
-        if own is None and not contract.is_own:
-            raise RuntimeError(f"Great Expectations could not check {contract.name}: {fault}")
-        advice = "write it as where, with regexp_matches; " if "regex" in fault.lower() else ""
-        raise UserError(
-            f"validate.contracts: {contract.name}: it cannot be checked on the rows of {contract.split}: {fault}; {advice}"
-            f"the columns are {', '.join(columns)}"
-        )
-    if contract.bounds_row_count:
-        missing = max(0, int(contract.limit) - int(result.result["observed_value"]))
-        return CheckResult(contract, bool(result.success), rows, missing, ())
-    if "unexpected_count" not in result.result:
-        return CheckResult(contract, bool(result.success), rows, 0, (), str(result.result.get("observed_value")))
-    examples = tuple(str(value) for value in result.result.get("partial_unexpected_list", ()))
-    if own is not None:
-        examples = tuple(_describe_place(place) for place in result.result.get("partial_unexpected_index_list", ()))
-    return CheckResult(contract, bool(result.success), rows, int(result.result["unexpected_count"] or 0), examples)
-
-
-def _describe_place(place: dict[str, Any]) -> str:
-    """``file:line: values`` of an unexpected row."""
-    values = [value for name, value in place.items() if name not in ("file", "line")]
-    return f"{place['file']}:{place['line']}: {', '.join(quote(str(value)) for value in values)}"
-
-
-def _find_exception(info: dict[str, Any]) -> str:
-    """The first exception of a result, in one line; empty: there is none."""
-    faults = [info] if "raised_exception" in info else list(info.values())
-    messages = (str(fault["exception_message"]).strip().splitlines() for fault in faults if fault.get("raised_exception"))
-    return next((lines[0] if lines else "unknown error" for lines in messages), "")
+def _check_run(contract: Contract, result: Any, is_named: bool, columns: Sequence[str]) -> None:
+    """Raises an error if an expectation could not be checked."""
+    fault = find_exception(result)
+    if not fault:
+        return
+    if not is_named and not contract.is_own:
+        raise RuntimeError(f"Great Expectations could not check {contract.name}: {fault}")
+    advice = "write it as where, with regexp_matches; " if "regex" in fault.lower() else ""
+    raise UserError(
+        f"validate.contracts: {contract.name}: it cannot be checked on the rows of {contract.split}: {fault}; {advice}"
+        f"the columns are {', '.join(columns)}"
+    )

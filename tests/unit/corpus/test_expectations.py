@@ -4,6 +4,8 @@ import os
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ import sqlalchemy.exc
 
 from seq2seq_core.config.validate import ValidateSection
 from seq2seq_core.corpus.contracts import Contract
-from seq2seq_core.corpus.expectations.expectation_checker import CheckResult, ExpectationChecker
+from seq2seq_core.corpus.expectations.check_result import CheckResult
+from seq2seq_core.corpus.expectations.expectation_checker import ExpectationChecker
 from seq2seq_core.corpus.rows.row_store import CONFINEMENT
 from tests.unit.corpus.rows_in_duckdb import judged, pairs
 
@@ -19,13 +22,15 @@ EMPTY_SIDE = "rows with an empty side"
 
 
 @contextmanager
-def _checker(folder: Path, splits: Mapping[str, tuple[int, int]], examples: int = 3) -> Iterator[ExpectationChecker]:
+def _checker(
+    folder: Path, splits: Mapping[str, tuple[int, int]], examples: int = 3, name: str = ""
+) -> Iterator[ExpectationChecker]:
     """A checker of splits, each with a number of rows, and of empty ones among them."""
     rows = {split: pairs(*[("", "x")] * broken, *[("a", "b")] * (count - broken)) for split, (count, broken) in splits.items()}
     with ExitStack() as stack:
         store = judged(stack, folder / "rows", rows, ValidateSection(examples=examples))
         store.close()
-        yield stack.enter_context(closing(ExpectationChecker(store, folder / "docs", examples)))
+        yield stack.enter_context(closing(ExpectationChecker(store, folder / "docs", examples, name)))
 
 
 def _check(folder: Path, contract: Contract, rows: int, broken: int) -> CheckResult:
@@ -73,21 +78,60 @@ def test_too_few_rows_are_counted(tmp_path: Path, rows: int, success: bool, miss
     assert result == CheckResult(result.contract, success, rows, missing, ())
 
 
-def test_data_docs_show_statements_counts_and_places(tmp_path: Path) -> None:
+class _Page(HTMLParser):
+    """The cells of the rows of each table by the heading before it, and the elements of a page with what they load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        rows = next(reversed(self.tables.values()), [])
+        if tag == "h2":
+            self.tables[str(dict(attrs)["id"])] = []
+        elif tag == "tr":
+            rows.append([])
+        elif tag == "td":
+            rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        rows = next(reversed(self.tables.values()), [])
+        if rows and rows[-1]:
+            rows[-1][-1] += data.strip("\n")
+
+
+def test_data_docs_are_one_page_that_tells_a_warning_from_a_failure_and_loads_nothing(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "old.html").write_text("old", encoding="utf-8")
-    with _checker(tmp_path, {"train": (10, 1), "dev": (1, 0)}) as checker:
-        checker.check("train", [Contract("empty", "train", "error", 0.0, f"{EMPTY_SIDE}: none")], 10)
-        checker.check("dev", [Contract("empty", "dev", "warning", 0.0, f"{EMPTY_SIDE}: none")], 1)
+    with _checker(tmp_path, {"train": (2000, 5), "dev": (20, 1), "monolingual.en": (1, 0)}, name="raw/<c>") as checker:
+        strict, lenient = (Contract("empty", "train", one, 0.0, f"{EMPTY_SIDE}: none") for one in ("error", "warning"))
+        rows = Contract("min_rows", "train", "error", 1, "rows: at least 1")
+        checker.check("train", [rows, lenient], 2000)
+        checker.check("dev", [replace(strict, split="dev")], 20)
+        checker.check("monolingual.en", [replace(strict, split="monolingual.en")], 1)
         checker.write_data_docs()
-    assert (docs / "index.html").is_file()
-    assert not (docs / "old.html").exists()
-    (page,) = docs.glob("validations/train/**/*.html")
-    text = page.read_text(encoding="utf-8")
-    assert "rows with an empty side: none" in text
-    assert "c.tsv:2: empty source" in text
-    assert len(list(docs.glob("validations/**/*.html"))) == 2
+    assert [path.name for path in docs.rglob("*")] == ["index.html"]
+    text = (docs / "index.html").read_text(encoding="utf-8")
+    page = _Page(text)
+    loading = [one for one in page.elements if one[0] in ("script", "link", "img", "iframe") or "src" in one[1]]
+    assert loading == []
+    assert [values["href"] for tag, values in page.elements if tag == "a"] == ["#train", "#dev", "#monolingual.en"]
+    assert "url(" not in text
+    assert "@import" not in text
+    offenders = "".join(f'c.tsv:{line}: empty source, target "x"\n' for line in (2, 3, 4))
+    assert page.tables["train"][1:] == [
+        ["Warning", "empty", "warning", f"{EMPTY_SIDE}: none", "5 of 2,000 rows (0.25 %)"],
+        ["", f"{offenders}… and 2 more"],
+        ["Passed", "min_rows", "error", "rows: at least 1", "2,000 rows"],
+    ]
+    assert page.tables["dev"][1] == ["Failed", "empty", "error", f"{EMPTY_SIDE}: none", "1 of 20 rows (5 %)"]
+    assert page.tables["monolingual.en"][1:] == [["Passed", "empty", "error", f"{EMPTY_SIDE}: none", "0 of 1 row"]]
+    assert "<h1>Data contracts of raw/&lt;c&gt;</h1>" in text
+    assert "1 failed, 1 with a warning, 2 passed" in text
 
 
 def test_nothing_is_written_where_nothing_is_asked(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, parse_settings
-from seq2seq_core.corpus.expectations.expectation_checker import CheckResult
+from seq2seq_core.corpus.expectations.check_result import CheckResult
 from seq2seq_core.errors import ContractViolation
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.prepare import PrepareResult, run_prepare

@@ -46,9 +46,9 @@ def test_offenders_of_own_sql_stand_in_messages_report_and_data_docs(tmp_path: P
     own = {one["expectation"]: one for one in report["results"] if one["expectation"] in ("zero_width", "odd_kind")}
     assert (own["zero_width"]["unexpected"], own["zero_width"]["examples"]) == (2, [message])
     assert own["odd_kind"]["success"]
-    (page,) = Paths(tmp_path).data_docs.glob("validations/train/**/*.html")
-    assert "zero_width: rows where" in page.read_text(encoding="utf-8")
-    assert "train.tsv:22" in page.read_text(encoding="utf-8")
+    page = (Paths(tmp_path).data_docs / "index.html").read_text(encoding="utf-8")
+    assert "<td>rows where regexp_matches" in page
+    assert "<pre>train.tsv:22: &quot;a&quot; → &quot;b\\u200bc&quot;\n… and 1 more</pre>" in page
 
 
 def test_expectations_by_name_stop_the_run_with_file_and_line(tmp_path: Path) -> None:

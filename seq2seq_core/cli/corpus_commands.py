@@ -135,10 +135,14 @@ def check_settings(
     workspace: Workspace = None,
     debug: Debug = False,
 ) -> None:
-    """Check a settings file and list every fault at once; where the corpus is there, also its files, columns and first rows."""
+    """Check a settings file and list every fault at once; where the corpus is there, also its files, columns and first rows.
+
+    Contracts of your own (validate.contracts) are tried on the first rows. Without the corpus, their SQL and names are checked.
+    """
     with boundary(debug):
         from seq2seq_core.config.ready_settings import load_workspace_settings
         from seq2seq_core.config.settings import load_settings
+        from seq2seq_core.corpus_survey.contract_check import check_contracts
         from seq2seq_core.corpus_survey.corpus_check import check_corpus, has_corpus
 
         if settings_file is None or workspace is not None:
@@ -150,10 +154,13 @@ def check_settings(
             typer.echo(f"warning: {caution}", err=True)
         typer.echo(f"{settings_file or paths.params}: all settings are valid")
         if not has_corpus(checked, paths.root):
+            check_contracts(checked, paths.root, has_corpus=False)
             typer.echo(f"the corpus folder {checked.corpus.path} is not there: its files and columns are not checked")
             return
         counts = check_corpus(checked, paths.root)
         typer.echo(f"corpus {checked.corpus.path}: the files of {', '.join(counts)} are there, and their first rows can be read")
+        if number := check_contracts(checked, paths.root, has_corpus=True):
+            typer.echo(f"contracts of your own: {number}, which fit the columns and first rows")
 
 
 def rejected(

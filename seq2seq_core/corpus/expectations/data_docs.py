@@ -6,7 +6,7 @@ servers, come with four megabytes of pictures, and call a broken contract of sev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class OnePageSite:
             resource_identifiers: the library asks for parts by them; all is written at once.
             build_index: the same.
         """
-        suites = {}
+        suites = dict[str, list[CheckResult]]()
         for key in self._results.list_keys():
             result = self._results.get(key)
             suites[result.suite_name] = [read_result(one) for one in result.results]
@@ -82,7 +82,7 @@ def status_of(check: CheckResult) -> str:
     return PASSED if check.success else WARNING if check.contract.severity == "warning" else FAILED
 
 
-def render_page(name: str, suites: dict[str, Sequence[CheckResult]]) -> str:
+def render_page(name: str, suites: Mapping[str, Sequence[CheckResult]]) -> str:
     """The page as HTML.
 
     Args:

@@ -22,7 +22,7 @@ def build_expectation(contract: UserContract, columns: Sequence[str], common: di
         common: further arguments: severity, description and such.
 
     Raises:
-        UserError: there is no such expectation or column, or an argument is missing, unknown or wrong.
+        UserError: there is no such expectation or column, an argument is missing, unknown or wrong, or a bound is empty.
     """
     from great_expectations.compatibility.pydantic import ValidationError
     from great_expectations.expectations.registry import list_registered_expectation_implementations
@@ -37,6 +37,9 @@ def build_expectation(contract: UserContract, columns: Sequence[str], common: di
         )
     if missing := next((name for name in _named_columns(contract.arguments) if name not in columns), None):
         raise UserError(f"{fault}there is no column {missing!r}; the columns are {', '.join(columns)}")
+    least, most = (contract.arguments.get(name) for name in ("min_value", "max_value"))
+    if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
+        raise UserError(f"{fault}min_value must be at most max_value, got {least} > {most}")
     from great_expectations.expectations.registry import get_expectation_impl
 
     arguments = {**contract.arguments, **common}

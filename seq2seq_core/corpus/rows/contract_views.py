@@ -37,7 +37,7 @@ def create_view(
     places = "".join(f", {_verdict_column(contract)}" for contract in own)
     rows = _select_rows(split, data)
     for contract in own:
-        _check(store, contract, f"SELECT {_verdict_column(contract)} FROM ({rows}) LIMIT 0", split, list(data))
+        _check(store, contract, split, data)
     messages = "".join(f", m.{identifier(name)}" for name in built_in)
     store.connection.execute(
         f"CREATE VIEW {identifier(view_name(split))} AS SELECT r.* EXCLUDE {identifier('#')}{messages} "
@@ -70,7 +70,7 @@ def iterate_own_offenders(store: RowStore, contract: UserContract, split: str, m
             yield from batch
     except duckdb.Error as error:
         raise UserError(
-            f"validate.contracts: {contract.name}: it cannot be checked on the rows of {split}: {str(error).splitlines()[0]}"
+            f"validate.contracts: {contract.name}: it cannot be checked on the rows of {split}: {_first_line(error)}"
         ) from None
 
 
@@ -143,15 +143,51 @@ def _verdict_column(contract: UserContract) -> str:
     return f"CASE WHEN ({contract.where}\n) THEN {message} END AS {identifier(contract.name)}"
 
 
-def _check(store: RowStore, contract: UserContract, statement: str, split: str, columns: Sequence[str]) -> None:
+def check_condition(store: RowStore, contract: UserContract, split: str) -> None:
+    """Checks that the condition of a user's contract is valid on the columns of a split; no row is read.
+
+    Args:
+        store: the rows; from now on no statement of its connection reaches the outside.
+        contract: with ``where``.
+        split: its name.
+
+    Raises:
+        UserError: it is not.
+    """
+    data = _data_columns(store, split, [contract.name])
+    _check(store, contract, split, data)
+
+
+def parse_condition(contract: UserContract) -> None:
+    """Checks that the condition of a user's contract is one expression of SQL, whatever the columns.
+
+    Args:
+        contract: with ``where``.
+
+    Raises:
+        UserError: a whole statement, several expressions, or no SQL.
+    """
+    import duckdb
+
+    try:
+        duckdb.SQLExpression(contract.where)
+    except duckdb.Error as error:
+        raise UserError(f"validate.contracts: {contract.name}: the condition is no valid SQL: {_first_line(error)}") from None
+
+
+def _check(store: RowStore, contract: UserContract, split: str, data: dict[str, str]) -> None:
     import duckdb
 
     try:
         duckdb.SQLExpression(contract.where)  # a whole statement, or several expressions, are none
         store.leave_the_outside()
-        store.connection.execute(statement)
+        store.connection.execute(f"SELECT {_verdict_column(contract)} FROM ({_select_rows(split, data)}) LIMIT 0")
     except duckdb.Error as error:
         raise UserError(
             f"validate.contracts: {contract.name}: the condition is no valid SQL on the rows of {split}: "
-            f"{str(error).splitlines()[0]}; the columns are {', '.join(columns)}"
+            f"{_first_line(error)}; the columns are {', '.join(data)}"
         ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

@@ -47,7 +47,7 @@ def write_corpus(folder: Path, num_pairs: int) -> None:
         for number in range(num_pairs):
             if number % 10 < 9:
                 source, target = (" ".join(generator.choices(words, k=generator.randrange(5, 14))) for _ in range(2))
-                line = f"{source} {number}\t{target}\n"
+                line = f"{source} {number}\t{target} {number}\n"
             file.write(line)
 
 

@@ -76,9 +76,9 @@ class ExpectationChecker:
         if not contracts:
             return []
         gx, by_title = self._gx, {contract.title: contract for contract in own}
-        suite = self._context.suites.add(gx.ExpectationSuite(name=name))
-        for contract in contracts:
-            suite.add_expectation(self._expectation(contract, by_title.get(contract.name), columns, rows))
+        # A suite that the library has is stored again with each expectation that is added to it.
+        expectations = [self._expectation(contract, by_title.get(contract.name), columns, rows) for contract in contracts]
+        suite = self._context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
         batch = self._source.add_table_asset(name, table_name=view_name(name)).add_batch_definition_whole_table("all rows")
         definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
         places = {"result_format": "SUMMARY", "unexpected_index_column_names": ["file", "line"]}

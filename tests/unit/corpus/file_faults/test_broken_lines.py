@@ -81,6 +81,31 @@ def test_reading_goes_on_behind_a_broken_line(tmp_path: Path, kind: str) -> None
     assert str(caught.value) == faults[0], "without a collector the first one is raised"
 
 
+@pytest.mark.parametrize("kind", ["tsv", "csv", "jsonl"])
+def test_broken_lines_are_set_aside_up_to_a_share(tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    name, data, layout, sources, faults = BROKEN[kind]
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / name).write_bytes(data)
+    kept = [source for source in sources if source != "\ufffd"]  # two lines of four are broken
+    accepting = SplitReader(_corpus(name, **layout, max_malformed_fraction=0.5), tmp_path, "train")
+    assert [row.source for row in accepting] == kept
+    assert caplog.messages == [f"{name}: 2 lines cannot be read and are set aside"]
+    with pytest.raises(CorpusError) as caught:
+        list(SplitReader(_corpus(name, **layout, max_malformed_fraction=0.49), tmp_path, "train"))
+    assert str(caught.value) == faults[0]
+
+
+def test_the_lines_of_aligned_files_are_set_aside_together(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "c.en").write_bytes(b"one\n\xff\nthree\nfour\nfive\n")
+    (tmp_path / "corpus" / "c.de").write_bytes(b"eins\nzwei\n\xe4\nvier\nf\xc3\xbcnf\n")
+    reader = SplitReader(_corpus(["c.en", "c.de"], max_malformed_fraction=0.5), tmp_path, "train")
+    assert [(row.source, row.target, row.line) for row in reader] == [("one", "eins", 1), ("four", "vier", 4), ("five", "fünf", 5)]
+    (tmp_path / "corpus" / "c.de").write_bytes(b"eins\n")
+    with pytest.raises(CorpusError, match=r"c\.en: 5 lines, but corpus/c\.de has 1"):
+        list(reader)
+
+
 def test_reading_goes_on_behind_a_row_without_a_text_in_parquet(tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir()
     table = pyarrow.table({"source": ["a", None, "c", None], "target": ["b", "b", "d", "e"]})

@@ -39,6 +39,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Leaves all that was loaded out of the look for garbage with which Python ends."""
+    gc.freeze()
+
+
 def pytest_report_header() -> str:
     """Says how to draw the same again."""
     return f"seed of what is drawn by chance: {SEED_VARIABLE}={os.environ[SEED_VARIABLE]} (set it to draw the same again)"

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy.stats import binom, norm
+import numpy.typing as npt
+from scipy.special import bdtr, bdtrc, bdtrik, ndtr, ndtri  # scipy.stats takes half a second to load
 
 from seq2seq_core.evaluation.scores import find_metric
 from seq2seq_core.gate.paired_comparison import PairedComparison
 from seq2seq_core.gate.scored_rows import RIGHT_OR_WRONG, USUAL_SHARE
 from seq2seq_core.gate.spending import level_of_look
 
+IntArray = npt.NDArray[np.int64]
 PAIRS: Literal["pairs"] = "pairs"
 ASSUMED: Literal["assumed"] = "assumed"
 MAX_LOOKS = 10**6
@@ -78,16 +80,22 @@ def chance_of_promotion(gain: float, num_rows: int, level: float, spread: Spread
         error = spread.deviation / math.sqrt(num_rows)
         if error == 0:
             return float(gain > 0)
-        critical = norm.isf(level) * math.sqrt(error**2 + gain**2 / num_rows)
-        return float(norm.sf((critical - gain) / error))
+        critical = -ndtri(level) * math.sqrt(error**2 + gain**2 / num_rows)
+        return float(ndtr((gain - critical) / error))
     differing = min(1.0, max(spread.deviation**2, gain))
     if differing == 0:
         return 0.0
-    low, high = binom.ppf([1e-9, 1 - 1e-9], num_rows, differing)
-    counts = np.arange(max(0, low), high + 1)
-    needed = binom.isf(level, counts, 0.5) + 1  # the fewest wins w with P(wins >= w) <= level
-    power = binom.sf(needed - 1, counts, (1 + gain / differing) / 2)
-    return float((binom.pmf(counts, num_rows, differing) * power).sum())
+    low, high = bdtrik([1e-9, 1 - 1e-9], num_rows, differing)
+    counts = np.arange(max(1, int(low)), math.ceil(high) + 1)
+    power = bdtrc(_wins_needed(counts, level) - 1, counts, (1 + gain / differing) / 2)
+    return float((np.diff(bdtr(counts, num_rows, differing), prepend=0.0) * power).sum())
+
+
+def _wins_needed(counts: IntArray, level: float) -> IntArray:
+    """The fewest wins w, for each number of rows that differ, with P(wins >= w) <= level if each system is as likely to win."""
+    losses = np.floor(np.nan_to_num(bdtrik(level, counts, 0.5)))  # the most l with P(losses <= l) <= level, where there is one
+    losses = np.where(bdtr(losses, counts, 0.5) <= level, losses, losses - 1)
+    return np.asarray(counts - losses, dtype=np.int64)
 
 
 def smallest_gain(num_rows: int, level: float, power: float, spread: Spread) -> float | None:

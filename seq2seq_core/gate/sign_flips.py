@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, gammaln
-from scipy.stats import norm
+from scipy.special import expit, gammaln, ndtri
 
 from seq2seq_core.evaluation.row_scoring import FloatArray
 
@@ -116,7 +115,7 @@ def _sampled_tails(statistic: Statistic, shares: FloatArray, level: float, num_d
     sizes, towards = np.abs(shares), np.where(shares < 0, -1.0, 1.0)
     observed = statistic(np.ones((1, len(shares))))[0]
     slack = ROUNDING * abs(observed)
-    tilts = norm.isf(max(level, 1e-15)) / (np.sqrt((sizes**2).sum()) or 1.0) * np.array([0.0, 0.5, 1.0])
+    tilts = -ndtri(max(level, 1e-15)) / (np.sqrt((sizes**2).sum()) or 1.0) * np.array([0.0, 0.5, 1.0])
     chances = expit(2.0 * tilts[:, None] * sizes)
     log_norms = (np.logaddexp(tilts[:, None] * sizes, -tilts[:, None] * sizes) - np.log(2.0)).sum(axis=1)
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import hypergeom, norm
+import numpy.typing as npt
+from scipy.special import betaln, ndtr
 
+from seq2seq_core.evaluation.row_scoring import FloatArray
 from seq2seq_core.gate.scored_rows import ScoredRows
 from seq2seq_core.gate.slice_comparison import Labels, Mask, holm, rows_of_slices
 
@@ -75,7 +77,19 @@ def _p_value(system: ScoredRows, rows: Mask) -> float:
     count, total = int(rows.sum()), len(rows)
     if system.is_binary:
         right = system.statistics[:, 0]
-        return float(hypergeom.cdf(right[rows].sum(), total, right.sum(), count))
+        return _chance_of_at_most(int(right[rows].sum()), total, int(right.sum()), count)
     quality = system.direction * system.influence()
     error = quality.std(ddof=1) * np.sqrt((1 / count) * (1 - count / total))
-    return float(norm.cdf((quality[rows].mean() - quality.mean()) / error)) if error > 0 else 1.0
+    return float(ndtr((quality[rows].mean() - quality.mean()) / error)) if error > 0 else 1.0
+
+
+def _chance_of_at_most(few: int, num_rows: int, num_right: int, drawn: int) -> float:
+    """The chance of at most some right rows among rows drawn without replacement (hypergeometric)."""
+    right = np.arange(max(0, drawn - (num_rows - num_right)), few + 1)
+    ways = _log_choose(num_right, right) + _log_choose(num_rows - num_right, drawn - right) - _log_choose(num_rows, drawn)
+    return min(1.0, float(np.exp(ways).sum()))
+
+
+def _log_choose(total: int, chosen: npt.NDArray[np.int64] | int) -> FloatArray:
+    """The logarithm of the number of ways to choose some of a total."""
+    return np.asarray(-betaln(total - chosen + 1, np.add(chosen, 1)) - np.log1p(total))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binom, norm
 
 from seq2seq_core.gate.paired_comparison import compare
 from seq2seq_core.gate.power import Spread, assumed_spread, chance_of_promotion, looks_until_renewal, smallest_gain, spread_of
@@ -24,6 +25,18 @@ def test_a_gain_of_the_stated_size_is_proved_as_often_as_stated(look: int) -> No
     draws = rng.choice([1.0, -1.0, 0.0], p=[(0.1 + gain) / 2, (0.1 - gain) / 2, 0.9], size=(600, num_rows))
     proved = np.mean([tails_of_sum(rows, level, 0, 1).upper <= level for rows in draws])
     assert proved == pytest.approx(0.8, abs=0.05)
+
+
+@pytest.mark.parametrize("level", [0.04, 1e-6])
+@pytest.mark.parametrize("gain", [0.0, 0.02, 0.1, 0.3])
+def test_the_power_is_that_of_scipys_distributions(gain: float, level: float) -> None:
+    differing, counts = max(0.1, gain), np.arange(301)
+    wins = binom.sf(binom.isf(level, counts, 0.5), counts, (1 + gain / differing) / 2)
+    expected = (binom.pmf(counts, 300, differing) * wins).sum()
+    assert chance_of_promotion(gain, 300, level, RIGHT_OR_WRONG) == pytest.approx(expected, abs=1e-8)
+    error = 18 / 300**0.5
+    expected = norm.sf((norm.isf(level) * (error**2 + (100 * gain) ** 2 / 300) ** 0.5 - 100 * gain) / error)
+    assert chance_of_promotion(100 * gain, 300, level, OF_BLEU) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("spread", [RIGHT_OR_WRONG, OF_BLEU])

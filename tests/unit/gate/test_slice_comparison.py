@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import hypergeom
 
 from seq2seq_core.gate.paired_comparison import Effort
 from seq2seq_core.gate.scored_rows import ScoredRows, score_rows
@@ -70,3 +71,9 @@ def test_where_no_slice_is_weak_none_is_called_so_more_often_than_stated() -> No
         labels = {name: list(rng.choice(["x", "y", "z"], size=200)) for name in ("one", "two")}
         called += bool(find_weak_slices(rows_of(rng.random(200) < 0.7), labels, 20, 0.1))
     assert called <= 12
+
+
+def test_the_chance_of_a_weak_slice_of_right_or_wrong_rows_is_that_of_draws_without_replacement() -> None:
+    is_right = np.array([True] * 12 + [False] * 28 + [True] * 50 + [False] * 10)
+    (found,) = find_weak_slices(rows_of(is_right), {"domain": ["chat"] * 40 + ["news"] * 60}, 20, 0.05)
+    assert found.p_value == pytest.approx(2 * hypergeom.cdf(12, 100, 62, 40), rel=1e-9)  # two slices were tried

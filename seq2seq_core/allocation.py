@@ -39,6 +39,16 @@ def keep_freed_memory() -> bool:
 
 
 @contextmanager
+def uncollected_loading() -> Iterator[None]:
+    """Within it, nothing looks for garbage: libraries make millions of objects while they load, and hardly any is garbage."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@contextmanager
 def uncollected_imports() -> Iterator[None]:
     """Within it, the garbage collector does not look at the objects that exist at its start.
 

@@ -137,13 +137,16 @@ def _run_stage(stage: Stage, workspace: Workspace, debug: bool, verbose: bool) -
     """Loads the settings, opens the recorder and calls the stage's function."""
     with boundary(debug, verbose):
         paths = resolve_workspace(workspace)
-    with boundary(debug, verbose, paths, stage.name):
-        from seq2seq_core.allocation import uncollected_imports
+    with boundary(debug, verbose, paths, stage.name), ExitStack() as stack:
+        from seq2seq_core.allocation import uncollected_imports, uncollected_loading
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.tracking.driver_watch import stop_without_driver
         from seq2seq_core.tracking.session import open_stage_recorder
 
-        settings = load_settings(paths.params)
-        run = stage.load_function()
-        with stop_without_driver(), open_stage_recorder(stage.name, settings, paths) as recorder, uncollected_imports():
+        with uncollected_loading():
+            settings = load_settings(paths.params)
+            run = stage.load_function()
+            stack.enter_context(stop_without_driver())
+            recorder = stack.enter_context(open_stage_recorder(stage.name, settings, paths))
+        with uncollected_imports():
             run(settings, paths, recorder)

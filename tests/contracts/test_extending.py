@@ -30,6 +30,8 @@ TESTS_WITH_TRAINING = ("tests/learning/", "tests/pipeline/")
 OF_FIXED_SETTINGS = "tests/contracts/test_code_reach.py::test_the_code_that_a_stage_executes_is_in_its_digest"
 """Long, and with settings that name no addition."""
 DIGESTS = """
+import gc
+gc.disable()  # trees of syntax are many objects
 import json
 from pathlib import Path
 from seq2seq_core.code_digests.stage_digest import digest_stage

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import yaml
 
 from benchmarks.kills import Workspace, differences
 from seq2seq_core.artifacts import Paths
+from tests.prepared_processes import CONTEXT
 
 NUM_KILLS = 3
 PACE_SECONDS = 0.1
@@ -47,18 +47,11 @@ def train(root: str, pace_seconds: float) -> None:
         run_train(settings, paths, recorder)
 
 
-@pytest.fixture(scope="module")
-def start() -> Callable[..., multiprocessing.process.BaseProcess]:
+def start(workspace: Workspace, pace_seconds: float) -> BaseProcess:
     """Starts a training in a process of its own that has the modules already."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mlflow", "seq2seq_core.stages.train", "seq2seq_core.tracking.runs.stage_run", __name__])
-
-    def begin(workspace: Workspace, pace_seconds: float) -> multiprocessing.process.BaseProcess:
-        process = context.Process(target=train, args=(str(workspace.root), pace_seconds))
-        process.start()
-        return process
-
-    return begin
+    process = CONTEXT.Process(target=train, args=(str(workspace.root), pace_seconds))
+    process.start()
+    return process
 
 
 def make_workspace(root: Path, database: Path, architecture: str) -> Workspace:
@@ -92,7 +85,6 @@ def test_trainings_killed_at_random_moments_end_as_undisturbed_ones_do(
     tmp_path: Path,
     mlflow_template: Path,
     no_outer_run: None,
-    start: Callable[..., multiprocessing.process.BaseProcess],
     fresh_random: random.Random,
 ) -> None:
     architecture = fresh_random.choice(["gru", "transformer"])  # benchmarks/kills.py takes both, and more kills

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from seq2seq_core.training.state.folder_lock import lock_folder
 from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.updates.divergence import Diverged
 from tests.flows.waiting import wait_until
+from tests.prepared_processes import CONTEXT
 
 Ask = Callable[..., SweepRequest]
 RATES = {"train.learning_rate": {"choices": [0.003, 0.01]}}
@@ -48,24 +50,36 @@ def run(request: SweepRequest, paths: Paths) -> SweepResults:
     return sweep.results()
 
 
-def worker_command(folder: Path, request: SweepRequest, paths: Paths, update_or_die: str) -> list[str]:
-    """A process of its own that works on a sweep, with ``update_or_die`` in place of the trainer's ``update``."""
-    script = folder / "worker.py"
-    script.write_text(
-        "import os, signal, sys, torch\n"
-        "from pathlib import Path\n"
-        "from seq2seq_core.artifacts import Paths\n"
-        "from seq2seq_core.sweep.drive import SweepRequest, work\n"
-        "from seq2seq_core.tracking.runs import sweep_tracking\n"
-        "from seq2seq_core.training.trainer import Trainer\n"
-        "torch.set_num_threads(1)\n"
-        "sweep_tracking.find_spec = lambda name: None\n"
-        "update = Trainer._update\n"
-        f"{update_or_die}"
-        "Trainer._update = update_or_die\n"
-        "work(SweepRequest(Path(sys.argv[1])), Paths(Path(sys.argv[2])))\n"
-    )
-    return [sys.executable, str(script), str(request.file), str(paths.root)]
+def in_the_tenth_update(_trainer: Trainer, number: int) -> bool:
+    return number == 10
+
+
+def before_the_first_update_at_width_24(trainer: Trainer, _number: int) -> bool:
+    return trainer.state.step == 0 and trainer.model.target_embedding.table.weight.shape[1] == 24
+
+
+def work_until_death(file: str, root: str, is_last: Callable[[Trainer, int], bool]) -> None:
+    """Works on a sweep without MLflow, in a process that kills itself before an update that the last argument tells."""
+    torch.set_num_threads(1)
+    update, numbers = Trainer._update, count(1)
+
+    def update_or_die(self: Trainer, *arguments: Any) -> None:
+        if is_last(self, next(numbers)):
+            os.kill(os.getpid(), signal.SIGKILL)
+        update(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sweep_tracking, "find_spec", lambda name: None)
+        patched.setattr(Trainer, "_update", update_or_die)
+        work(SweepRequest(Path(file)), Paths(Path(root)))
+
+
+def exit_code_of_worker(request: SweepRequest, paths: Paths, is_last: Callable[[Trainer, int], bool]) -> int | None:
+    """How a process of its own ends that works on a sweep until its death."""
+    process = CONTEXT.Process(target=work_until_death, args=(str(request.file), str(paths.root), is_last))
+    process.start()
+    process.join()
+    return process.exitcode
 
 
 def test_the_trials_come_to_what_training_with_their_settings_comes_to(ask: Ask, paths: Paths) -> None:
@@ -107,24 +121,12 @@ def test_a_sweep_that_is_stopped_anywhere_goes_on_and_comes_to_the_same(
     assert results == expected
 
 
-def test_a_killed_sweep_goes_on_with_the_trial_that_was_being_trained(
-    ask: Ask, make_workspace: Callable[[str], Paths], tmp_path: Path
-) -> None:
+def test_a_killed_sweep_goes_on_with_the_trial_that_was_being_trained(ask: Ask, make_workspace: Callable[[str], Paths]) -> None:
     request = ask(trials=3)
     expected = run(request, make_workspace("undisturbed"))
     killed = make_workspace("killed")
-    # The process kills itself in the middle of the second trial, after a checkpoint and before the next validation.
-    command = worker_command(
-        tmp_path, request, killed,
-        "made = []\n"
-        "def update_or_die(self, *arguments):\n"
-        "    made.append(self.state.step)\n"
-        "    if len(made) == 10:\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    update(self, *arguments)\n",
-    )  # fmt: skip
-    process = subprocess.run(command, capture_output=True, check=False)
-    assert process.returncode == -signal.SIGKILL, process.stderr
+    # In the middle of the second trial, after a checkpoint and before the next validation.
+    assert exit_code_of_worker(request, killed, in_the_tenth_update) == -signal.SIGKILL
     half = open_sweep(request.load(), "toy.yaml", killed).results()
     assert (len(half.trials), half.num_open) == (1, 1)
     assert "1 trial(s) have not ended yet; the same command goes on with them" in half.describe()
@@ -230,19 +232,12 @@ def test_a_crash_of_the_device_ends_the_process_and_the_second_one_the_trial(
 
 
 def test_a_trial_whose_process_died_twice_at_one_place_has_failed_the_third_time_and_the_sweep_goes_on(
-    ask: Ask, paths: Paths, tmp_path: Path
+    ask: Ask, paths: Paths
 ) -> None:
     request = ask(space={"model.width": {"choices": [24, 16]}}, trials=3, begin_with_current=False)
-    command = worker_command(
-        tmp_path, request, paths,
-        "def update_or_die(self, *arguments):\n"
-        "    if self.state.step == 0 and self.model.target_embedding.table.weight.shape[1] == 24:\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    update(self, *arguments)\n",
-    )  # fmt: skip
-    codes: list[int] = []
+    codes: list[int | None] = []
     while 0 not in codes and len(codes) < 20:
-        codes.append(subprocess.run(command, capture_output=True, check=False).returncode)
+        codes.append(exit_code_of_worker(request, paths, before_the_first_update_at_width_24))
     results = open_sweep(request.load(), "toy.yaml", paths).results()
     failed = [trial for trial in results.trials if trial.state == "failed"]
     assert failed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pickle
 from collections.abc import Callable
@@ -12,10 +11,7 @@ from typing import Any
 import torch
 
 from seq2seq_core.training.distributed.launcher import rank_variables, serve_rendezvous
-
-CONTEXT = multiprocessing.get_context("forkserver")
-# The first step of an optimiser imports torch._dynamo, which takes seconds.
-CONTEXT.set_forkserver_preload(["torch._dynamo", "seq2seq_core.config.settings", "tests.unit.training.distributed.rank_programs"])
+from tests.prepared_processes import CONTEXT
 
 
 def run_on_ranks(number: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:

@@ -13,6 +13,10 @@ from typing import Protocol
 class Recorder(Protocol):
     """Receives what a stage reports. Implementations must not change a stage's result."""
 
+    @property
+    def keeps_files(self) -> bool:
+        """Whether :meth:`log_file` stores a copy: a stage need not draw pictures that nobody will see."""
+
     def log_params(self, params: Mapping[str, object]) -> None:
         """Records settings of the run, flat: ``{"train.learning_rate": 0.001}``."""
 
@@ -37,6 +41,8 @@ class Recorder(Protocol):
 
 class NullRecorder:
     """Records nothing."""
+
+    keeps_files = False
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """See :class:`Recorder`."""
@@ -69,6 +75,11 @@ class CompositeRecorder:
 
     def __init__(self, recorders: Sequence[Recorder]) -> None:
         self.recorders = tuple(recorders)
+
+    @property
+    def keeps_files(self) -> bool:
+        """See :class:`Recorder`."""
+        return any(recorder.keeps_files for recorder in self.recorders)
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """See :class:`Recorder`."""

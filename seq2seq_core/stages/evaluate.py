@@ -219,6 +219,8 @@ def _record_pictures(
     confidence: ConfidenceCheck | None,
 ) -> None:
     """Draws plots for the recorder only; they are not outputs of the stage."""
+    if not recorder.keeps_files:
+        return
     if not plots.can_plot():
         logger.info("no pictures: Matplotlib is not installed")
         return

@@ -17,6 +17,8 @@ class LocalRecorder:
         path: the JSONL file; an existing one is replaced.
     """
 
+    keeps_files = False
+
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("w", encoding="utf-8")

@@ -60,6 +60,8 @@ class MlflowRecorder:
         is_ended: whether the run has ended in MLflow.
     """
 
+    keeps_files = True
+
     def __init__(
         self,
         client: MlflowClient,

@@ -27,6 +27,8 @@ TEST = [("ab", "x y", "de"), ("abc", "y", "en"), ("", "x", "de"), ("ba", "x x", 
 
 
 class KeepingRecorder(NullRecorder):
+    keeps_files = True
+
     def __init__(self) -> None:
         self.metrics: dict[str, float] = {}
         self.names: list[str] = []
@@ -142,6 +144,14 @@ def test_figures_tables_and_pictures_are_recorded(paths: Paths) -> None:
     ((path, _, digest, context),) = recorder.datasets
     assert (path, len(digest), context) == (paths.prepared_split("test"), 64, "testing")
     assert not any(path.suffix == ".png" for path in paths.root.rglob("*"))
+
+
+def test_no_picture_is_drawn_where_none_is_kept(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(plots, "plot_lengths")
+    recorder = KeepingRecorder()
+    monkeypatch.setattr(recorder, "keeps_files", False)
+    run_evaluate(make_settings(), paths, recorder)
+    assert not any(name.endswith(".png") for name in recorder.names)
 
 
 def test_without_matplotlib_there_are_no_pictures(

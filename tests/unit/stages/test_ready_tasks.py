@@ -13,7 +13,6 @@ import yaml
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.evaluation import plots
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.evaluate import run_evaluate
 from seq2seq_core.stages.export import run_export
@@ -103,10 +102,9 @@ def make_tiny(name: str) -> Settings:
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_ready_file_runs_from_the_corpus_to_the_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_ready_file_runs_from_the_corpus_to_the_scores(tmp_path: Path, name: str) -> None:
     if name == "summarisation":
         pytest.importorskip("rouge_score", reason="ROUGE needs rouge-score")
-    monkeypatch.setattr(plots, "can_plot", lambda: False)  # nobody would see the pictures
     paths, settings, recorder = Paths(tmp_path), make_tiny(name), NullRecorder()
     (tmp_path / "raw").mkdir()
     WRITERS[name](tmp_path / "raw")

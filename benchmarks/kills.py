@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.tracking.mlflow.store import connect
+from seq2seq_core.tracking.process_identity import DVC_STARTER
 from seq2seq_core.tracking.runs.graph_run import experiment_id
 from tests.flows.waiting import wait_until
 
@@ -293,7 +294,7 @@ def find_orphans(workspace: Workspace) -> list[str]:
         process = workspace.start(*command)
         wait_for_update(workspace)
         (trainer,) = workspace.trainers()
-        drivers = [parent for parent in trainer.parents() if is_command(parent, "dvc")]
+        drivers = [parent for parent in trainer.parents() if is_command(parent, "dvc") or is_command(parent, DVC_STARTER)]
         own = {*[child.pid for child in trainer.children(recursive=True)], trainer.pid}
         (psutil.Process(process.pid) if victim == "flow" else drivers[0]).kill()
         time.sleep(ORPHAN_SECONDS)

@@ -17,6 +17,7 @@ from flows.dvc.run_cache import drop_empty_runs
 from flows.processes.supervised import CommandResult, StopPolicy, run_supervised
 from seq2seq_core.console import format_seconds
 from seq2seq_core.errors import Interrupted, UserError, WorkspaceBusy
+from seq2seq_core.tracking.process_identity import DVC_STARTER
 
 ERROR_MARK = "ERROR: "
 STAGE_MARK = "Running stage '"
@@ -113,7 +114,7 @@ class Dvc:
 
         ``-P`` keeps folders of the workspace from shadowing DVC's modules.
         """
-        return [sys.executable, "-P", "-m", "dvc", "--wait-for-lock", *arguments]
+        return [sys.executable, "-P", str(Path(__file__).with_name(DVC_STARTER)), "--wait-for-lock", *arguments]
 
     def environment(self) -> dict[str, str]:
         """This process's variables, with ``s2s`` on the path, no telemetry and unbuffered output."""

@@ -11,6 +11,9 @@ from typing import Self
 
 import psutil
 
+DVC_STARTER = "dvc_start.py"
+"""The script by which the flows start DVC."""
+
 
 @dataclass(frozen=True)
 class ProcessIdentity:
@@ -70,6 +73,6 @@ def dvc_ancestor() -> ProcessIdentity | None:
 
 
 def _is_dvc(command: list[str]) -> bool:
-    """Whether a command line runs DVC: ``dvc ...``, ``python .../bin/dvc ...`` or ``python [OPTIONS] -m dvc ...``."""
-    head = [PurePath(word).name for word in command[:2]]
-    return "dvc" in head or ("-m", "dvc") in pairwise(command[:5])
+    """Whether a command line runs DVC: ``dvc``, ``python .../bin/dvc``, ``python [OPTIONS] -m dvc``, ``python -P dvc_start.py``."""
+    head = [PurePath(word).name for word in command[:3]]
+    return "dvc" in head[:2] or DVC_STARTER in head or ("-m", "dvc") in pairwise(command[:5])

@@ -158,6 +158,7 @@ def retrain(prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 def start_retrain(prefect_api: str, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Starts ``run_retrain`` in a process of its own, without MLflow; what is left of it is killed in the end."""
     script = (
+        "from seq2seq_core.cli.process_setup import set_up_process; set_up_process()\n"  # as the command does
         "import sys; from pathlib import Path; from flows.reports import parent_run; parent_run.find_spec = lambda name: None\n"
         "from flows.launch import run_retrain; from seq2seq_core.errors import Seq2SeqError\n"
         "try:\n    print(run_retrain(Path(sys.argv[1]), assignments=sys.argv[2:]).describe())\n"

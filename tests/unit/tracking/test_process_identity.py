@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from flows.dvc.command import Dvc
 from seq2seq_core.tracking.process_identity import ProcessIdentity, _is_dvc, dvc_ancestor, this_process
 
 
@@ -67,6 +68,7 @@ def test_without_dvc_above_there_is_none() -> None:
         (["/v/bin/python3.11", "/v/bin/dvc", "repro"], True),
         (["python", "-m", "dvc", "repro"], True),
         (["/v/bin/python3.11", "-P", "-m", "dvc", "--wait-for-lock", "repro"], True),
+        (Dvc(Path("/w")).command(["repro"]), True),
         (["vim", "notes/dvc.txt"], False),
         (["python", "-m", "pytest", "-k", "dvc"], False),
         ([], False),

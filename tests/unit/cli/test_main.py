@@ -49,3 +49,15 @@ def test_a_time_zone_that_exists_stays(zone: str) -> None:
         pytest.skip("no database of time zones here")
     done = run_in_zone(zone, "import os; print(os.environ['TZ'])")
     assert (done.stdout, done.stderr) == (f"{zone}\n", "")
+
+
+def test_python_ends_without_a_look_for_garbage_once_all_else_is_done() -> None:
+    program = (
+        "import atexit, gc\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 10_000))\n"
+        "from seq2seq_core.cli.process_setup import set_up_process\n"
+        "set_up_process()\n"
+        "atexit.register(lambda: print(gc.get_freeze_count()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["0", "True"], "what is registered last ends first"

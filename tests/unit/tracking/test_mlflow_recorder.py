@@ -97,6 +97,7 @@ def test_a_file_is_stored_although_the_caller_removes_it_at_once(run: Run, recor
     recorder.log_text("some text", "tables/worst.md")
     recorder.flush()
     assert run.artifact("plots/plot.txt").read_text() == run.artifact("plot.txt").read_text() == "a plot"
+    assert MlflowRecorder.keeps_files
     assert run.artifact("reports/docs/inner/page.html").read_text() == "a page"
     assert run.artifact("tables/worst.md").read_text() == "some text"
 

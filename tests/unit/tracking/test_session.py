@@ -135,6 +135,7 @@ def test_without_mlflow_the_records_go_to_a_local_file(
         recorder.set_tags({"a": "b"})
         recorder.log_text("text", "a.md")
         recorder.log_file(Path("plot.png"), "plots")
+        assert not recorder.keeps_files
         recorder.log_dataset(Path("data"), "dates", "abc", "training")
         recorder.flush()
     file = tmp_path / ".s2s" / "logs" / "train.records.jsonl"

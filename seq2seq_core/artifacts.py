@@ -88,6 +88,11 @@ class Paths:
         return self.root / "reports" / "tokenize.json"
 
     @property
+    def corpus_profile(self) -> Path:
+        """The profile of train by ``tokenize``, which is kept with the registered version for later comparisons."""
+        return self.root / "reports" / "corpus_profile.json"
+
+    @property
     def bundle(self) -> Path:
         """Folder of ``train``: the self-describing model bundle."""
         return self.root / "models" / "bundle"
@@ -142,6 +147,11 @@ class Paths:
     def promotion(self) -> Path:
         """The last move of the alias ``champion`` by this workspace: the run that made it, and the version."""
         return self.work / "promotion.json"
+
+    @property
+    def drift(self) -> Path:
+        """The last comparison of a version's corpus with the champion's, for the pages of the run that made it."""
+        return self.work / "drift.json"
 
     @property
     def outcomes(self) -> Path:

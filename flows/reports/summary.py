@@ -132,6 +132,14 @@ def read_receipt(paths: Paths) -> Receipt | None:
         return None
 
 
+def read_drift_lines(paths: Paths, receipt: Receipt | None) -> list[str]:
+    """How the corpus of the registered version differs from the champion's, as a line; none where nothing was compared."""
+    from seq2seq_core.registry.profiles.drift_check import read_drift
+
+    report = None if receipt is None else read_drift(receipt.model_name, receipt.version, paths)
+    return [] if report is None else [report.sentence()]
+
+
 def _line(report: StageReport, width: int) -> str:
     reason = shorten(report.reason, REASON_CHARACTERS, placeholder=" …")
     return f"  {report.stage:{width}}  {STATE_WORDS[report.state]:9}  {_duration(report):>10}  {reason}".rstrip()

@@ -14,7 +14,8 @@ from pathlib import Path
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import UserError, WorkspaceBusy
 from seq2seq_core.file_lock import hold_lock
-from seq2seq_core.lineage.lineage_storage import PATCH_FILE, Lineage
+from seq2seq_core.lineage.lineage_storage import Lineage
+from seq2seq_core.lineage.record_check import PATCH_FILE
 from seq2seq_core.redaction.redactor import redact
 
 LOCAL_CONFIG = ".dvc/config.local"

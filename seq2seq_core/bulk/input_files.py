@@ -81,7 +81,7 @@ def find_inputs(given: Sequence[Path], output: Path, output_format: str = "") ->
     """
     if output_format and output_format not in OUTPUT_FORMATS:
         raise UserError(f"--format: must be one of {', '.join(OUTPUT_FORMATS)}; got {output_format!r}")
-    files = [_describe(path, name, output_format) for entry in given for path, name in _expand(entry, output)]
+    files = [describe_input(path, name, output_format) for entry in given for path, name in _expand(entry, output)]
     stems: dict[str, InputFile] = {}
     for one in files:
         if (other := stems.setdefault(shard_stem(one.file.name), one)) is not one:
@@ -117,8 +117,17 @@ def _expand(entry: Path, output: Path) -> Iterator[tuple[Path, str]]:
     yield from ((entry / name, name) for name in read)
 
 
-def _describe(path: Path, name: str, output_format: str) -> InputFile:
-    """An input file with its formats."""
+def describe_input(path: Path, name: str, output_format: str = "") -> InputFile:
+    """An input file with its formats.
+
+    Args:
+        path: where it is.
+        name: of the file, for its shards.
+        output_format: one of :data:`OUTPUT_FORMATS`; empty: see :func:`find_inputs`.
+
+    Raises:
+        CorpusError: its format is not read.
+    """
     file = CorpusFile(path, name, str(path))
     if foreign := format_of_name(name):
         raise file.fault(foreign.advise(file.shown))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -50,6 +50,17 @@ class GateSection(Section):
         return self
 
 
+class DriftSection(Section):
+    """The comparison of the corpus with the champion's, when a version is registered."""
+
+    action: Literal["warn", "stop", "off"] = "warn"
+    """What drift does: ``warn`` says so, ``stop`` also keeps the version from becoming the champion, ``off`` compares nothing."""
+    alpha: float = Field(default=0.01, ge=0.01, le=0.2)
+    """Largest chance of a false alarm, of all measures together, each time that a corpus of the same kind is compared."""
+    minimal_effect: float = Field(default=0.1, ge=0.0, le=1.0)
+    """The smallest effect that counts, from 0 (the same) to 1 (nothing in common), however many rows prove it; 0.1 is small."""
+
+
 class RegisterSection(Section):
     """Registration and promotion."""
 
@@ -65,6 +76,8 @@ class RegisterSection(Section):
     """The lowest score with which a version can become the champion; none: any."""
     gate: GateSection = GateSection()
     """The rules of promotion, on by default."""
+    drift: DriftSection = DriftSection()
+    """What is told, or done, when the corpus differs from the champion's."""
 
     @model_validator(mode="after")
     def _the_ledger_has_its_own_name(self) -> Self:

@@ -85,6 +85,18 @@ def iterate_sentences(path: Path) -> Iterator[str]:
             yield text
 
 
+def count_lines(path: Path) -> int:
+    """Number of line ends of a file; 0 where it does not exist (reading it then raises the error).
+
+    Args:
+        path: a file that ``s2s prepare`` wrote.
+    """
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+
 def format_sentence(text: str) -> str:
     """One line of a prepared file of monolingual sentences, its line end included."""
     return json.dumps({TEXT: text}, ensure_ascii=False) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import tempfile
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.model_seal import WAY_OUT
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.drift.corpus_profile import PROFILE_FILE
 from seq2seq_core.errors import UserError
 from seq2seq_core.lineage.code_state import read_code_state
 from seq2seq_core.lineage.corpus_rows import CorpusRows, hash_corpus
 from seq2seq_core.lineage.lineage_record import Origin, add_row_counts, build_record, corpus_folder, row_files, to_text
-from seq2seq_core.lineage.record_check import SEAL_TAG, check_record, seal_record
+from seq2seq_core.lineage.record_check import ATTACHED, PATCH_FILE, PROFILE_DIGEST, ROWS_FILE, SEAL_TAG, check_record, seal_record
 from seq2seq_core.registry.receipts import Receipt
 from seq2seq_core.registry.stored_model import download_file
 from seq2seq_core.registry.versions import find_number, logged_model_id
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-RECORD_FILE, PATCH_FILE, ROWS_FILE = "lineage.json", "dirty.patch", "corpus_rows.npz"
+RECORD_FILE = "lineage.json"
 SECTIONS = ("model", "code", "settings", "machine", "corpus")
 """What no record lacks."""
 
@@ -79,8 +81,8 @@ class Lineage:
         Args:
             paths: the workspace, whose registry is read.
         """
-        patch, rows = (_read(self.version, name, paths) for name in (PATCH_FILE, ROWS_FILE))
-        return [f"{self.label}: {fault}" for fault in check_record(self, patch, rows, paths)]
+        attached = {name: _read(self.version, name, paths) for name in ATTACHED.values()}
+        return [f"{self.label}: {fault}" for fault in check_record(self, attached, paths)]
 
 
 def record_lineage(receipt: Receipt, settings: Settings, paths: Paths) -> bool:
@@ -109,6 +111,9 @@ def record_lineage(receipt: Receipt, settings: Settings, paths: Paths) -> bool:
     rows = None if folder is None else hash_corpus(folder, row_files(settings, paths))
     contents: dict[str, bytes] = {} if rows is None else {ROWS_FILE: rows.to_bytes()}
     add_row_counts(record, rows, contents.get(ROWS_FILE, b""))
+    if paths.corpus_profile.is_file():
+        contents[PROFILE_FILE] = paths.corpus_profile.read_bytes()
+        record["corpus"][PROFILE_DIGEST] = hashlib.sha256(contents[PROFILE_FILE]).hexdigest()
     if origin.code.patch:
         contents[PATCH_FILE] = origin.code.patch.encode("utf-8", "surrogateescape")
     content = to_text(record).encode("utf-8", "backslashreplace")

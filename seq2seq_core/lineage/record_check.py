@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.config_file import CONFIG_FILE, WEIGHTS_FILE
 from seq2seq_core.bundle.model_seal import BUNDLE_PATH
+from seq2seq_core.drift.corpus_profile import PROFILE_FILE
 from seq2seq_core.errors import BundleError
 from seq2seq_core.registry.stored_model import check_stored_model, download_file, label_of
 from seq2seq_core.registry.versions import DIGEST_TAG, logged_model_id
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 SEAL_TAG = "mlflow.s2s.lineage"
 """The tag of a version's logged model with a digest of each statement; MLflow's pages leave out the tags ``mlflow.*``."""
 DIGITS = 16
-ROWS_DIGEST = "rows_sha256"
-"""The digest of the hashes of rows, in the section ``corpus`` of a record."""
+PATCH_FILE, ROWS_FILE = "dirty.patch", "corpus_rows.npz"
+ROWS_DIGEST, PROFILE_DIGEST = "rows_sha256", "profile_sha256"
+"""The digests of the hashes of rows and of the profile, in the section ``corpus`` of a record."""
+ATTACHED = {"code.patch_sha256": PATCH_FILE, f"corpus.{ROWS_DIGEST}": ROWS_FILE, f"corpus.{PROFILE_DIGEST}": PROFILE_FILE}
+"""The other files of a lineage, by the statement that has their digest."""
 
 
 def seal_record(record: Mapping[str, Any]) -> str:
@@ -35,15 +39,14 @@ def seal_record(record: Mapping[str, Any]) -> str:
     return json.dumps({name: _digest(value) for name, value in _statements(record).items()}, sort_keys=True)
 
 
-def check_record(lineage: Lineage, patch: bytes | None, rows: bytes | None, paths: Paths) -> list[str]:
+def check_record(lineage: Lineage, attached: Mapping[str, bytes | None], paths: Paths) -> list[str]:
     """The statements of a lineage that do not hold, each with what speaks against it; empty: none is known.
 
     A version of an earlier release has no seal: of its lineage only what the tags and the stored files say too is checked.
 
     Args:
         lineage: of a version.
-        patch: the content of its changes of the code; None: it has none.
-        rows: the content of its hashes of rows; None: it has none.
+        attached: the content of each other file of it, by name; None: it has none.
         paths: the workspace, whose registry is read.
 
     Raises:
@@ -61,8 +64,10 @@ def check_record(lineage: Lineage, patch: bytes | None, rows: bytes | None, path
         "model.trained_digest": (f"the tag {TRAINED_TAG}", tags.get(TRAINED_TAG) if _of(record, "model.trained_digest") else None),
         "model.weights_sha256": (f"the {CONFIG_FILE} of its bundle", _weights(config)),
         "code.commit": ("the tag git_commit", tags.get("git_commit")),
-        "code.patch_sha256": ("the file dirty.patch", _sha256(patch)),
-        f"corpus.{ROWS_DIGEST}": ("the file corpus_rows.npz", _sha256(rows) if _of(record, f"corpus.{ROWS_DIGEST}") else None),
+        **{
+            statement: (f"the file {name}", _sha256(attached[name]) if name == PATCH_FILE or _of(record, statement) else None)
+            for statement, name in ATTACHED.items()
+        },
         "runs.train": ("the tag train_run_id", tags.get("train_run_id")),
         "parents.initial_weights.digest": ("the tag initial_bundle_digest", tags.get("initial_bundle_digest")),
     }
@@ -71,8 +76,11 @@ def check_record(lineage: Lineage, patch: bytes | None, rows: bytes | None, path
         for statement, (source, expected) in known.items()
         if expected is not None and _of(record, statement) != expected
     ]
-    if _of(record, "code.patch_sha256") and patch is None:
-        faults.append("code.patch_sha256 names a file dirty.patch, and the version has none")
+    faults += [
+        f"{statement} names a file {name}, and the version has none"
+        for statement, name in ATTACHED.items()
+        if _of(record, statement) and attached[name] is None
+    ]
     try:
         check_stored_model(version, paths)
     except BundleError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from seq2seq_core.model_card.blocks import Page
 from seq2seq_core.model_card.confidence_section import confidence_section
+from seq2seq_core.model_card.drift_section import drift_section
 from seq2seq_core.model_card.facts import CardFacts
 from seq2seq_core.model_card.html_page import to_html
 from seq2seq_core.model_card.markdown_page import to_markdown
@@ -45,6 +46,7 @@ def make_page(facts: CardFacts) -> Page:
             confidence_section(answers, decision.metric),
             limits_section(facts.origin, answers),
             data_section(facts.origin),
+            drift_section(facts.drift),
             training_section(facts.origin),
             runtime_section(facts.runtime),
             lineage_section(facts),

@@ -58,6 +58,25 @@ def figure_chart(
     return _svg(height, parts)
 
 
+def share_chart(bins: Mapping[str, tuple[float, float]]) -> str:
+    """The shares of bins before and now, two bars a bin.
+
+    Args:
+        bins: both shares, by label.
+    """
+    height, top = 2.0 * LINE * len(bins) + 24, max((max(shares) for shares in bins.values()), default=1.0) or 1.0
+    parts = [_grid(0.0, top, height)]
+    for place, (label, shares) in enumerate(bins.items()):
+        y = 2.0 * LINE * place + 12
+        parts.append(f'<text x="0" y="{y + 14:g}"><title>{escape(label)}</title>{escape(_fit(label))}</text>')
+        for line, (share, tone) in enumerate(zip(shares, CLASSES, strict=False)):
+            end, middle = _across(share, 0.0, top), y + 16 * line
+            width = max(0.5, end - LEFT)
+            parts.append(f'<rect class="{tone} bar" x="{LEFT:g}" y="{middle - 6:g}" width="{width:.1f}" height="12" rx="1.5"/>')
+            parts.append(f'<text class="soft" x="{WIDTH - RIGHT + 8:g}" y="{middle + 4:g}">{share:.2%}</text>')
+    return _svg(height, parts)
+
+
 def _fit(label: str) -> str:
     """The beginning of a label that has room; East Asian symbols are twice as wide."""
     cells, kept = 0, ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from seq2seq_core.drift.drift_report import DriftReport
+
 
 class Fact(BaseModel):
     """A part of the facts."""
@@ -274,5 +276,7 @@ class CardFacts(Fact):
     answers: Answers | None
     decision: Decision
     standing: Standing | None = None
+    drift: DriftReport | None = None
+    """How the corpus differs from the champion's; None: nothing was compared."""
     runtime: Runtime | None
     lineage: dict[str, str]

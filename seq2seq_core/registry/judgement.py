@@ -16,6 +16,7 @@ from seq2seq_core.config.register import RegisterSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, TARGET, iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.drift.drift_report import DriftReport
 from seq2seq_core.errors import BundleError, TagError, UserError
 from seq2seq_core.evaluation.baselines import (
     COMMONEST_TARGET,
@@ -35,6 +36,7 @@ from seq2seq_core.gate.scored_rows import ScoredRows, score_rows
 from seq2seq_core.gate.slice_labels import source_labels
 from seq2seq_core.registry.ledger import Ledger, comparison_key
 from seq2seq_core.registry.outputs import TestRows, decode_version, score_outputs
+from seq2seq_core.registry.profiles.drift_check import find_drift, refuse_drift
 from seq2seq_core.registry.versions import DIGEST_TAG, find_number
 
 if TYPE_CHECKING:
@@ -97,6 +99,7 @@ class Judgement:
         comparison: digest of what was compared.
         evidence: the gate's.
         baselines: the outputs of the trivial baselines, by name.
+        drift: how its corpus differs from that of the champion; None: nothing was compared.
     """
 
     promotes: bool
@@ -105,6 +108,7 @@ class Judgement:
     comparison: str
     evidence: Evidence
     baselines: dict[str, list[str]]
+    drift: DriftReport | None = None
 
 
 def policy_of(section: RegisterSection) -> Policy:
@@ -154,13 +158,14 @@ def judge(candidate: Candidate, ledger: Ledger, settings: Settings, paths: Paths
         labels_of(rows.pairs, settings.evaluate.slice_columns),
         max(look, counted),
     )
-    further = [*_further_refusals(candidate, settings, paths)]
+    drift = find_drift(candidate.version, candidate.bundle, ledger.champion, settings, paths, client)
+    further = [*_further_refusals(candidate, settings, paths), *refuse_drift(drift, settings)]
     against = f" It was compared with version {rival.version}." if rival.version else ""
     troubles = "".join(f" {trouble}." for trouble in rival.troubles)
     refused = f" Refused: {'; '.join(further)}." if further else ""
     again = " The same evidence was counted before, so nothing new is spent." if look <= counted else ""
     reason = f"{evidence.summary}{against}{again}{refused}{troubles}"
-    return Judgement(evidence.promotes and not further, reason, rival, key, evidence, baselines)
+    return Judgement(evidence.promotes and not further, reason, rival, key, evidence, baselines, drift)
 
 
 def _key(candidate: Candidate, rival: Rival, settings: Settings) -> str:

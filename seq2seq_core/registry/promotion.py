@@ -14,6 +14,7 @@ from seq2seq_core.registry.judgement import Candidate, Judgement, judge, policy_
 from seq2seq_core.registry.ledger import CHAMPION, Entry, Ledger
 from seq2seq_core.registry.ledger_writing import ATTEMPTS, LedgerConflict, append, read_settled, synchronise
 from seq2seq_core.registry.outputs import TestRows
+from seq2seq_core.registry.profiles.drift_check import keep_drift, with_drift_policy
 from seq2seq_core.registry.receipts import CHALLENGER, EXPERIMENT, Receipt, evidence_figures, note_promotion
 from seq2seq_core.registry.standing.restatement import restate
 from seq2seq_core.registry.standing.version_standing import standing_of
@@ -93,6 +94,7 @@ def decide_alias(
             if receipt.decision == CHAMPION:
                 note_promotion(receipt, paths)
             ledger = Ledger((*ledger.entries, written), written.number)
+        keep_drift(judgement.drift, name, draft.version, paths)
         standing = standing_of(draft.version, ledger)
         card = make_card(candidate, receipt, judgement, settings, paths, client, standing)
         record_evidence(client, candidate, judgement, card)
@@ -135,7 +137,7 @@ def _draft(candidate: Candidate, settings: Settings, paths: Paths) -> Receipt:
         champion_version=None,
         champion_score=None,
         test_digest=candidate.rows.digest,
-        policy_digest=policy_of(settings.register_).digest,
+        policy_digest=with_drift_policy(policy_of(settings.register_).digest, settings),
         teacher=asdict(teacher) if (teacher := read_teacher(paths.prepared_teacher)) else {},
     )
 

@@ -59,7 +59,8 @@ def make_card(
         earlier = CardFacts.model_validate_json(stored) if stored else None
         decided = _describe(candidate, receipt, judgement, settings, paths, tags)
         facts = collect_facts(decided, settings, paths, is_own, earlier)
-        return render_card(facts.model_copy(update={"standing": standing}))
+        drift = judgement.drift or (earlier.drift if earlier else None)
+        return render_card(facts.model_copy(update={"standing": standing, "drift": drift}))
     except Exception as error:  # noqa: BLE001 - the decision stands, whatever a report, a metric or a stored card holds
         reason = first_line(error) or type(error).__name__
         logger.warning("version %s of %r has no model card: %s", receipt.version, receipt.model_name, reason)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from seq2seq_core.corpus.pairs import SOURCE, TARGET
 from seq2seq_core.model_card.card import HTML_FILE
+from seq2seq_core.model_card.drift_section import render_drift
 from seq2seq_core.registry.ledger import CHAMPION
+from seq2seq_core.registry.profiles.drift_check import DRIFT_TAG
 from seq2seq_core.registry.receipts import CHALLENGER, EXPERIMENT, Receipt
 from seq2seq_core.registry.standing.restatement import DECISION_TAG, drop_challenger, restate_description
 from seq2seq_core.registry.versions import logged_model_id
@@ -67,7 +69,7 @@ def record_decision(
 
 
 def record_evidence(client: MlflowClient, candidate: Candidate, judgement: Judgement, card: Mapping[str, str]) -> None:
-    """Attaches the evidence of a decision to the version's model: the card, the gate's figures, and both outputs of each row.
+    """Attaches the evidence of a decision to the version's model: card, gate's figures, drift, both outputs of each row.
 
     Args:
         client: the MLflow client.
@@ -87,9 +89,12 @@ def record_evidence(client: MlflowClient, candidate: Candidate, judgement: Judge
             for pair, own, other in zip(candidate.rows.pairs, hypotheses, others, strict=True):
                 row: dict[str, Any] = {SOURCE: pair[SOURCE], TARGET: pair[TARGET], "version": own, "champion": other}
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        for name, text in card.items():
+        for name, text in (*card.items(), *(render_drift(judgement.drift).items() if judgement.drift else ())):
             (folder / name).write_text(text, encoding="utf-8")
         client.log_model_artifacts(model_id, str(folder))
+    if judgement.drift is not None:
+        version = candidate.version
+        client.set_model_version_tag(version.name, version.version, DRIFT_TAG, judgement.drift.tag())
 
 
 def has_evidence(client: MlflowClient, version: ModelVersion) -> bool:

@@ -10,12 +10,15 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.metric_names import BLEU
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import TARGET, iterate_pairs
+from seq2seq_core.drift.drift_report import DriftReport
 from seq2seq_core.errors import first_line
 from seq2seq_core.evaluation.scores import quick_metrics
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.evaluation.sensitivity import explain_insensitivity, name_sensitive
 from seq2seq_core.lineage.lineage_storage import record_lineage
+from seq2seq_core.model_card.drift_section import render_drift
 from seq2seq_core.recorder import Recorder
+from seq2seq_core.registry.profiles.drift_check import DRIFT_TAG, read_drift
 from seq2seq_core.registry.receipts import Verdict, write_receipt
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.registry.version_record import describe
@@ -82,6 +85,7 @@ def run_register(settings: Settings, paths: Paths, recorder: Recorder) -> Regist
         metrics[f"champion_{receipt.metric}"] = receipt.champion_score
     recorder.log_metrics(metrics)
     recorder.log_text(describe(receipt, registration.scores), "decision.md")
+    _log_drift(read_drift(receipt.model_name, receipt.version, paths), recorder)
     state = "registered" if registration.is_new else "was registered already"
     logger.info("%s version %s %s; %s: %s", receipt.model_name, receipt.version, state, receipt.decision, receipt.reason)
     _warn_of_insensitive_metric(settings, paths)
@@ -89,6 +93,16 @@ def run_register(settings: Settings, paths: Paths, recorder: Recorder) -> Regist
         receipt.model_name, receipt.version, registration.is_new, receipt.decision, receipt.reason, receipt.score,
         receipt.champion_version, receipt.champion_score,
     )  # fmt: skip
+
+
+def _log_drift(report: DriftReport | None, recorder: Recorder) -> None:
+    """Logs how the version's corpus differs from the champion's, where both were compared."""
+    if report is None:
+        return
+    recorder.set_tags({DRIFT_TAG: report.tag()})
+    recorder.log_metrics({f"drift_{one.name.replace(' ', '_')}": one.effect for one in report.measures})
+    for name, text in render_drift(report).items():
+        recorder.log_text(text, name)
 
 
 def _warn_of_insensitive_metric(settings: Settings, paths: Paths) -> None:

@@ -17,7 +17,8 @@ from seq2seq_core.audio.sound_file import RecordingError, read_sample_rate
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.tokenize import AudioSettings, TokenizeSection
 from seq2seq_core.console import ProgressMode, progress
-from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs, iterate_sentences
+from seq2seq_core.corpus.pairs import SOURCE, TARGET, count_lines, iterate_pairs, iterate_sentences
+from seq2seq_core.drift.profiling import CorpusProfiler
 from seq2seq_core.errors import CorpusError, TagError, UserError
 from seq2seq_core.normal_form import NormalForm, load_normal_form
 from seq2seq_core.recorder import Recorder
@@ -60,11 +61,11 @@ class TokenizeResult:
 
 
 def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> TokenizeResult:
-    """Writes ``data/tokenized`` and ``reports/tokenize.json``.
+    """Writes ``data/tokenized``, ``reports/tokenize.json`` and ``reports/corpus_profile.json``.
 
     Args:
         settings: the section ``tokenize``; of ``runtime`` the progress display.
-        paths: the workspace; reads ``data/prepared``, writes ``data/tokenized`` and ``reports/tokenize.json``.
+        paths: the workspace; reads ``data/prepared``, writes ``data/tokenized`` and both reports.
         recorder: receives the report and its figures.
 
     Raises:
@@ -83,12 +84,14 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
     )
     languages, normal_form = paths.prepared_languages(), load_normal_form(paths.prepared_normal_form)
     tokenizers = _train_tokenizers(section, tags, normal_form, languages, paths)
+    source_model = tokenizers.source if isinstance(tokenizers.source, SubwordModel) else None
+    profiler = CorpusProfiler(count_lines(paths.prepared_split("train")), has_recordings=source_model is None)
     with atomic.new_folder(paths.tokenized) as draft:
-        if isinstance(tokenizers.source, SubwordModel):
-            tokenizers.source.save(draft / "source.model")
+        if source_model is not None:
+            source_model.save(draft / "source.model")
         tokenizers.target.save(draft / "target.model")
         counts = {
-            split: _encode(split, tokenizers, tags, normal_form, section, paths, draft, settings.runtime.progress)
+            split: _encode(split, tokenizers, tags, normal_form, section, paths, draft, settings.runtime.progress, profiler)
             for split in SPLITS
         }
         sentences = {
@@ -100,6 +103,7 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
         make_manifest(tokenizers, counts, sentences, section, tags, normal_form, draft).save(draft)
     report = make_report(tokenizers, counts, sentences, is_cut=section.long_source != "drop")
     atomic.write_text(paths.tokenize_report, json.dumps(report, indent=1) + "\n")
+    atomic.write_text(paths.corpus_profile, profiler.profile(source_model, tokenizers.target).to_json())
     recorder.log_metrics(flatten(report))
     recorder.log_file(paths.tokenize_report, "reports")
     return TokenizeResult(
@@ -231,11 +235,13 @@ def _encode(
     paths: Paths,
     draft: Path,
     mode: ProgressMode,
+    profiler: CorpusProfiler,
 ) -> SplitCounts:
     path = paths.prepared_split(split)
     chunks = read_chunks(path, tokenizers, tags, normal_form, section.group_columns if split != "test" else [])
+    chunks = profiler.watch(chunks) if split == "train" else chunks
     has_groups = split == "train" and bool(section.group_columns)
-    with progress(f"tokenize {split}", _count_lines(path), "pairs", mode) as shown:
+    with progress(f"tokenize {split}", count_lines(path), "pairs", mode) as shown:
         counts = encode_split(chunks, tokenizers, draft, split, _limits(section, split), has_groups, shown.update)
     for name, side in (("source", counts.source), ("target", counts.target)):
         if side.unknown_fraction > UNKNOWN_WARNING_FRACTION:
@@ -255,7 +261,7 @@ def _encode_sentences(
     path, name = paths.prepared_sentences(language), f"{MONOLINGUAL}.{language}"
     # A sentence is also used as a source, after one tag per source tag column.
     limit = min(section.max_source_tokens - len(section.source_tags), section.max_target_tokens)
-    with progress(f"tokenize {name}", _count_lines(path), "sentences", mode) as shown:
+    with progress(f"tokenize {name}", count_lines(path), "sentences", mode) as shown:
         counts = encode_sentences(iterate_sentences(path), tokenizers.target, draft, name, limit, shown.update)
     if not counts.text.rows:
         raise UserError(
@@ -274,14 +280,6 @@ def _limits(section: TokenizeSection, split: str) -> LengthLimits:
         cut_source=section.max_source_tokens if is_cut else None,
         keeps_end=section.long_source == "truncate_start",
     )
-
-
-def _count_lines(path: Path) -> int:
-    """Number of line ends of a file; 0 where it does not exist (reading it then raises the error)."""
-    if not path.exists():
-        return 0
-    with path.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
 def _check_train(counts: SplitCounts, section: TokenizeSection, has_sentences: bool) -> None:

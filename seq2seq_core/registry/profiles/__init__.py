@@ -1,0 +1,1 @@
+"""Profiles of the corpora of registered versions, and the drift between them."""

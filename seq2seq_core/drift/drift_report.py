@@ -124,7 +124,7 @@ def compare_profiles(old: Profile, new: Profile, labels: tuple[str, str], alpha:
     if new.rows < FEWEST_NEW:
         return report.model_copy(update={"trouble": f"{labels[1]} has {new.rows} rows, and less than {FEWEST_NEW} tell nothing"})
     measures = [_judge(one, old.chance, alpha, minimal_effect) for one in measure(old, new) if one.name in old.chance.names]
-    measures.sort(key=lambda one: (not one.is_alarm, -one.effect / one.threshold))
+    measures.sort(key=lambda one: (not one.is_alarm, -one.effect / max(one.threshold, 1e-9)))
     return report.model_copy(update={"measures": measures, "notes": _notes(old, new)})
 
 

@@ -21,6 +21,7 @@ ALPHAS = (0.01, 0.02, 0.05, 0.1, 0.2)
 SURENESS = 0.999
 """How sure it is, after so few resamples, that a threshold keeps its level."""
 SMALLEST_SIZE = 25
+FEW_ROWS = 3
 WHOLE_ROWS_SPREAD = 2.576 / math.sqrt(8.0 * math.log(2.0))
 """The 99 % quantile of the Jensen-Shannon distance between shares of an event of whole rows, times the square root of the effective
 size: the divergence of two near shares is ``d² / (8 p (1 - p) ln 2)``, and their difference ``d`` is normal."""
@@ -45,10 +46,15 @@ class RowCounts:
     is_rare: bool = False
     clustering: float = 1.0
 
-    @property
-    def least_spread(self) -> float:
-        """The least spread that is believed."""
-        return WHOLE_ROWS_SPREAD * math.sqrt(self.clustering) if self.is_rare else 1e-6
+    def least_spread(self, size: float) -> float:
+        """The least spread that is believed; of numbers, that of a few rows unlike all others.
+
+        Args:
+            size: the effective size.
+        """
+        if self.is_rare:
+            return WHOLE_ROWS_SPREAD * math.sqrt(self.clustering)
+        return FEW_ROWS / math.sqrt(size) if self.kind == "numbers" else 1e-6
 
 
 def resample(measures: Mapping[str, RowCounts], seed: int = 0) -> Chance | None:
@@ -68,7 +74,7 @@ def resample(measures: Mapping[str, RowCounts], seed: int = 0) -> Chance | None:
     sizes, spreads, factors = list[int](), list[list[float]](), list[list[float]]()
     for size in _effective_sizes(rows):
         scaled = _scaled_effects(measures, columns, draws < _share(size, rows))
-        spread = np.maximum(np.quantile(scaled, _SPREAD_QUANTILE, axis=0), [own.least_spread for own in measures.values()])
+        spread = np.maximum(np.quantile(scaled, _SPREAD_QUANTILE, axis=0), [own.least_spread(size) for own in measures.values()])
         greatest = np.sort((scaled / spread).max(axis=1))[::-1]
         sizes.append(size)
         spreads.append([_rounded(value) for value in spread])

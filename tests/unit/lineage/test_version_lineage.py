@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from flows.reports.summary import read_drift_lines, read_receipt
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.corpus.pairs import write_pairs
 from seq2seq_core.corpus_import.source_record import SourceRecord, write_record
 from seq2seq_core.errors import BundleError, TrackingUnreachable, UserError
 from seq2seq_core.lineage import lineage_storage
@@ -29,7 +31,9 @@ from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.registry.versions import find_number, logged_model_id
 from seq2seq_core.serving.model_header import NamedModel
 from seq2seq_core.stages.register import run_register
+from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tracking.mlflow.store import connect
+from tests.unit.drift.made_pairs import Pair, make_pairs, make_profile
 
 pytestmark = pytest.mark.usefixtures("light_registration")
 
@@ -47,6 +51,15 @@ def write_corpus(paths: Paths, rows: list[str]) -> Path:
     return file
 
 
+def write_profile(paths: Paths, pairs: list[Pair], longer: bool = False) -> list[Pair]:
+    """The prepared train set and its profile, in the pieces of the workspace's bundle."""
+    pairs = [(f"{source} {source}", target) for source, target in pairs] if longer else pairs
+    write_pairs(paths.prepared_split("train"), ({"source": source, "target": target} for source, target in pairs))
+    paths.corpus_profile.parent.mkdir(exist_ok=True)
+    paths.corpus_profile.write_text(make_profile(pairs, SubwordModel((paths.served / "source.model").read_bytes())).to_json())
+    return pairs
+
+
 @pytest.fixture(scope="module")
 def template(
     tmp_path_factory: pytest.TempPathFactory,
@@ -54,7 +67,7 @@ def template(
     make_bundle: Callable[..., None],
     make_settings: Callable[..., Settings],
 ) -> Path:
-    """Two versions with different corpora and settings; DVC's cache has the corpus of the first."""
+    """Two versions with different corpora, their profiles and settings; DVC's cache has the corpus of the first."""
     paths = Paths(tmp_path_factory.mktemp("lineages"))
     shutil.copy(mlflow_template, paths.mlflow_database)
     with pytest.MonkeyPatch.context() as environment:
@@ -64,6 +77,7 @@ def template(
             write_record(SOURCE, file.parent)
             (paths.root / "params.yaml").write_text(f"# seed {seed}\ntrain: {{seed: {seed}}}\n")
             make_bundle(paths, seed, right)
+            write_profile(paths, make_pairs(300, seed), longer=seed == 2)
             run_register(make_settings({}, {"beam_size": 1 + seed}), paths, NullRecorder())
             if seed == 1:
                 md5 = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
@@ -348,3 +362,53 @@ def test_a_bundle_that_was_edited_in_the_store_is_a_fault_that_names_the_file(
 def stored_folder(number: str, settings: Settings, paths: Paths) -> Path:
     model: Any = connect(paths).get_logged_model(logged_model_id(find_reference(number, settings, paths)) or "")
     return Path(model.artifact_location.removeprefix("file://"))
+
+
+def test_a_version_keeps_its_profile_and_says_how_its_corpus_differs(paths: Paths, tracked_settings: Settings) -> None:
+    assert "drift" not in find_reference("1", tracked_settings, paths).tags, "there was no champion"
+    second = find_reference("2", tracked_settings, paths)
+    assert second.tags["drift"] == "length ratio, source length, against version 1 of dates"
+    folder = stored_folder("2", tracked_settings, paths)
+    report = json.loads((folder / "drift.json").read_text())
+    assert {one["name"] for one in report["measures"]} >= {"source pieces", "target pieces", "untranslated"}
+    assert "<svg" in (folder / "drift.html").read_text()
+    assert "Drift against version 1 of dates: length ratio" in (folder / "model_card.md").read_text().replace("\\", "")
+    receipt = read_receipt(paths)
+    assert receipt is not None
+    assert read_drift_lines(paths, receipt)[0].startswith("drift against version 1 of dates: length ratio ")
+    (folder / "corpus_profile.json").write_bytes((folder / "corpus_profile.json").read_bytes() + b" ")
+    code, output = run(paths, "lineage", "2")
+    assert (code, "corpus.profile_sha256 is " in output) == (2, True)
+
+
+def test_corpora_and_requests_are_compared_when_somebody_asks(paths: Paths, tracked_settings: Settings) -> None:
+    run(paths, "drift")  # the workspace was moved, and the bundle is fetched: the first command says so
+    code, output = run(paths, "drift", "1", "--json")
+    assert (code, json.loads(output)["is_drift"]) == (0, True)
+    assert {one["name"] for one in json.loads(output)["measures"] if one["is_alarm"]} == {"source length", "length ratio"}
+    code, output = run(paths, "drift", "--into", str(paths.root / "shown"))
+    assert (code, output.splitlines()[0].partition(" (")[0]) == (0, "drift: none against version 2 of 'dates'")
+    assert sorted(file.name for file in (paths.root / "shown").iterdir()) == ["drift.html", "drift.json", "drift.md"]
+    requests = paths.root / "requests.jsonl"
+    requests.write_text("".join(json.dumps({"text": source}) + "\n" for source, _ in make_pairs(200, 9)))
+    code, output = run(paths, "drift", "--requests", str(requests), "--column", "text", "--against", "1")
+    assert (code, output.splitlines()[0].partition(" (")[0]) == (0, "drift: none against version 1 of 'dates'")
+    code, output = run(paths, "drift", "--requests", str(requests), "--column", "text")
+    assert (code, output.startswith("drift against version 2 of 'dates': source length ")) == (0, True)
+    assert run(paths, "drift", "1", "--requests", str(requests))[0] == 2
+    (stored_folder("2", tracked_settings, paths) / "corpus_profile.json").unlink()
+    code, output = run(paths, "drift")
+    assert (code, "version 2 of 'dates' has no profile of its corpus: an earlier release" in output) == (2, True)
+
+
+def test_drift_refuses_a_promotion_where_it_shall(
+    paths: Paths, make_bundle: Callable[..., None], make_settings: Callable[..., Settings]
+) -> None:
+    make_bundle(paths, 3, 1.0)
+    write_profile(paths, make_pairs(300, 3))
+    gate = {"minimum_rows": 4, "alpha": 0.99}
+    result = run_register(make_settings({"gate": gate, "drift": {"action": "stop"}}), paths, NullRecorder())
+    assert (result.decision, result.champion_version) == ("challenger", "2")
+    drifted = "its corpus has drifted from that of version 2 of dates (length ratio, source length)"
+    assert f"Refused: {drifted}, and register.drift.action is stop." in result.reason
+    assert run_register(make_settings({"gate": gate}), paths, NullRecorder()).decision == "champion", "by default it only warns"

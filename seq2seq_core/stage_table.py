@@ -86,7 +86,8 @@ so that the same command goes on after a kill (docs/student.md).""",
         ("tokenize",),
         """Train the subword models and turn text into ids (section tokenize).
 
-Reads data/prepared; writes data/tokenized (SentencePiece models, memory-mapped ids) and reports/tokenize.json.""",
+Reads data/prepared; writes data/tokenized (SentencePiece models, memory-mapped ids), reports/tokenize.json, and the profile
+of train, reports/corpus_profile.json, by which a later corpus is compared with this one (docs/drift.md).""",
     ),
     Stage(
         "train",
@@ -126,6 +127,7 @@ other figure.""",
         """Put the model into the MLflow registry and decide on the alias champion (section register).
 
 Reads models/served and reports/metrics.json; writes the receipt reports/registration.json.
+It also says how the corpus differs from the champion's (register.drift; docs/drift.md).
 The same bundle is never registered twice.""",
         bundle="served",
     ),

@@ -29,6 +29,8 @@ class PieceCounts(_Part):
     ids: list[int]
     """The most frequent ones, in that order."""
     counts: list[int]
+    shown: list[str]
+    """The texts of the first ones."""
     unlisted: int
     """Pieces that are not in the list."""
 

@@ -35,7 +35,8 @@ def _jensen_shannon(first: Array, second: Array) -> Array:
 
     middle = (first + second) / 2.0
     divergence = (rel_entr(first, middle) + rel_entr(second, middle)).sum(axis=-1) / 2.0
-    return np.sqrt(np.clip(np.asarray(divergence, dtype=np.float64) / np.log(2.0), 0.0, 1.0))
+    bits: Array = np.clip(np.asarray(divergence, dtype=np.float64) / np.log(2.0), 0.0, 1.0)
+    return np.sqrt(bits)
 
 
 def _kolmogorov_smirnov(first: Array, second: Array) -> Array:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from seq2seq_core.drift.corpus_profile import SIDES, PieceCounts, Profile, Side, SideProfile
 from seq2seq_core.drift.effects import Array, Kind
 from seq2seq_core.drift.repeated_texts import repeated_share
+from seq2seq_core.drift.side_counter import SHOWN_PIECES
 from seq2seq_core.drift.text_counts import LENGTH_EDGES, NUM_CODES, RATIO_EDGES, count_scripts
 
-NUM_BINS = 128
+NUM_BINS = SHOWN_PIECES
 """Characters and pieces that have a bin of their own, the most frequent ones of the older corpus."""
 OTHERS = "others"
 RATIO, UNTRANSLATED = "length ratio", "untranslated"
@@ -135,7 +136,7 @@ def _measure_side(name: Side, sides: tuple[SideProfile, SideProfile], rows: tupl
 
 def _measure_pieces(name: Side, pieces: tuple[PieceCounts, PieceCounts], ids: Sequence[int]) -> Measured:
     vectors = (_with_others(dict(zip(own.ids, own.counts, strict=True)), ids, own.unlisted) for own in pieces)
-    labels = (*(f"piece {id_}" for id_ in ids), OTHERS)
+    labels = (*(f"“{piece}”" for piece in pieces[0].shown[: len(ids)]), OTHERS)
     return _measured(f"{name} {PIECES}", "shares", labels, vectors, (pieces[0].rows, pieces[1].rows))
 
 

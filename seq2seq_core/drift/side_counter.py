@@ -15,7 +15,7 @@ from seq2seq_core.drift.text_counts import LENGTH_EDGES, NUM_CODES, Counts, char
 from seq2seq_core.tokenization.flat_rows import FlatRows
 from seq2seq_core.tokenization.special_tokens import EOS_ID
 
-LISTED_CHARACTERS, LISTED_PIECES = 4096, 512
+LISTED_CHARACTERS, LISTED_PIECES, SHOWN_PIECES = 4096, 512, 128
 _SURROGATES = slice(0xD800, 0xE000)
 
 
@@ -28,6 +28,9 @@ class PieceModel(Protocol):
 
     def encode_rows(self, texts: Sequence[str]) -> FlatRows:
         """The ids of each text with eos."""
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The readable piece of each id."""
 
 
 class SideCounter:
@@ -91,6 +94,7 @@ def count_pieces(rows: FlatRows, model: PieceModel) -> PieceCounts:
         rows=len(rows),
         ids=ids,
         counts=listed,
+        shown=model.pieces(ids[:SHOWN_PIECES]),
         unlisted=int(counts.sum()) - sum(listed),
     )
 

@@ -58,13 +58,22 @@ def figure_chart(
     return _svg(height, parts)
 
 
+def round_up(share: float) -> float:
+    """The end of a scale for shares, whose ticks are whole hundredths.
+
+    Args:
+        share: the greatest one.
+    """
+    return max(1, math.ceil(share * 100 / TICKS)) * TICKS / 100
+
+
 def share_chart(bins: Mapping[str, tuple[float, float]]) -> str:
     """The shares of bins before and now, two bars a bin.
 
     Args:
         bins: both shares, by label.
     """
-    height, top = 2.0 * LINE * len(bins) + 24, max((max(shares) for shares in bins.values()), default=1.0) or 1.0
+    height, top = 2.0 * LINE * len(bins) + 24, round_up(max((max(shares) for shares in bins.values()), default=1.0))
     parts = [_grid(0.0, top, height)]
     for place, (label, shares) in enumerate(bins.items()):
         y = 2.0 * LINE * place + 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seq2seq_core.drift.drift_report import DriftReport, MeasureDrift
 from seq2seq_core.model_card.blocks import Block, Bullets, Page, Picture, Section, Table, Text, Tone
-from seq2seq_core.model_card.charts import figure_chart, share_chart
+from seq2seq_core.model_card.charts import figure_chart, round_up, share_chart
 from seq2seq_core.model_card.facts import Figure
 from seq2seq_core.model_card.html_page import to_html
 from seq2seq_core.model_card.markdown_page import to_markdown
@@ -53,14 +53,20 @@ def _blocks(report: DriftReport, pictures: int) -> list[Block]:
     blocks.append(Table(["measure", "effect", "limit", ""], rows, frozenset((1, 2))))
     figures = {one.name: Figure(value=one.effect) for one in report.measures}
     notes = {one.name: f" of {one.threshold:.2f}" for one in report.measures}
-    blocks.append(Picture(figure_chart(figures, 0.0, _top(report), report.minimal_effect, bars=True, notes=notes), "Effects."))
+    blocks.append(
+        Picture(
+            figure_chart(figures, 0.0, _top(report), report.minimal_effect, bars=True, notes=notes),
+            "The effect of each measure; the line is the minimal effect.",
+        )
+    )
     for one in report.alarms[:pictures]:
-        blocks += [Picture(_shares(one), f"{one.name}: shares in {report.old} (first) and {report.new} (second)."), _table(one)]
+        blocks += [Picture(_shares(one), f"{one.name}: shares in {report.old} (above) and {report.new} (below)."), _table(one)]
     return [*blocks, *([Bullets(report.notes)] if report.notes else [])]
 
 
 def _top(report: DriftReport) -> float:
-    return max(2.0 * report.minimal_effect, *(one.effect for one in report.measures))
+    greatest = max(2.0 * report.minimal_effect, *(one.effect for one in report.measures))
+    return round_up(greatest)
 
 
 def _shares(one: MeasureDrift) -> str:

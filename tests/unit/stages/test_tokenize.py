@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.config.settings import Settings, parse_settings
+from seq2seq_core.drift.corpus_profile import parse_profile
 from seq2seq_core.errors import ContractViolation, CorpusError, MissingInput, UserError
 from seq2seq_core.normal_form import AS_IT_IS
 from seq2seq_core.recorder import NullRecorder
@@ -85,6 +87,24 @@ def test_the_manifest_states_sizes_counts_and_digests(tmp_path: Path) -> None:
     assert manifest.splits["train"].source_tokens == int(dataset.source_lengths.sum())
     assert manifest.splits["train"].target_tokens == int(dataset.target_lengths.sum())
     assert manifest.digests == {name: digest for name, digest in digest_all(paths.tokenized).items() if name != "manifest.json"}
+
+
+def test_the_profile_is_of_train_by_the_vocabularies_of_the_model(tmp_path: Path) -> None:
+    paths = make_workspace(tmp_path)
+    run(paths)
+    profile = parse_profile(paths.corpus_profile.read_bytes(), "it")
+    assert profile.rows == len(TRAIN)
+    for side, name, texts in (
+        (profile.source, "source", [one for one, _ in TRAIN]),
+        (profile.target, "target", [one for _, one in TRAIN]),
+    ):
+        assert side is not None
+        assert side.character_counts() == Counter("".join(texts))
+        assert side.pieces is not None
+        assert side.pieces.vocabulary == digest_all(paths.tokenized)[f"{name}.model"]
+        assert sum(side.pieces.counts) == sum(
+            len(ids) for ids in SubwordModel.load(paths.tokenized / f"{name}.model").encode(texts)
+        )
 
 
 def test_dev_texts_are_kept_for_training(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.corpus.pairs import iterate_pairs
+from seq2seq_core.drift.corpus_profile import parse_profile
 from seq2seq_core.errors import ContractViolation, CorpusError, UserError
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.evaluate import run_evaluate
@@ -161,6 +162,8 @@ def test_tokenize_writes_frames_and_says_how_they_were_made(make_corpus: Callabl
     assert (manifest.source.kind, manifest.source.vocabulary_size, front_end.sample_rate) == ("frames", 0, 8000)
     assert (train.num_features, train.source_lengths.tolist()) == (16, [4, 4])
     assert not (paths.tokenized / "source.model").exists()
+    profile = parse_profile(paths.corpus_profile.read_bytes(), "it")
+    assert (profile.source, profile.rows, profile.target is None) == (None, 2, False), "names of recordings are no texts"
     report = json.loads(paths.tokenize_report.read_text(encoding="utf-8"))
     assert report["train"]["source"] == {"mean_frames": 4.0, "max_frames": 4, "hours": 0.0}
     assert report["test"]["source"]["max_frames"] == 7

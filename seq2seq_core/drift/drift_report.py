@@ -7,7 +7,7 @@ import math
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from seq2seq_core.drift.corpus_profile import Chance, Profile
+from seq2seq_core.drift.corpus_profile import SIDES, Chance, Profile
 from seq2seq_core.drift.effects import Array, effect_size
 from seq2seq_core.drift.measures import Measured, measure
 from seq2seq_core.drift.resampling import FEWEST_ROWS
@@ -49,7 +49,7 @@ class DriftReport(_Part):
     """Two corpora compared."""
 
     old: str
-    """What the newer one is compared with, such as ``version 3 of dates``."""
+    """What the newer one is compared with, such as ``version 3 of 'dates'``."""
     new: str
     alpha: float
     minimal_effect: float
@@ -148,10 +148,15 @@ def _rounded(value: float) -> float:
 
 
 def _notes(old: Profile, new: Profile) -> list[str]:
-    pairs = [(old.source, new.source), (old.target, new.target)]
-    both = [(one.pieces, other.pieces) for one, other in pairs if one is not None and other is not None]
-    has_other = any(one and (other is None or one.vocabulary != other.vocabulary) for one, other in both)
-    return [PIECES_DIFFER] if has_other else []
+    """The sides whose pieces cannot be compared."""
+    notes = []
+    for name in SIDES:
+        one, other = old.side(name), new.side(name)
+        if one is None or other is None or one.pieces is None:
+            continue
+        if other.pieces is None or other.pieces.vocabulary != one.pieces.vocabulary:
+            notes.append(f"{name} {PIECES_DIFFER}")
+    return notes
 
 
 def _bins(one: Measured) -> list[BinShare]:

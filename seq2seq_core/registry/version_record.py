@@ -80,6 +80,9 @@ def record_evidence(client: MlflowClient, candidate: Candidate, judgement: Judge
     model_id, hypotheses = logged_model_id(candidate.version), candidate.hypotheses
     if model_id is None:
         return
+    if judgement.drift is not None:  # before the files, whose absence tells that a killed writer did not come to the end
+        version = candidate.version
+        client.set_model_version_tag(version.name, version.version, DRIFT_TAG, judgement.drift.tag())
     with tempfile.TemporaryDirectory() as room:
         folder = Path(room)
         evidence = judgement.evidence.as_json() | {"champion_version": judgement.rival.version, "reason": judgement.reason}
@@ -92,9 +95,6 @@ def record_evidence(client: MlflowClient, candidate: Candidate, judgement: Judge
         for name, text in (*card.items(), *(render_drift(judgement.drift).items() if judgement.drift else ())):
             (folder / name).write_text(text, encoding="utf-8")
         client.log_model_artifacts(model_id, str(folder))
-    if judgement.drift is not None:
-        version = candidate.version
-        client.set_model_version_tag(version.name, version.version, DRIFT_TAG, judgement.drift.tag())
 
 
 def has_evidence(client: MlflowClient, version: ModelVersion) -> bool:

@@ -14,6 +14,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.drift.drift_report import DriftReport, compare_profiles
 from seq2seq_core.errors import BundleError, UserError, first_line
 from seq2seq_core.registry.profiles.version_profiles import count_like, read_own_profile, read_stored_profile
+from seq2seq_core.registry.stored_model import label_of
 from seq2seq_core.registry.versions import find_number
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def find_drift(
     found = find_number(client, version.name, champion) if champion else None
     if section.action == "off" or found is None or champion == str(version.version):
         return None
-    labels = (f"version {champion} of {version.name}", f"version {version.version} of {version.name}")
+    labels = (label_of(found), label_of(version))
     report = DriftReport(old=labels[0], new=labels[1], alpha=section.alpha, minimal_effect=section.minimal_effect)
     is_own = bundle == paths.served
     try:

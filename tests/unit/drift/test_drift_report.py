@@ -105,5 +105,6 @@ def test_what_cannot_be_compared_says_why(old: Profile) -> None:
     few = compare(make_profile(make_pairs(99, 1), MODEL), PAIRS)
     assert few.tag() == "not compared with the old: its corpus has 99 rows, and chance needs 100 to be known"
     other = compare_profiles(old, make_profile(PAIRS, None, has_chance=False), LABELS, 0.01, 0.1)
-    assert other.notes == ["pieces are not compared: the two have different vocabularies, and their texts are not at hand"]
+    reason = "pieces are not compared: the two have different vocabularies, and their texts are not at hand"
+    assert other.notes == [f"source {reason}", f"target {reason}"]
     assert len(other.measures) == 12

@@ -367,15 +367,15 @@ def stored_folder(number: str, settings: Settings, paths: Paths) -> Path:
 def test_a_version_keeps_its_profile_and_says_how_its_corpus_differs(paths: Paths, tracked_settings: Settings) -> None:
     assert "drift" not in find_reference("1", tracked_settings, paths).tags, "there was no champion"
     second = find_reference("2", tracked_settings, paths)
-    assert second.tags["drift"] == "length ratio, source length, against version 1 of dates"
+    assert second.tags["drift"] == "length ratio, source length, against version 1 of 'dates'"
     folder = stored_folder("2", tracked_settings, paths)
     report = json.loads((folder / "drift.json").read_text())
     assert {one["name"] for one in report["measures"]} >= {"source pieces", "target pieces", "untranslated"}
     assert "<svg" in (folder / "drift.html").read_text()
-    assert "Drift against version 1 of dates: length ratio" in (folder / "model_card.md").read_text().replace("\\", "")
+    assert "Drift against version 1 of 'dates': length ratio" in (folder / "model_card.md").read_text().replace("\\", "")
     receipt = read_receipt(paths)
     assert receipt is not None
-    assert read_drift_lines(paths, receipt)[0].startswith("drift against version 1 of dates: length ratio ")
+    assert read_drift_lines(paths, receipt)[0].startswith("drift against version 1 of 'dates': length ratio ")
     (folder / "corpus_profile.json").write_bytes((folder / "corpus_profile.json").read_bytes() + b" ")
     code, output = run(paths, "lineage", "2")
     assert (code, "corpus.profile_sha256 is " in output) == (2, True)
@@ -409,6 +409,6 @@ def test_drift_refuses_a_promotion_where_it_shall(
     gate = {"minimum_rows": 4, "alpha": 0.99}
     result = run_register(make_settings({"gate": gate, "drift": {"action": "stop"}}), paths, NullRecorder())
     assert (result.decision, result.champion_version) == ("challenger", "2")
-    drifted = "its corpus has drifted from that of version 2 of dates (length ratio, source length)"
+    drifted = "its corpus has drifted from that of version 2 of 'dates' (length ratio, source length)"
     assert f"Refused: {drifted}, and register.drift.action is stop." in result.reason
     assert run_register(make_settings({"gate": gate}), paths, NullRecorder()).decision == "champion", "by default it only warns"

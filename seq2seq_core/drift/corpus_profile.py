@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from seq2seq_core.drift.text_counts import LENGTH_EDGES, RATIO_EDGES
 from seq2seq_core.errors import UserError
 
 PROFILE_FILE = "corpus_profile.json"
 """Its name beside a registered version's lineage, and in ``reports``."""
 Side = Literal["source", "target"]
 SIDES: tuple[Side, ...] = ("source", "target")
+Level = Annotated[str, Field(pattern=r"^0\.\d+$")]
+"""A chance, as a key of JSON."""
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _check_lengths(number: int, **lists: Sequence[object]) -> None:
+    for name, values in lists.items():
+        if len(values) != number:
+            raise ValueError(f"{name} must have {number} entries, got {len(values)}")
 
 
 class PieceCounts(_Part):
@@ -33,6 +43,11 @@ class PieceCounts(_Part):
     """The texts of the first ones."""
     unlisted: int
     """Pieces that are not in the list."""
+
+    @model_validator(mode="after")
+    def _lists_go_together(self) -> Self:
+        _check_lengths(len(self.ids), counts=self.counts, shown=[*self.shown, *self.ids[len(self.shown) :]])
+        return self
 
 
 class SideProfile(_Part):
@@ -51,6 +66,13 @@ class SideProfile(_Part):
     """How many texts stand once, twice, and so on; of a large corpus a sample of its texts."""
     pieces: PieceCounts | None = None
 
+    @model_validator(mode="after")
+    def _lists_go_together(self) -> Self:
+        _check_lengths(len(self.characters), counts=self.counts)
+        if len(self.lengths) > len(LENGTH_EDGES) + 1:
+            raise ValueError(f"lengths must have at most {len(LENGTH_EDGES) + 1} bins, got {len(self.lengths)}")
+        return self
+
     def character_counts(self) -> dict[str, int]:
         """The listed characters with their numbers."""
         return dict(zip(self.characters, self.counts, strict=True))
@@ -65,12 +87,19 @@ class Chance(_Part):
 
     resamples: int
     names: list[str]
-    sizes: list[int]
+    sizes: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
     """Effective sizes that were drawn, ascending."""
     spreads: list[list[float]]
     """By size and measure: the effect that one of a hundred splits exceeds, times the square root of the size."""
-    factors: dict[str, list[float]]
+    factors: dict[Level, list[float]] = Field(min_length=1)
     """By chance of any false alarm, and by size."""
+
+    @model_validator(mode="after")
+    def _lists_go_together(self) -> Self:
+        _check_lengths(len(self.sizes), spreads=self.spreads, **self.factors)
+        for spreads in self.spreads:
+            _check_lengths(len(self.names), spreads=spreads)
+        return self
 
     def threshold(self, name: str, size: float, alpha: float) -> float:
         """The effect that chance exceeds in any measure with at most the probability ``alpha``.
@@ -92,8 +121,8 @@ class Profile(_Part):
     """The profile of a corpus, or of a sample of texts."""
 
     format: Literal[1] = 1
-    rows: int
-    counted: int
+    rows: int = Field(ge=0)
+    counted: int = Field(ge=0)
     """Rows whose texts are counted: all, or a sample by their content."""
     source: SideProfile | None
     """None where the sources are recordings."""
@@ -105,6 +134,12 @@ class Profile(_Part):
     """Counted rows whose target is their source."""
     chance: Chance | None = None
     """None where there are too few rows, or nothing will be compared with them."""
+
+    @model_validator(mode="after")
+    def _ratios_have_their_bins(self) -> Self:
+        if self.ratios:
+            _check_lengths(len(RATIO_EDGES) + 1, ratios=self.ratios)
+        return self
 
     def side(self, name: Side) -> SideProfile | None:
         """The texts of a side."""

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import copy
+import json
+from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -56,5 +60,18 @@ def test_of_recordings_the_targets_alone_are_counted() -> None:
 
 
 def test_what_is_no_profile_is_refused_with_the_place_of_its_fault() -> None:
-    with pytest.raises(UserError, match=r"^it: no profile of a corpus that this release reads \(rows: Field required\)$"):
-        parse_profile('{"format": 1, "counted": 3, "source": null, "target": null}', "it")
+    whole = json.loads(make_profile(make_pairs(120, 1)).to_json())
+    changes: list[tuple[Callable[[dict[str, Any]], object], str]] = [
+        (lambda own: own.pop("rows"), "rows: Field required"),
+        (lambda own: own["source"]["counts"].pop(), "source: Value error, counts must have 27 entries, got 26"),
+        (lambda own: own["target"]["lengths"].extend([0] * 200), "target: Value error, lengths must have at most 153 bins, got "),
+        (lambda own: own["ratios"].pop(), ": Value error, ratios must have 66 entries, got 65"),
+        (lambda own: own["chance"]["spreads"][0].pop(), "chance: Value error, spreads must have 12 entries, got 11"),
+        (lambda own: own["chance"]["factors"].clear(), "chance.factors: Dictionary should have at least 1 item"),
+    ]
+    for change, message in changes:
+        broken = copy.deepcopy(whole)
+        change(broken)
+        with pytest.raises(UserError, match=r"^it: no profile of a corpus that this release reads \(") as raised:
+            parse_profile(json.dumps(broken), "it")
+        assert message in str(raised.value)

@@ -1,4 +1,4 @@
-"""Cost of `validate` on generated pairs, and rows a second of both readers. Prints a table.
+"""Cost of `validate` and `prepare` on generated pairs, and of both readers alone. Prints a table.
 
     python benchmarks/data_plane.py 300000 1000000
 
@@ -26,10 +26,11 @@ from seq2seq_core.corpus.rows.plain_blocks import OddFile
 from seq2seq_core.corpus.rows.row_store import open_row_store
 from seq2seq_core.corpus.rows.split_loading import SplitLoader
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.validate import run_validate
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzäöü"
-TASKS = ("validate", "blocks", "lines")
+TASKS = ("validate", "prepare", "blocks", "lines")
 
 
 def write_corpus(folder: Path, num_pairs: int) -> None:
@@ -61,8 +62,8 @@ def measure(task: str, settings: Settings, root: Path) -> None:
     """
     before = resource.getrusage(resource.RUSAGE_SELF)
     start = time.perf_counter()
-    if task == "validate":
-        run_validate(settings, Paths(root), NullRecorder())
+    if task in ("validate", "prepare"):
+        (run_validate if task == "validate" else run_prepare)(settings, Paths(root), NullRecorder())
     else:
         if task == "lines":
             split_loading.iterate_blocks = _refuse

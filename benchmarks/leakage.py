@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from random import Random
 
-from seq2seq_core.corpus.leakage.leakage_filter import LeakageFilter
+from seq2seq_core.corpus.leakage.similar_leaks import SimilarLeaks
 
 Pair = tuple[str, str]
 PLANTED, FEWEST_FOUND, MOST_CLEAN = 200, 0.95, 0.003
@@ -62,12 +62,12 @@ def main() -> None:
     print(f"{len(train)} pairs of train, {len(dev) + len(test)} of dev and test; {PLANTED} leaks of each kind, seed {asked.seed}")
     print(f"{'threshold':>9}  {'  '.join(leaks)}  clean dropped  us a text")
     for threshold in THRESHOLDS:
-        leakage = LeakageFilter("similar", threshold)
-        for source, target in [*dev, *test]:
-            leakage.protect(source, texts=(source, target))
-        found = [sum(leakage.find(pair[0], texts=pair) is not None for pair in pairs) for pairs in leaks.values()]
+        leaking = SimilarLeaks(threshold)
+        for pair in [*dev, *test]:
+            leaking.protect(*pair)
+        found = [sum(bool(leaking.find(*pair)) for pair in pairs) for pairs in leaks.values()]
         start = time.process_time()
-        dropped = sum(leakage.find(pair[0], texts=pair) is not None for pair in train) / len(train)
+        dropped = sum(bool(leaking.find(*pair)) for pair in train) / len(train)
         microseconds = (time.process_time() - start) / len(train) / 2 * 1e6
         shown = "  ".join(f"{count:>{len(kind)}}" for kind, count in zip(leaks, found, strict=True))
         is_good = min(found) >= FEWEST_FOUND * PLANTED and dropped <= MOST_CLEAN

@@ -78,6 +78,11 @@ class Paths:
         return self.root / "reports" / "prepare.json"
 
     @property
+    def dropped_rows(self) -> Path:
+        """Samples of the rows that ``prepare`` dropped or changed, with file and line, one JSON object each."""
+        return self.root / "reports" / "dropped.jsonl"
+
+    @property
     def tokenized(self) -> Path:
         """Folder of ``tokenize``: subword models, memory-mapped ids, ``manifest.json``."""
         return self.root / "data" / "tokenized"
@@ -195,8 +200,13 @@ class Paths:
 
     @property
     def rows(self) -> Path:
-        """Folder of the database in which ``validate`` checks the rows of the corpus; empty while no stage does."""
+        """Folder of the database in which ``validate`` and ``prepare`` work on the corpus's rows; empty while neither does."""
         return self.work / "rows"
+
+    @property
+    def stopped_prepare(self) -> Path:
+        """Folder of the funnel and the samples of a ``prepare`` that lost too many rows; one that succeeds removes it."""
+        return self.work / "stopped_prepare"
 
     @property
     def data_docs(self) -> Path:

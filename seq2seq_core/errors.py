@@ -70,6 +70,10 @@ class ContractViolation(UserError):
     """The corpus breaks a data contract of severity ``error``."""
 
 
+class RowsLost(UserError):
+    """``prepare`` drops more rows than it may, or all of them."""
+
+
 class MissingInput(UserError):
     """An input of a stage is missing; the message names the command that creates it."""
 

@@ -75,7 +75,8 @@ A broken contract of severity error stops the run and names the first offending 
         """Clean, deduplicate and split the corpus (section prepare).
 
 Reads the corpus folder; writes data/prepared/{train,dev,test}.jsonl, monolingual.LANGUAGE.jsonl for monolingual
-corpora, and the funnel, reports/prepare.json.
+corpora, the funnel, reports/prepare.json, and samples of the rows dropped, reports/dropped.jsonl (s2s dropped).
+It stops if a split loses more than prepare.max_dropped_fraction of its rows.
 A hash of its source decides the split of a pair, so a growing corpus never moves a pair.
 With prepare.distill a teacher also decodes train, and its outputs become pairs of it; what is decoded stays in .s2s/distill,
 so that the same command goes on after a kill (docs/student.md).""",

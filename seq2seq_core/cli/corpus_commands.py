@@ -57,6 +57,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("check-settings", rich_help_panel=PANEL)(check_settings)
     app.command("rejected", rich_help_panel=PANEL)(rejected)
     app.command("settings", rich_help_panel=PANEL)(settings)
+    app.command("dropped", rich_help_panel=PANEL)(dropped)
 
 
 def sample_corpus(
@@ -226,3 +227,45 @@ def settings(
         from rich.markdown import Markdown
 
         Console().print(Markdown(text))
+
+
+def dropped(
+    rule: Annotated[
+        str,
+        typer.Option(
+            "--rule", "-r", help="One rule, such as leakage, deduplicate or whitespace; by default all.", show_default=False
+        ),
+    ] = "",
+    split: Annotated[
+        str, typer.Option("--split", help="train, dev, test, monolingual.LANGUAGE or teacher; by default all.", show_default=False)
+    ] = "",
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", "-n", help="Most rows shown of each rule; by default all kept.", min=0, show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object with everything.")] = False,
+    workspace: Workspace = None,
+    debug: Debug = False,
+) -> None:
+    """Show rows that s2s prepare dropped or changed, by rule, with file and line.
+
+    Each rule has its count, and an even sample of its rows (prepare.examples, 20 by default) as they stand in the corpus. A row is
+    dropped by the first rule that it breaks. Rows that the normal form changed (whitespace, unicode_normalization) are kept; they
+    are shown with what became of them. After a prepare that stopped because it lost too many rows, the rows are those of that run.
+
+    It reads reports/prepare.json and reports/dropped.jsonl, outputs of prepare that DVC and MLflow keep.
+
+    Exit code 2: there is no such rule or split, the message names those that there are; or no corpus is prepared.
+
+    Examples:
+      s2s dropped
+
+      s2s dropped --rule leakage --limit 5
+
+      s2s dropped --rule whitespace --split train --json
+    """
+    with boundary(debug):
+        from seq2seq_core.corpus.preparation.dropped_rows_page import read_dropped_rows
+
+        found = read_dropped_rows(resolve_workspace(workspace)).select(rule, split, limit)
+        typer.echo(found.as_json() if as_json else found.as_text())

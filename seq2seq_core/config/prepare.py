@@ -87,6 +87,14 @@ class PrepareSection(NormalForm):
     """Share of the different sources of train that becomes test where no test file is given."""
     split_salt: str = ""
     """Text mixed into the hash of a source that decides its split; another text gives other splits."""
+    warn_dropped_fraction: float = Field(default=0.2, ge=0.0, le=1.0)
+    """Share of a split's rows, or of the sentences of a language, from which on ``prepare`` warns that the rules drop so many."""
+    max_dropped_fraction: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Share above which it stops. 1 accepts any, as where text repeats by nature. Pairs carved out for dev and test do not count;
+    nor does what a teacher writes or replaces."""
+    examples: int = Field(default=20, ge=0, le=10000)
+    """How many rows ``reports/dropped.jsonl`` keeps of those that each rule drops, and of those that the normal form changes; they
+    are drawn evenly. ``s2s dropped`` shows them; 0 keeps none."""
 
     distill: Distill | None = None
     """A teacher whose outputs become pairs of train; none by default."""

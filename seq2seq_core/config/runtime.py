@@ -156,7 +156,7 @@ class RuntimeSection(Section):
     num_threads: int = Field(default=0, ge=0)
     """CPU threads of PyTorch, in each process; 0: as many as there are cores, shared out among the processes of a training."""
     memory_limit: str = Field(default="2 GB", pattern=r"^[1-9]\d*(\.\d+)? ?[MGT]i?B$")
-    """Memory of the database in which ``validate`` checks the rows; what exceeds it goes to the disk (``.s2s/rows``)."""
+    """Memory of the database in which ``validate`` and ``prepare`` work; what exceeds it goes to the disk (``.s2s/rows``)."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """``auto``: autocast in bfloat16 on CUDA devices that have it, in float16 (with a scaled loss) on older ones, and float32 on a
     CPU. Weights are always float32."""

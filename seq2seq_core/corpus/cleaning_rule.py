@@ -20,11 +20,13 @@ class TextRule:
     Attributes:
         name: the name of its file, of its setting in section ``prepare``, and of its count in the funnel.
         is_broken: whether a text breaks the rule with these settings.
+        condition: the same in DuckDB's SQL, about ``text``, with settings in braces; empty: the function is called.
         compares_sides: False: it needs no pair.
     """
 
     name: str
     is_broken: Callable[[str, PrepareSection], bool]
+    condition: str = ""
     compares_sides: ClassVar[bool] = False
 
     def drops(self, source: str, target: str, section: PrepareSection) -> bool:
@@ -39,11 +41,13 @@ class PairRule:
     Attributes:
         name: the name of its file, of its setting in section ``prepare``, and of its count in the funnel.
         is_broken: whether a source and a target break the rule with these settings.
+        condition: the same in DuckDB's SQL, about ``source`` and ``target``; empty: the function is called.
         compares_sides: True: it needs a pair.
     """
 
     name: str
     is_broken: Callable[[str, str, PrepareSection], bool]
+    condition: str = ""
     compares_sides: ClassVar[bool] = True
 
     def drops(self, source: str, target: str, section: PrepareSection) -> bool:

@@ -81,10 +81,20 @@ class SplitReader:
         """The rows of all files; see :meth:`iterate_entry`. Malformed lines are set aside as far as the settings accept it."""
         self.bytes_read = 0
         for entry in self.entries:
-            yield from self._iterate_accepted(entry) if self.corpus.max_malformed_fraction else self.iterate_entry(entry)
+            yield from self.iterate_accepted(entry)
 
-    def _iterate_accepted(self, entry: CorpusEntry) -> Iterator[Row]:
-        """The rows of an entry but for its malformed lines; raises the first one's fault at the end if there are too many."""
+    def iterate_accepted(self, entry: CorpusEntry) -> Iterator[Row]:
+        """The rows of one entry, but for the malformed lines that the settings accept to set aside.
+
+        Args:
+            entry: one of :attr:`entries`.
+
+        Raises:
+            CorpusError: a line cannot be read; where the settings accept some of them, at the end if there are more.
+        """
+        if not self.corpus.max_malformed_fraction:
+            yield from self.iterate_entry(entry)
+            return
         broken, num_rows = BrokenLines(most=sys.maxsize), 0
         for row in broken.set_aside(self.iterate_entry(entry, broken)):
             num_rows += 1

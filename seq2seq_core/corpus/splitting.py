@@ -18,7 +18,19 @@ def assign_split(source: str, dev_fraction: float, test_fraction: float, salt: s
         test_fraction: share of the different sources that is test.
         salt: another text gives other splits.
     """
-    position = digest(salt, normalize_nearly(source)) / 2**64
+    return split_of_form(normalize_nearly(source), dev_fraction, test_fraction, salt)
+
+
+def split_of_form(form: str, dev_fraction: float, test_fraction: float, salt: str = "") -> str:
+    """The split of all pairs whose sources have one form.
+
+    Args:
+        form: what :func:`~seq2seq_core.corpus.normalization.normalize_nearly` makes of them.
+        dev_fraction: share of the different sources that is dev.
+        test_fraction: share of the different sources that is test.
+        salt: another text gives other splits.
+    """
+    position = digest(salt, form) / 2**64
     if position < test_fraction:
         return "test"
     return "dev" if position >= 1 - dev_fraction else "train"

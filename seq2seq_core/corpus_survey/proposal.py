@@ -22,6 +22,8 @@ from seq2seq_core.errors import UserError
 
 FEWEST_PAIRS = 20
 """Fewer pairs are no corpus."""
+EXPECTED_REPEATED = 0.2
+"""A larger share of repeated pairs is stated in the settings, so that ``prepare`` does not stop at what was seen."""
 FEWEST_TEST_ROWS = 20
 """With fewer, a version proves nothing by any difference that is usual."""
 SURELY_DRAWN = 0.7
@@ -141,6 +143,9 @@ def _prepare_section(evidence: CorpusEvidence) -> dict[str, Any]:
         "deduplicate": "none" if evidence.is_repetition_data else "pair",
         "leakage": "keep" if _keeps_leaks(evidence) else "exact",
     }
+    if not evidence.is_repetition_data and evidence.pairs.repeated > EXPECTED_REPEATED:
+        most = min(1.0, round(evidence.pairs.repeated + 0.2, 1))
+        section |= {"warn_dropped_fraction": most, "max_dropped_fraction": max(0.5, most)}
     if longest > 2_500:
         section["max_characters"] = round_up(2 * longest)
     fraction = dev_fractions(evidence.num_different)

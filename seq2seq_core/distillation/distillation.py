@@ -16,9 +16,11 @@ from seq2seq_core.config.prepare import Distill
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.cleaning import cleaning_rules
 from seq2seq_core.corpus.deduplication import DEDUPLICATE, Deduplicator
-from seq2seq_core.corpus.funnel import Funnel
+from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.normalization import digest, normalize_nearly
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, format_pair, iterate_pairs
+from seq2seq_core.corpus.preparation.funnel import TEACHER, Funnel
+from seq2seq_core.corpus.preparation.row_samples import RowSamples
 from seq2seq_core.distillation.asked_sources import AskedSources
 from seq2seq_core.distillation.repetition import most_repetitions
 from seq2seq_core.distillation.teacher import Teacher, find_teacher
@@ -74,12 +76,13 @@ class Distillation:
         """Closes the file of the sources."""
         self._file.close()
 
-    def add_pairs(self, folder: Path, train: Funnel) -> dict[str, Funnel]:
+    def add_pairs(self, folder: Path, train: Funnel, samples: RowSamples) -> dict[str, Funnel]:
         """Adds the teacher's pairs to ``train.jsonl``, behind the others; the counts of its outputs, by their name in the funnel.
 
         Args:
             folder: of the prepared corpus; also gets ``teacher.json``.
             train: receives the counts of what is added.
+            samples: receives the outputs that are dropped.
         """
         self.close()
         self.teacher.record.save(folder / self.teacher_file)
@@ -87,12 +90,12 @@ class Distillation:
         rows = decode_sources(self.teacher, self.settings.beam_size, self._asked.path, self.room, self.all_settings.runtime)
         repeated = self._deduplicator(file)
         with file.open("a", encoding="utf-8", newline="\n") as stream:
-            for pair in self._fit_pairs(rows, repeated, counts):
+            for pair in self._fit_pairs(rows, repeated, counts, samples):
                 stream.write(format_pair(pair))
                 counts.count_written(pair[SOURCE], pair[TARGET])
                 train.count_written(pair[SOURCE], pair[TARGET])
                 train.taught += 1
-        return {"teacher": counts}
+        return {TEACHER: counts}
 
     def _rule_names(self) -> list[str]:
         return [FAILED, EMPTY, CUT, REPETITIVE, *cleaning_rules(self.section), DEDUPLICATE]
@@ -108,7 +111,9 @@ class Distillation:
     def _inputs(self, pair: Mapping[str, str]) -> list[str]:
         return [pair.get(name, "") for name in self.all_settings.corpus.input_columns]
 
-    def _fit_pairs(self, rows: Iterator[dict[str, Any]], repeated: Deduplicator, counts: Funnel) -> Iterator[dict[str, str]]:
+    def _fit_pairs(
+        self, rows: Iterator[dict[str, Any]], repeated: Deduplicator, counts: Funnel, samples: RowSamples
+    ) -> Iterator[dict[str, str]]:
         """The teacher's pairs that are fit to learn, with the columns of the pairs that they come of."""
         rules = cleaning_rules(self.section)
         for row in rows:
@@ -121,6 +126,7 @@ class Distillation:
                 rule = DEDUPLICATE
             if rule:
                 counts.dropped[rule] += 1
+                samples.add_dropped(TEACHER, rule, Row(pair[SOURCE], text, {}, "", 0))
             else:
                 yield pair | {TARGET: text}
 

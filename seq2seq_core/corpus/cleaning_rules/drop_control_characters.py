@@ -11,4 +11,4 @@ def _is_broken(text: str, section: PrepareSection) -> bool:
     return CONTROL_CHARACTER.search(text) is not None
 
 
-RULE = TextRule("drop_control_characters", _is_broken)
+RULE = TextRule("drop_control_characters", _is_broken, "has_control_character(text)")

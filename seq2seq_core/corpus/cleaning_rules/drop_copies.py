@@ -10,4 +10,4 @@ def _is_broken(source: str, target: str, section: PrepareSection) -> bool:
     return source == target
 
 
-RULE = PairRule("drop_copies", _is_broken)
+RULE = PairRule("drop_copies", _is_broken, "source = target")

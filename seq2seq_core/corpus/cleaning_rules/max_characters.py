@@ -10,4 +10,4 @@ def _is_broken(text: str, section: PrepareSection) -> bool:
     return len(text) > section.max_characters
 
 
-RULE = TextRule("max_characters", _is_broken)
+RULE = TextRule("max_characters", _is_broken, "length(text) > {max_characters}")

@@ -11,4 +11,8 @@ def _is_broken(source: str, target: str, section: PrepareSection) -> bool:
     return longer > section.max_length_ratio * shorter
 
 
-RULE = PairRule("max_length_ratio", _is_broken)
+RULE = PairRule(
+    "max_length_ratio",
+    _is_broken,
+    "greatest(length(source), length(target)) > {max_length_ratio!r}::DOUBLE * least(length(source), length(target))",
+)

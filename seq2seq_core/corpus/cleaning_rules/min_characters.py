@@ -10,4 +10,4 @@ def _is_broken(text: str, section: PrepareSection) -> bool:
     return len(text) < section.min_characters
 
 
-RULE = TextRule("min_characters", _is_broken)
+RULE = TextRule("min_characters", _is_broken, "length(text) < {min_characters}")

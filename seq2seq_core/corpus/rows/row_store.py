@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,14 @@ from seq2seq_core.errors import UserError
 from seq2seq_core.file_lock import hold_lock, wait_for_lock
 
 LOCK = "lock"
-OWN_COLUMNS = ("position", "file", "line", "source", "target", "identity", "fault")
-"""Columns of every table of rows; the corpus's other columns are ``column_0`` and so on."""
+TRANSACTION_ROWS = 500_000
+"""Rows that are added at once: those of an open transaction are held in memory, beyond the limit."""
+OWN_COLUMNS = ("position", "file", "line", "source", "target", "identity", "fault", "seconds", "layout")
+"""Columns of every table of rows; the corpus's other columns are ``column_0`` and so on.
+
+``identity``, ``fault`` and ``seconds`` are those of a recording. ``layout`` has the names of a row's other columns (JSON) where
+they stand in another order than the table's.
+"""
 
 
 CONFINEMENT = (
@@ -42,6 +49,7 @@ class RowStore:
         connection: reads and writes.
         columns: by split: the names of the corpus's other columns, in the order of ``column_0`` and so on.
         counts: by split: the number of rows.
+        fault: what a function of Python raised inside a statement; None: nothing.
     """
 
     def __init__(self, folder: Path, memory_limit: str) -> None:
@@ -51,6 +59,9 @@ class RowStore:
         self._spill = folder / "spilled"
         self.columns: dict[str, list[str]] = {}
         self.counts: dict[str, int] = {}
+        self.fault: Exception | None = None
+        self._functions = set[str]()
+        self._uncommitted: int | None = None
         self.connection = duckdb.connect(str(self._path), config=self._config)
 
     @property
@@ -80,8 +91,8 @@ class RowStore:
             split: its name.
         """
         self.columns[split], self.counts[split] = [], 0
-        texts = ", ".join(f"{name} VARCHAR" for name in ("file", "source", "target", "identity", "fault"))
-        self.connection.execute(f"CREATE TABLE {rows_table(split)} (position BIGINT, line BIGINT, {texts})")
+        texts = ", ".join(f"{name} VARCHAR" for name in ("file", "source", "target", "identity", "fault", "layout"))
+        self.connection.execute(f"CREATE TABLE {rows_table(split)} (position BIGINT, line BIGINT, seconds DOUBLE, {texts})")
 
     def column(self, split: str, name: str) -> str:
         """The column of a split's table that holds one of the corpus's other columns; it is added where it is missing.
@@ -113,23 +124,42 @@ class RowStore:
         self.connection.execute(f"INSERT INTO {rows_table(split)} ({names}) SELECT {names} FROM batch")
         self.connection.unregister("batch")
         self.counts[split] += rows
+        if self._uncommitted is not None:
+            self._uncommitted += rows
+            if self._uncommitted >= TRANSACTION_ROWS:
+                self.connection.commit()
+                self.connection.begin()
+                self._uncommitted = 0
+
+    def layout(self, split: str, names: Sequence[str]) -> str | None:
+        """What the column ``layout`` holds of a row.
+
+        Args:
+            split: its name.
+            names: the row's other columns, in its own order; all are columns of the table.
+        """
+        places = [self.columns[split].index(name) for name in names]
+        return None if places == sorted(places) else json.dumps(list(names), ensure_ascii=False)
 
     @contextmanager
     def undo_unless_kept(self, split: str) -> Iterator[list[bool]]:
-        """A transaction: the rows that were added to a split are removed unless the block appends True to the list.
+        """The rows that are added to a split are removed in the end, unless the block appends True to the list.
 
         Args:
             split: its name.
         """
         count, columns, kept = self.counts[split], list(self.columns[split]), list[bool]()
         self.connection.begin()
+        self._uncommitted = 0
         try:
             yield kept
         finally:
-            if kept:
-                self.connection.commit()
-            else:
-                self.connection.rollback()
+            self._uncommitted = None
+            self.connection.commit()
+            if not kept:
+                self.connection.execute(f"DELETE FROM {rows_table(split)} WHERE position >= {count}")
+                for name in self.columns[split][len(columns) :]:
+                    self.connection.execute(f"ALTER TABLE {rows_table(split)} DROP COLUMN {self.column(split, name)}")
                 self.counts[split], self.columns[split] = count, columns
 
     def fetch(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -140,6 +170,56 @@ class RowStore:
             values: of its parameters.
         """
         return self.connection.execute(statement, list(values)).fetchall()
+
+    def fetch_table(self, statement: str) -> Any:
+        """The result of a query as an Arrow table.
+
+        Args:
+            statement: SQL.
+        """
+        return self.connection.sql(statement).to_arrow_table()
+
+    def insert(self, table: str, columns: Mapping[str, Sequence[object]]) -> None:
+        """Adds rows to a table.
+
+        Args:
+            table: its name, for SQL.
+            columns: values by column, of all columns in their order.
+        """
+        import pyarrow
+
+        self.connection.register("batch", pyarrow.table({name: pyarrow.array(values) for name, values in columns.items()}))
+        self.connection.execute(f"INSERT INTO {table} SELECT * FROM batch")
+        self.connection.unregister("batch")
+
+    def add_function(self, name: str, function: Callable[..., object], kinds: list[str], result: str) -> None:
+        """Makes a function of Python one of SQL, unless one of this name was made before.
+
+        Args:
+            name: of the function.
+            function: takes the arguments of a row that has none NULL, and never returns None.
+            kinds: the types of its one or two arguments.
+            result: the type of its result, ``VARCHAR`` or ``BOOLEAN``.
+        """
+        import pyarrow
+
+        if name in self._functions:
+            return
+        self._functions.add(name)
+        kind = {"VARCHAR": pyarrow.string(), "BOOLEAN": pyarrow.bool_()}[result]
+
+        def apply(*columns: Any) -> Any:
+            try:
+                rows = zip(*(column.to_pylist() for column in columns), strict=True)
+                return pyarrow.array([function(*row) for row in rows], kind)
+            except Exception as error:
+                self.fault = error  # the database makes a text of it
+                raise
+
+        # The database counts the parameters.
+        counted: dict[int, Callable[..., Any]] = {1: lambda one: apply(one), 2: lambda one, other: apply(one, other)}
+        create: Any = self.connection.create_function  # its types differ between versions
+        create(name, counted[len(kinds)], kinds, result, type="arrow")
 
     def leave_the_outside(self) -> None:
         """From now on no statement reads files or reaches the network: others' conditions come next."""
@@ -202,6 +282,10 @@ def open_row_store(folder: Path, memory_limit: str) -> Iterator[RowStore]:
                 f"runtime.memory_limit: {memory_limit} is too little for this corpus, or the disk is full: "
                 f"{str(error).splitlines()[0]}"
             ) from None
+        except duckdb.Error:
+            if store.fault is None:
+                raise
+            raise store.fault from None
 
 
 def _remove_abandoned(folder: Path) -> None:

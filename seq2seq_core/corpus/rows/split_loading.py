@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from seq2seq_core.corpus.file_faults.broken_lines import MOST_BROKEN, BrokenLines
@@ -29,6 +29,7 @@ class SplitLoader:
         recordings: those that its sources name; None where sources are texts.
         report: called after each batch; ``reader.bytes_read`` tells how far it is.
         num_faults: number of the faults of each file that are told in full.
+        is_strict: whether the first fault is raised.
 
     Attributes:
         writer: writes the rows that are read line by line.
@@ -43,10 +44,11 @@ class SplitLoader:
         recordings: Recordings | None,
         report: Callable[[], None] = lambda: None,
         num_faults: int = 1,
+        is_strict: bool = False,
     ) -> None:
         self.store, self.reader, self.report, self.split = store, reader, report, reader.split
-        self.writer = RowWriter(store, reader.split, recordings)
-        self.num_faults, self.num_set_aside = num_faults, 0
+        self.writer = RowWriter(store, reader.split, recordings, is_strict)
+        self.is_strict, self.num_faults, self.num_set_aside = is_strict, num_faults, 0
         self.set_aside: dict[str, list[CorpusError]] = {}
 
     def load(self, entry: CorpusEntry) -> list[CorpusError]:
@@ -54,6 +56,9 @@ class SplitLoader:
 
         Args:
             entry: one of the reader's.
+
+        Raises:
+            CorpusError: the entry has a fault, and this is strict.
         """
         if self.writer.recordings is None:
             with self.store.undo_unless_kept(self.split) as kept:
@@ -78,25 +83,37 @@ class SplitLoader:
             arrays["file"] = pyarrow.repeat(entry.files[0].name, rows)
             arrays |= {self.store.column(self.split, name): block[name] for name in others}
             arrays |= {self.store.column(self.split, name): pyarrow.repeat(value, rows) for name, value in entry.constants.items()}
+            if layout := self.store.layout(self.split, [*others, *entry.constants]):
+                arrays["layout"] = pyarrow.repeat(layout, rows)
             self.store.append(self.split, arrays)
             self.report()
 
     def _load_lines(self, entry: CorpusEntry) -> list[CorpusError]:
+        if self.is_strict:
+            self._add_rows(self.reader.iterate_accepted(entry))
+            return []
         accepted = self.reader.corpus.max_malformed_fraction
         broken = BrokenLines(self.num_faults, sys.maxsize if accepted else MOST_BROKEN)
-        rows = broken.set_aside(broken.collect(self.reader.iterate_entry(entry, broken)))
-        batch, characters, num_before = list[Row](), 0, self.store.counts[self.split]
-        for row in rows:
-            batch.append(row)
-            characters += len(row.source) + len(row.target)
-            if len(batch) == BATCH_ROWS or characters >= BATCH_CHARACTERS:
-                self.writer.add(batch)
-                self.report()
-                batch, characters = [], 0
-        self.writer.add(batch)
+        num_before = self.store.counts[self.split]
+        self._add_rows(broken.set_aside(broken.collect(self.reader.iterate_entry(entry, broken))))
         if not accepted or not broken.is_accepted(self.store.counts[self.split] - num_before, accepted):
             return broken.faults()
         if broken.num_lines:
             self.set_aside[entry.name] = broken.faults()
             self.num_set_aside += broken.num_lines
         return []
+
+    def _add_rows(self, rows: Iterator[Row]) -> None:
+        batch, characters = list[Row](), 0
+        try:
+            for row in rows:
+                batch.append(row)
+                characters += len(row.source) + len(row.target)
+                if len(batch) == BATCH_ROWS or characters >= BATCH_CHARACTERS:
+                    self.writer.add(batch)
+                    self.report()
+                    batch, characters = [], 0
+        except CorpusError:
+            self.writer.add(batch)  # a recording of an earlier row may have a fault too
+            raise
+        self.writer.add(batch)

@@ -17,7 +17,7 @@ from seq2seq_core.corpus_survey.proposal import FEWEST_TEST_ROWS
 from seq2seq_core.corpus_survey.proposed_settings import install_proposal
 from seq2seq_core.corpus_survey.table_columns import LayoutChoice
 from seq2seq_core.errors import UserError
-from tests.made_corpora import WRITERS, make_corpus, names, write_lines
+from tests.made_corpora import ENGLISH, GERMAN, WRITERS, make_corpus, names, sentences, write_lines
 
 Propose = Callable[..., tuple[Settings, list[str]]]
 PAIR = {"header": False, "columns": ["source", "target"]}
@@ -118,6 +118,15 @@ def test_repeated_words_of_normalisation_are_kept(propose: Propose) -> None:
     assert (settings.prepare.deduplicate, settings.prepare.leakage) == ("none", "keep")
     assert settings.validate_.duplicate_pairs.severity == "off"
     assert any("kept, because how often a pair occurs is data here" in line for line in findings)
+
+
+def test_repetitions_that_were_seen_do_not_stop_prepare(tmp_path: Path) -> None:
+    pairs = [f"{english}\t{german}" for english, german in zip(sentences(ENGLISH, 60), sentences(GERMAN, 60), strict=True)]
+    write_lines(tmp_path / "raw" / "repeated" / "train.tsv", pairs * 5)
+    paths = Paths(tmp_path)
+    install_proposal(paths, tmp_path / "raw" / "repeated", None, "translation", force=False, chosen=LayoutChoice())
+    prepare = load_settings(paths.params).prepare
+    assert (prepare.deduplicate, prepare.warn_dropped_fraction, prepare.max_dropped_fraction) == ("pair", 1.0, 1.0)
 
 
 def test_turns_of_conversations_are_no_pairs(propose: Propose) -> None:

@@ -37,7 +37,7 @@ def make_settings(splits: tuple[str, ...] = ("train", "dev", "test"), **sections
     }
     values = {
         "corpus": corpus | sections.get("corpus", {}),
-        "prepare": {"whitespace": "collapse"} | sections.get("prepare", {}),
+        "prepare": {"whitespace": "collapse", "max_dropped_fraction": 1.0} | sections.get("prepare", {}),
         "register": {"model_name": "m"},
         "tokenize": {
             "joint": True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,13 @@ from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.corpus import cleaning_rules
 from seq2seq_core.corpus.cleaning import cleaning_rules as rules_of_pairs
 from seq2seq_core.corpus.cleaning import text_rules
+from seq2seq_core.corpus.formats import Row
+from seq2seq_core.corpus.preparation.split_rows import SplitRows
+from seq2seq_core.corpus.rows.comparison_macros import create_comparison_macros
+from seq2seq_core.corpus.rows.row_store import open_row_store
+from seq2seq_core.corpus.rows.row_writer import RowWriter
 from seq2seq_core.named_modules import load, names_of
+from seq2seq_core.normal_form import NormalForm
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.prepare import run_prepare
 
@@ -117,6 +124,25 @@ def test_a_rule_is_on_where_its_setting_says_something(value: Any, is_on: bool) 
 @pytest.mark.parametrize("name", names_of(CLEANING_RULES))
 def test_a_rule_is_named_as_its_file(name: str) -> None:
     assert load(CLEANING_RULES, name).RULE.name == name
+
+
+@pytest.mark.parametrize("name", [name for name in names_of(CLEANING_RULES) if load(CLEANING_RULES, name).RULE.condition])
+def test_the_condition_of_a_rule_is_its_function(tmp_path: Path, fresh_seed: int, name: str) -> None:
+    rule, generator = load(CLEANING_RULES, name).RULE, random.Random(fresh_seed)
+    section = PrepareSection(
+        min_characters=2, max_characters=6, max_length_ratio=1.7, drop_copies=True, drop_control_characters=True
+    )
+    letters = ["a", "é", "e\u0301", "\x07", "\t", "\ufffd", "\U0001f600", "b"]
+    texts = [["".join(generator.choices(letters, k=generator.randrange(10))) for _ in range(2000)] for _ in range(2)]
+    with open_row_store(tmp_path, "256 MB") as store:
+        create_comparison_macros(store, NormalForm(whitespace="keep"))
+        RowWriter(store, "train").add([Row(one, other, {}, "c.tsv", 1) for one, other in zip(*texts, strict=True)])
+        rows = SplitRows(store, "train", section)
+        rows.judge([rule])
+        broken = {position for (position,) in store.fetch(f"SELECT position FROM {rows.verdicts}")}
+    expected = {position for position, pair in enumerate(zip(*texts, strict=True)) if rule.drops(*pair, section)}
+    assert broken == expected
+    assert 0 < len(broken) < 2000
 
 
 def test_the_rules_are_tried_in_the_order_of_their_settings() -> None:

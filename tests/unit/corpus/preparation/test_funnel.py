@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from seq2seq_core.corpus.funnel import Funnel, LengthProfile, format_funnels, format_lengths
+from seq2seq_core.corpus.preparation.funnel import Funnel, LengthProfile, format_funnels, format_lengths
 
 
 def _funnels() -> dict[str, Funnel]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, parse_settings
-from seq2seq_core.corpus.leakage.leakage_filter import LeakageFilter
+from seq2seq_core.corpus.leakage.similar_leaks import SimilarLeaks
 from seq2seq_core.corpus.leakage.similar_texts import SimilarTexts
 from seq2seq_core.corpus.pairs import iterate_pairs, iterate_sentences
 from seq2seq_core.recorder import NullRecorder
@@ -61,14 +61,14 @@ RULES = {
 
 def test_planted_leaks_are_found_and_other_pairs_kept(fresh_seed: int) -> None:
     dev = make_pairs(200, fresh_seed)
-    leakage = LeakageFilter("similar", THRESHOLD)
-    for source, target in dev:
-        leakage.protect(source, texts=(source, target))
+    leaks = SimilarLeaks(THRESHOLD)
+    for pair in dev:
+        leaks.protect(*pair)
     for kind, pairs in plant(dev, fresh_seed).items():
-        found = [leakage.find(source, texts=(source, target)) for source, target in pairs]
+        found = [leaks.find(*pair) for pair in pairs]
         assert found.count(RULES[kind]) >= 190, kind
     clean = make_pairs(1000, fresh_seed + 2)
-    assert sum(leakage.find(source, texts=(source, target)) is not None for source, target in clean) <= 3
+    assert sum(bool(leaks.find(*pair)) for pair in clean) <= 3
 
 
 def test_similarity_is_measured_and_not_what_the_hashes_say() -> None:
@@ -88,7 +88,7 @@ def _settings(*splits: str, **corpus_settings: object) -> Settings:
     corpus = {"path": "raw", "files": files, "header": False, **corpus_settings}
     values = {
         "corpus": corpus,
-        "prepare": {"leakage": "similar"},
+        "prepare": {"leakage": "similar", "max_dropped_fraction": 1.0},
         "tokenize": {"joint": True, "source_tags": ["target_language"]},
         "register": {"model_name": "m"},
     }

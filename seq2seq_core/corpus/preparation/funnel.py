@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from seq2seq_core.errors import UserError
+from seq2seq_core.errors import RowsLost
 
 REAL_PAIRS = "distill.real_pairs"
 """The name in the funnel of pairs that are left out because a teacher's take their place."""
+TEACHER = "teacher"
+"""The name of the funnel of a teacher's outputs."""
 QUANTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99}
 
 
@@ -22,6 +24,14 @@ class LengthProfile:
     def add(self, text: str) -> None:
         """Counts one text."""
         self.counts[len(text)] += 1
+
+    def add_counts(self, counts: Mapping[int, int]) -> None:
+        """Counts many texts.
+
+        Args:
+            counts: number of texts by length.
+        """
+        self.counts.update(counts)
 
     def summarize(self) -> dict[str, float]:
         """Mean, quantiles and maximum; zeros if there are no texts."""
@@ -57,6 +67,7 @@ class Funnel:
         carved: pairs that became dev or test (train only).
         exchanged: pairs written a second time with their sides exchanged (train only).
         taught: pairs with a teacher's output as target (train only).
+        changed: of the pairs that the files give and that are written, those with a text that the normal form changed, by setting.
         rows_out: pairs written.
         source_characters: lengths of the sources written, if they are texts.
         target_characters: lengths of the targets written.
@@ -68,6 +79,7 @@ class Funnel:
     carved: dict[str, int] = field(default_factory=dict)
     exchanged: int = 0
     taught: int = 0
+    changed: dict[str, int] = field(default_factory=dict)
     rows_out: int = 0
     source_characters: LengthProfile = field(default_factory=LengthProfile)
     target_characters: LengthProfile = field(default_factory=LengthProfile)
@@ -85,6 +97,11 @@ class Funnel:
         self.recorded_seconds = (self.recorded_seconds or 0.0) + seconds
         self.target_characters.add(target)
 
+    @property
+    def num_dropped(self) -> int:
+        """Rows that a rule dropped; a pair whose place a teacher's takes is none."""
+        return sum(count for rule, count in self.dropped.items() if rule != REAL_PAIRS)
+
     def as_report(self) -> dict[str, object]:
         """All numbers, in a fixed order, for JSON."""
         return {
@@ -92,6 +109,7 @@ class Funnel:
             "dropped": self.dropped,
             "carved": self.carved,
             **{name: count for name, count in (("exchanged", self.exchanged), ("taught", self.taught)) if count},
+            **({"changed": self.changed} if self.changed else {}),
             "rows_out": self.rows_out,
             **({} if self.recorded_seconds is None else {"recorded_seconds": round(self.recorded_seconds, 3)}),
             **{f"{name}_characters": profile.summarize() for name, profile in self.profiles().items()},
@@ -111,7 +129,7 @@ class SentenceFunnel(Funnel):
         return {"text": self.source_characters}
 
 
-def all_taken_away(split: str, rows_in: int, losses: Mapping[str, int]) -> UserError:
+def all_taken_away(split: str, rows_in: int, losses: Mapping[str, int]) -> RowsLost:
     """The error for an empty split; it names the settings that removed the rows.
 
     Args:
@@ -121,8 +139,9 @@ def all_taken_away(split: str, rows_in: int, losses: Mapping[str, int]) -> UserE
     """
     most = max(losses, key=lambda name: losses[name])
     counts = ", ".join(f"{name} {count}" for name, count in losses.items())
-    return UserError(
-        f"{split} is empty: of {rows_in} rows all were taken away, most by {most} ({counts}); expected some to be left"
+    return RowsLost(
+        f"{split} is empty: of {rows_in} rows all were taken away, most by {most} ({counts}); expected some to be left; "
+        "`s2s dropped` shows them"
     )
 
 
@@ -143,6 +162,8 @@ def format_funnels(funnels: Mapping[str, Funnel]) -> str:
     ):
         rows += [[name, *(f"+{count}" if count else "" for count in added)]] if any(added) else []
     rows += [["rows out", *(str(funnel.rows_out) for funnel in funnels.values())]]
+    for name in dict.fromkeys(name for funnel in funnels.values() for name in funnel.changed):
+        rows += [[f"changed by {name}", *(str(funnel.changed.get(name, "")) for funnel in funnels.values())]]
     return _format_table(rows)
 
 

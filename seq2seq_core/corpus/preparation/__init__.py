@@ -1,0 +1,1 @@
+"""Preparation of the corpus: the funnel, samples of the rows that it drops or changes, pairs and sentences."""

@@ -101,8 +101,9 @@ def test_the_funnel_adds_up_on_random_corpora(tmp_path: Path, fresh_seed: int) -
     words = ["a", "b", "A!", "", "é", "e\u0301", "x\x9d", "  ", "a b", "long " * 5]
     for trial in range(8):
         rows = [("".join(generator.choices(words, k=3)), "".join(generator.choices(words, k=2))) for _ in range(200)]
+        unlike = [(f"{generator.getrandbits(128):x}", f"{generator.getrandbits(128):x}") for _ in range(40)]  # no rule drops these
         given = generator.sample(["dev", "test"], k=generator.randrange(3))
-        paths = _write(tmp_path / str(trial), train=rows, dev=rows[:5] + _numbered(1), test=rows[5:9] + _numbered(1, 1))
+        paths = _write(tmp_path / str(trial), train=rows + unlike, dev=rows[:5] + _numbered(1), test=rows[5:9] + _numbered(1, 1))
         settings = _settings(
             {split: files for split, files in ALL_FILES.items() if split in ["train", *given]},
             unicode_normalization=generator.choice(["none", "NFC", "NFKC"]),

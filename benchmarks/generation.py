@@ -1,13 +1,14 @@
-"""Decodes the same batches to the same lengths here, with Hugging Face's ``generate`` and with Marian, in turns.
+"""Decodes the same batches here, with Hugging Face's ``generate`` and with Marian, in turns.
 
     python benchmarks/generation.py --bundle FOLDER --sources FILE
     python benchmarks/generation.py --bundle FLOAT32 --int8 INT8 --sources FILE --rounds 5 --sentences 320
 
-FOLDER is a served bundle of a Transformer (``models/served``), converted at float32; ``--int8`` the same one at 8 bits. FILE holds
-a source a line. A turn decodes all sources, in batches of 64 of similar length, and every output of a batch gets as many tokens as
-its longest source has, whatever the weights say. Hugging Face's model is a MarianMT, Marian's a Transformer, both of the same
-layers, widths and vocabulary, with random weights, each in an environment of its own, made at the first run. They get ids; ours
-gets texts, and turns them into ids and back. ``reference`` is our own decoder in PyTorch.
+FOLDER is a served bundle of a trained Transformer (``models/served``), converted at float32; ``--int8`` the same one at 8 bits.
+FILE holds a source a line. A turn decodes all sources, in batches of 64 of similar length. Hugging Face's model is a MarianMT,
+Marian's a Transformer, both of the same layers, widths and vocabulary, each in an environment of its own, made at the first
+run. Their weights are random, and each of their batches gets as many steps as the longest of our outputs for it has tokens
+(Marian's: as many for a source token as all batches together). They get ids; ours gets texts, and turns them into ids and back.
+``reference`` is our own decoder in PyTorch.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.peers.environments import HUGGING_FACE, MARIAN, environment  # noqa: E402
 from benchmarks.peers.pieces import EOS_ID  # noqa: E402
 from seq2seq_core.bundle.bundle import load_bundle  # noqa: E402
+from seq2seq_core.decoding.predictor import Predictor  # noqa: E402
 
 BATCH = 64
 BEAMS = (1, 5)
@@ -46,14 +48,19 @@ def write_batches(bundle: Path, sources: Sequence[str], file: Path) -> dict[str,
         sources: the texts.
         file: for the batches.
     """
-    loaded = load_bundle(bundle)
+    predictor = Predictor(load_bundle(bundle))
+    loaded = predictor.bundle
     assert loaded.source_tokenizer is not None, "the model reads texts"
     ids_of = [[*row, EOS_ID] for row in loaded.source_tokenizer.encode(sources)]
     rows = sorted(zip(ids_of, sources, strict=True), key=lambda row: len(row[0]))
     batches = []
     for first in range(0, len(rows), BATCH):
         ids, texts = zip(*rows[first : first + BATCH], strict=True)
-        batches.append({"ids": ids, "texts": texts, "length": max(map(len, ids))})
+        steps = {}
+        for beam_size in BEAMS:
+            outputs = [one.text for one in predictor.predict(texts, predictor.options.override(beam_size=beam_size))]
+            steps[beam_size] = 1 + max(map(len, loaded.target_tokenizer.encode(outputs)))
+        batches.append({"ids": ids, "texts": texts, "steps": steps})
     file.write_text(json.dumps(batches), encoding="utf-8")
     model = loaded.config.model
     shape = {

@@ -2,8 +2,8 @@
 
     python generate_hugging_face.py SETTINGS.json
 
-``benchmarks/generation.py`` writes the settings and says what a turn is. The weights are random: the lengths are forced, so that
-they do not matter. Runs in its own virtual environment.
+``benchmarks/generation.py`` writes the settings and says what a turn is. The weights are random; the lengths are forced. Runs
+in its own virtual environment.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ def main() -> None:
     @torch.inference_mode()
     def decode(batches: Sequence[Batch], beam_size: int) -> None:
         for batch in batches:
+            steps = batch["steps"][str(beam_size)]
             sources = [torch.tensor(row) for row in batch["ids"]]
             ids = torch.nn.utils.rnn.pad_sequence(sources, batch_first=True, padding_value=PAD_ID)
             found = model.generate(
                 input_ids=ids, attention_mask=ids.ne(PAD_ID).long(), num_beams=beam_size, do_sample=False,
-                min_new_tokens=batch["length"], max_new_tokens=batch["length"], decoder_start_token_id=BOS_ID,
+                min_new_tokens=steps, max_new_tokens=steps, decoder_start_token_id=BOS_ID,
             )  # fmt: skip
-            assert found.shape == (len(sources), 1 + batch["length"])
+            assert found.shape == (len(sources), 1 + steps)
 
     take_turns(settings["batches"], decode)
 

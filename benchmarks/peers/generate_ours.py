@@ -28,9 +28,8 @@ def main() -> None:
     predictor = Predictor(load_bundle(Path(settings["bundle"])), uses_engine=sys.argv[1] == "engine")
 
     def decode(batches: Sequence[Batch], beam_size: int) -> None:
-        for batch in batches:
-            lengths = {"min_length": batch["length"], "max_length": batch["length"]}
-            predictor.predict(batch["texts"], predictor.options.override(beam_size=beam_size, **lengths), len(batch["texts"]))
+        texts = [text for batch in batches for text in batch["texts"]]
+        predictor.predict(texts, predictor.options.override(beam_size=beam_size), len(batches[0]["texts"]))
 
     take_turns(settings["batches"], decode)
 

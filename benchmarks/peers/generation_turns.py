@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 Batch = dict[str, Any]
-"""``ids``: of the sources, ``texts``: the sources, ``length``: of every output, in tokens."""
+"""``ids``: of the sources, ``texts``: the sources, ``steps``: by beam size, of decoding for the whole batch."""
 
 
 def take_turns(batches: str, decode: Callable[[Sequence[Batch], int], None]) -> None:

@@ -22,15 +22,6 @@ def cleaning_rules(section: PrepareSection) -> dict[str, Rule]:
     return {rule.name: partial(rule.drops, section=section) for rule in rules_in_use(section)}
 
 
-def text_rules(section: PrepareSection) -> dict[str, Rule]:
-    """The rules of :func:`cleaning_rules` for single texts; pass the text as both sides.
-
-    Args:
-        section: thresholds and switches.
-    """
-    return {rule.name: partial(rule.drops, section=section) for rule in rules_in_use(section) if not rule.compares_sides}
-
-
 def rules_in_use(section: PrepareSection) -> list[CleaningRule]:
     """The rules that are on, in the order of the section's fields.
 
@@ -38,3 +29,12 @@ def rules_in_use(section: PrepareSection) -> list[CleaningRule]:
         section: thresholds and switches.
     """
     return [load(CLEANING_RULES, name).RULE for name in section.rules_in_use()]
+
+
+def text_rules(section: PrepareSection) -> list[CleaningRule]:
+    """The rules of :func:`rules_in_use` that need no second text, for monolingual sentences and the transcripts of recordings.
+
+    Args:
+        section: thresholds and switches.
+    """
+    return [rule for rule in rules_in_use(section) if not rule.compares_sides]

@@ -97,11 +97,6 @@ def count_lines(path: Path) -> int:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
-def format_sentence(text: str) -> str:
-    """One line of a prepared file of monolingual sentences, its line end included."""
-    return json.dumps({TEXT: text}, ensure_ascii=False) + "\n"
-
-
 def exchange_sides(pair: Mapping[str, str]) -> dict[str, str]:
     """The pair with source and target, and the languages of both, exchanged.
 

@@ -22,8 +22,6 @@ from seq2seq_core.errors import CorpusError
 
 logger = logging.getLogger(__name__)
 
-PROGRESS_ROWS = 2000
-"""Rows between two updates of the progress display."""
 FORMATS_BY_ENDING = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 STREAM_READERS: dict[str, Callable[[CorpusSection, CorpusFile, io.BufferedReader, OnFault], Iterator[Row]]] = {
     "tsv": read_tsv,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import shutil
 import tempfile
@@ -23,6 +21,7 @@ from seq2seq_core.corpus_import.resumable_download import Download, Downloader
 from seq2seq_core.corpus_import.size_limit import SizeLimit
 from seq2seq_core.errors import EnvironmentFault, UserError, first_line, library_errors
 from seq2seq_core.redaction.redactor import remember_values
+from seq2seq_core.reproducibility import digest
 
 CARD = "README.md"
 SETTINGS_OF_CARDS = (CARD, ".huggingface.yaml")
@@ -196,5 +195,4 @@ def read_card_licence(folder: Path) -> str:
 
 def _digest(folder: Path, names: Sequence[str]) -> str:
     """A digest of files by names and bytes."""
-    digests = {name: compute(folder / name, "sha256").digest for name in names}
-    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+    return digest({name: compute(folder / name, "sha256").digest for name in names})

@@ -20,7 +20,6 @@ from seq2seq_core.corpus_import.tmx_texts import write_aligned
 from seq2seq_core.errors import CorpusError, UserError
 
 OpusFormat = Literal["moses", "tmx"]
-LATEST = "latest"
 PAGE = "https://opus.nlpl.eu/{corpus}/corpus/version/{corpus}"
 BYTES_A_KILOBYTE = 1000
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*")

@@ -91,12 +91,6 @@ class Funnel:
         self.source_characters.add(source)
         self.target_characters.add(target)
 
-    def count_recorded(self, seconds: float, target: str) -> None:
-        """Counts a pair of a recording and a text that is written."""
-        self.rows_out += 1
-        self.recorded_seconds = (self.recorded_seconds or 0.0) + seconds
-        self.target_characters.add(target)
-
     @property
     def num_dropped(self) -> int:
         """Rows that a rule dropped; a pair whose place a teacher's takes is none."""

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 from seq2seq_core.artifacts import AUDIO_FOLDER, SPLITS
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.cleaning import rules_in_use
+from seq2seq_core.corpus.cleaning import rules_in_use, text_rules
 from seq2seq_core.corpus.deduplication import DEDUPLICATE
 from seq2seq_core.corpus.leakage.similar_leaks import SimilarLeaks, leakage_rules
 from seq2seq_core.corpus.pairs import SOURCE, SOURCE_LANGUAGE, TARGET_LANGUAGE, exchange_sides
@@ -62,8 +62,7 @@ class PairPreparation:
         self.section, self.corpus, self.store = settings.prepare, settings.corpus, store
         self.readers, self.recordings, self.folder = readers, recordings, folder
         self.sentences, self.samples, self.distillation = sentences, samples, distillation
-        rules = rules_in_use(self.section)
-        self.rules = rules if recordings is None else [rule for rule in rules if not rule.compares_sides]
+        self.rules = (rules_in_use if recordings is None else text_rules)(self.section)
         self.funnels = {split: Funnel(changed=dict.fromkeys(settings_in_use(self.section), 0)) for split in SPLITS}
         # Only a split without files is carved out of train; the fraction of a split with files has no effect.
         self.carved = [split for split in ("dev", "test") if not readers[split].entries]

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from seq2seq_core.config.prepare import PrepareSection
-from seq2seq_core.corpus.cleaning import rules_in_use
+from seq2seq_core.corpus.cleaning import text_rules
 from seq2seq_core.corpus.deduplication import DEDUPLICATE
 from seq2seq_core.corpus.leakage.similar_leaks import SimilarLeaks, leakage_rules
 from seq2seq_core.corpus.monolingual import MonolingualReader
@@ -84,7 +84,7 @@ class SentencePreparation:
             _check_not_empty(reader.split, self.funnels[reader.split])
 
     def _write_language(self, split: str, folder: Path) -> None:
-        rules = [rule for rule in rules_in_use(self.section) if not rule.compares_sides]
+        rules = text_rules(self.section)
         funnel = self.funnels[split]
         funnel.rows_in = self.store.counts[split]
         funnel.dropped = dict.fromkeys([*(rule.name for rule in rules), DEDUPLICATE, *leakage_rules(self.section.leakage)], 0)

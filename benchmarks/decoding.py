@@ -21,56 +21,27 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.peers.side import Side  # noqa: E402
+
 DECODER = Path(__file__).resolve().parent / "peers" / "decoder.py"
 
 
-@dataclass
-class Side:
-    """One state of the code, in a process of its own.
+def start(name: str, code: Path, arguments: list[str]) -> Side:
+    """Starts a side: one state of the code.
 
-    Attributes:
-        name: name in the table.
-        process: the process.
+    Args:
+        name: for messages.
+        code: the folder with its code.
+        arguments: of ``peers/decoder.py``.
     """
-
-    name: str
-    process: subprocess.Popen[str]
-
-    @classmethod
-    def start(cls, name: str, code: Path, arguments: list[str]) -> Side:
-        """Starts a side.
-
-        Args:
-            name: name in the table.
-            code: the folder with its code.
-            arguments: of ``peers/decoder.py``.
-        """
-        command = [sys.executable, str(DECODER), *arguments]
-        environment = {**os.environ, "PYTHONPATH": str(code), "PYTHONSAFEPATH": "1"}
-        pipe = subprocess.PIPE
-        return cls(name, subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment, cwd=code))
-
-    def take_turn(self, options: dict[str, Any], batch_sentences: int) -> dict[str, Any]:
-        """The answer of one turn.
-
-        Args:
-            options: options of decoding.
-            batch_sentences: sources decoded together.
-        """
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"options": options, "batch_sentences": batch_sentences}) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"the decoder of {self.name} ended")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+    environment = {**os.environ, "PYTHONPATH": str(code), "PYTHONSAFEPATH": "1"}
+    return Side(f"the decoder of {name}", [sys.executable, str(DECODER), *arguments], environment=environment, folder=code)
 
 
 @contextmanager
@@ -103,7 +74,7 @@ def compare(sides: list[Side], method: str, more: dict[str, Any], batch: int, ro
     answers: list[list[dict[str, Any]]] = [[], []]
     for number in range(rounds + 1):
         for place, side in enumerate(sides):
-            answer = side.take_turn({**options_of(method), **more}, batch)
+            answer = side.take_turn(json.dumps({"options": {**options_of(method), **more}, "batch_sentences": batch}))
             answers[place] += [answer] if number else []  # the first round warms up
     rates = [[len(one["texts"]) / one["processor_seconds"] for one in own] for own in answers]
     ratios = [ours / other for ours, other in zip(*rates, strict=True)]
@@ -136,8 +107,8 @@ def main() -> None:
         sources.write_text("".join(line.partition("\t")[0] + "\n" for line in lines), encoding="utf-8")
         common, others = [str(sources), str(arguments.threads)], arguments.against_bundle or arguments.bundle
         sides = [
-            Side.start("here", ROOT, [str(arguments.bundle.resolve()), *common]),
-            Side.start(arguments.against, other, [str(others.resolve()), *common]),
+            start("here", ROOT, [str(arguments.bundle.resolve()), *common]),
+            start(arguments.against, other, [str(others.resolve()), *common]),
         ]
         print("| method | batch | sentences/s before | now | ratio, turn by turn | differing texts | largest gap of scores |")
         print("|---|---|---|---|---|---|---|")
@@ -145,9 +116,7 @@ def main() -> None:
             for method in arguments.method:
                 print(compare(sides, method, more, batch, arguments.rounds), flush=True)
         for side in sides:
-            assert side.process.stdin is not None
-            side.process.stdin.close()
-            side.process.wait()
+            side.end()
 
 
 if __name__ == "__main__":

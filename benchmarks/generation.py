@@ -17,7 +17,6 @@ import argparse
 import itertools
 import json
 import os
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.peers.environments import HUGGING_FACE, MARIAN, environment  # noqa: E402
 from benchmarks.peers.pieces import EOS_ID  # noqa: E402
+from benchmarks.peers.side import Side  # noqa: E402
 from seq2seq_core.bundle.bundle import load_bundle  # noqa: E402
 from seq2seq_core.decoding.predictor import Predictor  # noqa: E402
 
@@ -72,28 +72,11 @@ def write_batches(bundle: Path, sources: Sequence[str], file: Path) -> dict[str,
     return {"shape": shape, "vocabulary": loaded.config.source_vocabulary_size, "batches": str(file)}
 
 
-def start(name: str, command: Sequence[str], settings: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
-    """Starts a side's process, which waits for its first turn."""
+def start(name: str, command: Sequence[str], settings: dict[str, Any], folder: Path) -> Side:
+    """Starts a side's process."""
     file = folder / f"{name.replace(' ', '-')}.json"
     file.write_text(json.dumps(settings), encoding="utf-8")
-    log = file.with_suffix(".log").open("w", encoding="utf-8")
-    environment = {**os.environ, "OMP_NUM_THREADS": str(settings["threads"])}
-    return subprocess.Popen(
-        [*command, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
-    )
-
-
-def take_turn(name: str, process: subprocess.Popen[str], beam_size: int, folder: Path) -> dict[str, float]:
-    """Runs one turn; returns its seconds by the clock and of the processor."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        process.stdin.write(f"{beam_size}\n")
-        process.stdin.flush()
-        answer: dict[str, float] = json.loads(process.stdout.readline())
-    except (BrokenPipeError, json.JSONDecodeError):
-        sys.exit(f"{name} ended: see {folder / name.replace(' ', '-')}.log")
-    return answer
+    return Side(name, [*command, str(file)], file.with_suffix(".log"), {**os.environ, "OMP_NUM_THREADS": str(settings["threads"])})
 
 
 def as_table(turns: Turns, names: Sequence[str], num_sentences: int) -> str:
@@ -142,13 +125,13 @@ def main() -> None:
         sides["int8"] = start("int8", [*ours, "engine"], {**settings, "bundle": str(arguments.int8)}, folder)
     turns: Turns = defaultdict(list)
     for number in range(arguments.rounds + 1):
-        for beam_size, (name, process) in itertools.product(BEAMS, sides.items()):
-            seconds = take_turn(name, process, beam_size, folder)
+        for beam_size, (name, side) in itertools.product(BEAMS, sides.items()):
+            seconds = side.take_turn(str(beam_size))
             if number:  # the first turn warms up
                 turns[name, beam_size].append(seconds)
         print(f"round {number} of {arguments.rounds}", flush=True)
-    for process in sides.values():
-        process.communicate()
+    for side in sides.values():
+        side.end()
     print(f"\n{len(sources)} sentences, {arguments.threads} threads, best of {arguments.rounds} turns, which alternated\n")
     print(as_table(turns, list(sides), len(sources)))
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.peers.environments import HUGGING_FACE, TORCH, environment
+from benchmarks.peers.side import Side
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.batching.sampler import TokenBucketSampler
@@ -124,28 +124,19 @@ def our_model(shape: dict[str, Any]) -> dict[str, Any]:
     return {**common, "attention": "additive"}
 
 
-def start(peer: Peer, settings: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
-    """Starts a peer's process, which waits for its first turn."""
+def start(peer: Peer, settings: dict[str, Any], folder: Path) -> Side:
+    """Starts a peer's process."""
     own = folder / f"{peer.name}-{settings['work']}"
     own.mkdir(parents=True, exist_ok=True)
     file = own / "settings.json"
     file.write_text(json.dumps({**settings, "folder": str(own)}), encoding="utf-8")
     python = environment(peer.script[0].removesuffix(".py"), peer.packages, folder)
-    command = [str(python), str(PEERS / peer.script[0]), *peer.script[1:], str(file)]
-    errors = (own / "log.txt").open("w", encoding="utf-8")
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
+    return Side(peer.name, [str(python), str(PEERS / peer.script[0]), *peer.script[1:], str(file)], own / "log.txt")
 
 
-def take_turn(peer: Peer, process: subprocess.Popen[str], seconds: float, folder: Path, work: str) -> float:
+def take_turn(side: Side, seconds: float) -> float:
     """Runs one turn; returns its target tokens per second."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        process.stdin.write(f"{seconds}\n")
-        process.stdin.flush()
-        answer = json.loads(process.stdout.readline())
-    except (BrokenPipeError, json.JSONDecodeError):
-        sys.exit(f"{peer.name} ended: see {folder / f'{peer.name}-{work}' / 'log.txt'}")
+    answer = side.take_turn(str(seconds))
     return float(answer["target_tokens"] / answer["seconds"])
 
 
@@ -191,16 +182,15 @@ def main() -> None:
         "threads": arguments.threads, "batch_tokens": BATCH_TOKENS[work], "target_tokens": target_tokens,
         "tokenized": str(tokenized), "pairs": str(pairs), "joey_batch_tokens": joey_batch_tokens(dataset, target_tokens),
     }  # fmt: skip
-    processes = {peer.name: start(peer, settings, folder) for peer in peers}
-    for peer in peers:  # warm-up turn
-        take_turn(peer, processes[peer.name], 2.0, folder, work)
+    sides = {peer.name: start(peer, settings, folder) for peer in peers}
+    for side in sides.values():  # warm-up turn
+        take_turn(side, 2.0)
     for number in range(arguments.rounds):
         for peer in peers:
-            peer.rates.append(take_turn(peer, processes[peer.name], arguments.seconds, folder, work))
+            peer.rates.append(take_turn(sides[peer.name], arguments.seconds))
         print(f"round {number + 1}: " + ", ".join(f"{peer.name} {peer.rates[-1]:,.0f}" for peer in peers), flush=True)
-    for process in processes.values():
-        process.stdin.close()  # type: ignore[union-attr]
-        process.wait()
+    for side in sides.values():
+        side.end()
     print(f"\n{work}: {target_tokens:,.0f} target tokens a batch, {arguments.device}, {torch.get_num_threads()} CPU threads\n")
     print(as_table(peers))
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from seq2seq_core.config.section import Section
+from seq2seq_core.config.section import Section, Side
 
 FileNames = str | tuple[str, str]
 """A file name inside the corpus folder, or ``[source_file, target_file]`` for two aligned text files."""
@@ -121,6 +121,8 @@ class CorpusSection(Section):
     ``translation``."""
     target_column: str = "target"
     """Name of the column that holds the target."""
+    languages: dict[Side, str] = {}
+    """The languages of the sides, for the contract ``other_language``, such as ``{source: en, target: de}`` (ISO 639)."""
     max_malformed_fraction: float = Field(default=0.0, ge=0.0, lt=1.0)
     """The largest share of a file's lines that may be set aside because they cannot be read, such as lines with another number of
     cells. ``validate`` warns of them, no stage reads them."""

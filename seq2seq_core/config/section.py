@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import ErrorDetails
 
-OFF = (None, False, 0, "", "none", "off", "keep")
+Side = Literal["source", "target"]
+"""The sides of a pair."""
+OFF: tuple[object, ...] = (None, False, 0, "", "none", "off", "keep", {})
 """Values that switch a setting off."""
 MAX_SHOWN = 300
 """Characters of a wrong value that a message shows."""

@@ -168,7 +168,7 @@ class Settings(Section):
         for name in self.prepare.rules_in_use():
             if load(CLEANING_RULES, name).RULE.compares_sides:
                 got = getattr(self.prepare, name)
-                neutral = "false" if got is True else "0"
+                neutral = "false" if got is True else "left out" if isinstance(got, dict) else "0"
                 raise ValueError(f"prepare.{name}: must be {neutral} where corpus.source_kind is 'audio', got {str(got).lower()}")
 
     def _check_train(self) -> None:

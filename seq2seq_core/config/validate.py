@@ -31,6 +31,13 @@ class FractionContract(Section):
     """Effect of a violation."""
 
 
+class SampledContract(FractionContract):
+    """A bound on a share of the rows, of which only some are looked at."""
+
+    rows: int = Field(default=10_000, ge=0)
+    """Most rows of a split that are looked at, evenly spread; 0: all."""
+
+
 class RatioContract(Section):
     """A bound on the ratio of the two lengths of a pair, and how many rows may break it."""
 
@@ -131,6 +138,9 @@ class ValidateSection(Section):
     unexpected_script: FractionContract = FractionContract(limit=0.01)
     """Rows with a side most of whose letters are of other scripts than the side's usual ones, which have 5 % of its letters in
     train or more."""
+    other_language: SampledContract = SampledContract(limit=0.01)
+    """Rows with a side that is surely in another language than ``corpus.languages``, the columns ``source_language`` and
+    ``target_language``, or the language of a monolingual file say. It does not apply where none of them does."""
     dev_test_overlap: FractionContract = FractionContract(limit=0.0)
     """Dev rows whose source, in NFC and with single spaces, also occurs in test."""
     test_leakage: FractionContract = FractionContract(limit=0.0)

@@ -6,7 +6,15 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from seq2seq_core.artifacts import MONOLINGUAL, SPLITS
-from seq2seq_core.config.validate import CountContract, FractionContract, RatioContract, Severity, UserContract, ValidateSection
+from seq2seq_core.config.validate import (
+    CountContract,
+    FractionContract,
+    RatioContract,
+    SampledContract,
+    Severity,
+    UserContract,
+    ValidateSection,
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +28,7 @@ class Contract:
         limit: the minimum number of rows (``min_rows`` and such), else the largest share of rows that may break it.
         statement: what is counted and what is accepted, as text for reports.
         is_own: whether users have written it.
+        most_rows: most rows that are looked at, evenly spread; 0: all.
     """
 
     name: str
@@ -28,14 +37,33 @@ class Contract:
     limit: float
     statement: str
     is_own: bool = False
+    most_rows: int = 0
 
     @property
     def bounds_row_count(self) -> bool:
         """Whether the limit is a number of rows, not a share of them."""
         return self.name in ("min_rows", "min_evaluation_rows", "min_monolingual_rows")
 
+    def checked_of(self, rows: int) -> int:
+        """How many rows are looked at.
 
-RECORDINGS, LENGTH_RATIO = "recordings", "length_ratio"
+        Args:
+            rows: of the split.
+        """
+        return -(-rows // spread_step(rows, self.most_rows))
+
+
+def spread_step(rows: int, most: int) -> int:
+    """Each how manieth row is looked at, so that the rows are evenly spread.
+
+    Args:
+        rows: all.
+        most: that are looked at; 0: all.
+    """
+    return max(1, -(-rows // most)) if most else 1
+
+
+RECORDINGS, LENGTH_RATIO, OTHER_LANGUAGE = "recordings", "length_ratio", "other_language"
 
 
 @dataclass(frozen=True)
@@ -81,6 +109,7 @@ _BUILT_IN = (
     _BuiltIn("urls_differ", "rows whose sides have different web addresses", compares_sides=True),
     _BuiltIn("repeated_ngrams", "rows with a side that repeats most of its bigrams", "rows that repeat most of their bigrams"),
     _BuiltIn("unexpected_script", _SCRIPT, "rows mostly in another script than the others"),
+    _BuiltIn(OTHER_LANGUAGE, "rows with a side in another language", "rows in another language"),
     _BuiltIn("dev_leakage", "rows whose source also stands in train", split="dev", other="train"),
     _BuiltIn("test_leakage", "rows whose source also stands in train", split="test", other="train"),
     _BuiltIn("dev_test_overlap", "rows whose source also stands in test", split="dev", other="test"),
@@ -92,7 +121,11 @@ COMPARED_SPLITS = {contract.name: contract.other for contract in _BUILT_IN if co
 
 
 def contracts_of(
-    section: ValidateSection, split: str, has_recordings: bool = False, readable: Collection[str] = SPLITS
+    section: ValidateSection,
+    split: str,
+    has_recordings: bool = False,
+    readable: Collection[str] = SPLITS,
+    has_languages: bool = False,
 ) -> list[Contract]:
     """The contracts of one split that are not off.
 
@@ -101,6 +134,7 @@ def contracts_of(
         split: ``train``, or ``dev`` or ``test`` where files are given for them, or ``monolingual.en`` and such.
         has_recordings: whether the sources name recordings. If so, each recording must be usable, and the sides are not compared.
         readable: the splits that can be compared with.
+        has_languages: whether the language of a side is known.
     """
     is_text = is_monolingual(split)
     rows = "min_monolingual_rows" if is_text else "min_rows" if split == "train" else "min_evaluation_rows"
@@ -109,6 +143,8 @@ def contracts_of(
     for one in _BUILT_IN:
         counted = one.sentences if is_text else one.pairs
         if not counted or one.split not in ("", split) or (has_recordings and one.compares_sides):
+            continue
+        if one.name == OTHER_LANGUAGE and not has_languages:
             continue
         if not one.other or one.other in readable:
             contracts.append(_state(one.name, split, section, counted))
@@ -121,6 +157,8 @@ def _state(name: str, split: str, section: ValidateSection, counted: str) -> Con
     """A contract with its bound, which some settings say in another way than as a share of the rows."""
     bound: FractionContract | CountContract | RatioContract = getattr(section, name)
     statement = counted.format(limit=bound.limit)
+    if isinstance(bound, SampledContract) and bound.rows:
+        return replace(_share(name, split, bound, f"{statement}, of {bound.rows} evenly spread ones"), most_rows=bound.rows)
     if isinstance(bound, CountContract):
         bound = FractionContract(limit=0.0, severity=bound.severity)
     elif isinstance(bound, RatioContract):

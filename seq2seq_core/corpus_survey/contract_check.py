@@ -15,6 +15,7 @@ from seq2seq_core.corpus.contracts import own_contracts_of, state_own_contract
 from seq2seq_core.corpus.expectations.expectation_checker import ExpectationChecker
 from seq2seq_core.corpus.expectations.named_expectations import COLUMN_ARGUMENTS, build_expectation
 from seq2seq_core.corpus.file_faults.broken_lines import BrokenLines
+from seq2seq_core.corpus.language_identification import check_languages
 from seq2seq_core.corpus.monolingual import open_monolingual
 from seq2seq_core.corpus.reading import SplitReader
 from seq2seq_core.corpus.rows.contract_views import PAIR_COLUMNS, check_condition, create_view, parse_condition
@@ -36,8 +37,10 @@ def check_contracts(settings: Settings, root: Path, has_corpus: bool) -> int:
         has_corpus: whether the corpus is there and can be read. Without it, columns and arguments' values are not checked.
 
     Raises:
-        UserError: some contract is wrong; lists the first fault of each.
+        UserError: some contract is wrong; lists the first fault of each. Or a language of the sides cannot be told.
     """
+    check_languages("corpus.languages", settings.corpus.languages)
+    check_languages("prepare.drop_other_languages", settings.prepare.drop_other_languages)
     contracts, faults = settings.validate_.contracts, dict[str, str]()
     if contracts:
         for title, fault in _find_on_rows(settings, root) if has_corpus else _find_alone(contracts):

@@ -10,11 +10,13 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.corpus.contracts import Contract, contracts_of, own_contracts_of, state_own_contract
 from seq2seq_core.corpus.expectations.check_result import FILES
+from seq2seq_core.corpus.language_identification import check_languages
 from seq2seq_core.corpus.monolingual import open_monolingual
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
 from seq2seq_core.corpus.recordings import open_recordings
 from seq2seq_core.corpus.rows.contract_views import create_file_view, create_view
 from seq2seq_core.corpus.rows.row_store import RowStore
+from seq2seq_core.corpus.rows.side_languages import side_languages
 from seq2seq_core.corpus.rows.split_loading import SplitLoader
 from seq2seq_core.corpus.rows.verdicts import Verdicts
 from seq2seq_core.errors import CorpusError
@@ -116,17 +118,20 @@ def judge_corpus(settings: Settings, store: RowStore, inspection: Inspection) ->
         inspection: of :func:`load_corpus`; receives contracts and columns.
 
     Raises:
-        UserError: a user's contract is no valid condition on the columns.
+        UserError: a user's contract is no valid condition on the columns, or a language cannot be told.
     """
     section, corpus = settings.validate_, settings.corpus
+    check_languages("corpus.languages", corpus.languages)
     create_file_view(store, FILES, [contract.name for contract in (READABLE, SET_ASIDE)], _file_rows(inspection))
     verdicts = Verdicts(store, section, corpus.input_columns)
     if corpus.monolingual:
         for evaluated in (split for split in ("dev", "test") if split in store.counts):
             verdicts.guard_texts(evaluated)
     for split in inspection.rows:
-        contracts = contracts_of(section, split, corpus.source_kind == "audio", inspection.rows)
-        verdicts.judge(split, contracts)
+        is_audio = corpus.source_kind == "audio"
+        languages = side_languages(store, split, corpus.languages, ("target",) if is_audio else ("source", "target"))
+        contracts = contracts_of(section, split, is_audio, inspection.rows, bool(languages))
+        verdicts.judge(split, contracts, languages)
         own = own_contracts_of(section, split)
         inspection.columns[split] = create_view(store, verdicts, split, contracts, [one for one in own if one.where])
         inspection.contracts[split] = contracts + [state_own_contract(contract, split) for contract in own]

@@ -17,6 +17,7 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import SPLITS, Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
+from seq2seq_core.corpus.language_identification import check_languages
 from seq2seq_core.corpus.monolingual import open_monolingual
 from seq2seq_core.corpus.preparation.dropped_fraction import check_dropped_fraction
 from seq2seq_core.corpus.preparation.funnel import (
@@ -68,9 +69,10 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
         CorpusError: a file is missing or cannot be read, or a recording cannot be used.
         RowsLost: a split loses too many rows, or all; the message names the rule that dropped most. The funnels and the samples
             stay in ``.s2s``.
-        UserError: a split that is carved out of train is empty, or there is no such teacher.
+        UserError: a split that is carved out of train is empty, there is no such teacher, or a language cannot be told.
         Interrupted: the process was asked to stop while the teacher decoded; what is decoded stays.
     """
+    check_languages("prepare.drop_other_languages", settings.prepare.drop_other_languages)
     preparation = _Preparation(settings, paths, RowSamples(settings.prepare.examples))
     try:
         preparation.run(recorder)

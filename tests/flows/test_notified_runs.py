@@ -256,7 +256,7 @@ def test_a_crash_that_the_server_did_not_tell_of_is_told_by_the_next_run_and_onc
         automation = client.create_automation(crashed_runs(model, block))
         wait_until_automations_work(client)
         deployment = client.create_deployment(client.create_flow(later), name=model)
-        crashed = Crashed(message="exit code 1")
+        crashed: Any = Crashed(message="exit code 1")
         lost = client.create_flow_run_from_deployment(deployment, state=crashed, name="lost")
         client.update_flow_run(lost.id, tags=[model_tag(model)])  # its event has no tag: no automation takes notice
         seen = client.create_flow_run_from_deployment(deployment, state=crashed, name="seen", tags=[model_tag(model)])

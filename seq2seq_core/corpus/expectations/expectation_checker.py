@@ -110,14 +110,15 @@ class ExpectationChecker:
         common = {
             "severity": GX_SEVERITY[contract.severity],
             "description": f"{contract.name}: {contract.statement}",
-            "meta": describe_for_meta(contract, own is not None, rows),
+            "meta": describe_for_meta(contract, own is not None, contract.checked_of(rows)),
         }
         if own is not None:
             return build_expectation(own, columns, common)
         if contract.bounds_row_count:
             return expectations.ExpectTableRowCountToBeBetween(min_value=int(contract.limit), **common)
         # Rounded, because 1 - 0.7 is above 0.3 by the last bit and would fail a corpus that is exactly at its limit.
-        return expectations.ExpectColumnValuesToBeNull(column=contract.name, mostly=round(1 - contract.limit, 12), **common)
+        limit = contract.limit * contract.checked_of(rows) / rows if rows else contract.limit
+        return expectations.ExpectColumnValuesToBeNull(column=contract.name, mostly=round(1 - limit, 12), **common)
 
 
 def _site(folder: Path, name: str) -> dict[str, object]:

@@ -14,6 +14,7 @@ from seq2seq_core.corpus.contracts import COMPARED_SPLITS
 from seq2seq_core.corpus.file_faults.pair_differences import addresses_of, numbers_of
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, find_mojibake, is_quoted_cell, quote
 from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, INVISIBLE_CHARACTER, is_repetitive, name_invisible
+from seq2seq_core.corpus.language_identification import identify
 from seq2seq_core.normal_form import is_blank
 
 
@@ -123,6 +124,10 @@ def _describe_scripts(_: ValidateSection, row: Offender) -> str:
     return ", ".join(f"{side} in {_main_script(text)}: {quote(text, width=40)}" for side, text in row.sides)
 
 
+def _describe_languages(_: ValidateSection, row: Offender) -> str:
+    return ", ".join(f"{side} in {identify(text) or 'no sure language'}: {quote(text, width=40)}" for side, text in row.sides)
+
+
 def _main_script(text: str) -> str:
     """The script of most letters, by the first word of their names in Unicode; it may be a part of a script's name."""
     names = (unicodedata.name(character, "?") for character in text if character.isalpha())
@@ -146,6 +151,7 @@ _DESCRIPTIONS: dict[str, _Describe] = {
     "urls_differ": lambda _, row: _listed(addresses_of, row),
     "repeated_ngrams": _describe_repetition,
     "unexpected_script": _describe_scripts,
+    "other_language": _describe_languages,
     "duplicate_pairs": lambda _, row: f"repeats {row.earlier}: {quote(row.source) if row.is_monolingual else row.quoted}",
     "conflicting_targets": lambda _, row: f"another target at {row.earlier}: {row.quoted}",
     **dict.fromkeys((*COMPARED_SPLITS, "monolingual_leakage"), lambda _, row: f"also {row.earlier}: {quote(row.source)}"),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from seq2seq_core.config.validate import ValidateSection
-from seq2seq_core.corpus.contracts import COMPARED_SPLITS, LENGTH_RATIO, RECORDINGS, Contract, is_monolingual
+from seq2seq_core.corpus.contracts import COMPARED_SPLITS, LENGTH_RATIO, OTHER_LANGUAGE, RECORDINGS, Contract, is_monolingual
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, MOJIBAKE
 from seq2seq_core.corpus.file_faults.text_noise import INVISIBLE_CHARACTER
 from seq2seq_core.corpus.rows.row_store import RowStore, identifier, literal, rows_table, view_name
+from seq2seq_core.corpus.rows.side_languages import find_other_languages
 from seq2seq_core.corpus.rows.text_macros import create_macros, expression
 from seq2seq_core.corpus.rows.usual_scripts import find_usual_scripts, mostly_unusual, unusual_letter
 from seq2seq_core.corpus.rows.verdict_messages import Offender, describe_offender
@@ -65,14 +66,17 @@ class Verdicts:
                 f"FROM {rows_table(split)}"
             )
 
-    def judge(self, split: str, contracts: Sequence[Contract]) -> None:
+    def judge(self, split: str, contracts: Sequence[Contract], languages: Mapping[str, str] | None = None) -> None:
         """Adds the verdicts on a split.
 
         Args:
             split: its name.
             contracts: of the split; those about leakage need the rows of the split that they compare with.
+            languages: the SQL of the languages of its sides; ``other_language`` needs them.
         """
         names = [contract.name for contract in contracts]
+        for contract in (contract for contract in contracts if contract.name == OTHER_LANGUAGE):
+            self._add(split, OTHER_LANGUAGE, find_other_languages(self.store, split, languages or {}, contract.most_rows))
         self._judge_texts(split, names)
         repeated: dict[str, Callable[[str], str]] = {
             "duplicate_pairs": _duplicates,
@@ -111,6 +115,16 @@ class Verdicts:
             offender = Offender(is_text, file, line, source, target, fault, places.get((name, other), ""))
             described.append((position, offender, describe_offender(self.section, contract, offender)))
         return described
+
+    def _add(self, split: str, contract: str, positions: list[int]) -> None:
+        """Adds verdicts that no SQL finds."""
+        import pyarrow
+
+        self.store.connection.register("found", pyarrow.table({"position": pyarrow.array(positions, pyarrow.int64())}))
+        self.store.connection.execute(
+            f"INSERT INTO verdicts SELECT {literal(split)}, {literal(contract)}, position, NULL, NULL FROM found"
+        )
+        self.store.connection.unregister("found")
 
     def _rows(self, split: str, positions: Sequence[int]) -> dict[int, tuple[Any, ...]]:
         """File, line, source, target and fault of some rows."""

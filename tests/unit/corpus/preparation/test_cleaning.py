@@ -24,6 +24,14 @@ from seq2seq_core.corpus.cleaning import cleaning_rules
         ({"max_length_ratio": 2.0}, ("a", "bb"), None),
         ({"max_length_ratio": 2.0, "min_characters": 0}, ("", "b"), "max_length_ratio"),
         ({}, ("a", "b" * 5000), None),
+        ({"drop_other_languages": {"target": "de"}}, ("le chat est là", "Le chat est assis sur la table."), "drop_other_languages"),
+        (
+            {"drop_other_languages": {"source": "eng", "target": "de"}},
+            ("The cat sits on the table.", "Die Katze sitzt dort."),
+            None,
+        ),
+        ({"drop_other_languages": {"source": "en"}}, ("Paris 2024", "Paris 2024"), None),
+        ({}, ("le chat", "Le chat est assis sur la table."), None),
     ],
 )
 def test_a_pair_is_dropped_by_the_rule_it_breaks(settings: dict[str, object], pair: tuple[str, str], rule: str | None) -> None:

@@ -34,6 +34,9 @@ def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, An
             f"{side.mean_characters:.0f} characters on average, {len(side.characters):,} different characters"
             + (f", {100 * side.empty:.2g} % empty" if side.empty else "")
         )
+    if languages := sections["corpus"].get("languages"):
+        told = ", ".join(f"{side} {language}" for side, language in languages.items())
+        findings.append(f"languages: {told}, by the texts themselves; validate reports rows in another one (corpus.languages)")
     findings.append(f"task: {evidence.task}, because {evidence.reason} (--task)")
     if evidence.tags:
         findings.append(f"tags: {', '.join(evidence.tags)} tells which target of a source is asked for (tokenize.source_tags)")

@@ -9,7 +9,9 @@ from typing import Any
 
 from seq2seq_core.artifacts import SPLITS
 from seq2seq_core.config.register import GateSection
+from seq2seq_core.config.section import Side
 from seq2seq_core.corpus.splitting import assign_split
+from seq2seq_core.corpus_survey.choices.language_choice import choose_languages
 from seq2seq_core.corpus_survey.choices.scoring_choice import choose_metrics, choose_search
 from seq2seq_core.corpus_survey.choices.task_choice import Task
 from seq2seq_core.corpus_survey.choices.training_sizes import choose_model, choose_training, dev_fractions
@@ -103,7 +105,20 @@ def _corpus_section(evidence: CorpusEvidence) -> dict[str, Any]:
     section = dict(evidence.layout.section)
     if evidence.recordings is not None:
         section |= {"source_kind": "audio", "sample_rate": evidence.recordings.sample_rate}
+    if languages := _languages(evidence):
+        section["languages"] = languages
     return section | ({"input_columns": evidence.tags} if evidence.tags else {})
+
+
+def _languages(evidence: CorpusEvidence) -> dict[Side, str]:
+    """The languages of the sides, unless the files have columns that tell them."""
+    pairs, columns = evidence.layout.pairs, {"source_language", "target_language"}
+    if has_constant_languages(evidence.layout) or columns & evidence.layout.columns.keys():
+        return {}
+    sides: dict[Side, Sequence[str]] = {"target": [pair[1] for pair in pairs]}
+    if evidence.recordings is None:
+        sides = {"source": [pair[0] for pair in pairs], **sides}
+    return choose_languages(evidence.task, sides)
 
 
 def _validate_section(evidence: CorpusEvidence) -> dict[str, Any]:

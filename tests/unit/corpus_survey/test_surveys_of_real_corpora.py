@@ -19,21 +19,22 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize(
-    ("name", "task", "units", "bleu_tokenizer"),
+    ("name", "task", "units", "bleu_tokenizer", "languages"),
     [
-        ("cogs", "parsing", "symbols", "13a"),
-        ("scan_simple", "parsing", "symbols", "13a"),
-        ("g2p2020_kor", "pronunciation", "symbols", "13a"),
-        ("wikidata_translit_en_he", "transliteration", "symbols", "13a"),
-        ("eutrans_es_en", "translation", "unigram", "none"),
-        ("tatoeba_en_zh", "translation", "unigram", "zh"),
-        ("voice_kerstin", "speech", "char", "13a"),
+        ("cogs", "parsing", "symbols", "13a", ""),
+        ("scan_simple", "parsing", "symbols", "13a", ""),
+        ("g2p2020_kor", "pronunciation", "symbols", "13a", ""),
+        ("wikidata_translit_en_he", "transliteration", "symbols", "13a", ""),
+        ("eutrans_es_en", "translation", "unigram", "none", "es en"),
+        ("tatoeba_en_zh", "translation", "unigram", "zh", "en"),
+        ("voice_kerstin", "speech", "char", "13a", "de"),
     ],
 )
-def test_a_real_corpus_is_recognised(tmp_path: Path, name: str, task: str, units: str, bleu_tokenizer: str) -> None:
+def test_a_real_corpus_is_recognised(tmp_path: Path, name: str, task: str, units: str, bleu_tokenizer: str, languages: str) -> None:
     findings = install_proposal(Paths(tmp_path), CORPORA / name, None, "", force=False)
     assert any(line.startswith(f"task: {task}, because ") for line in findings)
     settings = load_settings(tmp_path / "params.yaml")
+    assert " ".join(settings.corpus.languages.values()) == languages
     assert settings.tokenize.target.model == units
     assert settings.train.dev_bleu_tokenizer == settings.evaluate.bleu_tokenizer == bleu_tokenizer
 

@@ -88,7 +88,9 @@ so that the same command goes on after a kill (docs/student.md).""",
         """Train the subword models and turn text into ids (section tokenize).
 
 Reads data/prepared; writes data/tokenized (SentencePiece models, memory-mapped ids), reports/tokenize.json, and the profile
-of train, reports/corpus_profile.json, by which a later corpus is compared with this one (docs/drift.md).""",
+of train, reports/corpus_profile.json, by which a later corpus is compared with this one (docs/drift.md).
+With tokenize.vocabulary it keeps the subword models of a registered version (docs/fine-tuning.md).""",
+        outside_inputs="seq2seq_core.stages.kept_vocabulary:digest_outside_inputs",
     ),
     Stage(
         "train",

@@ -73,6 +73,17 @@ class AudioSettings(Section):
 class TokenizeSection(Section):
     """How text becomes ids, and recordings become frames."""
 
+    vocabulary: str = ""
+    """Whose vocabulary is kept: ``models:/NAME/VERSION`` of the registry, or the folder of a bundle; empty: train makes a new one.
+    ``joint`` and the settings of the sides must be those of that model."""
+    vocabulary_digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """Digest that this model's bundle must have (64 digits), so that nothing else can take its place; empty: any. With it
+    ``vocabulary`` may be an alias, ``models:/NAME@ALIAS``."""
+    warn_uncovered_fraction: float = Field(default=0.005, ge=0.0, le=1.0)
+    """Where a vocabulary is kept, the share of unknown symbols and bytes among the tokens of a side of a split above which
+    ``tokenize`` warns."""
+    max_uncovered_fraction: float = Field(default=0.02, ge=0.0, le=1.0)
+    """Such a share of train or dev above which it stops. 1 accepts any."""
     joint: bool = False
     """One vocabulary for both sides, trained on both with the settings of ``source``."""
     source: SubwordSettings = SubwordSettings()
@@ -107,6 +118,17 @@ class TokenizeSection(Section):
     max_unknown_target_fraction: float = Field(default=0.1, ge=0.0, le=1.0)
     """Largest share of unknown symbols among the target tokens of a split. More is an error, because no model writes what its
     vocabulary lacks. 1 accepts any."""
+
+    @model_validator(mode="after")
+    def _vocabulary_never_becomes_another(self) -> Self:
+        if self.vocabulary_digest and not self.vocabulary:
+            raise ValueError("vocabulary_digest must be empty without vocabulary, got one")
+        if self.vocabulary.startswith("models:") and "@" in self.vocabulary and not self.vocabulary_digest:
+            raise ValueError(
+                "vocabulary must be a version such as models:/NAME/3, or be pinned by vocabulary_digest, because an alias comes to "
+                f"mean other ids; got {self.vocabulary!r}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _columns_are_named_once(self) -> Self:

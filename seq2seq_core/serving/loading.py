@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from seq2seq_core.artifacts import Paths, find_workspace
+from seq2seq_core.errors import UserError
 
 if TYPE_CHECKING:
     from seq2seq_core.decoding.predictor import Predictor
@@ -112,3 +113,48 @@ def find_model(reference: str, paths: Paths) -> FoundModel:
 
     folder = find_bundle(reference, paths)
     return FoundModel(folder, str(folder), bundle_digest(folder))
+
+
+def find_pinned_model(reference: str, digest: str, setting: str, paths: Paths) -> tuple[FoundModel, str]:
+    """A model that a setting names, and its name: ``models:/NAME/VERSION``, or the folder as the setting has it.
+
+    Args:
+        reference: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``, or a bundle's folder, relative to the workspace.
+        digest: the digest that its bundle must have; empty: any. A pinned version that was fetched before needs no MLflow.
+        setting: the setting, such as ``prepare.distill.teacher``; ``<setting>_digest`` is that of the digest.
+        paths: the workspace.
+
+    Raises:
+        UserError: there is no such model, it is an output of this pipeline, or its digest is not the expected one.
+        BundleError: the bundle is damaged, or not signed although a public key is configured.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    from seq2seq_core.training.initial.initial_bundle import find_fetched_folder
+
+    is_registered = reference.startswith("models:")
+    if is_registered and digest and (folder := find_fetched_folder(digest, paths)) is not None:
+        return FoundModel(folder, reference, digest), reference
+    found = find_model(reference, paths) if is_registered else _find_folder(reference, setting, paths)
+    if digest not in ("", found.digest):
+        raise UserError(
+            f"{setting}_digest: {reference} has the digest {found.digest}, expected {digest}; give its digest to use it instead"
+        )
+    return found, found.label if is_registered else reference
+
+
+def _find_folder(reference: str, setting: str, paths: Paths) -> FoundModel:
+    """The bundle in a folder of the workspace that the pipeline does not write."""
+    from seq2seq_core.bundle.config_file import read_config
+
+    folder = paths.root / reference
+    if folder.resolve() in (paths.bundle.resolve(), paths.served.resolve()):
+        raise UserError(
+            f"{setting}: {reference} is what this pipeline writes; expected a copy elsewhere (such as data/base), or a registered "
+            "version"
+        )
+    if not folder.is_dir():
+        raise UserError(
+            f"{setting}: {folder}: no such folder; expected that of a bundle, models:/NAME/VERSION or models:/NAME@ALIAS"
+        )
+    read_config(folder)
+    return find_model(str(folder), paths)

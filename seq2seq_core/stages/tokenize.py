@@ -1,27 +1,24 @@
-"""``tokenize``: trains subword models on train, and encodes every split as memory-mapped ids (recordings as frames)."""
+"""``tokenize``: makes or keeps subword models, and encodes every split as memory-mapped ids (recordings as frames)."""
 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import MONOLINGUAL, SPLITS, Paths
-from seq2seq_core.audio.front_end import FrontEnd
-from seq2seq_core.audio.recording_reader import RecordingReader
-from seq2seq_core.audio.sound_file import RecordingError, read_sample_rate
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.config.tokenize import AudioSettings, TokenizeSection
+from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.console import ProgressMode, progress
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, count_lines, iterate_pairs, iterate_sentences
 from seq2seq_core.drift.profiling import CorpusProfiler
 from seq2seq_core.errors import CorpusError, TagError, UserError
 from seq2seq_core.normal_form import NormalForm, load_normal_form
 from seq2seq_core.recorder import Recorder
+from seq2seq_core.stages.tokenizer_making import make_tokenizers
 from seq2seq_core.tokenization.description import flatten, make_manifest, make_report, source_info
 from seq2seq_core.tokenization.encode import (
     LengthLimits,
@@ -33,14 +30,9 @@ from seq2seq_core.tokenization.encode import (
     encode_split,
     in_chunks,
 )
-from seq2seq_core.tokenization.languages import MASK_TAG, language_columns
-from seq2seq_core.tokenization.subword import SubwordModel, train_subword
-from seq2seq_core.tokenization.tags import TagColumns, Tags, collect_tags
-from seq2seq_core.tokenization.unknown_targets import too_many_unknown
-
-logger = logging.getLogger(__name__)
-
-UNKNOWN_WARNING_FRACTION = 0.01
+from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.tokenization.tags import TagColumns, Tags
+from seq2seq_core.tokenization.vocabulary_coverage import check_coverage
 
 
 @dataclass(frozen=True)
@@ -71,9 +63,10 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
     Raises:
         MissingInput: a prepared split is missing.
         CorpusError: a pair lacks a tag column, or has a tag that train does not have.
-        ContractViolation: a split has too many unknown target symbols.
-        UserError: train has no text, all its pairs are too long, a vocabulary is too small, a recording cannot be used, or a mel
-            band is empty.
+        ContractViolation: the vocabulary covers too little of a split.
+        UserError: train has no text, all its pairs are too long, a vocabulary is too small or not the one that the settings
+            describe, a recording cannot be used, or a mel band is empty.
+        BundleError, TrackingUnreachable: the model whose vocabulary is kept cannot be used or fetched.
     """
     section = settings.tokenize
     tags = TagColumns(
@@ -83,7 +76,7 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
         unknown=section.unknown_tags,
     )
     languages, normal_form = paths.prepared_languages(), load_normal_form(paths.prepared_normal_form)
-    tokenizers = _train_tokenizers(section, tags, normal_form, languages, paths)
+    tokenizers = make_tokenizers(section, tags, normal_form, languages, paths, recorder)
     source_model = tokenizers.source if isinstance(tokenizers.source, SubwordModel) else None
     profiler = CorpusProfiler(count_lines(paths.prepared_split("train")), has_recordings=source_model is None)
     with atomic.new_folder(paths.tokenized) as draft:
@@ -112,63 +105,6 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
         pairs={split: count.pairs for split, count in counts.items()},
         dropped_too_long=counts["train"].dropped_too_long,
     )
-
-
-def _sentences(paths: Paths, languages: Sequence[str]) -> Iterator[str]:
-    """The monolingual sentences of some languages, one language after the other."""
-    return chain.from_iterable(iterate_sentences(paths.prepared_sentences(language)) for language in languages)
-
-
-def _texts(paths: Paths, *sides: str) -> Iterator[str]:
-    """The texts of train, one side after the other."""
-    return chain.from_iterable((pair[side] for pair in iterate_pairs(paths.prepared_split("train"))) for side in sides)
-
-
-def _train_tokenizers(
-    section: TokenizeSection, tags: TagColumns, normal_form: NormalForm, languages: Sequence[str], paths: Paths
-) -> Tokenizers:
-    logger.info("making the subword models from train")
-    if section.audio is not None:
-        reader = RecordingReader(_open_front_end(section.audio, paths), paths.prepared_audio)
-        target_tags = _collect_tags(paths, tags.target, tags.separator, normal_form)
-        return Tokenizers(reader, train_subword(_texts(paths, TARGET), section.target, "tokenize.target", target_tags))
-    if section.joint:
-        texts = chain(_texts(paths, SOURCE, TARGET), _sentences(paths, languages))
-        symbols = _collect_tags(paths, tags.all, tags.separator, normal_form, languages) + ([MASK_TAG] if languages else [])
-        model = train_subword(texts, section.source, "tokenize.source", symbols)
-        return Tokenizers(model, model)
-    source_tags, target_tags = (
-        _collect_tags(paths, columns, tags.separator, normal_form) for columns in (tags.source, tags.target)
-    )
-    return Tokenizers(
-        train_subword(_texts(paths, SOURCE), section.source, "tokenize.source", source_tags),
-        train_subword(_texts(paths, TARGET), section.target, "tokenize.target", target_tags),
-    )
-
-
-def _open_front_end(settings: AudioSettings, paths: Paths) -> FrontEnd:
-    """The audio front end, at the first recording's sample rate; ``prepare`` has checked that all recordings have it."""
-    first = next(iterate_pairs(paths.prepared_split("train")), None)
-    if first is None:
-        raise UserError(f"{paths.prepared_split('train')}: train has no pair, expected at least one")
-    path = paths.prepared_audio / first[SOURCE]
-    try:
-        front_end = FrontEnd(sample_rate=read_sample_rate(path), settings=settings)
-    except RecordingError as error:
-        raise UserError(f"{path}: {error}; `s2s prepare` (or `dvc repro prepare`) puts it there") from None
-    try:
-        logger.info("a frame of %d features every %g ms", front_end.frame_width, 1000 * front_end.frame_seconds)
-    except ValueError as error:
-        raise UserError(f"tokenize.audio.num_mels: {error}; expected fewer bands, or a longer window_ms") from None
-    return front_end
-
-
-def _collect_tags(
-    paths: Paths, columns: Sequence[str], separator: str, normal_form: NormalForm, languages: Sequence[str] = ()
-) -> list[tuple[str, str]]:
-    """The tags in columns of train, and those of the languages of monolingual sentences."""
-    rows = chain(iterate_pairs(paths.prepared_split("train")), (language_columns(language, language) for language in languages))
-    return collect_tags(rows, columns, separator, normal_form) if columns else []
 
 
 def read_chunks(
@@ -243,14 +179,7 @@ def _encode(
     has_groups = split == "train" and bool(section.group_columns)
     with progress(f"tokenize {split}", count_lines(path), "pairs", mode) as shown:
         counts = encode_split(chunks, tokenizers, draft, split, _limits(section, split), has_groups, shown.update)
-    for name, side in (("source", counts.source), ("target", counts.target)):
-        if side.unknown_fraction > UNKNOWN_WARNING_FRACTION:
-            logger.warning(
-                "%s: %.1f %% of the %s tokens are unknown to the vocabulary (tokenize.%s: vocabulary_size, character_coverage)",
-                split, 100 * side.unknown_fraction, name, "source" if section.joint else name,
-            )  # fmt: skip
-    if counts.target.unknown_fraction > section.max_unknown_target_fraction:
-        raise too_many_unknown(path, tokenizers.target, counts.target.unknown_fraction, section)
+    check_coverage(path, counts, tokenizers, section)
     return counts
 
 

@@ -108,6 +108,7 @@ def _describe_side(side: SideCounts) -> dict[str, float]:
         "mean_tokens": round(side.mean_tokens, 4),
         "max_tokens": side.longest,
         "unknown_fraction": round(side.unknown_fraction, 8),
+        **({"byte_fraction": round(side.spelt / max(1, side.tokens), 8)} if side.byte_ids else {}),
     }
 
 

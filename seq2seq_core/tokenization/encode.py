@@ -27,24 +27,38 @@ SourceRow = Sequence[int] | NDArray[Any]
 
 @dataclass
 class SideCounts:
-    """Counts of the tokens (eos included) or frames written for one side of a split; no frame is unknown."""
+    """Counts of the tokens (eos included) or frames written for one side of a split; no frame is unknown.
+
+    Attributes:
+        byte_ids: the ids that stand for a byte; empty: there are none.
+        spelt: tokens that are such ids.
+    """
 
     rows: int = 0
     tokens: int = 0
     unknown: int = 0
     longest: int = 0
+    byte_ids: range = range(0)
+    spelt: int = 0
 
     def add(self, rows: FlatRows) -> None:
         """Counts some rows of ids or frames."""
         self.rows += len(rows)
         self.tokens += len(rows.values)
         self.unknown += rows.num_unknown
+        if self.byte_ids:
+            self.spelt += int(np.count_nonzero((rows.values >= self.byte_ids.start) & (rows.values < self.byte_ids.stop)))
         self.longest = max(self.longest, rows.longest)
 
     @property
     def unknown_fraction(self) -> float:
         """Share of unknown ids among the tokens."""
         return self.unknown / self.tokens if self.tokens else 0.0
+
+    @property
+    def uncovered_fraction(self) -> float:
+        """Share of the tokens that are unknown ids or stand for a byte."""
+        return (self.unknown + self.spelt) / self.tokens if self.tokens else 0.0
 
     @property
     def mean_tokens(self) -> float:
@@ -139,6 +153,11 @@ class Tokenizers:
             return FlatRows.of_arrays([self.source.read(source) for source in sources])
         return self.source.encode_rows(sources).behind(tags)
 
+    def new_counts(self) -> SplitCounts:
+        """The counts of a split before its first row."""
+        source = self.source.byte_ids if isinstance(self.source, SubwordModel) else range(0)
+        return SplitCounts(SideCounts(byte_ids=source), SideCounts(byte_ids=self.target.byte_ids))
+
     @property
     def source_dtype(self) -> type[np.generic]:
         """The type of the values of the sources on the disk."""
@@ -184,7 +203,7 @@ def encode_split(
     Raises:
         UserError: a recording cannot be used.
     """
-    counts, done = SplitCounts(), 0
+    counts, done = tokenizers.new_counts(), 0
     target_dtype = id_dtype(tokenizers.target.vocabulary_size)
     with ExitStack() as stack:
         sources = stack.enter_context(RaggedWriter(folder, split, "source", tokenizers.num_features, tokenizers.source_dtype))
@@ -236,7 +255,7 @@ def encode_sentences(
         max_tokens: a sentence longer than this (eos included) is dropped.
         on_progress: called with the number of sentences done.
     """
-    counts, done = SentenceCounts(), 0
+    counts, done = SentenceCounts(SideCounts(byte_ids=tokenizer.byte_ids)), 0
     with RaggedWriter(folder, name, "text", dtype=id_dtype(tokenizer.vocabulary_size)) as writer:
         for chunk in read_ahead(in_chunks(texts, CHUNK_PAIRS)):
             rows = tokenizer.encode_rows(chunk)

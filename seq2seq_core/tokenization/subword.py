@@ -59,6 +59,7 @@ class SubwordModel:
         vocabulary_size: number of ids, special ones included.
         tags: the id of each tag, by column and value, in the order of the ids, which follow the special ones.
         tag_ids: the ids of all tags.
+        byte_ids: the ids that stand for a byte each, which follow the tags; empty: there are none.
     """
 
     def __init__(self, proto: bytes) -> None:
@@ -72,6 +73,8 @@ class SubwordModel:
             raise ValueError(_FOREIGN)
         self.tags = dict(self._find_tags())
         self.tag_ids = range(NUM_SPECIAL, NUM_SPECIAL + len(self.tags))
+        first = self.tag_ids.stop
+        self.byte_ids = range(first, first + 256 * (first < self.vocabulary_size and self._processor.is_byte(first)))
         self._shown = {UNK_ID: UNKNOWN_TEXT, PAD_ID: "", BOS_ID: "", EOS_ID: ""}
         self._shown |= {id_: f"<{value}>" for (_, value), id_ in self.tags.items()}
         self._symbol_ids: dict[str, int] = {}
@@ -197,8 +200,7 @@ class SubwordModel:
 
     def bytes_of_ids(self) -> dict[int, bytes]:
         """The byte of each id that stands for one."""
-        pieces = enumerate(self.stored_pieces())
-        return {id_: bytes([int(piece[3:5], 16)]) for id_, piece in pieces if self._processor.is_byte(id_)}
+        return {id_: bytes([int(self._processor.id_to_piece(id_)[3:5], 16)]) for id_ in self.byte_ids}
 
 
 def _open_processor(proto: bytes) -> Any:

@@ -13,7 +13,6 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.corpus.pairs import PreparedTeacher
-from seq2seq_core.distillation import teacher as finder
 from seq2seq_core.distillation.teacher import find_teacher
 from seq2seq_core.errors import UserError
 from seq2seq_core.lineage.lineage_storage import read_lineage
@@ -22,6 +21,7 @@ from seq2seq_core.model_card.card import HTML_FILE
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.registry.versions import find_version, logged_model_id
+from seq2seq_core.serving import loading
 from seq2seq_core.stages.code import run_code
 from seq2seq_core.stages.register import run_register
 from seq2seq_core.tracking.mlflow.store import connect
@@ -75,7 +75,7 @@ def test_an_alias_means_its_version_and_a_pinned_one_needs_no_registry(
     assert other is not None
     with pytest.raises(UserError, match=rf"models:/dates@champion has the digest {digest}, expected {'1' * 64}"):
         find_teacher(other, registered_paths)
-    monkeypatch.setattr(finder, "find_model", lambda *_: pytest.fail("the registry was asked"))
+    monkeypatch.setattr(loading, "find_model", lambda *_: pytest.fail("the registry was asked"))
     pinned = distilled("models:/dates@champion", digest).prepare.distill
     assert pinned is not None
     assert find_teacher(pinned, registered_paths).found.folder == found.found.folder

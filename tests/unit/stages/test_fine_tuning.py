@@ -18,7 +18,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.config.settings import Settings, parse_settings
-from seq2seq_core.errors import BundleError, UserError
+from seq2seq_core.errors import BundleError, ConfigError, ContractViolation, UserError
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.learning_curve import run_learning_curve
 from seq2seq_core.stages.tokenize import run_tokenize
@@ -30,11 +30,11 @@ MONTHS = ["January", "February", "March", "April", "May", "June", "July", "Augus
 Making = Callable[[str, str], Paths]
 
 
-def make_settings(**train: Any) -> Settings:
+def make_settings(tokenize: dict[str, Any] | None = None, **train: Any) -> Settings:
     sections = {
         "corpus": {"path": "x", "files": {"train": ["train.tsv"]}},
         "register": {"model_name": "m"},
-        "tokenize": {"source": {"model": "char"}, "target": {"model": "char"}},
+        "tokenize": {"source": {"model": "char"}, "target": {"model": "char"}} | (tokenize or {}),
         "model": {"width": 32, "dropout": 0.0},
         "train": {"max_steps": 4, "warmup_steps": 0, "batch_tokens": 1000, "validate_every_steps": 1, "dev_sentences": 4,
                   "schedule": "constant", "learning_rate": 1e-3, "label_smoothing": 0.0} | train,
@@ -45,7 +45,14 @@ def make_settings(**train: Any) -> Settings:
 
 def write_dates(paths: Paths, form: str) -> Paths:
     """A tokenised corpus of dates, written out in some form, and their digits."""
-    paths.prepared.mkdir(parents=True)
+    write_pairs(paths, form)
+    run_tokenize(make_settings(), paths, NullRecorder())
+    return paths
+
+
+def write_pairs(paths: Paths, form: str, *others: tuple[str, str]) -> None:
+    """A prepared corpus of dates, other pairs behind those of train."""
+    paths.prepared.mkdir(parents=True, exist_ok=True)
     chance = random.Random(5)
     for split, count in (("train", 200), ("dev", 20), ("test", 2)):
         dates = [(chance.randint(1, 28), chance.randrange(8), chance.randint(10, 99)) for _ in range(count)]
@@ -53,9 +60,8 @@ def write_dates(paths: Paths, form: str) -> Paths:
             {"source": form.format(day, MONTHS[month], year), "target": f"{year}-0{month + 1}-{day:02}"}
             for day, month, year in dates
         ]
+        pairs += [{"source": source, "target": target} for source, target in others if split == "train"]
         paths.prepared_split(split).write_text("".join(f"{json.dumps(pair)}\n" for pair in pairs), encoding="utf-8")
-    run_tokenize(make_settings(), paths, NullRecorder())
-    return paths
 
 
 @pytest.fixture(scope="module")
@@ -199,3 +205,93 @@ def test_another_architecture_is_refused_and_leaves_no_bundle(paths: Paths) -> N
     with pytest.raises(UserError, match=r"(?s)^train\.initial_weights: the model in models/base is not .*model\.width: must be 32"):
         run_train(wider, paths, NullRecorder())
     assert not paths.bundle.exists()
+
+
+# --- the vocabulary of the same model ---------------------------------------------------------------------------------
+@pytest.fixture
+def grown(tmp_path: Path, base: Path) -> Paths:
+    """A workspace with the first corpus and rows of other characters behind it, and the bundle as models/base."""
+    paths = Paths(tmp_path / "workspace")
+    write_pairs(paths, "{} {} {}", *[(f"{number} Juny 4", f"4-06-{number}") for number in range(50)], ("Žž 3", "3"))
+    shutil.copytree(base, paths.root / "models" / "base")
+    return paths
+
+
+KEPT = {"vocabulary": "models/base"}
+
+
+def test_a_kept_vocabulary_gives_the_same_ids_and_training_goes_on_with_every_piece(
+    grown: Paths, base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    recorder, digest = ListRecorder(), bundle_digest(base)
+    run_tokenize(make_settings(KEPT), grown, recorder)
+    for name in ("source.model", "target.model"):
+        assert (grown.tokenized / name).read_bytes() == (base / name).read_bytes()
+    assert recorder.tags == {"vocabulary": "models/base", "vocabulary_bundle_digest": digest}
+    report = json.loads(grown.tokenize_report.read_text())
+    assert 0 < report["train"]["source"]["unknown_fraction"] < 0.002
+    assert report["dev"]["source"]["unknown_fraction"] == 0.0
+    before, after = ListRecorder(), ListRecorder()
+    run_train(make_settings(max_steps=1), grown, before)
+    run_train(make_settings(max_steps=1, initial_weights="models/base"), grown, after)
+    assert re.search("source vocabulary of models/base: [0-9]+ pieces keep their weights, 0 are new, 0 are gone", caplog.text)
+    assert dict(after.curve("dev_loss"))[1] < 0.25 * dict(before.curve("dev_loss"))[1]
+    run_tokenize(make_settings(), grown, NullRecorder())
+    assert (grown.tokenized / "source.model").read_bytes() != (base / "source.model").read_bytes()
+
+
+def test_what_a_kept_vocabulary_lacks_is_a_warning_and_then_an_error(grown: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    run_tokenize(make_settings(KEPT | {"warn_uncovered_fraction": 0.0}), grown, NullRecorder())
+    warned = "train: 0.03 % of the source tokens are not in the vocabulary of models/base (tokenize.warn_uncovered_fraction)"
+    assert [message for message in caplog.messages if "not in the vocabulary" in message] == [warned]
+    run_tokenize(make_settings(KEPT), grown, NullRecorder())
+    write_pairs(grown, "{} {} {} Žž")
+    train = grown.prepared_split("train")
+    with pytest.raises(ContractViolation) as caught:
+        run_tokenize(make_settings(KEPT), grown, NullRecorder())
+    message = str(caught.value).splitlines()
+    assert re.fullmatch(
+        r"train: [0-9.]+ % of the source tokens are not in the vocabulary of models/base \(unknown, or spelt in bytes\); expected "
+        r"at most 2 % \(tokenize.max_uncovered_fraction\). Without tokenize.vocabulary a new vocabulary is made of train. "
+        r"The first of them:",
+        message[0],
+    )
+    assert message[1].startswith(f"    {train}:1: ")
+    run_tokenize(make_settings(KEPT | {"max_uncovered_fraction": 1.0}), grown, NullRecorder())
+
+
+@pytest.mark.parametrize(
+    ("tokenize", "faults"),
+    [
+        ({"source": {"model": "unigram"}}, ["tokenize.source.model: must be char as there, got unigram"]),
+        ({"target": {"model": "char", "decompose": True, "vocabulary_size": 10},
+          "source": {"model": "bpe", "byte_fallback": True}},
+         ["tokenize.source.model: must be char as there, got bpe",
+          "tokenize.source.byte_fallback: must be false as there, got true",
+          "tokenize.target.decompose: must be false as there, got true",
+          "tokenize.target.vocabulary_size: must be at least 15 as there, got 10"]),
+        ({"joint": True, "target": {}}, ["tokenize.joint: must be false as there, got true"]),
+        ({"source_tags": ["topic"]}, ["tokenize.source_tags: must be columns that it has symbols for, got topic"]),
+    ],
+)  # fmt: skip
+def test_settings_of_another_vocabulary_are_refused(grown: Paths, tokenize: dict[str, Any], faults: list[str]) -> None:
+    with pytest.raises(UserError) as caught:
+        run_tokenize(make_settings(KEPT | tokenize), grown, NullRecorder())
+    head = "tokenize.vocabulary: the vocabulary of models/base is not the one that these settings describe:"
+    assert str(caught.value) == "\n".join([head, *(f"  {fault}" for fault in faults)])
+    assert not grown.tokenized.exists()
+
+
+def test_a_vocabulary_that_could_become_another_is_refused(grown: Paths, base: Path) -> None:
+    with pytest.raises(ConfigError, match=r"must be a version such as models:/NAME/3, or be pinned by vocabulary_digest"):
+        make_settings({"vocabulary": "models:/dates@champion"})
+    with pytest.raises(ConfigError, match="vocabulary_digest must be empty without vocabulary"):
+        make_settings({"vocabulary_digest": "0" * 64})
+    with pytest.raises(UserError, match=f"^tokenize.vocabulary_digest: models/base has the digest {bundle_digest(base)}"):
+        run_tokenize(make_settings(KEPT | {"vocabulary_digest": "0" * 64}), grown, NullRecorder())
+    with pytest.raises(UserError, match=r"^tokenize\.vocabulary: models/bundle is what this pipeline writes"):
+        run_tokenize(make_settings({"vocabulary": "models/bundle"}), grown, NullRecorder())
+    (grown.root / "models" / "base" / "source.model").write_bytes(b"another")
+    with pytest.raises(BundleError, match="damaged or exchanged"):
+        run_tokenize(make_settings(KEPT), grown, NullRecorder())

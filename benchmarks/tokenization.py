@@ -24,7 +24,7 @@ from seq2seq_core.allocation import uncollected_imports
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, write_pairs
 from seq2seq_core.normal_form import AS_IT_IS
-from seq2seq_core.stages.tokenize import read_chunks
+from seq2seq_core.stages.pair_reading import PairReader
 from seq2seq_core.tokenization.encode import LengthLimits, Tokenizers, encode_split
 from seq2seq_core.tokenization.subword import train_subword
 from seq2seq_core.tokenization.tags import TagColumns
@@ -68,7 +68,7 @@ def main() -> None:
         tasks: dict[str, Callable[[], object]] = {
             "bare": lambda: [bare.encode(side, num_threads=2) for side in texts.values()],
             "s2s tokenize": lambda: encode_split(
-                read_chunks(path, both, TagColumns(), AS_IT_IS, []), both, path.parent, "train", LengthLimits(512, 512)
+                PairReader(path, both, TagColumns(), AS_IT_IS, []).chunks(), both, path.parent, "train", LengthLimits(512, 512)
             ),
         }
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in tasks}

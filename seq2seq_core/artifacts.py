@@ -204,6 +204,11 @@ class Paths:
         return self.work / "rows"
 
     @property
+    def encoded_blocks(self) -> Path:
+        """Folder of blocks that ``tokenize`` has encoded with a kept vocabulary, for its next run; may be deleted at any time."""
+        return self.work / "encoded"
+
+    @property
     def stopped_prepare(self) -> Path:
         """Folder of the funnel and the samples of a ``prepare`` that lost too many rows; one that succeeds removes it."""
         return self.work / "stopped_prepare"

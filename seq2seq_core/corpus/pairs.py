@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 
@@ -39,16 +40,37 @@ def iterate_pairs(path: Path) -> Iterator[dict[str, str]]:
         MissingInput: the file does not exist.
         CorpusError: a line is not a JSON object with the texts ``source`` and ``target``.
     """
+    with open_prepared(path) as file:
+        for line, data in enumerate(file, start=1):
+            yield parse_pair(data, path, line)
+
+
+def open_prepared(path: Path) -> BinaryIO:
+    """A prepared file, open for reading.
+
+    Args:
+        path: the file.
+
+    Raises:
+        MissingInput: it does not exist.
+    """
     try:
-        file = path.open("rb")
+        return path.open("rb")
     except FileNotFoundError:
         raise MissingInput(f"{path}: no such file; `s2s prepare` (or `dvc repro prepare`) makes it") from None
-    with file:
-        for line, data in enumerate(file, start=1):
-            yield _parse_pair(data, path, line)
 
 
-def _parse_pair(data: bytes, path: Path, line: int) -> dict[str, str]:
+def parse_pair(data: bytes, path: Path, line: int) -> dict[str, str]:
+    """The pair in a line of a prepared file.
+
+    Args:
+        data: the line.
+        path: the file.
+        line: its number, from 1.
+
+    Raises:
+        CorpusError: it is not a JSON object with the texts ``source`` and ``target``.
+    """
     if (texts := _read_texts(data)) is not None and SOURCE in texts and TARGET in texts:
         return texts
     expected = 'expected a JSON object with the texts "source" and "target", as `s2s prepare` writes it'
@@ -79,10 +101,24 @@ def iterate_sentences(path: Path) -> Iterator[str]:
     """
     with path.open("rb") as file:
         for line, data in enumerate(file, start=1):
-            texts = _read_texts(data)
-            if texts is None or (text := texts.get(TEXT)) is None:
-                raise CorpusError('expected a JSON object with a "text", as `s2s prepare` writes it', path, line)
-            yield text
+            yield parse_sentence(data, path, line)
+
+
+def parse_sentence(data: bytes, path: Path, line: int) -> str:
+    """The text in a line of a prepared file of monolingual sentences.
+
+    Args:
+        data: the line.
+        path: the file.
+        line: its number, from 1.
+
+    Raises:
+        CorpusError: it is not a JSON object with a text.
+    """
+    texts = _read_texts(data)
+    if texts is None or (text := texts.get(TEXT)) is None:
+        raise CorpusError('expected a JSON object with a "text", as `s2s prepare` writes it', path, line)
+    return text
 
 
 def count_lines(path: Path) -> int:

@@ -77,16 +77,33 @@ class CorpusProfiler:
             sources: texts, or names of recordings.
             targets: as many texts.
         """
-        keys = [text_keys(texts) for texts in (sources, targets)]
-        row_keys = mix_keys(keys[0].astype(np.uint64) << np.uint64(32) | keys[1])
+        self.add_keyed(
+            text_keys(sources), text_keys(targets), lambda places: [(sources[place], targets[place]) for place in places]
+        )
+
+    def add_keyed(
+        self,
+        source_keys: NDArray[np.uint32],
+        target_keys: NDArray[np.uint32],
+        pairs_at: Callable[[list[int]], list[tuple[str, str]]],
+    ) -> None:
+        """Counts some pairs by the keys of their texts (:func:`text_keys`); only the texts of a few are asked for.
+
+        Args:
+            source_keys: of the sources.
+            target_keys: of the targets.
+            pairs_at: gives source and target of the pairs at some places.
+        """
+        row_keys = mix_keys(source_keys.astype(np.uint64) << np.uint64(32) | target_keys)
         if self.source is not None:
-            self.source.repeats.add(keys[0])
-        self.target.repeats.add(keys[1])
-        self.rows += len(targets)
-        counted = np.flatnonzero(row_keys < self._counted_bound).tolist()
-        self._count([sources[place] for place in counted], [targets[place] for place in counted])
-        for place in np.flatnonzero(row_keys < self._sample_bound).tolist():
-            self._sample.append((int(row_keys[place]), sources[place], targets[place]))
+            self.source.repeats.add(source_keys)
+        self.target.repeats.add(target_keys)
+        self.rows += len(target_keys)
+        chosen = np.flatnonzero(row_keys < max(self._counted_bound, self._sample_bound))
+        keys, pairs = row_keys[chosen].tolist(), pairs_at(chosen.tolist())
+        counted = [pair for key, pair in zip(keys, pairs, strict=True) if key < self._counted_bound]
+        self._count([source for source, _ in counted], [target for _, target in counted])
+        self._sample += [(key, *pair) for key, pair in zip(keys, pairs, strict=True) if key < self._sample_bound]
 
     def _count(self, sources: Sequence[str], targets: Sequence[str]) -> None:
         self.counted += len(targets)

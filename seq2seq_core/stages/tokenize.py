@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import MONOLINGUAL, SPLITS, Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.tokenize import TokenizeSection
-from seq2seq_core.console import ProgressMode, progress
-from seq2seq_core.corpus.pairs import SOURCE, TARGET, count_lines, iterate_pairs, iterate_sentences
+from seq2seq_core.console import progress
+from seq2seq_core.corpus.pairs import SOURCE, TARGET, count_lines, iterate_sentences
 from seq2seq_core.drift.profiling import CorpusProfiler
-from seq2seq_core.errors import CorpusError, TagError, UserError
+from seq2seq_core.errors import UserError
 from seq2seq_core.normal_form import NormalForm, load_normal_form
 from seq2seq_core.recorder import Recorder
+from seq2seq_core.stages.kept_encoding import open_kept_encoding
+from seq2seq_core.stages.pair_reading import PairReader, alternates, number_pairs
 from seq2seq_core.stages.tokenizer_making import make_tokenizers
 from seq2seq_core.tokenization.description import flatten, make_manifest, make_report, source_info
 from seq2seq_core.tokenization.encode import (
+    CHUNK_PAIRS,
     LengthLimits,
-    PairChunk,
-    SentenceCounts,
-    SplitCounts,
     Tokenizers,
     encode_sentences,
     encode_split,
     in_chunks,
+    write_sentences,
+    write_split,
 )
+from seq2seq_core.tokenization.reading_ahead import read_ahead
 from seq2seq_core.tokenization.subword import SubwordModel
-from seq2seq_core.tokenization.tags import TagColumns, Tags
+from seq2seq_core.tokenization.tags import TagColumns
+from seq2seq_core.tokenization.token_counts import SentenceCounts, SplitCounts
 from seq2seq_core.tokenization.vocabulary_coverage import check_coverage
 
 
@@ -78,25 +81,21 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
     languages, normal_form = paths.prepared_languages(), load_normal_form(paths.prepared_normal_form)
     tokenizers = make_tokenizers(section, tags, normal_form, languages, paths, recorder)
     source_model = tokenizers.source if isinstance(tokenizers.source, SubwordModel) else None
-    profiler = CorpusProfiler(count_lines(paths.prepared_split("train")), has_recordings=source_model is None)
     with atomic.new_folder(paths.tokenized) as draft:
+        encoding = _Encoding(settings, paths, tokenizers, tags, normal_form, draft)
         if source_model is not None:
             source_model.save(draft / "source.model")
         tokenizers.target.save(draft / "target.model")
-        counts = {
-            split: _encode(split, tokenizers, tags, normal_form, section, paths, draft, settings.runtime.progress, profiler)
-            for split in SPLITS
-        }
-        sentences = {
-            language: _encode_sentences(language, tokenizers, section, paths, draft, settings.runtime.progress)
-            for language in languages
-        }
+        counts = {split: encoding.encode(split) for split in SPLITS}
+        sentences = {language: encoding.encode_language(language) for language in languages}
         _check_train(counts["train"], section, has_sentences=bool(languages))
         _copy_dev_texts(paths, section.group_columns, draft)
         make_manifest(tokenizers, counts, sentences, section, tags, normal_form, draft).save(draft)
     report = make_report(tokenizers, counts, sentences, is_cut=section.long_source != "drop")
     atomic.write_text(paths.tokenize_report, json.dumps(report, indent=1) + "\n")
-    atomic.write_text(paths.corpus_profile, profiler.profile(source_model, tokenizers.target).to_json())
+    atomic.write_text(paths.corpus_profile, encoding.profiler.profile(source_model, tokenizers.target).to_json())
+    if encoding.kept is not None:
+        encoding.kept.close()
     recorder.log_metrics(flatten(report))
     recorder.log_file(paths.tokenize_report, "reports")
     return TokenizeResult(
@@ -107,97 +106,63 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
     )
 
 
-def read_chunks(
-    path: Path, tokenizers: Tokenizers, tags: TagColumns, normal_form: NormalForm, group_columns: Sequence[str]
-) -> Iterator[PairChunk]:
-    """The pairs of a prepared split, with their tags and groups; those of dev alternate between groups where there are any.
+class _Encoding:
+    """The encoding of a corpus by tokenisers that are made.
 
     Args:
-        path: a file that ``s2s prepare`` wrote.
-        tokenizers: of the two sides; decide how many pairs a chunk has.
+        settings: the section ``tokenize``; of ``runtime`` the progress display.
+        paths: the workspace.
+        tokenizers: of the two sides.
         tags: the columns that become tags.
-        normal_form: the normal form of their values.
-        group_columns: the columns whose values name a pair's group.
+        normal_form: of their values.
+        draft: receives the files.
     """
-    source_model = tokenizers.source if isinstance(tokenizers.source, SubwordModel) else None
-    source_tags = Tags(tags.source, source_model, tags.separator, tags.unknown, normal_form)
-    target_tags = Tags(tags.target, tokenizers.target, tags.separator, tags.unknown, normal_form)
-    for numbered in in_chunks(_number_pairs(path, group_columns), tokenizers.chunk_pairs):
-        pairs = [pair for _, pair in numbered]
-        ids: list[tuple[list[int], list[int]]] = []
-        for line, pair in numbered if tags.all else ():
-            try:
-                ids.append((source_tags.ids(pair), target_tags.ids(pair)))
-            except TagError as error:
-                raise CorpusError(f"{error} (tokenize.source_tags, tokenize.target_tags)", path, line) from None
-        yield PairChunk(
-            sources=[pair[SOURCE] for pair in pairs],
-            targets=[pair[TARGET] for pair in pairs],
-            source_tags=[own for own, _ in ids],
-            target_tags=[own for _, own in ids],
-            groups=[_group(pair, group_columns, path, line) for line, pair in numbered] if group_columns else (),
-        )
-    for side in (source_tags, target_tags):
-        side.warn_of_ignored(path.stem)
 
+    def __init__(
+        self, settings: Settings, paths: Paths, tokenizers: Tokenizers, tags: TagColumns, normal_form: NormalForm, draft: Path
+    ) -> None:
+        self.section, self.mode, self.paths, self.draft = settings.tokenize, settings.runtime.progress, paths, draft
+        self.tokenizers, self.tags, self.normal_form = tokenizers, tags, normal_form
+        has_recordings = not isinstance(tokenizers.source, SubwordModel)
+        self.profiler = CorpusProfiler(count_lines(paths.prepared_split("train")), has_recordings)
+        self.kept = open_kept_encoding(settings, paths, tokenizers)
 
-def _number_pairs(path: Path, group_columns: Sequence[str]) -> Iterable[tuple[int, dict[str, str]]]:
-    """The pairs of a split with their line numbers; dev pairs alternate between groups where there are any.
+    def encode(self, split: str) -> SplitCounts:
+        """Encodes a split and writes its ids."""
+        section, path = self.section, self.paths.prepared_split(split)
+        columns = section.group_columns if split != "test" else []
+        has_groups = split == "train" and bool(columns)
+        reader = PairReader(path, self.tokenizers, self.tags, self.normal_form, columns)
+        profiler, limits = self.profiler if split == "train" else None, _limits(section, split)
+        with progress(f"tokenize {split}", count_lines(path), "pairs", self.mode) as shown:
+            if self.kept is not None and not alternates(path, columns):
+                encoded = self.kept.pairs(reader, limits, profiler)
+                counts = write_split(encoded, self.tokenizers, self.draft, split, has_groups, shown.update)
+            else:
+                chunks = reader.chunks() if profiler is None else profiler.watch(reader.chunks())
+                counts = encode_split(chunks, self.tokenizers, self.draft, split, limits, has_groups, shown.update)
+        check_coverage(path, counts, self.tokenizers, section)
+        return counts
 
-    Training decodes the first sentences of dev. Without alternation they could all belong to one group.
-    """
-    pairs = enumerate(iterate_pairs(path), start=1)
-    if not group_columns or path.stem != "dev":
-        return pairs
-    groups: dict[str, list[tuple[int, dict[str, str]]]] = {}
-    for line, pair in pairs:
-        groups.setdefault(_group(pair, group_columns, path, line), []).append((line, pair))
-    return (numbered for turn in zip_longest(*groups.values()) for numbered in turn if numbered is not None)
-
-
-def _group(pair: dict[str, str], group_columns: Sequence[str], path: Path, line: int) -> str:
-    """The name of a pair's group; empty where there are no group columns."""
-    if missing := [column for column in group_columns if column not in pair]:
-        raise CorpusError(f"expected a column {missing[0]!r} (tokenize.group_columns), got {', '.join(pair)}", path, line)
-    return " ".join(pair[column] for column in group_columns)
-
-
-def _encode(
-    split: str,
-    tokenizers: Tokenizers,
-    tags: TagColumns,
-    normal_form: NormalForm,
-    section: TokenizeSection,
-    paths: Paths,
-    draft: Path,
-    mode: ProgressMode,
-    profiler: CorpusProfiler,
-) -> SplitCounts:
-    path = paths.prepared_split(split)
-    chunks = read_chunks(path, tokenizers, tags, normal_form, section.group_columns if split != "test" else [])
-    chunks = profiler.watch(chunks) if split == "train" else chunks
-    has_groups = split == "train" and bool(section.group_columns)
-    with progress(f"tokenize {split}", count_lines(path), "pairs", mode) as shown:
-        counts = encode_split(chunks, tokenizers, draft, split, _limits(section, split), has_groups, shown.update)
-    check_coverage(path, counts, tokenizers, section)
-    return counts
-
-
-def _encode_sentences(
-    language: str, tokenizers: Tokenizers, section: TokenizeSection, paths: Paths, draft: Path, mode: ProgressMode
-) -> SentenceCounts:
-    """Encodes the monolingual sentences of a language and writes their ids."""
-    path, name = paths.prepared_sentences(language), f"{MONOLINGUAL}.{language}"
-    # A sentence is also used as a source, after one tag per source tag column.
-    limit = min(section.max_source_tokens - len(section.source_tags), section.max_target_tokens)
-    with progress(f"tokenize {name}", count_lines(path), "sentences", mode) as shown:
-        counts = encode_sentences(iterate_sentences(path), tokenizers.target, draft, name, limit, shown.update)
-    if not counts.text.rows:
-        raise UserError(
-            f"tokenize.max_source_tokens, tokenize.max_target_tokens: all {counts.dropped_too_long} sentences of {name} are "
-            f"longer than {limit} tokens, expected at least one that is not"
-        )
-    return counts
+    def encode_language(self, language: str) -> SentenceCounts:
+        """Encodes the monolingual sentences of a language and writes their ids."""
+        section, path, name = self.section, self.paths.prepared_sentences(language), f"{MONOLINGUAL}.{language}"
+        # A sentence is also used as a source, after one tag per source tag column.
+        limit = min(section.max_source_tokens - len(section.source_tags), section.max_target_tokens)
+        tokenizer = self.tokenizers.target
+        with progress(f"tokenize {name}", count_lines(path), "sentences", self.mode) as shown:
+            if self.kept is not None:
+                encoded = self.kept.sentences(path, limit)
+            else:
+                chunks = read_ahead(in_chunks(iterate_sentences(path), CHUNK_PAIRS))
+                encoded = (encode_sentences(chunk, tokenizer, limit) for chunk in chunks)
+            counts = write_sentences(encoded, tokenizer, self.draft, name, shown.update)
+        if not counts.text.rows:
+            raise UserError(
+                f"tokenize.max_source_tokens, tokenize.max_target_tokens: all {counts.dropped_too_long} sentences of {name} are "
+                f"longer than {limit} tokens, expected at least one that is not"
+            )
+        return counts
 
 
 def _limits(section: TokenizeSection, split: str) -> LengthLimits:
@@ -223,5 +188,5 @@ def _check_train(counts: SplitCounts, section: TokenizeSection, has_sentences: b
 def _copy_dev_texts(paths: Paths, group_columns: Sequence[str], draft: Path) -> None:
     """Writes ``dev.jsonl``, so that ``train`` can score decoded text without the prepared corpus."""
     with (draft / "dev.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-        for _, pair in _number_pairs(paths.prepared_split("dev"), group_columns):
+        for _, pair in number_pairs(paths.prepared_split("dev"), group_columns):
             file.write(json.dumps({SOURCE: pair[SOURCE], TARGET: pair[TARGET]}, ensure_ascii=False) + "\n")

@@ -11,9 +11,10 @@ from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.audio.recording_reader import RecordingReader
 from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.normal_form import NormalForm
-from seq2seq_core.tokenization.encode import SentenceCounts, SideCounts, SplitCounts, Tokenizers
+from seq2seq_core.tokenization.encode import Tokenizers
 from seq2seq_core.tokenization.manifest import Manifest, SentencesInfo, SourceInfo, SplitInfo, TargetInfo, folder_digests
 from seq2seq_core.tokenization.tags import TagColumns
+from seq2seq_core.tokenization.token_counts import SentenceCounts, SideCounts, SplitCounts
 
 
 def make_manifest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,82 +18,12 @@ from seq2seq_core.tokenization.growing_array import GrowingArray
 from seq2seq_core.tokenization.ragged import RaggedWriter, groups_path, id_dtype
 from seq2seq_core.tokenization.reading_ahead import read_ahead
 from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.tokenization.token_counts import SentenceCounts, SideCounts, SplitCounts
 
 CHUNK_PAIRS, CHUNK_RECORDINGS = 4096, 64
 Item = TypeVar("Item")
 SourceRow = Sequence[int] | NDArray[Any]
 """Ids between tags and eos, or frames_SF; empty for a source without any text (or name)."""
-
-
-@dataclass
-class SideCounts:
-    """Counts of the tokens (eos included) or frames written for one side of a split; no frame is unknown.
-
-    Attributes:
-        byte_ids: the ids that stand for a byte; empty: there are none.
-        spelt: tokens that are such ids.
-    """
-
-    rows: int = 0
-    tokens: int = 0
-    unknown: int = 0
-    longest: int = 0
-    byte_ids: range = range(0)
-    spelt: int = 0
-
-    def add(self, rows: FlatRows) -> None:
-        """Counts some rows of ids or frames."""
-        self.rows += len(rows)
-        self.tokens += len(rows.values)
-        self.unknown += rows.num_unknown
-        if self.byte_ids:
-            self.spelt += int(np.count_nonzero((rows.values >= self.byte_ids.start) & (rows.values < self.byte_ids.stop)))
-        self.longest = max(self.longest, rows.longest)
-
-    @property
-    def unknown_fraction(self) -> float:
-        """Share of unknown ids among the tokens."""
-        return self.unknown / self.tokens if self.tokens else 0.0
-
-    @property
-    def uncovered_fraction(self) -> float:
-        """Share of the tokens that are unknown ids or stand for a byte."""
-        return (self.unknown + self.spelt) / self.tokens if self.tokens else 0.0
-
-    @property
-    def mean_tokens(self) -> float:
-        """Mean tokens per row."""
-        return self.tokens / self.rows if self.rows else 0.0
-
-
-@dataclass
-class SplitCounts:
-    """Counts of the pairs of a split.
-
-    Attributes:
-        source: tokens of the sources.
-        target: tokens of the targets.
-        dropped_too_long: pairs left out.
-        truncated_sources: sources that were cut.
-        groups: pairs written of each group, by name, in the order of the groups' numbers.
-    """
-
-    source: SideCounts = field(default_factory=SideCounts)
-    target: SideCounts = field(default_factory=SideCounts)
-    dropped_too_long: int = 0
-    truncated_sources: int = 0
-    groups: dict[str, int] = field(default_factory=dict)
-    _numbers: dict[str, int] = field(default_factory=dict, repr=False)
-
-    @property
-    def pairs(self) -> int:
-        """Pairs written."""
-        return self.source.rows
-
-    def number_group(self, name: str) -> int:
-        """The number of a group, in order of first appearance; also counts a pair of it."""
-        self.groups[name] = self.groups.get(name, 0) + 1
-        return self._numbers.setdefault(name, len(self._numbers))
 
 
 @dataclass(frozen=True)
@@ -180,6 +110,38 @@ class PairChunk:
     """The names of their groups, where there are groups."""
 
 
+@dataclass(frozen=True)
+class EncodedPairs:
+    """Pairs that are encoded, without those that are too long.
+
+    Attributes:
+        sources: ids between tags and eos, or frames.
+        targets: ids between tags and eos.
+        groups: the names of their groups, where there are groups.
+        read: number of pairs, those that are too long included.
+        truncated_sources: number of sources that were cut.
+    """
+
+    sources: FlatRows
+    targets: FlatRows
+    groups: Sequence[str]
+    read: int
+    truncated_sources: int = 0
+
+
+@dataclass(frozen=True)
+class EncodedSentences:
+    """Sentences that are encoded, without those that are too long.
+
+    Attributes:
+        rows: ids with eos.
+        read: number of sentences, those that are too long included.
+    """
+
+    rows: FlatRows
+    read: int
+
+
 def encode_split(
     chunks: Iterable[PairChunk],
     tokenizers: Tokenizers,
@@ -189,19 +151,62 @@ def encode_split(
     has_groups: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> SplitCounts:
-    """The counts of a split after its rows are written; rows of ids end with eos.
+    """The counts of a split after its rows are encoded and written, see :func:`write_split`.
 
     Args:
         chunks: the pairs; read once, the next chunk while the current one is encoded.
         tokenizers: of the two sides.
-        folder: where ``{split}.{source,target}.{values,offsets}.npy`` go.
+        folder: receives the files.
         split: ``train``, ``dev`` or ``test``.
         limits: which pairs are dropped and which sources cut; by default none.
-        has_groups: whether ``{split}.groups.npy`` is written as well: groups are numbered in order of first appearance.
+        has_groups: whether groups are written as well.
         on_progress: called with the number of pairs done.
 
     Raises:
         UserError: a recording cannot be used.
+    """
+    encoded = (encode_pairs(chunk, tokenizers, limits) for chunk in read_ahead(chunks))
+    return write_split(encoded, tokenizers, folder, split, has_groups, on_progress)
+
+
+def encode_pairs(chunk: PairChunk, tokenizers: Tokenizers, limits: LengthLimits) -> EncodedPairs:
+    """The rows of some pairs; those of ids end with eos.
+
+    Args:
+        chunk: the pairs.
+        tokenizers: of the two sides.
+        limits: which pairs are dropped and which sources cut.
+
+    Raises:
+        UserError: a recording cannot be used.
+    """
+    sources, truncated = tokenizers.encode_sources(chunk.sources, chunk.source_tags), 0
+    targets = tokenizers.target.encode_rows(chunk.targets).behind(chunk.target_tags)
+    if limits.cut_source is not None:
+        truncated = int(np.count_nonzero(sources.lengths > limits.cut_source))
+        sources = limits.cut(sources, chunk.source_tags)
+    is_kept = limits.accept(sources, targets)
+    groups = [chunk.groups[place] for place in np.flatnonzero(is_kept).tolist()] if chunk.groups else ()
+    return EncodedPairs(sources.select(is_kept), targets.select(is_kept), groups, len(chunk.targets), truncated)
+
+
+def write_split(
+    encoded: Iterable[EncodedPairs],
+    tokenizers: Tokenizers,
+    folder: Path,
+    split: str,
+    has_groups: bool = False,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> SplitCounts:
+    """The counts of a split after its rows are written.
+
+    Args:
+        encoded: the pairs; read once.
+        tokenizers: of the two sides.
+        folder: where ``{split}.{source,target}.{values,offsets}.npy`` go.
+        split: ``train``, ``dev`` or ``test``.
+        has_groups: whether ``{split}.groups.npy`` is written as well: groups are numbered in order of first appearance.
+        on_progress: called with the number of pairs done.
     """
     counts, done = tokenizers.new_counts(), 0
     target_dtype = id_dtype(tokenizers.target.vocabulary_size)
@@ -209,61 +214,54 @@ def encode_split(
         sources = stack.enter_context(RaggedWriter(folder, split, "source", tokenizers.num_features, tokenizers.source_dtype))
         targets = stack.enter_context(RaggedWriter(folder, split, "target", dtype=target_dtype))
         groups = stack.enter_context(GrowingArray(groups_path(folder, split), np.int32)) if has_groups else None
-        for chunk in read_ahead(chunks):
-            source_rows = tokenizers.encode_sources(chunk.sources, chunk.source_tags)
-            target_rows = tokenizers.target.encode_rows(chunk.targets).behind(chunk.target_tags)
-            if limits.cut_source is not None:
-                counts.truncated_sources += int(np.count_nonzero(source_rows.lengths > limits.cut_source))
-                source_rows = limits.cut(source_rows, chunk.source_tags)
-            is_kept = limits.accept(source_rows, target_rows)
-            counts.dropped_too_long += int(np.count_nonzero(~is_kept))
-            for writer, side, rows in ((sources, counts.source, source_rows), (targets, counts.target, target_rows)):
-                kept_rows = rows.select(is_kept)
-                writer.append(kept_rows)
-                side.add(kept_rows)
+        for pairs in encoded:
+            for writer, side, rows in ((sources, counts.source, pairs.sources), (targets, counts.target, pairs.targets)):
+                writer.append(rows)
+                side.add(rows)
             if groups is not None:
-                numbers = [counts.number_group(chunk.groups[place]) for place in np.flatnonzero(is_kept).tolist()]
-                groups.append(np.array(numbers, dtype=np.int32))
-            done += len(chunk.targets)
+                groups.append(np.array([counts.number_group(name) for name in pairs.groups], dtype=np.int32))
+            counts.dropped_too_long += pairs.read - len(pairs.targets)
+            counts.truncated_sources += pairs.truncated_sources
+            done += pairs.read
             on_progress(done)
     return counts
 
 
-@dataclass
-class SentenceCounts:
-    """Counts of the monolingual sentences of a language."""
+def encode_sentences(texts: Sequence[str], tokenizer: SubwordModel, max_tokens: int) -> EncodedSentences:
+    """The rows of some monolingual sentences; each ends with eos.
 
-    text: SideCounts = field(default_factory=SideCounts)
-    dropped_too_long: int = 0
+    Args:
+        texts: at least one.
+        tokenizer: the subword model of their language.
+        max_tokens: a sentence longer than this (eos included) is dropped.
+    """
+    rows = tokenizer.encode_rows(texts)
+    return EncodedSentences(rows.select(_is_within(rows, max_tokens)), len(texts))
 
 
-def encode_sentences(
-    texts: Iterable[str],
+def write_sentences(
+    encoded: Iterable[EncodedSentences],
     tokenizer: SubwordModel,
     folder: Path,
     name: str,
-    max_tokens: int,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> SentenceCounts:
-    """The counts of monolingual sentences after their ids are written; each row ends with eos.
+    """The counts of monolingual sentences after their ids are written.
 
     Args:
-        texts: read once, in chunks.
+        encoded: the sentences; read once.
         tokenizer: the subword model of their language.
         folder: where ``{name}.text.{values,offsets}.npy`` go.
         name: such as ``monolingual.en``.
-        max_tokens: a sentence longer than this (eos included) is dropped.
         on_progress: called with the number of sentences done.
     """
     counts, done = SentenceCounts(SideCounts(byte_ids=tokenizer.byte_ids)), 0
     with RaggedWriter(folder, name, "text", dtype=id_dtype(tokenizer.vocabulary_size)) as writer:
-        for chunk in read_ahead(in_chunks(texts, CHUNK_PAIRS)):
-            rows = tokenizer.encode_rows(chunk)
-            kept = rows.select(_is_within(rows, max_tokens))
-            counts.dropped_too_long += len(rows) - len(kept)
-            writer.append(kept)
-            counts.text.add(kept)
-            done += len(chunk)
+        for sentences in encoded:
+            writer.append(sentences.rows)
+            counts.text.add(sentences.rows)
+            counts.dropped_too_long += sentences.read - len(sentences.rows)
+            done += sentences.read
             on_progress(done)
     return counts
 

@@ -14,9 +14,10 @@ from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.corpus.file_faults.text_faults import quote
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
 from seq2seq_core.errors import ContractViolation
-from seq2seq_core.tokenization.encode import SideCounts, SplitCounts, Tokenizers
+from seq2seq_core.tokenization.encode import Tokenizers
 from seq2seq_core.tokenization.special_tokens import UNK_ID
 from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.tokenization.token_counts import SideCounts, SplitCounts
 
 logger = logging.getLogger(__name__)
 

@@ -16,14 +16,19 @@ import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import parse_settings
+from seq2seq_core.config.tokenize import SubwordSettings
+from seq2seq_core.corpus.pairs import iterate_sentences
 from seq2seq_core.errors import CorpusError
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages import kept_encoding
 from seq2seq_core.stages import tokenize as stage
+from seq2seq_core.stages.kept_encoding import KeptEncoding
 from seq2seq_core.tokenization import line_blocks
-from seq2seq_core.tokenization.encode import PairChunk, encode_pairs
+from seq2seq_core.tokenization.encode import PairChunk, Tokenizers, encode_pairs, encode_sentences
+from seq2seq_core.tokenization.flat_rows import FlatRows
 from seq2seq_core.tokenization.kept_arrays import KeptArrays
 from seq2seq_core.tokenization.line_blocks import iterate_line_blocks
+from seq2seq_core.tokenization.subword import train_subword
 from seq2seq_core.tokenization.tags import TagColumns
 from tests.prepared_processes import CONTEXT
 
@@ -145,6 +150,13 @@ def test_other_code_and_another_vocabulary_find_nothing(
 ) -> None:
     run(paths)
     encoded.clear()
+    make_bundle(paths, tags=TagColumns(source=("language", "topic")))
+    write(paths, rows(NUM_PAIRS))
+    paths.served.rename(paths.root / "data" / "other")
+    assert run(paths, vocabulary="data/other") == run_alone(paths, vocabulary="data/other")
+    assert sum(encoded) == NUM_PAIRS + 50
+    run(paths)
+    encoded.clear()
     with monkeypatch.context() as patched:
         patched.setattr(kept_encoding, "digest_reached_code", lambda *_: {"seq2seq_core.tokenization.encode": "other"})
         run(paths)
@@ -222,6 +234,28 @@ def test_a_block_ends_where_its_lines_say_and_never_grows_without_bound(monkeypa
     assert max(map(len, iterate_line_blocks(lines))) == 4
     monkeypatch.setattr(line_blocks, "MOST_BYTES", 5)
     assert max(sum(map(len, block)) for block in iterate_line_blocks(lines)) <= 4 + len(b"499\n")
+
+
+def test_monolingual_sentences_are_kept_too(tmp_path: Path) -> None:
+    model = train_subword(["1 2 3"], SubwordSettings(model="char", vocabulary_size=16))
+    path = tmp_path / "monolingual.en.jsonl"
+    path.write_text("".join(f'{{"text": "{"1 " * (number % 7)}"}}\n' for number in range(50)))
+    expected = encode_sentences(list(iterate_sentences(path)), model, 9)
+    assert 0 < len(expected.rows) < expected.read
+
+    def encode() -> FlatRows:
+        kept = KeptEncoding(KeptArrays(tmp_path / "kept"), Tokenizers(model, model), "code")
+        (found,) = kept.sentences(path, 9)
+        assert found.read == expected.read
+        return found.rows
+
+    first = encode()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delattr(kept_encoding, "encode_sentences")
+        second = encode()
+    for rows in (first, second):
+        assert rows.values.tolist() == expected.rows.values.tolist()
+        assert rows.lengths.tolist() == expected.rows.lengths.tolist()
 
 
 def test_an_entry_that_another_process_removes_counts_as_absent(tmp_path: Path) -> None:

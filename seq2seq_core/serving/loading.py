@@ -65,10 +65,14 @@ def find_bundle(reference: str, paths: Paths) -> Path:
         from seq2seq_core.registry.bundles import fetch_bundle
 
         return fetch_bundle(reference, paths)
-    from seq2seq_core.bundle.served_bundle import find_served_bundle
     from seq2seq_core.bundle.signature import check_trusted
 
-    folder = Path(reference) if reference else find_served_bundle(paths)
+    if reference:
+        folder = Path(reference)
+    else:
+        from seq2seq_core.bundle.served_bundle import find_served_bundle  # loads PyTorch, which others need not
+
+        folder = find_served_bundle(paths)
     check_trusted(folder, paths)
     return folder
 

@@ -5,13 +5,25 @@ from __future__ import annotations
 import json
 import logging
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from seq2seq_core import atomic
 from seq2seq_core.config.section import Section
+from seq2seq_core.mending.mending_rule import MendingRule
+from seq2seq_core.named_modules import load
 
 logger = logging.getLogger(__name__)
+
+MENDING_RULES = "seq2seq_core.mending.rules"
+"""The package with one module per mending rule."""
+MendingName = Literal["mojibake", "c1_controls", "escaped_text", "invisible_characters"]
+"""A mending rule: the name of its module."""
+MOST_ROUNDS = 8
+"""How often the rules are tried again on what they made of a text."""
 
 
 def _characters(*ranges: tuple[int, int]) -> str:
@@ -42,11 +54,16 @@ def is_blank(text: str) -> bool:
 
 
 class NormalForm(Section):
-    """The normalisation of text: Unicode first, then white space. A text in this form stays unchanged.
+    """The normalisation of text: mending first, then Unicode, then white space. A text in this form stays unchanged.
 
     A text of nothing but white space and format characters becomes the empty one, unless white space is kept.
     """
 
+    mend: tuple[MendingName, ...] = ()
+    """Rules that mend faulty characters of both sides, in this order; a served model mends its inputs the same way. ``mojibake``:
+    text read in the wrong encoding (``Ã©`` is é), by ftfy. ``c1_controls``: control characters that are quotation marks, dashes or
+    € in cp1252. ``escaped_text``: entities of HTML (``&quot;``, ``&amp;#39;``). ``invisible_characters``: zero-width characters,
+    marks of direction and soft hyphens are removed; joiners stay between letters that are not Latin."""
     unicode_normalization: Literal["none", "NFC", "NFKC"] = "none"
     """Unicode normal form of both sides, and of tags; ``none`` keeps the code points as they are."""
     whitespace: Literal["keep", "strip", "collapse"] = "strip"
@@ -58,6 +75,22 @@ class NormalForm(Section):
         Args:
             text: a source, a target, a target prefix, or the value of a tag.
         """
+        formed = self._apply_once(text)
+        # One rule may uncover what another one mends: U+FF06 becomes the ampersand of an entity by NFKC.
+        for _ in range(MOST_ROUNDS if self.mend else 0):
+            if formed == text:
+                break
+            text, formed = formed, self._apply_once(formed)
+        return formed
+
+    def mending_rules(self) -> Iterator[tuple[str, MendingRule]]:
+        """The names and rules of :attr:`mend`, in order."""
+        for name in self.mend:
+            yield name, load(MENDING_RULES, name).RULE
+
+    def _apply_once(self, text: str) -> str:
+        for _, rule in self.mending_rules():
+            text = rule.apply(text)
         if self.unicode_normalization != "none" and not text.isascii():
             text = unicodedata.normalize(self.unicode_normalization, text)
         if self.whitespace == "keep":
@@ -65,6 +98,18 @@ class NormalForm(Section):
         if is_blank(text):
             return ""
         return text.strip() if self.whitespace == "strip" else " ".join(text.split())
+
+    @model_validator(mode="after")
+    def _rules_are_different(self) -> Self:
+        if len(set(self.mend)) < len(self.mend):
+            raise ValueError(f"mend must name each rule once, got {', '.join(self.mend)}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_no_mending(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Bundles and corpora without mending stay byte for byte what they were.
+        values: dict[str, Any] = write(self)
+        return values if self.mend else {name: value for name, value in values.items() if name != "mend"}
 
     def save(self, path: Path) -> None:
         """Writes the form as JSON.

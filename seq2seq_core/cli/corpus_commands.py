@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths, find_workspace
 from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.option_types import Debug, Workspace, resolve_workspace
@@ -55,9 +54,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("sample-corpus", rich_help_panel=PANEL)(sample_corpus)
     app.command("configure", rich_help_panel=PANEL)(configure)
     app.command("check-settings", rich_help_panel=PANEL)(check_settings)
-    app.command("rejected", rich_help_panel=PANEL)(rejected)
     app.command("settings", rich_help_panel=PANEL)(settings)
-    app.command("dropped", rich_help_panel=PANEL)(dropped)
 
 
 def sample_corpus(
@@ -164,48 +161,6 @@ def check_settings(
             typer.echo(f"contracts of your own: {number}, which fit the columns and first rows")
 
 
-def rejected(
-    contract: Annotated[
-        str, typer.Option("--contract", help="Only the rows that break this contract, such as empty.", show_default=False)
-    ] = "",
-    limit: Annotated[int, typer.Option("--limit", "-n", help="The most rows of each contract in each split; 0: all.", min=0)] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a row.")] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help="Write the rows into this file, as CSV (.csv) or JSON lines (.jsonl).", show_default=False
-        ),
-    ] = None,
-    workspace: Workspace = None,
-    debug: Debug = False,
-) -> None:
-    """Show the rows of the corpus that break data contracts, and the lines that cannot be read, with file and line.
-
-    The corpus is read and checked again; nothing is stored.
-
-    Example: s2s rejected --contract numbers_differ --limit 0 --output numbers.csv
-    """
-    with boundary(debug):
-        from seq2seq_core.config.ready_settings import load_workspace_settings
-        from seq2seq_core.stages.rejected import iterate_rejected
-        from seq2seq_core.stages.rejected_table import as_csv, as_json_lines, as_text
-
-        form = as_json_lines if as_json else as_text
-        if output is not None:
-            if as_json or output.suffix not in (".csv", ".jsonl"):
-                raise UserError(f"--output: must end in .csv or .jsonl, without --json; got {output}")
-            form = as_csv if output.suffix == ".csv" else as_json_lines
-        paths = resolve_workspace(workspace)
-        lines = form(iterate_rejected(load_workspace_settings(paths), paths, contract, limit))
-        if output is None:
-            for line in lines:
-                typer.echo(line, nl=False)
-            return
-        with atomic.new_file(output) as draft, draft.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(lines)
-        typer.echo(output)
-
-
 def settings(
     name: Annotated[
         str, typer.Argument(help="A section or a setting, such as train or train.batch_tokens; by default all.", show_default=False)
@@ -227,45 +182,3 @@ def settings(
         from rich.markdown import Markdown
 
         Console().print(Markdown(text))
-
-
-def dropped(
-    rule: Annotated[
-        str,
-        typer.Option(
-            "--rule", "-r", help="One rule, such as leakage, deduplicate or whitespace; by default all.", show_default=False
-        ),
-    ] = "",
-    split: Annotated[
-        str, typer.Option("--split", help="train, dev, test, monolingual.LANGUAGE or teacher; by default all.", show_default=False)
-    ] = "",
-    limit: Annotated[
-        int | None,
-        typer.Option("--limit", "-n", help="Most rows shown of each rule; by default all kept.", min=0, show_default=False),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object with everything.")] = False,
-    workspace: Workspace = None,
-    debug: Debug = False,
-) -> None:
-    """Show rows that s2s prepare dropped or changed, by rule, with file and line.
-
-    Each rule has its count, and an even sample of its rows (prepare.examples, 20 by default) as they stand in the corpus. A row is
-    dropped by the first rule that it breaks. Rows that the normal form changed (whitespace, unicode_normalization) are kept; they
-    are shown with what became of them. After a prepare that stopped because it lost too many rows, the rows are those of that run.
-
-    It reads reports/prepare.json and reports/dropped.jsonl, outputs of prepare that DVC and MLflow keep.
-
-    Exit code 2: there is no such rule or split, the message names those that there are; or no corpus is prepared.
-
-    Examples:
-      s2s dropped
-
-      s2s dropped --rule leakage --limit 5
-
-      s2s dropped --rule whitespace --split train --json
-    """
-    with boundary(debug):
-        from seq2seq_core.corpus.preparation.dropped_rows_page import read_dropped_rows
-
-        found = read_dropped_rows(resolve_workspace(workspace)).select(rule, split, limit)
-        typer.echo(found.as_json() if as_json else found.as_text())

@@ -16,6 +16,7 @@ from seq2seq_core.config.objective_sections import MONOLINGUAL_OBJECTIVES, REWAR
 from seq2seq_core.config.prepare import CLEANING_RULES
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.train import Phase, TrainSection
+from seq2seq_core.normal_form import MENDING_RULES
 
 SILENT: dict[str, str] = {
     "seq2seq_core": "the version",
@@ -107,6 +108,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
 
 PARTS: dict[str, str] = {
     CLEANING_RULES: "rule",
+    MENDING_RULES: "mending",
     METRICS: "metric",
     "seq2seq_core.modeling.attention": "attention",
     "seq2seq_core.training.updates.schedules": "schedule",
@@ -185,6 +187,7 @@ def _corpus_features(settings: Settings) -> Iterator[str]:
         yield "audio"
     if corpus.conversations is not None:
         yield "conversations"
+    yield from (f"mending:{name}" for name in settings.prepare.mend)
 
 
 def is_silent(module: str) -> bool:

@@ -96,8 +96,8 @@ class PrepareSection(NormalForm):
     """Share above which it stops. 1 accepts any, as where text repeats by nature. Pairs carved out for dev and test do not count;
     nor does what a teacher writes or replaces."""
     examples: int = Field(default=20, ge=0, le=10000)
-    """How many rows ``reports/dropped.jsonl`` keeps of those that each rule drops, and of those that the normal form changes; they
-    are drawn evenly. ``s2s dropped`` shows them; 0 keeps none."""
+    """How many rows ``reports/dropped.jsonl`` keeps of those that each rule drops, and of those that each mending rule and the
+    normal form change; they are drawn evenly. ``s2s dropped`` and ``s2s changed`` show them; 0 keeps none."""
 
     distill: Distill | None = None
     """A teacher whose outputs become pairs of train; none by default."""
@@ -112,7 +112,7 @@ class PrepareSection(NormalForm):
     @property
     def normal_form(self) -> NormalForm:
         """The form of the prepared texts; every other field decides which pairs are kept, and where."""
-        return NormalForm(unicode_normalization=self.unicode_normalization, whitespace=self.whitespace)
+        return NormalForm(**{name: getattr(self, name) for name in NormalForm.model_fields})
 
     def rules_in_use(self) -> list[str]:
         """The names of the cleaning rules that are on, in the order in which they are tried."""

@@ -33,6 +33,7 @@ PARAMETER_TYPES = {int: "integer", float: "double", bool: "boolean", str: "strin
 """MLflow's types of request parameters, by Python type."""
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "ruamel-yaml", "safetensors", "sentencepiece", "torch")
 FLAC_REQUIREMENT = "soundfile"
+MOJIBAKE_REQUIREMENT = "ftfy"
 
 
 def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str], sample: Sequence[Mapping[str, str]] = ()) -> ModelInfo:
@@ -75,7 +76,7 @@ def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str], sam
             metadata={BUNDLE_SEAL: bundle_digest(named), CODE_SEAL: code_digest(Path(room))},
             signature=served_signature(options, tags, content.calibrator is not None),
             input_example=(frame, {"beam_size": options.beam_size}),
-            pip_requirements=pinned_requirements(content.config.audio is not None, content.engine),
+            pip_requirements=pinned_requirements(content.config.audio is not None, content.engine, content.config.normal_form.mend),
         )
     return info
 
@@ -134,13 +135,17 @@ def served_signature(options: DecodingOptions, tags: Sequence[str] = (), has_con
     )
 
 
-def pinned_requirements(audio: bool, engine: StoredEngine | None = None) -> list[str]:
+def pinned_requirements(audio: bool, engine: StoredEngine | None = None, mend: Sequence[str] = ()) -> list[str]:
     """The packages that the served model imports, pinned to the installed versions without local parts such as ``+cpu``.
 
     Args:
         audio: whether the model takes recordings; it then needs the FLAC package, if this installation has it.
         engine: the engine that decodes, named as its package; None: PyTorch does, which is needed in any case.
+        mend: the mending rules of its normal form.
     """
     reads_flac = audio and importlib.util.find_spec(FLAC_REQUIREMENT) is not None
-    names = [*REQUIREMENTS, *([FLAC_REQUIREMENT] if reads_flac else []), *([engine.name] if engine and engine.has_file else [])]
+    named = {FLAC_REQUIREMENT: reads_flac, MOJIBAKE_REQUIREMENT: "mojibake" in mend}
+    if engine is not None and engine.has_file:
+        named[engine.name] = True
+    names = [*REQUIREMENTS, *(name for name, is_needed in named.items() if is_needed)]
     return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in names]

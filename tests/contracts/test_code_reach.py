@@ -64,7 +64,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "model": SIZES | {"pointer_generator": True, "coverage": True},
         "tokenize": {"joint": True, "source": {"model": "unigram", "vocabulary_size": 40}},
         "train": TRAIN | {"subword_sampling": {"sides": "source"}, "average_last": 2, "optimizer": "adafactor"},
-        "prepare": {"drop_copies": True, "max_length_ratio": 3.0, "leakage": "near"},
+        "prepare": {"drop_copies": True, "max_length_ratio": 3.0, "leakage": "near", "mend": ["escaped_text"]},
     },
     "monolingual": MONOLINGUAL,
     "denoising alone": MONOLINGUAL | {"train": TRAIN | {"phases": [{"objective": "denoising"}]}},

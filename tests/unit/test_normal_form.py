@@ -12,7 +12,7 @@ import pytest
 from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.normal_form import AS_IT_IS, FORMAT_CHARACTERS, WHITE_SPACE, NormalForm, is_blank, load_normal_form
 
-UNICODE_FORMS, WHITESPACE = (get_args(NormalForm.model_fields[name].annotation) for name in NormalForm.model_fields)
+UNICODE_FORMS, WHITESPACE = (get_args(NormalForm.model_fields[name].annotation) for name in ("unicode_normalization", "whitespace"))
 EVERY_FORM = [NormalForm(unicode_normalization=one, whitespace=other) for one, other in product(UNICODE_FORMS, WHITESPACE)]
 # Spaces of every kind, accents that compose and that become a space and an accent, ligatures, wide letters, jamo, line ends.
 CHARACTERS = "a e\u0301\u0327é  \u00a0\u2003\u3000\t\x1c\x85\u2028´¨˘ﬁ½Ａ１\u1112\u1161\u11ab한\u0344Å\u212b\u200b\ufeff①ｶﾞ"

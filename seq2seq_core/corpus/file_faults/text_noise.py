@@ -7,12 +7,6 @@ from itertools import pairwise
 
 from seq2seq_core.normal_form import FORMAT_CHARACTERS
 
-_INVISIBLE = "\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
-_JOINERS, _LATIN = "[\u200c\u200d]", "[!-\u024f]"
-# Persian and the scripts of India write the joiners between their letters, and emoji are joined by them. Latin text is not.
-INVISIBLE_CHARACTER = re.compile(f"[{_INVISIBLE}]|{_JOINERS}{_LATIN}|{_LATIN}{_JOINERS}")
-"""Soft hyphens, zero-width characters, marks of direction, and byte-order marks inside a text."""
-
 ESCAPE = re.compile(r"&(?:amp|quot|apos|lt|gt|nbsp|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});|[^ @]@@(?: |$)|@-@|" + "\u2581")
 """Entities of HTML, joints of subword and Moses tokenisers, and SentencePiece's mark of a space."""
 

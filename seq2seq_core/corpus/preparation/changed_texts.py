@@ -1,4 +1,4 @@
-"""The settings of the normal form that may change a text."""
+"""The mending rules, and the settings of the normal form, that may change a text."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ NOTHING = {"unicode_normalization": "none", "whitespace": "keep"}
 
 
 def settings_in_use(form: NormalForm) -> list[str]:
-    """The settings that may change a text.
+    """The mending rules and settings that may change a text, in the order in which they are applied.
 
     Args:
         form: the normal form.
     """
-    return [name for name, nothing in NOTHING.items() if getattr(form, name) != nothing]
+    return [*form.mend, *(name for name, nothing in NOTHING.items() if getattr(form, name) != nothing)]

@@ -1,4 +1,4 @@
-"""What ``s2s dropped`` shows: how many rows each rule dropped or changed, and samples of them with file and line."""
+"""What ``s2s dropped`` and ``s2s changed`` show: the rows that each rule dropped or changed, with file and line."""
 
 from __future__ import annotations
 
@@ -66,6 +66,8 @@ class DroppedRows:
             UserError: there is no such rule or split.
         """
         known_rules, known_splits = (list(dict.fromkeys(getattr(one, key) for one in self.rules)) for key in ("rule", "split"))
+        if not self.rules:
+            return self
         found = [one for one in self.rules if not rule or one.rule == rule or one.rule.startswith(f"{rule}.")]
         if not found:
             raise UserError(f"--rule: expected one of {', '.join(known_rules)}, got {rule!r}")
@@ -73,6 +75,14 @@ class DroppedRows:
             raise UserError(f"--split: expected one of {', '.join(known_splits)}, got {split!r}")
         kept = [one for one in found if split in ("", one.split)]
         return DroppedRows(self.has_stopped, [RuleRows(**vars(one) | {"examples": one.examples[:limit]}) for one in kept])
+
+    def only(self, effect: str) -> DroppedRows:
+        """The part with one effect.
+
+        Args:
+            effect: ``dropped`` or ``changed``.
+        """
+        return DroppedRows(self.has_stopped, [one for one in self.rules if one.effect == effect])
 
     def as_json(self) -> str:
         """Everything as one JSON object."""
@@ -83,7 +93,9 @@ class DroppedRows:
         """The rules that have rows, a block each."""
         blocks = ["`s2s prepare` stopped: it lost too many rows. These are the rows of that run."] if self.has_stopped else []
         blocks += ["\n".join([one.headline, *_list_examples(one.examples)]) for one in self.rules if one.count]
-        if not any(one.count for one in self.rules):
+        if not self.rules:
+            blocks.append("nothing changes texts: prepare.mend, prepare.unicode_normalization and prepare.whitespace are off")
+        elif not any(one.count for one in self.rules):
             blocks.append("no row was dropped or changed by " + ", ".join(dict.fromkeys(one.rule for one in self.rules)))
         elif not any(one.examples for one in self.rules):
             blocks.append("no examples are shown: --limit or prepare.examples is 0")

@@ -2,38 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 SourceKind = Literal["text", "recording", "sentence"]
 """The source is a text, or the name of a recording; or the row is a sentence, whose two sides are one text."""
 
 
-def texts_of(rows: str, kind: SourceKind) -> str:
+def texts_of(rows: str, kind: SourceKind, mend: Sequence[str] = ()) -> str:
     """A query of all columns of some rows, and their texts in normal form.
 
     ``raw_source`` and ``raw_target`` are as they were read, ``source`` and ``target`` in normal form. ``identity`` is the key of
     the source: its text, or the digest of the recording. ``rule_source`` is the text that rules look at on that side.
-    ``changed_by_whitespace`` and ``changed_by_unicode_normalization`` say whether the setting changed a text.
+    ``changed_by_whitespace``, ``changed_by_unicode_normalization`` and ``changed_by_`` of each mending rule say whether it changed
+    the row.
 
     Each step is a query of its own, so that no expression is computed twice.
 
     Args:
         rows: a query of rows of a split's table.
         kind: what the sources are.
+        mend: names of the mending rules, in order.
     """
-    raw = (
+    query = (
         "SELECT * EXCLUDE (source, target, identity), source AS raw_source, coalesce(target, source) AS raw_target, "
         f"identity AS recording FROM ({rows})"
     )
-    composed = _changed(raw, "unicode_form", "raw", "composed", kind)
-    spaced = _changed(composed, "white_space_form", "composed", "spaced", kind)
-    identity, rule_source = ("recording", "spaced_target") if kind == "recording" else ("spaced_source", "spaced_source")
+    macros = {
+        **{name: f"mended_by_{name}" for name in mend},
+        "unicode_normalization": "unicode_form",
+        "whitespace": "white_space_form",
+    }
+    states = ["raw", *(f"after_{name}" for name in macros)]
+    for macro, (before, after) in zip(macros.values(), pairwise(states), strict=True):
+        query = _changed(query, macro, before, after, kind)
     changes = ", ".join(
-        f"{after}_source <> {before}_source OR {after}_target <> {before}_target AS changed_by_{setting}"
-        for setting, before, after in (("unicode_normalization", "raw", "composed"), ("whitespace", "composed", "spaced"))
+        f"{after}_source <> {before}_source OR {after}_target <> {before}_target AS changed_by_{name}"
+        for name, (before, after) in zip(macros, pairwise(states), strict=True)
     )
-    named = f"spaced_source AS source, spaced_target AS target, {identity} AS identity, {rule_source} AS rule_source"
-    return f"(SELECT *, {named}, {changes} FROM ({spaced}))"
+    last = states[-1]
+    if mend:
+        query, last = _settle(query, last, kind), "settled"
+    identity, rule_source = ("recording", f"{last}_target") if kind == "recording" else (f"{last}_source", f"{last}_source")
+    named = f"{last}_source AS source, {last}_target AS target, {identity} AS identity, {rule_source} AS rule_source"
+    return f"(SELECT *, {named}, {changes} FROM ({query}))"
+
+
+def _settle(rows: str, before: str, kind: SourceKind) -> str:
+    """Tries the whole normal form again on the texts that a step changed."""
+    texts = {
+        side: f"CASE WHEN {before}_{side} <> raw_{side} THEN python_normal_form({before}_{side}) ELSE {before}_{side} END"
+        for side in ("source", "target")
+    }
+    if kind == "recording":
+        texts["source"] = f"{before}_source"
+    return f"SELECT *, {texts['source']} AS settled_source, {texts['target']} AS settled_target FROM ({rows})"
 
 
 def _changed(rows: str, macro: str, before: str, after: str, kind: SourceKind) -> str:

@@ -84,7 +84,7 @@ class SplitRows:
         }
         if forms["leak_form"] == forms["split_form"]:
             forms["split_form"] = ""
-        passed = f"SELECT *, {rule} AS rule FROM {texts_of(f'SELECT * FROM {self.table}', self.kind)}"
+        passed = f"SELECT *, {rule} AS rule FROM {texts_of(f'SELECT * FROM {self.table}', self.kind, self.section.mend)}"
         formed = "".join(f", CASE WHEN rule IS NULL THEN {form} END AS {name}" for name, form in forms.items() if form)
         columns = [
             "position",
@@ -150,7 +150,7 @@ class SplitRows:
             others: what else is asked of the rows' table: conditions, order, limit.
         """
         rows = f"SELECT r.* FROM {self.table} r SEMI JOIN ({positions}) p ON r.position = p.position {others}"
-        return texts_of(rows, self.kind)
+        return texts_of(rows, self.kind, self.section.mend)
 
     def drop_repeated(self) -> None:
         """Drops the rows that repeat an earlier one, by ``deduplicate``."""

@@ -70,7 +70,8 @@ def character_ranges(characters: Sequence[str]) -> str:
 def create_comparison_macros(store: RowStore, form: NormalForm) -> None:
     """Makes the macros in a store's database.
 
-    ``white_space_form`` of ``unicode_form`` is the normal form, ``exact_key`` and ``near_key`` make texts equal that leak each
+    ``white_space_form`` of ``unicode_form`` of the mended text is the normal form (``mended_by_mojibake`` and such mend;
+    ``python_normal_form`` tries it again), ``exact_key`` and ``near_key`` make texts equal that leak each
     other, ``json_text`` is a text in JSON.
 
     Args:
@@ -79,7 +80,10 @@ def create_comparison_macros(store: RowStore, form: NormalForm) -> None:
     """
     create_macros(store)
     unicode_form = NormalForm(unicode_normalization=form.unicode_normalization, whitespace="keep")
+    rules = dict(form.mending_rules())
     functions: dict[str, Callable[[str], str]] = {
+        "python_normal_form": form.apply,
+        **{f"mend_{name}": rule.mend for name, rule in rules.items()},
         "python_unicode_form": unicode_form.apply,
         "python_exact_key": normalize_exactly,
         "python_near_key": normalize_nearly,
@@ -87,7 +91,12 @@ def create_comparison_macros(store: RowStore, form: NormalForm) -> None:
     }
     for name, function in functions.items():
         store.add_function(name, function, ["VARCHAR"], "VARCHAR")
-    for head, body in _macros(form.unicode_normalization, form.whitespace).items():
+    mended = {
+        f"mended_by_{name}(text)": f"""CASE WHEN regexp_matches(text, {expression(rule.suspect.pattern)}) THEN mend_{name}(text)
+            ELSE text END"""
+        for name, rule in rules.items()
+    }
+    for head, body in {**mended, **_macros(form.unicode_normalization, form.whitespace)}.items():
         store.connection.execute(f"CREATE MACRO {head} AS ({body})")
 
 

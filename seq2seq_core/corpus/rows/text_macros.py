@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from seq2seq_core.corpus.file_faults.pair_differences import ADDRESS, ASCII_DIGITS, DIGITS, NUMBER
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, MOJIBAKE
-from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, INVISIBLE_CHARACTER, LEAST_UNITS
+from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, LEAST_UNITS
 from seq2seq_core.corpus.rows.row_store import RowStore, literal
+from seq2seq_core.mending.rules.invisible_characters import INVISIBLE_CHARACTER
 from seq2seq_core.normal_form import BLANK_CHARACTERS, WHITE_SPACE
 
 NORMAL_CHARACTERS = (

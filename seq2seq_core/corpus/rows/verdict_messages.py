@@ -13,8 +13,9 @@ from seq2seq_core.config.validate import ValidateSection
 from seq2seq_core.corpus.contracts import COMPARED_SPLITS
 from seq2seq_core.corpus.file_faults.pair_differences import addresses_of, numbers_of
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, find_mojibake, is_quoted_cell, quote
-from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, INVISIBLE_CHARACTER, is_repetitive, name_invisible
+from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, is_repetitive, name_invisible
 from seq2seq_core.corpus.language_identification import identify
+from seq2seq_core.mending.rules.invisible_characters import INVISIBLE_CHARACTER
 from seq2seq_core.normal_form import is_blank
 
 

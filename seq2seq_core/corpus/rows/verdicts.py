@@ -9,12 +9,12 @@ from typing import Any
 from seq2seq_core.config.validate import ValidateSection
 from seq2seq_core.corpus.contracts import COMPARED_SPLITS, LENGTH_RATIO, OTHER_LANGUAGE, RECORDINGS, Contract, is_monolingual
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, MOJIBAKE
-from seq2seq_core.corpus.file_faults.text_noise import INVISIBLE_CHARACTER
 from seq2seq_core.corpus.rows.row_store import RowStore, identifier, literal, rows_table, view_name
 from seq2seq_core.corpus.rows.side_languages import find_other_languages
 from seq2seq_core.corpus.rows.text_macros import create_macros, expression
 from seq2seq_core.corpus.rows.usual_scripts import find_usual_scripts, mostly_unusual, unusual_letter
 from seq2seq_core.corpus.rows.verdict_messages import Offender, describe_offender
+from seq2seq_core.mending.rules.invisible_characters import INVISIBLE_CHARACTER
 
 TEXT_CONDITIONS = {
     "control_characters": "has_control_character",

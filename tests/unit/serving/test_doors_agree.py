@@ -20,7 +20,7 @@ from seq2seq_core.cli.main import app
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.corpus.pairs import iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.normal_form import AS_IT_IS, NormalForm
+from seq2seq_core.normal_form import AS_IT_IS, MendingName, NormalForm
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.stages.evaluate import run_evaluate
@@ -33,17 +33,18 @@ from .conftest import Client, open_client
 
 pytestmark = pytest.mark.usefixtures("light_registration")
 
-UNICODE_FORMS, WHITESPACE = (get_args(NormalForm.model_fields[name].annotation) for name in NormalForm.model_fields)
+UNICODE_FORMS, WHITESPACE = (get_args(NormalForm.model_fields[name].annotation) for name in ("unicode_normalization", "whitespace"))
 DEFAULT: dict[str, Any] = {}
 FAR = {"beam_size": 1, "max_length_ratio": 16.0, "min_length": 3, "no_repeat_ngram_size": 2, "length_penalty": 0.0}
 LIMITED = {"beam_size": 3, "max_length": 6, "min_length": 6, "length_penalty": 2.5}
 # Each Unicode form and each way with blanks once: a case is a training, and every door uses the one `NormalForm.apply`.
-CASES = [(form, blanks, FAR) for form, blanks in zip(UNICODE_FORMS, WHITESPACE, strict=True)]
-CASES += [("NFKC", "collapse", options) for options in (DEFAULT, LIMITED)]
-# Accents that compose, a no-break and an ideographic space, a ligature, wide letters, runs of blanks, blanks at both ends.
+CASES = [(form, blanks, FAR, ()) for form, blanks in zip(UNICODE_FORMS, WHITESPACE, strict=True)]
+CASES += [("NFKC", "collapse", DEFAULT, get_args(MendingName)), ("NFKC", "collapse", LIMITED, ())]
+# Accents that compose, a no-break and an ideographic space, a ligature, wide letters, runs of blanks, blanks at both ends,
+# a text to mend.
 SIDES = [
     "cafe\u0301 noir", "caf\u00e9  noir", "caf\u00e9\u00a0noir", " \ufb01n  \uff21\uff11 ", "\u3000fin A1", "\u00a0x\u00a0 y z",
-    "x y  z\u2003",
+    "x y  z\u2003", "caf\u00c3\u00a9&#32;no\u200bir",
 ]  # fmt: skip
 TAGS = ["e\u0301s", "\u00e9s", "\uff44\uff45", "de", "a  b", " a\u00a0b"]
 ROWS = [(source, target, tag) for source, target in product(SIDES, SIDES[::2]) for tag in TAGS[:2]]
@@ -82,12 +83,13 @@ def write_corpus(corpus: Path) -> None:
         (corpus / f"{split}.tsv").write_text("source\ttarget\tlanguage\n" + lines, encoding="utf-8")
 
 
-def make_settings(unicode_normalization: str, whitespace: str, options: dict[str, Any]) -> Settings:
+def make_settings(unicode_normalization: str, whitespace: str, options: dict[str, Any], mend: tuple[str, ...]) -> Settings:
     return parse_settings(
         {
             "corpus": {"path": "corpus", "files": {split: [f"{split}.tsv"] for split in ("train", "dev", "test")}},
             "prepare": {
                 "unicode_normalization": unicode_normalization, "whitespace": whitespace, "leakage": "keep", "deduplicate": "none",
+                "mend": list(mend),
             },
             "tokenize": {
                 "joint": True, "source": {"model": "char", "vocabulary_size": 60}, "source_tags": ["language"],

@@ -53,8 +53,8 @@ def paths(tmp_path: Path) -> Paths:
     return Paths(tmp_path.resolve())
 
 
-def _s2s(paths: Paths, *arguments: str) -> tuple[int, str]:
-    result = CliRunner().invoke(app, ["dropped", *arguments, "--workspace", str(paths.root)])
+def _s2s(paths: Paths, *arguments: str, command: str = "dropped") -> tuple[int, str]:
+    result = CliRunner().invoke(app, [command, *arguments, "--workspace", str(paths.root)])
     return result.exit_code, result.output
 
 
@@ -80,6 +80,32 @@ def test_rows_that_the_normal_form_changed_are_counted_and_shown_before_and_afte
     assert (changed.place, changed.texts["source"], changed.changed_texts["source"]) == ("train.tsv:15", " ﬁne ", "fine")
     written = {pair["source"] for pair in iterate_pairs(paths.prepared_split("train"))}
     assert changed.changed_texts["source"] in written
+
+
+def test_rows_that_were_mended_are_counted_by_rule_and_shown_before_and_after(paths: Paths) -> None:
+    broken = ["CafÃ© &quot;x\u200b&quot;\ty", "a &amp; b\tz", "CafÃ© 2\tw"]
+    with (paths.root / "raw" / "train.tsv").open("a", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in broken)
+    (paths.root / "raw" / "mono.txt").write_text("CafÃ©\none\n", encoding="utf-8")
+    rules = ["invisible_characters", "mojibake", "escaped_text"]
+    run_prepare(_settings(mend=rules), paths, NullRecorder())
+    report = json.loads(paths.prepare_report.read_text(encoding="utf-8"))
+    assert list(report["train"]["changed"].items()) == [*zip(rules, (1, 2, 2), strict=True), ("whitespace", 46)]
+    assert report["monolingual.en"]["changed"]["mojibake"] == 1
+    written = [pair["source"] for pair in iterate_pairs(paths.prepared_split("train"))]
+    assert written[-3:] == ['Café "x"', "a & b", "Café 2"]
+    assert json.loads(paths.prepared_normal_form.read_text())["mend"] == rules
+    code, text = _s2s(paths, "--rule", "mojibake", "--split", "train", command="changed")
+    assert (code, text) == (
+        0,
+        "train, mojibake: changed 2 of 63 rows (3.17 %)\n"
+        '  train.tsv:61  "CafÃ© &quot;x\\u200b&quot;" → "y", source now "Café "x""\n'
+        '  train.tsv:63  "CafÃ© 2" → "w", source now "Café 2"\n',
+    )
+    assert "leakage" not in _s2s(paths, command="changed")[1]
+    run_prepare(_settings(whitespace="keep"), paths, NullRecorder())
+    nothing = "nothing changes texts: prepare.mend, prepare.unicode_normalization and prepare.whitespace are off\n"
+    assert _s2s(paths, command="changed") == (0, nothing)
 
 
 def test_the_sample_is_even_and_depends_on_the_rows_alone(paths: Paths) -> None:

@@ -9,10 +9,11 @@ import pyarrow
 
 from seq2seq_core.corpus.file_faults.pair_differences import addresses_differ, numbers_differ, numbers_of
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, find_mojibake, is_quoted_cell, quote
-from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, INVISIBLE_CHARACTER, is_repetitive
+from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, is_repetitive
 from seq2seq_core.corpus.normalization import normalize_exactly
 from seq2seq_core.corpus.rows.row_store import RowStore, open_row_store
 from seq2seq_core.corpus.rows.text_macros import NORMAL_CHARACTERS, create_macros
+from seq2seq_core.mending.rules.invisible_characters import INVISIBLE_CHARACTER
 from seq2seq_core.normal_form import FORMAT_CHARACTERS, WHITE_SPACE, is_blank
 
 ALL = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]

@@ -1,0 +1,1 @@
+"""Commands that show what a run did to the rows of a corpus, and the report of a run."""

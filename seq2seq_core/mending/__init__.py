@@ -1,0 +1,1 @@
+"""Mending of texts: what a rule is, and the rules."""

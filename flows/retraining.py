@@ -29,8 +29,8 @@ from flows.reports.summary import RetrainSummary, read_drift_lines, read_receipt
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Logger
-from seq2seq_core.errors import Interrupted, Seq2SeqError, UserError
-from seq2seq_core.stage_table import CODE
+from seq2seq_core.errors import Interrupted, Seq2SeqError, UserError, first_line
+from seq2seq_core.stage_table import CODE, WORKING_STAGES
 
 STOPPING_SECONDS = 6.0
 """Time after the grace period in which the supervisor finds out that a process cannot be killed."""
@@ -213,13 +213,28 @@ class Retraining:
 
     def _close_tracking(self, has_failed: bool) -> None:
         """Ends the parent run in MLflow; only notes where that fails, because the stages are done."""
+        if not has_failed:
+            self._write_report()
         if note := self.tracking.close("FAILED" if has_failed else "FINISHED"):
             self._note(note)
 
+    def _write_report(self) -> None:
+        """Writes the report of a run in which the last stage, which writes it itself, was up to date."""
+        ran = {report.stage for report in (self.graph_run.reports() if self.graph_run else ()) if report.state == "ran"}
+        if ran <= {CODE.name} or WORKING_STAGES[-1].name in ran:
+            return
+        try:
+            from seq2seq_core.run_report.report_page import write_report
+
+            write_report(self.paths, self.settings.register_.model_name)
+        except Exception as error:  # noqa: BLE001 - the stages are done, whatever a report holds
+            self._note(f"no report of the run: {first_line(error) or type(error).__name__}")
+
     def _links(self) -> dict[str, str]:
-        """The addresses of the MLflow run, the Data Docs and the flow run, where there are any."""
+        """The addresses of the report, the MLflow run, the Data Docs and the flow run, where there are any."""
         data_docs = self.paths.data_docs / "index.html"
         places = {
+            "Report": str(self.paths.run_report) if self.paths.run_report.is_file() else "",
             "MLflow run": self.tracking.address(),
             "Data Docs": str(data_docs) if data_docs.is_file() else "",
             "Flow run": self.flow_run.url,

@@ -138,6 +138,11 @@ class Paths:
         return self.root / RECEIPT_FILE
 
     @property
+    def run_report(self) -> Path:
+        """The report of the last run, one HTML page: no output of a stage, so that nothing depends on it."""
+        return self.root / "reports" / "run.html"
+
+    @property
     def code_digests(self) -> Path:
         """Folder of ``s2s code-digests``: ``<stage>.json``, the settings and code that each stage's outputs depend on."""
         return self.root / "reports" / "code"

@@ -19,7 +19,7 @@ from seq2seq_core.cli import (
 )
 from seq2seq_core.cli.corpus_imports import import_commands
 from seq2seq_core.cli.process_setup import set_up_process
-from seq2seq_core.cli.reporting import row_commands
+from seq2seq_core.cli.reporting import report_command, row_commands
 from seq2seq_core.cli.unread_output import ends_when_unread
 from seq2seq_core.stage_table import STAGES
 
@@ -47,6 +47,7 @@ app = typer.Typer(
 for group in (
     pipeline_commands,
     stage_commands,
+    report_command,
     corpus_commands,
     row_commands,
     import_commands,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -81,6 +81,7 @@ def train(
         recorder = stack.enter_context(open_stage_recorder("train", settings, paths, not is_anew)) if is_heard else NullRecorder()
         if is_heard:
             _say_outlook(settings, paths)
+            stack.enter_context(_reported("train", settings, paths))
         run_train(settings, paths, recorder, is_anew, initial)
 
 
@@ -148,5 +149,14 @@ def _run_stage(stage: Stage, workspace: Workspace, debug: bool, verbose: bool) -
             run = stage.load_function()
             stack.enter_context(stop_without_driver())
             recorder = stack.enter_context(open_stage_recorder(stage.name, settings, paths))
+            stack.enter_context(_reported(stage.name, settings, paths))
         with uncollected_imports():
             run(settings, paths, recorder)
+
+
+def _reported(stage: str, settings: Settings, paths: Paths) -> AbstractContextManager[None]:
+    """What writes the report of the run, while the stage's run in MLflow is open."""
+    from seq2seq_core.run_report.stage_end import reported
+    from seq2seq_core.tracking.runs.declared_graph import is_last_run
+
+    return reported(stage, settings.register_.model_name, paths, is_last_run(stage, paths.root))

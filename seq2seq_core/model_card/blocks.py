@@ -59,7 +59,28 @@ class Picture:
     caption: str
 
 
-Block = Text | Bullets | Pairs | Table | Picture
+@dataclass(frozen=True)
+class Link:
+    """A link to another page.
+
+    Attributes:
+        label: what the page is.
+        address: an address of the web, or a path relative to the page; any other one is shown, not linked.
+    """
+
+    label: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Blocks under a line that opens them."""
+
+    summary: str
+    blocks: Sequence[Block]
+
+
+Block = Text | Bullets | Pairs | Table | Picture | Link | Fold
 
 
 @dataclass(frozen=True)
@@ -78,8 +99,10 @@ class Page:
         title: its heading.
         lead: blocks before the first section.
         sections: in order; those without a block are left out.
+        has_contents: whether the sections are listed at the top, for a page of many.
     """
 
     title: str
     lead: Sequence[Block]
     sections: Sequence[Section] = field(default_factory=list)
+    has_contents: bool = False

@@ -28,6 +28,8 @@ class Split(Fact):
     rows_in: int
     dropped: dict[str, int]
     carved: dict[str, int]
+    changed: dict[str, int] = {}
+    """Rows out whose texts were mended or normalised, by rule."""
     rows_out: int
     lengths: dict[str, dict[str, float]]
     """Mean, quantiles and maximum in characters, by side."""

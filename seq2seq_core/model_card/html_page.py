@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
-from seq2seq_core.model_card.blocks import Block, Bullets, Page, Pairs, Picture, Section, Table, Text
+from seq2seq_core.model_card.blocks import Block, Bullets, Fold, Link, Page, Pairs, Picture, Section, Table, Text
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #ffffff; --ink: #1c2430; --soft: #5b6676; --line: #dfe4ea; --panel: #f6f8fa;
@@ -17,17 +18,20 @@ body { margin: 0 auto; padding: 1rem; max-width: 56rem; background: var(--page);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: .4rem 0 .8rem; }
 h2 { font-size: 1.15rem; margin: 2rem 0 .6rem; padding-top: .8rem; border-top: 1px solid var(--line); }
-p { margin: .5rem 0; }
+p { margin: .5rem 0; white-space: pre-wrap; }
 .good, .bad { font-weight: 600; padding: .6rem .8rem; border-left: 4px solid; background: var(--panel); }
 .good { border-color: var(--good); } .bad { border-color: var(--bad); }
 .note, figcaption { color: var(--soft); font-size: .9rem; }
 .scroll { overflow-x: auto; margin: .6rem 0; }
 table { border-collapse: collapse; font-size: .9rem; overflow-wrap: normal; }
 th, td { text-align: start; vertical-align: top; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); }
-td { max-width: 24rem; } th { color: var(--soft); font-weight: 600; }
+td { max-width: 24rem; white-space: pre-wrap; overflow-wrap: break-word; } th { color: var(--soft); font-weight: 600; }
 .number { text-align: end; font-variant-numeric: tabular-nums; white-space: nowrap; }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .3rem 1rem; margin: .6rem 0; font-size: .95rem; }
 dt { color: var(--soft); } dd { margin: 0; }
+a { color: var(--other); } nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: 1rem 0; font-size: .95rem; }
+details { margin: .5rem 0; } summary { cursor: pointer; padding: .2rem 0; } details > :not(summary) { margin-left: 1rem; }
+li { margin: .2rem 0; }
 figure { margin: .8rem 0; } svg { display: block; width: 100%; max-width: 34rem; height: auto; }
 svg text { fill: var(--ink); font: 10.5px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
 svg .soft { fill: var(--soft); } svg .grid { stroke: var(--line); } svg .axis { stroke: var(--soft); }
@@ -35,6 +39,8 @@ svg .own { stroke: var(--own); fill: var(--own); } svg .other { stroke: var(--ot
 svg .third { stroke: var(--third); fill: var(--third); } svg .path { fill: none; stroke-width: 1.8; }
 svg .bar { stroke: none; fill-opacity: .75; } svg .dash { stroke-dasharray: 4 3; }
 """
+_ADDRESS = re.compile(r"(?:https?://|(?![^/?#]*:)[^\x00-\x20/\\])[^\x00-\x20]*")
+"""An address of the web, or a relative path."""
 _HEAD = (
     '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -50,12 +56,24 @@ def to_html(page: Page) -> str:
     """
     title = escape(page.title)
     parts = [_HEAD, f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"]
-    parts += [*map(_block, page.lead), *(_section(section) for section in page.sections if section.blocks)]
+    sections = [section for section in page.sections if section.blocks]
+    parts += [*map(_block, page.lead), _contents(sections) if page.has_contents else ""]
+    parts += [_section(section) for section in sections]
     return "".join([*parts, "</body>\n</html>\n"])
 
 
+def _contents(sections: Sequence[Section]) -> str:
+    links = (f'<a href="#{_anchor(section)}">{escape(section.title)}</a>' for section in sections)
+    return f"<nav>{''.join(links)}</nav>\n"
+
+
+def _anchor(section: Section) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", section.title.lower())
+
+
 def _section(section: Section) -> str:
-    return f"<section>\n<h2>{escape(section.title)}</h2>\n{''.join(map(_block, section.blocks))}</section>\n"
+    head = f'<section id="{_anchor(section)}">\n<h2>{escape(section.title)}</h2>\n'
+    return f"{head}{''.join(map(_block, section.blocks))}</section>\n"
 
 
 def _block(block: Block) -> str:
@@ -71,6 +89,13 @@ def _block(block: Block) -> str:
         case Table(heads, rows, numbers):
             table = [_row("th", heads, numbers), *(_row("td", row, numbers) for row in rows)]
             return '<div class="scroll"><table>\n' + "".join(table) + "</table></div>\n"
+        case Link(label, address):
+            if not _ADDRESS.fullmatch(address):
+                return f'<p dir="auto">{escape(label)}: {escape(address)}</p>\n'
+            return f'<p dir="auto"><a href="{escape(address)}" rel="noreferrer">{escape(label)}</a></p>\n'
+        case Fold(summary, blocks):
+            inner = "".join(map(_block, blocks))
+            return f'<details><summary dir="auto">{escape(summary)}</summary>\n{inner}</details>\n'
         case Picture(svg, caption):
             return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>\n"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from seq2seq_core.model_card.blocks import Block, Bullets, Page, Pairs, Picture, Table, Text
+from seq2seq_core.model_card.blocks import Block, Bullets, Fold, Link, Page, Pairs, Picture, Table, Text
 
 _SPECIAL = re.compile(r"([\\`*{}\[\]#|~!$]|(?<!\w)_|_(?!\w))")
 _LINE_START = re.compile(r"^(?:[-+=]+|\d+[.)])(?=\s|$)")
@@ -49,6 +49,10 @@ def _block(block: Block) -> str:
             return _table(["", ""], list(entries.items()), frozenset())
         case Table(heads, rows, numbers):
             return _table(heads, rows, numbers)
+        case Link(label, address):
+            return f"{escape(label)}: {escape(address)}"
+        case Fold(summary, inner):
+            return "\n\n".join([f"**{escape(summary)}**", *_blocks(inner)])
         case Picture():
             return ""
 

@@ -45,7 +45,7 @@ def read_origin(settings: Settings, paths: Paths, content: BundleFile, inputs: M
         purpose=settings.register_.purpose,
         use=_describe_use(_recorded(paths.root, "prepare", "corpus"), content, read_teacher(paths.prepared_teacher)),
         sources=_read_sources(paths),
-        splits=[_split(name, prepare[name]) for name in (*SPLITS, "teacher") if isinstance(prepare.get(name), dict)],
+        splits=[split for split in read_funnels(prepare) if split.name in (*SPLITS, "teacher")],
         contracts=len(results),
         breaches=[
             Breach(
@@ -55,8 +55,7 @@ def read_origin(settings: Settings, paths: Paths, content: BundleFile, inputs: M
             for one in results
             if not one.get("success", True)
         ],
-        training={label: f"{train[name]:.6g}" if isinstance(train[name], float) else str(train[name])
-                  for name, label in TRAINING.items() if train.get(name) is not None},
+        training=describe_training(train),
         curve=read_curve(paths.training_curve),
         dev_metric=str(_recorded(paths.root, "train", "train").get("dev_metric", "")),
         unknown={
@@ -67,6 +66,25 @@ def read_origin(settings: Settings, paths: Paths, content: BundleFile, inputs: M
         },
         inputs=dict(inputs),
     )  # fmt: skip
+
+
+def describe_training(report: Mapping[str, Any]) -> dict[str, str]:
+    """How a training went, by label.
+
+    Args:
+        report: ``reports/train.json``.
+    """
+    found = {label: report[name] for name, label in TRAINING.items() if report.get(name) is not None}
+    return {label: f"{value:.6g}" if isinstance(value, float) else str(value) for label, value in found.items()}
+
+
+def read_funnels(report: Mapping[str, Any]) -> list[Split]:
+    """The funnel of each split, language and teacher.
+
+    Args:
+        report: ``reports/prepare.json``.
+    """
+    return [_split(name, own) for name, own in report.items() if isinstance(own, dict)]
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -121,6 +139,7 @@ def _split(name: str, report: Mapping[str, Any]) -> Split:
         rows_in=int(report.get("rows_in") or 0),
         dropped={str(rule): int(count) for rule, count in _inner(report, "dropped").items()},
         carved={str(part): int(count) for part, count in _inner(report, "carved").items()},
+        changed={str(rule): int(count) for rule, count in _inner(report, "changed").items()},
         rows_out=int(report.get("rows_out") or 0),
         lengths={
             key.removesuffix(suffix): {str(one): float(value) for one, value in profile.items()}

@@ -38,7 +38,7 @@ def data_section(origin: Origin | None) -> Section:
         rows = [[one.source, one.version, one.licence] for one in origin.sources]
         blocks.append(Table(["corpus", "version", "licence"], rows))
     if origin.splits:
-        blocks.append(_funnel(origin.splits))
+        blocks.append(funnel_table(origin.splits))
     errors = sum(one.severity == "error" for one in origin.breaches)
     if origin.contracts:
         state = f"{origin.contracts} contracts were checked; {len(origin.breaches)} were broken"
@@ -47,13 +47,20 @@ def data_section(origin: Origin | None) -> Section:
     return Section("Data", [block for block in blocks if not isinstance(block, Bullets) or block.items])
 
 
-def _funnel(splits: Sequence[Split]) -> Table:
+def funnel_table(splits: Sequence[Split]) -> Table:
+    """Rows in, dropped, carved out, out and changed, and lengths; a column a split.
+
+    Args:
+        splits: of a corpus.
+    """
     rules = dict.fromkeys(rule for split in splits for rule in split.dropped)
     parts = dict.fromkeys(part for split in splits for part in split.carved)
     rows = [["rows in", *(f"{split.rows_in:,}" for split in splits)]]
     rows += [[f"dropped by {rule}", *(_count(split.dropped.get(rule)) for split in splits)] for rule in rules]
     rows += [[f"carved out as {part}", *(_count(split.carved.get(part)) for split in splits)] for part in parts]
     rows += [["rows out", *(f"{split.rows_out:,}" for split in splits)]]
+    changes = dict.fromkeys(rule for split in splits for rule in split.changed if any(own.changed.get(rule) for own in splits))
+    rows += [[f"changed by {rule}", *(f"{split.changed.get(rule, 0):,}" for split in splits)] for rule in changes]
     sides = dict.fromkeys(side for split in splits for side in split.lengths)
     for side in sides:
         lengths = [split.lengths.get(side, {}) for split in splits]

@@ -25,13 +25,25 @@ def test_both_doors_do_the_same_work_and_leave_the_same_lock(
     receipt = json.loads((by_hand.root / "reports" / "registration.json").read_text(encoding="utf-8"))
     assert (receipt["model_name"], int(receipt["version"]), receipt["decision"]) == ("digits", 1, "champion")
     assert executed_stages(by_hand.must("dvc", "repro")) == []
+    _check_report(by_hand)
     assert by_hand.must("git", "status", "--porcelain").split() == ["??", "dvc.lock", "??", "reports/"]
 
     by_flow.environment["PREFECT_API_URL"] = prefect_api
     by_flow.must("s2s", "retrain")
     assert by_flow.lock == by_hand.lock
+    _check_report(by_flow)
     assert executed_stages(by_flow.must("dvc", "repro")) == []
     assert by_flow.must("git", "status", "--porcelain").split() == ["??", "dvc.lock", "??", "reports/"]
+
+
+def _check_report(workspace: Workspace) -> None:
+    """The report of the run is on the disk, and once in MLflow, with the parent run."""
+    text = (workspace.root / "reports" / "run.html").read_text(encoding="utf-8")
+    assert "digits version 1 is champion" in text
+    store = workspace.store
+    runs = store.search_runs([one.experiment_id for one in store.search_experiments()])
+    holders = [run for run in runs if "run.html" in [file.path for file in store.list_artifacts(run.info.run_id)]]
+    assert [run.data.tags["kind"] for run in holders] == ["graph"]
 
 
 def test_other_decoding_options_are_another_version_and_no_other_training(reproduced_workspace: Workspace) -> None:
@@ -72,6 +84,7 @@ def test_a_users_fault_has_the_same_message_through_every_door(
     assert direct.exit_code == 2
     message = direct.stderr.split("error: ", maxsplit=1)[1].strip().splitlines()
     assert any("dev.tsv:2" in line and "UTF-8" in line for line in message), message
+    assert "dev.tsv:2" in (workspace.root / "reports" / "run.html").read_text(encoding="utf-8")
 
     by_hand = workspace.run("dvc", "repro")
     assert by_hand.returncode == 255

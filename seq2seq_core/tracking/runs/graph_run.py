@@ -22,7 +22,7 @@ from seq2seq_core.tracking.dvc_experiment import current_experiment, find_home
 from seq2seq_core.tracking.mlflow.address import artifact_location, database_file
 from seq2seq_core.tracking.mlflow.delivery import connect_and_deliver
 from seq2seq_core.tracking.mlflow.patience import call_patiently
-from seq2seq_core.tracking.mlflow.store import exclusive, store_errors
+from seq2seq_core.tracking.mlflow.store import exclusive, short_reason, store_errors
 from seq2seq_core.tracking.process_identity import ProcessIdentity, dvc_ancestor, this_process
 from seq2seq_core.tracking.runs.experiment_page import NOTE_TAG, page_note, page_tags
 from seq2seq_core.tracking.runs.graph_summary import EXPERIMENT_TAG, describe_graph_run
@@ -119,7 +119,7 @@ def close_graph_run(opened: OpenGraphRun, status: str, paths: Paths) -> None:
     """
     client = connect_and_deliver(paths, 0.0)
     with store_errors(paths):
-        close_parent(client, client.get_run(opened.run_id), status)
+        close_parent(client, client.get_run(opened.run_id), status, paths)
 
 
 def catch_up(paths: Paths, settings: Settings) -> None:
@@ -241,16 +241,17 @@ def close_abandoned(client: MlflowClient, experiment: str, paths: Paths) -> None
     for parent in client.search_runs([experiment], "tags.kind = 'graph' and attributes.status = 'RUNNING'"):
         owner = ProcessIdentity.parse(parent.data.tags.get("graph_run_owner", ""))
         if parent.data.tags.get("workspace") == str(find_home(paths).root.resolve()) and owner is not None and not owner.is_alive():
-            close_parent(client, parent, None)
+            close_parent(client, parent, None, paths)
 
 
-def close_parent(client: MlflowClient, parent: Run, status: str | None) -> None:
-    """Ends a parent run: marks unfinished stages' runs as killed, and writes the description and the key metrics.
+def close_parent(client: MlflowClient, parent: Run, status: str | None, paths: Paths) -> None:
+    """Ends a parent run: marks unfinished stages' runs as killed, writes description and key metrics, stores the run's report.
 
     Args:
         client: the MLflow client.
         parent: the parent run.
         status: ``FINISHED``, ``FAILED`` or ``KILLED``; None for the status of the stages' runs.
+        paths: the workspace, with the report of its last run.
     """
     children = child_runs(client, parent)
     for child in children:
@@ -258,9 +259,24 @@ def close_parent(client: MlflowClient, parent: Run, status: str | None) -> None:
             client.set_terminated(child.info.run_id, "KILLED")
     children = child_runs(client, parent)
     describe_graph_run(client, parent, children)
+    _store_report(client, parent, paths)
     # An abandoned graph run ended with its last stage, not now.
     ends = [child.info.end_time for child in children if child.info.end_time]
     client.set_terminated(parent.info.run_id, status or status_of(children), max(ends, default=None) if status is None else None)
+
+
+def _store_report(client: MlflowClient, parent: Run, paths: Paths) -> None:
+    """Stores the report of the run with its parent run, if it was written since; the run ends without it too."""
+    from mlflow.exceptions import MlflowException
+
+    report = paths.run_report
+    try:
+        if report.stat().st_mtime * 1000 >= parent.info.start_time:
+            client.log_artifact(parent.info.run_id, str(report))
+    except FileNotFoundError:
+        return
+    except (MlflowException, OSError) as error:
+        logger.warning("the report of the run is not in MLflow: %s", short_reason(error))
 
 
 def child_runs(client: MlflowClient, parent: Run) -> list[Run]:

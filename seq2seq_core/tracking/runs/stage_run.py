@@ -162,7 +162,7 @@ def _end(
         return  # the next run sends what is missing, then closes the parent run
     try:
         with store_errors(paths):
-            close_parent(recorder.client, recorder.client.get_run(parent_id), None)
+            close_parent(recorder.client, recorder.client.get_run(parent_id), None, paths)
     except (Seq2SeqError, MlflowException, OSError) as store_error:
         logger.warning("the parent run in MLflow stays open until the next run: %s", short_reason(store_error))
 

@@ -1,37 +1,19 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
 
-from seq2seq_core.model_card.blocks import Block, Bullets, Page, Pairs, Picture, Section, Table, Text
+from seq2seq_core.model_card.blocks import Block, Bullets, Fold, Link, Page, Pairs, Picture, Section, Table, Text
 from seq2seq_core.model_card.charts import figure_chart, line_chart, reliability_chart
 from seq2seq_core.model_card.facts import Figure, ReliabilityBin
 from seq2seq_core.model_card.html_page import to_html
 from seq2seq_core.model_card.markdown_page import escape, to_markdown
+from tests.page_elements import Elements
 
 EVIL = '<script>alert(1)</script> a|b [x](javascript:alert(1)) <img src="http://evil/x"> `*_~ "\n# heading'
 BINS = [ReliabilityBin(low=0.8, high=0.9, count=3, confidence=0.85, right=1.0)]
-
-
-class Elements(HTMLParser):
-    """Collects the elements of a page, their addresses, and its text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-        self.addresses: list[str | None] = []
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.names.add(tag)
-        self.addresses += [value for name, value in attrs if name in ("src", "href", "xlink:href", "style", "onload")]
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def evil_page() -> Page:
@@ -57,6 +39,28 @@ def test_a_page_shows_hostile_texts_as_they_are_and_asks_for_nothing() -> None:
     assert page.addresses == []
     assert page.text.count("<script>alert(1)</script>") >= 9
     assert "empty" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("address", "is_linked"),
+    [
+        ("https://host/#/models/m/versions/1", True), ("../.s2s/data_docs/index.html", True), ("run.html", True),
+        ("javascript:alert(1)", False), ("JaVaScRiPt:alert(1)", False), ("java\tscript:alert(1)", False), ("\x01java:a", False),
+        ("//evil/x", False), ("data:text/html,x", False), ("file:///etc/passwd", False), ("", False), (EVIL, False),
+    ],
+)  # fmt: skip
+def test_only_addresses_of_the_web_and_relative_ones_are_links(address: str, is_linked: bool) -> None:
+    page = Elements(to_html(Page("p", [Fold(EVIL, [Link(EVIL, address)])])))
+    assert page.addresses == ([address] if is_linked else [])
+    assert not page.names & {"script", "img"}
+    assert page.text.count("<script>alert(1)</script>") >= 2
+    assert to_markdown(Page("p", [Fold("open", [Link("a", "https://b")])])) == "# p\n\n**open**\n\na: https:&#47;&#47;b\n"
+
+
+def test_a_page_of_many_sections_lists_them() -> None:
+    page = to_html(Page("p", [], [Section("Test scores", [Text("x")]), Section("none", [])], has_contents=True))
+    assert Elements(page).addresses == ["#test-scores"]
+    assert 'id="test-scores"' in page
 
 
 def test_markdown_shows_hostile_texts_in_their_cells() -> None:

@@ -67,12 +67,19 @@ def test_a_flow_opens_one_parent_its_stages_are_nested_in_it_and_the_flow_closes
             recorder.log_dataset(Path("data/raw/dates"), "dates/test", "abc", "testing")
     parent, prepare, register = all_runs(tracked_paths, tracked_settings)
     assert parent.info.status == "RUNNING", "the flow closes it, not the last stage"
+    tracked_paths.run_report.parent.mkdir(exist_ok=True)
+    tracked_paths.run_report.write_text("<p>the report</p>", encoding="utf-8")
     for _ in range(2):  # closing again is harmless
         close_graph_run(opened, "FINISHED", tracked_paths)
     parent = connect(tracked_paths).get_run(opened.run_id)
     assert parent.info.experiment_id == opened.experiment_id
     assert parent.info.status == "FINISHED"
     assert parent.info.run_name == "dates prepare, register done"
+    assert [file.path for file in connect(tracked_paths).list_artifacts(opened.run_id)] == ["run.html"]
+    later = open_graph_run("flow-2", tracked_paths, tracked_settings, {})
+    os.utime(tracked_paths.run_report, (1.0, 1.0))
+    close_graph_run(later, "FINISHED", tracked_paths)
+    assert not connect(tracked_paths).list_artifacts(later.run_id), "the report of an earlier run"
     assert (parent.data.params["train.max_steps"], parent.data.params["evaluate.beam_size"]) == (
         str(tracked_settings.train.max_steps), str(tracked_settings.evaluate.beam_size),
     )  # fmt: skip
@@ -97,7 +104,7 @@ def test_the_test_scores_stand_beside_the_curves_of_the_training_that_made_the_m
     evaluate = add_stage(client, evaluated, "evaluate", "FINISHED")
     client.set_tag(evaluate, "trained_bundle_digest", "abc")
     client.log_metric(evaluate, "test_exact_match", 0.75)
-    close_parent(client, client.get_run(evaluated), None)
+    close_parent(client, client.get_run(evaluated), None, tracked_paths)
     assert client.get_run(runs["abc"]).data.metrics == client.get_run(evaluated).data.metrics == {"test_exact_match": 0.75}
     assert client.get_run(runs["other"]).data.metrics == {}
 

@@ -65,6 +65,7 @@ NO_STAGE: tuple[str, ...] = ()
 NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.audio": ("audio",),
     "seq2seq_core.batching.temperature": ("sampling_temperature",),
+    "seq2seq_core.corpus.augmentation": ("augment",),
     "seq2seq_core.corpus.conversations": ("conversations",),
     "seq2seq_core.decoding.beam_search": ("search:beam",),
     "seq2seq_core.decoding.confidence.answer_features": ("confidence",),
@@ -128,6 +129,7 @@ def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[st
         found = [name for name in found if not name.startswith("metric:")]
     if "prepare" in sections:
         found += ["distill"] if settings.prepare.distill is not None else []
+        found += ["augment"] if settings.prepare.augment.kinds() else []
         found += [f"rule:{name}" for name in settings.prepare.rules_in_use()]
     if "register" in sections:
         found.append(f"metric:{settings.register_.metric}")

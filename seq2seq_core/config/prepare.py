@@ -51,6 +51,26 @@ class Distill(Section):
         return ""
 
 
+class Augment(Section):
+    """Copies of train pairs with noise in the source, beside the pairs themselves, so that the model reads what users write."""
+
+    case: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of the pairs that get a copy in another case: small letters, capitals, a capital for each word, the first letter."""
+    typos: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share that gets one with typing errors: letters exchanged, left out, doubled, or replaced by another letter of the text."""
+    punctuation: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share that gets one with other punctuation: none, none at the end, a mark doubled, a space before a mark."""
+    typo_rate: float = Field(default=0.05, gt=0.0, le=0.5)
+    """Share of the letters of a copy that have a typing error; at least one has."""
+    seed: int = 1
+    """Number that decides which pairs get copies, and with what noise; more rows never change the copies of others."""
+
+    def kinds(self) -> dict[str, float]:
+        """The kinds of noise that are on, with the shares of the pairs."""
+        shares = {"case": self.case, "typos": self.typos, "punctuation": self.punctuation}
+        return {kind: share for kind, share in shares.items() if share}
+
+
 class PrepareSection(NormalForm):
     """How raw pairs become clean ones.
 
@@ -99,6 +119,8 @@ class PrepareSection(NormalForm):
     """How many rows ``reports/dropped.jsonl`` keeps of those that each rule drops, and of those that each mending rule and the
     normal form change; they are drawn evenly. ``s2s dropped`` and ``s2s changed`` show them; 0 keeps none."""
 
+    augment: Augment = Augment()
+    """Noisy copies of train pairs; none by default."""
     distill: Distill | None = None
     """A teacher whose outputs become pairs of train; none by default."""
 

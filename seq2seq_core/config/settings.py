@@ -104,6 +104,10 @@ class Settings(Section):
         distill = self.prepare.distill
         if distill is not None and (reason := distill.why_not_beside(self.corpus.source_kind, self.register_.model_name)):
             raise ValueError(reason)
+        if self.prepare.augment.kinds() and self.corpus.source_kind != "text":
+            raise ValueError(
+                f"prepare.augment: must be off unless corpus.source_kind is 'text', got it with {self.corpus.source_kind!r}"
+            )
         if self.register_.metric not in self.evaluate.metrics:
             raise ValueError(
                 f"evaluate.metrics: must contain register.metric {self.register_.metric!r}, got {self.evaluate.metrics}"

@@ -30,6 +30,8 @@ class Split(Fact):
     carved: dict[str, int]
     changed: dict[str, int] = {}
     """Rows out whose texts were mended or normalised, by rule."""
+    augmented: dict[str, int] = {}
+    """Noisy copies among the rows out, by kind."""
     rows_out: int
     lengths: dict[str, dict[str, float]]
     """Mean, quantiles and maximum in characters, by side."""

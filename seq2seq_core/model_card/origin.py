@@ -139,6 +139,7 @@ def _split(name: str, report: Mapping[str, Any]) -> Split:
         rows_in=int(report.get("rows_in") or 0),
         dropped={str(rule): int(count) for rule, count in _inner(report, "dropped").items()},
         carved={str(part): int(count) for part, count in _inner(report, "carved").items()},
+        augmented={str(kind): int(count) for kind, count in _inner(report, "augmented").items()},
         changed={str(rule): int(count) for rule, count in _inner(report, "changed").items()},
         rows_out=int(report.get("rows_out") or 0),
         lengths={

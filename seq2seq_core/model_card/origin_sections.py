@@ -58,6 +58,11 @@ def funnel_table(splits: Sequence[Split]) -> Table:
     rows = [["rows in", *(f"{split.rows_in:,}" for split in splits)]]
     rows += [[f"dropped by {rule}", *(_count(split.dropped.get(rule)) for split in splits)] for rule in rules]
     rows += [[f"carved out as {part}", *(_count(split.carved.get(part)) for split in splits)] for part in parts]
+    kinds = dict.fromkeys(kind for split in splits for kind in split.augmented)
+    rows += [
+        [f"also with noise: {kind}", *(f"+{split.augmented[kind]:,}" if kind in split.augmented else "" for split in splits)]
+        for kind in kinds
+    ]
     rows += [["rows out", *(f"{split.rows_out:,}" for split in splits)]]
     changes = dict.fromkeys(rule for split in splits for rule in split.changed if any(own.changed.get(rule) for own in splits))
     rows += [[f"changed by {rule}", *(f"{split.changed.get(rule, 0):,}" for split in splits)] for rule in changes]

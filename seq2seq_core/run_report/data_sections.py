@@ -123,7 +123,7 @@ def samples_section(facts: RunFacts) -> Section:
     blocks: list[Block] = []
     for rule in facts.rows.rules if facts.rows is not None else ():
         if rule.count:
-            table = _changes(rule.examples) if rule.effect == "changed" else _texts(rule.examples)
+            table = _changes(rule.examples) if rule.effect != "dropped" else _texts(rule.examples)
             blocks.append(Fold(_headline(rule), [table] if rule.examples else [Text("prepare.examples is 0.", "note")]))
     for split in dict.fromkeys(row.split for row in facts.kept):
         own = [row.values for row in facts.kept if row.split == split]

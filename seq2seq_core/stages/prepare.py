@@ -127,6 +127,10 @@ class _Preparation:
             if distillation is not None:
                 self._of_pairs |= distillation.add_pairs(folder, self._of_pairs["train"], self.samples)
                 recorder.set_tags(distillation.teacher.record.tags)
+            if settings.prepare.augment.kinds():
+                from seq2seq_core.corpus.augmentation.noisy_copies import add_noisy_copies
+
+                add_noisy_copies(folder, settings.prepare, self._of_pairs["train"], self.samples)
             for split in SPLITS:
                 self._check_not_empty(split)
 

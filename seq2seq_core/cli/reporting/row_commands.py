@@ -121,7 +121,8 @@ def changed(
     """Show rows whose texts s2s prepare changed, by rule, before and after, with file and line.
 
     Each rule has its count, and an even sample of its rows (prepare.examples, 20 by default): the mending rules of prepare.mend,
-    unicode_normalization and whitespace. A row that several rules changed counts for each; it is shown as it is written.
+    unicode_normalization and whitespace. A row that several rules changed counts for each; it is shown as it is written. Copies
+    with noise (prepare.augment) are shown beside the sources that they come of.
 
     Exit code 2: there is no such rule or split, the message names those that there are; or no corpus is prepared.
 
@@ -133,5 +134,5 @@ def changed(
     with boundary(debug):
         from seq2seq_core.corpus.preparation.dropped_rows_page import read_dropped_rows
 
-        found = read_dropped_rows(resolve_workspace(workspace)).only("changed").select(rule, split, limit)
+        found = read_dropped_rows(resolve_workspace(workspace)).changes().select(rule, split, limit)
         typer.echo(found.as_json() if as_json else found.as_text())

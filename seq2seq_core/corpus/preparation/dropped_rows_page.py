@@ -10,6 +10,7 @@ from typing import Any
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.corpus.file_faults.text_faults import quote
+from seq2seq_core.corpus.preparation.funnel import AUGMENTED
 from seq2seq_core.corpus.preparation.row_samples import RowSample, read_samples
 from seq2seq_core.errors import MissingInput, UserError
 
@@ -21,7 +22,7 @@ class RuleRows:
     Attributes:
         split: the split, a language's sentences (``monolingual.en``), or ``teacher``.
         rule: its name in the funnel.
-        effect: ``dropped`` or ``changed``.
+        effect: ``dropped``, ``changed`` or ``augmented`` (copied with noise).
         count: number of such rows.
         rows_in: number of the split's rows.
         examples: samples of them, in the order of the corpus.
@@ -76,13 +77,9 @@ class DroppedRows:
         kept = [one for one in found if split in ("", one.split)]
         return DroppedRows(self.has_stopped, [RuleRows(**vars(one) | {"examples": one.examples[:limit]}) for one in kept])
 
-    def only(self, effect: str) -> DroppedRows:
-        """The part with one effect.
-
-        Args:
-            effect: ``dropped`` or ``changed``.
-        """
-        return DroppedRows(self.has_stopped, [one for one in self.rules if one.effect == effect])
+    def changes(self) -> DroppedRows:
+        """The part about rows that were changed, or copied with noise."""
+        return DroppedRows(self.has_stopped, [one for one in self.rules if one.effect in ("changed", AUGMENTED)])
 
     def as_json(self) -> str:
         """Everything as one JSON object."""
@@ -94,7 +91,7 @@ class DroppedRows:
         blocks = ["`s2s prepare` stopped: it lost too many rows. These are the rows of that run."] if self.has_stopped else []
         blocks += ["\n".join([one.headline, *_list_examples(one.examples)]) for one in self.rules if one.count]
         if not self.rules:
-            blocks.append("nothing changes texts: prepare.mend, prepare.unicode_normalization and prepare.whitespace are off")
+            blocks.append("no text is changed: prepare.mend, unicode_normalization, whitespace and augment are off")
         elif not any(one.count for one in self.rules):
             blocks.append("no row was dropped or changed by " + ", ".join(dict.fromkeys(one.rule for one in self.rules)))
         elif not any(one.examples for one in self.rules):
@@ -132,8 +129,8 @@ def read_dropped_rows(paths: Paths) -> DroppedRows:
     rules = [
         RuleRows(split, rule, effect, count, funnel["rows_in"], [one for one in samples if (one.split, one.rule) == (split, rule)])
         for split, funnel in funnels.items()
-        for effect in ("dropped", "changed")
-        for rule, count in funnel.get(effect, {}).items()
+        for effect, prefix in (("dropped", ""), ("changed", ""), (AUGMENTED, f"{AUGMENTED}."))
+        for rule, count in ((f"{prefix}{name}", count) for name, count in funnel.get(effect, {}).items())
     ]
     return DroppedRows(has_stopped, rules)
 

@@ -10,6 +10,8 @@ from seq2seq_core.errors import RowsLost
 
 REAL_PAIRS = "distill.real_pairs"
 """The name in the funnel of pairs that are left out because a teacher's take their place."""
+AUGMENTED = "augmented"
+"""What the names of kinds of noise begin with among the samples of rows."""
 TEACHER = "teacher"
 """The name of the funnel of a teacher's outputs."""
 QUANTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99}
@@ -59,7 +61,7 @@ class LengthProfile:
 class Funnel:
     """The row counts of one split in ``prepare``.
 
-    Always rows_in = rows_out - exchanged - taught + dropped + carved.
+    Always rows_in = rows_out - exchanged - taught - augmented + dropped + carved.
 
     Attributes:
         rows_in: rows of the split's files, or pairs carved out of train for it.
@@ -67,6 +69,7 @@ class Funnel:
         carved: pairs that became dev or test (train only).
         exchanged: pairs written a second time with their sides exchanged (train only).
         taught: pairs with a teacher's output as target (train only).
+        augmented: noisy copies of pairs, by kind (train only).
         changed: of the pairs that the files give and that are written, those with a text that the normal form changed, by setting.
         rows_out: pairs written.
         source_characters: lengths of the sources written, if they are texts.
@@ -79,6 +82,7 @@ class Funnel:
     carved: dict[str, int] = field(default_factory=dict)
     exchanged: int = 0
     taught: int = 0
+    augmented: dict[str, int] = field(default_factory=dict)
     changed: dict[str, int] = field(default_factory=dict)
     rows_out: int = 0
     source_characters: LengthProfile = field(default_factory=LengthProfile)
@@ -103,7 +107,7 @@ class Funnel:
             "dropped": self.dropped,
             "carved": self.carved,
             **{name: count for name, count in (("exchanged", self.exchanged), ("taught", self.taught)) if count},
-            **({"changed": self.changed} if self.changed else {}),
+            **{name: own for name, own in (("augmented", self.augmented), ("changed", self.changed)) if own},
             "rows_out": self.rows_out,
             **({} if self.recorded_seconds is None else {"recorded_seconds": round(self.recorded_seconds, 3)}),
             **{f"{name}_characters": profile.summarize() for name, profile in self.profiles().items()},
@@ -155,6 +159,9 @@ def format_funnels(funnels: Mapping[str, Funnel]) -> str:
         ("also with the teacher's target", [funnel.taught for funnel in funnels.values()]),
     ):
         rows += [[name, *(f"+{count}" if count else "" for count in added)]] if any(added) else []
+    for kind in dict.fromkeys(kind for funnel in funnels.values() for kind in funnel.augmented):
+        copies = [funnel.augmented.get(kind) for funnel in funnels.values()]
+        rows += [[f"also with noise: {kind}", *("" if count is None else f"+{count}" for count in copies)]]
     rows += [["rows out", *(str(funnel.rows_out) for funnel in funnels.values())]]
     for name in dict.fromkeys(name for funnel in funnels.values() for name in funnel.changed):
         rows += [[f"changed by {name}", *(str(funnel.changed.get(name, "")) for funnel in funnels.values())]]

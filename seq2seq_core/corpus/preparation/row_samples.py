@@ -13,7 +13,7 @@ from typing import Any
 from seq2seq_core.artifacts import MONOLINGUAL
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.pairs import SOURCE, TARGET
-from seq2seq_core.corpus.preparation.funnel import Funnel
+from seq2seq_core.corpus.preparation.funnel import AUGMENTED, Funnel
 from seq2seq_core.corpus.preparation.split_rows import SplitRows
 from seq2seq_core.corpus.rows.row_store import literal
 
@@ -108,7 +108,7 @@ class RowSamples:
             funnels: by split.
         """
         for split, funnel in funnels.items():
-            for rule in (*funnel.dropped, *funnel.changed):
+            for rule in (*funnel.dropped, *funnel.changed, *(f"{AUGMENTED}.{kind}" for kind in funnel.augmented)):
                 for _, _, sample in sorted(self._kept.get((split, rule), ()), key=lambda entry: -entry[1]):
                     yield sample.as_line()
 

@@ -104,7 +104,7 @@ def test_rows_that_were_mended_are_counted_by_rule_and_shown_before_and_after(pa
     )
     assert "leakage" not in _s2s(paths, command="changed")[1]
     run_prepare(_settings(whitespace="keep"), paths, NullRecorder())
-    nothing = "nothing changes texts: prepare.mend, prepare.unicode_normalization and prepare.whitespace are off\n"
+    nothing = "no text is changed: prepare.mend, unicode_normalization, whitespace and augment are off\n"
     assert _s2s(paths, command="changed") == (0, nothing)
 
 

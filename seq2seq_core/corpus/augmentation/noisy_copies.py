@@ -1,0 +1,65 @@
+"""Adds copies of train pairs with noise in their sources to train, so that a model learns to read what users write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+from seq2seq_core.config.prepare import Augment, PrepareSection
+from seq2seq_core.corpus.augmentation.source_noise import kinds_of_noise
+from seq2seq_core.corpus.formats import Row
+from seq2seq_core.corpus.normalization import digest, normalize_nearly
+from seq2seq_core.corpus.pairs import SOURCE, TARGET, format_pair, iterate_pairs
+from seq2seq_core.corpus.preparation.funnel import AUGMENTED, Funnel
+from seq2seq_core.corpus.preparation.row_samples import RowSamples
+from seq2seq_core.normal_form import is_blank
+
+EVALUATION = ("dev", "test")
+
+
+def add_noisy_copies(folder: Path, section: PrepareSection, funnel: Funnel, samples: RowSamples) -> None:
+    """Adds the copies to ``train.jsonl``, behind all other pairs.
+
+    Args:
+        folder: of the prepared corpus.
+        section: the kinds of noise, and the normal form that a noisy source is brought into.
+        funnel: of train; receives the counts.
+        samples: receives the pairs of which copies are added.
+    """
+    train, draft = folder / "train.jsonl", folder / ".augmented.jsonl"
+    counts = funnel.augmented = dict.fromkeys(section.augment.kinds(), 0)
+    protected = set[int]()
+    if section.leakage != "keep":
+        protected = {digest(normalize_nearly(pair[SOURCE])) for split in EVALUATION for pair in _pairs(folder / f"{split}.jsonl")}
+    with draft.open("w", encoding="utf-8", newline="\n") as stream:
+        for pair in iterate_pairs(train):
+            for kind, source in _noisy_sources(pair[SOURCE], pair[TARGET], section):
+                if digest(normalize_nearly(source)) in protected:
+                    continue
+                stream.write(format_pair(pair | {SOURCE: source}))
+                funnel.count_written(source, pair[TARGET])
+                counts[kind] += 1
+                samples.add_changed(
+                    "train", [f"{AUGMENTED}.{kind}"], Row(pair[SOURCE], pair[TARGET], {}, "", 0), source, pair[TARGET]
+                )
+    with draft.open("rb") as copies, train.open("ab") as file:
+        while block := copies.read(1 << 20):
+            file.write(block)
+    draft.unlink()
+
+
+def _pairs(path: Path) -> Iterator[dict[str, str]]:
+    return iterate_pairs(path) if path.stat().st_size else iter(())
+
+
+def _noisy_sources(source: str, target: str, section: PrepareSection) -> Iterator[tuple[str, str]]:
+    """The noisy forms of a source, with their kinds. They depend on the pair and the seed alone."""
+    augment: Augment = section.augment
+    noises = kinds_of_noise(augment.typo_rate)
+    for kind, share in augment.kinds().items():
+        number = digest(kind, str(augment.seed), source, target)
+        if number / 2**64 < share:
+            noisy = section.apply(noises[kind](source, Random(number)))
+            if noisy != source and not is_blank(noisy):
+                yield kind, noisy

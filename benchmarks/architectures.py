@@ -1,6 +1,6 @@
 """Every combination of encoder, decoder, attention, time scaling and time reduction learns to copy and to reverse unseen words.
 
-    python benchmarks/architectures.py                        all 384, some five seconds of one core each
+    python benchmarks/architectures.py                        all 384, some three seconds of one core each
     python benchmarks/architectures.py --only transformer gru those whose encoder and decoder are these
     python benchmarks/architectures.py --attention none       those with this attention; a Transformer decoder's is "own"
 

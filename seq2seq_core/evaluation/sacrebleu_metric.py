@@ -9,10 +9,12 @@ import numpy as np
 
 from seq2seq_core.evaluation.metric import Metric, ScoringOptions, SentenceScore
 from seq2seq_core.evaluation.row_scoring import FloatArray, RowScoring
+from seq2seq_core.imports.late_modules import load_late
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as LibraryMetric
 
+load_late("portalocker")  # sacreBLEU locks its downloads with it; it loads a client of Redis, most of the time of the import
 
 def sacrebleu_metric(
     name: str,

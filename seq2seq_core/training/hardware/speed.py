@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 
@@ -78,8 +79,11 @@ class SpeedMeter:
         return self._peak
 
 
+@cache
 def measure_matrix_rate(rows: int, inner: int, columns: int, placement: Placement) -> float:
     """The best rate of products of (rows, inner) by (inner, columns) matrices, in operations per second.
+
+    A process measures a shape once: its later phases and trainings have the same peak.
 
     Args:
         rows: positions of a batch.

@@ -5,7 +5,9 @@ Weight decay applies to matrices, not to biases and norms.
 
 from __future__ import annotations
 
-from typing import assert_never
+import inspect
+from functools import cache
+from typing import Any, assert_never
 
 import torch
 from torch import Tensor, nn
@@ -27,11 +29,26 @@ def build_optimizer(model: nn.Module, settings: PhaseSettings) -> torch.optim.Op
     ]
     match settings.optimizer:
         case "adamw":
-            return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.adam_betas, fused=True)
+            kind = _without_compiler(torch.optim.AdamW)
+            return kind(groups, lr=settings.learning_rate, betas=settings.adam_betas, fused=True)
         case "adafactor":
-            return torch.optim.Adafactor(groups, lr=settings.learning_rate)
+            return _without_compiler(torch.optim.Adafactor)(groups, lr=settings.learning_rate)
         case unknown:
             assert_never(unknown)
+
+
+@cache
+def _without_compiler(kind: type[torch.optim.Optimizer]) -> Any:
+    """The same optimiser, whose updates cannot be compiled: PyTorch's own load its compiler first, a quarter of the start of training.
+
+    Args:
+        kind: the class.
+    """
+    methods = {
+        "add_param_group": inspect.unwrap(kind.add_param_group),
+        "step": torch.no_grad()(inspect.unwrap(kind.step)),
+    }
+    return type(kind.__name__, (kind,), methods)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import get_args
 
 import pytest
@@ -30,6 +31,28 @@ def test_weights_decay_but_biases_and_norms_do_not() -> None:
     after = dict(model.named_parameters())
     assert torch.allclose(after["0.weight"], before["0.weight"] * 0.95)
     assert all(torch.equal(after[name], before[name]) for name in ("0.bias", "1.weight", "1.bias"))
+
+
+@pytest.mark.parametrize("kind", get_args(Optimizer))
+def test_an_update_equals_pytorchs_own_and_loads_no_compiler(kind: Optimizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    twins = [nn.Linear(3, 2), nn.Linear(3, 2)]
+    twins[1].load_state_dict(twins[0].state_dict())
+    settings = TrainSection(optimizer=kind, learning_rate=0.1, weight_decay=0.2)
+    plain = {"adamw": torch.optim.AdamW, "adafactor": torch.optim.Adafactor}[kind]
+    groups = [{"params": [twins[1].weight], "weight_decay": 0.2}, {"params": [twins[1].bias], "weight_decay": 0.0}]
+    options = {"betas": settings.adam_betas, "fused": True} if kind == "adamw" else {}
+    other = plain(groups, lr=0.1, **options)
+    inputs = torch.randn(4, 3)
+    for _ in range(3):
+        update(twins[1], other, inputs)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "torch._dynamo", None)  # an import fails
+        own = build_optimizer(twins[0], settings)
+        for _ in range(3):
+            twins[0].zero_grad()
+            twins[0](inputs).pow(3).sum().backward()
+            own.step()
+    assert all(torch.equal(one, two) for one, two in zip(twins[0].parameters(), twins[1].parameters(), strict=True))
 
 
 def test_an_update_equals_the_formula_of_adamw() -> None:

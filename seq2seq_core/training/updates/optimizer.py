@@ -39,7 +39,7 @@ def build_optimizer(model: nn.Module, settings: PhaseSettings) -> torch.optim.Op
 
 @cache
 def _without_compiler(kind: type[torch.optim.Optimizer]) -> Any:
-    """The same optimiser, whose updates cannot be compiled: PyTorch's own load its compiler first, a quarter of the start of training.
+    """The same optimiser, never compiled: PyTorch's own load its compiler first, a quarter of the start of training.
 
     Args:
         kind: the class.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 load_late("portalocker")  # sacreBLEU locks its downloads with it; it loads a client of Redis, most of the time of the import
 
+
 def sacrebleu_metric(
     name: str,
     make: Callable[[ScoringOptions], LibraryMetric],

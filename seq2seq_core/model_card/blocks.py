@@ -65,7 +65,7 @@ class Link:
 
     Attributes:
         label: what the page is.
-        address: an address of the web, or a path relative to the page; any other one is shown, not linked.
+        address: of the web; any other one is shown, not linked.
     """
 
     label: str

@@ -39,8 +39,8 @@ svg .own { stroke: var(--own); fill: var(--own); } svg .other { stroke: var(--ot
 svg .third { stroke: var(--third); fill: var(--third); } svg .path { fill: none; stroke-width: 1.8; }
 svg .bar { stroke: none; fill-opacity: .75; } svg .dash { stroke-dasharray: 4 3; }
 """
-_ADDRESS = re.compile(r"(?:https?://|(?![^/?#]*:)[^\x00-\x20/\\])[^\x00-\x20]*")
-"""An address of the web, or a relative path."""
+_ADDRESS = re.compile(r"https?://[^\x00-\x20]+")
+"""An address of the web."""
 _HEAD = (
     '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -9,7 +9,7 @@ from seq2seq_core.corpus.file_faults.text_faults import quote
 from seq2seq_core.corpus.preparation.dropped_rows_page import RuleRows
 from seq2seq_core.corpus.preparation.row_samples import RowSample
 from seq2seq_core.json_text import shorten
-from seq2seq_core.model_card.blocks import Block, Bullets, Fold, Link, Picture, Section, Table, Text
+from seq2seq_core.model_card.blocks import Block, Bullets, Fold, Picture, Section, Table, Text
 from seq2seq_core.model_card.charts import figure_chart, round_up
 from seq2seq_core.model_card.facts import Figure, Split
 from seq2seq_core.model_card.origin import read_funnels
@@ -59,7 +59,8 @@ def _found(result: Mapping[str, Any]) -> str:
 
 
 def _data_docs(facts: RunFacts) -> list[Block]:
-    return [Link("All contracts, in Data Docs", facts.data_docs)] if facts.data_docs else []
+    where = f"All contracts are in Data Docs: {facts.data_docs}, and with the run of validate in MLflow."
+    return [Text(where, "note")] if facts.data_docs else []
 
 
 def funnel_section(facts: RunFacts) -> Section:

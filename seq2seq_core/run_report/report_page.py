@@ -70,5 +70,5 @@ def write_report(paths: Paths, title: str, end: StageEnd | None = None, file: Pa
         file: where to; None: ``reports/run.html``.
     """
     page = file or paths.run_report
-    atomic.write_text(page, to_html(make_page(read_run_facts(paths, title, page.parent, end))))
+    atomic.write_text(page, to_html(make_page(read_run_facts(paths, title, end))))
     return page

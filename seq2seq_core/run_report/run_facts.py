@@ -6,12 +6,10 @@ Whatever is missing or damaged leaves a gap: the report is needed most after a f
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.corpus.preparation.dropped_rows_page import DroppedRows, read_dropped_rows
@@ -44,7 +42,7 @@ class RunFacts:
         scores: every figure of ``evaluate``.
         receipt: of ``register``.
         drift: from the champion's corpus; None: nothing was compared.
-        data_docs: the folder of Data Docs, relative to the page; empty: there is none.
+        data_docs: the page of Data Docs, relative to the workspace; empty: there is none.
     """
 
     title: str
@@ -77,13 +75,12 @@ class RunFacts:
         return self.failure is not None and names.index(stage) > names.index(self.failure.stage)
 
 
-def read_run_facts(paths: Paths, title: str, folder: Path, end: StageEnd | None = None) -> RunFacts:
+def read_run_facts(paths: Paths, title: str, end: StageEnd | None = None) -> RunFacts:
     """The facts of the last run.
 
     Args:
         paths: the workspace.
         title: of the page.
-        folder: of the page.
         end: of the stage that ends just now, whose outcome is not written yet; None: there is none.
     """
     ends = [end if end is not None and end.stage == stage.name else _read_end(paths, stage.name) for stage in WORKING_STAGES]
@@ -105,13 +102,13 @@ def read_run_facts(paths: Paths, title: str, folder: Path, end: StageEnd | None 
         scores=read_report(paths.evaluation_scores),
         receipt=receipt,
         drift=_read_drift(paths, receipt),
-        data_docs=_find_data_docs(paths, folder),
+        data_docs=_find_data_docs(paths),
     )
 
 
-def _find_data_docs(paths: Paths, folder: Path) -> str:
+def _find_data_docs(paths: Paths) -> str:
     page = paths.data_docs / "index.html"
-    return quote(Path(os.path.relpath(page, folder)).as_posix()) if page.is_file() else ""
+    return page.relative_to(paths.root).as_posix() if page.is_file() else ""
 
 
 def _read_end(paths: Paths, stage: str) -> StageEnd:

@@ -36,7 +36,7 @@ OWN = [
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
     (tmp_path / "raw").mkdir()
-    shutil.copyfile(Path(__file__).parents[3] / "dvc.yaml", tmp_path / "dvc.yaml")
+    shutil.copyfile(Path(__file__).parents[4] / "dvc.yaml", tmp_path / "dvc.yaml")
     (tmp_path / "raw" / "train.tsv").write_bytes(CLEAN.encode() + MALFORMED + b"a last\trow\n\t \n")
     return Paths(tmp_path)
 

@@ -86,6 +86,7 @@ def _try_to_write(paths: Paths, title: str, end: StageEnd) -> None:
     try:
         from seq2seq_core.run_report.report_page import write_report
 
-        write_report(paths, title, end)
+        page = write_report(paths, title, end)
+        logger.info("the report of the run: %s", page.relative_to(paths.root))
     except Exception as error:  # noqa: BLE001 - the stage's own end counts, whatever a report holds
         logger.warning("no report of the run: %s", first_line(error) or type(error).__name__)

@@ -174,6 +174,11 @@ class Paths:
         return self.work / "train"
 
     @property
+    def ablation(self) -> Path:
+        """Folder of ``s2s ablate``: a workspace for each variant of the settings, named by what it depends on."""
+        return self.work / "ablation"
+
+    @property
     def learning_curves(self) -> Path:
         """Folder of ``s2s learning-curve``: one subfolder per hash of configuration and data, in it one per size of train."""
         return self.work / "learning_curve"

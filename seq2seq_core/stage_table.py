@@ -153,11 +153,12 @@ STAGES = (CODE, *WORKING_STAGES)
 """All stages."""
 
 LEARNING_CURVE = Stage("learning-curve", ("model", "train"), "", function="seq2seq_core.stages.learning_curve:run_learning_curve")
-"""Not a stage of the graph, but tracked by an MLflow run of the same kind."""
+ABLATE = Stage("ablate", ("corpus", "prepare"), "", function="seq2seq_core.ablation.ablation_run:run_ablation")
+"""No stages of the graph, but tracked by MLflow runs of the same kind."""
 
 
 def find_stage(name: str) -> Stage:
-    """The stage with a name, :data:`LEARNING_CURVE` included.
+    """The stage with a name, :data:`LEARNING_CURVE` and :data:`ABLATE` included.
 
     Args:
         name: such as ``train``.
@@ -165,7 +166,7 @@ def find_stage(name: str) -> Stage:
     Raises:
         KeyError: no stage has that name.
     """
-    return {stage.name: stage for stage in (*STAGES, LEARNING_CURVE)}[name]
+    return {stage.name: stage for stage in (*STAGES, LEARNING_CURVE, ABLATE)}[name]
 
 
 def own_sections() -> dict[str, Any]:

@@ -9,7 +9,6 @@ import typer
 import seq2seq_core
 from seq2seq_core.cli import (
     corpus_commands,
-    learning_curve_command,
     lineage_commands,
     model_commands,
     pipeline_commands,
@@ -18,6 +17,7 @@ from seq2seq_core.cli import (
     sweep_command,
 )
 from seq2seq_core.cli.corpus_imports import import_commands
+from seq2seq_core.cli.experiments import ablate_command, learning_curve_command
 from seq2seq_core.cli.process_setup import set_up_process
 from seq2seq_core.cli.reporting import report_command, row_commands
 from seq2seq_core.cli.unread_output import ends_when_unread
@@ -55,6 +55,7 @@ for group in (
     registry_commands,
     lineage_commands,
     learning_curve_command,
+    ablate_command,
     sweep_command,
 ):
     group.add_to(app)

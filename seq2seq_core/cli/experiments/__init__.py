@@ -1,0 +1,1 @@
+"""Commands that train beside the pipeline, to answer a question."""

@@ -1,0 +1,114 @@
+"""``s2s ablate`` from the raw corpus to the table."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from seq2seq_core.ablation import ablation_run
+from seq2seq_core.ablation.ablation_run import AblationRequest, run_ablation
+from seq2seq_core.ablation.rule_choice import parse_changes, rules_that_drop
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.cli.main import app
+from seq2seq_core.config.prepare import PrepareSection
+from seq2seq_core.config.settings import load_settings
+from seq2seq_core.errors import UserError
+from seq2seq_core.recorder import NullRecorder
+
+SETTINGS: dict[str, Any] = {
+    "corpus": {"path": "raw", "files": {"train": ["train.tsv"]}},
+    "prepare": {"drop_copies": True, "max_length_ratio": 9.0, "dev_fraction": 0.2},
+    "tokenize": {"source": {"model": "char"}, "target": {"model": "char"}},
+    "model": {"width": 16},
+    "train": {"max_steps": 9000, "batch_tokens": 300, "learning_rate": 0.01, "phases": [{"objective": "likelihood"}]},
+    "register": {"model_name": "m", "metric": "chrf"},
+    "evaluate": {"metrics": ["chrf"]},
+    "runtime": {"device": "cpu", "progress": "plain", "num_threads": 1},
+}
+ASKED = ["ablate", "drop_copies", "min_characters=3", "--max-steps", "8", "--seeds", "2", "--set", "model.width=8", "-C"]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    chance = random.Random(2)
+    words = ["".join(chance.choices("abcdefgh", k=chance.randint(2, 6))) for _ in range(200)]
+    rows = [f"{word}\t{word[::-1] if place % 4 else word}" for place, word in enumerate(words)]
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "train.tsv").write_text("\n".join(["source\ttarget", *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(SETTINGS), encoding="utf-8")
+    (tmp_path / "dvc.yaml").write_text("", encoding="utf-8")
+    return tmp_path
+
+
+def test_each_variant_is_trained_once_and_stands_in_the_table(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = list[tuple[int, int, bool]]()
+    train = ablation_run.run_train
+
+    def noting(settings: Any, paths: Any, recorder: Any) -> Any:
+        trained.append((settings.train.seed, settings.model.width, settings.prepare.drop_copies))
+        assert (settings.train.max_steps, settings.train.phases) == (8, [])
+        return train(settings, paths, recorder)
+
+    monkeypatch.setattr(ablation_run, "run_train", noting)
+    result = CliRunner().invoke(app, [*ASKED, str(workspace)])
+    assert result.exit_code == 0, result.output
+    assert trained == [(1, 8, True), (2, 8, True), (1, 8, False), (2, 8, False), (1, 8, True), (2, 8, True)]
+    lines = result.stdout.splitlines()
+    assert lines[0].split("  ")[0] == "settings of prepare"
+    assert [line.split("  ")[0] for line in lines[1:4]] == ["as it is", "without drop_copies", "with min_characters=3"]
+    assert lines[-1] == "drops no row of train: min_characters, max_characters, max_length_ratio"
+    settings = load_settings(workspace / "params.yaml")
+    request = AblationRequest(parse_changes(ASKED[1:3], settings.prepare), 2, 8, {"model.width": 8})
+    found = run_ablation(Paths(workspace), NullRecorder(), request)
+    assert len(trained) == 6
+    pairs = found.train_pairs
+    assert pairs["without drop_copies"] > pairs["as it is"] > pairs["with min_characters=3"]
+    assert found.metric == "chrf"
+    assert not (workspace / "data").exists()
+    dev = [json.loads(line) for line in _dev_of_present(workspace).read_text(encoding="utf-8").splitlines()]
+    kept = [pair for pair in dev if len(pair["source"]) >= 3 and len(pair["target"]) >= 3]
+    assert found.dev_pairs == len(kept) < len(dev)  # judged by what every variant keeps
+    assert [change.title for change in rules_that_drop(settings.prepare, {"drop_copies": 50})] == ["without drop_copies"]
+
+
+def _dev_of_present(workspace: Path) -> Path:
+    """The dev pairs of the variant that drops copies and no short pair."""
+    for dev in (workspace / ".s2s" / "ablation").glob("*/dev.jsonl"):
+        dropped = json.loads((dev.parent / "reports" / "prepare.json").read_text(encoding="utf-8"))["train"]["dropped"]
+        if "drop_copies" in dropped and not dropped["min_characters"]:
+            return dev
+    raise AssertionError("no such variant")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("leakage", "prepare.leakage cannot be put to the test: without it, the model would be judged by pairs"),
+        ("drop_copies", "prepare.drop_copies is off, so nothing can be tried without it; drop_copies=VALUE tries a value"),
+        ("nonsense", "'nonsense' is no setting of the section prepare; expected one of deduplicate, "),
+        ("deduplicate=pair", "prepare.deduplicate is pair already"),
+        ("max_length_ratio=[", "'max_length_ratio=[': the value is no YAML"),
+    ],
+)
+def test_what_cannot_be_tried_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_changes([text], PrepareSection())
+    assert str(caught.value).startswith(message)
+
+
+def test_one_training_of_each_and_settings_that_do_not_fit_are_refused(workspace: Path) -> None:
+    for options, message in (
+        (["drop_copies=maybe"], "with drop_copies=maybe"),
+        (["--set", "width=8"], "--set: must be SECTION.NAME=VALUE"),
+        (["--seeds", "1"], "Invalid value for '--seeds'"),
+        (["drop_copies", "drop_copies"], "the rules must be different from one another"),
+    ):
+        result = CliRunner().invoke(app, ["ablate", *options, "-C", str(workspace)])
+        assert result.exit_code == 2, result.output
+        assert message in result.output

@@ -91,7 +91,7 @@ def _dev_of_present(workspace: Path) -> Path:
     [
         ("leakage", "prepare.leakage cannot be put to the test: without it, the model would be judged by pairs"),
         ("drop_copies", "prepare.drop_copies is off, so nothing can be tried without it; drop_copies=VALUE tries a value"),
-        ("nonsense", "'nonsense' is no setting of the section prepare; expected one of deduplicate, "),
+        ("nonsense", "'nonsense' is no setting of the section prepare; expected one of "),
         ("deduplicate=pair", "prepare.deduplicate is pair already"),
         ("max_length_ratio=[", "'max_length_ratio=[': the value is no YAML"),
     ],

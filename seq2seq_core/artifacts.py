@@ -219,6 +219,11 @@ class Paths:
         return self.work / "encoded"
 
     @property
+    def scored_blocks(self) -> Path:
+        """Folder of the scores of ``prepare.score_filter``, for its next run; may be deleted at any time."""
+        return self.work / "scored"
+
+    @property
     def stopped_prepare(self) -> Path:
         """Folder of the funnel and the samples of a ``prepare`` that lost too many rows; one that succeeds removes it."""
         return self.work / "stopped_prepare"

@@ -80,7 +80,7 @@ It stops if a split loses more than prepare.max_dropped_fraction of its rows.
 A hash of its source decides the split of a pair, so a growing corpus never moves a pair.
 With prepare.distill a teacher also decodes train, and its outputs become pairs of it; what is decoded stays in .s2s/distill,
 so that the same command goes on after a kill (docs/student.md).""",
-        outside_inputs="seq2seq_core.distillation.outside_inputs:digest_outside_inputs",
+        outside_inputs="seq2seq_core.stages.models_of_prepare:digest_outside_inputs",
     ),
     Stage(
         "tokenize",

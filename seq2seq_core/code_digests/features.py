@@ -91,6 +91,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.modeling.layers.recurrent_layer": RECURRENT,
     "seq2seq_core.modeling.layers.sublayer": TRANSFORMER,
     "seq2seq_core.modeling.layers.transformer_shape": TRANSFORMER,
+    "seq2seq_core.score_filter": ("score_filter",),
     "seq2seq_core.training.data.sentence_reader": MONOLINGUAL,
     "seq2seq_core.training.data.spec_augment": ("spec_augment",),
     "seq2seq_core.training.initial.warm_start": ("initial_weights",),
@@ -129,6 +130,7 @@ def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[st
         found = [name for name in found if not name.startswith("metric:")]
     if "prepare" in sections:
         found += ["distill"] if settings.prepare.distill is not None else []
+        found += ["score_filter"] if settings.prepare.score_filter is not None else []
         found += ["augment"] if settings.prepare.augment.kinds() else []
         found += [f"rule:{name}" for name in settings.prepare.rules_in_use()]
     if "register" in sections:

@@ -71,6 +71,53 @@ class Augment(Section):
         return {kind: share for kind, share in shares.items() if share}
 
 
+class ScoreFilter(Section):
+    """Dual conditional cross-entropy (Junczys-Dowmunt 2018): train pairs that two models doubt are dropped.
+
+    The score of a pair, from 0 to 1, is high where both models find it likely, and about equally so. One model translates the
+    source to the target, the other the target to the source; small ones, trained on cleaner pairs, are enough.
+    """
+
+    forward: str = Field(min_length=1)
+    """The model from source to target: ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``, or the folder of a bundle."""
+    forward_digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """Digest that its bundle must have (64 digits); empty: any."""
+    backward: str = Field(min_length=1)
+    """The model from target to source."""
+    backward_digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """Digest that its bundle must have (64 digits); empty: any."""
+    min_score: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Least score of a pair that is kept."""
+    keep_fraction: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Share of the pairs that is kept at most: those with the highest scores."""
+
+    @model_validator(mode="after")
+    def _drops_something(self) -> Self:
+        if not self.min_score and self.keep_fraction == 1.0:
+            raise ValueError("min_score must be above 0, or keep_fraction below 1, else no pair is dropped")
+        return self
+
+    def why_not_beside(self, source_kind: str, model_name: str, both_directions: bool) -> str:
+        """The reason why other settings rule it out; empty: none does.
+
+        Args:
+            source_kind: ``text`` or ``audio``.
+            model_name: the name that the trained model is registered under.
+            both_directions: whether train has each pair in both directions.
+        """
+        if source_kind != "text":
+            return f"prepare.score_filter: must be left out unless corpus.source_kind is 'text', got it with {source_kind!r}"
+        if both_directions:
+            return "prepare.score_filter: must be left out with corpus.both_directions, because each model scores one direction"
+        for name in ("forward", "backward"):
+            if (reference := str(getattr(self, name))).startswith(f"models:/{model_name}@"):
+                return (
+                    f"prepare.score_filter.{name}: must be a version such as models:/{model_name}/3, or another model than "
+                    f"register.model_name, whose aliases come to mean the trained model itself; got {reference!r}"
+                )
+        return ""
+
+
 class PrepareSection(NormalForm):
     """How raw pairs become clean ones.
 
@@ -121,6 +168,8 @@ class PrepareSection(NormalForm):
 
     augment: Augment = Augment()
     """Noisy copies of train pairs; none by default."""
+    score_filter: ScoreFilter | None = None
+    """Two models that score the pairs of train after all other rules; none by default."""
     distill: Distill | None = None
     """A teacher whose outputs become pairs of train; none by default."""
 

@@ -108,6 +108,9 @@ class Settings(Section):
             raise ValueError(
                 f"prepare.augment: must be off unless corpus.source_kind is 'text', got it with {self.corpus.source_kind!r}"
             )
+        scored, both = self.prepare.score_filter, self.corpus.both_directions
+        if scored is not None and (reason := scored.why_not_beside(self.corpus.source_kind, self.register_.model_name, both)):
+            raise ValueError(reason)
         if self.register_.metric not in self.evaluate.metrics:
             raise ValueError(
                 f"evaluate.metrics: must contain register.metric {self.register_.metric!r}, got {self.evaluate.metrics}"

@@ -123,6 +123,11 @@ class _Preparation:
                 create_comparison_macros(store, settings.prepare)
                 self._select(store, folder, distillation)
             settings.prepare.normal_form.save(folder / paths.prepared_normal_form.name)
+            if settings.prepare.score_filter is not None:
+                from seq2seq_core.score_filter.pair_filter import filter_train
+
+                train = folder / paths.prepared_split("train").name
+                filter_train(train, settings, paths, self._of_pairs["train"], self.samples, recorder)
             check_dropped_fraction(settings.prepare, self.funnels)
             if distillation is not None:
                 self._of_pairs |= distillation.add_pairs(folder, self._of_pairs["train"], self.samples)

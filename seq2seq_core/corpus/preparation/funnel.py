@@ -27,6 +27,12 @@ class LengthProfile:
         """Counts one text."""
         self.counts[len(text)] += 1
 
+    def take_back(self, text: str) -> None:
+        """Undoes the count of one text."""
+        self.counts[len(text)] -= 1
+        if not self.counts[len(text)]:
+            del self.counts[len(text)]
+
     def add_counts(self, counts: Mapping[int, int]) -> None:
         """Counts many texts.
 
@@ -94,6 +100,12 @@ class Funnel:
         self.rows_out += 1
         self.source_characters.add(source)
         self.target_characters.add(target)
+
+    def take_back(self, source: str, target: str) -> None:
+        """Undoes the count of a pair that was written and is dropped after all."""
+        self.rows_out -= 1
+        self.source_characters.take_back(source)
+        self.target_characters.take_back(target)
 
     @property
     def num_dropped(self) -> int:

@@ -20,6 +20,7 @@ from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.stages.train import run_train
 
 SETTINGS: dict[str, Any] = {
     "corpus": {"path": "raw", "files": {"train": ["train.tsv"]}},
@@ -48,7 +49,7 @@ def workspace(tmp_path: Path) -> Path:
 
 def test_each_variant_is_trained_once_and_stands_in_the_table(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = list[tuple[int, int, bool]]()
-    train = ablation_run.run_train
+    train = run_train
 
     def noting(settings: Any, paths: Any, recorder: Any) -> Any:
         trained.append((settings.train.seed, settings.model.width, settings.prepare.drop_copies))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 Side = Literal["source", "target"]
 """The sides of a pair."""
@@ -22,6 +22,21 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_truth(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuses true and false where a number is expected: Python takes them for 1 and 0."""
+        kinds = _parts_of(cls.model_fields[str(info.field_name)].annotation) if isinstance(value, bool) else set()
+        if kinds & {int, float} and not kinds & {bool, True, False, Any}:
+            raise PydanticCustomError("number_expected", "a number")
+        return value
+
+
+def _parts_of(annotation: Any) -> set[Any]:
+    """The types and values in an annotation, such as ``float`` and ``None`` in ``float | None``."""
+    parts = get_args(annotation)
+    return {annotation} if not parts else set[Any]().union(*map(_parts_of, parts))
 
 
 def describe_fault(detail: ErrorDetails) -> str:

@@ -9,6 +9,9 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from seq2seq_core.config.section import Section
 
+_SPLIT = re.compile(r"train|dev|test|monolingual\..+")
+_REPORTED = ("recordings", "readable", "set_aside")
+"""Built-in contracts without a setting."""
 Severity = Literal["error", "warning", "off"]
 """``error`` stops the run, ``warning`` is reported, ``off`` is not checked."""
 
@@ -88,6 +91,8 @@ class UserContract(Section):
             raise ValueError("must have either where or expectation, got " + ("both" if self.expectation else "neither"))
         if self.where and not self.name:
             raise ValueError("name must be given with where, got nothing")
+        if unknown := next((split for split in self.splits if not _SPLIT.fullmatch(split)), None):
+            raise ValueError(f"splits must be of train, dev, test and monolingual.LANGUAGE, got {unknown!r}")
         if self.where and self.arguments:
             raise ValueError(f"must have no arguments with where, got {', '.join(self.arguments)}")
         return self
@@ -158,7 +163,7 @@ class ValidateSection(Section):
     @field_validator("contracts")
     @classmethod
     def _names_differ(cls, contracts: list[UserContract]) -> list[UserContract]:
-        taken = {name.lower() for name in (*cls.model_fields, "recordings", "file", "line", "source", "target")}
+        taken = {name.lower() for name in (*cls.model_fields, *_REPORTED, "file", "line", "source", "target")}
         for contract in contracts:
             if contract.title.lower() in taken:
                 raise ValueError(f"must have names of their own, which no column or built-in contract has, got {contract.title!r}")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from seq2seq_core.corpus.bounded_lines import LONGEST_LINE, BoundedLines
 from seq2seq_core.corpus.file_faults.broken_lines import OnFault, raise_fault
 from seq2seq_core.corpus.file_faults.foreign_formats import GZIP_MARK, describe_mark
 from seq2seq_core.corpus.file_faults.likely_encoding import LikelyEncoding, find_encoding, is_utf8
@@ -182,11 +183,12 @@ def iterate_lines(file: CorpusFile, stream: io.BufferedReader, on_fault: OnFault
         on_fault: see :func:`decode_lines`.
 
     Raises:
-        CorpusError: the file is empty, is UTF-16, has lines ended by bare CR, NUL bytes or bytes that are not UTF-8.
+        CorpusError: the file is empty, is UTF-16, has lines ended by bare CR, NUL bytes or bytes that are not UTF-8, or a line that
+            is too long.
     """
     for fault in head_faults(file, stream.peek(HEAD_BYTES)):
         raise fault
-    yield from decode_lines(file, stream, on_fault)
+    yield from decode_lines(file, BoundedLines(stream), on_fault)
 
 
 def decode_lines(file: CorpusFile, lines: Iterable[bytes], on_fault: OnFault = raise_fault) -> Iterator[tuple[int, str]]:
@@ -195,8 +197,8 @@ def decode_lines(file: CorpusFile, lines: Iterable[bytes], on_fault: OnFault = r
     Args:
         file: names the file in errors.
         lines: from the start of the file.
-        on_fault: receives the fault of a line with NUL bytes or bytes that are not UTF-8. Where it returns, the line follows, with
-            U+FFFD for its faulty bytes, so that the lines of two files stay aligned.
+        on_fault: receives the fault of a line that is too long, or has NUL bytes or bytes that are not UTF-8. Where it returns, the
+            line follows, with U+FFFD for its faulty bytes, or its beginning, so that the lines of two files stay aligned.
 
     Raises:
         CorpusError: the first bytes are UTF-16, or ``on_fault`` raises.
@@ -206,6 +208,9 @@ def decode_lines(file: CorpusFile, lines: Iterable[bytes], on_fault: OnFault = r
         if line == 1 and (fault := _encoding_fault(file, data)):
             raise fault
         text = data.removeprefix(UTF8_MARK) if line == 1 else data
+        num_cut = lines.num_cut if isinstance(lines, BoundedLines) else 0
+        if num_cut:
+            on_fault(_length_fault(file, line, data, len(data) + num_cut))
         if b"\0" in data:
             on_fault(_nul_fault(file, line, data, offset))
         try:
@@ -214,7 +219,7 @@ def decode_lines(file: CorpusFile, lines: Iterable[bytes], on_fault: OnFault = r
             encoding = encoding or find_encoding([text, *_first_lines(file)])
             on_fault(_utf8_fault(file, line, text, offset + len(data) - len(text), error, encoding))
             yield line, text.decode("utf-8", "replace")
-        offset += len(data)
+        offset += len(data) + num_cut
 
 
 def _first_lines(file: CorpusFile) -> list[bytes]:
@@ -223,6 +228,14 @@ def _first_lines(file: CorpusFile) -> list[bytes]:
         return []
     with io.FileIO(file.path) as raw, unpack(file, raw) as stream:
         return list(islice(io.BytesIO(stream.peek(HEAD_BYTES)), MOST_SAMPLED_LINES))
+
+
+def _length_fault(file: CorpusFile, line: int, data: bytes, length: int) -> CorpusError:
+    return file.fault(
+        f"a line of {length:,} bytes, which begins with {_shown_around(data, 0)!r}; expected a row a line, of at most "
+        f"{LONGEST_LINE:,} bytes",
+        line,
+    )
 
 
 def _nul_fault(file: CorpusFile, line: int, data: bytes, offset: int) -> CorpusError:

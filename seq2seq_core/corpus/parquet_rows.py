@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from seq2seq_core.config.corpus import CorpusSection
+from seq2seq_core.corpus.bounded_lines import LONGEST_LINE
 from seq2seq_core.corpus.file_faults.broken_lines import OnFault, raise_fault
 from seq2seq_core.corpus.formats import Row, Table, find_columns
 from seq2seq_core.corpus.lines import CorpusFile
@@ -24,7 +25,8 @@ def read_parquet(corpus: CorpusSection, file: CorpusFile, on_fault: OnFault = ra
         on_fault: receives the fault of a row.
 
     Raises:
-        CorpusError: it is not a Parquet file, is damaged, a column is missing or has no text, or a source or target is null.
+        CorpusError: it is not a Parquet file, is damaged, a column is missing or has no text, or a source or target is null
+            or very long.
         UserError: pyarrow is not installed.
     """
     with open_parquet(file) as parquet:
@@ -47,7 +49,7 @@ def read_parquet(corpus: CorpusSection, file: CorpusFile, on_fault: OnFault = ra
             for cells in zip(*columns, strict=True):
                 line += 1
                 try:
-                    _check_not_null(corpus, table, cells, line)
+                    _check_texts(corpus, table, cells, line)
                     row = table.row([parquet_text(value) for value in cells], line)
                 except CorpusError as error:
                     on_fault(error)
@@ -74,7 +76,10 @@ def check_text_column(file: CorpusFile, name: str, kind: Any) -> None:
         raise file.fault(f"expected text in the column {name!r}, got {kind}")
 
 
-def _check_not_null(corpus: CorpusSection, table: Table, cells: Sequence[object], line: int) -> None:
+def _check_texts(corpus: CorpusSection, table: Table, cells: Sequence[object], line: int) -> None:
     for name, position in ((corpus.source_column, table.source), (corpus.target_column, table.target)):
-        if cells[position] is None:
+        cell = cells[position]
+        if cell is None:
             raise table.file.fault(f"expected a text in {name!r}, got null", line)
+        if isinstance(cell, str) and len(cell) > LONGEST_LINE:
+            raise table.file.fault(f"expected at most {LONGEST_LINE:,} characters in {name!r}, got {len(cell):,}", line)

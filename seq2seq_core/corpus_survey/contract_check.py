@@ -18,7 +18,7 @@ from seq2seq_core.corpus.file_faults.broken_lines import BrokenLines
 from seq2seq_core.corpus.language_identification import check_languages
 from seq2seq_core.corpus.monolingual import open_monolingual
 from seq2seq_core.corpus.reading import SplitReader
-from seq2seq_core.corpus.rows.contract_views import PAIR_COLUMNS, check_condition, create_view, parse_condition
+from seq2seq_core.corpus.rows.contract_views import PAIR_COLUMNS, check_condition, create_view, parse_condition, try_condition
 from seq2seq_core.corpus.rows.row_store import RowStore, open_row_store
 from seq2seq_core.corpus.rows.row_writer import RowWriter
 from seq2seq_core.corpus.rows.verdicts import Verdicts
@@ -26,6 +26,8 @@ from seq2seq_core.errors import UserError
 
 SAMPLED_ROWS, SAMPLED_OBJECTS = 20, 2000
 """First rows of each file that are looked at; of JSON lines more, because later objects may have other columns."""
+MOST_SECONDS = 10.0
+"""Time for a condition on these rows."""
 
 
 def check_contracts(settings: Settings, root: Path, has_corpus: bool) -> int:
@@ -77,6 +79,7 @@ def _find_on_rows(settings: Settings, root: Path) -> Iterator[tuple[str, str]]:
             for contract in (one for one in own if one.where):
                 try:
                     check_condition(store, contract, split)
+                    try_condition(store, contract, split, MOST_SECONDS)
                 except UserError as error:
                     yield contract.title, str(error)
             columns[split] = create_view(store, verdicts, split, [])

@@ -12,6 +12,7 @@ from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
 from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
 
 from seq2seq_core.corpus.rows.row_store import CONFINEMENT
+from seq2seq_core.corpus.rows.statement_interrupts import watch_connection
 
 
 class DuckDBEngine(SqlAlchemyExecutionEngine):
@@ -46,12 +47,13 @@ class DuckDBDatasource(SQLDatasource):
 
 
 def _confine(engine: Any) -> Any:
-    """An engine of SQLAlchemy whose connections are confined to the database."""
+    """An engine of SQLAlchemy whose connections are confined to the database, and whose statements a signal ends."""
 
     def confine(connection: Any, _: object) -> None:
         ((is_locked,),) = connection.execute("SELECT current_setting('lock_configuration')").fetchall()
         for statement in CONFINEMENT if not is_locked else ():
             connection.execute(statement)
+        watch_connection(connection)
 
     sqlalchemy.event.listen(engine, "connect", confine)
     return engine

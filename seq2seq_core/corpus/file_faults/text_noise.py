@@ -16,8 +16,8 @@ HTML_TAG = re.compile(
 )
 """Tags and comments of HTML."""
 
-LEAST_UNITS = 16
-"""Fewest words (or characters) of a text that can be called repetitive."""
+LEAST_UNITS, MOST_CHARACTERS = 16, 1 << 16
+"""Fewest words (or characters) of a text that can be called repetitive, and its first characters, which decide."""
 
 
 def name_invisible(found: re.Match[str]) -> str:
@@ -33,6 +33,7 @@ def is_repetitive(text: str) -> bool:
     Args:
         text: a text; a shorter one than :data:`LEAST_UNITS` is not repetitive.
     """
+    text = text[:MOST_CHARACTERS]
     units = text.split(" ") if " " in text else list(text)
     bigrams = set(pairwise(units))
     return len(units) >= LEAST_UNITS and 2 * len(bigrams) < len(units) - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,20 @@ from seq2seq_core.errors import UserError
 BATCH_ROWS = 1000
 PAIR_COLUMNS = ("file", "line", "source", "target")
 """The columns of every view, before the corpus's other ones."""
+UNNAMED_COLUMN = "unnamed"
+"""A column without a name, such as that of row numbers in a table of pandas. SQL has no empty name."""
+_OWN_NAMES = ("#", "##")
+"""Columns of the statements below: a row's position, and whether a condition holds for it."""
+CONDITION_TYPES = (
+    "BOOLEAN",
+    '"NULL"',
+    *(f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")),
+    "INTEGER",
+    "UINTEGER",
+    "FLOAT",
+    "DOUBLE",
+)
+"""Types that a condition may have; numbers other than 0 are true."""
 
 
 def create_view(
@@ -32,7 +47,7 @@ def create_view(
         UserError: a contract's SQL is not a valid condition on the columns.
     """
     built_in = [contract.name for contract in contracts if not contract.bounds_row_count]
-    data = _data_columns(store, split, [*built_in, *(contract.name for contract in own)])
+    data = _data_columns(store, split, built_in)
     _create_messages(store, verdicts, split, built_in)
     places = "".join(f", {_verdict_column(contract)}" for contract in own)
     rows = _select_rows(split, data)
@@ -60,7 +75,7 @@ def iterate_own_offenders(store: RowStore, contract: UserContract, split: str, m
     """
     import duckdb
 
-    rows = _select_rows(split, _data_columns(store, split, [contract.name]))
+    rows = _select_rows(split, _data_columns(store, split))
     shown = ", ".join(PAIR_COLUMNS)
     judged = f"SELECT *, ({contract.where}\n) AS {identifier('##')} FROM ({rows})"
     statement = f"SELECT {shown} FROM ({judged}) WHERE {identifier('##')} ORDER BY {identifier('#')} LIMIT {most}"
@@ -96,16 +111,17 @@ def create_file_view(store: RowStore, name: str, contracts: Sequence[str], files
         store.connection.execute(f"INSERT INTO {identifier(name)} VALUES ({marks})", [faults or None for faults in file])
 
 
-def _data_columns(store: RowStore, split: str, taken: Sequence[str]) -> dict[str, str]:
+def _data_columns(store: RowStore, split: str, taken: Sequence[str] = ()) -> dict[str, str]:
     """The columns of the view that hold data, with the SQL of each; a name that is taken gets a number (SQL ignores case)."""
     columns = {"file": "file", "line": "line", "source": "source", "target": "coalesce(target, source)"}
-    known = {name.lower() for name in (*columns, *taken)}
-    for name in store.columns[split]:
+    known = {name.lower() for name in (*columns, *taken, *_OWN_NAMES)}
+    for place, own in enumerate(store.columns[split]):
+        name, column = own.replace("\0", "") or UNNAMED_COLUMN, f"column_{place}"
         shown, number = name, 2
         while shown.lower() in known:
             shown, number = f"{name}_{number}", number + 1
         known.add(shown.lower())
-        columns[shown] = store.column(split, name)
+        columns[shown] = column
     return columns
 
 
@@ -154,7 +170,7 @@ def check_condition(store: RowStore, contract: UserContract, split: str) -> None
     Raises:
         UserError: it is not.
     """
-    data = _data_columns(store, split, [contract.name])
+    data = _data_columns(store, split)
     _check(store, contract, split, data)
 
 
@@ -175,18 +191,50 @@ def parse_condition(contract: UserContract) -> None:
         raise UserError(f"validate.contracts: {contract.name}: the condition is no valid SQL: {_first_line(error)}") from None
 
 
+def try_condition(store: RowStore, contract: UserContract, split: str, seconds: float) -> None:
+    """Tries the condition of a user's contract on all rows of a split, within a time.
+
+    Args:
+        store: the rows, which are few.
+        contract: with ``where``, which :func:`check_condition` found valid.
+        split: its name.
+        seconds: until it is given up.
+
+    Raises:
+        UserError: it fails on a row, or takes longer.
+    """
+    import duckdb
+
+    timer = threading.Timer(seconds, store.connection.interrupt)
+    timer.start()
+    try:
+        next(iterate_own_offenders(store, contract, split, 1), None)
+    except UserError as error:
+        if isinstance(error.__context__, duckdb.InterruptException):
+            message = f"the condition takes more than {seconds:g} s on the first rows of {split}; expected one that is quick"
+            raise UserError(f"validate.contracts: {contract.name}: {message}") from None
+        raise
+    finally:
+        timer.cancel()
+
+
 def _check(store: RowStore, contract: UserContract, split: str, data: dict[str, str]) -> None:
     import duckdb
 
+    fault, told = f"validate.contracts: {contract.name}: ", f"the columns are {', '.join(data)}"
+    if contract.name.lower() in map(str.lower, store.columns[split]):
+        raise UserError(f"{fault}the rows of {split} have a column of this name; expected another name; {told}")
     try:
         duckdb.SQLExpression(contract.where)  # a whole statement, or several expressions, are none
         store.leave_the_outside()
-        store.connection.execute(f"SELECT {_verdict_column(contract)} FROM ({_select_rows(split, data)}) LIMIT 0")
+        rows = _select_rows(split, data)
+        store.connection.execute(f"SELECT {_verdict_column(contract)} FROM ({rows}) LIMIT 0")
+        described = store.connection.execute(f"SELECT ({contract.where}\n) FROM ({rows}) LIMIT 0").description
     except duckdb.Error as error:
-        raise UserError(
-            f"validate.contracts: {contract.name}: the condition is no valid SQL on the rows of {split}: "
-            f"{_first_line(error)}; the columns are {', '.join(data)}"
-        ) from None
+        raise UserError(f"{fault}the condition is no valid SQL on the rows of {split}: {_first_line(error)}; {told}") from None
+    kind = str(described[0][1])
+    if kind not in CONDITION_TYPES and not kind.startswith("DECIMAL"):
+        raise UserError(f"{fault}the condition must be true or false, got {kind} on the rows of {split}; {told}")
 
 
 def _first_line(error: Exception) -> str:

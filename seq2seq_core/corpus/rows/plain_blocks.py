@@ -1,6 +1,7 @@
 """Plain TSV and text in blocks: Arrow splits many lines at once. Anything odd in a file is left to the reader of lines.
 
-Odd are NUL bytes, carriage returns that are no part of CRLF, bytes that are not UTF-8, and lines with another number of cells.
+Odd are NUL bytes, carriage returns that are no part of CRLF, bytes that are not UTF-8, very long lines, and lines with another
+number of cells.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
+from seq2seq_core.corpus.bounded_lines import LONGEST_LINE
 from seq2seq_core.corpus.formats import find_columns
 from seq2seq_core.corpus.lines import UTF8_MARK, CorpusFile, unpack
 from seq2seq_core.corpus.monolingual import MonolingualReader
@@ -17,8 +19,6 @@ from seq2seq_core.corpus.reading import CorpusEntry, SplitReader
 from seq2seq_core.errors import CorpusError
 
 BLOCK_BYTES = 8 << 20
-LONGEST_LINE = 8 * BLOCK_BYTES
-"""Bytes without a line end after which the file is left to the reader of lines."""
 
 
 class OddFile(Exception):
@@ -86,7 +86,10 @@ def _split_lines(block: bytes, end: bytes) -> Any:
         text = pyarrow.array([block.decode("utf-8")], type=pyarrow.large_string())
     except UnicodeDecodeError:
         raise OddFile from None
-    return pyarrow.compute.split_pattern(text, "\n").values.cast(pyarrow.string())
+    lines = pyarrow.compute.split_pattern(text, "\n").values.cast(pyarrow.string())
+    if len(block) >= LONGEST_LINE and pyarrow.compute.max(pyarrow.compute.binary_length(lines)).as_py() >= LONGEST_LINE - 1:
+        raise OddFile
+    return lines
 
 
 def _split_tsv(reader: SplitReader, file: CorpusFile, blocks: Iterator[Any]) -> Iterator[dict[str, Any]]:

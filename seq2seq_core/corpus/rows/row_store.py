@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from seq2seq_core.corpus.rows.statement_interrupts import ends_on_signals, watch_connection
 from seq2seq_core.errors import UserError
 from seq2seq_core.file_lock import hold_lock, wait_for_lock
 
@@ -21,10 +22,7 @@ OWN_COLUMNS = ("position", "file", "line", "source", "target", "identity", "faul
 """Columns of every table of rows; the corpus's other columns are ``column_0`` and so on.
 
 ``identity``, ``fault`` and ``seconds`` are those of a recording. ``layout`` has the names of a row's other columns (JSON) where
-they stand in another order than the table's.
-"""
-
-
+they stand in another order than the table's."""
 CONFINEMENT = (
     "SET enable_external_access = false",
     # Without these two optimizers, a join keeps its sides, and so rows come in the order of the corpus.
@@ -63,6 +61,7 @@ class RowStore:
         self._functions = set[str]()
         self._uncommitted: int | None = None
         self.connection = duckdb.connect(str(self._path), config=self._config)
+        watch_connection(self.connection)
 
     @property
     def _config(self) -> dict[str, Any]:
@@ -222,7 +221,7 @@ class RowStore:
         create(name, counted[len(kinds)], kinds, result, type="arrow")
 
     def leave_the_outside(self) -> None:
-        """From now on no statement reads files or reaches the network: others' conditions come next."""
+        """From now on no statement reads files or reaches the network."""
         self.connection.execute(CONFINEMENT[0])
 
     def close(self) -> None:
@@ -275,6 +274,7 @@ def open_row_store(folder: Path, memory_limit: str) -> Iterator[RowStore]:
         stack.callback(shutil.rmtree, own, ignore_errors=True)
         store = RowStore(own, memory_limit)
         stack.callback(store.close)
+        stack.enter_context(ends_on_signals())
         try:
             yield store
         except duckdb.OutOfMemoryException as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seq2seq_core.corpus.file_faults.pair_differences import ADDRESS, ASCII_DIGITS, DIGITS, NUMBER
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, MOJIBAKE
-from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, LEAST_UNITS
+from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, LEAST_UNITS, MOST_CHARACTERS
 from seq2seq_core.corpus.rows.row_store import RowStore, literal
 from seq2seq_core.mending.rules.invisible_characters import INVISIBLE_CHARACTER
 from seq2seq_core.normal_form import BLANK_CHARACTERS, WHITE_SPACE
@@ -54,7 +54,10 @@ MACROS = {
     # not reach is not computed; both sides of AND are, except at the top of WHERE.
     "mostly_repeats(units)": """CASE WHEN 2 * list_unique(units) > length(units) THEN false
         ELSE 2 * list_unique(bigrams_of(units)) < length(units) - 1 END""",
-    "is_repetitive(text)": f"""CASE WHEN length(text) < {LEAST_UNITS} THEN false
+    # The list of a text's characters takes a hundred times its memory, beyond the limit of the database.
+    "is_repetitive(text)": f"""CASE WHEN length(text) > {MOST_CHARACTERS} THEN repeats_itself(left(text, {MOST_CHARACTERS}))
+        ELSE repeats_itself(text) END""",
+    "repeats_itself(text)": f"""CASE WHEN length(text) < {LEAST_UNITS} THEN false
         WHEN NOT contains(text, ' ') THEN mostly_repeats(regexp_extract_all(text, '(?s).'))
         WHEN length(text) - length(replace(text, ' ', '')) < {LEAST_UNITS - 1} THEN false
         ELSE mostly_repeats(string_split(text, ' ')) END""",

@@ -37,6 +37,16 @@ def test_every_fault_is_listed_at_once_with_its_section_and_field() -> None:
     ]
 
 
+def test_true_and_false_are_no_numbers() -> None:
+    corpus = {**MINIMAL["corpus"], "max_malformed_fraction": True}  # type: ignore[dict-item]
+    assert _faults(corpus=corpus, train={"max_steps": True, "patience": False}, validate={"empty": {"limit": True}}) == [
+        "corpus.max_malformed_fraction: must be a number, got True",
+        "validate.empty.limit: must be a number, got True",
+        "train.max_steps: must be a number, got True",
+        "train.patience: must be a number, got False",
+    ]
+
+
 def test_the_message_names_the_file_and_the_number_of_faults() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_settings({**MINIMAL, "train": {"max_step": 5}}, source="params.yaml")

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.yaml_text import write_document
+from seq2seq_core.corpus_survey import contract_check
 
 LENGTHS = {"expectation": "expect_column_value_lengths_to_be_between", "column": "source", "min_value": 1, "max_value": 90}
 RIGHT: list[dict[str, Any]] = [
@@ -21,7 +22,7 @@ RIGHT: list[dict[str, Any]] = [
 ]
 WRONG: dict[str, dict[str, Any]] = {
     "x: the condition is no valid SQL on the rows of train: Parser Error": {"name": "x", "where": "source = "},
-    'y: the condition is no valid SQL on the rows of dev: Binder Error: Referenced column': {"name": "y", "where": "kind = 1"},
+    'y: the condition is no valid SQL on the rows of dev: Binder Error: Referenced column': {"name": "y", "where": "kind = 'x'"},
     "expect_column_values_to_be_uniqe.source: Great Expectations has no expectation": {
         "expectation": "expect_column_values_to_be_uniqe", "column": "source",
     },
@@ -79,3 +80,14 @@ def test_what_the_database_cannot_run_and_a_bound_above_one_are_found(root: Path
     unbounded = _check(root, RIGHT[:1], limit=2.0)
     assert unbounded.exit_code == 2
     assert "validate.contracts.0.limit: must be at most 1" in unbounded.stderr.replace("less than or equal to", "at most")
+
+
+def test_conditions_are_tried_on_the_first_rows_for_a_while(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contract_check, "MOST_SECONDS", 0.5)
+    slow = "(SELECT count(*) FROM range(1000000000000) numbers(number) WHERE number % 7 = line) > 3"
+    result = _check(root, [{"name": "slow", "where": slow}, {"name": "pattern", "where": "regexp_matches(target, '(')"}])
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-2:] == [
+        "  validate.contracts: slow: the condition takes more than 0.5 s on the first rows of train; expected one that is quick",
+        "  validate.contracts: pattern: it cannot be checked on the rows of train: Invalid Input Error: missing ): (",
+    ]

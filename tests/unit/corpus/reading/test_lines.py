@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import gzip
+import io
 import random
 from collections import Counter
 
 import pytest
 
+from seq2seq_core.corpus import bounded_lines
 from seq2seq_core.errors import CorpusError
 
 from ..conftest import ReadTrain, WriteFile
@@ -142,3 +144,19 @@ def _is_refused(read_train: ReadTrain, name: str) -> bool:
             raise
         return True
     return False
+
+
+def test_a_line_without_an_end_is_a_fault_of_one_line_and_not_taken_into_memory(
+    write_file: WriteFile, read_train: ReadTrain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded_lines, "LONGEST_LINE", 64)
+    monkeypatch.setattr(bounded_lines, "SKIPPED_BYTES", 16)
+    fits = "x" * 61 + "\t" + "y\n"
+    write_file("a.tsv", f"source\ttarget\n{fits}x{fits}a\tb\n{'z' * 5000}\tend".encode())
+    with pytest.raises(CorpusError, match=r"a\.tsv:3: a line of 65 bytes, which begins with 'x+'; expected a row a line"):
+        read_train("a.tsv")
+    rows = read_train("a.tsv", max_malformed_fraction=0.5)
+    assert [(row.line, row.source[:2]) for row in rows] == [(2, "xx"), (4, "a")]
+    stream = io.BufferedReader(io.BytesIO(b"z" * 5000 + b"\nend"), 8)
+    lines = bounded_lines.BoundedLines(stream)
+    assert [(len(line), lines.num_cut) for line in lines] == [(64, 4937), (3, 0)]

@@ -84,3 +84,10 @@ def test_text_files_of_different_lengths_are_odd(tmp_path: Path) -> None:
     reader = _reader(tmp_path, "a.txt", "b.txt")
     with pytest.raises(OddFile):
         list(iterate_blocks(reader, reader.entries[0]))
+
+
+def test_a_line_that_the_reader_of_lines_refuses_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain_blocks, "LONGEST_LINE", 64)
+    (tmp_path / "a.tsv").write_text("source\ttarget\na\tb\n" + "x" * 63 + "\ty\nc\td\n", encoding="utf-8")
+    with pytest.raises(OddFile):
+        _rows_in_blocks(_reader(tmp_path, "a.tsv"))

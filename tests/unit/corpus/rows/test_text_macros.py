@@ -9,7 +9,7 @@ import pyarrow
 
 from seq2seq_core.corpus.file_faults.pair_differences import addresses_differ, numbers_differ, numbers_of
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, find_mojibake, is_quoted_cell, quote
-from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, is_repetitive
+from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, MOST_CHARACTERS, is_repetitive
 from seq2seq_core.corpus.normalization import normalize_exactly
 from seq2seq_core.corpus.rows.row_store import RowStore, open_row_store
 from seq2seq_core.corpus.rows.text_macros import NORMAL_CHARACTERS, create_macros
@@ -42,6 +42,7 @@ def test_macros_tell_what_python_tells(tmp_path: Path, fresh_seed: int) -> None:
     generator = random.Random(fresh_seed)
     few = [*WHITE_SPACE, *FORMAT_CHARACTERS[::9], *map(chr, range(0x21, 0x180)), *MARKS, "日", "가", "\u200b", "\ufffd"]
     texts = ["", *("".join(generator.choices(few, k=generator.randrange(8))) for _ in range(20_000))]
+    texts += ["ab" * MOST_CHARACTERS, "x " * 9 + "".join(map(chr, range(0x4E00, 0x9000))) * 8 + "a b" * 99]
     words = ["a", "b", "c", "", "日"]
     repeated = [generator.choice((" ", "")).join(generator.choices(words, k=generator.randrange(30))) for _ in range(2_000)]
     with open_row_store(tmp_path, "256 MB") as store:

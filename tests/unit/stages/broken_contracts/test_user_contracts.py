@@ -91,6 +91,8 @@ def test_a_contract_applies_to_its_splits_and_may_look_at_others(tmp_path: Path)
     [
         ({"name": "x", "where": "sauce = ''"}, 'Referenced column "sauce" not found'),
         ({"name": "x", "where": "source = "}, "Parser Error: syntax error"),
+        ({"name": "x", "where": "source"}, "the condition must be true or false, got VARCHAR on the rows of train"),
+        ({"name": "KIND", "where": "true"}, "the rows of train have a column of this name; expected another name"),
         ({"name": "x", "where": "true) OR (true"}, 'syntax error at or near ")"'),
         ({"name": "x", "where": "true; DROP TABLE verdicts"}, "more than one statement"),
         ({"name": "x", "where": "source IN (SELECT content FROM read_text('/etc/hostname'))"}, "disabled by configuration"),
@@ -125,10 +127,26 @@ def test_sql_that_fails_on_a_row_is_a_users_fault(tmp_path: Path) -> None:
         ({"name": "x", "where": "a", "expectation": "b"}, "must have either where or expectation, got both"),
         ({"where": "true"}, "name must be given with where, got nothing"),
         ({"name": "x", "where": "true", "limt": 1}, "must have no arguments with where, got limt"),
+        (
+            {"name": "x", "where": "true", "splits": ["tain"]},
+            "splits must be of train, dev, test and monolingual.LANGUAGE",
+        ),
+        (
+            {"name": "Readable", "where": "true"},
+            "must have names of their own, which no column or built-in contract has, got 'Readable'",
+        ),
         ({"name": "Empty", "where": "true"}, "must have names of their own, which no column or built-in contract has, got 'Empty'"),
     ],
 )
 def test_a_contract_without_sense_is_a_fault_of_the_settings(tmp_path: Path, contract: dict[str, Any], fault: str) -> None:
     with pytest.raises(UserError) as caught:
         _validate(tmp_path, [contract])
-    assert f"validate.contracts{'' if 'Empty' in fault else '.0'}: {fault}" in str(caught.value)
+    assert f"validate.contracts{'' if 'must have names' in fault else '.0'}: {fault}" in str(caught.value)
+
+
+def test_columns_without_a_name_and_with_names_of_our_own_are_columns(tmp_path: Path) -> None:
+    data = "\t#\tsource\t##\ttarget\tunnamed\n0\t7\ta b\tx\tc\tz\n1\t8\td\ty\te\tz\n"
+    contracts = [{"name": "numbered", "where": "unnamed = '1' AND \"#_2\" = '8' AND \"##_2\" = 'y' AND unnamed_2 = 'z'"}]
+    result = _validate(tmp_path, contracts, data, escaped_text=OFF)
+    (own,) = (one for one in result.checks if one.contract.is_own)
+    assert (own.unexpected, own.examples) == (1, ('train.tsv:3: "d" → "e"',))

@@ -29,6 +29,8 @@ STORAGE_ADVICE = {
     errno.EDQUOT: "the disk quota is used up; free some space or raise the quota",
     errno.EACCES: "permission denied; expected a file or folder that this user may use",
     errno.EPERM: "operation not permitted; expected a file or folder that this user may use",
+    errno.ENAMETOOLONG: "the name is too long; expected one that this file system can hold",
+    errno.ELOOP: "its symbolic links lead in a circle; expected links that lead to a file or folder",
     errno.EROFS: "the file system is read-only; expected a place that can be written to",
 }
 

@@ -91,7 +91,7 @@ def _read_place(place: str) -> list[Download]:
         return [_read_line(place, place)]
     file = Path(place)
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
         raise UserError(f"{place}: no such file; expected a file with an address a line, or an address (https://...)") from None
     except (IsADirectoryError, UnicodeDecodeError):
@@ -103,7 +103,10 @@ def _read_place(place: str) -> list[Download]:
 def _read_line(line: str, where: str) -> Download:
     """The file that a line of a list names: ``URL [ALGORITHM:HEX] [name=NAME]``."""
     url, *others = line.split()
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UserError(f"{where}: expected an address of HTTP or HTTPS, got {redact(url)!r} ({error})") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         advice = "`dvc import-url` fetches from other kinds of storage"
         raise UserError(f"{where}: must begin with an address of HTTP or HTTPS, got {redact(url)!r}; {advice}")

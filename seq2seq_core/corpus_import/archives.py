@@ -96,7 +96,7 @@ def check_name(name: str, archive: Path) -> str:
 def _members(archive: Path, limit: SizeLimit) -> Iterator[list[Member]]:
     """The files of an archive while it is open; what they claim to hold fits into the limit."""
     with library_errors(lambda error: _damaged(archive, error), zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError):
-        if zipfile.is_zipfile(archive):
+        if archive.name.lower().endswith(".zip") or zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
                 found = (_zip_member(opened, one, archive) for one in opened.infolist() if not one.is_dir())
                 yield _list_within(found, archive, limit)

@@ -95,7 +95,7 @@ def _builder(folder: Path, configuration: str | None, cache: Path) -> Any:
 def _own_errors() -> tuple[type[Exception], ...]:
     """The library's errors that derive from none of Python's usual ones."""
     own = load_library("datasets.exceptions").DatasetsError
-    return (own, load_library("pyarrow").lib.ArrowException)
+    return (own, load_library("pyarrow").lib.ArrowException, load_library("yaml").YAMLError)
 
 
 def _unreadable(folder: Path, error: Exception) -> UserError:

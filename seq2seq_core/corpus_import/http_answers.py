@@ -107,22 +107,26 @@ class Web:
                 if len(body) > MOST_JSON_BYTES:
                     raise UserError(f"{what}: the answer has more than {MOST_JSON_BYTES:,} bytes; expected a list of files")
             return self._requests.compat.json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{what}: the answer is no JSON ({first_line(error)})") from None
         finally:
             answer.close()
 
-    def blocks(self, answer: Any, size: int, what: str) -> Iterator[bytes]:
+    def blocks(self, answer: Any, size: int, what: str, as_stored: bool = False) -> Iterator[bytes]:
         """The body of an answer.
 
         Args:
             answer: from :meth:`get`.
             size: most bytes of a block.
             what: the name of what is fetched, for messages.
+            as_stored: whether the bytes are those that come, which a length, a range and a checksum are of. Some servers call a
+                ``.gz`` file packed for the way.
 
         Raises:
             BrokenOff: the connection ended early.
         """
+        if as_stored:
+            answer.raw.headers.pop("Content-Encoding", None)
         try:
             yield from answer.iter_content(size)
         except self._requests.RequestException as error:
@@ -137,7 +141,7 @@ class Web:
             if isinstance(error, errors.SSLError):
                 raise UserError(f"{message}; expected a certificate that this machine trusts (REQUESTS_CA_BUNDLE)") from None
             raise BrokenOff(message) from None
-        except errors.RequestException as error:
+        except (errors.RequestException, ValueError) as error:  # a redirect may lead to what is no address
             raise UserError(f"{what}: cannot be asked for ({first_line(error)})") from None
 
 

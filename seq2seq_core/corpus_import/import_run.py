@@ -33,7 +33,7 @@ from seq2seq_core.file_lock import hold_lock
 from seq2seq_core.redaction.redactor import redact
 
 UPSTREAM_SOURCE_FILE = "SOURCE.upstream.yaml"
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
+_NAME = re.compile(r"(?!.*\.dvc$)[A-Za-z0-9][\w.-]{0,99}")
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,9 @@ def corpus_place(name: str, paths: Paths) -> Path:
         UserError: it cannot be the name of a folder.
     """
     if not _NAME.fullmatch(name):
-        raise UserError(f"--name: must be letters, digits, points, dashes and underscores; got {name!r}")
+        raise UserError(
+            f"--name: must be letters, digits, points, dashes and underscores, and no name of a .dvc file; got {name!r}"
+        )
     return paths.root / "data" / "raw" / name
 
 
@@ -203,6 +205,8 @@ def _build(
     """Makes the folder with its record."""
     logger.info("making data/raw/%s", choices.name)
     built = place.build(work / "files", draft, SizeLimit(choices.most_bytes))
+    if not any(file.is_file() for file in draft.rglob("*")):
+        raise UserError(f"{plan.source}: holds no file; expected at least one (hidden files are left out)")
     if (draft / SOURCE_FILE).exists():
         (draft / SOURCE_FILE).rename(draft / UPSTREAM_SOURCE_FILE)
         built.notes.append(f"its own {SOURCE_FILE} is now {UPSTREAM_SOURCE_FILE}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-LONGEST = 120
+LONGEST, MOST_CHARACTERS = 120, 1 << 16
 _LICENCE_NAME = re.compile(r"(license|licence|copying)([._-].*)?", re.IGNORECASE)
 _ABOUT = re.compile(r"(readme|license|licence|copying|notice|citation|authors)([._-].*)?", re.IGNORECASE)
 
@@ -28,7 +28,7 @@ def find_licence(folder: Path) -> str:
     for file in sorted(folder.rglob("*")):
         if file.is_file() and _LICENCE_NAME.fullmatch(file.name):
             with file.open(encoding="utf-8", errors="replace") as text:
-                lines = (" ".join(line.split()) for line in text)
+                lines = (" ".join(line.split()) for line in text.read(MOST_CHARACTERS).splitlines())
                 first = next((line for line in lines if line), "")
             shown = first if len(first) <= LONGEST else f"{first[:LONGEST]}…"
             name = file.relative_to(folder).as_posix()

@@ -143,7 +143,7 @@ class Downloader:
             progress(f"fetch {download.name}", _megabytes(in_all), "MB", mode, _megabytes(start)) as bar,
             part.open("ab") as file,
         ):
-            for block in self.web.blocks(answer, BLOCK, what=download.name):
+            for block in self.web.blocks(answer, BLOCK, what=download.name, as_stored=True):
                 done += len(block)
                 self.limit.check(done, download.name)
                 file.write(block)

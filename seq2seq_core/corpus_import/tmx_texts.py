@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from seq2seq_core.errors import CorpusError, first_line, library_errors
 
 TMX_ENDINGS = (".tmx", ".tmx.gz")
 MOST_BYTES_A_UNIT = 50_000_000
+LANGUAGE = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
+"""A code of a language, which becomes the ending of a file's name."""
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _MARKUP = frozenset({"bpt", "ept", "it", "ph", "ut"})
 """Elements whose text is another program's markup; of ``hi`` and ``sub`` the text counts."""
@@ -31,7 +34,7 @@ def write_aligned(memory: Path, stem: Path, languages: Sequence[str], limit: Siz
         limit: bounds what a compressed file may hold.
 
     Raises:
-        CorpusError: it is no such file, or has no text in two languages.
+        CorpusError: it is no such file, has no text in two languages, or languages that are no codes.
     """
     chosen, left_out, number = list(languages), 0, 0
     drafts = [stem.with_name(f"{stem.name}.side{side}") for side in (0, 1)]
@@ -49,6 +52,8 @@ def write_aligned(memory: Path, stem: Path, languages: Sequence[str], limit: Siz
     if not number:
         wanted = " and ".join(languages) or "two languages"
         raise CorpusError(f"has no unit with texts in {wanted}; --languages names the two", memory)
+    if faulty := next((language for language in chosen if not LANGUAGE.fullmatch(language)), None):
+        raise CorpusError(f"has the language {faulty[:80]!r}; expected a code such as de-AT, or --languages", memory)
     for draft, language in zip(drafts, chosen, strict=True):
         draft.replace(stem.with_name(f"{stem.name}.{language}"))
     return chosen, left_out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -208,7 +209,8 @@ def _choices(name: str, licence: str, max_gigabytes: float, force: bool) -> Impo
     from seq2seq_core.corpus_import.import_run import ImportChoices
     from seq2seq_core.corpus_import.size_limit import BYTES_A_GIGABYTE
 
-    return ImportChoices(name, " ".join(licence.split()), int(max_gigabytes * BYTES_A_GIGABYTE), force)
+    most = min(max_gigabytes * BYTES_A_GIGABYTE, sys.maxsize)
+    return ImportChoices(name, " ".join(licence.split()), int(most), force)
 
 
 def _run(find: Callable[[], CorpusPlace], choices: ImportChoices, workspace: Path | None, dry_run: bool, track: bool) -> None:

@@ -134,12 +134,21 @@ def test_an_import_needs_room_and_a_name_of_its_own(workspace: Paths, service: S
     assert (busy.exit_code, "imports into data/raw/books_de_en; wait for its end" in busy.output) == (2, True)
     large = opus(workspace, service, NO_TRACKING, "--max-gigabytes", "0.0000001")
     assert (large.exit_code, "than the 1e-07 GB that one import may take in all" in large.output) == (2, True)
-    odd = opus(workspace, service, "--name", "../raw", "--dry-run")
-    assert (odd.exit_code, "--name: must be letters" in odd.output) == (2, True)
+    for name in ("../raw", "mine.dvc"):
+        odd = opus(workspace, service, "--name", name, "--dry-run")
+        assert (odd.exit_code, "--name: must be letters" in odd.output) == (2, True)
+    assert opus(workspace, service, "--max-gigabytes", "inf", "--dry-run").exit_code == 0
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 0))
     full = opus(workspace, service, NO_TRACKING)
     assert (full.exit_code, "has 0 bytes left; expected " in full.output) == (2, True)
     assert not (workspace.root / "data").exists()
+
+
+def test_an_answer_of_opus_that_is_no_list_is_refused(workspace: Paths, service: Service) -> None:
+    for body, message in ((b"[" * 100_000, "the answer is no JSON"), (b"[]", "expected a list of corpora")):
+        service.answers["/opusapi"] = (200, {}, body)
+        result = opus(workspace, service, "--dry-run")
+        assert (result.exit_code, message in result.output) == (2, True), result.output
 
 
 def test_what_opus_has_not_is_said(workspace: Paths, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +207,9 @@ def test_archives_and_memories_of_a_list_are_opened(workspace: Paths, service: S
     service.files["/c.zip"] = zipped({"../../train.tsv": "a\tb\n"})
     harmful = s2s(workspace, "import", "urls", *urls, "--name", "other", NO_TRACKING)
     assert (harmful.exit_code, "holds the name '../../train.tsv'" in harmful.output) == (2, True)
+    service.files["/c.zip"] = zipped({".hidden": "a\tb\n"})
+    empty = s2s(workspace, "import", "urls", f"{service.url}/c.zip", "--name", "other", NO_TRACKING)
+    assert (empty.exit_code, "/c.zip: holds no file; expected at least one" in empty.output) == (2, True)
     assert [path.name for path in (workspace.root / "data" / "raw").iterdir()] == ["mine"]
     assert [one.source for one in read_sources(workspace.root / "data" / "raw")] == [record.source]
 
@@ -211,10 +223,11 @@ def test_archives_and_memories_of_a_list_are_opened(workspace: Paths, service: S
         ("https://h.invalid/x name=../a", "list.txt:1: the address ends in no file's name"),
         ("https://h.invalid/a.tsv\nhttps://g.invalid/a.tsv", "a.tsv: two addresses of this name"),
         ("# nothing", "expected at least one address, got none"),
+        ("\ufeffhttp://[::1/a.tsv", "list.txt:1: expected an address of HTTP or HTTPS, got 'http://[::1/a.tsv' (Invalid IPv6 URL)"),
     ],
 )
 def test_a_faulty_list_is_refused_by_line(workspace: Paths, tmp_path: Path, line: str, message: str) -> None:
-    (tmp_path / "list.txt").write_text(line)
+    (tmp_path / "list.txt").write_text(line, encoding="utf-8")
     result = s2s(workspace, "import", "urls", str(tmp_path / "list.txt"), "--name", "mine", "--dry-run")
     assert (result.exit_code, message in result.output) == (2, True), result.output
 
@@ -317,6 +330,7 @@ def test_a_dataset_folder_that_cannot_be_rows_is_refused(workspace: Paths, tmp_p
         "broken": ({"train.jsonl": b'{"a": "b"}\n{"a": \n'}, "cannot be read as a dataset"),
         "pictures": ({"a.png": b"x"}, "are for the reader 'imagefolder'"),
         "empty": ({"notes.pdfx": b"x"}, "cannot be read as a dataset"),
+        "card": ({"README.md": b"---\nconfigs: [\n---\n", "train.csv": b"a,b\n1,2\n"}, "cannot be read as a dataset"),
     }
     for name, (files, message) in faults.items():
         folder = write_files(files, tmp_path / name)

@@ -55,6 +55,19 @@ def test_a_download_that_was_killed_behind_its_last_byte_is_whole(
     assert [headers.get("range") for headers in service.asked()] == [None, f"bytes={len(CONTENT)}-"]
 
 
+def test_a_file_that_a_server_calls_packed_is_kept_as_it_comes(service: Service, tmp_path: Path) -> None:
+    service.files = {}
+    service.answers["/a.tsv"] = (200, {"Content-Encoding": "gzip"}, CONTENT)
+    assert fetch(service, tmp_path, f"sha256:{DIGEST}") == CONTENT
+
+
+def test_a_redirect_to_what_is_no_address_is_refused(service: Service, tmp_path: Path) -> None:
+    for address in ("http://[::1", "file:///etc/hostname"):
+        service.redirects["/a.tsv"] = address
+        with pytest.raises(UserError, match=r"a\.tsv: cannot be asked for"):
+            fetch(service, tmp_path)
+
+
 def test_a_file_that_changed_meanwhile_is_fetched_from_its_start(service: Service, tmp_path: Path) -> None:
     service.cut["/a.tsv"] = [1_000_000] + [0] * resumable_download.MAX_ATTEMPTS
     with pytest.raises(EnvironmentFault, match=r"a\.tsv: .*what has come is kept, run the same command again to go on"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 LONGEST_LINE = 1 << 24
 """Most bytes of a line, its end among them."""
@@ -11,7 +11,7 @@ SKIPPED_BYTES = 1 << 20
 """Bytes of a longer line that are passed over at once."""
 
 
-class BoundedLines(Iterator[bytes]):
+class BoundedLines(Iterable[bytes]):
     """The lines of a stream; of one that is longer than :data:`LONGEST_LINE` the first bytes.
 
     Args:
@@ -24,14 +24,18 @@ class BoundedLines(Iterator[bytes]):
     def __init__(self, stream: io.BufferedReader) -> None:
         self._stream, self.num_cut = stream, 0
 
-    def __next__(self) -> bytes:
-        """The next line, or its beginning."""
-        self.num_cut = 0
-        line = self._stream.readline(LONGEST_LINE)
-        if not line:
-            raise StopIteration
-        part = line
-        while len(part) in (SKIPPED_BYTES, LONGEST_LINE) and not part.endswith(b"\n"):
-            part = self._stream.readline(SKIPPED_BYTES)
-            self.num_cut += len(part)
-        return line
+    def __iter__(self) -> Iterator[bytes]:
+        """The lines, or their beginnings."""
+        readline, longest = self._stream.readline, LONGEST_LINE
+        while line := readline(longest):
+            self.num_cut = 0 if len(line) < longest or line.endswith(b"\n") else self._skip()
+            yield line
+
+    def _skip(self) -> int:
+        """Passes over the rest of a line; returns its bytes."""
+        passed = 0
+        while part := self._stream.readline(SKIPPED_BYTES):
+            passed += len(part)
+            if part.endswith(b"\n"):
+                break
+        return passed

@@ -203,13 +203,13 @@ def decode_lines(file: CorpusFile, lines: Iterable[bytes], on_fault: OnFault = r
     Raises:
         CorpusError: the first bytes are UTF-16, or ``on_fault`` raises.
     """
-    offset, encoding = 0, None
+    offset, num_cut, encoding = 0, 0, None
+    bounded = lines if isinstance(lines, BoundedLines) else None
     for line, data in enumerate(lines, start=1):
         if line == 1 and (fault := _encoding_fault(file, data)):
             raise fault
         text = data.removeprefix(UTF8_MARK) if line == 1 else data
-        num_cut = lines.num_cut if isinstance(lines, BoundedLines) else 0
-        if num_cut:
+        if bounded is not None and (num_cut := bounded.num_cut):
             on_fault(_length_fault(file, line, data, len(data) + num_cut))
         if b"\0" in data:
             on_fault(_nul_fault(file, line, data, offset))

@@ -47,6 +47,14 @@ def _run(error: BaseException, paths: Paths, debug: bool = False) -> int:
             "/x/y: permission denied; expected a file or folder that this user may use",
         ),
         (
+            FileNotFoundError(errno.ENOENT, "gone", "raw/a.tsv"), 2, "environment_fault", False,
+            "raw/a.tsv: no such file or folder, or it was removed meanwhile; expected it to stay as long as the command runs",
+        ),
+        (
+            FileExistsError(errno.EEXIST, "there", "report"), 2, "environment_fault", False,
+            "report: a file is there already; expected a folder, or a place for one",
+        ),
+        (
             OSError(errno.ENOSPC, "full"), 2, "environment_fault", False,
             "output: the disk is full; free some space (`make clean` removes stage outputs, `dvc gc --workspace` old caches)",
         ),

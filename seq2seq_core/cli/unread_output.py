@@ -36,7 +36,8 @@ def ends_when_unread() -> Iterator[None]:
         _leave()
     except SystemExit as end:
         try:
-            sys.stdout.flush()
+            if sys.stdout:  # None where it was closed from the start (>&-)
+                sys.stdout.flush()
         except BrokenPipeError:
             _leave()
         if isinstance(end.__context__, BrokenPipeError):  # Typer and rich met it, and end with the code of a crash

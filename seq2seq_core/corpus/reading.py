@@ -199,9 +199,10 @@ def find_file(corpus: CorpusSection, folder: Path, setting: str, name: str) -> C
     shown = str(Path(corpus.path) / name)
     if not path.is_file():
         present = sorted(other.name for other in folder.iterdir() if other.is_file() and not other.name.startswith("."))
+        kind = "a link that leads to no file" if path.is_symlink() else "no plain file" if path.exists() else "no such file"
         listed = f"holds {', '.join(present[:20])}{' …' if len(present) > 20 else ''}" if present else "holds no file"
         raise CorpusError(
-            f"no such file ({setting}); the folder {listed}; `s2s sample-corpus` makes the bundled sample, "
+            f"{kind} ({setting}); the folder {listed}; `s2s sample-corpus` makes the bundled sample, "
             "`dvc pull` fetches a corpus that DVC tracks",
             shown,
         )

@@ -124,15 +124,27 @@ def read_dropped_rows(paths: Paths) -> DroppedRows:
     stopped = paths.stopped_prepare
     has_stopped = (stopped / paths.dropped_rows.name).is_file()
     folder = stopped if has_stopped else paths.prepare_report.parent
-    funnels = _read(folder / paths.prepare_report.name, lambda path: json.loads(path.read_text(encoding="utf-8")))
+    counts = _read(folder / paths.prepare_report.name, _read_counts)
     samples = _read(folder / paths.dropped_rows.name, read_samples)
     rules = [
-        RuleRows(split, rule, effect, count, funnel["rows_in"], [one for one in samples if (one.split, one.rule) == (split, rule)])
+        RuleRows(split, rule, effect, count, rows_in, [one for one in samples if (one.split, one.rule) == (split, rule)])
+        for split, rows_in, effect, rule, count in counts
+    ]
+    return DroppedRows(has_stopped, rules)
+
+
+def _read_counts(file: Path) -> list[tuple[str, int, str, str, int]]:
+    """Split, rows in, effect, name and count of each rule of a funnel."""
+    funnels = json.loads(file.read_text(encoding="utf-8"))
+    found = [
+        (split, int(funnel["rows_in"]), effect, rule, int(count))
         for split, funnel in funnels.items()
         for effect, prefix in (("dropped", ""), ("changed", ""), (AUGMENTED, f"{AUGMENTED}."))
         for rule, count in ((f"{prefix}{name}", count) for name, count in funnel.get(effect, {}).items())
     ]
-    return DroppedRows(has_stopped, rules)
+    if not found:
+        raise ValueError("it has no rule")
+    return found
 
 
 def _read(path: Path, read: Any) -> Any:
@@ -140,5 +152,5 @@ def _read(path: Path, read: Any) -> Any:
         return read(path)
     except FileNotFoundError:
         raise MissingInput(f"{path}: no such file; `s2s prepare` (or `dvc repro prepare`) makes it") from None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise MissingInput(f"{path}: not as `s2s prepare` writes it ({error}); run it again") from None

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from seq2seq_core.cli.unread_output import ends_when_unread
+
 
 def run(*words: str, options: tuple[str, ...] = (), **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *options, "-m", "seq2seq_core.cli.main", *words]
@@ -61,3 +63,10 @@ def test_python_ends_without_a_look_for_garbage_once_all_else_is_done() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["0", "True"], "what is registered last ends first"
+
+
+def test_standard_output_that_was_closed_from_the_start_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(SystemExit) as caught, ends_when_unread():
+        raise SystemExit(2)
+    assert caught.value.code == 2

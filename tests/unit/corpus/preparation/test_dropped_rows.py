@@ -175,3 +175,16 @@ def test_a_prepare_that_drops_too_much_stops_and_leaves_its_rows_to_look_at(path
     assert "train.tsv:13" in text
     run_prepare(_settings(max_dropped_fraction=1.0), paths, NullRecorder())
     assert "stopped" not in _s2s(paths)[1]
+
+
+@pytest.mark.parametrize("name", ["prepare.json", "dropped.jsonl"])
+def test_damaged_reports_are_named(paths: Paths, name: str) -> None:
+    place = paths.prepare_report.parent / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for other in ("prepare.json", "dropped.jsonl"):
+        text = '{"train": {"rows_in": 1, "dropped": {"leakage": 0}}}' if other == "prepare.json" else ""
+        (place.parent / other).write_text(text, encoding="utf-8")
+    for damaged in ("[]", "null", "[" * 100_000, "{}", '{"train": 1}'):
+        place.write_text(damaged, encoding="utf-8")
+        result = CliRunner().invoke(app, ["dropped", "--workspace", str(paths.root)])
+        assert (result.exit_code, f"{name}: not as `s2s prepare` writes it" in result.stderr) == (2, True), (damaged, result.output)

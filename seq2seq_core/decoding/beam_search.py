@@ -228,7 +228,9 @@ def decode(
         NonFiniteOutput: the model's output is no distribution.
     """
     check_stop(stop)
-    search = kind(model, source, options, make_constraints(options, source, prefixes, phrases, stop), keep_attention)
+    search = kind(
+        model, source, options, make_constraints(options, source.lengths_B.tolist(), prefixes, phrases, stop), keep_attention
+    )
     while search.sentences:
         check_stop(stop)
         search.advance()

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.phrases.phrase_rules import PhraseRules, RowsOfPhrases
 from seq2seq_core.decoding.stopping import Stop
@@ -118,7 +117,7 @@ class Constraints:
 
 def make_constraints(
     options: DecodingOptions,
-    source: Source,
+    source_lengths: Sequence[int],
     prefixes: Sequence[Sequence[int]] | None = None,
     phrases: RowsOfPhrases | None = None,
     stop: Stop | None = None,
@@ -127,7 +126,7 @@ def make_constraints(
 
     Args:
         options: the decoding options.
-        source: the batch.
+        source_lengths: ids or frames of each source.
         prefixes: for each sentence, the ids that its hypotheses must begin with; may be empty.
         phrases: for each sentence, the phrases that its hypotheses must and must not contain; None: none.
         stop: asked while phrases are looked at; ends the search.
@@ -135,7 +134,7 @@ def make_constraints(
     Raises:
         ValueError: the numbers of prefixes and sentences differ, or a prefix holds pad, bos or eos.
     """
-    limits = [options.length_limit(length) for length in source.lengths_B.tolist()]
+    limits = [options.length_limit(length) for length in source_lengths]
     rows = tuple(tuple(int(symbol) for symbol in prefix) for prefix in prefixes or ())
     if prefixes is not None and len(rows) != len(limits):
         raise ValueError(f"expected a prefix for each of {len(limits)} sentences, got {len(rows)}")

@@ -39,7 +39,7 @@ def decode(
         stop: asked before every step; ends the search.
         phrases: for each source, the phrases that no hypothesis may contain.
     """
-    constraints = make_constraints(options, source, prefixes, phrases, stop)
+    constraints = make_constraints(options, source.lengths_B.tolist(), prefixes, phrases, stop)
     return extend_to_the_end(model, source, constraints, _likeliest, options.length_penalty, 1, keep_attention, stop)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from seq2seq_core.batching.batch import collate_sources
-from seq2seq_core.batching.length_batches import batches_by_length
+from seq2seq_core.batching.length_batches import BatchBounds, batches_by_length
 from seq2seq_core.bundle.bundle import Bundle, load_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.argument_types import check_types
@@ -38,7 +38,7 @@ from seq2seq_core.tokenization.tags import Tags
 logger = logging.getLogger(__name__)
 
 MAX_BATCH_TOKENS = 16_384
-"""Most source tokens (or frames) decoded together, padding included, counted once per hypothesis: a bound on memory."""
+"""Most source tokens (or frames) of a batch, padding included, counted once per hypothesis: a bound on memory."""
 MAX_SCORED_TOKENS = 2048
 """Most target tokens scored together, padding included: each has a row of logits."""
 
@@ -168,17 +168,18 @@ class Predictor:
         for width, group in groups_of_phrases(asked, options):
             own = options if width == options.rows_per_source else options.override(beam_size=width)
             engine = self.engine_for(own, keep_alignments, asked[group[0]] is not None)
-            for batch in batches_by_length([len(ids[place]) for place in group], batch_sentences, MAX_BATCH_TOKENS // width):
-                places = [group[number] for number in batch]
-                rows, wanted = [ids[place] for place in places], [asked[place] for place in places]
-                try:
-                    found = engine.decode(rows, own, keep_alignments, [starts[place] for place in places], stop, wanted)
-                except NonFiniteOutput as error:
-                    raise NonFiniteOutput(places[error.place]) from None
-                for place, row, hypotheses in zip(places, rows, found, strict=True):
-                    texts_of = self.texts.read(row, hypotheses, own, len(forced[place]), is_cut[place])
-                    predictions[place] = Prediction(tuple(texts_of))
-                    check_texts(asked[place], predictions[place])
+            if not (places := [place for place in group if len(ids[place])]):
+                continue
+            rows, wanted = [ids[place] for place in places], [asked[place] for place in places]
+            bounds = BatchBounds(batch_sentences, MAX_BATCH_TOKENS // width)
+            try:
+                found = engine.decode(rows, own, bounds, keep_alignments, [starts[place] for place in places], stop, wanted)
+            except NonFiniteOutput as error:
+                raise NonFiniteOutput(places[error.place]) from None
+            for place, row, hypotheses in zip(places, rows, found, strict=True):
+                texts_of = self.texts.read(row, hypotheses, own, len(forced[place]), is_cut[place])
+                predictions[place] = Prediction(tuple(texts_of))
+                check_texts(asked[place], predictions[place])
         return withhold(predictions, options.min_confidence)
 
     def engine_for(self, options: DecodingOptions, keep_attention: bool = False, has_phrases: bool = False) -> Engine:
@@ -231,7 +232,7 @@ class Predictor:
         target_ids = [[*own, *text] for own, text in zip(self._tag_ids(self.target_tags, tags, len(sources)), texts, strict=True)]
         scores = [TargetScore(-math.inf if row else 0.0, len(row) + 1) for row in texts]
         lengths = [len(row) and max(len(row), len(target) + 1) for row, target in zip(source_ids, target_ids, strict=True)]
-        for places in batches_by_length(lengths, batch_sentences, MAX_SCORED_TOKENS):
+        for places in batches_by_length(lengths, BatchBounds(batch_sentences, MAX_SCORED_TOKENS)):
             source = collate_sources([source_ids[place] for place in places]).to(self.bundle.device)
             found = score_targets(self.bundle.model, source, [target_ids[place] for place in places])
             for place, one in zip(places, found, strict=True):

@@ -49,7 +49,7 @@ def decode(
         stop: asked before every step; ends the search.
         phrases: for each source, the phrases that no hypothesis may contain.
     """
-    constraints = make_constraints(options, source, prefixes, phrases, stop)
+    constraints = make_constraints(options, source.lengths_B.tolist(), prefixes, phrases, stop)
     draw = _Draw(source, constraints, options)
     return extend_to_the_end(model, source, constraints, draw, options.length_penalty, options.num_samples, keep_attention, stop)
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import torch
 
-from seq2seq_core.batching.batch import collate_sources
+from seq2seq_core.batching.length_batches import BatchBounds, parallel_batches
 from seq2seq_core.bundle.bundle import EngineFile
 from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.config.decoding_options import DecodingOptions
@@ -31,10 +31,11 @@ from seq2seq_core.decoding.constraints import EVEN_CHANCE, make_constraints
 from seq2seq_core.decoding.engines import ctranslate2_conversion as conversion
 from seq2seq_core.decoding.engines.ctranslate2_limits import num_positions, why_not_decode
 from seq2seq_core.decoding.engines.engine import Engine
+from seq2seq_core.decoding.engines.parallel_run import run_in_parallel
 from seq2seq_core.decoding.hypothesis import Hypothesis, length_penalty
 from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.stopping import Stop, check_stop
-from seq2seq_core.errors import BundleError, first_line
+from seq2seq_core.errors import BundleError, NonFiniteOutput, first_line
 from seq2seq_core.tokenization.encode import SourceRow
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID
 
@@ -42,6 +43,9 @@ logger = logging.getLogger(__name__)
 
 FIRST_BOUND, GROWTH = 256, 4
 """Most target ids of a first search. Sentences that need more are searched again with more, so that none holds up the others."""
+
+FEWEST_HYPOTHESES = 8
+"""Hypotheses that a batch has on average at least if it was cut to keep all cores busy."""
 
 
 class _Sentence(NamedTuple):
@@ -94,7 +98,8 @@ class CTranslate2Engine:
         self.reference, self.vocabulary_size = reference, config.target_vocabulary_size
         self.max_positions = num_positions(config.model)
         files = conversion.model_files(file.read(), conversion.numbered(config))
-        threads = {"inter_threads": 1, "intra_threads": torch.get_num_threads()}
+        self.num_parallel = torch.get_num_threads()
+        threads = {"inter_threads": self.num_parallel, "intra_threads": 1}
         try:
             self.translator = package.Translator(str(file.path), "cpu", files=files, **threads)
         except (RuntimeError, ValueError) as error:
@@ -110,6 +115,7 @@ class CTranslate2Engine:
         self,
         rows: Sequence[SourceRow],
         options: DecodingOptions,
+        bounds: BatchBounds,
         keep_attention: bool = False,
         prefixes: Sequence[Sequence[int]] | None = None,
         stop: Stop | None = None,
@@ -121,26 +127,40 @@ class CTranslate2Engine:
         """
         reason = self.why_not(options, keep_attention, phrases is not None and any(phrases))
         assert reason is None, reason
-        constraints = make_constraints(options, collate_sources(rows), prefixes)
+        constraints = make_constraints(options, [len(row) for row in rows], prefixes)
         starts = constraints.prefixes or ((),) * len(rows)
         sentences = [
             _Sentence(place, tuple(map(int, row)), tuple(start), limit)
             for place, (row, start, limit) in enumerate(zip(rows, starts, constraints.limits, strict=True))
         ]
         found: dict[int, list[Hypothesis]] = {}
-        # A prefix anywhere in a batch changes how the others may end.
-        for group in ([one for one in sentences if not one.prefix], [one for one in sentences if one.prefix]):
-            found |= self._decode_group(group, options, stop)
+        for part in run_in_parallel(
+            lambda batch: self._decode_batch(batch, options, stop), self._batches(sentences, options, bounds), self.num_parallel
+        ):
+            found |= part
         if others := [place for place in range(len(rows)) if place not in found]:
             logger.debug("PyTorch decodes %d of %d sentences, which CTranslate2 would decode otherwise", len(others), len(rows))
             own = None if prefixes is None else [prefixes[place] for place in others]
-            again = self.reference.decode([rows[place] for place in others], options, prefixes=own, stop=stop)
+            try:
+                again = self.reference.decode([rows[place] for place in others], options, bounds, prefixes=own, stop=stop)
+            except NonFiniteOutput as error:
+                raise NonFiniteOutput(others[error.place]) from None
             found |= dict(zip(others, again, strict=True))
         return [found[place] for place in range(len(rows))]
 
-    def _decode_group(self, group: Sequence[_Sentence], options: DecodingOptions, stop: Stop | None) -> dict[int, list[Hypothesis]]:
-        """The hypotheses of sentences that all have a prefix, or none; without those in doubt."""
-        waiting, bound, found = [one for one in group if self._holds(len(one.ids))], FIRST_BOUND, dict[int, list[Hypothesis]]()
+    def _batches(self, sentences: Sequence[_Sentence], options: DecodingOptions, bounds: BatchBounds) -> list[list[_Sentence]]:
+        """Batches of sentences that all have a prefix, or none: a prefix anywhere in a batch changes how the others may end."""
+        batches = []
+        for has_prefix in (False, True):
+            group = [one for one in sentences if bool(one.prefix) == has_prefix and self._holds(len(one.ids))]
+            lengths = [len(one.ids) for one in group]
+            cut = parallel_batches(lengths, bounds, self.num_parallel, max(1, FEWEST_HYPOTHESES // options.beam_size))
+            batches += [[group[place] for place in places] for places in cut]
+        return batches
+
+    def _decode_batch(self, batch: Sequence[_Sentence], options: DecodingOptions, stop: Stop | None) -> dict[int, list[Hypothesis]]:
+        """The hypotheses of the sentences of a batch, without those in doubt."""
+        waiting, bound, found = list(batch), FIRST_BOUND, dict[int, list[Hypothesis]]()
         while waiting:
             check_stop(stop)
             bound = min(bound, max(one.limit for one in waiting) + 1, self.max_positions or bound)

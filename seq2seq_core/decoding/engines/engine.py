@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from seq2seq_core.batching.length_batches import BatchBounds
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
@@ -40,6 +41,7 @@ class Engine(Protocol):
         self,
         rows: Sequence[SourceRow],
         options: DecodingOptions,
+        bounds: BatchBounds,
         keep_attention: bool = False,
         prefixes: Sequence[Sequence[int]] | None = None,
         stop: Stop | None = None,
@@ -48,8 +50,9 @@ class Engine(Protocol):
         """The hypotheses of each source: best first by beam search, or in the order drawn.
 
         Args:
-            rows: encoded sources, ids with their end mark or frames; at least one, none of them empty.
+            rows: encoded sources, ids with their end mark or frames; none of them empty.
             options: the decoding options; :meth:`why_not` has nothing against them.
+            bounds: of the batches that the rows are decoded in.
             keep_attention: whether hypotheses carry their attention.
             prefixes: for each source, the ids that its hypotheses must begin with.
             stop: whether to end now; None: never.

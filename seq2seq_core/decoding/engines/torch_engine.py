@@ -10,11 +10,13 @@ from torch import nn
 
 from seq2seq_core.allocation import keep_freed_memory
 from seq2seq_core.batching.batch import collate_sources
+from seq2seq_core.batching.length_batches import BatchBounds, batches_by_length
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.search import decode
 from seq2seq_core.decoding.stopping import Stop
+from seq2seq_core.errors import NonFiniteOutput
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.encode import SourceRow
 
@@ -44,6 +46,7 @@ class TorchEngine:
         self,
         rows: Sequence[SourceRow],
         options: DecodingOptions,
+        bounds: BatchBounds,
         keep_attention: bool = False,
         prefixes: Sequence[Sequence[int]] | None = None,
         stop: Stop | None = None,
@@ -52,8 +55,19 @@ class TorchEngine:
         """See :class:`~seq2seq_core.decoding.engines.engine.Engine`; ``stop`` is asked before each step."""
         if not self._is_prepared:
             self._prepare()
-        with torch.inference_mode():
-            return decode(self.model, collate_sources(rows).to(self.device), options, keep_attention, prefixes, stop, phrases)
+        found: list[list[Hypothesis]] = [[] for _ in rows]
+        for places in batches_by_length([len(row) for row in rows], bounds):
+            source = collate_sources([rows[place] for place in places]).to(self.device)
+            starts = None if prefixes is None else [prefixes[place] for place in places]
+            asked = None if phrases is None else [phrases[place] for place in places]
+            try:
+                with torch.inference_mode():
+                    hypotheses = decode(self.model, source, options, keep_attention, starts, stop, asked)
+            except NonFiniteOutput as error:
+                raise NonFiniteOutput(places[error.place]) from None
+            for place, one in zip(places, hypotheses, strict=True):
+                found[place] = one
+        return found
 
     def _prepare(self) -> None:
         """Takes memory for speed on a CPU, once there is something to decode."""

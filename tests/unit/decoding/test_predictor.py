@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from seq2seq_core.batching.length_batches import batches_by_length
+from seq2seq_core.batching.length_batches import BatchBounds, batches_by_length, parallel_batches
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
@@ -160,9 +160,36 @@ def test_a_device_that_is_not_there_is_named(bundle_folder: Path) -> None:
 
 def test_batches_hold_like_lengths_and_keep_both_bounds() -> None:
     lengths = [3, 0, 9, 4, 4, 100, 1]
-    batches = batches_by_length(lengths, max_rows=3, max_tokens=20)
+    batches = batches_by_length(lengths, BatchBounds(max_rows=3, max_tokens=20))
     assert batches == [[5], [2, 3], [4, 0, 6]]
-    assert batches_by_length([], 3, 20) == []
+    assert batches_by_length([], BatchBounds(3, 20)) == []
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "num_parallel", "sizes"),
+    [
+        (64, 1, [64]),
+        (64, 2, [32, 32]),
+        (65, 2, [33, 32]),
+        (150, 2, [38, 37, 38, 37]),  # in place of 64, 64 and 22, of which one core would get two
+        (7, 2, [7]),  # too few
+        (20, 8, [10, 10]),
+        (640, 2, [64] * 10),  # so many that the end does not matter
+        (0, 2, []),
+    ],
+)
+def test_few_batches_are_cut_so_that_all_cores_have_work(num_rows: int, num_parallel: int, sizes: list[int]) -> None:
+    batches = parallel_batches([5] * num_rows, BatchBounds(64, 1000), num_parallel, fewest_rows=8)
+    assert [len(batch) for batch in batches] == sizes
+    assert sorted(place for batch in batches for place in batch) == list(range(num_rows))
+
+
+def test_cores_get_as_many_tokens_as_each_other_and_bounds_still_hold() -> None:
+    lengths = [40, 40, *[10] * 16]
+    batches = parallel_batches(lengths, BatchBounds(64, 1000), 2, fewest_rows=2)
+    assert [len(batch) for batch in batches] == [6, 12]
+    assert [sum(lengths[place] for place in batch) for batch in batches] == [120, 120]
+    assert max(map(len, parallel_batches(lengths, BatchBounds(8, 1000), 2, fewest_rows=2))) == 8
 
 
 def whole(predictions: Sequence[Prediction]) -> list[list[TextHypothesis]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from seq2seq_core.bundle.bundle import load_bundle
 from seq2seq_core.config.decoding_options import DecodingOptions
@@ -17,7 +19,7 @@ from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.prediction import Prediction
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.errors import BundleError, DecodingStopped
+from seq2seq_core.errors import BundleError, DecodingStopped, NonFiniteOutput
 from tests.unit.decoding.engines.conftest import TAG, random_words
 
 WORDS = [*random_words(70, 7), "", "aabbccddee", "hhhhhhhh"]
@@ -40,9 +42,14 @@ class Counted:
 
 @pytest.fixture(scope="module")
 def predictors(served_folder: Path) -> tuple[Predictor, Predictor]:
-    """By CTranslate2, and by the reference alone."""
+    """By CTranslate2 on three cores, and by the reference alone."""
     bundle = load_bundle(served_folder)
-    return Predictor(bundle), Predictor(bundle, uses_engine=False)
+    torch.set_num_threads(3)
+    try:
+        found = Predictor(bundle)
+    finally:
+        torch.set_num_threads(1)
+    return found, Predictor(bundle, uses_engine=False)
 
 
 @pytest.fixture
@@ -73,6 +80,41 @@ def test_texts_and_scores_are_those_of_the_reference(
     found = predictors[0].predict(WORDS, chosen, batch_sentences, tags=TAGS)
     assert counted.sentences < len(WORDS) // 4  # CTranslate2 did it
     assert_alike(found, predictors[1].predict(WORDS, chosen, tags=TAGS))
+
+
+def test_batches_are_decoded_at_the_same_time_one_for_each_core(
+    predictors: tuple[Predictor, Predictor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = predictors[0].engine
+    assert isinstance(engine, CTranslate2Engine)
+    assert (engine.num_parallel, engine.translator.num_translators) == (3, 3)
+    together, search = threading.Barrier(3, timeout=60), engine._search
+    sizes: list[int] = []
+
+    def meet(sentences: Sequence[Any], *arguments: Any) -> Any:
+        if len(sizes) < 3:
+            sizes.append(len(sentences))
+            together.wait()  # breaks unless three searches run at the same time
+        return search(sentences, *arguments)
+
+    monkeypatch.setattr(engine, "_search", meet)
+    found = predictors[0].predict(WORDS, DecodingOptions(beam_size=1), 64, tags=TAGS)
+    assert min(sizes) > 10
+    monkeypatch.undo()
+    assert found == predictors[0].predict(WORDS, DecodingOptions(beam_size=1), 64, tags=TAGS)
+
+
+def test_numbers_that_are_not_finite_are_told_of_the_source_at_fault(
+    predictors: tuple[Predictor, Predictor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(rows: Sequence[Any], *_: Any, **__: Any) -> list[list[Hypothesis]]:
+        raise NonFiniteOutput(len(rows) - 1)
+
+    monkeypatch.setattr(predictors[0].engine.reference, "decode", fail)  # type: ignore[attr-defined]
+    words = ["abcdefgh", "ab", "", "abcdefghabcdefgh", "abc"]  # the fourth has more positions than the converted model
+    monkeypatch.setattr(predictors[0].engine, "max_positions", 12)
+    with pytest.raises(NonFiniteOutput, match=r"^source 4: "):
+        predictors[0].predict(words, DecodingOptions(beam_size=1), tags=TAGS[:5])
 
 
 @pytest.mark.parametrize("beam_size", [1, 5])

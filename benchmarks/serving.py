@@ -4,10 +4,10 @@
     python benchmarks/serving.py --bundle FOLDER --sources FILE --rounds 5 --clients 32 --seconds 20
 
 FOLDER is a served bundle (``models/served``) with converted weights, FILE has a source a line. Offline, the predictor and
-CTranslate2 (the same weights, batches and threads, with SentencePiece around it) take turns; the best of all rounds counts. Over
-HTTP, ``s2s serve`` and plain ``mlflow models serve`` answer requests of one sentence, and requests of an empty text, which nothing
-decodes: their rate is what the server itself can do. ``bound`` is 1 / (1 / offline + 1 / empty), what a server that does both in
-turn could reach.
+CTranslate2 (the same weights and batches, one on each core, with SentencePiece around it) take turns; the best of all rounds
+counts. Over HTTP, ``s2s serve`` and plain ``mlflow models serve`` answer requests of one sentence, and requests of an empty text,
+which nothing decodes: their rate is what the server itself can do. ``bound`` is 1 / (1 / offline + 1 / empty), what a server that
+does both in turn could reach.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ class CTranslate2Engine:
         for has_prefix in (False, True):
             group = [one for one in sentences if bool(one.prefix) == has_prefix and self._holds(len(one.ids))]
             lengths = [len(one.ids) for one in group]
-            cut = parallel_batches(lengths, bounds, self.num_parallel, max(1, FEWEST_HYPOTHESES // options.beam_size))
+            cut = parallel_batches(lengths, bounds, self.num_parallel, -(-FEWEST_HYPOTHESES // options.beam_size))
             batches += [[group[place] for place in places] for places in cut]
         return batches
 

@@ -4,6 +4,7 @@ import gzip
 import io
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -157,6 +158,7 @@ def test_a_line_without_an_end_is_a_fault_of_one_line_and_not_taken_into_memory(
         read_train("a.tsv")
     rows = read_train("a.tsv", max_malformed_fraction=0.5)
     assert [(row.line, row.source[:2]) for row in rows] == [(2, "xx"), (4, "a")]
-    with io.BufferedReader(io.FileIO(write_file("b.txt", b"z" * 5000 + b"\nend")), 8) as stream:
+    raw: Any = io.FileIO(write_file("b.txt", b"z" * 5000 + b"\nend"))
+    with io.BufferedReader(raw, 8) as stream:
         lines = bounded_lines.BoundedLines(stream)
         assert [(len(line), lines.num_cut) for line in lines] == [(64, 4937), (3, 0)]

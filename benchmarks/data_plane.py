@@ -23,8 +23,8 @@ from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.corpus.reading import SplitReader
 from seq2seq_core.corpus.rows import split_loading
 from seq2seq_core.corpus.rows.plain_blocks import OddFile
-from seq2seq_core.corpus.rows.row_store import open_row_store
 from seq2seq_core.corpus.rows.split_loading import SplitLoader
+from seq2seq_core.corpus.rows.store_opening import open_row_store
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.validate import run_validate

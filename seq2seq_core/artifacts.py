@@ -214,6 +214,11 @@ class Paths:
         return self.work / "rows"
 
     @property
+    def kept_rows(self) -> Path:
+        """Folder of the databases that ``validate`` and ``prepare`` go on from, one each; may be deleted at any time."""
+        return self.work / "kept_rows"
+
+    @property
     def encoded_blocks(self) -> Path:
         """Folder of blocks that ``tokenize`` has encoded with a kept vocabulary, for its next run; may be deleted at any time."""
         return self.work / "encoded"

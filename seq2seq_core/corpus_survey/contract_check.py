@@ -19,8 +19,9 @@ from seq2seq_core.corpus.language_identification import check_languages
 from seq2seq_core.corpus.monolingual import open_monolingual
 from seq2seq_core.corpus.reading import SplitReader
 from seq2seq_core.corpus.rows.contract_views import PAIR_COLUMNS, check_condition, create_view, parse_condition, try_condition
-from seq2seq_core.corpus.rows.row_store import RowStore, open_row_store
+from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.corpus.rows.row_writer import RowWriter
+from seq2seq_core.corpus.rows.store_opening import open_row_store
 from seq2seq_core.corpus.rows.verdicts import Verdicts
 from seq2seq_core.errors import UserError
 

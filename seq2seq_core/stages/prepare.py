@@ -35,9 +35,11 @@ from seq2seq_core.corpus.preparation.sentence_preparation import SentencePrepara
 from seq2seq_core.corpus.reading import SplitReader
 from seq2seq_core.corpus.recordings import open_recordings
 from seq2seq_core.corpus.rows.comparison_macros import create_comparison_macros
-from seq2seq_core.corpus.rows.row_store import RowStore, open_row_store
+from seq2seq_core.corpus.rows.row_store import RowStore
+from seq2seq_core.corpus.rows.store_opening import open_row_store
 from seq2seq_core.errors import RowsLost, UserError
 from seq2seq_core.recorder import Recorder
+from seq2seq_core.stages.kept_database import find_kept_rows
 from seq2seq_core.tokenization.manifest import file_digest
 
 if TYPE_CHECKING:
@@ -119,7 +121,8 @@ class _Preparation:
         """
         settings, paths = self.settings, self.paths
         with _open_distillation(settings, paths) as distillation, atomic.new_folder(paths.prepared) as folder:
-            with open_row_store(paths.rows, settings.runtime.memory_limit) as store:
+            kept = find_kept_rows("prepare", settings, paths, self.readers.values())
+            with open_row_store(paths.rows, settings.runtime.memory_limit, kept) as store:
                 create_comparison_macros(store, settings.prepare)
                 self._select(store, folder, distillation)
             settings.prepare.normal_form.save(folder / paths.prepared_normal_form.name)

@@ -12,7 +12,8 @@ from seq2seq_core.config.validate import ValidateSection
 from seq2seq_core.corpus.contracts import Contract, own_contracts_of
 from seq2seq_core.corpus.file_faults.broken_lines import MOST_BROKEN
 from seq2seq_core.corpus.rows.contract_views import iterate_own_offenders
-from seq2seq_core.corpus.rows.row_store import RowStore, open_row_store
+from seq2seq_core.corpus.rows.row_store import RowStore
+from seq2seq_core.corpus.rows.store_opening import open_row_store
 from seq2seq_core.corpus.rows.verdicts import Verdicts
 from seq2seq_core.errors import CorpusError, UserError
 from seq2seq_core.stages.inspection import READABLE, SET_ASIDE, Inspection, judge_corpus, load_corpus, open_readers

@@ -16,10 +16,12 @@ from seq2seq_core.corpus.contracts import own_contracts_of
 from seq2seq_core.corpus.expectations.check_result import FILES, CheckResult
 from seq2seq_core.corpus.expectations.expectation_checker import ExpectationChecker
 from seq2seq_core.corpus.reading import SplitReader
-from seq2seq_core.corpus.rows.row_store import RowStore, open_row_store
+from seq2seq_core.corpus.rows.row_store import RowStore
+from seq2seq_core.corpus.rows.store_opening import open_row_store
 from seq2seq_core.errors import ContractViolation
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.stages.inspection import Inspection, judge_corpus, load_corpus, open_readers
+from seq2seq_core.stages.kept_database import find_kept_rows
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +57,8 @@ def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> Valida
         ContractViolation: a contract of severity ``error`` is broken; the report stays in ``.s2s``, beside the Data Docs.
     """
     readers = open_readers(settings, paths)
-    with open_row_store(paths.rows, settings.runtime.memory_limit) as store:
+    kept = find_kept_rows("validate", settings, paths, readers)
+    with open_row_store(paths.rows, settings.runtime.memory_limit, kept) as store:
         inspection = load_corpus(settings, paths, readers, store, settings.validate_.examples)
         judge_corpus(settings, store, inspection)
         store.close()

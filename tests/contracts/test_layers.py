@@ -28,7 +28,7 @@ from pathlib import Path
 from seq2seq_core.corpus.contracts import Contract
 from seq2seq_core.corpus.expectations.expectation_checker import ExpectationChecker
 from seq2seq_core.corpus.rows.contract_views import create_file_view
-from seq2seq_core.corpus.rows.row_store import open_row_store
+from seq2seq_core.corpus.rows.store_opening import open_row_store
 from seq2seq_core.imports.late_modules import is_loaded
 from seq2seq_core.tracking.mlflow.store import prepare_environment
 prepare_environment()

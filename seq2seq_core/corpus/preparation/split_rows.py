@@ -45,7 +45,8 @@ class SplitRows:
         self.store, self.split, self.section = store, split, section
         self.kind: SourceKind = "recording" if has_recordings else "sentence" if is_monolingual(split) else "text"
         self.table = rows_table(split)
-        self._keys, self.verdicts = (identifier(f"{kind}.{view_name(split)}") for kind in ("prepared", "dropped"))
+        self._key_table = f"prepared.{view_name(split)}"
+        self._keys, self.verdicts = identifier(self._key_table), identifier(f"dropped.{view_name(split)}")
         self._inputs = self.join_cells(input_columns)
         store.connection.execute(f"CREATE TABLE {self.verdicts} (position BIGINT, rule VARCHAR)")
 
@@ -84,7 +85,6 @@ class SplitRows:
         }
         if forms["leak_form"] == forms["split_form"]:
             forms["split_form"] = ""
-        passed = f"SELECT *, {rule} AS rule FROM {texts_of(f'SELECT * FROM {self.table}', self.kind, self.section.mend)}"
         formed = "".join(f", CASE WHEN rule IS NULL THEN {form} END AS {name}" for name, form in forms.items() if form)
         columns = [
             "position",
@@ -94,9 +94,12 @@ class SplitRows:
             f"{self._carved_split('split_form' if forms['split_form'] else 'leak_form', fractions)} AS split",
             *(f"changed_by_{name}" for name in settings_in_use(self.section)),
         ]
-        self.store.connection.execute(
-            f"CREATE TABLE {self._keys} AS SELECT {', '.join(columns)} FROM (SELECT *{formed} FROM ({passed}))"
-        )
+
+        def judged(rows: str) -> str:
+            passed = f"SELECT *, {rule} AS rule FROM {texts_of(f'SELECT * FROM {rows}', self.kind, self.section.mend)}"
+            return f"SELECT {', '.join(columns)} FROM (SELECT *{formed} FROM ({passed}))"
+
+        self.store.make_table(self._key_table, self.split, judged)
         self._drop(f"SELECT position, rule FROM {self._keys} WHERE rule IS NOT NULL")
 
     def _condition(self, rule: CleaningRule) -> str:

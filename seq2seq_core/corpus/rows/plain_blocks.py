@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 from seq2seq_core.corpus.bounded_lines import LONGEST_LINE
@@ -25,12 +26,26 @@ class OddFile(Exception):
     """The file needs the reader of lines."""
 
 
-def iterate_blocks(reader: SplitReader, entry: CorpusEntry) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True)
+class EntryEnd:
+    """Where the reading of an entry ended.
+
+    Attributes:
+        sizes: of its files, in bytes.
+        line: the number of the line that would have come next.
+    """
+
+    sizes: tuple[int, ...]
+    line: int
+
+
+def iterate_blocks(reader: SplitReader, entry: CorpusEntry, after: EntryEnd | None = None) -> Iterator[dict[str, Any]]:
     """The rows of an entry, block by block: Arrow arrays by name of column (``source``, ``target``, ``line``, then the others').
 
     Args:
         reader: of the split.
         entry: one of its entries.
+        after: where an earlier reading ended, behind a line end; the rows behind it come. None: all rows.
 
     Raises:
         OddFile: the blocks so far are to be given up, and the entry read line by line.
@@ -44,9 +59,12 @@ def iterate_blocks(reader: SplitReader, entry: CorpusEntry) -> Iterator[dict[str
     try:
         with ExitStack() as stack:
             raws = [stack.enter_context(io.FileIO(file.path)) for file in entry.files]
+            for raw, size in zip(raws, after.sizes if after else (), strict=after is not None):
+                raw.seek(size)
             streams = [stack.enter_context(unpack(file, raw)) for file, raw in zip(entry.files, raws, strict=True)]
-            lines = [_iterate_line_arrays(stream) for stream in streams]
-            for block in _split_tsv(reader, entry.files[0], lines[0]) if entry.format == "tsv" else _align(lines):
+            lines = [_iterate_line_arrays(stream, is_first=after is None) for stream in streams]
+            line = after.line if after else 1
+            for block in _split_tsv(reader, entry.files[0], lines[0], line) if entry.format == "tsv" else _align(lines, line):
                 reader.bytes_read = done + sum(raw.tell() for raw in raws)
                 yield block
     except CorpusError:
@@ -56,9 +74,9 @@ def iterate_blocks(reader: SplitReader, entry: CorpusEntry) -> Iterator[dict[str
     reader.bytes_read = done + sum(file.path.stat().st_size for file in entry.files)
 
 
-def _iterate_line_arrays(stream: io.BufferedReader) -> Iterator[Any]:
-    """Arrow arrays of the lines of a stream, without their ends."""
-    rest, is_first = b"", True
+def _iterate_line_arrays(stream: io.BufferedIOBase, is_first: bool = True) -> Iterator[Any]:
+    """Arrow arrays of the lines of a stream, without their ends; of a file from its beginning the mark of UTF-8 is left out."""
+    rest = b""
     while True:
         data = stream.read(BLOCK_BYTES)
         block, end, rest = (rest + data).rpartition(b"\n") if data else (rest, b"", b"")
@@ -92,15 +110,20 @@ def _split_lines(block: bytes, end: bytes) -> Any:
     return lines
 
 
-def _split_tsv(reader: SplitReader, file: CorpusFile, blocks: Iterator[Any]) -> Iterator[dict[str, Any]]:
-    """The columns of a TSV file's blocks."""
+def _split_tsv(reader: SplitReader, file: CorpusFile, blocks: Iterator[Any], line: int) -> Iterator[dict[str, Any]]:
+    """The columns of a TSV file's blocks, the first of which begins with some line."""
     import numpy
     import pyarrow
     import pyarrow.compute
 
-    corpus, table, line = reader.corpus, None, 1
+    corpus, table = reader.corpus, None
     if not corpus.header:
         table = find_columns(corpus, file, corpus.columns or [corpus.source_column, corpus.target_column])
+    elif line > 1:
+        with file.path.open("rb") as stream:
+            (head,) = _iterate_line_arrays(io.BytesIO(stream.readline()))
+        names = pyarrow.compute.split_pattern(head, corpus.delimiter or "\t")[0].as_py()
+        table = find_columns(corpus, file, names, 1, is_header=True)
     for lines in blocks:
         cells = pyarrow.compute.split_pattern(lines, corpus.delimiter or "\t")
         if table is None:
@@ -117,12 +140,12 @@ def _split_tsv(reader: SplitReader, file: CorpusFile, blocks: Iterator[Any]) -> 
         line += len(cells)
 
 
-def _align(files: list[Iterator[Any]]) -> Iterator[dict[str, Any]]:
-    """The lines of one or two files side by side; of one file there is no target."""
+def _align(files: list[Iterator[Any]], line: int) -> Iterator[dict[str, Any]]:
+    """The lines of one or two files side by side, from some line on; of one file there is no target."""
     import numpy
     import pyarrow
 
-    line, waiting = 1, list[Any](next(blocks, None) for blocks in files)
+    waiting = list[Any](next(blocks, None) for blocks in files)
     while all(array is not None for array in waiting):
         count = min(len(array) for array in waiting)
         block: dict[str, Any] = {"line": pyarrow.array(numpy.arange(line, line + count))}

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from seq2seq_core.corpus.rows.statement_interrupts import ends_on_signals, watch_connection
-from seq2seq_core.errors import UserError
-from seq2seq_core.file_lock import hold_lock, wait_for_lock
+from seq2seq_core.corpus.rows.kept_rows import KeptRecord
+from seq2seq_core.corpus.rows.plain_blocks import EntryEnd
+from seq2seq_core.corpus.rows.statement_interrupts import watch_connection
 
-LOCK = "lock"
+DATABASE = "rows.duckdb"
+KEPT_TABLES = ("rows.", "prepared.", "keys.", "verdicts")
+"""Beginnings of the names of tables that say what rows are by themselves: the next run goes on from them."""
 TRANSACTION_ROWS = 500_000
 """Rows that are added at once: those of an open transaction are held in memory, beyond the limit."""
 OWN_COLUMNS = ("position", "file", "line", "source", "target", "identity", "fault", "seconds", "layout")
@@ -32,12 +32,8 @@ CONFINEMENT = (
 """Statements before those of others: they cannot read files, reach the network or change the settings."""
 
 
-class _Busy(Exception):
-    """Another process uses a folder."""
-
-
 class RowStore:
-    """The rows of the splits, a table each; see :func:`open_row_store`.
+    """The rows of the splits, a table each; see :func:`~seq2seq_core.corpus.rows.store_opening.open_row_store`.
 
     Args:
         folder: holds the database and what it spills; the caller removes it.
@@ -47,21 +43,64 @@ class RowStore:
         connection: reads and writes.
         columns: by split: the names of the corpus's other columns, in the order of ``column_0`` and so on.
         counts: by split: the number of rows.
+        known: by split: the number of rows that an earlier run has left; the tables of :data:`KEPT_TABLES` have them.
+        ends: by split: where each of its entries that was read in blocks was read to, by its place among them.
         fault: what a function of Python raised inside a statement; None: nothing.
     """
 
     def __init__(self, folder: Path, memory_limit: str) -> None:
         import duckdb
 
-        self._path, self._memory_limit = folder / "rows.duckdb", memory_limit
+        self._path, self._memory_limit = folder / DATABASE, memory_limit
         self._spill = folder / "spilled"
         self.columns: dict[str, list[str]] = {}
         self.counts: dict[str, int] = {}
         self.fault: Exception | None = None
         self._functions = set[str]()
         self._uncommitted: int | None = None
+        self.known: dict[str, int] = {}
+        self.ends: dict[str, dict[int, EntryEnd]] = {}
         self.connection = duckdb.connect(str(self._path), config=self._config)
         watch_connection(self.connection)
+
+    def go_on(self, record: KeptRecord) -> None:
+        """Goes on from the rows of an earlier run, whose database this one is. What is made of other rows is removed.
+
+        Args:
+            record: of the database.
+        """
+        for name, split in record.splits.items():
+            self.columns[name], self.counts[name], self.known[name] = list(split.columns), split.rows, split.rows
+            self.ends[name] = {place: entry.end for place, entry in enumerate(split.entries)}
+        made = self.fetch(
+            "SELECT 'VIEW', view_name FROM duckdb_views() WHERE NOT internal UNION ALL "
+            "SELECT DISTINCT 'MACRO', function_name FROM duckdb_functions() WHERE NOT internal UNION ALL "
+            "SELECT 'TABLE', table_name FROM duckdb_tables() WHERE NOT internal "
+            "ORDER BY 1 DESC"
+        )
+        for kind, name in made:
+            if not name.startswith(KEPT_TABLES):
+                self.connection.execute(f"DROP {kind} {identifier(name)}")
+
+    def splits(self) -> dict[str, tuple[int, list[str], dict[int, EntryEnd]]]:
+        """By split: the number of rows, the corpus's other columns, and where its entries were read to."""
+        return {split: (rows, self.columns[split], self.ends[split]) for split, rows in self.counts.items()}
+
+    def make_table(self, name: str, split: str, statement: Callable[[str], str]) -> None:
+        """Makes a table of what each row of a split is by itself; one that an earlier run has left gets the new rows alone.
+
+        Args:
+            name: of the table, one of :data:`KEPT_TABLES`.
+            split: its name.
+            statement: makes the query of a query of rows.
+        """
+        is_there = bool(self.fetch("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", (name,)))
+        head = f"INSERT INTO {identifier(name)}" if is_there else f"CREATE TABLE {identifier(name)} AS"
+        self.connection.execute(f"{head} {statement(self.rows_from(split, self.known.get(split, 0) if is_there else 0))}")
+
+    def rows_from(self, split: str, first: int) -> str:
+        """A query of the rows of a split from some position on, for SQL."""
+        return f"(SELECT * FROM {rows_table(split)} WHERE position >= {first})" if first else rows_table(split)
 
     @property
     def _config(self) -> dict[str, Any]:
@@ -89,7 +128,9 @@ class RowStore:
         Args:
             split: its name.
         """
-        self.columns[split], self.counts[split] = [], 0
+        if split in self.known:
+            return
+        self.columns[split], self.counts[split], self.ends[split] = [], 0, {}
         texts = ", ".join(f"{name} VARCHAR" for name in ("file", "source", "target", "identity", "fault", "layout"))
         self.connection.execute(f"CREATE TABLE {rows_table(split)} (position BIGINT, line BIGINT, seconds DOUBLE, {texts})")
 
@@ -251,50 +292,3 @@ def identifier(name: str) -> str:
 def literal(text: str) -> str:
     """A text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
-
-
-@contextmanager
-def open_row_store(folder: Path, memory_limit: str) -> Iterator[RowStore]:
-    """An empty store in a folder of its own, which is removed at the end. What killed processes left is removed too.
-
-    Args:
-        folder: holds the folders of all processes.
-        memory_limit: of DuckDB's buffers, such as ``2 GB``.
-
-    Raises:
-        UserError: the disk is full.
-    """
-    import duckdb
-
-    with ExitStack() as stack:
-        with wait_for_lock(folder / LOCK):
-            _remove_abandoned(folder)
-            own = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=folder))
-            stack.enter_context(hold_lock(own / LOCK, _Busy))
-        stack.callback(shutil.rmtree, own, ignore_errors=True)
-        store = RowStore(own, memory_limit)
-        stack.callback(store.close)
-        stack.enter_context(ends_on_signals())
-        try:
-            yield store
-        except duckdb.OutOfMemoryException as error:
-            raise UserError(
-                f"runtime.memory_limit: {memory_limit} is too little for this corpus, or the disk is full: "
-                f"{str(error).splitlines()[0]}"
-            ) from None
-        except duckdb.Error:
-            if store.fault is None:
-                raise
-            raise store.fault from None
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Removes the folders whose process has ended."""
-    for other in folder.iterdir():
-        if not other.is_dir():
-            continue
-        try:
-            with hold_lock(other / LOCK, _Busy):
-                shutil.rmtree(other, ignore_errors=True)
-        except _Busy:
-            continue

@@ -10,7 +10,7 @@ from seq2seq_core.corpus.file_faults.broken_lines import MOST_BROKEN, BrokenLine
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader
 from seq2seq_core.corpus.recordings import Recordings
-from seq2seq_core.corpus.rows.plain_blocks import OddFile, iterate_blocks
+from seq2seq_core.corpus.rows.plain_blocks import EntryEnd, OddFile, iterate_blocks
 from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.corpus.rows.row_writer import RowWriter
 from seq2seq_core.errors import CorpusError
@@ -60,21 +60,30 @@ class SplitLoader:
         Raises:
             CorpusError: the entry has a fault, and this is strict.
         """
+        ends = self.store.ends[self.split]
+        (place,) = (place for place, one in enumerate(self.reader.entries) if one is entry)
+        if (end := ends.get(place)) is not None:  # an earlier run has read it, and has looked at what was added since
+            self._load_blocks(entry, place, end)
+            return []
         if self.writer.recordings is None:
             with self.store.undo_unless_kept(self.split) as kept:
                 try:
-                    self._load_blocks(entry)
+                    self._load_blocks(entry, place)
                     kept.append(True)
                 except OddFile:
-                    pass
+                    ends.pop(place, None)
             if kept:
                 return []
         return self._load_lines(entry)
 
-    def _load_blocks(self, entry: CorpusEntry) -> None:
+    def _load_blocks(self, entry: CorpusEntry, place: int, after: EntryEnd | None = None) -> None:
+        """Loads an entry, or what has been added to it since an earlier run."""
         import pyarrow
 
-        for block in iterate_blocks(self.reader, entry):
+        sizes = tuple(file.path.stat().st_size for file in entry.files)
+        if after is not None and after.sizes == sizes:
+            return
+        for block in iterate_blocks(self.reader, entry, after):
             others = [name for name in block if name not in ("line", "source", "target")]
             if entry.constants.keys() & set(others):
                 raise OddFile
@@ -86,6 +95,8 @@ class SplitLoader:
             if layout := self.store.layout(self.split, [*others, *entry.constants]):
                 arrays["layout"] = pyarrow.repeat(layout, rows)
             self.store.append(self.split, arrays)
+            if rows:
+                self.store.ends[self.split][place] = EntryEnd(sizes, block["line"][-1].as_py() + 1)
             self.report()
 
     def _load_lines(self, entry: CorpusEntry) -> list[CorpusError]:

@@ -49,8 +49,10 @@ class Verdicts:
         self._scripts: dict[tuple[str, str], list[str]] = {}
         create_macros(store)
         store.connection.execute(
-            "CREATE TABLE verdicts (split VARCHAR, contract VARCHAR, position BIGINT, other_split VARCHAR, other BIGINT)"
+            "CREATE TABLE IF NOT EXISTS verdicts "
+            "(split VARCHAR, contract VARCHAR, position BIGINT, other_split VARCHAR, other BIGINT)"
         )
+        store.connection.execute("CREATE TABLE IF NOT EXISTS verdicts_by_script (split VARCHAR, usual VARCHAR)")
         store.connection.execute("CREATE TABLE guarded (key UHUGEINT, other_split VARCHAR, other BIGINT, place BIGINT)")
 
     def guard_texts(self, split: str) -> None:
@@ -75,9 +77,9 @@ class Verdicts:
             languages: the SQL of the languages of its sides; ``other_language`` needs them.
         """
         names = [contract.name for contract in contracts]
+        self._judge_texts(split, names)
         for contract in (contract for contract in contracts if contract.name == OTHER_LANGUAGE):
             self._add(split, OTHER_LANGUAGE, find_other_languages(self.store, split, languages or {}, contract.most_rows))
-        self._judge_texts(split, names)
         repeated: dict[str, Callable[[str], str]] = {
             "duplicate_pairs": _duplicates,
             "conflicting_targets": _conflicts,
@@ -136,6 +138,7 @@ class Verdicts:
     def _judge_texts(self, split: str, names: Sequence[str]) -> None:
         """The verdicts that look at one row alone, in one pass."""
         conditions = {name: condition for name in names if (condition := self._condition(split, name))}
+        first = self._keep_verdicts(split, list(conditions))
         if not conditions:
             return
         cases = [f"CASE WHEN {condition} THEN {literal(name)} END" for name, condition in conditions.items()]
@@ -145,9 +148,25 @@ class Verdicts:
         anything = " OR ".join(f"({condition})" for condition in checked)
         self.store.connection.execute(
             f"INSERT INTO verdicts SELECT {literal(split)}, contract, position, NULL, NULL FROM "
-            f"(SELECT position, unnest([{', '.join(cases)}]) AS contract FROM {rows_table(split)} WHERE {anything}) "
+            f"(SELECT position, unnest([{', '.join(cases)}]) AS contract FROM {self.store.rows_from(split, first)} "
+            f"WHERE {anything}) "
             "WHERE contract IS NOT NULL"
         )
+
+    def _keep_verdicts(self, split: str, names: Sequence[str]) -> int:
+        """Removes the verdicts of an earlier run that more rows may change; returns the position of the first row to judge.
+
+        Args:
+            split: its name.
+            names: the contracts that look at one row alone. What they say of a text depends on the usual scripts besides.
+        """
+        store, usual = self.store, repr([self._usual_scripts(split, side) for side in sides_of(split)])
+        is_kept = bool(store.fetch("SELECT 1 FROM verdicts_by_script WHERE split = ? AND usual = ?", (split, usual)))
+        store.fetch("DELETE FROM verdicts_by_script WHERE split = ?", (split,))
+        store.fetch("INSERT INTO verdicts_by_script VALUES (?, ?)", (split, usual))
+        lasting = ", ".join(map(literal, ["", *(names if is_kept else ())]))
+        store.fetch(f"DELETE FROM verdicts WHERE split = ? AND contract NOT IN ({lasting})", (split,))
+        return store.known.get(split, 0) if is_kept else 0
 
     def _condition(self, split: str, name: str) -> str:
         """When a row breaks a contract by itself; empty: the contract is of another kind."""
@@ -188,11 +207,15 @@ class Verdicts:
         asked = () if is_monolingual(split) else self.input_columns
         known = [self.store.column(split, name) if name in self.store.columns[split] else "NULL" for name in asked]
         inputs = "".join(f" || chr(0) || coalesce({column}, '')" for column in known)
-        self.store.connection.execute(
-            f"CREATE TABLE {_keys(split)} AS SELECT position, "
-            f"md5_number(coalesce(identity, source) || chr(0) || coalesce(target, ''){inputs}) AS pair, "
-            f"md5_number(exact_form(coalesce(identity, source)){inputs}) AS source, "
-            f"md5_number(exact_form(coalesce(target, ''))) AS target FROM {rows_table(split)}"
+        self.store.make_table(
+            _key_table(split),
+            split,
+            lambda rows: (
+                "SELECT position, "
+                f"md5_number(coalesce(identity, source) || chr(0) || coalesce(target, ''){inputs}) AS pair, "
+                f"md5_number(exact_form(coalesce(identity, source)){inputs}) AS source, "
+                f"md5_number(exact_form(coalesce(target, ''))) AS target FROM {rows}"
+            ),
         )
 
 
@@ -201,8 +224,12 @@ def sides_of(split: str) -> tuple[str, ...]:
     return ("source",) if is_monolingual(split) else ("source", "target")
 
 
+def _key_table(split: str) -> str:
+    return f"keys.{view_name(split)}"
+
+
 def _keys(split: str) -> str:
-    return identifier(f"keys.{view_name(split)}")
+    return identifier(_key_table(split))
 
 
 def _duplicates(split: str) -> str:

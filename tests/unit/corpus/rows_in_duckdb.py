@@ -13,8 +13,9 @@ from seq2seq_core.config.validate import ValidateSection
 from seq2seq_core.corpus.contracts import contracts_of, own_contracts_of
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.rows.contract_views import create_view
-from seq2seq_core.corpus.rows.row_store import CONFINEMENT, RowStore, open_row_store, view_name
+from seq2seq_core.corpus.rows.row_store import CONFINEMENT, RowStore, view_name
 from seq2seq_core.corpus.rows.row_writer import RowWriter
+from seq2seq_core.corpus.rows.store_opening import open_row_store
 from seq2seq_core.corpus.rows.verdicts import Verdicts
 
 

@@ -18,8 +18,8 @@ from seq2seq_core.corpus.cleaning import text_rules
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.preparation.split_rows import SplitRows
 from seq2seq_core.corpus.rows.comparison_macros import create_comparison_macros
-from seq2seq_core.corpus.rows.row_store import open_row_store
 from seq2seq_core.corpus.rows.row_writer import RowWriter
+from seq2seq_core.corpus.rows.store_opening import open_row_store
 from seq2seq_core.named_modules import load, names_of
 from seq2seq_core.normal_form import NormalForm
 from seq2seq_core.recorder import NullRecorder

@@ -13,7 +13,8 @@ import pytest
 
 from seq2seq_core.corpus.normalization import normalize_exactly, normalize_nearly
 from seq2seq_core.corpus.rows.comparison_macros import create_comparison_macros
-from seq2seq_core.corpus.rows.row_store import RowStore, open_row_store
+from seq2seq_core.corpus.rows.row_store import RowStore
+from seq2seq_core.corpus.rows.store_opening import open_row_store
 from seq2seq_core.normal_form import NormalForm
 
 ALL = [chr(code) for code in range(0x20000) if not 0xD800 <= code < 0xE000]

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core.corpus.formats import Row
-from seq2seq_core.corpus.rows.row_store import LOCK, open_row_store
 from seq2seq_core.corpus.rows.row_writer import RowWriter
+from seq2seq_core.corpus.rows.store_opening import LOCK, open_row_store
 from seq2seq_core.errors import UserError
 
 WAITS = """
 import sys, time
 from pathlib import Path
-from seq2seq_core.corpus.rows.row_store import open_row_store
+from seq2seq_core.corpus.rows.store_opening import open_row_store
 with open_row_store(Path(sys.argv[1]), "64 MB"):
     print("open", flush=True)
     time.sleep(600)

@@ -11,7 +11,8 @@ from seq2seq_core.corpus.file_faults.pair_differences import addresses_differ, n
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, find_mojibake, is_quoted_cell, quote
 from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, MOST_CHARACTERS, is_repetitive
 from seq2seq_core.corpus.normalization import normalize_exactly
-from seq2seq_core.corpus.rows.row_store import RowStore, open_row_store
+from seq2seq_core.corpus.rows.row_store import RowStore
+from seq2seq_core.corpus.rows.store_opening import open_row_store
 from seq2seq_core.corpus.rows.text_macros import NORMAL_CHARACTERS, create_macros
 from seq2seq_core.mending.rules.invisible_characters import INVISIBLE_CHARACTER
 from seq2seq_core.normal_form import FORMAT_CHARACTERS, WHITE_SPACE, is_blank

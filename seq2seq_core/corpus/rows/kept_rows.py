@@ -1,0 +1,203 @@
+"""The database of a stage's last run, from which the next one goes on where the corpus has only grown at its ends.
+
+What looks at one row alone is then done for new rows only. The folder may be deleted at any time. A run takes the database away and
+puts its own in place when it has succeeded, so a killed run leaves none, and of two at once one goes on from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
+from seq2seq_core.corpus.rows.plain_blocks import EntryEnd, OddFile, iterate_blocks
+
+RECORD_FILE = "record.json"
+_READ_BYTES = 1 << 20
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KeptEntry(_Part):
+    """An entry that was read in blocks, to its end.
+
+    Attributes:
+        names: of its files.
+        layout: their format, and the columns with one value for all rows.
+        digests: SHA-256 of their content, as far as it was read.
+        end: where it was read to.
+    """
+
+    names: tuple[str, ...]
+    layout: tuple[str, dict[str, str]]
+    digests: tuple[str, ...]
+    end: EntryEnd
+
+
+class KeptSplit(_Part):
+    """The rows of a split.
+
+    Attributes:
+        rows: their number.
+        columns: the corpus's other columns.
+        entries: where they are from.
+    """
+
+    rows: int
+    columns: list[str]
+    entries: list[KeptEntry]
+
+
+class KeptRecord(_Part):
+    """What a kept database was made of.
+
+    Attributes:
+        key: digest of the settings, but for the files, and of the code.
+        num_bytes: size of the database.
+        splits: by name.
+    """
+
+    key: str
+    num_bytes: int
+    splits: dict[str, KeptSplit]
+
+
+class KeptRows:
+    """The kept database of a stage.
+
+    Args:
+        folder: holds the database and its record, or does not exist.
+        key: digest of all that it depends on besides the corpus.
+        readers: of the splits.
+    """
+
+    def __init__(self, folder: Path, key: str, readers: Iterable[SplitReader]) -> None:
+        self._folder, self._key, self._readers = folder, key, {reader.split: reader for reader in readers}
+        self._states = {split: _file_states(reader) for split, reader in self._readers.items()}
+
+    def claim(self, own: Path, database: str) -> KeptRecord | None:
+        """Takes the database away, into a folder; None: there is none that the corpus goes on from.
+
+        Args:
+            own: the folder of this process.
+            database: the name of the file.
+        """
+        try:
+            record = KeptRecord.model_validate_json((self._folder / RECORD_FILE).read_bytes())
+            if not self._goes_on(record):
+                return None
+            taken = own / "taken"
+            self._folder.rename(taken)
+            if KeptRecord.model_validate_json((taken / RECORD_FILE).read_bytes()) != record:
+                return None  # another process was faster
+            if (taken / database).stat().st_size != record.num_bytes:
+                return None
+            (taken / database).rename(own / database)
+        except (OSError, ValidationError):
+            return None
+        return record
+
+    def _goes_on(self, record: KeptRecord) -> bool:
+        if record.key != self._key or {*record.splits} - {*self._readers}:
+            return False
+        return all(_is_continued(split, self._readers[name]) for name, split in record.splits.items())
+
+    def keep(self, own: Path, database: str, splits: Mapping[str, tuple[int, list[str], dict[int, EntryEnd]]]) -> None:
+        """Puts a database in place, unless a file was not read in blocks, or has changed meanwhile.
+
+        Args:
+            own: the folder of this process.
+            database: the name of the file, which is closed.
+            splits: by name: the number of rows, the other columns, and where each entry that was read in blocks was read to.
+        """
+        shutil.rmtree(self._folder, ignore_errors=True)
+        kept = dict[str, KeptSplit]()
+        for name, (rows, columns, ends) in splits.items():
+            reader = self._readers[name]
+            is_compressed = any(file.is_compressed for entry in reader.entries for file in entry.files)
+            if len(ends) < len(reader.entries) or is_compressed or self._states[name] != _file_states(reader):
+                return
+            entries = [_describe(entry, ends[place]) for place, entry in enumerate(reader.entries)]
+            kept[name] = KeptSplit(rows=rows, columns=columns, entries=entries)
+        draft = own / "kept"
+        draft.mkdir()
+        (own / database).rename(draft / database)
+        record = KeptRecord(key=self._key, num_bytes=(draft / database).stat().st_size, splits=kept)
+        (draft / RECORD_FILE).write_text(record.model_dump_json(), encoding="utf-8")
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.rename(self._folder)
+        except OSError:
+            return  # another process was faster
+
+
+def _place(entry: CorpusEntry) -> dict[str, Any]:
+    """The fields of a kept entry that the settings give."""
+    return {"names": tuple(file.name for file in entry.files), "layout": (entry.format, entry.constants)}
+
+
+def _describe(entry: CorpusEntry, end: EntryEnd) -> KeptEntry:
+    return KeptEntry(**_place(entry), digests=_digests(entry, end.sizes), end=end)
+
+
+def _is_continued(kept: KeptSplit, reader: SplitReader) -> bool:
+    """Whether a split begins with the entries of a kept one, of which only the last may have grown."""
+    if len(kept.entries) > len(reader.entries):
+        return False
+    for place, (found, entry) in enumerate(zip(kept.entries, reader.entries, strict=False)):
+        if {"names": found.names, "layout": found.layout} != _place(entry):
+            return False
+        sizes = tuple(file.path.stat().st_size for file in entry.files)
+        if any(size < before for size, before in zip(sizes, found.end.sizes, strict=True)):
+            return False
+        if found.digests != _digests(entry, found.end.sizes):
+            return False
+        if sizes != found.end.sizes and (place < len(kept.entries) - 1 or not _can_grow(reader, entry, found.end)):
+            return False
+    return True
+
+
+def _can_grow(reader: SplitReader, entry: CorpusEntry, end: EntryEnd) -> bool:
+    """Whether what an entry has behind its former end begins with a line, and is read in blocks."""
+    for file, size in zip(entry.files, end.sizes, strict=True):
+        with file.path.open("rb") as stream:
+            stream.seek(size - 1)
+            if stream.read(1) != b"\n":
+                return False
+    if find_head_faults(entry):
+        return False
+    try:
+        for _ in iterate_blocks(reader, entry, end):
+            pass
+    except OddFile:
+        return False
+    finally:
+        reader.bytes_read = 0
+    return True
+
+
+def _digests(entry: CorpusEntry, sizes: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(_digest(file.path, size) for file, size in zip(entry.files, sizes, strict=True))
+
+
+def _digest(path: Path, size: int) -> str:
+    """SHA-256 of the first bytes of a file."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while size > 0 and (data := file.read(min(size, _READ_BYTES))):
+            found.update(data)
+            size -= len(data)
+    return found.hexdigest()
+
+
+def _file_states(reader: SplitReader) -> list[tuple[int, int, int]]:
+    """What tells that a file was written to: its size, time and place on the disk."""
+    found = [file.path.stat() for entry in reader.entries for file in entry.files]
+    return [(state.st_size, state.st_mtime_ns, state.st_ino) for state in found]

@@ -120,8 +120,12 @@ def change_scripts(paths: Paths) -> None:
     write(paths, "b.tsv", [*lines(100, seed=2), *(f"Ёлка ёлка {number}\tЁжик {number}\n" for number in range(400))])
 
 
+def add_notes(paths: Paths) -> None:
+    write(paths, "NOTES.txt", ["no part of the corpus\n"])
+
+
 CHANGES: list[tuple[Callable[[Paths], None], bool]] = [
-    (lambda _: None, True),
+    (add_notes, True),
     (append, True),
     (add_file, True),
     (change_scripts, True),
@@ -140,15 +144,27 @@ CHANGES: list[tuple[Callable[[Paths], None], bool]] = [
 def test_a_changed_corpus_is_seen_as_by_a_run_from_nothing(
     paths: Paths, known: list[dict[str, int]], stage: str, change: Callable[[Paths], None], goes_on: bool
 ) -> None:
-    run(paths, stage, tolerant("a.tsv", "b.tsv"))
+    before = run(paths, stage, tolerant("a.tsv", "b.tsv"))
     change(paths)
-    sections = tolerant(*sorted(path.name for path in (paths.root / "raw").iterdir()))
+    sections = tolerant(*sorted(path.name for path in (paths.root / "raw").glob("*.tsv")))
     found = run(paths, stage, sections)
     assert [counts["train"] for counts in known] == ([300] if goes_on else [])
     assert found == run_from_nothing(paths, stage, sections)
+    assert change is not add_notes or found == before
     known.clear()
     assert run(paths, stage, sections) == found
     assert len(known) == (change is not add_odd_line)
+
+
+def test_no_pair_of_dev_or_test_moves_when_rows_are_added(paths: Paths) -> None:
+    before = run(paths, "prepare")
+    append(paths)
+    after = run(paths, "prepare")
+    for split in ("dev", "test"):
+        old, new = (found[f"data/prepared/{split}.jsonl"].splitlines() for found in (before, after))
+        assert len(old) > 5
+        assert [line for line in new if line in {*old}] == old
+        assert not {*old} & {*after["data/prepared/train.jsonl"].splitlines()}
 
 
 def tolerant(*names: str) -> Sections:
@@ -241,7 +257,7 @@ def _run_and_die(root: str) -> None:
         make_table(self, *arguments)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    RowStore.make_table = make_and_die  # type: ignore[method-assign]
+    RowStore.make_table = make_and_die  # type: ignore[method-assign,assignment]
     run(Paths(Path(root)), "prepare")
 
 

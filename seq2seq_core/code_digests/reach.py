@@ -67,7 +67,7 @@ def find_module(name: str) -> Path | None:
     Args:
         name: its absolute name.
     """
-    path = _root().parent.joinpath(*name.split("."))
+    path = package_folder().parent.joinpath(*name.split("."))
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):
         if candidate.is_file():
             return candidate
@@ -96,7 +96,7 @@ def _imported(name: str) -> tuple[str, ...]:
 def _read(name: str) -> ModuleMeaning:
     path = find_module(name)
     if path is None:
-        raise ModuleNotFoundError(f"{name}: no such module in {_root()}")
+        raise ModuleNotFoundError(f"{name}: no such module in {package_folder()}")
     return read_meaning(path.read_text(encoding="utf-8"), name, path.name == "__init__.py", _has_settings(name))
 
 
@@ -105,7 +105,7 @@ def _has_settings(name: str) -> bool:
 
 
 @cache
-def _root() -> Path:
+def package_folder() -> Path:
     """The folder of the installed package; found without importing it."""
     spec = find_spec(PACKAGE)
     assert spec is not None

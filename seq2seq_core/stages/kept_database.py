@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import unicodedata
 from collections.abc import Iterable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
-from seq2seq_core.artifacts import SPLITS, Paths
-from seq2seq_core.code_digests.stage_digest import digest_stage
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.code_digests.package_digest import digest_package
+from seq2seq_core.code_digests.settings_values import values_in_use
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.reading import SplitReader
 from seq2seq_core.corpus.rows.kept_rows import KeptRows
@@ -17,23 +18,31 @@ from seq2seq_core.stage_table import find_stage
 
 
 def find_kept_rows(stage: str, settings: Settings, paths: Paths, readers: Iterable[SplitReader]) -> KeptRows | None:
-    """The database of a stage's last run; None: the corpus has more than pairs of texts, and nothing is kept.
+    """The database of a stage's last run; None: nothing is kept, by the settings or because there is more than pairs of texts.
 
     Args:
         stage: its name.
-        settings: its sections.
+        settings: its sections, and ``runtime``.
         paths: the workspace; databases are kept in ``.s2s/kept_rows``.
         readers: of the splits.
     """
     folder, corpus = paths.kept_rows / stage, settings.corpus
-    if corpus.source_kind != "text" or corpus.monolingual or corpus.conversations is not None:
+    if not settings.runtime.incremental or corpus.source_kind != "text" or corpus.monolingual or corpus.conversations is not None:
         shutil.rmtree(folder, ignore_errors=True)
         return None
     # Which files there are, the record says: a new one may come behind the others. Splits without files are carved out of train.
-    named = corpus.files.model_copy(update={split: [] for split in SPLITS})
-    without_names = settings.model_copy(update={"corpus": corpus.model_copy(update={"files": named})})
+    sections = {name: values_in_use(settings.section_named(name)) for name in find_stage(stage).sections}
+    sections["corpus"].pop("files", None)
     own_readers = list(readers)
     with_files = sorted(reader.split for reader in own_readers if reader.entries)
-    libraries = [unicodedata.unidata_version, *map(version, ("duckdb", "pyarrow"))]
-    key = digest([digest_stage(find_stage(stage), without_names), with_files, libraries])
+    libraries = [unicodedata.unidata_version, *map(_find_version, ("duckdb", "pyarrow", "ftfy"))]
+    key = digest([stage, sections, with_files, digest_package(), libraries])
     return KeptRows(folder, key, own_readers)
+
+
+def _find_version(library: str) -> str:
+    """The version of a library; empty: it is not installed, as not all settings need it."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""

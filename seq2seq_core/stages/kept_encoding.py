@@ -19,8 +19,7 @@ import sentencepiece
 from numpy.typing import NDArray
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.code_digests.features import features_in_use
-from seq2seq_core.code_digests.reach import digest_reached_code
+from seq2seq_core.code_digests.package_digest import digest_package
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, open_prepared, parse_pair, parse_sentence
 from seq2seq_core.drift.profiling import CorpusProfiler, text_keys
@@ -150,18 +149,18 @@ def open_kept_encoding(settings: Settings, paths: Paths, tokenizers: Tokenizers)
     """What encodes block by block; None where the vocabulary is new, or blocks cannot stand for themselves.
 
     Args:
-        settings: the section ``tokenize``.
+        settings: the sections ``tokenize`` and ``runtime``.
         paths: the workspace; blocks are kept in ``.s2s/encoded``.
         tokenizers: of the two sides.
     """
     section = settings.tokenize
     # Values of tags that are ignored are warned of, which blocks of earlier runs do not tell.
     tells_all = section.unknown_tags == "error" or not (section.source_tags or section.target_tags)
-    if not section.vocabulary or not isinstance(tokenizers.source, SubwordModel) or not tells_all:
+    is_kept = bool(section.vocabulary) and settings.runtime.incremental
+    if not is_kept or not isinstance(tokenizers.source, SubwordModel) or not tells_all:
         shutil.rmtree(paths.encoded_blocks, ignore_errors=True)
         return None
-    code = digest_reached_code([f"{__package__}.tokenize"], features_in_use(settings, ("tokenize",)))
-    return KeptEncoding(KeptArrays(paths.encoded_blocks), tokenizers, digest(code))
+    return KeptEncoding(KeptArrays(paths.encoded_blocks), tokenizers, digest_package())
 
 
 def _block_key(key: str, lines: list[bytes]) -> str:

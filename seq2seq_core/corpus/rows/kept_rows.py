@@ -122,9 +122,11 @@ class KeptRows:
         for name, (rows, columns, ends) in splits.items():
             reader = self._readers[name]
             is_compressed = any(file.is_compressed for entry in reader.entries for file in entry.files)
-            if len(ends) < len(reader.entries) or is_compressed or self._states[name] != _file_states(reader):
+            if is_compressed or len(ends) < len(reader.entries):
                 return
             entries = [_describe(entry, ends[place]) for place, entry in enumerate(reader.entries)]
+            if self._states[name] != _file_states(reader):
+                return
             kept[name] = KeptSplit(rows=rows, columns=columns, entries=entries)
         draft = own / "kept"
         draft.mkdir()

@@ -51,7 +51,7 @@ def run(paths: Paths, stage: str, sections: Sections = TSV) -> dict[str, bytes]:
         "validate": {name: {"limit": 1.0, "severity": "warning"} for name in ("duplicate_pairs", "conflicting_targets", "empty")},
         "prepare": prepare | sections.get("prepare", {}),
         "register": {"model_name": "m"},
-        "runtime": {"progress": "plain"},
+        "runtime": {"progress": "plain"} | sections.get("runtime", {}),
     }
     if stage == "validate":
         run_validate(parse_settings(values, "test"), paths, NullRecorder())
@@ -205,6 +205,9 @@ def test_other_settings_and_what_cannot_be_kept_find_nothing(paths: Paths, known
         assert run(paths, "prepare", sections) == run_from_nothing(paths, "prepare", sections)
     assert not known
     kept = paths.kept_rows / "prepare"
+    run(paths, "prepare", TSV | {"runtime": {"incremental": False}})
+    assert not kept.exists()
+    run(paths, "prepare")
     assert [path.name for path in kept.parent.iterdir()] == ["prepare"]
     pairs = [line.rstrip("\n").split("\t") for line in lines(50, seed=8)]
     rows = [json.dumps({"source": source, "target": target}) + "\n" for source, target in pairs]

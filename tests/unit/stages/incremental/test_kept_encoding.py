@@ -158,7 +158,7 @@ def test_other_code_and_another_vocabulary_find_nothing(
     run(paths)
     encoded.clear()
     with monkeypatch.context() as patched:
-        patched.setattr(kept_encoding, "digest_reached_code", lambda *_: {"seq2seq_core.tokenization.encode": "other"})
+        patched.setattr(kept_encoding, "digest_package", lambda: "0" * 64)
         run(paths)
     assert sum(encoded) == NUM_PAIRS + 50
 

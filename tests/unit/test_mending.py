@@ -12,7 +12,7 @@ import pytest
 from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.corpus.preparation.row_texts import texts_of
 from seq2seq_core.corpus.rows.comparison_macros import create_comparison_macros
-from seq2seq_core.corpus.rows.row_store import open_row_store
+from seq2seq_core.corpus.rows.store_opening import open_row_store
 from seq2seq_core.errors import UserError
 from seq2seq_core.named_modules import names_of
 from seq2seq_core.normal_form import MENDING_RULES, MendingName, NormalForm, load_normal_form

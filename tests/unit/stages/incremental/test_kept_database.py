@@ -45,7 +45,8 @@ def run(paths: Paths, stage: str, sections: Sections = TSV) -> dict[str, bytes]:
     """What a stage writes, after the outputs of the last run are removed."""
     for name in ("data", "reports"):
         shutil.rmtree(paths.root / name, ignore_errors=True)
-    prepare = {"leakage": "near", "dev_fraction": 0.1, "test_fraction": 0.1, "max_dropped_fraction": 1.0}
+    mend = ["escaped_text", "invisible_characters"]
+    prepare = {"mend": mend, "leakage": "near", "dev_fraction": 0.1, "test_fraction": 0.1, "max_dropped_fraction": 1.0}
     values: dict[str, Any] = {
         "corpus": sections["corpus"],
         "validate": {name: {"limit": 1.0, "severity": "warning"} for name in ("duplicate_pairs", "conflicting_targets", "empty")},

@@ -159,7 +159,7 @@ class RuntimeSection(Section):
     """Memory of the database in which ``validate`` and ``prepare`` work; what exceeds it goes to the disk (``.s2s/rows``)."""
     incremental: bool = True
     """Whether ``validate``, ``prepare`` and ``tokenize`` keep what they have made of the rows, so that their next run works on new
-    ones alone (``.s2s/kept_rows`` and ``.s2s/encoded``, about twice the size of the corpus). No output differs."""
+    ones alone (``.s2s/kept_rows`` and ``.s2s/encoded``, about three times the size of the corpus). No output differs."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """``auto``: autocast in bfloat16 on CUDA devices that have it, in float16 (with a scaled loss) on older ones, and float32 on a
     CPU. Weights are always float32."""

@@ -31,8 +31,9 @@ from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.corpus.file_faults.broken_lines import BrokenLines
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
-from seq2seq_core.corpus.rows.row_store import RowStore, open_row_store, rows_table
+from seq2seq_core.corpus.rows.row_store import RowStore, rows_table
 from seq2seq_core.corpus.rows.split_loading import SplitLoader
+from seq2seq_core.corpus.rows.store_opening import open_row_store
 from seq2seq_core.errors import UserError
 
 MOST_SECONDS, MOST_BYTES = 180.0, 2 << 30

@@ -165,6 +165,8 @@ class _Variant:
         cls, title: str, values: Mapping[str, Any], changes: Mapping[str, Any], workspace: Paths, corpus: Mapping[str, str]
     ) -> _Variant:
         settings = variant_settings(values, changes, title)
+        runtime = settings.runtime.model_copy(update={"incremental": False})  # each variant is prepared once
+        settings = settings.model_copy(update={"runtime": runtime})
         key = digest({"corpus": dict(corpus), **{stage: digest_stage(find_stage(stage), settings) for stage in STAGES}})
         return cls(title, settings, Paths(workspace.ablation / key[:16]))
 

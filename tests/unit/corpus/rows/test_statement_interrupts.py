@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-from seq2seq_core.corpus.rows.row_store import open_row_store
+from seq2seq_core.corpus.rows.store_opening import open_row_store
 from seq2seq_core.errors import Interrupted
 
 SLOW = "SELECT count(*) FROM range(1000000000000) numbers(number) WHERE number % 7 = 3"

@@ -12,7 +12,7 @@ from seq2seq_core.code_digests.package_digest import digest_package
 from seq2seq_core.code_digests.settings_values import values_in_use
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.reading import SplitReader
-from seq2seq_core.corpus.rows.kept_rows import KeptRows
+from seq2seq_core.corpus.rows.earlier_rows import KeptRows
 from seq2seq_core.reproducibility import digest
 from seq2seq_core.stage_table import find_stage
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from seq2seq_core.corpus.rows.kept_rows import KeptRecord
+from seq2seq_core.corpus.rows.earlier_rows import KeptRecord
 from seq2seq_core.corpus.rows.plain_blocks import EntryEnd
 from seq2seq_core.corpus.rows.statement_interrupts import watch_connection
 

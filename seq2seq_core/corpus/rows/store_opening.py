@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from seq2seq_core.corpus.rows.kept_rows import KeptRows
+from seq2seq_core.corpus.rows.earlier_rows import KeptRows
 from seq2seq_core.corpus.rows.row_store import DATABASE, RowStore
 from seq2seq_core.corpus.rows.statement_interrupts import ends_on_signals
 from seq2seq_core.errors import UserError

@@ -9,7 +9,6 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
         "tests.conftest",  # first: few looks for garbage while the others load
-        "torch._dynamo",  # the first step of an optimiser imports it, which takes seconds
         "mlflow",
         "seq2seq_core.stages.train",
         "seq2seq_core.sweep.drive",

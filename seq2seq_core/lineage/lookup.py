@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-SHORTEST_DIGEST = 8
 EXPECTED = (
     "expected a version's number, @ALIAS, models:/NAME/VERSION, models:/NAME@ALIAS, a bundle's folder, a bundle's digest "
     f"(8 digits or more), or the header {MODEL_HEADER} of an answer"

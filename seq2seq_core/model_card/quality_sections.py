@@ -207,10 +207,6 @@ def _slice_name(one: SliceScore) -> str:
     return f"{one.column.replace('_', ' ')} {one.value}"
 
 
-def _with_arrow(metric: str) -> str:
-    return f"{metric} {'↑' if find_metric(metric).higher_is_better else '↓'}"
-
-
 def _figure(figure: Figure | None) -> str:
     if figure is None:
         return ""

@@ -14,12 +14,6 @@ _CONTINUATION = "[\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–�
 MOJIBAKE = re.compile(f"[ÂÃÄÅÎÏÐÑ×ØÙ][\x80-\x9f¡-¿]|[à-ï]{_CONTINUATION}{{2}}|[ð-ô]{_CONTINUATION}{{3}}")
 
 
-def find_control_character(text: str) -> int:
-    """The position of the first control character (other than TAB and LF) or U+FFFD; -1 if there is none."""
-    found = CONTROL_CHARACTER.search(text)
-    return found.start() if found else -1
-
-
 def find_mojibake(text: str) -> int:
     """The first position that looks like UTF-8 read as Latin-1 or cp1252 (``Ã©`` for é, ``â€œ`` for “); -1 if there is none."""
     if text.isascii():

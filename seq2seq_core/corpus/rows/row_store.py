@@ -18,11 +18,6 @@ KEPT_TABLES = ("rows.", "prepared.", "keys.", "verdicts")
 """Beginnings of the names of tables that say what rows are by themselves: the next run goes on from them."""
 TRANSACTION_ROWS = 500_000
 """Rows that are added at once: those of an open transaction are held in memory, beyond the limit."""
-OWN_COLUMNS = ("position", "file", "line", "source", "target", "identity", "fault", "seconds", "layout")
-"""Columns of every table of rows; the corpus's other columns are ``column_0`` and so on.
-
-``identity``, ``fault`` and ``seconds`` are those of a recording. ``layout`` has the names of a row's other columns (JSON) where
-they stand in another order than the table's."""
 CONFINEMENT = (
     "SET enable_external_access = false",
     # Without these two optimizers, a join keeps its sides, and so rows come in the order of the corpus.

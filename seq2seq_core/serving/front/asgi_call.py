@@ -12,8 +12,6 @@ Scope = Mapping[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 DROPPED = ("content-length", "content-type", "date", "server", "connection")
 """Headers of an inner answer that are written anew."""
-OF_THE_BODY = (b"content-type", b"content-length", b"transfer-encoding")
-"""Headers of a request that are about its body."""
 
 
 async def call_application(application: Callable[..., Awaitable[None]], scope: Scope, body: bytes, content_type: str) -> Answer:

@@ -6,13 +6,14 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 UNTYPED_BASES = frozenset({"ABC", "Exception", "Module", "NamedTuple", "Protocol", "TypedDict"})
 """Base classes that ignore the annotations of fields. Others may use them (pydantic validates by them)."""
 MODULE_NAME = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)+")
 _IMPORTS = (ast.Import, ast.ImportFrom)
+_WITHOUT_MEANING = frozenset({"ctx", "kind", "type_comment"})
+"""Fields of nodes."""
 CHECKS = frozenset({"model_validator", "field_validator", "field_serializer"})
 
 
@@ -158,11 +159,6 @@ def _imported_names(node: ast.Import | ast.ImportFrom, package: str) -> Iterator
         yield ImportedName(module, "" if one.name == "*" else one.name, one.asname or one.name)
 
 
-@cache
-def _read_fields(kind: type[ast.AST]) -> tuple[str, ...]:
-    return tuple(name for name in kind._fields if name not in ("ctx", "kind", "type_comment"))
-
-
 class _Reading:
     """Reads a tree once: as lists, strings and numbers, and notes what stands in it.
 
@@ -192,9 +188,9 @@ class _Reading:
         elif kind in _IMPORTS:
             self.imports.append(node)  # type: ignore[arg-type]
         found: list[object] = [kind.__name__]
-        for name in _read_fields(kind):
+        for name in kind._fields:
             child = getattr(node, name, None)
-            if child is None:
+            if child is None or name in _WITHOUT_MEANING:
                 continue
             if isinstance(child, ast.AST):
                 found.append([name, self.plain(child)])

@@ -7,15 +7,13 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 from unittest.mock import Mock
 
 import pytest
-import yaml
+import torch
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle_folder import bundle_digest
@@ -35,6 +33,7 @@ from seq2seq_core.training.state.curve_log import read_curves
 from seq2seq_core.training.state.folder_lock import lock_folder
 from seq2seq_core.training.trainer import Trainer
 from seq2seq_core.training.validation import Validation, Validator
+from tests.prepared_processes import CONTEXT
 from tests.reversed_words import write_reversed_words
 from tests.training_runs import (
     ListRecorder,
@@ -276,46 +275,37 @@ def test_a_second_ctrl_c_stops_at_once_and_an_earlier_state_is_used(
     assert output_digests(stopped) == output_digests(whole)
 
 
-KILL = """
-import os, sys, yaml, torch
-from pathlib import Path
-from seq2seq_core.artifacts import Paths
-from seq2seq_core.config.settings import parse_settings
-from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.stages.train import run_train
-from seq2seq_core.training.trainer import Trainer
+def train_until_death(settings: Settings, root: str, step: int) -> None:
+    """Trains in a process that kills itself behind an update."""
+    torch.set_num_threads(1)
+    update = Trainer._update
 
-torch.set_num_threads(1)
-update = Trainer._update
+    def update_and_die(self: Trainer, *arguments: Any) -> None:
+        update(self, *arguments)
+        if self.state.step == step:
+            self.curves.file.flush()  # points beyond the last checkpoint are on the disk
+            self.store.settle()  # so is that checkpoint, which a thread writes
+            os.kill(os.getpid(), signal.SIGKILL)
 
-def update_and_die(self, *arguments):
-    update(self, *arguments)
-    if self.state.step == int(sys.argv[3]):
-        self.curves.file.flush()  # points beyond the last checkpoint are on the disk
-        self.store.settle()  # so is that checkpoint, which a thread writes
-        os.kill(os.getpid(), 9)
-
-Trainer._update = update_and_die
-settings = parse_settings(yaml.safe_load(Path(sys.argv[2]).read_text()), "test")
-run_train(settings, Paths(Path(sys.argv[1])), NullRecorder())
-"""
+    Trainer._update = update_and_die  # type: ignore[method-assign]
+    run_train(settings, Paths(Path(root)), NullRecorder())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["gru", "transformer"])
 def test_a_killed_run_that_is_started_again_ends_in_the_same_outputs(
-    new_workspace: Callable[[str], Paths], tmp_path: Path, architecture: str
+    new_workspace: Callable[[str], Paths], architecture: str
 ) -> None:
-    sections = make_sections(model={"architecture": architecture}, log_every_steps=1)
+    settings = parse_settings(make_sections(model={"architecture": architecture}, log_every_steps=1), "test")
     whole, killed = new_workspace("whole"), new_workspace("killed")
-    run_train(parse_settings(sections, "test"), whole, NullRecorder())
-    params = tmp_path / "params.yaml"
-    params.write_text(yaml.safe_dump(sections))
+    run_train(settings, whole, NullRecorder())
     for step in (6, 11):  # in between lies the checkpoint of step 8
-        command = [sys.executable, "-c", KILL, str(killed.root), str(params), str(step)]
-        assert subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == -signal.SIGKILL
+        process = CONTEXT.Process(target=train_until_death, args=(settings, str(killed.root), step))
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
     recorder = ListRecorder()
-    run_train(parse_settings(sections, "test"), killed, recorder)
+    run_train(settings, killed, recorder)
     assert recorder.steps("train_loss") == [9, 10, 11, 12]
     assert output_digests(killed) == output_digests(whole)
     steps = [step for step, metrics in read_curves(state_folder(killed) / "curves.jsonl") if "train_loss" in metrics]

@@ -96,8 +96,7 @@ def create_comparison_macros(store: RowStore, form: NormalForm) -> None:
             ELSE text END"""
         for name, rule in rules.items()
     }
-    for head, body in {**mended, **_macros(form.unicode_normalization, form.whitespace)}.items():
-        store.connection.execute(f"CREATE MACRO {head} AS ({body})")
+    store.add_macros({**mended, **_macros(form.unicode_normalization, form.whitespace)})
 
 
 @lru_cache

@@ -92,5 +92,4 @@ def create_macros(store: RowStore) -> None:
     Args:
         store: the database.
     """
-    for head, body in MACROS.items():
-        store.connection.execute(f"CREATE MACRO {head} AS ({body})")
+    store.add_macros(MACROS)

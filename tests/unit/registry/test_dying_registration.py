@@ -44,11 +44,11 @@ def test_the_next_registration_completes_whatever_the_last_one_began(
     before: Paths, tracked_settings: Settings, make_bundle: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registration, "log_bundle", leave_a_mark)
-    for last_call in itertools.count():
+    for moment in itertools.count():
         # Each round has a bundle of its own; its seed makes another one champion.
-        make_bundle(before, 10 + last_call, min(1.0, 0.5 + last_call / 100))
+        make_bundle(before, 10 + moment, min(1.0, 0.5 + moment / 100))
         with monkeypatch.context() as dying:
-            dying.setattr(registration, "connect", lambda paths, left=last_call: DyingClient(connect(paths), left))
+            dying.setattr(registration, "connect", lambda paths, last=moment: DyingClient(connect(paths), last))
             try:
                 register_bundle(tracked_settings, before)
             except Killed:
@@ -71,4 +71,4 @@ def test_the_next_registration_completes_whatever_the_last_one_began(
         assert str(aliases["champion" if receipt.decision == "champion" else "challenger"]) == receipt.version
         if not died:
             break
-    assert last_call > 15
+    assert moment > 10

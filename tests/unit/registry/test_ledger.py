@@ -96,11 +96,11 @@ def test_an_entry_whose_request_failed_after_it_was_written_is_not_written_again
 
 def test_a_writer_that_dies_between_any_two_calls_leaves_a_ledger_that_the_next_one_completes(client: Any) -> None:
     deaths = 0
-    for last_call in itertools.count():
+    for moment in itertools.count():
         before = read_ledger(client, NAME)
-        version = str(1 + last_call % 4)
+        version = str(1 + moment % 4)
         try:
-            promote(DyingClient(client, last_call), version)
+            promote(DyingClient(client, moment), version)
         except Killed:
             deaths += 1
         else:

@@ -6,8 +6,9 @@ Weight decay applies to matrices, not to biases and norms.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from functools import cache
-from typing import Any, assert_never
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +39,7 @@ def build_optimizer(model: nn.Module, settings: PhaseSettings) -> torch.optim.Op
 
 
 @cache
-def _without_compiler(kind: type[torch.optim.Optimizer]) -> Any:
+def _without_compiler(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
     """The same optimiser, never compiled: PyTorch's own load its compiler first, a quarter of the start of training.
 
     Args:

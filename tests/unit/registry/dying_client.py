@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 READS = ("get_", "search_")
 """Beginnings of the names of calls that change nothing."""
 

@@ -287,7 +287,7 @@ def train_until_death(settings: Settings, root: str, step: int) -> None:
             self.store.settle()  # so is that checkpoint, which a thread writes
             os.kill(os.getpid(), signal.SIGKILL)
 
-    Trainer._update = update_and_die  # type: ignore[method-assign]
+    Trainer._update = update_and_die  # type: ignore[method-assign, assignment]
     run_train(settings, Paths(Path(root)), NullRecorder())
 
 

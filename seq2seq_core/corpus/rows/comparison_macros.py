@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 
 from seq2seq_core.corpus.normalization import normalize_exactly, normalize_nearly
 from seq2seq_core.corpus.rows.row_store import RowStore, literal
-from seq2seq_core.corpus.rows.text_macros import NORMAL_CHARACTERS, create_macros, expression
+from seq2seq_core.corpus.rows.text_macros import NORMAL_CHARACTERS, add_macros, create_macros, expression
 from seq2seq_core.normal_form import WHITE_SPACE, NormalForm
 
 ALPHABETS = range(0x3400)
@@ -96,7 +96,7 @@ def create_comparison_macros(store: RowStore, form: NormalForm) -> None:
             ELSE text END"""
         for name, rule in rules.items()
     }
-    store.add_macros({**mended, **_macros(form.unicode_normalization, form.whitespace)})
+    add_macros(store, {**mended, **_macros(form.unicode_normalization, form.whitespace)})
 
 
 @lru_cache

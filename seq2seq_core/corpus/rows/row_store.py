@@ -256,14 +256,6 @@ class RowStore:
         create: Any = self.connection.create_function  # its types differ between versions
         create(name, counted[len(kinds)], kinds, result, type="arrow")
 
-    def add_macros(self, macros: Mapping[str, str]) -> None:
-        """Makes macros in one transaction: with one for each it takes twice as long.
-
-        Args:
-            macros: by head, such as ``key(text)``: the expression.
-        """
-        self.connection.execute("BEGIN;" + "".join(f"CREATE MACRO {head} AS ({body});" for head, body in macros.items()) + "COMMIT")
-
     def leave_the_outside(self) -> None:
         """From now on no statement reads files or reaches the network."""
         self.connection.execute(CONFINEMENT[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from seq2seq_core.corpus.file_faults.pair_differences import ADDRESS, ASCII_DIGITS, DIGITS, NUMBER
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, MOJIBAKE
 from seq2seq_core.corpus.file_faults.text_noise import ESCAPE, HTML_TAG, LEAST_UNITS, MOST_CHARACTERS
@@ -92,4 +94,15 @@ def create_macros(store: RowStore) -> None:
     Args:
         store: the database.
     """
-    store.add_macros(MACROS)
+    add_macros(store, MACROS)
+
+
+def add_macros(store: RowStore, macros: Mapping[str, str]) -> None:
+    """Makes macros in one transaction: with one for each it takes twice as long.
+
+    Args:
+        store: the database.
+        macros: by head, such as ``key(text)``: the expression.
+    """
+    made = "".join(f"CREATE MACRO {head} AS ({body});" for head, body in macros.items())
+    store.connection.execute(f"BEGIN; {made} COMMIT")

@@ -44,11 +44,11 @@ def new_file(path: Path) -> Iterator[Path]:
         yield draft
         with draft.open("rb") as file:
             os.fsync(file.fileno())
+        draft.replace(path)
     except BaseException as error:
         draft.unlink(missing_ok=True)
         _name_place(error, path)
         raise
-    draft.replace(path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -61,11 +61,11 @@ def write_text(path: Path, text: str) -> None:
     draft = _new_draft(path)
     try:
         draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.replace(path)
     except BaseException as error:
         draft.unlink(missing_ok=True)
         _name_place(error, path)
         raise
-    draft.replace(path)
 
 
 def draft_of(path: Path) -> Path:
@@ -83,6 +83,6 @@ def _new_draft(path: Path) -> Path:
 
 
 def _name_place(error: BaseException, path: Path) -> None:
-    """Adds the path to an error of the operating system that names no file, such as a full disk."""
-    if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+    """Gives the path to an error of the operating system that names no file, such as a full disk, or the draft."""
+    if isinstance(error, OSError) and error.errno is not None and error.filename in (None, str(draft_of(path)), draft_of(path)):
         error.filename = str(path)

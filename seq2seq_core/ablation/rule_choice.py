@@ -96,11 +96,20 @@ def neutral_value(name: str, present: object) -> Any:
         name: of the setting.
         present: its value.
     """
+    if isinstance(present, Section):
+        return None if _needs_values(present) else {}
     return NEUTRAL_BY_NAME[name] if name in NEUTRAL_BY_NAME else NEUTRAL.get(type(present), {})
 
 
+def _needs_values(section: Section) -> bool:
+    """Whether a section cannot stand without values; such a one is switched off by being left out."""
+    return any(field.is_required() for field in type(section).model_fields.values())
+
+
 def _is_off(value: object) -> bool:
-    return not value or value in OFF or (isinstance(value, Section) and value == type(value)())
+    if isinstance(value, Section):
+        return not _needs_values(value) and value == type(value)()
+    return not value or value in OFF
 
 
 def rules_that_drop(section: PrepareSection, dropped: Mapping[str, int]) -> list[RuleChange]:
@@ -110,5 +119,7 @@ def rules_that_drop(section: PrepareSection, dropped: Mapping[str, int]) -> list
         section: ``prepare``.
         dropped: the rows of train that each rule dropped.
     """
-    names = [*section.rules_in_use(), *(["deduplicate"] if section.deduplicate != "none" else [])]
-    return [RuleChange(name, neutral_value(name, getattr(section, name)), is_removed=True) for name in names if dropped.get(name)]
+    names = [
+        name for name, count in dropped.items() if count and name in PrepareSection.model_fields and name not in NOT_COMPARABLE
+    ]
+    return [RuleChange(name, neutral_value(name, getattr(section, name)), is_removed=True) for name in names]

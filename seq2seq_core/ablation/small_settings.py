@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_core.config.settings import Settings, parse_settings
+from seq2seq_core.errors import ConfigError
 from seq2seq_core.sweep.dotted import put_setting
 
 MOST = {"width": 128, "encoder_layers": 2, "decoder_layers": 2, "feedforward_width": 512}
@@ -56,5 +57,8 @@ def variant_settings(values: Mapping[str, Any], changes: Mapping[str, Any], sour
     """
     changed = deepcopy(dict(values))
     for name, value in changes.items():
-        put_setting(changed, name, value)
+        try:
+            put_setting(changed, name, value)
+        except KeyError:
+            raise ConfigError([f"{name}: there is no such setting, because a part of the name is no section"], source) from None
     return parse_settings(changed, source)

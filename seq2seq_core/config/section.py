@@ -80,9 +80,10 @@ def describe_fault(detail: ErrorDetails) -> str:
                 "finite_number": "a finite number",
                 "string_type": "a text",
                 "list_type": "a list",
+                "tuple_type": "a list",
                 "dict_type": "a mapping",
             }
-            expected = bounds[kind].format(**context) if kind in bounds else detail["msg"]
+            expected = bounds[kind].format(**context) if kind in bounds else detail["msg"].removeprefix("Input should be ")
             return f"{where}: must be {expected}, got {got}"
 
 

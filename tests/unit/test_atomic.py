@@ -60,3 +60,17 @@ def test_a_full_disk_names_what_was_being_written(tmp_path: Path, monkeypatch: p
         (draft / "x").write_text("x")
     assert caught.value.filename == str(tmp_path / "folder")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_the_place_of_a_file_is_named_and_no_draft_is_left(tmp_path: Path) -> None:
+    (tmp_path / "page.html").mkdir()
+    for write in (lambda path: atomic.write_text(path, "x"), _write_new_file):
+        with pytest.raises(IsADirectoryError) as caught:
+            write(tmp_path / "page.html")
+        assert caught.value.filename == str(tmp_path / "page.html")
+        assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+def _write_new_file(path: Path) -> None:
+    with atomic.new_file(path) as draft:
+        draft.write_text("x")

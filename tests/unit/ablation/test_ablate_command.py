@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
-from seq2seq_core.ablation import ablation_run
-from seq2seq_core.ablation.ablation_run import AblationRequest, run_ablation
+from seq2seq_core.ablation import outside_models, trained_variant
+from seq2seq_core.ablation.ablation_run import Ablation, AblationRequest, run_ablation
 from seq2seq_core.ablation.rule_choice import parse_changes, rules_that_drop
+from seq2seq_core.ablation.trained_variant import Variant
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.cli.main import app
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.serving.loading import FoundModel
+from seq2seq_core.stages import kept_vocabulary
 from seq2seq_core.stages.train import run_train
 
 SETTINGS: dict[str, Any] = {
@@ -56,7 +61,7 @@ def test_each_variant_is_trained_once_and_stands_in_the_table(workspace: Path, m
         assert (settings.train.max_steps, settings.train.phases) == (8, [])
         return train(settings, paths, recorder)
 
-    monkeypatch.setattr(ablation_run, "run_train", noting)
+    monkeypatch.setattr(trained_variant, "run_train", noting)
     result = CliRunner().invoke(app, [*ASKED, str(workspace)])
     assert result.exit_code == 0, result.output
     assert trained == [(1, 8, True), (2, 8, True), (1, 8, False), (2, 8, False), (1, 8, True), (2, 8, True)]
@@ -75,7 +80,89 @@ def test_each_variant_is_trained_once_and_stands_in_the_table(workspace: Path, m
     dev = [json.loads(line) for line in _dev_of_present(workspace).read_text(encoding="utf-8").splitlines()]
     kept = [pair for pair in dev if len(pair["source"]) >= 3 and len(pair["target"]) >= 3]
     assert found.dev_pairs == len(kept) < len(dev)  # judged by what every variant keeps
-    assert [change.title for change in rules_that_drop(settings.prepare, {"drop_copies": 50})] == ["without drop_copies"]
+
+
+def test_every_rule_that_dropped_rows_is_tried_without_and_sections_too() -> None:
+    scorers = {"forward": "a", "backward": "b", "min_score": 0.1}
+    section = PrepareSection.model_validate({"drop_copies": True, "score_filter": scorers, "augment": {"case": 0.1}})
+    dropped = {
+        "min_characters": 0,
+        "drop_copies": 50,
+        "deduplicate": 2,
+        "leakage": 3,
+        "leakage.similar_source": 4,
+        "score_filter": 1,
+    }
+    dropped["score_filter"] = 1
+    assert [(change.title, change.value) for change in rules_that_drop(section, dropped)] == [
+        ("without drop_copies", False),
+        ("without deduplicate", "none"),
+        ("without score_filter", None),
+    ]
+    assert [change.value for change in parse_changes(["score_filter", "augment"], section)] == [None, {}]
+
+
+def test_what_no_longer_fits_is_done_again(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other present settings change the dev pairs, by which the other variant is then judged; damaged files count as absent."""
+    trained = list[int]()
+    monkeypatch.setattr(trained_variant, "run_tokenize", lambda *_: None)
+    monkeypatch.setattr(trained_variant, "run_train", lambda settings, *_: trained.append(settings.prepare.min_characters))
+    monkeypatch.setattr(trained_variant, "Predictor", EchoingPredictor)
+    pairs = [f"{word}\t{word[::-1]}" for word in ("ab", "cd", "abcd", "efgh", "abcdef", "fedcba")]
+    for split, rows in (("dev", pairs), ("test", ["ghgh\thghg"])):
+        (workspace / "raw" / f"{split}.tsv").write_text("\n".join(["source\ttarget", *rows]) + "\n", encoding="utf-8")
+    corpus = {"path": "raw", "files": {split: [f"{split}.tsv"] for split in ("train", "dev", "test")}}
+
+    def ablate(present: int, other: int) -> Ablation:
+        prepare = {"clean_evaluation_splits": True, "max_dropped_fraction": 1.0, "min_characters": present}
+        (workspace / "params.yaml").write_text(yaml.safe_dump(SETTINGS | {"corpus": corpus, "prepare": prepare}), encoding="utf-8")
+        section = load_settings(workspace / "params.yaml").prepare
+        request = AblationRequest(parse_changes([f"min_characters={other}"], section), 2, 8)
+        return run_ablation(Paths(workspace), NullRecorder(), request)
+
+    first = ablate(3, 1)
+    assert (first.dev_pairs, trained) == (4, [3, 3, 1, 1])
+    trained.clear()
+    assert (ablate(1, 3).dev_pairs, trained) == (4, [1, 1, 3, 3])  # what was kept was for the 4 dev pairs of the others
+    ablate(3, 1)
+    for pattern in ("outputs-0.json", "prepared.json", "tokenized.json", "dev.jsonl"):
+        for file in (workspace / ".s2s" / "ablation").glob(f"*/{pattern}"):
+            file.write_bytes(file.read_bytes()[:-9])
+    trained.clear()
+    assert ablate(3, 1) == first
+    assert trained == [3, 1]
+
+
+class EchoingPredictor:
+    """A model that answers with the source."""
+
+    options = DecodingOptions()
+
+    @classmethod
+    def from_folder(cls, *_: object) -> EchoingPredictor:
+        return cls()
+
+    def predict(self, sources: list[str], *_: object, **__: object) -> list[Any]:
+        return [SimpleNamespace(text=source) for source in sources]
+
+
+def test_models_are_those_of_the_workspace_and_another_one_in_the_same_folder_makes_a_new_variant(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"base/model": "1" * 64}
+
+    def find(reference: str, pinned: str, setting: str, paths: Paths) -> Any:
+        assert paths.root == workspace
+        return FoundModel(paths.root / reference, reference, found[reference]), reference
+
+    for module in (outside_models, kept_vocabulary):
+        monkeypatch.setattr(module, "find_pinned_model", find)
+    values = SETTINGS | {"tokenize": {**SETTINGS["tokenize"], "vocabulary": "base/model"}}
+    first = Variant.of("as it is", values, {}, Paths(workspace), {})
+    assert first.settings.tokenize.vocabulary == str(workspace / "base" / "model")
+    assert Variant.of("as it is", values, {}, Paths(workspace), {}).paths == first.paths
+    found["base/model"] = "2" * 64
+    assert Variant.of("as it is", values, {}, Paths(workspace), {}).paths != first.paths
 
 
 def _dev_of_present(workspace: Path) -> Path:
@@ -107,6 +194,8 @@ def test_one_training_of_each_and_settings_that_do_not_fit_are_refused(workspace
     for options, message in (
         (["drop_copies=maybe"], "with drop_copies=maybe"),
         (["--set", "width=8"], "--set: must be SECTION.NAME=VALUE"),
+        (["--set", "model.width.x=8"], "model.width.x: there is no such setting"),
+        (["mend=mojibake"], "prepare.mend: must be a list, got 'mojibake'"),
         (["--seeds", "1"], "Invalid value for '--seeds'"),
         (["drop_copies", "drop_copies"], "the rules must be different from one another"),
     ):

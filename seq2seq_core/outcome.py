@@ -48,6 +48,9 @@ def write_outcome(folder: Path, outcome: Outcome) -> None:
 def read_outcome(folder: Path, stage: str) -> Outcome | None:
     """The stored outcome of a stage, or None where there is none that can be read."""
     try:
-        return Outcome(**json.loads((folder / f"{stage}.json").read_text(encoding="utf-8")))
+        outcome = Outcome(**json.loads((folder / f"{stage}.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+    texts, numbers = (outcome.stage, outcome.kind, outcome.message), (outcome.exit_code, outcome.retryable, outcome.pid)
+    is_whole = all(isinstance(text, str) for text in texts) and all(isinstance(number, int) for number in numbers)
+    return outcome if is_whole else None

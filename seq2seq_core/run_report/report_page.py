@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.errors import first_line
 from seq2seq_core.model_card.blocks import Page, Section, Text
 from seq2seq_core.model_card.drift_section import drift_section
 from seq2seq_core.model_card.facts import Origin
@@ -24,18 +26,21 @@ from seq2seq_core.run_report.result_sections import lead_blocks, parts_section, 
 from seq2seq_core.run_report.run_facts import RunFacts, read_run_facts
 from seq2seq_core.run_report.stage_end import StageEnd
 
-SECTIONS: tuple[tuple[str, Callable[[RunFacts], Section]], ...] = (
-    ("register", scores_section),
-    ("evaluate", parts_section),
-    ("validate", contracts_section),
-    ("prepare", funnel_section),
-    ("validate", leakage_section),
-    ("register", lambda facts: drift_section(facts.drift)),
-    ("prepare", samples_section),
-    ("tokenize", tokens_section),
-    ("train", lambda facts: _training(facts)),
+logger = logging.getLogger(__name__)
+SECTIONS: tuple[tuple[str, str, Callable[[RunFacts], Section]], ...] = (
+    ("register", "Test scores", scores_section),
+    ("evaluate", "Worst parts of the test set", parts_section),
+    ("validate", "Contracts", contracts_section),
+    ("prepare", "Funnel", funnel_section),
+    ("validate", "Leakage", leakage_section),
+    ("register", "Drift of the corpus", lambda facts: drift_section(facts.drift)),
+    ("prepare", "Samples of rows", samples_section),
+    ("tokenize", "Tokenisation", tokens_section),
+    ("train", "Training", lambda facts: _training(facts)),
 )
-"""The sections in order, each with the stage that it is about."""
+"""The sections in order, each with the stage that it is about and its title."""
+DAMAGED = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
+"""What values raise that no stage writes: the file was damaged, or edited by hand."""
 
 
 def make_page(facts: RunFacts) -> Page:
@@ -45,8 +50,12 @@ def make_page(facts: RunFacts) -> Page:
         facts: of the run.
     """
     sections = [stages_section(facts)]
-    for stage, make in SECTIONS:
-        section = make(facts)
+    for stage, title, make in SECTIONS:
+        try:
+            section = make(facts)
+        except DAMAGED as error:
+            logger.warning("no section %r in the report of the run: what %s left is damaged (%s)", title, stage, first_line(error))
+            section = Section(title, [Text(f"What {stage} left is damaged.", "bad")])
         if section.blocks and facts.is_earlier(stage):
             note = Text(f"Of an earlier run: in the last one, {stage} did not run.", "note")
             section = Section(section.title, [note, *section.blocks])

@@ -129,6 +129,17 @@ def test_the_command_makes_it_again_from_what_there_is(paths: Paths, tmp_path: P
     text = Elements((tmp_path / "else.html").read_text(encoding="utf-8")).text
     assert f"train failed: {SCRIPT}" in text
     assert "second line" in text
+    paths.prepare_report.write_text('{"train": {"rows_in": "many"}}', encoding="utf-8")
+    paths.evaluation.mkdir(parents=True)
+    paths.evaluation_scores.write_text('{"test": {"chrf": 1}, "slices": {"language": null}}', encoding="utf-8")
+    (paths.outcomes / "validate.json").write_text(
+        '{"stage": "validate", "kind": [], "message": 3, "exit_code": 0, "retryable": false, "pid": 1}', encoding="utf-8"
+    )
+    s2s()
+    text = _page(paths).text
+    assert "What prepare left is damaged." in text  # JSON, but not what the stage writes: the other sections stay
+    assert "What evaluate left is damaged." in text
+    assert f"train failed: {SCRIPT}" in text
 
 
 def test_scores_stand_beside_baselines_and_the_worst_part_comes_first(paths: Paths) -> None:

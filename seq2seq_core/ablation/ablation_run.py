@@ -101,7 +101,7 @@ def run_ablation(paths: Paths, recorder: Recorder, request: AblationRequest) -> 
 
     Raises:
         UserError: nothing can be compared, a setting does not fit, or a stage says why it cannot run.
-        WorkspaceBusy: another process runs the same comparison.
+        WorkspaceBusy: another process compares in this workspace.
         Interrupted: the process was asked to stop; what is trained stays.
     """
     settings = load_settings(paths.params)
@@ -109,7 +109,7 @@ def run_ablation(paths: Paths, recorder: Recorder, request: AblationRequest) -> 
     values, overrides = _small_values(paths, request), dict(request.overrides or {})
     corpus = {split: SplitReader(settings.corpus, paths.root, split).digest() for split in SPLITS}
     present = Variant.of(PRESENT, values, overrides, paths, corpus)
-    with lock_folder(paths.ablation):
+    with lock_folder(paths.ablation, "comparison"):
         present.prepare()
         dropped = present.dropped
         changes = list(request.changes) or rules_that_drop(settings.prepare, dropped)

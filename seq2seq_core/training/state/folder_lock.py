@@ -13,11 +13,12 @@ LOCK_FILE = "lock"
 
 
 @contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path, work: str = "training with these settings and data") -> Iterator[None]:
     """Locks a folder during a ``with`` block; the system releases the lock however the process ends.
 
     Args:
         folder: created if it is missing.
+        work: what it is for, in words.
 
     Raises:
         WorkspaceBusy: another process holds it.
@@ -25,8 +26,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
     def busy(holder: str) -> WorkspaceBusy:
         return WorkspaceBusy(
-            f"{folder}: another training with these settings and data is running here (process {holder or 'unknown'}); "
-            "wait for it, or stop it and run this again"
+            f"{folder}: another {work} is running here (process {holder or 'unknown'}); wait for it, or stop it and run this again"
         )
 
     with hold_lock(folder / LOCK_FILE, busy):

@@ -129,7 +129,7 @@ class Variant:
 
         Args:
             number: of the training, from 0.
-            judge: the dev pairs that are decoded.
+            judge: the dev pairs that are decoded, in the folder of their variant, which has their recordings.
         """
         file, pairs, known = self.paths.root / f"outputs-{number}.json", read_dev(judge), file_digest(judge)
         kept = _read(file)
@@ -138,7 +138,8 @@ class Variant:
             return texts
         train = self.settings.train.model_copy(update={"seed": self.seed + number})
         run_train(self.settings.model_copy(update={"train": train}), self.paths, NullRecorder())
-        predictor = Predictor.from_folder(self.paths.bundle, self.settings.runtime.device)
+        recordings = Paths(judge.parent).prepared_audio
+        predictor = Predictor.from_folder(self.paths.bundle, self.settings.runtime.device, recordings)
         options = predictor.options.override(beam_size=1)
         texts = [one.text for one in predictor.predict([pair[SOURCE] for pair in pairs], options, tags=pairs)]
         _write(file, {"dev": known, "texts": texts})

@@ -160,7 +160,7 @@ def test_a_missing_permission_is_named(make_workspace: Callable[[str], Workspace
         pytest.skip("root may write everywhere, and there is no setpriv (util-linux) here")
     result = workspace.run(*as_others, "s2s", "validate")
     assert result.returncode == 2, result.stderr
-    assert f"{reports / '.validation.json.draft'}: permission denied" in result.stderr
+    assert f"{reports / 'validation.json'}: permission denied" in result.stderr
     assert "Traceback" not in result.stderr
 
 

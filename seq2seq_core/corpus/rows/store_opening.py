@@ -73,5 +73,5 @@ def _remove_abandoned(folder: Path) -> None:
         try:
             with hold_lock(other / LOCK, _Busy):
                 shutil.rmtree(other, ignore_errors=True)
-        except _Busy:
+        except (_Busy, FileNotFoundError):  # its process works, or has just removed it
             continue

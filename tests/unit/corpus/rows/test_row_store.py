@@ -4,13 +4,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from seq2seq_core.corpus.formats import Row
+from seq2seq_core.corpus.rows import store_opening
 from seq2seq_core.corpus.rows.row_writer import RowWriter
 from seq2seq_core.corpus.rows.store_opening import LOCK, open_row_store
 from seq2seq_core.errors import UserError
+from seq2seq_core.file_lock import hold_lock
 
 WAITS = """
 import sys, time
@@ -41,6 +44,19 @@ def test_a_store_goes_with_its_process_and_what_a_kill_left_goes_with_the_next_o
     with open_row_store(tmp_path, "64 MB"):
         assert len(_folders(tmp_path)) == 1
     assert _folders(tmp_path) == []
+
+
+def test_a_folder_that_its_process_removes_meanwhile_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "1-ending").mkdir()
+
+    def lock(path: Path, busy: Any) -> Any:
+        if path.parent.name == "1-ending":
+            raise FileNotFoundError(path)
+        return hold_lock(path, busy)
+
+    monkeypatch.setattr(store_opening, "hold_lock", lock)
+    with open_row_store(tmp_path, "64 MB") as store:
+        assert store.counts == {}
 
 
 def test_columns_that_only_some_rows_have_are_empty_in_the_others(tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from seq2seq_core.corpus.rows.earlier_rows import KeptRows
 from seq2seq_core.reproducibility import digest
 from seq2seq_core.stage_table import find_stage
 
+LIBRARIES = ("duckdb", "pyarrow", "ftfy", "py3langid", "babel")
+"""Whose versions may change what is kept of a row."""
+
 
 def find_kept_rows(stage: str, settings: Settings, paths: Paths, readers: Iterable[SplitReader]) -> KeptRows | None:
     """The database of a stage's last run; None: nothing is kept, by the settings or because there is more than pairs of texts.
@@ -35,7 +38,7 @@ def find_kept_rows(stage: str, settings: Settings, paths: Paths, readers: Iterab
     sections["corpus"].pop("files", None)
     own_readers = list(readers)
     with_files = sorted(reader.split for reader in own_readers if reader.entries)
-    libraries = [unicodedata.unidata_version, *map(_find_version, ("duckdb", "pyarrow", "ftfy"))]
+    libraries = [unicodedata.unidata_version, *map(_find_version, LIBRARIES)]
     key = digest([stage, sections, with_files, digest_package(), libraries])
     return KeptRows(folder, key, own_readers)
 

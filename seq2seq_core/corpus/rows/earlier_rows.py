@@ -7,8 +7,10 @@ puts its own in place when it has succeeded, so a killed run leaves none, and of
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
 from seq2seq_core.corpus.rows.plain_blocks import EntryEnd, OddFile, iterate_blocks
+
+logger = logging.getLogger(__name__)
 
 RECORD_FILE = "record.json"
 _READ_BYTES = 1 << 20
@@ -110,7 +114,7 @@ class KeptRows:
         return all(_is_continued(split, self._readers[name]) for name, split in record.splits.items())
 
     def keep(self, own: Path, database: str, splits: Mapping[str, tuple[int, list[str], dict[int, EntryEnd]]]) -> None:
-        """Puts a database in place, unless a file was not read in blocks, or has changed meanwhile.
+        """Puts a database in place, unless a file was not read in blocks, or has changed meanwhile, or the disk refuses it.
 
         Args:
             own: the folder of this process.
@@ -118,26 +122,35 @@ class KeptRows:
             splits: by name: the number of rows, the other columns, and where each entry that was read in blocks was read to.
         """
         shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            if (kept := self._describe(splits)) is not None:
+                self._put(own, database, kept)
+        except OSError as error:  # such as a full disk: the outputs of the run do not depend on it
+            logger.warning("%s: the next run goes on from nothing: %s", self._folder, error)
+
+    def _describe(self, splits: Mapping[str, tuple[int, list[str], dict[int, EntryEnd]]]) -> dict[str, KeptSplit] | None:
+        """What the splits were made of; None: it cannot be gone on from."""
         kept = dict[str, KeptSplit]()
         for name, (rows, columns, ends) in splits.items():
             reader = self._readers[name]
             is_compressed = any(file.is_compressed for entry in reader.entries for file in entry.files)
             if is_compressed or len(ends) < len(reader.entries):
-                return
-            entries = [_describe(entry, ends[place]) for place, entry in enumerate(reader.entries)]
+                return None
+            entries = [_describe_entry(entry, ends[place]) for place, entry in enumerate(reader.entries)]
             if self._states[name] != _file_states(reader):
-                return
+                return None
             kept[name] = KeptSplit(rows=rows, columns=columns, entries=entries)
+        return kept
+
+    def _put(self, own: Path, database: str, splits: dict[str, KeptSplit]) -> None:
         draft = own / "kept"
         draft.mkdir()
         (own / database).rename(draft / database)
-        record = KeptRecord(key=self._key, num_bytes=(draft / database).stat().st_size, splits=kept)
+        record = KeptRecord(key=self._key, num_bytes=(draft / database).stat().st_size, splits=splits)
         (draft / RECORD_FILE).write_text(record.model_dump_json(), encoding="utf-8")
         self._folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with suppress(OSError):  # another process was faster
             draft.rename(self._folder)
-        except OSError:
-            return  # another process was faster
 
 
 def _place(entry: CorpusEntry) -> dict[str, Any]:
@@ -145,7 +158,7 @@ def _place(entry: CorpusEntry) -> dict[str, Any]:
     return {"names": tuple(file.name for file in entry.files), "layout": (entry.format, entry.constants)}
 
 
-def _describe(entry: CorpusEntry, end: EntryEnd) -> KeptEntry:
+def _describe_entry(entry: CorpusEntry, end: EntryEnd) -> KeptEntry:
     return KeptEntry(**_place(entry), digests=_digests(entry, end.sizes), end=end)
 
 

@@ -8,17 +8,21 @@ import random
 import shutil
 import signal
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.corpus.rows import row_store
+from seq2seq_core.corpus.rows.earlier_rows import KeptRecord
 from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.errors import CorpusError
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.stages import kept_database
 from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.validate import run_validate
 from tests.prepared_processes import CONTEXT
@@ -275,3 +279,22 @@ def test_a_fault_behind_what_is_known_is_named_with_its_line(paths: Paths) -> No
     write(paths, "b.tsv", [*lines(100, seed=2), "one cell\n"])
     with pytest.raises(CorpusError, match=r"b\.tsv:102: "):
         run(paths, "prepare")
+
+
+def test_another_version_of_a_library_finds_nothing(
+    paths: Paths, known: list[dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(paths, "prepare")
+    monkeypatch.setattr(kept_database, "version", lambda name: "another" if name == "py3langid" else version(name))
+    run(paths, "prepare")
+    assert not known
+
+
+def test_a_disk_that_refuses_the_database_costs_a_warning_and_no_output(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = run(paths, "prepare")
+    monkeypatch.setattr(KeptRecord, "model_dump_json", Mock(side_effect=OSError(28, "No space left on device")))
+    assert run(paths, "prepare") == expected
+    assert not (paths.kept_rows / "prepare").exists()
+    assert "the next run goes on from nothing: [Errno 28] No space left on device" in caplog.text

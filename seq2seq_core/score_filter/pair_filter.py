@@ -10,6 +10,8 @@ import numpy as np
 import torch
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.code_digests.features import RECURRENT, TRANSFORMER
+from seq2seq_core.code_digests.reach import digest_reached_code
 from seq2seq_core.config.prepare import ScoreFilter
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.settings import Settings
@@ -31,6 +33,8 @@ SCORE_FILTER = "score_filter"
 SHOWN = {"5 %": 0.05, "median": 0.5, "95 %": 0.95}
 SCORED_LINES = 512
 """Lines that are scored at once: what a killed run does again at most."""
+SCORING = "seq2seq_core.score_filter.scorers"
+"""The module whose code, with all that it reaches, scores depend on."""
 
 
 def filter_train(train: Path, settings: Settings, paths: Paths, funnel: Funnel, samples: RowSamples, recorder: Recorder) -> None:
@@ -72,7 +76,8 @@ def filter_train(train: Path, settings: Settings, paths: Paths, funnel: Funnel, 
 
 def _score(train: Path, scorers: tuple[FoundScorer, FoundScorer], runtime: RuntimeSection, store: KeptArrays) -> Scores:
     """The score of each pair, of shape (N,)."""
-    loaded, key = dict[str, Scorer](), digest([scorer.found.digest for scorer in scorers])
+    code = digest_reached_code([SCORING], frozenset({"score_filter", *TRANSFORMER, *RECURRENT}))
+    loaded, key = dict[str, Scorer](), digest([code, *(scorer.found.digest for scorer in scorers)])
     if runtime.num_threads:
         torch.set_num_threads(runtime.num_threads)
     found, done, total = list[Scores](), 0, count_lines(train)
@@ -100,9 +105,9 @@ def _blocks(file: Iterator[bytes]) -> Iterator[list[bytes]]:
 
 
 def _bound(scores: Scores, section: ScoreFilter) -> float:
-    """The least score of a pair that is kept."""
-    wanted = round(section.keep_fraction * len(scores))
-    if not 0 < wanted < len(scores):
+    """The least score of a pair that is kept; of few pairs at least one is."""
+    wanted = max(1, round(section.keep_fraction * len(scores)))
+    if wanted >= len(scores):
         return section.min_score
     return max(section.min_score, float(np.partition(scores, len(scores) - wanted)[len(scores) - wanted]))
 

@@ -15,6 +15,7 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.code_digests.stage_digest import digest_stage
+from seq2seq_core.config.prepare import ScoreFilter
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.corpus.pairs import iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
@@ -111,9 +112,18 @@ def test_appended_rows_cost_their_own_scores_and_the_best_share_stays(paths: Pat
     assert TurningScorer.asked == [f"word {number}" for number in range(40, 44)]
     kept = paths.prepared_split("train").read_bytes()
     assert all(pair["source"] == pair["target"][::-1] for pair in iterate_pairs(paths.prepared_split("train")))
-    shutil.rmtree(paths.scored_blocks)
+    TurningScorer.asked.clear()
+    monkeypatch.setattr(pair_filter, "digest_reached_code", lambda *_: {"other": "code"})
     run_prepare(settings_with(min_score=0.0, keep_fraction=0.5), paths, ListRecorder())
+    assert len(TurningScorer.asked) == 44
     assert paths.prepared_split("train").read_bytes() == kept
+
+
+def test_a_share_of_few_pairs_is_at_least_one() -> None:
+    scores = np.array([0.1, 0.4, 0.2], dtype=np.float32)
+    for share, least in ((0.1, 0.4), (0.5, 0.2), (0.99, 0.0)):
+        section = ScoreFilter(forward="a", backward="b", keep_fraction=share)
+        assert pair_filter._bound(scores, section) == pytest.approx(least)
 
 
 def test_a_model_scores_one_direction_by_the_columns_of_the_pairs(scorer_folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +49,7 @@ class RuleChange:
     @property
     def title(self) -> str:
         """The change in words, such as ``without drop_copies`` or ``with max_length_ratio=3``."""
-        shown = yaml.safe_dump(self.value, default_flow_style=True).partition("\n")[0]
+        shown = yaml.safe_dump(self.value, default_flow_style=True, width=sys.maxsize).partition("\n")[0]
         return f"without {self.name}" if self.is_removed else f"with {self.name}={shown}"
 
 

@@ -121,8 +121,18 @@ class Variant:
         if _read(self._tokenized) != known:
             self._tokenized.unlink(missing_ok=True)
             shutil.copyfile(judge, self.paths.prepared_split("dev"))
+            self._take_recordings(judge)
             run_tokenize(self.settings, self.paths, NullRecorder())
             _write(self._tokenized, known)
+
+    def _take_recordings(self, judge: Path) -> None:
+        """Copies the recordings of dev pairs that these settings drop, if the sources are recordings."""
+        there, own = Paths(judge.parent).prepared_audio, self.paths.prepared_audio
+        names = (pair[SOURCE] for pair in iterate_pairs(judge)) if self.settings.corpus.source_kind == "audio" else ()
+        for name in names:
+            if not (own / name).exists():
+                with atomic.new_file(own / name) as draft:
+                    shutil.copyfile(there / name, draft)
 
     def outputs(self, number: int, judge: Path) -> list[str]:
         """The dev outputs of one training, which is run unless its outputs are there.

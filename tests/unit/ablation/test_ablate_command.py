@@ -20,7 +20,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.prepare import PrepareSection
-from seq2seq_core.config.settings import load_settings
+from seq2seq_core.config.settings import load_settings, parse_settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.serving.loading import FoundModel
@@ -205,3 +205,32 @@ def test_one_training_of_each_and_settings_that_do_not_fit_are_refused(workspace
         result = CliRunner().invoke(app, ["ablate", *options, "-C", str(workspace)])
         assert result.exit_code == 2, result.output
         assert message in result.output
+
+
+def test_long_values_stand_whole_in_the_titles() -> None:
+    models = f"forward: models:/{'long-name-' * 8}/1, backward: data/backward"
+    changes = parse_changes([f"score_filter={{{models}, min_score: {bound}}}" for bound in (0.1, 0.2)], PrepareSection())
+    assert [change.title.rpartition(" ")[2] for change in changes] == ["0.1}", "0.2}"]
+
+
+def test_recordings_of_dev_pairs_that_a_variant_drops_are_there_when_it_tokenises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = {"path": "raw", "source_kind": "audio", "sample_rate": 8000, "files": {"train": ["train.tsv"]}}
+    sections: dict[str, Any] = {"corpus": corpus, "tokenize": {"audio": {"num_mels": 8}}, "register": {"model_name": "m"}}
+    present, own = Paths(tmp_path / "present"), Paths(tmp_path / "own")
+    own.prepared.mkdir(parents=True)
+    names = ["sub/a.wav", "b.wav"]
+    for name in names:
+        (present.prepared_audio / name).parent.mkdir(parents=True, exist_ok=True)
+        (present.prepared_audio / name).write_bytes(name.encode())
+    dev = present.root / "dev.jsonl"
+    dev.write_text("".join(json.dumps({"source": name, "target": "t"}) + "\n" for name in names), encoding="utf-8")
+    found = list[bytes]()
+
+    def look(_: object, paths: Paths, __: object) -> None:
+        found.extend((paths.prepared_audio / name).read_bytes() for name in names)
+
+    monkeypatch.setattr(trained_variant, "run_tokenize", look)
+    Variant("with max_characters=3", parse_settings(sections, "test"), own).tokenize(dev)
+    assert found == [name.encode() for name in names]

@@ -229,8 +229,13 @@ class Paths:
         return self.work / "scored"
 
     @property
+    def last_validation(self) -> Path:
+        """The report of the last ``validate``, also of one that failed, which has no outputs; missing: it did not come to it."""
+        return self.work / "validation.json"
+
+    @property
     def stopped_prepare(self) -> Path:
-        """Folder of the funnel and the samples of a ``prepare`` that lost too many rows; one that succeeds removes it."""
+        """Folder of the funnel and the samples of a ``prepare`` that lost too many rows; the next one removes it."""
         return self.work / "stopped_prepare"
 
     @property

@@ -16,7 +16,7 @@ LONGEST_LINE = 1 << 22
 
 
 @dataclass(frozen=True)
-class KeptRow:
+class PreparedRow:
     """A row of a prepared file.
 
     Attributes:
@@ -28,7 +28,7 @@ class KeptRow:
     values: dict[str, str]
 
 
-def sample_kept_rows(paths: Paths, most: int = MOST_ROWS) -> list[KeptRow]:
+def sample_prepared_rows(paths: Paths, most: int = MOST_ROWS) -> list[PreparedRow]:
     """Some rows of each prepared file, from places that are evenly apart in it.
 
     Args:
@@ -36,7 +36,7 @@ def sample_kept_rows(paths: Paths, most: int = MOST_ROWS) -> list[KeptRow]:
         most: of each file.
     """
     files = [*map(paths.prepared_split, SPLITS), *map(paths.prepared_sentences, paths.prepared_languages())]
-    return [KeptRow(path.name.removesuffix(".jsonl"), values) for path in files for values in _sample(path, most)]
+    return [PreparedRow(path.name.removesuffix(".jsonl"), values) for path in files for values in _sample(path, most)]
 
 
 def _sample(path: Path, most: int) -> Iterator[dict[str, str]]:
@@ -62,5 +62,6 @@ def _line_start(file: IO[bytes], place: int) -> int:
         file.seek(0)
         return 0
     file.seek(place - 1)
-    file.readline(LONGEST_LINE)
+    while (part := file.readline(LONGEST_LINE)) and not part.endswith(b"\n"):
+        pass
     return file.tell()

@@ -57,7 +57,7 @@ def make_page(facts: RunFacts) -> Page:
             logger.warning("no section %r in the report of the run: what %s left is damaged (%s)", title, stage, first_line(error))
             section = Section(title, [Text(f"What {stage} left is damaged.", "bad")])
         if section.blocks and facts.is_earlier(stage):
-            note = Text(f"Of an earlier run: in the last one, {stage} did not run.", "note")
+            note = Text(f"Of an earlier run: the last one has no report of {stage}.", "note")
             section = Section(section.title, [note, *section.blocks])
         sections.append(section)
     if facts.failure is not None and facts.failure.stage in ("validate", "prepare"):  # what failed is about the data

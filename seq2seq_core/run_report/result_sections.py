@@ -68,7 +68,7 @@ def parts_section(facts: RunFacts) -> Section:
     Args:
         facts: of the run.
     """
-    metric, columns = main_metric(facts), facts.scores.get("slices")
+    metric, columns = _main_metric(facts), facts.scores.get("slices")
     if not metric or not isinstance(columns, dict):
         return Section("Worst parts of the test set", [])
     found = [
@@ -99,7 +99,7 @@ def parts_section(facts: RunFacts) -> Section:
     )
 
 
-def main_metric(facts: RunFacts) -> str:
+def _main_metric(facts: RunFacts) -> str:
     """The metric of the decision, or the first one; empty: nothing is scored.
 
     Args:

@@ -18,11 +18,13 @@ from seq2seq_core.errors import UserError
 from seq2seq_core.model_card.facts import CurvePoint
 from seq2seq_core.model_card.origin import read_curve, read_report
 from seq2seq_core.outcome import read_outcome
-from seq2seq_core.run_report.kept_rows import KeptRow, sample_kept_rows
+from seq2seq_core.run_report.prepared_samples import PreparedRow, sample_prepared_rows
 from seq2seq_core.run_report.stage_end import StageEnd
 from seq2seq_core.stage_table import WORKING_STAGES
 
 logger = logging.getLogger(__name__)
+REPORTING_AT_END = ("prepare", "tokenize", "train", "evaluate")
+"""Stages whose reports are those of their last success; only a ``prepare`` that lost too many rows leaves others."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class RunFacts:
     validation: Mapping[str, Any] = field(default_factory=dict)
     funnels: Mapping[str, Any] = field(default_factory=dict)
     rows: DroppedRows | None = None
-    kept: Sequence[KeptRow] = ()
+    kept: Sequence[PreparedRow] = ()
     tokens: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     curve: Sequence[CurvePoint] = ()
@@ -71,8 +73,12 @@ class RunFacts:
         Args:
             stage: its name.
         """
+        if self.failure is None:
+            return False
+        if stage == self.failure.stage:
+            return stage in REPORTING_AT_END and not (stage == "prepare" and self.rows is not None and self.rows.has_stopped)
         names = [end.stage for end in self.ends]
-        return self.failure is not None and names.index(stage) > names.index(self.failure.stage)
+        return names.index(stage) > names.index(self.failure.stage)
 
 
 def read_run_facts(paths: Paths, title: str, end: StageEnd | None = None) -> RunFacts:
@@ -85,9 +91,8 @@ def read_run_facts(paths: Paths, title: str, end: StageEnd | None = None) -> Run
     """
     ends = [end if end is not None and end.stage == stage.name else _read_end(paths, stage.name) for stage in WORKING_STAGES]
     rows = _read_rows(paths)
-    prepare = paths.prepare_report
-    if rows is not None and rows.has_stopped:
-        prepare = paths.stopped_prepare / prepare.name
+    has_stopped = rows is not None and rows.has_stopped
+    prepare = paths.stopped_prepare / paths.prepare_report.name if has_stopped else paths.prepare_report
     receipt = read_report(paths.receipt)
     return RunFacts(
         title=title,
@@ -95,7 +100,7 @@ def read_run_facts(paths: Paths, title: str, end: StageEnd | None = None) -> Run
         validation=_read_validation(paths, ends),
         funnels=read_report(prepare),
         rows=rows,
-        kept=sample_kept_rows(paths),
+        kept=[] if has_stopped else sample_prepared_rows(paths),
         tokens=read_report(paths.tokenize_report),
         training=read_report(paths.train_report),
         curve=read_curve(paths.training_curve),
@@ -127,9 +132,9 @@ def _modified(path: Path) -> float:
 
 def _read_validation(paths: Paths, ends: Sequence[StageEnd]) -> dict[str, Any]:
     """The report of the last ``validate``: one that failed left it in the work folder alone."""
-    own = paths.work / paths.validation_report.name
-    has_failed = next(end for end in ends if end.stage == "validate").kind == "user_fault"
-    return read_report(own) if has_failed or not paths.validation_report.is_file() else read_report(paths.validation_report)
+    has_failed = next(end for end in ends if end.stage == "validate").kind not in ("", "ok")
+    is_there = paths.validation_report.is_file() and not has_failed
+    return read_report(paths.validation_report if is_there else paths.last_validation)
 
 
 def _read_rows(paths: Paths) -> DroppedRows | None:

@@ -74,6 +74,7 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
         UserError: a split that is carved out of train is empty, there is no such teacher, or a language cannot be told.
         Interrupted: the process was asked to stop while the teacher decoded; what is decoded stays.
     """
+    shutil.rmtree(paths.stopped_prepare, ignore_errors=True)
     check_languages("prepare.drop_other_languages", settings.prepare.drop_other_languages)
     preparation = _Preparation(settings, paths, RowSamples(settings.prepare.examples))
     try:
@@ -81,7 +82,6 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
     except RowsLost:
         preparation.leave_report(paths.stopped_prepare)
         raise
-    shutil.rmtree(paths.stopped_prepare, ignore_errors=True)
     # The teacher's pairs are part of train's file.
     written = {name: file_digest(paths.prepared / f"{name}.jsonl") for name in preparation.funnels if name != TEACHER}
     report = preparation.leave_report(paths.prepare_report.parent, written)

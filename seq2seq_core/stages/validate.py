@@ -7,7 +7,6 @@ import json
 import logging
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
@@ -56,6 +55,7 @@ def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> Valida
         CorpusError: the corpus folder or a file is missing.
         ContractViolation: a contract of severity ``error`` is broken; the report stays in ``.s2s``, beside the Data Docs.
     """
+    paths.last_validation.unlink(missing_ok=True)
     readers = open_readers(settings, paths)
     kept = find_kept_rows("validate", settings, paths, readers)
     with open_row_store(paths.rows, settings.runtime.memory_limit, kept) as store:
@@ -65,7 +65,7 @@ def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> Valida
         checks = _check(settings, paths, inspection, store)
     report = _format_report(inspection, checks)
     # A failed stage has no outputs; this copy of the report helps to mend the corpus.
-    atomic.write_text(_work_report(paths), report)
+    atomic.write_text(paths.last_validation, report)
     _record(settings, paths, recorder, readers, inspection, checks)
     broken = [check for check in checks if not check.success]
     warnings = tuple(_describe(check) for check in broken if check.contract.severity == "warning")
@@ -78,10 +78,6 @@ def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> Valida
     counts = ", ".join(f"{count} rows of {split}" for split, count in inspection.rows.items())
     logger.info("%d contracts checked on %s", len(checks), counts)
     return ValidationResult(inspection.rows, tuple(checks), warnings)
-
-
-def _work_report(paths: Paths) -> Path:
-    return paths.work / paths.validation_report.name
 
 
 def _check(settings: Settings, paths: Paths, inspection: Inspection, store: RowStore) -> list[CheckResult]:
@@ -139,7 +135,7 @@ def _describe(check: CheckResult) -> str:
 
 def _format_violation(settings: Settings, paths: Paths, errors: list[str]) -> str:
     noun = "contract" if len(errors) == 1 else "contracts"
-    report = _work_report(paths).relative_to(paths.root)
+    report = paths.last_validation.relative_to(paths.root)
     docs = (paths.data_docs / "index.html").relative_to(paths.root)
     lines = [
         f"the corpus {settings.corpus.path} breaks {len(errors)} data {noun} of severity error",
@@ -168,5 +164,5 @@ def _record(
             digest = hashlib.sha256(f"{digest} {heard}".encode()).hexdigest()
         context = CONTEXTS.get(reader.split, "training")
         recorder.log_dataset(folder, f"{folder.name}/{reader.split}", digest[:32], context)
-    recorder.log_file(_work_report(paths))
+    recorder.log_file(paths.last_validation)
     recorder.log_file(paths.data_docs)

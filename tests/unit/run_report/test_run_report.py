@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.settings import Settings, parse_settings
-from seq2seq_core.errors import ContractViolation
+from seq2seq_core.errors import ContractViolation, CorpusError
 from seq2seq_core.outcome import Outcome, write_outcome
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.run_report.kept_rows import sample_kept_rows
+from seq2seq_core.run_report.prepared_samples import sample_prepared_rows
 from seq2seq_core.run_report.report_page import write_report
 from seq2seq_core.run_report.stage_end import StageEnd, reported
 from seq2seq_core.stages.prepare import run_prepare
@@ -108,8 +108,20 @@ def test_the_report_names_offenders_shows_what_happened_to_rows_and_what_is_of_a
     _leave(paths, "validate", "user_fault", "a contract is broken")
     write_report(paths, "hostile")
     page = _page(paths)
-    assert page.text.count("Of an earlier run: in the last one, prepare did not run.") == 2  # funnel, samples
+    assert page.text.count("Of an earlier run: the last one has no report of prepare.") == 2  # funnel, samples
     assert "dropped by prepare: leakage" not in page.text, "it is not known of these rows"
+    _leave(paths, "validate", "ok")
+    _leave(paths, "prepare", "user_fault", "no such file")
+    write_report(paths, "hostile")
+    assert _page(paths).text.count("Of an earlier run: the last one has no report of prepare.") == 2
+    (paths.root / "raw" / "dev.tsv").unlink()
+    paths.stopped_prepare.mkdir()
+    with pytest.raises(CorpusError):
+        run_prepare(_settings(), paths, NullRecorder())
+    assert not paths.stopped_prepare.exists()
+    with pytest.raises(CorpusError), reported("validate", "hostile", paths, is_last=False):
+        run_validate(_settings(), paths, NullRecorder())
+    assert "of severity error" not in _page(paths).text, "those were the contracts of an earlier run"
 
 
 def test_the_command_makes_it_again_from_what_there_is(paths: Paths, tmp_path: Path) -> None:
@@ -185,8 +197,11 @@ def test_kept_rows_are_drawn_evenly_and_longest_lines_are_passed_by(paths: Paths
     paths.prepared.mkdir(parents=True)
     lines = [json.dumps({"source": str(number), "target": "t"}) for number in range(1000)]
     paths.prepared_split("train").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    found = [int(row.values["source"]) for row in sample_kept_rows(paths, 5)]
+    found = [int(row.values["source"]) for row in sample_prepared_rows(paths, 5)]
     assert found[0] == 0
     assert all(150 < later - earlier < 250 for earlier, later in pairwise(found))
     paths.prepared_split("train").write_text(f'{{"source": "{"x" * (5 << 20)}"}}\n', encoding="utf-8")
-    assert sample_kept_rows(paths, 5) == []
+    assert sample_prepared_rows(paths, 5) == []
+    longest = json.dumps({"source": "x" * (9 << 20), "target": "t"})
+    paths.prepared_split("train").write_text(f"{longest}\n{lines[7]}\n", encoding="utf-8")
+    assert [row.values["source"] for row in sample_prepared_rows(paths, 5)] == ["7"]

@@ -54,7 +54,7 @@ class Contract:
 
 
 def spread_step(rows: int, most: int) -> int:
-    """Each how manieth row is looked at, so that the rows are evenly spread.
+    """The distance between rows that are looked at, so that they are evenly spread.
 
     Args:
         rows: all.

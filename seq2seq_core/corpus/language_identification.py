@@ -16,7 +16,7 @@ NO_LANGUAGE = "zxx"
 MOST_CHARACTERS = 1000
 """Of a longer text only the beginning is looked at."""
 NORWEGIAN = {"nb": "no"}
-"""Codes of Babel by those of the library."""
+"""Codes of the library by those of Babel."""
 
 
 @functools.cache

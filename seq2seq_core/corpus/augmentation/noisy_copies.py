@@ -31,7 +31,8 @@ def add_noisy_copies(folder: Path, section: PrepareSection, funnel: Funnel, samp
     counts = funnel.augmented = dict.fromkeys(section.augment.kinds(), 0)
     protected = set[int]()
     if section.leakage != "keep":
-        protected = {digest(normalize_nearly(pair[SOURCE])) for split in EVALUATION for pair in _pairs(folder / f"{split}.jsonl")}
+        evaluated = (iterate_pairs(folder / f"{split}.jsonl") for split in EVALUATION)
+        protected = {digest(normalize_nearly(pair[SOURCE])) for pairs in evaluated for pair in pairs}
     with draft.open("w", encoding="utf-8", newline="\n") as stream:
         for pair in iterate_pairs(train):
             for kind, source in _noisy_sources(pair[SOURCE], pair[TARGET], section):
@@ -47,10 +48,6 @@ def add_noisy_copies(folder: Path, section: PrepareSection, funnel: Funnel, samp
         while block := copies.read(1 << 20):
             file.write(block)
     draft.unlink()
-
-
-def _pairs(path: Path) -> Iterator[dict[str, str]]:
-    return iterate_pairs(path) if path.stat().st_size else iter(())
 
 
 def _noisy_sources(source: str, target: str, section: PrepareSection) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,16 @@ LeakagePolicy = Literal["keep", "exact", "near", "similar"]
 """Which train pairs are dropped because of dev or test."""
 
 
+def _why_no_own_alias(setting: str, reference: str, model_name: str, trained: str) -> str:
+    """The reason why a model must not be named by an alias of the one that is trained; empty: it is not."""
+    if not reference.startswith(f"models:/{model_name}@"):
+        return ""
+    return (
+        f"{setting}: must be a version such as models:/{model_name}/3, or another model than register.model_name, whose aliases "
+        f"come to mean {trained} itself; got {reference!r}"
+    )
+
+
 class Distill(Section):
     """Sequence-level distillation (Kim and Rush 2016): a teacher's outputs for the sources of train become pairs of train."""
 
@@ -43,12 +53,7 @@ class Distill(Section):
         """
         if source_kind != "text":
             return f"prepare.distill: must be left out unless corpus.source_kind is 'text', got it with {source_kind!r}"
-        if self.teacher.startswith(f"models:/{model_name}@"):
-            return (
-                f"prepare.distill.teacher: must be a version such as models:/{model_name}/3, or another model than "
-                f"register.model_name, whose aliases come to mean the student itself; got {self.teacher!r}"
-            )
-        return ""
+        return _why_no_own_alias("prepare.distill.teacher", self.teacher, model_name, "the student")
 
 
 class Augment(Section):
@@ -91,6 +96,10 @@ class ScoreFilter(Section):
     keep_fraction: float = Field(default=1.0, gt=0.0, le=1.0)
     """Share of the pairs that is kept at most: those with the highest scores."""
 
+    def models(self) -> dict[str, tuple[str, str]]:
+        """By direction, the model and the digest that it must have."""
+        return {"forward": (self.forward, self.forward_digest), "backward": (self.backward, self.backward_digest)}
+
     @model_validator(mode="after")
     def _drops_something(self) -> Self:
         if not self.min_score and self.keep_fraction == 1.0:
@@ -109,13 +118,11 @@ class ScoreFilter(Section):
             return f"prepare.score_filter: must be left out unless corpus.source_kind is 'text', got it with {source_kind!r}"
         if both_directions:
             return "prepare.score_filter: must be left out with corpus.both_directions, because each model scores one direction"
-        for name in ("forward", "backward"):
-            if (reference := str(getattr(self, name))).startswith(f"models:/{model_name}@"):
-                return (
-                    f"prepare.score_filter.{name}: must be a version such as models:/{model_name}/3, or another model than "
-                    f"register.model_name, whose aliases come to mean the trained model itself; got {reference!r}"
-                )
-        return ""
+        reasons = (
+            _why_no_own_alias(f"prepare.score_filter.{name}", reference, model_name, "the trained model")
+            for name, (reference, _) in self.models().items()
+        )
+        return next(filter(None, reasons), "")
 
 
 class PrepareSection(NormalForm):

@@ -52,14 +52,9 @@ def find_scorers(section: ScoreFilter, paths: Paths) -> tuple[FoundScorer, Found
             also where a model reads recordings.
     """
     forward, backward = (
-        FoundScorer(
-            direction, *find_pinned_model(reference, pinned, f"prepare.score_filter.{direction}", paths)
-        )
-        for direction, reference, pinned in (
-            (FORWARD, section.forward, section.forward_digest),
-            (BACKWARD, section.backward, section.backward_digest),
-        )
-    )  # fmt: skip
+        FoundScorer(direction, *find_pinned_model(reference, pinned, f"prepare.score_filter.{direction}", paths))
+        for direction, (reference, pinned) in section.models().items()
+    )
     for scorer in (forward, backward):
         if read_config(scorer.found.folder).config.frame_width:
             raise UserError(f"prepare.score_filter.{scorer.direction}: must read texts, but {scorer.origin} reads recordings")

@@ -146,6 +146,21 @@ def find_pinned_model(reference: str, digest: str, setting: str, paths: Paths) -
     return found, found.label if is_registered else reference
 
 
+def find_pinned_digest(reference: str, digest: str, setting: str, paths: Paths) -> str:
+    """The digest of a model that a setting names; one that is pinned is taken as it is, and nothing is looked for.
+
+    Args:
+        reference: as in :func:`find_pinned_model`.
+        digest: the pinned one; empty: none.
+        setting: the setting, for messages.
+        paths: the workspace.
+
+    Raises:
+        UserError, BundleError, TrackingUnreachable: see :func:`find_pinned_model`.
+    """
+    return digest or find_pinned_model(reference, "", setting, paths)[0].digest
+
+
 def _find_folder(reference: str, setting: str, paths: Paths) -> FoundModel:
     """The bundle in a folder of the workspace that the pipeline does not write."""
     from seq2seq_core.bundle.config_file import read_config

@@ -11,7 +11,7 @@ from seq2seq_core.bundle.config_file import SOURCE_FILE, TARGET_FILE, BundleConf
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.tokenize import SubwordSettings, TokenizeSection
 from seq2seq_core.errors import UserError
-from seq2seq_core.serving.loading import find_pinned_model
+from seq2seq_core.serving.loading import find_pinned_digest, find_pinned_model
 from seq2seq_core.tokenization.languages import MASK_TAG
 from seq2seq_core.tokenization.special_tokens import NUM_SPECIAL
 from seq2seq_core.tokenization.subword import SubwordModel
@@ -54,10 +54,7 @@ def digest_outside_inputs(settings: Settings, paths: Paths) -> Mapping[str, str]
     section = settings.tokenize
     if not section.vocabulary:
         return {}
-    if section.vocabulary_digest:
-        return {"vocabulary": section.vocabulary_digest}
-    found, _ = find_pinned_model(section.vocabulary, "", "tokenize.vocabulary", paths)
-    return {"vocabulary": found.digest}
+    return {"vocabulary": find_pinned_digest(section.vocabulary, section.vocabulary_digest, "tokenize.vocabulary", paths)}
 
 
 def find_kept_vocabulary(section: TokenizeSection, paths: Paths) -> KeptVocabulary:

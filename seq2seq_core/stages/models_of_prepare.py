@@ -18,17 +18,13 @@ def digest_outside_inputs(settings: Settings, paths: Paths) -> Mapping[str, str]
     Raises:
         UserError, BundleError, TrackingUnreachable: see :func:`~seq2seq_core.serving.loading.find_pinned_model`.
     """
-    asked = dict[str, tuple[str, str]]()
-    if (distill := settings.prepare.distill) is not None:
-        asked["teacher"] = (distill.teacher, distill.teacher_digest)
-    if (scored := settings.prepare.score_filter) is not None:
-        asked["score_filter.forward"] = (scored.forward, scored.forward_digest)
-        asked["score_filter.backward"] = (scored.backward, scored.backward_digest)
-    return {name: pinned or _digest(reference, name, paths) for name, (reference, pinned) in asked.items()}
+    from seq2seq_core.serving.loading import find_pinned_digest  # here, because few settings name a model
 
-
-def _digest(reference: str, name: str, paths: Paths) -> str:
-    from seq2seq_core.serving.loading import find_pinned_model
-
-    setting = "prepare.distill.teacher" if name == "teacher" else f"prepare.{name}"
-    return find_pinned_model(reference, "", setting, paths)[0].digest
+    found, distill, scored = dict[str, str](), settings.prepare.distill, settings.prepare.score_filter
+    if distill is not None:
+        found["teacher"] = find_pinned_digest(distill.teacher, distill.teacher_digest, "prepare.distill.teacher", paths)
+    if scored is not None:
+        for name, (reference, pinned) in scored.models().items():
+            setting = f"score_filter.{name}"
+            found[setting] = find_pinned_digest(reference, pinned, f"prepare.{setting}", paths)
+    return found

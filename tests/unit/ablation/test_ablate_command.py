@@ -23,8 +23,8 @@ from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.config.settings import load_settings, parse_settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.serving import loading
 from seq2seq_core.serving.loading import FoundModel
-from seq2seq_core.stages import kept_vocabulary
 from seq2seq_core.stages.train import run_train
 
 SETTINGS: dict[str, Any] = {
@@ -158,7 +158,7 @@ def test_models_are_those_of_the_workspace_and_another_one_in_the_same_folder_ma
         assert paths.root == workspace
         return FoundModel(paths.root / reference, reference, found[reference]), reference
 
-    for module in (outside_models, kept_vocabulary):
+    for module in (outside_models, loading):
         monkeypatch.setattr(module, "find_pinned_model", find)
     values = SETTINGS | {"tokenize": {**SETTINGS["tokenize"], "vocabulary": "base/model"}}
     first = Variant.of("as it is", values, {}, Paths(workspace), {})

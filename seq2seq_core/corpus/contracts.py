@@ -77,6 +77,7 @@ class _BuiltIn:
         compares_sides: whether it needs texts on both sides.
         split: the only split that it applies to; empty: all.
         other: the split that the rows are compared with; empty: none.
+        needs_languages: whether it needs the language of a side.
     """
 
     name: str
@@ -85,6 +86,7 @@ class _BuiltIn:
     compares_sides: bool = False
     split: str = ""
     other: str = ""
+    needs_languages: bool = False
 
 
 _CONTROLS, _MOJIBAKE = "rows with control characters or U+FFFD", "rows with mojibake (UTF-8 read as Latin-1 or cp1252)"
@@ -109,7 +111,7 @@ _BUILT_IN = (
     _BuiltIn("urls_differ", "rows whose sides have different web addresses", compares_sides=True),
     _BuiltIn("repeated_ngrams", "rows with a side that repeats most of its bigrams", "rows that repeat most of their bigrams"),
     _BuiltIn("unexpected_script", _SCRIPT, "rows mostly in another script than the others"),
-    _BuiltIn(OTHER_LANGUAGE, "rows with a side in another language", "rows in another language"),
+    _BuiltIn(OTHER_LANGUAGE, "rows with a side in another language", "rows in another language", needs_languages=True),
     _BuiltIn("dev_leakage", "rows whose source also stands in train", split="dev", other="train"),
     _BuiltIn("test_leakage", "rows whose source also stands in train", split="test", other="train"),
     _BuiltIn("dev_test_overlap", "rows whose source also stands in test", split="dev", other="test"),
@@ -144,7 +146,7 @@ def contracts_of(
         counted = one.sentences if is_text else one.pairs
         if not counted or one.split not in ("", split) or (has_recordings and one.compares_sides):
             continue
-        if one.name == OTHER_LANGUAGE and not has_languages:
+        if one.needs_languages and not has_languages:
             continue
         if not one.other or one.other in readable:
             contracts.append(_state(one.name, split, section, counted))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from seq2seq_core import atomic
 from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.option_types import Debug, Workspace, resolve_workspace
 from seq2seq_core.errors import UserError
+
+if TYPE_CHECKING:
+    from seq2seq_core.corpus.preparation.dropped_rows_page import DroppedRows
 
 PANEL = "Corpora and settings"
 
@@ -106,8 +109,7 @@ def dropped(
     with boundary(debug):
         from seq2seq_core.corpus.preparation.dropped_rows_page import read_dropped_rows
 
-        found = read_dropped_rows(resolve_workspace(workspace)).select(rule, split, limit)
-        typer.echo(found.as_json() if as_json else found.as_text())
+        _show(read_dropped_rows(resolve_workspace(workspace)).select(rule, split, limit), as_json)
 
 
 def changed(
@@ -134,5 +136,8 @@ def changed(
     with boundary(debug):
         from seq2seq_core.corpus.preparation.dropped_rows_page import read_dropped_rows
 
-        found = read_dropped_rows(resolve_workspace(workspace)).changes().select(rule, split, limit)
-        typer.echo(found.as_json() if as_json else found.as_text())
+        _show(read_dropped_rows(resolve_workspace(workspace)).changes().select(rule, split, limit), as_json)
+
+
+def _show(rows: DroppedRows, as_json: bool) -> None:
+    typer.echo(rows.as_json() if as_json else rows.as_text())

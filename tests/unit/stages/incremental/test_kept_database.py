@@ -25,7 +25,7 @@ from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages import kept_database
 from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.validate import run_validate
-from tests.prepared_processes import CONTEXT
+from tests.prepared_processes import CONTEXT, run_at_once
 
 WORDS = ["Haus", "Tür", "<b>fett</b>", "&amp;", "12", "Ёлка", "\u200b", "x\u0308", "e\u0301t\u00e9", "Straße", "a  b", "!"]
 Sections = dict[str, dict[str, Any]]
@@ -248,12 +248,7 @@ def test_a_killed_run_leaves_no_database_and_two_at_once_write_the_same(paths: P
     other = Paths(tmp_path / "second")
     shutil.copytree(paths.root / "raw", other.root / "raw")
     other.work.symlink_to(paths.work)
-    processes = [CONTEXT.Process(target=_run_often, args=(str(one.root),)) for one in (paths, other)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
+    run_at_once(_run_often, (str(paths.root), str(other.root)))
     assert run(paths, "prepare") == run(other, "prepare") == expected
 
 

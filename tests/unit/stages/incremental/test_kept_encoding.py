@@ -30,7 +30,7 @@ from seq2seq_core.tokenization.kept_arrays import KeptArrays
 from seq2seq_core.tokenization.line_blocks import iterate_line_blocks
 from seq2seq_core.tokenization.subword import train_subword
 from seq2seq_core.tokenization.tags import TagColumns
-from tests.prepared_processes import CONTEXT
+from tests.prepared_processes import CONTEXT, run_at_once
 
 Rows = list[dict[str, str]]
 NUM_PAIRS = 600
@@ -193,12 +193,7 @@ def test_a_killed_run_and_two_at_once_leave_what_the_next_one_can_use(paths: Pat
     shutil.copytree(paths.root, other.root)
     shutil.rmtree(other.encoded_blocks)
     other.encoded_blocks.symlink_to(paths.encoded_blocks)
-    processes = [CONTEXT.Process(target=_run_often, args=(str(one.root),)) for one in (paths, other)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
+    run_at_once(_run_often, (str(paths.root), str(other.root)))
     assert run(paths) == run(other) == expected
 
 

@@ -214,6 +214,11 @@ class Paths:
         return self.work / "rows"
 
     @property
+    def cluster(self) -> Path:
+        """Folder of the parts that the workers of ``runtime.dask_address`` make; what a killed run has left, the next one uses."""
+        return self.work / "cluster"
+
+    @property
     def kept_rows(self) -> Path:
         """Folder of the databases that ``validate`` and ``prepare`` go on from, one each; may be deleted at any time."""
         return self.work / "kept_rows"

@@ -23,6 +23,7 @@ SILENT: dict[str, str] = {
     "seq2seq_core.allocation": "where memory comes from",
     "seq2seq_core.artifacts": "names of files; a changed name is a changed dvc.yaml",
     "seq2seq_core.atomic": "how a file appears, not what is in it",
+    "seq2seq_core.cluster": "where a part is computed, not what",
     "seq2seq_core.code_digests": "this mechanism itself",
     "seq2seq_core.config.runtime": "changes no result by definition",
     "seq2seq_core.config.section": "strictness of parsing",

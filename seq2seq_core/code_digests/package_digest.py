@@ -1,9 +1,10 @@
-"""A digest of the whole package, for what is kept between runs and costs little to make anew."""
+"""A digest of the whole package and versions of libraries, for what is kept between runs and costs little to make anew."""
 
 from __future__ import annotations
 
 import hashlib
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 
 from seq2seq_core.code_digests.reach import package_folder
 
@@ -16,3 +17,15 @@ def digest_package() -> str:
         content = path.read_bytes()
         found.update(f"{path.relative_to(folder)}\0{len(content)}\0".encode() + content)
     return found.hexdigest()
+
+
+def find_version(library: str) -> str:
+    """The version of a library; empty: it is not installed, as not all settings need it.
+
+    Args:
+        library: the name of its distribution.
+    """
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""

@@ -160,6 +160,12 @@ class RuntimeSection(Section):
     incremental: bool = True
     """Whether ``validate``, ``prepare`` and ``tokenize`` keep what they have made of the rows, so that their next run works on new
     ones alone (``.s2s/kept_rows`` and ``.s2s/encoded``, about three times the size of the corpus). No output differs."""
+    dask_address: str = Field(default="", pattern=r"^((tcp|tls|ws|wss)://\S+)?$")
+    """Address of a Dask scheduler, such as ``tcp://host:8786``, on whose workers ``validate``, ``prepare`` and ``tokenize`` compute
+    what rows are by themselves (the extra ``dask``; ``docs/data.md``); empty: in this process. No output differs. Certificates for
+    ``tls://`` belong in Dask's own configuration."""
+    dask_wait_seconds: float = Field(default=60.0, gt=0.0)
+    """Longest wait for the Dask scheduler, and for its first worker, also after all of them have died."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """``auto``: autocast in bfloat16 on CUDA devices that have it, in float16 (with a scaled loss) on older ones, and float32 on a
     CPU. Weights are always float32."""
@@ -222,19 +228,28 @@ class RuntimeSection(Section):
 
     @field_validator("openlineage_url")
     @classmethod
+    def _holds_no_key(cls, value: str) -> str:
+        return _refuse_credentials(value, "put a key in OPENLINEAGE_API_KEY")
+
+    @field_validator("dask_address")
+    @classmethod
     def _holds_no_credentials(cls, value: str) -> str:
-        if has_credentials(value):
-            raise ValueError(
-                "must hold no user name, password or token, because params.yaml is shared: put a key in OPENLINEAGE_API_KEY, "
-                f"got some for {without_credentials(value)}"
-            )
-        return value
+        return _refuse_credentials(value, "Dask's own configuration has those of tls://")
 
     @model_validator(mode="after")
     def _packs_what_is_not_compiled(self) -> Self:
         if self.packing and self.compile:
             raise ValueError("packing must be false with compile, got true")
         return self
+
+
+def _refuse_credentials(address: str, advice: str) -> str:
+    if has_credentials(address):
+        raise ValueError(
+            f"must hold no user name, password or token, because params.yaml is shared: {advice}, "
+            f"got some for {without_credentials(address)}"
+        )
+    return address
 
 
 def find_tracking_fault(value: str) -> str | None:

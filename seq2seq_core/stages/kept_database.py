@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 import unicodedata
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.code_digests.package_digest import digest_package
+from seq2seq_core.code_digests.package_digest import digest_package, find_version
 from seq2seq_core.code_digests.settings_values import values_in_use
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.reading import SplitReader
@@ -38,14 +37,6 @@ def find_kept_rows(stage: str, settings: Settings, paths: Paths, readers: Iterab
     sections["corpus"].pop("files", None)
     own_readers = list(readers)
     with_files = sorted(reader.split for reader in own_readers if reader.entries)
-    libraries = [unicodedata.unidata_version, *map(_find_version, LIBRARIES)]
+    libraries = [unicodedata.unidata_version, *map(find_version, LIBRARIES)]
     key = digest([stage, sections, with_files, digest_package(), libraries])
     return KeptRows(folder, key, own_readers)
-
-
-def _find_version(library: str) -> str:
-    """The version of a library; empty: it is not installed, as not all settings need it."""
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return ""

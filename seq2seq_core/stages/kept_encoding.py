@@ -1,6 +1,7 @@
 """Encoding block by block, so that a block that an earlier run has encoded alike is not encoded again.
 
-Only with a kept vocabulary: one that is made of a corpus that has grown gives every text other ids.
+Blocks are kept only with a kept vocabulary: one that is made of a corpus that has grown gives every text other ids. On a cluster
+they are the parts, with any vocabulary.
 """
 
 from __future__ import annotations
@@ -9,39 +10,27 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
 import sentencepiece
-from numpy.typing import NDArray
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.cluster.connection import Cluster
 from seq2seq_core.code_digests.package_digest import digest_package
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.pairs import SOURCE, TARGET, open_prepared, parse_pair, parse_sentence
-from seq2seq_core.drift.profiling import CorpusProfiler, text_keys
-from seq2seq_core.reproducibility import digest
+from seq2seq_core.corpus.pairs import SOURCE, TARGET, open_prepared
+from seq2seq_core.drift.profiling import CorpusProfiler
+from seq2seq_core.stages.block_encoding import Arrays, BlockEncoder, PairBlocks, SentenceBlocks, block_key, encode_missing
 from seq2seq_core.stages.pair_reading import PairReader
-from seq2seq_core.tokenization.encode import (
-    EncodedPairs,
-    EncodedSentences,
-    LengthLimits,
-    PairChunk,
-    Tokenizers,
-    encode_pairs,
-    encode_sentences,
-)
+from seq2seq_core.tokenization.encode import EncodedPairs, EncodedSentences, LengthLimits, PairChunk, Tokenizers
 from seq2seq_core.tokenization.flat_rows import FlatRows
 from seq2seq_core.tokenization.kept_arrays import KeptArrays
 from seq2seq_core.tokenization.line_blocks import iterate_line_blocks
-from seq2seq_core.tokenization.ragged import id_dtype
 from seq2seq_core.tokenization.reading_ahead import read_ahead
 from seq2seq_core.tokenization.subword import SubwordModel
-
-Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -68,11 +57,12 @@ class KeptEncoding:
         store: the blocks of earlier runs.
         tokenizers: subword models.
         code: digest of the code that encodes.
+        cluster: encodes what is not there; None: this process does.
     """
 
-    def __init__(self, store: KeptArrays, tokenizers: Tokenizers, code: str) -> None:
+    def __init__(self, store: KeptArrays, tokenizers: Tokenizers, code: str, cluster: Cluster | None = None) -> None:
         assert isinstance(tokenizers.source, SubwordModel)
-        self._store, self._tokenizers = store, tokenizers
+        self._store, self._tokenizers, self._cluster = store, tokenizers, cluster
         protos = [hashlib.sha256(model.proto).hexdigest() for model in (tokenizers.source, tokenizers.target)]
         self._base = [code, sentencepiece.__version__, *protos]
 
@@ -84,41 +74,33 @@ class KeptEncoding:
             limits: which pairs are dropped and which sources cut.
             profiler: counts the pairs; None: they are not counted.
         """
-        key = digest([self._base, "pairs", asdict(limits), reader.options, profiler is not None])
-        for block in read_ahead(self._look_up_pairs(reader, key)):
+        encoder = PairBlocks(self._base, self._tokenizers, reader, limits, has_keys=profiler is not None)
+        self._encode_elsewhere(reader.path, encoder)
+        for block in read_ahead(self._look_up_pairs(reader, encoder)):
             arrays = block.arrays
             if arrays is None:
                 assert block.pairs is not None
-                arrays = self._pack(encode_pairs(block.pairs, self._tokenizers, limits))
-                if profiler is not None:
-                    arrays |= {"source_keys": text_keys(block.pairs.sources), "target_keys": text_keys(block.pairs.targets)}
+                arrays = encoder.encode_chunk(block.pairs)
                 self._store.add(block.key, arrays)
             if profiler is not None:
                 _count(profiler, block.lines, arrays)
             yield _unpack(arrays)
 
-    def _look_up_pairs(self, reader: PairReader, key: str) -> Iterator[_Block]:
+    def _look_up_pairs(self, reader: PairReader, encoder: PairBlocks) -> Iterator[_Block]:
         with open_prepared(reader.path) as file:
             first = 1
             for lines in iterate_line_blocks(file):
-                own_key = _block_key(key, lines)
+                own_key = block_key(encoder.key, lines)
                 if (arrays := self._store.find(own_key)) is not None:
                     yield _Block(own_key, lines, arrays)
                 else:
-                    numbered = [(number, parse_pair(line, reader.path, number)) for number, line in enumerate(lines, start=first)]
-                    yield _Block(own_key, lines, None, reader.chunk(numbered))
+                    yield _Block(own_key, lines, None, encoder.parse(lines, first))
                 first += len(lines)
 
-    def _pack(self, encoded: EncodedPairs) -> Arrays:
-        tokenizers, names = self._tokenizers, json.dumps(list(encoded.groups)).encode()
-        return {
-            "source": encoded.sources.values.astype(tokenizers.source_dtype),
-            "source_lengths": encoded.sources.lengths.astype(np.int32),
-            "target": encoded.targets.values.astype(id_dtype(tokenizers.target.vocabulary_size)),
-            "target_lengths": encoded.targets.lengths.astype(np.int32),
-            "counts": np.array([encoded.read, encoded.truncated_sources], dtype=np.int64),
-            "groups": np.frombuffer(names, dtype=np.uint8),
-        }
+    def _encode_elsewhere(self, path: Path, encoder: BlockEncoder) -> None:
+        """Has a cluster encode the blocks that are not there; this process encodes what it left, and tells the faults."""
+        if self._cluster is not None:
+            encode_missing(self._cluster, self._store, path, encoder)
 
     def sentences(self, path: Path, max_tokens: int) -> Iterator[EncodedSentences]:
         """The encoded monolingual sentences of a language, in their order.
@@ -127,15 +109,13 @@ class KeptEncoding:
             path: a file that ``s2s prepare`` wrote.
             max_tokens: a sentence longer than this (eos included) is dropped.
         """
-        key, tokenizer, first = digest([self._base, "sentences", max_tokens]), self._tokenizers.target, 1
+        encoder, first = SentenceBlocks(self._base, self._tokenizers.target, path, max_tokens), 1
+        self._encode_elsewhere(path, encoder)
         with path.open("rb") as file:
             for lines in iterate_line_blocks(file):
-                own_key = _block_key(key, lines)
+                own_key = block_key(encoder.key, lines)
                 if (arrays := self._store.find(own_key)) is None:
-                    texts = [parse_sentence(line, path, number) for number, line in enumerate(lines, start=first)]
-                    rows = encode_sentences(texts, tokenizer, max_tokens).rows
-                    values = rows.values.astype(id_dtype(tokenizer.vocabulary_size))
-                    arrays = {"text": values, "text_lengths": rows.lengths.astype(np.int32)}
+                    arrays = encoder.encode(lines, first)
                     self._store.add(own_key, arrays)
                 yield EncodedSentences(_rows(arrays, "text"), len(lines))
                 first += len(lines)
@@ -145,26 +125,28 @@ class KeptEncoding:
         self._store.remove_unused()
 
 
-def open_kept_encoding(settings: Settings, paths: Paths, tokenizers: Tokenizers) -> KeptEncoding | None:
-    """What encodes block by block; None where the vocabulary is new, or blocks cannot stand for themselves.
+def open_kept_encoding(
+    settings: Settings, paths: Paths, tokenizers: Tokenizers, cluster: Cluster | None = None
+) -> KeptEncoding | None:
+    """What encodes block by block; None where the vocabulary is new and there is no cluster, or blocks cannot stand for themselves.
 
     Args:
         settings: the sections ``tokenize`` and ``runtime``.
         paths: the workspace; blocks are kept in ``.s2s/encoded``.
         tokenizers: of the two sides.
+        cluster: encodes blocks; None: this process does.
     """
     section = settings.tokenize
     # Values of tags that are ignored are warned of, which blocks of earlier runs do not tell.
     tells_all = section.unknown_tags == "error" or not (section.source_tags or section.target_tags)
     is_kept = bool(section.vocabulary) and settings.runtime.incremental
-    if not is_kept or not isinstance(tokenizers.source, SubwordModel) or not tells_all:
+    can_be_cut = isinstance(tokenizers.source, SubwordModel) and tells_all
+    if not is_kept or not can_be_cut:
         shutil.rmtree(paths.encoded_blocks, ignore_errors=True)
+    if not can_be_cut or (cluster is None and not is_kept):
         return None
-    return KeptEncoding(KeptArrays(paths.encoded_blocks), tokenizers, digest_package())
-
-
-def _block_key(key: str, lines: list[bytes]) -> str:
-    return hashlib.sha256(b"".join([key.encode(), *lines])).hexdigest()
+    folder = paths.encoded_blocks if is_kept or cluster is None else cluster.folder / paths.encoded_blocks.name
+    return KeptEncoding(KeptArrays(folder), tokenizers, digest_package(), cluster)
 
 
 def _unpack(arrays: Arrays) -> EncodedPairs:

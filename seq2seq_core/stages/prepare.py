@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import SPLITS, Paths
+from seq2seq_core.cluster.connection import open_cluster
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.corpus.language_identification import check_languages
@@ -122,7 +123,10 @@ class _Preparation:
         settings, paths = self.settings, self.paths
         with _open_distillation(settings, paths) as distillation, atomic.new_folder(paths.prepared) as folder:
             kept = find_kept_rows("prepare", settings, paths, self.readers.values())
-            with open_row_store(paths.rows, settings.runtime.memory_limit, kept) as store:
+            with (
+                open_cluster("prepare", settings, paths) as cluster,
+                open_row_store(paths.rows, settings.runtime.memory_limit, kept, cluster) as store,
+            ):
                 create_comparison_macros(store, settings.prepare)
                 self._select(store, folder, distillation)
             settings.prepare.normal_form.save(folder / paths.prepared_normal_form.name)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import MONOLINGUAL, SPLITS, Paths
+from seq2seq_core.cluster.connection import Cluster, open_cluster
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.console import progress
@@ -81,8 +82,8 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
     languages, normal_form = paths.prepared_languages(), load_normal_form(paths.prepared_normal_form)
     tokenizers = make_tokenizers(section, tags, normal_form, languages, paths, recorder)
     source_model = tokenizers.source if isinstance(tokenizers.source, SubwordModel) else None
-    with atomic.new_folder(paths.tokenized) as draft:
-        encoding = _Encoding(settings, paths, tokenizers, tags, normal_form, draft)
+    with open_cluster("tokenize", settings, paths) as cluster, atomic.new_folder(paths.tokenized) as draft:
+        encoding = _Encoding(settings, paths, tokenizers, tags, normal_form, draft, cluster)
         if source_model is not None:
             source_model.save(draft / "source.model")
         tokenizers.target.save(draft / "target.model")
@@ -116,16 +117,24 @@ class _Encoding:
         tags: the columns that become tags.
         normal_form: of their values.
         draft: receives the files.
+        cluster: encodes blocks; None: this process does.
     """
 
     def __init__(
-        self, settings: Settings, paths: Paths, tokenizers: Tokenizers, tags: TagColumns, normal_form: NormalForm, draft: Path
+        self,
+        settings: Settings,
+        paths: Paths,
+        tokenizers: Tokenizers,
+        tags: TagColumns,
+        normal_form: NormalForm,
+        draft: Path,
+        cluster: Cluster | None = None,
     ) -> None:
         self.section, self.mode, self.paths, self.draft = settings.tokenize, settings.runtime.progress, paths, draft
         self.tokenizers, self.tags, self.normal_form = tokenizers, tags, normal_form
         has_recordings = not isinstance(tokenizers.source, SubwordModel)
         self.profiler = CorpusProfiler(count_lines(paths.prepared_split("train")), has_recordings)
-        self.kept = open_kept_encoding(settings, paths, tokenizers)
+        self.kept = open_kept_encoding(settings, paths, tokenizers, cluster)
 
     def encode(self, split: str) -> SplitCounts:
         """Encodes a split and writes its ids."""

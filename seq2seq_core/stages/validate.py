@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.cluster.connection import open_cluster
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.contracts import own_contracts_of
 from seq2seq_core.corpus.expectations.check_result import FILES, CheckResult
@@ -58,7 +59,10 @@ def run_validate(settings: Settings, paths: Paths, recorder: Recorder) -> Valida
     paths.last_validation.unlink(missing_ok=True)
     readers = open_readers(settings, paths)
     kept = find_kept_rows("validate", settings, paths, readers)
-    with open_row_store(paths.rows, settings.runtime.memory_limit, kept) as store:
+    with (
+        open_cluster("validate", settings, paths) as cluster,
+        open_row_store(paths.rows, settings.runtime.memory_limit, kept, cluster) as store,
+    ):
         inspection = load_corpus(settings, paths, readers, store, settings.validate_.examples)
         judge_corpus(settings, store, inspection)
         store.close()

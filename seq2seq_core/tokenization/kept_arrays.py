@@ -30,6 +30,14 @@ class KeptArrays:
     def __init__(self, folder: Path) -> None:
         self._folder, self._used, self._is_writable = folder, set[str](), True
 
+    def has(self, key: str) -> bool:
+        """Whether there is an entry, whole or not.
+
+        Args:
+            key: hexadecimal digits.
+        """
+        return (self._folder / key).exists()
+
     def find(self, key: str) -> dict[str, NDArray[Any]] | None:
         """The arrays of an entry, by name; None: there are none.
 

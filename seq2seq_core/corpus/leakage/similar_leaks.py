@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from seq2seq_core.corpus.leakage.similar_texts import Side, SimilarTexts
+from seq2seq_core.reproducibility import digest
 
 LEAKAGE = "leakage"
 """The name of the rule in the funnel."""
@@ -20,7 +23,16 @@ class SimilarLeaks:
     """
 
     def __init__(self, threshold: float) -> None:
-        self._similar = SimilarTexts(threshold)
+        self._similar, self._protected = SimilarTexts(threshold), list[tuple[str, ...]]()
+
+    def __reduce__(self) -> tuple[Callable[..., SimilarLeaks], tuple[float, list[tuple[str, ...]]]]:
+        """A copy in another process protects the same texts."""
+        return _rebuild, (self._similar.threshold, self._protected)
+
+    @property
+    def content(self) -> str:
+        """Digest of what it protects."""
+        return digest([self._similar.threshold, self._protected])
 
     def protect(self, *texts: str) -> None:
         """Adds a pair of dev or test.
@@ -28,6 +40,7 @@ class SimilarLeaks:
         Args:
             texts: its source and its target.
         """
+        self._protected.append(texts)
         for side, text in zip(SIMILAR, texts, strict=True):
             self._similar.add(text, side)
 
@@ -43,6 +56,13 @@ class SimilarLeaks:
         found = {side: self._similar.find_sides(text) for side, text in zip(SIMILAR, texts, strict=True)}
         same = next((rule for side, rule in SIMILAR.items() if side in found[side]), "")
         return same or (EXCHANGED if any(found.values()) else "")
+
+
+def _rebuild(threshold: float, protected: Sequence[tuple[str, ...]]) -> SimilarLeaks:
+    leaks = SimilarLeaks(threshold)
+    for texts in protected:
+        leaks.protect(*texts)
+    return leaks
 
 
 def leakage_rules(policy: str) -> list[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any
 
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, SOURCE_LANGUAGE, TARGET, TARGET_LANGUAGE, TEXT
 from seq2seq_core.corpus.preparation.funnel import Funnel
 from seq2seq_core.corpus.preparation.split_rows import SplitRows
+from seq2seq_core.corpus.rows.row_parts import count_rows
 from seq2seq_core.corpus.rows.row_store import literal, view_name
 
 PAGE_BYTES, PAGE_ROWS = 64 << 20, 200_000
@@ -50,7 +52,7 @@ class RowLines:
         self.rows, self._names = rows, list(rows.store.columns[rows.split])
         self._order = f"ordered_cells_{view_name(rows.split)}"
         if self._names:
-            rows.store.add_function(self._order, self._order_cells, ["VARCHAR", "VARCHAR[]"], "VARCHAR")
+            rows.store.add_function(self._order, partial(_order_cells, self._names), ["VARCHAR", "VARCHAR[]"], "VARCHAR")
 
     def pages(self, split: str, exchanged: str = "") -> Iterator[Page]:
         """The rows that are left and fall into a split, in the order of the corpus.
@@ -61,21 +63,20 @@ class RowLines:
         """
         rows = self.rows
         exchanged_line = f"CASE WHEN {exchanged} THEN {self._line(EXCHANGED_NAMES)} END" if exchanged else "NULL::VARCHAR"
-        page_rows = self._page_rows()
-        for start in range(0, rows.store.counts[rows.split], page_rows):
-            within = f"WHERE position >= {start} AND position < {start + page_rows}"
-            texts = rows.texts(f"SELECT position FROM ({rows.left(split)}) {within}", within)
-            statement = (
+
+        def statement(texts: str) -> str:
+            return (
                 f"SELECT position, {self._line({})} AS line, {exchanged_line} AS exchanged, length(source) AS source_characters, "
                 f"length(target) AS target_characters, seconds, raw_source FROM {texts} ORDER BY position"
             )
-            yield Page(rows.store.fetch_table(statement))
 
-    def _page_rows(self) -> int:
-        """Number of rows of a page, by the mean size of some rows."""
-        size = "strlen(source) + coalesce(strlen(target), 0)"
-        ((mean,),) = self.rows.store.fetch(f"SELECT avg({size}) FROM {self.rows.table} WHERE position % 50 = 0")
-        return max(1, min(PAGE_ROWS, int(PAGE_BYTES / max(1, mean or 1))))
+        if rows.store.parts is not None and not exchanged:  # what is exchanged is looked up among the keys of all rows
+            yield from map(Page, rows.texts_of_left(split, statement))
+            return
+        page_rows = count_rows(rows.store, rows.split, PAGE_ROWS, PAGE_BYTES)
+        for start in range(0, rows.store.counts[rows.split], page_rows):
+            within = f"WHERE position >= {start} AND position < {start + page_rows}"
+            yield Page(rows.store.fetch_table(statement(rows.texts(f"SELECT position FROM ({rows.left(split)}) {within}", within))))
 
     def _line(self, renamed: dict[str, str]) -> str:
         """A row's line in SQL.
@@ -95,10 +96,11 @@ class RowLines:
         rest = f"CASE WHEN layout IS NULL THEN {' || '.join(others)} ELSE {self._order}(layout, [{cells}]) END" if others else "''"
         return f"'{{' || {first} || {rest} || '}}' || chr(10)"
 
-    def _order_cells(self, layout: str, cells: list[str | None]) -> str:
-        """The other columns of a row in its own order, each after a comma."""
-        values = dict(zip(self._names, cells, strict=True))
-        return "".join(f", {_key(name)}{json.dumps(values[name], ensure_ascii=False)}" for name in json.loads(layout))
+
+def _order_cells(names: list[str], layout: str, cells: list[str | None]) -> str:
+    """The other columns of a row in its own order, each after a comma."""
+    values = dict(zip(names, cells, strict=True))
+    return "".join(f", {_key(name)}{json.dumps(values[name], ensure_ascii=False)}" for name in json.loads(layout))
 
 
 def _key(name: str) -> str:

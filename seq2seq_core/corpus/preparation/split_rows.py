@@ -5,8 +5,9 @@ A row is dropped by the first rule that it breaks, so each rule looks only at th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.corpus.cleaning_rule import CleaningRule
@@ -16,6 +17,7 @@ from seq2seq_core.corpus.leakage.similar_leaks import LEAKAGE
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, TARGET
 from seq2seq_core.corpus.preparation.changed_texts import settings_in_use
 from seq2seq_core.corpus.preparation.row_texts import SourceKind, texts_of
+from seq2seq_core.corpus.rows.row_results import make_table
 from seq2seq_core.corpus.rows.row_store import RowStore, identifier, literal, rows_table, view_name
 from seq2seq_core.corpus.splitting import split_of_form
 
@@ -99,7 +101,7 @@ class SplitRows:
             passed = f"SELECT *, {rule} AS rule FROM {texts_of(f'SELECT * FROM {rows}', self.kind, self.section.mend)}"
             return f"SELECT {', '.join(columns)} FROM (SELECT *{formed} FROM ({passed}))"
 
-        self.store.make_table(self._key_table, self.split, judged)
+        make_table(self.store, self._key_table, self.split, judged)
         self._drop(f"SELECT position, rule FROM {self._keys} WHERE rule IS NOT NULL")
 
     def _condition(self, rule: CleaningRule) -> str:
@@ -110,7 +112,7 @@ class SplitRows:
             return f"{name}(rule_source, target)"
         condition = rule.condition.format(**self.section.model_dump())
         name, arguments = f"breaks_{rule.name}", "source, target" if rule.compares_sides else "text"
-        self.store.connection.execute(f"CREATE OR REPLACE MACRO {name}({arguments}) AS ({condition})")
+        self.store.define_macros(f"CREATE OR REPLACE MACRO {name}({arguments}) AS ({condition})")
         return f"{name}(rule_source, target)" if rule.compares_sides else f"({name}(rule_source) OR {name}(target))"
 
     def _pair_key(self) -> str:
@@ -155,6 +157,19 @@ class SplitRows:
         rows = f"SELECT r.* FROM {self.table} r SEMI JOIN ({positions}) p ON r.position = p.position {others}"
         return texts_of(rows, self.kind, self.section.mend)
 
+    def texts_of_left(self, split: str, statement: Callable[[str], str]) -> Iterator[Any]:
+        """Arrow tables of what the rows that no rule has dropped are by themselves, in their order, computed on a cluster.
+
+        Args:
+            split: only those that fall into it; empty: all.
+            statement: makes the query of a query of rows with their texts.
+        """
+        assert self.store.parts is not None
+        statement_of = partial(texts_of, kind=self.kind, mend=self.section.mend)
+        return self.store.parts.compute(
+            self.split, lambda rows: statement(statement_of(f"SELECT * FROM {rows}")), chosen=self.left(split)
+        )
+
     def drop_repeated(self) -> None:
         """Drops the rows that repeat an earlier one, by ``deduplicate``."""
         if self.section.deduplicate == "none":
@@ -183,8 +198,15 @@ class SplitRows:
             split: only the rows that fall into it; empty: all.
         """
         arguments = "target" if self.kind == "sentence" else "rule_source, target"
-        found = f"SELECT position, {function}({arguments}) AS rule FROM {self.texts(self.left(split))}"
-        self._drop(f"SELECT position, rule FROM ({found}) WHERE rule <> ''")
+
+        def found(texts: str) -> str:
+            return f"SELECT position, rule FROM (SELECT position, {function}({arguments}) AS rule FROM {texts}) WHERE rule <> ''"
+
+        if self.store.parts is None:
+            self._drop(found(self.texts(self.left(split))))
+            return
+        for table in list(self.texts_of_left(split, found)):  # all of them before the first is dropped
+            self.store.insert(self.verdicts, {name: table[name] for name in ("position", "rule")})
 
     def drop_positions(self, positions: Sequence[int], rule: str) -> None:
         """Drops rows that Python has chosen.

@@ -7,11 +7,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seq2seq_core.corpus.rows.earlier_rows import KeptRecord
 from seq2seq_core.corpus.rows.plain_blocks import EntryEnd
 from seq2seq_core.corpus.rows.statement_interrupts import watch_connection
+
+if TYPE_CHECKING:
+    from seq2seq_core.corpus.rows.row_parts import RowParts
 
 DATABASE = "rows.duckdb"
 KEPT_TABLES = ("rows.", "prepared.", "keys.", "verdicts")
@@ -41,6 +44,9 @@ class RowStore:
         known: by split: the number of rows that an earlier run has left; the tables of :data:`KEPT_TABLES` have them.
         ends: by split: where each of its entries that was read in blocks was read to, by its place among them.
         fault: what a function of Python raised inside a statement; None: nothing.
+        macros: the statements that made them.
+        functions: of Python that SQL calls, by name: each with the types of its arguments and of its result.
+        parts: computes on a cluster what rows are by themselves; None: the database does.
     """
 
     def __init__(self, folder: Path, memory_limit: str) -> None:
@@ -51,7 +57,9 @@ class RowStore:
         self.columns: dict[str, list[str]] = {}
         self.counts: dict[str, int] = {}
         self.fault: Exception | None = None
-        self._functions = set[str]()
+        self.macros: list[str] = []
+        self.functions: dict[str, tuple[Callable[..., object], list[str], str]] = {}
+        self.parts: RowParts | None = None
         self._uncommitted: int | None = None
         self.known: dict[str, int] = {}
         self.ends: dict[str, dict[int, EntryEnd]] = {}
@@ -81,17 +89,14 @@ class RowStore:
         """By split: the number of rows, the corpus's other columns, and where its entries were read to."""
         return {split: (rows, self.columns[split], self.ends[split]) for split, rows in self.counts.items()}
 
-    def make_table(self, name: str, split: str, statement: Callable[[str], str]) -> None:
-        """Makes a table of what each row of a split is by itself; one that an earlier run has left gets the new rows alone.
+    def define_macros(self, statement: str) -> None:
+        """Makes macros, which workers of a cluster make too.
 
         Args:
-            name: of the table, one of :data:`KEPT_TABLES`.
-            split: its name.
-            statement: makes the query of a query of rows.
+            statement: SQL.
         """
-        is_there = bool(self.fetch("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", (name,)))
-        head = f"INSERT INTO {identifier(name)}" if is_there else f"CREATE TABLE {identifier(name)} AS"
-        self.connection.execute(f"{head} {statement(self.rows_from(split, self.known.get(split, 0) if is_there else 0))}")
+        self.macros.append(statement)
+        self.connection.execute(statement)
 
     def rows_from(self, split: str, first: int) -> str:
         """A query of the rows of a split from some position on, for SQL."""
@@ -238,9 +243,9 @@ class RowStore:
         """
         import pyarrow
 
-        if name in self._functions:
+        if name in self.functions:
             return
-        self._functions.add(name)
+        self.functions[name] = (function, kinds, result)
         kind = {"VARCHAR": pyarrow.string(), "BOOLEAN": pyarrow.bool_()}[result]
 
         def apply(*columns: Any) -> Any:

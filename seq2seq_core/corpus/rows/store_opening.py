@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from seq2seq_core.cluster.connection import Cluster
 from seq2seq_core.corpus.rows.earlier_rows import KeptRows
+from seq2seq_core.corpus.rows.row_parts import RowParts
 from seq2seq_core.corpus.rows.row_store import DATABASE, RowStore
 from seq2seq_core.corpus.rows.statement_interrupts import ends_on_signals
 from seq2seq_core.errors import UserError
@@ -23,7 +25,9 @@ class _Busy(Exception):
 
 
 @contextmanager
-def open_row_store(folder: Path, memory_limit: str, kept: KeptRows | None = None) -> Iterator[RowStore]:
+def open_row_store(
+    folder: Path, memory_limit: str, kept: KeptRows | None = None, cluster: Cluster | None = None
+) -> Iterator[RowStore]:
     """A store in a folder of its own, which is removed at the end. What killed processes left is removed too.
 
     Args:
@@ -31,6 +35,7 @@ def open_row_store(folder: Path, memory_limit: str, kept: KeptRows | None = None
         memory_limit: of DuckDB's buffers, such as ``2 GB``.
         kept: the database of an earlier run, which the store goes on from if it can, and which is replaced where the block ends
             well; None: the store is empty, and nothing is kept.
+        cluster: computes what rows are by themselves; None: the database does.
 
     Raises:
         UserError: the disk is full.
@@ -45,6 +50,7 @@ def open_row_store(folder: Path, memory_limit: str, kept: KeptRows | None = None
         stack.callback(shutil.rmtree, own, ignore_errors=True)
         record = None if kept is None else kept.claim(own, DATABASE)
         store = RowStore(own, memory_limit)
+        store.parts = None if cluster is None else RowParts(store, cluster, memory_limit)
         stack.callback(store.close)
         stack.enter_context(ends_on_signals())
         try:

@@ -105,4 +105,4 @@ def add_macros(store: RowStore, macros: Mapping[str, str]) -> None:
         macros: by head, such as ``key(text)``: the expression.
     """
     made = "".join(f"CREATE MACRO {head} AS ({body});" for head, body in macros.items())
-    store.connection.execute(f"BEGIN; {made} COMMIT")
+    store.define_macros(f"BEGIN; {made} COMMIT")

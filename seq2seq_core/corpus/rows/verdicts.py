@@ -9,6 +9,7 @@ from typing import Any
 from seq2seq_core.config.validate import ValidateSection
 from seq2seq_core.corpus.contracts import COMPARED_SPLITS, LENGTH_RATIO, OTHER_LANGUAGE, RECORDINGS, Contract, is_monolingual
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, MOJIBAKE
+from seq2seq_core.corpus.rows.row_results import iterate_results, make_table
 from seq2seq_core.corpus.rows.row_store import RowStore, identifier, literal, rows_table, view_name
 from seq2seq_core.corpus.rows.side_languages import find_other_languages
 from seq2seq_core.corpus.rows.text_macros import create_macros, expression
@@ -146,12 +147,15 @@ class Verdicts:
         if len(checked) < len(conditions):
             checked += [self._suspicion(split, side) for side in sides_of(split)]
         anything = " OR ".join(f"({condition})" for condition in checked)
-        self.store.connection.execute(
-            f"INSERT INTO verdicts SELECT {literal(split)}, contract, position, NULL, NULL FROM "
-            f"(SELECT position, unnest([{', '.join(cases)}]) AS contract FROM {self.store.rows_from(split, first)} "
-            f"WHERE {anything}) "
-            "WHERE contract IS NOT NULL"
-        )
+
+        def broken(rows: str) -> str:
+            found = f"SELECT position, unnest([{', '.join(cases)}]) AS contract FROM {rows} WHERE {anything}"
+            return f"SELECT * FROM ({found}) WHERE contract IS NOT NULL"
+
+        for result in iterate_results(self.store, split, broken, first):
+            self.store.connection.execute(
+                f"INSERT INTO verdicts SELECT {literal(split)}, contract, position, NULL, NULL FROM ({result})"
+            )
 
     def _keep_verdicts(self, split: str, names: Sequence[str]) -> int:
         """Removes the verdicts of an earlier run that more rows may change; returns the position of the first row to judge.
@@ -207,7 +211,8 @@ class Verdicts:
         asked = () if is_monolingual(split) else self.input_columns
         known = [self.store.column(split, name) if name in self.store.columns[split] else "NULL" for name in asked]
         inputs = "".join(f" || chr(0) || coalesce({column}, '')" for column in known)
-        self.store.make_table(
+        make_table(
+            self.store,
             _key_table(split),
             split,
             lambda rows: (

@@ -17,6 +17,7 @@ import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import parse_settings
+from seq2seq_core.corpus.preparation import split_rows
 from seq2seq_core.corpus.rows import row_store
 from seq2seq_core.corpus.rows.earlier_rows import KeptRecord
 from seq2seq_core.corpus.rows.row_store import RowStore
@@ -254,13 +255,13 @@ def test_a_killed_run_leaves_no_database_and_two_at_once_write_the_same(paths: P
 
 def _run_and_die(root: str) -> None:
     """Ends by SIGKILL once the new rows are judged."""
-    make_table = RowStore.make_table
+    make_table = split_rows.make_table
 
-    def make_and_die(self: RowStore, *arguments: Any) -> None:
-        make_table(self, *arguments)
+    def make_and_die(*arguments: Any) -> None:
+        make_table(*arguments)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    RowStore.make_table = make_and_die  # type: ignore[method-assign,assignment]
+    split_rows.make_table = make_and_die
     run(Paths(Path(root)), "prepare")
 
 
@@ -280,7 +281,7 @@ def test_another_version_of_a_library_finds_nothing(
     paths: Paths, known: list[dict[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(paths, "prepare")
-    monkeypatch.setattr(kept_database, "version", lambda name: "another" if name == "py3langid" else version(name))
+    monkeypatch.setattr(kept_database, "find_version", lambda name: "another" if name == "py3langid" else version(name))
     run(paths, "prepare")
     assert not known
 

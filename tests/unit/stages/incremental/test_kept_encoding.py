@@ -20,7 +20,7 @@ from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.corpus.pairs import iterate_sentences
 from seq2seq_core.errors import CorpusError
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.stages import kept_encoding
+from seq2seq_core.stages import block_encoding, kept_encoding
 from seq2seq_core.stages import tokenize as stage
 from seq2seq_core.stages.kept_encoding import KeptEncoding
 from seq2seq_core.tokenization import line_blocks
@@ -97,7 +97,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         counts.append(len(chunk.targets))
         return encode_pairs(chunk, *others)
 
-    monkeypatch.setattr(kept_encoding, "encode_pairs", count)
+    monkeypatch.setattr(block_encoding, "encode_pairs", count)
     return counts
 
 
@@ -246,7 +246,7 @@ def test_monolingual_sentences_are_kept_too(tmp_path: Path) -> None:
 
     first = encode()
     with pytest.MonkeyPatch.context() as patched:
-        patched.delattr(kept_encoding, "encode_sentences")
+        patched.delattr(block_encoding, "encode_sentences")
         second = encode()
     for rows in (first, second):
         assert rows.values.tolist() == expected.rows.values.tolist()

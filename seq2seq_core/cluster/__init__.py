@@ -1,0 +1,1 @@
+"""Work by the part on a Dask cluster whose workers reach the workspace."""

@@ -75,7 +75,7 @@ class Cluster:
             EnvironmentFault: the scheduler or all workers are gone, or a task killed several workers.
             UserError: a worker has other code.
         """
-        futures = []
+        futures, self._seen = list[Any](), time.monotonic()
         try:
             for arguments in tasks:
                 futures.append(self._client.submit(run_checked, find_identity(), function, arguments, pure=False))

@@ -65,11 +65,13 @@ class KeptRecord(_Part):
     Attributes:
         key: digest of the settings, but for the files, and of the code.
         num_bytes: size of the database.
+        database_digest: SHA-256 of the database.
         splits: by name.
     """
 
     key: str
     num_bytes: int
+    database_digest: str
     splits: dict[str, KeptSplit]
 
 
@@ -101,7 +103,8 @@ class KeptRows:
             self._folder.rename(taken)
             if KeptRecord.model_validate_json((taken / RECORD_FILE).read_bytes()) != record:
                 return None  # another process was faster
-            if (taken / database).stat().st_size != record.num_bytes:
+            size = (taken / database).stat().st_size
+            if size != record.num_bytes or _digest(taken / database, size) != record.database_digest:
                 return None
             (taken / database).rename(own / database)
         except (OSError, ValidationError):
@@ -146,7 +149,9 @@ class KeptRows:
         draft = own / "kept"
         draft.mkdir()
         (own / database).rename(draft / database)
-        record = KeptRecord(key=self._key, num_bytes=(draft / database).stat().st_size, splits=splits)
+        size = (draft / database).stat().st_size
+        found = _digest(draft / database, size)
+        record = KeptRecord(key=self._key, num_bytes=size, database_digest=found, splits=splits)
         (draft / RECORD_FILE).write_text(record.model_dump_json(), encoding="utf-8")
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         with suppress(OSError):  # another process was faster

@@ -17,7 +17,7 @@ import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import parse_settings
-from seq2seq_core.corpus.preparation import split_rows
+from seq2seq_core.corpus.preparation.split_rows import SplitRows
 from seq2seq_core.corpus.rows import row_store
 from seq2seq_core.corpus.rows.earlier_rows import KeptRecord
 from seq2seq_core.corpus.rows.row_store import RowStore
@@ -230,6 +230,7 @@ def test_a_damaged_or_deleted_database_is_none(paths: Paths, known: list[dict[st
         lambda: record.unlink(),
         lambda: database.unlink(),
         lambda: database.write_bytes(b"no database"),
+        lambda: database.write_bytes(bytes(len(database.read_bytes()))),
         lambda: shutil.rmtree(paths.kept_rows),
     ):
         damage()
@@ -255,13 +256,13 @@ def test_a_killed_run_leaves_no_database_and_two_at_once_write_the_same(paths: P
 
 def _run_and_die(root: str) -> None:
     """Ends by SIGKILL once the new rows are judged."""
-    make_table = split_rows.make_table
+    judge = SplitRows.judge
 
-    def make_and_die(*arguments: Any) -> None:
-        make_table(*arguments)
+    def judge_and_die(self: SplitRows, *arguments: Any) -> None:
+        judge(self, *arguments)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    split_rows.make_table = make_and_die
+    SplitRows.judge = judge_and_die  # type: ignore[method-assign]
     run(Paths(Path(root)), "prepare")
 
 

@@ -219,8 +219,8 @@ def test_no_scheduler_ends_with_exit_code_2_and_what_to_start(tmp_path: Path) ->
         run(write_corpus(tmp_path), "prepare", "tcp://127.0.0.1:9", {"runtime": {"dask_wait_seconds": 0.5}})
     assert caught.value.exit_code == 2
     assert str(caught.value) == (
-        "runtime.dask_address: no Dask scheduler answers at tcp://127.0.0.1:9 (Timed out trying to connect to tcp://127.0.0.1:9 after "
-        "0.5 s); start a scheduler (`dask scheduler`) and workers (`dask worker ADDRESS --nthreads 1`) from this environment"
+        "runtime.dask_address: no Dask scheduler answers at tcp://127.0.0.1:9 (Timed out trying to connect to tcp://127.0.0.1:9 "
+        "after 0.5 s); start a scheduler (`dask scheduler`) and workers (`dask worker ADDRESS --nthreads 1`) from this environment"
     )
     assert not list((tmp_path / "data").rglob("*"))
 

@@ -27,7 +27,7 @@ from seq2seq_core.corpus.rows import row_parts
 from seq2seq_core.errors import ConfigError, CorpusError, EnvironmentFault, UserError
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stage_table import find_stage
-from seq2seq_core.stages import block_encoding
+from seq2seq_core.stages.encoding import block_encoding
 from seq2seq_core.tokenization import line_blocks
 
 pytest.importorskip("distributed", reason="needs the extra dask")

@@ -262,7 +262,7 @@ def _run_and_die(root: str) -> None:
         judge(self, *arguments)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    SplitRows.judge = judge_and_die  # type: ignore[method-assign]
+    SplitRows.judge = judge_and_die  # type: ignore[method-assign,assignment]
     run(Paths(Path(root)), "prepare")
 
 

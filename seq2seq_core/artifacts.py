@@ -169,6 +169,21 @@ class Paths:
         return self.work / "outcomes"
 
     @property
+    def executions(self) -> Path:
+        """Folder with ``<stage>.json``: why the last success of each stage ran, and what it cost."""
+        return self.work / "executions"
+
+    @property
+    def kept_code(self) -> Path:
+        """Folder of the code that stages ran with, by digest, for later reasons; may be deleted at any time."""
+        return self.work / "code"
+
+    @property
+    def kept_inputs(self) -> Path:
+        """Folder of digests of files and rows that stages read, for later reasons; may be deleted at any time."""
+        return self.work / "inputs"
+
+    @property
     def training_state(self) -> Path:
         """Folder of training states, one subfolder per hash of configuration and data."""
         return self.work / "train"

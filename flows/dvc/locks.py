@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from seq2seq_core.file_lock import wait_for_lock
+from seq2seq_core.stage_history.dvc_cache import dvc_folder
 
 
 def clear_dead_locks(workspace: Path) -> list[str]:
@@ -39,18 +40,6 @@ def clear_dead_locks(workspace: Path) -> list[str]:
         if dead:
             listing.write_text(json.dumps(_without(entries, set(dead))), encoding="utf-8")
     return [f"released the DVC locks of process {pid}, which is dead ({command})" for pid, command in sorted(dead.items())]
-
-
-def dvc_folder(workspace: Path) -> Path:
-    """The folder ``.dvc`` of the repository that contains the workspace.
-
-    Args:
-        workspace: a folder in the DVC repository.
-    """
-    for folder in (workspace, *workspace.parents):
-        if (folder / ".dvc").is_dir():
-            return folder / ".dvc"
-    return workspace / ".dvc"
 
 
 def _holders(entries: dict[str, Any]) -> Iterator[dict[str, Any]]:

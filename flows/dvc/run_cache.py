@@ -7,12 +7,11 @@ also empties a folder itself, when it throws away a file that a kill left half-w
 
 from __future__ import annotations
 
-import configparser
 import time
 from contextlib import suppress
 from pathlib import Path
 
-from flows.dvc.locks import dvc_folder
+from seq2seq_core.stage_history.dvc_cache import cache_folder, dvc_folder
 
 IN_USE_SECONDS = 1.0
 """DVC may be about to write into a folder that it made just now."""
@@ -25,21 +24,9 @@ def drop_empty_runs(workspace: Path) -> list[Path]:
         workspace: a folder in the DVC repository.
     """
     dropped = []
-    for folder in (_cache_folder(dvc_folder(workspace)) / "runs").glob("*/*"):
+    for folder in (cache_folder(dvc_folder(workspace)) / "runs").glob("*/*"):
         with suppress(OSError):  # it has files, or is gone
             if time.time() - folder.stat().st_mtime > IN_USE_SECONDS:
                 folder.rmdir()
                 dropped.append(folder)
     return dropped
-
-
-def _cache_folder(dvc: Path) -> Path:
-    """The cache that the repository's own configuration names, or DVC's default.
-
-    Args:
-        dvc: the folder ``.dvc``, where relative names start.
-    """
-    config = configparser.ConfigParser(interpolation=None, strict=False)
-    with suppress(configparser.Error, UnicodeDecodeError):  # DVC itself says what is wrong with it
-        config.read([dvc / "config", dvc / "config.local"], encoding="utf-8")
-    return dvc / config.get("cache", "dir", fallback="cache").strip("\"' ")

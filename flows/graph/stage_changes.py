@@ -1,83 +1,61 @@
-"""The reasons why stages are stale, in the words of somebody who edits ``params.yaml``: DVC names sections and digest files."""
+"""The reasons why stages are stale, in the words of somebody who edits files: DVC names sections, folders and digests."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from flows.graph.stage_graph import GraphStatus, is_own_stage
-from seq2seq_core.artifacts import PARAMS_FILE
-from seq2seq_core.config.settings import load_values
-from seq2seq_core.dvc_files import read_lock
-from seq2seq_core.errors import ConfigError
+from seq2seq_core.artifacts import PARAMS_FILE, Paths
+from seq2seq_core.stage_history import stage_reason
+from seq2seq_core.stage_history.stage_reason import StageReason
+from seq2seq_core.stage_history.stage_reasons import CODE_FOLDER, LastSuccesses
 
-NEVER_RUN = "never run"
-CODE_FOLDER = "reports/code/"
-CODE_CHANGED = "its code modified"
+NEVER_RUN = stage_reason.NEVER_RUN.text
 
 
 def explain_changes(status: GraphStatus, root: Path) -> GraphStatus:
-    """The status with each stage's changes in plain words: "never run", single settings, the code.
+    """The status with each stage's changes in plain words: "never run", single settings, functions, rows.
 
     Args:
         status: from DVC.
-        root: the workspace; reads ``dvc.lock`` and ``params.yaml``.
+        root: the workspace; reads ``dvc.lock``, ``params.yaml``, the digests of the code as they lie there, and the corpus.
     """
-    lock, params = read_lock(root), _read_params(root)
+    successes = LastSuccesses.read(Paths(root))
     changes = {
-        name: _explain(lock.get(name), lines, params) if is_own_stage(name) else lines for name, lines in status.changes.items()
+        name: tuple(reason.text for reason in explain_stage(name, lines, successes)) if is_own_stage(name) else lines
+        for name, lines in status.changes.items()
     }
     return replace(status, changes=changes)
 
 
-def _read_params(root: Path) -> Mapping[str, Any]:
-    try:
-        content = load_values(root / PARAMS_FILE)
-    except ConfigError:
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _explain(entry: Any, lines: tuple[str, ...], params: Mapping[str, Any]) -> tuple[str, ...]:
+def explain_stage(name: str, lines: Sequence[str], successes: LastSuccesses) -> list[StageReason]:
     """A stage's changes in plain words.
 
     Args:
-        entry: the stage in ``dvc.lock``; None where it never ran.
+        name: the stage's.
         lines: the changes as DVC names them.
-        params: the present settings.
+        successes: what the stages ran with, and what they would run with.
     """
-    if not isinstance(entry, dict):
-        return (NEVER_RUN,)
-    before = entry.get("params", {}).get(PARAMS_FILE, {})
-    settings = [setting for line in lines for setting in _explain_setting(line, before, params)]
-    others = [line for line in lines if not line.startswith((f"{PARAMS_FILE} ", CODE_FOLDER))]
-    # The digest of the code also covers the values of the settings.
-    code = [CODE_CHANGED] if not settings and any(line.startswith(CODE_FOLDER) for line in lines) else []
-    return (*others, *settings, *code)
+    if not isinstance(successes.lock.get(name), dict):
+        return [stage_reason.NEVER_RUN]
+    own = successes.explain_settings_and_code(name)
+    others = [reason for line in lines for reason in _explain_line(name, line, successes, is_explained=bool(own))]
+    return [*others, *own]
 
 
-def _explain_setting(line: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """A change such as ``params.yaml train modified``, as a line for each changed setting of the section."""
-    file, _, change = line.partition(" ")
-    name, _, _ = change.rpartition(" ")
-    if file != PARAMS_FILE:
+def _explain_line(name: str, line: str, successes: LastSuccesses, *, is_explained: bool) -> Iterator[StageReason]:
+    """One of DVC's lines, unless it only says that settings or code have changed and ``is_explained``."""
+    place, _, change = line.rpartition(" ")
+    if line.startswith(f"{PARAMS_FILE} "):
+        if not is_explained:
+            yield StageReason("setting", line)
+    elif line.startswith(CODE_FOLDER):
         return
-    settings = [f"{PARAMS_FILE} {found}" for found in _differences(name, before.get(name), now.get(name))]
-    yield from settings or [line]
-
-
-def _differences(name: str, before: Any, now: Any) -> Iterator[str]:
-    """A line for each setting in which two sections differ."""
-    if not (isinstance(before, dict) and isinstance(now, dict)):
-        if before is not None and now is not None and before != now:
-            yield f"{name} modified"
-        return
-    for key in {**before, **now}:
-        if key not in before:
-            yield f"{name}.{key} new"
-        elif key not in now:
-            yield f"{name}.{key} deleted"
-        else:
-            yield from _differences(f"{name}.{key}", before[key], now[key])
+    elif line.startswith("output "):
+        yield StageReason("output", line)
+    elif change == "modified" and successes.is_raw_input(name, place):
+        yield from successes.explain_dependency(name, place) or [StageReason("file", line)]
+    else:
+        yield StageReason("output" if successes.is_made(place) else "other", line)

@@ -24,10 +24,10 @@ from seq2seq_core.lineage.lineage_record import describe_stages
 from seq2seq_core.lineage.lineage_storage import Lineage, read_lineage
 from seq2seq_core.lineage.lookup import find_reference
 from seq2seq_core.lineage.reproduction_record import Reproduction, judge_reproduction, record_reproduction
+from seq2seq_core.stage_history.stage_files import StageFiles, find_maker, read_stage_files
 from seq2seq_core.sweep.dotted import put_setting
 from seq2seq_core.tracking.mlflow.address import VARIABLE, tracking_uri
 from seq2seq_core.tracking.runs.graph_run import KEY_VARIABLE
-from seq2seq_core.tracking.runs.stage_files import StageFiles, find_maker, read_stage_files
 
 EXPERIMENT_SUFFIX = " (reproductions)"
 """Ending of the name of the MLflow experiment that holds the runs of reproductions."""

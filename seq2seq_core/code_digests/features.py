@@ -45,6 +45,7 @@ SILENT: dict[str, str] = {
     "seq2seq_core.proxies": "how servers are reached",
     "seq2seq_core.recorder": "the protocol of observers",
     "seq2seq_core.redaction": "what texts for people hide",
+    "seq2seq_core.stage_history": "why a stage runs, not what it does",
     "seq2seq_core.stages.kept_vocabulary": "finds a vocabulary, whose digest counts, or refuses it",
     "seq2seq_core.tracking": "observes a stage's run",
     "seq2seq_core.tracking_address": "how MLflow is reached",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -27,7 +27,7 @@ def digest_reached_code(roots: Iterable[str], features: frozenset[str]) -> dict[
     """
     own = list(roots)
     reached = [name for name in reached_modules(own, features) if _read(name).statements]
-    return {name: _digest(name, with_defaults=_has_settings(name) and name not in own) for name in reached}
+    return {name: _digest(name, with_defaults=has_settings(name) and name not in own) for name in reached}
 
 
 def reached_modules(roots: Iterable[str], features: frozenset[str]) -> list[str]:
@@ -77,9 +77,29 @@ def find_module(name: str) -> Path | None:
 @cache
 def _digest(name: str, with_defaults: bool) -> str:
     """SHA-256 of the meaning of a module, and of the defaults of its settings classes where these count."""
-    meaning = _read(name)
+    return _digest_meaning(_read(name), defaults_in_use(import_module(name)) if with_defaults else {})
+
+
+def _digest_meaning(meaning: ModuleMeaning, defaults: Mapping[str, Mapping[str, str]]) -> str:
     imports = [[one.module, one.name, one.bound] for one in meaning.imports]
-    return digest([meaning.statements, imports, defaults_in_use(import_module(name)) if with_defaults else {}])
+    return digest([meaning.statements, imports, defaults])
+
+
+def digest_of_text(text: str, name: str) -> str | None:
+    """The digest that a module would have with another text, such as an earlier one; None: the text is not valid Python.
+
+    Defaults of settings classes are left out: only an imported module tells them.
+
+    Args:
+        text: of the module.
+        name: its absolute name.
+    """
+    path = find_module(name)
+    try:
+        meaning = read_meaning(text, name, path is not None and path.name == "__init__.py", has_settings(name))
+    except SyntaxError:
+        return None
+    return _digest_meaning(meaning, {})
 
 
 @cache
@@ -97,10 +117,11 @@ def _read(name: str) -> ModuleMeaning:
     path = find_module(name)
     if path is None:
         raise ModuleNotFoundError(f"{name}: no such module in {package_folder()}")
-    return read_meaning(path.read_text(encoding="utf-8"), name, path.name == "__init__.py", _has_settings(name))
+    return read_meaning(path.read_text(encoding="utf-8"), name, path.name == "__init__.py", has_settings(name))
 
 
-def _has_settings(name: str) -> bool:
+def has_settings(name: str) -> bool:
+    """Whether a module declares settings, whose values are digested elsewhere."""
     return name.startswith(f"{PACKAGE}.config.")
 
 

@@ -60,7 +60,7 @@ def read_meaning(source: str, module: str, is_package: bool = False, has_setting
     Raises:
         SyntaxError: the text is not valid Python.
     """
-    tree = _Stripper(has_settings).visit(ast.parse(source))
+    tree = strip_tree(source, has_settings)
     package = module if is_package else module.rpartition(".")[0]
     reading = _Reading()
     imports: set[ImportedName] = set()
@@ -82,6 +82,20 @@ def read_meaning(source: str, module: str, is_package: bool = False, has_setting
         tuple(sorted(imports, key=lambda one: (one.module, one.name, one.bound))),
         tuple(sorted(text for text in reading.texts if MODULE_NAME.fullmatch(text))),
     )
+
+
+def strip_tree(source: str, has_settings: bool = False) -> ast.Module:
+    """The syntax tree of a module without what has no effect; the imports at its top are in it.
+
+    Args:
+        source: the module's text.
+        has_settings: as in :func:`read_meaning`.
+
+    Raises:
+        SyntaxError: the text is not valid Python.
+    """
+    tree: ast.Module = _Stripper(has_settings).visit(ast.parse(source))
+    return tree
 
 
 class _Stripper(ast.NodeTransformer):
@@ -116,7 +130,7 @@ class _Stripper(ast.NodeTransformer):
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
         """Makes an annotated assignment outside a class a plain one."""
         self.generic_visit(node)
-        return None if node.value is None else ast.Assign(targets=[node.target], value=node.value)
+        return None if node.value is None else ast.copy_location(ast.Assign(targets=[node.target], value=node.value), node)
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
         return None if self.has_settings and _is_list_of_choices(node.value) else self.generic_visit(node)

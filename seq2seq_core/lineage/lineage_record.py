@@ -25,8 +25,8 @@ from seq2seq_core.lineage.file_digests import digest_path
 from seq2seq_core.lineage.record_check import ROWS_DIGEST
 from seq2seq_core.redaction.redactor import redact, redact_values
 from seq2seq_core.registry.receipts import Receipt
+from seq2seq_core.stage_history.stage_files import StageFiles, read_stage_files
 from seq2seq_core.stage_table import STAGES
-from seq2seq_core.tracking.runs.stage_files import StageFiles, read_stage_files
 
 FORMAT = 1
 MAX_FILES = 20_000

@@ -6,7 +6,7 @@ Both doors open it around every execution of a stage, which is also told of by O
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from importlib.util import find_spec
@@ -14,7 +14,10 @@ from importlib.util import find_spec
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.recorder import NullRecorder, Recorder
+from seq2seq_core.stage_history.executions import remembered
+from seq2seq_core.stage_history.stage_reason import StageReason
 from seq2seq_core.stage_table import find_stage
+from seq2seq_core.tracking.dvc_experiment import find_home
 from seq2seq_core.tracking.runs.openlineage_emitter import announced_run
 
 logger = logging.getLogger(__name__)
@@ -36,9 +39,19 @@ def open_stage_recorder(stage: str, settings: Settings, paths: Paths, goes_on: b
     Raises:
         TrackingUnreachable: MLflow does not answer when the stage starts; later failures are only warnings.
     """
-    if not find_stage(stage).is_tracked:
-        yield NullRecorder()
-        return
+    with remembered(stage, paths, find_home(paths)) as reasons:
+        if not find_stage(stage).is_tracked:
+            yield NullRecorder()
+            return
+        with _open_recorder(stage, settings, paths, goes_on, reasons) as recorder:
+            yield recorder
+
+
+@contextmanager
+def _open_recorder(
+    stage: str, settings: Settings, paths: Paths, goes_on: bool, reasons: Sequence[StageReason]
+) -> Iterator[Recorder]:
+    """The recorder of a stage that is tracked."""
     missing = next((name for name in ("mlflow", "psutil") if find_spec(name) is None), None)
     with announced_run(stage, settings, paths, "" if missing else _graph_key(stage)), ExitStack() as stack:
         if missing is not None:
@@ -46,7 +59,7 @@ def open_stage_recorder(stage: str, settings: Settings, paths: Paths, goes_on: b
             return
         from seq2seq_core.tracking.runs.stage_run import open_stage_run
 
-        recorder = stack.enter_context(open_stage_run(stage, settings, paths, goes_on))
+        recorder = stack.enter_context(open_stage_run(stage, settings, paths, goes_on, reasons))
         token = _ACTIVE_RUN.set(recorder.run_id)
         try:
             yield recorder

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seq2seq_core.config.metric_names import list_metrics
 from seq2seq_core.console import format_seconds
+from seq2seq_core.json_text import shorten
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 _COPIED_TAGS = ("bundle_digest", "decision", "decision_reason", "model_version")
 TRAINED_TAG = "trained_bundle_digest"
 """The tag of a run that works on a served bundle: the digest of the bundle that training made."""
+WHY_TAG = "why"
+"""The tag of a stage's run that says why it ran."""
 EXPERIMENT_TAG = "dvc_experiment"
+WHY_CHARACTERS = 300
 _BAD = {"FAILED": "failed", "KILLED": "stopped"}
 _MARKS = {"FINISHED": "done", "FAILED": "**failed**", "KILLED": "**stopped**", "RUNNING": "running"}
 
@@ -95,8 +99,10 @@ def graph_description(children: list[Run], metrics: dict[str, float], tags: dict
         lines += ["| " + " | ".join(name.removeprefix("test_") for name in metrics) + " |", "|" + " --- |" * len(metrics)]
         lines += ["| " + " | ".join(f"{value:.4g}" for value in metrics.values()) + " |", ""]
     if children:
-        lines += ["| stage | | time |", "| --- | --- | --- |"]
-        lines += [f"| {child.data.tags.get('stage', '?')} | {_state(child)} | {_duration(child)} |" for child in children]
+        lines += ["| stage | | time | why |", "| --- | --- | --- | --- |"]
+        lines += [
+            f"| {child.data.tags.get('stage', '?')} | {_state(child)} | {_duration(child)} | {_why(child)} |" for child in children
+        ]
     return "\n".join(lines).strip() + "\n"
 
 
@@ -112,6 +118,11 @@ def _outcome(children: list[Run], tags: dict[str, str]) -> str:
     if "decision" in tags:
         return f"Version **{tags.get('model_version', '?')}** is **{tags['decision']}**: {tags.get('decision_reason', '')}"
     return "Ran: " + ", ".join(child.data.tags.get("stage", "?") for child in children) + "."
+
+
+def _why(child: Run) -> str:
+    """Why a stage ran, within a cell of a table."""
+    return shorten(" ".join(child.data.tags.get(WHY_TAG, "").split()), WHY_CHARACTERS).replace("|", "\\|")
 
 
 def _state(child: Run) -> str:

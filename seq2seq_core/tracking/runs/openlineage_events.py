@@ -17,9 +17,9 @@ from seq2seq_core import __version__
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.dvc_files import read_lock
 from seq2seq_core.errors import Interrupted
+from seq2seq_core.stage_history.stage_files import StageFiles, read_stage_files
 from seq2seq_core.tracking.dvc_experiment import find_home
 from seq2seq_core.tracking.runs.lineage import git_origin, git_state
-from seq2seq_core.tracking.runs.stage_files import StageFiles, read_stage_files
 
 EventType = Literal["START", "COMPLETE", "FAIL", "ABORT"]
 SPEC = "https://openlineage.io/spec"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import Interrupted, Seq2SeqError
+from seq2seq_core.stage_history.stage_reason import StageReason, reasons_line, reasons_page
 from seq2seq_core.stage_table import find_stage
 from seq2seq_core.tracking.mlflow.continuation import find_unfinished, forget, remember, stored_marks
 from seq2seq_core.tracking.mlflow.delivery import cancel_ends, connect_and_deliver
@@ -22,6 +23,7 @@ from seq2seq_core.tracking.mlflow.store import short_reason, store_errors
 from seq2seq_core.tracking.mlflow.system_metrics import sample_machine
 from seq2seq_core.tracking.process_identity import this_process
 from seq2seq_core.tracking.runs.declared_graph import is_last_run
+from seq2seq_core.tracking.runs.experiment_page import NOTE_TAG
 from seq2seq_core.tracking.runs.graph_run import (
     GraphRunKey,
     close_parent,
@@ -29,7 +31,7 @@ from seq2seq_core.tracking.runs.graph_run import (
     current_graph_run,
     find_or_open_parent,
 )
-from seq2seq_core.tracking.runs.graph_summary import TRAINED_TAG
+from seq2seq_core.tracking.runs.graph_summary import TRAINED_TAG, WHY_TAG
 from seq2seq_core.tracking.runs.lineage import upstream_digests
 from seq2seq_core.tracking.runs.machine import machine_tag
 from seq2seq_core.tracking.runs.parameters import log_parameters, stage_parameters
@@ -44,7 +46,9 @@ FLOW_RUN_VARIABLES = ("S2S_FLOW_RUN_ID", "PREFECT__FLOW_RUN_ID")
 
 
 @contextmanager
-def open_stage_run(stage: str, settings: Settings, paths: Paths, goes_on: bool = True) -> Iterator[MlflowRecorder]:
+def open_stage_run(
+    stage: str, settings: Settings, paths: Paths, goes_on: bool = True, reasons: Sequence[StageReason] = ()
+) -> Iterator[MlflowRecorder]:
     """A recorder for the stage's own MLflow run; a killed training resumes in its earlier run.
 
     Args:
@@ -52,6 +56,7 @@ def open_stage_run(stage: str, settings: Settings, paths: Paths, goes_on: bool =
         settings: the sections that the stage reads become the run's parameters.
         paths: the workspace, whose MLflow store holds the run.
         goes_on: whether a killed training resumes; False to begin anew, in a new run.
+        reasons: why the stage runs.
 
     Raises:
         TrackingUnreachable: MLflow does not answer when the stage starts, for ``runtime.tracking_wait_seconds``.
@@ -65,6 +70,8 @@ def open_stage_run(stage: str, settings: Settings, paths: Paths, goes_on: bool =
         for point in journal.after(opened.marks):
             recorder.send_points(*point)
         journal.skip(opened.marks)
+    if reasons:
+        recorder.set_tags({WHY_TAG: reasons_line(reasons)} | ({} if opened.is_continued else {NOTE_TAG: reasons_page(reasons)}))
     sample_seconds = settings.runtime.system_metrics_seconds if stage == "train" else 0.0
     try:
         with sample_machine(recorder, sample_seconds, opened.marks):
@@ -145,7 +152,7 @@ def _end(
     status = end_status(error)
     if error is not None and status == "FAILED":
         reason = f"{type(error).__name__}: {error}"
-        recorder.set_tags({"failure": reason, "mlflow.note.content": f"**Failed**\n\n```text\n{reason}\n```\n"})
+        recorder.set_tags({"failure": reason, NOTE_TAG: f"**Failed**\n\n```text\n{reason}\n```\n"})
     name = find_stage(stage).bundle
     bundle = getattr(paths, name) if name else None
     if status == "FINISHED" and bundle is not None and bundle.is_dir():

@@ -1,0 +1,1 @@
+"""Commands that say what is, what would run, why, and what is wrong; they execute nothing."""

@@ -1,0 +1,1 @@
+"""What is kept of the executions of stages, and the reasons why a stage runs, in the words of somebody who edits files."""

@@ -1,0 +1,61 @@
+"""Earlier contents in DVC's cache, found by the digests in ``dvc.lock``."""
+
+from __future__ import annotations
+
+import configparser
+import json
+from contextlib import suppress
+from pathlib import Path
+
+
+def dvc_folder(workspace: Path) -> Path:
+    """The folder ``.dvc`` of the repository that contains the workspace.
+
+    Args:
+        workspace: a folder in the DVC repository.
+    """
+    for folder in (workspace, *workspace.parents):
+        if (folder / ".dvc").is_dir():
+            return folder / ".dvc"
+    return workspace / ".dvc"
+
+
+def cache_folder(dvc: Path) -> Path:
+    """The cache that the repository's own configuration names, or DVC's default.
+
+    Args:
+        dvc: the folder ``.dvc``, where relative names start.
+    """
+    config = configparser.ConfigParser(interpolation=None, strict=False)
+    with suppress(configparser.Error, UnicodeDecodeError):  # DVC itself says what is wrong with it
+        config.read([dvc / "config", dvc / "config.local"], encoding="utf-8")
+    return dvc / config.get("cache", "dir", fallback="cache").strip("\"' ")
+
+
+def read_cached(workspace: Path, digest: str) -> bytes | None:
+    """A file's content, or a folder's listing, in DVC's cache; None: it is not there.
+
+    Args:
+        workspace: a folder in the DVC repository.
+        digest: MD5 as in ``dvc.lock``; that of a folder ends in ``.dir``.
+    """
+    if len(digest) < 3 or "/" in digest:
+        return None
+    try:
+        return (cache_folder(dvc_folder(workspace)) / "files" / "md5" / digest[:2] / digest[2:]).read_bytes()
+    except OSError:
+        return None
+
+
+def read_cached_listing(workspace: Path, digest: str) -> dict[str, str] | None:
+    """The MD5 of each file of a folder, by its name in it; None: DVC's cache does not have it.
+
+    Args:
+        workspace: a folder in the DVC repository.
+        digest: of the folder, as in ``dvc.lock``.
+    """
+    content = read_cached(workspace, digest)
+    try:
+        return None if content is None else {str(entry["relpath"]): str(entry["md5"]) for entry in json.loads(content)}
+    except (ValueError, KeyError, TypeError):
+        return None

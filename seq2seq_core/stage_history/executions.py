@@ -1,0 +1,116 @@
+"""The last success of each stage: why it ran, when, and what it cost; written by the stage itself, through either door."""
+
+from __future__ import annotations
+
+import json
+import logging
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from seq2seq_core import atomic
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.console import format_seconds
+from seq2seq_core.errors import first_line
+from seq2seq_core.redaction.redactor import redact_values
+from seq2seq_core.stage_history.input_listing import keep_inputs
+from seq2seq_core.stage_history.stage_files import StageFiles, read_stage_files
+from seq2seq_core.stage_history.stage_reason import StageReason
+from seq2seq_core.stage_history.stage_reasons import CODE_FOLDER, LastSuccesses
+from seq2seq_core.stage_table import CODE
+
+logger = logging.getLogger(__name__)
+ALWAYS = "always: it tells which others are stale"
+ASKED_FOR = "asked for: nothing that it reads has changed"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A successful execution of a stage.
+
+    Attributes:
+        stage: its name.
+        ended: in seconds since 1970.
+        seconds: duration.
+        cpu_seconds: of the stage's process and those that it started.
+        why: why it ran, a line each.
+    """
+
+    stage: str
+    ended: float
+    seconds: float
+    cpu_seconds: float
+    why: tuple[str, ...]
+
+    @property
+    def cost(self) -> str:
+        """Duration and day: ``3 min 20 s on 2026-11-30``."""
+        return f"{format_seconds(self.seconds)} on {datetime.fromtimestamp(self.ended, UTC):%Y-%m-%d}"
+
+
+def read_execution(stage: str, paths: Paths) -> Execution | None:
+    """The last success of a stage in this workspace; None: there is none that can be read.
+
+    Args:
+        stage: its name.
+        paths: the workspace; reads ``.s2s/executions``.
+    """
+    try:
+        values = json.loads((paths.executions / f"{stage}.json").read_text(encoding="utf-8"))
+        numbers = (float(values["ended"]), float(values["seconds"]), float(values["cpu_seconds"]))
+        return Execution(str(values["stage"]), *numbers, tuple(map(str, values["why"])))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+@contextmanager
+def remembered(stage: str, paths: Paths, home: Paths) -> Iterator[list[StageReason]]:
+    """The reasons why a stage runs now, for the ``with`` block; at its success the execution and its inputs are kept.
+
+    What goes wrong here is only a warning: the stage does not need it.
+
+    Args:
+        stage: its name; a command that is no stage of ``dvc.yaml`` is not remembered.
+        paths: the workspace.
+        home: the workspace that keeps the records.
+    """
+    files = next((one for one in read_stage_files(paths.root) if one.name == stage), None)
+    if files is None:
+        yield []
+        return
+    reasons = [] if stage == CODE.name else _explain(stage, paths, home)
+    started, cpu = time.time(), _cpu_seconds()
+    yield reasons
+    why = (ALWAYS,) if stage == CODE.name else tuple(reason.text for reason in reasons) or (ASKED_FOR,)
+    try:
+        _keep(Execution(stage, time.time(), time.time() - started, _cpu_seconds() - cpu, why), files, paths, home)
+    except Exception as error:  # noqa: BLE001 - the stage has succeeded, whatever is wrong with what is kept of it
+        logger.warning("what %s cost and read is not kept: %s", stage, first_line(error) or type(error).__name__)
+
+
+def _explain(stage: str, paths: Paths, home: Paths) -> list[StageReason]:
+    try:
+        successes = LastSuccesses.read(paths, home)
+        reasons = successes.explain(stage)
+        successes.states.save()
+        return reasons
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with dvc.lock, the stage does not need it
+        logger.debug("no reasons for %s: %s", stage, error)
+        return []
+
+
+def _keep(execution: Execution, files: StageFiles, paths: Paths, home: Paths) -> None:
+    content = json.dumps(redact_values(asdict(execution)), ensure_ascii=False, indent=1) + "\n"
+    atomic.write_text(home.executions / f"{execution.stage}.json", content)
+    made = {output for one in read_stage_files(paths.root) for output in one.outputs}
+    raw = [name for name in files.inputs if name not in made and not name.startswith(CODE_FOLDER)]
+    if raw and execution.stage != CODE.name:
+        keep_inputs(raw, paths, home)
+
+
+def _cpu_seconds() -> float:
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime

@@ -5,7 +5,7 @@ The original is kept under ``.s2s/`` from before the change until after it is ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def settings_for_one_run(paths: Paths, assignments: Sequence[str], warn: Callabl
     changed = _apply(original, assignments)
     # The original is written last: it alone says that params.yaml may be changed.
     atomic.write_text(_changed_file(paths), changed)
-    atomic.write_text(_original_file(paths), original)
+    atomic.write_text(original_file(paths), original)
     try:
         atomic.write_text(paths.params.resolve(), changed)
         yield [f"settings of this run only: {', '.join(assignments)}"]
@@ -62,7 +62,21 @@ def check_assignments(paths: Paths, assignments: Sequence[str]) -> None:
         ConfigError: an assignment is wrong, or the settings have faults with it.
     """
     if assignments:
-        _apply(_read(paths.params), assignments)
+        changed_settings(paths, assignments)
+
+
+def changed_settings(paths: Paths, assignments: Sequence[str]) -> tuple[Settings, Mapping[str, Any]]:
+    """The settings with some changed, checked and as they would stand in ``params.yaml``; nothing is written.
+
+    Args:
+        paths: the workspace, whose ``params.yaml`` they are for.
+        assignments: each ``section.field=value``.
+
+    Raises:
+        ConfigError: an assignment is wrong, or the settings have faults with it.
+    """
+    values = parse_yaml(_apply(_read(paths.params), assignments))
+    return parse_settings(values, SOURCE), values
 
 
 def offer_sections(schema: dict[str, Any]) -> None:
@@ -84,7 +98,7 @@ def put_back(paths: Paths, warn: Callable[[str], None]) -> None:
         paths: the workspace.
         warn: receives a line where the file was edited meanwhile, so that it stays as it is.
     """
-    original, changed = _original_file(paths), _changed_file(paths)
+    original, changed = original_file(paths), _changed_file(paths)
     if not original.is_file():
         return
     if not paths.params.is_file() or not changed.is_file() or _read(paths.params) in (_read(changed), _read(original)):
@@ -117,7 +131,12 @@ def _read(path: Path) -> str:
     return path.read_bytes().decode("utf-8")
 
 
-def _original_file(paths: Paths) -> Path:
+def original_file(paths: Paths) -> Path:
+    """The file that keeps ``params.yaml`` as it was, while a run has changed it.
+
+    Args:
+        paths: the workspace.
+    """
     return paths.work / "params.original.yaml"
 
 

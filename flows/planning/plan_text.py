@@ -20,7 +20,7 @@ def describe_plan(plan: RunPlan) -> str:
     """
     lines = [headline(plan)]
     for stage in plan.stale:
-        lines += describe_stage(stage)
+        lines += describe_stage(stage, with_causes=stage.state != "runs")
     return "\n".join([*lines, *trouble(plan)])
 
 
@@ -57,22 +57,24 @@ def trouble(plan: RunPlan) -> list[str]:
     return [*missing, *(f"note: {note}" for note in plan.notes)]
 
 
-def describe_stage(stage: PlannedStage) -> list[str]:
+def describe_stage(stage: PlannedStage, *, with_causes: bool = True) -> list[str]:
     """A stage's state, cost and reasons, a line each.
 
     Args:
         stage: in the plan.
+        with_causes: whether to name the reasons of the stages above.
     """
     cost = f" (last time {stage.last.cost})" if stage.last is not None else ""
     lines = [f"{stage.name} {WORDS[stage.state]}{cost}"]
     if stage.state == "fresh":
         return [*lines, *([f"    it last ran for: {why}" for why in stage.last.why[:MOST_REASONS]] if stage.last else [])]
     lines += [f"    {line}" for line in _reason_lines(stage.reasons)]
-    for cause in stage.causes:
+    for cause in stage.causes if with_causes else ():
         way = " → ".join((cause.stage, *cause.through))
         lines += [f"    through {way}: {reason.text}" for reason in cause.reasons[:MOST_REASONS]]
     if stage.state == "may run":
-        what = f" if {', '.join(stage.reads)} came out as before" if stage.reads else ""
+        verb = "comes" if len(stage.reads) == 1 else "come"
+        what = f" if {', '.join(stage.reads)} {verb} out as before" if stage.reads else ""
         lines.append(f"    it is skipped{what or ' where DVC has its outputs in its cache'}")
     return lines
 

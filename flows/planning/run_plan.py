@@ -5,19 +5,21 @@ Nothing is executed and nothing written: the digests of the code are made in mem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
 
 from flows.dvc.command import Dvc
+from flows.dvc.one_run_settings import changed_settings, original_file
 from flows.dvc.repository import check_repository
 from flows.graph.stage_changes import explain_stage
 from flows.graph.stage_choices import refuse_unknown
 from flows.graph.stage_graph import GraphStatus, StageGraph, is_own_stage, read_stage_graph, read_status
 from flows.processes.supervised import StopPolicy
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.ready_settings import load_workspace_settings
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import EnvironmentFault, UserError, first_line
 from seq2seq_core.stage_history.executions import Execution, read_execution
@@ -121,6 +123,8 @@ def make_plan(paths: Paths, settings: Settings, params: Mapping[str, Any] | None
     dvc = Dvc(paths.root)
     check_repository(dvc)
     policy, notes = StopPolicy(time_limit_seconds=STATUS_SECONDS), list[str]()
+    if original_file(paths).is_file():
+        notes.append("params.yaml has the settings of a run that is at work or was killed; the next run puts it back")
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(read_status, dvc, policy)
         files, read_digests = read_stage_files(paths.root), _digest_reader(paths, settings, notes)
@@ -134,6 +138,30 @@ def make_plan(paths: Paths, settings: Settings, params: Mapping[str, Any] | None
     reasons = {name: _explain(name, status, successes, forced) for name in graph.stages if name != CODE.name}
     stages = _plan(graph, reasons, {one.name: one for one in files}, paths)
     return RunPlan(stages, status.missing_inputs, tuple(dict.fromkeys(notes)))
+
+
+def plan_run(paths: Paths, forced: Sequence[str] = (), assignments: Sequence[str] = ()) -> RunPlan:
+    """What ``s2s retrain`` would do now; no server, no run in MLflow, no lock.
+
+    Args:
+        paths: the workspace.
+        forced: stages that run even where they are fresh.
+        assignments: settings for this run only, each ``section.field=value``.
+
+    Raises:
+        ConfigError: the settings have faults, or an assignment is wrong.
+        UserError: DVC cannot work here, or there is no stage of a name in ``forced``.
+        WorkspaceBusy: another DVC process runs a stage here.
+    """
+    if assignments:
+        settings, params = changed_settings(paths, assignments)
+        plan = make_plan(paths, settings, params, forced)
+    else:
+        settings = load_workspace_settings(paths)
+        plan = make_plan(paths, settings, forced=forced)
+    mode = settings.runtime.flow.refresh.mode
+    refresh = [] if mode == "none" else [f"the data are refreshed first (runtime.flow.refresh.mode {mode}), and may change then"]
+    return replace(plan, notes=(*refresh, *plan.notes))
 
 
 def _digest_reader(paths: Paths, settings: Settings, notes: list[str]) -> Callable[[str], str | None]:
@@ -189,7 +217,7 @@ def _plan(
         # What a stage above makes anew is not there yet, or is not as it will be.
         kept = tuple(reason for reason in own if not (reason.kind == "output" and stale))
         runs = any(reason.kind != "output" for reason in kept)
-        causes = tuple(_causes(stale)) if not runs else ()
+        causes = tuple(_causes(stale))
         state: PlannedState = "runs" if runs else "may run" if kept or stale else "fresh"
         reads = [path for stage in stale if {name, stage.name} <= files.keys() for path in _shared(files[name], files[stage.name])]
         planned[name] = PlannedStage(name, state, kept, causes, tuple(dict.fromkeys(reads)), read_execution(name, paths))
@@ -197,7 +225,7 @@ def _plan(
 
 
 def _causes(stale: list[PlannedStage]) -> list[Cause]:
-    """The stages above with reasons of their own, each once, by the shortest way."""
+    """The stages above with reasons of their own, each once, by the shortest way; a reason that a nearer one has is left out."""
     found: dict[str, Cause] = {}
     for stage in stale:
         direct = [Cause(stage.name, (), stage.reasons)] if stage.reasons else []
@@ -205,4 +233,10 @@ def _causes(stale: list[PlannedStage]) -> list[Cause]:
         for cause in (*direct, *further):
             if cause.stage not in found or len(cause.through) < len(found[cause.stage].through):
                 found[cause.stage] = cause
-    return list(found.values())
+    told: set[StageReason] = set()
+    causes = []
+    for cause in sorted(found.values(), key=lambda one: len(one.through)):
+        if new := tuple(reason for reason in cause.reasons if reason not in told):
+            told.update(new)
+            causes.append(Cause(cause.stage, cause.through, new))
+    return causes

@@ -31,6 +31,9 @@ def retrain(
             "--set", "-s", help="A setting for this run only, such as train.max_steps=200; may be repeated.", show_default=False
         ),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say which stages would run, why, and what they cost last time.")
+    ] = False,
     debug: Debug = False,
     verbose: Verbose = False,
 ) -> None:
@@ -38,11 +41,19 @@ def retrain(
 
     Needs no Prefect server. With one, set PREFECT_API_URL, and the run appears on its pages.
     The work is that of `dvc repro`: stages that one of them ran are up to date for the other.
+    With --dry-run nothing is executed and nothing written: no server, no run in MLflow, no lock (docs/status.md).
     """
     with boundary(debug, verbose):
+        paths = resolve_workspace(workspace)
+        if dry_run:
+            from flows.planning.plan_text import describe_plan
+            from flows.planning.run_plan import plan_run
+
+            typer.echo(describe_plan(plan_run(paths, force or [], assignments or [])))
+            return
         from flows.launch import run_retrain
 
-        summary = run_retrain(resolve_workspace(workspace).root, force=force or [], assignments=assignments or [])
+        summary = run_retrain(paths.root, force=force or [], assignments=assignments or [])
         typer.echo(summary.describe())
 
 

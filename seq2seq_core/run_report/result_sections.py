@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from seq2seq_core.config.metric_names import list_metrics
+from seq2seq_core.console import format_seconds
 from seq2seq_core.evaluation.scores import find_metric
 from seq2seq_core.json_text import shorten
 from seq2seq_core.model_card.blocks import Block, Link, Picture, Section, Table, Text
 from seq2seq_core.model_card.charts import figure_chart
 from seq2seq_core.model_card.facts import Figure
 from seq2seq_core.run_report.run_facts import RunFacts
+from seq2seq_core.run_report.stage_end import StageEnd
 
-MOST_PARTS, NAME_CHARACTERS, MESSAGE_CHARACTERS = 12, 60, 4000
+MOST_PARTS, NAME_CHARACTERS, MESSAGE_CHARACTERS, WHY_CHARACTERS = 12, 60, 4000, 300
 SYSTEMS = {"test": "this model", "greedy": "this model, greedy"}
 
 
@@ -23,9 +25,13 @@ def stages_section(facts: RunFacts) -> Section:
     Args:
         facts: of the run.
     """
-    rows = [[end.stage, end.word, end.moment] for end in facts.ends]
+    rows = [[end.stage, end.word, end.moment, _took(end), shorten("; ".join(end.why), WHY_CHARACTERS)] for end in facts.ends]
     note = "Last executions in this workspace. A stage that is up to date does not run again."
-    return Section("Stages", [Table(["stage", "", "ended"], rows), Text(note, "note")])
+    return Section("Stages", [Table(["stage", "", "ended", "took", "why it ran"], rows), Text(note, "note")])
+
+
+def _took(end: StageEnd) -> str:
+    return format_seconds(end.seconds) if end.seconds else ""
 
 
 def scores_section(facts: RunFacts) -> Section:

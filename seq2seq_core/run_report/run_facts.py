@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from seq2seq_core.model_card.origin import read_curve, read_report
 from seq2seq_core.outcome import read_outcome
 from seq2seq_core.run_report.prepared_samples import PreparedRow, sample_prepared_rows
 from seq2seq_core.run_report.stage_end import StageEnd
+from seq2seq_core.stage_history.executions import read_execution, read_why
 from seq2seq_core.stage_table import WORKING_STAGES
 
 logger = logging.getLogger(__name__)
@@ -89,7 +90,12 @@ def read_run_facts(paths: Paths, title: str, end: StageEnd | None = None) -> Run
         title: of the page.
         end: of the stage that ends just now, whose outcome is not written yet; None: there is none.
     """
-    ends = [end if end is not None and end.stage == stage.name else _read_end(paths, stage.name) for stage in WORKING_STAGES]
+    ends = [
+        replace(end, why=read_why(end.stage, paths))
+        if end is not None and end.stage == stage.name
+        else _read_end(paths, stage.name)
+        for stage in WORKING_STAGES
+    ]
     rows = _read_rows(paths)
     has_stopped = rows is not None and rows.has_stopped
     prepare = paths.stopped_prepare / paths.prepare_report.name if has_stopped else paths.prepare_report
@@ -120,7 +126,9 @@ def _read_end(paths: Paths, stage: str) -> StageEnd:
     outcome = read_outcome(paths.outcomes, stage)
     if outcome is None:
         return StageEnd(stage)
-    return StageEnd(stage, outcome.kind, outcome.message, _modified(paths.outcomes / f"{stage}.json"))
+    last = read_execution(stage, paths) if outcome.kind == "ok" else None
+    why, seconds = (last.why, last.seconds) if last is not None else ((), 0.0)
+    return StageEnd(stage, outcome.kind, outcome.message, _modified(paths.outcomes / f"{stage}.json"), why, seconds)
 
 
 def _modified(path: Path) -> float:

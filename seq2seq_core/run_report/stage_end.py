@@ -35,12 +35,16 @@ class StageEnd:
         kind: of the outcome; empty: it has not run here.
         message: of a failure.
         time: when it ended, in seconds since 1970; 0: it has not run here.
+        why: why it ran, a line each; empty: not known.
+        seconds: duration; 0: not known.
     """
 
     stage: str
     kind: str = ""
     message: str = ""
     time: float = 0.0
+    why: tuple[str, ...] = ()
+    seconds: float = 0.0
 
     @property
     def is_good(self) -> bool:

@@ -15,9 +15,7 @@ from seq2seq_core.stage_history.stage_reason import StageReason
 
 WORDS = {"rule": "cleaning rule", "mending": "mending rule", "metric": "metric", "attention": "attention", "schedule": "schedule"}
 """What a module of a package of parts is, by the prefix of its features."""
-UNKNOWN = StageReason(
-    "code", "its code or a default has changed (the earlier digests are not kept here, so that none can be named)"
-)
+UNKNOWN = StageReason("code", "its code has changed (the earlier digests are not kept here, so that no function can be named)")
 MOST_MODULES = 8
 LINE_CHARACTERS = 160
 

@@ -8,6 +8,7 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -23,6 +24,7 @@ from seq2seq_core.stage_history.stage_reasons import CODE_FOLDER, LastSuccesses
 from seq2seq_core.stage_table import CODE
 
 logger = logging.getLogger(__name__)
+_CURRENT: ContextVar[tuple[str, tuple[str, ...]] | None] = ContextVar("stage_at_work", default=None)
 ALWAYS = "always: it tells which others are stale"
 ASKED_FOR = "asked for: nothing that it reads has changed"
 
@@ -47,8 +49,9 @@ class Execution:
 
     @property
     def cost(self) -> str:
-        """Duration and day: ``3 min 20 s on 2026-11-30``."""
-        return f"{format_seconds(self.seconds)} on {datetime.fromtimestamp(self.ended, UTC):%Y-%m-%d}"
+        """Duration, processor time and day: ``3 min 20 s, 5 min 10 s of CPU, 2026-11-30``."""
+        day = f"{datetime.fromtimestamp(self.ended, UTC):%Y-%m-%d}"
+        return f"{format_seconds(self.seconds)}, {format_seconds(self.cpu_seconds)} of CPU, {day}"
 
 
 def read_execution(stage: str, paths: Paths) -> Execution | None:
@@ -64,6 +67,20 @@ def read_execution(stage: str, paths: Paths) -> Execution | None:
         return Execution(str(values["stage"]), *numbers, tuple(map(str, values["why"])))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def read_why(stage: str, paths: Paths) -> tuple[str, ...]:
+    """Why a stage runs now, in its own process; elsewhere, why it ran when it succeeded last.
+
+    Args:
+        stage: its name.
+        paths: the workspace.
+    """
+    current = _CURRENT.get()
+    if current is not None and current[0] == stage:
+        return current[1]
+    last = read_execution(stage, paths)
+    return last.why if last is not None else ()
 
 
 @contextmanager
@@ -82,9 +99,13 @@ def remembered(stage: str, paths: Paths, home: Paths) -> Iterator[list[StageReas
         yield []
         return
     reasons = [] if stage == CODE.name else _explain(stage, paths, home)
-    started, cpu = time.time(), _cpu_seconds()
-    yield reasons
     why = (ALWAYS,) if stage == CODE.name else tuple(reason.text for reason in reasons) or (ASKED_FOR,)
+    started, cpu = time.time(), _cpu_seconds()
+    token = _CURRENT.set((stage, why))
+    try:
+        yield reasons
+    finally:
+        _CURRENT.reset(token)
     try:
         _keep(Execution(stage, time.time(), time.time() - started, _cpu_seconds() - cpu, why), files, paths, home)
     except Exception as error:  # noqa: BLE001 - the stage has succeeded, whatever is wrong with what is kept of it

@@ -9,11 +9,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ class RowChange:
         added: number of rows.
         removed: number of rows.
         changed: number of rows that stand in the place of another one.
+        places: the first line of each kind, from 1: ``added`` and ``changed`` in the new version, ``removed`` in the old one; empty
+            where too many differ.
         line: the first line that differs in the new version, from 1.
         last: the last line that differs in the new version; before ``line`` where rows were only removed.
         is_exact: whether each row was compared; else the numbers are those of blocks with a difference.
@@ -45,23 +47,27 @@ class RowChange:
     added: int
     removed: int
     changed: int
+    places: Mapping[str, int]
     line: int
     last: int
     is_exact: bool
 
     def describe(self) -> str:
-        """The change in words."""
-        place = f"line {self.line}" if self.last <= self.line else f"lines {self.line} to {self.last}"
+        """The change in words: ``2 rows added (from line 302), 1 row changed (line 17)``."""
+        where = f"line {self.line}" if self.last <= self.line else f"lines {self.line} to {self.last}"
         if not self.is_exact:
             more = self.added - self.removed
-            return f"{more:+,} rows, the differences are in {place}" if more else f"as many rows, the differences are in {place}"
-        counts = [(self.added, "added"), (self.removed, "removed"), (self.changed, "changed")]
-        words = [f"{_rows(count)} {verb}" for count, verb in counts if count]
-        return f"{', '.join(words)} ({place if self.added or self.changed else f'before line {self.line}'})"
+            return f"{f'{more:+,}' if more else 'as many'} rows, the differences are in {where}"
+        counts = {"added": self.added, "removed": self.removed, "changed": self.changed}
+        words = [self._describe(kind, count) for kind, count in counts.items() if count]
+        return ", ".join(words) if self.places else f"{', '.join(words)} ({where})"
 
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'s' if count != 1 else ''}"
+    def _describe(self, kind: str, count: int) -> str:
+        text = f"{count:,} row{'s' if count != 1 else ''} {kind}"
+        if kind not in self.places:
+            return text
+        place = f"{'it was line' if count == 1 else 'the first was line'}" if kind == "removed" else "line"
+        return f"{text} ({'from ' if count > 1 and kind != 'removed' else ''}{place} {self.places[kind]})"
 
 
 def has_rows(name: str) -> bool:
@@ -79,9 +85,9 @@ def read_blocks(path: Path) -> NDArray[Any]:
         OSError, EOFError, zlib.error: the file cannot be read.
     """
     divisor = 1 if path.stat().st_size <= ROW_BYTES else LARGE_BLOCK_ROWS
-    opened: IO[bytes] | gzip.GzipFile = gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")
-    with opened as file:
-        return np.fromiter(_iterate_blocks(file, divisor), BLOCKS)
+    with path.open("rb") as file:
+        lines: Iterable[bytes] = gzip.GzipFile(fileobj=file) if path.name.endswith(".gz") else file
+        return np.fromiter(_iterate_blocks(lines, divisor), BLOCKS)
 
 
 def _iterate_blocks(file: Iterable[bytes], divisor: int) -> Iterator[tuple[int, int]]:
@@ -117,16 +123,12 @@ def compare_blocks(before: NDArray[Any], after: NDArray[Any]) -> RowChange | Non
     old, new = before[start : len(before) - end], after[start : len(after) - end]
     if not (len(old) or len(new)):
         return None
-    if max(len(old), len(new)) <= MOST_ALIGNED:
-        added, removed, changed = _align(old, new)
-    else:
-        added, removed, changed = _count(old, new)
     line = int(after[:start]["rows"].sum()) + 1
     last = line + int(new["rows"].sum()) - 1
-    is_exact = bool((old["rows"] == 1).all() and (new["rows"] == 1).all())
-    if not is_exact:
-        added, removed, changed = int(new["rows"].sum()), int(old["rows"].sum()), 0
-    return RowChange(added, removed, changed, line, last, is_exact)
+    if (old["rows"] > 1).any() or (new["rows"] > 1).any():
+        return RowChange(int(new["rows"].sum()), int(old["rows"].sum()), 0, {}, line, last, is_exact=False)
+    counts, places = _align(old, new, line) if max(len(old), len(new)) <= MOST_ALIGNED else (_count(old, new), {})
+    return RowChange(*counts, places, line, last, is_exact=True)
 
 
 def _common_start(one: NDArray[Any], other: NDArray[Any]) -> int:
@@ -136,9 +138,10 @@ def _common_start(one: NDArray[Any], other: NDArray[Any]) -> int:
     return int(differing[0]) if len(differing) else length
 
 
-def _align(old: NDArray[Any], new: NDArray[Any]) -> tuple[int, int, int]:
-    """Numbers of rows that were added, removed and changed, in their order."""
+def _align(old: NDArray[Any], new: NDArray[Any], line: int) -> tuple[tuple[int, int, int], dict[str, int]]:
+    """Numbers of rows that were added, removed and changed, and the first line of each; both versions begin at ``line``."""
     added = removed = changed = 0
+    places = dict[str, int]()
     matcher = SequenceMatcher(None, old["digest"].tolist(), new["digest"].tolist(), autojunk=False)
     for kind, old_from, old_to, new_from, new_to in matcher.get_opcodes():
         if kind == "equal":
@@ -146,7 +149,11 @@ def _align(old: NDArray[Any], new: NDArray[Any]) -> tuple[int, int, int]:
         less, more = old_to - old_from, new_to - new_from
         both = min(less, more)
         added, removed, changed = added + more - both, removed + less - both, changed + both
-    return added, removed, changed
+        found = [("changed", both, new_from), ("added", more - both, new_from + both), ("removed", less - both, old_from + both)]
+        for name, count, place in found:
+            if count:
+                places.setdefault(name, line + place)
+    return (added, removed, changed), places
 
 
 def _count(old: NDArray[Any], new: NDArray[Any]) -> tuple[int, int, int]:

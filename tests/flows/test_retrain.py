@@ -79,7 +79,7 @@ def test_only_what_a_change_concerns_runs(make_workspace: Make, retrain: Retrain
     changed = retrain(workspace)
     assert states(changed) == {"prepare": "cached", "train": "ran", "evaluate": "cached"}
     reasons = {report.stage: report.reason for report in changed.stages}
-    assert reasons["train"] == "params.yaml train.seed modified"
+    assert reasons["train"] == "train.seed: 1 → 2"
     assert reasons["evaluate"] == "its inputs came out unchanged"
     _, runs = last_flow_run()
     assert {name: run.state.name for name, run in runs.items()} == {"prepare": "Cached", "train": "Completed", "evaluate": "Cached"}

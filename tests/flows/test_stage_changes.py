@@ -13,6 +13,10 @@ stages:
       params.yaml:
         model: {width: 16}
         train: {seed: 1, warmup: 010, phases: {first: {steps: 3}}}
+  tokenize:
+    cmd: s2s tokenize
+    deps:
+    - {path: reports/code/tokenize.json, hash: md5, md5: 00000000000000000000000000000000}
   prepare:
     cmd: s2s prepare
     params:
@@ -40,16 +44,20 @@ def test_a_changed_section_is_told_by_its_settings_and_explains_the_digest_of_th
     found = explain(tmp_path, train=("data/tokenized modified", "reports/code/train.json modified", "params.yaml train modified"))
     assert found["train"] == (
         "data/tokenized modified",
-        "params.yaml train.seed modified",
-        "params.yaml train.phases.first.steps modified",
-        "params.yaml train.phases.first.rate new",
+        "train.seed: 1 → 2",
+        "train.phases.first.steps: 3 → 4",
+        "train.phases.first.rate: 1 (not set before)",
     )
 
 
-def test_a_digest_without_a_changed_setting_is_the_code(tmp_path: Path) -> None:
-    assert explain(tmp_path, train=("reports/code/train.json modified",)) == {"train": ("its code modified",)}
+def test_a_digest_that_nothing_kept_explains_is_the_code(tmp_path: Path) -> None:
+    (tmp_path / "reports" / "code").mkdir(parents=True)
+    (tmp_path / "reports" / "code" / "tokenize.json").write_text('{"code": {}}')
+    (found,) = explain(tmp_path, tokenize=("reports/code/tokenize.json modified",))["tokenize"]
+    assert found == "its code has changed (the earlier digests are not kept here, so that no function can be named)"
 
 
 def test_a_change_that_the_files_do_not_explain_stays_as_dvc_names_it(tmp_path: Path) -> None:
     found = explain(tmp_path, prepare=("params.yaml corpus.path deleted", "changed command"))
-    assert found == {"prepare": ("changed command", "params.yaml corpus.path deleted")}
+    assert found == {"prepare": ("changed command", "corpus.path: not set any more (was data)")}
+    assert explain(tmp_path, tokenize=("params.yaml tokenize modified",)) == {"tokenize": ("params.yaml tokenize modified",)}

@@ -131,7 +131,7 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory, prefect_template: Path
 @pytest.fixture
 def make_workspace(tmp_path: Path, clone: Path) -> Callable[[str], Workspace]:
     """A function that makes a clone of a given name, in a cache of its own."""
-    return lambda name: _copy(clone, tmp_path / name)
+    return lambda name: copy_workspace(clone, tmp_path / name)
 
 
 @pytest.fixture(scope="session")
@@ -139,7 +139,7 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory, clone: Path) -> tuple[P
     """A clone after its first ``dvc repro``, to be copied, and what that printed."""
 
     def reproduce(room: Path) -> None:
-        (room / "output.txt").write_text(_copy(clone, room / "clone").must("dvc", "repro"), encoding="utf-8")
+        (room / "output.txt").write_text(copy_workspace(clone, room / "clone").must("dvc", "repro"), encoding="utf-8")
 
     room = made_once(tmp_path_factory, "reproduced", reproduce)
     return room / "clone", (room / "output.txt").read_text(encoding="utf-8")
@@ -148,10 +148,10 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory, clone: Path) -> tuple[P
 @pytest.fixture
 def reproduced_workspace(tmp_path: Path, reproduced: tuple[Path, str]) -> Workspace:
     """A clone after its first ``dvc repro``."""
-    return _copy(reproduced[0], tmp_path / "reproduced")
+    return copy_workspace(reproduced[0], tmp_path / "reproduced")
 
 
-def _copy(root: Path, new: Path) -> Workspace:
+def copy_workspace(root: Path, new: Path) -> Workspace:
     shutil.copytree(root, new, symlinks=True)
     return Workspace(new, _environment(new))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.lineage.corpus_rows import read_rows_at
-from seq2seq_core.lineage.dvc_cache import find_cached
+from seq2seq_core.lineage.known_bytes import find_cached
 from seq2seq_core.lineage.lineage_storage import Lineage
 from seq2seq_core.lineage.row_changes import FileRows, RowChange, compare_corpora
 

@@ -32,6 +32,16 @@ def cache_folder(dvc: Path) -> Path:
     return dvc / config.get("cache", "dir", fallback="cache").strip("\"' ")
 
 
+def cached_file(workspace: Path, digest: str) -> Path:
+    """The place of a file, or of a folder's listing, in DVC's cache; it may be missing.
+
+    Args:
+        workspace: a folder in the DVC repository.
+        digest: MD5 as in ``dvc.lock``; that of a folder ends in ``.dir``.
+    """
+    return cache_folder(dvc_folder(workspace)) / "files" / "md5" / digest[:2] / digest[2:]
+
+
 def read_cached(workspace: Path, digest: str) -> bytes | None:
     """A file's content, or a folder's listing, in DVC's cache; None: it is not there.
 
@@ -42,7 +52,7 @@ def read_cached(workspace: Path, digest: str) -> bytes | None:
     if len(digest) < 3 or "/" in digest:
         return None
     try:
-        return (cache_folder(dvc_folder(workspace)) / "files" / "md5" / digest[:2] / digest[2:]).read_bytes()
+        return cached_file(workspace, digest).read_bytes()
     except OSError:
         return None
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import configparser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from seq2seq_core.stage_history.dvc_cache import cached_file
 from seq2seq_core.tokenization.manifest import file_digest
-
-CONFIGS = (".dvc/config", ".dvc/config.local")
 
 
 def find_cached(place: Path, known: Mapping[str, Any], root: Path) -> Path | None:
@@ -23,7 +21,7 @@ def find_cached(place: Path, known: Mapping[str, Any], root: Path) -> Path | Non
     if has_bytes(place, known):
         return place
     md5 = str(known.get("md5") or "")
-    cached = cache_folder(root) / "files" / "md5" / md5[:2] / md5[2:]
+    cached = cached_file(root, md5)
     return cached if md5 and has_bytes(cached, known) else None
 
 
@@ -35,22 +33,3 @@ def has_bytes(file: Path, known: Mapping[str, Any]) -> bool:
         known: ``sha256`` and ``size`` of the bytes.
     """
     return file.is_file() and file.stat().st_size == known["size"] and file_digest(file) == known["sha256"]
-
-
-def cache_folder(root: Path) -> Path:
-    """The folder of a workspace's DVC cache.
-
-    Args:
-        root: the workspace.
-    """
-    found = root / ".dvc" / "cache"
-    for name in CONFIGS:
-        parser = configparser.ConfigParser(interpolation=None, strict=False)
-        try:
-            parser.read(root / name, encoding="utf-8")
-            given = parser.get("cache", "dir", fallback="")
-        except (configparser.Error, UnicodeDecodeError):
-            continue
-        if given:
-            found = (root / ".dvc" / given).resolve()
-    return found

@@ -42,6 +42,23 @@ def clear_dead_locks(workspace: Path) -> list[str]:
     return [f"released the DVC locks of process {pid}, which is dead ({command})" for pid, command in sorted(dead.items())]
 
 
+def list_dead_locks(workspace: Path) -> list[str]:
+    """A line for each dead process that still has a lock entry, usually none; nothing is removed.
+
+    Args:
+        workspace: a folder in the DVC repository.
+    """
+    listing = dvc_folder(workspace) / "tmp" / "rwlock"
+    try:
+        entries, written_at = json.loads(listing.read_text(encoding="utf-8")), listing.stat().st_mtime
+    except FileNotFoundError:
+        return []
+    except ValueError:
+        return [f"{listing} was left half-written by a DVC process that was killed"]
+    dead = {holder["pid"]: holder["cmd"] for holder in _holders(entries) if _is_dead(holder["pid"], written_at)}
+    return [f"process {pid}, which is dead, has DVC locks ({command})" for pid, command in sorted(dead.items())]
+
+
 def _holders(entries: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield from entries.get("write", {}).values()
     for readers in entries.get("read", {}).values():

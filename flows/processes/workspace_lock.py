@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import psutil
 
@@ -53,6 +54,21 @@ def workspace_lock(paths: Paths, on_wait: Callable[[str], None] | None = None) -
         if has_waited and on_wait is not None:
             on_wait("")
         yield descriptor
+
+
+def find_holder(paths: Paths) -> int | None:
+    """The process id of the retrain that works in a workspace, or None; the lock itself is not touched.
+
+    Args:
+        paths: the workspace.
+    """
+    file = paths.work / "retrain.lock"
+    try:
+        pid = int(file.read_text(encoding="utf-8").strip())
+        opened = psutil.Process(pid).open_files()
+    except (OSError, ValueError, psutil.Error):
+        return None
+    return pid if any(Path(one.path) == file.resolve() for one in opened) else None
 
 
 def _describe_holder(paths: Paths, written: str) -> str:

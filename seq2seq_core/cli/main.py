@@ -18,7 +18,7 @@ from seq2seq_core.cli import (
 )
 from seq2seq_core.cli.corpus_imports import import_commands
 from seq2seq_core.cli.experiments import ablate_command, learning_curve_command
-from seq2seq_core.cli.foresight import why_command
+from seq2seq_core.cli.foresight import doctor_command, status_command, why_command
 from seq2seq_core.cli.process_setup import set_up_process
 from seq2seq_core.cli.reporting import report_command, row_commands
 from seq2seq_core.cli.unread_output import ends_when_unread
@@ -49,6 +49,8 @@ for group in (
     pipeline_commands,
     stage_commands,
     why_command,
+    status_command,
+    doctor_command,
     report_command,
     corpus_commands,
     row_commands,

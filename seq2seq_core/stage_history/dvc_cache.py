@@ -26,10 +26,25 @@ def cache_folder(dvc: Path) -> Path:
     Args:
         dvc: the folder ``.dvc``, where relative names start.
     """
+    return dvc / _read_config(dvc).get("cache", "dir", fallback="cache").strip("\"' ")
+
+
+def read_remotes(dvc: Path) -> dict[str, str]:
+    """The addresses of the repository's remotes, by name.
+
+    Args:
+        dvc: the folder ``.dvc``.
+    """
+    config = _read_config(dvc)
+    sections = {name: name.strip("'\"").removeprefix("remote ").strip("'\" ") for name in config.sections() if "remote " in name}
+    return {remote: config.get(name, "url", fallback="") for name, remote in sections.items()}
+
+
+def _read_config(dvc: Path) -> configparser.ConfigParser:
     config = configparser.ConfigParser(interpolation=None, strict=False)
     with suppress(configparser.Error, UnicodeDecodeError):  # DVC itself says what is wrong with it
         config.read([dvc / "config", dvc / "config.local"], encoding="utf-8")
-    return dvc / config.get("cache", "dir", fallback="cache").strip("\"' ")
+    return config
 
 
 def cached_file(workspace: Path, digest: str) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.pipeline.conftest import Workspace, copy_workspace
@@ -197,6 +198,33 @@ def test_a_dry_run_says_it_for_people_and_leaves_nothing(edited: Workspace) -> N
     assert {"    train.seed: 1 → 7", "    asked for (--force)"} <= {*lines}
     assert _files(edited.root) == before
     assert edited.call("retrain", "--dry-run", "--force", "nothing").exit_code == 2
+
+
+def test_the_state_has_champion_last_run_schedule_and_what_would_run(edited: Workspace, prefect_api: str) -> None:
+    edited.environment["PREFECT_API_URL"] = prefect_api
+    _deploy(prefect_api)
+    done = edited.call("status", "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["champion"]["version"], found["champion"]["summary"].split()[1]) == ("1", "exact_match:")
+    assert found["champion"]["last_run"].startswith("digits prepare done, finished, ")
+    assert " · by hand · " in found["prefect"]["last_run"]
+    assert ": Completed" in found["prefect"]["last_run"]
+    assert found["prefect"]["schedules"] == ["digits-nightly: 0 3 * * *"]
+    assert found["last_stage"].startswith("prepare, ok, ")
+    assert found["troubles"] == []
+    lines = edited.call("status").stdout.splitlines()
+    assert lines[1].startswith("stages:    6 of 7 stages will run, 1 more may run; last time they took ")
+    assert lines[-1] == "nothing is wrong"
+    assert len(lines) <= 25
+
+
+def _deploy(address: str) -> None:
+    """A deployment with a schedule, as `prefect deploy` makes it."""
+    own = {"name": "digits-nightly", "tags": ["model:digits"], "schedules": [{"schedule": {"cron": "0 3 * * *"}, "active": True}]}
+    with httpx.Client(base_url=address, timeout=30.0, trust_env=False) as client:
+        flow = client.post("/flows/", json={"name": "retrain"}).raise_for_status().json()["id"]
+        client.post("/deployments/", json={**own, "flow_id": flow, "entrypoint": "flows/retrain.py:retrain"}).raise_for_status()
 
 
 def _files(root: Path) -> dict[str, int]:

@@ -1,0 +1,98 @@
+"""The workspace: git, DVC, its remotes, settings, locks and what earlier runs left."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+from flows.diagnosis.finding import Finding
+from flows.dvc.command import Dvc
+from flows.dvc.repository import check_repository
+from flows.overview.troubles import find_troubles
+from flows.processes.workspace_lock import find_holder
+from seq2seq_core.artifacts import LOCK_FILE, Paths
+from seq2seq_core.config.settings import Settings, load_settings
+from seq2seq_core.errors import Seq2SeqError
+from seq2seq_core.stage_history.dvc_cache import dvc_folder, read_remotes
+
+GIT_SECONDS = 20.0
+PLUGINS = {
+    "s3": "dvc-s3", "gs": "dvc-gs", "azure": "dvc-azure", "ssh": "dvc-ssh", "gdrive": "dvc-gdrive", "hdfs": "dvc-hdfs",
+    "oss": "dvc-oss", "webdav": "dvc-webdav", "webdavs": "dvc-webdav",
+}  # fmt: skip
+"""The package that DVC needs for a remote, by the scheme of its address."""
+
+
+def find_workspace_state(paths: Paths) -> Iterator[Finding]:
+    """The state of the workspace.
+
+    Args:
+        paths: the workspace.
+    """
+    yield Finding("workspace", str(paths.root))
+    for folder in (paths.root, paths.work):
+        if folder.exists() and not os.access(folder, os.W_OK):
+            yield Finding("workspace", f"{folder} cannot be written", "problem", f"chown -R $USER {folder}")
+    yield from _git(paths)
+    yield from _dvc(paths)
+    holder = find_holder(paths)
+    yield Finding(
+        "retrain.lock", "free" if holder is None else f"held by the retrain of process {holder}", "ok" if holder is None else "note"
+    )
+    for trouble in find_troubles(paths):
+        yield Finding("left behind", trouble.text, "problem", trouble.mend)
+
+
+def check_settings(paths: Paths) -> tuple[Settings | None, Finding]:
+    """The settings, and whether they can be read.
+
+    Args:
+        paths: the workspace.
+    """
+    try:
+        return load_settings(paths.params), Finding("settings", "params.yaml is valid")
+    except Seq2SeqError as error:
+        return None, Finding("settings", str(error), "problem", "`s2s check-settings` lists every fault")
+
+
+def _git(paths: Paths) -> Iterator[Finding]:
+    head = _ask_git(paths, "log", "-1", "--format=%h %cs %D")
+    if head is None:
+        yield Finding("git", "there is no commit here", "note", "`git init && git add -A && git commit -m start`")
+        return
+    changed = (_ask_git(paths, "status", "--porcelain", "--untracked-files=no") or "").splitlines()
+    yield Finding("git", f"{head}; files with changes: {len(changed)}{_names(changed)}")
+
+
+def _names(changed: list[str]) -> str:
+    names = [line[3:] for line in changed[:6]]
+    return f" ({', '.join(names)}{' …' if len(changed) > len(names) else ''})" if names else ""
+
+
+def _ask_git(paths: Paths, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=paths.root, capture_output=True, text=True, timeout=GIT_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.rstrip("\n") if done.returncode == 0 else None
+
+
+def _dvc(paths: Paths) -> Iterator[Finding]:
+    try:
+        check_repository(Dvc(paths.root))
+    except Seq2SeqError as error:
+        yield Finding("dvc", str(error), "problem", "`dvc init`")
+        return
+    has_lock = (paths.root / LOCK_FILE).is_file()
+    yield Finding("dvc", f"{LOCK_FILE} is {'there' if has_lock else 'missing: nothing was run here'}")
+    remotes = read_remotes(dvc_folder(paths.root))
+    if not remotes:
+        yield Finding("remotes", "none: `dvc push` has no place to go", "note", "`dvc remote add -d NAME ADDRESS`")
+    for name, address in remotes.items():
+        plugin = PLUGINS.get(address.partition("://")[0], "")
+        if plugin and find_spec(plugin.replace("-", "_")) is None:
+            yield Finding("remotes", f"{name}: {address}; {plugin} is not installed", "problem", f"pip install {plugin}")
+        else:
+            yield Finding("remotes", f"{name}: {address}")

@@ -1,0 +1,94 @@
+"""What is wrong in a workspace, as far as its own files and disk tell; nothing is changed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psutil
+
+from flows.dvc.locks import list_dead_locks
+from flows.dvc.one_run_settings import original_file
+from flows.processes.workspace_lock import find_holder
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.outcome import Outcome, read_outcome
+from seq2seq_core.stage_table import STAGES
+
+LOW_BYTES = 2 << 30
+"""Free space below which a run is likely to end on a full disk."""
+MESSAGE_LINES = 3
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that is wrong.
+
+    Attributes:
+        text: what is wrong, and where.
+        mend: what to do, often a command.
+    """
+
+    text: str
+    mend: str
+
+    def describe(self) -> str:
+        """Both in one line."""
+        return f"{self.text}; {self.mend}"
+
+
+def find_troubles(paths: Paths) -> Iterator[Trouble]:
+    """What is wrong, the most urgent first.
+
+    Args:
+        paths: the workspace.
+    """
+    yield from _stages(paths)
+    yield from _disk(paths)
+    yield from _outbox(paths)
+    holder = find_holder(paths)
+    if holder is None and original_file(paths).is_file():
+        yield Trouble("params.yaml has the settings of a run that was killed", "the next `s2s retrain` puts it back")
+    for line in list_dead_locks(paths.root):
+        yield Trouble(line, "the next `s2s retrain` releases it")
+
+
+def _stages(paths: Paths) -> Iterator[Trouble]:
+    """Stages whose last execution did not succeed."""
+    for stage in STAGES:
+        outcome = read_outcome(paths.outcomes, stage.name)
+        if outcome is None or outcome.kind == "ok" or (outcome.kind == "running" and psutil.pid_exists(outcome.pid)):
+            continue
+        if outcome.kind == "running":
+            yield Trouble(f"{stage.name} was killed (process {outcome.pid})", "the same run again goes on from what was saved")
+        else:
+            message = " ".join(outcome.message.splitlines()[:MESSAGE_LINES])
+            yield Trouble(f"{stage.name} {_word(outcome)}: {message}", _mend(outcome))
+
+
+def _word(outcome: Outcome) -> str:
+    return {"interrupted": "was stopped", "crash": "crashed"}.get(outcome.kind, f"failed ({outcome.kind.replace('_', ' ')})")
+
+
+def _mend(outcome: Outcome) -> str:
+    if outcome.kind == "crash":
+        return "the traceback is in .s2s/logs/crash.txt"
+    return "the same run again may help" if outcome.retryable else "mend it, then run again"
+
+
+def _disk(paths: Paths) -> Iterator[Trouble]:
+    free = shutil.disk_usage(paths.root).free
+    if free < LOW_BYTES:
+        yield Trouble(f"the disk has {free / 1e9:.1f} GB left", "`dvc gc --workspace` removes old caches")
+
+
+def _outbox(paths: Paths) -> Iterator[Trouble]:
+    """Records that wait for MLflow."""
+    if not paths.mlflow_outbox.is_dir():
+        return
+    from seq2seq_core.tracking.mlflow.outbox import find_left
+
+    waiting = [len(left.records) for left in find_left(paths.mlflow_outbox) if left.records]
+    if waiting:
+        text = f"{sum(waiting)} records of {len(waiting)} run(s) wait for MLflow in .s2s/mlflow_outbox"
+        yield Trouble(text, "the next run sends them, if MLflow answers")

@@ -15,6 +15,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.runtime import FlowSettings
 from seq2seq_core.errors import Interrupted
 from seq2seq_core.outcome import read_outcome
+from seq2seq_core.stage_history.executions import ALWAYS, ASKED_FOR, read_execution
 
 StageState = Literal["ran", "cached", "failed", "cancelled", "not run"]
 
@@ -71,15 +72,25 @@ class StageRunner:
         if self.cancellation.is_requested:
             raise Interrupted(f"{stage}: not started, because the flow run was cancelled")
         policy = self.flow.policy(stage)
-        started = time.monotonic()
+        started, since = time.monotonic(), time.time()
         (self.paths.outcomes / f"{stage}.json").unlink(missing_ok=True)
         force = ["--force"] if stage in self.forced else []
         result = self.dvc.run(["repro", "--single-item", *force, stage], on_line, self._stop_policy(policy.time_limit_seconds))
         if result.exit_code == 0:
-            return replace(_read_success(stage, result, why), seconds=time.monotonic() - started)
+            report = _read_success(stage, result, why)
+            reason = self._why_it_ran(report, since) if report.state == "ran" else report.reason
+            return replace(report, reason=reason, seconds=time.monotonic() - started)
         if result.ended_by == "cancellation":
             raise Interrupted(f"{stage}: stopped, because the flow run was cancelled")
         raise explain_failure(stage, result, read_outcome(self.paths.outcomes, stage), policy.time_limit_seconds)
+
+    def _why_it_ran(self, report: StageReport, since: float) -> str:
+        """The reason why a stage may have to run, and what the stage itself found: which outputs above came out changed."""
+        execution = read_execution(report.stage, self.paths)
+        found = execution.why if execution is not None and execution.ended >= since else ()
+        return "; ".join(
+            [report.reason, *(line for line in found if line not in (ASKED_FOR, ALWAYS) and line not in report.reason)]
+        )
 
     def _stop_policy(self, time_limit_seconds: float) -> StopPolicy:
         return StopPolicy(

@@ -15,17 +15,17 @@ def stage(name: str, status: str = "FINISHED", seconds: float | None = 65.0, **t
 def test_a_registered_model_is_named_with_its_decision_scores_and_stages() -> None:
     tags = {"decision": "champion", "decision_reason": "better than the champion: 0.9 against 0.8", "model_version": "3"}
     metrics = {"test_exact_match": 0.98765, "test_bleu": 88.0}
-    assert graph_description([stage("train"), stage("register", seconds=2)], metrics, tags) == (
+    assert graph_description([stage("train", why="a | b\nc"), stage("register", seconds=2)], metrics, tags) == (
         "Version **3** is **champion**: better than the champion: 0.9 against 0.8\n"
         "\n"
         "| exact_match | bleu |\n"
         "| --- | --- |\n"
         "| 0.9877 | 88 |\n"
         "\n"
-        "| stage | | time |\n"
-        "| --- | --- | --- |\n"
-        "| train | done | 1 min 05 s |\n"
-        "| register | done | 2 s |\n"
+        "| stage | | time | why |\n"
+        "| --- | --- | --- | --- |\n"
+        "| train | done | 1 min 05 s | a \\| b c |\n"
+        "| register | done | 2 s |  |\n"
     )
 
 

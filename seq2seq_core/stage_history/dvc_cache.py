@@ -37,7 +37,7 @@ def read_remotes(dvc: Path) -> dict[str, str]:
     """
     config = _read_config(dvc)
     sections = {name: name.strip("'\"").removeprefix("remote ").strip("'\" ") for name in config.sections() if "remote " in name}
-    return {remote: config.get(name, "url", fallback="") for name, remote in sections.items()}
+    return {remote: config.get(name, "url", fallback="").strip("\"' ") for name, remote in sections.items()}
 
 
 def _read_config(dvc: Path) -> configparser.ConfigParser:

@@ -59,8 +59,8 @@ def test_what_is_wrong_is_named_with_what_mends_it_and_without_secrets(
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(machine_findings, "LOW_BYTES", 2**62)
-    workspace.run("dvc", "remote", "add", "-q", "store", f"hdfs://key:{NEEDLES[0]}@bucket/path")
-    workspace.run("dvc", "remote", "modify", "-q", "--local", "store", "token", "remoteCanary10")
+    workspace.run("dvc", "remote", "add", "-q", "store", f"ssh://key:{NEEDLES[0]}@host/path")
+    workspace.run("dvc", "remote", "modify", "-q", "--local", "store", "password", "remoteCanary10")
     (workspace.root / "requirements.lock").write_text("duckdb==0.0.1\ntorch==0.0.1 # old\n")
     (workspace.root / ".s2s" / "params.original.yaml").write_text("{}")
     workspace.set_params(train={"seed": "many", "password": "settingCanary11"})
@@ -79,7 +79,7 @@ def test_what_is_wrong_is_named_with_what_mends_it_and_without_secrets(
     assert all(finding["mend"] for finding in problems.values())
     assert "train.seed" in problems["settings"]["text"]
     assert problems["clock of MLflow"]["text"] == "is 1 h 00 min behind this machine's"
-    assert problems["remotes"]["mend"] == "pip install dvc-hdfs"
+    assert problems["remotes"]["mend"] == "pip install dvc-ssh"
     notes = {finding["topic"]: finding["text"] for finding in found if finding["verdict"] == "note"}
     assert notes["duckdb"].endswith("; requirements.lock has 0.0.1")
     credentials = next(finding["text"] for finding in found if finding["topic"] == "credentials")

@@ -107,7 +107,7 @@ def _read_last_run(client: SyncPrefectClient, model_name: str) -> str:
     from prefect.client.schemas.filters import FlowRunFilter
     from prefect.client.schemas.sorting import FlowRunSort
 
-    wanted = {"tags": {"all_": [model_tag(model_name)]}, "start_time": {"before_": "2999-01-01T00:00:00Z"}}
+    wanted = {"tags": {"all_": [model_tag(model_name)]}, "start_time": {"is_null_": False}}
     runs = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(wanted), sort=FlowRunSort.START_TIME_DESC, limit=1)
     if not runs:
         return ""

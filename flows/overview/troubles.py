@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import psutil
@@ -37,13 +37,14 @@ class Trouble:
         return f"{self.text}; {self.mend}"
 
 
-def find_troubles(paths: Paths) -> Iterator[Trouble]:
+def find_troubles(paths: Paths, fresh: Collection[str] = ()) -> Iterator[Trouble]:
     """What is wrong, the most urgent first.
 
     Args:
         paths: the workspace.
+        fresh: stages that are known to be up to date: a failure of theirs is over, because its cause was taken back.
     """
-    yield from _stages(paths)
+    yield from _stages(paths, fresh)
     yield from _disk(paths)
     yield from _outbox(paths)
     holder = find_holder(paths)
@@ -53,11 +54,16 @@ def find_troubles(paths: Paths) -> Iterator[Trouble]:
         yield Trouble(line, "the next `s2s retrain` releases it")
 
 
-def _stages(paths: Paths) -> Iterator[Trouble]:
+def _stages(paths: Paths, fresh: Collection[str]) -> Iterator[Trouble]:
     """Stages whose last execution did not succeed."""
     for stage in STAGES:
         outcome = read_outcome(paths.outcomes, stage.name)
-        if outcome is None or outcome.kind == "ok" or (outcome.kind == "running" and psutil.pid_exists(outcome.pid)):
+        if (
+            stage.name in fresh
+            or outcome is None
+            or outcome.kind == "ok"
+            or (outcome.kind == "running" and psutil.pid_exists(outcome.pid))
+        ):
             continue
         if outcome.kind == "running":
             yield Trouble(f"{stage.name} was killed (process {outcome.pid})", "the same run again goes on from what was saved")

@@ -77,7 +77,8 @@ def read_overview(paths: Paths, server_seconds: float = SERVER_SECONDS) -> Works
     prefect, fault = asked_prefect.answer(deadline, server_seconds)
     if fault:
         troubles.append(Trouble(f"Prefect: {fault}", "start the server, or unset PREFECT_API_URL to work without one"))
-    troubles += [*_missing(plan), *find_troubles(paths), *_challenger(paths)]
+    fresh = {stage.name for stage in plan.stages if stage.state == "fresh"} if plan is not None else set()
+    troubles += [*_missing(plan), *find_troubles(paths, fresh), *_challenger(paths)]
     return WorkspaceOverview(model, str(paths.root), plan, champion, _last_stage(paths), at_work, prefect, troubles)
 
 

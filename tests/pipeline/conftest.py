@@ -29,6 +29,7 @@ CLONED = ("dvc.yaml", "params.yaml", "prefect.yaml", "pyproject.toml", ".dvcigno
 SMALL: dict[str, dict[str, Any]] = {
     "corpus": {"path": "data/raw/digits"},
     "validate": {"min_rows": {"limit": 100}, "max_characters": {"limit": 40, "severity": "error"}},
+    "prepare": {"max_length_ratio": 9.0},
     "model": {"width": 16},
     "train": {"max_steps": 12, "batch_tokens": 512, "validate_every_steps": 6, "dev_sentences": 20, "warmup_steps": 2},
     "evaluate": {"beam_size": 2, "slice_columns": ["parity"]},

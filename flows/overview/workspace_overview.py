@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from flows.dvc.command import describe_holders
 from flows.overview.bounded_question import BoundedQuestion
 from flows.overview.prefect_facts import PrefectFacts, read_prefect
 from flows.overview.troubles import Trouble, find_troubles
@@ -91,7 +92,7 @@ def _ask(
     try:
         plan = make_plan(paths, settings)
     except WorkspaceBusy as error:
-        at_work = at_work or str(error)
+        at_work = at_work or describe_holders(str(error).splitlines())
     except Seq2SeqError as error:
         troubles.append(Trouble(str(error), "`s2s doctor` looks further"))
     champion, fault = asked.answer(deadline, seconds)

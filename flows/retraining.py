@@ -15,11 +15,14 @@ from flows.dvc.refresh import refresh_data
 from flows.dvc.repository import check_repository
 from flows.dvc.restore import restore_outputs
 from flows.graph.execution import GraphRun
+from flows.graph.outputs_elsewhere import forgive_missing
 from flows.graph.preconditions import check_inputs, check_names
 from flows.graph.stage_changes import explain_changes
 from flows.graph.stage_execution import StageReport, StageRunner
 from flows.graph.stage_graph import GraphStatus, StageGraph, read_stage_graph, read_status
 from flows.graph.stage_tasks import StageTasks
+from flows.machines.handover import pooled_stages, prepare_handover
+from flows.machines.pool_runner import PoolRunner
 from flows.processes.cancellation import Cancellation
 from flows.processes.supervised import StopPolicy
 from flows.reports.parent_run import GraphTracking
@@ -29,6 +32,7 @@ from flows.reports.summary import RetrainSummary, read_drift_lines, read_receipt
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Logger
+from seq2seq_core.dvc_files import read_lock
 from seq2seq_core.errors import Interrupted, Seq2SeqError, UserError, first_line
 from seq2seq_core.stage_table import CODE, WORKING_STAGES
 
@@ -65,6 +69,8 @@ class Retraining:
     data_changes: list[str] = field(default_factory=list)
     early: dict[str, StageReport] = field(default_factory=dict)
     graph_run: GraphRun | None = None
+    pooled: frozenset[str] = frozenset()
+    pools: PoolRunner | None = None
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -146,7 +152,10 @@ class Retraining:
         if seconds is not None:
             self.early[CODE.name] = StageReport(CODE.name, "ran", seconds, "always: it tells which others are stale", 1)
         self._drop_receipt()
-        status = explain_changes(read_status(dvc, self._policy()), self.paths.root)
+        self.pooled = pooled_stages(graph, self.settings)
+        lock = read_lock(self.paths.root)
+        status = read_status(dvc, self._policy(), lambda answer: forgive_missing(answer, lock, self.pooled))
+        status = explain_changes(status, self.paths.root)
         check_inputs(status, self.settings, self.paths)
         return dvc, graph, status
 
@@ -168,21 +177,36 @@ class Retraining:
     def _run_stages(self, dvc: Dvc, graph: StageGraph, status: GraphStatus) -> Seq2SeqError | None:
         """Runs the stale stages; returns the first failure, or None."""
         flow = self.settings.runtime.flow
-        tasks = StageTasks(StageRunner(dvc, self.paths, flow, self.cancellation, self.forced))
+        local = StageRunner(dvc, self.paths, flow, self.cancellation, self.forced)
+        tasks = StageTasks(local)
         self.graph_run = GraphRun(graph, status, tasks, flow.max_parallel_stages, self.is_cancelled, self.early)
         stale = [stage for stage in graph.stages if not self.graph_run.is_fresh(stage)]
         self.logger.info("stages that may have to run: %s", ", ".join(stale) or "none, all are up to date")
+        if self.pooled:
+            handover = prepare_handover(self.paths, graph, self.settings, self.pooled & {*stale}, self.flow_run.id)
+            tasks.runner = self.pools = PoolRunner(local, handover, self.pooled, self.settings.register_.model_name)
         if stale:
             self.tracking.open({"prefect_flow_run_id": self.flow_run.id, "prefect_flow_run_name": self.flow_run.name})
         else:
             self.tracking.catch_up()
         self.graph_run.run()
+        if self.pools:
+            self._bring_reports(self.pools)
         return self.graph_run.first_failure()
+
+    def _bring_reports(self, pools: PoolRunner) -> None:
+        """Checks out the reports of stages that ran elsewhere; only notes where that fails, because the stages are done."""
+        try:
+            pools.bring_reports(self.logger.debug)
+        except Interrupted:
+            raise
+        except Seq2SeqError as error:
+            self._note(f"the reports of stages on other machines are not here: {first_line(error)}")
 
     def _restore_outputs(self) -> None:
         """Brings back the last outputs of the stages that did not succeed, which DVC has deleted."""
         reports = self.graph_run.reports() if self.graph_run else ()
-        stages = [report.stage for report in reports if report.state in ("failed", "cancelled")]
+        stages = [report.stage for report in reports if report.state in ("failed", "cancelled") and report.stage not in self.pooled]
         for line in restore_outputs(Dvc(self.paths.root, held_descriptors=(self.lock,)), stages, self.logger.debug):
             self._note(line)
 
@@ -221,7 +245,8 @@ class Retraining:
     def _write_report(self) -> None:
         """Writes the report of a run in which the last stage, which writes it itself, was up to date."""
         ran = {report.stage for report in (self.graph_run.reports() if self.graph_run else ()) if report.state == "ran"}
-        if ran <= {CODE.name} or WORKING_STAGES[-1].name in ran:
+        elsewhere = self.pools.ran_elsewhere if self.pools else set()
+        if ran <= {CODE.name} or WORKING_STAGES[-1].name in ran - elsewhere:
             return
         try:
             from seq2seq_core.run_report.report_page import write_report

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from ruamel.yaml import YAML
 
 from seq2seq_core.artifacts import LOCK_FILE, find_workspace
 from seq2seq_core.config.yaml_text import YamlError, parse_yaml
@@ -26,6 +30,35 @@ def read_stages(file: Path) -> dict[str, Any]:
         return {}
     stages = content.get("stages") if isinstance(content, dict) else None
     return stages if isinstance(stages, dict) else {}
+
+
+def uncached_outputs(root: Path, stage: str) -> list[str]:
+    """The outputs of a stage that DVC does not keep (``cache: false``), relative to the workspace: git has them.
+
+    Args:
+        root: the workspace; reads ``dvc.yaml``.
+        stage: the stage's name; ``NAME@ITEM`` takes those of ``NAME``.
+    """
+    entry = read_stages(root / "dvc.yaml").get(stage.partition("@")[0], {})
+    items = [item for kind in ("outs", "metrics", "plots") for item in entry.get(kind, []) if isinstance(item, dict)]
+    return [str(path) for item in items for path, options in item.items() if (options or {}).get("cache") is False]
+
+
+def join_stage(text: str, stage: str, entry: Mapping[str, Any]) -> str:
+    """The text of a ``dvc.lock`` with one stage's entry, as DVC itself writes it: a new stage comes last.
+
+    Args:
+        text: the file; empty where there is none yet.
+        stage: the stage's name.
+        entry: its command, inputs, parameters and outputs.
+    """
+    editor, buffer = YAML(), io.StringIO()
+    editor.default_flow_style = False
+    document = editor.load(text) or {"schema": "2.0"}
+    document["stages"] = document.get("stages") or {}
+    document["stages"][stage] = dict(entry)
+    editor.dump(document, buffer)
+    return buffer.getvalue()
 
 
 def missing_outputs(root: Path, stage: str) -> list[str]:

@@ -5,13 +5,12 @@ The user's working tree and index stay untouched.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from flows.dvc.command import Dvc
+from flows.dvc.git_command import GitRefused, git, run_git
 from flows.dvc.refresh import transfer_error
 from flows.processes.supervised import StopPolicy
 from seq2seq_core.artifacts import LOCK_FILE, RECEIPT_FILE
@@ -24,10 +23,6 @@ IDENTITY = {
     "GIT_COMMITTER_EMAIL": "seq2seq-flows@localhost",
 }
 """Author and committer where git has no identity configured."""
-
-
-class GitRefused(UserError):
-    """A git command failed; carries git's own words."""
 
 
 def push_data(dvc: Dvc, log: Callable[[str], None], policy: StopPolicy) -> str:
@@ -125,7 +120,7 @@ def _base(root: Path, head: str, tip: str | None, published: set[str]) -> tuple[
         return head, [tip, head]
     # From the top: git names conflicts relative to the folder that it is called in.
     top = Path(_git(root, "rev-parse", "--show-toplevel"))
-    merged = _run_git(top, ["merge-tree", "--write-tree", "--name-only", "--no-messages", tip, head])
+    merged = run_git(top, ["merge-tree", "--write-tree", "--name-only", "--no-messages", tip, head])
     tree, *conflicts = merged.stdout.splitlines() or [""]
     if merged.returncode not in (0, 1) or not tree:
         raise GitRefused(f"git merge-tree: {merged.stderr.strip()}")
@@ -149,27 +144,19 @@ def _tree_with(root: Path, base: str, prefix: str, files: Sequence[str]) -> str:
 
 def _resolve(root: Path, reference: str) -> str | None:
     """The commit of a reference, or None where there is none."""
-    found = _run_git(root, ["rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}"])
+    found = run_git(root, ["rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}"])
     return found.stdout.strip() if found.returncode == 0 else None
 
 
 def _is_ancestor(root: Path, older: str, newer: str) -> bool:
-    return _run_git(root, ["merge-base", "--is-ancestor", older, newer]).returncode == 0
+    return run_git(root, ["merge-base", "--is-ancestor", older, newer]).returncode == 0
 
 
 def _git(root: Path, *arguments: str, variables: dict[str, str] | None = None, identity: bool = False) -> str:
-    """The output of a git command.
+    """The output of a git command, with an identity for a commit where git has none.
 
     Raises:
         GitRefused: the command failed.
     """
-    known = identity and _run_git(root, ["var", "GIT_COMMITTER_IDENT"]).returncode == 0
-    result = _run_git(root, arguments, {**(variables or {}), **(IDENTITY if identity and not known else {})})
-    if result.returncode != 0:
-        raise GitRefused(f"git {' '.join(arguments)}: {result.stderr.strip() or result.stdout.strip()}")
-    return result.stdout.strip()
-
-
-def _run_git(root: Path, arguments: Sequence[str], variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "LC_ALL": "C", **(variables or {})}
-    return subprocess.run(["git", *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False)
+    known = identity and run_git(root, ["var", "GIT_COMMITTER_IDENT"]).returncode == 0
+    return git(root, *arguments, variables={**(variables or {}), **(IDENTITY if identity and not known else {})})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,6 +14,8 @@ from flows.dvc.command import Dvc
 from flows.processes.supervised import StopPolicy
 from seq2seq_core.errors import UserError
 
+Answer = Mapping[str, list[Any]]
+"""What ``dvc status --json`` says: for each changed stage or source, texts and mappings."""
 DOT_LINE = re.compile(r'\s*"(?P<upstream>[^"]+)"(?:\s*->\s*"(?P<downstream>[^"]+)")?\s*;?\s*')
 
 
@@ -25,11 +27,13 @@ class StageGraph:
         stages: the stages' names in DVC (``train``, or ``train@de`` of a foreach or matrix), in topological order.
         upstream: for each stage, the stages whose outputs it reads.
         sources: the ``.dvc`` files that track the stages' input data.
+        inputs: for each stage, the stages, ``.dvc`` files and stages of other folders whose outputs it reads, sorted.
     """
 
     stages: tuple[str, ...]
     upstream: Mapping[str, frozenset[str]]
     sources: tuple[str, ...]
+    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def ancestors(self, stage: str) -> frozenset[str]:
         """All direct and indirect upstream stages of a stage."""
@@ -101,21 +105,25 @@ def parse_dot(text: str) -> StageGraph:
     return _graph({name: names for name, names in above.items() if name in wanted})
 
 
-def read_status(dvc: Dvc, policy: StopPolicy | None = None) -> GraphStatus:
+def read_status(
+    dvc: Dvc, policy: StopPolicy | None = None, forgive: Callable[[Answer], Answer] = lambda answer: answer
+) -> GraphStatus:
     """The changes since the last run. Must not be called while a stage runs: DVC then fails.
 
     Args:
         dvc: the workspace's DVC.
         policy: when the command is stopped.
+        forgive: takes changes out of DVC's answer that make no stage stale.
 
     Raises:
         UserError: DVC cannot read the status; the message is DVC's.
         WorkspaceBusy: another DVC process runs a stage here.
     """
-    return parse_status(json.loads(dvc.ask(["status", "--json", "--no-updates"], policy)))
+    answer = json.loads(dvc.ask(["status", "--json", "--no-updates"], policy))
+    return replace(parse_status(answer), changes=parse_status(forgive(answer)).changes)
 
 
-def parse_status(answer: Mapping[str, list[Any]]) -> GraphStatus:
+def parse_status(answer: Answer) -> GraphStatus:
     """The status from the output of ``dvc status --json``.
 
     Args:
@@ -142,7 +150,8 @@ def _graph(above: Mapping[str, set[str]]) -> StageGraph:
         raise UserError(f"dvc.yaml: the stages depend on each other in a circle: {' -> '.join(error.args[1])}") from None
     stages = tuple(name for name in order if not _is_source(name))
     upstream = {name: frozenset(other for other in above[name] if not _is_source(other)) for name in stages}
-    return StageGraph(stages, upstream, tuple(name for name in order if _is_source(name)))
+    inputs = {name: tuple(sorted(above[name])) for name in stages}
+    return StageGraph(stages, upstream, tuple(name for name in order if _is_source(name)), inputs)
 
 
 def _with_ancestors(names: Iterable[str], above: Mapping[str, set[str]]) -> set[str]:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
@@ -17,13 +17,28 @@ from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
 from flows.graph.policy_task import policy_task
-from flows.graph.stage_execution import StageReport, StageRunner
+from flows.graph.stage_execution import StageReport
 from flows.graph.stage_failure import StageFailed
-from seq2seq_core.config.runtime import ResolvedPolicy
+from seq2seq_core.config.runtime import FlowSettings, ResolvedPolicy
 from seq2seq_core.console import Logger, format_seconds
 from seq2seq_core.errors import Interrupted
 
 Future = PrefectFuture[Any]
+
+
+class Runner(Protocol):
+    """Executes stages, wherever that is; :class:`~flows.graph.stage_execution.StageRunner` does so here."""
+
+    @property
+    def flow(self) -> FlowSettings:
+        """The stages' policies."""
+
+    @property
+    def forced(self) -> frozenset[str]:
+        """Stages that run even where they are fresh."""
+
+    def run(self, stage: str, why: str, on_line: Callable[[str], None]) -> StageReport:
+        """Runs a stage whose upstream stages are done; see :meth:`flows.graph.stage_execution.StageRunner.run`."""
 
 
 class StageTasks:
@@ -33,7 +48,7 @@ class StageTasks:
         runner: executes a stage.
     """
 
-    def __init__(self, runner: StageRunner) -> None:
+    def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self.reports: dict[str, StageReport] = {}
         self.failures: dict[str, StageFailed] = {}

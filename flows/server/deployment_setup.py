@@ -40,7 +40,7 @@ def setup_prefect(settings: Settings) -> list[str]:
     flow = settings.runtime.flow
     try:
         with get_client(sync_client=True) as client:
-            lines = [_ensure_pool(client, flow.work_pool)]
+            lines = [ensure_pool(client, flow.work_pool)]
             lines += [_ensure_limit(client, tag, limit) for tag, limit in sorted(flow.concurrency_limits.items())]
             return lines + ensure_automations(client, settings)
     except httpx.HTTPError as error:
@@ -48,8 +48,16 @@ def setup_prefect(settings: Settings) -> list[str]:
         raise EnvironmentFault(f"{where} does not answer: {type(error).__name__}: {error}") from None
 
 
-def _ensure_pool(client: SyncPrefectClient, name: str) -> str:
-    """Creates the work pool if the server has none of that name."""
+def ensure_pool(client: SyncPrefectClient, name: str) -> str:
+    """Creates a work pool of processes if the server has none of that name; returns a line about it.
+
+    Args:
+        client: the server's.
+        name: of the pool.
+
+    Raises:
+        UserError: the server has one of another type.
+    """
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectNotFound
     from prefect.workers.process import ProcessWorker

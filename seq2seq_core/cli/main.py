@@ -21,6 +21,7 @@ from seq2seq_core.cli.experiments import ablate_command, learning_curve_command
 from seq2seq_core.cli.foresight import doctor_command, status_command, why_command
 from seq2seq_core.cli.process_setup import set_up_process
 from seq2seq_core.cli.reporting import report_command, row_commands
+from seq2seq_core.cli.setup import remote_command
 from seq2seq_core.cli.unread_output import ends_when_unread
 from seq2seq_core.stage_table import STAGES
 
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 for group in (
     pipeline_commands,
+    remote_command,
     stage_commands,
     why_command,
     status_command,

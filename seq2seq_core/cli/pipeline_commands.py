@@ -58,7 +58,7 @@ def retrain(
 
 
 def setup_prefect(workspace: Workspace = None, debug: Debug = False) -> None:
-    """Create the work pool, the concurrency limits and the automations of runtime.flow on the Prefect server.
+    """Create the work pools, the concurrency limits and the automations of runtime.flow on the Prefect server.
 
     Run it before the first `prefect deploy --all`, and after a change of these settings. Running it again changes nothing.
     The automations mark runs whose process has died as crashed, and notify the webhook of crashed and late runs.
@@ -67,7 +67,12 @@ def setup_prefect(workspace: Workspace = None, debug: Debug = False) -> None:
         from flows.server.deployment_setup import setup_prefect as create_on_server
         from seq2seq_core.config.settings import load_settings
 
-        for line in create_on_server(load_settings(resolve_workspace(workspace).params)):
+        settings = load_settings(resolve_workspace(workspace).params)
+        for line in create_on_server(settings):
+            typer.echo(line)
+        from flows.machines.pool_deployment import setup_stage_pools
+
+        for line in setup_stage_pools(settings):
             typer.echo(line)
 
 

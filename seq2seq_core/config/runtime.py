@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
@@ -12,6 +13,8 @@ from seq2seq_core.config.section import Section
 from seq2seq_core.tracking_address import CREDENTIALS_ADVICE, find_address_fault, has_credentials, without_credentials
 
 WEBHOOK_VARIABLE = "S2S_WEBHOOK_URL"
+PLAIN_USER = re.compile(r"ssh://[^:@/\s]+@")
+"""The beginning of an address with a user name that is no secret."""
 
 
 class StagePolicy(Section):
@@ -25,6 +28,8 @@ class StagePolicy(Section):
     """Time limit, after which the stage's process group is stopped (SIGTERM, then SIGKILL)."""
     tags: list[str] | None = None
     """Prefect tags of the stage's task; a tag with a concurrency limit queues it (``s2s setup-prefect``)."""
+    pool: str | None = None
+    """Prefect work pool whose workers run the stage, on machines that share no disk with this one; empty: it runs here."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class ResolvedPolicy:
     retry_delay_seconds: float
     time_limit_seconds: float
     tags: tuple[str, ...]
+    pool: str = ""
 
 
 FALLBACK_POLICY = ResolvedPolicy(retries=1, retry_delay_seconds=5.0, time_limit_seconds=86_400.0, tags=())
@@ -79,6 +85,30 @@ class NotifySettings(Section):
         return self.webhook_url or environment.get(WEBHOOK_VARIABLE, "")
 
 
+class PoolSettings(Section):
+    """Stages on work pools (``flow.stages.STAGE.pool``)."""
+
+    repository: str = ""
+    """Address from which workers clone the commit; empty: that of the git remote ``origin``. It must hold no credentials."""
+    lost_after_seconds: float = Field(default=120.0, ge=5.0)
+    """Time without a sign of life of a stage on a work pool after which it counts as lost and, by its policy, is retried. It sends
+    six of them in this time."""
+    state_url: str = ""
+    """Folder of the training states on their way from one machine to the next, such as ``s3://bucket/states``; empty: the folder
+    ``s2s_training_state`` beside the files of the default DVC remote."""
+    state_every_seconds: float = Field(default=300.0, ge=1.0)
+    """Time between two copies of the training state to that folder: what a lost worker costs."""
+
+    @field_validator("repository", "state_url")
+    @classmethod
+    def _holds_no_credentials(cls, value: str) -> str:
+        if "://" in value and has_credentials(value) and not PLAIN_USER.match(value):
+            raise ValueError(
+                f"must hold no user name, password or token: params.yaml is shared; got some for {without_credentials(value)}"
+            )
+        return value
+
+
 class FlowSettings(Section):
     """How the flow drives the graph."""
 
@@ -116,6 +146,8 @@ class FlowSettings(Section):
     limit while another command holds the lock of the whole repository, which commands do for moments."""
     server_return_seconds: float = Field(default=300.0, ge=0.0)
     """Longest wait, after the last stage, for a Prefect server that died during the run; the stages never wait for it."""
+    pools: PoolSettings = PoolSettings()
+    """Stages on work pools, for all of them."""
 
     def policy(self, stage: str) -> ResolvedPolicy:
         """The policy of one stage.

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from flows.dvc.command import Dvc
-from flows.dvc.publish import GitRefused, _git
+from flows.dvc.git_command import GitRefused, git
 from flows.graph.stage_execution import StageRunner
 from flows.graph.stage_failure import StageFailed
 from flows.processes.supervised import SupervisedProcess
@@ -161,7 +161,7 @@ def test_the_output_of_dvc_git_and_servers_holds_no_secret(make_workspace: Calla
     assert lines == list(result.lines) == ["store   https://***@127.0.0.1:9/x"]
     assert redact(f"{own} {own}-local") == "*** ***"
     with pytest.raises(GitRefused) as caught:
-        _git(workspace.root, "ls-remote", f"https://me:{own}@127.0.0.1:9/x.git")
+        git(workspace.root, "ls-remote", f"https://me:{own}@127.0.0.1:9/x.git")
     assert own not in redact(str(caught.value))
     log = tmp_path / "server.log"
     server = SupervisedProcess([sys.executable, "-c", f"print({SAID!r})"], tmp_path, {}, 1.0)

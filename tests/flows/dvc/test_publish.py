@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.dvc.publish import GitRefused, check_branch, commit_lock, uncommitted_files
+from flows.dvc.git_command import GitRefused
+from flows.dvc.publish import check_branch, commit_lock, uncommitted_files
 from seq2seq_core.errors import UserError
 from tests.flows.conftest import run_in
 

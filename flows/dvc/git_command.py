@@ -1,0 +1,43 @@
+"""Git as a command: the only way in which the flows call it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from seq2seq_core.errors import UserError
+
+
+class GitRefused(UserError):
+    """A git command failed; carries git's own words."""
+
+
+def git(root: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
+    """The output of a git command.
+
+    Args:
+        root: the folder to run in.
+        arguments: the subcommand and its arguments.
+        variables: environment variables on top of this process's own.
+
+    Raises:
+        GitRefused: the command failed.
+    """
+    result = run_git(root, arguments, variables)
+    if result.returncode != 0:
+        raise GitRefused(f"git {' '.join(arguments)}: {result.stderr.strip() or result.stdout.strip()}")
+    return result.stdout.strip()
+
+
+def run_git(root: Path, arguments: Sequence[str], variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs a git command to its end, whatever that is.
+
+    Args:
+        root: the folder to run in.
+        arguments: the subcommand and its arguments.
+        variables: environment variables on top of this process's own.
+    """
+    environment = {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **(variables or {})}
+    return subprocess.run(["git", *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False)

@@ -1,0 +1,1 @@
+"""Commands that set a workspace up for a team."""

@@ -4,18 +4,20 @@
     python benchmarks/machines.py --folder FOLDER  keeps everything in a new folder
 
 MLflow keeps its runs in PostgreSQL and its files in S3 (moto's server), Prefect its runs in PostgreSQL, DVC its data in S3. The
-stages `train` and `evaluate` run on the pool `gpu`, the others in the flow's workspace. The worker that trains dies with its
+stages `train` and `evaluate` run on the pool `cpu`, the others in the flow's workspace. The worker that trains dies with its
 machine once its training state has reached S3. In the end:
 
 - the run has completed, and the second worker went on where the first one was,
 - `dvc.lock` has the bytes of that of one workspace, which has run the graph by `dvc repro`,
-- the champion is loaded from S3 in a folder of its own, and answers.
+- the champion, served in a folder of its own, comes from S3 and answers.
+
+The servers, the workers and the model server are started by the commands of `deploy/compose.yaml`, without containers, and each
+must pass its health check.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -24,13 +26,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
 import httpx
+import yaml
 from two_writers import postgresql
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,7 +45,10 @@ from tests.flows.machines.workers import Worker  # noqa: E402
 from tests.flows.waiting import wait_until  # noqa: E402
 from tests.pipeline.conftest import CLONED, SMALL, Workspace, _environment, _write_corpus  # noqa: E402
 
-BUCKET, POOL = "team", "gpu"
+BUCKET, POOL = "s2s", "cpu"
+"""As in ``deploy/compose.yaml``."""
+PORTS = {"mlflow": "5000", "prefect": "4200", "worker": "8080", "serve": "5001"}
+BIN = Path(sys.executable).parent
 STEPS = 800
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing-secret", "AWS_DEFAULT_REGION": "us-east-1"}
 QUIET = {
@@ -69,20 +76,18 @@ def main() -> None:
 
 def run(place: Path, stack: ExitStack) -> list[str]:
     """The retrain and the comparison; returns what is not as it should be."""
-    database = stack.enter_context(postgresql(place / "postgresql"))
+    database = re.sub(r"^[^:]*://|/[^/]*$", "", stack.enter_context(postgresql(place / "postgresql")))
     s3 = stack.enter_context(s3_server(place))
-    mlflow = stack.enter_context(mlflow_server(place, database, s3))
-    prefect = stack.enter_context(prefect_server(place, database))
-    own = {"PREFECT_API_URL": prefect, "MLFLOW_TRACKING_URI": mlflow, "MLFLOW_S3_ENDPOINT_URL": s3}
+    places = {"s2s:${POSTGRES_PASSWORD:?set it in .env}@postgres": f"mlflow@{database}", "s2s@postgres": f"mlflow@{database}"}
+    subprocess.run(from_compose("bucket", {}, 0).command, env={**os.environ, "AWS_ENDPOINT_URL_S3": s3}, check=True)
+    own = {"AWS_ENDPOINT_URL_S3": s3}
+    own["MLFLOW_TRACKING_URI"] = stack.enter_context(serve_from_compose(place, "mlflow", places, own))
+    subprocess.run(["createdb", "-h", "127.0.0.1", "-p", database.rpartition(":")[2], "-U", "mlflow", "prefect"], check=True)
+    home = {"PREFECT_HOME": str(place / "prefect-home"), "PREFECT_SERVER_UI_ENABLED": "false"}
+    own["PREFECT_API_URL"] = stack.enter_context(serve_from_compose(place, "prefect", places, home)) + "/api"
     workspace = make_workspace(place, s3, own)
     print(workspace.must("s2s", "setup-prefect"))
-    # A worker has no credentials for S3 but its own variables, and no files but those of its folder.
-    workers = [
-        Worker(place / name, POOL, {**_environment(place / name), **own, "PYTHONPATH": str(ROOT)}) for name in ("north", "south")
-    ]
-    for worker in workers:
-        stack.callback(worker.kill)
-        worker.start()
+    workers = [start_worker(place / name, own, stack) for name in ("north", "south")]
     killer = threading.Thread(target=kill_the_trainer, args=(workers, s3), daemon=True)
     killer.start()
     result = workspace.run("s2s", "retrain")
@@ -93,7 +98,87 @@ def run(place: Path, stack: ExitStack) -> list[str]:
     said = "".join(worker.log for worker in workers)
     faults += [f"no worker says {words!r}" for words in ("fetched the training state", "going on after step") if words not in said]
     faults += compare(place, workspace, own)
-    return faults + load_champion(place, own)
+    return faults + ask_champion(place, own, stack)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of ``deploy/compose.yaml`` as it runs without containers.
+
+    Attributes:
+        command: its command.
+        variables: those of its environment variables that hold no reference.
+        check: its health check.
+        port: the port that it listens on.
+    """
+
+    command: list[str]
+    variables: dict[str, str]
+    check: list[str]
+    port: int
+
+
+def from_compose(name: str, places: dict[str, str], port: int) -> Service:
+    """A service of ``deploy/compose.yaml`` with the addresses of this machine.
+
+    Args:
+        name: of the service.
+        places: texts to replace, such as the address of the database.
+        port: in place of the one that it has there; 0: it has none.
+    """
+    service = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))["services"][name]
+    own_port = PORTS.get(name, "")
+    replaced = {"${S2S_HOST:-localhost}": "localhost", "${S2S_MODEL:-dates}": "digits", "0.0.0.0": "127.0.0.1", **places}
+
+    def here(word: str) -> str:
+        for old, new in replaced.items():
+            word = word.replace(old, new)
+        return word.replace(own_port, str(port)) if own_port else word
+
+    variables = {key: here(value) for key, value in service["environment"].items() if key.startswith("PREFECT_")}
+    checked = [here(word) for word in service.get("healthcheck", {}).get("test", [])[1:]]
+    program, *rest = [here(word) for word in service["command"]]
+    return Service([str(BIN / program), *rest], variables, checked, port)
+
+
+@contextmanager
+def serve_from_compose(place: Path, name: str, places: dict[str, str], variables: dict[str, str]) -> Iterator[str]:
+    """The address of a service that has passed its health check, for the ``with`` block."""
+    service = from_compose(name, places, free_port())
+    log = place / f"{name}.log"
+    environment = {**os.environ, **service.variables, **variables}
+    with log.open("wb") as file:
+        process = subprocess.Popen(service.command, cwd=place, env=environment, stdout=file, stderr=file)
+    started = time.monotonic()
+    try:
+        wait_until(lambda: is_healthy(service), f"health of {name}: {log.read_text(encoding='utf-8')}", 300.0)
+        print(f"{name}: healthy after {time.monotonic() - started:.0f} s", flush=True)
+        yield f"http://127.0.0.1:{service.port}"
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def is_healthy(service: Service) -> bool:
+    """Whether a service passes its health check."""
+    program, *rest = service.check
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.run([str(BIN / program), *rest], check=False, **quiet).returncode == 0  # type: ignore[call-overload, no-any-return]
+
+
+def start_worker(folder: Path, own: dict[str, str], stack: ExitStack) -> Worker:
+    """Starts a worker by the command of ``compose.yaml``, and waits until it is healthy.
+
+    It has no credentials for S3 but its variables, and no files but those of its folder.
+    """
+    service = from_compose("worker", {}, free_port())
+    variables = {**_environment(folder), **os.environ, **own, **service.variables, "PYTHONPATH": str(ROOT)}
+    worker = Worker(folder, POOL, {**variables, "PREFECT_WORKER_WEBSERVER_PORT": str(service.port)}, tuple(service.command))
+    stack.callback(worker.kill)
+    worker.start()
+    wait_until(lambda: is_healthy(service), f"health of the worker {folder.name}: {worker.log}", 300.0)
+    print(f"worker {folder.name}: healthy", flush=True)
+    return worker
 
 
 def kill_the_trainer(workers: list[Worker], s3: str) -> None:
@@ -121,23 +206,16 @@ def compare(place: Path, workspace: Workspace, own: dict[str, str]) -> list[str]
     return [] if same else ["dvc.lock differs from that of one workspace"]
 
 
-def load_champion(place: Path, own: dict[str, str]) -> list[str]:
-    """Loads the champion in a folder of its own; returns what is wrong with it."""
+def ask_champion(place: Path, own: dict[str, str], stack: ExitStack) -> list[str]:
+    """Serves the champion in a folder of its own, which gets it from S3, and asks it; returns what is wrong with the answer."""
     folder = place / "elsewhere"
     folder.mkdir()
-    program = (
-        "import mlflow, json, sys\n"
-        "version = mlflow.MlflowClient().get_model_version_by_alias('digits', 'champion')\n"
-        "model = mlflow.pyfunc.load_model('models:/digits@champion')\n"
-        "print(json.dumps({'version': version.version, 'answers': [str(a) for a in model.predict(['123'])['prediction']]}))\n"
-    )
-    environment = {**_environment(folder), **own, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    print("the champion, loaded from S3:", done.stdout.strip() or done.stderr)
-    if done.returncode:
-        return ["the champion cannot be loaded"]
-    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return [] if str(answer["version"]) == "1" and answer["answers"] else [f"the champion answers {answer}"]
+    for name in ("dvc.yaml", "params.yaml"):  # as in the image
+        shutil.copy(ROOT / name, folder)
+    address = stack.enter_context(serve_from_compose(folder, "serve", {}, own))
+    answer = httpx.post(f"{address}/invocations", json={"inputs": ["123"]}, trust_env=False, timeout=60.0)
+    print(f"the champion, served from S3, answers {answer.status_code} {answer.text} as {answer.headers.get('X-S2S-Model')}")
+    return [] if answer.is_success and answer.json()["predictions"] else ["the champion does not answer"]
 
 
 def make_workspace(place: Path, s3: str, own: dict[str, str]) -> Workspace:
@@ -171,61 +249,22 @@ def make_workspace(place: Path, s3: str, own: dict[str, str]) -> Workspace:
 
 @contextmanager
 def s3_server(place: Path) -> Iterator[str]:
-    """The address of moto's S3 server with a bucket."""
-    with served(place / "s3.log", lambda port: ["moto.server", "-p", str(port)], {}, "/moto-api/") as address:
-        s3_client(address).create_bucket(Bucket=BUCKET)
+    """The address of moto's S3 server, in place of MinIO."""
+    address = f"http://127.0.0.1:{free_port()}"
+    with (place / "s3.log").open("wb") as file:
+        command = [sys.executable, "-P", "-m", "moto.server", "-p", address.rpartition(":")[2]]
+        process = subprocess.Popen(command, cwd=place, stdout=file, stderr=file)
+    try:
+        wait_until(lambda: is_well(f"{address}/moto-api/"), "an answer of moto", 300.0)
         yield address
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def s3_client(address: str) -> Any:
     """A client of the S3 server."""
     return boto3.client("s3", endpoint_url=address)
-
-
-@contextmanager
-def mlflow_server(place: Path, database: str, s3: str) -> Iterator[str]:
-    """The address of an MLflow server with its runs in PostgreSQL and its files in S3."""
-
-    def command(port: int) -> list[str]:
-        stores = ["--backend-store-uri", database, "--artifacts-destination", f"s3://{BUCKET}/mlflow"]
-        return ["mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", *stores]
-
-    with served(place / "mlflow.log", command, {"MLFLOW_S3_ENDPOINT_URL": s3}, "/health") as address:
-        yield address
-
-
-@contextmanager
-def prefect_server(place: Path, database: str) -> Iterator[str]:
-    """The address of the API of a Prefect server with its runs in PostgreSQL."""
-    own, user = re.sub(r"^[^:]*://", "", database).rpartition("/")[0], os.environ["PGUSER"]
-    subprocess.run(["createdb", "-h", "127.0.0.1", "-p", own.rpartition(":")[2], "-U", user, "prefect"], check=True)
-    variables = {
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://{user}@{own}/prefect",
-        "PREFECT_HOME": str(place / "prefect"),
-        "PREFECT_SERVER_UI_ENABLED": "false",
-    }
-    command = lambda port: ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]  # noqa: E731
-    with served(place / "prefect.log", command, variables, "/api/health") as address:
-        yield f"{address}/api"
-
-
-@contextmanager
-def served(log: Path, command: Callable[[int], list[str]], variables: dict[str, str], health: str) -> Iterator[str]:
-    """The address of a server of a Python module, for the ``with`` block."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", *command(port)], cwd=log.parent, env={**os.environ, **variables}, stdout=file, stderr=file
-        )
-    started = time.monotonic()
-    try:
-        wait_until(lambda: is_well(f"{address}{health}"), f"an answer of {log.stem}: {log.read_text()}", 300.0)
-        print(f"{log.stem} answers after {time.monotonic() - started:.0f} s", flush=True)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 def is_well(address: str) -> bool:

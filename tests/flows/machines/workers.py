@@ -21,21 +21,24 @@ class Worker:
         folder: its own disk: clones, and what it logs.
         pool: the work pool.
         variables: environment variables on top of this process's own, such as the address of the Prefect server.
+        command: its command, without a name.
     """
 
     folder: Path
     pool: str
     variables: Mapping[str, str]
+    command: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        command = [sys.executable, "-P", "-m", "prefect", "worker", "start", "--pool", self.pool, "--name", self.folder.name]
+        default = (sys.executable, "-P", "-m", "prefect", "worker", "start", "--pool", self.pool, "--limit", "1")
+        command = [*(self.command or default), "--name", self.folder.name]
         own = {"S2S_STAGE_FOLDER": str(self.folder), "PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_HOME": str(self.folder / "home")}
         environment = {**os.environ, **self.variables, **own}
         with (self.folder / "worker.log").open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, "--limit", "1"], cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+                command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
             )
 
     @property

@@ -1,6 +1,6 @@
 """A retrain of a team: PostgreSQL, S3, a Prefect server, and two workers that share no disk, one of them killed in train.
 
-    python benchmarks/machines.py                  about five minutes; needs a PostgreSQL server (as root: run by the user postgres)
+    python benchmarks/machines.py                  about 400 CPU seconds; needs a PostgreSQL server (as root: of the user postgres)
     python benchmarks/machines.py --folder FOLDER  keeps everything in a new folder
 
 MLflow keeps its runs in PostgreSQL and its files in S3 (moto's server), Prefect its runs in PostgreSQL, DVC its data in S3. The
@@ -162,8 +162,8 @@ def serve_from_compose(place: Path, name: str, places: dict[str, str], variables
 def is_healthy(service: Service) -> bool:
     """Whether a service passes its health check."""
     program, *rest = service.check
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.run([str(BIN / program), *rest], check=False, **quiet).returncode == 0  # type: ignore[call-overload, no-any-return]
+    asked = subprocess.run([str(BIN / program), *rest], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return asked.returncode == 0
 
 
 def start_worker(folder: Path, own: dict[str, str], stack: ExitStack) -> Worker:
@@ -171,7 +171,7 @@ def start_worker(folder: Path, own: dict[str, str], stack: ExitStack) -> Worker:
 
     It has no credentials for S3 but its variables, and no files but those of its folder.
     """
-    service = from_compose("worker", {}, free_port())
+    service = from_compose("worker", {"http://prefect:4200/api": own["PREFECT_API_URL"]}, free_port())
     variables = {**_environment(folder), **os.environ, **own, **service.variables, "PYTHONPATH": str(ROOT)}
     worker = Worker(folder, POOL, {**variables, "PREFECT_WORKER_WEBSERVER_PORT": str(service.port)}, tuple(service.command))
     stack.callback(worker.kill)

@@ -7,7 +7,8 @@ from typing import Any
 
 from flows.graph.stage_graph import Answer
 
-DELETED = "deleted"
+DELETED, UNCACHED = "deleted", "not in cache"
+"""What DVC says of a missing output: the second where its content is not here at all."""
 Lock = Mapping[str, Any]
 """The stages of ``dvc.lock``, by name."""
 
@@ -38,7 +39,7 @@ def _without(entries: list[Any], read: Mapping[str, str], made: Mapping[str, str
             continue
         changes = dict(entry)
         if is_pooled and isinstance(outs := entry.get("changed outs"), dict):
-            changes["changed outs"] = {path: change for path, change in outs.items() if change != DELETED}
+            changes["changed outs"] = {path: change for path, change in outs.items() if change not in (DELETED, UNCACHED)}
         if isinstance(deps := entry.get("changed deps"), dict):
             changes["changed deps"] = {
                 path: change

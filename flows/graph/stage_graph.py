@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePosixPath
@@ -131,7 +131,8 @@ def parse_status(answer: Answer) -> GraphStatus:
             ``{"changed deps": {"params.yaml": {"train.seed": "modified"}}}``.
     """
     changes = {name: tuple(_describe_changes(entries)) for name, entries in answer.items()}
-    made = {path for name, entries in answer.items() if not _is_source(name) for path in _gone(entries, "changed outs")}
+    gone = ("deleted", "not in cache")
+    made = {path for name, entries in answer.items() if not _is_source(name) for path in _gone(entries, "changed outs", gone)}
     missing_inputs = {
         path: name
         for name, entries in answer.items()
@@ -202,14 +203,14 @@ def _describe_items(items: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _gone(entries: list[Any], kind: str) -> list[str]:
-    """The deleted paths of one kind of change."""
+def _gone(entries: list[Any], kind: str, changes: Collection[str] = ("deleted",)) -> list[str]:
+    """The missing paths of one kind of change."""
     return [
         path
         for entry in entries
         if isinstance(entry, dict) and isinstance(entry.get(kind), dict)
         for path, change in entry[kind].items()
-        if change == "deleted"
+        if change in changes
     ]
 
 

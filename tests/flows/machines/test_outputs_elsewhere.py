@@ -18,11 +18,12 @@ def changes(answer: dict[str, Any], lock: dict[str, Any] = LOCK) -> dict[str, tu
 
 def test_what_is_only_missing_here_makes_no_stage_stale() -> None:
     answer = {
-        "prepare": [{"changed outs": {"out/prepare": "deleted"}}],
+        "prepare": [{"changed outs": {"out/prepare": "not in cache"}}],
         "train": [{"changed deps": {"out/prepare": "deleted"}}, {"changed outs": {"out/train": "deleted"}}],
         "evaluate": [{"changed deps": {"out/train": "deleted"}}],
     }
     assert changes(answer) == {}
+    assert parse_status(answer).missing_inputs == {}
 
 
 def test_the_output_of_a_stage_that_runs_here_must_be_here() -> None:

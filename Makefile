@@ -5,6 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The stamp is written last: an install that failed leaves none, and the next make starts it afresh.
 STAMP := $(VENV)/.installed
+# The site is built in an environment of its own: the pipeline needs none of its packages.
+DOCS_VENV := .venv-docs
+DOCS_STAMP := $(DOCS_VENV)/.installed
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' seq2seq_core/__init__.py)
 # Console commands (s2s, dvc, mlflow) call one another by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Telemetry of every library is off.
@@ -17,7 +21,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format ui serve clean lock
+.PHONY: help install demo test check docs reference format ui serve clean lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +59,27 @@ format: $(STAMP) ## Format the code and apply the linter's fixes
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+$(DOCS_STAMP): requirements-docs.lock
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or name one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@rm -f $(DOCS_STAMP)
+	@test -x $(DOCS_VENV)/bin/python || $(PYTHON) -m venv --clear $(DOCS_VENV)
+	@$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-docs.lock \
+	  || { echo "error: the installation failed; what pip said is above. The next make tries again from scratch." >&2; rm -rf $(DOCS_VENV); exit 1; }
+	@touch $(DOCS_STAMP)
+
+docs: $(DOCS_STAMP) ## Build the documentation site into site/; a broken link fails
+	@rm -rf site/$(VERSION)
+	@$(DOCS_VENV)/bin/zensical build --clean --strict
+	@cd site && ls -d [0-9]*/ | tr -d / | sort -rV \
+	  | awk 'BEGIN {printf "["} {printf "%s{\"version\": \"%s\", \"title\": \"%s\", \"aliases\": []}", (NR > 1 ? ", " : ""), $$0, $$0} END {print "]"}' > versions.json
+	@echo '<!doctype html><meta charset="utf-8"><title>seq2seq-flows</title><meta http-equiv="refresh" content="0; url=$(VERSION)/index.html">' > site/index.html
+	@echo "Look:      python -m http.server --directory site        then http://127.0.0.1:8000"
+
+reference: $(STAMP) ## Write the generated pages of docs/ (commands, metrics, settings) again
+	@$(BIN)/python -m seq2seq_core.cli.reference.commands_page > .s2s.page && mv .s2s.page docs/commands.md
+	@$(BIN)/python -m seq2seq_core.cli.reference.metrics_page > .s2s.page && mv .s2s.page docs/metrics.md
+	@s2s settings > .s2s.page && mv .s2s.page docs/settings.md
+
 ui: $(STAMP) ## Start the MLflow and Prefect pages
 	@s2s ui
 
@@ -63,9 +88,9 @@ serve: $(STAMP) ## Serve the champion over HTTP
 
 clean: ## Remove stage outputs and embedded databases (with WITH_CORPORA=1 or WITH_VENV=1 also the corpora or .venv)
 	@rm -rf data/prepared data/tokenized models reports .s2s mlflow.db mlflow.db-shm mlflow.db-wal mlartifacts
-	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf site .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	@if [ "$(WITH_CORPORA)" = 1 ]; then git clean -fdX -- data/raw; fi
-	@if [ "$(WITH_VENV)" = 1 ]; then rm -rf $(VENV); fi
+	@if [ "$(WITH_VENV)" = 1 ]; then rm -rf $(VENV) $(DOCS_VENV); fi
 
 lock: ## Write requirements.lock from the packages in .venv
 	@$(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | sed -E 's/^torch @ .*\/torch-([0-9.]+).*/torch==\1/; s/\+cpu$$//' | LC_ALL=C sort -f > requirements.lock

@@ -1,14 +1,18 @@
-"""Whether every command of README.md works as it is written, in a fresh clone.
+"""Whether every command of README.md and of the pages of docs/ works as it is written, in a fresh clone.
 
     python benchmarks/readme_commands.py                             README.md, in a clone with a new virtual environment
     python benchmarks/readme_commands.py --packages-of .venv         the clone borrows the packages of an environment: no download
     python benchmarks/readme_commands.py --page docs/scheduling.md   another page, after `make demo`
+    python benchmarks/readme_commands.py --all                       README.md and every page of PAGES, one after the other
     python benchmarks/readme_commands.py --list                      the commands, and what the script supplies; runs nothing
 
 The committed files of --repository are cloned into a scratch folder, and one shell runs the commands of the page in order, as a
 reader would type them. A command that serves until somebody stops it runs beside the others: with `&` until the end, otherwise
 until the end of its block. It has succeeded once its pages answer. What the reader must supply (a remote, a corpus, a commit) is
 in a table, benchmarks/measured/page_commands.py; the report names what was supplied, and why a command was skipped.
+
+Each page but README.md and the tutorial starts after `make demo`. These clones share a cache of DVC, so the sample model is trained
+once. Pages whose commands are not run are in the same file, with the reason; a test fails while a page with commands is in neither.
 
 The report has a row for each command: exit code, seconds, the last line of an error. The exit code is 1 if a command failed. The
 ports 5000, 5001 and 4200 must be free. What a command printed stays in the scratch folder (--folder).
@@ -35,11 +39,12 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.measured.page_commands import SERVERS, SUPPLIES, Command, Supply, commands_of
+from benchmarks.measured.page_commands import PAGES, SERVERS, SUPPLIES, Command, Supply, commands_of
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_SECONDS, STOP_SECONDS = 180.0, 60.0
-DEMO = "make demo && source .venv/bin/activate"
+INSTALLED = "source .venv/bin/activate"
+DEMO = f"make demo && {INSTALLED}"
 AS_SHOWN = Supply("")
 BORROWED = """
 import pathlib, re, subprocess, sys, venv
@@ -81,10 +86,14 @@ class Outcome:
 class Shell:
     """One shell that runs the commands of a page; each has its own file of output."""
 
-    def __init__(self, clone: Path, logs: Path) -> None:
+    def __init__(self, clone: Path, logs: Path, cache: Path | None = None) -> None:
         others = ("PREFECT_", "MLFLOW_", "S2S_", "PYTHON", "VIRTUAL")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         identity = {f"GIT_{role}_{part}": "reader@example.org" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+        if cache is not None:
+            (logs / "dvc").mkdir()
+            (logs / "dvc" / "config").write_text(f"[cache]\n    dir = {cache}\n", encoding="utf-8")
+            kept["DVC_GLOBAL_CONFIG_DIR"] = str(logs / "dvc")
         home = {"PREFECT_HOME": str(logs / "prefect"), "GIT_EDITOR": "echo 'A run' >", "PAGER": "cat"}
         self.logs, self.count = logs, 0
         pipe = subprocess.PIPE
@@ -162,8 +171,9 @@ def run_page(page: str, shell: Shell, folder: Path) -> list[Outcome]:
         shell: in the clone.
         folder: of the clone.
     """
-    if page != "README.md" and shell.run(DEMO)[0] != 0:
-        sys.exit(f"{DEMO} failed; see {shell.logs}")
+    first = {"README.md": "true", "docs/tutorial.md": f"make install && {INSTALLED}"}.get(page, DEMO)
+    if shell.run(first)[0] != 0:
+        sys.exit(f"{first} failed; see {shell.logs}")
     outcomes: list[Outcome] = []
     until_block_ends: list[tuple[int, int]] = []
     for command in commands_of((folder / page).read_text(encoding="utf-8")):
@@ -230,12 +240,13 @@ def main() -> None:
     """Clones, runs the pages and prints the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--page", action="append", help="a page instead of README.md, from the repository's root; several times")
+    parser.add_argument("--all", action="store_true", help="README.md and all pages whose commands can be run")
     parser.add_argument("--repository", type=Path, default=ROOT, help="the repository to clone (default: this one)")
     parser.add_argument("--packages-of", type=Path, help="a virtual environment whose packages the clone borrows")
     parser.add_argument("--folder", type=Path, help="an empty scratch folder, which is kept (default: a temporary one)")
     parser.add_argument("--list", action="store_true", help="print the commands and run nothing")
     arguments = parser.parse_args()
-    pages = arguments.page or ["README.md"]
+    pages = list(PAGES) if arguments.all else arguments.page or ["README.md"]
     if arguments.list:
         for page in pages:
             print_list(page)
@@ -251,7 +262,7 @@ def main() -> None:
         if arguments.packages_of:
             subprocess.run([sys.executable, "-c", BORROWED, arguments.packages_of.resolve()], cwd=clone, check=True)
         print(f"{page}, in {clone}")
-        shell = Shell(clone, place / "output")
+        shell = Shell(clone, place / "output", None if page == "README.md" else folder / "dvc_cache")
         try:
             outcomes += run_page(page, shell, clone)
         finally:

@@ -90,6 +90,20 @@ def _lines(block: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
+_RUN = (
+    "tutorial", "recipe", "sweep", "fine-tuning", "decoding", "bulk", "confidence", "drift", "languages", "lineage", "security",
+    "serving", "speech", "scheduling",
+)  # fmt: skip
+PAGES = ("README.md", *(f"docs/{name}.md" for name in _RUN))
+"""The pages whose commands benchmarks/readme_commands.py runs, with `--all` in this order."""
+NOT_RUN = {
+    "docs/index.md": "the tutorial has these commands, and more",
+    "docs/import.md": "its commands download corpora; tests/unit/corpus_import/ imports from a server of its own",
+    "docs/extending.md": "tests/contracts/test_extending.py makes its changes and runs its tests",
+    "docs/commands.md": "the examples of the help texts, whose options tests/contracts/test_page_examples.py checks",
+}
+"""Pages with commands that the script does not run, and why."""
+
 SERVERS: dict[str, tuple[str, ...]] = {
     "make ui": ("http://127.0.0.1:5000", "http://127.0.0.1:4200"),
     "make serve": ("http://127.0.0.1:5001",),
@@ -121,6 +135,9 @@ _REQUEST = (
     r'''-d "{\"dataframe_split\": {\"columns\": [\"source\"], \"data\": [[\"$(base64 -w0 one.wav)\"]]}}"'''
 )
 _SCORE = "prefect deployment run score/dates-score --param input=tickets --param output=predictions --param column=text"
+_SECOND_VERSION = "s2s retrain --set train.max_steps=150"
+_TAGS = Supply("needs a model of several languages (tests/unit/cli/ runs it)", skip=True)
+_WITH_1 = Supply("a version", instead="s2s promote 1 --force --reason 'an example'")
 SUPPLIES: dict[str, dict[str, Supply]] = {
     "README.md": {
         "make test": Supply("the tests are a run of their own, of a quarter of an hour", skip=True),
@@ -160,6 +177,77 @@ SUPPLIES: dict[str, dict[str, Supply]] = {
         "dvc pull data/raw/dates": Supply(
             "the commit before your own corpus", instead=f"({_FRESH_CLONE} && {_BEFORE_OWN_CORPUS} && dvc pull data/raw/dates)"
         ),
+    },
+    "docs/tutorial.md": {
+        "make install": Supply("the script has installed the clone", skip=True),
+        "s2s check-settings": Supply(
+            "a smaller model and a shorter training, by an edit of params.yaml",
+            first="sed -i -E 's/( max_steps:) [0-9]+/\\1 800/; s/(warmup_steps:) [0-9]+/\\1 100/; s/(width:) [0-9]+/\\1 128/; "
+            "s/(validate_every_steps:) [0-9]+/\\1 200/' params.yaml",
+        ),
+        "s2s predict --nbest 3 --scores data/raw/numbers/questions.txt": Supply(
+            "a file of questions", first="printf 'nine hundred and twelve\\nsix\\n' > data/raw/numbers/questions.txt"
+        ),
+        "dvc add data/raw/numbers && s2s retrain": Supply(
+            "more pairs", first="printf 'ten thousand\\t10000\\n' >> data/raw/numbers/train.tsv"
+        ),
+        "dvc push": _REMOTE,
+        "s2s ui": Supply("README.md runs it (make ui)", skip=True),
+    },
+    "docs/recipe.md": {
+        "s2s learning-curve": Supply("two parts of train only", instead="s2s learning-curve --fraction 1/16 --fraction 1/8"),
+    },
+    "docs/decoding.md": {
+        "s2s predict sources.txt > predictions.txt": Supply(
+            "sources and targets",
+            first="printf '3 May 2031\\n4 June 2032\\n' > sources.txt && printf '2031-05-03\\n2032-06-04\\n' > targets.txt",
+        ),
+        "s2s predict --into FOLDER": Supply("a folder", instead="s2s predict --into predicted sources.txt"),
+        "mlflow models serve -m models:/dates@champion --env-manager local -p 5001": Supply(
+            "the server above has the port; README.md runs it", skip=True
+        ),
+        "s2s export --to ctranslate2 --compute int8 --output models/int8": Supply(
+            "the sample model is recurrent, which CTranslate2 does not decode: PyTorch's weights",
+            instead="s2s export --to torch --compute int8 --output models/int8",
+        ),
+    },
+    "docs/drift.md": {
+        "s2s drift 7 --against 3": Supply(
+            "versions: two of a short training", first=_SECOND_VERSION, instead="s2s drift 2 --against 1"
+        ),
+        "s2s drift --requests yesterday.jsonl --column text": Supply(
+            "requests: sources of test",
+            first="python -c \"import json; [print(json.dumps({'text': json.loads(line)['source']})) "
+            "for line in open('data/prepared/test.jsonl')]\" > yesterday.jsonl",
+        ),
+        "s2s promote REF --force --reason TEXT": Supply("a version", instead="s2s promote 1 --force --reason 'an example'"),
+        "python benchmarks/drift.py FOLDER ...": Supply("a benchmark of its own", skip=True),
+    },
+    "docs/languages.md": {
+        "s2s predict --tag target_language=de sources.txt": _TAGS,
+        "s2s predict --tags tags.jsonl sources.txt": _TAGS,
+        "s2s score --tag target_language=de sources.txt targets.txt": _TAGS,
+        "python benchmarks/quality.py two-languages": Supply("a download, and an hour of training", skip=True),
+    },
+    "docs/lineage.md": {
+        "s2s lineage 7 --json": Supply("a version", instead="s2s lineage 1 --json"),
+        "s2s lineage 1 2": Supply("two versions", first=_SECOND_VERSION),
+        "s2s reproduce models:/dates@champion": Supply("a commit", first="git add -A && git commit -q -m 'A run'"),
+    },
+    "docs/security.md": {
+        "s2s sign models:/dates@champion": Supply(
+            "the keys made before", first="export S2S_PRIVATE_KEY_FILE=$PWD/signing.pem S2S_PUBLIC_KEY_FILE=$PWD/signing.pub"
+        ),
+        "s2s promote": _WITH_1,
+        "s2s rollback": Supply("two champions, one after the other (tests/unit/registry/test_moves.py)", skip=True),
+        "s2s predict": Supply("a source", instead="echo '3 May 2031' | s2s predict"),
+        "mlflow models serve": Supply("README.md runs it", skip=True),
+    },
+    "docs/serving.md": {
+        "mlflow models serve": Supply("README.md runs it", skip=True),
+        "s2s lineage": Supply("a version", instead="s2s lineage 1"),
+        "python benchmarks/hostile_requests.py": Supply("a benchmark of its own", skip=True),
+        "python benchmarks/serving.py --bundle FOLDER --sources FILE": Supply("a benchmark of its own", skip=True),
     },
     "docs/scheduling.md": {
         "prefect deployment run retrain/dates-on-demand": Supply(

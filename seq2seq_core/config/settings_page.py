@@ -74,7 +74,12 @@ class SettingsTable:
         """
         same = f"The same for {', '.join(f'`{place}`' for place in self.places[1:])}." if len(self.places) > 2 else ""
         rows = [(f"`{row.name}`", row.kind, row.default, row.meaning) for row in self.settings]
-        parts = [f"{'#' * level} {_heading(self.places)}", self.meaning, same, _table("setting, type, default, meaning", rows)]
+        parts = [
+            f"{'#' * level} {_heading(self.places)}",
+            self.meaning,
+            same,
+            markdown_table("setting, type, default, meaning", rows),
+        ]
         return "\n\n".join(part for part in parts if part)
 
 
@@ -142,7 +147,7 @@ def _page(tables: Sequence[SettingsTable]) -> str:
     found = {name: find_setting(tables, name) for name in FIRST_SETTINGS}
     rows = [(f"`{name}`", row.default, row.meaning, FIRST_SETTINGS[name]) for name, row in found.items() if row is not None]
     assert len(rows) == len(FIRST_SETTINGS), "one of the first settings does not exist"
-    first = _table("setting, default, meaning, why it comes first", rows)
+    first = markdown_table("setting, default, meaning, why it comes first", rows)
     parts = [f"{INTRODUCTION}\n## The first ten settings\n\n{first}"]
     return "\n\n".join([*parts, *(table.markdown(3 if "." in table.places[0] else 2) for table in tables)])
 
@@ -268,7 +273,7 @@ def _anchor(heading: str) -> str:
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
-def _table(columns: str, rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(columns: str, rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table.
 
     Args:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measured.page_commands import FENCED, SERVERS, SHELL, SUPPLIES, commands_of
+from benchmarks.measured.page_commands import FENCED, PAGES, SERVERS, SHELL, SUPPLIES, commands_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("scheduling", "recipe", "sweep", "fine-tuning", "speech", "decoding"))]
 ALL_PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
 NO_COMMANDS = {"", "diff", "json", "python", "text", "yaml"}
 """Languages of fenced blocks that nobody types into a shell."""
@@ -28,11 +27,9 @@ def test_every_line_of_a_fenced_shell_block_is_a_command_in_order(page: str) -> 
         if line.startswith("```"):
             is_open = line == "```bash"
         elif is_open and line.strip() and not line.startswith("#"):
-            lines.append(line)
-    expected = shlex.split(" ".join(line.removesuffix("\\") for line in lines), comments=False)
-    comments = {word for line in lines for word in line.partition(" #")[2].split()} | {"#"}
-    found = shlex.split(" ".join(command.text for command in commands_of(_read(page)) if command.is_fenced))
-    assert [word for word in found if word not in comments] == [word for word in expected if word not in comments]
+            lines.append(line.partition("  # ")[0])
+    expected = shlex.split(" ".join(line.removesuffix("\\") for line in lines))
+    assert shlex.split(" ".join(command.text for command in commands_of(_read(page)) if command.is_fenced)) == expected
 
 
 @pytest.mark.parametrize("page", ALL_PAGES)

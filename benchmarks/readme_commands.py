@@ -53,7 +53,7 @@ venv.create(ours, with_pip=True)
 (packages,) = theirs.glob("lib/python*/site-packages")
 (place,) = ours.glob("lib/python*/site-packages")
 (place / "borrowed.pth").write_text(f"{packages}\\n")
-for script in (theirs / "bin").iterdir():
+for script in filter(pathlib.Path.is_file, (theirs / "bin").iterdir()):
     content = script.read_bytes()
     if not (ours / "bin" / script.name).exists() and content.startswith(b"#!") and b"python" in content.split(b"\\n")[0]:
         (ours / "bin" / script.name).write_bytes(re.sub(rb"^#!.*", f"#!{ours}/bin/python".encode(), content, count=1))

@@ -47,11 +47,13 @@ INSTALLED = "source .venv/bin/activate"
 DEMO = f"make demo && {INSTALLED}"
 AS_SHOWN = Supply("")
 BORROWED = """
-import pathlib, re, subprocess, sys, venv
+import pathlib, re, shutil, subprocess, sys, venv
 theirs, ours = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(".venv").resolve()
 venv.create(ours, with_pip=True)
 (packages,) = theirs.glob("lib/python*/site-packages")
 (place,) = ours.glob("lib/python*/site-packages")
+for old in place.glob("setuptools*"):
+    shutil.rmtree(old)  # the environment's own is the one that builds the package
 (place / "borrowed.pth").write_text(f"{packages}\\n")
 for script in filter(pathlib.Path.is_file, (theirs / "bin").iterdir()):
     content = script.read_bytes()

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Read runs and compare them in MLflow
 #
-# Every run leaves its settings, curves and scores in MLflow. This notebook reads them with MLflow's own Python interface: which runs
-# there are, in which settings they differ, and how they learned.
+# Every run leaves its settings, curves and scores in MLflow. This notebook reads them with MLflow's own Python interface: which
+# runs there are, in which settings they differ, and how they learned.
 #
 # It reads the workspace that `train_and_predict.py` made. For another one, such as this repository after `make demo`, set
 # `S2S_EXAMPLE_WORKSPACE`; for a server, set `MLFLOW_TRACKING_URI`.

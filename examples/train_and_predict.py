@@ -37,7 +37,7 @@ from seq2seq_core.tracking.session import open_stage_recorder
 # %%
 WORKSPACE = Path(os.environ.get("S2S_EXAMPLE_WORKSPACE", "number_words_workspace"))
 paths = Paths(WORKSPACE)
-write_corpus(WORKSPACE / "data" / "raw" / "numbers", num_pairs=800, largest=999)
+write_corpus(WORKSPACE / "data" / "raw" / "numbers", num_pairs=700, largest=999)
 
 PARAMS = """
 corpus:
@@ -49,11 +49,11 @@ tokenize:
   target: {model: char, vocabulary_size: 20}
 model: {architecture: gru, attention: additive, encoder_layers: 1, width: WIDTH, dropout: 0.1}
 train:
-  max_steps: 120
+  max_steps: 90
   batch_tokens: 1000
   learning_rate: 0.01
   warmup_steps: 10
-  validate_every_steps: 40
+  validate_every_steps: 30
   dev_metric: exact_match
 evaluate: {beam_size: 1, metrics: [exact_match, cer]}
 register: {model_name: numbers, metric: exact_match}
@@ -78,8 +78,8 @@ print({split: paths.prepared_split(split).read_text(encoding="utf-8").count("\n"
 
 # %% [markdown]
 # `train` fits the model to train, and measures it on dev. The recorder writes settings and curves to MLflow (`mlflow.db` in the
-# workspace, or the server that `MLFLOW_TRACKING_URI` names); `NullRecorder()` records nothing. The wider model comes last, so it is the
-# one in `models/bundle`.
+# workspace, or the server that `MLFLOW_TRACKING_URI` names); `NullRecorder()` records nothing. The wider model comes last, so it
+# is the one in `models/bundle`.
 
 # %%
 dev = {}

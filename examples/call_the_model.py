@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Call the served model
 #
-# `s2s serve` answers over HTTP as every model that MLflow serves does. Start it (here, after `make demo`, `make serve`), then run this
-# notebook. `S2S_ADDRESS` names another server.
+# `s2s serve` answers over HTTP as every model that MLflow serves does. Start it (here, after `make demo`, `make serve`), then run
+# this notebook. `S2S_ADDRESS` names another server.
 
 # %%
 import os

@@ -185,8 +185,8 @@ SUPPLIES: dict[str, dict[str, Supply]] = {
             first="sed -i -E 's/( max_steps:) [0-9]+/\\1 800/; s/(warmup_steps:) [0-9]+/\\1 100/; s/(width:) [0-9]+/\\1 128/; "
             "s/(validate_every_steps:) [0-9]+/\\1 200/' params.yaml",
         ),
-        "s2s predict --nbest 3 --scores data/raw/numbers/questions.txt": Supply(
-            "a file of questions", first="printf 'nine hundred and twelve\\nsix\\n' > data/raw/numbers/questions.txt"
+        "s2s predict --nbest 3 --scores questions.txt": Supply(
+            "a file of questions", first="printf 'nine hundred and twelve\\nsix\\n' > questions.txt"
         ),
         "dvc add data/raw/numbers && s2s retrain": Supply(
             "more pairs", first="printf 'ten thousand\\t10000\\n' >> data/raw/numbers/train.tsv"

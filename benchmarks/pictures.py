@@ -6,7 +6,7 @@
 
 It needs Chromium and the package playwright, which drives it (`pip install playwright`; on Debian `apt-get install chromium`). The
 script starts `s2s ui` and `s2s serve` of the workspace on free ports, opens the pages, waits until what they show is there, and
-writes a PNG each: the last flow run in Prefect, the curves of the last training in MLflow, the report of the run, the page to try
+writes a PNG each: the last flow run in Prefect, the curves of the longest training in MLflow, the report of the run, the page to try
 the model. For a flow run in which some stages were up to date, run `s2s retrain --force evaluate` before. No page reaches another
 machine. The pictures are for reading, not for comparison: times, names and versions differ from run to run.
 """
@@ -70,19 +70,22 @@ def show_flow_run(page: Any, servers: Servers) -> None:
 
 
 def show_curves(page: Any, servers: Servers) -> None:
-    """Opens the curves of the last training."""
+    """Opens the curves of the longest training."""
     experiments = ask(f"{servers.mlflow}/api/2.0/mlflow/experiments/search", {"max_results": 100})["experiments"]
     wanted = {
         "experiment_ids": [experiment["experiment_id"] for experiment in experiments],
         "filter": "tags.`mlflow.runName` = 'train'",
-        "order_by": ["attributes.start_time DESC"],
+        "order_by": ["metrics.best_step DESC"],
         "max_results": 1,
     }
     (run,) = ask(f"{servers.mlflow}/api/2.0/mlflow/runs/search", wanted)["runs"]
-    page.goto(f"{servers.mlflow}/#/experiments/{run['info']['experiment_id']}/runs/{run['info']['run_id']}/model-metrics")
+    place = f"experiments/{run['info']['experiment_id']}/runs/{run['info']['run_id']}/model-metrics"
+    page.goto(f"{servers.mlflow}/#/{place}?workflowType=machine_learning")
     page.get_by_text("dev_exact_match").first.wait_for(timeout=SHOWN_MILLISECONDS)
-    with contextlib.suppress(Exception):  # a panel that some versions open
-        page.get_by_role("button", name="Close").first.click(timeout=3000)
+    page.wait_for_timeout(4000)  # a panel opens late in some versions; this button closes it
+    panel = page.locator("[data-component-id='mlflow.assistant.chat_panel.close']")
+    if panel.count():
+        panel.first.click(timeout=SHOWN_MILLISECONDS)
     page.wait_for_timeout(4000)  # the charts appear one after the other
 
 

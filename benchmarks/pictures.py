@@ -6,9 +6,9 @@
 
 It needs Chromium and the package playwright, which drives it (`pip install playwright`; on Debian `apt-get install chromium`). The
 script starts `s2s ui` and `s2s serve` of the workspace on free ports, opens the pages, waits until what they show is there, and
-writes a PNG each: the last flow run in Prefect, the curves of the longest training in MLflow, the report of the run, the page to try
-the model. For a flow run in which some stages were up to date, run `s2s retrain --force evaluate` before. No page reaches another
-machine. The pictures are for reading, not for comparison: times, names and versions differ from run to run.
+writes a PNG each: the last flow run in Prefect, the curves of the longest training in MLflow, the report of the run, the page to
+try the model. For a flow run in which some stages were up to date, run `s2s retrain --force evaluate` before. No page reaches
+another machine. The pictures are for reading, not for comparison: times, names and versions differ from run to run.
 """
 
 from __future__ import annotations

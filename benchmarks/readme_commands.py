@@ -9,10 +9,11 @@
 The committed files of --repository are cloned into a scratch folder, and one shell runs the commands of the page in order, as a
 reader would type them. A command that serves until somebody stops it runs beside the others: with `&` until the end, otherwise
 until the end of its block. It has succeeded once its pages answer. What the reader must supply (a remote, a corpus, a commit) is
-in a table, benchmarks/measured/page_commands.py; the report names what was supplied, and why a command was skipped.
+in a table, benchmarks/measured/page_supplies.py; the report names what was supplied, and why a command was skipped.
 
 Each page but README.md and the tutorial starts after `make demo`. These clones share a cache of DVC, so the sample model is trained
-once. Pages whose commands are not run are in the same file, with the reason; a test fails while a page with commands is in neither.
+once. Pages whose commands are not run are in benchmarks/measured/page_commands.py, with the reason; a test fails while a page with
+commands is in neither.
 
 The report has a row for each command: exit code, seconds, the last line of an error. The exit code is 1 if a command failed. The
 ports 5000, 5001 and 4200 must be free. What a command printed stays in the scratch folder (--folder).
@@ -39,7 +40,8 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.measured.page_commands import PAGES, SERVERS, SUPPLIES, Command, Supply, commands_of
+from benchmarks.measured.page_commands import PAGES, SERVERS, Command, commands_of
+from benchmarks.measured.page_supplies import SUPPLIES, Supply
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_SECONDS, STOP_SECONDS = 180.0, 60.0

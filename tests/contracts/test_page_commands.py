@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measured.page_commands import FENCED, PAGES, SERVERS, SHELL, SUPPLIES, commands_of
+from benchmarks.measured.page_commands import FENCED, PAGES, SERVERS, SHELL, commands_of
+from benchmarks.measured.page_supplies import SUPPLIES
 
 ROOT = Path(__file__).resolve().parents[2]
 ALL_PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]

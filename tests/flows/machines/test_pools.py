@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from flows.dvc.command import Dvc
+from flows.graph.outputs_elsewhere import forgive_missing
+from flows.graph.stage_graph import read_status
 from flows.machines.pool_deployment import setup_stage_pools
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.dvc_files import read_lock
@@ -85,4 +88,6 @@ def test_a_stage_whose_worker_dies_runs_on_another_one_and_leaves_the_lock_of_on
     digest = read_lock(workspace.root)["train"]["outs"][0]["md5"]
     (workspace.root / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]).unlink()
     (workspace.root / "out" / "train").unlink()
-    assert [report.state for report in retrain(workspace).stages] == ["cached"] * 3
+    lock = read_lock(workspace.root)
+    status = read_status(Dvc(workspace.root), forgive=lambda answer: forgive_missing(answer, lock, {"train"}))
+    assert (dict(status.changes), dict(status.missing_inputs)) == ({}, {})

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import StorageFault, TrackingUnreachable, UserError
 from seq2seq_core.file_lock import wait_for_lock
-from seq2seq_core.imports.late_modules import load_late
 from seq2seq_core.proxies import describe_proxy
 from seq2seq_core.redaction.redactor import redact
 from seq2seq_core.tracking.dvc_experiment import find_home
@@ -29,6 +28,7 @@ from seq2seq_core.tracking.mlflow.address import (
     displayed_uri,
     tracking_uri,
 )
+from seq2seq_core.tracking.mlflow.library_loading import prepare_environment
 from seq2seq_core.tracking.mlflow.patience import call_patiently
 from seq2seq_core.tracking.mlflow.relocation import relocate_artifacts
 from seq2seq_core.tracking.mlflow.request_errors import http_status, is_temporary
@@ -48,32 +48,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 PROBE_SECONDS = 5.0
 DATABASE_ATTEMPTS = 3
-_ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "GIT_PYTHON_REFRESH": "quiet",
-}
-_UNUSED_PARTS = ("mlflow.gateway",)
-"""It loads FastAPI: a tenth of the time that ``import mlflow`` takes."""
-
-
-def prepare_environment() -> None:
-    """Turns off MLflow's telemetry, information messages and long retries; variables that are already set keep their values.
-
-    Call it before ``mlflow`` is imported, because MLflow configures its loggers on import.
-    """
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    load_late(*_UNUSED_PARTS)
-    # urllib3 would warn of each retry; we report the final result.
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 def connect_existing(paths: Paths) -> MlflowClient:

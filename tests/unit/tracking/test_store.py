@@ -17,7 +17,8 @@ from flows.server.local_server import free_port
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import StorageFault, TrackingUnreachable, UserError
 from seq2seq_core.tracking.mlflow.address import artifact_location, displayed_uri, tracking_uri
-from seq2seq_core.tracking.mlflow.store import connect, prepare_environment, store_errors
+from seq2seq_core.tracking.mlflow.library_loading import prepare_environment
+from seq2seq_core.tracking.mlflow.store import connect, store_errors
 from tests.http_server import QuietHandler, http_server
 
 ADVICE = (

@@ -44,7 +44,8 @@ def other_loggers(*folders: Path) -> list[str]:
     """The module loggers that are not spelt ``logger = logging.getLogger(__name__)``."""
     found = []
     for path in modules_below(*folders):
-        for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+        source = path.read_text(encoding="utf-8")
+        for statement in ast.parse(source).body if "getLogger(" in source else ():
             if "getLogger(" in (text := ast.unparse(statement)) and isinstance(statement, ast.Assign | ast.AnnAssign):
                 found += [f"{path}: {text}"] if text != "logger = logging.getLogger(__name__)" else []
     return found

@@ -152,20 +152,6 @@ def _files(root: Path) -> dict[str, int]:
     return {path.relative_to(root).as_posix(): path.stat().st_mtime_ns for path in files}
 
 
-def test_other_decoding_options_are_another_version_and_no_other_training(reproduced_workspace: Workspace) -> None:
-    workspace = reproduced_workspace
-    workspace.change("evaluate", beam_size=1, max_length=3)
-    assert executed_stages(workspace.must("dvc", "repro")) == ["code", "export", "evaluate", "register"]
-    receipt = json.loads((workspace.root / "reports" / "registration.json").read_text(encoding="utf-8"))
-    assert receipt["version"] == "2"
-    predictions = (workspace.root / "reports" / "evaluation" / "predictions.jsonl").read_text(encoding="utf-8")
-    rows = [json.loads(line) for line in predictions.splitlines()]
-    (workspace.root / "sources.txt").write_text("".join(f"{row['source']}\n" for row in rows), encoding="utf-8")
-    said = workspace.call("predict", str(workspace.root / "sources.txt")).stdout.splitlines()
-    assert said == [row["hypothesis"] for row in rows]
-    assert max(map(len, said)) <= 3
-
-
 def test_a_registry_that_was_emptied_gets_the_model_again_without_training(
     reproduced_workspace: Workspace, prefect_api: str, mlflow_template: Path
 ) -> None:

@@ -17,7 +17,6 @@ from seq2seq_core.corpus.rows.text_macros import NORMAL_CHARACTERS, create_macro
 from seq2seq_core.mending.rules.invisible_characters import INVISIBLE_CHARACTER
 from seq2seq_core.normal_form import FORMAT_CHARACTERS, WHITE_SPACE, is_blank
 
-ALL = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]
 MARKS = ["Ã©", "â€œ", '"', '""', "e\u0301", "\u0307\u0323", "\u1100\u1161", "ß“", "\x00"]
 MARKS += ["&amp;", "&#3", ";", "x@@ ", "@-@", "<b", ">", "<!--", "</P ", "1,0", "２.３", "٤", "http://a.b/", "www."]
 
@@ -30,10 +29,11 @@ def _apply(store: RowStore, macro: str, *columns: list[str]) -> list[object]:
 
 
 def test_normal_characters_neither_change_nor_compose() -> None:
-    decompositions = [parts for one in ALL if len(parts := unicodedata.decomposition(one).split()) == 2]
+    every = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]
+    decompositions = [parts for one in every if len(parts := unicodedata.decomposition(one).split()) == 2]
     second = {chr(int(last, 16)) for first, last in decompositions if not first.startswith("<")}
     second |= set(map(chr, (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))))
-    normal = [character for character in ALL if re.match(f"[{NORMAL_CHARACTERS}]", character)]
+    normal = [character for character in every if re.match(f"[{NORMAL_CHARACTERS}]", character)]
     assert len(normal) > 30_000
     assert not second.intersection(normal)
     assert all(unicodedata.is_normalized("NFC", one) and not unicodedata.combining(one) for one in normal)

@@ -20,6 +20,37 @@ from seq2seq_core.cli.main import app
 from tests.pipeline.conftest import Workspace
 
 HEADER = b"source\ttarget\tparity\n"
+PAIR = '{"source": "1", "target": "1", "parity": %s}\n'
+BROKEN = {
+    "empty.tsv": b"",
+    "columns.tsv": b"src\ttgt\tparity\na\tb\tc\n",
+    "binary.tsv": HEADER + b"a\tb\todd\n\x00\x01\x02\x00\n",
+    "program.tsv": b"\x7fELF\r\x00\r\x00\r",
+    "latin.tsv": HEADER + b"a\tb\todd\nsp\xe4t\tb\todd\n",
+    "mac.tsv": HEADER.replace(b"\n", b"\r") + b"a\tb\todd\rc\td\todd\r",
+    "wide.tsv": HEADER.decode().encode("utf-16"),
+    "short.tsv": HEADER + b"a\tb\todd\na\tb\n",
+    "deep.jsonl": (PAIR % '"odd"' + PAIR % ("[" * 3000 + "]" * 3000)).encode(),
+    "half.jsonl": (PAIR % '"\\ud83d"').encode(),
+    "stray.tsv": HEADER + b"a\tb\0c\todd\n",
+    "behind.tsv.gz": gzip.compress(HEADER + b"a\tb\todd\n") + b"<html>",
+}
+FAULTS = {
+    "empty.tsv": ("empty",),
+    "columns.tsv:1": ("source", "src"),
+    "binary.tsv:3": ("binary",),
+    "program.tsv:1": ("binary",),
+    "latin.tsv:3": ("UTF-8",),
+    "mac.tsv": ("CR",),
+    "wide.tsv:1": ("byte-order mark of UTF-16LE",),
+    "short.tsv:3": ("3", "2"),
+    "deep.jsonl:2: nested deeper than 100 levels": (),
+    "half.jsonl:1: the text in 'parity' has half of a surrogate pair": (),
+    "stray.tsv:2: a stray NUL byte": (),
+    "behind.tsv.gz: other bytes follow the end of the gzip data": (),
+    "damaged.parquet: not a Parquet file that can be read": (),
+}
+"""Where each is named, and what else the line says."""
 
 
 @dataclass(frozen=True)
@@ -53,71 +84,33 @@ def _check(workspace: Workspace, answer: Answer) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (None, ["train.tsv", "no such file"]),
-        (b"", ["train.tsv", "empty"]),
-        (b"src\ttgt\tparity\na\tb\tc\n", ["train.tsv:1", "source", "src"]),
-        (HEADER + b"a\tb\todd\n\x00\x01\x02\x00\n", ["train.tsv:3", "binary"]),
-        (b"\x7fELF\r\x00\r\x00\r", ["train.tsv:1", "binary"]),
-        (HEADER + b"a\tb\todd\nsp\xe4t\tb\todd\n", ["train.tsv:3", "UTF-8"]),
-        (HEADER.replace(b"\n", b"\r") + b"a\tb\todd\rc\td\todd\r", ["train.tsv", "CR"]),
-        (HEADER.decode().encode("utf-16"), ["train.tsv:1", "byte-order mark of UTF-16LE"]),
-        (HEADER + b"a\tb\todd\na\tb\n", ["train.tsv:3", "3", "2"]),
-    ],
-    ids=[
-        "missing",
-        "empty",
-        "wrong column",
-        "binary",
-        "binary with CR",
-        "invalid UTF-8",
-        "bare CR",
-        "UTF-16",
-        "row too short",
-    ],
-)
-def test_a_faulty_corpus_file_is_named_with_its_line(
-    make_workspace: Callable[[str], Workspace], content: bytes | None, expected: list[str]
-) -> None:
+def test_a_missing_corpus_file_is_named(make_workspace: Callable[[str], Workspace]) -> None:
     workspace = make_workspace("clone")
-    place = workspace.root / "data" / "raw" / "digits" / "train.tsv"
-    place.unlink()
-    if content is not None:
-        place.write_bytes(content)
+    (workspace.root / "data" / "raw" / "digits" / "train.tsv").unlink()
     result = _run_validate(workspace)
     assert result.returncode == 2, result.stderr
     message = result.stderr.split("error: ", maxsplit=1)[1]
-    assert all(part in message for part in expected), message
+    assert all(part in message for part in ("train.tsv", "no such file")), message
 
 
-def test_every_file_that_no_reader_can_read_is_named_at_once(make_workspace: Callable[[str], Workspace]) -> None:
+def test_every_file_that_no_reader_can_read_is_named_at_once_with_its_line(make_workspace: Callable[[str], Workspace]) -> None:
     workspace = make_workspace("clone")
     folder = workspace.root / "data" / "raw" / "digits"
-    pair = '{"source": "1", "target": "1", "parity": %s}\n'
-    (folder / "deep.jsonl").write_text(pair % '"odd"' + pair % ("[" * 3000 + "]" * 3000), encoding="utf-8")
-    (folder / "half.jsonl").write_text(pair % '"\\ud83d"', encoding="utf-8")
-    (folder / "stray.tsv").write_bytes(HEADER + b"a\tb\0c\todd\n")
-    (folder / "behind.tsv.gz").write_bytes(gzip.compress(HEADER + b"a\tb\todd\n") + b"<html>")
+    for name, content in BROKEN.items():
+        (folder / name).write_bytes(content)
     table = pyarrow.table({name: ["1"] * 1000 for name in ("source", "target", "parity")})
     pyarrow.parquet.write_table(table, folder / "damaged.parquet")
     with (folder / "damaged.parquet").open("r+b") as file:
         file.seek(4)
         file.write(bytes(40))
-    names = ["deep.jsonl", "half.jsonl", "stray.tsv", "behind.tsv.gz", "damaged.parquet"]
-    workspace.change("corpus", files={"train": names})
+    workspace.change("corpus", files={"train": [*BROKEN, "damaged.parquet"]})
+    workspace.change("validate", examples=len(FAULTS))
     done = workspace.run("s2s", "validate")
     result = _check(workspace, Answer(done.returncode, done.stderr))
     assert result.returncode == 2, result.stderr
-    for place, fault in {
-        "deep.jsonl:2": "nested deeper than 100 levels",
-        "half.jsonl:1": "the text in 'parity' has half of a surrogate pair",
-        "stray.tsv:2": "a stray NUL byte",
-        "behind.tsv.gz": "other bytes follow the end of the gzip data",
-        "damaged.parquet": "not a Parquet file that can be read",
-    }.items():
-        assert f"{place}: {fault}" in result.stderr
+    for place, faults in FAULTS.items():
+        told = [line for line in result.stderr.splitlines() if place in line]
+        assert any(all(fault in line for fault in faults) for line in told), (place, result.stderr)
 
 
 def test_aligned_files_of_unequal_length_are_named_with_both_counts(make_workspace: Callable[[str], Workspace]) -> None:

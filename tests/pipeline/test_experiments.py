@@ -22,7 +22,7 @@ def test_an_experiment_in_a_copy_registers_in_the_workspace_and_moves_no_alias(r
     workspace.must("git", "commit", "-q", "-m", "reproduced")
     before = (workspace.root / "reports" / "registration.json").read_bytes()
 
-    workspace.must("dvc", "exp", "run", "--queue", "--name", "short", "-S", "evaluate.beam_size=1", "-S", "evaluate.max_length=3")
+    workspace.must("dvc", "exp", "run", "--queue", "--name", "short", "-S", "evaluate.beam_size=1", "-S", "+evaluate.max_length=3")
     workspace.must("dvc", "queue", "start")
 
     def is_over() -> bool:

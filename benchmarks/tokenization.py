@@ -23,8 +23,8 @@ import sentencepiece
 from seq2seq_core.allocation import uncollected_imports
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, write_pairs
+from seq2seq_core.encoding.pair_reading import PairReader
 from seq2seq_core.normal_form import AS_IT_IS
-from seq2seq_core.stages.pair_reading import PairReader
 from seq2seq_core.tokenization.encode import LengthLimits, Tokenizers, encode_split
 from seq2seq_core.tokenization.subword import train_subword
 from seq2seq_core.tokenization.tags import TagColumns

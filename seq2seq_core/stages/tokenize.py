@@ -15,11 +15,11 @@ from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.console import progress
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, count_lines, iterate_sentences
 from seq2seq_core.drift.profiling import CorpusProfiler
+from seq2seq_core.encoding.kept_encoding import open_kept_encoding
+from seq2seq_core.encoding.pair_reading import PairReader, alternates, number_pairs
 from seq2seq_core.errors import UserError
 from seq2seq_core.normal_form import NormalForm, load_normal_form
 from seq2seq_core.recorder import Recorder
-from seq2seq_core.stages.encoding.kept_encoding import open_kept_encoding
-from seq2seq_core.stages.pair_reading import PairReader, alternates, number_pairs
 from seq2seq_core.stages.tokenizer_making import make_tokenizers
 from seq2seq_core.tokenization.description import flatten, make_manifest, make_report, source_info
 from seq2seq_core.tokenization.encode import (

@@ -24,10 +24,10 @@ from seq2seq_core.cluster.part_files import find_part, write_part
 from seq2seq_core.cluster.worker_check import find_fault, find_identity, run_checked
 from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.corpus.rows import row_parts
+from seq2seq_core.encoding import block_encoding
 from seq2seq_core.errors import ConfigError, CorpusError, EnvironmentFault, UserError
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stage_table import find_stage
-from seq2seq_core.stages.encoding import block_encoding
 from seq2seq_core.tokenization import line_blocks
 
 pytest.importorskip("distributed", reason="needs the extra dask")

@@ -18,11 +18,11 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.corpus.pairs import iterate_sentences
+from seq2seq_core.encoding import block_encoding, kept_encoding
+from seq2seq_core.encoding.kept_encoding import KeptEncoding
 from seq2seq_core.errors import CorpusError
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages import tokenize as stage
-from seq2seq_core.stages.encoding import block_encoding, kept_encoding
-from seq2seq_core.stages.encoding.kept_encoding import KeptEncoding
 from seq2seq_core.tokenization import line_blocks
 from seq2seq_core.tokenization.encode import PairChunk, Tokenizers, encode_pairs, encode_sentences
 from seq2seq_core.tokenization.flat_rows import FlatRows

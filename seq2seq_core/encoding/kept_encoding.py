@@ -23,8 +23,8 @@ from seq2seq_core.code_digests.package_digest import digest_package
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, open_prepared
 from seq2seq_core.drift.profiling import CorpusProfiler
-from seq2seq_core.stages.encoding.block_encoding import Arrays, BlockEncoder, PairBlocks, SentenceBlocks, block_key, encode_missing
-from seq2seq_core.stages.pair_reading import PairReader
+from seq2seq_core.encoding.block_encoding import Arrays, BlockEncoder, PairBlocks, SentenceBlocks, block_key, encode_missing
+from seq2seq_core.encoding.pair_reading import PairReader
 from seq2seq_core.tokenization.encode import EncodedPairs, EncodedSentences, LengthLimits, PairChunk, Tokenizers
 from seq2seq_core.tokenization.flat_rows import FlatRows
 from seq2seq_core.tokenization.kept_arrays import KeptArrays

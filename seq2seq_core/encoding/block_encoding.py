@@ -20,9 +20,9 @@ from seq2seq_core.cluster.connection import Cluster
 from seq2seq_core.cluster.part_files import read_shared
 from seq2seq_core.corpus.pairs import open_prepared, parse_pair, parse_sentence
 from seq2seq_core.drift.profiling import text_keys
+from seq2seq_core.encoding.pair_reading import PairReader
 from seq2seq_core.errors import CorpusError
 from seq2seq_core.reproducibility import digest
-from seq2seq_core.stages.pair_reading import PairReader
 from seq2seq_core.tokenization.encode import LengthLimits, PairChunk, Tokenizers, encode_pairs, encode_sentences
 from seq2seq_core.tokenization.kept_arrays import KeptArrays
 from seq2seq_core.tokenization.line_blocks import iterate_line_blocks

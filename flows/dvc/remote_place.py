@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.dvc.locks import dvc_folder
 from seq2seq_core.errors import UserError
+from seq2seq_core.stage_history.dvc_cache import dvc_folder
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows.dvc.command import Dvc
-from flows.dvc.locks import dvc_folder
 from flows.dvc.refresh import transfer_error
 from flows.graph.stage_execution import StageReport, StageRunner
 from flows.graph.stage_failure import StageFailed
@@ -22,6 +21,7 @@ from seq2seq_core.config.runtime import FlowSettings
 from seq2seq_core.dvc_files import missing_outputs, read_lock, uncached_outputs
 from seq2seq_core.errors import Interrupted, Seq2SeqError
 from seq2seq_core.file_lock import wait_for_lock
+from seq2seq_core.stage_history.dvc_cache import dvc_folder
 
 REPORTS = "reports/"
 """Small outputs that the report of the run reads; they come back whoever needs them."""

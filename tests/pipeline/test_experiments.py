@@ -51,6 +51,6 @@ def test_an_experiment_in_a_copy_registers_in_the_workspace_and_moves_no_alias(r
     predictions = (workspace.root / "reports" / "evaluation" / "predictions.jsonl").read_text(encoding="utf-8")
     rows = [json.loads(line) for line in predictions.splitlines()]
     (workspace.root / "sources.txt").write_text("".join(f"{row['source']}\n" for row in rows), encoding="utf-8")
-    said = workspace.call("predict", str(workspace.root / "sources.txt")).stdout.splitlines()
-    assert said == [row["hypothesis"] for row in rows]
-    assert max(map(len, said)) <= 3
+    outputs = workspace.call("predict", str(workspace.root / "sources.txt")).stdout.splitlines()
+    assert outputs == [row["hypothesis"] for row in rows]
+    assert max(map(len, outputs)) <= 3

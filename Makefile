@@ -21,7 +21,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check docs reference format ui serve clean lock
+.PHONY: help install demo test proofs check docs reference format ui serve clean lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,10 @@ demo: $(STAMP) ## Generate the sample corpus, then train, evaluate and register 
 
 test: $(STAMP) ## Run the tests
 	@# Four processes on two cores: two of them often wait for a server.
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not proof"
+
+proofs: $(STAMP) ## Run the long proofs: learning, reproduction, kills
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m proof
 
 check: $(STAMP) ## Check lint rules, format, types and layers
 	@$(BIN)/ruff check .

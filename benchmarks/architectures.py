@@ -1,6 +1,6 @@
 """Every combination of encoder, decoder, attention, time scaling and time reduction learns to copy and to reverse unseen words.
 
-    python benchmarks/architectures.py                        all 384, some five seconds of one core each
+    python benchmarks/architectures.py                        all 384, some three seconds of one core each
     python benchmarks/architectures.py --only transformer gru those whose encoder and decoder are these
     python benchmarks/architectures.py --attention none       those with this attention; a Transformer decoder's is "own"
 
@@ -22,9 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from seq2seq_core.artifacts import Paths
 from tests.learning import test_architectures as matrix
-from tests.learning.words import LONG_WORDS, make_corpus
-
-LESSON = matrix.Lesson(LONG_WORDS, (300, 600), (0.8, 0.3))
+from tests.learning.words import make_corpus
 
 
 def combinations(only: list[str] | None, only_attention: str | None) -> list[matrix.Combination]:
@@ -50,16 +48,16 @@ def main() -> None:
     short = []
     with tempfile.TemporaryDirectory() as folder:
         corpus = Paths(Path(folder) / "corpus")
-        make_corpus(corpus, seed, LONG_WORDS)
+        make_corpus(corpus, seed)
         for number, combination in enumerate(asked):
             started = time.process_time()
-            scores = matrix.learn_in_attempts(combination, LESSON, corpus, Path(folder) / str(number), seed)
+            scores = matrix.learn_in_attempts(combination, corpus, Path(folder) / str(number), seed)
             seconds = time.process_time() - started
             encoder, decoder, attention, scaling, reduction = combination
             parts = f"{encoder:12}{decoder:12}{attention:12}{scaling:12}{reduction:9}"
             line = f"{parts}   {scores[-1].copy:.2f}     {scores[-1].reverse:.2f}  {len(scores):8}  {seconds:7.1f}"
             print(line, flush=True)
-            short += [line] if scores[-1].worse < LESSON.bar(combination) else []
+            short += [line] if scores[-1].worse < matrix.bar(combination)[1] else []
     print(f"{len(short)} of {number + 1} fell short" + "".join(f"\n{line}" for line in short))
     sys.exit(bool(short))
 

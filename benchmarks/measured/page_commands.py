@@ -83,6 +83,8 @@ NOT_RUN = {
     "docs/index.md": "the tutorial has these commands, and more",
     "docs/import.md": "its commands download corpora; tests/unit/corpus_import/ imports from a server of its own",
     "docs/extending.md": "tests/contracts/test_extending.py makes its changes and runs its tests",
+    "docs/deployment.md": "benchmarks/machines.py runs the services by their commands; images and charts need other machines",
+    "docs/status.md": "tests/pipeline/test_two_doors.py and test_status.py run them after edits, and where servers are away",
     "docs/commands.md": "the examples of the help texts, whose options tests/contracts/test_page_examples.py checks",
 }
 """Pages with commands that the script does not run, and why."""

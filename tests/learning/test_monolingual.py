@@ -78,7 +78,7 @@ def error_rate(paths: Paths, test: list[dict[str, str]]) -> float:
     return score([prediction.text for prediction in texts], [row["target"] for row in test], ["wer"])["wer"]
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_denoising_and_back_translation_make_fewer_errors_than_the_pairs_alone(fresh_seed: int, tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     test = make_corpus(paths, fresh_seed)

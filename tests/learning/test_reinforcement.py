@@ -52,7 +52,7 @@ def make_settings(objective: str, seed: int, **reinforcement: Any) -> Settings:
     )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize(("objective", "settings"), [("self_critical", {}), ("minimum_risk", {"sharpness": 0.5})])
 def test_the_mean_reward_rises(objective: str, settings: dict[str, Any], fresh_seed: int, tmp_path: Path) -> None:
     paths, chance, recorder = Paths(tmp_path), random.Random(fresh_seed), RewardRecorder()

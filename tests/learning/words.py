@@ -16,34 +16,8 @@ from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 
-SHORTEST = 2
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is to be learned.
-
-    Attributes:
-        letters: of the words.
-        longest: most letters of a word.
-        train: number of pairs to learn from.
-        batch_tokens: of each update.
-    """
-
-    letters: str
-    longest: int
-    train: int
-    batch_tokens: int
-
-    @property
-    def rows(self) -> dict[str, int]:
-        """The pairs of each split."""
-        return {"train": self.train, "dev": 20, "test": 200}
-
-
-SHORT_WORDS = Task("abcdefghijkl", longest=3, train=1500, batch_tokens=800)
-"""Learned in a third of the updates."""
-LONG_WORDS = Task("abcdefgh", longest=4, train=3000, batch_tokens=1300)
+LETTERS, SHORTEST, LONGEST = "abcdefgh", 2, 4
+ROWS = {"train": 3000, "dev": 50, "test": 200}
 
 
 @dataclass(frozen=True)
@@ -59,25 +33,25 @@ class Score:
         return min(self.copy, self.reverse)
 
 
-def make_corpus(paths: Paths, seed: int, task: Task) -> None:
+def make_corpus(paths: Paths, seed: int) -> None:
     """Writes and tokenises a corpus of different words in each split: ``>abc`` is to be copied, ``<abc`` to be reversed."""
     chance, words = random.Random(seed), set[str]()
-    while len(words) < sum(task.rows.values()):
-        words.add("".join(chance.choices(task.letters, k=chance.randint(SHORTEST, task.longest))))
+    while len(words) < sum(ROWS.values()):
+        words.add("".join(chance.choices(LETTERS, k=chance.randint(SHORTEST, LONGEST))))
     shuffled = sorted(words)
     chance.shuffle(shuffled)
     paths.prepared.mkdir(parents=True)
-    for split, count in task.rows.items():
+    for split, count in ROWS.items():
         lines = []
         for number in range(count):
             word = shuffled.pop()
             source, target = (f">{word}", word) if number % 2 else (f"<{word}", word[::-1])
             lines.append(json.dumps({"source": source, "target": target}) + "\n")
         paths.prepared_split(split).write_text("".join(lines), encoding="utf-8")
-    run_tokenize(make_settings({}, seed, task), paths, NullRecorder())
+    run_tokenize(make_settings({}, seed), paths, NullRecorder())
 
 
-def make_settings(model: dict[str, Any], seed: int, task: Task, max_steps: int = 100) -> Settings:
+def make_settings(model: dict[str, Any], seed: int, max_steps: int = 100) -> Settings:
     """Settings of a small model."""
     return parse_settings(
         {
@@ -86,8 +60,7 @@ def make_settings(model: dict[str, Any], seed: int, task: Task, max_steps: int =
             "tokenize": {"joint": True, "source": {"model": "char"}},
             "model": {"width": 64, "heads": 4, "feedforward_width": 128, "dropout": 0.0} | model,
             "train": {
-                "seed": seed, "max_steps": max_steps, "batch_tokens": task.batch_tokens, "learning_rate": 0.005,
-                "warmup_steps": min(50, 3 * max_steps // 10),
+                "seed": seed, "max_steps": max_steps, "batch_tokens": 1300, "learning_rate": 0.005, "warmup_steps": 50,
                 "schedule": "cosine", "label_smoothing": 0.0, "validate_every_steps": max_steps, "patience": 0, "dev_sentences": 0,
             },
             "runtime": {"device": "cpu", "progress": "plain"},
@@ -96,9 +69,9 @@ def make_settings(model: dict[str, Any], seed: int, task: Task, max_steps: int =
     )  # fmt: skip
 
 
-def learn(paths: Paths, model: dict[str, Any], seed: int, max_steps: int, task: Task) -> Score:
+def learn(paths: Paths, model: dict[str, Any], seed: int, max_steps: int) -> Score:
     """Trains a model on the corpus in a workspace and scores it on test by greedy decoding."""
-    run_train(make_settings(model, seed, task, max_steps), paths, NullRecorder())
+    run_train(make_settings(model, seed, max_steps), paths, NullRecorder())
     pairs = [json.loads(line) for line in paths.prepared_split("test").read_text(encoding="utf-8").splitlines()]
     predictions = Predictor.from_folder(paths.bundle).predict([pair["source"] for pair in pairs], DecodingOptions(beam_size=1))
     right = [prediction.text == pair["target"] for prediction, pair in zip(predictions, pairs, strict=True)]

@@ -55,6 +55,7 @@ def on_pool(workspace: ToyWorkspace, behaviour: str = "", **pools: Any) -> str:
     return pool
 
 
+@pytest.mark.proof
 def test_a_stage_whose_worker_dies_runs_on_another_one_and_leaves_the_lock_of_one_workspace(
     make_workspace: Callable[..., ToyWorkspace],
     retrain: Callable[..., RetrainSummary],

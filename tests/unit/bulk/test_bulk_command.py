@@ -47,7 +47,7 @@ def finished(folder: Path) -> int:
     return len(found.shards) if found else 0
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_a_killed_and_an_interrupted_job_go_on_and_end_in_the_bytes_of_an_undisturbed_one(
     command: Callable[..., list[str]], tmp_path: Path, bulk_model: FoundModel
 ) -> None:

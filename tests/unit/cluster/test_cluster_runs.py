@@ -231,7 +231,7 @@ def test_an_address_holds_no_credentials() -> None:
     assert "hush" not in str(caught.value)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_a_killed_worker_changes_nothing_and_a_killed_scheduler_ends_the_run(
     tmp_path: Path, alone: Paths, processes: DaskProcesses, monkeypatch: pytest.MonkeyPatch, fresh_random: random.Random
 ) -> None:

@@ -452,7 +452,7 @@ def test_several_processes_train_every_trial_once(ask: Ask, paths: Paths, tracke
     assert {found.data.tags["mlflow.parentRunId"] for found in trials} == {parent.info.run_id}
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_a_killed_driver_leaves_no_worker(ask: Ask, paths: Paths, tracked: MlflowClient) -> None:
     request = ask(trials=200, settings={"train.max_steps": 5000, "train.patience": 0})
     variables = {**os.environ, "OMP_NUM_THREADS": "1"}

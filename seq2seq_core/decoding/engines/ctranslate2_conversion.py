@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from ctranslate2.specs import TransformerSpec
 
 PACKAGE = "ctranslate2"
+_LARGEST = np.float32(63)
+"""Of a weight of 8 bits: 2 · 255 · 63 is below 2 ** 15."""
 MODEL_FILE, CONFIG_FILE = "model.bin", "config.json"
 SOURCE_NAMES_FILE, TARGET_NAMES_FILE = "source_vocabulary.json", "target_vocabulary.json"
 
@@ -93,7 +95,9 @@ def convert(model: Seq2Seq, settings: ModelSection, vocabularies: Vocabularies, 
     for name, value in model_config(vocabularies).items():
         setattr(spec.config, name, value)
     spec.validate()
+    exact = {name: value.numpy().copy() for name, value in spec.variables().items()}
     spec.optimize(quantization=compute_type)
+    _use_seven_bits(spec, exact)
     return spec
 
 
@@ -151,6 +155,25 @@ def load_package() -> Any:
             "(or export with evaluate.engine torch)"
         ) from None
     return ctranslate2
+
+
+def _use_seven_bits(spec: TransformerSpec, exact: Mapping[str, NDArray[np.float32]]) -> None:
+    """Rounds weights of 8 bits to at most 63, so that every CPU finds the same products.
+
+    A CPU without instructions for products of 8 bits (VNNI) adds two of them at 16 bits, each a number of 0 to 255 by a weight. At 127
+    the sum may exceed these 16 bits, and is cut without a word; at 63 it cannot.
+
+    Args:
+        spec: the converted model; its weights are changed in place.
+        exact: the values of all its variables before they were rounded.
+    """
+    variables = spec.variables()
+    for name, variable in variables.items():
+        if f"{name}_scale" in variables and variable.dtype == "int8":
+            values_NM = exact[name]
+            scale_N = _LARGEST / np.maximum(np.abs(values_NM).max(axis=1), np.finfo(np.float32).tiny * _LARGEST)
+            variable.numpy()[...] = np.rint(values_NM * scale_N[:, None])
+            variables[f"{name}_scale"].numpy()[...] = scale_N
 
 
 def _fill_stack(

@@ -160,8 +160,8 @@ def load_package() -> Any:
 def _use_seven_bits(spec: TransformerSpec, exact: Mapping[str, NDArray[np.float32]]) -> None:
     """Rounds weights of 8 bits to at most 63, so that every CPU finds the same products.
 
-    A CPU without instructions for products of 8 bits (VNNI) adds two of them at 16 bits, each a number of 0 to 255 by a weight. At 127
-    the sum may exceed these 16 bits, and is cut without a word; at 63 it cannot.
+    A CPU without instructions for products of 8 bits (VNNI) adds two of them at 16 bits, each a number of 0 to 255 by a weight.
+    At 127 the sum may exceed these 16 bits, and is cut without a word; at 63 it cannot.
 
     Args:
         spec: the converted model; its weights are changed in place.

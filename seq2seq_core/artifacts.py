@@ -1,8 +1,6 @@
 """The name and place of every input and output of the pipeline, relative to one workspace root.
 
-Stage outputs are DVC outputs and deterministic: no time stamp, host, run id or duration in any of them.
-What is not deterministic (outcomes, training state, logs, Data Docs) lives under ``.s2s/``, which neither git nor DVC tracks.
-"""
+Stage outputs are DVC outputs and deterministic. What is not (outcomes, training state, logs) is under ``.s2s/``, untracked."""
 
 from __future__ import annotations
 
@@ -172,6 +170,11 @@ class Paths:
     def executions(self) -> Path:
         """Folder with ``<stage>.json``: why the last success of each stage ran, and what it cost."""
         return self.work / "executions"
+
+    @property
+    def preflight(self) -> Path:
+        """Folder of the last forecast, what came of it, and the sample of ``s2s preflight`` while it runs."""
+        return self.work / "preflight"
 
     @property
     def kept_code(self) -> Path:

@@ -19,6 +19,7 @@ def describe_overview(overview: WorkspaceOverview) -> str:
         overview: of the workspace.
     """
     lines = [f"{overview.model}, in {overview.folder}", *_stages(overview.plan)]
+    lines.append(f"forecast:  {overview.forecast or 'none: `s2s preflight` measures on a sample what a run will cost'}")
     lines += [f"at work:   {overview.at_work}"] if overview.at_work else []
     lines += [f"champion:  {_champion(overview)}", f"last run:  {_last_run(overview)}", *_schedule(overview)]
     troubles = [f"  {shorten(line, LINE_CHARACTERS * 2)}" for trouble in overview.troubles for line in _lines(trouble.describe())]

@@ -19,7 +19,9 @@ from flows.server.run_names import workspace_model
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.ready_settings import load_workspace_settings
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.console import format_seconds
 from seq2seq_core.errors import Seq2SeqError, WorkspaceBusy
+from seq2seq_core.forecasts.forecast import read_forecast
 from seq2seq_core.outcome import read_outcome
 from seq2seq_core.registry.standing.champion_now import ChampionNow, read_champion
 from seq2seq_core.stage_table import WORKING_STAGES
@@ -41,6 +43,7 @@ class WorkspaceOverview:
         at_work: who works in the workspace; empty: nobody does.
         prefect: what the Prefect server has; None: it did not answer.
         troubles: what is wrong.
+        forecast: what a whole run will take, by the last ``s2s preflight``; empty: none has been made.
     """
 
     model: str
@@ -51,6 +54,7 @@ class WorkspaceOverview:
     at_work: str = ""
     prefect: PrefectFacts | None = None
     troubles: list[Trouble] = field(default_factory=list)
+    forecast: str = ""
 
     def as_values(self) -> dict[str, Any]:
         """The state as values of JSON's types."""
@@ -80,7 +84,8 @@ def read_overview(paths: Paths, server_seconds: float = SERVER_SECONDS) -> Works
         troubles.append(Trouble(f"Prefect: {fault}", "start the server, or unset PREFECT_API_URL to work without one"))
     fresh = {stage.name for stage in plan.stages if stage.state == "fresh"} if plan is not None else set()
     troubles += [*_missing(plan), *find_troubles(paths, fresh), *_challenger(paths)]
-    return WorkspaceOverview(model, str(paths.root), plan, champion, _last_stage(paths), at_work, prefect, troubles)
+    forecast = _describe_forecast(paths)
+    return WorkspaceOverview(model, str(paths.root), plan, champion, _last_stage(paths), at_work, prefect, troubles, forecast)
 
 
 def _ask(
@@ -104,6 +109,15 @@ def _ask(
 def _describe_holder(paths: Paths) -> str:
     holder = find_holder(paths)
     return "" if holder is None else f"a retrain (process {holder})"
+
+
+def _describe_forecast(paths: Paths) -> str:
+    """What a whole run will take; empty: no preflight has been made."""
+    found = read_forecast(paths)
+    if found is None:
+        return ""
+    day = f"{datetime.fromtimestamp(found.made, UTC):%Y-%m-%d}"
+    return f"{format_seconds(found.seconds.low)} to {format_seconds(found.seconds.high)} for all stages (`s2s preflight` of {day})"
 
 
 def _last_stage(paths: Paths) -> str:

@@ -18,7 +18,7 @@ from seq2seq_core.cli import (
 )
 from seq2seq_core.cli.corpus_imports import import_commands
 from seq2seq_core.cli.experiments import ablate_command, learning_curve_command
-from seq2seq_core.cli.foresight import doctor_command, status_command, why_command
+from seq2seq_core.cli.foresight import doctor_command, preflight_command, status_command, why_command
 from seq2seq_core.cli.process_setup import set_up_process
 from seq2seq_core.cli.reporting import report_command, row_commands
 from seq2seq_core.cli.setup import remote_command
@@ -52,6 +52,7 @@ for group in (
     stage_commands,
     why_command,
     status_command,
+    preflight_command,
     doctor_command,
     report_command,
     corpus_commands,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.option_types import Debug, Verbose, Workspace, resolve_workspace
+
+if TYPE_CHECKING:
+    from seq2seq_core.artifacts import Paths
 
 PANEL = "The pipeline"
 
@@ -34,6 +37,9 @@ def retrain(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say which stages would run, why, and what they cost last time.")
     ] = False,
+    preflight: Annotated[
+        bool, typer.Option("--preflight", help="First measure on a sample what the run will cost; end if it cannot fit.")
+    ] = False,
     debug: Debug = False,
     verbose: Verbose = False,
 ) -> None:
@@ -51,10 +57,21 @@ def retrain(
 
             typer.echo(describe_plan(plan_run(paths, force or [], assignments or [])))
             return
+        if preflight:
+            _measure_first(paths, assignments or [])
         from flows.launch import run_retrain
 
         summary = run_retrain(paths.root, force=force or [], assignments=assignments or [])
         typer.echo(summary.describe())
+
+
+def _measure_first(paths: Paths, assignments: list[str]) -> None:
+    """Shows what the run will cost; raises where it cannot fit."""
+    from flows.dvc.one_run_settings import changed_settings
+    from seq2seq_core.cli.foresight.preflight_command import show_preflight
+    from seq2seq_core.config.ready_settings import load_workspace_settings
+
+    show_preflight(changed_settings(paths, assignments)[0] if assignments else load_workspace_settings(paths), paths)
 
 
 def setup_prefect(workspace: Workspace = None, debug: Debug = False) -> None:

@@ -25,9 +25,17 @@ def stages_section(facts: RunFacts) -> Section:
     Args:
         facts: of the run.
     """
-    rows = [[end.stage, end.word, end.moment, _took(end), shorten("; ".join(end.why), WHY_CHARACTERS)] for end in facts.ends]
+    has_forecasts = any(end.forecast for end in facts.ends)
+    rows = [
+        [
+            end.stage, end.word, end.moment, _took(end), *([end.forecast] if has_forecasts else []),
+            shorten("; ".join(end.why), WHY_CHARACTERS),
+        ]
+        for end in facts.ends
+    ]  # fmt: skip
+    heads = ["stage", "", "ended", "took", *(["forecast"] if has_forecasts else []), "why it ran"]
     note = "Last executions in this workspace. A stage that is up to date does not run again."
-    return Section("Stages", [Table(["stage", "", "ended", "took", "why it ran"], rows), Text(note, "note")])
+    return Section("Stages", [Table(heads, rows), Text(note, "note")])
 
 
 def _took(end: StageEnd) -> str:

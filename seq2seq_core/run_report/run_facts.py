@@ -15,6 +15,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.corpus.preparation.dropped_rows_page import DroppedRows, read_dropped_rows
 from seq2seq_core.drift.drift_report import DriftReport
 from seq2seq_core.errors import UserError
+from seq2seq_core.forecasts.forecast_check import describe_check
 from seq2seq_core.model_card.facts import CurvePoint
 from seq2seq_core.model_card.origin import read_curve, read_report
 from seq2seq_core.outcome import read_outcome
@@ -91,7 +92,7 @@ def read_run_facts(paths: Paths, title: str, end: StageEnd | None = None) -> Run
         end: of the stage that ends just now, whose outcome is not written yet; None: there is none.
     """
     ends = [
-        replace(end, why=read_why(end.stage, paths))
+        replace(end, why=read_why(end.stage, paths), forecast=describe_check(end.stage, end.time, paths))
         if end is not None and end.stage == stage.name
         else _read_end(paths, stage.name)
         for stage in WORKING_STAGES
@@ -128,7 +129,8 @@ def _read_end(paths: Paths, stage: str) -> StageEnd:
         return StageEnd(stage)
     last = read_execution(stage, paths) if outcome.kind == "ok" else None
     why, seconds = (last.why, last.seconds) if last is not None else ((), 0.0)
-    return StageEnd(stage, outcome.kind, outcome.message, _modified(paths.outcomes / f"{stage}.json"), why, seconds)
+    foretold = "" if last is None else describe_check(stage, last.ended, paths)
+    return StageEnd(stage, outcome.kind, outcome.message, _modified(paths.outcomes / f"{stage}.json"), why, seconds, foretold)
 
 
 def _modified(path: Path) -> float:

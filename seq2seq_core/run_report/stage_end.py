@@ -37,6 +37,7 @@ class StageEnd:
         time: when it ended, in seconds since 1970; 0: it has not run here.
         why: why it ran, a line each; empty: not known.
         seconds: duration; 0: not known.
+        forecast: what was foretold of it, beside what came; empty: nothing was.
     """
 
     stage: str
@@ -45,6 +46,7 @@ class StageEnd:
     time: float = 0.0
     why: tuple[str, ...] = ()
     seconds: float = 0.0
+    forecast: str = ""
 
     @property
     def is_good(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.console import format_seconds
 from seq2seq_core.errors import first_line
 from seq2seq_core.redaction.redactor import redact_values
+from seq2seq_core.stage_history.cost_meter import CostMeter
 from seq2seq_core.stage_history.input_listing import keep_inputs
 from seq2seq_core.stage_history.stage_files import StageFiles, read_stage_files
 from seq2seq_core.stage_history.stage_reason import StageReason
@@ -39,6 +39,7 @@ class Execution:
         seconds: duration.
         cpu_seconds: of the stage's process and those that it started.
         why: why it ran, a line each.
+        peak_bytes: largest memory of one of its processes; 0: not known.
     """
 
     stage: str
@@ -46,6 +47,7 @@ class Execution:
     seconds: float
     cpu_seconds: float
     why: tuple[str, ...]
+    peak_bytes: int = 0
 
     @property
     def cost(self) -> str:
@@ -64,7 +66,7 @@ def read_execution(stage: str, paths: Paths) -> Execution | None:
     try:
         values = json.loads((paths.executions / f"{stage}.json").read_text(encoding="utf-8"))
         numbers = (float(values["ended"]), float(values["seconds"]), float(values["cpu_seconds"]))
-        return Execution(str(values["stage"]), *numbers, tuple(map(str, values["why"])))
+        return Execution(str(values["stage"]), *numbers, tuple(map(str, values["why"])), int(values.get("peak_bytes", 0)))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -100,14 +102,15 @@ def remembered(stage: str, paths: Paths, home: Paths) -> Iterator[list[StageReas
         return
     reasons = [] if stage == CODE.name else _explain(stage, paths, home)
     why = (ALWAYS,) if stage == CODE.name else tuple(reason.text for reason in reasons) or (ASKED_FOR,)
-    started, cpu = time.time(), _cpu_seconds()
+    meter = CostMeter()
     token = _CURRENT.set((stage, why))
     try:
         yield reasons
     finally:
         _CURRENT.reset(token)
     try:
-        _keep(Execution(stage, time.time(), time.time() - started, _cpu_seconds() - cpu, why), files, paths, home)
+        cost = meter.read()
+        _keep(Execution(stage, time.time(), cost.seconds, cost.cpu_seconds, why, cost.peak_bytes), files, paths, home)
     except Exception as error:  # noqa: BLE001 - the stage has succeeded, whatever is wrong with what is kept of it
         logger.warning("what %s cost and read is not kept: %s", stage, first_line(error) or type(error).__name__)
 
@@ -130,8 +133,3 @@ def _keep(execution: Execution, files: StageFiles, paths: Paths, home: Paths) ->
     raw = [name for name in files.inputs if name not in made and not name.startswith(CODE_FOLDER)]
     if raw and execution.stage != CODE.name:
         keep_inputs(raw, paths, home)
-
-
-def _cpu_seconds() -> float:
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.forecasts.forecast_check import checked
 from seq2seq_core.recorder import NullRecorder, Recorder
 from seq2seq_core.stage_history.executions import remembered
 from seq2seq_core.stage_history.stage_reason import StageReason
@@ -39,11 +40,12 @@ def open_stage_recorder(stage: str, settings: Settings, paths: Paths, goes_on: b
     Raises:
         TrackingUnreachable: MLflow does not answer when the stage starts; later failures are only warnings.
     """
-    with remembered(stage, paths, find_home(paths)) as reasons:
+    home = find_home(paths)
+    with remembered(stage, paths, home) as reasons:
         if not find_stage(stage).is_tracked:
             yield NullRecorder()
             return
-        with _open_recorder(stage, settings, paths, goes_on, reasons) as recorder:
+        with _open_recorder(stage, settings, paths, goes_on, reasons) as recorder, checked(stage, settings, paths, home, recorder):
             yield recorder
 
 

@@ -1,0 +1,250 @@
+"""``s2s preflight``: runs the graph on a sample, measures updates, and foretells time, memory and disk of the whole run."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from seq2seq_core.artifacts import SPLITS, Paths
+from seq2seq_core.config.settings import Settings
+from seq2seq_core.forecasts.cost_range import CostRange
+from seq2seq_core.forecasts.forecast import QUANTITIES, Forecast, StageForecast, machine_name
+from seq2seq_core.forecasts.forecast_check import find_correction, read_checks, settings_digest
+from seq2seq_core.preflight.corpus_sample import SplitSample, take_sample
+from seq2seq_core.preflight.machine_room import Room
+from seq2seq_core.preflight.outside_folders import with_folders
+from seq2seq_core.preflight.probe_result import ProbeResult
+from seq2seq_core.preflight.refusals import find_refusals
+from seq2seq_core.preflight.sample_graph import SampleGraph
+from seq2seq_core.preflight.sample_process import run_process
+from seq2seq_core.preflight.sample_settings import SAMPLE_STEPS
+from seq2seq_core.preflight.stage_forecasts import (
+    DATA_STAGES,
+    MEMORY_NOISE,
+    NOISE,
+    SIZE_NOISE,
+    StageMeasure,
+    WholeCorpus,
+    data_forecasts,
+    decoding_forecast,
+    no_forecast,
+    phase_forecast,
+    training_forecast,
+)
+from seq2seq_core.stage_table import CODE, WORKING_STAGES
+from seq2seq_core.training.state.folder_lock import lock_folder
+
+logger = logging.getLogger(__name__)
+SMALL_SHARE = 6
+"""The smaller sample is that part of the larger one."""
+UPDATE_SECONDS = 15.0
+STATE_COPIES = 3
+"""Weights and two averages of the optimiser, in a checkpoint."""
+FLOAT_BYTES = 4
+CACHE_COPIES = 1
+"""DVC keeps a copy of each output, unless its links are set up otherwise."""
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """The result.
+
+    Attributes:
+        forecast: what the run will cost.
+        probe: what was measured of the updates.
+        sample_rows: rows of the sample.
+        room: what there is.
+        checkpoint_bytes: what the training keeps on the disk while it runs.
+        refusals: why the run cannot fit, with the setting that would; empty: it fits.
+        notes: what the forecast does not know.
+        seconds: duration of the preflight.
+    """
+
+    forecast: Forecast
+    probe: ProbeResult
+    sample_rows: int
+    room: Room
+    checkpoint_bytes: int
+    refusals: list[str]
+    notes: list[str]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What the samples gave."""
+
+    small: dict[str, StageMeasure]
+    large: dict[str, StageMeasure]
+    probe: ProbeResult
+    corpus: WholeCorpus
+    prepared: dict[str, int]
+    beside: tuple[int, int, int]
+    dvc_seconds: float
+
+
+def run_preflight(settings: Settings, paths: Paths, room: Room, rows: int, is_kept: bool = True) -> Preflight:
+    """Measures and foretells; keeps the forecast for the runs that follow, and nothing else.
+
+    Args:
+        settings: of the workspace.
+        paths: the workspace; works in ``.s2s/preflight/sample``, writes ``.s2s/preflight/forecast.json``.
+        room: memory and disk that there are.
+        rows: of train in the sample.
+        is_kept: whether the forecast is kept.
+
+    Raises:
+        CorpusError: the corpus cannot be read.
+        UserError: a stage fails on the sample.
+        WorkspaceBusy: another preflight works in this workspace.
+    """
+    started = time.monotonic()
+    folder = paths.preflight / "sample"
+    with lock_folder(paths.preflight, "preflight"):
+        shutil.rmtree(folder, ignore_errors=True)  # what a killed one has left
+        try:
+            logger.info("preflight: drawing a sample of the corpus")
+            samples = take_sample(settings.corpus, paths.root, rows)
+            measured = _measure(with_folders(settings, paths), paths, samples, room)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    forecast = _foretell(settings, paths, measured)
+    checkpoints = (settings.runtime.num_checkpoints + 1) * STATE_COPIES * FLOAT_BYTES * measured.probe.parameters
+    result = Preflight(
+        forecast, measured.probe, sum(len(one.sampled) for one in samples.values()), room, checkpoints,
+        find_refusals(settings, forecast, measured.probe, room, checkpoints), _notes(settings, samples), time.monotonic() - started,
+    )  # fmt: skip
+    if is_kept:
+        forecast.save(paths)
+    return result
+
+
+def _measure(settings: Settings, paths: Paths, samples: dict[str, SplitSample], room: Room) -> _Measured:
+    folder = paths.preflight / "sample"
+    large = SampleGraph.make(folder / "large", samples, settings, paths)
+    costs = large.run([CODE.name, *DATA_STAGES])
+    beside = [large.size_beside(DATA_STAGES)]
+    small_costs = costs
+    beside_small = beside[0]
+    if any(sample.rows > len(sample.sampled) for sample in samples.values()):
+        parts = {split: sample.part(max(len(sample.sampled) // SMALL_SHARE, 1)) for split, sample in samples.items()}
+        small = SampleGraph.make(folder / "small", parts, settings, paths)
+        small_costs, beside_small = small.run(DATA_STAGES), small.size_beside(DATA_STAGES)
+    costs |= large.run([stage.name for stage in WORKING_STAGES if stage.name not in DATA_STAGES])
+    probe = large.probe(UPDATE_SECONDS, room.memory_bytes)
+    prepared, stages = large.prepared_rows(), [stage.name for stage in WORKING_STAGES]
+    return _Measured(
+        small_costs, costs, probe, _whole(samples, prepared), prepared, (beside_small, beside[0], large.size_beside(stages)),
+        _dvc_start(folder),
+    )  # fmt: skip
+
+
+def _whole(samples: dict[str, SplitSample], prepared: dict[str, int]) -> WholeCorpus:
+    """The sizes of the prepared splits, if the whole corpus keeps as many of its rows as the sample."""
+    shares = {split: sample.rows / max(len(sample.sampled), 1) for split, sample in samples.items()}
+    carved = shares.get("train", 1.0)
+    pairs = {split: round(prepared[split] * shares.get(split, carved)) for split in SPLITS}
+    return WholeCorpus(sum(sample.rows for sample in samples.values()), pairs["train"], pairs["dev"], pairs["test"])
+
+
+def _dvc_start(folder: Path) -> float:
+    """The duration of a start of DVC; 0 where it is not installed."""
+    if find_spec("dvc") is None:
+        return 0.0
+    return run_process(["-m", "dvc", "--version"], folder / "dvc.log", "dvc")
+
+
+def _foretell(settings: Settings, paths: Paths, measured: _Measured) -> Forecast:
+    checks = read_checks(paths)
+    data = data_forecasts(measured.small, measured.large, measured.corpus.rows)
+    stages = []
+    for stage in (CODE, *WORKING_STAGES):
+        raw = no_forecast(stage.name, settings_digest(stage.name, settings)).model_copy(update=dict(data.get(stage.name, {})))
+        raw = _of_the_model(raw, settings, measured)
+        factors = {quantity: find_correction(stage.name, quantity, checks) for quantity in QUANTITIES}
+        figures = {quantity: getattr(raw, quantity).times(factors[quantity]) for quantity in QUANTITIES}
+        stages.append(raw.model_copy(update={**figures, "corrections": factors}))
+    return Forecast(
+        made=time.time(),
+        machine=machine_name(),
+        corpus_rows=measured.corpus.rows,
+        stages=tuple(stages),
+        start_seconds=_starts(measured),
+        disk_bytes=_disk(stages, measured),
+    )
+
+
+def _of_the_model(raw: StageForecast, settings: Settings, measured: _Measured) -> StageForecast:
+    """The forecast of a stage whose cost does not follow from the rows of the corpus."""
+    own, corpus, section = measured.large[raw.stage], measured.corpus, settings.evaluate
+    sample_test, test = measured.prepared["test"], corpus.test_pairs
+    if section.test_limit:
+        sample_test, test = min(sample_test, section.test_limit), min(test, section.test_limit)
+    match raw.stage:
+        case "train":
+            peak = max(own.figures["peak_bytes"], float(measured.probe.peak_bytes))
+            phases = settings.train.all_phases()
+            made = tuple(
+                phase_forecast(phase, probe, corpus, measured.probe.train_rows)
+                for phase, probe in zip(phases, measured.probe.phases, strict=False)
+            )
+            sizes = {
+                "peak_bytes": CostRange.around(peak, MEMORY_NOISE),
+                "output_bytes": CostRange.around(own.figures["output_bytes"], SIZE_NOISE),
+            }
+            return training_forecast(raw.model_copy(update={**sizes, "phases": made}), own, SAMPLE_STEPS)
+        case "export":
+            rows = section.confidence_rows if section.confidence_event != "none" else 0
+            sample_dev, dev = min(rows, measured.prepared["dev"]), min(rows, corpus.dev_pairs)
+            figures = decoding_forecast(own, measured.probe.decoding, sample_dev, dev, has_greedy=False)
+            return raw.model_copy(update=dict(figures))
+        case "evaluate":
+            figures = decoding_forecast(own, measured.probe.decoding, sample_test, test, has_greedy=True)
+            return raw.model_copy(update=dict(figures))
+        case "register":  # a champion whose outputs are not kept is decoded once more
+            figures = decoding_forecast(own, measured.probe.decoding, 0, test, has_greedy=False)
+            low = {quantity: CostRange.around(own.figures[quantity], NOISE) for quantity in QUANTITIES}
+            return raw.model_copy(
+                update={name: CostRange(low=low[name].low, mid=low[name].mid, high=figures[name].high) for name in QUANTITIES}
+            )
+        case name if name in DATA_STAGES:
+            return raw
+        case _:
+            return raw.model_copy(update={quantity: CostRange.around(own.figures[quantity], NOISE) for quantity in QUANTITIES})
+
+
+def _starts(measured: _Measured) -> CostRange:
+    """The starts of the processes: `dvc repro` starts DVC once, `s2s retrain` for each stage."""
+    starts = sum(one.start_seconds for one in measured.large.values())
+    dvc, number = measured.dvc_seconds, len(measured.large)
+    return CostRange(low=starts * (1 - NOISE) + dvc, mid=starts + dvc * number, high=(starts + 4 * dvc * number) * (1 + NOISE))
+
+
+def _disk(stages: Sequence[StageForecast], measured: _Measured) -> CostRange:
+    """Outputs, their copies in DVC's cache, and what databases, records and the training state take."""
+    outputs = CostRange.total(stage.output_bytes for stage in stages).times(1 + CACHE_COPIES)
+    small, large, whole = measured.beside
+    first, second = measured.small["prepare"].rows, measured.large["prepare"].rows
+    slope = max(0, large - small) / (second - first) if second > first else 0.0
+    grown = slope * max(0, measured.corpus.rows - second)
+    return outputs + CostRange.around(whole + grown, SIZE_NOISE)
+
+
+def _notes(settings: Settings, samples: dict[str, SplitSample]) -> list[str]:
+    notes = [
+        f"not all rows of {split} were read in time: their number is estimated by bytes"
+        for split, sample in samples.items()
+        if not sample.is_whole
+    ]
+    if settings.runtime.dask_address:
+        notes.append("runtime.dask_address: the sample was worked on here; the cluster may be faster")
+    if settings.runtime.devices not in ("auto", 1):
+        notes.append("runtime.devices: the updates were measured on one device")
+    if any(phase.objective in ("minimum_risk", "self_critical", "back_translation") for phase in settings.train.all_phases()):
+        notes.append("updates that decode take less time once outputs end by themselves")
+    return notes

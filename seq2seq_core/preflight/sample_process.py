@@ -1,0 +1,58 @@
+"""A command of the sample as a process of its own, with what it cost; it ends with the preflight, however that ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from seq2seq_core.errors import UserError
+
+FOREIGN = (
+    "MLFLOW_TRACKING", "MLFLOW_REGISTRY", "MLFLOW_RUN", "MLFLOW_EXPERIMENT", "DVC_STAGE", "DVC_EXP", "DVC_ROOT", "PREFECT_API",
+    "PREFECT__", "OPENLINEAGE_", "S2S_FLOW", "RANK", "WORLD_SIZE", "LOCAL_RANK",
+)  # fmt: skip
+"""Beginnings of variables that lead to the user's servers and runs."""
+ENDING_SECONDS = 10.0
+SHOWN_LINES = 12
+
+
+def run_process(arguments: Sequence[str], log: Path, what: str) -> float:
+    """The duration of a command of Python, start and end included.
+
+    Args:
+        arguments: of the interpreter.
+        log: receives what it says.
+        what: of the graph it is, for errors.
+
+    Raises:
+        UserError: it failed.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    started = time.monotonic()
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, *arguments], stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
+        )
+        try:
+            code = process.wait()
+        finally:
+            _end(process)
+    if code:
+        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-SHOWN_LINES:]
+        raise UserError("\n".join([f"{what} fails on a sample of the corpus (exit code {code}), so it would fail on the whole:", *said]))
+    return time.monotonic() - started
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(ENDING_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -6,12 +6,13 @@ from copy import deepcopy
 from typing import Any
 
 from seq2seq_core.config.corpus import CorpusSection
-from seq2seq_core.config.settings import Settings, parse_settings
+from seq2seq_core.config.settings import Settings
 
 SAMPLE_STEPS = 3
 """Updates of the model that goes through export, evaluate and register."""
 NO_SERVERS = {
     "tracking_uri": "", "openlineage_url": "", "dask_address": "", "system_metrics_seconds": 0.0, "progress": "plain",
+    "signing": {},
 }  # fmt: skip
 
 
@@ -45,17 +46,5 @@ def shortened(values: dict[str, Any]) -> dict[str, Any]:
     """
     short = deepcopy(values)
     for phase in (short["train"], *short["train"]["phases"]):
-        phase |= {"max_steps": SAMPLE_STEPS, "warmup_steps": 0, "validate_every_steps": SAMPLE_STEPS, "max_epochs": 0}
+        phase.update({"max_steps": SAMPLE_STEPS, "warmup_steps": 1, "validate_every_steps": SAMPLE_STEPS, "max_epochs": 0})
     return short
-
-
-def check_values(values: dict[str, Any]) -> Settings:
-    """The settings of a sample.
-
-    Args:
-        values: of :func:`full_values` or :func:`shortened`.
-
-    Raises:
-        ConfigError: the sample's settings do not fit together.
-    """
-    return parse_settings(values, "the settings of the sample")

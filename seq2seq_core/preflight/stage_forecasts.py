@@ -152,7 +152,8 @@ def training_forecast(stage: StageForecast, measure: StageMeasure, sample_steps:
             + (phase.validation_seconds if quantity == "seconds" else phase.validation_cpu_seconds)
             for phase in stage.phases
         )
-        rest = max(0.0, measure.figures[quantity] - own.mid)
+        # The validations of `own` are those of the whole dev, which may cost more than the sample's did.
+        rest = max(0.5 * measure.figures[quantity], measure.figures[quantity] - own.mid)
         fixed[quantity] = CostRange(low=0.7 * rest, mid=rest, high=measure.figures[quantity])
     found = stage.model_copy(update={"fixed_seconds": fixed["seconds"], "fixed_cpu_seconds": fixed["cpu_seconds"]})
     return found.model_copy(update={"seconds": _whole_training(found, False), "cpu_seconds": _whole_training(found, True)})

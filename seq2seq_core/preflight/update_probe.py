@@ -112,7 +112,7 @@ class _PhaseAtWork:
         train = self.inputs.train if part.kind == "pairs" else None
         if train is None:
             return [PlannedBatch(part, max(batches, key=len))]
-        sizes = []
+        sizes = list[tuple[int, int, int]]()
         for batch in batches:
             source, target = train.lengths(batch)
             sizes.append((len(batch), int(source.max()), int(target.max())))
@@ -215,7 +215,7 @@ def _climb(work: _PhaseAtWork, memory_limit: int, device_limit: int) -> tuple[_P
     if not foretold.fits(memory_limit, device_limit):
         return base, foretold
     for batch in large:
-        work.update([batch] * work.phase.accumulation)
+        work.update([batch] * min(work.phase.accumulation, 2))  # the second adds to gradients that are there
     return base, _Peak.now(device)
 
 

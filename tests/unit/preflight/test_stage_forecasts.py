@@ -1,0 +1,72 @@
+"""From two samples to the whole corpus, and from a full memory to the batch that fits."""
+
+from __future__ import annotations
+
+import pytest
+
+from seq2seq_core.config.settings import parse_settings
+from seq2seq_core.errors import UserError
+from seq2seq_core.forecasts.cost_range import NOTHING
+from seq2seq_core.forecasts.forecast import Forecast, Quantity
+from seq2seq_core.preflight.machine_room import Room, parse_size
+from seq2seq_core.preflight.probe_result import ProbeResult
+from seq2seq_core.preflight.refusals import find_refusals
+from seq2seq_core.preflight.stage_forecasts import StageMeasure, extrapolate, mean_range
+
+GIGABYTE = 10**9
+
+
+def measure(rows: int, seconds: float) -> StageMeasure:
+    figures: dict[Quantity, float] = {"seconds": seconds}
+    return StageMeasure(rows, figures, 0.0)
+
+
+def test_a_stage_grows_with_the_rows_and_the_interval_with_the_distance() -> None:
+    small, large = measure(1_000, 3.0), measure(11_000, 5.0)
+    near, far = (extrapolate(small, large, "seconds", rows) for rows in (21_000, 1_011_000))
+    assert (near.mid, far.mid) == (pytest.approx(7.0), pytest.approx(205.0))
+    assert (far.high - far.mid) / far.mid > (near.high - near.mid) / near.mid
+    # A corpus that is all in the sample was measured; one that costs less in the larger sample does not become cheaper.
+    assert extrapolate(large, large, "seconds", 11_000).mid == 5.0
+    assert extrapolate(measure(1_000, 6.0), large, "seconds", 10**6).mid == 5.0
+
+
+def test_scattered_updates_have_a_wider_interval() -> None:
+    even, scattered = mean_range([1.0] * 20), mean_range([0.1, 1.9] * 10)
+    assert even.mid == pytest.approx(scattered.mid)
+    assert even.high - even.low < scattered.high - scattered.low
+    assert scattered.contains(1.0)
+
+
+def probe(peak: int, device: int = 0, device_limit: int = 0) -> ProbeResult:
+    return ProbeResult(
+        base_bytes=GIGABYTE, peak_bytes=peak, fits=True, device="cpu", device_bytes=device, device_base_bytes=device // 10,
+        device_limit=device_limit, batch_tokens=4096, parameters=1, phases=[], decoding=None, train_rows=1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "memory", "disk", "expected"),
+    [
+        (probe(5 * GIGABYTE), 6, 9, []),
+        (probe(5 * GIGABYTE), 3, 9, ["memory: train needs 5.0 GB, there is 3.0 GB: train.batch_tokens must be at most 2000 "]),
+        (probe(5 * GIGABYTE), 1, 9, ["memory: train needs 5.0 GB, there is 1.0 GB: even an update of one pair does not fit"]),
+        (probe(2 * GIGABYTE, 80 * GIGABYTE, 44 * GIGABYTE), 9, 9, ["memory of the GPU: train needs 80.0 GB, there is 44.0 GB: "]),
+        (probe(5 * GIGABYTE), 6, 1, ["disk: the run needs 1.5 GB, there is 1.0 GB: 500 MB more must be free;"]),
+    ],
+)
+def test_a_run_that_cannot_fit_is_refused_with_the_setting_that_would(
+    found: ProbeResult, memory: int, disk: int, expected: list[str]
+) -> None:
+    settings = parse_settings({"corpus": {"path": "raw", "files": {"train": ["a.tsv"]}}, "register": {"model_name": "m"}}, "test")
+    forecast = Forecast(made=0, machine="", corpus_rows=1, stages=(), start_seconds=NOTHING, disk_bytes=NOTHING)
+    refusals = find_refusals(settings, forecast, found, Room(memory * GIGABYTE, disk * GIGABYTE), 3 * GIGABYTE // 2)
+    assert len(refusals) == len(expected)
+    for line, beginning in zip(refusals, expected, strict=True):
+        assert line.startswith(beginning), line
+
+
+def test_a_size_is_a_number_with_a_unit() -> None:
+    assert parse_size("1.5 GB", "--memory") == 1_500_000_000
+    with pytest.raises(UserError, match=r"^--memory: must be a number with MB, GB or TB, such as '8 GB', got '8'$"):
+        parse_size("8", "--memory")

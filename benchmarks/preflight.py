@@ -4,10 +4,10 @@
     python benchmarks/preflight.py CORPORA --only scan --steps 100
     python benchmarks/preflight.py CORPORA --rows 6000 --json result.json
 
-CORPORA is the folder of the corpora. For each settings file a workspace is made in a temporary folder, `s2s preflight` measures, and
-then every stage runs as `dvc.yaml` says, one after another. Compared are processor time of an update (validations included), the time
-of the whole graph (within the interval up to max_steps or not), the memory of train, and the growth of the disk (outputs, records and
-states; no DVC cache, as no DVC runs here).
+CORPORA is the folder of the corpora. For each settings file a workspace is made in a temporary folder, `s2s preflight` measures,
+and then every stage runs as `dvc.yaml` says, one by one. Compared are processor time of an update (validations included), the
+time of the whole graph (within the interval up to max_steps or not), the memory of train, and the growth of the disk (outputs,
+records and states; no DVC cache, as no DVC runs here).
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ def compare(name: str, corpus: Path, folder: Path, steps: int, rows: int) -> Com
         s2s(paths, stage.command_name)
     seconds = time.monotonic() - started
     train, run = forecast.find("train"), read_execution("train", paths)
-    assert train is not None and run is not None
+    assert train is not None
+    assert run is not None
     made = int(json.loads(paths.train_report.read_text(encoding="utf-8"))["steps"])
     fixed, cost = train.fixed_cpu_seconds.mid, train.training_cost(made, "cpu_seconds").mid
     outputs = sum(stage.output_bytes.mid for stage in forecast.stages)

@@ -1,6 +1,7 @@
 """The name and place of every input and output of the pipeline, relative to one workspace root.
 
-Stage outputs are DVC outputs and deterministic. What is not (outcomes, training state, logs) is under ``.s2s/``, untracked."""
+Stage outputs are DVC outputs and deterministic. What is not (outcomes, training state, logs) is under ``.s2s/``, untracked.
+"""
 
 from __future__ import annotations
 

@@ -111,7 +111,9 @@ def write_sample(samples: dict[str, SplitSample], corpus: CorpusSection, root: P
     folder.mkdir(parents=True, exist_ok=True)
     source = find_folder(corpus, root)
     for split, sample in samples.items():
-        lines = (json.dumps({"source": row.source, "target": row.target, **row.columns}, ensure_ascii=False) for row in sample.sampled)
+        lines = (
+            json.dumps({"source": row.source, "target": row.target, **row.columns}, ensure_ascii=False) for row in sample.sampled
+        )
         (folder / f"{split}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         if corpus.source_kind == "audio":
             _link_recordings(sample.sampled, source, folder)
@@ -142,6 +144,5 @@ def _write_sentences(file: Path, folder: Path, number: int) -> str:
 
 
 def _lines(file: Path) -> Iterator[bytes]:
-    opened = gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")
-    with opened as stream:
+    with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as stream:
         yield from stream

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from seq2seq_core.artifacts import SPLITS, Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.forecasts.cost_range import CostRange
-from seq2seq_core.forecasts.forecast import QUANTITIES, Forecast, StageForecast, machine_name
+from seq2seq_core.forecasts.forecast import QUANTITIES, Forecast, Quantity, StageForecast, machine_name
 from seq2seq_core.forecasts.forecast_check import find_correction, read_checks, settings_digest
 from seq2seq_core.preflight.corpus_sample import SplitSample, take_sample
 from seq2seq_core.preflight.machine_room import Room
@@ -21,7 +23,7 @@ from seq2seq_core.preflight.outside_folders import with_folders
 from seq2seq_core.preflight.probe_result import ProbeResult
 from seq2seq_core.preflight.refusals import find_refusals
 from seq2seq_core.preflight.sample_graph import SampleGraph
-from seq2seq_core.preflight.sample_process import run_process
+from seq2seq_core.preflight.sample_process import ProcessTime, run_process
 from seq2seq_core.preflight.sample_settings import SAMPLE_STEPS
 from seq2seq_core.preflight.stage_forecasts import (
     DATA_STAGES,
@@ -42,10 +44,12 @@ from seq2seq_core.training.state.folder_lock import lock_folder
 logger = logging.getLogger(__name__)
 SMALL_SHARE = 6
 """The smaller sample is that part of the larger one."""
-UPDATE_SECONDS = 15.0
+UPDATE_SECONDS = 10.0
 STATE_COPIES = 3
 """Weights and two averages of the optimiser, in a checkpoint."""
 FLOAT_BYTES = 4
+FIRST_TRACKED = "validate"
+"""The stage that makes the MLflow database of a new workspace."""
 CACHE_COPIES = 1
 """DVC keeps a copy of each output, unless its links are set up otherwise."""
 
@@ -86,6 +90,7 @@ class _Measured:
     prepared: dict[str, int]
     beside: tuple[int, int, int]
     dvc_seconds: float
+    store: ProcessTime
 
 
 def run_preflight(settings: Settings, paths: Paths, room: Room, rows: int, is_kept: bool = True) -> Preflight:
@@ -127,6 +132,8 @@ def run_preflight(settings: Settings, paths: Paths, room: Room, rows: int, is_ke
 def _measure(settings: Settings, paths: Paths, samples: dict[str, SplitSample], room: Room) -> _Measured:
     folder = paths.preflight / "sample"
     large = SampleGraph.make(folder / "large", samples, settings, paths)
+    database, store = _make_store(folder)
+    large.take_database(database)
     costs = large.run([CODE.name, *DATA_STAGES])
     beside = [large.size_beside(DATA_STAGES)]
     small_costs = costs
@@ -134,13 +141,14 @@ def _measure(settings: Settings, paths: Paths, samples: dict[str, SplitSample], 
     if any(sample.rows > len(sample.sampled) for sample in samples.values()):
         parts = {split: sample.part(max(len(sample.sampled) // SMALL_SHARE, 1)) for split, sample in samples.items()}
         small = SampleGraph.make(folder / "small", parts, settings, paths)
+        small.take_database(database)
         small_costs, beside_small = small.run(DATA_STAGES), small.size_beside(DATA_STAGES)
     costs |= large.run([stage.name for stage in WORKING_STAGES if stage.name not in DATA_STAGES])
     probe = large.probe(UPDATE_SECONDS, room.memory_bytes)
     prepared, stages = large.prepared_rows(), [stage.name for stage in WORKING_STAGES]
     return _Measured(
         small_costs, costs, probe, _whole(samples, prepared), prepared, (beside_small, beside[0], large.size_beside(stages)),
-        _dvc_start(folder),
+        _dvc_start(folder), store,
     )  # fmt: skip
 
 
@@ -152,11 +160,22 @@ def _whole(samples: dict[str, SplitSample], prepared: dict[str, int]) -> WholeCo
     return WholeCorpus(sum(sample.rows for sample in samples.values()), pairs["train"], pairs["dev"], pairs["test"])
 
 
+def _make_store(folder: Path) -> tuple[Path, ProcessTime]:
+    """An empty MLflow database, and what making it took: nothing where MLflow is not installed."""
+    paths = Paths(folder / "store")
+    if any(find_spec(name) is None for name in ("mlflow", "psutil")):
+        return paths.mlflow_database, ProcessTime(0.0, 0.0)
+    paths.root.mkdir()
+    return paths.mlflow_database, run_process(
+        ["-m", "seq2seq_core.preflight.empty_store", str(paths.root)], folder / "store.log", "MLflow"
+    )
+
+
 def _dvc_start(folder: Path) -> float:
     """The duration of a start of DVC; 0 where it is not installed."""
     if find_spec("dvc") is None:
         return 0.0
-    return run_process(["-m", "dvc", "--version"], folder / "dvc.log", "dvc")
+    return run_process(["-m", "dvc", "--version"], folder / "dvc.log", "dvc").seconds
 
 
 def _foretell(settings: Settings, paths: Paths, measured: _Measured) -> Forecast:
@@ -164,11 +183,13 @@ def _foretell(settings: Settings, paths: Paths, measured: _Measured) -> Forecast
     data = data_forecasts(measured.small, measured.large, measured.corpus.rows)
     stages = []
     for stage in (CODE, *WORKING_STAGES):
-        raw = no_forecast(stage.name, settings_digest(stage.name, settings)).model_copy(update=dict(data.get(stage.name, {})))
+        raw = _filled(no_forecast(stage.name, settings_digest(stage.name, settings)), data.get(stage.name, {}))
         raw = _of_the_model(raw, settings, measured)
+        if stage.name == FIRST_TRACKED and _lacks_store(settings, paths):
+            raw = _with_store(raw, measured.store)
         factors = {quantity: find_correction(stage.name, quantity, checks) for quantity in QUANTITIES}
-        figures = {quantity: getattr(raw, quantity).times(factors[quantity]) for quantity in QUANTITIES}
-        stages.append(raw.model_copy(update={**figures, "corrections": factors}))
+        figures: dict[str, Any] = {quantity: getattr(raw, quantity).times(factors[quantity]) for quantity in QUANTITIES}
+        stages.append(raw.model_copy(update=figures | {"corrections": factors}))
     return Forecast(
         made=time.time(),
         machine=machine_name(),
@@ -177,6 +198,11 @@ def _foretell(settings: Settings, paths: Paths, measured: _Measured) -> Forecast
         start_seconds=_starts(measured),
         disk_bytes=_disk(stages, measured),
     )
+
+
+def _filled(raw: StageForecast, figures: Mapping[Quantity, CostRange]) -> StageForecast:
+    """The forecast with some of its figures."""
+    return raw.model_copy(update={str(quantity): figure for quantity, figure in figures.items()})
 
 
 def _of_the_model(raw: StageForecast, settings: Settings, measured: _Measured) -> StageForecast:
@@ -202,10 +228,10 @@ def _of_the_model(raw: StageForecast, settings: Settings, measured: _Measured) -
             rows = section.confidence_rows if section.confidence_event != "none" else 0
             sample_dev, dev = min(rows, measured.prepared["dev"]), min(rows, corpus.dev_pairs)
             figures = decoding_forecast(own, measured.probe.decoding, sample_dev, dev, has_greedy=False)
-            return raw.model_copy(update=dict(figures))
+            return _filled(raw, figures)
         case "evaluate":
             figures = decoding_forecast(own, measured.probe.decoding, sample_test, test, has_greedy=True)
-            return raw.model_copy(update=dict(figures))
+            return _filled(raw, figures)
         case "register":  # a champion whose outputs are not kept is decoded once more
             figures = decoding_forecast(own, measured.probe.decoding, 0, test, has_greedy=False)
             low = {quantity: CostRange.around(own.figures[quantity], NOISE) for quantity in QUANTITIES}
@@ -216,6 +242,18 @@ def _of_the_model(raw: StageForecast, settings: Settings, measured: _Measured) -
             return raw
         case _:
             return raw.model_copy(update={quantity: CostRange.around(own.figures[quantity], NOISE) for quantity in QUANTITIES})
+
+
+def _lacks_store(settings: Settings, paths: Paths) -> bool:
+    """Whether the run makes the workspace's own MLflow database."""
+    is_own = not settings.runtime.tracking_uri and "MLFLOW_TRACKING_URI" not in os.environ
+    return is_own and not paths.mlflow_database.exists()
+
+
+def _with_store(raw: StageForecast, store: ProcessTime) -> StageForecast:
+    """The forecast of the stage that makes the database."""
+    seconds, cpu_seconds = CostRange.around(store.seconds, NOISE), CostRange.around(store.cpu_seconds, NOISE)
+    return raw.model_copy(update={"seconds": raw.seconds + seconds, "cpu_seconds": raw.cpu_seconds + cpu_seconds})
 
 
 def _starts(measured: _Measured) -> CostRange:

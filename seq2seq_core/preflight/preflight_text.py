@@ -64,7 +64,9 @@ def _training_lines(forecast: Forecast, found: Preflight) -> list[str]:
     for number, phase in enumerate(phases, start=1):
         name = f"train, phase {number}" if len(phases) > 1 else "train"
         update = phase.update_cpu_seconds.times(factor)
-        steps = f"{phase.least_steps:,} to {phase.most_steps:,}" if phase.least_steps < phase.most_steps else f"{phase.most_steps:,}"
+        steps = (
+            f"{phase.least_steps:,} to {phase.most_steps:,}" if phase.least_steps < phase.most_steps else f"{phase.most_steps:,}"
+        )
         lines.append(
             f"{name}: {update.mid:.3g} s of CPU an update ({update.low:.3g} to {update.high:.3g}), {steps} updates, "
             f"{found.probe.parameters:,} weights"
@@ -76,7 +78,9 @@ def _device_lines(found: Preflight) -> list[str]:
     probe = found.probe
     if not probe.device_limit:
         return []
-    return [f"memory of the GPU: {format_size(probe.device_bytes)} at the largest batch, there is {format_size(probe.device_limit)}"]
+    return [
+        f"memory of the GPU: {format_size(probe.device_bytes)} at the largest batch, there is {format_size(probe.device_limit)}"
+    ]
 
 
 def preflight_values(found: Preflight) -> dict[str, Any]:

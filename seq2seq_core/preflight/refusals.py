@@ -30,7 +30,7 @@ def find_refusals(settings: Settings, forecast: Forecast, probe: ProbeResult, ro
         advice = (
             f"train.batch_tokens must be at most {fitting} (train.accumulation makes up for it), got {probe.batch_tokens}"
             if fitting
-            else "even an update of one pair does not fit: model.width, model.encoder_layers or tokenize.*.vocabulary_size must be less"
+            else "even an update of one pair does not fit: model.width, model.encoder_layers or the vocabulary must be smaller"
         )
         found.append(f"{where}: train needs {format_size(need)}, there is {format_size(has)}: {advice}")
     for stage in forecast.stages:
@@ -42,7 +42,8 @@ def find_refusals(settings: Settings, forecast: Forecast, probe: ProbeResult, ro
     need = forecast.disk_bytes.mid + checkpoints
     if need > room.disk_bytes:
         found.append(
-            f"disk: the run needs {format_size(need)}, there is {format_size(room.disk_bytes)}: {_disk_advice(settings, need, room)}"
+            f"disk: the run needs {format_size(need)}, there is {format_size(room.disk_bytes)}: "
+            f"{_disk_advice(settings, need, room)}"
         )
     return found
 
@@ -55,4 +56,5 @@ def _with_peak(probe: ProbeResult, peak: float) -> ProbeResult:
 def _disk_advice(settings: Settings, need: float, room: Room) -> str:
     missing = format_size(need - room.disk_bytes)
     fewer = " runtime.num_checkpoints: 1 needs less," if settings.runtime.num_checkpoints > 1 else ""
-    return f"{missing} more must be free;{fewer} runtime.incremental: false keeps no databases, `dvc gc --workspace` removes old caches"
+    rest = "runtime.incremental: false keeps no databases, `dvc gc --workspace` removes old caches"
+    return f"{missing} more must be free;{fewer} {rest}"

@@ -58,6 +58,15 @@ class SampleGraph:
         _write(graph.paths.params, shortened(values))
         return graph
 
+    def take_database(self, database: Path) -> None:
+        """Gives the workspace an empty MLflow database; making one takes seconds.
+
+        Args:
+            database: is copied.
+        """
+        if database.is_file():
+            shutil.copyfile(database, self.paths.mlflow_database)
+
     @property
     def rows(self) -> int:
         """Rows of the sample."""
@@ -78,9 +87,9 @@ class SampleGraph:
         logger.info("preflight: %s on %d rows", stage, self.rows)
         root = str(self.paths.root)
         command = ["-m", "seq2seq_core.cli.main", find_stage(stage).command_name, "--workspace", root]
-        seconds = run_process(command, self.paths.root / f"{stage}.log", stage)
+        seconds, cpu_seconds = run_process(command, self.paths.root / f"{stage}.log", stage)
         last = read_execution(stage, self.paths)
-        own, cpu, peak = (last.seconds, last.cpu_seconds, last.peak_bytes) if last is not None else (seconds, seconds, 0)
+        own, cpu, peak = (last.seconds, last.cpu_seconds, last.peak_bytes) if last is not None else (seconds, cpu_seconds, 0)
         figures: dict[Quantity, float] = {
             "seconds": own,
             "cpu_seconds": cpu,
@@ -117,7 +126,9 @@ class SampleGraph:
         """
         root = self.paths.root
         others = [RAW, PROBE_PARAMS, PROBE_RESULT]
-        every = sum(file.stat().st_size for file in root.rglob("*") if file.is_file() and file.relative_to(root).parts[0] not in others)
+        every = sum(
+            file.stat().st_size for file in root.rglob("*") if file.is_file() and file.relative_to(root).parts[0] not in others
+        )
         return max(0, every - sum(output_bytes(stage, self.paths) for stage in stages))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from seq2seq_core.errors import UserError
 
@@ -20,8 +22,17 @@ ENDING_SECONDS = 10.0
 SHOWN_LINES = 12
 
 
-def run_process(arguments: Sequence[str], log: Path, what: str) -> float:
-    """The duration of a command of Python, start and end included.
+class ProcessTime(NamedTuple):
+    """What a process took."""
+
+    seconds: float
+    """Its duration, start and end included."""
+    cpu_seconds: float
+    """Processor time of it and of those that it started."""
+
+
+def run_process(arguments: Sequence[str], log: Path, what: str) -> ProcessTime:
+    """What a command of Python took.
 
     Args:
         arguments: of the interpreter.
@@ -32,7 +43,7 @@ def run_process(arguments: Sequence[str], log: Path, what: str) -> float:
         UserError: it failed.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    started = time.monotonic()
+    started, cpu = time.monotonic(), _cpu_seconds()
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [sys.executable, *arguments], stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
@@ -43,8 +54,16 @@ def run_process(arguments: Sequence[str], log: Path, what: str) -> float:
             _end(process)
     if code:
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-SHOWN_LINES:]
-        raise UserError("\n".join([f"{what} fails on a sample of the corpus (exit code {code}), so it would fail on the whole:", *said]))
-    return time.monotonic() - started
+        raise UserError(
+            "\n".join([f"{what} fails on a sample of the corpus (exit code {code}), so it would fail on the whole:", *said])
+        )
+    return ProcessTime(time.monotonic() - started, _cpu_seconds() - cpu)
+
+
+def _cpu_seconds() -> float:
+    """Processor time of all processes that were started here and have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

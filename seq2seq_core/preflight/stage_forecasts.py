@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from seq2seq_core.config.train import Phase
 from seq2seq_core.forecasts.cost_range import NOTHING, CostRange
@@ -160,7 +161,7 @@ def training_forecast(stage: StageForecast, measure: StageMeasure, sample_steps:
 
 
 def _whole_training(stage: StageForecast, is_cpu: bool) -> CostRange:
-    quantity: Quantity = "cpu_seconds" if is_cpu else "seconds"
+    quantity: Literal["seconds", "cpu_seconds"] = "cpu_seconds" if is_cpu else "seconds"
     most = stage.training_cost(sum(phase.most_steps for phase in stage.phases), quantity)
     fixed = stage.fixed_cpu_seconds if is_cpu else stage.fixed_seconds
     least = fixed + CostRange.total(phase.cost(phase.least_steps, quantity) for phase in stage.phases)
@@ -209,7 +210,7 @@ def largest_fitting(probe: ProbeResult, memory_limit: int) -> int:
     if tokens < 16:  # the least that the setting takes
         return 0
     digits = 10 ** max(0, len(str(tokens)) - 2)
-    return max(16, tokens // digits * digits)
+    return max(16, int(tokens // digits * digits))
 
 
 def _share(base: int, peak: int, limit: int) -> float:

@@ -35,8 +35,8 @@ from seq2seq_core.training.data.update_plan import Place, PlannedBatch
 from seq2seq_core.training.hardware.acceleration import accelerate
 from seq2seq_core.training.hardware.precision import Placement, choose_placement
 from seq2seq_core.training.objectives.objective_factory import open_objective
-from seq2seq_core.training.state.progress_state import ProgressState
 from seq2seq_core.training.state.early_stopping import EarlyStopping
+from seq2seq_core.training.state.progress_state import ProgressState
 from seq2seq_core.training.updates.updater import Updater
 from seq2seq_core.training.validation import DECODED_TOGETHER, Validator
 
@@ -227,9 +227,7 @@ def _measure(work: _PhaseAtWork, seconds: float, device: torch.device) -> PhaseP
             break
     dev, references = work.inputs.dev, work.inputs.references
     likelihoods, decoding = _Stopwatch(device), _Stopwatch(device)
-    validators = [
-        Validator(dev, texts, work.inputs.target_tokenizer, work.phase, work.placement) for texts in ([], references)
-    ]
+    validators = [Validator(dev, texts, work.inputs.target_tokenizer, work.phase, work.placement) for texts in ([], references)]
     for validator, watch in zip(validators, (likelihoods, decoding), strict=True):
         with watch.running():
             validator.validate(work.updater.kept_model, lambda: None)

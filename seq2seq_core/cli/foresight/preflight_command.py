@@ -24,7 +24,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def preflight(
-    rows: Annotated[int, typer.Option(help="Rows of train in the sample; more take longer and foretell better.", min=60)] = DEFAULT_ROWS,
+    rows: Annotated[
+        int, typer.Option(help="Rows of train in the sample; more take longer and foretell better.", min=60)
+    ] = DEFAULT_ROWS,
     memory: Annotated[str, typer.Option(help="Memory that the run may use, such as '8 GB'; by default what is free.")] = "",
     disk: Annotated[str, typer.Option(help="Disk that the run may use, such as '20 GB'; by default what is free.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object with everything.")] = False,

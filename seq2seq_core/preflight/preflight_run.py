@@ -21,7 +21,7 @@ from seq2seq_core.preflight.corpus_sample import SplitSample, take_sample
 from seq2seq_core.preflight.machine_room import Room
 from seq2seq_core.preflight.outside_folders import with_folders
 from seq2seq_core.preflight.probe_result import ProbeResult
-from seq2seq_core.preflight.refusals import find_refusals
+from seq2seq_core.preflight.room_check import find_refusals
 from seq2seq_core.preflight.sample_graph import SampleGraph
 from seq2seq_core.preflight.sample_process import ProcessTime, run_process
 from seq2seq_core.preflight.sample_settings import SAMPLE_STEPS

@@ -10,7 +10,7 @@ from seq2seq_core.forecasts.cost_range import NOTHING
 from seq2seq_core.forecasts.forecast import Forecast, Quantity
 from seq2seq_core.preflight.machine_room import Room, parse_size
 from seq2seq_core.preflight.probe_result import ProbeResult
-from seq2seq_core.preflight.refusals import find_refusals
+from seq2seq_core.preflight.room_check import find_refusals
 from seq2seq_core.preflight.stage_forecasts import StageMeasure, extrapolate, mean_range
 
 GIGABYTE = 10**9

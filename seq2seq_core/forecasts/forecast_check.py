@@ -78,8 +78,10 @@ def settings_digest(stage: str, settings: Settings) -> str:
 
 
 @contextmanager
-def checked(stage: str, settings: Settings, paths: Paths, home: Paths, recorder: Recorder) -> Iterator[None]:
-    """Compares what the ``with`` block costs with the forecast, where there is one of these settings and this machine.
+def checked(
+    stage: str, settings: Settings, paths: Paths, home: Paths, recorder: Recorder, meter: CostMeter | None = None
+) -> Iterator[None]:
+    """Compares what a stage costs until the end of the ``with`` block with the forecast, where there is one of these settings and this machine.
 
     The comparison goes to the recorder and, for later forecasts, to the workspace. What goes wrong here is only a warning.
 
@@ -89,8 +91,9 @@ def checked(stage: str, settings: Settings, paths: Paths, home: Paths, recorder:
         paths: the workspace.
         home: the workspace that keeps the records.
         recorder: of the stage's run.
+        meter: of the stage's cost; by default it begins with the block.
     """
-    meter, before = CostMeter(), _training_marks(paths)
+    meter, before = meter or CostMeter(), _training_marks(paths)
     yield
     try:
         forecast = read_forecast(home)

@@ -15,6 +15,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.forecasts.forecast_check import checked
 from seq2seq_core.recorder import NullRecorder, Recorder
+from seq2seq_core.stage_history.cost_meter import CostMeter
 from seq2seq_core.stage_history.executions import remembered
 from seq2seq_core.stage_history.stage_reason import StageReason
 from seq2seq_core.stage_table import find_stage
@@ -40,13 +41,13 @@ def open_stage_recorder(stage: str, settings: Settings, paths: Paths, goes_on: b
     Raises:
         TrackingUnreachable: MLflow does not answer when the stage starts; later failures are only warnings.
     """
-    home = find_home(paths)
-    with remembered(stage, paths, home) as reasons:
-        if not find_stage(stage).is_tracked:
-            yield NullRecorder()
-            return
-        with _open_recorder(stage, settings, paths, goes_on, reasons) as recorder, checked(stage, settings, paths, home, recorder):
-            yield recorder
+    home, meter = find_home(paths), CostMeter()
+    with remembered(stage, paths, home) as reasons, ExitStack() as stack:
+        recorder: Recorder = NullRecorder()
+        if find_stage(stage).is_tracked:
+            recorder = stack.enter_context(_open_recorder(stage, settings, paths, goes_on, reasons))
+        stack.enter_context(checked(stage, settings, paths, home, recorder, meter))
+        yield recorder
 
 
 @contextmanager

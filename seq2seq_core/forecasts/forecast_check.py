@@ -81,7 +81,7 @@ def settings_digest(stage: str, settings: Settings) -> str:
 def checked(
     stage: str, settings: Settings, paths: Paths, home: Paths, recorder: Recorder, meter: CostMeter | None = None
 ) -> Iterator[None]:
-    """Compares what a stage costs until the end of the ``with`` block with the forecast, where there is one of these settings and this machine.
+    """Compares what a stage costs with the forecast, where there is one of these settings and this machine.
 
     The comparison goes to the recorder and, for later forecasts, to the workspace. What goes wrong here is only a warning.
 

@@ -8,6 +8,12 @@ STAMP := $(VENV)/.installed
 # The site is built in an environment of its own: the pipeline needs none of its packages.
 DOCS_VENV := .venv-docs
 DOCS_STAMP := $(DOCS_VENV)/.installed
+# Of `make test-pythons`: every version that pyproject.toml names, each with an environment of its own.
+PYTHONS := $(shell sed -n 's/.*"Programming Language :: Python :: \(3\.[0-9]*\)".*/\1/p' pyproject.toml)
+QUICK_TESTS ?= tests/unit/bundle tests/unit/code_digests tests/unit/config tests/unit/decoding tests/unit/modeling tests/unit/tokenization \
+  tests/golden tests/parity tests/contracts/test_graph.py tests/contracts/test_pythons.py
+# Packages that the index has as source alone: pip builds them, whatever the Python.
+BUILT := $(shell sed -n 's/^\(antlr4-python3-runtime\|rouge_score\)==.*/\1/p' requirements.lock)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' seq2seq_core/__init__.py)
 # Console commands (s2s, dvc, mlflow) call one another by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -21,15 +27,15 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test proofs check docs reference format ui serve clean lock
+.PHONY: help install demo test test-pythons proofs check lock-check docs reference format ui serve clean lock
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Install everything into .venv (the other commands do it when needed)
 
 $(STAMP): requirements.lock pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or name one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@echo "Installing into $(VENV) (some minutes the first time) ..."
 	@rm -f $(STAMP)
 	@test -x $(BIN)/python || $(PYTHON) -m venv --clear $(VENV)
@@ -49,6 +55,21 @@ test: $(STAMP) ## Run the tests
 	@# Four processes on two cores: two of them often wait for a server.
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not proof"
 
+test-pythons: ## Run the quick tests on every Python from 3.11 to 3.13 that is here, each in an environment of its own
+	@tried=0; for version in $(PYTHONS); do \
+	  if python$$version -c '' 2>/dev/null; then \
+	    echo "Python $$version:"; tried=$$((tried + 1)); \
+	    $(MAKE) --no-print-directory VENV=.venv-$$version PYTHON=python$$version test-quick || exit 1; \
+	  else \
+	    echo "Python $$version: not found (python$$version), so not tested"; \
+	  fi; \
+	done; test $$tried -gt 0 || { echo "error: no Python of $(PYTHONS) is here" >&2; exit 2; }
+
+.PHONY: test-quick
+test-quick: $(STAMP)
+	@$(BIN)/python -m pip check --disable-pip-version-check
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not proof and not slow" $(QUICK_TESTS)
+
 proofs: $(STAMP) ## Run the long proofs: learning, reproduction, kills
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m proof
 
@@ -63,7 +84,7 @@ format: $(STAMP) ## Format the code and apply the linter's fixes
 	@$(BIN)/ruff format .
 
 $(DOCS_STAMP): requirements-docs.lock
-	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or name one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@rm -f $(DOCS_STAMP)
 	@test -x $(DOCS_VENV)/bin/python || $(PYTHON) -m venv --clear $(DOCS_VENV)
 	@$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-docs.lock \
@@ -93,8 +114,15 @@ clean: ## Remove stage outputs and embedded databases (with WITH_CORPORA=1 or WI
 	@rm -rf data/prepared data/tokenized models reports .s2s mlflow.db mlflow.db-shm mlflow.db-wal mlartifacts
 	@rm -rf site .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	@if [ "$(WITH_CORPORA)" = 1 ]; then git clean -fdX -- data/raw; fi
-	@if [ "$(WITH_VENV)" = 1 ]; then rm -rf $(VENV) $(DOCS_VENV); fi
+	@if [ "$(WITH_VENV)" = 1 ]; then rm -rf .venv .venv-*; fi
 
 lock: ## Write requirements.lock from the packages in .venv
 	@$(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | sed -E 's/^torch @ .*\/torch-([0-9.]+).*/torch==\1/; s/\+cpu$$//' | LC_ALL=C sort -f > requirements.lock
 	@if grep -n ' @ ' requirements.lock; then echo "error: a local path in requirements.lock" >&2; exit 1; fi
+
+lock-check: $(STAMP) ## Check that the package index has every file of requirements.lock for Python 3.11 to 3.13; nothing is installed
+	@for version in $(PYTHONS); do \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --dry-run --ignore-installed --no-deps --python-version $$version \
+	    --only-binary=:all: $(BUILT:%=--no-binary=%) --target $(VENV)/.unused --requirement requirements.lock || exit 1; \
+	  echo "Python $$version: the index has every file"; \
+	done

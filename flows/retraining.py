@@ -286,5 +286,7 @@ def find_paths(workspace: str | None) -> Paths:
     """
     root = Path(workspace).resolve() if workspace else Path.cwd()
     if not (root / "dvc.yaml").is_file():
-        raise UserError(f"{root}: no dvc.yaml there; expected the folder of a clone of this repository")
+        raise UserError(
+            f"{root}: no dvc.yaml there; expected a workspace, as `s2s init FOLDER` makes one, or a clone of the repository"
+        )
     return Paths(root)

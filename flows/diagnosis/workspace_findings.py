@@ -12,9 +12,10 @@ from flows.dvc.command import Dvc
 from flows.dvc.repository import check_repository
 from flows.overview.troubles import find_troubles
 from flows.processes.workspace_lock import find_holder
+from flows.workspaces.workspace_record import check_version
 from seq2seq_core.artifacts import LOCK_FILE, Paths
 from seq2seq_core.config.settings import Settings, load_settings
-from seq2seq_core.errors import Seq2SeqError
+from seq2seq_core.errors import Seq2SeqError, UserError
 from seq2seq_core.stage_history.dvc_cache import dvc_folder, read_remotes
 
 GIT_SECONDS = 20.0
@@ -32,6 +33,10 @@ def find_workspace_state(paths: Paths) -> Iterator[Finding]:
         paths: the workspace.
     """
     yield Finding("workspace", str(paths.root))
+    try:
+        check_version(paths.root)
+    except UserError as error:
+        yield Finding("version", str(error), "problem", "`s2s upgrade`")
     for folder in (paths.root, paths.work):
         if folder.exists() and not os.access(folder, os.W_OK):
             yield Finding("workspace", f"{folder} cannot be written", "problem", f"chown -R $USER {folder}")

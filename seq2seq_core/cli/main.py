@@ -21,7 +21,7 @@ from seq2seq_core.cli.experiments import ablate_command, learning_curve_command
 from seq2seq_core.cli.foresight import doctor_command, preflight_command, status_command, why_command
 from seq2seq_core.cli.process_setup import set_up_process
 from seq2seq_core.cli.reporting import report_command, row_commands
-from seq2seq_core.cli.setup import remote_command
+from seq2seq_core.cli.setup import remote_command, workspace_commands
 from seq2seq_core.cli.unread_output import ends_when_unread
 from seq2seq_core.stage_table import STAGES
 
@@ -30,6 +30,7 @@ HELP = f"""Train, retrain, check and serve your own sequence-to-sequence models.
 The pipeline is one graph, dvc.yaml: {" → ".join(stage.name for stage in STAGES if stage.is_tracked)}.
 `s2s retrain` (Prefect) or `dvc repro` runs the stale stages; each stage is also a command of its own.
 
+New workspace:  s2s init FOLDER.
 Start:  s2s sample-corpus, then s2s retrain, then s2s ui.
 Your own corpus:  s2s configure --corpus FOLDER, then s2s retrain.
 A public corpus:  s2s import --help.
@@ -47,6 +48,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group in (
+    workspace_commands,
     pipeline_commands,
     remote_command,
     stage_commands,

@@ -50,9 +50,13 @@ def resolve_workspace(folder: Path | None) -> Paths:
     """
     if folder is not None:
         if not (folder / "dvc.yaml").is_file():
-            raise UserError(f"{folder}: no dvc.yaml there; expected the folder of a clone of this repository")
+            raise UserError(
+                f"{folder}: no dvc.yaml there; expected a workspace, as `s2s init FOLDER` makes one, or a clone of the repository"
+            )
         return Paths(folder.resolve())
     found = find_workspace(Path.cwd())
     if found is None:
-        raise UserError(f"{Path.cwd()}: no dvc.yaml here or above; go into a clone of this repository or name one with --workspace")
+        raise UserError(
+            f"{Path.cwd()}: no dvc.yaml here or above; go into a workspace, name one with --workspace, or make one by `s2s init`"
+        )
     return found

@@ -57,6 +57,7 @@ def train(
     with boundary(debug, verbose):
         paths = resolve_workspace(workspace)
     with boundary(debug, verbose, paths, "train", place), ExitStack() as stack:
+        from flows.workspaces.workspace_record import check_version
         from seq2seq_core.cli.initial_weights_option import pin_initial_weights
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.device import count_devices
@@ -64,6 +65,7 @@ def train(
         from seq2seq_core.tracking.driver_watch import stop_without_driver
         from seq2seq_core.tracking.session import open_stage_recorder
 
+        check_version(paths.root)
         settings = load_settings(paths.params)
         if place is None:  # a rank ends with its launcher
             stack.enter_context(stop_without_driver())
@@ -139,11 +141,13 @@ def _run_stage(stage: Stage, workspace: Workspace, debug: bool, verbose: bool) -
     with boundary(debug, verbose):
         paths = resolve_workspace(workspace)
     with boundary(debug, verbose, paths, stage.name), ExitStack() as stack:
+        from flows.workspaces.workspace_record import check_version
         from seq2seq_core.allocation import uncollected_imports, uncollected_loading
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.tracking.driver_watch import stop_without_driver
         from seq2seq_core.tracking.session import open_stage_recorder
 
+        check_version(paths.root)
         with uncollected_loading():
             settings = load_settings(paths.params)
             run = stage.load_function()

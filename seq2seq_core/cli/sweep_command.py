@@ -72,11 +72,12 @@ def sweep(
     """
     with boundary(debug, verbose):
         _require_optuna()
+        from seq2seq_core.shipped_files import find_ready_file
         from seq2seq_core.sweep.best_settings import check_target
         from seq2seq_core.sweep.drive import SweepRequest
         from seq2seq_core.sweep.sweep_run import forget_sweep
 
-        paths, request = resolve_workspace(workspace), SweepRequest(file.resolve(), name, trials)
+        paths, request = resolve_workspace(workspace), SweepRequest(find_ready_file(file).resolve(), name, trials)
         settings = request.load()
         if write is not None:
             check_target(write)

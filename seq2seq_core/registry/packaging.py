@@ -19,6 +19,7 @@ from seq2seq_core.bundle.model_seal import BUNDLE_PATH, BUNDLE_SEAL, BYTECODE_FO
 from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
 from seq2seq_core.config.serving.request_limits import LONE_COLUMN
 from seq2seq_core.decoding.phrases.wanted_phrases import PHRASE_PARAMS
+from seq2seq_core.shipped_files import SHIPPED_FOLDER
 from seq2seq_core.tracking.mlflow.store import quiet_imports
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str], sam
 def _copy_code(room: Path) -> Path:
     """Puts the files that run the model into a folder, where a logged model has them; returns the package's copy."""
     package = room / CODE_PATH / PACKAGE.name
-    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns(BYTECODE_FOLDER), copy_function=_link_or_copy)
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns(BYTECODE_FOLDER, SHIPPED_FOLDER), copy_function=_link_or_copy)
     shutil.copy(package / "serving" / LOADER_FILE, room / LOADER_FILE)
     return package
 

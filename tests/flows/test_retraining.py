@@ -32,7 +32,8 @@ def test_the_built_in_policies_may_name_stages_that_there_are_not() -> None:
 def test_a_folder_without_a_graph_is_no_workspace(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         find_paths(str(tmp_path))
-    assert str(caught.value) == f"{tmp_path}: no dvc.yaml there; expected the folder of a clone of this repository"
+    expected = "expected a workspace, as `s2s init FOLDER` makes one, or a clone of the repository"
+    assert str(caught.value) == f"{tmp_path}: no dvc.yaml there; {expected}"
 
 
 def test_a_missing_input_that_is_no_corpus_is_named_with_its_reader(tmp_path: Path) -> None:

@@ -182,5 +182,5 @@ def test_outside_a_workspace_the_command_says_where_to_go(tmp_path: Path) -> Non
     )
     assert result.returncode == 2
     assert result.stderr == (
-        f"error: {tmp_path}: no dvc.yaml here or above; go into a clone of this repository or name one with --workspace\n"
+        f"error: {tmp_path}: no dvc.yaml here or above; go into a workspace, name one with --workspace, or make one by `s2s init`\n"
     )

@@ -67,7 +67,7 @@ def _upstream_stages(stage: str, graph: dict[str, Any], producers: dict[str, str
 
 def _is_code(path: str) -> bool:
     """Whether a dependency is the project's code, which the git commit already identifies."""
-    return path.startswith(("seq2seq_core", "flows", "reports/code")) or path.endswith(".py")
+    return path.startswith(("seq2seq_core", "flows", "reports/code", "requirements.txt")) or path.endswith(".py")
 
 
 def _digest(entry: dict[str, Any]) -> str:

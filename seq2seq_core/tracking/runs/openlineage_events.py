@@ -26,7 +26,7 @@ SPEC = "https://openlineage.io/spec"
 SCHEMA = f"{SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 PRODUCER = f"urn:seq2seq-flows:{__version__}"
 NAMESPACE = "seq2seq-flows"
-CODE_FOLDERS = ("seq2seq_core", "flows", "reports/code")
+CODE_FOLDERS = ("seq2seq_core", "flows", "reports/code", "requirements.txt")
 """Inputs that are code, which the commit names."""
 
 

@@ -1,0 +1,48 @@
+"""The meaning of the code has one digest on every Python: a model that is trained again on another one runs no stage for it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CLASSIFIER = "Programming Language :: Python :: "
+CLASSIFIERS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["classifiers"]
+PYTHONS = [name.removeprefix(CLASSIFIER) for name in CLASSIFIERS if name.startswith(CLASSIFIER)]
+SCRIPT = """
+import hashlib, json, sys
+from pathlib import Path
+from seq2seq_core.code_digests.syntax import read_meaning
+for path in sys.stdin.read().split():
+    module = path.removesuffix(".py").replace("/", ".")
+    meaning = read_meaning(Path(path).read_text(encoding="utf-8"), module, False, ".config." in module)
+    found = [meaning.statements, [[one.module, one.name, one.bound] for one in meaning.imports], meaning.names]
+    print(path, hashlib.sha256(json.dumps(found).encode()).hexdigest())
+"""
+"""Needs no package but the standard library's."""
+
+
+def _digests(python: str, modules: list[str]) -> dict[str, str]:
+    """The digests of modules by another interpreter."""
+    command = [python, "-S", "-c", SCRIPT]
+    done = subprocess.run(command, cwd=ROOT, input="\n".join(modules), capture_output=True, text=True, check=True)
+    return dict(line.split() for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("version", [one for one in PYTHONS if one != f"{sys.version_info.major}.{sys.version_info.minor}"])
+def test_every_python_gives_a_module_the_same_digest(version: str) -> None:
+    python = shutil.which(f"python{version}")
+    if python is None or subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"there is no python{version} here")
+    modules = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "seq2seq_core").rglob("*.py"))]
+    # A quarter of the modules, another one in each state of the code: all of them take two seconds on each Python.
+    offset = int(hashlib.sha256("".join(modules).encode()).hexdigest(), 16) % 4
+    chosen = modules[offset::4]
+    assert len(chosen) > 50
+    assert _digests(python, chosen) == _digests(sys.executable, chosen)

@@ -184,7 +184,7 @@ def _foretell(settings: Settings, paths: Paths, measured: _Measured) -> Forecast
     stages = []
     for stage in (CODE, *WORKING_STAGES):
         raw = _filled(no_forecast(stage.name, settings_digest(stage.name, settings)), data.get(stage.name, {}))
-        raw = _of_the_model(raw, settings, measured)
+        raw = _unhindered(_of_the_model(raw, settings, measured))
         if stage.name == FIRST_TRACKED and _lacks_store(settings, paths):
             raw = _with_store(raw, measured.store)
         factors = {quantity: find_correction(stage.name, quantity, checks) for quantity in QUANTITIES}
@@ -216,7 +216,7 @@ def _of_the_model(raw: StageForecast, settings: Settings, measured: _Measured) -
             peak = max(own.figures["peak_bytes"], float(measured.probe.peak_bytes))
             phases = settings.train.all_phases()
             made = tuple(
-                phase_forecast(phase, probe, corpus, measured.probe.train_rows)
+                phase_forecast(phase, probe, corpus, measured.probe.train_rows, settings.train.dev_sentences)
                 for phase, probe in zip(phases, measured.probe.phases, strict=False)
             )
             sizes = {
@@ -254,6 +254,12 @@ def _with_store(raw: StageForecast, store: ProcessTime) -> StageForecast:
     """The forecast of the stage that makes the database."""
     seconds, cpu_seconds = CostRange.around(store.seconds, NOISE), CostRange.around(store.cpu_seconds, NOISE)
     return raw.model_copy(update={"seconds": raw.seconds + seconds, "cpu_seconds": raw.cpu_seconds + cpu_seconds})
+
+
+def _unhindered(raw: StageForecast) -> StageForecast:
+    """The forecast with a duration that may be as short as the processor time: what else worked here may end before the run."""
+    seconds = raw.seconds.model_copy(update={"low": min(raw.seconds.low, raw.cpu_seconds.low)})
+    return raw.model_copy(update={"seconds": seconds})
 
 
 def _starts(measured: _Measured) -> CostRange:

@@ -104,7 +104,7 @@ def mean_range(values: Sequence[float]) -> CostRange:
     return CostRange(low=max(0.0, mean - width), mid=mean, high=mean + width)
 
 
-def phase_forecast(phase: Phase, probe: PhaseProbe, corpus: WholeCorpus, sample_pairs: int) -> PhaseForecast:
+def phase_forecast(phase: Phase, probe: PhaseProbe, corpus: WholeCorpus, sample_pairs: int, dev_sentences: int) -> PhaseForecast:
     """The forecast of a training phase.
 
     Args:
@@ -112,27 +112,30 @@ def phase_forecast(phase: Phase, probe: PhaseProbe, corpus: WholeCorpus, sample_
         probe: what was measured.
         corpus: the whole one.
         sample_pairs: pairs of the sample's train.
+        dev_sentences: dev sources that a validation decodes at most.
     """
     most = phase.max_steps
     if phase.max_epochs:
         per_epoch = probe.updates_per_epoch * corpus.train_pairs / max(sample_pairs, 1)
         most = max(1, min(most, math.ceil(phase.max_epochs * per_epoch)))
     least = min(most, (phase.patience + 1) * phase.validate_every_steps) if phase.patience else most
+    # The sample of a dev that is carved out of train is smaller than the dev of the whole.
+    decoded = min(dev_sentences, corpus.dev_pairs)
     return PhaseForecast(
         most_steps=most,
         least_steps=least,
         validate_every=phase.validate_every_steps,
         update_seconds=mean_range([one.seconds for one in probe.updates]),
         update_cpu_seconds=mean_range([one.cpu_seconds for one in probe.updates]),
-        validation_seconds=_validation(probe, corpus, lambda timing: timing.seconds),
-        validation_cpu_seconds=_validation(probe, corpus, lambda timing: timing.cpu_seconds),
+        validation_seconds=_validation(probe, corpus, decoded, lambda timing: timing.seconds),
+        validation_cpu_seconds=_validation(probe, corpus, decoded, lambda timing: timing.cpu_seconds),
     )
 
 
-def _validation(probe: PhaseProbe, corpus: WholeCorpus, read: Callable[[Timing], float]) -> CostRange:
+def _validation(probe: PhaseProbe, corpus: WholeCorpus, decoded: int, read: Callable[[Timing], float]) -> CostRange:
     """A validation: outputs are between as long as the references and as long as the limit."""
     likelihoods = read(probe.likelihoods) * corpus.dev_pairs / max(probe.dev_rows, 1)
-    decoding = read(probe.decoding)
+    decoding = read(probe.decoding) * decoded / max(probe.decoded_rows, 1)
     least, most = likelihoods + decoding * probe.decoded_share, likelihoods + decoding
     return CostRange(low=least * (1 - NOISE), mid=(least + most) / 2, high=most * (1 + NOISE))
 

@@ -27,7 +27,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons proofs check lock-check docs reference format ui serve clean lock
+.PHONY: help install demo test test-pythons proofs check lock-check lock-hashes docs reference format ui serve clean lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -126,3 +126,16 @@ lock-check: $(STAMP) ## Check that the package index has every file of requireme
 	    --only-binary=:all: $(BUILT:%=--no-binary=%) --target $(VENV)/.unused --requirement requirements.lock || exit 1; \
 	  echo "Python $$version: the index has every file"; \
 	done
+
+# Resolves for all Pythons and platforms at once, whatever is installed here.
+UV_VENV := .venv-uv
+HASHED := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
+lock-hashes: ## Write requirements.hashes and requirements-cuda.hashes from requirements.lock
+	@test -x $(UV_VENV)/bin/uv || { $(PYTHON) -m venv --clear $(UV_VENV) && $(UV_VENV)/bin/python -m pip install --quiet uv==0.13.9; }
+	@grep -v '^torch==' requirements.lock > $(UV_VENV)/rest.txt; grep '^torch==' requirements.lock > $(UV_VENV)/torch.txt
+	@$(UV_VENV)/bin/uv pip compile $(HASHED) --no-deps $(UV_VENV)/rest.txt --output-file $(UV_VENV)/rest.hashes
+	@$(UV_VENV)/bin/uv pip compile $(HASHED) --constraint requirements.lock $(UV_VENV)/torch.txt --output-file $(UV_VENV)/cuda.hashes
+	@{ echo "# Written by \`make lock-hashes\` from requirements.lock: hashes of all files that the index has of each version."; \
+	  cat $(UV_VENV)/rest.hashes; } > requirements.hashes
+	@{ echo "# Written by \`make lock-hashes\` from requirements.lock: hashes of all files that the index has of PyTorch and its CUDA packages."; \
+	  awk '/^[^ ]/ {keep = $$0 ~ /^(torch|triton|nvidia-|cuda-)/} keep' $(UV_VENV)/cuda.hashes; } > requirements-cuda.hashes

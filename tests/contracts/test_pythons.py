@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -46,3 +47,14 @@ def test_every_python_gives_a_module_the_same_digest(version: str) -> None:
     chosen = modules[offset::4]
     assert len(chosen) > 50
     assert _digests(python, chosen) == _digests(sys.executable, chosen)
+
+
+def test_the_locks_with_hashes_have_the_versions_of_the_lock() -> None:
+    def versions(name: str) -> set[str]:
+        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+        pinned = (line.partition(" ")[0] for line in lines if line[:1].isalnum())
+        return {re.sub(r"[-_.]+", "-", part[0]).lower() + "==" + part[2] for part in (pin.partition("==") for pin in pinned)}
+
+    (torch,) = (pin for pin in versions("requirements.lock") if pin.startswith("torch=="))
+    assert versions("requirements.hashes") == versions("requirements.lock") - {torch}, "run `make lock-hashes`"
+    assert torch in versions("requirements-cuda.hashes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from seq2seq_core import __version__
-from seq2seq_core.shipped_files import read_shipped
+from seq2seq_core.imports.shipped_files import read_shipped
 
 GRAPH, DEPLOYMENTS, PIN = "dvc.yaml", "prefect.yaml", "requirements.txt"
 MANAGED = (GRAPH, DEPLOYMENTS, PIN, ".gitignore", ".dvcignore")

@@ -105,7 +105,7 @@ def configure(
         from seq2seq_core.config.ready_settings import install_settings
         from seq2seq_core.corpus_survey.proposed_settings import install_fitted, install_proposal
         from seq2seq_core.corpus_survey.table_columns import LayoutChoice
-        from seq2seq_core.shipped_files import find_ready_file
+        from seq2seq_core.imports.shipped_files import find_ready_file
 
         paths = resolve_workspace(workspace)
         settings_file = settings_file and find_ready_file(settings_file)

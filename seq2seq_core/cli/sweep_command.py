@@ -72,7 +72,7 @@ def sweep(
     """
     with boundary(debug, verbose):
         _require_optuna()
-        from seq2seq_core.shipped_files import find_ready_file
+        from seq2seq_core.imports.shipped_files import find_ready_file
         from seq2seq_core.sweep.best_settings import check_target
         from seq2seq_core.sweep.drive import SweepRequest
         from seq2seq_core.sweep.sweep_run import forget_sweep

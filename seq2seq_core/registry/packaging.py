@@ -19,7 +19,7 @@ from seq2seq_core.bundle.model_seal import BUNDLE_PATH, BUNDLE_SEAL, BYTECODE_FO
 from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
 from seq2seq_core.config.serving.request_limits import LONE_COLUMN
 from seq2seq_core.decoding.phrases.wanted_phrases import PHRASE_PARAMS
-from seq2seq_core.shipped_files import SHIPPED_FOLDER
+from seq2seq_core.imports.shipped_files import SHIPPED_FOLDER
 from seq2seq_core.tracking.mlflow.store import quiet_imports
 
 if TYPE_CHECKING:

@@ -41,6 +41,6 @@ def find_ready_file(path: Path) -> Path:
 
 def _folder() -> Path:
     """The folder of the files: in the package, or the top of the repository that the package is read from."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     built = package / SHIPPED_FOLDER
     return built if built.is_dir() else package.parent

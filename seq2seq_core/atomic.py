@@ -38,7 +38,11 @@ def new_file(path: Path) -> Iterator[Path]:
 
     Args:
         path: the file to replace; its folder is created if missing. A replaced file is on the disk even after a loss of power.
+            What is no file, such as ``/dev/null`` or a pipe, is written to and not replaced.
     """
+    if _is_special(path):
+        yield path
+        return
     draft = _new_draft(path)
     try:
         yield draft
@@ -55,9 +59,12 @@ def write_text(path: Path, text: str) -> None:
     """Writes a text (UTF-8, line ends unchanged) by atomic rename.
 
     Args:
-        path: the file to replace; its folder is created if missing.
+        path: the file to replace; its folder is created if missing. What is no file is written to and not replaced.
         text: the content.
     """
+    if _is_special(path):
+        path.write_text(text, encoding="utf-8", newline="\n")
+        return
     draft = _new_draft(path)
     try:
         draft.write_text(text, encoding="utf-8", newline="\n")
@@ -66,6 +73,10 @@ def write_text(path: Path, text: str) -> None:
         draft.unlink(missing_ok=True)
         _name_place(error, path)
         raise
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def draft_of(path: Path) -> Path:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import errno
+import os
+import stat
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -74,3 +78,17 @@ def test_a_folder_in_the_place_of_a_file_is_named_and_no_draft_is_left(tmp_path:
 def _write_new_file(path: Path) -> None:
     with atomic.new_file(path) as draft:
         draft.write_text("x")
+
+
+@pytest.mark.parametrize("write", [lambda path: atomic.write_text(path, "x"), _write_new_file], ids=["text", "file"])
+def test_a_pipe_is_written_to_and_not_replaced(write: Callable[[Path], None], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True)
+    try:
+        write(pipe)
+        assert reader.communicate(timeout=60)[0] == "x"
+    finally:
+        reader.kill()
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

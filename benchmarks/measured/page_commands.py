@@ -84,7 +84,7 @@ NOT_RUN = {
     "docs/import.md": "its commands download corpora; tests/unit/corpus_import/ imports from a server of its own",
     "docs/extending.md": "tests/contracts/test_extending.py makes its changes and runs its tests",
     "docs/deployment.md": "benchmarks/machines.py runs the services by their commands; images and charts need other machines",
-    "docs/workspaces.md": "tests/pipeline/test_installed_package.py makes a workspace of an installed wheel and runs the pipeline there",
+    "docs/workspaces.md": "tests/pipeline/test_installed_package.py makes such a workspace and runs the pipeline there",
     "docs/status.md": "tests/pipeline/test_two_doors.py and test_status.py run them after edits, and where servers are away",
     "docs/commands.md": "the examples of the help texts, whose options tests/contracts/test_page_examples.py checks",
 }

@@ -59,7 +59,7 @@ def test_a_run_is_foretold_compared_and_learnt_from(make_workspace: Callable[[st
     runs = workspace.store.search_runs(["1"], "tags.stage = 'train'")
     assert "foretold" in runs[0].data.tags["forecast"]
     assert runs[0].data.metrics["actual_cpu_seconds"] > 0
-    assert "<th>forecast</th>" in (workspace.root / "reports" / "run.html").read_text(encoding="utf-8")
+    assert '<th dir="auto">forecast</th>' in (workspace.root / "reports" / "run.html").read_text(encoding="utf-8")
 
     second = workspace.call("preflight", "--memory", "1 MB", "--json")
     assert second.exit_code == 2

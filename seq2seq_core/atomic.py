@@ -75,6 +75,19 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
+def write_quickly(path: Path, content: bytes) -> None:
+    """Writes by atomic rename and does not wait for the disk: for what may be lost with the power, and may have several writers.
+
+    Args:
+        path: the file to replace; its folder is created if missing.
+        content: all of it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
 def _is_special(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 

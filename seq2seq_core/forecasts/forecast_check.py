@@ -93,14 +93,14 @@ def checked(
         recorder: of the stage's run.
         meter: of the stage's cost; by default it begins with the block.
     """
-    meter, before = meter or CostMeter(), _training_marks(paths)
+    meter, before = meter or CostMeter(), _training_marks(paths) if stage == "train" else None
     yield
     try:
         forecast = read_forecast(home)
         own = forecast.find(stage) if forecast is not None and forecast.machine == machine_name() else None
         if own is None or own.settings != settings_digest(stage, settings):
             return
-        if stage == "train" and (before.is_unfinished or before == _training_marks(paths)):
+        if before is not None and (before.is_unfinished or before == _training_marks(paths)):
             return  # it went on from an earlier state: its cost says nothing of a whole training
         check = _check(own, paths, meter)
         _keep(check, home)

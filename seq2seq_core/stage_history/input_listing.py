@@ -138,10 +138,7 @@ def keep_inputs(inputs: Iterable[str], paths: Paths, home: Paths) -> None:
 
 def _keep_rows(file: Path, place: Path) -> None:
     if has_rows(file.name) and not place.is_file():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-        draft.write_bytes(read_blocks(file).tobytes())
-        draft.replace(place)
+        atomic.write_quickly(place, read_blocks(file).tobytes())
 
 
 def _prune(folder: Path) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.code_digests.reach import digest_of_text, find_module
 from seq2seq_core.stage_history.dvc_cache import read_cached
@@ -49,11 +49,8 @@ def _keep(place: Path, content: str | Path) -> None:
     if place.is_file():
         place.touch()
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    draft = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-    # Not forced onto the disk, as outputs are: hundreds of files, and without them only a reason is less exact.
-    draft.write_bytes(content.encode() if isinstance(content, str) else content.read_bytes())
-    draft.replace(place)
+    # Hundreds of files, and without them only a reason is less exact.
+    atomic.write_quickly(place, content.encode() if isinstance(content, str) else content.read_bytes())
 
 
 def _prune(folder: Path) -> None:

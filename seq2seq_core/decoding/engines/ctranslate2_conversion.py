@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seq2seq_core.bundle.config_file import BundleConfig
-from seq2seq_core.config.decoding_options import ComputeType
+from seq2seq_core.config.decoding_options import QUANTIZED_TYPES, ComputeType
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.decoding.engines.ctranslate2_limits import MAX_SINUSOIDS
 from seq2seq_core.errors import UserError
@@ -95,9 +95,11 @@ def convert(model: Seq2Seq, settings: ModelSection, vocabularies: Vocabularies, 
     for name, value in model_config(vocabularies).items():
         setattr(spec.config, name, value)
     spec.validate()
-    exact = {name: value.numpy().copy() for name, value in spec.variables().items()}
+    is_quantized = compute_type in QUANTIZED_TYPES
+    exact = {name: value.numpy().copy() for name, value in spec.variables().items()} if is_quantized else {}
     spec.optimize(quantization=compute_type)
-    _use_seven_bits(spec, exact)
+    if is_quantized:
+        _use_seven_bits(spec, exact)
     return spec
 
 

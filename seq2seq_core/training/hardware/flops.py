@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from seq2seq_core.config.model import Architecture, ModelSection
 from seq2seq_core.config.train import Phase
+from seq2seq_core.modeling.alignments import load_alignment
 from seq2seq_core.modeling.attention import load_attention
 
 GATES: dict[Architecture, int] = {"rnn": 1, "gru": 3, "lstm": 4}
@@ -55,7 +56,7 @@ class ModelFlops:
         settings = self.settings
         encoded, memory = self._encoder(source)
         decoder = self._transformer_decoder if settings.decoder_architecture == "transformer" else self._recurrent_decoder
-        output = settings.width * self.target_vocabulary_size * target
+        output = settings.width * self.target_vocabulary_size * target if settings.alignment == "soft" else 0
         scaling = memory * settings.width**2 if settings.time_scaling == "gate" else 0  # of the content; positions cost little
         gate = 2 * settings.width * target if settings.pointer_generator else 0
         return self.frame_width * settings.width * source + encoded + scaling + decoder(memory, target) + output + gate
@@ -88,6 +89,8 @@ class ModelFlops:
         total = 0 if settings.bridge == "zero" else (2 if cell == "lstm" else 1) * layers * width**2
         total += self._cell(cell, (2 if settings.input_feeding else 1) * width, width, target)
         total += (layers - 1) * self._cell(cell, width, width, target)
+        if (alignment := load_alignment(settings.alignment)) is not None:
+            return total + alignment.multiply_adds(settings, source, target, self.target_vocabulary_size)
         attention = load_attention(settings.attention)
         if attention is None:
             return total

@@ -93,7 +93,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.modeling.layers.positions": (*TRANSFORMER, "time_scaling"),
     "seq2seq_core.modeling.layers.quantized_weight": ("engine:quantized",),
     "seq2seq_core.modeling.layers.recurrent_layer": RECURRENT,
-    "seq2seq_core.modeling.layers.relative_attention": ("positions:relative",),
+    "seq2seq_core.modeling.layers.relative_attention": ("relative_positions",),
     "seq2seq_core.modeling.layers.sublayer": TRANSFORMER,
     "seq2seq_core.modeling.layers.tag_positions": ("tag_positions",),
     "seq2seq_core.modeling.layers.transformer_shape": TRANSFORMER,
@@ -170,7 +170,7 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
         yield f"attention:{model.attention}"
     switches = {
         "alignment": model.alignment != "soft",
-        "positions:relative": model.positions == "relative",
+        "relative_positions": model.positions.startswith("relative"),
         "tag_positions": not model.tag_positions,
         "pointer_generator": model.pointer_generator,
         "time_scaling": model.time_scaling != "none",

@@ -20,7 +20,7 @@ TimeScaling = Literal["none", "sinusoidal", "gate"]
 """Scaling of the encoded source by time step."""
 BridgeKind = Literal["last", "mean", "zero"]
 """Initial state of a recurrent decoder."""
-PositionKind = Literal["sinusoidal", "learned", "rotary", "relative"]
+PositionKind = Literal["sinusoidal", "learned", "rotary", "relative", "relative_sinusoidal"]
 """Position encoding of a Transformer."""
 
 
@@ -88,7 +88,7 @@ class ModelSection(Section):
     """Whether a Transformer normalises before each sublayer (Xiong 2020) or after it (Vaswani 2017)."""
     positions: PositionKind = "sinusoidal"
     """Position encoding of a Transformer: sinusoids (Vaswani 2017), a learned table (Gehring 2017), rotated queries and keys (Su
-    2021), or learned vectors of relative positions (Shaw 2018)."""
+    2021), or distances: learned vectors (Shaw 2018), or projected sinusoids (Dai 2019)."""
     relative_distance: int = Field(default=16, ge=1, le=4096)
     """The largest distance that ``relative`` positions tell apart; greater ones count as this one."""
     tag_positions: bool = True

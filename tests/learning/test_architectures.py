@@ -78,6 +78,7 @@ COVER = complete([
 FURTHER: dict[str, dict[str, Any]] = {
     "relative": {"architecture": "transformer", "positions": "relative"},
     "relative, shared": {"architecture": "transformer", "positions": "relative", "share_layers": True, "decoder_layers": 2},
+    "relative sinusoids, shared": {"architecture": "transformer", "positions": "relative_sinusoidal", "share_layers": True},
     "rotary, shared": {"architecture": "transformer", "positions": "rotary", "share_layers": True, "encoder_layers": 2},
     "monotonic": {"architecture": "gru", "alignment": "monotonic"},
     "monotonic, first order": {"architecture": "lstm", "alignment": "monotonic", "alignment_order": 1},

@@ -26,7 +26,7 @@ from seq2seq_core.modeling.layers.embedding import TokenEmbedding
 from seq2seq_core.modeling.layers.feed_forward import FeedForward
 from seq2seq_core.modeling.layers.multi_head_attention import MultiHeadAttention
 from seq2seq_core.modeling.layers.positions import LearnedPositions, sinusoidal_positions
-from seq2seq_core.modeling.layers.relative_attention import RelativeAttention
+from seq2seq_core.modeling.layers.relative_attention import LearnedDistances
 from seq2seq_core.modeling.layers.sublayer import layers_in_order
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, UNK_ID
@@ -210,7 +210,7 @@ def _fill_attention(spec: Any, attention: MultiHeadAttention, norm: nn.LayerNorm
         joined.weight = np.concatenate([_array(linear.weight) for linear in linears])
         joined.bias = np.concatenate([_array(linear.bias) for linear in linears])
     _fill_linear(spec.linear[-1], attention.output_projection)
-    if isinstance(attention, RelativeAttention):
+    if isinstance(attention, LearnedDistances):
         spec.relative_position_keys = _array(attention.distance_keys_RK)
         spec.relative_position_values = _array(attention.distance_values_RK)
     _fill_norm(spec.layer_norm, norm)

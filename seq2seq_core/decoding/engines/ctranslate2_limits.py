@@ -22,6 +22,8 @@ def why_not_hold(config: BundleConfig) -> str | None:
             return f"the {side} is recurrent ({kind})"
     if config.frame_width:
         return "the sources are frames"
+    if model.positions == "relative_sinusoidal":
+        return "the positions are sinusoids of distances (model.positions relative_sinusoidal)"
     if not model.tag_positions:
         return "tags have no positions (model.tag_positions false)"
     if model.pointer_generator:

@@ -143,7 +143,7 @@ def build_positions(kind: PositionKind, width: int, max_positions: int) -> Sinus
     """The module that adds positions to a Transformer's inputs.
 
     Args:
-        kind: ``sinusoidal``, ``learned``, or ``rotary`` or ``relative`` (nothing is added).
+        kind: ``sinusoidal``, ``learned``, or ``rotary`` or one that is relative (nothing is added).
         width: D.
         max_positions: rows of a learned table.
     """
@@ -152,7 +152,7 @@ def build_positions(kind: PositionKind, width: int, max_positions: int) -> Sinus
             return SinusoidalPositions(width)
         case "learned":
             return LearnedPositions(width, max_positions)
-        case "rotary" | "relative":
+        case "rotary" | "relative" | "relative_sinusoidal":
             return NoPositions()
         case unknown:
             assert_never(unknown)

@@ -8,7 +8,7 @@ from torch import nn
 
 from seq2seq_core.config.model import PositionKind
 from seq2seq_core.modeling.layers.multi_head_attention import MultiHeadAttention
-from seq2seq_core.modeling.layers.relative_attention import RelativeAttention
+from seq2seq_core.modeling.layers.relative_attention import LearnedDistances, SinusoidalDistances
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ class TransformerShape:
     def self_attention(self) -> MultiHeadAttention:
         """A fresh self-attention."""
         if self.positions == "relative":
-            return RelativeAttention(self.width, self.heads, self.dropout, self.max_distance)
+            return LearnedDistances(self.width, self.heads, self.dropout, self.max_distance)
+        if self.positions == "relative_sinusoidal":
+            return SinusoidalDistances(self.width, self.heads, self.dropout)
         return MultiHeadAttention(self.width, self.heads, self.dropout, is_rotary=self.positions == "rotary")
 
     def num_weights(self, layers: int) -> int:

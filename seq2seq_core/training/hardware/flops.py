@@ -69,7 +69,7 @@ class ModelFlops:
                 source = -(-source // 2)
                 total += 2 * settings.width**2 * source
             if settings.encoder_architecture == "transformer":
-                total += self._attention(source, source) + self._projections(source, source) + self._feed_forward(source)
+                total += self._self_attention(source) + self._feed_forward(source)
             elif settings.bidirectional:
                 total += 2 * self._cell(settings.encoder_architecture, settings.width, settings.width // 2, source)
             else:
@@ -78,7 +78,7 @@ class ModelFlops:
 
     def _transformer_decoder(self, source: int, target: int) -> int:
         """Multiply-adds of the layers of a Transformer decoder."""
-        own = self._attention(target, target) + self._projections(target, target)
+        own = self._self_attention(target)
         cross = self._attention(target, source) + self._projections(target, source)
         return self.settings.decoder_layers * (own + cross + self._feed_forward(target))
 
@@ -100,6 +100,16 @@ class ModelFlops:
     def _cell(self, cell: Architecture, input_width: int, width: int, length: int) -> int:
         """Multiply-adds of a recurrent layer in one direction."""
         return GATES[cell] * (input_width + width) * width * length
+
+    def _self_attention(self, length: int) -> int:
+        """Multiply-adds of a Transformer's self-attention; those of distances too, but for the projection of their sinusoids,
+        which is once a batch."""
+        settings, total = self.settings, self._attention(length, length) + self._projections(length, length)
+        if settings.positions == "relative":
+            return total + 2 * settings.width * (2 * settings.relative_distance + 1) * length  # with keys and with values
+        if settings.positions == "relative_sinusoidal":
+            return total + settings.width * (2 * length - 1) * length
+        return total
 
     def _attention(self, queries: int, keys: int) -> int:
         """Multiply-adds of the scores of all queries with all keys (masked ones too), and of the weighted sums."""

@@ -19,7 +19,7 @@ NUM_VALID = sum(LENGTHS)
 BATCH = collate_pairs(
     [[5, 6, 7, 8, 3], [4, 3], [9, 4, 3]], [[4, 5, 3], [6, 7, 8, 9, 10, 3], [3]], [0, 1, 2]
 )  # sources and targets of different lengths, longest in different rows
-KINDS = (("pre", "sinusoidal"), ("post", "learned"), ("pre", "rotary"), ("pre", "relative"))
+KINDS = (("pre", "sinusoidal"), ("post", "learned"), ("pre", "rotary"), ("pre", "relative"), ("post", "relative_sinusoidal"))
 VARIANTS = [{"norm": norm, "positions": positions} for norm, positions in KINDS]
 
 

@@ -11,14 +11,29 @@ from torch import Tensor
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.modeling.decoders.transformer_decoder import TransformerDecoder
 from seq2seq_core.modeling.encoders.transformer_encoder import TransformerEncoder
-from seq2seq_core.modeling.layers.relative_attention import RelativeAttention
+from seq2seq_core.modeling.layers.relative_attention import LearnedDistances, RelativeAttention, SinusoidalDistances
 from tests.unit.modeling.test_seq2seq import make_model, make_source, make_target
 
 B, T, D, H, LARGEST = 2, 7, 6, 2, 3
 
 
+def make_attention(kind: str, max_distance: int = LARGEST) -> RelativeAttention:
+    attention: RelativeAttention
+    attention = SinusoidalDistances(D, H, 0.0) if kind == "sinusoidal" else LearnedDistances(D, H, 0.0, max_distance)
+    if isinstance(attention, SinusoidalDistances):
+        torch.nn.init.normal_(attention.content_bias_H1K)
+        torch.nn.init.normal_(attention.distance_bias_H1K)
+    return attention
+
+
+def sinusoids(distance: int) -> Tensor:
+    """Sines in even columns, cosines in odd ones (Vaswani 2017, section 3.5), of any distance."""
+    angles = [distance / 10_000 ** (2 * (column // 2) / D) for column in range(D)]
+    return torch.tensor([math.cos(angle) if column % 2 else math.sin(angle) for column, angle in enumerate(angles)])
+
+
 def written_out(attention: RelativeAttention, inputs_TD: Tensor, is_causal: bool) -> Tensor:
-    """The outputs of one row, one position and head at a time (Shaw 2018, equations 3 and 4)."""
+    """The outputs of one row, one position and head at a time (Shaw 2018, equations 3 and 4; Dai 2019, section 3.3)."""
     width = D // H
     query_TD, key_TD, value_TD = (
         projection(inputs_TD) for projection in (attention.query_projection, attention.key_projection, attention.value_projection)
@@ -28,30 +43,42 @@ def written_out(attention: RelativeAttention, inputs_TD: Tensor, is_causal: bool
         part = slice(head * width, (head + 1) * width)
         for i in range(len(inputs_TD)):
             seen = range(i + 1) if is_causal else range(len(inputs_TD))
-            rows = [min(max(j - i, -LARGEST), LARGEST) + LARGEST for j in seen]
-            keys = [key_TD[j, part] + attention.distance_keys_RK[row] for j, row in zip(seen, rows, strict=True)]
-            values = [value_TD[j, part] + attention.distance_values_RK[row] for j, row in zip(seen, rows, strict=True)]
-            scores_S = torch.stack([query_TD[i, part] @ key_K for key_K in keys]) / math.sqrt(width)
+            if isinstance(attention, SinusoidalDistances):
+                content_K, distance_K = attention.content_bias_H1K[head, 0], attention.distance_bias_H1K[head, 0]
+                values = [value_TD[j, part] for j in seen]
+                scores = [
+                    (query_TD[i, part] + content_K) @ key_TD[j, part]
+                    + (query_TD[i, part] + distance_K) @ attention.distance_projection(sinusoids(i - j))[part]
+                    for j in seen
+                ]
+            else:
+                assert isinstance(attention, LearnedDistances)
+                rows = [min(max(j - i, -LARGEST), LARGEST) + LARGEST for j in seen]
+                values = [value_TD[j, part] + attention.distance_values_RK[row] for j, row in zip(seen, rows, strict=True)]
+                keys = [key_TD[j, part] + attention.distance_keys_RK[row] for j, row in zip(seen, rows, strict=True)]
+                scores = [query_TD[i, part] @ key_K for key_K in keys]
+            scores_S = torch.stack(scores) / math.sqrt(width)
             outputs_TD[i, part] = torch.softmax(scores_S, dim=0) @ torch.stack(values)
     written_TD: Tensor = attention.output_projection(outputs_TD)
     return written_TD
 
 
+@pytest.mark.parametrize("kind", ["learned", "sinusoidal"])
 @pytest.mark.parametrize("is_causal", [False, True])
 @pytest.mark.parametrize("is_training", [False, True])
 @torch.no_grad()
-def test_the_attention_follows_the_formula(is_causal: bool, is_training: bool) -> None:
-    attention = RelativeAttention(D, H, dropout=0.0, max_distance=LARGEST).train(is_training)
+def test_the_attention_follows_the_formula(kind: str, is_causal: bool, is_training: bool) -> None:
+    attention = make_attention(kind).train(is_training)
     inputs_BTD = torch.randn(B, T, D)
     attended_BTD = attention.attend_self(inputs_BTD, is_causal=is_causal)
     for row in range(B):
         assert torch.allclose(attended_BTD[row], written_out(attention, inputs_BTD[row], is_causal), atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["learned", "sinusoidal"])
 @torch.no_grad()
-def test_a_pattern_is_read_alike_wherever_it_stands() -> None:
-    """With causal attention and no more than the largest distance, the place in the sequence has no influence."""
-    attention = RelativeAttention(D, H, dropout=0.0, max_distance=T).eval()
+def test_a_pattern_is_read_alike_wherever_it_stands(kind: str) -> None:
+    attention = make_attention(kind, max_distance=T).eval()
     inputs_BTD = torch.randn(1, T, D)
     padded_BTD = torch.cat([torch.randn(1, 5, D), inputs_BTD], dim=1)
     is_hidden_BT = (torch.arange(T + 5) < 5).unsqueeze(0)

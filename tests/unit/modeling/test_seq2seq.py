@@ -32,6 +32,7 @@ ARCHITECTURES: list[dict[str, Any]] = [
     {"encoder": "transformer", "decoder": "lstm", "attention": "multi_head", "time_reduction": 1},
     {"encoder": "lstm", "decoder": "transformer", "bidirectional": False, "positions": "rotary"},
     {"architecture": "transformer", "positions": "relative", "relative_distance": 2, "share_layers": True},
+    {"architecture": "transformer", "positions": "relative_sinusoidal", "norm": "post", "decoder_layers": 1},
     *({"architecture": "transformer", "tag_positions": False, "positions": positions} for positions in ("sinusoidal", "learned")),
     {"architecture": "lstm", "alignment": "monotonic", "alignment_order": 1, "time_reduction": 1},
     {"encoder": "transformer", "decoder": "gru", "alignment": "monotonic"},

@@ -54,6 +54,10 @@ def test_ctranslate2_decodes_them_as_the_reference_does(settings: dict[str, Any]
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
+        (
+            {"positions": "relative_sinusoidal"},
+            "the positions are sinusoids of distances (model.positions relative_sinusoidal)",
+        ),
         ({"tag_positions": False}, "tags have no positions (model.tag_positions false)"),
         ({"encoder": "transformer", "decoder": "gru", "alignment": "monotonic"}, "the decoder is recurrent (gru)"),
     ],

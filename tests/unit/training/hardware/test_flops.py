@@ -24,6 +24,7 @@ MODELS: dict[str, dict[str, Any]] = {
     **{f"gru, attention {kind}": {"attention": kind} for kind in get_args(AttentionKind)},
     **{f"{kind} alone": {"architecture": kind} for kind in get_args(Architecture)},
     "relative, shared": {"architecture": "transformer", "positions": "relative", "share_layers": True, "encoder_layers": 2},
+    "relative sinusoids": {"architecture": "transformer", "positions": "relative_sinusoidal"},
     "monotonic": {"alignment": "monotonic", "decoder_layers": 2},
     "monotonic, first order": {"alignment": "monotonic", "alignment_order": 1, "time_reduction": 1},
     "edits": {"alignment": "edits"},
@@ -56,6 +57,8 @@ def test_the_formulas_count_what_pytorch_counts(name: str, frame_width: int) -> 
         pytest.skip("ids are copied, not frames")
     flops, (forward, both) = ModelFlops(settings, VOCABULARY, frame_width), count(settings, frame_width)
     position = 2 * SOURCE * 8**2 if settings.time_scaling == "gate" else 0  # of the positions, once a batch
+    if settings.positions == "relative_sinusoidal":  # of the distances, once a batch
+        position = 2 * 8**2 * (2 * SOURCE - 1 + 2 * TARGET - 1)
     assert 2 * ROWS * flops.multiply_adds(SOURCE, TARGET) == forward - position
     assert flops.step(ROWS, SOURCE, TARGET) == pytest.approx(both, rel=0.03)
 

@@ -102,8 +102,7 @@ class ModelFlops:
         return GATES[cell] * (input_width + width) * width * length
 
     def _self_attention(self, length: int) -> int:
-        """Multiply-adds of a Transformer's self-attention; those of distances too, but for the projection of their sinusoids,
-        which is once a batch."""
+        """Multiply-adds of a Transformer's self-attention; sinusoids of distances are projected once a batch and not counted."""
         settings, total = self.settings, self._attention(length, length) + self._projections(length, length)
         if settings.positions == "relative":
             return total + 2 * settings.width * (2 * settings.relative_distance + 1) * length  # with keys and with values

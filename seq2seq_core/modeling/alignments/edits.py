@@ -84,5 +84,9 @@ class EditAlignment(Alignment):
         deleted_BTS = functional.pad(reach[..., :-1], (1, 0)).cumsum(dim=-1)  # of all positions before each
         return deleted_BTS + torch.logcumsumexp(before_BTS - deleted_BTS, dim=-1)
 
+    def attention(self, prior_BTS: Tensor, reach: Tensor) -> Tensor:
+        """See :class:`~seq2seq_core.modeling.layers.alignment.Alignment`; positions that are deleted write nothing."""
+        return prior_BTS.exp() * (1.0 - reach.exp())
+
 
 ALIGNMENT = EditAlignment

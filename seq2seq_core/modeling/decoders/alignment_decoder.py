@@ -23,7 +23,7 @@ class Written:
     """The last step of each hypothesis, from which the present position follows once its symbol is known.
 
     Attributes:
-        prior_NS: log-probability of writing from each position.
+        prior_NS: log-probability of reaching each position.
         stay_NSV: of writing a symbol there and staying.
         move_NSV: of writing it and going on; None: never.
     """
@@ -107,7 +107,7 @@ class AlignmentDecoder(nn.Module):
             before_BS = after(priors[-1], stay_BS, move_BS)
             priors.append(self.alignment.prior(before_BS, reach[place]))
         prior_BTS = torch.stack(priors, dim=1)
-        return TeacherForced(marginal(prior_BTS, parts), self._attention(prior_BTS, parts.written_BTSV))
+        return TeacherForced(marginal(prior_BTS, parts), self.alignment.attention(prior_BTS, parts.reach))
 
     def step(
         self, embedded_ND: Tensor, previous_ids_N: Tensor, state: DecoderState, output_weights: tuple[Tensor, Tensor]
@@ -130,13 +130,9 @@ class AlignmentDecoder(nn.Module):
         move_NSV = None if parts.move_BTSV is None else parts.move_BTSV.flatten(0, 1)
         written = Written(prior_BKS.flatten(0, 1), parts.stay_BTSV.flatten(0, 1), move_NSV)
         assert isinstance(recurrent.state, RecurrentState)
-        attention_BKS = self._attention(prior_BKS, parts.written_BTSV)
+        attention_BKS = self.alignment.attention(prior_BKS, parts.reach)
         log_probabilities_NV = marginal(prior_BKS, parts).flatten(0, 1)
         return StepOutput(log_probabilities_NV, AlignmentState(recurrent.state, written), attention_BKS.flatten(0, 1))
-
-    def _attention(self, prior_BTS: Tensor, written_BTSV: Tensor) -> Tensor:
-        """The probability of writing the next symbol, whichever it is, from each position."""
-        return (prior_BTS + torch.logsumexp(written_BTSV, dim=-1)).exp()
 
 
 def _of_symbol(parts_BSV: Tensor, ids_B: Tensor) -> Tensor:

@@ -80,13 +80,22 @@ class Alignment(nn.Module):
         raise NotImplementedError
 
     def prior(self, before_BTS: Tensor, reach: Tensor) -> Tensor:
-        """The log-probability of writing the next symbol from each position, prior_BTS, symbols so far given.
+        """The log-probability of reaching each position before the next symbol is written, prior_BTS, symbols so far given.
 
         Args:
             before_BTS: log-probabilities of the position after the last symbol; any number of leading axes.
             reach: of the parts, with the same leading axes.
         """
         raise NotImplementedError
+
+    def attention(self, prior_BTS: Tensor, reach: Tensor) -> Tensor:
+        """The probability of writing the next symbol from each position, whichever it is; by default every position writes.
+
+        Args:
+            prior_BTS: from :meth:`prior`.
+            reach: of the same parts.
+        """
+        return prior_BTS.exp()
 
 
 def start(padding_mask_BS: Tensor) -> Tensor:
@@ -104,7 +113,7 @@ def after(prior_BS: Tensor, stay_BS: Tensor, move_BS: Tensor | None) -> Tensor:
     """The log-probabilities of the position after a symbol, which sum to 1 (Bayes' rule).
 
     Args:
-        prior_BS: of writing from each position.
+        prior_BS: of reaching each position.
         stay_BS: of writing that symbol there and staying; any number of leading axes.
         move_BS: of writing it and going on; None: never.
     """

@@ -36,10 +36,8 @@ def tokenized(paths: Paths) -> TrainingInputs:
 
 def test_the_number_of_tags_is_in_the_bundle_of_such_a_model_alone(tmp_path: Path) -> None:
     inputs = tokenized(Paths(tmp_path))
-    usual, typed = (
-        inputs.bundle_config(ModelSection.model_validate(MODEL | {"tag_positions": has_positions}))
-        for has_positions in (True, False)
-    )
+    models = [ModelSection.model_validate(MODEL | {"tag_positions": has_positions}) for has_positions in (True, False)]
+    usual, typed = map(inputs.bundle_config, models)
     assert "num_source_tags" not in json.loads(usual.model_dump_json())
     assert typed.num_source_tags == 4
     for config, name in ((usual, "usual"), (typed, "typed")):

@@ -54,13 +54,13 @@ from seq2seq_core.config.model import ModelSection
         ),
         (
             {"alignment": "edits", "alignment_copies": True, "time_reduction": 1},
-            "time_reduction must be 0 with alignment_copies, got 1",
+            "time_reduction must be 0 with alignment_copies, which copies position by position, got 1",
         ),
         ({"share_layers": True}, "share_layers must be false without a Transformer, got true"),
-        ({"tag_positions": False}, "tag_positions must be true unless the encoder is a Transformer, got false"),
+        ({"tag_positions": False}, "tag_positions must be true unless the encoder is a Transformer, got 'gru'"),
         (
             {"tag_positions": False, "architecture": "transformer", "positions": "rotary"},
-            "tag_positions must be true with positions 'rotary', got false",
+            "tag_positions must be true unless positions are 'sinusoidal' or 'learned', got 'rotary'",
         ),
     ],
 )

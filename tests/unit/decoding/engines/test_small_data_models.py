@@ -25,7 +25,7 @@ SIZES = {"architecture": "transformer", "width": 32, "heads": 2, "feedforward_wi
 
 @pytest.mark.parametrize(
     "settings",
-    [{"positions": "relative", "relative_distance": 3}, {"share_layers": True}, {"positions": "relative", "share_layers": True}],
+    [{"positions": "relative", "relative_distance": 3}, {"positions": "relative", "share_layers": True}],
     ids=str,
 )
 def test_ctranslate2_decodes_them_as_the_reference_does(settings: dict[str, Any], tmp_path: Path) -> None:

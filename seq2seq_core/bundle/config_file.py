@@ -48,6 +48,8 @@ class BundleConfig(BaseModel):
     """Whether both sides share one vocabulary."""
     frame_width: int = Field(default=0, ge=0, le=1 << 16)
     """Features of a source frame; 0: the sources are ids."""
+    num_source_tags: int = Field(default=0, ge=0, le=MAX_VOCABULARY, exclude_if=lambda number: not number)
+    """Source ids that are tags, behind the special ones, for a model that tells them apart; 0, and not in the file: it does not."""
     tags: TagColumns = TagColumns()
     """The columns whose values are symbols before the ids."""
     normal_form: NormalForm = AS_IT_IS

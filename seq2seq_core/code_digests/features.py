@@ -78,6 +78,8 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.decoding.target_scores": NO_STAGE,
     "seq2seq_core.distillation": ("distill",),
     "seq2seq_core.evaluation.confidence": ("confidence",),
+    "seq2seq_core.modeling.decoders.alignment_decoder": ("alignment",),
+    "seq2seq_core.modeling.layers.alignment": ("alignment",),
     "seq2seq_core.modeling.layers.attention": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.bridge": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.pointer_generator": ("pointer_generator",),
@@ -91,7 +93,9 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.modeling.layers.positions": (*TRANSFORMER, "time_scaling"),
     "seq2seq_core.modeling.layers.quantized_weight": ("engine:quantized",),
     "seq2seq_core.modeling.layers.recurrent_layer": RECURRENT,
+    "seq2seq_core.modeling.layers.relative_attention": ("relative_positions",),
     "seq2seq_core.modeling.layers.sublayer": TRANSFORMER,
+    "seq2seq_core.modeling.layers.tag_positions": ("tag_positions",),
     "seq2seq_core.modeling.layers.transformer_shape": TRANSFORMER,
     "seq2seq_core.score_filter": ("score_filter",),
     "seq2seq_core.training.data.sentence_reader": MONOLINGUAL,
@@ -114,6 +118,7 @@ PARTS: dict[str, str] = {
     CLEANING_RULES: "rule",
     MENDING_RULES: "mending",
     METRICS: "metric",
+    "seq2seq_core.modeling.alignments": "alignment",
     "seq2seq_core.modeling.attention": "attention",
     "seq2seq_core.training.updates.schedules": "schedule",
 }
@@ -159,9 +164,14 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
     """
     for side, kind in (("encoder", model.encoder_architecture), ("decoder", model.decoder_architecture)):
         yield f"{side}:{'transformer' if kind == 'transformer' else 'recurrent'}"
-    if model.decoder_architecture != "transformer" and model.attention != "none":
+    if model.alignment != "soft":
+        yield f"alignment:{model.alignment}"
+    elif model.decoder_architecture != "transformer" and model.attention != "none":
         yield f"attention:{model.attention}"
     switches = {
+        "alignment": model.alignment != "soft",
+        "relative_positions": model.positions.startswith("relative"),
+        "tag_positions": not model.tag_positions,
         "pointer_generator": model.pointer_generator,
         "time_scaling": model.time_scaling != "none",
         "initial_weights": bool(train.initial_weights),

@@ -34,12 +34,12 @@ def projected_sums(model: Seq2Seq, batch: Batch, inputs_BT: Tensor, label_smooth
     """The label-smoothed loss of the model's logits; these are never all in memory, and padding is not projected.
 
     Args:
-        model: any; the mixture of a pointer-generator is no projection, so that all its logits are in memory.
+        model: any; one whose output is no projection, such as a pointer-generator's, has all its logits in memory.
         batch: the pairs.
         inputs_BT: int64, the decoder's inputs.
         label_smoothing: e, from 0 to below 1.
     """
-    if model.pointer_generator is not None:
+    if not model.is_projection:
         return likelihood_sums(model(batch.source, inputs_BT), batch.target_out_BT, label_smoothing)
     packing = Packing.of(batch.target_padding_mask_BT, batch.num_target_tokens)
     features_1ND = packing.pack(model.features(batch.source, inputs_BT, packing))

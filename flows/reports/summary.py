@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal
@@ -138,6 +138,19 @@ def read_drift_lines(paths: Paths, receipt: Receipt | None) -> list[str]:
 
     report = None if receipt is None else read_drift(receipt.model_name, receipt.version, paths)
     return [] if report is None else [report.sentence()]
+
+
+def read_split_lines(paths: Paths, present: Collection[str]) -> list[str]:
+    """What the test scores must be read with, as a line; none where nothing was evaluated or nothing is to be said.
+
+    Args:
+        paths: the workspace; reads ``reports/prepare.json``.
+        present: names of the stages whose outputs are there.
+    """
+    from seq2seq_core.corpus.leakage.split_note import read_split_note
+
+    note = read_split_note(paths.prepare_report) if "evaluate" in present else ""
+    return [note] if note else []
 
 
 def _line(report: StageReport, width: int) -> str:

@@ -31,6 +31,7 @@ SILENT: dict[str, str] = {
     "seq2seq_core.config.serving": "requests to a served model",
     "seq2seq_core.config.yaml_text": "parsing; the values count",
     "seq2seq_core.console": "log lines and progress",
+    "seq2seq_core.corpus.leakage.split_note": "messages",
     "seq2seq_core.device": "the choice of a device, part of runtime",
     "seq2seq_core.dvc_files": "messages about missing outputs",
     "seq2seq_core.errors": "messages",

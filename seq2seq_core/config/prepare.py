@@ -152,6 +152,8 @@ class PrepareSection(NormalForm):
     those whose source is the same after NFKC, case folding and removal of punctuation and white space (kept between digits).
     ``similar`` also drops those whose source or target shares most of its characters with a source or target of dev or test: a word
     changed or left out, the same translation, the sides exchanged. It suits sentences; texts of few words are similar by nature."""
+    leakage_reason: str = ""
+    """Why ``leakage`` is ``keep``; shown beside the scores. Such as: the published split has these rows."""
     leakage_similarity: float = Field(default=0.62, gt=0.0, le=1.0)
     """With ``leakage: similar``, the share of common runs of four characters from which two texts are similar (their Jaccard
     similarity). A lower one finds more that was changed, and drops more that only resembles dev or test."""
@@ -201,6 +203,8 @@ class PrepareSection(NormalForm):
         if self.dev_fraction + self.test_fraction >= 1.0:
             total = self.dev_fraction + self.test_fraction
             raise ValueError(f"dev_fraction + test_fraction must be below 1, got {total:g}")
+        if self.leakage_reason and self.leakage != "keep":
+            raise ValueError(f"leakage_reason must be empty unless leakage is keep, got leakage {self.leakage}")
         if self.min_characters > self.max_characters:
             raise ValueError(f"min_characters must be at most max_characters, got {self.min_characters} > {self.max_characters}")
         return self

@@ -28,6 +28,7 @@ EXPECTED_REPEATED = 0.2
 """A larger share of repeated pairs is stated in the settings, so that ``prepare`` does not stop at what was seen."""
 FEWEST_TEST_ROWS = 20
 """With fewer, a version proves nothing by any difference that is usual."""
+KEPT_LEAKS = "test asks what train has, as users will"
 SURELY_DRAWN = 0.7
 NATURAL = {
     "pronunciation": ("numbers_differ",),
@@ -156,7 +157,7 @@ def _prepare_section(evidence: CorpusEvidence) -> dict[str, Any]:
     longest = max(evidence.source.long_characters, evidence.target.long_characters)
     section: dict[str, Any] = {
         "deduplicate": "none" if evidence.is_repetition_data else "pair",
-        "leakage": "keep" if _keeps_leaks(evidence) else "exact",
+        **({"leakage": "keep", "leakage_reason": KEPT_LEAKS} if _keeps_leaks(evidence) else {"leakage": "exact"}),
     }
     if not evidence.is_repetition_data and evidence.pairs.repeated > EXPECTED_REPEATED:
         most = min(1.0, round(evidence.pairs.repeated + 0.2, 1))

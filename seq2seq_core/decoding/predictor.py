@@ -87,6 +87,11 @@ class Predictor:
         """
         return cls(load_bundle(folder, device), recordings)
 
+    @property
+    def asked_columns(self) -> tuple[str, ...]:
+        """The columns that an answer depends on, besides the source: those that are tags."""
+        return self.bundle.config.tags.all
+
     @overload
     def predict(  # type: ignore[overload-overlap]
         self,

@@ -48,8 +48,10 @@ def make_scores(evaluation: Evaluation) -> dict[str, Any]:
     slices: dict[str, dict[str, dict[str, float]]] = {}
     for part in evaluation.slices:
         slices.setdefault(part.column, {})[part.value] = {**_rounded(part.scores), "count": part.count}
+    terms = evaluation.terms
     return {
         "test": _rounded(evaluation.test),
+        **({} if terms is None else {"task": _rounded(terms.rates(evaluation.test))}),
         "greedy": _rounded(evaluation.greedy),
         "baselines": {name: _rounded(scores) for name, scores in evaluation.baselines.items()},
         "slices": slices,
@@ -95,11 +97,11 @@ def scores_as_markdown(evaluation: Evaluation) -> str:
     """
     rows = {"model, beam search": evaluation.test, "model, greedy": evaluation.greedy}
     rows |= {f"baseline: {name.replace('_', ' ')}": scores for name, scores in evaluation.baselines.items()}
-    body = [
-        [name, *(f"{scores[metric]:.4f}" if metric in scores else "" for metric in evaluation.test)]
-        for name, scores in rows.items()
-    ]
-    return _markdown(["", *evaluation.test], body)
+    terms = evaluation.terms
+    told = {name: {**scores, **(terms.rates(scores) if terms is not None else {})} for name, scores in rows.items()}
+    names = [*evaluation.test, *(terms.names if terms is not None else ())]
+    body = [[name, *(f"{own[one]:.4f}" if one in own else "" for one in names)] for name, own in told.items()]
+    return _markdown(["", *names], body)
 
 
 def slices_as_markdown(evaluation: Evaluation) -> str:

@@ -38,7 +38,7 @@ from seq2seq_core.bundle.stored_weights import build_from, check_finite, check_h
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.device import resolve_device
 from seq2seq_core.errors import BundleError
-from seq2seq_core.modeling.seq2seq import Seq2Seq
+from seq2seq_core.modeling.ensemble import AnyModel
 from seq2seq_core.tokenization.manifest import file_digest
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import Tags
@@ -77,7 +77,7 @@ class Bundle:
     """A loaded bundle.
 
     Attributes:
-        model: in evaluation mode, on its device.
+        model: in evaluation mode, on its device; several that decode as one where it is an ensemble.
         source_tokenizer: text to source ids; None where the sources are frames.
         target_tokenizer: target ids to text.
         config: the configuration of the model.
@@ -89,7 +89,7 @@ class Bundle:
         calibrator: turns a decoded answer into its confidence; None: answers have none.
     """
 
-    model: Seq2Seq
+    model: AnyModel
     source_tokenizer: SubwordModel | None
     target_tokenizer: SubwordModel
     config: BundleConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -56,6 +56,8 @@ class BundleConfig(BaseModel):
     """Length to which sources are cut, in tokens or frames, as in training; None: only the decoding options limit it."""
     keeps_source_end: bool = False
     """Whether a cut source keeps its end instead of its beginning."""
+    members: int = Field(default=1, ge=1, le=32)
+    """Models of the architecture that decode together. Left out of the file where there is one."""
     audio: FrontEnd | None = None
     """How recordings become frames; None if the sources are ids or frames of another origin."""
 
@@ -160,7 +162,9 @@ def write_config(folder: Path, content: BundleFile) -> None:
         folder: the bundle's folder.
         content: the content of the file.
     """
-    absent = {name for name in ADDED_BY_EXPORT if getattr(content, name) is None}
+    absent: dict[str, Any] = {name: True for name in ADDED_BY_EXPORT if getattr(content, name) is None}
+    if content.config.members == 1:
+        absent["config"] = {"members"}
     (folder / CONFIG_FILE).write_text(content.model_dump_json(indent=1, exclude=absent) + "\n", encoding="utf-8")
 
 

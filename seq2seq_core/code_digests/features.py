@@ -79,6 +79,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.decoding.target_scores": NO_STAGE,
     "seq2seq_core.distillation": ("distill",),
     "seq2seq_core.evaluation.confidence": ("confidence",),
+    "seq2seq_core.modeling.ensemble": ("ensemble", "snapshots"),
     "seq2seq_core.modeling.layers.attention": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.bridge": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.pointer_generator": ("pointer_generator",),
@@ -108,6 +109,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.training.objectives.reward": REWARDS,
     "seq2seq_core.training.objectives.samples": (*REWARDS, "objective:back_translation"),
     "seq2seq_core.training.objectives.scheduled_sampling": ("scheduled_sampling",),
+    "seq2seq_core.training.updates.snapshot_ensemble": ("snapshots",),
 }
 """Modules and packages that are needed only with one of the features listed."""
 
@@ -166,6 +168,8 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
         "pointer_generator": model.pointer_generator,
         "time_scaling": model.time_scaling != "none",
         "initial_weights": bool(train.initial_weights),
+        "ensemble": bool(train.ensemble.members),
+        "snapshots": bool(train.ensemble.num_snapshots),
     }
     for phase in train.all_phases():
         yield f"objective:{phase.objective}"

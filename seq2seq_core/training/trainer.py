@@ -202,8 +202,7 @@ class Trainer:
         """Validates, adds to curves and history, and keeps the weights if they are the best."""
         state, metric = self.state, self.settings.dev_metric
         check_same_weights(self.ranks, self.model, state.step)
-        if self.updater.last_average:
-            self.updater.last_average.take(self.model, state.step)
+        self.updater.before_validation(state.step)
         try:
             with self._speed.stopped():
                 validation = self.validator.validate(self.updater.kept_model, self.stop.check)

@@ -63,5 +63,6 @@ def test_other_tasks_have_no_commonest_symbols(target: str) -> None:
 
 
 def test_recordings_have_the_commonest_target_alone() -> None:
-    found = find_baselines(pairs(("a.wav", "no", ""), ("b.wav", "yes", ""), ("c.wav", "yes", "")), pairs(("d.wav", "", "")), [], True)
+    train = pairs(("a.wav", "no", ""), ("b.wav", "yes", ""), ("c.wav", "yes", ""))
+    found = find_baselines(train, pairs(("d.wav", "", "")), [], True)
     assert found.texts == {"commonest_target": ["yes"]}

@@ -50,7 +50,7 @@ class WrittenOutStep:
 
 
 class WrittenOutAverage:
-    """p(symbol) is in proportion to the product of the members' probabilities to the power of 1 / K, each row from its beginning."""
+    """p(symbol) is in proportion to the product of the members' probabilities to the power 1 / K, each row from its beginning."""
 
     training = False
 

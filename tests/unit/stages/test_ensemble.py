@@ -26,7 +26,7 @@ from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.corpus.pairs import iterate_pairs
 from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.errors import ConfigError, UserError
+from seq2seq_core.errors import ConfigError, Interrupted, UserError
 from seq2seq_core.modeling.ensemble import Ensemble
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.serving.batching.predictor_decoder import PredictorDecoder
@@ -107,7 +107,7 @@ def test_an_interrupted_ensemble_goes_on_to_the_same_bytes(
                 made(self, *arguments)  # type: ignore[arg-type]
 
             patched.setattr(Trainer, "_update", stop_in_the_second)
-            with pytest.raises(BaseException, match="training stopped after step 3 by SIGINT"):
+            with pytest.raises(Interrupted, match="training stopped after step 3 by SIGINT"):
                 run_train(make_settings(train=train), cut, NullRecorder())
         assert min(calls) == 0, "the second member had begun"
     run_train(make_settings(train=train), cut, NullRecorder())
@@ -217,12 +217,11 @@ def test_an_ensemble_teaches_one_model(trained: Paths, tmp_path: Path, monkeypat
         file.parent.mkdir(exist_ok=True)
         file.write_text("source\ttarget\n" + "".join(rows))
     files = {split: [f"{split}.tsv"] for split in ("train", "dev", "test")}
-    prepare = {"distill": {"teacher": "data/teacher", "beam_size": 2, "min_log_probability": -1000.0}, "leakage": "keep"}
-    prepare["distill"] = {"teacher": "data/teacher", "beam_size": 2}  # type: ignore[assignment]
-    own = {"corpus": {"path": "raw", "files": files}, "prepare": {**prepare, "max_dropped_fraction": 1.0}}
+    prepare = {"distill": {"teacher": "data/teacher", "beam_size": 2}, "leakage": "keep", "max_dropped_fraction": 1.0}
+    own = {"corpus": {"path": "raw", "files": files}, "prepare": prepare}
     settings = parse_settings(make_sections() | own, "test")
     run_prepare(settings, paths, NullRecorder())
-    taught = [pair for pair in iterate_pairs(paths.prepared_split("train"))]
+    taught = list(iterate_pairs(paths.prepared_split("train")))
     assert json.loads(paths.prepared_teacher.read_text())["digest"] == bundle_digest(trained.served)
     teacher = Predictor.from_folder(trained.served)
     options = DecodingOptions(beam_size=2)
@@ -237,14 +236,8 @@ def test_an_ensemble_teaches_one_model(trained: Paths, tmp_path: Path, monkeypat
     ("train", "reason"),
     [
         ({"ensemble": {"members": 1}}, "members must be 0"),
-        (
-            {"ensemble": {"members": 2, "kind": "snapshots"}, "average_last": 3},
-            "average_last must be 0 with an ensemble of snapshots",
-        ),
-        (
-            {"ensemble": {"members": 2, "kind": "snapshots"}, "phases": [{"objective": "likelihood"}]},
-            "kind must be seeds with phases",
-        ),
+        (SNAPSHOTS | {"average_last": 3}, "average_last must be 0 with an ensemble of snapshots"),
+        (SNAPSHOTS | {"phases": [{"objective": "likelihood"}]}, "kind must be seeds with phases"),
     ],
 )
 def test_settings_that_make_no_ensemble_are_refused(train: dict[str, object], reason: str) -> None:

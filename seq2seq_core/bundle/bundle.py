@@ -33,6 +33,7 @@ from seq2seq_core.bundle.config_file import (
     read_plain_file,
     write_config,
 )
+from seq2seq_core.bundle.lexicon_file import KnownTarget, Question, read_lexicon
 from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
 from seq2seq_core.bundle.stored_weights import build_from, check_finite, check_header, load_weights, unique_tensors
 from seq2seq_core.config.decoding_options import DecodingOptions
@@ -87,6 +88,7 @@ class Bundle:
         engine: the engine that decodes; None: PyTorch, at float32.
         engine_file: its converted weights; None: it makes its own of the model's.
         calibrator: turns a decoded answer into its confidence; None: answers have none.
+        lexicon: what train has for each question; None: there is no lexicon.
     """
 
     model: AnyModel
@@ -99,6 +101,7 @@ class Bundle:
     engine: StoredEngine | None = None
     engine_file: EngineFile | None = None
     calibrator: StoredCalibrator | None = None
+    lexicon: Mapping[Question, KnownTarget] | None = None
 
     @property
     def source_tags(self) -> Tags:
@@ -175,7 +178,8 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     if engine is not None and engine.has_file:
         file = EngineFile(engine, folder / ENGINE_FILE, content.digests[ENGINE_FILE])
     parts = (model.to(place).eval(), source_tokenizer, target_tokenizer, config, content.data_digests, place)
-    return Bundle(*parts, content.decoding, engine, file, content.calibrator)
+    lexicon = None if content.lexicon is None else read_lexicon(folder, config)
+    return Bundle(*parts, content.decoding, engine, file, content.calibrator, lexicon)
 
 
 def check_bundle(folder: Path) -> BundleFile:

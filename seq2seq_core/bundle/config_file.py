@@ -22,9 +22,10 @@ from seq2seq_core.tokenization.tags import TagColumns
 FORMAT_VERSION = 1
 CONFIG_FILE, WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE = "config.json", "model.safetensors", "source.model", "target.model"
 ENGINE_FILE = "ctranslate2.bin"
+LEXICON_FILE = "lexicon.jsonl"
 INITIAL_BUNDLE = "initial_bundle"
 """The name, among the data digests, of the bundle that a training started from."""
-ADDED_BY_EXPORT = ("engine", "calibrator")
+ADDED_BY_EXPORT = ("engine", "calibrator", "lexicon")
 """Fields that only a served bundle has, and not each."""
 MAX_CONFIG_BYTES = 1 << 22
 MAX_VOCABULARY = 1 << 24
@@ -123,6 +124,8 @@ class BundleFile(BaseModel):
     """The engine that decodes with the bundle; None: the reference, PyTorch at float32. Left out of the file in that case."""
     calibrator: StoredCalibrator | None = None
     """Turns a decoded answer into its confidence; None: answers have none. Left out of the file in that case."""
+    lexicon: Annotated[int, Field(ge=0)] | None = None
+    """Entries of the lexicon, a file in the bundle; None: there is none. Left out of the file in that case."""
     tokenizers: dict[Literal["source", "target"], SubwordKind]
     """The kind of subword model of each side that has one."""
     data_digests: dict[str, Digest]
@@ -132,8 +135,9 @@ class BundleFile(BaseModel):
 
     @property
     def payload(self) -> tuple[str, ...]:
-        """The names of the bundle's files beside ``config.json``, that of the engine included."""
-        return (*self.config.payload, ENGINE_FILE) if self.engine is not None and self.engine.has_file else self.config.payload
+        """The names of the bundle's files beside ``config.json``, those of the engine and the lexicon included."""
+        added = (ENGINE_FILE,) if self.engine is not None and self.engine.has_file else ()
+        return (*self.config.payload, *added, *((LEXICON_FILE,) if self.lexicon is not None else ()))
 
     @model_validator(mode="after")
     def _each_file_has_a_digest(self) -> Self:

@@ -74,6 +74,8 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.decoding.confidence.answer_features": ("confidence",),
     "seq2seq_core.decoding.engines.ctranslate2_conversion": ("engine:ctranslate2",),
     "seq2seq_core.decoding.engines.ctranslate2_engine": ("engine:ctranslate2",),
+    "seq2seq_core.bundle.lexicon_file": ("lexicon",),
+    "seq2seq_core.decoding.lexicon": ("lexicon",),
     "seq2seq_core.decoding.minimum_bayes_risk": NO_STAGE,
     "seq2seq_core.decoding.sampling": NO_STAGE,
     "seq2seq_core.decoding.target_scores": NO_STAGE,
@@ -144,6 +146,8 @@ def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[st
         found += [f"metric:{name}" for name in settings.evaluate.metrics]
     if settings.evaluate.confidence_event != "none":
         found.append("confidence")
+    if settings.evaluate.lexicon:
+        found.append("lexicon")
     if settings.evaluate.beam_size > 1:
         found.append("search:beam")
     if settings.evaluate.engine != "torch" and {*TRANSFORMER} <= {*found}:

@@ -76,6 +76,7 @@ class Example:
         is_cut: whether the length limit ended the hypothesis.
         columns: the corpus's other columns.
         confidence: the calibrated probability that the hypothesis is right; None: unknown.
+        from_lexicon: whether the hypothesis is what train has; None: no lexicon was asked.
     """
 
     row: int
@@ -89,6 +90,7 @@ class Example:
     is_cut: bool
     columns: dict[str, str]
     confidence: float | None = None
+    from_lexicon: bool | None = None
 
     @property
     def character_error_rate(self) -> float:
@@ -178,7 +180,7 @@ def evaluate(
         greedy=score(greedy.texts, references, settings.metrics, options),
         baselines={name: score(own, references, quick, options) for name, own in texts.items()},
         slices=_score_all_slices(pairs, lengths, beam.texts, references, settings, quick),
-        examples=_make_examples(pairs, beam, greedy),
+        examples=_make_examples(pairs, beam, greedy, search.lexicon),
         sentences_per_second={
             name: one.num_decoded / one.seconds for name, one in (("beam", beam), ("greedy", greedy)) if one.seconds > 0
         },
@@ -260,7 +262,7 @@ def _score_all_slices(
     ]
 
 
-def _make_examples(pairs: Sequence[dict[str, str]], beam: Decoded, greedy: Decoded) -> list[Example]:
+def _make_examples(pairs: Sequence[dict[str, str]], beam: Decoded, greedy: Decoded, has_lexicon: bool) -> list[Example]:
     return [
         Example(
             row=place + 1,
@@ -274,6 +276,7 @@ def _make_examples(pairs: Sequence[dict[str, str]], beam: Decoded, greedy: Decod
             is_cut=beam.is_cut[place],
             columns={name: value for name, value in pair.items() if name not in (SOURCE, TARGET)},
             confidence=beam.answers[place].confidence,
+            from_lexicon=beam.answers[place].from_lexicon if has_lexicon else None,
         )
         for place, pair in enumerate(pairs)
     ]

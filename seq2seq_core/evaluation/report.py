@@ -194,7 +194,8 @@ def _example_row(example: Example) -> dict[str, object]:
 
 
 def _prediction_row(example: Example) -> dict[str, object]:
-    return {name: value for name, value in _example_row(example).items() if name not in ("row", "cer")}
+    mark = {} if example.from_lexicon is None else {"from_lexicon": example.from_lexicon}
+    return {name: value for name, value in _example_row(example).items() if name not in ("row", "cer")} | mark
 
 
 def _corpus_name(column: str) -> str:
@@ -208,12 +209,14 @@ def _slice_row(part: Slice) -> dict[str, object]:
 
 def _count(evaluation: Evaluation) -> dict[str, int]:
     """The numbers of pairs and of hypotheses of some kinds."""
+    of_lexicon = [example.from_lexicon for example in evaluation.examples if example.from_lexicon is not None]
     return {
         "pairs": len(evaluation.examples),
         "wrong": sum(example.hypothesis != example.reference for example in evaluation.examples),
         "empty_hypotheses": sum(not example.hypothesis for example in evaluation.examples),
         "cut_hypotheses": evaluation.num_cut,
         "greedy_differs": sum(example.hypothesis != example.greedy for example in evaluation.examples),
+        **({"lexicon_answers": sum(of_lexicon)} if of_lexicon else {}),
     }
 
 

@@ -102,6 +102,10 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
             "%d of %d hypotheses were cut at their length limit; a larger evaluate.%s (now %g) gives more room",
             evaluation.num_cut, len(pairs), name, getattr(options, name),
         )  # fmt: skip
+    if options.lexicon and not (number := sum(bool(example.from_lexicon) for example in evaluation.examples)):
+        logger.warning("evaluate.lexicon: no source of test is in train, so these scores do not show what the lexicon is worth")
+    elif options.lexicon:
+        logger.info("the lexicon has answered %d of %d sources of test", number, len(pairs))
     note = read_split_note(paths.prepare_report)
     if note:
         logger.info("%s", note)

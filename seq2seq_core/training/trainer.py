@@ -155,7 +155,7 @@ class Trainer:
                 **({"phase": float(self.state.phase)} if len(self.phases) > 1 else {}),
             },
         )
-        share = f" ({speed['share_of_peak']:.0%} of the machine's peak)" if "share_of_peak" in speed else ""
+        share = f" ({speed['share_of_peak']:.0%} of the peak of its products)" if "share_of_peak" in speed else ""
         self._message = f"loss {loss:.4f}, {speed.get('tokens_per_second', 0.0):,.0f} tokens/s{share}"
 
     def _step_back(self, divergence: Diverged, next_place: Place) -> None:

@@ -186,5 +186,5 @@ def test_the_file_is_part_of_the_bundle_and_is_checked(paths: Paths, settings: S
 
 def test_a_bundle_without_one_refuses_to_ask_it(paths: Paths) -> None:
     options = DecodingOptions(beam_size=2, lexicon=True)
-    with pytest.raises(UserError, match="lexicon: must be false with this model, which was exported without evaluate.lexicon"):
+    with pytest.raises(UserError, match="lexicon: must be false with this model"):
         Predictor.from_folder(paths.bundle).predict(["5 May"], options, tags=[{"language": "de"}])

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -137,7 +138,9 @@ def start(peer: Peer, settings: dict[str, Any], folder: Path) -> Side:
     file = own / "settings.json"
     file.write_text(json.dumps({**settings, "folder": str(own)}), encoding="utf-8")
     python = environment(peer.script[0].removesuffix(".py"), peer.packages, folder)
-    return Side(peer.name, [str(python), str(PEERS / peer.script[0]), *peer.script[1:], str(file)], own / "log.txt")
+    # Ours is timed as the command `s2s` runs it (cli/process_setup.py), the others as they are.
+    variables = None if peer.packages else {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    return Side(peer.name, [str(python), str(PEERS / peer.script[0]), *peer.script[1:], str(file)], own / "log.txt", variables)
 
 
 def take_turn(side: Side, seconds: float) -> float:

@@ -85,6 +85,7 @@ def propose(layout: CorpusLayout, folder: Path, task: Task | None = None) -> Pro
     units = _units_a_pair(evidence, source_model, target_model)
     dev_rows = layout.num_rows.get("dev") or int(sections["prepare"]["dev_fraction"] * evidence.num_different)
     sections["train"] = choose_training(evidence.task, evidence.num_different, units, sections["model"], dev_rows, dev_metric)
+    sections["train"]["sized_for_pairs"] = layout.num_rows["train"]
     ratio = _units_ratio(evidence, source_model, target_model)
     sections["evaluate"] = choose_search(evidence.task, evidence.target, ratio) | {"metrics": metrics}
     # Without effect until dev_metric is bleu: so that it is right when the user, or a sweep by bleu, sets that.

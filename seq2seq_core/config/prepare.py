@@ -57,7 +57,7 @@ class Distill(Section):
 
 
 class Augment(Section):
-    """Copies of train pairs with noise in the source, beside the pairs themselves, so that the model reads what users write."""
+    """Copies of train pairs beside the pairs themselves: with noise in the source, as users write, or with a made-up stem."""
 
     case: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of the pairs that get a copy in another case: small letters, capitals, a capital for each word, the first letter."""
@@ -65,6 +65,9 @@ class Augment(Section):
     """Share that gets one with typing errors: letters exchanged, left out, doubled, or replaced by another letter of the text."""
     punctuation: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share that gets one with other punctuation: none, none at the end, a mark doubled, a space before a mark."""
+    stems: float = Field(default=0.0, ge=0.0, le=20.0)
+    """Copies for each pair whose stem, what both sides have in common, is replaced by random letters of train on both sides
+    (Anastasopoulos and Neubig 2019): for inflection with few pairs; 0.5: for every second pair."""
     typo_rate: float = Field(default=0.05, gt=0.0, le=0.5)
     """Share of the letters of a copy that have a typing error; at least one has."""
     seed: int = 1
@@ -72,7 +75,7 @@ class Augment(Section):
 
     def kinds(self) -> dict[str, float]:
         """The kinds of noise that are on, with the shares of the pairs."""
-        shares = {"case": self.case, "typos": self.typos, "punctuation": self.punctuation}
+        shares = {"case": self.case, "typos": self.typos, "punctuation": self.punctuation, "stems": self.stems}
         return {kind: share for kind, share in shares.items() if share}
 
 

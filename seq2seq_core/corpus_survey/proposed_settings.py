@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.ready_settings import as_written, install_document, missing_files, read_ready_document
-from seq2seq_core.config.settings import parse_settings
+from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.config.yaml_text import parse_document, write_inline
 from seq2seq_core.corpus_survey.choices.size_rules import resize, size_note, why_not_resize
 from seq2seq_core.corpus_survey.choices.task_choice import parse_task
@@ -102,12 +103,21 @@ def install_fitted(
     settings = parse_settings(document, str(ready_file))
     if fits_sizes and (reason := why_not_resize(settings)):
         raise UserError(f"--fit-sizes: must be left out with {ready_file}, got it: {reason}")
-    if settings.train.sized_for_pairs:
-        number = survey_folder(place, chosen).num_rows["train"]
-        told = resize(document, settings, number) if fits_sizes else size_note(settings, number)
-        findings += [told] if told else []
+    if fits_sizes:
+        findings.append(resize(document, settings, _count_rows(settings, place, chosen)))
+    elif settings.train.sized_for_pairs:
+        with suppress(UserError):  # a corpus that a survey cannot read may be one for these settings
+            note = size_note(settings, _count_rows(settings, place, chosen))
+            findings += [note] if note else []
     install_document(document, str(ready_file), paths, force)
     return findings
+
+
+def _count_rows(settings: Settings, place: Path, chosen: LayoutChoice | None) -> int:
+    """The rows of train, or about as many, of a corpus that settings are for."""
+    if chosen in (None, LayoutChoice()) and settings.corpus.format in ("tsv", "csv", "auto") and not settings.corpus.header:
+        chosen = LayoutChoice(header=False)
+    return survey_folder(place, chosen).num_rows["train"]
 
 
 def _fit(corpus: dict[str, Any], layout: CorpusLayout, folder: Path) -> None:

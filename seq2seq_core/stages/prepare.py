@@ -88,6 +88,8 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
     written = {name: file_digest(paths.prepared / f"{name}.jsonl") for name in preparation.funnels if name != TEACHER}
     report = preparation.leave_report(paths.prepare_report.parent, written)
     _record(preparation.funnels, report, recorder)
+    if settings.prepare.leakage == "keep" and not settings.prepare.leakage_reason:
+        logger.info("prepare.leakage is keep: say why in prepare.leakage_reason, which then stands beside the scores")
     if note := split_note(report):
         logger.info("%s", note)
     recorder.log_file(paths.dropped_rows, "reports")

@@ -29,8 +29,6 @@ def split_note(report: Mapping[str, Any]) -> str:
     if reason := train.get(REASON):
         return f"prepare.leakage is keep, so train may have what dev and test ask: {reason}"
     leaks = [count for rule, count in dropped.items() if rule == LEAKAGE or str(rule).startswith(f"{LEAKAGE}.")]
-    if not leaks:
-        return "prepare.leakage is keep, so train may have what dev and test ask; prepare.leakage_reason gives no reason"
     number = sum(count for count in leaks if isinstance(count, int))
     if not number:
         return ""

@@ -35,6 +35,8 @@ def sizes_for(settings: Settings, num_pairs: int) -> dict[str, dict[str, Any]]:
         num_pairs: rows of train.
     """
     model, train = settings.model, settings.train
+    if num_pairs == train.sized_for_pairs:
+        return {"model": {}, "train": {}}
     ratio = num_pairs / train.sized_for_pairs
     root, doublings = math.sqrt(ratio), math.log2(ratio)
     width = _bounded(model.width * 2 ** round(doublings / 4), NARROWEST, WIDEST)

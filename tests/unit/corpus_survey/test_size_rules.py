@@ -12,6 +12,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, load_settings
 from seq2seq_core.corpus_survey.choices.size_rules import size_note, sizes_for
 from seq2seq_core.corpus_survey.proposed_settings import install_fitted, install_proposal
+from seq2seq_core.corpus_survey.table_columns import LayoutChoice
 from seq2seq_core.errors import UserError
 from tests.made_corpora import write_lines
 
@@ -67,7 +68,7 @@ def test_a_file_with_several_phases_is_refused(tmp_path: Path) -> None:
 def test_a_proposal_says_for_how_many_rows_it_is(tmp_path: Path) -> None:
     paths = Paths(tmp_path / "workspace")
     paths.root.mkdir()
-    install_proposal(paths, make_words(tmp_path / "words", 300), None, "", False)
+    install_proposal(paths, make_words(tmp_path / "words", 300), None, "", False, LayoutChoice(header=False))
     assert load_settings(paths.params).train.sized_for_pairs == 300
 
 

@@ -350,7 +350,8 @@ def test_a_conversation_is_never_parted_between_splits(tmp_path: Path) -> None:
     assert all(20 <= len(conversations[split]) <= 60 for split in ("dev", "test"))
 
 
-def test_the_report_says_of_which_split_the_figures_are(tmp_path: Path) -> None:
+def test_the_report_says_of_which_split_the_figures_are(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     splits = {"train": [*_numbered(20), ("asked", "x")], "dev": _numbered(3, 100), "test": [("asked", "y"), *_numbered(3, 200)]}
     paths = _write(tmp_path, **splits)
     notes = {}
@@ -363,7 +364,8 @@ def test_the_report_says_of_which_split_the_figures_are(tmp_path: Path) -> None:
         notes[name] = read_split_note(paths.prepare_report)
     assert notes["dropped"].startswith("1 of 21 rows of train are left out because dev or test has them (prepare.leakage)")
     assert notes["kept"] == "prepare.leakage is keep, so train may have what dev and test ask: the published split has them"
-    assert notes["silent"].endswith("prepare.leakage_reason gives no reason")
+    assert notes["silent"] == ""
+    assert "prepare.leakage is keep: say why in prepare.leakage_reason, which then stands beside the scores" in caplog.messages
     run_prepare(_settings(TRAIN_ONLY, dev_fraction=0.2, test_fraction=0.2, leakage="keep"), paths, NullRecorder())
     assert read_split_note(paths.prepare_report) == ""
     with pytest.raises(UserError, match="leakage_reason must be empty unless leakage is keep, got leakage exact"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -22,9 +22,10 @@ from seq2seq_core.tokenization.tags import TagColumns
 FORMAT_VERSION = 1
 CONFIG_FILE, WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE = "config.json", "model.safetensors", "source.model", "target.model"
 ENGINE_FILE = "ctranslate2.bin"
+LEXICON_FILE = "lexicon.jsonl"
 INITIAL_BUNDLE = "initial_bundle"
 """The name, among the data digests, of the bundle that a training started from."""
-ADDED_BY_EXPORT = ("engine", "calibrator")
+ADDED_BY_EXPORT = ("engine", "calibrator", "lexicon")
 """Fields that only a served bundle has, and not each."""
 MAX_CONFIG_BYTES = 1 << 22
 MAX_VOCABULARY = 1 << 24
@@ -58,6 +59,8 @@ class BundleConfig(BaseModel):
     """Length to which sources are cut, in tokens or frames, as in training; None: only the decoding options limit it."""
     keeps_source_end: bool = False
     """Whether a cut source keeps its end instead of its beginning."""
+    members: int = Field(default=1, ge=1, le=32)
+    """Models of the architecture that decode together. Left out of the file where there is one."""
     audio: FrontEnd | None = None
     """How recordings become frames; None if the sources are ids or frames of another origin."""
 
@@ -123,6 +126,8 @@ class BundleFile(BaseModel):
     """The engine that decodes with the bundle; None: the reference, PyTorch at float32. Left out of the file in that case."""
     calibrator: StoredCalibrator | None = None
     """Turns a decoded answer into its confidence; None: answers have none. Left out of the file in that case."""
+    lexicon: Annotated[int, Field(ge=0)] | None = None
+    """Entries of the lexicon, a file in the bundle; None: there is none. Left out of the file in that case."""
     tokenizers: dict[Literal["source", "target"], SubwordKind]
     """The kind of subword model of each side that has one."""
     data_digests: dict[str, Digest]
@@ -132,8 +137,9 @@ class BundleFile(BaseModel):
 
     @property
     def payload(self) -> tuple[str, ...]:
-        """The names of the bundle's files beside ``config.json``, that of the engine included."""
-        return (*self.config.payload, ENGINE_FILE) if self.engine is not None and self.engine.has_file else self.config.payload
+        """The names of the bundle's files beside ``config.json``, those of the engine and the lexicon included."""
+        added = (ENGINE_FILE,) if self.engine is not None and self.engine.has_file else ()
+        return (*self.config.payload, *added, *((LEXICON_FILE,) if self.lexicon is not None else ()))
 
     @model_validator(mode="after")
     def _each_file_has_a_digest(self) -> Self:
@@ -162,7 +168,9 @@ def write_config(folder: Path, content: BundleFile) -> None:
         folder: the bundle's folder.
         content: the content of the file.
     """
-    absent = {name for name in ADDED_BY_EXPORT if getattr(content, name) is None}
+    absent: dict[str, Any] = {name: True for name in ADDED_BY_EXPORT if getattr(content, name) is None}
+    if content.config.members == 1:
+        absent["config"] = {"members"}
     (folder / CONFIG_FILE).write_text(content.model_dump_json(indent=1, exclude=absent) + "\n", encoding="utf-8")
 
 

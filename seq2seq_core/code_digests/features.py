@@ -31,6 +31,7 @@ SILENT: dict[str, str] = {
     "seq2seq_core.config.serving": "requests to a served model",
     "seq2seq_core.config.yaml_text": "parsing; the values count",
     "seq2seq_core.console": "log lines and progress",
+    "seq2seq_core.corpus.leakage.split_note": "messages",
     "seq2seq_core.device": "the choice of a device, part of runtime",
     "seq2seq_core.dvc_files": "messages about missing outputs",
     "seq2seq_core.errors": "messages",
@@ -73,12 +74,15 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.decoding.confidence.answer_features": ("confidence",),
     "seq2seq_core.decoding.engines.ctranslate2_conversion": ("engine:ctranslate2",),
     "seq2seq_core.decoding.engines.ctranslate2_engine": ("engine:ctranslate2",),
+    "seq2seq_core.bundle.lexicon_file": ("lexicon",),
+    "seq2seq_core.decoding.lexicon": ("lexicon",),
     "seq2seq_core.decoding.minimum_bayes_risk": NO_STAGE,
     "seq2seq_core.decoding.sampling": NO_STAGE,
     "seq2seq_core.decoding.target_scores": NO_STAGE,
     "seq2seq_core.distillation": ("distill",),
     "seq2seq_core.evaluation.confidence": ("confidence",),
     "seq2seq_core.modeling.decoders.alignment_decoder": ("alignment",),
+    "seq2seq_core.modeling.ensemble": ("ensemble", "snapshots"),
     "seq2seq_core.modeling.layers.alignment": ("alignment",),
     "seq2seq_core.modeling.layers.attention": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.bridge": ("decoder:recurrent",),
@@ -111,6 +115,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.training.objectives.reward": REWARDS,
     "seq2seq_core.training.objectives.samples": (*REWARDS, "objective:back_translation"),
     "seq2seq_core.training.objectives.scheduled_sampling": ("scheduled_sampling",),
+    "seq2seq_core.training.updates.snapshot_ensemble": ("snapshots",),
 }
 """Modules and packages that are needed only with one of the features listed."""
 
@@ -146,6 +151,8 @@ def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[st
         found += [f"metric:{name}" for name in settings.evaluate.metrics]
     if settings.evaluate.confidence_event != "none":
         found.append("confidence")
+    if settings.evaluate.lexicon:
+        found.append("lexicon")
     if settings.evaluate.beam_size > 1:
         found.append("search:beam")
     if settings.evaluate.engine != "torch" and {*TRANSFORMER} <= {*found}:
@@ -175,6 +182,8 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
         "pointer_generator": model.pointer_generator,
         "time_scaling": model.time_scaling != "none",
         "initial_weights": bool(train.initial_weights),
+        "ensemble": bool(train.ensemble.members),
+        "snapshots": bool(train.ensemble.num_snapshots),
     }
     for phase in train.all_phases():
         yield f"objective:{phase.objective}"

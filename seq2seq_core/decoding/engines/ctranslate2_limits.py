@@ -17,6 +17,8 @@ def why_not_hold(config: BundleConfig) -> str | None:
         config: the configuration of the model.
     """
     model = config.model
+    if config.members > 1:
+        return f"it is an ensemble of {config.members} models, and CTranslate2 decodes with one"
     for side, kind in (("encoder", model.encoder_architecture), ("decoder", model.decoder_architecture)):
         if kind != "transformer":
             return f"the {side} is recurrent ({kind})"

@@ -117,6 +117,8 @@ def architecture_differences(wanted: BundleConfig, found: BundleConfig) -> list[
         wanted: the model that takes the weights.
         found: the model that has the weights.
     """
+    if found.members > 1:
+        return [f"it must be one model, got an ensemble of {found.members} models"]
     ours, theirs = architecture(wanted.model), architecture(found.model)
     faults = [
         f"model.{name}: must be {theirs[name]!r} as there, got {ours[name]!r}"

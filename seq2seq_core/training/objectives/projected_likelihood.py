@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from seq2seq_core.batching.batch import Batch
+from seq2seq_core.modeling.ensemble import AnyModel
 from seq2seq_core.modeling.layers.packing import Packing
-from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.training.objectives.label_smoothing import LabelSmoothing, LikelihoodSums, likelihood_sums
 
 PIECE_NUMBERS = 1 << 21
@@ -30,11 +30,11 @@ SMALLEST = 1e-30
 """Probabilities above it have a full mantissa in float32."""
 
 
-def projected_sums(model: Seq2Seq, batch: Batch, inputs_BT: Tensor, label_smoothing: float) -> LikelihoodSums:
+def projected_sums(model: AnyModel, batch: Batch, inputs_BT: Tensor, label_smoothing: float) -> LikelihoodSums:
     """The label-smoothed loss of the model's logits; these are never all in memory, and padding is not projected.
 
     Args:
-        model: any; one whose output is no projection, such as a pointer-generator's, has all its logits in memory.
+        model: any; one whose output is no projection, such as an ensemble's or a pointer-generator's, has all its logits in memory.
         batch: the pairs.
         inputs_BT: int64, the decoder's inputs.
         label_smoothing: e, from 0 to below 1.

@@ -62,7 +62,7 @@ class EditAlignment(Alignment):
         logits_BTSA = torch.cat([*logits, self.actions(insert_BTSD)], dim=-1).float()
         is_barred_BSA = self._barred(memory.padding_mask_BS, len(bias_V))
         actions_BTSA = torch.log_softmax(logits_BTSA.masked_fill(is_barred_BSA.unsqueeze(1), IMPOSSIBLE), dim=-1)
-        insert_BTSV, replace_BTSV, other_BTSA = actions_BTSA.split([len(bias_V), len(bias_V), 1 + self.has_copies], dim=-1)
+        insert_BTSV, replace_BTSV, other_BTSA = actions_BTSA.tensor_split([len(bias_V), 2 * len(bias_V)], dim=-1)
         if self.has_copies:
             assert memory.ids_BS is not None, "the model puts them there"
             ids_BTS1 = memory.ids_BS[:, None, :, None].expand(-1, replace_BTSV.size(1), -1, -1)

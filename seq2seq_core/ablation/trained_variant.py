@@ -127,7 +127,7 @@ class Variant:
 
     def _take_recordings(self, judge: Path) -> None:
         """Copies the recordings of dev pairs that these settings drop, if the sources are recordings."""
-        there, own = Paths(judge.parent).prepared_audio, self.paths.prepared_audio
+        there, own = Paths(judge.parent).prepared_files, self.paths.prepared_files
         names = (pair[SOURCE] for pair in iterate_pairs(judge)) if self.settings.corpus.source_kind == "audio" else ()
         for name in names:
             if not (own / name).exists():
@@ -148,7 +148,7 @@ class Variant:
             return texts
         train = self.settings.train.model_copy(update={"seed": self.seed + number})
         run_train(self.settings.model_copy(update={"train": train}), self.paths, NullRecorder())
-        recordings = Paths(judge.parent).prepared_audio
+        recordings = Paths(judge.parent).prepared_files
         predictor = Predictor.from_folder(self.paths.bundle, self.settings.runtime.device, recordings)
         options = predictor.options.override(beam_size=1)
         texts = [one.text for one in predictor.predict([pair[SOURCE] for pair in pairs], options, tags=pairs)]

@@ -83,7 +83,7 @@ def build_from(config: BundleConfig) -> Seq2Seq:
         ValueError: settings of the model do not fit the vocabularies.
     """
     sizes = (config.source_vocabulary_size, config.target_vocabulary_size)
-    return build_model(config.model, *sizes, config.joint, frame_width=config.frame_width)
+    return build_model(config.model, *sizes, config.joint, config.frame_width, config.frame_layout)
 
 
 def check_header(folder: Path, config: BundleConfig) -> None:

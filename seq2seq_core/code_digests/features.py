@@ -66,6 +66,10 @@ NO_STAGE: tuple[str, ...] = ()
 
 NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.audio": ("audio",),
+    "seq2seq_core.pictures": ("pictures",),
+    "seq2seq_core.frames": ("audio", "pictures"),
+    "seq2seq_core.corpus.picture_files": ("pictures",),
+    "seq2seq_core.corpus.recordings": ("audio",),
     "seq2seq_core.batching.temperature": ("sampling_temperature",),
     "seq2seq_core.corpus.augmentation": ("augment",),
     "seq2seq_core.corpus.conversations": ("conversations",),
@@ -85,15 +89,19 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.modeling.decoders.transformer_decoder": ("decoder:transformer",),
     "seq2seq_core.modeling.encoders.recurrent_encoder": ("encoder:recurrent",),
     "seq2seq_core.modeling.encoders.transformer_encoder": ("encoder:transformer",),
+    "seq2seq_core.modeling.front_ends.conv_stack": ("front_end",),
+    "seq2seq_core.modeling.front_ends.frame_embedding": ("front_end", "grid_positions"),
+    "seq2seq_core.modeling.front_ends.grid_positions": ("grid_positions",),
     "seq2seq_core.modeling.layers.feed_forward": TRANSFORMER,
     "seq2seq_core.modeling.layers.key_value_cache": ("decoder:transformer",),
     "seq2seq_core.modeling.layers.multi_head_attention": (*TRANSFORMER, "attention:multi_head"),
-    "seq2seq_core.modeling.layers.positions": (*TRANSFORMER, "time_scaling"),
+    "seq2seq_core.modeling.layers.positions": (*TRANSFORMER, "time_scaling", "grid_positions"),
     "seq2seq_core.modeling.layers.quantized_weight": ("engine:quantized",),
     "seq2seq_core.modeling.layers.recurrent_layer": RECURRENT,
     "seq2seq_core.modeling.layers.sublayer": TRANSFORMER,
     "seq2seq_core.modeling.layers.transformer_shape": TRANSFORMER,
     "seq2seq_core.score_filter": ("score_filter",),
+    "seq2seq_core.training.data.picture_augment": ("picture_augment",),
     "seq2seq_core.training.data.sentence_reader": MONOLINGUAL,
     "seq2seq_core.training.data.spec_augment": ("spec_augment",),
     "seq2seq_core.training.initial.warm_start": ("initial_weights",),
@@ -162,6 +170,8 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
     if model.decoder_architecture != "transformer" and model.attention != "none":
         yield f"attention:{model.attention}"
     switches = {
+        "front_end": model.front_end is not None,
+        "grid_positions": model.grid_positions != "none",
         "pointer_generator": model.pointer_generator,
         "time_scaling": model.time_scaling != "none",
         "initial_weights": bool(train.initial_weights),
@@ -180,6 +190,7 @@ def _phase_switches(phase: Phase) -> dict[str, bool]:
     """Whether a phase uses each feature that has a switch."""
     return {
         "coverage": bool(phase.coverage_weight),
+        "picture_augment": phase.picture_augment.is_on,
         "r_drop": bool(phase.r_drop_weight),
         "sampling_temperature": phase.sampling_temperature != 1.0,
         "scheduled_sampling": phase.scheduled_sampling.decay != "none",
@@ -191,6 +202,8 @@ def _corpus_features(settings: Settings) -> Iterator[str]:
     corpus = settings.corpus
     if corpus.source_kind == "audio":
         yield "audio"
+    if corpus.source_kind == "image":
+        yield "pictures"
     if corpus.conversations is not None:
         yield "conversations"
     yield from (f"mending:{name}" for name in settings.prepare.mend)

@@ -17,6 +17,7 @@ from seq2seq_core.config.objective_sections import (
     Objective,
     Reinforcement,
 )
+from seq2seq_core.config.picture_settings import PictureAugment
 from seq2seq_core.config.recipe import Divergence, Plateau
 from seq2seq_core.config.regularization import ScheduledSampling, SpecAugment, SubwordSampling
 from seq2seq_core.config.section import Section
@@ -86,6 +87,8 @@ class PhaseSettings(Section):
     """Reading the model's own predictions in training."""
     subword_sampling: SubwordSampling = SubwordSampling()
     """Reading other segmentations in training."""
+    picture_augment: PictureAugment = PictureAugment()
+    """Random changes of the pictures that are read in training."""
     spec_augment: SpecAugment = SpecAugment()
     """Masks over the frames that are read in training."""
     reinforcement: Reinforcement = Reinforcement()

@@ -21,6 +21,8 @@ from seq2seq_core.modeling.decoders.transformer_decoder import TransformerDecode
 from seq2seq_core.modeling.encoders.recurrent_encoder import RecurrentEncoder
 from seq2seq_core.modeling.encoders.time_scaling import GatedScaling, SinusoidalScaling, build_time_scaling
 from seq2seq_core.modeling.encoders.transformer_encoder import TransformerEncoder
+from seq2seq_core.modeling.front_ends.frame_embedding import FrameEmbedding
+from seq2seq_core.modeling.front_ends.frame_layout import FrameLayout
 from seq2seq_core.modeling.layers.embedding import FrameProjection, TokenEmbedding
 from seq2seq_core.modeling.layers.packed_weights import pack
 from seq2seq_core.modeling.layers.packing import Packing
@@ -61,7 +63,7 @@ class Seq2Seq(nn.Module):
     """A sequence-to-sequence model; a sentence gets the same output alone or in any batch.
 
     Args:
-        source_embedding: of ids or frames; None shares the target's embedding.
+        source_embedding: of ids or frames, of which it may make fewer; None shares the target's embedding.
         target_embedding: of target ids.
         encoder: a module that follows :class:`~seq2seq_core.modeling.memory.Encoder`.
         decoder: a module that follows :class:`~seq2seq_core.modeling.memory.Decoder`.
@@ -75,7 +77,7 @@ class Seq2Seq(nn.Module):
 
     def __init__(
         self,
-        source_embedding: TokenEmbedding | FrameProjection | None,
+        source_embedding: TokenEmbedding | FrameProjection | FrameEmbedding | None,
         target_embedding: TokenEmbedding,
         encoder: Encoder,
         decoder: Decoder,
@@ -97,6 +99,8 @@ class Seq2Seq(nn.Module):
     def is_packable(self) -> bool:
         """Whether :attr:`packs` may be set: both sides are Transformers, time is not reduced and no attention is kept."""
         sides = (self.encoder, self.decoder)
+        if isinstance(self.source_embedding, FrameEmbedding):
+            return False
         return all(isinstance(side, TransformerEncoder | TransformerDecoder) and side.is_packable for side in sides)
 
     def encode(self, source: Source) -> Memory:
@@ -105,13 +109,15 @@ class Seq2Seq(nn.Module):
         Args:
             source: ids_BS or frames_BSF with their lengths, on the model's device.
         """
-        return self._complete(self.encoder(self._embed(source), source.padding_mask_BS), source)
+        return self._complete(self.encoder(*self._embed(source)), source)
 
-    def _embed(self, source: Source) -> Tensor:
-        """The embedded sources, embedded_BSD."""
+    def _embed(self, source: Source) -> tuple[Tensor, Tensor]:
+        """The embedded sources, embedded_BSD, and their padding_mask_BS."""
         embedding = self.target_embedding if self.source_embedding is None else self.source_embedding
-        embedded_BSD: Tensor = embedding(source.values)
-        return embedded_BSD
+        if isinstance(embedding, FrameEmbedding):
+            embedded: tuple[Tensor, Tensor] = embedding(source.values, source.padding_mask_BS)
+            return embedded
+        return embedding(source.values), source.padding_mask_BS
 
     def _complete(self, memory: Memory, source: Source) -> Memory:
         """The memory of the encoder, scaled over time, and with the source ids if the model copies."""
@@ -162,7 +168,7 @@ class Seq2Seq(nn.Module):
         encoder, decoder = self.encoder, self.decoder
         assert isinstance(encoder, TransformerEncoder)
         assert isinstance(decoder, TransformerDecoder)
-        memory = self._complete(encoder(self._embed(source), source.padding_mask_BS, packings[1]), source)
+        memory = self._complete(encoder(*self._embed(source), packings[1]), source)
         output: DecoderOutput = decoder(self.target_embedding(target_in_BT), memory, packings)
         return output.features_BTD
 
@@ -218,7 +224,12 @@ class Seq2Seq(nn.Module):
 
 
 def build_model(
-    settings: ModelSection, source_vocabulary_size: int, target_vocabulary_size: int, joint: bool, frame_width: int = 0
+    settings: ModelSection,
+    source_vocabulary_size: int,
+    target_vocabulary_size: int,
+    joint: bool,
+    frame_width: int = 0,
+    frame_layout: FrameLayout | None = None,
 ) -> Seq2Seq:
     """A model with fresh weights, drawn from PyTorch's global random stream.
 
@@ -228,6 +239,7 @@ def build_model(
         target_vocabulary_size: V.
         joint: whether source and target share one vocabulary.
         frame_width: F of a source of feature frames; 0 for a source of ids.
+        frame_layout: what the values of a frame are; None: a column each.
 
     Raises:
         ValueError: ``tie_embeddings: all`` or ``pointer_generator`` without a joint vocabulary, or with frames.
@@ -238,8 +250,10 @@ def build_model(
             raise ValueError("model.tie_embeddings: must be 'none' or 'target' unless both sides share one vocabulary, got 'all'")
         if settings.pointer_generator:
             raise ValueError("model.pointer_generator: must be false unless both sides share one vocabulary, got true")
-    source_embedding: TokenEmbedding | FrameProjection | None = None
-    if frame_width:
+    source_embedding: TokenEmbedding | FrameProjection | FrameEmbedding | None = None
+    if frame_width and (settings.front_end is not None or settings.grid_positions != "none"):
+        source_embedding = FrameEmbedding(settings, frame_layout or FrameLayout(frame_width))
+    elif frame_width:
         source_embedding = FrameProjection(frame_width, width, dropout)
     elif settings.tie_embeddings != "all":
         source_embedding = TokenEmbedding(source_vocabulary_size, width, dropout)

@@ -260,7 +260,7 @@ def _further_refusals(candidate: Candidate, settings: Settings, paths: Paths) ->
         if size > gate.maximum_bundle_mb:
             yield f"its files take {size:.4g} MB, and register.gate.maximum_bundle_mb is {gate.maximum_bundle_mb:g}"
     if gate.maximum_milliseconds is not None:
-        predictor = Predictor.from_folder(candidate.bundle, settings.runtime.device, paths.prepared_audio)
+        predictor = Predictor.from_folder(candidate.bundle, settings.runtime.device, paths.prepared_files)
         milliseconds = measure_latency(predictor, rows.pairs)
         if milliseconds > gate.maximum_milliseconds:
             yield f"a request takes {milliseconds:.4g} ms, and register.gate.maximum_milliseconds is {gate.maximum_milliseconds:g}"

@@ -43,7 +43,7 @@ def make_example(pair: Mapping[str, str], paths: Paths) -> dict[str, str]:
     """
     if RECORDING_DIGEST not in pair:
         return dict(pair)
-    recording = (paths.prepared_audio / pair[SOURCE]).read_bytes()
+    recording = (paths.prepared_files / pair[SOURCE]).read_bytes()
     return {**pair, SOURCE: base64.b64encode(recording).decode("ascii")}
 
 

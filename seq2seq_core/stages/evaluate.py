@@ -88,7 +88,7 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
             logger.warning("%s; a version with these scores is not registered", fault)
     if settings.runtime.num_threads:
         torch.set_num_threads(settings.runtime.num_threads)
-    predictor = Predictor.from_folder(find_served_bundle(paths), settings.runtime.device, paths.prepared_audio)
+    predictor = Predictor.from_folder(find_served_bundle(paths), settings.runtime.device, paths.prepared_files)
     options = predictor.options
     _warn_of_other_settings(predictor, section, paths)
     train = ((pair[SOURCE], pair[TARGET]) for pair in iterate_pairs(paths.prepared_split("train")))

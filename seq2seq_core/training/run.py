@@ -109,7 +109,7 @@ class TrainingRun:
         torch.manual_seed(derive_seed(self.settings.train.seed, "weights"))
         config = self.inputs.bundle_config(settings)
         sizes = (config.source_vocabulary_size, config.target_vocabulary_size)
-        model = build_model(settings, *sizes, config.joint, frame_width=config.frame_width).to(self.placement.device)
+        model = build_model(settings, *sizes, config.joint, config.frame_width, config.frame_layout).to(self.placement.device)
         accelerate(model, self.settings.runtime)
         return model
 

@@ -28,6 +28,8 @@ INITIAL_BUNDLE = "initial_bundle"
 """The name, among the data digests, of the bundle that a training started from."""
 ADDED_BY_EXPORT = ("engine", "calibrator")
 """Fields that only a served bundle has, and not each."""
+ABSENT_WHERE_OFF = {"front_end": None, "grid_positions": "none", "ctc": False}
+"""Settings of the model that a file leaves out where they are off, as bundles of earlier releases do."""
 MAX_CONFIG_BYTES = 1 << 22
 MAX_VOCABULARY = 1 << 24
 
@@ -79,6 +81,14 @@ class BundleConfig(BaseModel):
         if self.audio is not None:
             return FrameLayout(self.audio.settings.num_mels, self.audio.settings.stack_frames)
         return FrameLayout(self.frame_width) if self.frame_width else None
+
+    @property
+    def grid_of_steps(self) -> tuple[int, int] | None:
+        """Rows and columns that the encoder's vectors of a picture form; None: they form none."""
+        layout, front_end = self.frame_layout, self.model.front_end
+        if layout is None or layout.grid is None or self.model.time_reduction:
+            return None
+        return layout.grid if front_end is None else layout.reduced_grid(front_end.halvings)
 
     def count_steps(self, num_frames: int) -> int:
         """The vectors that the encoder makes of a source.
@@ -192,12 +202,8 @@ def write_config(folder: Path, content: BundleFile) -> None:
         content: the content of the file.
     """
     absent: dict[str, Any] = {name: True for name in ADDED_BY_EXPORT if getattr(content, name) is None}
-    config: dict[str, Any] = {} if content.config.pictures is not None else {"pictures": True}
-    model = {
-        name: True for name, off in (("front_end", None), ("grid_positions", "none")) if getattr(content.config.model, name) == off
-    }
-    config |= {"model": model} if model else {}
-    absent |= {"config": config} if config else {}
+    model = {name: True for name, off in ABSENT_WHERE_OFF.items() if getattr(content.config.model, name) == off}
+    absent["config"] = {"model": model} | ({} if content.config.pictures is not None else {"pictures": True})
     (folder / CONFIG_FILE).write_text(content.model_dump_json(indent=1, exclude=absent) + "\n", encoding="utf-8")
 
 

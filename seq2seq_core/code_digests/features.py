@@ -81,7 +81,10 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.decoding.sampling": NO_STAGE,
     "seq2seq_core.decoding.target_scores": NO_STAGE,
     "seq2seq_core.distillation": ("distill",),
+    "seq2seq_core.evaluation.attention_pictures": ("pictures",),
     "seq2seq_core.evaluation.confidence": ("confidence",),
+    "seq2seq_core.evaluation.picture_baseline": ("pictures",),
+    "seq2seq_core.evaluation.picture_page": ("pictures",),
     "seq2seq_core.modeling.layers.attention": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.bridge": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.pointer_generator": ("pointer_generator",),
@@ -107,6 +110,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.training.initial.warm_start": ("initial_weights",),
     "seq2seq_core.training.objectives.back_translation": ("objective:back_translation",),
     "seq2seq_core.training.objectives.coverage": ("coverage",),
+    "seq2seq_core.training.objectives.ctc": ("ctc",),
     "seq2seq_core.training.objectives.denoising": MONOLINGUAL,
     "seq2seq_core.training.objectives.monolingual_mixture": MONOLINGUAL,
     "seq2seq_core.training.objectives.noise": MONOLINGUAL,
@@ -190,6 +194,7 @@ def _phase_switches(phase: Phase) -> dict[str, bool]:
     """Whether a phase uses each feature that has a switch."""
     return {
         "coverage": bool(phase.coverage_weight),
+        "ctc": bool(phase.ctc_weight),
         "picture_augment": phase.picture_augment.is_on,
         "r_drop": bool(phase.r_drop_weight),
         "sampling_temperature": phase.sampling_temperature != 1.0,

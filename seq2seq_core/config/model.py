@@ -61,6 +61,9 @@ class ModelSection(Section):
     """Positions of the patches of a picture's grid, added before the encoder: sinusoids of the row in one half of the width and of
     the column in the other (He 2022), or a learned table (Dosovitskiy 2021)."""
 
+    ctc: bool = False
+    """Whether the encoder has symbols of its own for each step, which ``train.ctc_weight`` trains and no search reads."""
+
     bridge: BridgeKind = "last"
     """Initial state of a recurrent decoder: the projected last states of a recurrent encoder (of a Transformer the mean), the
     projected mean of the encoded source, or zeros."""

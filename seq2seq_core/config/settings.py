@@ -182,6 +182,8 @@ class Settings(Section):
                     f"{name}.sampling_temperature: must be 1 unless tokenize.group_columns names a column, "
                     f"got {section.sampling_temperature:g}"
                 )
+            if section.ctc_weight and not self.model.ctc:
+                raise ValueError(f"{name}.ctc_weight: must be 0 unless model.ctc is true, got {section.ctc_weight:g}")
             if section.coverage_weight and not self.model.coverage:
                 raise ValueError(
                     f"{name}.coverage_weight: must be 0 unless model.coverage is true, got {section.coverage_weight:g}"

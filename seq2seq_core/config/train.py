@@ -83,6 +83,9 @@ class PhaseSettings(Section):
     """Weight of the divergence between two passes with dropout (alpha of Liang 2021, equation 4); 0: a single pass."""
     coverage_weight: float = Field(default=0.0, ge=0.0)
     """Weight of the penalty on attending to a source position again (lambda of See 2017, equation 13); needs ``model.coverage``."""
+    ctc_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of the encoder's own loss, connectionist temporal classification (Graves 2006; Watanabe 2017, equation 13), for
+    targets that follow the order of their sources, such as the text of a line or of a recording; needs ``model.ctc``."""
     scheduled_sampling: ScheduledSampling = ScheduledSampling()
     """Reading the model's own predictions in training."""
     subword_sampling: SubwordSampling = SubwordSampling()

@@ -132,9 +132,8 @@ def name_steps(config: BundleConfig, num_frames: int) -> list[str]:
     """
     layout, front_end, steps = config.frame_layout, config.model.front_end, config.count_steps(num_frames)
     halvings = front_end.halvings if front_end is not None else 0
-    if layout is not None and layout.grid is not None and not config.model.time_reduction:
-        _, columns = layout.reduced_grid(halvings) if front_end is not None else layout.grid
-        return [f"{place // columns + 1},{place % columns + 1}" for place in range(steps)]
+    if (grid := config.grid_of_steps) is not None:
+        return [f"{place // grid[1] + 1},{place % grid[1] + 1}" for place in range(steps)]
     if config.pictures is not None and layout is not None:
         columns_a_step = (1 if front_end is not None else layout.columns) << halvings << config.model.time_reduction
         return [str(place * columns_a_step) for place in range(steps)]

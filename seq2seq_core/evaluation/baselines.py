@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 COPY_SOURCE = "copy_source"
 MEMORISE_ELSE_COPY = "memorise_else_copy"
 COMMONEST_TARGET = "commonest_target"
+NEAREST_PICTURE = "nearest_picture"
 
 
 def copy_source(sources: Sequence[str]) -> list[str]:

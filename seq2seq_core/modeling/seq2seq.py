@@ -37,10 +37,12 @@ class TeacherForced:
     Attributes:
         logits_BTV: unnormalised log-probabilities; position t predicts the symbol that follows the target's first t + 1.
         attention_BTS: weights over the source, each row summing to 1; None where the decoder does not keep them.
+        memory: the encoded sources; None where nobody asked for them.
     """
 
     logits_BTV: Tensor
     attention_BTS: Tensor | None
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Seq2Seq(nn.Module):
         output: the output projection.
         time_scaling: scales the encoded source by time step; None: no scaling.
         pointer_generator: mixes the output with a copy of the source; None: nothing is copied.
+        ctc: symbols of each step of the encoder, for training alone; None: there are none.
 
     Attributes:
         packs: whether training leaves padding out of the layers (:mod:`~seq2seq_core.modeling.layers.packing`).
@@ -84,6 +87,7 @@ class Seq2Seq(nn.Module):
         output: OutputProjection,
         time_scaling: SinusoidalScaling | GatedScaling | None = None,
         pointer_generator: PointerGenerator | None = None,
+        ctc: nn.Linear | None = None,
     ) -> None:
         super().__init__()
         self.source_embedding = source_embedding
@@ -93,6 +97,7 @@ class Seq2Seq(nn.Module):
         self.output = output
         self.time_scaling = time_scaling
         self.pointer_generator = pointer_generator
+        self.ctc = ctc
         self.packs = False
 
     @property
@@ -146,7 +151,18 @@ class Seq2Seq(nn.Module):
         """
         embedded_BTD, memory = self.target_embedding(target_in_BT), self.encode(source)
         output = self.decoder(embedded_BTD, memory)
-        return TeacherForced(self._project(output.features_BTD, embedded_BTD, output.attention_BTS, memory), output.attention_BTS)
+        logits_BTV = self._project(output.features_BTD, embedded_BTD, output.attention_BTS, memory)
+        return TeacherForced(logits_BTV, output.attention_BTS, memory)
+
+    def ctc_logits(self, memory: Memory) -> Tensor:
+        """The logits_BSV of each step's symbol by the encoder alone.
+
+        Args:
+            memory: the encoded sources.
+        """
+        assert self.ctc is not None, "the settings see to it"
+        logits_BSV: Tensor = self.ctc(memory.values_BSD)
+        return logits_BSV
 
     def features(self, source: Source, target_in_BT: Tensor, target_packing: Packing) -> Tensor:
         """The decoder's features_BTD, which :attr:`output` projects to the logits of :meth:`forward`.
@@ -265,6 +281,7 @@ def build_model(
         OutputProjection(width, target_vocabulary_size, is_tied=settings.tie_embeddings != "none"),
         build_time_scaling(settings.time_scaling, width),
         PointerGenerator(width) if settings.pointer_generator else None,
+        nn.Linear(width, target_vocabulary_size) if settings.ctc else None,
     )
 
 

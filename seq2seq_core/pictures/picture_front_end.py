@@ -70,6 +70,19 @@ class PictureFrontEnd(BaseModel):
             raise PictureError("has no pixel; expected at least one")
         return self._columns(pixels_HWC) if self.settings.layout == "columns" else self._patches(pixels_HWC)
 
+    def picture_of(self, frames_SF: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The picture that frames form, as a model sees it: pixels_HWC with 1 or 3 channels, 255 for white.
+
+        Args:
+            frames_SF: from :meth:`frames`.
+        """
+        settings = self.settings
+        if settings.layout == "columns":
+            return 255 - frames_SF.reshape(-1, settings.height).T[:, :, None]
+        (rows, columns), patch = settings.grid, settings.patch
+        patches = frames_SF.reshape(rows, columns, patch, patch, settings.channels)
+        return 255 - patches.transpose(0, 2, 1, 3, 4).reshape(rows * patch, columns * patch, settings.channels)
+
     def _columns(self, pixels_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Columns of the picture at the height of the settings, some neighbouring ones as a frame; white behind the last one."""
         settings = self.settings

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.config.register import RegisterSection
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, TARGET, iterate_pairs
+from seq2seq_core.corpus.pairs import PICTURE_DIGEST, SOURCE, TARGET, iterate_pairs, names_file
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.drift.drift_report import DriftReport
 from seq2seq_core.errors import BundleError, TagError, UserError
@@ -22,11 +23,13 @@ from seq2seq_core.evaluation.baselines import (
     COMMONEST_TARGET,
     COPY_SOURCE,
     MEMORISE_ELSE_COPY,
+    NEAREST_PICTURE,
     commonest_target,
     copy_source,
     memorise_else_copy,
 )
 from seq2seq_core.evaluation.metric import ScoringOptions
+from seq2seq_core.evaluation.picture_baseline import nearest_picture
 from seq2seq_core.evaluation.prepared_digest import check_prepared
 from seq2seq_core.evaluation.scored import metric_settings
 from seq2seq_core.evaluation.scoring_options import scoring_options
@@ -146,7 +149,7 @@ def judge(candidate: Candidate, ledger: Ledger, settings: Settings, paths: Paths
     def as_rows(texts: Sequence[str]) -> ScoredRows:
         return _score_rows(section.metric, texts, rows.references, options)
 
-    baselines = baseline_texts(rows.pairs, paths)
+    baselines = baseline_texts(rows.pairs, paths, read_config(candidate.bundle).config.tags.all)
     key, counted = _key(candidate, rival, settings), ledger.looks(rows.sketch)
     look = ledger.look(rows.sketch, key)
     evidence = decide(
@@ -207,24 +210,27 @@ def find_rival(version: str, ledger: Ledger, rows: TestRows, settings: Settings,
     return Rival(troubles=tuple(troubles))
 
 
-def baseline_texts(pairs: Sequence[dict[str, str]], paths: Paths) -> dict[str, list[str]]:
+def baseline_texts(pairs: Sequence[dict[str, str]], paths: Paths, tags: Sequence[str] = ()) -> dict[str, list[str]]:
     """The outputs of the trivial baselines, by name; those that need the prepared train set only where it is there.
 
     Args:
         pairs: the rows of the test set.
         paths: the workspace; reads the prepared train set.
+        tags: the columns that are part of the model's input.
 
     Raises:
         UserError: it has changed since ``prepare`` wrote it.
     """
     check_prepared("train", paths)
     sources, train = [pair[SOURCE] for pair in pairs], paths.prepared_split("train")
-    has_recordings = RECORDING_DIGEST in pairs[0]
-    texts = {} if has_recordings else {COPY_SOURCE: copy_source(sources)}
+    has_files = names_file(pairs[0])
+    texts = {} if has_files else {COPY_SOURCE: copy_source(sources)}
     if train.is_file():
         known = ((pair[SOURCE], pair[TARGET]) for pair in iterate_pairs(train))
-        if has_recordings:
+        if has_files:
             texts[COMMONEST_TARGET] = commonest_target(known, sources)
+            if PICTURE_DIGEST in pairs[0]:
+                texts[NEAREST_PICTURE] = nearest_picture(iterate_pairs(train), pairs, paths.prepared_files, tags)
         else:
             texts[MEMORISE_ELSE_COPY] = memorise_else_copy(known, sources)
     return texts
@@ -238,7 +244,7 @@ def labels_of(pairs: Sequence[dict[str, str]], columns: Sequence[str]) -> dict[s
         columns: ``evaluate.slice_columns``.
     """
     declared = {column: [pair.get(column, "") for pair in pairs] for column in columns}
-    if RECORDING_DIGEST in pairs[0]:
+    if names_file(pairs[0]):
         return declared
     return declared | source_labels([pair[SOURCE] for pair in pairs])
 

@@ -62,7 +62,7 @@ class LengthLimits:
 
 @dataclass(frozen=True)
 class Tokenizers:
-    """The encoders of both sides: subword models (the same object twice if shared); a reader of recordings or pictures as source."""
+    """The encoders of both sides: subword models (the same object twice if shared); as source maybe a reader of files."""
 
     source: SubwordModel | FrameReader
     target: SubwordModel

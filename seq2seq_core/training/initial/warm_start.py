@@ -137,7 +137,7 @@ def architecture_differences(wanted: BundleConfig, found: BundleConfig) -> list[
 def architecture(model: ModelSection) -> dict[str, object]:
     """The settings that fix what the weights of a model mean; without dropout and settings that do not affect this model."""
     names = ["width", "encoder_layers", "decoder_layers", "tie_embeddings", "time_scaling", "time_reduction", "pointer_generator"]
-    names += ["front_end", "grid_positions"]
+    names += ["front_end", "grid_positions", "ctc"]
     kinds = {"encoder": model.encoder_architecture, "decoder": model.decoder_architecture}
     has_transformer = "transformer" in kinds.values()
     if kinds["encoder"] != "transformer":

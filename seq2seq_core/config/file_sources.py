@@ -34,6 +34,13 @@ def source_faults(corpus: CorpusSection, prepare: PrepareSection, tokenize: Toke
     if kind == "text":
         return
     yield from _edge_faults(corpus, tokenize)
+    if (image := tokenize.image) is not None and image.layout == "patches":
+        rows, columns = image.grid
+        if rows * columns > tokenize.max_source_tokens:
+            yield (
+                f"tokenize.max_source_tokens: must be at least {rows * columns}, the patches of a picture (tokenize.image), got "
+                f"{tokenize.max_source_tokens}"
+            )
     for name in prepare.rules_in_use():
         if load(CLEANING_RULES, name).RULE.compares_sides:
             got = getattr(prepare, name)

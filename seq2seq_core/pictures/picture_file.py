@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 25_000_000
 """Most pixels of a picture, where nobody sets another limit."""
-FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 """Formats that are read: the usual ones, which Pillow decodes by itself or by libraries that it ships."""
 _EXPECTED = "expected a picture: PNG, JPEG, GIF, BMP, TIFF, WebP or PPM"
 _DECODER_ERRORS = (SyntaxError, struct.error, zlib.error)

@@ -28,6 +28,10 @@ def choose_metrics(task: Task, target: SideStatistics) -> tuple[list[str], str, 
             return ["chrf", "bleu", "exact_match"], "chrf", "loss"
         case "speech":
             return ["wer", "cer", "exact_match"], "wer", "wer"
+        case "lines":
+            return ["cer", "wer", "exact_match", "chrf"], "cer", "cer"
+        case "captions":
+            return ["chrf", "exact_match", "cer"], "chrf", "chrf"
         case "normalisation" | "spelling" if not is_short:
             return ["cer", "exact_match", "wer", "chrf"], "cer", "cer"
         case "parsing":

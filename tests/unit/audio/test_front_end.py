@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from seq2seq_core.audio.front_end import FrontEnd, stack_frames
-from seq2seq_core.frames.frame_reader import FrameReader
 from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.config.tokenize import AudioSettings
 from seq2seq_core.errors import UserError
+from seq2seq_core.frames.frame_reader import FrameReader
 
 NOISE = np.random.default_rng(5).normal(scale=0.1, size=3000).astype(np.float32)
 

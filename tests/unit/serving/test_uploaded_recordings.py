@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import soundfile
 from mlflow.exceptions import MlflowException
+from seq2seq_core.serving.uploaded_recordings import read_recordings
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import write_wav
@@ -23,7 +24,6 @@ from seq2seq_core.config.serving.request_limits import EnvironmentLimits
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.registry.packaging import pinned_requirements
-from seq2seq_core.serving.uploaded_recordings import read_recordings
 from seq2seq_core.tracking.mlflow.store import quiet_imports
 
 TWO, ONE = EnvironmentLimits(max_rows=2, max_seconds=1), EnvironmentLimits(max_rows=1, max_seconds=1)

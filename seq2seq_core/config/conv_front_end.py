@@ -20,7 +20,7 @@ class ConvFrontEnd(Section):
     """
 
     channels: list[int] = Field(default=[16, 32, 64], min_length=1, max_length=12)
-    """Channels of each block: a 3 × 3 convolution, a norm over the channels of each place (Liu 2022), and GELU. Each block halves
+    """Channels of each block: a 3 × 3 convolution, a norm over the channels of each place (Liu 2022), and ReLU. Each block halves
     the height."""
     halvings: int = Field(default=2, ge=0, le=12)
     """Blocks, from the first one, that halve the width too: columns of pixels (or frames of recordings) become 2 to this power

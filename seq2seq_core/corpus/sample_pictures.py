@@ -1,7 +1,7 @@
 """The bundled sample of pictures: written-out dates as lines of print, paired with their text.
 
-The dates are those of the sample corpus in four languages with Latin letters. Pillow's own bitmap font draws them, and BMP files hold
-them without compression: the bytes depend on no library's version but Babel's (see
+The dates are those of the sample corpus in four languages with Latin letters. Pillow's own bitmap font draws them, and BMP files
+hold them without compression: the bytes depend on no library's version but Babel's (see
 :mod:`~seq2seq_core.corpus.sample_dates`). Size, place, paper and ink of each picture follow from a hash of its text.
 """
 

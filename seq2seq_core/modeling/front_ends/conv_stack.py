@@ -20,7 +20,7 @@ KERNEL, PADDING = 3, 1
 
 
 class ConvBlock(nn.Module):
-    """A convolution with a stride, a norm over the channels of each place (Liu 2022, section 2.6), GELU; maybe a residual one.
+    """A convolution with a stride, a norm over the channels of each place (Liu 2022, section 2.6), ReLU; maybe a residual one.
 
     Args:
         channels_in: channels of the input.
@@ -48,12 +48,12 @@ class ConvBlock(nn.Module):
             picture_BCHW: zero behind each picture.
             widths_B: int64, columns of each picture; None: all are as wide as the batch.
         """
-        result_BCHW = functional.gelu(_norm(self.convolution(picture_BCHW), self.norm))
+        result_BCHW = functional.relu(_norm(self.convolution(picture_BCHW), self.norm))
         if widths_B is not None:
             widths_B = (widths_B + self.stride[1] - 1) // self.stride[1]
             result_BCHW = clear_behind(result_BCHW, widths_B)
         if self.second is not None and self.second_norm is not None:
-            result_BCHW = result_BCHW + functional.gelu(_norm(self.second(result_BCHW), self.second_norm))
+            result_BCHW = result_BCHW + functional.relu(_norm(self.second(result_BCHW), self.second_norm))
             if widths_B is not None:
                 result_BCHW = clear_behind(result_BCHW, widths_B)
         return result_BCHW, widths_B
@@ -91,6 +91,7 @@ class ConvStack(nn.Module):
             padding_mask_BS: bool, True at padding, which stands behind each source; a grid has none.
         """
         picture_BCHW = as_picture(frames_BSF.masked_fill(padding_mask_BS.unsqueeze(-1), 0.0), self.layout)
+        picture_BCHW = picture_BCHW.contiguous(memory_format=torch.channels_last)  # norms then read the channels where they stand
         widths_B = None if self.layout.grid else (~padding_mask_BS).sum(dim=1) * self.layout.columns
         for block in self.blocks:
             picture_BCHW, widths_B = block(picture_BCHW, widths_B)

@@ -40,7 +40,7 @@ def reference_block(block: Any, picture_BCHW: Tensor) -> Tensor:
         values_BCHW = functional.conv2d(values_BCHW, layer.weight, layer.bias, stride, 1)
         mean, variance = values_BCHW.mean(dim=1, keepdim=True), values_BCHW.var(dim=1, keepdim=True, unbiased=False)
         normal = (values_BCHW - mean) / torch.sqrt(variance + 1e-5) * norm.weight[:, None, None] + norm.bias[:, None, None]
-        return 0.5 * normal * (1.0 + torch.erf(normal / 2**0.5))
+        return normal.clamp(min=0.0)
 
     first = convolve(block.convolution, block.norm, picture_BCHW, block.stride)
     return first if block.second is None else first + convolve(block.second, block.second_norm, first, 1)

@@ -136,6 +136,12 @@ def test_equal_pixels_under_two_names_are_a_repetition(paths: Paths) -> None:
     assert "source_characters" not in json.loads(paths.prepare_report.read_text(encoding="utf-8"))["train"]
 
 
+class FileRecorder(ListRecorder):
+    """Also takes plots."""
+
+    keeps_files = True
+
+
 def train(settings: Settings, paths: Paths) -> None:
     for run in (run_prepare, run_tokenize, run_train, run_export):
         run(settings, paths, NullRecorder())
@@ -149,7 +155,7 @@ def test_pictures_go_through_the_graph_and_requests_are_answered_alike(kind: dic
     assert manifest.source.pictures is not None
     assert manifest.source.pictures.settings == settings.tokenize.image
     assert tokenized.source(0).dtype == np.uint8
-    recorder = ListRecorder()
+    recorder = FileRecorder()
     result = run_evaluate(settings, paths, recorder)
     assert list(result.baselines) == ["commonest_target", "nearest_picture"]
     page = (paths.evaluation / "worst_pictures.html").read_text(encoding="utf-8")

@@ -44,7 +44,7 @@ def choose_reader(are_lines: bool, num_rows: int) -> dict[str, Any]:
     width = 128 if num_rows < 1_500 else 256
     if are_lines:
         return {
-            "architecture": "lstm", "attention": "additive", "coverage": True, "width": width, "encoder_layers": 2, "dropout": 0.25,
+            "architecture": "lstm", "attention": "multi_head", "heads": 4, "width": width, "encoder_layers": 2, "dropout": 0.2,
             "front_end": {"channels": [16, 32, 64], "halvings": 3}, "ctc": True,
         }  # fmt: skip
     return {

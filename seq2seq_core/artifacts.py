@@ -12,7 +12,7 @@ SPLITS = ("train", "dev", "test")
 MONOLINGUAL = "monolingual"
 """Prefix of the names of monolingual files; the language follows."""
 PARAMS_FILE = "params.yaml"
-AUDIO_FOLDER = "audio"
+AUDIO_FOLDER, PICTURE_FOLDER = "audio", "pictures"
 SCORES_FILE = "scores.json"
 LOCK_FILE, RECEIPT_FILE = "dvc.lock", "reports/registration.json"
 """What a run writes and git tracks: the receipt is no output that DVC could fetch, so a clone gets it with the lock."""
@@ -70,6 +70,12 @@ class Paths:
     def prepared_audio(self) -> Path:
         """Folder of the recordings that the prepared pairs of an audio corpus name, under the same names."""
         return self.prepared / AUDIO_FOLDER
+
+    @property
+    def prepared_files(self) -> Path:
+        """Folder of the files that the sources of prepared pairs name: of pictures where there are some, else of recordings."""
+        pictures = self.prepared / PICTURE_FOLDER
+        return pictures if pictures.is_dir() else self.prepared_audio
 
     @property
     def prepare_report(self) -> Path:

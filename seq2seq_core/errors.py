@@ -110,6 +110,10 @@ class NonFiniteOutput(UserError):
         )
 
 
+class SourceFileError(UserError):
+    """A recording or picture cannot be used; says what was found and what was expected, without naming the file."""
+
+
 class WorkspaceBusy(UserError):
     """Another process holds this workspace (or this training state)."""
 

@@ -210,6 +210,24 @@ def write_tones(path: Path, digits: Sequence[int], rate: int = 8000) -> None:
         file.writeframes(struct.pack(f"<{len(samples)}h", *samples))
 
 
+def write_captions(folder: Path) -> None:
+    """Pictures of a disc in some colour, and the name of the colour in two languages; no header."""
+    colours = {"red": "rot", "green": "grün", "blue": "blau"}
+    (folder / "pictures").mkdir(parents=True)
+    rows = []
+    for number in range(60):
+        channel = number % 3
+        pixels = bytearray(b"\xff" * (16 * 20 * 3))
+        for place in range(16 * 20):
+            row, column = place // 20 - 8 + number // 30, place % 20 - 10 + number // 3 % 10 - 5
+            if row * row + column * column < 40:
+                pixels[3 * place : 3 * place + 3] = bytes(200 if one == channel else number for one in range(3))
+        (folder / "pictures" / f"{number}.ppm").write_bytes(b"P6 20 16 255\n" + bytes(pixels))
+        english, german = list(colours.items())[channel]
+        rows += [f"pictures/{number}.ppm\t{english} disc {number}\ten", f"pictures/{number}.ppm\t{german}e Scheibe {number}\tde"]
+    write_lines(folder / "discs.tsv", rows)
+
+
 def write_german_sheet(folder: Path) -> None:
     """A quoted CSV file with semicolons and a header in German, as a spreadsheet writes it."""
     with (folder / "Übersetzungen Mai.csv").open("w", encoding="utf-8-sig", newline="") as file:
@@ -288,7 +306,8 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     for writer in (
         write_aligned_splits, write_aligned_alone, write_aligned_folders, write_semicolons, write_bars, write_moses,
         write_pronunciation, write_normalisation, write_spelling, write_inflection, write_summaries, write_turns,
-        write_questions, write_parses, write_parquet, write_languages, write_speech, write_german_sheet, write_packed_sides,
+        write_questions, write_parses, write_parquet, write_languages, write_speech, write_captions,
+        write_german_sheet, write_packed_sides,
         write_chats, write_three_texts, write_variants, write_cards, write_nested, write_unicode_text,
     )
 }  # fmt: skip

@@ -121,14 +121,14 @@ class Variant:
         if _read(self._tokenized) != known:
             self._tokenized.unlink(missing_ok=True)
             shutil.copyfile(judge, self.paths.prepared_split("dev"))
-            self._take_recordings(judge)
+            self._take_files(judge)
             run_tokenize(self.settings, self.paths, NullRecorder())
             _write(self._tokenized, known)
 
-    def _take_recordings(self, judge: Path) -> None:
-        """Copies the recordings of dev pairs that these settings drop, if the sources are recordings."""
-        there, own = Paths(judge.parent).prepared_audio, self.paths.prepared_audio
-        names = (pair[SOURCE] for pair in iterate_pairs(judge)) if self.settings.corpus.source_kind == "audio" else ()
+    def _take_files(self, judge: Path) -> None:
+        """Copies the recordings or pictures of dev pairs that these settings drop, if the sources are such files."""
+        there, own = Paths(judge.parent).prepared_files, self.paths.prepared_files
+        names = (pair[SOURCE] for pair in iterate_pairs(judge)) if self.settings.corpus.source_kind != "text" else ()
         for name in names:
             if not (own / name).exists():
                 with atomic.new_file(own / name) as draft:
@@ -139,7 +139,7 @@ class Variant:
 
         Args:
             number: of the training, from 0.
-            judge: the dev pairs that are decoded, in the folder of their variant, which has their recordings.
+            judge: the dev pairs that are decoded, in the folder of their variant, which has the files that their sources name.
         """
         file, pairs, known = self.paths.root / f"outputs-{number}.json", read_dev(judge), file_digest(judge)
         kept = _read(file)
@@ -148,8 +148,8 @@ class Variant:
             return texts
         train = self.settings.train.model_copy(update={"seed": self.seed + number})
         run_train(self.settings.model_copy(update={"train": train}), self.paths, NullRecorder())
-        recordings = Paths(judge.parent).prepared_audio
-        predictor = Predictor.from_folder(self.paths.bundle, self.settings.runtime.device, recordings)
+        files = Paths(judge.parent).prepared_files
+        predictor = Predictor.from_folder(self.paths.bundle, self.settings.runtime.device, files)
         options = predictor.options.override(beam_size=1)
         texts = [one.text for one in predictor.predict([pair[SOURCE] for pair in pairs], options, tags=pairs)]
         _write(file, {"dev": known, "texts": texts})

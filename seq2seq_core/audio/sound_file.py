@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_core.errors import UserError, library_errors
+from seq2seq_core.errors import SourceFileError, UserError, library_errors
 
 FULL_SCALE = 32768.0
 """Divisor of 16-bit samples; the quotients are from -1 to below 1."""
@@ -29,7 +29,7 @@ _BLOCK = 2**20
 """Samples per read; a FLAC header may state more than fit in memory."""
 
 
-class RecordingError(UserError):
+class RecordingError(SourceFileError):
     """A recording cannot be used; says what was found and what was expected, without naming the file."""
 
 

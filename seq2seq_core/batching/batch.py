@@ -139,7 +139,8 @@ def collate_sources(sources: Sequence[Sequence[int] | NDArray[Any]]) -> Source:
     """Padded sources, in the given order.
 
     Args:
-        sources: rows of ids that end with eos, or of float frames of (frames, features); at least one row.
+        sources: rows of ids that end with eos, or of frames of (frames, features): floats, or 8 bits, which are divided by 255; at
+            least one row.
     """
     values, lengths_B = _pad([np.asarray(source) for source in sources])
     return Source(values, lengths_B, int(lengths_B.sum()))
@@ -153,4 +154,6 @@ def _pad(rows: Sequence[NDArray[Any]]) -> tuple[Tensor, Tensor]:
     padded: NDArray[Any] = np.zeros(shape, dtype=np.float32) if is_frames else np.full(shape, PAD_ID, dtype=np.int64)
     for place, row in zip(padded, rows, strict=True):
         place[: len(row)] = row
+    if is_frames and rows[0].dtype == np.uint8:
+        padded /= np.float32(255.0)
     return torch.from_numpy(padded), torch.from_numpy(lengths)

@@ -159,7 +159,7 @@ class TokenizedDataset:
         return TokenizedDataset(self.split, self._source, self._target, self._groups, select_places(self._places, indices))
 
     def source(self, index: int) -> NDArray[Any]:
-        """One source: ids (int32, eos included) or frames (float32, of (frames, features))."""
+        """One source: ids (int32, eos included) or frames (float32, or 8 bits of a picture; of (frames, features))."""
         return self._source.row(int(self._places[index]))
 
     def target(self, index: int) -> NDArray[np.int32]:

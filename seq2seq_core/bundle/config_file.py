@@ -16,7 +16,9 @@ from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.tokenize import SubwordKind
 from seq2seq_core.dvc_files import how_to_make
 from seq2seq_core.errors import BundleError
+from seq2seq_core.modeling.front_ends.frame_layout import FrameLayout
 from seq2seq_core.normal_form import AS_IT_IS, NormalForm
+from seq2seq_core.pictures.picture_front_end import PictureFrontEnd
 from seq2seq_core.tokenization.tags import TagColumns
 
 FORMAT_VERSION = 1
@@ -27,6 +29,8 @@ INITIAL_BUNDLE = "initial_bundle"
 """The name, among the data digests, of the bundle that a training started from."""
 ADDED_BY_EXPORT = ("engine", "calibrator", "lexicon")
 """Fields that only a served bundle has, and not each."""
+ABSENT_WHERE_OFF = {"front_end": None, "grid_positions": "none", "ctc": False}
+"""Settings of the model that a file leaves out where they are off, as bundles of earlier releases do."""
 MAX_CONFIG_BYTES = 1 << 22
 MAX_VOCABULARY = 1 << 24
 
@@ -62,12 +66,46 @@ class BundleConfig(BaseModel):
     members: int = Field(default=1, ge=1, le=32)
     """Models of the architecture that decode together. Left out of the file where there is one."""
     audio: FrontEnd | None = None
-    """How recordings become frames; None if the sources are ids or frames of another origin."""
+    """How recordings become frames; None if the sources are ids, pictures or frames of another origin."""
+    pictures: PictureFrontEnd | None = None
+    """How pictures become frames; None for other sources. Left out of the file in that case."""
 
     @property
     def payload(self) -> tuple[str, ...]:
         """The names of the model's files beside ``config.json``."""
         return (WEIGHTS_FILE, TARGET_FILE) if self.frame_width else (WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE)
+
+    @property
+    def frame_layout(self) -> FrameLayout | None:
+        """What the values of a frame are; None: the sources are ids."""
+        if self.pictures is not None and self.pictures.settings.layout == "patches":
+            image = self.pictures.settings
+            return FrameLayout(image.patch, image.patch, image.channels, image.grid)
+        if self.pictures is not None:
+            return FrameLayout(self.pictures.settings.height, self.pictures.settings.columns)
+        if self.audio is not None:
+            return FrameLayout(self.audio.settings.num_mels, self.audio.settings.stack_frames)
+        return FrameLayout(self.frame_width) if self.frame_width else None
+
+    @property
+    def grid_of_steps(self) -> tuple[int, int] | None:
+        """Rows and columns that the encoder's vectors of a picture form; None: they form none."""
+        layout, front_end = self.frame_layout, self.model.front_end
+        if layout is None or layout.grid is None or self.model.time_reduction:
+            return None
+        return layout.grid if front_end is None else layout.reduced_grid(front_end.halvings)
+
+    def count_steps(self, num_frames: int) -> int:
+        """The vectors that the encoder makes of a source.
+
+        Args:
+            num_frames: its frames or ids.
+        """
+        layout, front_end = self.frame_layout, self.model.front_end
+        steps = num_frames if layout is None or front_end is None else layout.steps(num_frames, front_end.halvings)
+        for _ in range(self.model.time_reduction):
+            steps = -(-steps // 2)
+        return steps
 
     @model_validator(mode="after")
     def _sides_agree(self) -> Self:
@@ -75,8 +113,11 @@ class BundleConfig(BaseModel):
         if shares and self.source_vocabulary_size != self.target_vocabulary_size:
             sizes = f"{self.source_vocabulary_size} and {self.target_vocabulary_size}"
             raise ValueError(f"source_vocabulary_size and target_vocabulary_size must be equal where joint is true, got {sizes}")
-        if self.audio is not None and self.audio.frame_width != self.frame_width:
-            raise ValueError(f"frame_width must be {self.audio.frame_width}, as audio makes the frames, got {self.frame_width}")
+        if self.audio is not None and self.pictures is not None:
+            raise ValueError("pictures must be left out with audio: sources are of one kind")
+        for name, front_end in (("audio", self.audio), ("pictures", self.pictures)):
+            if front_end is not None and front_end.frame_width != self.frame_width:
+                raise ValueError(f"frame_width must be {front_end.frame_width}, as {name} makes the frames, got {self.frame_width}")
         if self.frame_width and self.tags.source:
             raise ValueError(f"tags.source must be empty for a source of frames, got {', '.join(self.tags.source)}")
         return self
@@ -169,8 +210,9 @@ def write_config(folder: Path, content: BundleFile) -> None:
         content: the content of the file.
     """
     absent: dict[str, Any] = {name: True for name in ADDED_BY_EXPORT if getattr(content, name) is None}
-    if content.config.members == 1:
-        absent["config"] = {"members"}
+    model = {name: True for name, off in ABSENT_WHERE_OFF.items() if getattr(content.config.model, name) == off}
+    own = {"pictures": content.config.pictures is None, "members": content.config.members == 1}
+    absent["config"] = {"model": model} | {name: True for name, is_off in own.items() if is_off}
     (folder / CONFIG_FILE).write_text(content.model_dump_json(indent=1, exclude=absent) + "\n", encoding="utf-8")
 
 

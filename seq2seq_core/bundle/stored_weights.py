@@ -86,7 +86,7 @@ def build_from(config: BundleConfig) -> AnyModel:
     sizes = (config.source_vocabulary_size, config.target_vocabulary_size)
 
     def build() -> Seq2Seq:
-        return build_model(config.model, *sizes, config.joint, config.frame_width, config.num_source_tags)
+        return build_model(config.model, *sizes, config.joint, config.frame_width, config.num_source_tags, config.frame_layout)
 
     return build() if config.members == 1 else Ensemble([build() for _ in range(config.members)])
 

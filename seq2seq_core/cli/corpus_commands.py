@@ -32,7 +32,7 @@ TaskName = Annotated[
     typer.Option(
         "--task",
         help="Without a ready file, the task: translation, transliteration, pronunciation, normalisation, spelling, inflection, "
-        "summarisation, dialogue, parsing or speech; by default the likeliest.",
+        "summarisation, dialogue, parsing, speech, lines or captions; by default the likeliest.",
         show_default=False,
     ),
 ]
@@ -62,18 +62,27 @@ def sample_corpus(
         Path | None,
         typer.Option("--output", "-o", help="Output folder; by default data/raw/dates of the workspace.", show_default=False),
     ] = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Pictures of printed dates with their text, by default in data/raw/lines.")
+    ] = False,
     workspace: Workspace = None,
     debug: Debug = False,
 ) -> None:
-    """Generate the sample corpus: written-out dates in seven languages to ISO 8601.
+    """Generate the sample corpus: written-out dates in seven languages to ISO 8601, or pictures of printed dates.
 
     Works offline and writes the same bytes on every machine, so data/raw/dates.dvc stays up to date.
     """
     with boundary(debug):
         from seq2seq_core.corpus.sample_dates import write_sample_corpus
 
-        folder = output if output is not None else resolve_workspace(workspace).root / "data" / "raw" / "dates"
-        typer.echo(write_sample_corpus(folder))
+        name = "lines" if pictures else "dates"
+        folder = output if output is not None else resolve_workspace(workspace).root / "data" / "raw" / name
+        if pictures:
+            from seq2seq_core.corpus.sample_pictures import write_sample_pictures
+
+            typer.echo(write_sample_pictures(folder))
+        else:
+            typer.echo(write_sample_corpus(folder))
 
 
 def configure(

@@ -44,7 +44,7 @@ def predict(
     sources: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="A text file, one source a line (for a model of recordings, the name of a file); by default standard input. "
+            help="A text file, one source a line (for a model of recordings or pictures, a file's name); by default stdin. "
             "With --into files and folders: .parquet .jsonl .tsv .csv .txt, also with .gz.",
             show_default=False,
         ),
@@ -101,6 +101,8 @@ def predict(
       s2s predict --glossary terms.tsv --forbid maybe sources.txt
 
       ls recordings/*.wav | s2s predict
+
+      ls pictures/*.png | s2s predict
 
       s2s predict --into predictions --column text tickets/ archive.parquet
     """

@@ -67,6 +67,10 @@ NO_STAGE: tuple[str, ...] = ()
 
 NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.audio": ("audio",),
+    "seq2seq_core.pictures": ("pictures",),
+    "seq2seq_core.frames": ("audio", "pictures"),
+    "seq2seq_core.corpus.picture_files": ("pictures",),
+    "seq2seq_core.corpus.recordings": ("audio",),
     "seq2seq_core.batching.temperature": ("sampling_temperature",),
     "seq2seq_core.corpus.augmentation": ("augment",),
     "seq2seq_core.corpus.conversations": ("conversations",),
@@ -80,10 +84,13 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.decoding.sampling": NO_STAGE,
     "seq2seq_core.decoding.target_scores": NO_STAGE,
     "seq2seq_core.distillation": ("distill",),
+    "seq2seq_core.evaluation.attention_pictures": ("pictures",),
     "seq2seq_core.evaluation.confidence": ("confidence",),
     "seq2seq_core.modeling.decoders.alignment_decoder": ("alignment",),
     "seq2seq_core.modeling.ensemble": ("ensemble", "snapshots"),
     "seq2seq_core.modeling.layers.alignment": ("alignment",),
+    "seq2seq_core.evaluation.picture_baseline": ("pictures",),
+    "seq2seq_core.evaluation.picture_page": ("pictures",),
     "seq2seq_core.modeling.layers.attention": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.bridge": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.pointer_generator": ("pointer_generator",),
@@ -91,10 +98,13 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.modeling.decoders.transformer_decoder": ("decoder:transformer",),
     "seq2seq_core.modeling.encoders.recurrent_encoder": ("encoder:recurrent",),
     "seq2seq_core.modeling.encoders.transformer_encoder": ("encoder:transformer",),
+    "seq2seq_core.modeling.front_ends.conv_stack": ("front_end",),
+    "seq2seq_core.modeling.front_ends.frame_embedding": ("front_end", "grid_positions"),
+    "seq2seq_core.modeling.front_ends.grid_positions": ("grid_positions",),
     "seq2seq_core.modeling.layers.feed_forward": TRANSFORMER,
     "seq2seq_core.modeling.layers.key_value_cache": ("decoder:transformer",),
     "seq2seq_core.modeling.layers.multi_head_attention": (*TRANSFORMER, "attention:multi_head"),
-    "seq2seq_core.modeling.layers.positions": (*TRANSFORMER, "time_scaling"),
+    "seq2seq_core.modeling.layers.positions": (*TRANSFORMER, "time_scaling", "grid_positions"),
     "seq2seq_core.modeling.layers.quantized_weight": ("engine:quantized",),
     "seq2seq_core.modeling.layers.recurrent_layer": RECURRENT,
     "seq2seq_core.modeling.layers.relative_attention": ("relative_positions",),
@@ -102,11 +112,13 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.modeling.layers.tag_positions": ("tag_positions",),
     "seq2seq_core.modeling.layers.transformer_shape": TRANSFORMER,
     "seq2seq_core.score_filter": ("score_filter",),
+    "seq2seq_core.training.data.picture_augment": ("picture_augment",),
     "seq2seq_core.training.data.sentence_reader": MONOLINGUAL,
     "seq2seq_core.training.data.spec_augment": ("spec_augment",),
     "seq2seq_core.training.initial.warm_start": ("initial_weights",),
     "seq2seq_core.training.objectives.back_translation": ("objective:back_translation",),
     "seq2seq_core.training.objectives.coverage": ("coverage",),
+    "seq2seq_core.training.objectives.ctc": ("ctc",),
     "seq2seq_core.training.objectives.denoising": MONOLINGUAL,
     "seq2seq_core.training.objectives.monolingual_mixture": MONOLINGUAL,
     "seq2seq_core.training.objectives.noise": MONOLINGUAL,
@@ -179,6 +191,8 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
         "alignment": model.alignment != "soft",
         "relative_positions": model.positions.startswith("relative"),
         "tag_positions": not model.tag_positions,
+        "front_end": model.front_end is not None,
+        "grid_positions": model.grid_positions != "none",
         "pointer_generator": model.pointer_generator,
         "time_scaling": model.time_scaling != "none",
         "initial_weights": bool(train.initial_weights),
@@ -199,6 +213,8 @@ def _phase_switches(phase: Phase) -> dict[str, bool]:
     """Whether a phase uses each feature that has a switch."""
     return {
         "coverage": bool(phase.coverage_weight),
+        "ctc": bool(phase.ctc_weight),
+        "picture_augment": phase.picture_augment.is_on,
         "r_drop": bool(phase.r_drop_weight),
         "sampling_temperature": phase.sampling_temperature != 1.0,
         "scheduled_sampling": phase.scheduled_sampling.decay != "none",
@@ -210,6 +226,8 @@ def _corpus_features(settings: Settings) -> Iterator[str]:
     corpus = settings.corpus
     if corpus.source_kind == "audio":
         yield "audio"
+    if corpus.source_kind == "image":
+        yield "pictures"
     if corpus.conversations is not None:
         yield "conversations"
     yield from (f"mending:{name}" for name in settings.prepare.mend)

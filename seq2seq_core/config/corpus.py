@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from seq2seq_core.config.picture_settings import PictureFiles
 from seq2seq_core.config.section import Section, Side
 
 FileNames = str | tuple[str, str]
@@ -42,6 +43,8 @@ def constants_of(entry: FileEntry) -> dict[str, str]:
     return entry.columns if isinstance(entry, FileWithColumns) else {}
 
 
+SourceKind = Literal["text", "audio", "image"]
+"""Kind of the sources: texts, or names of recordings or of pictures."""
 CorpusFormat = Literal["auto", "tsv", "csv", "jsonl", "parquet", "text"]
 
 
@@ -132,11 +135,13 @@ class CorpusSection(Section):
     monolingual: list[MonolingualFile] = []
     """Sentences without translations, for phases by ``denoising`` and ``back_translation``; they need ``tokenize.joint`` and
     ``target_language`` among ``tokenize.source_tags``."""
-    source_kind: Literal["text", "audio"] = "text"
-    """Kind of the sources: a text, or (``audio``) the name of a recording, relative to the corpus folder: a WAV or FLAC file of one
-    channel, 16-bit PCM."""
+    source_kind: SourceKind = "text"
+    """Kind of the sources: a text, or the name of a file, relative to the corpus folder: (``audio``) of a recording, a WAV or FLAC
+    file of one channel, 16-bit PCM; (``image``) of a picture, such as PNG or JPEG."""
     sample_rate: int = Field(default=16_000, ge=1000, le=384_000)
     """Samples per second that every recording must have; ``audio`` only."""
+    pictures: PictureFiles | None = None
+    """Which picture files are accepted; ``image`` only. Left out: as the defaults say."""
     input_columns: list[str] = []
     """Columns that are part of the model's input, such as those of ``tokenize.source_tags``. Pairs of the same source that differ
     there count as different, in the contracts about repetitions and leakage and in ``prepare.deduplicate`` and ``prepare.leakage``.
@@ -169,8 +174,11 @@ class CorpusSection(Section):
             raise ValueError("files.dev and files.test must have files where files.train has none to carve them out of")
         if self.both_directions and self.conversations is not None:
             raise ValueError("both_directions must be false with conversations, whose sources are no answers, got true")
-        if self.both_directions and self.source_kind == "audio":
-            raise ValueError("both_directions must be false with source_kind 'audio', as no recording can be a target, got true")
+        if self.both_directions and self.source_kind != "text":
+            noun = {"audio": "recording", "image": "picture"}[self.source_kind]
+            raise ValueError(
+                f"both_directions must be false with source_kind {self.source_kind!r}, as no {noun} can be a target, got true"
+            )
         return self
 
     @model_validator(mode="after")
@@ -188,8 +196,10 @@ class CorpusSection(Section):
     def _turns_have_one_text(self) -> Self:
         if self.conversations is None:
             return self
-        if self.source_kind == "audio":
-            raise ValueError("source_kind must be 'text' with conversations, whose sources are made of turns; got 'audio'")
+        if self.source_kind != "text":
+            raise ValueError(
+                f"source_kind must be 'text' with conversations, whose sources are made of turns; got {self.source_kind!r}"
+            )
         if self.max_malformed_fraction:
             raise ValueError("max_malformed_fraction must be 0 with conversations, which a missing turn changes")
         for entry in (*self.files.train, *self.files.dev, *self.files.test):

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from seq2seq_core.config.conv_front_end import ConvFrontEnd, GridPositionKind
 from seq2seq_core.config.section import Section
 
 Architecture = Literal["rnn", "gru", "lstm", "transformer"]
@@ -55,6 +56,15 @@ class ModelSection(Section):
     time_reduction: int = Field(default=0, ge=0, le=16)
     """Halvings of the source's time axis, one before each of the last encoder layers, for long sources (Chan 2016, section 3.1);
     at most ``encoder_layers``."""
+
+    front_end: ConvFrontEnd | None = None
+    """Convolutions before the encoder, for sources that are recordings or pictures; left out: each frame is projected by itself."""
+    grid_positions: GridPositionKind = "none"
+    """Positions of the patches of a picture's grid, added before the encoder: sinusoids of the row in one half of the width and of
+    the column in the other (He 2022), or a learned table (Dosovitskiy 2021)."""
+
+    ctc: bool = False
+    """Whether the encoder has symbols of its own for each step, which ``train.ctc_weight`` trains and no search reads."""
 
     bridge: BridgeKind = "last"
     """Initial state of a recurrent decoder: the projected last states of a recurrent encoder (of a Transformer the mean), the
@@ -121,6 +131,8 @@ class ModelSection(Section):
             raise ValueError(
                 f"width divided by heads must be even with positions 'rotary', got width {self.width} and heads {self.heads}"
             )
+        if self.grid_positions == "sinusoidal" and self.width % 4:
+            raise ValueError(f"width must be a multiple of 4 with grid_positions 'sinusoidal', got {self.width}")
         if self.time_reduction > self.encoder_layers:
             raise ValueError(
                 f"time_reduction must be at most encoder_layers, got {self.time_reduction} with {self.encoder_layers} layers"

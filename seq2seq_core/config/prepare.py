@@ -48,7 +48,7 @@ class Distill(Section):
         """The reason why other settings rule it out; empty: none does.
 
         Args:
-            source_kind: ``text`` or ``audio``.
+            source_kind: ``text``, ``audio`` or ``image``.
             model_name: the name that the student is registered under.
         """
         if source_kind != "text":
@@ -113,7 +113,7 @@ class ScoreFilter(Section):
         """The reason why other settings rule it out; empty: none does.
 
         Args:
-            source_kind: ``text`` or ``audio``.
+            source_kind: ``text``, ``audio`` or ``image``.
             model_name: the name that the trained model is registered under.
             both_directions: whether train has each pair in both directions.
         """

@@ -44,10 +44,10 @@ class SubwordSampling(Section):
 
 
 class SpecAugment(Section):
-    """Masks over the frames of train, drawn anew in every update (Park 2019); for sources that are recordings."""
+    """Masks over the frames of train, drawn anew in every update (Park 2019); for sources that are recordings or pictures."""
 
     frequency_masks: int = Field(default=0, ge=0, le=100)
-    """Masks over neighbouring mel bands."""
+    """Masks over neighbouring mel bands; of pictures, over rows of pixels."""
     frequency_width: int = Field(default=8, ge=1)
     """Most bands of a mask; its width is drawn from 0 to this."""
     time_masks: int = Field(default=0, ge=0, le=100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,9 +11,10 @@ from pydantic import ValidationError, create_model, model_validator
 
 from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.config.evaluate import EvaluateSection
+from seq2seq_core.config.file_sources import augment_faults, model_faults, source_faults
 from seq2seq_core.config.metric_names import BLEU, LOSS
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.config.prepare import CLEANING_RULES, PrepareSection
+from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.config.register import RegisterSection
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.section import Section, describe_fault
@@ -22,7 +24,6 @@ from seq2seq_core.config.train import TrainSection
 from seq2seq_core.config.validate import ValidateSection
 from seq2seq_core.config.yaml_text import YamlError, parse_yaml
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.named_modules import load
 from seq2seq_core.redaction.redactor import remember_settings
 from seq2seq_core.stage_table import own_sections
 
@@ -102,7 +103,7 @@ class Settings(Section):
         self._check_time_scaling()
         self._check_monolingual()
         self._check_train()
-        self._check_audio()
+        self._check_files()
         distill = self.prepare.distill
         if distill is not None and (reason := distill.why_not_beside(self.corpus.source_kind, self.register_.model_name)):
             raise ValueError(reason)
@@ -159,27 +160,16 @@ class Settings(Section):
                     f"{phase.objective!r}, got {len(languages)}"
                 )
 
-    def _check_audio(self) -> None:
-        """Rejects text settings for sources that are recordings, and audio settings for sources that are texts."""
-        audio = self.tokenize.audio
-        if self.corpus.source_kind == "text":
-            if audio is not None:
-                raise ValueError("tokenize.audio: must be left out unless corpus.source_kind is 'audio', got settings")
-            return
-        if audio is None:
-            raise ValueError(
-                "tokenize.audio: must be given where corpus.source_kind is 'audio' ({} takes every default), got nothing"
-            )
-        rate = self.corpus.sample_rate
-        if audio.high_hz > rate / 2 or audio.low_hz >= rate / 2:
-            name, bound = ("high_hz", "at most") if audio.high_hz > rate / 2 else ("low_hz", "below")
-            got = getattr(audio, name)
-            raise ValueError(f"tokenize.audio.{name}: must be {bound} half of corpus.sample_rate {rate}, got {got:g}")
-        for name in self.prepare.rules_in_use():
-            if load(CLEANING_RULES, name).RULE.compares_sides:
-                got = getattr(self.prepare, name)
-                neutral = "false" if got is True else "left out" if isinstance(got, dict) else "0"
-                raise ValueError(f"prepare.{name}: must be {neutral} where corpus.source_kind is 'audio', got {str(got).lower()}")
+    def _check_files(self) -> None:
+        """Rejects settings that do not go with the kind of the sources."""
+        corpus, tokenize = self.corpus, self.tokenize
+        faults = chain(
+            source_faults(corpus, self.prepare, tokenize),
+            model_faults(corpus, tokenize, self.model),
+            augment_faults(corpus, self.train),
+        )
+        if fault := next(faults, None):
+            raise ValueError(fault)
 
     def _check_train(self) -> None:
         """Rejects settings of phases that do not fit the other settings."""
@@ -190,13 +180,13 @@ class Settings(Section):
                 raise ValueError(f"train.dev_sentences: must be at least 1 with {name}.dev_metric {section.dev_metric!r}, got 0")
             if section.r_drop_weight and not self.model.dropout:
                 raise ValueError(f"{name}.r_drop_weight: must be 0 unless model.dropout is above 0, got {section.r_drop_weight:g}")
-            if section.spec_augment.is_on and self.corpus.source_kind == "text":
-                raise ValueError(f"{name}.spec_augment: must have no masks unless corpus.source_kind is 'audio', got some")
             if section.sampling_temperature != 1.0 and not self.tokenize.group_columns:
                 raise ValueError(
                     f"{name}.sampling_temperature: must be 1 unless tokenize.group_columns names a column, "
                     f"got {section.sampling_temperature:g}"
                 )
+            if section.ctc_weight and not self.model.ctc:
+                raise ValueError(f"{name}.ctc_weight: must be 0 unless model.ctc is true, got {section.ctc_weight:g}")
             if section.coverage_weight and not self.model.coverage:
                 raise ValueError(
                     f"{name}.coverage_weight: must be 0 unless model.coverage is true, got {section.coverage_weight:g}"

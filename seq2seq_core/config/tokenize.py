@@ -1,4 +1,4 @@
-"""``tokenize``: subword models and vocabularies, and the frames of recordings."""
+"""``tokenize``: subword models and vocabularies, and the frames of recordings and pictures."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from seq2seq_core.config.picture_settings import ImageSettings
 from seq2seq_core.config.section import Section
 
 SubwordKind = Literal["unigram", "bpe", "char", "symbols"]
@@ -71,7 +72,7 @@ class AudioSettings(Section):
 
 
 class TokenizeSection(Section):
-    """How text becomes ids, and recordings become frames."""
+    """How text becomes ids, and recordings and pictures become frames."""
 
     vocabulary: str = ""
     """Whose vocabulary is kept: ``models:/NAME/VERSION`` of the registry, or the folder of a bundle; empty: train makes a new one.
@@ -92,6 +93,8 @@ class TokenizeSection(Section):
     """The target side's model; unused with ``joint``."""
     audio: AudioSettings | None = None
     """The frames of recordings; given where ``corpus.source_kind`` is ``audio``, in place of ``source``."""
+    image: ImageSettings | None = None
+    """The frames of pictures; given where ``corpus.source_kind`` is ``image``, in place of ``source``."""
     source_tags: list[str] = []
     """Columns of the corpus whose values come before the source's ids, each as one symbol of its own (Johnson 2017). The symbols
     are those of train, on top of ``vocabulary_size``; an empty value has none."""
@@ -107,8 +110,8 @@ class TokenizeSection(Section):
     how often the pairs of each group are drawn. In dev the groups take turns, so that the sentences that training decodes are from
     every group."""
     max_source_tokens: int = Field(default=512, ge=1)
-    """Train pairs with a longer source (its tags and end mark count; of a recording, its frames) are dropped, and counted; dev and
-    test keep theirs. See ``long_source``."""
+    """Train pairs with a longer source (its tags and end mark count; of a recording or picture, its frames) are dropped, and
+    counted; dev and test keep theirs. See ``long_source``."""
     long_source: Literal["drop", "truncate", "truncate_start"] = "drop"
     """``truncate``: a source with more than ``max_source_tokens`` is cut there instead, in every split and in later requests; it
     suits documents whose beginning matters most. ``truncate_start`` keeps the end; it suits conversations. A recording is
@@ -148,13 +151,21 @@ class TokenizeSection(Section):
         return self
 
     @model_validator(mode="after")
-    def _recordings_have_no_vocabulary(self) -> Self:
-        if self.audio is None:
+    def _files_have_no_vocabulary(self) -> Self:
+        if self.audio is None and self.image is None:
             return self
+        if self.audio is not None and self.image is not None:
+            raise ValueError("image must be left out with audio: a corpus has sources of one kind")
+        name, noun = ("audio", "recordings") if self.image is None else ("image", "pictures")
         if self.joint:
-            raise ValueError("joint must be false with audio: recordings share no vocabulary; got true")
+            raise ValueError(f"joint must be false with {name}: {noun} share no vocabulary; got true")
         if self.source_tags:
-            raise ValueError(f"source_tags must be empty with audio (target_tags need not be), got {self.source_tags}")
+            raise ValueError(f"source_tags must be empty with {name} (target_tags need not be), got {self.source_tags}")
         if self.source != SubwordSettings():
-            raise ValueError("source must be left out with audio: recordings have no subword model")
+            raise ValueError(f"source must be left out with {name}: {noun} have no subword model")
         return self
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether the sources are recordings or pictures."""
+        return self.audio is not None or self.image is not None

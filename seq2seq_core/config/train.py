@@ -17,6 +17,7 @@ from seq2seq_core.config.objective_sections import (
     Objective,
     Reinforcement,
 )
+from seq2seq_core.config.picture_settings import PictureAugment
 from seq2seq_core.config.recipe import Divergence, EnsembleSettings, Plateau
 from seq2seq_core.config.regularization import ScheduledSampling, SpecAugment, SubwordSampling
 from seq2seq_core.config.section import Section
@@ -82,10 +83,15 @@ class PhaseSettings(Section):
     """Weight of the divergence between two passes with dropout (alpha of Liang 2021, equation 4); 0: a single pass."""
     coverage_weight: float = Field(default=0.0, ge=0.0)
     """Weight of the penalty on attending to a source position again (lambda of See 2017, equation 13); needs ``model.coverage``."""
+    ctc_weight: float = Field(default=0.0, ge=0.0)
+    """Weight of the encoder's own loss, connectionist temporal classification (Graves 2006; Watanabe 2017, equation 13), for
+    targets that follow the order of their sources, such as the text of a line or of a recording; needs ``model.ctc``."""
     scheduled_sampling: ScheduledSampling = ScheduledSampling()
     """Reading the model's own predictions in training."""
     subword_sampling: SubwordSampling = SubwordSampling()
     """Reading other segmentations in training."""
+    picture_augment: PictureAugment = PictureAugment()
+    """Random changes of the pictures that are read in training."""
     spec_augment: SpecAugment = SpecAugment()
     """Masks over the frames that are read in training."""
     reinforcement: Reinforcement = Reinforcement()

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from seq2seq_core.config.section import Section
 
 _SPLIT = re.compile(r"train|dev|test|monolingual\..+")
-_REPORTED = ("recordings", "readable", "set_aside")
+_REPORTED = ("recordings", "pictures", "readable", "set_aside")
 """Built-in contracts without a setting."""
 Severity = Literal["error", "warning", "off"]
 """``error`` stops the run, ``warning`` is reported, ``off`` is not checked."""
@@ -99,7 +99,7 @@ class UserContract(Section):
 
 
 class ValidateSection(Section):
-    """Contracts on each split of the raw corpus. A corpus or recording that cannot be read is always an error."""
+    """Contracts on each split of the raw corpus. A corpus, recording or picture that cannot be read is always an error."""
 
     min_rows: CountContract = CountContract(limit=1)
     """Fewest rows of the training files."""

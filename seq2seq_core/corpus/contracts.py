@@ -63,7 +63,9 @@ def spread_step(rows: int, most: int) -> int:
     return max(1, -(-rows // most)) if most else 1
 
 
-RECORDINGS, LENGTH_RATIO, OTHER_LANGUAGE = "recordings", "length_ratio", "other_language"
+FILES_USABLE = ("recordings", "pictures")
+"""Contracts on the files that sources name, by their noun: each must be usable."""
+LENGTH_RATIO, OTHER_LANGUAGE = "length_ratio", "other_language"
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ COMPARED_SPLITS = {contract.name: contract.other for contract in _BUILT_IN if co
 def contracts_of(
     section: ValidateSection,
     split: str,
-    has_recordings: bool = False,
+    file_noun: str = "",
     readable: Collection[str] = SPLITS,
     has_languages: bool = False,
 ) -> list[Contract]:
@@ -134,7 +136,8 @@ def contracts_of(
     Args:
         section: bounds and severities.
         split: ``train``, or ``dev`` or ``test`` where files are given for them, or ``monolingual.en`` and such.
-        has_recordings: whether the sources name recordings. If so, each recording must be usable, and the sides are not compared.
+        file_noun: what the files are that the sources name, ``recordings`` or ``pictures``: each must be usable, and the sides are
+            not compared; empty: the sources are texts.
         readable: the splits that can be compared with.
         has_languages: whether the language of a side is known.
     """
@@ -144,14 +147,15 @@ def contracts_of(
     contracts = [Contract(rows, split, least.severity, least.limit, f"rows: at least {least.limit}")]
     for one in _BUILT_IN:
         counted = one.sentences if is_text else one.pairs
-        if not counted or one.split not in ("", split) or (has_recordings and one.compares_sides):
+        if not counted or one.split not in ("", split) or (file_noun and one.compares_sides):
             continue
         if one.needs_languages and not has_languages:
             continue
         if not one.other or one.other in readable:
             contracts.append(_state(one.name, split, section, counted))
-    if has_recordings:
-        contracts.append(Contract(RECORDINGS, split, "error", 0.0, "rows whose recording cannot be used: none"))
+    if file_noun:
+        statement = f"rows whose {file_noun.removesuffix('s')} cannot be used: none"
+        contracts.append(Contract(file_noun, split, "error", 0.0, statement))
     return [contract for contract in contracts if contract.severity != "off"]
 
 

@@ -25,6 +25,19 @@ TEXT = "text"
 RECORDING_DIGEST = "recording_sha256"
 """Column of an audio corpus, whose sources name recordings: SHA-256 of the recording's samples. It makes a prepared file depend on
 the recordings' content, not only on their names."""
+PICTURE_DIGEST = "picture_sha256"
+"""The same of a corpus of pictures: SHA-256 of size and pixels."""
+FILE_DIGESTS = (RECORDING_DIGEST, PICTURE_DIGEST)
+"""The columns that only pairs have whose sources name files."""
+
+
+def names_file(pair: Mapping[str, str]) -> bool:
+    """Whether the source of a prepared pair is the name of a recording or picture.
+
+    Args:
+        pair: its columns.
+    """
+    return any(name in pair for name in FILE_DIGESTS)
 
 
 def iterate_pairs(path: Path) -> Iterator[dict[str, str]]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from seq2seq_core.corpus_survey.files.file_names import named_pair, plain
 from seq2seq_core.corpus_survey.files.folder_files import PICTURE_ENDINGS, RECORDING_ENDINGS, ending_of
 from seq2seq_core.corpus_survey.texts.categories import is_category
 from seq2seq_core.errors import UserError
 
+FileNoun = Literal["", "recordings", "pictures"]
+"""What the files are that sources name; empty: sources are texts."""
 CONVERSATION_NAMES = ("conversation", "conversation id", "dialogue id", "dialog id", "dialog", "dialogue", "thread", "thread id")
 TURN_NAMES = ("turn", "turn id", "position", "order", "index")
 TEXT_NAMES = ("text", "utterance", "message", "content", "turn text")
@@ -25,9 +28,9 @@ class ColumnRoles:
         names: of all columns.
         source: place of the source's column.
         target: place of the target's column.
-        task: the task implied by names or recordings; empty if none.
+        task: the task implied by names or files; empty if none.
         reason: why these two, for the user.
-        has_recordings: whether the sources name recordings.
+        files: what the files are that the sources name: ``recordings`` or ``pictures``; empty: the sources are texts.
     """
 
     names: tuple[str, ...]
@@ -35,7 +38,7 @@ class ColumnRoles:
     target: int
     task: str
     reason: str
-    has_recordings: bool = False
+    files: FileNoun = ""
 
     @property
     def others(self) -> list[tuple[int, str]]:
@@ -112,14 +115,15 @@ def find_roles(
     recordings = [column.place for column in columns if column.has_endings(RECORDING_ENDINGS)]
     pictures = [column.place for column in columns if column.has_endings(PICTURE_ENDINGS)]
     if recordings and asked[0] in (None, recordings[0]):
-        return _with_recordings(names, columns, recordings[0], asked[1])
+        return _with_files(names, columns, recordings[0], asked[1], "recordings")
+    if pictures and asked[0] in (None, pictures[0]):
+        return _with_files(names, columns, pictures[0], asked[1], "pictures")
     usable = [column for column in columns if column.place not in (*recordings, *pictures)]
     texts = [column for column in usable if not (column.is_category or column.is_number)]
-    if len(usable) < 2 or (pictures and len(texts) < 2):
+    if len(usable) < 2:
         kinds = [f" beside {kind}" for kind, found in (("pictures", pictures), ("recordings", recordings)) if found]
-        advice = "; pictures cannot be sources" if pictures else ""
         found = _show([names[column.place] for column in texts], is_named)
-        raise UserError(f"expected two columns with texts, got {found}{''.join(kinds)}{advice}")
+        raise UserError(f"expected two columns with texts, got {found}{''.join(kinds)}")
     if None not in asked:
         return ColumnRoles(tuple(names), int(asked[0] or 0), int(asked[1] or 0), "", "as --source and --target say")
     if is_named and asked == [None, None] and (pair := named_pair(_speaking_names(names, usable))) is not None:
@@ -150,15 +154,16 @@ def _likely_texts(columns: Sequence[_Column]) -> list[int]:
     return [column.place for column in sorted(columns, key=rank)]
 
 
-def _with_recordings(names: Sequence[str], columns: Sequence[_Column], recordings: int, target: int | None) -> ColumnRoles:
-    """The roles where a column names recordings: they are the sources, because no model here makes recordings."""
-    rest = [column for column in columns if column.place != recordings and not column.has_endings(RECORDING_ENDINGS)]
+def _with_files(names: Sequence[str], columns: Sequence[_Column], files: int, target: int | None, noun: FileNoun) -> ColumnRoles:
+    """The roles where a column names recordings or pictures: they are the sources, because no model here makes such files."""
+    rest = [column for column in columns if column.place != files and not column.has_endings(RECORDING_ENDINGS + PICTURE_ENDINGS)]
     if not rest:
-        raise UserError(f"expected a column with texts beside the recordings, got {_quote(names)}")
+        raise UserError(f"expected a column with texts beside the {noun}, got {_quote(names)}")
     pair = named_pair([names[column.place] for column in columns])
-    named = [place for place, name in enumerate(names) if pair and name == pair[1] and place != recordings]
+    named = [place for place, name in enumerate(names) if pair and name == pair[1] and place != files]
     text = target if target is not None else (named or _likely_texts(rest))[0]
-    return ColumnRoles(tuple(names), recordings, text, "speech", "recordings can only be sources", has_recordings=True)
+    task = "speech" if noun == "recordings" else ""
+    return ColumnRoles(tuple(names), files, text, task, f"{noun} can only be sources", noun)
 
 
 def _find_asked(option: str, value: str, names: Sequence[str]) -> int | None:

@@ -9,12 +9,15 @@ from seq2seq_core.corpus_survey.choices.task_choice import Task, choose_task
 from seq2seq_core.corpus_survey.corpus_layout import CorpusLayout
 from seq2seq_core.corpus_survey.texts.categories import is_category
 from seq2seq_core.corpus_survey.texts.pair_statistics import PairStatistics, describe_pairs, tag_resolves
+from seq2seq_core.corpus_survey.texts.picture_statistics import PictureStatistics, describe_pictures
 from seq2seq_core.corpus_survey.texts.recording_statistics import RecordingStatistics, describe_recordings
 from seq2seq_core.corpus_survey.texts.text_statistics import SideStatistics, describe_texts
 from seq2seq_core.errors import UserError
 
 MOST_TAGS, TIMES_OF_A_TAG = 400, 5
 """Most values of a column of tags, and how often one comes on average, at least."""
+FILE_TASKS = {"speech": ".wav or .flac", "lines": "picture", "captions": "picture"}
+"""Tasks whose sources are files, and of which kind."""
 JOINT_TASKS = ("normalisation", "spelling", "inflection", "summarisation", "dialogue", "translation")
 """Tasks for which a vocabulary of both sides is of use where they are in one script."""
 
@@ -25,10 +28,11 @@ class CorpusEvidence:
 
     Attributes:
         layout: its files and columns.
-        source: statistics of the sources; of recordings, of their names.
+        source: statistics of the sources; of recordings and pictures, of their names.
         target: statistics of the targets.
         pairs: statistics of the pairs.
-        recordings: statistics of the recordings; None where sources are texts.
+        recordings: statistics of the recordings; None where sources are others.
+        pictures: statistics of the pictures; None where sources are others.
         tags: columns that tell which target of a source is asked for.
         categories: columns of few values.
         task: the task.
@@ -40,10 +44,16 @@ class CorpusEvidence:
     target: SideStatistics
     pairs: PairStatistics
     recordings: RecordingStatistics | None
+    pictures: PictureStatistics | None
     tags: list[str]
     categories: list[str]
     task: Task
     reason: str
+
+    @property
+    def has_files(self) -> bool:
+        """Whether the sources are recordings or pictures."""
+        return self.recordings is not None or self.pictures is not None
 
     @property
     def num_rows(self) -> int:
@@ -60,7 +70,7 @@ class CorpusEvidence:
         """Whether both sides share a vocabulary: one script, and a task that has use for it."""
         sides = self.source, self.target
         is_same = self.source.script == self.target.script and not any(side.is_spaceless for side in sides)
-        return self.task in JOINT_TASKS and self.recordings is None and (is_same or self.task in ("summarisation", "dialogue"))
+        return self.task in JOINT_TASKS and not self.has_files and (is_same or self.task in ("summarisation", "dialogue"))
 
     @property
     def is_repetition_data(self) -> bool:
@@ -73,37 +83,46 @@ def gather_evidence(layout: CorpusLayout, folder: Path, task: Task | None) -> Co
 
     Args:
         layout: of the corpus.
-        folder: its folder, for recordings.
+        folder: its folder, for recordings and pictures.
         task: the task; None: the likeliest.
 
     Raises:
-        UserError: a side has no text, a recording cannot be used, or the task does not fit the corpus.
+        UserError: a side has no text, a recording or picture cannot be used, or the task does not fit the corpus.
     """
-    has_recordings = layout.roles is not None and layout.roles.has_recordings
-    recordings = describe_recordings(folder, [pair[0] for pair in layout.pairs]) if has_recordings else None
+    files, names = layout.roles.files if layout.roles is not None else "", [pair[0] for pair in layout.pairs]
+    recordings = describe_recordings(folder, names) if files == "recordings" else None
+    pictures = describe_pictures(folder, names) if files == "pictures" else None
     source, target = (describe_texts([pair[side] for pair in layout.pairs]) for side in (0, 1))
     if not target.characters or not source.characters:
         raise UserError(f"{folder}: found no text on one side; expected texts in both columns (--source, --target choose them)")
     pairs = describe_pairs(layout.pairs, layout.repeated)
-    whole = {} if has_recordings else {name: values for name, values in layout.columns.items() if name not in layout.optional}
+    whole = {} if recordings else {name: values for name, values in layout.columns.items() if name not in layout.optional}
     tags = [name for name, values in whole.items() if is_category(values, MOST_TAGS, TIMES_OF_A_TAG)]
     tags = [name for name in tags if tag_resolves(layout.pairs, layout.columns[name])]
     if "target_language" in layout.columns and has_constant_languages(layout):
         tags = ["target_language"]
     categories = [name for name, values in layout.columns.items() if is_category(values) and len(set(values)) > 1]
-    if has_recordings:
-        chosen: tuple[Task, str] = ("speech", "the sources are recordings")
-        if task not in (None, "speech"):
-            raise UserError(f"--task: must be speech where the sources are recordings, got {task!r}")
-    elif task == "speech":
-        raise UserError("--task: speech needs a column with names of .wav or .flac files, got none")
+    if files:
+        chosen, possible = _choose_for_files(pictures)
+        if task is not None and task not in possible:
+            raise UserError(f"--task: must be {' or '.join(possible)} where the sources are {files}, got {task!r}")
+    elif task in FILE_TASKS:
+        raise UserError(f"--task: {task} needs a column with names of {FILE_TASKS[task]} files, got none")
     elif layout.turns is not None:
         chosen = ("dialogue", "rows are turns of conversations")
     else:
         chosen = choose_task(layout.roles.task if layout.roles else "", source, target, pairs, tags)
     if task is not None:
         chosen = (task, "--task says so")
-    return CorpusEvidence(layout, source, target, pairs, recordings, tags, categories, *chosen)
+    return CorpusEvidence(layout, source, target, pairs, recordings, pictures, tags, categories, *chosen)
+
+
+def _choose_for_files(pictures: PictureStatistics | None) -> tuple[tuple[Task, str], tuple[Task, ...]]:
+    """The task of sources that are files, with the reason, and the tasks that are possible."""
+    if pictures is None:
+        return ("speech", "the sources are recordings"), ("speech",)
+    size = f"the sources are pictures of {pictures.width} × {pictures.height} pixels"
+    return (("lines" if pictures.are_lines else "captions"), size), ("lines", "captions")
 
 
 def has_constant_languages(layout: CorpusLayout) -> bool:

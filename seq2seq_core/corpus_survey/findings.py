@@ -28,6 +28,11 @@ def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, An
                 f"{found.sample_rate} samples a second"
             )
             continue
+        if name == "source" and evidence.pictures is not None:
+            shown = evidence.pictures
+            colours = "coloured" if shown.has_colour else "mostly grey"
+            findings.append(f"source: pictures of about {shown.width} × {shown.height} pixels, {colours}")
+            continue
         script = SCRIPTS.get(side.script, f"{side.script.capitalize()} letters") if side.script else "no letters"
         findings.append(
             f"{name}: {f'language {language}, ' if language else ''}{script}, {side.mean_words:.1f} words and "
@@ -39,7 +44,8 @@ def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, An
         findings.append(f"languages: {told}, by the texts themselves; validate reports rows in another one (corpus.languages)")
     findings.append(f"task: {evidence.task}, because {evidence.reason} (--task)")
     if evidence.tags:
-        findings.append(f"tags: {', '.join(evidence.tags)} tells which target of a source is asked for (tokenize.source_tags)")
+        setting = "tokenize.target_tags" if evidence.has_files else "tokenize.source_tags"
+        findings.append(f"tags: {', '.join(evidence.tags)} tells which target of a source is asked for ({setting})")
     if evidence.pairs.repeated:
         kept = "kept, because how often a pair occurs is data here" if evidence.is_repetition_data else "dropped"
         share = 100 * evidence.pairs.repeated

@@ -217,4 +217,6 @@ def _nothing_found(folder: Path, files: Sequence[FolderFile], samples: dict[str,
         message += (
             "; recordings need a table that names them, such as rows of `recordings/a.wav`, TAB, and what is said (docs/speech.md)"
         )
+    if any(file.kind == "picture" for file in files):
+        message += "; pictures need a table that names them, such as rows of `pictures/a.png`, TAB, and their text (docs/images.md)"
     return UserError(message)

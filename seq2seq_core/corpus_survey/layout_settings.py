@@ -45,7 +45,7 @@ def name_columns(roles: ColumnRoles, rows: Sequence[Sequence[str]]) -> ColumnRol
             name = "features"
         names.append(name if name not in names else f"column_{place + 1}")
     names[roles.source], names[roles.target] = "source", "target"
-    return ColumnRoles(tuple(names), roles.source, roles.target, roles.task, roles.reason, roles.has_recordings)
+    return ColumnRoles(tuple(names), roles.source, roles.target, roles.task, roles.reason, roles.files)
 
 
 def describe_roles(roles: ColumnRoles, is_named: bool) -> str:

@@ -12,6 +12,7 @@ from seq2seq_core.config.register import GateSection
 from seq2seq_core.config.section import Side
 from seq2seq_core.corpus.splitting import assign_split
 from seq2seq_core.corpus_survey.choices.language_choice import choose_languages
+from seq2seq_core.corpus_survey.choices.picture_choice import choose_image, frames_of
 from seq2seq_core.corpus_survey.choices.scoring_choice import choose_metrics, choose_search
 from seq2seq_core.corpus_survey.choices.task_choice import Task
 from seq2seq_core.corpus_survey.choices.training_sizes import choose_model, choose_training, dev_fractions
@@ -64,11 +65,11 @@ def propose(layout: CorpusLayout, folder: Path, task: Task | None = None) -> Pro
 
     Args:
         layout: of the corpus.
-        folder: its folder, for recordings.
+        folder: its folder, for recordings and pictures.
         task: the task; None: the likeliest.
 
     Raises:
-        UserError: there are too few pairs, a recording cannot be used, or the task does not fit the corpus.
+        UserError: there are too few pairs, a recording or picture cannot be used, or the task does not fit the corpus.
     """
     if len(layout.pairs) < FEWEST_PAIRS:
         raise UserError(f"{folder}: found {len(layout.pairs)} pairs to train on; expected at least {FEWEST_PAIRS}")
@@ -107,6 +108,8 @@ def _corpus_section(evidence: CorpusEvidence) -> dict[str, Any]:
     section = dict(evidence.layout.section)
     if evidence.recordings is not None:
         section |= {"source_kind": "audio", "sample_rate": evidence.recordings.sample_rate}
+    if evidence.pictures is not None:
+        section["source_kind"] = "image"
     if languages := _languages(evidence):
         section["languages"] = languages
     return section | ({"input_columns": evidence.tags} if evidence.tags else {})
@@ -118,13 +121,13 @@ def _languages(evidence: CorpusEvidence) -> dict[Side, str]:
     if has_constant_languages(evidence.layout) or columns & evidence.layout.columns.keys():
         return {}
     sides: dict[Side, Sequence[str]] = {"target": [pair[1] for pair in pairs]}
-    if evidence.recordings is None:
+    if not evidence.has_files:
         sides = {"source": [pair[0] for pair in pairs], **sides}
     return choose_languages(evidence.task, sides)
 
 
 def _validate_section(evidence: CorpusEvidence) -> dict[str, Any]:
-    longest = max(evidence.target.long_characters, evidence.source.long_characters if evidence.recordings is None else 0)
+    longest = max(evidence.target.long_characters, 0 if evidence.has_files else evidence.source.long_characters)
     section: dict[str, Any] = {
         "min_rows": {
             "limit": max(1, _round_down(evidence.num_rows // 2)),
@@ -134,7 +137,7 @@ def _validate_section(evidence: CorpusEvidence) -> dict[str, Any]:
     }
     # Rows with an empty side are dropped from train. A few do no harm, and not every row was looked at.
     section["empty"] = {"limit": min(1.0, round(max(0.02, 3 * evidence.layout.empty), 2)), "severity": "error"}
-    if evidence.recordings is None and evidence.pairs.length_ratio > 4:
+    if not evidence.has_files and evidence.pairs.length_ratio > 4:
         section["length_ratio"] = {"limit": float(round_up(2 * evidence.pairs.length_ratio)), "severity": "warning"}
     if evidence.is_repetition_data:
         section["duplicate_pairs"] = {"limit": 1.0, "severity": "off"}
@@ -167,7 +170,7 @@ def _prepare_section(evidence: CorpusEvidence) -> dict[str, Any]:
         section["max_characters"] = round_up(2 * longest)
     fraction = dev_fractions(evidence.num_different)
     carved = [split for split in ("dev", "test") if split not in evidence.layout.num_rows]
-    if carved and evidence.layout.is_whole and evidence.layout.turns is None and evidence.recordings is None:
+    if carved and evidence.layout.is_whole and evidence.layout.turns is None and not evidence.has_files:
         fraction = _filling_fraction([pair[0] for pair in evidence.layout.pairs], fraction)
     return section | {"dev_fraction": fraction, "test_fraction": fraction}
 
@@ -194,6 +197,9 @@ def _tokenize_section(evidence: CorpusEvidence) -> dict[str, Any]:
     if evidence.recordings is not None:
         section["audio"] = {"num_mels": 40, "stack_frames": FRAME_STRIDE, "frame_stride": FRAME_STRIDE}
         section["target"] = choose_units(task, evidence.target, rows, is_target=True)
+    elif evidence.pictures is not None:
+        section["image"] = choose_image(evidence.pictures)
+        section["target"] = choose_units(task, evidence.target, rows, is_target=True)
     elif evidence.is_joint:
         both = describe_texts([text for pair in evidence.layout.pairs for text in pair])
         section |= {"joint": True, "source": choose_units(task, both, 2 * rows, is_target=False, is_joint=True)}
@@ -201,12 +207,14 @@ def _tokenize_section(evidence: CorpusEvidence) -> dict[str, Any]:
         section["source"] = choose_units(task, evidence.source, rows, is_target=False)
         section["target"] = choose_units(task, evidence.target, rows, is_target=True)
     if evidence.tags:
-        section |= {"source_tags": evidence.tags, "unknown_tags": "ignore"}
+        section |= {"target_tags" if evidence.has_files else "source_tags": evidence.tags, "unknown_tags": "ignore"}
     if has_constant_languages(evidence.layout):
         section["group_columns"] = ["source_language", "target_language"]
     source_model, target_model = _unit_models(section)
     if evidence.recordings is not None:
         section["max_source_tokens"] = max(256, round_up(1.3 * evidence.recordings.max_seconds * FRAMES_PER_SECOND / FRAME_STRIDE))
+    elif evidence.pictures is not None:
+        section["max_source_tokens"] = max(64, round_up(1.3 * frames_of(evidence.pictures)[1]))
     elif task == "summarisation":
         section |= {"max_source_tokens": 400, "long_source": "truncate"}
     else:
@@ -229,6 +237,8 @@ def _units_a_pair(evidence: CorpusEvidence, source_model: str, target_model: str
     target = mean_units(target_model, evidence.target)
     if evidence.recordings is not None:
         return target + evidence.recordings.mean_seconds * FRAMES_PER_SECOND / FRAME_STRIDE
+    if evidence.pictures is not None:
+        return target + frames_of(evidence.pictures)[0]
     return target + mean_units(source_model, evidence.source)
 
 
@@ -238,6 +248,8 @@ def _units_ratio(evidence: CorpusEvidence, source_model: str, target_model: str)
     if source_model == target_model:
         return pairs.words_ratio if source_model == "symbols" else pairs.characters_ratio
     target = mean_units(target_model, evidence.target)
+    if evidence.pictures is not None:
+        return 2 * most_units(target_model, evidence.target) / max(1.0, frames_of(evidence.pictures)[0])
     source = mean_units(source_model, evidence.source) if source_model else target
     return 2 * max(1.0, target / max(1.0, source))
 

@@ -126,10 +126,11 @@ def _fit(corpus: dict[str, Any], layout: CorpusLayout, folder: Path) -> None:
     Raises:
         UserError: the section is for another kind of corpus.
     """
-    has_recordings = layout.roles is not None and layout.roles.has_recordings
+    files = layout.roles.files if layout.roles is not None else ""
     for kind, wanted, got in (
         ("turns of conversations", corpus.get("conversations") is not None, layout.turns is not None),
-        ("recordings", corpus.get("source_kind") == "audio", has_recordings),
+        ("recordings", corpus.get("source_kind") == "audio", files == "recordings"),
+        ("pictures", corpus.get("source_kind") == "image", files == "pictures"),
     ):
         if wanted != got:
             raise UserError(f"expected {kind}, found none" if wanted else f"expected pairs of texts, found {kind}")
@@ -144,7 +145,7 @@ def _fit(corpus: dict[str, Any], layout: CorpusLayout, folder: Path) -> None:
     corpus |= found
     if conversations:
         corpus["conversations"] |= conversations
-    if has_recordings:
+    if files == "recordings":
         corpus["sample_rate"] = describe_recordings(folder, [pair[0] for pair in layout.pairs]).sample_rate
 
 

@@ -22,7 +22,9 @@ def check_types(sources: object, phrases: object) -> None:
         TypeError: one of them is something else.
     """
     if isinstance(sources, Mapping | bytes) or not (hasattr(sources, "__len__") or isinstance(sources, Path)):
-        raise TypeError(f"sources must be a text, the name of a recording or frames, or a sequence of these, got {_show(sources)}")
+        raise TypeError(
+            f"sources must be a text, the name of a recording or picture, or frames, or a sequence of these, got {_show(sources)}"
+        )
     several = () if phrases is None or isinstance(phrases, Phrases) else phrases
     if isinstance(several, str | bytes) or not isinstance(several, Sequence):
         raise TypeError(f"phrases must be {EXPECTED}, or these for each source, got {_show(phrases)}")

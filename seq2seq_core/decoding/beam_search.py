@@ -32,8 +32,8 @@ from seq2seq_core.decoding.hypothesis import (
     StepModel,
     append_attention,
     check_evaluation_mode,
+    count_steps,
     length_penalty,
-    trim_attention,
 )
 from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.stopping import Stop, check_stop
@@ -90,7 +90,9 @@ class BeamSearch:
         self.sentences = list(range(source.num_rows))
         self.live = list(self.sentences)
         self.finished: list[list[Hypothesis]] = [[] for _ in self.sentences]
-        self.state = model.initial_state(model.encode(source), keep_attention)
+        memory = model.encode(source)
+        self.state = model.initial_state(memory, keep_attention)
+        self.num_steps = count_steps(memory, source) if keep_attention else []
         device = source.lengths_B.device
         self.ids_NT = torch.full((len(self.sentences), 1), BOS_ID, dtype=torch.int64, device=device)
         self.totals_BK = torch.zeros((len(self.sentences), 1), device=device)
@@ -148,7 +150,7 @@ class BeamSearch:
         for index, (place, ids, total, end) in enumerate(ended):
             sentence, attention_TS = self.sentences[place], None
             if self.attention_NTS is not None:
-                attention_TS = trim_attention(self.attention_NTS[rows_X[index]], self.source, sentence)
+                attention_TS = self.attention_NTS[rows_X[index], :, : self.num_steps[sentence]].float().cpu()
             is_cut = self.constraints.is_cut(sentence, len(ids), end)
             finished[sentence].append(Hypothesis(tuple(ids), total / penalty, total, attention_TS, is_cut))
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from seq2seq_core.batching.batch import Source
+from seq2seq_core.modeling.memory import Memory
 
 
 class Step(Protocol):
@@ -82,18 +83,16 @@ def append_attention(attention_NTS: Tensor | None, step: Step, places_N: Tensor 
     return now_N1S if attention_NTS is None else torch.cat([attention_NTS, now_N1S], dim=1)
 
 
-def trim_attention(attention_TS: Tensor, source: Source, row: int) -> Tensor:
-    """The attention of one sentence without its padding, on the CPU.
+def count_steps(memory: Any, source: Source) -> list[int]:
+    """The valid positions of each sentence in the memory, of which a model may make fewer than the source has.
 
     Args:
-        attention_TS: over the padded source.
+        memory: the encoded sources.
         source: the batch.
-        row: the sentence's row in it.
     """
-    length, padded = int(source.lengths_B[row]), source.values.shape[1]
-    while padded > attention_TS.shape[1]:  # each time reduction halves both, rounded up
-        length, padded = (length + 1) // 2, (padded + 1) // 2
-    return attention_TS[:, :length].float().cpu()
+    lengths_B = (~memory.padding_mask_BS).sum(dim=1) if isinstance(memory, Memory) else source.lengths_B
+    lengths: list[int] = lengths_B.tolist()
+    return lengths
 
 
 def length_penalty(length: int, exponent: float) -> float:

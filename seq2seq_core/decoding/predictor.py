@@ -1,4 +1,4 @@
-"""Text, recordings or frames in, text out, by a model bundle.
+"""Text, recordings, pictures or frames in, text out, by a model bundle.
 
 Every input text is first put into the bundle's normal form: sources, prefixes, targets to score, tags. It is the form of the
 training texts; a text in that form stays unchanged.
@@ -49,7 +49,7 @@ class Predictor:
 
     Args:
         bundle: a loaded bundle.
-        recordings: relative names of recordings start in this folder; by default the current one.
+        recordings: relative names of recordings and pictures start in this folder; by default the current one.
         uses_engine: whether the engine of the bundle decodes; False: the reference does.
 
     Raises:
@@ -80,7 +80,7 @@ class Predictor:
         Args:
             folder: the bundle.
             device: ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
-            recordings: relative names of recordings start in this folder; by default the current one.
+            recordings: relative names of recordings and pictures start in this folder; by default the current one.
 
         Raises:
             BundleError: the folder holds no bundle that this version can read.
@@ -135,7 +135,7 @@ class Predictor:
         length, but are no part of its text or alignment.
 
         Args:
-            sources: texts; for a model of frames names of WAV or FLAC files, samples of recordings, or frames. Or one of them.
+            sources: texts; of a model of frames: names of files, samples of recordings, pixels of pictures, frames. Or one of them.
             options: the decoding options; by default the bundle's. ``self.options.override(beam_size=1)`` changes single ones.
             batch_sentences: most sources decoded together.
             prefixes: for each source, the text that its hypotheses must begin with; what follows begins with a new piece.
@@ -149,7 +149,7 @@ class Predictor:
             TypeError: the sources or the phrases are something else.
             ValueError: the number of prefixes or tags differs from that of sources.
             TagError: a source's tag is missing or unknown.
-            UserError: a recording cannot be used, the model reads something else, or it has no calibrator for ``min_confidence``.
+            UserError: a file cannot be used, the model reads something else, or it has no calibrator for ``min_confidence``.
             DecodingStopped: ``stop`` said so.
             NonFiniteOutput: the model's output for a source holds NaN or infinity.
             PhraseError: a phrase cannot be forced or forbidden.

@@ -18,8 +18,8 @@ from seq2seq_core.decoding.hypothesis import (
     StepModel,
     append_attention,
     check_evaluation_mode,
+    count_steps,
     length_penalty,
-    trim_attention,
 )
 from seq2seq_core.decoding.row_layout import RowLayout, regroup
 from seq2seq_core.decoding.stopping import Stop, check_stop
@@ -95,7 +95,9 @@ class _Paths:
     def __init__(self, model: StepModel, source: Source, num_hypotheses: int, keep_attention: bool) -> None:
         self.model, self.source, self.num_hypotheses, self.keep_attention = model, source, num_hypotheses, keep_attention
         self.device = source.lengths_B.device
-        self.state = model.initial_state(model.encode(source), keep_attention)
+        memory = model.encode(source)
+        self.state = model.initial_state(memory, keep_attention)
+        self.num_steps = count_steps(memory, source) if keep_attention else []
         self.rows = list(range(source.num_rows * num_hypotheses))
         # All hypotheses of a sentence begin alike: at first they share a row.
         self.layout = RowLayout(self.sentences, width=1, num_rows=source.num_rows)
@@ -127,7 +129,9 @@ class _Paths:
 
     def attention(self, place: int) -> Tensor | None:
         """The attention of one, as in its hypothesis."""
-        return None if self.attention_NTS is None else trim_attention(self.attention_NTS[place], self.source, self.sentences[place])
+        if self.attention_NTS is None:
+            return None
+        return self.attention_NTS[place, :, : self.num_steps[self.sentences[place]]].float().cpu()
 
     def go_on(self, ended: Sequence[int]) -> None:
         """Goes on without those that have ended, each of the others in a row of its own.

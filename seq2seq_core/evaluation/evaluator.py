@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from seq2seq_core.config.decoding_options import DecodingOptions
@@ -142,7 +143,8 @@ def evaluate(
     search: DecodingOptions,
     settings: EvaluateSection,
     on_progress: Callable[[int, str], None] = lambda _, __: None,
-    has_recordings: bool = False,
+    has_files: bool = False,
+    further_baselines: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Evaluation:
     """A model's scores on a test set, and where it fails.
 
@@ -153,7 +155,8 @@ def evaluate(
         search: the decoding options.
         settings: the settings of the scores.
         on_progress: called with the number of sentences decoded by both searches together, and the present search's name.
-        has_recordings: whether the sources name recordings. If so, no baseline copies them, and slices go by target length.
+        has_files: whether the sources name recordings or pictures. If so, no baseline copies them, and slices go by target length.
+        further_baselines: the outputs of baselines that look at these files, by name.
 
     Raises:
         UserError: a column to slice by is missing, a tag of the model is missing or unknown, or the package of a metric is not
@@ -170,11 +173,11 @@ def evaluate(
             predictor, pairs, search.override(beam_size=1), size, lambda done: on_progress(len(pairs) + done, "greedy")
         )
     quick, options = quick_metrics(settings.metrics), scoring_options(settings)
-    baselines = find_baselines(train, pairs, predictor.asked_columns, has_recordings)
-    texts = dict(baselines.texts)
+    baselines = find_baselines(train, pairs, predictor.asked_columns, has_files)
+    texts: dict[str, Sequence[str]] = {**baselines.texts, **further_baselines}
     if (combined := first_known(baselines.known, beam.texts)) != beam.texts:
         texts[MEMORISE_ELSE_MODEL] = combined
-    lengths = {TARGET_LENGTH: length_buckets(references)} if has_recordings else {SOURCE_LENGTH: length_buckets(sources)}
+    lengths = {TARGET_LENGTH: length_buckets(references)} if has_files else {SOURCE_LENGTH: length_buckets(sources)}
     return Evaluation(
         test=score(beam.texts, references, settings.metrics, options),
         greedy=score(greedy.texts, references, settings.metrics, options),

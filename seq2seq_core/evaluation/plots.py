@@ -59,7 +59,7 @@ def plot_attention(path: Path, source_pieces: Sequence[str], target_pieces: Sequ
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     figure.colorbar(image, ax=axes, label="attention", fraction=0.04, pad=0.02)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_lengths(path: Path, texts: Mapping[str, Sequence[str]]) -> None:
@@ -84,7 +84,7 @@ def plot_lengths(path: Path, texts: Mapping[str, Sequence[str]]) -> None:
     axes.set_xlabel("length (characters)")
     axes.set_ylabel("sentences of the test set")
     axes.legend(frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_slices(path: Path, slices: Sequence[Slice], metric: str, overall: float) -> None:
@@ -115,7 +115,7 @@ def plot_slices(path: Path, slices: Sequence[Slice], metric: str, overall: float
     found = find_metric(metric)
     axes.set_xlim(found.low, max(found.high or found.scale, *values))
     axes.set_xlabel(f"{metric.replace('_', ' ')} (dashed: whole test set, {overall:.4g})")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_reliability(path: Path, bins: Sequence[ConfidenceBin]) -> None:
@@ -133,7 +133,7 @@ def plot_reliability(path: Path, bins: Sequence[ConfidenceBin]) -> None:
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("mean confidence of a tenth of the answers")
     axes.set_ylabel("share of right answers")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_learning_curves(path: Path, curve: Path) -> bool:
@@ -162,7 +162,7 @@ def plot_learning_curves(path: Path, curve: Path) -> bool:
         right.set_ylim(0, 1.02 * _full_scale([value for _, value in curves["dev_score"]]))
         right.spines["top"].set_visible(False)
     axes.legend(frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
     return True
 
 
@@ -201,7 +201,13 @@ def _new_figure(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes a figure as a PNG file; equal figures have equal bytes.
+
+    Args:
+        figure: the figure.
+        path: the output file.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     # Figure.savefig draws everything twice to lay it out. No version of Matplotlib in the file: equal plots have equal bytes.

@@ -17,7 +17,7 @@ from seq2seq_core.evaluation.scored import Scored
 from seq2seq_core.evaluation.slices import Slice
 
 PREDICTIONS_FILE, WORST_FILE, SLICES_FILE, SIGNATURES_FILE = "predictions.jsonl", "worst.csv", "slices.csv", "signatures.json"
-CONFIDENCE_FILE = "confidence.json"
+CONFIDENCE_FILE, PICTURE_PAGE_FILE = "confidence.json", "worst_pictures.html"
 METRIC_DIGITS, SCORE_DIGITS = 6, 4
 """Decimal places; scores of the model get fewer, because their last digits differ between machines."""
 MAX_CELL_CHARACTERS = 120

@@ -168,7 +168,8 @@ def _read_sources(paths: Paths) -> list[CorpusSource]:
 def _describe_use(corpus: Mapping[str, Any], content: BundleFile, teacher: PreparedTeacher | None) -> dict[str, str]:
     """The settings that say what the model does, in words."""
     config = content.config
-    kind = "recordings" if config.audio is not None or config.frame_width else "texts"
+    kind = "recordings" if config.frame_width else "texts"
+    kind = "pictures" if config.pictures is not None else kind
     use = {"task": f"turns {kind} into texts"}
     try:
         known = CorpusSection.model_validate(dict(corpus))

@@ -108,10 +108,12 @@ class TeacherForced:
     Attributes:
         logits_BTV: unnormalised log-probabilities; position t predicts the symbol that follows the target's first t + 1.
         attention_BTS: weights over the source, each row summing to 1; None where the decoder does not keep them.
+        memory: the encoded sources; None where nobody asked for them.
     """
 
     logits_BTV: Tensor
     attention_BTS: Tensor | None
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True)

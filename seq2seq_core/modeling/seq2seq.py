@@ -23,6 +23,8 @@ from seq2seq_core.modeling.decoders.transformer_decoder import TransformerDecode
 from seq2seq_core.modeling.encoders.recurrent_encoder import RecurrentEncoder
 from seq2seq_core.modeling.encoders.time_scaling import GatedScaling, SinusoidalScaling, build_time_scaling
 from seq2seq_core.modeling.encoders.transformer_encoder import TransformerEncoder
+from seq2seq_core.modeling.front_ends.frame_embedding import FrameEmbedding
+from seq2seq_core.modeling.front_ends.frame_layout import FrameLayout
 from seq2seq_core.modeling.layers.embedding import FrameProjection, TokenEmbedding
 from seq2seq_core.modeling.layers.packed_weights import pack
 from seq2seq_core.modeling.layers.packing import Packing
@@ -35,7 +37,7 @@ class Seq2Seq(nn.Module):
     """A sequence-to-sequence model; a sentence gets the same output alone or in any batch.
 
     Args:
-        source_embedding: of ids or frames; None shares the target's embedding.
+        source_embedding: of ids or frames, of which it may make fewer; None shares the target's embedding.
         target_embedding: of target ids.
         encoder: a module that follows :class:`~seq2seq_core.modeling.memory.Encoder`.
         decoder: a module that follows :class:`~seq2seq_core.modeling.memory.Decoder`, or one with hard alignment.
@@ -43,6 +45,7 @@ class Seq2Seq(nn.Module):
         time_scaling: scales the encoded source by time step; None: no scaling.
         pointer_generator: mixes the output with a copy of the source; None: nothing is copied.
         tag_positions: adds positions to a source with tags; None: the encoder does.
+        ctc: symbols of each step of the encoder, for training alone; None: there are none.
 
     Attributes:
         packs: whether training leaves padding out of the layers (:mod:`~seq2seq_core.modeling.layers.packing`).
@@ -50,7 +53,7 @@ class Seq2Seq(nn.Module):
 
     def __init__(
         self,
-        source_embedding: TokenEmbedding | FrameProjection | None,
+        source_embedding: TokenEmbedding | FrameProjection | FrameEmbedding | None,
         target_embedding: TokenEmbedding,
         encoder: Encoder,
         decoder: Decoder | AlignmentDecoder,
@@ -58,6 +61,7 @@ class Seq2Seq(nn.Module):
         time_scaling: SinusoidalScaling | GatedScaling | None = None,
         pointer_generator: PointerGenerator | None = None,
         tag_positions: TagPositions | None = None,
+        ctc: nn.Linear | None = None,
     ) -> None:
         super().__init__()
         self.source_embedding = source_embedding
@@ -68,12 +72,15 @@ class Seq2Seq(nn.Module):
         self.time_scaling = time_scaling
         self.pointer_generator = pointer_generator
         self.tag_positions = tag_positions
+        self.ctc = ctc
         self.packs = False
 
     @property
     def is_packable(self) -> bool:
         """Whether :attr:`packs` may be set: both sides are Transformers, time is not reduced and no attention is kept."""
         sides = (self.encoder, self.decoder)
+        if isinstance(self.source_embedding, FrameEmbedding):
+            return False
         return all(isinstance(side, TransformerEncoder | TransformerDecoder) and side.is_packable for side in sides)
 
     @property
@@ -87,13 +94,18 @@ class Seq2Seq(nn.Module):
         Args:
             source: ids_BS or frames_BSF with their lengths, on the model's device.
         """
-        return self._complete(self.encoder(self._embed(source), source.padding_mask_BS), source)
+        return self._complete(self.encoder(*self._embed(source)), source)
 
-    def _embed(self, source: Source) -> Tensor:
-        """The embedded sources, embedded_BSD."""
+    def _embed(self, source: Source) -> tuple[Tensor, Tensor]:
+        """The embedded sources, embedded_BSD, and their padding_mask_BS."""
         embedding = self.target_embedding if self.source_embedding is None else self.source_embedding
+        if isinstance(embedding, FrameEmbedding):
+            embedded: tuple[Tensor, Tensor] = embedding(source.values, source.padding_mask_BS)
+            return embedded
         embedded_BSD: Tensor = embedding(source.values)
-        return embedded_BSD if self.tag_positions is None else self.tag_positions(embedded_BSD, source.values)
+        if self.tag_positions is not None:
+            embedded_BSD = self.tag_positions(embedded_BSD, source.values)
+        return embedded_BSD, source.padding_mask_BS
 
     def _complete(self, memory: Memory, source: Source) -> Memory:
         """The memory of the encoder, scaled over time, and with the source ids if the model may copy."""
@@ -122,9 +134,20 @@ class Seq2Seq(nn.Module):
         """
         embedded_BTD, memory = self.target_embedding(target_in_BT), self.encode(source)
         if isinstance(self.decoder, AlignmentDecoder):
-            return self.decoder.marginal(embedded_BTD, target_in_BT, memory, self.output_weights())
+            return replace(self.decoder.marginal(embedded_BTD, target_in_BT, memory, self.output_weights()), memory=memory)
         output = self.decoder(embedded_BTD, memory)
-        return TeacherForced(self._project(output.features_BTD, embedded_BTD, output.attention_BTS, memory), output.attention_BTS)
+        logits_BTV = self._project(output.features_BTD, embedded_BTD, output.attention_BTS, memory)
+        return TeacherForced(logits_BTV, output.attention_BTS, memory)
+
+    def ctc_logits(self, memory: Memory) -> Tensor:
+        """The logits_BSV of each step's symbol by the encoder alone.
+
+        Args:
+            memory: the encoded sources.
+        """
+        assert self.ctc is not None, "the settings see to it"
+        logits_BSV: Tensor = self.ctc(memory.values_BSD)
+        return logits_BSV
 
     def features(self, source: Source, target_in_BT: Tensor, target_packing: Packing) -> Tensor:
         """The decoder's features_BTD, which :attr:`output` projects to the logits of :meth:`forward`.
@@ -147,7 +170,7 @@ class Seq2Seq(nn.Module):
         encoder, decoder = self.encoder, self.decoder
         assert isinstance(encoder, TransformerEncoder)
         assert isinstance(decoder, TransformerDecoder)
-        memory = self._complete(encoder(self._embed(source), source.padding_mask_BS, packings[1]), source)
+        memory = self._complete(encoder(*self._embed(source), packings[1]), source)
         output: DecoderOutput = decoder(self.target_embedding(target_in_BT), memory, packings)
         return output.features_BTD
 
@@ -211,6 +234,7 @@ def build_model(
     joint: bool,
     frame_width: int = 0,
     num_source_tags: int = 0,
+    frame_layout: FrameLayout | None = None,
 ) -> Seq2Seq:
     """A model with fresh weights, drawn from PyTorch's global random stream.
 
@@ -221,6 +245,7 @@ def build_model(
         joint: whether source and target share one vocabulary.
         frame_width: F of a source of feature frames; 0 for a source of ids.
         num_source_tags: ids of tags in the source's vocabulary; read only without ``tag_positions``.
+        frame_layout: what the values of a frame are; None: a column each.
 
     Raises:
         ValueError: ``tie_embeddings: all`` or ``pointer_generator`` without a joint vocabulary, or with frames.
@@ -231,8 +256,10 @@ def build_model(
             raise ValueError("model.tie_embeddings: must be 'none' or 'target' unless both sides share one vocabulary, got 'all'")
         if settings.pointer_generator:
             raise ValueError("model.pointer_generator: must be false unless both sides share one vocabulary, got true")
-    source_embedding: TokenEmbedding | FrameProjection | None = None
-    if frame_width:
+    source_embedding: TokenEmbedding | FrameProjection | FrameEmbedding | None = None
+    if frame_width and (settings.front_end is not None or settings.grid_positions != "none"):
+        source_embedding = FrameEmbedding(settings, frame_layout or FrameLayout(frame_width))
+    elif frame_width:
         source_embedding = FrameProjection(frame_width, width, dropout)
     elif settings.tie_embeddings != "all":
         source_embedding = TokenEmbedding(source_vocabulary_size, width, dropout)
@@ -245,6 +272,7 @@ def build_model(
         build_time_scaling(settings.time_scaling, width),
         PointerGenerator(width) if settings.pointer_generator else None,
         None if settings.tag_positions else TagPositions(settings.positions, width, settings.max_positions, num_source_tags),
+        nn.Linear(width, target_vocabulary_size) if settings.ctc else None,
     )
 
 

@@ -115,8 +115,8 @@ def write_sample(samples: dict[str, SplitSample], corpus: CorpusSection, root: P
             json.dumps({"source": row.source, "target": row.target, **row.columns}, ensure_ascii=False) for row in sample.sampled
         )
         (folder / f"{split}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        if corpus.source_kind == "audio":
-            _link_recordings(sample.sampled, source, folder)
+        if corpus.source_kind != "text":
+            _link_files(sample.sampled, source, folder)
     files = {split: [f"{split}.jsonl"] if split in samples else [] for split in SPLITS}
     monolingual = [
         {**item.model_dump(), "file": _write_sentences(source / item.file, folder, number)}
@@ -129,7 +129,7 @@ def write_sample(samples: dict[str, SplitSample], corpus: CorpusSection, root: P
     return CorpusSection.model_validate(whole)
 
 
-def _link_recordings(rows: list[Row], source: Path, folder: Path) -> None:
+def _link_files(rows: list[Row], source: Path, folder: Path) -> None:
     for name in {row.source for row in rows}:
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)

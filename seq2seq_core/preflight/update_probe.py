@@ -185,7 +185,8 @@ def _build(settings: Settings, inputs: TrainingInputs, placement: Placement) -> 
     torch.manual_seed(derive_seed(settings.train.seed, "weights"))
     config = inputs.bundle_config(settings.model)
     sizes = (config.source_vocabulary_size, config.target_vocabulary_size)
-    model = build_model(settings.model, *sizes, config.joint, config.frame_width, config.num_source_tags).to(placement.device)
+    frames = (config.frame_width, config.num_source_tags, config.frame_layout)
+    model = build_model(settings.model, *sizes, config.joint, *frames).to(placement.device)
     accelerate(model, settings.runtime)
     return model
 
@@ -258,7 +259,7 @@ def _reference_share(inputs: TrainingInputs, limit: int) -> float:
 
 
 def _decode(settings: Settings, paths: Paths, inputs: TrainingInputs) -> DecodingProbe | None:
-    predictor = Predictor.from_folder(find_served_bundle(paths), settings.runtime.device, paths.prepared_audio)
+    predictor = Predictor.from_folder(find_served_bundle(paths), settings.runtime.device, paths.prepared_files)
     pairs = list(islice(iterate_pairs(paths.prepared_split("test")), DECODED_ROWS))
     if not pairs:
         return None

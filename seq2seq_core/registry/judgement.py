@@ -15,15 +15,16 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.config.register import RegisterSection
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, iterate_pairs
+from seq2seq_core.corpus.pairs import PICTURE_DIGEST, SOURCE, iterate_pairs, names_file
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.drift.drift_report import DriftReport
 from seq2seq_core.errors import BundleError, TagError, UserError
 from seq2seq_core.evaluation.metric import ScoringOptions
+from seq2seq_core.evaluation.picture_baseline import nearest_picture
 from seq2seq_core.evaluation.prepared_digest import check_prepared
 from seq2seq_core.evaluation.scored import metric_settings
 from seq2seq_core.evaluation.scoring_options import scoring_options
-from seq2seq_core.evaluation.trivial.baselines import COPY_SOURCE, copy_source, find_baselines
+from seq2seq_core.evaluation.trivial.baselines import COPY_SOURCE, NEAREST_PICTURE, copy_source, find_baselines
 from seq2seq_core.gate.decision import Evidence, decide
 from seq2seq_core.gate.policy import Policy
 from seq2seq_core.gate.scored_rows import ScoredRows, score_rows
@@ -208,15 +209,19 @@ def baseline_texts(pairs: Sequence[dict[str, str]], columns: Sequence[str], path
         pairs: the rows of the test set.
         columns: the columns that the version takes as tags.
         paths: the workspace; reads the prepared train set.
+        tags: the columns that are part of the model's input.
 
     Raises:
         UserError: it has changed since ``prepare`` wrote it.
     """
     check_prepared("train", paths)
-    train, has_recordings = paths.prepared_split("train"), RECORDING_DIGEST in pairs[0]
-    if train.is_file():
-        return find_baselines(iterate_pairs(train), pairs, columns, has_recordings).texts
-    return {} if has_recordings else {COPY_SOURCE: copy_source(pairs)}
+    train, has_files = paths.prepared_split("train"), names_file(pairs[0])
+    if not train.is_file():
+        return {} if has_files else {COPY_SOURCE: copy_source(pairs)}
+    texts = find_baselines(iterate_pairs(train), pairs, columns, has_files).texts
+    if PICTURE_DIGEST in pairs[0]:
+        texts[NEAREST_PICTURE] = nearest_picture(iterate_pairs(train), pairs, paths.prepared_files, columns)
+    return texts
 
 
 def labels_of(pairs: Sequence[dict[str, str]], columns: Sequence[str]) -> dict[str, list[str]]:
@@ -227,7 +232,7 @@ def labels_of(pairs: Sequence[dict[str, str]], columns: Sequence[str]) -> dict[s
         columns: ``evaluate.slice_columns``.
     """
     declared = {column: [pair.get(column, "") for pair in pairs] for column in columns}
-    if RECORDING_DIGEST in pairs[0]:
+    if names_file(pairs[0]):
         return declared
     return declared | source_labels([pair[SOURCE] for pair in pairs])
 
@@ -249,7 +254,7 @@ def _further_refusals(candidate: Candidate, settings: Settings, paths: Paths) ->
         if size > gate.maximum_bundle_mb:
             yield f"its files take {size:.4g} MB, and register.gate.maximum_bundle_mb is {gate.maximum_bundle_mb:g}"
     if gate.maximum_milliseconds is not None:
-        predictor = Predictor.from_folder(candidate.bundle, settings.runtime.device, paths.prepared_audio)
+        predictor = Predictor.from_folder(candidate.bundle, settings.runtime.device, paths.prepared_files)
         milliseconds = measure_latency(predictor, rows.pairs)
         if milliseconds > gate.maximum_milliseconds:
             yield f"a request takes {milliseconds:.4g} ms, and register.gate.maximum_milliseconds is {gate.maximum_milliseconds:g}"

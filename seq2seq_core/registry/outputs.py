@@ -94,7 +94,7 @@ def decode_version(version: ModelVersion, rows: TestRows, settings: Settings, pa
         TrackingUnreachable: MLflow does not answer.
     """
     folder = download_bundle(version, paths)
-    predictor = Predictor.from_folder(folder, settings.runtime.device, paths.prepared_audio)
+    predictor = Predictor.from_folder(folder, settings.runtime.device, paths.prepared_files)
     options = predictor.bundle.decoding or settings.evaluate.decoding  # bundles of earlier releases have no decoding options
     decoding = describe_decoding(folder, options, paths.prepared_split("test"), len(rows.pairs), predictor.engine_for(options))
     kept = read_outputs(decoding, paths)

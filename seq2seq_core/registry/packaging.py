@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import seq2seq_core
 from seq2seq_core.bundle.bundle_folder import bundle_digest
-from seq2seq_core.bundle.config_file import StoredEngine, read_config
+from seq2seq_core.bundle.config_file import BundleConfig, StoredEngine, read_config
 from seq2seq_core.bundle.model_seal import BUNDLE_PATH, BUNDLE_SEAL, BYTECODE_FOLDER, CODE_PATH, CODE_SEAL, LOADER_FILE, code_digest
 from seq2seq_core.config.decoding_options import DecodingOptions, offered_options
 from seq2seq_core.config.serving.request_limits import LONE_COLUMN
@@ -33,7 +33,7 @@ PARITY_ARTIFACT, PARITY_PATH = "parity", "artifacts/parity.json"
 PARAMETER_TYPES = {int: "integer", float: "double", bool: "boolean", str: "string"}
 """MLflow's types of request parameters, by Python type."""
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "ruamel-yaml", "safetensors", "sentencepiece", "torch")
-FLAC_REQUIREMENT = "soundfile"
+FLAC_REQUIREMENT, PICTURE_REQUIREMENT = "soundfile", "pillow"
 MOJIBAKE_REQUIREMENT = "ftfy"
 
 
@@ -77,7 +77,7 @@ def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str], sam
             metadata={BUNDLE_SEAL: bundle_digest(named), CODE_SEAL: code_digest(Path(room))},
             signature=served_signature(options, tags, content.calibrator is not None, content.lexicon is not None),
             input_example=(frame, {"beam_size": options.beam_size}),
-            pip_requirements=pinned_requirements(content.config.audio is not None, content.engine, content.config.normal_form.mend),
+            pip_requirements=pinned_requirements(content.config, content.engine),
         )
     return info
 
@@ -141,16 +141,19 @@ def served_signature(
     )
 
 
-def pinned_requirements(audio: bool, engine: StoredEngine | None = None, mend: Sequence[str] = ()) -> list[str]:
+def pinned_requirements(config: BundleConfig, engine: StoredEngine | None = None) -> list[str]:
     """The packages that the served model imports, pinned to the installed versions without local parts such as ``+cpu``.
 
     Args:
-        audio: whether the model takes recordings; it then needs the FLAC package, if this installation has it.
+        config: of the model: one of pictures needs Pillow, one of recordings the FLAC package, if this installation has it, and
+            some mending rules of the normal form need theirs.
         engine: the engine that decodes, named as its package; None: PyTorch does, which is needed in any case.
-        mend: the mending rules of its normal form.
     """
-    reads_flac = audio and importlib.util.find_spec(FLAC_REQUIREMENT) is not None
-    named = {FLAC_REQUIREMENT: reads_flac, MOJIBAKE_REQUIREMENT: "mojibake" in mend}
+    named = {
+        FLAC_REQUIREMENT: config.audio is not None and importlib.util.find_spec(FLAC_REQUIREMENT) is not None,
+        MOJIBAKE_REQUIREMENT: "mojibake" in config.normal_form.mend,
+        PICTURE_REQUIREMENT: config.pictures is not None,
+    }
     if engine is not None and engine.has_file:
         named[engine.name] = True
     names = [*REQUIREMENTS, *(name for name, is_needed in named.items() if is_needed)]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import read_recording
 from seq2seq_core.bundle.model_seal import WAY_OUT
-from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE
+from seq2seq_core.corpus.pairs import SOURCE, names_file
 from seq2seq_core.errors import BundleError
 from seq2seq_core.registry.bundles import download_bundle
 from seq2seq_core.registry.packaging import PARITY_PATH
@@ -35,16 +35,16 @@ _MAX_SHOWN = 80
 
 
 def make_example(pair: Mapping[str, str], paths: Paths) -> dict[str, str]:
-    """A test pair in the format of a request: a recording is in base64.
+    """A test pair in the format of a request: a recording or picture is in base64.
 
     Args:
         pair: its columns.
-        paths: the workspace, which has the recordings.
+        paths: the workspace, which has the files.
     """
-    if RECORDING_DIGEST not in pair:
+    if not names_file(pair):
         return dict(pair)
-    recording = (paths.prepared_audio / pair[SOURCE]).read_bytes()
-    return {**pair, SOURCE: base64.b64encode(recording).decode("ascii")}
+    content = (paths.prepared_files / pair[SOURCE]).read_bytes()
+    return {**pair, SOURCE: base64.b64encode(content).decode("ascii")}
 
 
 def make_sample(pairs: Sequence[Mapping[str, str]], hypotheses: Sequence[str], paths: Paths) -> list[dict[str, str]]:
@@ -53,7 +53,7 @@ def make_sample(pairs: Sequence[Mapping[str, str]], hypotheses: Sequence[str], p
     Args:
         pairs: the evaluated rows.
         hypotheses: one for each.
-        paths: the workspace, which has the recordings.
+        paths: the workspace, which has the files.
     """
     chosen = list(zip(pairs, hypotheses, strict=True))[:SAMPLE_ROWS]
     return [make_example(pair, paths) | {PREDICTION: text} for pair, text in chosen]
@@ -129,8 +129,11 @@ def _parse(content: bytes, label: str) -> list[dict[str, str]]:
 
 
 def _source(row: Mapping[str, str], predictor: Predictor) -> SourceItem:
-    """The source of a row: its text, or the samples of its recording."""
-    audio = predictor.bundle.config.audio
+    """The source of a row: its text, the samples of its recording, or the frames of its picture."""
+    config = predictor.bundle.config
+    audio = config.audio
+    if config.pictures is not None:
+        return config.pictures.read(base64.b64decode(row[SOURCE]))
     if audio is None:
         return row[SOURCE]
     return read_recording(io.BytesIO(base64.b64decode(row[SOURCE])), audio.sample_rate).samples_N

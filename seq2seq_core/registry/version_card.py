@@ -72,7 +72,7 @@ def _describe(
 ) -> Decided:
     """The version and the decision."""
     rival, rows = judgement.rival, candidate.rows
-    predictor = Predictor.from_folder(candidate.bundle, settings.runtime.device, paths.prepared_audio)
+    predictor = Predictor.from_folder(candidate.bundle, settings.runtime.device, paths.prepared_files)
     return Decided(
         model=receipt.model_name,
         version=receipt.version,

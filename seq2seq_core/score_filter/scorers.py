@@ -57,7 +57,9 @@ def find_scorers(section: ScoreFilter, paths: Paths) -> tuple[FoundScorer, Found
     )
     for scorer in (forward, backward):
         if read_config(scorer.found.folder).config.frame_width:
-            raise UserError(f"prepare.score_filter.{scorer.direction}: must read texts, but {scorer.origin} reads recordings")
+            raise UserError(
+                f"prepare.score_filter.{scorer.direction}: must read texts, but {scorer.origin} reads recordings or pictures"
+            )
     return forward, backward
 
 

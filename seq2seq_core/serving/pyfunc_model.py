@@ -1,6 +1,6 @@
 """The served model, for MLflow's models-from-code: MLflow stores this file with the model and runs it to load the model.
 
-A request has the column ``source`` (texts, or, for a model of recordings, WAV or FLAC files in base64) and the model's tag
+A request has the column ``source`` (texts, or, for a model of recordings or pictures, files in base64) and the model's tag
 columns; without tags it may be a text or a list of texts. The answer has ``prediction``, ``score`` and ``is_cut`` (whether the
 length limit cut it) for each row, in order; of a model with a calibrator also ``confidence`` and ``abstained``, of one
 with a lexicon ``from_lexicon``.
@@ -37,7 +37,7 @@ SERVED_VARIABLE = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
 
 
 class ServedModel(PythonModel):
-    """Maps texts or recordings to text with the same predictor as the evaluation; requests of several threads share batches."""
+    """Maps texts or files to text with the same predictor as the evaluation; requests of several threads share batches."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Loads the bundle and reads the limits, so that a fault ends the server at its start, not a request.

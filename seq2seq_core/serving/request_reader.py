@@ -25,7 +25,7 @@ from seq2seq_core.normal_form import is_blank
 from seq2seq_core.serving.batching.ticket import Mode, Row
 from seq2seq_core.serving.request import check_cost, read_options, read_phrases, read_sources, read_tags
 from seq2seq_core.serving.request_columns import Columns, refusal
-from seq2seq_core.serving.uploaded_recordings import read_recordings
+from seq2seq_core.serving.uploaded_files import read_pictures, read_recordings
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import Tags
 
@@ -149,7 +149,9 @@ class RequestReader:
         return rows, Mode(options, width=width if width > options.rows_per_source else 0)
 
     def _read_sources(self, columns: Columns) -> Sequence[SourceItem]:
-        """The texts of a request, or the samples of its recordings."""
+        """The texts of a request, the samples of its recordings, or the frames of its pictures."""
+        if self.config.pictures is not None:
+            return read_pictures(columns, self.limits, self.config.pictures)
         if self.config.audio is not None:
             return read_recordings(columns, self.limits, self.config.audio.sample_rate)
         return read_sources(columns, self.limits)
@@ -180,8 +182,10 @@ class RequestReader:
         return [0 if is_blank(text) else min(length, limit) for text, length in zip(texts, lengths, strict=True)]
 
     def _num_frames(self, source: SourceItem) -> int:
-        """About as many frames as a recording will have."""
+        """About as many frames as a recording will have; of a picture, its frames."""
         audio = self.config.audio
+        if isinstance(source, np.ndarray) and source.ndim == 2:
+            return len(source)
         assert audio is not None
         assert isinstance(source, np.ndarray)
         return 1 + int(len(source) / audio.sample_rate / audio.frame_seconds)

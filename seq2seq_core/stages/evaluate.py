@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import torch
 
@@ -24,11 +22,13 @@ from seq2seq_core.corpus.leakage.split_note import read_split_note
 from seq2seq_core.corpus.pairs import iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
-from seq2seq_core.evaluation import plots
 from seq2seq_core.evaluation.confidence.confidence_check import ConfidenceCheck, check_confidences
-from seq2seq_core.evaluation.evaluator import Evaluation, Example, evaluate
+from seq2seq_core.evaluation.evaluator import Evaluation, evaluate
+from seq2seq_core.evaluation.picture_baseline import nearest_picture
+from seq2seq_core.evaluation.picture_page import worst_pictures
 from seq2seq_core.evaluation.prepared_digest import fault_of_prepared
 from seq2seq_core.evaluation.report import (
+    PICTURE_PAGE_FILE,
     PREDICTIONS_FILE,
     confidence_as_markdown,
     make_metrics,
@@ -38,17 +38,15 @@ from seq2seq_core.evaluation.report import (
     write_evaluation,
 )
 from seq2seq_core.evaluation.scored import Scored, describe_decoding, metric_settings
-from seq2seq_core.evaluation.scores import quick_metrics, signatures
+from seq2seq_core.evaluation.scores import signatures
 from seq2seq_core.evaluation.scoring_options import scoring_options, slice_options
-from seq2seq_core.normal_form import is_blank
+from seq2seq_core.evaluation.trivial.baselines import NEAREST_PICTURE
 from seq2seq_core.recorder import Recorder
+from seq2seq_core.stages.evaluation_plots import record_plots
 from seq2seq_core.tokenization.manifest import file_digest
 
 logger = logging.getLogger(__name__)
 
-ATTENTION_MAPS, MAX_ATTENTION_TRIES = 6, 40
-MAX_PIECES = 45
-"""Maximum number of pieces on a side of an attention map; larger maps are hard to read."""
 _METRIC_NAME = re.compile(r"[^\w ./-]+")
 
 
@@ -89,13 +87,14 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
             logger.warning("%s; a version with these scores is not registered", fault)
     if settings.runtime.num_threads:
         torch.set_num_threads(settings.runtime.num_threads)
-    predictor = Predictor.from_folder(find_served_bundle(paths), settings.runtime.device, paths.prepared_audio)
+    predictor = Predictor.from_folder(find_served_bundle(paths), settings.runtime.device, paths.prepared_files)
     options = predictor.options
     _warn_of_other_settings(predictor, section, paths)
     train = iterate_pairs(paths.prepared_split("train"))
     searches = 2 if options.beam_size > 1 else 1
     with progress("evaluate", searches * len(pairs), "sentences", settings.runtime.progress) as shown:
-        evaluation = evaluate(pairs, train, predictor, options, section, shown.update, predictor.sources.has_frames)
+        has_files, further = predictor.sources.has_frames, _file_baselines(pairs, predictor, paths)
+        evaluation = evaluate(pairs, train, predictor, options, section, shown.update, has_files, further)
     if evaluation.num_cut:
         name = options.limiting_option
         logger.warning(
@@ -112,12 +111,15 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     confidence = _check_confidence(evaluation, predictor)
     with atomic.new_folder(paths.evaluation) as draft:
         write_evaluation(draft, evaluation, section.worst_examples, _signatures(section), confidence)
+        if predictor.bundle.config.pictures is not None:
+            page = worst_pictures(evaluation.worst(section.worst_examples), paths.prepared_files)
+            (draft / PICTURE_PAGE_FILE).write_text(page, encoding="utf-8")
     decoding = describe_decoding(paths.served, options, paths.prepared_split("test"), len(pairs), predictor.engine_for(options))
     settings_of_metrics = metric_settings(section.metrics, scoring_options(section))
     scored = Scored(decoding, settings_of_metrics, file_digest(paths.evaluation / PREDICTIONS_FILE))
     atomic.write_text(paths.metrics, json.dumps(make_metrics(evaluation, scored, confidence), ensure_ascii=False, indent=1) + "\n")
     _record(recorder, evaluation, section, paths, confidence, note)
-    _record_pictures(recorder, evaluation, predictor, section, paths, confidence)
+    record_plots(recorder, evaluation, predictor, section, paths, confidence)
     return EvaluateResult(evaluation.test, evaluation.greedy, evaluation.baselines, len(pairs))
 
 
@@ -168,6 +170,15 @@ def _read_test(paths: Paths, limit: int) -> list[dict[str, str]]:
     if limit:
         logger.warning("evaluate.test_limit: only the first %d pairs of test are decoded; report no figure of these", len(pairs))
     return pairs
+
+
+def _file_baselines(pairs: Sequence[dict[str, str]], predictor: Predictor, paths: Paths) -> dict[str, list[str]]:
+    """The outputs of baselines that look at the files that sources name: of pictures, the target of the nearest one."""
+    config = predictor.bundle.config
+    if config.pictures is None:
+        return {}
+    train = iterate_pairs(paths.prepared_split("train"))
+    return {NEAREST_PICTURE: nearest_picture(train, pairs, paths.prepared_files, config.tags.all)}
 
 
 def _check_confidence(evaluation: Evaluation, predictor: Predictor) -> ConfidenceCheck | None:
@@ -221,71 +232,3 @@ def _record(
     recorder.log_text(worst_as_markdown(evaluation, section.worst_examples), "evaluation/worst.md")
     for path in (*sorted(paths.evaluation.iterdir()), paths.metrics):
         recorder.log_file(path, "evaluation")
-
-
-def _record_pictures(
-    recorder: Recorder,
-    evaluation: Evaluation,
-    predictor: Predictor,
-    section: EvaluateSection,
-    paths: Paths,
-    confidence: ConfidenceCheck | None,
-) -> None:
-    """Draws plots for the recorder only; they are not outputs of the stage."""
-    if not recorder.keeps_files:
-        return
-    if not plots.can_plot():
-        logger.info("no pictures: Matplotlib is not installed")
-        return
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        sides = {"sources": "source", "references": "reference", "predictions": "hypothesis"}
-        if predictor.sources.has_frames:
-            del sides["sources"]  # names of recordings
-        texts = {name: [getattr(example, side) for example in evaluation.examples] for name, side in sides.items()}
-        plots.plot_lengths(folder / "lengths.png", texts)
-        if first := _headline_metric(section):
-            plots.plot_slices(folder / "slices.png", evaluation.slices, first, evaluation.test[first])
-        if confidence is not None:
-            plots.plot_reliability(folder / "reliability.png", confidence.bins)
-        if paths.training_curve.is_file():
-            plots.plot_learning_curves(folder / "learning_curves.png", paths.training_curve)
-        _plot_attention(folder, evaluation, predictor, section)
-        for path in sorted(folder.iterdir()):
-            recorder.log_file(path, "plots")
-        recorder.flush()  # before the temporary files are removed
-
-
-def _plot_attention(folder: Path, evaluation: Evaluation, predictor: Predictor, section: EvaluateSection) -> None:
-    """Draws the attention of a few test sentences, one for each value of the first slice column in turn."""
-    drawn = 0
-    for example in _order_by_variety(evaluation, section.slice_columns[:1]):
-        if drawn == ATTENTION_MAPS:
-            return
-        alignment = predictor.attention(example.source, tags=example.columns)
-        if alignment is None:
-            logger.info("no attention map: the model has no attention")
-            return
-        pieces = "".join([*alignment.source_pieces, *alignment.target_pieces])
-        if max(alignment.weights_TS.shape) <= MAX_PIECES and plots.find_fonts(pieces):
-            drawn += 1
-            plots.plot_attention(folder / f"attention_{drawn}.png", *alignment)
-    if not drawn:
-        logger.info("no attention map: the first test sentences are long, or no installed font has their characters")
-
-
-def _order_by_variety(evaluation: Evaluation, columns: Sequence[str]) -> list[Example]:
-    """Examples that are short enough for a plot: the first of each value of the columns, then the second, and so on."""
-    seen: dict[str, int] = {}
-    ranked = []
-    for example in evaluation.examples:
-        if not is_blank(example.source) and max(len(example.source), len(example.hypothesis)) <= 6 * MAX_PIECES:
-            value = "".join(example.columns.get(column, "") for column in columns)
-            seen[value] = seen.get(value, -1) + 1
-            ranked.append((seen[value], example.row, example))
-    return [example for _, _, example in sorted(ranked, key=lambda item: item[:2])[:MAX_ATTENTION_TRIES]]
-
-
-def _headline_metric(section: EvaluateSection) -> str | None:
-    """The metric for the plot of slices: the first one that slices have."""
-    return next(iter(quick_metrics(section.metrics)), None)

@@ -93,7 +93,7 @@ def _calibrate(folder: Path, settings: Settings, paths: Paths) -> StoredCalibrat
         return None
     if settings.runtime.num_threads:
         torch.set_num_threads(settings.runtime.num_threads)
-    predictor = Predictor.from_folder(folder, settings.runtime.device, paths.prepared_audio)
+    predictor = Predictor.from_folder(folder, settings.runtime.device, paths.prepared_files)
     with progress("export", len(pairs), "sentences of dev", settings.runtime.progress) as shown:
         decoded = decode_texts(predictor, pairs, predictor.options, section.batch_sentences, shown.update)
     references = [pair[TARGET] for pair in pairs]

@@ -13,12 +13,12 @@ from seq2seq_core.corpus.expectations.check_result import FILES
 from seq2seq_core.corpus.language_identification import check_languages
 from seq2seq_core.corpus.monolingual import open_monolingual
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
-from seq2seq_core.corpus.recordings import open_recordings
 from seq2seq_core.corpus.rows.contract_views import create_file_view, create_view
 from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.corpus.rows.side_languages import side_languages
 from seq2seq_core.corpus.rows.split_loading import SplitLoader
 from seq2seq_core.corpus.rows.verdicts import Verdicts
+from seq2seq_core.corpus.source_files import open_source_files
 from seq2seq_core.errors import CorpusError
 
 READABLE = Contract("readable", FILES, "error", 0.0, "files that cannot be read as pairs in UTF-8: none")
@@ -35,7 +35,8 @@ class Inspection:
         files: of each file the name and the faults; the lines that are set aside have faults too.
         unreadable: the names of the files that cannot be read.
         file_names: the file names of each split.
-        recordings: for an audio corpus, a digest of the recordings of each split.
+        file_digests: where sources name recordings or pictures, a digest of those of each split.
+        file_noun: what these are; empty: the sources are texts.
         contracts: the contracts of each readable split.
         columns: the columns of data of each readable split.
     """
@@ -45,7 +46,8 @@ class Inspection:
     files: list[tuple[str, list[CorpusError]]] = field(default_factory=list)
     unreadable: set[str] = field(default_factory=set)
     file_names: dict[str, list[str]] = field(default_factory=dict)
-    recordings: dict[str, str] = field(default_factory=dict)
+    file_digests: dict[str, str] = field(default_factory=dict)
+    file_noun: str = ""
     contracts: dict[str, list[Contract]] = field(default_factory=dict)
     columns: dict[str, list[str]] = field(default_factory=dict)
 
@@ -79,12 +81,13 @@ def load_corpus(settings: Settings, paths: Paths, readers: list[SplitReader], st
         store: receives the rows.
         num_faults: number of the faults of each file that are told in full.
     """
-    inspection, recordings = Inspection(), open_recordings(settings.corpus, paths.root)
+    files = open_source_files(settings.corpus, paths.root)
+    inspection = Inspection(file_noun=files.noun if files else "")
     total = sum(reader.total_bytes for reader in readers)
     with progress("validate", total / 1e6, "MB", settings.runtime.progress) as bar:
         done = 0
         for reader in readers:
-            loader = SplitLoader(store, reader, recordings, _reporter(bar, reader, done), num_faults)
+            loader = SplitLoader(store, reader, files, _reporter(bar, reader, done), num_faults)
             faults = [(entry.name, _load_entry(loader, entry)) for entry in reader.entries]
             done += reader.total_bytes
             inspection.files += [(name, found or loader.set_aside.get(name, [])) for name, found in faults]
@@ -93,8 +96,8 @@ def load_corpus(settings: Settings, paths: Paths, readers: list[SplitReader], st
             if not any(found for _, found in faults):
                 inspection.rows[reader.split] = store.counts[reader.split]
                 inspection.set_aside[reader.split] = loader.num_set_aside
-            if recordings is not None:
-                inspection.recordings[reader.split] = loader.writer.recordings_hash.hexdigest()
+            if files is not None:
+                inspection.file_digests[reader.split] = loader.writer.files_hash.hexdigest()
         bar.update(total / 1e6)
     return inspection
 
@@ -128,9 +131,9 @@ def judge_corpus(settings: Settings, store: RowStore, inspection: Inspection) ->
         for evaluated in (split for split in ("dev", "test") if split in store.counts):
             verdicts.guard_texts(evaluated)
     for split in inspection.rows:
-        is_audio = corpus.source_kind == "audio"
-        languages = side_languages(store, split, corpus.languages, ("target",) if is_audio else ("source", "target"))
-        contracts = contracts_of(section, split, is_audio, inspection.rows, bool(languages))
+        noun = inspection.file_noun
+        languages = side_languages(store, split, corpus.languages, ("target",) if noun else ("source", "target"))
+        contracts = contracts_of(section, split, noun, inspection.rows, bool(languages))
         verdicts.judge(split, contracts, languages)
         own = own_contracts_of(section, split)
         inspection.columns[split] = create_view(store, verdicts, split, contracts, [one for one in own if one.where])

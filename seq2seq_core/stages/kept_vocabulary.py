@@ -25,7 +25,7 @@ class KeptVocabulary:
         origin: the model: ``models:/NAME/VERSION``, or the folder as the settings name it.
         digest: of its bundle.
         config: its configuration.
-        source: the source side; None where the model reads recordings.
+        source: the source side; None where the model reads recordings or pictures.
         target: the target side, the same object if both share one.
     """
 
@@ -86,9 +86,12 @@ def find_kept_vocabulary(section: TokenizeSection, paths: Paths) -> KeptVocabula
 def _differences(section: TokenizeSection, vocabulary: KeptVocabulary, languages: Sequence[str]) -> Iterator[str]:
     """What the settings say otherwise than the vocabulary, a line each."""
     config, source = vocabulary.config, vocabulary.source
-    if (source is None) != (section.audio is not None):
-        yield f"tokenize.audio: must be {'left out' if source else 'given'} as there, got {'no ' if source is None else ''}settings"
-        return
+    for name, theirs in (("audio", config.audio), ("image", config.pictures)):
+        is_theirs = theirs is not None or (name == "audio" and source is None and config.pictures is None)
+        if is_theirs != (getattr(section, name) is not None):
+            wanted, got = ("given", "no settings") if is_theirs else ("left out", "settings")
+            yield f"tokenize.{name}: must be {wanted} as there, got {got}"
+            return
     joint = config.joint and source is not None
     if section.joint != joint:
         yield f"tokenize.joint: must be {str(joint).lower()} as there, got {str(section.joint).lower()}"

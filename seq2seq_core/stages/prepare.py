@@ -35,10 +35,10 @@ from seq2seq_core.corpus.preparation.pair_preparation import PairPreparation
 from seq2seq_core.corpus.preparation.row_samples import RowSamples
 from seq2seq_core.corpus.preparation.sentence_preparation import SentencePreparation
 from seq2seq_core.corpus.reading import SplitReader
-from seq2seq_core.corpus.recordings import open_recordings
 from seq2seq_core.corpus.rows.comparison_macros import create_comparison_macros
 from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.corpus.rows.store_opening import open_row_store
+from seq2seq_core.corpus.source_files import open_source_files
 from seq2seq_core.errors import RowsLost, UserError
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.stages.kept_database import find_kept_rows
@@ -70,7 +70,7 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
         recorder: receives the counts and the tables of funnels and lengths.
 
     Raises:
-        CorpusError: a file is missing or cannot be read, or a recording cannot be used.
+        CorpusError: a file is missing or cannot be read, or a recording or picture cannot be used.
         RowsLost: a split loses too many rows, or all; the message names the rule that dropped most. The funnels and the samples
             stay in ``.s2s``.
         UserError: a split that is carved out of train is empty, there is no such teacher, or a language cannot be told.
@@ -164,8 +164,8 @@ class _Preparation:
         num_bytes = sum(reader.total_bytes for reader in self.readers.values())
         total = (num_bytes + sum(reader.total_bytes for reader in self.monolingual)) / 1e6
         with progress("prepare", total, "MB", settings.runtime.progress) as bar:
-            recordings = open_recordings(settings.corpus, self.paths.root)
-            pairs = PairPreparation(settings, store, self.readers, recordings, sentences, self.samples, folder, distillation)
+            files = open_source_files(settings.corpus, self.paths.root)
+            pairs = PairPreparation(settings, store, self.readers, files, sentences, self.samples, folder, distillation)
             self._of_pairs, self._of_sentences = pairs.funnels, sentences.funnels
             done = 0
             for split in ("dev", "test", "train"):

@@ -1,4 +1,4 @@
-"""``tokenize``: makes or keeps subword models, and encodes every split as memory-mapped ids (recordings as frames)."""
+"""``tokenize``: makes or keeps subword models, and encodes every split as memory-mapped ids (recordings and pictures as frames)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
         CorpusError: a pair lacks a tag column, or has a tag that train does not have.
         ContractViolation: the vocabulary covers too little of a split.
         UserError: train has no text, all its pairs are too long, a vocabulary is too small or not the one that the settings
-            describe, a recording cannot be used, or a mel band is empty.
+            describe, a recording or picture cannot be used, or a mel band is empty.
         BundleError, TrackingUnreachable: the model whose vocabulary is kept cannot be used or fetched.
     """
     section = settings.tokenize

@@ -1,4 +1,4 @@
-"""The tokenisers of a corpus: subword models that train makes or that a model keeps, and the reader of recordings."""
+"""The tokenisers of a corpus: subword models that train makes or that a model keeps, and the reader of recordings or pictures."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from itertools import chain
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.front_end import FrontEnd
-from seq2seq_core.audio.recording_reader import RecordingReader
 from seq2seq_core.audio.sound_file import RecordingError, read_sample_rate
+from seq2seq_core.config.picture_settings import ImageSettings
 from seq2seq_core.config.tokenize import AudioSettings, TokenizeSection
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs, iterate_sentences
 from seq2seq_core.errors import UserError
+from seq2seq_core.frames.frame_reader import FrameReader
 from seq2seq_core.normal_form import NormalForm
+from seq2seq_core.pictures.picture_front_end import PictureFrontEnd
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.tokenization.encode import Tokenizers
 from seq2seq_core.tokenization.languages import MASK_TAG, language_columns
@@ -43,13 +45,16 @@ def make_tokenizers(
 
     Raises:
         MissingInput, CorpusError: train cannot be read.
-        UserError: train has no text, a vocabulary is too small or not the one that the settings describe, a recording cannot be
-            used, or a mel band is empty.
+        UserError: train has no text, a vocabulary is too small or not the one that the settings describe, a recording or
+            picture cannot be used, or a mel band is empty.
         BundleError, TrackingUnreachable: the model whose vocabulary is kept cannot be used or fetched.
     """
     reader = None
     if section.audio is not None:
-        reader = RecordingReader(_open_front_end(section.audio, paths), paths.prepared_audio)
+        reader = FrameReader(_open_front_end(section.audio, paths), paths.prepared_files)
+    elif section.image is not None:
+        reader = FrameReader(PictureFrontEnd(settings=section.image), paths.prepared_files)
+        logger.info("a frame of %d values for %s", reader.front_end.frame_width, _describe_frame(section.image))
     if not section.vocabulary:
         return _train_tokenizers(section, tags, normal_form, languages, paths, reader)
     # Few settings need the packages that find a model.
@@ -59,7 +64,7 @@ def make_tokenizers(
     logger.info("keeping the vocabulary of %s (bundle %s)", vocabulary.origin, vocabulary.digest)
     recorder.set_tags(vocabulary.tags)
     source = reader or vocabulary.source
-    assert source is not None, "recordings have a reader, texts a subword model"
+    assert source is not None, "recordings and pictures have a reader, texts a subword model"
     return Tokenizers(source, vocabulary.target)
 
 
@@ -79,7 +84,7 @@ def _train_tokenizers(
     normal_form: NormalForm,
     languages: Sequence[str],
     paths: Paths,
-    reader: RecordingReader | None,
+    reader: FrameReader | None,
 ) -> Tokenizers:
     logger.info("making the subword models from train")
     if reader is not None:
@@ -104,7 +109,7 @@ def _open_front_end(settings: AudioSettings, paths: Paths) -> FrontEnd:
     first = next(iterate_pairs(paths.prepared_split("train")), None)
     if first is None:
         raise UserError(f"{paths.prepared_split('train')}: train has no pair, expected at least one")
-    path = paths.prepared_audio / first[SOURCE]
+    path = paths.prepared_files / first[SOURCE]
     try:
         front_end = FrontEnd(sample_rate=read_sample_rate(path), settings=settings)
     except RecordingError as error:
@@ -114,6 +119,14 @@ def _open_front_end(settings: AudioSettings, paths: Paths) -> FrontEnd:
     except ValueError as error:
         raise UserError(f"tokenize.audio.num_mels: {error}; expected fewer bands, or a longer window_ms") from None
     return front_end
+
+
+def _describe_frame(image: ImageSettings) -> str:
+    """What a frame of a picture is, in words."""
+    if image.layout == "columns":
+        return f"every {image.columns} columns of {image.height} pixels"
+    rows, columns = image.grid
+    return f"each of {rows} × {columns} patches"
 
 
 def _collect_tags(

@@ -164,8 +164,8 @@ def _record(
     for reader in readers:
         folder = paths.root / settings.corpus.path
         digest = reader.digest()
-        if heard := inspection.recordings.get(reader.split):
-            digest = hashlib.sha256(f"{digest} {heard}".encode()).hexdigest()
+        if found := inspection.file_digests.get(reader.split):
+            digest = hashlib.sha256(f"{digest} {found}".encode()).hexdigest()
         context = CONTEXTS.get(reader.split, "training")
         recorder.log_dataset(folder, f"{folder.name}/{reader.split}", digest[:32], context)
     recorder.log_file(paths.last_validation)

@@ -8,8 +8,8 @@ from typing import Any
 
 from seq2seq_core.artifacts import MONOLINGUAL
 from seq2seq_core.audio.front_end import FrontEnd
-from seq2seq_core.audio.recording_reader import RecordingReader
 from seq2seq_core.config.tokenize import TokenizeSection
+from seq2seq_core.frames.frame_reader import FrameMaker, FrameReader
 from seq2seq_core.normal_form import NormalForm
 from seq2seq_core.tokenization.encode import Tokenizers
 from seq2seq_core.tokenization.manifest import Manifest, SentencesInfo, SourceInfo, SplitInfo, TargetInfo, folder_digests
@@ -58,9 +58,12 @@ def make_manifest(
 
 
 def source_info(tokenizers: Tokenizers) -> SourceInfo:
-    """The kind of the sources: ids, or frames of recordings."""
-    if isinstance(tokenizers.source, RecordingReader):
-        return SourceInfo(kind="frames", vocabulary_size=0, audio=tokenizers.source.front_end)
+    """The kind of the sources: ids, or frames of recordings or pictures."""
+    if isinstance(tokenizers.source, FrameReader):
+        front_end = tokenizers.source.front_end
+        if isinstance(front_end, FrontEnd):
+            return SourceInfo(kind="frames", vocabulary_size=0, audio=front_end)
+        return SourceInfo(kind="frames", vocabulary_size=0, pictures=front_end)
     return SourceInfo(kind="ids", vocabulary_size=tokenizers.source.vocabulary_size)
 
 
@@ -86,7 +89,7 @@ def make_report(
                 **({"truncated_sources": count.truncated_sources} if is_cut else {}),
                 "source": (
                     _describe_frames(count.source, source.front_end)
-                    if isinstance(source, RecordingReader)
+                    if isinstance(source, FrameReader)
                     else _describe_side(count.source)
                 ),
                 "target": _describe_side(count.target),
@@ -113,12 +116,9 @@ def _describe_side(side: SideCounts) -> dict[str, float]:
     }
 
 
-def _describe_frames(side: SideCounts, front_end: FrontEnd) -> dict[str, float]:
-    return {
-        "mean_frames": round(side.mean_tokens, 4),
-        "max_frames": side.longest,
-        "hours": round(side.tokens * front_end.frame_seconds / 3600, 4),
-    }
+def _describe_frames(side: SideCounts, front_end: FrameMaker) -> dict[str, float]:
+    hours = {"hours": round(side.tokens * front_end.frame_seconds / 3600, 4)} if isinstance(front_end, FrontEnd) else {}
+    return {"mean_frames": round(side.mean_tokens, 4), "max_frames": side.longest, **hours}
 
 
 def flatten(report: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

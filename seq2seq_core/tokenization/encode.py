@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_core.audio.recording_reader import RecordingReader
+from seq2seq_core.frames.frame_reader import FrameReader
 from seq2seq_core.tokenization.flat_rows import FlatRows, count_first
 from seq2seq_core.tokenization.growing_array import GrowingArray
 from seq2seq_core.tokenization.ragged import RaggedWriter, groups_path, id_dtype
@@ -20,7 +20,7 @@ from seq2seq_core.tokenization.reading_ahead import read_ahead
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.token_counts import SentenceCounts, SideCounts, SplitCounts
 
-CHUNK_PAIRS, CHUNK_RECORDINGS = 4096, 64
+CHUNK_PAIRS, CHUNK_FILES = 4096, 64
 Item = TypeVar("Item")
 SourceRow = Sequence[int] | NDArray[Any]
 """Ids between tags and eos, or frames_SF; empty for a source without any text (or name)."""
@@ -62,24 +62,24 @@ class LengthLimits:
 
 @dataclass(frozen=True)
 class Tokenizers:
-    """The encoders of both sides: subword models (the same object twice if shared); for recordings, a reader as source."""
+    """The encoders of both sides: subword models (the same object twice if shared); as source maybe a reader of files."""
 
-    source: SubwordModel | RecordingReader
+    source: SubwordModel | FrameReader
     target: SubwordModel
 
     @property
     def chunk_pairs(self) -> int:
         """Pairs that are encoded at once."""
-        return CHUNK_RECORDINGS if self.num_features else CHUNK_PAIRS
+        return CHUNK_FILES if self.num_features else CHUNK_PAIRS
 
     @property
     def num_features(self) -> int:
         """Features of a source frame; 0 where the sources are ids."""
-        return self.source.front_end.frame_width if isinstance(self.source, RecordingReader) else 0
+        return self.source.front_end.frame_width if isinstance(self.source, FrameReader) else 0
 
     def encode_sources(self, sources: Sequence[str], tags: Sequence[Sequence[int]]) -> FlatRows:
         """Ids between tags and eos, or frames, which have neither."""
-        if isinstance(self.source, RecordingReader):
+        if isinstance(self.source, FrameReader):
             return FlatRows.of_arrays([self.source.read(source) for source in sources])
         return self.source.encode_rows(sources).behind(tags)
 
@@ -91,7 +91,7 @@ class Tokenizers:
     @property
     def source_dtype(self) -> type[np.generic]:
         """The type of the values of the sources on the disk."""
-        return np.float32 if isinstance(self.source, RecordingReader) else id_dtype(self.source.vocabulary_size)
+        return self.source.dtype if isinstance(self.source, FrameReader) else id_dtype(self.source.vocabulary_size)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class PairChunk:
     """Some pairs to be encoded, at least one, side by side."""
 
     sources: Sequence[str]
-    """Their sources: texts, or names of recordings."""
+    """Their sources: texts, or names of recordings or pictures."""
     targets: Sequence[str]
     """Their targets."""
     source_tags: Sequence[Sequence[int]] = ()
@@ -163,7 +163,7 @@ def encode_split(
         on_progress: called with the number of pairs done.
 
     Raises:
-        UserError: a recording cannot be used.
+        UserError: a recording or picture cannot be used.
     """
     encoded = (encode_pairs(chunk, tokenizers, limits) for chunk in read_ahead(chunks))
     return write_split(encoded, tokenizers, folder, split, has_groups, on_progress)
@@ -178,7 +178,7 @@ def encode_pairs(chunk: PairChunk, tokenizers: Tokenizers, limits: LengthLimits)
         limits: which pairs are dropped and which sources cut.
 
     Raises:
-        UserError: a recording cannot be used.
+        UserError: a recording or picture cannot be used.
     """
     sources, truncated = tokenizers.encode_sources(chunk.sources, chunk.source_tags), 0
     targets = tokenizers.target.encode_rows(chunk.targets).behind(chunk.target_tags)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.errors import MissingInput, UserError
 from seq2seq_core.normal_form import AS_IT_IS, NormalForm
+from seq2seq_core.pictures.picture_front_end import PictureFrontEnd
 from seq2seq_core.tokenization.tags import TagColumns
 
 MANIFEST_FILE = "manifest.json"
@@ -29,6 +30,8 @@ class SourceInfo(_Part):
     """Number of ids, special ones included; 0 for frames."""
     audio: FrontEnd | None = None
     """How recordings became frames; None for ids, and for frames of another origin."""
+    pictures: PictureFrontEnd | None = None
+    """How pictures became frames; None for ids and other frames. Left out of the file in that case."""
 
 
 class TargetInfo(_Part):
@@ -108,7 +111,8 @@ class Manifest(_Part):
 
     def save(self, folder: Path) -> None:
         """Writes ``manifest.json``."""
-        (folder / MANIFEST_FILE).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        absent = {"source": {"pictures"}} if self.source.pictures is None else None
+        (folder / MANIFEST_FILE).write_text(self.model_dump_json(indent=1, exclude=absent) + "\n", encoding="utf-8")
 
 
 def file_digest(path: Path) -> str:

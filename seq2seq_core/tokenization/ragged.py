@@ -1,7 +1,7 @@
 """Ragged sequences in two flat arrays: the concatenated values, and the offset of each row.
 
 Two files per split and side: ``{split}.{side}.values.npy`` and ``{split}.{side}.offsets.npy`` (int64, rows + 1). The values are ids
-(uint16 where the vocabulary allows, else int32; 1-D) or feature frames (float32, 2-D: frames, features).
+(uint16 where the vocabulary allows, else int32; 1-D) or feature frames (float32, of pictures uint8; 2-D: frames, features).
 """
 
 from __future__ import annotations

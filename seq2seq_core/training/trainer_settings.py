@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.train import Phase, TrainSection
+from seq2seq_core.modeling.front_ends.frame_embedding import FrameEmbedding
 from seq2seq_core.modeling.layers.embedding import FrameProjection
 from seq2seq_core.training.hardware.flops import ModelFlops, steps_a_batch
 from seq2seq_core.training.hardware.speed import SpeedMeter
@@ -30,6 +31,11 @@ class TrainerSettings:
     def speed_meter(self, updater: Updater, phase: Phase) -> SpeedMeter:
         """The speed meter of a phase."""
         model, weights = updater.model, updater.model.target_embedding.table.weight
-        frames = model.source_embedding.projection.in_features if isinstance(model.source_embedding, FrameProjection) else 0
-        flops = ModelFlops(self.model, weights.size(0), frames)
+        embedding, frames, layout = model.source_embedding, 0, None
+        if isinstance(embedding, FrameProjection):
+            frames = embedding.projection.in_features
+        elif isinstance(embedding, FrameEmbedding):
+            layout = embedding.layout
+            frames = layout.frame_width
+        flops = ModelFlops(self.model, weights.size(0), frames, layout)
         return SpeedMeter(flops, steps_a_batch(phase), updater.placement, phase.batch_tokens)

@@ -78,6 +78,15 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "model": SIZES | {"architecture": "transformer", "tag_positions": False},
         "train": TRAIN | {"phases": [{"objective": "denoising"}]},
     },
+    "pictures": {
+        "corpus": {"source_kind": "image"},
+        "tokenize": {
+            "image": {"layout": "patches", "height": 8, "width": 16, "patch": 4},
+            "target": {"model": "char", "vocabulary_size": 40},
+        },
+        "train": TRAIN | {"picture_augment": {"shift": 0.1}, "ctc_weight": 0.5},
+        "model": SIZES | {"front_end": {"channels": [4], "halvings": 1}, "grid_positions": "learned", "ctc": True},
+    },
     "audio": {
         "corpus": {"source_kind": "audio", "sample_rate": 8000},
         "tokenize": {"audio": {"num_mels": 8}, "target": {"model": "char", "vocabulary_size": 40}},
@@ -149,6 +158,8 @@ def test_a_stage_passes_by_what_its_settings_do_not_use() -> None:
     for stage, modules in reached.items():
         left_out = (
             "audio.",
+            "pictures.",
+            "front_ends.conv_stack",
             "decoding.beam_search",
             "decoding.sampling",
             "decoding.minimum_bayes_risk",
@@ -268,7 +279,7 @@ def _settings(sections: dict[str, dict[str, Any]]) -> Settings:
         "register": {"model_name": "m"},
         "runtime": {"device": "cpu", "progress": "plain"},
     }
-    if sections.get("tokenize", {}).keys() & {"joint", "audio"}:
+    if sections.get("tokenize", {}).keys() & {"joint", "audio", "image"}:
         defaults["tokenize"] = {}
     names = defaults.keys() | sections.keys()
     return parse_settings({name: defaults.get(name, {}) | sections.get(name, {}) for name in names}, "test")
@@ -284,6 +295,10 @@ def _write_corpus(folder: Path, settings: Settings, num_dev: int = 6) -> None:
             sources = [f"{split}{number}.wav" for number in range(count)]
             for name in sources:
                 write_wav(folder / name, chance.normal(scale=0.1, size=1600).astype(np.float32), 8000)
+        if settings.corpus.source_kind == "image":
+            sources = [f"{split}{number}.ppm" for number in range(count)]
+            for name in sources:
+                (folder / name).write_bytes(b"P5 16 8 255\n" + chance.integers(0, 256, 128).astype(np.uint8).tobytes())
         rows = "".join(f"{source}\t{word[::-1]}x\n" for source, word in zip(sources, words, strict=True))
         (folder / f"{split}.tsv").write_text("source\ttarget\n" + rows, encoding="utf-8")
     for file in settings.corpus.monolingual:

@@ -24,6 +24,8 @@ class RequestLimits(Section):
     """Most characters (Unicode code points) of a source."""
     max_seconds: int = Field(default=60, ge=1)
     """Longest recording, in seconds."""
+    max_pixels: int = Field(default=12_000_000, ge=1, le=100_000_000)
+    """Most pixels (width times height) of a picture."""
     max_cost: int = Field(default=1_000_000, ge=1)
     """Most target tokens that a request may make the search compute: the sum over its rows of hypotheses × length limit."""
     deadline_seconds: float = Field(default=50.0, gt=0.0)

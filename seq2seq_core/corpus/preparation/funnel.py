@@ -80,7 +80,8 @@ class Funnel:
         rows_out: pairs written.
         source_characters: lengths of the sources written, if they are texts.
         target_characters: lengths of the targets written.
-        recorded_seconds: total duration of the recordings written; None if sources are texts.
+        recorded_seconds: total duration of the recordings written; None if sources are none.
+        has_files: whether the sources name files, whose names' lengths say nothing.
     """
 
     rows_in: int = 0
@@ -94,6 +95,7 @@ class Funnel:
     source_characters: LengthProfile = field(default_factory=LengthProfile)
     target_characters: LengthProfile = field(default_factory=LengthProfile)
     recorded_seconds: float | None = None
+    has_files: bool = False
 
     def count_written(self, source: str, target: str) -> None:
         """Counts a pair of texts that is written."""
@@ -127,7 +129,7 @@ class Funnel:
 
     def profiles(self) -> dict[str, LengthProfile]:
         """The lengths of the texts written, by side."""
-        sources = {"source": self.source_characters} if self.recorded_seconds is None else {}
+        sources = {"source": self.source_characters} if not self.has_files else {}
         return sources | {"target": self.target_characters}
 
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from seq2seq_core.artifacts import AUDIO_FOLDER, SPLITS
+from seq2seq_core.artifacts import SPLITS
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.cleaning import rules_in_use, text_rules
 from seq2seq_core.corpus.deduplication import DEDUPLICATE
@@ -20,9 +20,9 @@ from seq2seq_core.corpus.preparation.row_samples import RowSamples, count_and_sa
 from seq2seq_core.corpus.preparation.sentence_preparation import SentencePreparation
 from seq2seq_core.corpus.preparation.split_rows import KEY_MACROS, SplitRows
 from seq2seq_core.corpus.reading import SplitReader
-from seq2seq_core.corpus.recordings import Recordings
 from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.corpus.rows.split_loading import SplitLoader
+from seq2seq_core.corpus.source_files import SourceFiles
 
 if TYPE_CHECKING:
     from seq2seq_core.distillation.distillation import Distillation
@@ -38,10 +38,10 @@ class PairPreparation:
         settings: the sections ``corpus`` and ``prepare``.
         store: the database, with its macros.
         readers: the readers of the corpus, by split.
-        recordings: the recordings that the sources name; None where sources are texts.
+        files: the recordings or pictures that the sources name; None where sources are texts.
         sentences: the preparation of monolingual sentences; receives the pairs of dev and test, which it must not contain.
         samples: receives the rows that are dropped or changed.
-        folder: the output folder of ``{split}.jsonl`` and ``audio``.
+        folder: the output folder of ``{split}.jsonl`` and of the files that sources name.
         distillation: what asks a teacher for targets of train's sources; None: there is no teacher.
 
     Attributes:
@@ -53,17 +53,19 @@ class PairPreparation:
         settings: Settings,
         store: RowStore,
         readers: dict[str, SplitReader],
-        recordings: Recordings | None,
+        files: SourceFiles | None,
         sentences: SentencePreparation,
         samples: RowSamples,
         folder: Path,
         distillation: Distillation | None = None,
     ) -> None:
         self.section, self.corpus, self.store = settings.prepare, settings.corpus, store
-        self.readers, self.recordings, self.folder = readers, recordings, folder
+        self.readers, self.files, self.folder = readers, files, folder
         self.sentences, self.samples, self.distillation = sentences, samples, distillation
-        self.rules = (rules_in_use if recordings is None else text_rules)(self.section)
-        self.funnels = {split: Funnel(changed=dict.fromkeys(settings_in_use(self.section), 0)) for split in SPLITS}
+        self.rules = (rules_in_use if files is None else text_rules)(self.section)
+        self.funnels = {
+            split: Funnel(changed=dict.fromkeys(settings_in_use(self.section), 0), has_files=files is not None) for split in SPLITS
+        }
         # Only a split without files is carved out of train; the fraction of a split with files has no effect.
         self.carved = [split for split in ("dev", "test") if not readers[split].entries]
         for table in (PROTECTED, CARVED):
@@ -83,9 +85,9 @@ class PairPreparation:
             report: called after each batch.
 
         Raises:
-            CorpusError: a file, a line or a recording cannot be read.
+            CorpusError: a file, a line, a recording or a picture cannot be read.
         """
-        loader = SplitLoader(self.store, self.readers[split], self.recordings, report, is_strict=True)
+        loader = SplitLoader(self.store, self.readers[split], self.files, report, is_strict=True)
         for entry in self.readers[split].entries:
             loader.load(entry)
 
@@ -99,7 +101,7 @@ class PairPreparation:
             self._write_train(files)
 
     def _rows(self, split: str) -> SplitRows:
-        return SplitRows(self.store, split, self.section, self.corpus.input_columns, self.recordings is not None)
+        return SplitRows(self.store, split, self.section, self.corpus.input_columns, self.files.digest_column if self.files else "")
 
     def _write_evaluation(self, split: str, file: IO[bytes]) -> None:
         """Writes dev or test from its own files, without dropping rows unless ``clean_evaluation_splits`` is set."""
@@ -191,12 +193,12 @@ class PairPreparation:
         pages = lines.pages(split, exchanged)
         for page, left_out in write_pages(pages, file, self.funnels[split], None if distillation is None else keeps):
             lines.rows.drop_positions(left_out, REAL_PAIRS)
-            if self.recordings is not None:
-                self._copy_recordings(page, split)
+            if self.files is not None:
+                self._copy_files(self.files, page, split)
 
-    def _copy_recordings(self, page: Page, split: str) -> None:
-        assert self.recordings is not None
+    def _copy_files(self, files: SourceFiles, page: Page, split: str) -> None:
         funnel = self.funnels[split]
         for name, seconds in zip(page.column("raw_source"), page.column("seconds"), strict=True):
-            self.recordings.copy(name, self.folder / AUDIO_FOLDER)
-            funnel.recorded_seconds = (funnel.recorded_seconds or 0.0) + seconds
+            files.copy(name, self.folder / files.prepared_folder)
+            if seconds is not None:
+                funnel.recorded_seconds = (funnel.recorded_seconds or 0.0) + seconds

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any
 
-from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, SOURCE_LANGUAGE, TARGET, TARGET_LANGUAGE, TEXT
+from seq2seq_core.corpus.pairs import SOURCE, SOURCE_LANGUAGE, TARGET, TARGET_LANGUAGE, TEXT
 from seq2seq_core.corpus.preparation.funnel import Funnel
 from seq2seq_core.corpus.preparation.split_rows import SplitRows
 from seq2seq_core.corpus.rows.row_parts import count_rows
@@ -86,7 +86,7 @@ class RowLines:
         """
         if self.rows.kind == "sentence":
             return f"{literal('{' + _key(TEXT))} || json_text(source) || '}}' || chr(10)"
-        named = {SOURCE: "source", TARGET: "target"} | ({RECORDING_DIGEST: "identity"} if self.rows.kind == "recording" else {})
+        named = {SOURCE: "source", TARGET: "target"} | ({self.rows.digest_column: "identity"} if self.rows.kind == "file" else {})
         columns = {name: self.rows.store.column(self.rows.split, name) for name in self._names}
         values = named | columns
         values |= {name: values[other] for name, other in renamed.items() if name in values and other in values}

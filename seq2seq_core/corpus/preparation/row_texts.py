@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-SourceKind = Literal["text", "recording", "sentence"]
-"""The source is a text, or the name of a recording; or the row is a sentence, whose two sides are one text."""
+RowKind = Literal["text", "file", "sentence"]
+"""The source is a text, or the name of a recording or picture; or the row is a sentence, whose two sides are one text."""
 
 
-def texts_of(rows: str, kind: SourceKind, mend: Sequence[str] = ()) -> str:
+def texts_of(rows: str, kind: RowKind, mend: Sequence[str] = ()) -> str:
     """A query of all columns of some rows, and their texts in normal form.
 
     ``raw_source`` and ``raw_target`` are as they were read, ``source`` and ``target`` in normal form. ``identity`` is the key of
-    the source: its text, or the digest of the recording. ``rule_source`` is the text that rules look at on that side.
+    the source: its text, or the digest of the file. ``rule_source`` is the text that rules look at on that side.
     ``changed_by_whitespace``, ``changed_by_unicode_normalization`` and ``changed_by_`` of each mending rule say whether it changed
     the row.
 
@@ -27,7 +27,7 @@ def texts_of(rows: str, kind: SourceKind, mend: Sequence[str] = ()) -> str:
     """
     query = (
         "SELECT * EXCLUDE (source, target, identity), source AS raw_source, coalesce(target, source) AS raw_target, "
-        f"identity AS recording FROM ({rows})"
+        f"identity AS file_digest FROM ({rows})"
     )
     macros = {
         **{name: f"mended_by_{name}" for name in mend},
@@ -44,25 +44,25 @@ def texts_of(rows: str, kind: SourceKind, mend: Sequence[str] = ()) -> str:
     last = states[-1]
     if mend:
         query, last = _settle(query, last, kind), "settled"
-    identity, rule_source = ("recording", f"{last}_target") if kind == "recording" else (f"{last}_source", f"{last}_source")
+    identity, rule_source = ("file_digest", f"{last}_target") if kind == "file" else (f"{last}_source", f"{last}_source")
     named = f"{last}_source AS source, {last}_target AS target, {identity} AS identity, {rule_source} AS rule_source"
     return f"(SELECT *, {named}, {changes} FROM ({query}))"
 
 
-def _settle(rows: str, before: str, kind: SourceKind) -> str:
+def _settle(rows: str, before: str, kind: RowKind) -> str:
     """Tries the whole normal form again on the texts that a step changed."""
     texts = {
         side: f"CASE WHEN {before}_{side} <> raw_{side} THEN python_normal_form({before}_{side}) ELSE {before}_{side} END"
         for side in ("source", "target")
     }
-    if kind == "recording":
+    if kind == "file":
         texts["source"] = f"{before}_source"
     return f"SELECT *, {texts['source']} AS settled_source, {texts['target']} AS settled_target FROM ({rows})"
 
 
-def _changed(rows: str, macro: str, before: str, after: str, kind: SourceKind) -> str:
+def _changed(rows: str, macro: str, before: str, after: str, kind: RowKind) -> str:
     """Applies a macro to both sides."""
-    source = f"{before}_source" if kind == "recording" else f"{macro}({before}_source)"
+    source = f"{before}_source" if kind == "file" else f"{macro}({before}_source)"
     first = f"SELECT *, {source} AS {after}_source FROM ({rows})"
     target = f"{after}_source" if kind == "sentence" else f"{macro}({before}_target)"
     return f"SELECT *, {target} AS {after}_target FROM ({first})"

@@ -14,9 +14,9 @@ from seq2seq_core.corpus.cleaning_rule import CleaningRule
 from seq2seq_core.corpus.contracts import is_monolingual
 from seq2seq_core.corpus.deduplication import DEDUPLICATE
 from seq2seq_core.corpus.leakage.similar_leaks import LEAKAGE
-from seq2seq_core.corpus.pairs import RECORDING_DIGEST, SOURCE, TARGET
+from seq2seq_core.corpus.pairs import SOURCE, TARGET
 from seq2seq_core.corpus.preparation.changed_texts import settings_in_use
-from seq2seq_core.corpus.preparation.row_texts import SourceKind, texts_of
+from seq2seq_core.corpus.preparation.row_texts import RowKind, texts_of
 from seq2seq_core.corpus.rows.row_results import make_table
 from seq2seq_core.corpus.rows.row_store import RowStore, identifier, literal, rows_table, view_name
 from seq2seq_core.corpus.splitting import split_of_form
@@ -33,20 +33,21 @@ class SplitRows:
         split: the split.
         section: rules and policies.
         input_columns: columns that are part of the model's input, besides the source.
-        has_recordings: whether the sources name recordings.
+        digest_column: where the sources name files, the column of the pairs with their digests; empty: they are texts.
 
     Attributes:
         table: of the rows, for SQL.
         verdicts: the table of the rows that are dropped: position and rule.
         kind: what the sources are.
+        digest_column: as above.
     """
 
     def __init__(
-        self, store: RowStore, split: str, section: PrepareSection, input_columns: Sequence[str] = (), has_recordings: bool = False
+        self, store: RowStore, split: str, section: PrepareSection, input_columns: Sequence[str] = (), digest_column: str = ""
     ) -> None:
         self.store, self.split, self.section = store, split, section
-        self.kind: SourceKind = "recording" if has_recordings else "sentence" if is_monolingual(split) else "text"
-        self.table = rows_table(split)
+        self.kind: RowKind = "file" if digest_column else "sentence" if is_monolingual(split) else "text"
+        self.digest_column, self.table = digest_column, rows_table(split)
         self._key_table = f"prepared.{view_name(split)}"
         self._keys, self.verdicts = identifier(self._key_table), identifier(f"dropped.{view_name(split)}")
         self._inputs = self.join_cells(input_columns)
@@ -63,7 +64,7 @@ class SplitRows:
     def _cell(self, name: str) -> str:
         if name in (SOURCE, TARGET):
             return name
-        if name == RECORDING_DIGEST and self.kind == "recording":
+        if name == self.digest_column and self.kind == "file":
             return "identity"
         return f"coalesce({self.store.column(self.split, name)}, '')" if name in self.store.columns[self.split] else "''"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
-from seq2seq_core.audio.sound_file import RecordingError
 from seq2seq_core.corpus.contracts import is_monolingual
 from seq2seq_core.corpus.formats import Row
-from seq2seq_core.corpus.recordings import Recordings, find_recording
 from seq2seq_core.corpus.rows.row_store import RowStore
+from seq2seq_core.corpus.source_files import SourceFiles, find_source_file
+from seq2seq_core.errors import SourceFileError
 
 
 class RowWriter:
@@ -17,17 +17,17 @@ class RowWriter:
     Args:
         store: the database.
         split: the split; its table is made here.
-        recordings: those that its sources name; None where sources are texts.
-        is_strict: whether a recording that cannot be used is an error, not a fault of its row.
+        files: those that its sources name; None where sources are texts.
+        is_strict: whether a file that cannot be used is an error, not a fault of its row.
 
     Attributes:
-        recordings_hash: SHA-256 over the digests of the recordings so far, in order of the rows.
+        files_hash: SHA-256 over the digests of the files so far, in order of the rows.
     """
 
-    def __init__(self, store: RowStore, split: str, recordings: Recordings | None = None, is_strict: bool = False) -> None:
+    def __init__(self, store: RowStore, split: str, files: SourceFiles | None = None, is_strict: bool = False) -> None:
         self.store, self.split, self.is_strict = store, split, is_strict
-        self.recordings = None if is_monolingual(split) else recordings
-        self.recordings_hash = hashlib.sha256()
+        self.files = None if is_monolingual(split) else files
+        self.files_hash = hashlib.sha256()
         store.add_split(split)
 
     def add(self, rows: list[Row]) -> None:
@@ -37,7 +37,7 @@ class RowWriter:
             rows: in the order of the corpus.
 
         Raises:
-            CorpusError: a recording cannot be used, and this is strict.
+            CorpusError: a file cannot be used, and this is strict.
         """
         import pyarrow
 
@@ -54,18 +54,18 @@ class RowWriter:
         layouts = [self.store.layout(self.split, list(row.columns)) if len(row.columns) > 1 else None for row in rows]
         if any(layouts):
             arrays["layout"] = pyarrow.array(layouts, type=pyarrow.string())
-        if self.recordings is not None:
-            heard = [self._hear(row, self.recordings) for row in rows]
+        if self.files is not None:
+            looked_at = [self._look_at(row, self.files) for row in rows]
             kinds = {"identity": pyarrow.string(), "fault": pyarrow.string(), "seconds": pyarrow.float64()}
             for place, (name, kind) in enumerate(kinds.items()):
-                arrays[name] = pyarrow.array([found[place] for found in heard], type=kind)
+                arrays[name] = pyarrow.array([found[place] for found in looked_at], type=kind)
         self.store.append(self.split, arrays)
 
-    def _hear(self, row: Row, recordings: Recordings) -> tuple[str | None, str | None, float | None]:
-        """The digest of a row's recording, its fault if it cannot be used, and its duration."""
+    def _look_at(self, row: Row, files: SourceFiles) -> tuple[str | None, str | None, float | None]:
+        """The digest of a row's file, its fault if it cannot be used, and the duration of a recording."""
         try:
-            found = find_recording(recordings, row) if self.is_strict else recordings.find(row.source)
-        except RecordingError as error:
+            found = find_source_file(files, row) if self.is_strict else files.find(row.source)
+        except SourceFileError as error:
             return None, str(error), None
-        self.recordings_hash.update(found.digest.encode())
+        self.files_hash.update(found.digest.encode())
         return found.digest, None, found.seconds

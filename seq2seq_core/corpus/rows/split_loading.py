@@ -9,10 +9,10 @@ from typing import Any
 from seq2seq_core.corpus.file_faults.broken_lines import MOST_BROKEN, BrokenLines
 from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader
-from seq2seq_core.corpus.recordings import Recordings
 from seq2seq_core.corpus.rows.plain_blocks import EntryEnd, OddFile, iterate_blocks
 from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.corpus.rows.row_writer import RowWriter
+from seq2seq_core.corpus.source_files import SourceFiles
 from seq2seq_core.errors import CorpusError
 
 BATCH_ROWS = 20_000
@@ -26,7 +26,7 @@ class SplitLoader:
     Args:
         store: the database.
         reader: of the split.
-        recordings: those that its sources name; None where sources are texts.
+        files: those that its sources name; None where sources are texts.
         report: called after each batch; ``reader.bytes_read`` tells how far it is.
         num_faults: number of the faults of each file that are told in full.
         is_strict: whether the first fault is raised.
@@ -41,13 +41,13 @@ class SplitLoader:
         self,
         store: RowStore,
         reader: SplitReader,
-        recordings: Recordings | None,
+        files: SourceFiles | None,
         report: Callable[[], None] = lambda: None,
         num_faults: int = 1,
         is_strict: bool = False,
     ) -> None:
         self.store, self.reader, self.report, self.split = store, reader, report, reader.split
-        self.writer = RowWriter(store, reader.split, recordings, is_strict)
+        self.writer = RowWriter(store, reader.split, files, is_strict)
         self.is_strict, self.num_faults, self.num_set_aside = is_strict, num_faults, 0
         self.set_aside: dict[str, list[CorpusError]] = {}
 
@@ -65,7 +65,7 @@ class SplitLoader:
         if (end := ends.get(place)) is not None:  # an earlier run has read it, and has looked at what was added since
             self._load_blocks(entry, place, end)
             return []
-        if self.writer.recordings is None:
+        if self.writer.files is None:
             with self.store.undo_unless_kept(self.split) as kept:
                 try:
                     self._load_blocks(entry, place)
@@ -125,6 +125,6 @@ class SplitLoader:
                     self.report()
                     batch, characters = [], 0
         except CorpusError:
-            self.writer.add(batch)  # a recording of an earlier row may have a fault too
+            self.writer.add(batch)  # the file of an earlier row may have a fault too
             raise
         self.writer.add(batch)

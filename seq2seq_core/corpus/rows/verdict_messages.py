@@ -29,7 +29,7 @@ class Offender:
         line: its number there.
         source: its source.
         target: its target.
-        fault: what is wrong with its recording; None: nothing.
+        fault: what is wrong with its recording or picture; None: nothing.
         earlier: ``file:line`` of the row that it is like; empty: there is none.
     """
 
@@ -157,4 +157,5 @@ _DESCRIPTIONS: dict[str, _Describe] = {
     "conflicting_targets": lambda _, row: f"another target at {row.earlier}: {row.quoted}",
     **dict.fromkeys((*COMPARED_SPLITS, "monolingual_leakage"), lambda _, row: f"also {row.earlier}: {quote(row.source)}"),
     "recordings": lambda _, row: f"{quote(row.source)}: {row.fault}",
+    "pictures": lambda _, row: f"{quote(row.source)}: {row.fault}",
 }

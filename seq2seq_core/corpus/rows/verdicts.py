@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from seq2seq_core.config.validate import ValidateSection
-from seq2seq_core.corpus.contracts import COMPARED_SPLITS, LENGTH_RATIO, OTHER_LANGUAGE, RECORDINGS, Contract, is_monolingual
+from seq2seq_core.corpus.contracts import COMPARED_SPLITS, FILES_USABLE, LENGTH_RATIO, OTHER_LANGUAGE, Contract, is_monolingual
 from seq2seq_core.corpus.file_faults.text_faults import CONTROL_CHARACTER, MOJIBAKE
 from seq2seq_core.corpus.rows.row_results import iterate_results, make_table
 from seq2seq_core.corpus.rows.row_store import RowStore, identifier, literal, rows_table, view_name
@@ -188,7 +188,7 @@ class Verdicts:
         if name == LENGTH_RATIO:
             shorter, longer = ("least(length(source), length(target))", "greatest(length(source), length(target))")
             return f"{shorter} > 0 AND {longer} > {self.section.length_ratio.limit!r}::DOUBLE * {shorter}"
-        return "fault IS NOT NULL" if name == RECORDINGS else ""
+        return "fault IS NOT NULL" if name in FILES_USABLE else ""
 
     def _suspicion(self, split: str, side: str) -> str:
         """When a text may break one of :data:`SUSPICIONS`."""

@@ -28,6 +28,10 @@ def choose_metrics(task: Task, target: SideStatistics) -> tuple[list[str], str, 
             return ["chrf", "bleu", "exact_match"], "chrf", "loss"
         case "speech":
             return ["wer", "cer", "exact_match"], "wer", "wer"
+        case "lines":
+            return ["cer", "wer", "exact_match", "chrf"], "cer", "cer"
+        case "captions":
+            return ["chrf", "exact_match", "cer"], "chrf", "chrf"
         case "normalisation" | "spelling" if not is_short:
             return ["cer", "exact_match", "wer", "chrf"], "cer", "cer"
         case "parsing":
@@ -49,6 +53,8 @@ def choose_search(task: Task, target: SideStatistics, units_ratio: float) -> dic
     section: dict[str, Any] = {"beam_size": 1 if task == "parsing" else 5}
     if task == "speech":
         section["max_length_ratio"] = 0.5
+    elif task == "lines":
+        section["max_length_ratio"] = 1.0  # a frame is a fifth as wide as the line is high, and hardly has more than a character
     elif task in ("summarisation", "dialogue"):
         section |= {"max_length_ratio": 0.5 if task == "summarisation" else 1.0, "max_length_offset": 50, "no_repeat_ngram_size": 3}
     elif units_ratio > 2:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from seq2seq_core.corpus_survey.choices.picture_choice import LINE_CHANGES, PICTURE_CHANGES, choose_reader
 from seq2seq_core.corpus_survey.choices.task_choice import Task
 from seq2seq_core.corpus_survey.choices.unit_choice import CHARACTER_TASKS, round_up
 
@@ -34,6 +35,8 @@ def choose_model(task: Task, num_rows: int, is_joint: bool) -> dict[str, Any]:
             "time_reduction": 1,
             "dropout": 0.3,
         }
+    if task in ("lines", "captions"):
+        return choose_reader(task == "lines", num_rows)
     if task == "parsing":
         layers = {"encoder_layers": 2, "decoder_layers": 2}
         return {"architecture": "lstm", "attention": "general", "width": width, **layers, "dropout": 0.3}
@@ -99,6 +102,9 @@ def choose_training(
         section["average_decay"] = 0.998
     if task == "speech":
         section["spec_augment"] = {"frequency_masks": 2, "frequency_width": 8, "time_masks": 2, "time_width": 10}
+    if task in ("lines", "captions"):
+        section["picture_augment"] = dict(LINE_CHANGES if task == "lines" else PICTURE_CHANGES)
+        section |= {"ctc_weight": 0.5} if task == "lines" else {}
     if task == "parsing":
         section |= {"label_smoothing": 0.0, "gradient_clip_norm": 5.0}
     return section
@@ -115,6 +121,8 @@ def _batch_tokens(task: Task, num_rows: int) -> int:
         return 1_024 if num_rows < LARGE_ROWS else 4_096
     if task == "speech":
         return 8_192
+    if task in ("lines", "captions"):
+        return 4_096
     if num_rows < 2_000:
         return 1_024
     return 2_048 if num_rows < 20_000 else 4_096 if num_rows < LARGE_ROWS else 8_192

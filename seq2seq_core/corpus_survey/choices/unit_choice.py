@@ -33,7 +33,12 @@ def choose_units(task: Task, side: SideStatistics, num_rows: int, is_target: boo
     """
     if _has_symbols(task, side, is_target) and not is_joint:
         return {"model": "symbols", "vocabulary_size": round_up(2 * len(side.words) + 20)}
-    if task in CHARACTER_TASKS or (task == "speech" and len(side.words) > 1) or (side.is_single_words and task == "translation"):
+    if (
+        task in CHARACTER_TASKS
+        or task == "lines"
+        or (task == "speech" and len(side.words) > 1)
+        or (side.is_single_words and task == "translation")
+    ):
         units: dict[str, Any] = {"model": "char", "vocabulary_size": round_up(2 * len(side.characters) + 20)}
         if not is_target and not is_joint and task in ("pronunciation", "transliteration"):
             units["decompose"] = True

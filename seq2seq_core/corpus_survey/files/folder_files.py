@@ -17,7 +17,7 @@ FileKind = Literal["text", "parquet", "recording", "picture", "other"]
 MAX_DEPTH, MAX_FILES = 4, 200_000
 """Most levels of folders, and most files, that a survey looks at."""
 RECORDING_ENDINGS = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".wma")
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
 OTHER_ENDINGS = (
     ".zip", ".tar", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".xls", ".xlsx", ".ods", ".doc", ".docx", ".pdf", ".html", ".htm",
     ".xml", ".tmx", ".xlf", ".xliff", ".xlsm", ".zstd",

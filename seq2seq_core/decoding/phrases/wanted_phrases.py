@@ -20,7 +20,7 @@ MAX_ENTRIES, MAX_TERM_CHARACTERS = 10_000, 200_000
 MAX_CHARACTERS, MAX_ALL_CHARACTERS = 200, 4000
 """Most characters of a phrase or a term, and of all phrases that are forced and forbidden together."""
 
-NEEDS_TEXTS = "needs sources that are texts; the model reads recordings or frames"
+NEEDS_TEXTS = "needs sources that are texts; the model reads recordings, pictures or frames"
 
 
 class PhraseError(UserError):

@@ -17,6 +17,7 @@ MEMORISE_ELSE_MODEL = "memorise_else_model"
 COMMONEST_TARGET = "commonest_target"
 NEAREST_NEIGHBOUR = "nearest_neighbour"
 COMMONEST_SYMBOLS = "commonest_symbols"
+NEAREST_PICTURE = "nearest_picture"
 
 
 class Memory:
@@ -56,7 +57,7 @@ class Baselines:
 
 
 def find_baselines(
-    train: Iterable[Mapping[str, str]], pairs: Sequence[Mapping[str, str]], columns: Sequence[str], has_recordings: bool = False
+    train: Iterable[Mapping[str, str]], pairs: Sequence[Mapping[str, str]], columns: Sequence[str], has_files: bool = False
 ) -> Baselines:
     """The hypotheses of the trivial baselines for the test set.
 
@@ -64,9 +65,9 @@ def find_baselines(
         train: the pairs of train; read once.
         pairs: the pairs of the test set.
         columns: the columns that the model takes as tags: part of what it is asked, and of what is memorised.
-        has_recordings: whether sources name recordings, which nothing can copy, compare or remember.
+        has_files: whether sources name recordings or pictures, which nothing can copy, compare or remember.
     """
-    if has_recordings:
+    if has_files:
         return Baselines({COMMONEST_TARGET: commonest_target((pair[TARGET] for pair in train), len(pairs))}, [None] * len(pairs))
     questions = [asked(pair, columns) for pair in pairs]
     memory, nearest, letters = Memory(questions), NearestNeighbour(questions), LetterSymbols()

@@ -67,14 +67,14 @@ def compare_requests(texts: Sequence[str], name: str, against: ModelVersion, set
         paths: the workspace; downloads the version's bundle.
 
     Raises:
-        UserError: the version has no profile, or reads recordings, or there are too few texts.
+        UserError: the version has no profile, or reads recordings or pictures, or there are too few texts.
         BundleError: the version's bundle is missing or damaged.
         TrackingUnreachable: MLflow does not answer.
     """
     old, bundle = _stored(against, paths), download_bundle(against, paths)
     source, _ = read_piece_models(bundle)
     if source is None or old.source is None:
-        raise UserError(f"{label_of(against)} reads recordings: only texts can be compared")
+        raise UserError(f"{label_of(against)} reads recordings or pictures: only texts can be compared")
     if not texts:
         raise UserError(f"{name}: holds no text; expected one request a line, or JSON lines with the source's column")
     form = read_config(bundle).config.normal_form

@@ -45,7 +45,7 @@ class Row(NamedTuple):
     """A row of a request.
 
     Attributes:
-        source: a text, or the samples of a recording.
+        source: a text, the samples of a recording, or the frames of a picture.
         tags: its tag columns.
         length: the source's tokens or frames; 0: it has no text.
         phrases: what its targets must and must not contain, without glossary; None: nothing is asked.

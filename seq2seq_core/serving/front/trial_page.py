@@ -32,7 +32,7 @@ class TrialRequest:
     """A request to ``/try``.
 
     Attributes:
-        source: a text, or a recording in base64.
+        source: a text, or a recording or picture in base64.
         tags: the model's tags, by name.
         params: decoding options.
         num_hypotheses: hypotheses that are wanted.
@@ -100,8 +100,10 @@ def describe_model(call: Call) -> dict[str, Any]:
     """
     reader = call.visit.served.service.reader
     audio, options = reader.config.audio, reader.options
+    kind = "recording" if audio is not None else "text" if reader.config.pictures is None else "picture"
     return _name_version(call) | {
-        "sample_rate": None if audio is None else audio.sample_rate, "tags": reader.known_tags, "method": options.method,
+        "source_kind": kind, "sample_rate": None if audio is None else audio.sample_rate,
+        "tags": reader.known_tags, "method": options.method,
         "beam_size": options.beam_size, "has_confidence": reader.calibrator is not None, "min_confidence": options.min_confidence,
     }  # fmt: skip
 

@@ -84,20 +84,23 @@ def pack_batch(number: int, rows: Sequence[Row], mode: Mode) -> dict[str, Any]:
         rows: its rows.
         mode: how it is decoded.
     """
-    sources = [
-        row.source if isinstance(row.source, str) else {"samples": base64.b64encode(_as_array(row.source)).decode("ascii")}
-        for row in rows
-    ]
     return {
-        "kind": DECODE, "batch": number, "sources": sources, "tags": [dict(row.tags) for row in rows],
+        "kind": DECODE, "batch": number, "sources": [_pack_source(row.source) for row in rows],
+        "tags": [dict(row.tags) for row in rows],
         "options": mode.options.model_dump(), "alignments": mode.keep_alignments,
         "phrases": [None if row.phrases is None else [row.phrases.force, row.phrases.forbid] for row in rows],
     }  # fmt: skip
 
 
-def _as_array(source: object) -> bytes:
-    assert isinstance(source, np.ndarray), "a recording is an array of samples"
-    return np.ascontiguousarray(source, dtype="<f4").tobytes()
+def _pack_source(source: SourceItem) -> str | dict[str, Any]:
+    """A text as it is; the samples of a recording, and the frames of a picture with their width, in base64."""
+    if isinstance(source, str):
+        return source
+    assert isinstance(source, np.ndarray), "a recording is an array of samples, a picture one of frames"
+    if source.ndim == 2:
+        frames = np.ascontiguousarray(source, dtype=np.uint8).tobytes()
+        return {"frames": base64.b64encode(frames).decode("ascii"), "width": source.shape[1]}
+    return {"samples": base64.b64encode(np.ascontiguousarray(source, dtype="<f4").tobytes()).decode("ascii")}
 
 
 def unpack_batch(message: Mapping[str, Any]) -> tuple[list[Row], Mode]:
@@ -114,7 +117,11 @@ def unpack_batch(message: Mapping[str, Any]) -> tuple[list[Row], Mode]:
 
 
 def _unpack_source(packed: Any) -> SourceItem:
-    return packed if isinstance(packed, str) else np.frombuffer(base64.b64decode(packed["samples"]), dtype="<f4")
+    if isinstance(packed, str):
+        return packed
+    if "frames" in packed:
+        return np.frombuffer(base64.b64decode(packed["frames"]), dtype=np.uint8).reshape(-1, packed["width"])
+    return np.frombuffer(base64.b64decode(packed["samples"]), dtype="<f4")
 
 
 def pack_predictions(number: int, predictions: Sequence[Prediction]) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class TrainingInputs:
             keeps_source_end=self.manifest.keeps_source_end,
             frame_width=self.train.num_features,
             audio=self.manifest.source.audio,
+            pictures=self.manifest.source.pictures,
         )
 
 

@@ -15,8 +15,10 @@ from seq2seq_core.config.objective_sections import MONOLINGUAL_OBJECTIVES
 from seq2seq_core.config.train import Phase
 from seq2seq_core.errors import UserError
 from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.tokenization.manifest import SourceInfo
 from seq2seq_core.training.data.inputs import TrainingInputs
 from seq2seq_core.training.data.pair_reader import PairReader, ResegmentedPairs, StoredPairs
+from seq2seq_core.training.data.picture_augment import ChangedPictures
 from seq2seq_core.training.data.sentence_reader import SentenceReader
 from seq2seq_core.training.data.spec_augment import MaskedPairs
 from seq2seq_core.training.data.update_plan import EpochSampler, PlannedBatch, UpdatePlan
@@ -111,10 +113,22 @@ def _choose_pairs(inputs: TrainingInputs, phase: Phase) -> PairReader:
     pairs: PairReader = StoredPairs(inputs.train)
     if phase.subword_sampling.sides != "none":
         pairs = ResegmentedPairs(inputs.train, inputs.source_tokenizer, inputs.target_tokenizer, phase.subword_sampling)
+    source = inputs.manifest.source
+    if phase.picture_augment.is_on:
+        if source.pictures is None:
+            raise UserError("train.picture_augment: must change nothing where the sources are no pictures, got some")
+        pairs = ChangedPictures(pairs, phase.picture_augment, source.pictures.settings)
     if phase.spec_augment.is_on:
-        audio = inputs.manifest.source.audio
-        pairs = MaskedPairs(pairs, phase.spec_augment, audio.settings.num_mels if audio else inputs.train.num_features)
+        pairs = MaskedPairs(pairs, phase.spec_augment, _count_bands(source, inputs.train.num_features))
     return pairs
+
+
+def _count_bands(source: SourceInfo, num_features: int) -> int:
+    """The values of a frame that a mask over bands takes as neighbours; columns side by side get the same mask."""
+    if source.audio is not None:
+        return source.audio.settings.num_mels
+    is_line = source.pictures is not None and source.pictures.settings.layout == "columns"
+    return source.pictures.settings.height if source.pictures is not None and is_line else num_features
 
 
 def _open_sentences(

@@ -15,6 +15,8 @@ from seq2seq_core.config.model import Architecture, ModelSection
 from seq2seq_core.config.train import Phase
 from seq2seq_core.modeling.alignments import load_alignment
 from seq2seq_core.modeling.attention import load_attention
+from seq2seq_core.modeling.front_ends.conv_stack import conv_multiply_adds
+from seq2seq_core.modeling.front_ends.frame_layout import FrameLayout
 
 GATES: dict[Architecture, int] = {"rnn": 1, "gru": 3, "lstm": 4}
 """Matrices of a recurrent cell for its input, and as many for its state."""
@@ -30,11 +32,13 @@ class ModelFlops:
         settings: its architecture.
         target_vocabulary_size: V.
         frame_width: features of a frame; 0 for sources of ids.
+        frame_layout: what they are; None: a column each.
     """
 
     settings: ModelSection
     target_vocabulary_size: int
     frame_width: int = 0
+    frame_layout: FrameLayout | None = None
 
     def step(self, rows: int, source: int, target: int) -> int:
         """Operations of the forward and backward pass of a batch under teacher forcing.
@@ -53,13 +57,17 @@ class ModelFlops:
             source: source positions, padding included.
             target: target positions, padding included.
         """
-        settings = self.settings
+        settings, embedded = self.settings, self.frame_width * self.settings.width * source
+        if settings.front_end is not None and self.frame_width:
+            layout = self.frame_layout or FrameLayout(self.frame_width)
+            embedded = conv_multiply_adds(settings.front_end, layout, settings.width, source)
+            source = layout.steps(source, settings.front_end.halvings)
         encoded, memory = self._encoder(source)
         decoder = self._transformer_decoder if settings.decoder_architecture == "transformer" else self._recurrent_decoder
         output = settings.width * self.target_vocabulary_size * target if settings.alignment == "soft" else 0
         scaling = memory * settings.width**2 if settings.time_scaling == "gate" else 0  # of the content; positions cost little
         gate = 2 * settings.width * target if settings.pointer_generator else 0
-        return self.frame_width * settings.width * source + encoded + scaling + decoder(memory, target) + output + gate
+        return embedded + encoded + scaling + decoder(memory, target) + output + gate
 
     def _encoder(self, source: int) -> tuple[int, int]:
         """Multiply-adds of the encoder's layers, and the number of positions after them."""

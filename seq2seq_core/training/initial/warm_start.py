@@ -129,6 +129,8 @@ def architecture_differences(wanted: BundleConfig, found: BundleConfig) -> list[
         faults.append(
             f"sources: must be {_describe_sources(found.frame_width)} as there, got {_describe_sources(wanted.frame_width)}"
         )
+    elif wanted.pictures != found.pictures:
+        faults.append("tokenize.image: must be as there, or frames mean something else; got other settings")
     elif wanted.audio != found.audio:
         faults.append("tokenize.audio: must be as there, or frames mean something else; got other settings")
     return faults
@@ -137,6 +139,7 @@ def architecture_differences(wanted: BundleConfig, found: BundleConfig) -> list[
 def architecture(model: ModelSection) -> dict[str, object]:
     """The settings that fix what the weights of a model mean; without dropout and settings that do not affect this model."""
     names = ["width", "encoder_layers", "decoder_layers", "tie_embeddings", "time_scaling", "time_reduction", "pointer_generator"]
+    names += ["front_end", "grid_positions", "ctc"]
     kinds = {"encoder": model.encoder_architecture, "decoder": model.decoder_architecture}
     has_transformer = "transformer" in kinds.values()
     if kinds["encoder"] != "transformer":

@@ -1,4 +1,4 @@
-"""The objective ``likelihood``: teacher forcing with label smoothing; with scheduled sampling, R-Drop and coverage if enabled.
+"""The objective ``likelihood``: teacher forcing with label smoothing; scheduled sampling, R-Drop, coverage and CTC if enabled.
 
 Shapes: B batch, T target length, V vocabulary.
 """
@@ -43,8 +43,8 @@ class Likelihood:
         inputs_BT, measures = self._inputs(model, batch, moment)
         if self.settings.r_drop_weight:
             return self._two_passes(model, batch, inputs_BT, size, measures)
-        if self.settings.coverage_weight:
-            sums = self._sums(self._pass(model, batch, inputs_BT), batch, measures)
+        if self._needs_parts:
+            sums = self._sums(model, self._pass(model, batch, inputs_BT), batch, measures)
         else:
             with self.placement.autocast():
                 sums = projected_sums(model, batch, inputs_BT, self.settings.label_smoothing)
@@ -58,7 +58,7 @@ class Likelihood:
         (NLL_1 + NLL_2) / 2 + alpha / 2 * (KL(p_1 || p_2) + KL(p_2 || p_1)) / 2
         """
         passes = [self._pass(model, batch, inputs_BT) for _ in range(2)]
-        first, second = (self._sums(one, batch, measures) for one in passes)
+        first, second = (self._sums(model, one, batch, measures) for one in passes)
         divergence = symmetric_divergence(passes[0].logits_BTV, passes[1].logits_BTV, batch.target_out_BT)
         objective = 0.5 * (first.objective + second.objective) + 0.5 * self.settings.r_drop_weight * divergence
         measures["dropout_divergence"] = Measure(float(divergence.detach()), batch.num_target_tokens)
@@ -76,16 +76,28 @@ class Likelihood:
         return inputs_BT, {"reference_probability": Measure(probability, 1.0)}
 
     def _pass(self, model: Seq2Seq, batch: Batch, inputs_BT: Tensor) -> TeacherForced:
-        """A pass of the model, with the attention if its coverage is penalised."""
+        """A pass of the model, with attention and memory if a further loss needs them."""
         with self.placement.autocast():
-            if self.settings.coverage_weight:
+            if self._needs_parts:
                 return model.teacher_forced(batch.source, inputs_BT)
             return TeacherForced(model(batch.source, inputs_BT), None)
 
-    def _sums(self, forced: TeacherForced, batch: Batch, measures: dict[str, Measure]) -> LikelihoodSums:
-        """The likelihood of a pass, and with coverage the penalty (See 2017, equation 13)."""
+    @property
+    def _needs_parts(self) -> bool:
+        """Whether a further loss needs the attention or the memory of a pass."""
+        return bool(self.settings.coverage_weight or self.settings.ctc_weight)
+
+    def _sums(self, model: Seq2Seq, forced: TeacherForced, batch: Batch, measures: dict[str, Measure]) -> LikelihoodSums:
+        """The likelihood of a pass, and the losses of coverage (See 2017, equation 13) and of CTC."""
         sums = likelihood_sums(forced.logits_BTV, batch.target_out_BT, self.settings.label_smoothing)
-        if forced.attention_BTS is None:
+        if self.settings.ctc_weight:
+            from seq2seq_core.training.objectives.ctc import ctc_sum
+
+            assert forced.memory is not None, "teacher_forced puts it there"
+            loss = ctc_sum(model.ctc_logits(forced.memory), forced.memory, batch, self.tag_ids)
+            measures["ctc_loss"] = Measure(float(loss.detach()), batch.num_target_tokens)
+            sums = replace(sums, objective=sums.objective + self.settings.ctc_weight * loss)
+        if forced.attention_BTS is None or not self.settings.coverage_weight:
             return sums
         penalty = coverage_sum(forced.attention_BTS, batch.target_out_BT)
         measures["coverage_loss"] = Measure(float(penalty.detach()), batch.num_target_tokens)

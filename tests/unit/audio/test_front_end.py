@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from seq2seq_core.audio.front_end import FrontEnd, stack_frames
-from seq2seq_core.audio.recording_reader import RecordingReader
 from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.config.tokenize import AudioSettings
 from seq2seq_core.errors import UserError
+from seq2seq_core.frames.frame_reader import FrameReader
 
 NOISE = np.random.default_rng(5).normal(scale=0.1, size=3000).astype(np.float32)
 
@@ -54,7 +54,7 @@ def test_the_description_says_how_wide_frames_are_and_how_far_apart_and_survives
 
 def test_a_recording_is_read_from_its_file_or_its_samples(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", NOISE, 8000)
-    reader = RecordingReader(make_front_end(), tmp_path)
+    reader = FrameReader(make_front_end(), tmp_path)
     assert reader.read("a.wav").tolist() == reader.read(tmp_path / "a.wav").tolist()
     assert reader.read(NOISE) == pytest.approx(reader.read("a.wav"), abs=0.02)
     with pytest.raises(UserError, match=r"/b\.wav: no such file; expected a WAV or FLAC file$"):

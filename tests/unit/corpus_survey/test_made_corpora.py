@@ -80,6 +80,7 @@ EXPECTED: dict[str, tuple[str, dict[str, Any]]] = {
         {"format": "tsv", "comment_prefix": "#", "header": False, "columns": ["Front", "Back", "Tags"], "source_column": "Front"},
     ),
     "nested": ("translation", {"source_column": "translation.en", "target_column": "translation.fr"}),
+    "captions": ("captions", {"source_kind": "image", "columns": ["source", "target", "language"], "input_columns": ["language"]}),
     "speech": ("speech", {"source_kind": "audio", "sample_rate": 8000, "source_column": "path", "target_column": "transcript"}),
 }
 """The task, and settings of ``corpus``, that each is proposed."""
@@ -127,6 +128,18 @@ def test_repetitions_that_were_seen_do_not_stop_prepare(tmp_path: Path) -> None:
     install_proposal(paths, tmp_path / "raw" / "repeated", None, "translation", force=False, chosen=LayoutChoice())
     prepare = load_settings(paths.params).prepare
     assert (prepare.deduplicate, prepare.warn_dropped_fraction, prepare.max_dropped_fraction) == ("pair", 1.0, 1.0)
+
+
+def test_pictures_become_patches_in_colour_and_their_language_a_tag(propose: Propose) -> None:
+    settings, findings = propose("captions")
+    assert settings.tokenize.image is not None
+    assert (settings.tokenize.image.layout, settings.tokenize.image.colour) == ("patches", True)
+    assert settings.tokenize.target_tags == ["language"]
+    assert "source: pictures of about 20 × 16 pixels, coloured" in findings
+    settings, _ = propose("captions", task="lines")
+    assert settings.tokenize.image is not None
+    assert settings.tokenize.image.layout == "columns"
+    assert settings.model.ctc
 
 
 def test_turns_of_conversations_are_no_pairs(propose: Propose) -> None:

@@ -31,6 +31,10 @@ def _pictures(folder: Path) -> None:
     write_lines(folder / "train.tsv", [f"p/{number}.png\tname {number}" for number in range(50)])
 
 
+def _no_text(folder: Path) -> None:
+    write_lines(folder / "train.tsv", [f"p/{number}.png\tp/{number}.jpg" for number in range(50)])
+
+
 def _one_column(folder: Path) -> None:
     write_lines(folder / "words.txt", [f"word{number}" for number in range(50)])
 
@@ -97,7 +101,8 @@ REFUSED: list[tuple[Callable[[Path], None], str]] = [
     (_empty, "found nothing; expected a table of pairs"),
     (_recordings, "found SOURCE.txt, 1 recordings; expected a table of pairs (.tsv .csv .jsonl .parquet)"),
     (_recordings, "recordings need a table that names them"),
-    (_pictures, "expected two columns with texts, got column 2 beside pictures; pictures cannot be sources"),
+    (_pictures, "no picture 'p/0.png'; expected names relative to that folder, such as pictures/a.png"),
+    (_no_text, "expected a column with texts beside the pictures, got '1', '2'"),
     (_one_column, "found words.txt; expected a table of pairs"),
     (_few, "found 5 pairs to train on; expected at least 20"),
     (_ragged, "train.tsv:51: expected 2 columns (source, target), got 3: 'one | two | three'"),
@@ -138,6 +143,8 @@ def test_a_folder_without_a_corpus_is_refused(tmp_path: Path, write: Callable[[P
         ("spelling", "cooking", "", "--task: must be one of translation, transliteration"),
         ("spelling", "speech", "", "--task: speech needs a column with names of .wav or .flac files, got none"),
         ("speech", "translation", "", "--task: must be speech where the sources are recordings, got 'translation'"),
+        ("captions", "speech", "", "--task: must be lines or captions where the sources are pictures, got 'speech'"),
+        ("spelling", "lines", "", "--task: lines needs a column with names of picture files, got none"),
         (
             "semicolons",
             "",

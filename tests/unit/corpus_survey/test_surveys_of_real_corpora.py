@@ -10,7 +10,6 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.corpus_survey.proposed_settings import install_proposal
-from seq2seq_core.errors import UserError
 
 CORPORA = Path(os.environ.get("SEQ2SEQ_CORPORA", Path(__file__).parents[3].parent / "shared" / "corpora"))
 pytestmark = pytest.mark.skipif(
@@ -28,6 +27,8 @@ pytestmark = pytest.mark.skipif(
         ("eutrans_es_en", "translation", "unigram", "none", "es en"),
         ("tatoeba_en_zh", "translation", "unigram", "zh", "en"),
         ("voice_kerstin", "speech", "char", "13a", "de"),
+        ("fraktur_lines", "lines", "char", "13a", ""),
+        ("emoji_names", "captions", "bpe", "13a", ""),
     ],
 )
 def test_a_real_corpus_is_recognised(tmp_path: Path, name: str, task: str, units: str, bleu_tokenizer: str, languages: str) -> None:
@@ -46,8 +47,3 @@ def test_of_several_corpora_in_a_folder_the_one_with_most_splits_is_taken(tmp_pa
     assert files.dev
     assert files.test
     assert any(line.startswith("left out: americasnlp_nahuatl_train_first4000.es") for line in findings)
-
-
-def test_pictures_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="got column 2 beside pictures; pictures cannot be sources"):
-        install_proposal(Paths(tmp_path), CORPORA / "fraktur_lines", None, "", force=False)

@@ -218,7 +218,7 @@ def test_a_bundle_cuts_its_sources_where_they_were_cut_in_training(predictor: Pr
 )
 def test_sources_of_another_type_are_refused(predictor: Predictor, sources: Any) -> None:
     with pytest.raises(
-        TypeError, match=r"^sources must be a text, the name of a recording or frames, or a sequence of these, got "
+        TypeError, match=r"^sources must be a text, the name of a recording or picture, or frames, or a sequence of these, got "
     ):
         predictor.predict(sources)
 

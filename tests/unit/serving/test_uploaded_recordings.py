@@ -18,12 +18,18 @@ import soundfile
 from mlflow.exceptions import MlflowException
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.audio.sound_file import write_wav
+from seq2seq_core.bundle.config_file import BundleConfig
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.picture_settings import ImageSettings
 from seq2seq_core.config.serving.request_limits import EnvironmentLimits
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.config.tokenize import AudioSettings
 from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.pictures.picture_front_end import PictureFrontEnd
 from seq2seq_core.registry.packaging import pinned_requirements
-from seq2seq_core.serving.uploaded_recordings import read_recordings
+from seq2seq_core.serving.uploaded_files import read_recordings
 from seq2seq_core.tracking.mlflow.store import quiet_imports
 
 TWO, ONE = EnvironmentLimits(max_rows=2, max_seconds=1), EnvironmentLimits(max_rows=1, max_seconds=1)
@@ -111,4 +117,17 @@ def test_the_stored_model_of_recordings_requires_soundfile_where_it_is_installed
 ) -> None:
     if not there:
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert any(line.startswith("soundfile==") for line in pinned_requirements(audio)) == (audio and there)
+    width, front_end = (40, FrontEnd(sample_rate=8000, settings=AudioSettings())) if audio else (0, None)
+    config = BundleConfig(
+        model=ModelSection(), source_vocabulary_size=0, target_vocabulary_size=9, joint=False, frame_width=width, audio=front_end
+    )
+    assert any(line.startswith("soundfile==") for line in pinned_requirements(config)) == (audio and there)
+
+
+def test_the_stored_model_of_pictures_requires_pillow() -> None:
+    image = ImageSettings()
+    config = BundleConfig(
+        model=ModelSection(), source_vocabulary_size=0, target_vocabulary_size=9, joint=False, frame_width=image.frame_width,
+        pictures=PictureFrontEnd(settings=image),
+    )  # fmt: skip
+    assert any(line.startswith("pillow==") for line in pinned_requirements(config))

@@ -233,7 +233,7 @@ def test_a_corpus_column_may_not_have_the_name_of_the_digest(make_corpus: Callab
         ({"prepare": {"max_length_ratio": 3}}, "prepare.max_length_ratio: must be 0 where corpus.source_kind is 'audio', got 3.0"),
         (
             {"corpus": {"source_kind": "text"}, "tokenize": {"audio": None}, "train": {"spec_augment": {"time_masks": 1}}},
-            "train.spec_augment: must have no masks unless corpus.source_kind is 'audio', got some",
+            "train.spec_augment: must have no masks unless corpus.source_kind is 'audio' or 'image', got some",
         ),
     ],
 )

@@ -42,6 +42,7 @@ def test_the_page_learns_what_the_model_takes(tmp_path: Path, make_bundle: Calla
     make_bundle(paths, tags=TagColumns(source=("target_language",)))
     with open_house(bundle=paths.served) as house:
         of_model: dict[str, Any] = {
+            "source_kind": "text",
             "sample_rate": None,
             "tags": {"target_language": ["de", "en"]},
             "method": "beam",

@@ -1,0 +1,1 @@
+"""Files that sources name, recordings or pictures, as the frames that a model reads."""

@@ -5,11 +5,20 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from seq2seq_core.audio.front_end import FrontEnd
+from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd
 from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
 from seq2seq_core.config.decoding_options import QUANTIZED_TYPES, ComputeType, DecodingOptions, offered_options
 from seq2seq_core.config.model import ModelSection
@@ -42,8 +51,8 @@ class BundleConfig(BaseModel):
     """The architecture."""
     source_vocabulary_size: int = Field(ge=0, le=MAX_VOCABULARY)
     """Number of source ids; 0 for a source of frames."""
-    target_vocabulary_size: int = Field(ge=1, le=MAX_VOCABULARY)
-    """Number of target ids."""
+    target_vocabulary_size: int = Field(ge=0, le=MAX_VOCABULARY)
+    """Number of target ids; 0 for targets that are frames."""
     joint: bool
     """Whether both sides share one vocabulary."""
     frame_width: int = Field(default=0, ge=0, le=1 << 16)
@@ -58,11 +67,39 @@ class BundleConfig(BaseModel):
     """Whether a cut source keeps its end instead of its beginning."""
     audio: FrontEnd | None = None
     """How recordings become frames; None if the sources are ids or frames of another origin."""
+    speech: SpeechFrontEnd | None = None
+    """How frames become sound, where the targets are frames; None, and left out of the file: they are ids."""
 
     @property
     def payload(self) -> tuple[str, ...]:
         """The names of the model's files beside ``config.json``."""
+        if self.speech is not None:
+            return (WEIGHTS_FILE, SOURCE_FILE)
         return (WEIGHTS_FILE, TARGET_FILE) if self.frame_width else (WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE)
+
+    @property
+    def tokenized_sides(self) -> list[str]:
+        """The sides that have a subword model, sorted."""
+        return ["source"] if self.speech is not None else ["target"] if self.frame_width else ["source", "target"]
+
+    @model_serializer(mode="wrap")
+    def _leave_out_speech(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        if values.get("speech") is None:
+            values.pop("speech", None)
+        if isinstance(values.get("model"), dict) and values["model"].get("frames") is None:
+            values["model"] = {name: value for name, value in values["model"].items() if name != "frames"}
+        return values
+
+    @model_validator(mode="after")
+    def _targets_are_ids_or_frames(self) -> Self:
+        if (self.speech is None) != bool(self.target_vocabulary_size):
+            raise ValueError("target_vocabulary_size must be 0 where speech is given, and else at least 1")
+        if (self.speech is None) != (self.model.frames is None):
+            raise ValueError("model.frames must be given where speech is, and nowhere else")
+        if self.speech is not None and (self.frame_width or self.joint or self.tags.target or not self.speech.mean):
+            raise ValueError("speech must have a mean of train, and sources that are ids with tags of their own alone")
+        return self
 
     @model_validator(mode="after")
     def _sides_agree(self) -> Self:
@@ -140,7 +177,7 @@ class BundleFile(BaseModel):
         for name in ADDED_BY_EXPORT:
             if getattr(self, name) is not None and self.trained_digest is None:
                 raise ValueError(f"{name} must be left out of a bundle that is not an export")
-        sides = ["target"] if self.config.frame_width else ["source", "target"]
+        sides = self.config.tokenized_sides
         if sorted(self.tokenizers) != sides:
             raise ValueError(f"tokenizers must be of {', '.join(sides)}, got {', '.join(sorted(self.tokenizers)) or 'none'}")
         return self

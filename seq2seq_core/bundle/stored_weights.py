@@ -82,6 +82,10 @@ def build_from(config: BundleConfig) -> Seq2Seq:
     Raises:
         ValueError: settings of the model do not fit the vocabularies.
     """
+    if config.speech is not None:
+        from seq2seq_core.modeling.speech_model import build_speech_model
+
+        return build_speech_model(config.model, config.source_vocabulary_size, config.speech.num_mels)
     sizes = (config.source_vocabulary_size, config.target_vocabulary_size)
     return build_model(config.model, *sizes, config.joint, frame_width=config.frame_width)
 

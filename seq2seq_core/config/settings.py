@@ -17,6 +17,7 @@ from seq2seq_core.config.register import RegisterSection
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.section import Section, describe_fault
 from seq2seq_core.config.serving.serve import ServeSection
+from seq2seq_core.config.speech_checks import why_not_speech
 from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.config.validate import ValidateSection
@@ -101,6 +102,8 @@ class Settings(Section):
         self._check_monolingual()
         self._check_train()
         self._check_audio()
+        if reason := why_not_speech(self):
+            raise ValueError(reason)
         distill = self.prepare.distill
         if distill is not None and (reason := distill.why_not_beside(self.corpus.source_kind, self.register_.model_name)):
             raise ValueError(reason)

@@ -22,9 +22,11 @@ TARGET_LANGUAGE = "target_language"
 """Column with the language of the target."""
 TEXT = "text"
 """Key of the text of a monolingual sentence."""
+RECORDING = "recording"
+"""Column of a prepared corpus whose targets are recordings: the file's name. ``target`` is then the text that it says."""
 RECORDING_DIGEST = "recording_sha256"
-"""Column of an audio corpus, whose sources name recordings: SHA-256 of the recording's samples. It makes a prepared file depend on
-the recordings' content, not only on their names."""
+"""Column of an audio corpus, one side of which names recordings: SHA-256 of its samples. It makes a prepared file depend on the
+recordings' content, not only on their names."""
 
 
 def iterate_pairs(path: Path) -> Iterator[dict[str, str]]:

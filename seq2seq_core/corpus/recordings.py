@@ -7,11 +7,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from seq2seq_core.audio.sound_file import RecordingError, read_recording
+from seq2seq_core.audio.sound_file import Recording, RecordingError, read_recording
 from seq2seq_core.config.corpus import CorpusSection
+from seq2seq_core.config.section import Side
 from seq2seq_core.corpus.file_faults.text_faults import quote
 from seq2seq_core.corpus.formats import Row
-from seq2seq_core.corpus.pairs import RECORDING_DIGEST
+from seq2seq_core.corpus.pairs import RECORDING, RECORDING_DIGEST
 from seq2seq_core.corpus.reading import find_folder
 from seq2seq_core.errors import CorpusError
 
@@ -35,7 +36,12 @@ class Recordings:
     Args:
         folder: the folder that their names are relative to.
         sample_rate: the required number of samples per second.
+
+    Attributes:
+        side: the side of a row that names its recording.
     """
+
+    side: Side = "source"
 
     def __init__(self, folder: Path, sample_rate: int) -> None:
         self.folder, self.sample_rate = folder, sample_rate
@@ -49,8 +55,24 @@ class Recordings:
         Raises:
             RecordingError: the name leads out of the folder, or the file cannot be used.
         """
-        recording = read_recording(self._path(name), self.sample_rate)
+        recording = self.read(self._path(name))
         return FoundRecording(hashlib.sha256(recording.samples_N.tobytes()).hexdigest(), recording.seconds)
+
+    def read(self, path: Path) -> Recording:
+        """The recording in a file.
+
+        Raises:
+            RecordingError: the file cannot be used.
+        """
+        return read_recording(path, self.sample_rate)
+
+    def name_in(self, row: Row) -> str:
+        """The name of a row's recording."""
+        return row.source
+
+    def locate(self, row: Row, error: RecordingError) -> str:
+        """The fault of a row's recording, for a message that begins with the row's source."""
+        return str(error)
 
     def copy(self, name: str, folder: Path) -> None:
         """Copies a recording to the same name in another folder, unless that file exists.
@@ -72,7 +94,7 @@ class Recordings:
 
 
 def open_recordings(corpus: CorpusSection, root: Path) -> Recordings | None:
-    """The corpus's recordings; None if its sources are texts.
+    """The corpus's recordings; None if both sides are texts.
 
     Args:
         corpus: reads ``source_kind``, ``path`` and ``sample_rate``.
@@ -81,6 +103,10 @@ def open_recordings(corpus: CorpusSection, root: Path) -> Recordings | None:
     Raises:
         CorpusError: there is no corpus folder.
     """
+    if corpus.target_kind == "audio":
+        from seq2seq_core.corpus.spoken_targets import SpokenTargets
+
+        return SpokenTargets(find_folder(corpus, root), corpus.sample_rate, corpus.resample)
     return Recordings(find_folder(corpus, root), corpus.sample_rate) if corpus.source_kind == "audio" else None
 
 
@@ -89,14 +115,15 @@ def find_recording(recordings: Recordings, row: Row) -> FoundRecording:
 
     Args:
         recordings: of the corpus.
-        row: its source names the recording.
+        row: its source, or its target, names the recording.
 
     Raises:
         CorpusError: the recording cannot be used, or the row has a column that ``s2s prepare`` adds; names file and line.
     """
-    if RECORDING_DIGEST in row.columns:
-        raise CorpusError(f"the column {RECORDING_DIGEST!r} is one that `s2s prepare` adds; rename it in the file", row.file)
+    taken = (RECORDING_DIGEST,) if recordings.side == "source" else (RECORDING, RECORDING_DIGEST)
+    if names := [name for name in taken if name in row.columns]:
+        raise CorpusError(f"the column {names[0]!r} is one that `s2s prepare` adds; rename it in the file", row.file)
     try:
-        return recordings.find(row.source)
+        return recordings.find(recordings.name_in(row))
     except RecordingError as error:
-        raise CorpusError(f"{quote(row.source)}: {error}", row.file, row.line) from None
+        raise CorpusError(f"{quote(recordings.name_in(row))}: {error}", row.file, row.line) from None

@@ -99,6 +99,11 @@ class Seq2Seq(nn.Module):
         sides = (self.encoder, self.decoder)
         return all(isinstance(side, TransformerEncoder | TransformerDecoder) and side.is_packable for side in sides)
 
+    @property
+    def output_size(self) -> int:
+        """V: numbers that each step gives."""
+        return int(self.target_embedding.table.weight.size(0))
+
     def encode(self, source: Source) -> Memory:
         """The encoded sources.
 
@@ -246,16 +251,16 @@ def build_model(
     return Seq2Seq(
         source_embedding,
         TokenEmbedding(target_vocabulary_size, width, dropout),
-        _build_encoder(settings),
-        _build_decoder(settings),
+        build_encoder(settings),
+        build_decoder(settings),
         OutputProjection(width, target_vocabulary_size, is_tied=settings.tie_embeddings != "none"),
         build_time_scaling(settings.time_scaling, width),
         PointerGenerator(width) if settings.pointer_generator else None,
     )
 
 
-def _build_encoder(settings: ModelSection) -> RecurrentEncoder | TransformerEncoder:
-    """The encoder that the settings name."""
+def build_encoder(settings: ModelSection) -> RecurrentEncoder | TransformerEncoder:
+    """The encoder that the settings name, with fresh weights."""
     layers, reduction = settings.encoder_layers, settings.time_reduction
     match settings.encoder_architecture:
         case "transformer":
@@ -267,12 +272,17 @@ def _build_encoder(settings: ModelSection) -> RecurrentEncoder | TransformerEnco
             assert_never(unknown)
 
 
-def _build_decoder(settings: ModelSection) -> RecurrentDecoder | TransformerDecoder:
-    """The decoder that the settings name."""
+def build_decoder(settings: ModelSection, keep_attention: bool = False) -> RecurrentDecoder | TransformerDecoder:
+    """The decoder that the settings name, with fresh weights.
+
+    Args:
+        settings: the architecture.
+        keep_attention: whether a Transformer gives its attention under teacher forcing too.
+    """
     layers = settings.decoder_layers
     match settings.decoder_architecture:
         case "transformer":
-            return TransformerDecoder(_shape(settings), layers, keep_attention=settings.pointer_generator)
+            return TransformerDecoder(_shape(settings), layers, keep_attention=keep_attention or settings.pointer_generator)
         case "rnn" | "gru" | "lstm" as cell:
             kind = load_attention(settings.attention)
             return RecurrentDecoder(

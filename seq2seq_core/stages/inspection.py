@@ -128,9 +128,9 @@ def judge_corpus(settings: Settings, store: RowStore, inspection: Inspection) ->
         for evaluated in (split for split in ("dev", "test") if split in store.counts):
             verdicts.guard_texts(evaluated)
     for split in inspection.rows:
-        is_audio = corpus.source_kind == "audio"
-        languages = side_languages(store, split, corpus.languages, ("target",) if is_audio else ("source", "target"))
-        contracts = contracts_of(section, split, is_audio, inspection.rows, bool(languages))
+        texts = corpus.text_sides
+        languages = side_languages(store, split, corpus.languages, texts)
+        contracts = contracts_of(section, split, len(texts) == 1, inspection.rows, bool(languages))
         verdicts.judge(split, contracts, languages)
         own = own_contracts_of(section, split)
         inspection.columns[split] = create_view(store, verdicts, split, contracts, [one for one in own if one.where])

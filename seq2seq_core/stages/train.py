@@ -146,7 +146,7 @@ def _write_outputs(
         training.model,
         inputs.bundle_config(settings.model),
         inputs.source_tokenizer,
-        inputs.target_tokenizer,
+        inputs.target_model,
         inputs.digests | ({INITIAL_BUNDLE: initial.digest} if initial else {}),
     )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from seq2seq_core.audio.front_end import FrontEnd
+from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd
 from seq2seq_core.errors import MissingInput, UserError
 from seq2seq_core.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.tokenization.tags import TagColumns
@@ -35,7 +36,13 @@ class TargetInfo(_Part):
     """The target side."""
 
     vocabulary_size: int
-    """Number of ids, special ones included."""
+    """Number of ids, special ones included; 0 for frames."""
+    speech: SpeechFrontEnd | None = None
+    """How recordings became frames, and frames become sound; None, and left out of the file: the targets are ids."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_speech(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
 
 
 class SplitInfo(_Part):

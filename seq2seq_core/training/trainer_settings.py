@@ -29,7 +29,7 @@ class TrainerSettings:
 
     def speed_meter(self, updater: Updater, phase: Phase) -> SpeedMeter:
         """The speed meter of a phase."""
-        model, weights = updater.model, updater.model.target_embedding.table.weight
+        model = updater.model
         frames = model.source_embedding.projection.in_features if isinstance(model.source_embedding, FrameProjection) else 0
-        flops = ModelFlops(self.model, weights.size(0), frames)
+        flops = ModelFlops(self.model, model.output_size, frames)
         return SpeedMeter(flops, steps_a_batch(phase), updater.placement, phase.batch_tokens)

@@ -38,7 +38,7 @@ class PairPreparation:
         settings: the sections ``corpus`` and ``prepare``.
         store: the database, with its macros.
         readers: the readers of the corpus, by split.
-        recordings: the recordings that the sources name; None where sources are texts.
+        recordings: the recordings that a side names; None where both sides are texts.
         sentences: the preparation of monolingual sentences; receives the pairs of dev and test, which it must not contain.
         samples: receives the rows that are dropped or changed.
         folder: the output folder of ``{split}.jsonl`` and ``audio``.
@@ -99,7 +99,7 @@ class PairPreparation:
             self._write_train(files)
 
     def _rows(self, split: str) -> SplitRows:
-        return SplitRows(self.store, split, self.section, self.corpus.input_columns, self.recordings is not None)
+        return SplitRows(self.store, split, self.section, self.corpus.input_columns, self.recordings and self.recordings.side)
 
     def _write_evaluation(self, split: str, file: IO[bytes]) -> None:
         """Writes dev or test from its own files, without dropping rows unless ``clean_evaluation_splits`` is set."""
@@ -197,6 +197,7 @@ class PairPreparation:
     def _copy_recordings(self, page: Page, split: str) -> None:
         assert self.recordings is not None
         funnel = self.funnels[split]
-        for name, seconds in zip(page.column("raw_source"), page.column("seconds"), strict=True):
+        column = "raw_source" if self.recordings.side == "source" else "recording_name"
+        for name, seconds in zip(page.column(column), page.column("seconds"), strict=True):
             self.recordings.copy(name, self.folder / AUDIO_FOLDER)
             funnel.recorded_seconds = (funnel.recorded_seconds or 0.0) + seconds

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from seq2seq_core.config.prepare import PrepareSection
+from seq2seq_core.config.section import Side
 from seq2seq_core.corpus.cleaning_rule import CleaningRule
 from seq2seq_core.corpus.contracts import is_monolingual
 from seq2seq_core.corpus.deduplication import DEDUPLICATE
@@ -33,7 +34,7 @@ class SplitRows:
         split: the split.
         section: rules and policies.
         input_columns: columns that are part of the model's input, besides the source.
-        has_recordings: whether the sources name recordings.
+        recordings: the side that names recordings; None: both sides are texts.
 
     Attributes:
         table: of the rows, for SQL.
@@ -42,10 +43,16 @@ class SplitRows:
     """
 
     def __init__(
-        self, store: RowStore, split: str, section: PrepareSection, input_columns: Sequence[str] = (), has_recordings: bool = False
+        self,
+        store: RowStore,
+        split: str,
+        section: PrepareSection,
+        input_columns: Sequence[str] = (),
+        recordings: Side | None = None,
     ) -> None:
         self.store, self.split, self.section = store, split, section
-        self.kind: SourceKind = "recording" if has_recordings else "sentence" if is_monolingual(split) else "text"
+        kinds: dict[Side | None, SourceKind] = {"source": "recording", "target": "spoken"}
+        self.kind: SourceKind = kinds.get(recordings, "sentence" if is_monolingual(split) else "text")
         self.table = rows_table(split)
         self._key_table = f"prepared.{view_name(split)}"
         self._keys, self.verdicts = identifier(self._key_table), identifier(f"dropped.{view_name(split)}")
@@ -63,7 +70,7 @@ class SplitRows:
     def _cell(self, name: str) -> str:
         if name in (SOURCE, TARGET):
             return name
-        if name == RECORDING_DIGEST and self.kind == "recording":
+        if name == RECORDING_DIGEST and self.kind in ("recording", "spoken"):
             return "identity"
         return f"coalesce({self.store.column(self.split, name)}, '')" if name in self.store.columns[self.split] else "''"
 

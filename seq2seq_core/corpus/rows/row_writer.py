@@ -64,8 +64,8 @@ class RowWriter:
     def _hear(self, row: Row, recordings: Recordings) -> tuple[str | None, str | None, float | None]:
         """The digest of a row's recording, its fault if it cannot be used, and its duration."""
         try:
-            found = find_recording(recordings, row) if self.is_strict else recordings.find(row.source)
+            found = find_recording(recordings, row) if self.is_strict else recordings.find(recordings.name_in(row))
         except RecordingError as error:
-            return None, str(error), None
+            return None, recordings.locate(row, error), None
         self.recordings_hash.update(found.digest.encode())
         return found.digest, None, found.seconds

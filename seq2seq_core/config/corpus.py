@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from seq2seq_core.config.section import Section, Side
-from seq2seq_core.config.speech import TargetKind
+from seq2seq_core.config.speech.speech_settings import TargetKind
 
 FileNames = str | tuple[str, str]
 """A file name inside the corpus folder, or ``[source_file, target_file]`` for two aligned text files."""

@@ -15,7 +15,7 @@ from seq2seq_core.config.decoding_options import (
     offered_options,
 )
 from seq2seq_core.config.metric_names import BleuTokenizer, MetricName
-from seq2seq_core.config.speech import SpeechEvaluation
+from seq2seq_core.config.speech.speech_settings import SpeechEvaluation
 
 
 class EvaluateSection(SearchOptions):

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from seq2seq_core.config.section import Section
-from seq2seq_core.config.speech import FrameDecoder
+from seq2seq_core.config.speech.speech_settings import FrameDecoder
 
 Architecture = Literal["rnn", "gru", "lstm", "transformer"]
 """A recurrent network of Elman (1990), GRU (Cho 2014) or LSTM (Hochreiter and Schmidhuber 1997) cells, or a Transformer."""

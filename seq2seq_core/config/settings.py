@@ -17,7 +17,7 @@ from seq2seq_core.config.register import RegisterSection
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.section import Section, describe_fault
 from seq2seq_core.config.serving.serve import ServeSection
-from seq2seq_core.config.speech_checks import why_not_speech
+from seq2seq_core.config.speech.speech_checks import why_not_speech
 from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.config.validate import ValidateSection

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from seq2seq_core.config.section import Section
-from seq2seq_core.config.speech import SpeechSettings
+from seq2seq_core.config.speech.speech_settings import SpeechSettings
 
 SubwordKind = Literal["unigram", "bpe", "char", "symbols"]
 """A subword model: Unigram (Kudo 2018), byte-pair encoding (Sennrich 2016), or single characters or symbols."""

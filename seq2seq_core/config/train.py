@@ -20,7 +20,7 @@ from seq2seq_core.config.objective_sections import (
 from seq2seq_core.config.recipe import Divergence, Plateau
 from seq2seq_core.config.regularization import ScheduledSampling, SpecAugment, SubwordSampling
 from seq2seq_core.config.section import Section
-from seq2seq_core.config.speech import FrameLoss
+from seq2seq_core.config.speech.speech_settings import FrameLoss
 
 Schedule = Literal["constant", "inverse_sqrt", "linear", "cosine", "plateau"]
 """Shape of the learning rate after the warm-up: a module of ``training/updates/schedules``."""

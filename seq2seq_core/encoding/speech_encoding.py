@@ -15,7 +15,7 @@ from seq2seq_core.artifacts import SPLITS, Paths
 from seq2seq_core.audio.sound_file import RecordingError, read_sample_rate
 from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd, SpeechReader
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.config.speech import SpeechSettings
+from seq2seq_core.config.speech.speech_settings import SpeechSettings
 from seq2seq_core.console import progress
 from seq2seq_core.corpus.pairs import RECORDING, SOURCE, TARGET, count_lines, iterate_pairs
 from seq2seq_core.drift.profiling import CorpusProfiler

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from seq2seq_core.batching.batch import Source, padding_mask
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.config.speech import FrameDecoder
+from seq2seq_core.config.speech.speech_settings import FrameDecoder
 from seq2seq_core.modeling.encoders.time_scaling import build_time_scaling
 from seq2seq_core.modeling.layers.embedding import TokenEmbedding
 from seq2seq_core.modeling.layers.frame_layers import PostNet, PreNet

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from seq2seq_core.audio.mel import LogMel
 from seq2seq_core.audio.sound_file import RecordingError, read_recording
 from seq2seq_core.audio.speech.speech_samples import Samples, set_loudness, trim_silence
-from seq2seq_core.config.speech import SpeechSettings
+from seq2seq_core.config.speech.speech_settings import SpeechSettings
 from seq2seq_core.config.tokenize import AudioSettings
 from seq2seq_core.errors import UserError
 

@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 from seq2seq_core.audio.speech.cepstra import mel_distortion
 from seq2seq_core.decoding.speech.speech_predictor import Speech
 
-NO_SPEECH_DISTORTION = 30.0
-"""The distortion, in decibels, that an answer without a number counts as: more than that between recordings of different words."""
-
 
 @dataclass(frozen=True)
 class AttentionPath:

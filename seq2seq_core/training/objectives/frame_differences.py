@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seq2seq_core.batching.batch import Batch
-from seq2seq_core.config.speech import FrameLoss
+from seq2seq_core.config.speech.speech_settings import FrameLoss
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.modeling.speech_model import SpeechModel, WrittenFrames
 from seq2seq_core.training.hardware.precision import Placement

@@ -84,6 +84,7 @@ def _must_be_neutral(settings: Settings) -> Iterator[tuple[str, Any, Any]]:
         yield f"{name}.scheduled_sampling.decay", phase.scheduled_sampling.decay, "none"
         yield f"{name}.subword_sampling.sides", phase.subword_sampling.sides, "none"
     yield "train.initial_weights", settings.train.initial_weights, ""
+    yield "evaluate.beam_size", settings.evaluate.beam_size, 1
     yield "evaluate.compute_type", settings.evaluate.compute_type, "float32"
     if settings.evaluate.engine == "ctranslate2":
         yield "evaluate.engine", settings.evaluate.engine, "torch"

@@ -24,6 +24,6 @@ def open_evaluated(folder: Path, settings: Settings, paths: Paths) -> Predictor:
     """
     if read_config(folder).config.speech is None:
         return Predictor.from_folder(folder, settings.runtime.device, paths.prepared_audio)
-    from seq2seq_core.registry.judged_speech import open_judge
+    from seq2seq_core.registry.judges.judged_speech import open_judge
 
     return open_judge(folder, settings, paths)

@@ -105,9 +105,11 @@ def run_preflight(settings: Settings, paths: Paths, room: Room, rows: int, is_ke
 
     Raises:
         CorpusError: the corpus cannot be read.
-        UserError: a stage fails on the sample.
+        UserError: a stage fails on the sample, or targets are recordings.
         WorkspaceBusy: another preflight works in this workspace.
     """
+    if settings.corpus.target_kind == "audio":
+        raise UserError("corpus.target_kind: must be 'text' for a forecast, which measures searches; got 'audio'")
     started = time.monotonic()
     folder = paths.preflight / "sample"
     with lock_folder(paths.preflight, "preflight"):

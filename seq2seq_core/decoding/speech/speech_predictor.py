@@ -27,6 +27,7 @@ from seq2seq_core.decoding.argument_types import check_types
 from seq2seq_core.decoding.engines.engine import Engine
 from seq2seq_core.decoding.engines.torch_engine import TorchEngine
 from seq2seq_core.decoding.phrases.asked_phrases import AskedPhrases
+from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothesis
 from seq2seq_core.decoding.predictor import MAX_BATCH_TOKENS, Predictor
 from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem
@@ -154,7 +155,8 @@ class SpeechPredictor(Predictor):
         if isinstance(sources, str):
             assert not isinstance(tags, Sequence), "a single source has a single mapping"
             return self.predict([sources], options, tags=[tags or {}], phrases=phrases)[0]
-        if any(prefixes or ()) or phrases is not None:
+        asked = [phrases] if isinstance(phrases, Phrases) else phrases or []
+        if any(prefixes or ()) or not all(one is None or one.is_empty for one in asked):
             raise UserError("a model of speech has no words of a target: expected neither prefixes nor phrases, got some")
         assert not isinstance(tags, Mapping), "several sources have a mapping each"
         texts = [source for source in sources if isinstance(source, str)]

@@ -15,13 +15,18 @@ DIGITS = "0123"
 SPEAKERS = {"low": 1.0, "high": 2.0}
 
 
+def pitch_of(digit: str, speaker: str) -> float:
+    """The pitch of a digit, in hertz."""
+    return 200.0 * 1.5 ** DIGITS.index(digit) * SPEAKERS[speaker]
+
+
 def tones(text: str, speaker: str) -> NDArray[np.float32]:
     """The samples of a text: 60 ms for each digit, with soft ends, and 15 ms of silence between them."""
     places = np.arange(RATE * 60 // 1000) / RATE
     shape = np.minimum(1.0, 10.0 * np.minimum(places, places[::-1]) / places[-1])
     parts = []
     for digit in text.replace(" ", ""):
-        pitch = 200.0 * 1.3 ** DIGITS.index(digit) * SPEAKERS[speaker]
+        pitch = pitch_of(digit, speaker)
         parts += [0.4 * shape * np.sin(2 * np.pi * pitch * places), np.zeros(RATE * 15 // 1000)]
     samples: NDArray[np.float32] = np.concatenate(parts[:-1]).astype(np.float32)
     return samples

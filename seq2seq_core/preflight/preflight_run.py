@@ -14,6 +14,7 @@ from typing import Any
 
 from seq2seq_core.artifacts import SPLITS, Paths
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.errors import UserError
 from seq2seq_core.forecasts.cost_range import CostRange
 from seq2seq_core.forecasts.forecast import QUANTITIES, Forecast, Quantity, StageForecast, machine_name
 from seq2seq_core.forecasts.forecast_check import find_correction, read_checks, settings_digest

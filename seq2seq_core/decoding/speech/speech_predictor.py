@@ -33,6 +33,7 @@ from seq2seq_core.decoding.predictor import MAX_BATCH_TOKENS, Predictor
 from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem
 from seq2seq_core.decoding.speech.frame_loop import Utterance, write_utterances
 from seq2seq_core.decoding.stopping import Stop
+from seq2seq_core.decoding.target_scores import TargetScore
 from seq2seq_core.errors import UserError
 from seq2seq_core.modeling.speech_model import SpeechModel
 from seq2seq_core.tokenization.encode import SourceRow
@@ -193,6 +194,21 @@ class SpeechPredictor(Predictor):
     def engine_for(self, options: DecodingOptions, keep_attention: bool = False, has_phrases: bool = False) -> Engine:
         """What decodes: PyTorch, at float32."""
         return self.engine
+
+    def score(
+        self,
+        sources: Sequence[SourceItem],
+        targets: Sequence[str],
+        batch_sentences: int = 64,
+        max_source_tokens: int | None = None,
+        tags: Sequence[Mapping[str, str]] | None = None,
+    ) -> list[TargetScore]:
+        """Refused: frames have no probabilities.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError("a model of speech gives no text a probability: expected a model that writes text")
 
     def attention(
         self, source: SourceItem, options: DecodingOptions | None = None, tags: Mapping[str, str] | None = None

@@ -50,6 +50,7 @@ def test_steps_give_what_teacher_forcing_gives_alone_and_in_a_batch(settings: di
     assert torch.allclose(alone.after_BTM[0], written.after_BTM[1, :4], atol=1e-5)
 
 
+@torch.no_grad()
 def test_location_attention_is_by_its_formula() -> None:
     attention, query, memory, before = LocationAttention(8), torch.randn(2, 1, 8), torch.randn(2, 40, 8), torch.rand(2, 1, 40)
     scores = attention.scores(query, attention.keys(memory), before)
@@ -75,6 +76,7 @@ def test_the_layers_around_are_those_of_torch() -> None:
     assert torch.allclose(post_net(frames, torch.zeros(2, 3, dtype=torch.bool)), expected, atol=1e-6)
 
 
+@torch.no_grad()
 def test_the_loss_is_by_its_formula() -> None:
     model, frames = make(**MODELS[0]), torch.randn(2, 7, 6)
     settings = FrameLoss(l1_weight=2.0, l2_weight=3.0, stop_weight=5.0, stop_positive_weight=4.0, guided_attention_weight=7.0)

@@ -25,14 +25,13 @@ VALUES: dict[str, dict[str, Any]] = {
         "path": "raw",
         "target_kind": "audio",
         "sample_rate": RATE,
-        "input_columns": ["speaker"],
         "files": {split: [f"{split}.tsv"] for split in ("train", "dev", "test")},
     },
     "validate": {"min_rows": {"limit": 10}},
     "tokenize": {
         "source": {"model": "symbols", "vocabulary_size": 30},
         "source_tags": ["speaker"],
-        "speech": {"num_mels": 12, "window_ms": 32.0, "hop_ms": 12.5},
+        "speech": {"num_mels": 20, "window_ms": 32.0, "hop_ms": 12.5},
     },
     "model": {
         "architecture": "gru",
@@ -68,7 +67,7 @@ def tokenized_tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace up to ``tokenize``; to be copied."""
     root = tmp_path_factory.mktemp("tones")
     shutil.copyfile(ROOT / "dvc.yaml", root / "dvc.yaml")
-    write_tones(root / "raw", train=96, dev=12, test=12)
+    write_tones(root / "raw", train=72, dev=8, test=8)
     paths, settings = Paths(root), make_settings()
     run_validate(settings, paths, NullRecorder())
     run_prepare(settings, paths, NullRecorder())
@@ -88,7 +87,10 @@ def speaking(tokenized_tones: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """A workspace whose model has learned the tones, exported."""
     root = tmp_path_factory.mktemp("speaking") / "tones"
     shutil.copytree(tokenized_tones, root)
-    paths, settings = Paths(root), make_settings(train={"max_steps": 400, "validate_every_steps": 200, "schedule": "cosine"})
+    frames = {"frames_per_step": 3, "pre_net_width": 16, "pre_net_dropout": 0.2, "post_net_layers": 0}
+    model = {"attention": "additive", "width": 48, "frames": frames}  # without places attended to before, all steps are one call
+    rates = {"max_steps": 400, "validate_every_steps": 400, "schedule": "cosine", "learning_rate": 0.01, "batch_tokens": 600}
+    paths, settings = Paths(root), make_settings(model=model, train=rates)
     run_train(settings, paths, NullRecorder())
     run_export(settings, paths, NullRecorder())
     return paths

@@ -43,7 +43,7 @@ def test_tokenized_targets_are_frames_of_mean_0_and_the_same_at_each_run(tokeniz
     assert manifest.target.vocabulary_size == 0
     train = TokenizedDataset.open(paths.tokenized, "train")
     frames = np.concatenate([train.target(place) for place in range(len(train))])
-    assert frames.shape[1] == 12
+    assert frames.shape[1] == 20
     assert np.allclose(frames.mean(axis=0), 0.0, atol=1e-3)
     assert int(train.target_lengths.max()) == manifest.target.speech.max_frames
     shutil.copytree(tokenized_tones / "data/prepared", tmp_path / "data/prepared")
@@ -55,7 +55,8 @@ def test_other_rates_are_resampled_and_bad_rows_are_named(tmp_path: Path) -> Non
     shutil.copyfile(ROOT / "dvc.yaml", tmp_path / "dvc.yaml")
     write_tones(tmp_path / "raw", train=12, dev=2, test=2)
     paths, settings = Paths(tmp_path), make_settings()
-    named = (tmp_path / "raw/train.tsv").read_text().splitlines()[1].split("\t")
+    lines = [line.split("\t") for line in (tmp_path / "raw/train.tsv").read_text().splitlines()]
+    named, texts = lines[1], [line[0] for line in lines]
     doubled = np.repeat(tones(named[0], named[2]), 2)
     soundfile.write(tmp_path / "raw" / named[1], np.stack([doubled, doubled], axis=1), 2 * RATE, format="FLAC")
     run_validate(settings, paths, NullRecorder())
@@ -67,10 +68,13 @@ def test_other_rates_are_resampled_and_bad_rows_are_named(tmp_path: Path) -> Non
     shutil.copyfile(tmp_path / "raw/test_1.wav", tmp_path / "raw/train_4.wav")
     with pytest.raises(ContractViolation):
         run_validate(settings, paths, NullRecorder())
-    report = paths.last_validation.read_text()
-    assert "'train_2.wav': not a sound file that can be read" in report
-    assert "'train_3.wav': no such file" in report
-    assert "train.tsv:5" in report  # the recording of test in train
+    results = json.loads(paths.last_validation.read_text())["results"]
+    found = {f"{one['split']} {one['expectation']}": one["examples"] for one in results if not one["success"]}
+    assert found["train recordings"] == [
+        f'train.tsv:3: "{texts[2]}": "train_2.wav": not a sound file that can be read (Format not recognised)',
+        f'train.tsv:4: "{texts[3]}": "train_3.wav": no such file; expected a sound file',
+    ]
+    assert len(found["test test_leakage"]) == 1  # a recording of test in train, under another name
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {

@@ -33,6 +33,8 @@ def _faults_of_text(settings: Settings) -> Iterator[str]:
     for name, phase in _phases(settings):
         if phase.objective == "frames":
             yield f"{name}.objective: must be another than 'frames' unless corpus.target_kind is 'audio', got it"
+        if DISTORTION in (phase.dev_metric, phase.reinforcement.reward):
+            yield f"{name}: must not use {DISTORTION!r}, which is of recordings, as a dev metric or a reward, got it"
     if settings.evaluate.speech.read_back:
         yield "evaluate.speech.read_back: must be empty unless corpus.target_kind is 'audio', got a recogniser"
     if DISTORTION in settings.evaluate.metrics:

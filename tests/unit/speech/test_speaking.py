@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 
 import numpy as np
@@ -12,10 +14,13 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import read_recording
 from seq2seq_core.bundle.bundle import load_bundle
 from seq2seq_core.cli.main import app
+from seq2seq_core.config.serving.request_limits import RequestLimits
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.speech.speech_facts import follow_attention
 from seq2seq_core.decoding.speech.speech_predictor import SpeechPredictor
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.serving.batching.predictor_decoder import PredictorDecoder
+from seq2seq_core.serving.request_reader import RequestReader
 from seq2seq_core.stages.evaluate import run_evaluate
 from seq2seq_core.stages.train import run_train
 from tests.spoken_tones import DIGITS, RATE, pitch_of
@@ -76,6 +81,17 @@ def test_a_bundle_of_speech_loads_and_speaks_the_same_alone_and_in_a_batch(speak
     assert together[0].utterance is not None
     assert together[0].utterance.attention_RS.shape[1] == len(together[0].row) == 6
     assert np.allclose(together[0].utterance.attention_RS.sum(axis=1), 1.0, atol=1e-4)
+
+
+def test_a_server_answers_with_a_wav_file_in_base64(speaking: Paths) -> None:
+    limits = RequestLimits()
+    reader, decoder = RequestReader.from_folder(speaking.served, limits), PredictorDecoder(Predictor.from_folder(speaking.served))
+    assert reader.known_tags == {"speaker": ["high", "low"]}
+    rows, mode = reader.read({"source": ["0 1"], "speaker": ["low"]}, {})
+    (found,) = decoder.decode(rows, mode, lambda: False)
+    sound = read_recording(io.BytesIO(base64.b64decode(found.text)), RATE).samples_N
+    (spoken,) = decoder.predictor.speak(["0 1"], [{"speaker": "low"}])  # type: ignore[attr-defined]
+    assert np.abs(sound - spoken.samples_N).max() < 1e-4
 
 
 def test_the_way_of_an_attention_is_counted() -> None:

@@ -76,11 +76,9 @@ def run_export(settings: Settings, paths: Paths, recorder: Recorder) -> ExportRe
 def _calibrate(folder: Path, settings: Settings, paths: Paths) -> StoredCalibrator | None:
     """The calibrator of a bundle, fitted on what it answers to dev by the engine that will serve; None: there is none."""
     section = settings.evaluate
-    if (
-        section.confidence_event == "none"
-        or settings.tokenize.speech is not None
-        or not (pairs := read_dev(paths.prepared_split("dev"), section.confidence_rows))
-    ):
+    if section.confidence_event == "none" or read_config(folder).config.speech is not None:
+        return None
+    if not (pairs := read_dev(paths.prepared_split("dev"), section.confidence_rows)):
         return None
     if settings.runtime.num_threads:
         torch.set_num_threads(settings.runtime.num_threads)

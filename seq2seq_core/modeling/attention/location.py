@@ -40,7 +40,8 @@ class LocationAttention(AdditiveAttention):
 
     def _projected(self, query_BTD: Tensor, keys_BSE: Tensor, coverage_BTS: Tensor | None) -> tuple[Tensor, Tensor]:
         """The two terms in tanh: W q, and V m + U f."""
-        assert coverage_BTS is not None, "the decoder keeps it"
+        if coverage_BTS is None:  # nothing was attended to before
+            coverage_BTS = query_BTD.new_zeros(*query_BTD.shape[:2], keys_BSE.shape[1])
         batch, targets, sources = coverage_BTS.shape
         features_NCS = self.filters(coverage_BTS.reshape(batch * targets, 1, sources))
         located_BTSD = self.location_projection(features_NCS.transpose(1, 2)).view(batch, targets, sources, -1)

@@ -56,9 +56,9 @@ def test_the_command_writes_the_pitches_of_the_digits(speaking: Paths) -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines() == [str(folder / "00001.wav"), str(folder / "00002.wav")]
     sound = read_recording(folder / "00001.wav", RATE).samples_N
-    middles = (np.arange(3) * 75 + 30) * RATE // 1000
+    middles = (np.arange(3) * 75 + 22) * RATE // 1000
     for middle, digit in zip(middles, "031", strict=True):
-        spectrum = np.abs(np.fft.rfft(sound[middle - 80 : middle + 80] * np.hanning(160), 4000))
+        spectrum = np.abs(np.fft.rfft(sound[middle - 50 : middle + 50] * np.hanning(100), 4000))
         heard = float(spectrum.argmax()) * RATE / 4000
         assert min(DIGITS, key=lambda one: abs(np.log(heard / pitch_of(one, "low")))) == digit
     for more in ([], ["--sound", str(folder), "--scores"]):

@@ -19,6 +19,7 @@ from seq2seq_core.config.register import RegisterSection
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.section import Section, describe_fault
 from seq2seq_core.config.serving.serve import ServeSection
+from seq2seq_core.config.speech.speech_checks import why_not_speech
 from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.config.validate import ValidateSection
@@ -104,6 +105,8 @@ class Settings(Section):
         self._check_monolingual()
         self._check_train()
         self._check_files()
+        if reason := why_not_speech(self):
+            raise ValueError(reason)
         distill = self.prepare.distill
         if distill is not None and (reason := distill.why_not_beside(self.corpus.source_kind, self.register_.model_name)):
             raise ValueError(reason)

@@ -12,13 +12,13 @@ from seq2seq_core.corpus.contracts import Contract, contracts_of, own_contracts_
 from seq2seq_core.corpus.expectations.check_result import FILES
 from seq2seq_core.corpus.language_identification import check_languages
 from seq2seq_core.corpus.monolingual import open_monolingual
+from seq2seq_core.corpus.named_files import open_named_files
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
 from seq2seq_core.corpus.rows.contract_views import create_file_view, create_view
 from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.corpus.rows.side_languages import side_languages
 from seq2seq_core.corpus.rows.split_loading import SplitLoader
 from seq2seq_core.corpus.rows.verdicts import Verdicts
-from seq2seq_core.corpus.source_files import open_source_files
 from seq2seq_core.errors import CorpusError
 
 READABLE = Contract("readable", FILES, "error", 0.0, "files that cannot be read as pairs in UTF-8: none")
@@ -35,8 +35,8 @@ class Inspection:
         files: of each file the name and the faults; the lines that are set aside have faults too.
         unreadable: the names of the files that cannot be read.
         file_names: the file names of each split.
-        file_digests: where sources name recordings or pictures, a digest of those of each split.
-        file_noun: what these are; empty: the sources are texts.
+        file_digests: where a side names recordings or pictures, a digest of those of each split.
+        file_noun: what these are; empty: both sides are texts.
         contracts: the contracts of each readable split.
         columns: the columns of data of each readable split.
     """
@@ -81,7 +81,7 @@ def load_corpus(settings: Settings, paths: Paths, readers: list[SplitReader], st
         store: receives the rows.
         num_faults: number of the faults of each file that are told in full.
     """
-    files = open_source_files(settings.corpus, paths.root)
+    files = open_named_files(settings.corpus, paths.root)
     inspection = Inspection(file_noun=files.noun if files else "")
     total = sum(reader.total_bytes for reader in readers)
     with progress("validate", total / 1e6, "MB", settings.runtime.progress) as bar:
@@ -131,9 +131,8 @@ def judge_corpus(settings: Settings, store: RowStore, inspection: Inspection) ->
         for evaluated in (split for split in ("dev", "test") if split in store.counts):
             verdicts.guard_texts(evaluated)
     for split in inspection.rows:
-        noun = inspection.file_noun
-        languages = side_languages(store, split, corpus.languages, ("target",) if noun else ("source", "target"))
-        contracts = contracts_of(section, split, noun, inspection.rows, bool(languages))
+        languages = side_languages(store, split, corpus.languages, corpus.text_sides)
+        contracts = contracts_of(section, split, inspection.file_noun, inspection.rows, bool(languages))
         verdicts.judge(split, contracts, languages)
         own = own_contracts_of(section, split)
         inspection.columns[split] = create_view(store, verdicts, split, contracts, [one for one in own if one.where])

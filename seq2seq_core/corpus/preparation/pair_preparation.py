@@ -12,6 +12,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.cleaning import rules_in_use, text_rules
 from seq2seq_core.corpus.deduplication import DEDUPLICATE
 from seq2seq_core.corpus.leakage.similar_leaks import SimilarLeaks, leakage_rules
+from seq2seq_core.corpus.named_files import NamedFiles
 from seq2seq_core.corpus.pairs import SOURCE, SOURCE_LANGUAGE, TARGET_LANGUAGE, exchange_sides
 from seq2seq_core.corpus.preparation.changed_texts import settings_in_use
 from seq2seq_core.corpus.preparation.funnel import REAL_PAIRS, Funnel
@@ -22,7 +23,6 @@ from seq2seq_core.corpus.preparation.split_rows import KEY_MACROS, SplitRows
 from seq2seq_core.corpus.reading import SplitReader
 from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.corpus.rows.split_loading import SplitLoader
-from seq2seq_core.corpus.source_files import SourceFiles
 
 if TYPE_CHECKING:
     from seq2seq_core.distillation.distillation import Distillation
@@ -38,7 +38,7 @@ class PairPreparation:
         settings: the sections ``corpus`` and ``prepare``.
         store: the database, with its macros.
         readers: the readers of the corpus, by split.
-        files: the recordings or pictures that the sources name; None where sources are texts.
+        files: the recordings or pictures that a side names; None where both sides are texts.
         sentences: the preparation of monolingual sentences; receives the pairs of dev and test, which it must not contain.
         samples: receives the rows that are dropped or changed.
         folder: the output folder of ``{split}.jsonl`` and of the files that sources name.
@@ -53,7 +53,7 @@ class PairPreparation:
         settings: Settings,
         store: RowStore,
         readers: dict[str, SplitReader],
-        files: SourceFiles | None,
+        files: NamedFiles | None,
         sentences: SentencePreparation,
         samples: RowSamples,
         folder: Path,
@@ -101,7 +101,7 @@ class PairPreparation:
             self._write_train(files)
 
     def _rows(self, split: str) -> SplitRows:
-        return SplitRows(self.store, split, self.section, self.corpus.input_columns, self.files.digest_column if self.files else "")
+        return SplitRows(self.store, split, self.section, self.corpus.input_columns, self.files)
 
     def _write_evaluation(self, split: str, file: IO[bytes]) -> None:
         """Writes dev or test from its own files, without dropping rows unless ``clean_evaluation_splits`` is set."""
@@ -196,9 +196,10 @@ class PairPreparation:
             if self.files is not None:
                 self._copy_files(self.files, page, split)
 
-    def _copy_files(self, files: SourceFiles, page: Page, split: str) -> None:
+    def _copy_files(self, files: NamedFiles, page: Page, split: str) -> None:
         funnel = self.funnels[split]
-        for name, seconds in zip(page.column("raw_source"), page.column("seconds"), strict=True):
+        column = "raw_source" if files.side == "source" else "recording_name"
+        for name, seconds in zip(page.column(column), page.column("seconds"), strict=True):
             files.copy(name, self.folder / files.prepared_folder)
             if seconds is not None:
                 funnel.recorded_seconds = (funnel.recorded_seconds or 0.0) + seconds

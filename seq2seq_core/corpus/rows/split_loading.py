@@ -8,11 +8,11 @@ from typing import Any
 
 from seq2seq_core.corpus.file_faults.broken_lines import MOST_BROKEN, BrokenLines
 from seq2seq_core.corpus.formats import Row
+from seq2seq_core.corpus.named_files import NamedFiles
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader
 from seq2seq_core.corpus.rows.plain_blocks import EntryEnd, OddFile, iterate_blocks
 from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.corpus.rows.row_writer import RowWriter
-from seq2seq_core.corpus.source_files import SourceFiles
 from seq2seq_core.errors import CorpusError
 
 BATCH_ROWS = 20_000
@@ -41,7 +41,7 @@ class SplitLoader:
         self,
         store: RowStore,
         reader: SplitReader,
-        files: SourceFiles | None,
+        files: NamedFiles | None,
         report: Callable[[], None] = lambda: None,
         num_faults: int = 1,
         is_strict: bool = False,

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.model import Architecture, AttentionKind, ModelSection
 from seq2seq_core.config.train import Phase
-from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.modeling.model_building import build_model
 from seq2seq_core.training.hardware.flops import ModelFlops, steps_a_batch
 
 ROWS, SOURCE, TARGET, VOCABULARY, FEATURES = 3, 13, 7, 31, 5

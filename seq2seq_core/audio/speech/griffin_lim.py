@@ -8,6 +8,8 @@ Shapes: N samples, T frames, M mel bands, K bins of the spectrum.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -49,7 +51,12 @@ def make_sound(energies_TM: NDArray[np.float32], log_mel: LogMel, iterations: in
     magnitude_KT = torch.nn.functional.pad(magnitude_KT, (0, 1))  # of one frame alone, no sound can be made
     window_W = torch.from_numpy(log_mel.window_W)
     length = log_mel.hop_samples * (magnitude_KT.shape[1] - 1)
-    form = {"n_fft": log_mel.fft_size, "hop_length": log_mel.hop_samples, "win_length": len(window_W), "window": window_W}
+    form: dict[str, Any] = {
+        "n_fft": log_mel.fft_size,
+        "hop_length": log_mel.hop_samples,
+        "win_length": len(window_W),
+        "window": window_W,
+    }
     phase_KT, before_KT = (
         torch.ones_like(magnitude_KT, dtype=torch.complex128),
         torch.zeros_like(magnitude_KT, dtype=torch.complex128),

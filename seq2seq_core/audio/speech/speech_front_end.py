@@ -80,12 +80,14 @@ class SpeechFrontEnd(BaseModel):
 
     def normalize(self, energies_TM: NDArray[np.float32]) -> NDArray[np.float32]:
         """Energies as frames_TM, which the model writes."""
-        frames_TM: NDArray[np.float32] = ((energies_TM - np.float32(self.mean)) / np.float32(self.scale)).astype(np.float32)
+        mean_M, scale_M = np.asarray(self.mean, dtype=np.float32), np.asarray(self.scale, dtype=np.float32)
+        frames_TM: NDArray[np.float32] = ((energies_TM - mean_M) / scale_M).astype(np.float32)
         return frames_TM
 
     def denormalize(self, frames_TM: NDArray[np.float32]) -> NDArray[np.float32]:
         """Frames as energies_TM."""
-        energies_TM: NDArray[np.float32] = (frames_TM * np.float32(self.scale) + np.float32(self.mean)).astype(np.float32)
+        mean_M, scale_M = np.asarray(self.mean, dtype=np.float32), np.asarray(self.scale, dtype=np.float32)
+        energies_TM: NDArray[np.float32] = (frames_TM * scale_M + mean_M).astype(np.float32)
         return energies_TM
 
     def fitted(self, energies: Iterable[NDArray[np.float32]]) -> SpeechFrontEnd:

@@ -34,12 +34,21 @@ FILE_DIGESTS = (RECORDING_DIGEST, PICTURE_DIGEST)
 
 
 def names_file(pair: Mapping[str, str]) -> bool:
+    """Whether a side of a prepared pair is a recording or picture, of which the pair has the name.
+
+    Args:
+        pair: its columns.
+    """
+    return any(name in pair for name in FILE_DIGESTS)
+
+
+def source_names_file(pair: Mapping[str, str]) -> bool:
     """Whether the source of a prepared pair is the name of a recording or picture.
 
     Args:
         pair: its columns.
     """
-    return RECORDING not in pair and any(name in pair for name in FILE_DIGESTS)
+    return names_file(pair) and RECORDING not in pair
 
 
 def iterate_pairs(path: Path) -> Iterator[dict[str, str]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import read_recording
 from seq2seq_core.bundle.model_seal import WAY_OUT
-from seq2seq_core.corpus.pairs import RECORDING, SOURCE, names_file
+from seq2seq_core.corpus.pairs import RECORDING, SOURCE, source_names_file
 from seq2seq_core.errors import BundleError
 from seq2seq_core.registry.bundles import download_bundle
 from seq2seq_core.registry.packaging import PARITY_PATH
@@ -41,7 +41,7 @@ def make_example(pair: Mapping[str, str], paths: Paths) -> dict[str, str]:
         pair: its columns.
         paths: the workspace, which has the files.
     """
-    if not names_file(pair):
+    if not source_names_file(pair):
         return dict(pair)
     content = (paths.prepared_files / pair[SOURCE]).read_bytes()
     return {**pair, SOURCE: base64.b64encode(content).decode("ascii")}

@@ -20,7 +20,7 @@ from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import progress
 from seq2seq_core.corpus.leakage.split_note import read_split_note
-from seq2seq_core.corpus.pairs import iterate_pairs
+from seq2seq_core.corpus.pairs import iterate_pairs, names_file
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.confidence.confidence_check import ConfidenceCheck, check_confidences
@@ -98,7 +98,7 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     train = iterate_pairs(paths.prepared_split("train"))
     searches = 2 if options.beam_size > 1 else 1
     with progress("evaluate", searches * len(pairs), "sentences", settings.runtime.progress) as shown:
-        has_files, further = predictor.sources.has_frames, _file_baselines(pairs, predictor, paths)
+        has_files, further = names_file(pairs[0]), _file_baselines(pairs, predictor, paths)
         evaluation = evaluate(pairs, train, predictor, options, section, shown.update, has_files, further)
     if evaluation.num_cut and predictor.bundle.config.speech is not None:
         logger.warning("%d of %d recordings were cut: the model did not say that they end", evaluation.num_cut, len(pairs))

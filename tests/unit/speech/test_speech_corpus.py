@@ -63,6 +63,12 @@ def test_other_rates_are_resampled_and_bad_rows_are_named(tmp_path: Path) -> Non
     run_prepare(settings, paths, NullRecorder())
     found = read_recording(paths.prepared_audio / named[1], RATE).samples_N
     assert len(found) == len(doubled) // 2
+    digests = {pair["recording"]: pair["recording_sha256"] for pair in iterate_pairs(paths.prepared_split("train"))}
+    soundfile.write(tmp_path / "raw" / named[1], doubled[::-1], 2 * RATE, format="FLAC")
+    run_prepare(settings, paths, NullRecorder())
+    again = {pair["recording"]: pair["recording_sha256"] for pair in iterate_pairs(paths.prepared_split("train"))}
+    assert again.keys() == digests.keys()
+    assert [name for name in again if again[name] != digests[name]] == [named[1]]
     (tmp_path / "raw/train_2.wav").write_bytes(b"")
     (tmp_path / "raw/train_3.wav").unlink()
     shutil.copyfile(tmp_path / "raw/test_1.wav", tmp_path / "raw/train_4.wav")

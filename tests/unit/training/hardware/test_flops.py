@@ -52,7 +52,9 @@ def test_the_formulas_count_what_pytorch_counts(name: str, frame_width: int) -> 
     flops, (forward, both) = ModelFlops(settings, VOCABULARY, frame_width), count(settings, frame_width)
     position = 2 * SOURCE * 8**2 if settings.time_scaling == "gate" else 0  # of the positions, once a batch
     assert 2 * ROWS * flops.multiply_adds(SOURCE, TARGET) == forward - position
-    assert flops.step(ROWS, SOURCE, TARGET) == pytest.approx(both, rel=0.03)
+    # Nothing was attended to before the first step, so that the filters of location attention have no gradient there.
+    tolerance = 0.04 if settings.attention == "location" else 0.03
+    assert flops.step(ROWS, SOURCE, TARGET) == pytest.approx(both, rel=tolerance)
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,8 @@ class PairPreparation:
             self._write_train(files)
 
     def _rows(self, split: str) -> SplitRows:
-        return SplitRows(self.store, split, self.section, self.corpus.input_columns, self.recordings and self.recordings.side)
+        side = None if self.recordings is None else self.recordings.side
+        return SplitRows(self.store, split, self.section, self.corpus.input_columns, side)
 
     def _write_evaluation(self, split: str, file: IO[bytes]) -> None:
         """Writes dev or test from its own files, without dropping rows unless ``clean_evaluation_splits`` is set."""

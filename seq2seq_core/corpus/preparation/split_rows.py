@@ -54,7 +54,7 @@ class SplitRows:
     ) -> None:
         self.store, self.split, self.section, self.table = store, split, section, rows_table(split)
         kinds: dict[Side | None, RowKind] = {"source": "file", "target": "spoken"}
-        self.kind: RowKind = kinds.get(files and files.side, "sentence" if is_monolingual(split) else "text")
+        self.kind: RowKind = kinds.get(None if files is None else files.side, "sentence" if is_monolingual(split) else "text")
         self.digest_column = files.digest_column if files else ""
         self._key_table = f"prepared.{view_name(split)}"
         self._keys, self.verdicts = identifier(self._key_table), identifier(f"dropped.{view_name(split)}")

@@ -137,7 +137,7 @@ class SpeechPredictor(Predictor):
                 speech[place] = Speech(one, self.front_end, self.iterations, rows[place])
         return speech
 
-    def predict(  # type: ignore[override]
+    def predict(
         self,
         sources: SourceItem | Sequence[SourceItem],
         options: DecodingOptions | None = None,
@@ -153,7 +153,7 @@ class SpeechPredictor(Predictor):
         Raises:
             UserError: prefixes or phrases are asked for, which speech cannot have; and see :meth:`speak`.
         """
-        if isinstance(sources, str):
+        if isinstance(sources, str | Path | np.ndarray):
             assert not isinstance(tags, Sequence), "a single source has a single mapping"
             return self.predict([sources], options, tags=[tags or {}], phrases=phrases)[0]
         asked = [phrases] if isinstance(phrases, Phrases) else phrases or []

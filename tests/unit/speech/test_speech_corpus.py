@@ -75,12 +75,12 @@ def test_other_rates_are_resampled_and_bad_rows_are_named(tmp_path: Path) -> Non
     with pytest.raises(ContractViolation):
         run_validate(settings, paths, NullRecorder())
     results = json.loads(paths.last_validation.read_text())["results"]
-    found = {f"{one['split']} {one['expectation']}": one["examples"] for one in results if not one["success"]}
-    assert found["train recordings"] == [
+    broken = {f"{one['split']} {one['expectation']}": one["examples"] for one in results if not one["success"]}
+    assert broken["train recordings"] == [
         f'train.tsv:3: "{texts[2]}": "train_2.wav": not a sound file that can be read (Format not recognised)',
         f'train.tsv:4: "{texts[3]}": "train_3.wav": no such file; expected a sound file',
     ]
-    assert len(found["test test_leakage"]) == 1  # a recording of test in train, under another name
+    assert len(broken["test test_leakage"]) == 1  # a recording of test in train, under another name
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {

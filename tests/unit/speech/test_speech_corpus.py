@@ -105,6 +105,10 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "alias": ({"evaluate": {"speech": {"read_back": "models:/a@b"}}}, "must be a version such as models:/NAME/3, or be pinned"),
     "text": ({"corpus": {"target_kind": "text"}}, "tokenize.speech: must be left out unless corpus.target_kind is 'audio'"),
     "source": ({"corpus": {"source_kind": "audio"}}, "must be"),
+    "alignment": ({"model": {"alignment": "monotonic"}}, "model.alignment: must be 'soft' where corpus.target_kind is 'audio'"),
+    "ctc": ({"model": {"ctc": True}}, "model.ctc: must be false where corpus.target_kind is 'audio', got true"),
+    "ensemble": ({"train": {"ensemble": {"members": 2}}}, "train.ensemble.members: must be 0 where corpus.target_kind is 'audio'"),
+    "lexicon": ({"evaluate": {"lexicon": True}}, "evaluate.lexicon: must be false where corpus.target_kind is 'audio', got true"),
 }
 
 

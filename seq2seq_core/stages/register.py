@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.config.metric_names import BLEU
+from seq2seq_core.config.metric_names import BLEU, DISTORTION
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.config.speech.speech_checks import DISTORTION
 from seq2seq_core.corpus.pairs import TARGET, iterate_pairs
 from seq2seq_core.drift.drift_report import DriftReport
 from seq2seq_core.errors import first_line

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from seq2seq_core.config.metric_names import DISTORTION
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.config.train import Phase
 
 if TYPE_CHECKING:
     from seq2seq_core.config.settings import Settings
 
-DISTORTION, WORD_ERRORS = "mel_distortion", ("wer", "cer", "exact_match")
-"""The metric of speech that nobody reads back, and the metrics of words that are read back."""
+WORD_ERRORS = ("wer", "cer", "exact_match")
+"""The metrics of words that are read back."""
 
 
 def why_not_speech(settings: Settings) -> str:

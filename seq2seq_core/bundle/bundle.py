@@ -40,6 +40,7 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.device import resolve_device
 from seq2seq_core.errors import BundleError
 from seq2seq_core.modeling.ensemble import AnyModel
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.manifest import file_digest
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import Tags
@@ -102,6 +103,12 @@ class Bundle:
     engine_file: EngineFile | None = None
     calibrator: StoredCalibrator | None = None
     lexicon: Mapping[Question, KnownTarget] | None = None
+
+    @property
+    def only_model(self) -> Seq2Seq:
+        """The model of a bundle that is no ensemble."""
+        assert isinstance(self.model, Seq2Seq), "what needs one model refuses ensembles"
+        return self.model
 
     @property
     def source_tags(self) -> Tags:

@@ -41,6 +41,7 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.device import resolve_device
 from seq2seq_core.errors import BundleError
 from seq2seq_core.modeling.ensemble import AnyModel
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.manifest import file_digest
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import Tags
@@ -109,6 +110,12 @@ class Bundle:
         """Target ids to text, where the targets are ids."""
         assert self.target_model is not None, "asked for only where the targets are ids"
         return self.target_model
+
+    @property
+    def only_model(self) -> Seq2Seq:
+        """The model of a bundle that is no ensemble."""
+        assert isinstance(self.model, Seq2Seq), "what needs one model refuses ensembles"
+        return self.model
 
     @property
     def source_tags(self) -> Tags:

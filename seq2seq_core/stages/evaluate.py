@@ -25,8 +25,8 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.confidence.confidence_check import ConfidenceCheck, check_confidences
 from seq2seq_core.evaluation.evaluator import Evaluation, evaluate
-from seq2seq_core.evaluation.picture_baseline import nearest_picture
-from seq2seq_core.evaluation.picture_page import worst_pictures
+from seq2seq_core.evaluation.pictures.picture_baseline import nearest_picture
+from seq2seq_core.evaluation.pictures.picture_page import worst_pictures
 from seq2seq_core.evaluation.prepared_digest import fault_of_prepared
 from seq2seq_core.evaluation.report import (
     PICTURE_PAGE_FILE,
@@ -48,7 +48,7 @@ from seq2seq_core.stages.evaluation_plots import record_plots
 from seq2seq_core.tokenization.manifest import file_digest
 
 if TYPE_CHECKING:
-    from seq2seq_core.evaluation.speech_report import SpeechReport
+    from seq2seq_core.evaluation.speech.speech_report import SpeechReport
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ def _judge_speech(predictor: Predictor, pairs: Sequence[dict[str, str]], section
     """What is measured of synthesised speech; None: the model writes text."""
     if predictor.bundle.config.speech is None:
         return None
-    from seq2seq_core.evaluation.speech_report import report_speech
+    from seq2seq_core.evaluation.speech.speech_report import report_speech
 
     return report_speech(predictor, pairs, section.metrics, scoring_options(section))
 

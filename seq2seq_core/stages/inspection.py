@@ -12,7 +12,7 @@ from seq2seq_core.corpus.contracts import Contract, contracts_of, own_contracts_
 from seq2seq_core.corpus.expectations.check_result import FILES
 from seq2seq_core.corpus.language_identification import check_languages
 from seq2seq_core.corpus.monolingual import open_monolingual
-from seq2seq_core.corpus.named_files import open_named_files
+from seq2seq_core.corpus.named.named_files import open_named_files
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
 from seq2seq_core.corpus.rows.contract_views import create_file_view, create_view
 from seq2seq_core.corpus.rows.row_store import RowStore

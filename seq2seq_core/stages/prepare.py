@@ -21,7 +21,7 @@ from seq2seq_core.console import Progress, progress
 from seq2seq_core.corpus.language_identification import check_languages
 from seq2seq_core.corpus.leakage.split_note import split_note
 from seq2seq_core.corpus.monolingual import open_monolingual
-from seq2seq_core.corpus.named_files import open_named_files
+from seq2seq_core.corpus.named.named_files import open_named_files
 from seq2seq_core.corpus.preparation.dropped_fraction import check_dropped_fraction
 from seq2seq_core.corpus.preparation.funnel import (
     TEACHER,

@@ -12,7 +12,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.cleaning import rules_in_use, text_rules
 from seq2seq_core.corpus.deduplication import DEDUPLICATE
 from seq2seq_core.corpus.leakage.similar_leaks import SimilarLeaks, leakage_rules
-from seq2seq_core.corpus.named_files import NamedFiles
+from seq2seq_core.corpus.named.named_files import NamedFiles
 from seq2seq_core.corpus.pairs import SOURCE, SOURCE_LANGUAGE, TARGET_LANGUAGE, exchange_sides
 from seq2seq_core.corpus.preparation.changed_texts import settings_in_use
 from seq2seq_core.corpus.preparation.funnel import REAL_PAIRS, Funnel

@@ -6,7 +6,7 @@ import hashlib
 
 from seq2seq_core.corpus.contracts import is_monolingual
 from seq2seq_core.corpus.formats import Row
-from seq2seq_core.corpus.named_files import NamedFiles, find_named_file
+from seq2seq_core.corpus.named.named_files import NamedFiles, find_named_file
 from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.errors import SourceFileError
 

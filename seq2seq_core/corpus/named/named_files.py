@@ -116,15 +116,15 @@ def open_named_files(corpus: CorpusSection, root: Path) -> NamedFiles | None:
         CorpusError: there is no corpus folder.
     """
     if corpus.target_kind == "audio":
-        from seq2seq_core.corpus.spoken_targets import SpokenTargets
+        from seq2seq_core.corpus.named.spoken_targets import SpokenTargets
 
         return SpokenTargets(find_folder(corpus, root), corpus.sample_rate, corpus.resample)
     if corpus.source_kind == "audio":
-        from seq2seq_core.corpus.recordings import Recordings
+        from seq2seq_core.corpus.named.recordings import Recordings
 
         return Recordings(find_folder(corpus, root), corpus.sample_rate)
     if corpus.source_kind == "image":
-        from seq2seq_core.corpus.picture_files import Pictures
+        from seq2seq_core.corpus.named.picture_files import Pictures
 
         return Pictures(find_folder(corpus, root), corpus.pictures)
     return None

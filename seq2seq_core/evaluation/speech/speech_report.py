@@ -60,7 +60,7 @@ class SpeechReport:
         if not recorder.keeps_files or not examples:
             return
         from seq2seq_core.evaluation import plots
-        from seq2seq_core.evaluation.speech_plots import plot_speech
+        from seq2seq_core.evaluation.speech.speech_plots import plot_speech
 
         step = max(1, len(self.pairs) // examples)
         chosen = list(self.pairs)[::step][:examples]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seq2seq_core.artifacts import AUDIO_FOLDER
 from seq2seq_core.audio.sound_file import Recording, read_recording
-from seq2seq_core.corpus.named_files import FoundFile, NamedFiles
+from seq2seq_core.corpus.named.named_files import FoundFile, NamedFiles
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST
 
 
@@ -26,7 +26,7 @@ class Recordings(NamedFiles):
         self.sample_rate = sample_rate
 
     def find(self, name: str) -> FoundFile:
-        """The digest and duration of a recording; see :class:`~seq2seq_core.corpus.named_files.NamedFiles`."""
+        """The digest and duration of a recording; see :class:`~seq2seq_core.corpus.named.named_files.NamedFiles`."""
         recording = self.read(self.path_of(name))
         return FoundFile(hashlib.sha256(recording.samples_N.tobytes()).hexdigest(), recording.seconds)
 

@@ -1,0 +1,1 @@
+"""Settings of corpora whose sources are files."""

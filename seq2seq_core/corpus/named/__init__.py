@@ -1,0 +1,1 @@
+"""Files that a side of a corpus names: recordings and pictures."""

@@ -1,0 +1,1 @@
+"""What an evaluation does with pictures that are sources."""

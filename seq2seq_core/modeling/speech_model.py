@@ -15,6 +15,7 @@ from torch.nn import functional
 from seq2seq_core.batching.batch import Source, padding_mask
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.speech.speech_settings import FrameDecoder
+from seq2seq_core.modeling.decoders.alignment_decoder import AlignmentDecoder
 from seq2seq_core.modeling.encoders.time_scaling import build_time_scaling
 from seq2seq_core.modeling.layers.embedding import TokenEmbedding
 from seq2seq_core.modeling.layers.frame_layers import PostNet, PreNet
@@ -140,6 +141,7 @@ class SpeechModel(Seq2Seq):
             last_frames_NM: the last frame of each row; zeros at first.
             state: from ``initial_state`` or the previous step; it serves one step.
         """
+        assert not isinstance(self.decoder, AlignmentDecoder), "the settings see to it"
         step = self.decoder.step(self.pre_net(last_frames_NM), state)
         assert step.attention_NS is not None, "the settings see to it"
         frames_NPM = self.frame_output(step.features_ND).view(len(last_frames_NM), -1, self.num_mels)
@@ -156,10 +158,12 @@ def build_speech_model(settings: ModelSection, source_vocabulary_size: int, num_
         num_source_tags: ids of tags in the source's vocabulary; read only without ``tag_positions``.
 
     Raises:
-        ValueError: the settings have no ``frames``, or a decoder without attention.
+        ValueError: the settings have no ``frames``, or a decoder without soft attention.
     """
     if settings.frames is None:
         raise ValueError("model.frames: must be given where the targets are frames, got nothing")
     if settings.decoder_architecture != "transformer" and settings.attention == "none":
         raise ValueError("model.attention: must be one where the targets are frames, got 'none'")
+    if settings.alignment != "soft":
+        raise ValueError(f"model.alignment: must be 'soft' where the targets are frames, got {settings.alignment!r}")
     return SpeechModel(settings, settings.frames, source_vocabulary_size, num_mels, num_source_tags)

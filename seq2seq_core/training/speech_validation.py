@@ -11,7 +11,7 @@ from seq2seq_core.batching.frame_batch import collate_frames
 from seq2seq_core.batching.sampler import TokenBucketSampler
 from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.evaluation.metric import ScoringOptions
-from seq2seq_core.modeling.seq2seq import Seq2Seq
+from seq2seq_core.modeling.ensemble import AnyModel
 from seq2seq_core.modeling.speech_model import SpeechModel
 from seq2seq_core.training.distributed.ranks import SINGLE_RANK, Ranks
 from seq2seq_core.training.hardware.precision import Placement
@@ -36,7 +36,7 @@ class SpeechValidator(Validator):
         self.batches = TokenBucketSampler(dev, settings.batch_tokens, seed=0).in_order()
 
     @torch.no_grad()
-    def validate(self, model: Seq2Seq, between_batches: Callable[[], None]) -> Validation:
+    def validate(self, model: AnyModel, between_batches: Callable[[], None]) -> Validation:
         """The loss per frame, the same on every rank; see the base class."""
         assert isinstance(model, SpeechModel)
         model.eval()

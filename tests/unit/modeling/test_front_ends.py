@@ -29,7 +29,7 @@ def make_model(layout: FrameLayout, **settings: Any) -> Seq2Seq:
     return build_model(section, 0, 11, False, layout.frame_width, frame_layout=layout).eval()
 
 
-def draw(*shape: int, seed: int = 1) -> np.ndarray:  # type: ignore[type-arg]
+def draw(*shape: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
 
 
@@ -40,7 +40,8 @@ def reference_block(block: Any, picture_BCHW: Tensor) -> Tensor:
         values_BCHW = functional.conv2d(values_BCHW, layer.weight, layer.bias, stride, 1)
         mean, variance = values_BCHW.mean(dim=1, keepdim=True), values_BCHW.var(dim=1, keepdim=True, unbiased=False)
         normal = (values_BCHW - mean) / torch.sqrt(variance + 1e-5) * norm.weight[:, None, None] + norm.bias[:, None, None]
-        return normal.clamp(min=0.0)
+        clamped: Tensor = normal.clamp(min=0.0)
+        return clamped
 
     first = convolve(block.convolution, block.norm, picture_BCHW, block.stride)
     return first if block.second is None else first + convolve(block.second, block.second_norm, first, 1)
@@ -126,7 +127,8 @@ def test_positions_of_a_grid_are_added_before_the_encoder(positions: str, front_
         placed_BRD = embedding.frames(source.values)
     else:
         placed_BRD = embedding.convolutions(source.values, source.padding_mask_BS)[0]
-    table = embedding.positions.table.weight if positions == "learned" else embedding.positions.table_RD
+    added: Any = embedding.positions
+    table = added.table.weight if positions == "learned" else added.table_RD
     torch.testing.assert_close(embedded_BRD, placed_BRD + table)
     assert mask_BR.shape == (1, steps)
 

@@ -43,7 +43,7 @@ def test_the_number_of_tags_is_in_the_bundle_of_such_a_model_alone(tmp_path: Pat
     for config, name in ((usual, "usual"), (typed, "typed")):
         save_bundle(tmp_path / name, build_from(config), config, inputs.source_tokenizer, inputs.target_tokenizer, {})
     assert "num_source_tags" not in (tmp_path / "usual" / CONFIG_FILE).read_text(encoding="utf-8")
-    found = load_bundle(tmp_path / "typed").model.tag_positions
+    found = load_bundle(tmp_path / "typed").only_model.tag_positions
     assert found is not None
     assert found.num_tags == 4
-    assert load_bundle(tmp_path / "usual").model.tag_positions is None
+    assert load_bundle(tmp_path / "usual").only_model.tag_positions is None

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from seq2seq_core.config.files.picture_settings import PictureFiles
+from seq2seq_core.config.frames.picture_settings import PictureFiles
 from seq2seq_core.config.section import Section, Side
 from seq2seq_core.config.speech.speech_settings import TargetKind
 

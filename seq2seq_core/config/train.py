@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from seq2seq_core.config.files.picture_settings import PictureAugment
+from seq2seq_core.config.frames.picture_settings import PictureAugment
 from seq2seq_core.config.metric_names import BLEU, LOSS, BleuTokenizer, DevMetric
 from seq2seq_core.config.objective_sections import (
     MONOLINGUAL_OBJECTIVES,

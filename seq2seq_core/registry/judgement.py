@@ -20,11 +20,11 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.drift.drift_report import DriftReport
 from seq2seq_core.errors import BundleError, TagError, UserError
 from seq2seq_core.evaluation.metric import ScoringOptions
-from seq2seq_core.evaluation.pictures.picture_baseline import nearest_picture
 from seq2seq_core.evaluation.prepared_digest import check_prepared
 from seq2seq_core.evaluation.scored import metric_settings
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.evaluation.trivial.baselines import COPY_SOURCE, NEAREST_PICTURE, copy_source, find_baselines
+from seq2seq_core.evaluation.trivial.nearest_picture import nearest_picture
 from seq2seq_core.gate.decision import Evidence, decide
 from seq2seq_core.gate.policy import Policy
 from seq2seq_core.gate.scored_rows import ScoredRows, score_rows

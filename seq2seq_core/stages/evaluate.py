@@ -25,8 +25,7 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.confidence.confidence_check import ConfidenceCheck, check_confidences
 from seq2seq_core.evaluation.evaluator import Evaluation, evaluate
-from seq2seq_core.evaluation.pictures.picture_baseline import nearest_picture
-from seq2seq_core.evaluation.pictures.picture_page import worst_pictures
+from seq2seq_core.evaluation.picture_page import worst_pictures
 from seq2seq_core.evaluation.prepared_digest import fault_of_prepared
 from seq2seq_core.evaluation.report import (
     PICTURE_PAGE_FILE,
@@ -42,6 +41,7 @@ from seq2seq_core.evaluation.scored import Scored, describe_decoding, metric_set
 from seq2seq_core.evaluation.scores import signatures
 from seq2seq_core.evaluation.scoring_options import scoring_options, slice_options
 from seq2seq_core.evaluation.trivial.baselines import NEAREST_PICTURE
+from seq2seq_core.evaluation.trivial.nearest_picture import nearest_picture
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.registry.judges.evaluated_models import open_evaluated
 from seq2seq_core.stages.evaluation_plots import record_plots

@@ -12,7 +12,7 @@ from seq2seq_core.corpus.contracts import Contract, contracts_of, own_contracts_
 from seq2seq_core.corpus.expectations.check_result import FILES
 from seq2seq_core.corpus.language_identification import check_languages
 from seq2seq_core.corpus.monolingual import open_monolingual
-from seq2seq_core.corpus.named.named_files import open_named_files
+from seq2seq_core.corpus.named_files.source_files import open_source_files
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
 from seq2seq_core.corpus.rows.contract_views import create_file_view, create_view
 from seq2seq_core.corpus.rows.row_store import RowStore
@@ -81,7 +81,7 @@ def load_corpus(settings: Settings, paths: Paths, readers: list[SplitReader], st
         store: receives the rows.
         num_faults: number of the faults of each file that are told in full.
     """
-    files = open_named_files(settings.corpus, paths.root)
+    files = open_source_files(settings.corpus, paths.root)
     inspection = Inspection(file_noun=files.noun if files else "")
     total = sum(reader.total_bytes for reader in readers)
     with progress("validate", total / 1e6, "MB", settings.runtime.progress) as bar:

@@ -21,7 +21,7 @@ from seq2seq_core.console import Progress, progress
 from seq2seq_core.corpus.language_identification import check_languages
 from seq2seq_core.corpus.leakage.split_note import split_note
 from seq2seq_core.corpus.monolingual import open_monolingual
-from seq2seq_core.corpus.named.named_files import open_named_files
+from seq2seq_core.corpus.named_files.source_files import open_source_files
 from seq2seq_core.corpus.preparation.dropped_fraction import check_dropped_fraction
 from seq2seq_core.corpus.preparation.funnel import (
     TEACHER,
@@ -164,7 +164,7 @@ class _Preparation:
         num_bytes = sum(reader.total_bytes for reader in self.readers.values())
         total = (num_bytes + sum(reader.total_bytes for reader in self.monolingual)) / 1e6
         with progress("prepare", total, "MB", settings.runtime.progress) as bar:
-            files = open_named_files(settings.corpus, self.paths.root)
+            files = open_source_files(settings.corpus, self.paths.root)
             pairs = PairPreparation(settings, store, self.readers, files, sentences, self.samples, folder, distillation)
             self._of_pairs, self._of_sentences = pairs.funnels, sentences.funnels
             done = 0

@@ -12,7 +12,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.cleaning import rules_in_use, text_rules
 from seq2seq_core.corpus.deduplication import DEDUPLICATE
 from seq2seq_core.corpus.leakage.similar_leaks import SimilarLeaks, leakage_rules
-from seq2seq_core.corpus.named.named_files import NamedFiles
+from seq2seq_core.corpus.named_files.source_files import SourceFiles
 from seq2seq_core.corpus.pairs import SOURCE, SOURCE_LANGUAGE, TARGET_LANGUAGE, exchange_sides
 from seq2seq_core.corpus.preparation.changed_texts import settings_in_use
 from seq2seq_core.corpus.preparation.funnel import REAL_PAIRS, Funnel
@@ -53,7 +53,7 @@ class PairPreparation:
         settings: Settings,
         store: RowStore,
         readers: dict[str, SplitReader],
-        files: NamedFiles | None,
+        files: SourceFiles | None,
         sentences: SentencePreparation,
         samples: RowSamples,
         folder: Path,
@@ -196,7 +196,7 @@ class PairPreparation:
             if self.files is not None:
                 self._copy_files(self.files, page, split)
 
-    def _copy_files(self, files: NamedFiles, page: Page, split: str) -> None:
+    def _copy_files(self, files: SourceFiles, page: Page, split: str) -> None:
         funnel = self.funnels[split]
         column = "raw_source" if files.side == "source" else "recording_name"
         for name, seconds in zip(page.column(column), page.column("seconds"), strict=True):

@@ -15,7 +15,7 @@ from seq2seq_core.corpus.cleaning_rule import CleaningRule
 from seq2seq_core.corpus.contracts import is_monolingual
 from seq2seq_core.corpus.deduplication import DEDUPLICATE
 from seq2seq_core.corpus.leakage.similar_leaks import LEAKAGE
-from seq2seq_core.corpus.named.named_files import NamedFiles
+from seq2seq_core.corpus.named_files.source_files import SourceFiles
 from seq2seq_core.corpus.pairs import SOURCE, TARGET
 from seq2seq_core.corpus.preparation.changed_texts import settings_in_use
 from seq2seq_core.corpus.preparation.row_texts import RowKind, texts_of
@@ -50,7 +50,7 @@ class SplitRows:
         split: str,
         section: PrepareSection,
         input_columns: Sequence[str] = (),
-        files: NamedFiles | None = None,
+        files: SourceFiles | None = None,
     ) -> None:
         self.store, self.split, self.section, self.table = store, split, section, rows_table(split)
         kinds: dict[Side | None, RowKind] = {"source": "file", "target": "spoken"}

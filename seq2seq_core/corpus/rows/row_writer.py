@@ -6,7 +6,7 @@ import hashlib
 
 from seq2seq_core.corpus.contracts import is_monolingual
 from seq2seq_core.corpus.formats import Row
-from seq2seq_core.corpus.named.named_files import NamedFiles, find_named_file
+from seq2seq_core.corpus.named_files.source_files import SourceFiles, find_source_file
 from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.errors import SourceFileError
 
@@ -24,7 +24,7 @@ class RowWriter:
         files_hash: SHA-256 over the digests of the files so far, in order of the rows.
     """
 
-    def __init__(self, store: RowStore, split: str, files: NamedFiles | None = None, is_strict: bool = False) -> None:
+    def __init__(self, store: RowStore, split: str, files: SourceFiles | None = None, is_strict: bool = False) -> None:
         self.store, self.split, self.is_strict = store, split, is_strict
         self.files = None if is_monolingual(split) else files
         self.files_hash = hashlib.sha256()
@@ -61,10 +61,10 @@ class RowWriter:
                 arrays[name] = pyarrow.array([found[place] for found in looked_at], type=kind)
         self.store.append(self.split, arrays)
 
-    def _look_at(self, row: Row, files: NamedFiles) -> tuple[str | None, str | None, float | None]:
+    def _look_at(self, row: Row, files: SourceFiles) -> tuple[str | None, str | None, float | None]:
         """The digest of a row's file, its fault if it cannot be used, and the duration of a recording."""
         try:
-            found = find_named_file(files, row) if self.is_strict else files.find(files.name_in(row))
+            found = find_source_file(files, row) if self.is_strict else files.find(files.name_in(row))
         except SourceFileError as error:
             return None, files.locate(row, error), None
         self.files_hash.update(found.digest.encode())

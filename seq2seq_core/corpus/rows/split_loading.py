@@ -8,7 +8,7 @@ from typing import Any
 
 from seq2seq_core.corpus.file_faults.broken_lines import MOST_BROKEN, BrokenLines
 from seq2seq_core.corpus.formats import Row
-from seq2seq_core.corpus.named.named_files import NamedFiles
+from seq2seq_core.corpus.named_files.source_files import SourceFiles
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader
 from seq2seq_core.corpus.rows.plain_blocks import EntryEnd, OddFile, iterate_blocks
 from seq2seq_core.corpus.rows.row_store import RowStore
@@ -41,7 +41,7 @@ class SplitLoader:
         self,
         store: RowStore,
         reader: SplitReader,
-        files: NamedFiles | None,
+        files: SourceFiles | None,
         report: Callable[[], None] = lambda: None,
         num_faults: int = 1,
         is_strict: bool = False,

@@ -29,7 +29,7 @@ class FoundFile:
     seconds: float | None = None
 
 
-class NamedFiles(ABC):
+class SourceFiles(ABC):
     """The files of one kind that a corpus names.
 
     Args:
@@ -105,7 +105,7 @@ class NamedFiles(ABC):
         return self.folder / place
 
 
-def open_named_files(corpus: CorpusSection, root: Path) -> NamedFiles | None:
+def open_source_files(corpus: CorpusSection, root: Path) -> SourceFiles | None:
     """The files that a side of a corpus names; None if both sides are texts.
 
     Args:
@@ -116,21 +116,21 @@ def open_named_files(corpus: CorpusSection, root: Path) -> NamedFiles | None:
         CorpusError: there is no corpus folder.
     """
     if corpus.target_kind == "audio":
-        from seq2seq_core.corpus.named.spoken_targets import SpokenTargets
+        from seq2seq_core.corpus.named_files.spoken_targets import SpokenTargets
 
         return SpokenTargets(find_folder(corpus, root), corpus.sample_rate, corpus.resample)
     if corpus.source_kind == "audio":
-        from seq2seq_core.corpus.named.recordings import Recordings
+        from seq2seq_core.corpus.recordings import Recordings
 
         return Recordings(find_folder(corpus, root), corpus.sample_rate)
     if corpus.source_kind == "image":
-        from seq2seq_core.corpus.named.picture_files import Pictures
+        from seq2seq_core.corpus.named_files.picture_files import Pictures
 
         return Pictures(find_folder(corpus, root), corpus.pictures)
     return None
 
 
-def find_named_file(files: NamedFiles, row: Row) -> FoundFile:
+def find_source_file(files: SourceFiles, row: Row) -> FoundFile:
     """The file of a row.
 
     Args:

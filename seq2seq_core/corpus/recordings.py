@@ -7,11 +7,11 @@ from pathlib import Path
 
 from seq2seq_core.artifacts import AUDIO_FOLDER
 from seq2seq_core.audio.sound_file import Recording, read_recording
-from seq2seq_core.corpus.named.named_files import FoundFile, NamedFiles
+from seq2seq_core.corpus.named_files.source_files import FoundFile, SourceFiles
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST
 
 
-class Recordings(NamedFiles):
+class Recordings(SourceFiles):
     """The recordings of a corpus; digests are of their samples.
 
     Args:
@@ -26,7 +26,7 @@ class Recordings(NamedFiles):
         self.sample_rate = sample_rate
 
     def find(self, name: str) -> FoundFile:
-        """The digest and duration of a recording; see :class:`~seq2seq_core.corpus.named.named_files.NamedFiles`."""
+        """The digest and duration of a recording; see :class:`~seq2seq_core.corpus.named_files.source_files.SourceFiles`."""
         recording = self.read(self.path_of(name))
         return FoundFile(hashlib.sha256(recording.samples_N.tobytes()).hexdigest(), recording.seconds)
 

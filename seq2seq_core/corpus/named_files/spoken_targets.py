@@ -8,7 +8,7 @@ from pathlib import Path
 from seq2seq_core.audio.sound_file import Recording, RecordingError, read_recording, write_wav
 from seq2seq_core.audio.speech.speech_samples import read_speech
 from seq2seq_core.config.section import Side
-from seq2seq_core.corpus.named.recordings import Recordings
+from seq2seq_core.corpus.recordings import Recordings
 
 
 class SpokenTargets(Recordings):
@@ -27,7 +27,7 @@ class SpokenTargets(Recordings):
         self.resample = resample
 
     def read(self, path: Path) -> Recording:
-        """See :class:`~seq2seq_core.corpus.named.recordings.Recordings`."""
+        """See :class:`~seq2seq_core.corpus.recordings.Recordings`."""
         return read_speech(path, self.sample_rate, self.resample)
 
     def copy(self, name: str, folder: Path) -> None:

@@ -1,1 +1,0 @@
-"""Settings of corpora whose sources are files."""

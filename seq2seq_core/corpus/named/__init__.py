@@ -1,1 +1,0 @@
-"""Files that a side of a corpus names: recordings and pictures."""

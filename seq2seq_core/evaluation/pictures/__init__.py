@@ -1,1 +1,0 @@
-"""What an evaluation does with pictures that are sources."""

@@ -27,7 +27,8 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pythons proofs check lock-check lock-hashes docs reference format ui serve clean lock
+EXTRAS := $(shell sed -n '/^\[project.optional-dependencies\]/,/^\[project.scripts\]/s/^\([a-z0-9]*\) = .*/\1/p' pyproject.toml | grep -v '^docs$$' | paste -sd,)
+.PHONY: help install demo test test-pythons test-newest audit proofs check lock-check lock-hashes docs reference format ui serve clean lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -126,6 +127,20 @@ lock-check: $(STAMP) ## Check that the package index has every file of requireme
 	    --only-binary=:all: $(BUILT:%=--no-binary=%) --target $(VENV)/.unused --requirement requirements.lock || exit 1; \
 	  echo "Python $$version: the index has every file"; \
 	done
+
+AUDIT_VENV := .venv-audit
+audit: ## Ask the package index for known advisories of the versions of requirements.lock
+	@test -x $(AUDIT_VENV)/bin/pip-audit || { $(PYTHON) -m venv --clear $(AUDIT_VENV) && $(AUDIT_VENV)/bin/python -m pip install --quiet pip-audit==2.10.1; }
+	@$(AUDIT_VENV)/bin/pip-audit --requirement requirements.lock --no-deps --disable-pip
+
+NEWEST_VENV := .venv-newest
+test-newest: ## Run the quick tests with the newest versions of all dependencies, and say which these are
+	@$(PYTHON) -m venv --clear $(NEWEST_VENV)
+	@$(NEWEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade setuptools
+	@$(NEWEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	@echo "Newer than requirements.lock (>), and what is locked (<):"; \
+	  diff <(LC_ALL=C sort -f requirements.lock) <($(NEWEST_VENV)/bin/python -m pip freeze --exclude-editable | LC_ALL=C sort -f) | grep '^[<>]' || echo "  nothing"
+	@$(NEWEST_VENV)/bin/python -m pytest -q -n 2 --dist loadfile -m "not proof and not slow" $(QUICK_TESTS) tests/contracts/test_half_private_names.py
 
 # Resolves for all Pythons and platforms at once, whatever is installed here.
 UV_VENV := .venv-uv

@@ -1,6 +1,6 @@
 """A retrain of a team: PostgreSQL, S3, a Prefect server, and two workers that share no disk, one of them killed in train.
 
-    python benchmarks/machines.py                  about 400 CPU seconds; needs a PostgreSQL server (as root: of the user postgres)
+    python benchmarks/machines.py                  about 400 CPU seconds
     python benchmarks/machines.py --folder FOLDER  keeps everything in a new folder
 
 MLflow keeps its runs in PostgreSQL and its files in S3 (moto's server), Prefect its runs in PostgreSQL, DVC its data in S3. The
@@ -35,7 +35,6 @@ from typing import Any
 import boto3
 import httpx
 import yaml
-from two_writers import postgresql
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -44,6 +43,7 @@ from flows.server.local_server import free_port  # noqa: E402
 from tests.flows.machines.workers import Worker  # noqa: E402
 from tests.flows.waiting import wait_until  # noqa: E402
 from tests.pipeline.conftest import CLONED, SMALL, Workspace, _environment, _write_corpus  # noqa: E402
+from tests.postgresql_server import postgresql  # noqa: E402
 
 BUCKET, POOL = "s2s", "cpu"
 """As in ``deploy/compose.yaml``."""

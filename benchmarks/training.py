@@ -4,6 +4,7 @@
     python benchmarks/training.py --corpus FOLDER --work gru   an attention GRU of 256
     python benchmarks/training.py --corpus FOLDER --work base  Transformer-base, and --work big: for a GPU, in bfloat16
     python benchmarks/training.py --corpus FOLDER --peers ours products   some of them
+    python benchmarks/training.py --corpus FOLDER --busy       each turn alone, and beside a process that keeps a core at full load
 
 FOLDER holds Multi30k English to German, train.tsv and so on (configs/multi30k_en_de.yaml). Each peer has a virtual environment of
 its own, made at the first run under .s2s/benchmark (some minutes; needs a package index). ``packed`` is ours with
@@ -14,8 +15,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +65,7 @@ class Peer:
         script: script in ``peers/`` and its mode.
         works: the works that it supports.
         rates: target tokens per second of each turn.
+        busy_rates: the same beside a process at full load.
     """
 
     name: str
@@ -67,6 +73,7 @@ class Peer:
     script: list[str]
     works: list[str]
     rates: list[float] = field(default_factory=list)
+    busy_rates: list[float] = field(default_factory=list)
 
 
 TRANSFORMERS = ["reference", "base", "big"]
@@ -131,7 +138,9 @@ def start(peer: Peer, settings: dict[str, Any], folder: Path) -> Side:
     file = own / "settings.json"
     file.write_text(json.dumps({**settings, "folder": str(own)}), encoding="utf-8")
     python = environment(peer.script[0].removesuffix(".py"), peer.packages, folder)
-    return Side(peer.name, [str(python), str(PEERS / peer.script[0]), *peer.script[1:], str(file)], own / "log.txt")
+    # Ours is timed as the command `s2s` runs it (cli/process_setup.py), the others as they are.
+    variables = None if peer.packages else {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    return Side(peer.name, [str(python), str(PEERS / peer.script[0]), *peer.script[1:], str(file)], own / "log.txt", variables)
 
 
 def take_turn(side: Side, seconds: float) -> float:
@@ -156,6 +165,27 @@ def as_table(peers: list[Peer]) -> str:
     return "\n".join(lines)
 
 
+@contextmanager
+def full_load() -> Iterator[None]:
+    """Another process that keeps a core busy during the ``with`` block."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def busy_table(peers: list[Peer]) -> str:
+    """Each peer's median rate alone and under load, and what is left of it turn by turn."""
+    lines = ["| | alone, target tokens/s | beside one busy process | left of it, turn by turn |", "|---|---|---|---|"]
+    for peer in peers:
+        left = [100 * busy / quiet for quiet, busy in zip(peer.rates, peer.busy_rates, strict=True)]
+        rates = f"{statistics.median(peer.rates):,.0f} | {statistics.median(peer.busy_rates):,.0f}"
+        lines.append(f"| {peer.name} | {rates} | {statistics.median(left):.0f} % ({min(left):.0f} to {max(left):.0f} %) |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Runs the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -164,6 +194,7 @@ def main() -> None:
     parser.add_argument("--peers", nargs="+", default=[peer.name for peer in PEER_LIST], metavar="NAME")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each (default: 5)")
     parser.add_argument("--seconds", type=float, default=8.0, help="of a turn, at least (default: 8)")
+    parser.add_argument("--busy", action="store_true", help="also take each turn beside another process at full load")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: PyTorch's choice)")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--folder", type=Path, default=ROOT / ".s2s" / "benchmark", help="of environments and data")
@@ -188,11 +219,16 @@ def main() -> None:
     for number in range(arguments.rounds):
         for peer in peers:
             peer.rates.append(take_turn(sides[peer.name], arguments.seconds))
+            if arguments.busy:
+                with full_load():
+                    peer.busy_rates.append(take_turn(sides[peer.name], arguments.seconds))
         print(f"round {number + 1}: " + ", ".join(f"{peer.name} {peer.rates[-1]:,.0f}" for peer in peers), flush=True)
     for side in sides.values():
         side.end()
     print(f"\n{work}: {target_tokens:,.0f} target tokens a batch, {arguments.device}, {torch.get_num_threads()} CPU threads\n")
     print(as_table(peers))
+    if arguments.busy:
+        print(f"\n{busy_table(peers)}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """Two workspaces register at the same moment, round after round: one ledger, and the better version ends as champion.
 
     python benchmarks/two_writers.py                            50 rounds on SQLite, about 10 minutes
-    python benchmarks/two_writers.py --postgresql               on a PostgreSQL server that the script starts (as root: by the user
-                                                                postgres)
+    python benchmarks/two_writers.py --postgresql               on a PostgreSQL server that the script starts
     python benchmarks/two_writers.py --rounds 5
 
 Each round has a registered model of its own, with a champion that answers none of 100 test rows. Two processes, each with a
@@ -19,15 +18,12 @@ import itertools
 import json
 import multiprocessing
 import os
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -36,9 +32,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from flows.server.local_server import free_port  # noqa: E402
 from seq2seq_core.artifacts import Paths  # noqa: E402
 from seq2seq_core.config.settings import Settings, parse_settings  # noqa: E402
+from tests.postgresql_server import postgresql  # noqa: E402
 
 TEST_ROWS, WORSE_ROWS, MOVES = 100, 25, 10
 FIRST, WORSE, BETTER = 1, 2, 3
@@ -247,43 +243,6 @@ def history(paths: Paths) -> list[str]:
 def sqlite(place: Path) -> Iterator[str]:
     """The address of an SQLite file."""
     yield f"sqlite:///{place / 'mlflow.db'}"
-
-
-@contextmanager
-def postgresql(place: Path) -> Iterator[str]:
-    """The address of a database of a PostgreSQL server, which ends with the ``with`` block."""
-    initdb = shutil.which("initdb") or str(max(Path("/usr/lib/postgresql").glob("*/bin/initdb")))
-    user = "postgres" if os.geteuid() == 0 else None
-    place.mkdir()
-    if user:
-        shutil.chown(place, user)
-    port = free_port()
-
-    def run_quietly(*command: str) -> None:
-        subprocess.run(command, check=True, user=user, cwd=place, stdout=subprocess.DEVNULL)
-
-    run_quietly(initdb, "-D", str(place / "data"), "-A", "trust", "-U", "mlflow")
-    server = subprocess.Popen(
-        [str(Path(initdb).with_name("postgres")), "-D", str(place / "data"), "-p", str(port), "-k", str(place)],
-        user=user, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        wait_for(lambda: run_quietly("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "mlflow", "mlflow"))
-        os.environ["PGUSER"] = "mlflow"  # params.yaml takes no user names
-        yield f"postgresql+psycopg2://127.0.0.1:{port}/mlflow"
-    finally:
-        server.send_signal(signal.SIGINT)  # "fast": SIGTERM would wait until every client has gone
-        server.wait(30)
-
-
-def wait_for(act: Callable[[], None], attempts: int = 60) -> None:
-    """Acts until it succeeds."""
-    for _ in range(attempts - 1):
-        with suppress(subprocess.CalledProcessError):
-            act()
-            return
-        time.sleep(0.5)
-    act()
 
 
 if __name__ == "__main__":

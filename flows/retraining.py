@@ -28,7 +28,7 @@ from flows.processes.supervised import StopPolicy
 from flows.reports.parent_run import GraphTracking
 from flows.reports.run_end import FlowRunInfo
 from flows.reports.score_table import compare_scores, read_metrics
-from flows.reports.summary import RetrainSummary, read_drift_lines, read_receipt
+from flows.reports.summary import RetrainSummary, read_corpus_lines, read_drift_lines, read_receipt
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Logger
@@ -121,7 +121,7 @@ class Retraining:
             failure=failure,
             seconds=time.monotonic() - self.started,
             data_changes=tuple(self.data_changes),
-            notes=(*self.notes, *read_drift_lines(self.paths, receipt)),
+            notes=(*self.notes, *read_corpus_lines(self.paths, self.settings, present), *read_drift_lines(self.paths, receipt)),
             metrics=read_metrics(self.paths) if "evaluate" in present else {},
             receipt=receipt,
             is_promotion=receipt is not None and self._has_promoted(),

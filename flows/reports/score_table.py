@@ -44,8 +44,10 @@ def compare_scores(paths: Paths, receipt: Receipt | None) -> tuple[ScoreRow, ...
         paths: the workspace; reads ``reports/metrics.json`` and ``reports/evaluation/scores.json``.
         receipt: has the champion's scores; None where nothing was registered.
     """
-    test = _read_json(paths.metrics).get("test")
-    baselines = _read_json(paths.evaluation_scores).get("baselines")
+    from seq2seq_core.evaluation.error_terms import terms_of
+
+    test, figures = _read_json(paths.metrics).get("test"), _read_json(paths.evaluation_scores)
+    baselines = figures.get("baselines")
     champion = {**receipt.champion_scores} if receipt else {}
     if receipt and receipt.champion_score is not None:
         champion[receipt.metric] = receipt.champion_score
@@ -53,6 +55,13 @@ def compare_scores(paths: Paths, receipt: Receipt | None) -> tuple[ScoreRow, ...
     for metric, value in _numbers(test):
         baseline = _best_baseline(metric, baselines if isinstance(baselines, dict) else {})
         rows.append(ScoreRow(metric, value, champion.get(metric), *baseline))
+    terms = terms_of(figures)
+    if terms is not None:
+        rates = terms.rates(champion)
+        others = {name: terms.rates(dict(_numbers(own))) for name, own in (baselines or {}).items()}
+        for name, value in terms.rates(dict(_numbers(test))).items():
+            least = min(((own[name], other) for other, own in others.items() if name in own), default=(None, ""))
+            rows.append(ScoreRow(name.replace("_", " "), value, rates.get(name), *least))
     return tuple(rows)
 
 

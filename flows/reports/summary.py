@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +15,7 @@ from seq2seq_core.errors import Interrupted, Seq2SeqError
 from seq2seq_core.stage_table import CODE
 
 if TYPE_CHECKING:
+    from seq2seq_core.config.settings import Settings
     from seq2seq_core.registry.receipts import Receipt
 
 NotifiedEvent = Literal["failure", "promotion", "success"]
@@ -138,6 +139,24 @@ def read_drift_lines(paths: Paths, receipt: Receipt | None) -> list[str]:
 
     report = None if receipt is None else read_drift(receipt.model_name, receipt.version, paths)
     return [] if report is None else [report.sentence()]
+
+
+def read_corpus_lines(paths: Paths, settings: Settings, present: Collection[str]) -> list[str]:
+    """What the corpus means for scores and sizes, a line each; none where nothing is to be said.
+
+    Args:
+        paths: the workspace; reads ``reports/prepare.json``.
+        settings: of the run.
+        present: names of the stages whose outputs are there.
+    """
+    from seq2seq_core.corpus.leakage.split_note import read_split_note
+    from seq2seq_core.corpus_survey.choices.size_rules import read_size_note
+
+    if "prepare" not in present:
+        return []
+    notes = [read_size_note(settings, paths.prepare_report)]
+    notes += [read_split_note(paths.prepare_report)] if "evaluate" in present else []
+    return [note for note in notes if note]
 
 
 def _line(report: StageReport, width: int) -> str:

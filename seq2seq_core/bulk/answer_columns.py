@@ -23,11 +23,13 @@ class AnswerColumns:
         name: of the column of the predictions; the others begin with it.
         num_hypotheses: hypotheses of a row; those behind the best have a number in their columns' names.
         has_confidence: whether the model has a calibrator.
+        has_lexicon: whether a lexicon is asked.
     """
 
     name: str
     num_hypotheses: int
     has_confidence: bool = False
+    has_lexicon: bool = False
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -37,6 +39,8 @@ class AnswerColumns:
         kinds |= {f"{self.name}{ending}": kind for ending, kind in ROW_KINDS.items()}
         if self.has_confidence:
             kinds |= {f"{self.name}{ending}": kind for ending, kind in CONFIDENCE_KINDS.items()}
+        if self.has_lexicon:
+            kinds[f"{self.name}_from_lexicon"] = "boolean"
         return kinds | {f"{self.name}_error": "text"}
 
     @property
@@ -57,4 +61,6 @@ class AnswerColumns:
         values.append(result.hypotheses[0].source_is_cut if result.hypotheses else None)
         if self.has_confidence:
             values += [result.hypotheses[0].confidence, result.hypotheses[0].abstained] if result.hypotheses else [None, None]
+        if self.has_lexicon:
+            values.append(result.hypotheses[0].from_lexicon if result.hypotheses else None)
         return dict(zip(self.names, [*values, result.error or None], strict=True))

@@ -23,6 +23,7 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.console import Progress
 from seq2seq_core.decoding.confidence.abstention import check_threshold
 from seq2seq_core.decoding.engines.ctranslate2_limits import why_not_decode
+from seq2seq_core.decoding.lexicon.known_answers import check_lexicon
 from seq2seq_core.decoding.phrases.asked_phrases import PhraseReader
 from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.device import resolve_device
@@ -66,7 +67,9 @@ def run_bulk(
     phrases = PhraseReader(SubwordModel.load(model.folder / TARGET_FILE), config.normal_form, bool(config.frame_width))
     phrases.check(request.phrases, options)
     check_threshold(options, content.calibrator)
-    answers = AnswerColumns(request.output_column, options.num_hypotheses, content.calibrator is not None)
+    if options.lexicon:
+        check_lexicon(content.lexicon is not None)
+    answers = AnswerColumns(request.output_column, options.num_hypotheses, content.calibrator is not None, options.lexicon)
     if request.output.exists() and not request.output.is_dir():
         raise UserError(f"{request.output}: is a file; expected a folder for the shards, new or that of an earlier run")
     inputs = find_inputs(request.inputs, request.output, request.output_format)

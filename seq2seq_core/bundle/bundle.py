@@ -33,12 +33,13 @@ from seq2seq_core.bundle.config_file import (
     read_plain_file,
     write_config,
 )
+from seq2seq_core.bundle.lexicon_file import KnownTarget, Question, read_lexicon
 from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
 from seq2seq_core.bundle.stored_weights import build_from, check_finite, check_header, load_weights, unique_tensors
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.device import resolve_device
 from seq2seq_core.errors import BundleError
-from seq2seq_core.modeling.seq2seq import Seq2Seq
+from seq2seq_core.modeling.ensemble import AnyModel
 from seq2seq_core.tokenization.manifest import file_digest
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import Tags
@@ -77,7 +78,7 @@ class Bundle:
     """A loaded bundle.
 
     Attributes:
-        model: in evaluation mode, on its device.
+        model: in evaluation mode, on its device; several that decode as one where it is an ensemble.
         source_tokenizer: text to source ids; None where the sources are frames.
         target_tokenizer: target ids to text.
         config: the configuration of the model.
@@ -87,9 +88,10 @@ class Bundle:
         engine: the engine that decodes; None: PyTorch, at float32.
         engine_file: its converted weights; None: it makes its own of the model's.
         calibrator: turns a decoded answer into its confidence; None: answers have none.
+        lexicon: what train has for each question; None: there is no lexicon.
     """
 
-    model: Seq2Seq
+    model: AnyModel
     source_tokenizer: SubwordModel | None
     target_tokenizer: SubwordModel
     config: BundleConfig
@@ -99,6 +101,7 @@ class Bundle:
     engine: StoredEngine | None = None
     engine_file: EngineFile | None = None
     calibrator: StoredCalibrator | None = None
+    lexicon: Mapping[Question, KnownTarget] | None = None
 
     @property
     def source_tags(self) -> Tags:
@@ -175,7 +178,8 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     if engine is not None and engine.has_file:
         file = EngineFile(engine, folder / ENGINE_FILE, content.digests[ENGINE_FILE])
     parts = (model.to(place).eval(), source_tokenizer, target_tokenizer, config, content.data_digests, place)
-    return Bundle(*parts, content.decoding, engine, file, content.calibrator)
+    lexicon = None if content.lexicon is None else read_lexicon(folder, config)
+    return Bundle(*parts, content.decoding, engine, file, content.calibrator, lexicon)
 
 
 def check_bundle(folder: Path) -> BundleFile:

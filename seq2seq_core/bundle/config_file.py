@@ -24,9 +24,10 @@ from seq2seq_core.tokenization.tags import TagColumns
 FORMAT_VERSION = 1
 CONFIG_FILE, WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE = "config.json", "model.safetensors", "source.model", "target.model"
 ENGINE_FILE = "ctranslate2.bin"
+LEXICON_FILE = "lexicon.jsonl"
 INITIAL_BUNDLE = "initial_bundle"
 """The name, among the data digests, of the bundle that a training started from."""
-ADDED_BY_EXPORT = ("engine", "calibrator")
+ADDED_BY_EXPORT = ("engine", "calibrator", "lexicon")
 """Fields that only a served bundle has, and not each."""
 ABSENT_WHERE_OFF = {"front_end": None, "grid_positions": "none", "ctc": False}
 """Settings of the model that a file leaves out where they are off, as bundles of earlier releases do."""
@@ -52,6 +53,8 @@ class BundleConfig(BaseModel):
     """Whether both sides share one vocabulary."""
     frame_width: int = Field(default=0, ge=0, le=1 << 16)
     """Features of a source frame; 0: the sources are ids."""
+    num_source_tags: int = Field(default=0, ge=0, le=MAX_VOCABULARY, exclude_if=lambda number: not number)
+    """Source ids that are tags, behind the special ones, for a model that tells them apart; 0, and not in the file: it does not."""
     tags: TagColumns = TagColumns()
     """The columns whose values are symbols before the ids."""
     normal_form: NormalForm = AS_IT_IS
@@ -60,6 +63,8 @@ class BundleConfig(BaseModel):
     """Length to which sources are cut, in tokens or frames, as in training; None: only the decoding options limit it."""
     keeps_source_end: bool = False
     """Whether a cut source keeps its end instead of its beginning."""
+    members: int = Field(default=1, ge=1, le=32)
+    """Models of the architecture that decode together. Left out of the file where there is one."""
     audio: FrontEnd | None = None
     """How recordings become frames; None if the sources are ids, pictures or frames of another origin."""
     pictures: PictureFrontEnd | None = None
@@ -162,6 +167,8 @@ class BundleFile(BaseModel):
     """The engine that decodes with the bundle; None: the reference, PyTorch at float32. Left out of the file in that case."""
     calibrator: StoredCalibrator | None = None
     """Turns a decoded answer into its confidence; None: answers have none. Left out of the file in that case."""
+    lexicon: Annotated[int, Field(ge=0)] | None = None
+    """Entries of the lexicon, a file in the bundle; None: there is none. Left out of the file in that case."""
     tokenizers: dict[Literal["source", "target"], SubwordKind]
     """The kind of subword model of each side that has one."""
     data_digests: dict[str, Digest]
@@ -171,8 +178,9 @@ class BundleFile(BaseModel):
 
     @property
     def payload(self) -> tuple[str, ...]:
-        """The names of the bundle's files beside ``config.json``, that of the engine included."""
-        return (*self.config.payload, ENGINE_FILE) if self.engine is not None and self.engine.has_file else self.config.payload
+        """The names of the bundle's files beside ``config.json``, those of the engine and the lexicon included."""
+        added = (ENGINE_FILE,) if self.engine is not None and self.engine.has_file else ()
+        return (*self.config.payload, *added, *((LEXICON_FILE,) if self.lexicon is not None else ()))
 
     @model_validator(mode="after")
     def _each_file_has_a_digest(self) -> Self:
@@ -203,7 +211,8 @@ def write_config(folder: Path, content: BundleFile) -> None:
     """
     absent: dict[str, Any] = {name: True for name in ADDED_BY_EXPORT if getattr(content, name) is None}
     model = {name: True for name, off in ABSENT_WHERE_OFF.items() if getattr(content.config.model, name) == off}
-    absent["config"] = {"model": model} | ({} if content.config.pictures is not None else {"pictures": True})
+    config = {"members": content.config.members == 1, "pictures": content.config.pictures is None}
+    absent["config"] = {name: True for name, is_absent in config.items() if is_absent} | {"model": model}
     (folder / CONFIG_FILE).write_text(content.model_dump_json(indent=1, exclude=absent) + "\n", encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +20,13 @@ from seq2seq_core.bundle.config_file import (
     ADDED_BY_EXPORT,
     CONFIG_FILE,
     ENGINE_FILE,
+    LEXICON_FILE,
     BundleFile,
     StoredEngine,
     read_config,
     write_config,
 )
+from seq2seq_core.bundle.lexicon_file import KnownTarget, Question, write_lexicon
 from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.dvc_files import how_to_make
@@ -57,8 +59,9 @@ def export_bundle(
     options: DecodingOptions,
     converted: ConvertedModel | None = None,
     calibrate: Calibration = lambda _: None,
+    lexicon: Mapping[Question, KnownTarget] | None = None,
 ) -> None:
-    """Writes a bundle with the weights of a trained one; the same bytes for the same bundle, options, engine and calibration.
+    """Writes a bundle with the weights of a trained one; the same bytes for the same arguments.
 
     Args:
         trained: the folder of the trained bundle.
@@ -66,6 +69,7 @@ def export_bundle(
         options: the default decoding options of all users of the bundle.
         converted: the model for the engine that decodes; None: PyTorch decodes, at float32.
         calibrate: is given the bundle without a calibrator, and decodes with it.
+        lexicon: what train has for each question; None: there is no lexicon.
 
     Raises:
         BundleError: a file of the trained bundle is missing, surplus, changed or of another format.
@@ -74,13 +78,17 @@ def export_bundle(
     with atomic.new_folder(folder) as draft:
         for name in content.config.payload:
             shutil.copy(trained / name, draft / name)
-        exported: dict[str, object] = {"decoding": options, "trained_digest": bundle_digest(trained)}
+        digests = {name: content.digests[name] for name in content.config.payload}
+        exported: dict[str, object] = {"decoding": options, "trained_digest": bundle_digest(trained), "lexicon": None}
         if converted is not None:
             exported["engine"] = converted.engine
         if converted is not None and converted.content is not None:
             (draft / ENGINE_FILE).write_bytes(converted.content)
-            exported["digests"] = content.digests | {ENGINE_FILE: file_digest(draft / ENGINE_FILE)}
-        write_config(draft, without := content.model_copy(update=exported))
+            digests[ENGINE_FILE] = file_digest(draft / ENGINE_FILE)
+        if lexicon is not None:
+            write_lexicon(draft, lexicon)
+            exported["lexicon"], digests[LEXICON_FILE] = len(lexicon), file_digest(draft / LEXICON_FILE)
+        write_config(draft, without := content.model_copy(update={**exported, "digests": digests}))
         if (calibrator := calibrate(draft)) is not None:
             write_config(draft, without.model_copy(update={"calibrator": calibrator}))
 

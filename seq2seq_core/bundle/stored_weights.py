@@ -22,6 +22,7 @@ from torch.overrides import TorchFunctionMode
 from seq2seq_core.bundle.config_file import CONFIG_FILE, WEIGHTS_FILE, BundleConfig
 from seq2seq_core.errors import BundleError, first_line, library_errors
 from seq2seq_core.json_text import JsonError, parse_object
+from seq2seq_core.modeling.ensemble import AnyModel, Ensemble
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 
 MAX_HEADER_BYTES = 1 << 24
@@ -73,8 +74,8 @@ def unique_tensors(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in state.items() if first_names[id(tensor)] == name}
 
 
-def build_from(config: BundleConfig) -> Seq2Seq:
-    """A model with fresh weights.
+def build_from(config: BundleConfig) -> AnyModel:
+    """A model, or an ensemble, with fresh weights.
 
     Args:
         config: the configuration of the model.
@@ -83,7 +84,11 @@ def build_from(config: BundleConfig) -> Seq2Seq:
         ValueError: settings of the model do not fit the vocabularies.
     """
     sizes = (config.source_vocabulary_size, config.target_vocabulary_size)
-    return build_model(config.model, *sizes, config.joint, config.frame_width, config.frame_layout)
+
+    def build() -> Seq2Seq:
+        return build_model(config.model, *sizes, config.joint, config.frame_width, config.num_source_tags, config.frame_layout)
+
+    return build() if config.members == 1 else Ensemble([build() for _ in range(config.members)])
 
 
 def check_header(folder: Path, config: BundleConfig) -> None:

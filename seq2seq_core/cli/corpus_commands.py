@@ -93,6 +93,9 @@ def configure(
     source: SourceSide = "",
     target: TargetSide = "",
     header: Header = None,
+    fit_sizes: Annotated[
+        bool, typer.Option("--fit-sizes", help="Of a ready file: derive the sizes of model and training from the rows of train.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a params.yaml that has uncommitted changes.")] = False,
     workspace: Workspace = None,
     debug: Debug = False,
@@ -102,7 +105,8 @@ def configure(
     With --corpus FOLDER (or one file) alone, it samples the files, chooses task, files, columns, vocabulary, model and length
     of training, and says why, a line each. The same lines head params.yaml. The first row is shown as it is read.
 
-    With a ready file, the settings are that file's. Where the folder has other file names, they replace the file's.
+    With a ready file, the settings are that file's. Where the folder has other file names, they replace the file's. Its sizes stay,
+    unless --fit-sizes derives them from the number of rows.
 
     It writes only settings by which the rows can be read, and refuses to overwrite uncommitted changes.
 
@@ -120,6 +124,8 @@ def configure(
         settings_file = settings_file and find_ready_file(settings_file)
         if settings_file is not None and task:
             raise UserError(f"--task: must be left out with a ready settings file, which is for one task; got {task!r}")
+        if fit_sizes and (settings_file is None or corpus is None):
+            raise UserError("--fit-sizes: needs a ready settings file and --corpus FOLDER; a proposal fits anyway")
         if corpus is None:
             if settings_file is None:
                 raise UserError("expected a ready settings file (configs/), or --corpus FOLDER to propose settings; got neither")
@@ -131,7 +137,7 @@ def configure(
         elif settings_file is None:
             findings = install_proposal(paths, corpus, name, task, force, LayoutChoice(source, target, header))
         else:
-            findings = install_fitted(settings_file, paths, corpus, name, force, LayoutChoice(source, target, header))
+            findings = install_fitted(settings_file, paths, corpus, name, force, LayoutChoice(source, target, header), fit_sizes)
         for finding in findings:
             typer.echo(finding)
         typer.echo(f"params.yaml is now {settings_file or 'as proposed'}; run `s2s retrain` or `dvc repro`")

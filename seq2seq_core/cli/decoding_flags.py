@@ -56,7 +56,8 @@ def _decoding_params() -> tuple[Any, ...]:
     parameters = []
     for option in (option for option in offered_options() if option.flag):
         text = option.description.replace("``", "").replace("\n", " ")
-        shown = typer.Option(f"--{option.flag}", help=text, rich_help_panel=option.offer.heading, show_default=False)
+        flag = f"--{option.flag}/--no-{option.flag}" if option.kind is bool else f"--{option.flag}"
+        shown = typer.Option(flag, help=text, rich_help_panel=option.offer.heading, show_default=False)
         kind: Any = option.kind | None
         annotation = Annotated[kind, shown]
         parameters.append(inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))

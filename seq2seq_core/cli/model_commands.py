@@ -70,7 +70,8 @@ def predict(
         typer.Option(
             "--json",
             help="Write a JSON object a hypothesis: line (of its source), prediction, score, is_cut (by its length "
-            "limit), source_is_cut (too long to be read whole); of a model with a calibrator also confidence and abstained.",
+            "limit), source_is_cut (too long to be read whole); of a model with a calibrator also confidence and abstained; "
+            "with a lexicon from_lexicon.",
         ),
     ] = False,
     sample: Sample = False,

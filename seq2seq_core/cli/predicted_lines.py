@@ -82,12 +82,15 @@ def predict_lines(
             forced or forbidden.
     """
     from seq2seq_core.decoding.confidence.abstention import check_threshold
+    from seq2seq_core.decoding.lexicon.known_answers import check_lexicon
 
     with flag_errors():
         predictor.phrases.check(phrases, options)
         check_threshold(options, predictor.bundle.calibrator)
+        if options.lexicon:
+            check_lexicon(predictor.bundle.lexicon is not None)
     check_tags(files.tags.common, predictor.bundle.config.tags.all)
-    line_format = line_format._replace(has_confidence=predictor.bundle.calibrator is not None)
+    line_format = line_format._replace(has_confidence=predictor.bundle.calibrator is not None, has_lexicon=options.lexicon)
     counts, withheld = CutHypotheses(), WithheldAnswers()
 
     def decode(part: Chunk) -> list[Prediction]:
@@ -202,7 +205,7 @@ def _write_alignments(write: Callable[[str], object], source: str, prediction: P
 
     for hypothesis in prediction.hypotheses:
         found = hypothesis.alignment
-        if found is None and not is_blank(source) and not hypothesis.abstained:
+        if found is None and not (is_blank(source) or hypothesis.abstained or hypothesis.from_lexicon):
             raise UserError("--attention: the model has no attention to write; expected one that has, or no --attention")
         content = {
             "source": found.source_pieces if found else [],

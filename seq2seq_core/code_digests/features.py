@@ -31,6 +31,7 @@ SILENT: dict[str, str] = {
     "seq2seq_core.config.serving": "requests to a served model",
     "seq2seq_core.config.yaml_text": "parsing; the values count",
     "seq2seq_core.console": "log lines and progress",
+    "seq2seq_core.corpus.leakage.split_note": "messages",
     "seq2seq_core.device": "the choice of a device, part of runtime",
     "seq2seq_core.dvc_files": "messages about missing outputs",
     "seq2seq_core.errors": "messages",
@@ -77,14 +78,19 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.decoding.confidence.answer_features": ("confidence",),
     "seq2seq_core.decoding.engines.ctranslate2_conversion": ("engine:ctranslate2",),
     "seq2seq_core.decoding.engines.ctranslate2_engine": ("engine:ctranslate2",),
+    "seq2seq_core.bundle.lexicon_file": ("lexicon",),
+    "seq2seq_core.decoding.lexicon": ("lexicon",),
     "seq2seq_core.decoding.minimum_bayes_risk": NO_STAGE,
     "seq2seq_core.decoding.sampling": NO_STAGE,
     "seq2seq_core.decoding.target_scores": NO_STAGE,
     "seq2seq_core.distillation": ("distill",),
     "seq2seq_core.evaluation.attention_pictures": ("pictures",),
     "seq2seq_core.evaluation.confidence": ("confidence",),
-    "seq2seq_core.evaluation.picture_baseline": ("pictures",),
+    "seq2seq_core.evaluation.trivial.nearest_picture": ("pictures",),
     "seq2seq_core.evaluation.picture_page": ("pictures",),
+    "seq2seq_core.modeling.decoders.alignment_decoder": ("alignment",),
+    "seq2seq_core.modeling.ensemble": ("ensemble", "snapshots"),
+    "seq2seq_core.modeling.layers.alignment": ("alignment",),
     "seq2seq_core.modeling.layers.attention": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.bridge": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.pointer_generator": ("pointer_generator",),
@@ -101,7 +107,9 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.modeling.layers.positions": (*TRANSFORMER, "time_scaling", "grid_positions"),
     "seq2seq_core.modeling.layers.quantized_weight": ("engine:quantized",),
     "seq2seq_core.modeling.layers.recurrent_layer": RECURRENT,
+    "seq2seq_core.modeling.layers.relative_attention": ("relative_positions",),
     "seq2seq_core.modeling.layers.sublayer": TRANSFORMER,
+    "seq2seq_core.modeling.layers.tag_positions": ("tag_positions",),
     "seq2seq_core.modeling.layers.transformer_shape": TRANSFORMER,
     "seq2seq_core.score_filter": ("score_filter",),
     "seq2seq_core.training.data.picture_augment": ("picture_augment",),
@@ -119,6 +127,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.training.objectives.reward": REWARDS,
     "seq2seq_core.training.objectives.samples": (*REWARDS, "objective:back_translation"),
     "seq2seq_core.training.objectives.scheduled_sampling": ("scheduled_sampling",),
+    "seq2seq_core.training.updates.snapshot_ensemble": ("snapshots",),
 }
 """Modules and packages that are needed only with one of the features listed."""
 
@@ -126,6 +135,7 @@ PARTS: dict[str, str] = {
     CLEANING_RULES: "rule",
     MENDING_RULES: "mending",
     METRICS: "metric",
+    "seq2seq_core.modeling.alignments": "alignment",
     "seq2seq_core.modeling.attention": "attention",
     "seq2seq_core.training.updates.schedules": "schedule",
 }
@@ -153,6 +163,8 @@ def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[st
         found += [f"metric:{name}" for name in settings.evaluate.metrics]
     if settings.evaluate.confidence_event != "none":
         found.append("confidence")
+    if settings.evaluate.lexicon:
+        found.append("lexicon")
     if settings.evaluate.beam_size > 1:
         found.append("search:beam")
     if settings.evaluate.engine != "torch" and {*TRANSFORMER} <= {*found}:
@@ -171,14 +183,21 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
     """
     for side, kind in (("encoder", model.encoder_architecture), ("decoder", model.decoder_architecture)):
         yield f"{side}:{'transformer' if kind == 'transformer' else 'recurrent'}"
-    if model.decoder_architecture != "transformer" and model.attention != "none":
+    if model.alignment != "soft":
+        yield f"alignment:{model.alignment}"
+    elif model.decoder_architecture != "transformer" and model.attention != "none":
         yield f"attention:{model.attention}"
     switches = {
         "front_end": model.front_end is not None,
         "grid_positions": model.grid_positions != "none",
+        "alignment": model.alignment != "soft",
+        "relative_positions": model.positions.startswith("relative"),
+        "tag_positions": not model.tag_positions,
         "pointer_generator": model.pointer_generator,
         "time_scaling": model.time_scaling != "none",
         "initial_weights": bool(train.initial_weights),
+        "ensemble": bool(train.ensemble.members),
+        "snapshots": bool(train.ensemble.num_snapshots),
     }
     for phase in train.all_phases():
         yield f"objective:{phase.objective}"

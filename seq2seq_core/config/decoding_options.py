@@ -76,6 +76,9 @@ class SearchOptions(Section):
     """Fewest target tokens, the end mark not counted; raises a limit by ratio and offset that is below it."""
     no_repeat_ngram_size: Annotated[int, Offer(SEARCH, highest=100)] = Field(default=0, ge=0)
     """No run of this many target tokens comes twice in a hypothesis (Paulus 2018, section 2.5); 0: any may."""
+    lexicon: Annotated[bool, Offer(SEARCH)] = False
+    """Whether a source that train has, with the same tags, gets its commonest target there, without the model; in beam search,
+    where nothing is asked of the wording."""
     max_source_tokens: int = Field(default=1024, ge=2)
     """A source with more tokens (end mark included) is cut to this many, with a warning."""
     max_source_frames: int = Field(default=6000, ge=1)

@@ -15,11 +15,13 @@ Architecture = Literal["rnn", "gru", "lstm", "transformer"]
 
 AttentionKind = Literal["none", "dot", "general", "additive", "multi_head"]
 """None, or a module of ``modeling/attention``."""
+AlignmentKind = Literal["soft", "monotonic", "edits"]
+"""Soft attention, or a module of ``modeling/alignments``."""
 TimeScaling = Literal["none", "sinusoidal", "gate"]
 """Scaling of the encoded source by time step."""
 BridgeKind = Literal["last", "mean", "zero"]
 """Initial state of a recurrent decoder."""
-PositionKind = Literal["sinusoidal", "learned", "rotary"]
+PositionKind = Literal["sinusoidal", "learned", "rotary", "relative", "relative_sinusoidal"]
 """Position encoding of a Transformer."""
 
 
@@ -79,6 +81,15 @@ class ModelSection(Section):
     """Whether the output is mixed with a copy of the source's tokens by their attention (See 2017, section 2.2); needs
     ``tokenize.joint``."""
 
+    alignment: AlignmentKind = "soft"
+    """How a recurrent decoder finds its place in the source: by ``attention``, or by a hard alignment in place of it, over which
+    the likelihood is summed exactly: ``monotonic`` attention (Wu and Cotterell 2019), or ``edits``, a transducer that deletes,
+    replaces, copies and inserts symbols (Makarov and Clematide 2020)."""
+    alignment_order: Literal[0, 1] = 0
+    """Order of ``monotonic`` alignment: 1 adds scores of the shift from the last position."""
+    alignment_copies: bool = False
+    """Whether ``edits`` may copy the source's symbol; needs ``tokenize.joint``."""
+
     heads: int = Field(default=4, ge=1, le=1024)
     """Heads of multi-head attention; divides the width."""
     feedforward_width: int = Field(default=1024, ge=4, le=262_144)
@@ -86,8 +97,16 @@ class ModelSection(Section):
     norm: Literal["pre", "post"] = "pre"
     """Whether a Transformer normalises before each sublayer (Xiong 2020) or after it (Vaswani 2017)."""
     positions: PositionKind = "sinusoidal"
-    """Position encoding of a Transformer: sinusoids (Vaswani 2017), a learned table (Gehring 2017), or rotated queries and keys (Su
-    2021)."""
+    """Position encoding of a Transformer: sinusoids (Vaswani 2017), a learned table (Gehring 2017), rotated queries and keys (Su
+    2021), or distances: learned vectors (Shaw 2018), or projected sinusoids (Dai 2019)."""
+    relative_distance: int = Field(default=16, ge=1, le=4096)
+    """The largest distance that ``relative`` positions tell apart; greater ones count as this one."""
+    tag_positions: bool = True
+    """Whether tags before the source have positions like other symbols. ``false``: a Transformer encoder gets the vector of a type
+    in their place, and counts positions behind them (Wu 2021)."""
+    share_layers: bool = False
+    """Whether all layers of a Transformer's encoder, and of its decoder, are one layer, run repeatedly (Dehghani 2019, without
+    halting)."""
     max_positions: int = Field(default=1024, ge=2, le=1_048_576)
     """Rows of the table of ``learned`` positions: the longest sequence that can be read or written."""
 
@@ -121,12 +140,50 @@ class ModelSection(Section):
         return self
 
     @model_validator(mode="after")
+    def _alignment_fits(self) -> Self:
+        if self.alignment == "soft":
+            if self.alignment_order or self.alignment_copies:
+                name = "alignment_order" if self.alignment_order else "alignment_copies"
+                raise ValueError(f"{name} must be left out with alignment 'soft', got {getattr(self, name)}")
+            return self
+        if self.decoder_architecture == "transformer":
+            raise ValueError(f"alignment must be 'soft' with a Transformer decoder, got {self.alignment!r}")
+        for name in ("input_feeding", "coverage", "pointer_generator"):
+            if getattr(self, name):
+                raise ValueError(f"{name} must be false with alignment {self.alignment!r}, which has no attention, got true")
+        if self.alignment_order and self.alignment != "monotonic":
+            raise ValueError(f"alignment_order must be 0 with alignment {self.alignment!r}, got {self.alignment_order}")
+        if self.alignment_copies and self.alignment != "edits":
+            raise ValueError(f"alignment_copies must be false with alignment {self.alignment!r}, got true")
+        if self.alignment_copies and self.time_reduction:
+            raise ValueError(
+                f"time_reduction must be 0 with alignment_copies, which copies position by position, got {self.time_reduction}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _parts_of_transformers_agree(self) -> Self:
+        if self.share_layers and "transformer" not in (self.encoder_architecture, self.decoder_architecture):
+            raise ValueError("share_layers must be false without a Transformer, got true")
+        if not self.tag_positions:
+            if self.encoder_architecture != "transformer":
+                raise ValueError(
+                    f"tag_positions must be true unless the encoder is a Transformer, got {self.encoder_architecture!r}"
+                )
+            if self.positions not in ("sinusoidal", "learned"):
+                raise ValueError(
+                    f"tag_positions must be true unless positions are 'sinusoidal' or 'learned', got {self.positions!r}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         is_recurrent = self.decoder_architecture != "transformer"
+        is_blind = is_recurrent and self.attention == "none" and self.alignment == "soft"
         if self.coverage and not (is_recurrent and self.attention == "additive"):
             got = f"attention {self.attention!r}" if is_recurrent else "a Transformer decoder"
             raise ValueError(f"coverage must be false unless a recurrent decoder has attention 'additive', got {got}")
-        if is_recurrent and self.attention == "none":
+        if is_blind:
             if self.input_feeding or self.pointer_generator:
                 name = "input_feeding" if self.input_feeding else "pointer_generator"
                 raise ValueError(f"{name} must be false with attention 'none', got true")

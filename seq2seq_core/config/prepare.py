@@ -57,7 +57,7 @@ class Distill(Section):
 
 
 class Augment(Section):
-    """Copies of train pairs with noise in the source, beside the pairs themselves, so that the model reads what users write."""
+    """Copies of train pairs beside the pairs themselves: with noise in the source, as users write, or with a made-up stem."""
 
     case: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of the pairs that get a copy in another case: small letters, capitals, a capital for each word, the first letter."""
@@ -65,6 +65,9 @@ class Augment(Section):
     """Share that gets one with typing errors: letters exchanged, left out, doubled, or replaced by another letter of the text."""
     punctuation: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share that gets one with other punctuation: none, none at the end, a mark doubled, a space before a mark."""
+    stems: float = Field(default=0.0, ge=0.0, le=20.0)
+    """Copies for each pair whose stem, what both sides have in common, is replaced by random letters of train on both sides
+    (Anastasopoulos and Neubig 2019): for inflection with few pairs; 0.5: for every second pair."""
     typo_rate: float = Field(default=0.05, gt=0.0, le=0.5)
     """Share of the letters of a copy that have a typing error; at least one has."""
     seed: int = 1
@@ -72,7 +75,7 @@ class Augment(Section):
 
     def kinds(self) -> dict[str, float]:
         """The kinds of noise that are on, with the shares of the pairs."""
-        shares = {"case": self.case, "typos": self.typos, "punctuation": self.punctuation}
+        shares = {"case": self.case, "typos": self.typos, "punctuation": self.punctuation, "stems": self.stems}
         return {kind: share for kind, share in shares.items() if share}
 
 
@@ -152,6 +155,8 @@ class PrepareSection(NormalForm):
     those whose source is the same after NFKC, case folding and removal of punctuation and white space (kept between digits).
     ``similar`` also drops those whose source or target shares most of its characters with a source or target of dev or test: a word
     changed or left out, the same translation, the sides exchanged. It suits sentences; texts of few words are similar by nature."""
+    leakage_reason: str = ""
+    """Why ``leakage`` is ``keep``; shown beside the scores. Such as: the published split has these rows."""
     leakage_similarity: float = Field(default=0.62, gt=0.0, le=1.0)
     """With ``leakage: similar``, the share of common runs of four characters from which two texts are similar (their Jaccard
     similarity). A lower one finds more that was changed, and drops more that only resembles dev or test."""
@@ -201,6 +206,8 @@ class PrepareSection(NormalForm):
         if self.dev_fraction + self.test_fraction >= 1.0:
             total = self.dev_fraction + self.test_fraction
             raise ValueError(f"dev_fraction + test_fraction must be below 1, got {total:g}")
+        if self.leakage_reason and self.leakage != "keep":
+            raise ValueError(f"leakage_reason must be empty unless leakage is keep, got leakage {self.leakage}")
         if self.min_characters > self.max_characters:
             raise ValueError(f"min_characters must be at most max_characters, got {self.min_characters} > {self.max_characters}")
         return self

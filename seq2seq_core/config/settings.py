@@ -98,6 +98,8 @@ class Settings(Section):
             raise ValueError("model.tie_embeddings: must be 'none' or 'target' unless tokenize.joint is true, got 'all'")
         if self.model.pointer_generator and not self.tokenize.joint:
             raise ValueError("model.pointer_generator: must be false unless tokenize.joint is true, got true")
+        if self.model.alignment_copies and not self.tokenize.joint:
+            raise ValueError("model.alignment_copies: must be false unless tokenize.joint is true, got true")
         self._check_time_scaling()
         self._check_monolingual()
         self._check_train()
@@ -122,6 +124,7 @@ class Settings(Section):
         """Rejects scaling of a source that the decoder never reads. Not the section's own check: models trained so still load."""
         model = self.model
         is_blind = model.decoder_architecture != "transformer" and model.attention == "none" and model.bridge == "last"
+        is_blind &= model.alignment == "soft"
         if is_blind and model.time_scaling != "none":
             raise ValueError(
                 "model.time_scaling: must be 'none' with attention 'none' unless bridge is 'mean' (the decoder starts from the "

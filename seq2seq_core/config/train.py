@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from seq2seq_core.config.ensemble import EnsembleSettings
 from seq2seq_core.config.metric_names import BLEU, LOSS, BleuTokenizer, DevMetric
 from seq2seq_core.config.objective_sections import (
     MONOLINGUAL_OBJECTIVES,
@@ -216,6 +217,9 @@ class TrainSection(PhaseSettings):
     """Seed of initial weights, order of batches and dropout."""
     dev_sentences: int = Field(default=500, ge=0)
     """Dev sources decoded at each validation (the first ones of dev); 0: none, possible only with ``dev_metric: loss``."""
+    sized_for_pairs: int = Field(default=0, ge=0)
+    """Rows of train that the sizes of model and training were chosen for; ``s2s retrain`` tells where train has become twice as
+    large, or half. Changes nothing. 0: unknown."""
     initial_weights: str = ""
     """Initial weights: a bundle's folder (relative to the workspace), ``models:/NAME/VERSION``, ``models:/NAME@ALIAS`` or
     ``runs:/RUN/PATH``; empty: random."""
@@ -223,6 +227,8 @@ class TrainSection(PhaseSettings):
     """SHA-256 of that bundle, as ``s2s train`` reports it: another bundle is rejected, and ``dvc repro`` trains again when this
     changes.
     Empty: any."""
+    ensemble: EnsembleSettings = EnsembleSettings()
+    """Models that are trained as one stage and decode together; none by default."""
     phases: list[Annotated[Phase, BeforeValidator(_inherit)]] = []
     """Phases one after another, each from the best weights of the one before; none: a single one by ``likelihood``."""
 
@@ -245,6 +251,21 @@ class TrainSection(PhaseSettings):
         if self.initial_digest and not self.initial_weights:
             raise ValueError("initial_digest must be empty without initial_weights, got one")
         return self
+
+    @model_validator(mode="after")
+    def _snapshots_are_of_one_phase(self) -> Self:
+        if self.ensemble.num_snapshots and self.phases:
+            raise ValueError("ensemble.kind must be seeds with phases, got snapshots")
+        if self.ensemble.num_snapshots and self.average_last:
+            raise ValueError("average_last must be 0 with an ensemble of snapshots (both keep the weights of the last validations)")
+        return self
+
+    def members(self) -> list[TrainSection]:
+        """The trainings of an ensemble of seeds, each of one model; itself where there is none."""
+        if self.ensemble.num_seeds == 1:
+            return [self]
+        alone = {"ensemble": EnsembleSettings()}
+        return [self.model_copy(update={"seed": self.seed + place, **alone}) for place in range(self.ensemble.num_seeds)]
 
     def named_metrics(self) -> list[str]:
         """The metrics for choosing checkpoints and for rewards; each once, without the loss."""

@@ -29,6 +29,7 @@ EXPECTED_REPEATED = 0.2
 """A larger share of repeated pairs is stated in the settings, so that ``prepare`` does not stop at what was seen."""
 FEWEST_TEST_ROWS = 20
 """With fewer, a version proves nothing by any difference that is usual."""
+KEPT_LEAKS = "test asks what train has, as users will"
 SURELY_DRAWN = 0.7
 NATURAL = {
     "pronunciation": ("numbers_differ",),
@@ -85,6 +86,7 @@ def propose(layout: CorpusLayout, folder: Path, task: Task | None = None) -> Pro
     units = _units_a_pair(evidence, source_model, target_model)
     dev_rows = layout.num_rows.get("dev") or int(sections["prepare"]["dev_fraction"] * evidence.num_different)
     sections["train"] = choose_training(evidence.task, evidence.num_different, units, sections["model"], dev_rows, dev_metric)
+    sections["train"]["sized_for_pairs"] = layout.num_rows["train"]
     ratio = _units_ratio(evidence, source_model, target_model)
     sections["evaluate"] = choose_search(evidence.task, evidence.target, ratio) | {"metrics": metrics}
     # Without effect until dev_metric is bleu: so that it is right when the user, or a sweep by bleu, sets that.
@@ -159,7 +161,7 @@ def _prepare_section(evidence: CorpusEvidence) -> dict[str, Any]:
     longest = max(evidence.source.long_characters, evidence.target.long_characters)
     section: dict[str, Any] = {
         "deduplicate": "none" if evidence.is_repetition_data else "pair",
-        "leakage": "keep" if _keeps_leaks(evidence) else "exact",
+        **({"leakage": "keep", "leakage_reason": KEPT_LEAKS} if _keeps_leaks(evidence) else {"leakage": "exact"}),
     }
     if not evidence.is_repetition_data and evidence.pairs.repeated > EXPECTED_REPEATED:
         most = min(1.0, round(evidence.pairs.repeated + 0.2, 1))

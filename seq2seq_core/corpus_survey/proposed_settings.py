@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.ready_settings import as_written, install_document, missing_files, read_ready_document
-from seq2seq_core.config.settings import parse_settings
+from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.config.yaml_text import parse_document, write_inline
+from seq2seq_core.corpus_survey.choices.size_rules import resize, size_note, why_not_resize
 from seq2seq_core.corpus_survey.choices.task_choice import parse_task
 from seq2seq_core.corpus_survey.corpus_check import check_corpus
 from seq2seq_core.corpus_survey.corpus_layout import CorpusLayout
@@ -57,9 +59,17 @@ def install_proposal(
 
 
 def install_fitted(
-    ready_file: Path, paths: Paths, place: Path, model_name: str | None, force: bool, chosen: LayoutChoice | None = None
+    ready_file: Path,
+    paths: Paths,
+    place: Path,
+    model_name: str | None,
+    force: bool,
+    chosen: LayoutChoice | None = None,
+    fits_sizes: bool = False,
 ) -> list[str]:
     """Writes ``params.yaml`` from a ready file, with the files that a corpus folder has; returns what was replaced, a line each.
+
+    Where train is far larger or smaller than that of the file's sizes, the last line says so.
 
     Args:
         ready_file: the ready file.
@@ -69,10 +79,12 @@ def install_fitted(
         model_name: replaces ``register.model_name``; None: it stays.
         force: whether to overwrite uncommitted changes.
         chosen: columns and header that the user chooses.
+        fits_sizes: whether the sizes of model and training are derived from the number of rows.
 
     Raises:
         ConfigError: the ready file has faults.
-        UserError: the files in the folder do not suit the ready file; names the command that makes settings for them.
+        UserError: the files in the folder do not suit the ready file; names the command that makes settings for them. Or its sizes
+            cannot be derived.
     """
     folder = folder_of(place)
     document = read_ready_document(ready_file, paths, folder, model_name)
@@ -87,8 +99,25 @@ def install_fitted(
         except UserError as error:
             raise UserError(f"{ready_file} does not fit {place} ({', '.join(missing) or 'its files'}): {error}\n{advice}") from None
         findings = [f"{ready_file} names {', '.join(missing)}, which are not there: its files are replaced", *layout.findings]
+        findings = findings if missing else findings[1:]
+    settings = parse_settings(document, str(ready_file))
+    if fits_sizes and (reason := why_not_resize(settings)):
+        raise UserError(f"--fit-sizes: must be left out with {ready_file}, got it: {reason}")
+    if fits_sizes:
+        findings.append(resize(document, settings, _count_rows(settings, place, chosen)))
+    elif settings.train.sized_for_pairs:
+        with suppress(UserError):  # a corpus that a survey cannot read may be one for these settings
+            note = size_note(settings, _count_rows(settings, place, chosen))
+            findings += [note] if note else []
     install_document(document, str(ready_file), paths, force)
-    return findings if missing else findings[1:]
+    return findings
+
+
+def _count_rows(settings: Settings, place: Path, chosen: LayoutChoice | None) -> int:
+    """The rows of train, or about as many, of a corpus that settings are for."""
+    if chosen in (None, LayoutChoice()) and settings.corpus.format in ("tsv", "csv", "auto") and not settings.corpus.header:
+        chosen = LayoutChoice(header=False)
+    return survey_folder(place, chosen).num_rows["train"]
 
 
 def _fit(corpus: dict[str, Any], layout: CorpusLayout, folder: Path) -> None:

@@ -43,6 +43,7 @@ class TextHypothesis:
         confidence: the calibrated probability that it is right, of the best hypothesis of beam search by a bundle with a
             calibrator; None: unknown.
         abstained: whether the text is withheld, because the confidence is below ``min_confidence``.
+        from_lexicon: whether it is what train has, and the model was not asked.
     """
 
     text: str
@@ -55,6 +56,7 @@ class TextHypothesis:
     confidence: float | None = None
     abstained: bool = False
     source_is_cut: bool = False
+    from_lexicon: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,11 @@ class Prediction:
     def confidence(self) -> float | None:
         """The calibrated probability that the first hypothesis is right; None: unknown."""
         return self.hypotheses[0].confidence
+
+    @property
+    def from_lexicon(self) -> bool:
+        """Whether the first hypothesis is what train has, and the model was not asked."""
+        return self.hypotheses[0].from_lexicon
 
     @property
     def abstained(self) -> bool:

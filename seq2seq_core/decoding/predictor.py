@@ -25,6 +25,7 @@ from seq2seq_core.decoding.engines.engine import Engine
 from seq2seq_core.decoding.engines.engine_choice import load_engine
 from seq2seq_core.decoding.engines.torch_engine import TorchEngine
 from seq2seq_core.decoding.hypothesis_texts import HypothesisTexts
+from seq2seq_core.decoding.lexicon.known_answers import find_known, put_first
 from seq2seq_core.decoding.phrases.asked_phrases import AskedPhrases, PhraseReader, check_texts, groups_of_phrases
 from seq2seq_core.decoding.phrases.phrase_room import check_rooms
 from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
@@ -87,6 +88,11 @@ class Predictor:
         """
         return cls(load_bundle(folder, device), recordings)
 
+    @property
+    def asked_columns(self) -> tuple[str, ...]:
+        """The columns that an answer depends on, besides the source: those that are tags."""
+        return self.bundle.config.tags.all
+
     @overload
     def predict(  # type: ignore[overload-overlap]
         self,
@@ -133,7 +139,7 @@ class Predictor:
             options: the decoding options; by default the bundle's. ``self.options.override(beam_size=1)`` changes single ones.
             batch_sentences: most sources decoded together.
             prefixes: for each source, the text that its hypotheses must begin with; what follows begins with a new piece.
-            keep_alignments: whether hypotheses carry their alignment.
+            keep_alignments: whether hypotheses carry their alignment; a lexicon's answer has none.
             tags: for each source, its columns by name; only the columns that the bundle takes as tags are read. None: no column.
                 Of a single source, its columns.
             stop: whether to end now, asked again and again; None: never.
@@ -165,10 +171,15 @@ class Predictor:
         predictions = [Prediction((TextHypothesis(text, 0.0, 0.0),)) for text in beginnings]
         asked = self.phrases.read(phrases, sources)
         check_rooms(asked, options, starts)
+        known: list[TextHypothesis | None] = [None] * len(sources)
+        wants_others = options.num_hypotheses > 1
+        if options.lexicon:
+            is_free = [not start and row is None for start, row in zip(beginnings, asked, strict=True)]
+            known = find_known(self.bundle, sources, tags, options, is_free)
         for width, group in groups_of_phrases(asked, options):
             own = options if width == options.rows_per_source else options.override(beam_size=width)
             engine = self.engine_for(own, keep_alignments, asked[group[0]] is not None)
-            if not (places := [place for place in group if len(ids[place])]):
+            if not (places := [place for place in group if len(ids[place]) and (wants_others or known[place] is None)]):
                 continue
             rows, wanted = [ids[place] for place in places], [asked[place] for place in places]
             bounds = BatchBounds(batch_sentences, MAX_BATCH_TOKENS // width)
@@ -180,6 +191,8 @@ class Predictor:
                 texts_of = self.texts.read(row, hypotheses, own, len(forced[place]), is_cut[place])
                 predictions[place] = Prediction(tuple(texts_of))
                 check_texts(asked[place], predictions[place])
+        if options.lexicon:
+            predictions = [put_first(one, own, options.num_hypotheses) for one, own in zip(known, predictions, strict=True)]
         return withhold(predictions, options.min_confidence)
 
     def engine_for(self, options: DecodingOptions, keep_attention: bool = False, has_phrases: bool = False) -> Engine:
@@ -255,6 +268,7 @@ class Predictor:
         """
         if is_empty(source):
             raise ValueError("attention needs a source with some text")
+        options = (options or self.options).override(lexicon=False)
         return self.predict([source], options, keep_alignments=True, tags=[tags or {}])[0].hypotheses[0].alignment
 
     def _normalize(self, texts: Sequence[str]) -> list[str]:

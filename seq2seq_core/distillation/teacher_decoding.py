@@ -41,7 +41,7 @@ def search_options(teacher: Teacher, beam_size: int) -> DecodingOptions:
     """
     stored = read_config(teacher.found.folder).decoding or DecodingOptions()
     own = {name: getattr(stored, name) for name in SearchOptions.model_fields}
-    return DecodingOptions.model_validate(own | {"beam_size": beam_size})
+    return DecodingOptions.model_validate(own | {"beam_size": beam_size, "lexicon": False})
 
 
 def decode_sources(

@@ -12,18 +12,13 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
 from seq2seq_core.errors import UserError
-from seq2seq_core.evaluation.baselines import (
-    COMMONEST_TARGET,
-    COPY_SOURCE,
-    MEMORISE_ELSE_COPY,
-    commonest_target,
-    copy_source,
-    memorise_else_copy,
-)
 from seq2seq_core.evaluation.edit_distance import edit_distance
+from seq2seq_core.evaluation.error_terms import ErrorTerms
 from seq2seq_core.evaluation.scores import check_installed, quick_metrics, score
 from seq2seq_core.evaluation.scoring_options import scoring_options, slice_options
 from seq2seq_core.evaluation.slices import SOURCE_LENGTH, TARGET_LENGTH, Slice, group_rare, length_buckets, score_slices
+from seq2seq_core.evaluation.trivial.asked import Asked, asked
+from seq2seq_core.evaluation.trivial.baselines import MEMORISE_ELSE_MODEL, find_baselines, first_known
 
 SOURCE, TARGET = "source", "target"
 BATCHES_A_CALL = 16
@@ -32,6 +27,10 @@ BATCHES_A_CALL = 16
 
 class TextPredictor(Protocol):
     """An engine that turns texts into texts, such as :class:`~seq2seq_core.decoding.predictor.Predictor`."""
+
+    @property
+    def asked_columns(self) -> Sequence[str]:
+        """The columns of a pair that an answer depends on, besides the source."""
 
     def predict(
         self, sources: Sequence[str], options: DecodingOptions, batch_sentences: int, *, tags: Sequence[Mapping[str, str]]
@@ -50,6 +49,7 @@ class Decoded:
         is_cut: whether the length limit ended each.
         answers: the best hypotheses, with all that is known of each.
         seconds: the time of decoding.
+        num_decoded: how many were decoded: of equal questions one.
     """
 
     texts: list[str]
@@ -58,6 +58,7 @@ class Decoded:
     is_cut: list[bool]
     answers: list[TextHypothesis]
     seconds: float
+    num_decoded: int
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Example:
         is_cut: whether the length limit ended the hypothesis.
         columns: the corpus's other columns.
         confidence: the calibrated probability that the hypothesis is right; None: unknown.
+        from_lexicon: whether the hypothesis is what train has; None: no lexicon was asked.
     """
 
     row: int
@@ -89,6 +91,7 @@ class Example:
     is_cut: bool
     columns: dict[str, str]
     confidence: float | None = None
+    from_lexicon: bool | None = None
 
     @property
     def character_error_rate(self) -> float:
@@ -107,6 +110,7 @@ class Evaluation:
         slices: scores of parts of the test set.
         examples: every pair, in order.
         sentences_per_second: of beam search and of greedy decoding, by name; differs from run to run.
+        terms: what the task calls its error rates; None: it has no names of its own.
     """
 
     test: dict[str, float]
@@ -115,6 +119,7 @@ class Evaluation:
     slices: list[Slice]
     examples: list[Example]
     sentences_per_second: dict[str, float]
+    terms: ErrorTerms | None = None
 
     @property
     def num_cut(self) -> int:
@@ -133,7 +138,7 @@ class Evaluation:
 
 def evaluate(
     pairs: Sequence[dict[str, str]],
-    train: Iterable[tuple[str, str]],
+    train: Iterable[Mapping[str, str]],
     predictor: TextPredictor,
     search: DecodingOptions,
     settings: EvaluateSection,
@@ -145,7 +150,7 @@ def evaluate(
 
     Args:
         pairs: the test set: ``source``, ``target`` and other columns; at least one pair.
-        train: sources and targets of train, for the baseline that memorises; read once.
+        train: the pairs of train, for the baselines; read once.
         predictor: the model.
         search: the decoding options.
         settings: the settings of the scores.
@@ -168,21 +173,21 @@ def evaluate(
             predictor, pairs, search.override(beam_size=1), size, lambda done: on_progress(len(pairs) + done, "greedy")
         )
     quick, options = quick_metrics(settings.metrics), scoring_options(settings)
-    baselines: dict[str, Sequence[str]]
-    if has_files:
-        baselines = {COMMONEST_TARGET: commonest_target(train, sources), **further_baselines}
-    else:
-        baselines = {COPY_SOURCE: copy_source(sources), MEMORISE_ELSE_COPY: memorise_else_copy(train, sources)}
+    baselines = find_baselines(train, pairs, predictor.asked_columns, has_files)
+    texts = baselines.texts | {name: list(own) for name, own in further_baselines.items()}
+    if (combined := first_known(baselines.known, beam.texts)) != beam.texts:
+        texts[MEMORISE_ELSE_MODEL] = combined
     lengths = {TARGET_LENGTH: length_buckets(references)} if has_files else {SOURCE_LENGTH: length_buckets(sources)}
     return Evaluation(
         test=score(beam.texts, references, settings.metrics, options),
         greedy=score(greedy.texts, references, settings.metrics, options),
-        baselines={name: score(texts, references, quick, options) for name, texts in baselines.items()},
+        baselines={name: score(own, references, quick, options) for name, own in texts.items()},
         slices=_score_all_slices(pairs, lengths, beam.texts, references, settings, quick),
-        examples=_make_examples(pairs, beam, greedy),
+        examples=_make_examples(pairs, beam, greedy, search.lexicon),
         sentences_per_second={
-            name: len(pairs) / one.seconds for name, one in (("beam", beam), ("greedy", greedy)) if one.seconds > 0
+            name: one.num_decoded / one.seconds for name, one in (("beam", beam), ("greedy", greedy)) if one.seconds > 0
         },
+        terms=ErrorTerms.of(settings.metrics) if baselines.spells_symbols else None,
     )
 
 
@@ -193,7 +198,7 @@ def decode_texts(
     batch_sentences: int,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Decoded:
-    """The best hypothesis of each source, in order.
+    """The best hypothesis of each source, in order; equal questions are decoded once.
 
     Args:
         predictor: the model.
@@ -202,18 +207,25 @@ def decode_texts(
         batch_sentences: most sentences decoded together.
         on_progress: called with the number of sentences decoded.
     """
-    started, predictions, chunk = time.perf_counter(), [], batch_sentences * BATCHES_A_CALL
-    for start in range(0, len(pairs), chunk):
-        part = pairs[start : start + chunk]
+    started, predictions, chunk = time.perf_counter(), list[Prediction](), batch_sentences * BATCHES_A_CALL
+    questions = [asked(pair, predictor.asked_columns) for pair in pairs]
+    different = dict[Asked, dict[str, str]]()
+    for question, pair in zip(questions, pairs, strict=True):
+        different.setdefault(question, pair)
+    places, first = {question: place for place, question in enumerate(different)}, list(different.values())
+    for start in range(0, len(first), chunk):
+        part = first[start : start + chunk]
         predictions += predictor.predict([pair[SOURCE] for pair in part], options, batch_sentences, tags=part)
-        on_progress(len(predictions))
+        on_progress(len(predictions) if len(predictions) < len(first) else len(pairs))
+    answers = [predictions[places[question]].hypotheses[0] for question in questions]
     return Decoded(
-        texts=[prediction.text for prediction in predictions],
-        scores=[prediction.score for prediction in predictions],
-        log_probabilities=[prediction.log_probability for prediction in predictions],
-        is_cut=[prediction.is_cut for prediction in predictions],
-        answers=[prediction.hypotheses[0] for prediction in predictions],
+        texts=[answer.text for answer in answers],
+        scores=[answer.score for answer in answers],
+        log_probabilities=[answer.log_probability for answer in answers],
+        is_cut=[answer.is_cut for answer in answers],
+        answers=answers,
         seconds=time.perf_counter() - started,
+        num_decoded=len(first),
     )
 
 
@@ -253,7 +265,7 @@ def _score_all_slices(
     ]
 
 
-def _make_examples(pairs: Sequence[dict[str, str]], beam: Decoded, greedy: Decoded) -> list[Example]:
+def _make_examples(pairs: Sequence[dict[str, str]], beam: Decoded, greedy: Decoded, has_lexicon: bool) -> list[Example]:
     return [
         Example(
             row=place + 1,
@@ -267,6 +279,7 @@ def _make_examples(pairs: Sequence[dict[str, str]], beam: Decoded, greedy: Decod
             is_cut=beam.is_cut[place],
             columns={name: value for name, value in pair.items() if name not in (SOURCE, TARGET)},
             confidence=beam.answers[place].confidence,
+            from_lexicon=beam.answers[place].from_lexicon if has_lexicon else None,
         )
         for place, pair in enumerate(pairs)
     ]

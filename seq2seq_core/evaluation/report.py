@@ -48,8 +48,10 @@ def make_scores(evaluation: Evaluation) -> dict[str, Any]:
     slices: dict[str, dict[str, dict[str, float]]] = {}
     for part in evaluation.slices:
         slices.setdefault(part.column, {})[part.value] = {**_rounded(part.scores), "count": part.count}
+    terms = evaluation.terms
     return {
         "test": _rounded(evaluation.test),
+        **({} if terms is None else {"task": _rounded(terms.rates(evaluation.test))}),
         "greedy": _rounded(evaluation.greedy),
         "baselines": {name: _rounded(scores) for name, scores in evaluation.baselines.items()},
         "slices": slices,
@@ -95,11 +97,11 @@ def scores_as_markdown(evaluation: Evaluation) -> str:
     """
     rows = {"model, beam search": evaluation.test, "model, greedy": evaluation.greedy}
     rows |= {f"baseline: {name.replace('_', ' ')}": scores for name, scores in evaluation.baselines.items()}
-    body = [
-        [name, *(f"{scores[metric]:.4f}" if metric in scores else "" for metric in evaluation.test)]
-        for name, scores in rows.items()
-    ]
-    return _markdown(["", *evaluation.test], body)
+    terms = evaluation.terms
+    told = {name: {**scores, **(terms.rates(scores) if terms is not None else {})} for name, scores in rows.items()}
+    names = [*evaluation.test, *(terms.names if terms is not None else ())]
+    body = [[name, *(f"{own[one]:.4f}" if one in own else "" for one in names)] for name, own in told.items()]
+    return _markdown(["", *names], body)
 
 
 def slices_as_markdown(evaluation: Evaluation) -> str:
@@ -192,7 +194,8 @@ def _example_row(example: Example) -> dict[str, object]:
 
 
 def _prediction_row(example: Example) -> dict[str, object]:
-    return {name: value for name, value in _example_row(example).items() if name not in ("row", "cer")}
+    mark = {} if example.from_lexicon is None else {"from_lexicon": example.from_lexicon}
+    return {name: value for name, value in _example_row(example).items() if name not in ("row", "cer")} | mark
 
 
 def _corpus_name(column: str) -> str:
@@ -206,12 +209,14 @@ def _slice_row(part: Slice) -> dict[str, object]:
 
 def _count(evaluation: Evaluation) -> dict[str, int]:
     """The numbers of pairs and of hypotheses of some kinds."""
+    of_lexicon = [example.from_lexicon for example in evaluation.examples if example.from_lexicon is not None]
     return {
         "pairs": len(evaluation.examples),
         "wrong": sum(example.hypothesis != example.reference for example in evaluation.examples),
         "empty_hypotheses": sum(not example.hypothesis for example in evaluation.examples),
         "cut_hypotheses": evaluation.num_cut,
         "greedy_differs": sum(example.hypothesis != example.greedy for example in evaluation.examples),
+        **({"lexicon_answers": sum(of_lexicon)} if of_lexicon else {}),
     }
 
 

@@ -1,6 +1,7 @@
-"""The memory that an encoder gives to a decoder, and the protocols of both.
+"""The memory that an encoder gives to a decoder, the protocols of both, and what comes of them.
 
-Shapes: B batch, S source length, T target length, D width, N rows being decoded (sentences times hypotheses).
+Shapes: B batch, S source length, T target length, D width, V target vocabulary, N rows being decoded
+(sentences times hypotheses).
 
 The hypotheses of a sentence are adjacent rows, and every sentence has as many as the others. They share the sentence's row of the
 memory: in an attention over it they are so many queries of one sentence.
@@ -82,6 +83,7 @@ class DecoderOutput:
 
     features_BTD: Tensor
     attention_BTS: Tensor | None
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,37 @@ class DecoderStep:
     """
 
     features_ND: Tensor
+    state: DecoderState
+    attention_NS: Tensor | None
+
+
+@dataclass(frozen=True)
+class TeacherForced:
+    """The output of a model for whole targets.
+
+    Attributes:
+        logits_BTV: unnormalised log-probabilities; position t predicts the symbol that follows the target's first t + 1.
+        attention_BTS: weights over the source, each row summing to 1; None where the decoder does not keep them.
+        memory: the encoded sources; None where nobody asked for them.
+    """
+
+    logits_BTV: Tensor
+    attention_BTS: Tensor | None
+    memory: Memory | None = None
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """One step of decoding.
+
+    Attributes:
+        logits_NV: unnormalised log-probabilities of the next symbol.
+        state: for the next step.
+        attention_NS: weights over the source, each row summing to 1; None for a decoder without attention, or where the state was
+            not asked to keep it.
+    """
+
+    logits_NV: Tensor
     state: DecoderState
     attention_NS: Tensor | None
 

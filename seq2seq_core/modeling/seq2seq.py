@@ -6,14 +6,16 @@ K hypotheses of a sentence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from torch import Tensor, nn
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.model import ModelSection
+from seq2seq_core.modeling.alignments import load_alignment
 from seq2seq_core.modeling.attention import load_attention
+from seq2seq_core.modeling.decoders.alignment_decoder import AlignmentDecoder
 from seq2seq_core.modeling.decoders.output import OutputProjection
 from seq2seq_core.modeling.decoders.pointer_generator import PointerGenerator
 from seq2seq_core.modeling.decoders.recurrent_decoder import RecurrentDecoder
@@ -26,39 +28,9 @@ from seq2seq_core.modeling.front_ends.frame_layout import FrameLayout
 from seq2seq_core.modeling.layers.embedding import FrameProjection, TokenEmbedding
 from seq2seq_core.modeling.layers.packed_weights import pack
 from seq2seq_core.modeling.layers.packing import Packing
+from seq2seq_core.modeling.layers.tag_positions import TagPositions
 from seq2seq_core.modeling.layers.transformer_shape import TransformerShape
-from seq2seq_core.modeling.memory import Decoder, DecoderOutput, DecoderState, Encoder, Memory
-
-
-@dataclass(frozen=True)
-class TeacherForced:
-    """The output of a model for whole targets.
-
-    Attributes:
-        logits_BTV: unnormalised log-probabilities; position t predicts the symbol that follows the target's first t + 1.
-        attention_BTS: weights over the source, each row summing to 1; None where the decoder does not keep them.
-        memory: the encoded sources; None where nobody asked for them.
-    """
-
-    logits_BTV: Tensor
-    attention_BTS: Tensor | None
-    memory: Memory | None = None
-
-
-@dataclass(frozen=True)
-class StepOutput:
-    """One step of decoding.
-
-    Attributes:
-        logits_NV: unnormalised log-probabilities of the next symbol.
-        state: for the next step.
-        attention_NS: weights over the source, each row summing to 1; None for a decoder without attention, or where the state was
-            not asked to keep it.
-    """
-
-    logits_NV: Tensor
-    state: DecoderState
-    attention_NS: Tensor | None
+from seq2seq_core.modeling.memory import Decoder, DecoderOutput, DecoderState, Encoder, Memory, StepOutput, TeacherForced
 
 
 class Seq2Seq(nn.Module):
@@ -68,10 +40,11 @@ class Seq2Seq(nn.Module):
         source_embedding: of ids or frames, of which it may make fewer; None shares the target's embedding.
         target_embedding: of target ids.
         encoder: a module that follows :class:`~seq2seq_core.modeling.memory.Encoder`.
-        decoder: a module that follows :class:`~seq2seq_core.modeling.memory.Decoder`.
+        decoder: a module that follows :class:`~seq2seq_core.modeling.memory.Decoder`, or one with hard alignment.
         output: the output projection.
         time_scaling: scales the encoded source by time step; None: no scaling.
         pointer_generator: mixes the output with a copy of the source; None: nothing is copied.
+        tag_positions: adds positions to a source with tags; None: the encoder does.
         ctc: symbols of each step of the encoder, for training alone; None: there are none.
 
     Attributes:
@@ -83,10 +56,11 @@ class Seq2Seq(nn.Module):
         source_embedding: TokenEmbedding | FrameProjection | FrameEmbedding | None,
         target_embedding: TokenEmbedding,
         encoder: Encoder,
-        decoder: Decoder,
+        decoder: Decoder | AlignmentDecoder,
         output: OutputProjection,
         time_scaling: SinusoidalScaling | GatedScaling | None = None,
         pointer_generator: PointerGenerator | None = None,
+        tag_positions: TagPositions | None = None,
         ctc: nn.Linear | None = None,
     ) -> None:
         super().__init__()
@@ -97,6 +71,7 @@ class Seq2Seq(nn.Module):
         self.output = output
         self.time_scaling = time_scaling
         self.pointer_generator = pointer_generator
+        self.tag_positions = tag_positions
         self.ctc = ctc
         self.packs = False
 
@@ -107,6 +82,11 @@ class Seq2Seq(nn.Module):
         if isinstance(self.source_embedding, FrameEmbedding):
             return False
         return all(isinstance(side, TransformerEncoder | TransformerDecoder) and side.is_packable for side in sides)
+
+    @property
+    def is_projection(self) -> bool:
+        """Whether the logits are the output projection of :meth:`features`, not a mixture or a sum over alignments."""
+        return self.pointer_generator is None and not isinstance(self.decoder, AlignmentDecoder)
 
     def encode(self, source: Source) -> Memory:
         """The encoded sources.
@@ -122,13 +102,16 @@ class Seq2Seq(nn.Module):
         if isinstance(embedding, FrameEmbedding):
             embedded: tuple[Tensor, Tensor] = embedding(source.values, source.padding_mask_BS)
             return embedded
-        return embedding(source.values), source.padding_mask_BS
+        embedded_BSD: Tensor = embedding(source.values)
+        if self.tag_positions is not None:
+            embedded_BSD = self.tag_positions(embedded_BSD, source.values)
+        return embedded_BSD, source.padding_mask_BS
 
     def _complete(self, memory: Memory, source: Source) -> Memory:
-        """The memory of the encoder, scaled over time, and with the source ids if the model copies."""
+        """The memory of the encoder, scaled over time, and with the source ids if the model may copy."""
         if self.time_scaling is not None:
             memory = replace(memory, values_BSD=self.time_scaling(memory.values_BSD))
-        return memory if self.pointer_generator is None else replace(memory, ids_BS=source.values)
+        return memory if self.is_projection else replace(memory, ids_BS=source.values)
 
     def forward(self, source: Source, target_in_BT: Tensor) -> Tensor:
         """The logits of every target position under teacher forcing.
@@ -150,6 +133,8 @@ class Seq2Seq(nn.Module):
             target_in_BT: int64, the start symbol and then the targets.
         """
         embedded_BTD, memory = self.target_embedding(target_in_BT), self.encode(source)
+        if isinstance(self.decoder, AlignmentDecoder):
+            return replace(self.decoder.marginal(embedded_BTD, target_in_BT, memory, self.output_weights()), memory=memory)
         output = self.decoder(embedded_BTD, memory)
         logits_BTV = self._project(output.features_BTD, embedded_BTD, output.attention_BTS, memory)
         return TeacherForced(logits_BTV, output.attention_BTS, memory)
@@ -172,7 +157,8 @@ class Seq2Seq(nn.Module):
             target_in_BT: int64, the start symbol and then the targets.
             target_packing: their valid positions.
         """
-        assert self.pointer_generator is None, "its output is no projection"
+        assert not isinstance(self.decoder, AlignmentDecoder), "is_projection says so"
+        assert self.pointer_generator is None, "is_projection says so"
         if self.packs and self.training and source.num_valid is not None:
             packings = (target_packing, Packing.of(source.padding_mask_BS, source.num_valid))
             return self._packed_features(source, target_in_BT, packings)
@@ -220,6 +206,8 @@ class Seq2Seq(nn.Module):
             state: from :meth:`initial_state` or the previous step; it serves one step.
         """
         embedded_ND = self.target_embedding(previous_ids_N)
+        if isinstance(self.decoder, AlignmentDecoder):
+            return self.decoder.step(embedded_ND, previous_ids_N, state, self.output_weights())
         step = self.decoder.step(embedded_ND, state)
         # The hypotheses of a sentence stand where target positions stand in teacher forcing.
         num_sentences, width = len(state.memory.padding_mask_BS), embedded_ND.shape[1]
@@ -245,6 +233,7 @@ def build_model(
     target_vocabulary_size: int,
     joint: bool,
     frame_width: int = 0,
+    num_source_tags: int = 0,
     frame_layout: FrameLayout | None = None,
 ) -> Seq2Seq:
     """A model with fresh weights, drawn from PyTorch's global random stream.
@@ -255,6 +244,7 @@ def build_model(
         target_vocabulary_size: V.
         joint: whether source and target share one vocabulary.
         frame_width: F of a source of feature frames; 0 for a source of ids.
+        num_source_tags: ids of tags in the source's vocabulary; read only without ``tag_positions``.
         frame_layout: what the values of a frame are; None: a column each.
 
     Raises:
@@ -281,6 +271,7 @@ def build_model(
         OutputProjection(width, target_vocabulary_size, is_tied=settings.tie_embeddings != "none"),
         build_time_scaling(settings.time_scaling, width),
         PointerGenerator(width) if settings.pointer_generator else None,
+        None if settings.tag_positions else TagPositions(settings.positions, width, settings.max_positions, num_source_tags),
         nn.Linear(width, target_vocabulary_size) if settings.ctc else None,
     )
 
@@ -290,7 +281,8 @@ def _build_encoder(settings: ModelSection) -> RecurrentEncoder | TransformerEnco
     layers, reduction = settings.encoder_layers, settings.time_reduction
     match settings.encoder_architecture:
         case "transformer":
-            return TransformerEncoder(_shape(settings), layers, reduction)
+            shape = replace(_shape(settings), adds_positions=settings.tag_positions)
+            return TransformerEncoder(shape, layers, reduction)
         case "rnn" | "gru" | "lstm" as cell:
             bidirectional, residual = settings.bidirectional, settings.residual
             return RecurrentEncoder(cell, settings.width, layers, settings.dropout, bidirectional, residual, reduction)
@@ -298,18 +290,20 @@ def _build_encoder(settings: ModelSection) -> RecurrentEncoder | TransformerEnco
             assert_never(unknown)
 
 
-def _build_decoder(settings: ModelSection) -> RecurrentDecoder | TransformerDecoder:
+def _build_decoder(settings: ModelSection) -> RecurrentDecoder | TransformerDecoder | AlignmentDecoder:
     """The decoder that the settings name."""
     layers = settings.decoder_layers
     match settings.decoder_architecture:
         case "transformer":
             return TransformerDecoder(_shape(settings), layers, keep_attention=settings.pointer_generator)
         case "rnn" | "gru" | "lstm" as cell:
-            kind = load_attention(settings.attention)
-            return RecurrentDecoder(
+            alignment = load_alignment(settings.alignment)
+            kind = load_attention(settings.attention) if alignment is None else None
+            recurrent = RecurrentDecoder(
                 cell, settings.width, layers, kind.of(settings) if kind else None,
                 settings.input_feeding, settings.dropout, settings.bridge, settings.residual,
             )  # fmt: skip
+            return recurrent if alignment is None else AlignmentDecoder(recurrent, alignment.of(settings))
         case unknown:
             assert_never(unknown)
 
@@ -318,5 +312,5 @@ def _shape(settings: ModelSection) -> TransformerShape:
     """The shape of a Transformer's layers."""
     return TransformerShape(
         settings.width, settings.heads, settings.feedforward_width, settings.dropout,
-        settings.norm == "pre", settings.positions, settings.max_positions,
+        settings.norm == "pre", settings.positions, settings.max_positions, settings.relative_distance, settings.share_layers,
     )  # fmt: skip

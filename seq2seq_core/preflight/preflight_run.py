@@ -214,10 +214,13 @@ def _of_the_model(raw: StageForecast, settings: Settings, measured: _Measured) -
     match raw.stage:
         case "train":
             peak = max(own.figures["peak_bytes"], float(measured.probe.peak_bytes))
-            phases = settings.train.all_phases()
-            made = tuple(
-                phase_forecast(phase, probe, corpus, measured.probe.train_rows, settings.train.dev_sentences)
-                for phase, probe in zip(phases, measured.probe.phases, strict=False)
+            each = zip(settings.train.all_phases(), measured.probe.phases, strict=False)
+            made = (
+                tuple(
+                    phase_forecast(phase, probe, corpus, measured.probe.train_rows, settings.train.dev_sentences)
+                    for phase, probe in each
+                )
+                * settings.train.ensemble.num_seeds
             )
             sizes = {
                 "peak_bytes": CostRange.around(peak, MEMORY_NOISE),

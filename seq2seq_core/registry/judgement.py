@@ -15,24 +15,16 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.config.register import RegisterSection
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.pairs import PICTURE_DIGEST, SOURCE, TARGET, iterate_pairs, names_file
+from seq2seq_core.corpus.pairs import PICTURE_DIGEST, SOURCE, iterate_pairs, names_file
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.drift.drift_report import DriftReport
 from seq2seq_core.errors import BundleError, TagError, UserError
-from seq2seq_core.evaluation.baselines import (
-    COMMONEST_TARGET,
-    COPY_SOURCE,
-    MEMORISE_ELSE_COPY,
-    NEAREST_PICTURE,
-    commonest_target,
-    copy_source,
-    memorise_else_copy,
-)
 from seq2seq_core.evaluation.metric import ScoringOptions
-from seq2seq_core.evaluation.picture_baseline import nearest_picture
 from seq2seq_core.evaluation.prepared_digest import check_prepared
 from seq2seq_core.evaluation.scored import metric_settings
 from seq2seq_core.evaluation.scoring_options import scoring_options
+from seq2seq_core.evaluation.trivial.baselines import COPY_SOURCE, NEAREST_PICTURE, copy_source, find_baselines
+from seq2seq_core.evaluation.trivial.nearest_picture import nearest_picture
 from seq2seq_core.gate.decision import Evidence, decide
 from seq2seq_core.gate.policy import Policy
 from seq2seq_core.gate.scored_rows import ScoredRows, score_rows
@@ -149,7 +141,7 @@ def judge(candidate: Candidate, ledger: Ledger, settings: Settings, paths: Paths
     def as_rows(texts: Sequence[str]) -> ScoredRows:
         return _score_rows(section.metric, texts, rows.references, options)
 
-    baselines = baseline_texts(rows.pairs, paths, read_config(candidate.bundle).config.tags.all)
+    baselines = baseline_texts(rows.pairs, read_config(candidate.bundle).config.tags.all, paths)
     key, counted = _key(candidate, rival, settings), ledger.looks(rows.sketch)
     look = ledger.look(rows.sketch, key)
     evidence = decide(
@@ -210,29 +202,24 @@ def find_rival(version: str, ledger: Ledger, rows: TestRows, settings: Settings,
     return Rival(troubles=tuple(troubles))
 
 
-def baseline_texts(pairs: Sequence[dict[str, str]], paths: Paths, tags: Sequence[str] = ()) -> dict[str, list[str]]:
+def baseline_texts(pairs: Sequence[dict[str, str]], columns: Sequence[str], paths: Paths) -> dict[str, list[str]]:
     """The outputs of the trivial baselines, by name; those that need the prepared train set only where it is there.
 
     Args:
         pairs: the rows of the test set.
+        columns: the columns that the version takes as tags.
         paths: the workspace; reads the prepared train set.
-        tags: the columns that are part of the model's input.
 
     Raises:
         UserError: it has changed since ``prepare`` wrote it.
     """
     check_prepared("train", paths)
-    sources, train = [pair[SOURCE] for pair in pairs], paths.prepared_split("train")
-    has_files = names_file(pairs[0])
-    texts = {} if has_files else {COPY_SOURCE: copy_source(sources)}
-    if train.is_file():
-        known = ((pair[SOURCE], pair[TARGET]) for pair in iterate_pairs(train))
-        if has_files:
-            texts[COMMONEST_TARGET] = commonest_target(known, sources)
-            if PICTURE_DIGEST in pairs[0]:
-                texts[NEAREST_PICTURE] = nearest_picture(iterate_pairs(train), pairs, paths.prepared_files, tags)
-        else:
-            texts[MEMORISE_ELSE_COPY] = memorise_else_copy(known, sources)
+    train, has_files = paths.prepared_split("train"), names_file(pairs[0])
+    if not train.is_file():
+        return {} if has_files else {COPY_SOURCE: copy_source(pairs)}
+    texts = find_baselines(iterate_pairs(train), pairs, columns, has_files).texts
+    if PICTURE_DIGEST in pairs[0]:
+        texts[NEAREST_PICTURE] = nearest_picture(iterate_pairs(train), pairs, paths.prepared_files, columns)
     return texts
 
 

@@ -75,7 +75,7 @@ def log_bundle(bundle: Path, model: LoggedModel, example: Mapping[str, str], sam
             artifacts={"bundle": str(named), PARITY_ARTIFACT: str(parity)},
             code_paths=[str(code)],
             metadata={BUNDLE_SEAL: bundle_digest(named), CODE_SEAL: code_digest(Path(room))},
-            signature=served_signature(options, tags, content.calibrator is not None),
+            signature=served_signature(options, tags, content.calibrator is not None, content.lexicon is not None),
             input_example=(frame, {"beam_size": options.beam_size}),
             pip_requirements=pinned_requirements(content.config, content.engine),
         )
@@ -98,7 +98,9 @@ def _link_or_copy(source: str, target: str) -> None:
         shutil.copy(source, target)
 
 
-def served_signature(options: DecodingOptions, tags: Sequence[str] = (), has_confidence: bool = False) -> ModelSignature:
+def served_signature(
+    options: DecodingOptions, tags: Sequence[str] = (), has_confidence: bool = False, has_lexicon: bool = False
+) -> ModelSignature:
     """The MLflow signature of requests and answers.
 
     MLflow would turn null and numbers into texts of a column of strings, so the columns are of any type, and optional: the model
@@ -109,6 +111,7 @@ def served_signature(options: DecodingOptions, tags: Sequence[str] = (), has_con
         options: the defaults of the parameters.
         tags: the tag columns.
         has_confidence: whether answers have a confidence.
+        has_lexicon: whether answers say that they are of a lexicon.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
@@ -120,6 +123,8 @@ def served_signature(options: DecodingOptions, tags: Sequence[str] = (), has_con
     answers.append(ColSpec("boolean", "source_is_cut"))
     if has_confidence:
         answers += [ColSpec("double", "confidence", required=False), ColSpec("boolean", "abstained")]
+    if has_lexicon:
+        answers.append(ColSpec("boolean", "from_lexicon"))
     return ModelSignature(
         inputs=Schema([ColSpec(make_type(), name, required=False) for name in names]),
         outputs=Schema(answers),

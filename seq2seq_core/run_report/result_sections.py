@@ -7,6 +7,8 @@ from typing import Any
 
 from seq2seq_core.config.metric_names import list_metrics
 from seq2seq_core.console import format_seconds
+from seq2seq_core.corpus.leakage.split_note import split_note
+from seq2seq_core.evaluation.error_terms import terms_of
 from seq2seq_core.evaluation.scores import find_metric
 from seq2seq_core.json_text import shorten
 from seq2seq_core.model_card.blocks import Block, Link, Picture, Section, Table, Text
@@ -58,9 +60,14 @@ def scores_section(facts: RunFacts) -> Section:
     if not metrics:
         return Section("Test scores", [])
     heads = [f"{name} {'↑' if find_metric(name).higher_is_better else '↓'}" for name in metrics]
+    if (terms := terms_of(facts.scores)) is not None:
+        systems = {label: {**own, **terms.rates(own)} for label, own in systems.items()}
+        metrics, heads = [*metrics, *terms.names], [*heads, *(f"{name.replace('_', ' ')} ↓" for name in terms.names)]
     rows = [[label, *(f"{own[name]:.4g}" if name in own else "" for name in metrics)] for label, own in systems.items()]
     blocks: list[Block] = [Table(["", *heads], rows, frozenset(range(1, len(metrics) + 1)))]
     blocks.append(Text("↑: higher is better, ↓: lower is better.", "note"))
+    if note := split_note(facts.funnels):
+        blocks.append(Text(note, "note"))
     return Section("Test scores", [*blocks, *_card(facts)])
 
 

@@ -2,7 +2,8 @@
 
 A request has the column ``source`` (texts, or, for a model of recordings or pictures, files in base64) and the model's tag
 columns; without tags it may be a text or a list of texts. The answer has ``prediction``, ``score`` and ``is_cut`` (whether the
-length limit cut it) for each row, in order; of a model with a calibrator also ``confidence`` and ``abstained``.
+length limit cut it) for each row, in order; of a model with a calibrator also ``confidence`` and ``abstained``, of one
+with a lexicon ``from_lexicon``.
 """
 
 from __future__ import annotations

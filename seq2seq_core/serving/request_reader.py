@@ -14,6 +14,7 @@ from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.serving.request_limits import RequestLimits
 from seq2seq_core.decoding.confidence.abstention import check_threshold
+from seq2seq_core.decoding.lexicon.known_answers import check_lexicon
 from seq2seq_core.decoding.phrases.asked_phrases import PhraseReader
 from seq2seq_core.decoding.phrases.phrase_room import check_rooms
 from seq2seq_core.decoding.phrases.row_phrases import RowPhrases
@@ -43,6 +44,7 @@ class RequestReader:
         options: the decoding options of a request that names none.
         limits: what a request may be and cost.
         calibrator: the model's; None: its answers have no confidence.
+        has_lexicon: whether the model has a lexicon.
     """
 
     def __init__(
@@ -53,9 +55,10 @@ class RequestReader:
         options: DecodingOptions,
         limits: RequestLimits,
         calibrator: StoredCalibrator | None = None,
+        has_lexicon: bool = False,
     ) -> None:
         self.config, self.tokenizer, self.options, self.limits = config, source_tokenizer, options, limits
-        self.calibrator = calibrator
+        self.calibrator, self.has_lexicon = calibrator, has_lexicon
         tags = config.tags
         self.phrases = PhraseReader(target_tokenizer, config.normal_form, bool(config.frame_width))
         self._sides = [
@@ -72,7 +75,8 @@ class RequestReader:
             limits: what a request may be and cost.
         """
         options = bundle.decoding or DecodingOptions()
-        return cls(bundle.config, bundle.source_tokenizer, bundle.target_tokenizer, options, limits, bundle.calibrator)
+        has_lexicon = bundle.lexicon is not None
+        return cls(bundle.config, bundle.source_tokenizer, bundle.target_tokenizer, options, limits, bundle.calibrator, has_lexicon)
 
     @classmethod
     def from_folder(cls, folder: Path, limits: RequestLimits) -> RequestReader:
@@ -85,7 +89,8 @@ class RequestReader:
         content = read_config(folder)
         source = None if content.config.frame_width else SubwordModel.load(folder / SOURCE_FILE)
         options = content.decoding or DecodingOptions()
-        return cls(content.config, source, SubwordModel.load(folder / TARGET_FILE), options, limits, content.calibrator)
+        target, has_lexicon = SubwordModel.load(folder / TARGET_FILE), content.lexicon is not None
+        return cls(content.config, source, target, options, limits, content.calibrator, has_lexicon)
 
     @property
     def known_tags(self) -> dict[str, list[str]]:
@@ -120,6 +125,8 @@ class RequestReader:
         options = read_options(params, self.options, num_hypotheses)
         try:
             check_threshold(options, self.calibrator)
+            if options.lexicon:
+                check_lexicon(self.has_lexicon)
         except UserError as error:
             raise refusal(f"params.{error}") from None
         sources = self._read_sources(columns)

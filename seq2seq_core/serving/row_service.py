@@ -52,7 +52,7 @@ class RowService:
             MlflowException: the request is invalid (status 400), was not answered in time (503), or decoding failed (500).
         """
         found = self.predict(given, params, bounds_cost, seconds, on_submit)
-        return to_frame(found, self.reader.calibrator is not None)
+        return to_frame(found, self.reader.calibrator is not None, self.reader.has_lexicon)
 
     def predict(
         self,
@@ -99,12 +99,13 @@ class RowService:
             raise MlflowException(f"decoding failed: {error}", error_code=INTERNAL_ERROR) from error
 
 
-def to_frame(predictions: list[Prediction], has_confidence: bool = False) -> pd.DataFrame:
+def to_frame(predictions: list[Prediction], has_confidence: bool = False, has_lexicon: bool = False) -> pd.DataFrame:
     """The answer to a request as MLflow's server sends it.
 
     Args:
         predictions: one for each row.
         has_confidence: whether the model has a calibrator, and the answer the columns ``confidence`` and ``abstained``.
+        has_lexicon: whether the model has a lexicon, and the answer the column ``from_lexicon``.
     """
     columns: dict[str, list[Any]] = {
         "prediction": [one.text for one in predictions],
@@ -114,6 +115,8 @@ def to_frame(predictions: list[Prediction], has_confidence: bool = False) -> pd.
     }
     if has_confidence:
         columns |= {"confidence": [one.confidence for one in predictions], "abstained": [one.abstained for one in predictions]}
+    if has_lexicon:
+        columns["from_lexicon"] = [one.from_lexicon for one in predictions]
     frame = pd.DataFrame(columns)
     # Among floats, pandas would turn None into NaN, which is no JSON.
     return frame.astype({"confidence": object}).where(frame.notna(), None) if has_confidence else frame

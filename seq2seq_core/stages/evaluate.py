@@ -18,13 +18,12 @@ from seq2seq_core.config.decoding_options import QUANTIZED_TYPES
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import progress
-from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
+from seq2seq_core.corpus.leakage.split_note import read_split_note
+from seq2seq_core.corpus.pairs import iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
-from seq2seq_core.evaluation.baselines import NEAREST_PICTURE
 from seq2seq_core.evaluation.confidence.confidence_check import ConfidenceCheck, check_confidences
 from seq2seq_core.evaluation.evaluator import Evaluation, evaluate
-from seq2seq_core.evaluation.picture_baseline import nearest_picture
 from seq2seq_core.evaluation.picture_page import worst_pictures
 from seq2seq_core.evaluation.prepared_digest import fault_of_prepared
 from seq2seq_core.evaluation.report import (
@@ -40,6 +39,8 @@ from seq2seq_core.evaluation.report import (
 from seq2seq_core.evaluation.scored import Scored, describe_decoding, metric_settings
 from seq2seq_core.evaluation.scores import signatures
 from seq2seq_core.evaluation.scoring_options import scoring_options, slice_options
+from seq2seq_core.evaluation.trivial.baselines import NEAREST_PICTURE
+from seq2seq_core.evaluation.trivial.nearest_picture import nearest_picture
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.stages.evaluation_plots import record_plots
 from seq2seq_core.tokenization.manifest import file_digest
@@ -89,7 +90,7 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     predictor = Predictor.from_folder(find_served_bundle(paths), settings.runtime.device, paths.prepared_files)
     options = predictor.options
     _warn_of_other_settings(predictor, section, paths)
-    train = ((pair[SOURCE], pair[TARGET]) for pair in iterate_pairs(paths.prepared_split("train")))
+    train = iterate_pairs(paths.prepared_split("train"))
     searches = 2 if options.beam_size > 1 else 1
     with progress("evaluate", searches * len(pairs), "sentences", settings.runtime.progress) as shown:
         has_files, further = predictor.sources.has_frames, _file_baselines(pairs, predictor, paths)
@@ -100,6 +101,13 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
             "%d of %d hypotheses were cut at their length limit; a larger evaluate.%s (now %g) gives more room",
             evaluation.num_cut, len(pairs), name, getattr(options, name),
         )  # fmt: skip
+    if options.lexicon and not (number := sum(bool(example.from_lexicon) for example in evaluation.examples)):
+        logger.warning("evaluate.lexicon: no source of test is in train, so these scores do not show what the lexicon is worth")
+    elif options.lexicon:
+        logger.info("the lexicon has answered %d of %d sources of test", number, len(pairs))
+    note = read_split_note(paths.prepare_report)
+    if note:
+        logger.info("%s", note)
     confidence = _check_confidence(evaluation, predictor)
     with atomic.new_folder(paths.evaluation) as draft:
         write_evaluation(draft, evaluation, section.worst_examples, _signatures(section), confidence)
@@ -110,7 +118,7 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     settings_of_metrics = metric_settings(section.metrics, scoring_options(section))
     scored = Scored(decoding, settings_of_metrics, file_digest(paths.evaluation / PREDICTIONS_FILE))
     atomic.write_text(paths.metrics, json.dumps(make_metrics(evaluation, scored, confidence), ensure_ascii=False, indent=1) + "\n")
-    _record(recorder, evaluation, section, paths, confidence)
+    _record(recorder, evaluation, section, paths, confidence, note)
     record_plots(recorder, evaluation, predictor, section, paths, confidence)
     return EvaluateResult(evaluation.test, evaluation.greedy, evaluation.baselines, len(pairs))
 
@@ -187,9 +195,14 @@ def _check_confidence(evaluation: Evaluation, predictor: Predictor) -> Confidenc
 
 
 def _record(
-    recorder: Recorder, evaluation: Evaluation, section: EvaluateSection, paths: Paths, confidence: ConfidenceCheck | None
+    recorder: Recorder,
+    evaluation: Evaluation,
+    section: EvaluateSection,
+    paths: Paths,
+    confidence: ConfidenceCheck | None,
+    note: str,
 ) -> None:
-    """Logs data set, metrics, tables and files to the recorder."""
+    """Logs data set, metrics, tables and files to the recorder; the note is what the scores must be read with."""
     test = paths.prepared_split("test")
     recorder.log_dataset(test, "prepared/test", file_digest(test), "testing")
     recorder.log_metrics(
@@ -214,7 +227,7 @@ def _record(
     if confidence is not None:
         recorder.log_metrics({"calibration_error": confidence.error.value})
         recorder.log_text(confidence_as_markdown(confidence), "evaluation/confidence.md")
-    recorder.log_text(scores_as_markdown(evaluation), "evaluation/scores.md")
+    recorder.log_text(scores_as_markdown(evaluation) + (f"\n{note}.\n" if note else ""), "evaluation/scores.md")
     recorder.log_text(slices_as_markdown(evaluation), "evaluation/slices.md")
     recorder.log_text(worst_as_markdown(evaluation, section.worst_examples), "evaluation/worst.md")
     for path in (*sorted(paths.evaluation.iterdir()), paths.metrics):

@@ -15,16 +15,17 @@ import torch
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import load_bundle
 from seq2seq_core.bundle.config_file import StoredEngine, read_config
+from seq2seq_core.bundle.lexicon_file import KnownTarget, Question, collect_lexicon
 from seq2seq_core.bundle.served_bundle import export_bundle
 from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import progress
-from seq2seq_core.corpus.pairs import TARGET
+from seq2seq_core.corpus.pairs import TARGET, iterate_pairs
 from seq2seq_core.decoding.engines.engine_choice import choose_engine, convert_bundle
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.dvc_files import how_to_make
-from seq2seq_core.errors import MissingInput
+from seq2seq_core.errors import MissingInput, UserError
 from seq2seq_core.evaluation.confidence.calibrator_fit import fit_calibrator, read_dev
 from seq2seq_core.evaluation.evaluator import decode_texts
 from seq2seq_core.recorder import Recorder
@@ -51,7 +52,7 @@ def run_export(settings: Settings, paths: Paths, recorder: Recorder) -> ExportRe
     Args:
         settings: the decoding options, the engine and the confidence of the section ``evaluate``; of ``runtime`` the device, the
             number of threads and the progress display.
-        paths: the workspace; reads ``models/bundle`` and, for the confidence, ``data/prepared``; writes ``models/served``.
+        paths: the workspace; reads ``models/bundle`` and, for confidence and lexicon, ``data/prepared``; writes ``models/served``.
         recorder: not used; the settings are already the run's parameters.
 
     Raises:
@@ -64,12 +65,25 @@ def run_export(settings: Settings, paths: Paths, recorder: Recorder) -> ExportRe
     section = settings.evaluate
     engine = choose_engine(section, read_config(paths.bundle).config)
     converted = None if engine is None else convert_bundle(load_bundle(paths.bundle), engine)
-    export_bundle(paths.bundle, paths.served, section.decoding, converted, lambda folder: _calibrate(folder, settings, paths))
+    lexicon = _collect(settings, paths) if section.lexicon else None
+    export_bundle(
+        paths.bundle, paths.served, section.decoding, converted, lambda folder: _calibrate(folder, settings, paths), lexicon
+    )
     logger.info(
         "%s holds the model of %s and the decoding options of the section evaluate; %s decodes",
         paths.served, paths.bundle, f"{engine.name} at {engine.compute_type}" if engine else "PyTorch",
     )  # fmt: skip
     return ExportResult(section.decoding, engine)
+
+
+def _collect(settings: Settings, paths: Paths) -> dict[Question, KnownTarget]:
+    """What train has for each question."""
+    config = read_config(paths.bundle).config
+    if config.frame_width:
+        raise UserError("evaluate.lexicon: must be false where sources are frames or recordings, got true")
+    lexicon = collect_lexicon(iterate_pairs(paths.prepared_split("train")), config)
+    logger.info("the lexicon has %d questions of train", len(lexicon))
+    return lexicon
 
 
 def _calibrate(folder: Path, settings: Settings, paths: Paths) -> StoredCalibrator | None:

@@ -66,7 +66,8 @@ def export_elsewhere(settings: Settings, paths: Paths, engine: StoredEngine, out
         torch.set_num_threads(settings.runtime.num_threads)
     with tempfile.TemporaryDirectory() as room:
         served = Path(room) / "served"
-        export_bundle(paths.bundle, served, settings.evaluate.decoding, convert_bundle(bundle, engine))
+        options = settings.evaluate.decoding.override(lexicon=False)  # a lexicon is no part of a model for elsewhere
+        export_bundle(paths.bundle, served, options, convert_bundle(bundle, engine))
         weights = ENGINE_FILE if engine.has_file else WEIGHTS_FILE
         size, converted_size = ((served / name).stat().st_size for name in (WEIGHTS_FILE, weights))
         weighed = Weighed(bundle_digest(paths.bundle), size, converted_size, engine.compute_type)

@@ -19,6 +19,7 @@ from seq2seq_core.cluster.connection import open_cluster
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import Progress, progress
 from seq2seq_core.corpus.language_identification import check_languages
+from seq2seq_core.corpus.leakage.split_note import split_note
 from seq2seq_core.corpus.monolingual import open_monolingual
 from seq2seq_core.corpus.preparation.dropped_fraction import check_dropped_fraction
 from seq2seq_core.corpus.preparation.funnel import (
@@ -87,6 +88,10 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
     written = {name: file_digest(paths.prepared / f"{name}.jsonl") for name in preparation.funnels if name != TEACHER}
     report = preparation.leave_report(paths.prepare_report.parent, written)
     _record(preparation.funnels, report, recorder)
+    if settings.prepare.leakage == "keep" and not settings.prepare.leakage_reason:
+        logger.info("prepare.leakage is keep: say why in prepare.leakage_reason, which then stands beside the scores")
+    if note := split_note(report):
+        logger.info("%s", note)
     recorder.log_file(paths.dropped_rows, "reports")
     return PrepareResult(preparation.funnels)
 
@@ -200,6 +205,8 @@ class _Preparation:
             name: funnel.as_report() | ({"sha256": digests[name]} if name in digests else {})
             for name, funnel in self.funnels.items()
         }
+        if (reason := self.settings.prepare.leakage_reason) and "train" in report:
+            report["train"]["leakage_reason"] = reason
         atomic.write_text(folder / self.paths.prepare_report.name, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
         atomic.write_text(folder / self.paths.dropped_rows.name, "".join(self.samples.lines(self.funnels)))
         return report

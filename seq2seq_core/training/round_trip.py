@@ -15,7 +15,7 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.train import Phase
 from seq2seq_core.decoding.greedy import decode
 from seq2seq_core.evaluation.scores import score
-from seq2seq_core.modeling.seq2seq import Seq2Seq
+from seq2seq_core.modeling.ensemble import AnyModel
 from seq2seq_core.tokenization.special_tokens import EOS_ID
 from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.objectives.monolingual_corpora import MonolingualCorpora, num_held_out
@@ -41,7 +41,7 @@ class RoundTrips:
             for language, dataset in sentences.items()
         }
 
-    def score(self, model: Seq2Seq, between_batches: Callable[[], None]) -> dict[str, float]:
+    def score(self, model: AnyModel, between_batches: Callable[[], None]) -> dict[str, float]:
         """The score of each round trip, by the name of its curve: ``round_trip_chrf_en_de`` is English to German and back.
 
         Args:
@@ -60,7 +60,7 @@ class RoundTrips:
         return scores
 
     def _translate(
-        self, model: Seq2Seq, rows: Sequence[list[int]], source: str, target: str, between_batches: Callable[[], None]
+        self, model: AnyModel, rows: Sequence[list[int]], source: str, target: str, between_batches: Callable[[], None]
     ) -> list[list[int]]:
         """Greedy translations, in the order of the rows; decoded by rising length."""
         prefix = self.corpora.prefix(source, target)

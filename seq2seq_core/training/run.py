@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import torch
 
 from seq2seq_core.bundle.bundle import load_bundle
+from seq2seq_core.modeling.ensemble import AnyModel, gather_members
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.reproducibility import derive_seed
@@ -44,12 +45,12 @@ class FinishedTraining:
     """The result of a training.
 
     Attributes:
-        model: with the best weights of the last phase.
+        model: with the best weights of the last phase; an ensemble of snapshots where the settings ask for one.
         state: its final progress, with every validation.
         end: why its last phase ended: ``max_steps``, ``max_epochs`` or ``patience``.
     """
 
-    model: Seq2Seq
+    model: AnyModel
     state: ProgressState
     end: str
 
@@ -100,7 +101,10 @@ class TrainingRun:
             state, end = restored.checkpoint.progress, restored.checkpoint.end
         else:
             state, end = self._fit(model, restored or self._begin(model))
-        model.load_state_dict(self.store.load_best())
+        best = self.store.load_best()
+        if self.settings.train.ensemble.num_snapshots:
+            return FinishedTraining(gather_members(model, best), state, end)
+        model.load_state_dict(best)
         return FinishedTraining(model, state, end)
 
     def _fresh_model(self) -> Seq2Seq:
@@ -109,7 +113,8 @@ class TrainingRun:
         torch.manual_seed(derive_seed(self.settings.train.seed, "weights"))
         config = self.inputs.bundle_config(settings)
         sizes = (config.source_vocabulary_size, config.target_vocabulary_size)
-        model = build_model(settings, *sizes, config.joint, config.frame_width, config.frame_layout).to(self.placement.device)
+        frames = config.frame_width, config.num_source_tags, config.frame_layout
+        model = build_model(settings, *sizes, config.joint, *frames).to(self.placement.device)
         accelerate(model, self.settings.runtime)
         return model
 
@@ -175,7 +180,10 @@ class TrainingRun:
         inputs, phase = self.inputs, self.settings.train.all_phases()[state.phase]
         workers = self.settings.runtime.reward_workers
         with open_objective(phase, self.placement, inputs.target_tokenizer, workers, inputs.monolingual) as objective:
-            updater = Updater(model, phase, self.placement, state.phase_step, objective, state.steps_in_phase, self.ranks)
+            snapshots = self.settings.train.ensemble.num_snapshots
+            updater = Updater(
+                model, phase, self.placement, state.phase_step, objective, state.steps_in_phase, self.ranks, snapshots
+            )
             round_trips = open_round_trips(inputs.monolingual, phase, self.placement)
             validator = Validator(
                 inputs.dev, inputs.references, inputs.target_tokenizer, phase, self.placement, round_trips, self.ranks

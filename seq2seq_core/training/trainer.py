@@ -155,7 +155,7 @@ class Trainer:
                 **({"phase": float(self.state.phase)} if len(self.phases) > 1 else {}),
             },
         )
-        share = f" ({speed['share_of_peak']:.0%} of the machine's peak)" if "share_of_peak" in speed else ""
+        share = f" ({speed['share_of_peak']:.0%} of the peak of its products)" if "share_of_peak" in speed else ""
         self._message = f"loss {loss:.4f}, {speed.get('tokens_per_second', 0.0):,.0f} tokens/s{share}"
 
     def _step_back(self, divergence: Diverged, next_place: Place) -> None:
@@ -202,8 +202,7 @@ class Trainer:
         """Validates, adds to curves and history, and keeps the weights if they are the best."""
         state, metric = self.state, self.settings.dev_metric
         check_same_weights(self.ranks, self.model, state.step)
-        if self.updater.last_average:
-            self.updater.last_average.take(self.model, state.step)
+        self.updater.before_validation(state.step)
         try:
             with self._speed.stopped():
                 validation = self.validator.validate(self.updater.kept_model, self.stop.check)

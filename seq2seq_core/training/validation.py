@@ -17,7 +17,7 @@ from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.decoding.greedy import decode
 from seq2seq_core.evaluation.metric import ScoringOptions
 from seq2seq_core.evaluation.scores import check_installed, score
-from seq2seq_core.modeling.seq2seq import Seq2Seq
+from seq2seq_core.modeling.ensemble import AnyModel
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import count_leading_tags
 from seq2seq_core.training.distributed.ranks import SINGLE_RANK, Ranks
@@ -96,7 +96,7 @@ class Validator:
         check_installed(self.metrics)
 
     @torch.no_grad()
-    def validate(self, model: Seq2Seq, between_batches: Callable[[], None]) -> Validation:
+    def validate(self, model: AnyModel, between_batches: Callable[[], None]) -> Validation:
         """The loss and the scores of a model: the same on every rank.
 
         Args:
@@ -120,7 +120,7 @@ class Validator:
         round_trips = {name: value for one in shares for name, value in one.round_trips.items()}
         return Validation(total / int(self.dev.target_lengths.sum()), scores, round_trips, hypotheses)
 
-    def _measure_share(self, model: Seq2Seq, between_batches: Callable[[], None]) -> list[_Share]:
+    def _measure_share(self, model: AnyModel, between_batches: Callable[[], None]) -> list[_Share]:
         """This rank's share; empty if it was asked to stop."""
         try:
             likelihoods = self._likelihoods(model, between_batches)
@@ -130,7 +130,7 @@ class Validator:
         except StopSeen:
             return []
 
-    def _likelihoods(self, model: Seq2Seq, between_batches: Callable[[], None]) -> dict[int, float]:
+    def _likelihoods(self, model: AnyModel, between_batches: Callable[[], None]) -> dict[int, float]:
         """The negative log-likelihoods of this rank's dev batches (one in ``number``), by their places."""
         likelihoods = {}
         for place in range(self.ranks.rank, len(self.batches), self.ranks.number):
@@ -141,7 +141,7 @@ class Validator:
             likelihoods[place] = float(sums.negative_log_likelihood)
         return likelihoods
 
-    def _decode(self, model: Seq2Seq, between_batches: Callable[[], None]) -> dict[int, str]:
+    def _decode(self, model: AnyModel, between_batches: Callable[[], None]) -> dict[int, str]:
         """Greedy hypotheses of this rank's share of the first dev sources, by their places; decoded by rising length."""
         order = np.argsort(self.dev.source_lengths[: len(self.references)], kind="stable")
         texts: dict[int, str] = {}

@@ -20,7 +20,7 @@ from seq2seq_core.code_digests.features import NEEDED_BY, PARTS, SILENT, feature
 from seq2seq_core.code_digests.reach import find_module, reached_modules, resolve_import
 from seq2seq_core.code_digests.stage_digest import digest_stage, stage_roots
 from seq2seq_core.code_digests.syntax import read_meaning
-from seq2seq_core.config.model import AttentionKind
+from seq2seq_core.config.model import AlignmentKind, AttentionKind, PositionKind
 from seq2seq_core.config.objective_sections import MONOLINGUAL_OBJECTIVES, Objective
 from seq2seq_core.config.settings import Settings, load_settings, parse_settings
 from seq2seq_core.evaluation.confidence.calibrator_fit import MIN_ROWS
@@ -73,7 +73,11 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
     "monolingual": MONOLINGUAL,
-    "denoising alone": MONOLINGUAL | {"train": TRAIN | {"phases": [{"objective": "denoising"}]}},
+    "denoising alone": MONOLINGUAL
+    | {
+        "model": SIZES | {"architecture": "transformer", "tag_positions": False},
+        "train": TRAIN | {"phases": [{"objective": "denoising"}]},
+    },
     "pictures": {
         "corpus": {"source_kind": "image"},
         "tokenize": {
@@ -130,6 +134,8 @@ OBJECTIVES = [objective for objective in get_args(Objective) if objective not in
     "sections",
     [
         *({"model": {"attention": kind}} for kind in get_args(AttentionKind)),
+        *({"model": {"alignment": kind}} for kind in get_args(AlignmentKind)),
+        *({"model": SIZES | {"architecture": "transformer", "positions": kind}} for kind in get_args(PositionKind)),
         *({"train": {"phases": [{"objective": "likelihood"}, {"objective": kind}], "max_steps": 2}} for kind in OBJECTIVES),
     ],
     ids=str,

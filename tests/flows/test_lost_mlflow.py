@@ -38,6 +38,7 @@ def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         yield server
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_a_retrain_whose_mlflow_was_killed_behind_the_last_stage_is_reported_and_told(
     make_workspace: Make,

@@ -215,6 +215,7 @@ def test_another_workspace_does_not_take_over_the_deployments(deployed: Deployed
     assert len(notes) == 4
 
 
+@pytest.mark.proof
 def test_runs_that_overlap_are_not_red_and_a_cancelled_one_leaves_no_process(deployed: Deployed) -> None:
     from prefect.states import Cancelling
 

@@ -145,6 +145,7 @@ def test_an_interrupted_flow_stops_its_processes_and_goes_on_when_it_is_run_agai
     assert (len(opened.results().trials), opened.results().num_open) == (0, 1)
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_another_worker_takes_the_place_of_one_that_was_killed_until_its_trial_has_failed(
     paths: Paths, ask: Ask, monkeypatch: pytest.MonkeyPatch

@@ -111,6 +111,7 @@ EFFECTIVE: dict[str, tuple[str, set[str]]] = {
 """Modules whose changed code DVC has to find, and the stages that it has to find changed by it, and no others."""
 
 
+@pytest.mark.proof
 def test_an_edit_runs_only_the_stages_that_reach_it_through_both_doors(
     reproduced_workspace: Workspace, prefect_api: str, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ from tests.pipeline.conftest import Workspace, executed_stages
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.proof
 def test_an_experiment_in_a_copy_registers_in_the_workspace_and_moves_no_alias(reproduced_workspace: Workspace) -> None:
     workspace = reproduced_workspace
     workspace.must("dvc", "add", "-q", "data/raw/digits")

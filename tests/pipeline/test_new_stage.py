@@ -28,6 +28,7 @@ def runs_of(workspace: Workspace) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+@pytest.mark.proof
 def test_a_stage_after_register_has_its_parameters_and_the_parent_run_ends(
     reproduced_workspace: Workspace, prefect_api: str
 ) -> None:

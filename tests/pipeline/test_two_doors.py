@@ -166,6 +166,7 @@ def test_a_registry_that_was_emptied_gets_the_model_again_without_training(
     assert str(workspace.store.get_model_version_by_alias("digits", "champion").version) == "1"
 
 
+@pytest.mark.proof
 def test_a_users_fault_has_the_same_message_through_every_door(
     make_workspace: Callable[[str], Workspace], prefect_api: str
 ) -> None:

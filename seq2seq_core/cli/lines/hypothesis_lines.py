@@ -20,12 +20,14 @@ LINE_END = re.compile("\r\n?|\n")
 class LineFormat(NamedTuple):
     """The output format of a hypothesis: its text, its score, a TAB and its text, or a JSON object with text, score and cut.
 
-    The object also has the line of its source and, where the model states a confidence, that and whether the text is withheld.
+    The object also has the line of its source and, where the model states a confidence, that and whether the text is withheld;
+    where a lexicon is asked, whether the text is its answer.
     """
 
     has_score: bool = False
     is_json: bool = False
     has_confidence: bool = False
+    has_lexicon: bool = False
 
     def format(self, hypothesis: TextHypothesis, line: int) -> str:
         """The line of a hypothesis, its end included; a line end in its text becomes a space, except in JSON.
@@ -39,6 +41,8 @@ class LineFormat(NamedTuple):
             found |= {"is_cut": hypothesis.is_cut, "source_is_cut": hypothesis.source_is_cut}
             if self.has_confidence:
                 found |= {"confidence": hypothesis.confidence, "abstained": hypothesis.abstained}
+            if self.has_lexicon:
+                found["from_lexicon"] = hypothesis.from_lexicon
             return json.dumps(found, ensure_ascii=False) + "\n"
         text = LINE_END.sub(" ", hypothesis.text)
         return f"{hypothesis.score:.4f}\t{text}\n" if self.has_score else f"{text}\n"

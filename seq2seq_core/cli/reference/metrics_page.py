@@ -23,6 +23,10 @@ A metric scores the outputs of a model against the references of dev or test. `e
 NOTES = """A *slow* metric is left out of validations, rewards, slices and baselines. A single sentence is scored where rows are
 ranked (worst examples) and for rewards; of BLEU that score is smoothed.
 
+Where words are spelt by symbols (pronunciation), reports show two more rates under the names that the literature uses:
+`word_error_rate`, which is 1 minus `exact_match`, and `symbol_error_rate`, which is `wer`. The [baselines](gate.md#baselines)
+that a model is compared with need no training.
+
 [Extending](extending.md#a-metric) shows how to add one: it is one file.
 
 The page is generated from `seq2seq_core/evaluation/metrics/`. To change it, edit the docstrings there and run

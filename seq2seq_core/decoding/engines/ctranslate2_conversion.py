@@ -26,6 +26,8 @@ from seq2seq_core.modeling.layers.embedding import TokenEmbedding
 from seq2seq_core.modeling.layers.feed_forward import FeedForward
 from seq2seq_core.modeling.layers.multi_head_attention import MultiHeadAttention
 from seq2seq_core.modeling.layers.positions import LearnedPositions, sinusoidal_positions
+from seq2seq_core.modeling.layers.relative_attention import LearnedDistances
+from seq2seq_core.modeling.layers.sublayer import layers_in_order
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, UNK_ID
 
@@ -80,6 +82,8 @@ def convert(model: Seq2Seq, settings: ModelSection, vocabularies: Vocabularies, 
     shape: dict[str, Any] = {"pre_norm": settings.norm == "pre"}
     if settings.positions == "rotary":
         shape |= {"rotary_dim": settings.width // settings.heads, "rotary_interleave": True}
+    if settings.positions == "relative":
+        shape |= {"relative_position": True}
     spec = specs.TransformerSpec(
         specs.TransformerEncoderSpec(settings.encoder_layers, settings.heads, **shape),
         specs.TransformerDecoderSpec(settings.decoder_layers, settings.heads, **shape),
@@ -183,7 +187,7 @@ def _fill_stack(
 ) -> None:
     """Sets the weights of an encoder or a decoder."""
     embeddings.weight = _array(embedding.table.weight)
-    if hasattr(spec, "position_encodings") and settings.positions != "rotary":
+    if hasattr(spec, "position_encodings") and settings.positions not in ("rotary", "relative"):
         learned = stack.positions
         table_TD = (
             learned.table.weight if isinstance(learned, LearnedPositions) else sinusoidal_positions(MAX_SINUSOIDS, settings.width)
@@ -191,7 +195,7 @@ def _fill_stack(
         spec.position_encodings.encodings = _array(table_TD)
     if isinstance(stack.norm, nn.LayerNorm):
         _fill_norm(spec.layer_norm, stack.norm)
-    for layer_spec, layer in zip(spec.layer, stack.layers, strict=True):
+    for layer_spec, layer in zip(spec.layer, layers_in_order(stack.layers, stack.depth), strict=True):
         assert isinstance(layer, TransformerEncoderLayer | TransformerDecoderLayer)
         _fill_attention(layer_spec.self_attention, layer.self_attention, layer.self_attention_norm, is_cross=False)
         if isinstance(layer, TransformerDecoderLayer):
@@ -206,6 +210,9 @@ def _fill_attention(spec: Any, attention: MultiHeadAttention, norm: nn.LayerNorm
         joined.weight = np.concatenate([_array(linear.weight) for linear in linears])
         joined.bias = np.concatenate([_array(linear.bias) for linear in linears])
     _fill_linear(spec.linear[-1], attention.output_projection)
+    if isinstance(attention, LearnedDistances):
+        spec.relative_position_keys = _array(attention.distance_keys_RK)
+        spec.relative_position_values = _array(attention.distance_values_RK)
     _fill_norm(spec.layer_norm, norm)
 
 

@@ -17,11 +17,17 @@ def why_not_hold(config: BundleConfig) -> str | None:
         config: the configuration of the model.
     """
     model = config.model
+    if config.members > 1:
+        return f"it is an ensemble of {config.members} models, and CTranslate2 decodes with one"
     for side, kind in (("encoder", model.encoder_architecture), ("decoder", model.decoder_architecture)):
         if kind != "transformer":
             return f"the {side} is recurrent ({kind})"
     if config.frame_width:
         return "the sources are frames"
+    if model.positions == "relative_sinusoidal":
+        return "the positions are sinusoids of distances (model.positions relative_sinusoidal)"
+    if not model.tag_positions:
+        return "tags have no positions (model.tag_positions false)"
     if model.pointer_generator:
         return "the model copies from the source (model.pointer_generator)"
     if model.time_reduction:
@@ -37,7 +43,7 @@ def num_positions(model: ModelSection) -> int | None:
     Args:
         model: the architecture.
     """
-    return {"sinusoidal": MAX_SINUSOIDS, "learned": model.max_positions, "rotary": None}[model.positions]
+    return {"sinusoidal": MAX_SINUSOIDS, "learned": model.max_positions, "rotary": None, "relative": None}[model.positions]
 
 
 def why_not_decode(

@@ -17,7 +17,7 @@ from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.search import decode
 from seq2seq_core.decoding.stopping import Stop
 from seq2seq_core.errors import NonFiniteOutput
-from seq2seq_core.modeling.seq2seq import Seq2Seq
+from seq2seq_core.modeling.ensemble import AnyModel
 from seq2seq_core.tokenization.encode import SourceRow
 
 
@@ -32,7 +32,7 @@ class TorchEngine:
 
     name = "torch"
 
-    def __init__(self, model: Seq2Seq, device: torch.device, is_quantized: bool = False) -> None:
+    def __init__(self, model: AnyModel, device: torch.device, is_quantized: bool = False) -> None:
         self.model, self.device, self.is_quantized = model, device, is_quantized
         self.compute_type = "int8_float32" if is_quantized else "float32"
         self._is_prepared = False
@@ -77,7 +77,7 @@ class TorchEngine:
             self.model.pack_weights(self.is_quantized)
 
 
-def share_weights(model: Seq2Seq) -> Seq2Seq:
+def share_weights(model: AnyModel) -> AnyModel:
     """Another model on the CPU with the same weights; they are in memory only once, but what is packed of one is not of the other.
 
     Args:

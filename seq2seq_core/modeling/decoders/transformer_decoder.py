@@ -18,7 +18,7 @@ from seq2seq_core.modeling.layers.key_value_cache import KeysValues, KeyValueCac
 from seq2seq_core.modeling.layers.multi_head_attention import MultiHeadAttention
 from seq2seq_core.modeling.layers.packing import Packing
 from seq2seq_core.modeling.layers.positions import build_positions
-from seq2seq_core.modeling.layers.sublayer import connect, run_layer
+from seq2seq_core.modeling.layers.sublayer import connect, layers_in_order, run_layer
 from seq2seq_core.modeling.layers.transformer_shape import TransformerShape
 from seq2seq_core.modeling.memory import DecoderOutput, DecoderState, DecoderStep, Memory
 
@@ -153,7 +153,8 @@ class TransformerDecoder(nn.Module):
         keep_attention: whether teacher forcing gives the last layer's attention, averaged over heads; it is slower.
 
     Attributes:
-        recomputes: see :class:`~seq2seq_core.modeling.encoders.transformer_encoder.TransformerEncoder`.
+        depth: see :class:`~seq2seq_core.modeling.encoders.transformer_encoder.TransformerEncoder`.
+        recomputes: the same.
         is_packable: the same.
     """
 
@@ -162,7 +163,8 @@ class TransformerDecoder(nn.Module):
         self.width, self.heads, self.keep_attention = shape.width, shape.heads, keep_attention
         self.is_packable = not keep_attention
         self.positions = build_positions(shape.positions, shape.width, shape.max_positions)
-        self.layers = nn.ModuleList(TransformerDecoderLayer(shape) for _ in range(layers))
+        self.depth = layers
+        self.layers = nn.ModuleList(TransformerDecoderLayer(shape) for _ in range(shape.num_weights(layers)))
         self.norm = shape.final_norm()
         self.recomputes = False
 
@@ -178,10 +180,9 @@ class TransformerDecoder(nn.Module):
         states_BTD, values_BSD, weights_BTS = self.positions(embedded_BTD), memory.values_BSD, None
         if packings is not None:
             states_BTD, values_BSD = packings[0].pack(states_BTD), packings[1].pack(values_BSD)
-        layers = self._typed_layers()
-        for layer in layers:
+        for number, layer in enumerate(self._typed_layers(), start=1):
             cross = layer.cross_attention.project(values_BSD)
-            keep_weights = self.keep_attention and layer is layers[-1]
+            keep_weights = self.keep_attention and number == self.depth
             inputs = (states_BTD, cross, memory.padding_mask_BS, keep_weights, packings)
             states_BTD, weights_BTS = run_layer(layer, self.recomputes, *inputs)
         features_BTD = self.norm(states_BTD)
@@ -206,8 +207,8 @@ class TransformerDecoder(nn.Module):
         return DecoderStep(self.norm(states_N1D).squeeze(1), state, attention_NS)
 
     def _typed_layers(self) -> list[TransformerDecoderLayer]:
-        """The layers, typed."""
-        return [layer for layer in self.layers if isinstance(layer, TransformerDecoderLayer)]
+        """The layers as they are run, typed."""
+        return [layer for layer in layers_in_order(self.layers, self.depth) if isinstance(layer, TransformerDecoderLayer)]
 
 
 def _bias(memory: Memory) -> Tensor | None:

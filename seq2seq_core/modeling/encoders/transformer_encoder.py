@@ -11,8 +11,8 @@ from seq2seq_core.modeling.encoders.time_reduction import TimeReductions
 from seq2seq_core.modeling.layers.dropout import Dropout
 from seq2seq_core.modeling.layers.feed_forward import FeedForward
 from seq2seq_core.modeling.layers.packing import Packing
-from seq2seq_core.modeling.layers.positions import build_positions
-from seq2seq_core.modeling.layers.sublayer import connect, run_layer
+from seq2seq_core.modeling.layers.positions import NoPositions, build_positions
+from seq2seq_core.modeling.layers.sublayer import connect, layers_in_order, run_layer
 from seq2seq_core.modeling.layers.transformer_shape import TransformerShape
 from seq2seq_core.modeling.memory import Memory, mean_of_valid
 
@@ -58,14 +58,17 @@ class TransformerEncoder(nn.Module):
         time_reduction: halvings of the time axis, one before each of the last layers (Chan 2016).
 
     Attributes:
+        depth: how many layers are run; fewer have weights of their own where they are shared.
         recomputes: whether training keeps only each layer's inputs and recomputes the rest for the gradient (Chen 2016).
         is_packable: whether :meth:`forward` takes a packing.
     """
 
     def __init__(self, shape: TransformerShape, layers: int, time_reduction: int = 0) -> None:
         super().__init__()
-        self.positions = build_positions(shape.positions, shape.width, shape.max_positions)
-        self.layers = nn.ModuleList(TransformerEncoderLayer(shape) for _ in range(layers))
+        positions = build_positions(shape.positions, shape.width, shape.max_positions) if shape.adds_positions else NoPositions()
+        self.positions = positions
+        self.depth = layers
+        self.layers = nn.ModuleList(TransformerEncoderLayer(shape) for _ in range(shape.num_weights(layers)))
         self.norm = shape.final_norm()
         self.reductions = TimeReductions(shape.width, layers, time_reduction)
         self.recomputes = False
@@ -82,7 +85,7 @@ class TransformerEncoder(nn.Module):
         states_BSD = self.positions(embedded_BSD)
         if packing is not None:
             states_BSD = packing.pack(states_BSD)
-        for number, layer in enumerate(self.layers):
+        for number, layer in enumerate(layers_in_order(self.layers, self.depth)):
             states_BSD, padding_mask_BS = self.reductions(states_BSD, padding_mask_BS, number)
             states_BSD = run_layer(layer, self.recomputes, states_BSD, padding_mask_BS, packing)
         states_BSD = self.norm(states_BSD)

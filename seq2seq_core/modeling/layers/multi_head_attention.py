@@ -108,7 +108,7 @@ class MultiHeadAttention(nn.Module):
         Returns:
             attended_BTD.
         """
-        query_BHTK = self._rotate(self.split(_project(self.query_projection, query_BTD)), offset)
+        query_BHTK = self._rotate(self.split(self._projected_query(query_BTD)), offset)
         if packings is not None:
             return self._merge(self._attend_packed(query_BHTK, keys_BHSK, values_BHSK, *packings, is_causal))
         return self._merge(self._attend(query_BHTK, keys_BHSK, values_BHSK, padding_mask_BS, is_causal))
@@ -121,7 +121,7 @@ class MultiHeadAttention(nn.Module):
         Returns:
             attended_BTD, and weights_BTS averaged over the heads, before dropout.
         """
-        query_BHTK = self.split(_project(self.query_projection, query_BTD))
+        query_BHTK = self.split(self._projected_query(query_BTD))
         scores_BHTS = torch.matmul(query_BHTK, keys_BHSK.transpose(-1, -2)) / math.sqrt(query_BHTK.size(-1))
         weights_BHTS = torch.softmax(scores_BHTS.masked_fill(padding_mask_BS[:, None, None, :], -math.inf), dim=-1)
         return self._merge(torch.matmul(self.weight_dropout(weights_BHTS), values_BHSK)), weights_BHTS.mean(dim=1)
@@ -141,7 +141,7 @@ class MultiHeadAttention(nn.Module):
         Returns:
             attended_BTD, and each head's weights_BHTS.
         """
-        query_BHTK = self._rotate(self.split(_project(self.query_projection, query_BTD)), offset)
+        query_BHTK = self._rotate(self.split(self._projected_query(query_BTD)), offset)
         scores_BHTS = torch.matmul(query_BHTK / math.sqrt(query_BHTK.size(-1)), keys_BHSK.transpose(-1, -2))
         weights_BHTS = torch.softmax(scores_BHTS if bias_B11S is None else scores_BHTS.add_(bias_B11S), dim=-1)
         return self._merge(torch.matmul(weights_BHTS, values_BHSK)), weights_BHTS
@@ -198,6 +198,10 @@ class MultiHeadAttention(nn.Module):
         projected_BSE = functional.linear(inputs_BSD, weights, biases)
         heads: tuple[Tensor, ...] = _Heads.apply(projected_BSE, len(projections), self.heads)  # type: ignore[no-untyped-call]
         return heads
+
+    def _projected_query(self, query_BTD: Tensor) -> Tensor:
+        """The projected queries, not split into heads."""
+        return _project(self.query_projection, query_BTD)
 
     def _rotate(self, projected_BHSK: Tensor, offset: int, packing: Packing | None = None) -> Tensor:
         """The queries or keys; rotated by their positions if the attention is rotary."""

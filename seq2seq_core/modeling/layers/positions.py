@@ -95,13 +95,13 @@ class LearnedPositions(nn.Module):
         if end > self.table.num_embeddings:
             raise UserError(
                 f"model.max_positions: must be at least the length of every sequence, got {self.table.num_embeddings} for one of "
-                f"{end} (learned positions end there; sinusoidal and rotary ones do not)"
+                f"{end} (learned positions end there; sinusoidal, rotary and relative ones do not)"
             )
         return inputs_BTD + self.table.weight[offset:end].to(inputs_BTD.dtype)
 
 
 class NoPositions(nn.Module):
-    """Leaves the inputs as they are: rotation acts in the attention."""
+    """Leaves the inputs as they are: rotations and relative positions act in the attention."""
 
     def forward(self, inputs_BTD: Tensor, offset: int = 0) -> Tensor:
         """The inputs."""
@@ -143,7 +143,7 @@ def build_positions(kind: PositionKind, width: int, max_positions: int) -> Sinus
     """The module that adds positions to a Transformer's inputs.
 
     Args:
-        kind: ``sinusoidal``, ``learned``, or ``rotary`` (nothing is added).
+        kind: ``sinusoidal``, ``learned``, or ``rotary`` or one that is relative (nothing is added).
         width: D.
         max_positions: rows of a learned table.
     """
@@ -152,7 +152,7 @@ def build_positions(kind: PositionKind, width: int, max_positions: int) -> Sinus
             return SinusoidalPositions(width)
         case "learned":
             return LearnedPositions(width, max_positions)
-        case "rotary":
+        case "rotary" | "relative" | "relative_sinusoidal":
             return NoPositions()
         case unknown:
             assert_never(unknown)

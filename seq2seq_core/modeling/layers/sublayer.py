@@ -36,6 +36,16 @@ def connect(
     return normed_BTD
 
 
+def layers_in_order(layers: nn.ModuleList, depth: int) -> list[nn.Module]:
+    """The layers as they are run: each once, or a single one at every depth.
+
+    Args:
+        layers: those with weights of their own.
+        depth: how many are run.
+    """
+    return list(layers) * (depth // len(layers))
+
+
 def run_layer(layer: nn.Module, recomputes: bool, *inputs: Any) -> Any:
     """The outputs of a layer.
 

@@ -88,6 +88,9 @@ async def translate(call: Call) -> Answer:
         for name in ("confidence", "abstained"):
             values = [getattr(one, name) for one in found]
             content[name] = values if request.is_list else values[0]
+    if reader.has_lexicon:
+        marks = [one.from_lexicon for one in found]
+        content["from_lexicon"] = marks if request.is_list else marks[0]
     return as_json(content)
 
 

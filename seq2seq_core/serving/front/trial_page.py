@@ -156,7 +156,7 @@ def _show(hypothesis: TextHypothesis, with_alignment: bool) -> dict[str, Any]:
     return {
         "text": hypothesis.text, "score": _finite(hypothesis.score), "log_probability": _finite(hypothesis.log_probability),
         "is_cut": hypothesis.is_cut, "source_is_cut": hypothesis.source_is_cut,
-        "confidence": hypothesis.confidence, "abstained": hypothesis.abstained,
+        "confidence": hypothesis.confidence, "abstained": hypothesis.abstained, "from_lexicon": hypothesis.from_lexicon,
         "alignment": None if alignment is None or is_large else _show_alignment(alignment),
         "has_large_alignment": is_large,
     }  # fmt: skip

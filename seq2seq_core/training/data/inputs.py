@@ -52,6 +52,7 @@ class TrainingInputs:
             source_vocabulary_size=self.manifest.source.vocabulary_size,
             target_vocabulary_size=self.manifest.target.vocabulary_size,
             joint=self.manifest.joint,
+            num_source_tags=0 if model.tag_positions or self.source_tokenizer is None else len(self.source_tokenizer.tags),
             tags=self.manifest.tags,
             normal_form=self.manifest.normal_form,
             max_source_tokens=self.manifest.max_source_tokens,

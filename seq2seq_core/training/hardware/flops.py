@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from seq2seq_core.config.model import Architecture, ModelSection
 from seq2seq_core.config.train import Phase
+from seq2seq_core.modeling.alignments import load_alignment
 from seq2seq_core.modeling.attention import load_attention
 from seq2seq_core.modeling.front_ends.conv_stack import conv_multiply_adds
 from seq2seq_core.modeling.front_ends.frame_layout import FrameLayout
@@ -63,7 +64,7 @@ class ModelFlops:
             source = layout.steps(source, settings.front_end.halvings)
         encoded, memory = self._encoder(source)
         decoder = self._transformer_decoder if settings.decoder_architecture == "transformer" else self._recurrent_decoder
-        output = settings.width * self.target_vocabulary_size * target
+        output = settings.width * self.target_vocabulary_size * target if settings.alignment == "soft" else 0
         scaling = memory * settings.width**2 if settings.time_scaling == "gate" else 0  # of the content; positions cost little
         gate = 2 * settings.width * target if settings.pointer_generator else 0
         return embedded + encoded + scaling + decoder(memory, target) + output + gate
@@ -76,7 +77,7 @@ class ModelFlops:
                 source = -(-source // 2)
                 total += 2 * settings.width**2 * source
             if settings.encoder_architecture == "transformer":
-                total += self._attention(source, source) + self._projections(source, source) + self._feed_forward(source)
+                total += self._self_attention(source) + self._feed_forward(source)
             elif settings.bidirectional:
                 total += 2 * self._cell(settings.encoder_architecture, settings.width, settings.width // 2, source)
             else:
@@ -85,7 +86,7 @@ class ModelFlops:
 
     def _transformer_decoder(self, source: int, target: int) -> int:
         """Multiply-adds of the layers of a Transformer decoder."""
-        own = self._attention(target, target) + self._projections(target, target)
+        own = self._self_attention(target)
         cross = self._attention(target, source) + self._projections(target, source)
         return self.settings.decoder_layers * (own + cross + self._feed_forward(target))
 
@@ -96,6 +97,8 @@ class ModelFlops:
         total = 0 if settings.bridge == "zero" else (2 if cell == "lstm" else 1) * layers * width**2
         total += self._cell(cell, (2 if settings.input_feeding else 1) * width, width, target)
         total += (layers - 1) * self._cell(cell, width, width, target)
+        if (alignment := load_alignment(settings.alignment)) is not None:
+            return total + alignment.multiply_adds(settings, source, target, self.target_vocabulary_size)
         attention = load_attention(settings.attention)
         if attention is None:
             return total
@@ -105,6 +108,15 @@ class ModelFlops:
     def _cell(self, cell: Architecture, input_width: int, width: int, length: int) -> int:
         """Multiply-adds of a recurrent layer in one direction."""
         return GATES[cell] * (input_width + width) * width * length
+
+    def _self_attention(self, length: int) -> int:
+        """Multiply-adds of a Transformer's self-attention; sinusoids of distances are projected once a batch and not counted."""
+        settings, total = self.settings, self._attention(length, length) + self._projections(length, length)
+        if settings.positions == "relative":
+            return total + 2 * settings.width * (2 * settings.relative_distance + 1) * length  # with keys and with values
+        if settings.positions == "relative_sinusoidal":
+            return total + settings.width * (2 * length - 1) * length
+        return total
 
     def _attention(self, queries: int, keys: int) -> int:
         """Multiply-adds of the scores of all queries with all keys (masked ones too), and of the weighted sums."""

@@ -1,4 +1,8 @@
-"""Training speed: tokens per second, and the share of this machine's peak rate of matrix products."""
+"""Training speed: tokens per second, and the share of the peak rate of matrix products.
+
+On a CPU the share goes by CPU time, of this process's threads together: what other processes take changes the tokens per second and
+not the share. It is the part of the CPU time that the matrix products alone would have needed. On a GPU it goes by the clock.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,8 @@ class SpeedMeter:
     def __init__(self, flops: ModelFlops, steps_a_batch: float | None, placement: Placement, batch_tokens: int) -> None:
         self.flops: ModelFlops | None = flops if steps_a_batch is not None else None
         self.steps_a_batch, self.placement, self.batch_tokens = steps_a_batch or 0.0, placement, batch_tokens
-        self._tokens, self._operations, self._since = 0, 0.0, time.monotonic()
+        self._counts_cpu_time = placement.device.type == "cpu"
+        self._tokens, self._operations, self._since, self._cpu_since = 0, 0.0, time.monotonic(), time.process_time()
         self._peak: float | None = None
 
     def add(self, batches: Sequence[Batch], tokens: int) -> None:
@@ -53,22 +58,24 @@ class SpeedMeter:
         """Curves of the updates since the last call, empty if there were none; resets the counts."""
         if not self._tokens:
             return {}
-        seconds = max(time.monotonic() - self._since, 1e-9)
-        speed = {"tokens_per_second": self._tokens / seconds}
+        seconds, cpu_seconds = time.monotonic() - self._since, time.process_time() - self._cpu_since
+        speed = {"tokens_per_second": self._tokens / max(seconds, 1e-9)}
         if self.flops is not None:
-            speed["share_of_peak"] = self._operations / seconds / self._measured_peak(self.flops)
-        self._tokens, self._operations, self._since = 0, 0.0, time.monotonic()
+            spent = max(cpu_seconds if self._counts_cpu_time else seconds, 1e-9)
+            speed["share_of_peak"] = self._operations / spent / self._measured_peak(self.flops)
+        self._tokens, self._operations, self._since, self._cpu_since = 0, 0.0, time.monotonic(), time.process_time()
         return speed
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """Excludes a ``with`` block from the measured time."""
-        started = time.monotonic()
+        started, cpu_started = time.monotonic(), time.process_time()
         yield
         self._since += time.monotonic() - started
+        self._cpu_since += time.process_time() - cpu_started
 
     def _measured_peak(self, flops: ModelFlops) -> float:
-        """The rate of matrix products, in operations per second, measured once."""
+        """The rate of matrix products, in operations per second (on a CPU of CPU time), measured once."""
         if self._peak is None:
             with self.stopped():
                 settings = flops.settings
@@ -81,7 +88,7 @@ class SpeedMeter:
 
 @cache
 def measure_matrix_rate(rows: int, inner: int, columns: int, placement: Placement) -> float:
-    """The best rate of products of (rows, inner) by (inner, columns) matrices, in operations per second.
+    """The best rate of products of (rows, inner) by (inner, columns) matrices, in operations per second, on a CPU of CPU time.
 
     A process measures a shape once: its later phases and trainings have the same peak.
 
@@ -103,7 +110,8 @@ def measure_matrix_rate(rows: int, inner: int, columns: int, placement: Placemen
 
 
 def _now(placement: Placement) -> float:
-    """The time after the device has finished all queued work."""
-    if placement.device.type == "cuda":
-        torch.cuda.synchronize(placement.device)
+    """The time after the device has finished all queued work; on a CPU that of this process's threads."""
+    if placement.device.type != "cuda":
+        return time.process_time()
+    torch.cuda.synchronize(placement.device)
     return time.perf_counter()

@@ -117,6 +117,8 @@ def architecture_differences(wanted: BundleConfig, found: BundleConfig) -> list[
         wanted: the model that takes the weights.
         found: the model that has the weights.
     """
+    if found.members > 1:
+        return [f"it must be one model, got an ensemble of {found.members} models"]
     ours, theirs = architecture(wanted.model), architecture(found.model)
     faults = [
         f"model.{name}: must be {theirs[name]!r} as there, got {ours[name]!r}"
@@ -143,9 +145,12 @@ def architecture(model: ModelSection) -> dict[str, object]:
     if kinds["encoder"] != "transformer":
         names += ["bidirectional", "residual"]
     if kinds["decoder"] != "transformer":
-        names += ["residual", "bridge", "attention", "input_feeding", "coverage"]
+        names += ["residual", "bridge", "input_feeding", "coverage", "alignment", "alignment_order", "alignment_copies"]
+        names += ["attention"] if model.alignment == "soft" else []
     if has_transformer:
-        names += ["feedforward_width", "norm", "positions"]
+        names += ["feedforward_width", "norm", "positions", "share_layers"]
+        names += ["tag_positions"] if kinds["encoder"] == "transformer" else []
+        names += ["relative_distance"] if model.positions == "relative" else []
         names += ["max_positions"] if model.positions == "learned" else []
     if has_transformer or model.attention == "multi_head":
         names.append("heads")

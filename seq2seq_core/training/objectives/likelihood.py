@@ -12,7 +12,8 @@ from torch import Tensor
 
 from seq2seq_core.batching.batch import Batch
 from seq2seq_core.config.train import PhaseSettings
-from seq2seq_core.modeling.seq2seq import Seq2Seq, TeacherForced
+from seq2seq_core.modeling.memory import TeacherForced
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.objectives.coverage import coverage_sum

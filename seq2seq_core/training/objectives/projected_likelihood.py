@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from seq2seq_core.batching.batch import Batch
+from seq2seq_core.modeling.ensemble import AnyModel
 from seq2seq_core.modeling.layers.packing import Packing
-from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.training.objectives.label_smoothing import LabelSmoothing, LikelihoodSums, likelihood_sums
 
 PIECE_NUMBERS = 1 << 21
@@ -30,16 +30,16 @@ SMALLEST = 1e-30
 """Probabilities above it have a full mantissa in float32."""
 
 
-def projected_sums(model: Seq2Seq, batch: Batch, inputs_BT: Tensor, label_smoothing: float) -> LikelihoodSums:
+def projected_sums(model: AnyModel, batch: Batch, inputs_BT: Tensor, label_smoothing: float) -> LikelihoodSums:
     """The label-smoothed loss of the model's logits; these are never all in memory, and padding is not projected.
 
     Args:
-        model: any; the mixture of a pointer-generator is no projection, so that all its logits are in memory.
+        model: any; one whose output is no projection, such as an ensemble's or a pointer-generator's, has all its logits in memory.
         batch: the pairs.
         inputs_BT: int64, the decoder's inputs.
         label_smoothing: e, from 0 to below 1.
     """
-    if model.pointer_generator is not None:
+    if not model.is_projection:
         return likelihood_sums(model(batch.source, inputs_BT), batch.target_out_BT, label_smoothing)
     packing = Packing.of(batch.target_padding_mask_BT, batch.num_target_tokens)
     features_1ND = packing.pack(model.features(batch.source, inputs_BT, packing))

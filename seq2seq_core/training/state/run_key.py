@@ -53,6 +53,8 @@ def make_run_key(model: ModelSection, train: TrainSection, data_digests: Mapping
     fitting: dict[str, object] = {"seed": train.seed, "dev_sentences": train.dev_sentences, "phases": phases}
     if train.initial_digest:  # not its location: the same bundle may be anywhere
         fitting["initial_digest"] = train.initial_digest
+    if train.ensemble.num_snapshots:
+        fitting["snapshots"] = train.ensemble.num_snapshots
     task = {"model": values_in_use(model), "train": fitting, "data": dict(data_digests)}
     return RunKey(digest(task)[:16], make_code_key(model, train))
 

@@ -24,8 +24,8 @@ def collect_tensors(updater: Updater) -> dict[str, Tensor]:
     }
     if updater.average:
         parts[AVERAGE] = updater.average.model.state_dict()
-    if updater.last_average:
-        parts[LAST_WEIGHTS] = updater.last_average.tensors()
+    if kept := updater.last_average or updater.snapshots:
+        parts[LAST_WEIGHTS] = kept.tensors()
     return {f"{prefix}{name}": value for prefix, tensors in parts.items() for name, value in tensors.items()}
 
 
@@ -41,8 +41,8 @@ def restore_tensors(updater: Updater, tensors: Mapping[str, Tensor]) -> None:
     restore_optimizer(updater.optimizer, updater.model, moments)
     if updater.average:
         updater.average.restore(_part(tensors, AVERAGE))
-    if updater.last_average:
-        updater.last_average.restore(_part(tensors, LAST_WEIGHTS))
+    if kept := updater.last_average or updater.snapshots:
+        kept.restore(_part(tensors, LAST_WEIGHTS))
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -11,19 +11,15 @@ from torch import Tensor
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 
 
-class CheckpointAverage:
-    """The weights at the last validations and their mean; a new validation replaces the oldest.
+class KeptWeights:
+    """The weights at the last validations, and what is made of them; a new validation replaces the oldest.
 
     Args:
-        model: the model to average.
         num_kept: number of validations; fewer at the beginning of a phase.
-
-    Attributes:
-        model: a model with the mean, after the first validation.
     """
 
-    def __init__(self, model: Seq2Seq, num_kept: int) -> None:
-        self.model, self.num_kept = copy.deepcopy(model).requires_grad_(False), num_kept
+    def __init__(self, num_kept: int) -> None:
+        self.num_kept = num_kept
         self._kept: dict[int, dict[str, Tensor]] = {}
 
     @torch.no_grad()
@@ -37,7 +33,7 @@ class CheckpointAverage:
         self._kept[step] = {name: weights.detach().cpu().clone() for name, weights in model.named_parameters()}
         for old in sorted(self._kept)[: -self.num_kept]:
             del self._kept[old]
-        self._average()
+        self._renew()
 
     def tensors(self) -> dict[str, Tensor]:
         """The weights that are kept, each named after its step and its parameter: ``00000500.output.bias``."""
@@ -55,9 +51,30 @@ class CheckpointAverage:
             step, name = key.split(".", 1)
             self._kept.setdefault(int(step), {})[name] = value
         if self._kept:
-            self._average()
+            self._renew()
 
-    def _average(self) -> None:
+    def _renew(self) -> None:
+        """Makes of the weights that are kept what is made of them."""
+        raise NotImplementedError
+
+
+class CheckpointAverage(KeptWeights):
+    """The weights at the last validations and their mean.
+
+    Args:
+        model: the model to average.
+        num_kept: number of validations; fewer at the beginning of a phase.
+
+    Attributes:
+        model: a model with the mean, after the first validation.
+    """
+
+    def __init__(self, model: Seq2Seq, num_kept: int) -> None:
+        super().__init__(num_kept)
+        self.model = copy.deepcopy(model).requires_grad_(False)
+
+    @torch.no_grad()
+    def _renew(self) -> None:
         """Makes the model's weights the mean of those kept, summed from the oldest on."""
         for name, parameter in self.model.named_parameters():
             total, *others = (self._kept[step][name].double() for step in sorted(self._kept))

@@ -12,6 +12,7 @@ from seq2seq_core.batching.batch import Batch
 from seq2seq_core.batching.part import PartKind
 from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.errors import UserError
+from seq2seq_core.modeling.ensemble import AnyModel
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.distributed.ranks import SINGLE_RANK, Ranks
@@ -24,6 +25,7 @@ from seq2seq_core.training.updates.freezing import freeze_parts
 from seq2seq_core.training.updates.loss_scale import LEAST
 from seq2seq_core.training.updates.optimizer import build_optimizer
 from seq2seq_core.training.updates.schedule import learning_rate
+from seq2seq_core.training.updates.snapshot_ensemble import SnapshotEnsemble
 from seq2seq_core.training.updates.update_sums import UpdateSums, part_sizes
 from seq2seq_core.training.updates.weight_average import WeightAverage
 
@@ -62,6 +64,7 @@ class Updater:
         objective: the loss to minimise; None: the negative log-likelihood.
         steps_in_phase: updates made in this phase already.
         ranks: the processes that make each update together.
+        num_snapshots: validations whose weights are kept as an ensemble; 0: none.
 
     Raises:
         UserError: ``freeze`` names no parameter, or all of them.
@@ -69,6 +72,7 @@ class Updater:
     Attributes:
         average: exponential average of the weights; None if ``average_decay`` is 0.
         last_average: mean of the weights at the last validations; None if ``average_last`` is 0.
+        snapshots: ensemble of the weights at the last validations; None if there is none.
         pace: the scales and the loss limit of the next update.
     """
 
@@ -81,6 +85,7 @@ class Updater:
         objective: Objective | None = None,
         steps_in_phase: int = 0,
         ranks: Ranks = SINGLE_RANK,
+        num_snapshots: int = 0,
     ) -> None:
         self.model, self.settings, self.placement, self.phase_step = model, settings, placement, phase_step
         self.objective = objective or Likelihood(settings, placement)
@@ -89,14 +94,28 @@ class Updater:
         decay = settings.average_decay
         self.average = WeightAverage(model, decay, steps_in_phase) if decay else None
         self.last_average = CheckpointAverage(model, settings.average_last) if settings.average_last else None
+        self.snapshots = SnapshotEnsemble(model, num_snapshots) if num_snapshots else None
         self.pace = Pace()
         self.ranks, self.gradients, self.shards = ranks, ranks.gradient_sum(model), ranks.optimizer_shards(model, self.optimizer)
 
     @property
-    def kept_model(self) -> Seq2Seq:
+    def kept_model(self) -> AnyModel:
         """The model whose weights are validated and kept."""
+        if self.snapshots:
+            return self.snapshots.ensemble
         average = self.average or self.last_average
         return average.model if average else self.model
+
+    def before_validation(self, step: int) -> None:
+        """Keeps the weights of a validation, where those of several are made use of.
+
+        Args:
+            step: updates made.
+        """
+        if self.last_average:
+            self.last_average.take(self.model, step)
+        if self.snapshots:
+            self.snapshots.take(self.average.model if self.average else self.model, step)
 
     def apply(self, batches: Sequence[Batch], step: int, seed: int, keys: Sequence[tuple[int, ...]] = ()) -> UpdateResult:
         """Makes one update.

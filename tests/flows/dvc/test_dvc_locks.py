@@ -93,6 +93,7 @@ class _OnLine(logging.Filter):
         return True
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_a_retrain_waits_for_a_dvc_command_that_runs_here_and_then_does_what_is_left(
     make_workspace: Callable[..., ToyWorkspace], retrain: Callable[..., RetrainSummary]

@@ -108,6 +108,7 @@ def test_a_wrong_assignment_is_a_fault_that_changes_nothing(paths: Paths, told: 
     assert not (paths.work / "params.original.yaml").exists()
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_a_run_with_other_settings_is_one_of_a_kind_even_when_it_is_killed(
     make_workspace: Callable[..., ToyWorkspace], retrain: Callable[..., RetrainSummary], start_retrain: Start

@@ -18,6 +18,7 @@ Make = Callable[..., ToyWorkspace]
 BACK = "train did not succeed; brought back from its last success: out/train"
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_the_outputs_of_the_last_success_stay_when_a_stage_fails_or_is_cancelled(
     make_workspace: Make, retrain: Callable[..., RetrainSummary], start_retrain: Callable[[ToyWorkspace], subprocess.Popen[bytes]]

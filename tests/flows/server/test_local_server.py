@@ -119,6 +119,7 @@ def test_without_a_server_an_embedded_one_serves_and_dies_with_the_run(
     ]
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_the_work_goes_on_without_a_server_that_died(prefect_api: str, retrain_embedded: RetrainEmbedded) -> None:
     from prefect.client.orchestration import get_client

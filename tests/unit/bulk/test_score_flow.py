@@ -72,6 +72,7 @@ def artifacts_of(paths: Paths) -> dict[str, Any]:
     return {"state": last.state_name, **{artifact["key"]: artifact["data"] for artifact in found}}
 
 
+@pytest.mark.proof
 def test_the_flow_scores_a_folder_by_the_champion_says_where_and_goes_on(
     prefect_api: str, registered_paths: Paths, heard: list[Any]
 ) -> None:

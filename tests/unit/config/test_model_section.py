@@ -37,6 +37,31 @@ from seq2seq_core.config.model import ModelSection
             {"pointer_generator": True, "time_reduction": 1},
             "time_reduction must be 0 with pointer_generator, which copies position by position, got 1",
         ),
+        ({"alignment_order": 1}, "alignment_order must be left out with alignment 'soft', got 1"),
+        ({"alignment_copies": True}, "alignment_copies must be left out with alignment 'soft', got True"),
+        (
+            {"alignment": "monotonic", "architecture": "transformer"},
+            "alignment must be 'soft' with a Transformer decoder, got 'monotonic'",
+        ),
+        (
+            {"alignment": "monotonic", "input_feeding": True},
+            "input_feeding must be false with alignment 'monotonic', which has no attention, got true",
+        ),
+        ({"alignment": "edits", "alignment_order": 1}, "alignment_order must be 0 with alignment 'edits', got 1"),
+        (
+            {"alignment": "monotonic", "alignment_copies": True},
+            "alignment_copies must be false with alignment 'monotonic', got true",
+        ),
+        (
+            {"alignment": "edits", "alignment_copies": True, "time_reduction": 1},
+            "time_reduction must be 0 with alignment_copies, which copies position by position, got 1",
+        ),
+        ({"share_layers": True}, "share_layers must be false without a Transformer, got true"),
+        ({"tag_positions": False}, "tag_positions must be true unless the encoder is a Transformer, got 'gru'"),
+        (
+            {"tag_positions": False, "architecture": "transformer", "positions": "rotary"},
+            "tag_positions must be true unless positions are 'sinusoidal' or 'learned', got 'rotary'",
+        ),
     ],
 )
 def test_parts_that_do_not_go_together_are_refused(settings: dict[str, Any], fault: str) -> None:

@@ -70,7 +70,8 @@ def chi_squared(counts: Mapping[tuple[int, ...], int], expected: Chances) -> tup
     cells += [rare] if rare[1] >= 5 else []
     statistic = sum((count - mean) ** 2 / mean for count, mean in cells)
     freedom = len(cells) - 1
-    assert freedom > 0
+    if freedom == 0:  # one sequence is certain: all samples must be it
+        return statistic, 1e-9
     # Wilson and Hilferty 1931; 4.7534 is the normal distribution's quantile.
     return statistic, freedom * (1 - 2 / (9 * freedom) + 4.7534 * math.sqrt(2 / (9 * freedom))) ** 3
 

@@ -9,6 +9,7 @@ from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.evaluator import Evaluation, evaluate
+from seq2seq_core.evaluation.report import make_scores, scores_as_markdown
 
 PAIRS = [
     {"source": "a", "target": "A", "language": "de"},
@@ -20,6 +21,8 @@ PAIRS = [
 
 class UpperCase:
     """Knows the answer, but for ``ccc``; greedy decoding also fails on ``dddd``."""
+
+    asked_columns: Sequence[str] = ()
 
     def __init__(self) -> None:
         self.calls: list[tuple[int, int, int]] = []
@@ -35,7 +38,7 @@ class UpperCase:
 
 def run(predictor: UpperCase | None = None, pairs: list[dict[str, str]] | None = None, **values: object) -> Evaluation:
     settings = EvaluateSection.model_validate({"slice_columns": ["language"], **values})
-    train = [("a", "A"), ("a", "x"), ("a", "A")]
+    train = [{"source": "a", "target": target} for target in ("A", "x", "A")]
     return evaluate(PAIRS if pairs is None else pairs, train, predictor or UpperCase(), settings.decoding, settings)
 
 
@@ -71,7 +74,7 @@ def test_a_beam_of_one_is_decoded_once() -> None:
 
 
 def test_many_sentences_are_decoded_in_chunks_and_reported() -> None:
-    pairs, predictor, seen = [PAIRS[0]] * 40, UpperCase(), []
+    pairs, predictor, seen = [{"source": "x" * number, "target": "X"} for number in range(1, 41)], UpperCase(), list[object]()
     settings = EvaluateSection(batch_sentences=1)
     evaluate(pairs, [], predictor, settings.decoding, settings, lambda done, search: seen.append((done, search)))
     assert [size for size, _, _ in predictor.calls] == [16, 16, 8, 16, 16, 8]
@@ -116,3 +119,41 @@ def test_every_metric_but_ter_is_known_of_each_value_of_a_column() -> None:
 def test_a_tokeniser_for_a_column_that_is_no_slice_is_refused() -> None:
     with pytest.raises(ValueError, match=r"bleu_tokenizers must be of columns in slice_columns \['language'\], got 'genre'"):
         run(bleu_tokenizers={"genre": {"x": "zh"}})
+
+
+def test_equal_questions_are_decoded_once_and_scored_as_often_as_they_are_asked() -> None:
+    pairs = [PAIRS[0], PAIRS[2], {**PAIRS[0], "language": "en"}, PAIRS[0]]
+    by_source, by_language = UpperCase(), UpperCase()
+    by_language.asked_columns = ("language",)
+    evaluations = [run(predictor, pairs, beam_size=1) for predictor in (by_source, by_language)]
+    assert [predictor.calls[0][0] for predictor in (by_source, by_language)] == [2, 3]
+    assert [example.hypothesis for example in evaluations[0].examples] == ["A", "ccc", "A", "A"]
+    assert evaluations[0].test == evaluations[1].test
+    assert evaluations[0].test["exact_match"] == 0.75
+
+
+def test_what_train_knows_corrects_the_model_where_it_fails() -> None:
+    train = [{"source": "ccc", "target": "CCC"}]
+    settings = EvaluateSection(metrics=["exact_match"])
+    found = evaluate(PAIRS, train, UpperCase(), settings.decoding, settings)
+    assert found.test["exact_match"] == 0.75
+    assert found.baselines["memorise_else_model"]["exact_match"] == 1.0
+    assert "memorise_else_model" not in evaluate(PAIRS, [], UpperCase(), settings.decoding, settings).baselines
+
+
+def test_pronunciation_has_its_own_word_error_rate_beside_the_rate_of_wrong_symbols() -> None:
+    class Speller(UpperCase):
+        def predict(
+            self, sources: Sequence[str], options: DecodingOptions, batch_sentences: int, *, tags: Sequence[Mapping[str, str]]
+        ) -> list[Prediction]:
+            return [Prediction((TextHypothesis(" ".join(source), 0.0, 0.0),)) for source in sources]
+
+    words = [f"{first}{last}" for first in "abcde" for last in "abcde"]
+    train = [{"source": word, "target": " ".join(word)} for word in words]
+    test = [{"source": "abba", "target": "a b b e"}, {"source": "cede", "target": "c e d e"}]
+    settings = EvaluateSection(metrics=["exact_match", "wer"])
+    found = evaluate(test, train, Speller(), settings.decoding, settings)
+    assert make_scores(found)["task"] == {"word_error_rate": 0.5, "symbol_error_rate": 0.125}
+    assert "| model, beam search | 0.5000 | 0.1250 | 0.5000 | 0.1250 |" in scores_as_markdown(found)
+    assert found.baselines["commonest_symbols"]["exact_match"] == 0.5
+    assert "task" not in make_scores(run())

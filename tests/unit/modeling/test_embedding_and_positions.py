@@ -69,7 +69,7 @@ def test_learned_positions_are_added_and_end_with_a_clear_message() -> None:
         positions(inputs_BTD, offset=1)
     assert str(caught.value) == (
         "model.max_positions: must be at least the length of every sequence, got 6 for one of 7 "
-        "(learned positions end there; sinusoidal and rotary ones do not)"
+        "(learned positions end there; sinusoidal, rotary and relative ones do not)"
     )
 
 

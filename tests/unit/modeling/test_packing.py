@@ -19,9 +19,8 @@ NUM_VALID = sum(LENGTHS)
 BATCH = collate_pairs(
     [[5, 6, 7, 8, 3], [4, 3], [9, 4, 3]], [[4, 5, 3], [6, 7, 8, 9, 10, 3], [3]], [0, 1, 2]
 )  # sources and targets of different lengths, longest in different rows
-VARIANTS = [
-    {"norm": norm, "positions": positions} for norm, positions in (("pre", "sinusoidal"), ("post", "learned"), ("pre", "rotary"))
-]
+KINDS = (("pre", "sinusoidal"), ("post", "learned"), ("pre", "rotary"), ("pre", "relative"), ("post", "relative_sinusoidal"))
+VARIANTS = [{"norm": norm, "positions": positions} for norm, positions in KINDS]
 
 
 def make_packing(lengths: list[int]) -> Packing:

@@ -12,7 +12,7 @@ from seq2seq_core.config.model import ModelSection, PositionKind
 from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
 from tests.unit.modeling.test_attention import KINDS
 
-V_SOURCE, V_TARGET = 13, 11
+V_SOURCE, V_TARGET, NUM_TAGS = 13, 11, 3
 LENGTHS = [7, 4, 1]
 
 ARCHITECTURES: list[dict[str, Any]] = [
@@ -31,6 +31,12 @@ ARCHITECTURES: list[dict[str, Any]] = [
     {"architecture": "transformer", "norm": "post", "time_reduction": 2},
     {"encoder": "transformer", "decoder": "lstm", "attention": "multi_head", "time_reduction": 1},
     {"encoder": "lstm", "decoder": "transformer", "bidirectional": False, "positions": "rotary"},
+    {"architecture": "transformer", "positions": "relative", "relative_distance": 2, "share_layers": True},
+    {"architecture": "transformer", "positions": "relative_sinusoidal", "norm": "post", "decoder_layers": 1},
+    *({"architecture": "transformer", "tag_positions": False, "positions": positions} for positions in ("sinusoidal", "learned")),
+    {"architecture": "lstm", "alignment": "monotonic", "alignment_order": 1, "time_reduction": 1},
+    {"encoder": "transformer", "decoder": "gru", "alignment": "monotonic"},
+    {"architecture": "gru", "alignment": "edits"},
 ]
 WITHOUT_ATTENTION = [
     {"architecture": cell, "attention": "none", "bridge": bridge} for cell, bridge in (("rnn", "last"), ("lstm", "mean"))
@@ -39,6 +45,8 @@ COPYING = [
     {"architecture": "gru", "pointer_generator": True},
     {"architecture": "lstm", "pointer_generator": True, "coverage": True},
     {"architecture": "transformer", "pointer_generator": True},
+    {"architecture": "transformer", "pointer_generator": True, "share_layers": True, "tie_embeddings": "all"},
+    {"architecture": "lstm", "alignment": "edits", "alignment_copies": True},
 ]
 
 
@@ -51,11 +59,11 @@ each_architecture = pytest.mark.parametrize("settings", [*ARCHITECTURES, *COPYIN
 
 
 def make_model(joint: bool = False, frame_width: int = 0, **settings: Any) -> Seq2Seq:
-    joint = joint or bool(settings.get("pointer_generator"))
+    joint = joint or bool(settings.get("pointer_generator") or settings.get("alignment_copies"))
     section = ModelSection.model_validate(
         {"width": 8, "heads": 2, "feedforward_width": 16, "encoder_layers": 2, "decoder_layers": 2, "dropout": 0.3} | settings
     )
-    return build_model(section, V_TARGET if joint else V_SOURCE, V_TARGET, joint, frame_width=frame_width).eval()
+    return build_model(section, V_TARGET if joint else V_SOURCE, V_TARGET, joint, frame_width, NUM_TAGS).eval()
 
 
 def make_source() -> Source:

@@ -40,6 +40,7 @@ def before(tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callab
     return tracked_paths
 
 
+@pytest.mark.proof
 def test_the_next_registration_completes_whatever_the_last_one_began(
     before: Paths, tracked_settings: Settings, make_bundle: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,6 +57,7 @@ print(len(model.predict(pandas.DataFrame({"source": ["3 May 2031"]}))))
 """
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_with_pickle_locked_every_command_about_versions_works(
     tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None]

@@ -10,6 +10,7 @@ import pytest
 from seq2seq_core.artifacts import SPLITS, Paths
 from seq2seq_core.config.prepare import LeakagePolicy
 from seq2seq_core.config.settings import Settings, parse_settings
+from seq2seq_core.corpus.leakage.split_note import read_split_note
 from seq2seq_core.corpus.normalization import normalize_nearly
 from seq2seq_core.corpus.pairs import iterate_pairs
 from seq2seq_core.corpus.preparation import row_lines
@@ -347,3 +348,25 @@ def test_a_conversation_is_never_parted_between_splits(tmp_path: Path) -> None:
     conversations = {split: {pair["conversation"] for pair in iterate_pairs(paths.prepared_split(split))} for split in SPLITS}
     assert sum(map(len, conversations.values())) == 200
     assert all(20 <= len(conversations[split]) <= 60 for split in ("dev", "test"))
+
+
+def test_the_report_says_of_which_split_the_figures_are(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    splits = {"train": [*_numbered(20), ("asked", "x")], "dev": _numbered(3, 100), "test": [("asked", "y"), *_numbered(3, 200)]}
+    paths = _write(tmp_path, **splits)
+    notes = {}
+    for name, values in {
+        "dropped": {"leakage": "exact"},
+        "kept": {"leakage": "keep", "leakage_reason": "the published split has them"},
+        "silent": {"leakage": "keep"},
+    }.items():
+        run_prepare(_settings(ALL_FILES, **values), paths, NullRecorder())
+        notes[name] = read_split_note(paths.prepare_report)
+    assert notes["dropped"].startswith("1 of 21 rows of train are left out because dev or test has them (prepare.leakage)")
+    assert notes["kept"] == "prepare.leakage is keep, so train may have what dev and test ask: the published split has them"
+    assert notes["silent"] == ""
+    assert "prepare.leakage is keep: say why in prepare.leakage_reason, which then stands beside the scores" in caplog.messages
+    run_prepare(_settings(TRAIN_ONLY, dev_fraction=0.2, test_fraction=0.2, leakage="keep"), paths, NullRecorder())
+    assert read_split_note(paths.prepare_report) == ""
+    with pytest.raises(UserError, match="leakage_reason must be empty unless leakage is keep, got leakage exact"):
+        _settings(ALL_FILES, leakage="exact", leakage_reason="none")

@@ -434,6 +434,7 @@ def test_the_command_prints_the_table_and_writes_only_what_was_asked_for(ask: As
         signal.signal(number, handler)
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_several_processes_train_every_trial_once(ask: Ask, paths: Paths, tracked: MlflowClient) -> None:
     request = ask(trials=4)

@@ -97,6 +97,7 @@ def test_what_a_killed_server_missed_follows_with_the_next_stage_which_waits_for
     assert list(paths.mlflow_outbox.iterdir()) == []
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_a_registration_goes_on_where_a_restart_of_the_server_interrupted_it(
     paths: Paths,

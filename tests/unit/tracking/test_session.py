@@ -290,6 +290,7 @@ with open_stage_recorder("train", settings, Paths(Path(sys.argv[1]))) as recorde
 """
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_a_killed_training_loses_no_point_although_the_last_ones_were_still_unsent(
     tracked_paths: Paths, tracked_settings: Settings

@@ -223,6 +223,7 @@ def test_a_missing_database_driver_is_named(tracked_paths: Paths) -> None:
         raise ModuleNotFoundError("No module named 'psycopg2'", name="psycopg2")
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_two_stages_that_start_at_once_on_no_database_both_get_it(tmp_path: Path, no_outer_run: None) -> None:
     code = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from random import Random
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.cli.main import app
 from seq2seq_core.config.settings import parse_settings
+from seq2seq_core.corpus.augmentation.hallucinated_stems import with_made_up_stem
 from seq2seq_core.corpus.augmentation.source_noise import kinds_of_noise
 from seq2seq_core.corpus.normalization import normalize_nearly
 from seq2seq_core.corpus.pairs import iterate_pairs
@@ -122,3 +124,30 @@ def test_recordings_have_no_typing_errors() -> None:
     }
     with pytest.raises(UserError, match=r"prepare\.augment: must be off unless corpus\.source_kind is 'text', got it with 'audio'"):
         parse_settings(values, "test")
+
+
+def test_a_made_up_stem_is_the_same_on_both_sides_and_the_rest_stays(fresh_seed: int) -> None:
+    source, target = with_made_up_stem("sagen", "gesagt", ["x", "y"], Random(fresh_seed)) or ("", "")
+    assert re.fullmatch("[xy]{3}en", source)
+    assert target == f"ge{source[:3]}t"
+    assert with_made_up_stem("be", "was", ["x"], Random(1)) is None
+
+
+@pytest.mark.parametrize(("stems", "copies"), [(2.0, 400), (0.5, 100)])
+def test_copies_with_made_up_stems_stand_behind_the_pairs_of_train(tmp_path: Path, stems: float, copies: int) -> None:
+    words = sorted({f"{first}{second}rs{third}" for first in "abcdefgh" for second in "aeiou" for third in "klmnp"})
+    pairs = [(f"{word}en", f"ge{word}t") for word in words]
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    for split, rows in (("train", pairs), ("dev", pairs[:3]), ("test", pairs[3:6])):
+        (folder / f"{split}.tsv").write_text("source\ttarget\n" + "".join(f"{a}\t{b}\n" for a, b in rows))
+    files = {split: [f"{split}.tsv"] for split in ("train", "dev", "test")}
+    prepare = {"augment": {"stems": stems}, "leakage": "exact"}
+    sections = {"corpus": {"path": "raw", "files": files}, "prepare": prepare, "register": {"model_name": "m"}}
+    paths = Paths(tmp_path)
+    run_prepare(parse_settings(sections, "test"), paths, NullRecorder())
+    found = [(pair["source"], pair["target"]) for pair in iterate_pairs(paths.prepared_split("train"))]
+    made = found[len(pairs) - 6 :]
+    assert len(made) == pytest.approx(copies, rel=0.25)
+    assert all(target == f"ge{source.removesuffix('en')}t" for source, target in made)
+    assert json.loads(paths.prepare_report.read_text())["train"]["augmented"] == {"stems": len(made)}

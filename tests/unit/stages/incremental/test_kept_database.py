@@ -257,6 +257,7 @@ def test_a_damaged_or_deleted_database_is_none(paths: Paths, known: list[dict[st
     assert not known
 
 
+@pytest.mark.proof
 def test_a_killed_run_leaves_no_database_and_two_at_once_write_the_same(paths: Paths, tmp_path: Path) -> None:
     run(paths, "prepare")
     append(paths)

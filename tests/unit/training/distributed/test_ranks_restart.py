@@ -85,6 +85,7 @@ def test_a_killed_rank_costs_a_restart_and_the_weights_are_those_of_an_undisturb
     check_same_training(whole, killed)
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_under_torchrun_too(whole: Paths, killed: Paths, tmp_path: Path) -> None:
     script = tmp_path / "rank.py"

@@ -23,6 +23,12 @@ MODELS: dict[str, dict[str, Any]] = {
     "no first state": {"attention": "multi_head", "bridge": "zero"},
     **{f"gru, attention {kind}": {"attention": kind} for kind in get_args(AttentionKind)},
     **{f"{kind} alone": {"architecture": kind} for kind in get_args(Architecture)},
+    "relative, shared": {"architecture": "transformer", "positions": "relative", "share_layers": True, "encoder_layers": 2},
+    "relative sinusoids": {"architecture": "transformer", "positions": "relative_sinusoidal"},
+    "monotonic": {"alignment": "monotonic", "decoder_layers": 2},
+    "monotonic, first order": {"alignment": "monotonic", "alignment_order": 1, "time_reduction": 1},
+    "edits": {"alignment": "edits"},
+    "edits, copies": {"alignment": "edits", "alignment_copies": True},
     "transformer before gru, pointer": {"encoder": "transformer", "pointer_generator": True},
 }
 
@@ -47,10 +53,12 @@ def count(settings: ModelSection, frame_width: int) -> tuple[int, int]:
 @pytest.mark.parametrize("name", MODELS)
 def test_the_formulas_count_what_pytorch_counts(name: str, frame_width: int) -> None:
     settings = ModelSection(width=8, heads=2, feedforward_width=24, dropout=0.0, **MODELS[name])
-    if frame_width and settings.pointer_generator:
-        pytest.skip("a pointer copies ids")
+    if frame_width and (settings.pointer_generator or settings.alignment_copies):
+        pytest.skip("ids are copied, not frames")
     flops, (forward, both) = ModelFlops(settings, VOCABULARY, frame_width), count(settings, frame_width)
     position = 2 * SOURCE * 8**2 if settings.time_scaling == "gate" else 0  # of the positions, once a batch
+    if settings.positions == "relative_sinusoidal":  # of the distances, once a batch
+        position = 2 * 8**2 * (2 * SOURCE - 1 + 2 * TARGET - 1)
     assert 2 * ROWS * flops.multiply_adds(SOURCE, TARGET) == forward - position
     assert flops.step(ROWS, SOURCE, TARGET) == pytest.approx(both, rel=0.03)
 

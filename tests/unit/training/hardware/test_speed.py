@@ -18,11 +18,12 @@ FLOPS = ModelFlops(ModelSection(width=8), 30)
 
 
 class Clock:
-    """A clock that is moved by hand."""
+    """A clock, and the CPU time of this process, which are moved by hand."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 100.0
+        self.now, self.cpu = 100.0, 7.0
         monkeypatch.setattr("seq2seq_core.training.hardware.speed.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("seq2seq_core.training.hardware.speed.time.process_time", lambda: self.cpu)
 
 
 def make_batch(rows: int, source: int, target: int) -> Batch:
@@ -38,9 +39,11 @@ def test_speed_is_counted_over_the_updates_alone(monkeypatch: pytest.MonkeyPatch
     meter.add([make_batch(3, 5, 4), make_batch(2, 6, 4)], tokens=40)
     with meter.stopped():
         clock.now += 50.0
+        clock.cpu += 90.0
     clock.now += 4.0
+    clock.cpu += 1.5  # others had the rest of the machine
     operations = 2.0 * (FLOPS.step(3, 5, 4) + FLOPS.step(2, 6, 4))
-    assert meter.take() == pytest.approx({"tokens_per_second": 10.0, "share_of_peak": operations / 4.0 / 1e6})
+    assert meter.take() == pytest.approx({"tokens_per_second": 10.0, "share_of_peak": operations / 1.5 / 1e6})
     assert meter.take() == {}
     clock.now += 1.0
     meter.add([make_batch(1, 1, 1)], tokens=5)

@@ -1,0 +1,129 @@
+"""Sizes of model and training for another number of pairs than the settings were made for, by stated rules.
+
+With r = pairs now / pairs then (``train.sized_for_pairs``):
+
+- ``train.batch_tokens``, ``train.max_steps``, ``train.warmup_steps`` and ``train.validate_every_steps`` change with the square
+  root of r: as many passes over train, and as many validations;
+- ``model.width`` (and ``model.feedforward_width``) halve or double once for each factor of 16;
+- ``model.dropout`` is 0.05 more for each halving, 0.05 less for each doubling, from 0.1 to 0.5.
+
+They are numbers in ``params.yaml``: a corpus that grows changes no model by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seq2seq_core.config.settings import Settings
+
+FEWEST_TOKENS, FEWEST_STEPS, FEWEST_BETWEEN = 256, 200, 20
+NARROWEST, WIDEST = 64, 1024
+DROPOUT_A_HALVING, LEAST_DROPOUT, MOST_DROPOUT = 0.05, 0.1, 0.5
+TELLING_RATIO = 2.0
+"""Train this many times as large, or as small: other sizes are worth telling."""
+
+
+def sizes_for(settings: Settings, num_pairs: int) -> dict[str, dict[str, Any]]:
+    """The settings that are other ones for a number of pairs, by section and name.
+
+    Args:
+        settings: with ``train.sized_for_pairs``; of a training of one phase.
+        num_pairs: rows of train.
+    """
+    model, train = settings.model, settings.train
+    if num_pairs == train.sized_for_pairs:
+        return {"model": {}, "train": {}}
+    ratio = num_pairs / train.sized_for_pairs
+    root, doublings = math.sqrt(ratio), math.log2(ratio)
+    width = _bounded(model.width * 2 ** round(doublings / 4), NARROWEST, WIDEST)
+    dropout = _bounded(round(model.dropout - DROPOUT_A_HALVING * doublings, 2), LEAST_DROPOUT, MOST_DROPOUT)
+    found: dict[str, dict[str, Any]] = {
+        "model": {"width": width, "dropout": dropout if model.dropout else 0.0},
+        "train": {
+            "max_steps": _two_digits(max(FEWEST_STEPS, train.max_steps * root)),
+            "batch_tokens": _two_digits(max(FEWEST_TOKENS, train.batch_tokens * root)),
+            "warmup_steps": _two_digits(train.warmup_steps * root),
+            "validate_every_steps": _two_digits(max(FEWEST_BETWEEN, train.validate_every_steps * root)),
+            "sized_for_pairs": num_pairs,
+        },
+    }
+    if "transformer" in (model.encoder_architecture, model.decoder_architecture):
+        found["model"]["feedforward_width"] = model.feedforward_width * width // model.width
+    old = {"model": model, "train": train}
+    return {name: {key: value for key, value in own.items() if value != getattr(old[name], key)} for name, own in found.items()}
+
+
+def why_not_resize(settings: Settings) -> str:
+    """Why the rules do not apply to settings; empty: they do.
+
+    Args:
+        settings: of a workspace or of a ready file.
+    """
+    if not settings.train.sized_for_pairs:
+        return "train.sized_for_pairs does not say for how many pairs its sizes are"
+    return "train.phases has several, whose lengths go together" if settings.train.phases else ""
+
+
+def size_note(settings: Settings, num_pairs: int) -> str:
+    """That other sizes would fit a train set, as a sentence; empty: these do, or nothing is known.
+
+    Args:
+        settings: of a workspace or of a ready file.
+        num_pairs: rows of train.
+    """
+    if not num_pairs or why_not_resize(settings):
+        return ""
+    before = settings.train.sized_for_pairs
+    if 1 / TELLING_RATIO < num_pairs / before < TELLING_RATIO:
+        return ""
+    sizes = sizes_for(settings, num_pairs)
+    told = ", ".join(f"{section}.{key} {value}" for section, own in sizes.items() for key, value in own.items())
+    return (
+        f"the sizes of model and training are for {before:,} pairs of train, which has {num_pairs:,} rows; by the rules of "
+        f"`s2s configure --fit-sizes` they would be {told}"
+    )
+
+
+def read_size_note(settings: Settings, report: Path) -> str:
+    """The note of :func:`size_note` for the train set of the last ``prepare``; empty where there is none.
+
+    Args:
+        settings: of a workspace.
+        report: ``reports/prepare.json``.
+    """
+    try:
+        rows = json.loads(report.read_text(encoding="utf-8"))["train"]["rows_in"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return size_note(settings, rows) if isinstance(rows, int) else ""
+
+
+def resize(document: Any, settings: Settings, num_pairs: int) -> str:
+    """Replaces the sizes in a document of settings; returns what was replaced, as a line.
+
+    Args:
+        document: of a YAML file, changed in place.
+        settings: the same, parsed.
+        num_pairs: rows of train.
+    """
+    sizes: Mapping[str, Mapping[str, Any]] = sizes_for(settings, num_pairs)
+    changed = []
+    for section, own in sizes.items():
+        for key, value in own.items():
+            document[section][key] = value
+            changed.append(f"{section}.{key} {value} (was {getattr(getattr(settings, section), key)})")
+    before = settings.train.sized_for_pairs
+    return f"sizes: for {num_pairs:,} rows of train instead of {before:,}: {', '.join(changed) or 'as they were'}"
+
+
+def _two_digits(number: float) -> int:
+    """A number rounded to two digits."""
+    return int(float(f"{number:.2g}"))
+
+
+def _bounded(number: Any, least: Any, most: Any) -> Any:
+    return min(most, max(least, number))

@@ -1,0 +1,1 @@
+"""A lexicon in front of a model: sources that train has, with their commonest targets."""

@@ -1,0 +1,1 @@
+"""Trivial systems: hypotheses without a model, which a model must beat."""

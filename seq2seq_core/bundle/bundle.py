@@ -40,6 +40,7 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.device import resolve_device
 from seq2seq_core.errors import BundleError
 from seq2seq_core.modeling.ensemble import AnyModel
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.manifest import file_digest
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import Tags
@@ -177,6 +178,8 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     engine, file = content.engine, None
     if engine is not None and engine.has_file:
         file = EngineFile(engine, folder / ENGINE_FILE, content.digests[ENGINE_FILE])
+    if isinstance(model, Seq2Seq):
+        model.silent_ids = tuple(target_tokenizer.tag_ids)
     parts = (model.to(place).eval(), source_tokenizer, target_tokenizer, config, content.data_digests, place)
     lexicon = None if content.lexicon is None else read_lexicon(folder, config)
     return Bundle(*parts, content.decoding, engine, file, content.calibrator, lexicon)

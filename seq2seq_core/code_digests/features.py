@@ -80,6 +80,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.decoding.engines.ctranslate2_engine": ("engine:ctranslate2",),
     "seq2seq_core.bundle.lexicon_file": ("lexicon",),
     "seq2seq_core.decoding.lexicon": ("lexicon",),
+    "seq2seq_core.decoding.ctc_model": ("ctc",),
     "seq2seq_core.decoding.minimum_bayes_risk": NO_STAGE,
     "seq2seq_core.decoding.sampling": NO_STAGE,
     "seq2seq_core.decoding.target_scores": NO_STAGE,
@@ -189,6 +190,7 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
         yield f"attention:{model.attention}"
     switches = {
         "front_end": model.front_end is not None,
+        "ctc": model.ctc,
         "grid_positions": model.grid_positions != "none",
         "alignment": model.alignment != "soft",
         "relative_positions": model.positions.startswith("relative"),
@@ -213,7 +215,6 @@ def _phase_switches(phase: Phase) -> dict[str, bool]:
     """Whether a phase uses each feature that has a switch."""
     return {
         "coverage": bool(phase.coverage_weight),
-        "ctc": bool(phase.ctc_weight),
         "picture_augment": phase.picture_augment.is_on,
         "r_drop": bool(phase.r_drop_weight),
         "sampling_temperature": phase.sampling_temperature != 1.0,

@@ -104,6 +104,10 @@ class Settings(Section):
         self._check_monolingual()
         self._check_train()
         self._check_files()
+        if self.evaluate.ctc_weight and (not self.model.ctc or self.train.ensemble.members or self.train.ensemble.num_snapshots):
+            raise ValueError(
+                f"evaluate.ctc_weight: must be 0 unless model.ctc is true, without ensembles, got {self.evaluate.ctc_weight:g}"
+            )
         distill = self.prepare.distill
         if distill is not None and (reason := distill.why_not_beside(self.corpus.source_kind, self.register_.model_name)):
             raise ValueError(reason)

@@ -9,6 +9,7 @@ from typing import assert_never
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding import beam_search, greedy, sampling
+from seq2seq_core.decoding.ctc_model import with_ctc
 from seq2seq_core.decoding.diverse_beam_search import DiverseSearch
 from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
 from seq2seq_core.decoding.phrases.constrained_beam_search import ConstrainedSearch
@@ -48,4 +49,4 @@ def decode(
             search = greedy.decode if options.beam_size == 1 else beam_search.decode
         case unknown:
             assert_never(unknown)
-    return search(model, source, options, keep_attention, prefixes, stop, phrases)
+    return search(with_ctc(model, options.ctc_weight), source, options, keep_attention, prefixes, stop, phrases)

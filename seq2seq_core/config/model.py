@@ -64,7 +64,8 @@ class ModelSection(Section):
     the column in the other (He 2022), or a learned table (Dosovitskiy 2021)."""
 
     ctc: bool = False
-    """Whether the encoder has symbols of its own for each step, which ``train.ctc_weight`` trains and no search reads."""
+    """Whether the encoder has symbols of its own for each step, which ``train.ctc_weight`` trains and
+    ``evaluate.ctc_weight`` reads."""
 
     bridge: BridgeKind = "last"
     """Initial state of a recurrent decoder: the projected last states of a recurrent encoder (of a Transformer the mean), the

@@ -151,7 +151,7 @@ def serve_from_compose(place: Path, name: str, places: dict[str, str], variables
         process = subprocess.Popen(service.command, cwd=place, env=environment, stdout=file, stderr=file)
     started = time.monotonic()
     try:
-        wait_until(lambda: is_healthy(service), f"health of {name}: {log.read_text(encoding='utf-8')}", 300.0)
+        wait_until(lambda: is_healthy(service), f"health of {name}: {log.read_text(encoding='utf-8')}", 900.0)
         print(f"{name}: healthy after {time.monotonic() - started:.0f} s", flush=True)
         yield f"http://127.0.0.1:{service.port}"
     finally:
@@ -176,7 +176,7 @@ def start_worker(folder: Path, own: dict[str, str], stack: ExitStack) -> Worker:
     worker = Worker(folder, POOL, {**variables, "PREFECT_WORKER_WEBSERVER_PORT": str(service.port)}, tuple(service.command))
     stack.callback(worker.kill)
     worker.start()
-    wait_until(lambda: is_healthy(service), f"health of the worker {folder.name}: {worker.log}", 300.0)
+    wait_until(lambda: is_healthy(service), f"health of the worker {folder.name}: {worker.log}", 900.0)
     print(f"worker {folder.name}: healthy", flush=True)
     return worker
 
@@ -189,7 +189,7 @@ def kill_the_trainer(workers: list[Worker], s3: str) -> None:
         found = client.list_objects_v2(Bucket=BUCKET, Prefix="dvc/s2s_training_state/").get("Contents", [])
         return any(entry["Key"].endswith("manifest.json") for entry in found)
 
-    wait_until(has_state, "a training state in S3", 600.0)
+    wait_until(has_state, "a training state in S3", 1800.0)
     trainer = next(worker for worker in workers if worker.has(".s2s/train"))
     trainer.kill()
     print(f"killed the worker {trainer.folder.name}, which trained", flush=True)
@@ -255,7 +255,7 @@ def s3_server(place: Path) -> Iterator[str]:
         command = [sys.executable, "-P", "-m", "moto.server", "-p", address.rpartition(":")[2]]
         process = subprocess.Popen(command, cwd=place, stdout=file, stderr=file)
     try:
-        wait_until(lambda: is_well(f"{address}/moto-api/"), "an answer of moto", 300.0)
+        wait_until(lambda: is_well(f"{address}/moto-api/"), "an answer of moto", 900.0)
         yield address
     finally:
         process.terminate()

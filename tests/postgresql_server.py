@@ -44,7 +44,7 @@ def postgresql(place: Path) -> Iterator[str]:
     place.mkdir()
     if user:
         if WHEEL in programs.parts:  # another user may not enter the environment
-            programs = shutil.copytree(programs.parent, place / "programs", symlinks=True) / "bin"
+            programs = _copy_wheel(programs, place)
         shutil.chown(place, user)
     port = free_port()
 
@@ -68,6 +68,15 @@ def postgresql(place: Path) -> Iterator[str]:
     finally:
         server.send_signal(signal.SIGINT)  # "fast": SIGTERM would wait until every client has gone
         server.wait(30)
+
+
+def _copy_wheel(programs: Path, place: Path) -> Path:
+    """A copy of the wheel's programs, and of the libraries that they look for beside the package; returns the new ``bin``."""
+    package = programs.parent.parent
+    libraries = package.with_name(f"{WHEEL}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, place / libraries.name, symlinks=True)
+    return shutil.copytree(programs.parent, place / WHEEL / programs.parent.name, symlinks=True) / "bin"
 
 
 def _is_user(name: str) -> bool:

@@ -30,12 +30,12 @@ class KnownTarget(NamedTuple):
 
     Attributes:
         text: its commonest target, the earliest among equals.
-        count: pairs of the question with this target.
-        total: pairs of the question.
+        pairs: of the question with this target.
+        total: all pairs of the question.
     """
 
     text: str
-    count: int
+    pairs: int
     total: int
 
 

@@ -69,7 +69,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.audio": ("audio",),
     "seq2seq_core.pictures": ("pictures",),
     "seq2seq_core.frames": ("audio", "pictures"),
-    "seq2seq_core.corpus.picture_files": ("pictures",),
+    "seq2seq_core.corpus.named_files.picture_files": ("pictures",),
     "seq2seq_core.corpus.recordings": ("audio",),
     "seq2seq_core.batching.temperature": ("sampling_temperature",),
     "seq2seq_core.corpus.augmentation": ("augment",),

@@ -1,4 +1,4 @@
-"""Parts of ``train``: the plateau schedule, and the handling of divergence."""
+"""Parts of ``train``: the plateau schedule, the handling of divergence, and the members of an ensemble."""
 
 from __future__ import annotations
 
@@ -40,4 +40,31 @@ class Divergence(Section):
     def _spikes_are_above_the_average(self) -> Self:
         if 0.0 < self.spike_factor <= 1.0:
             raise ValueError(f"spike_factor must be above 1, or 0 for none, got {self.spike_factor:g}")
+        return self
+
+
+class EnsembleSettings(Section):
+    """The members of an ensemble; each symbol's log-probability is the mean of theirs."""
+
+    members: int = Field(default=0, ge=0, le=32)
+    """Models that decode together; 0: one model. Decoding, and for ``seeds`` training, costs so many times as much."""
+    kind: Literal["seeds", "snapshots"] = "seeds"
+    """``seeds``: trainings with the seeds ``train.seed``, ``train.seed`` + 1 and so on. ``snapshots``: the weights at the last
+    validations of one training, which costs nothing but longer validations and gains less (Sennrich 2016, section 2.2); the dev
+    metric that chooses the best is then that of the ensemble."""
+
+    @property
+    def num_snapshots(self) -> int:
+        """Validations whose weights decode together; 0: the weights of one."""
+        return self.members if self.kind == "snapshots" else 0
+
+    @property
+    def num_seeds(self) -> int:
+        """Trainings."""
+        return self.members if self.members and self.kind == "seeds" else 1
+
+    @model_validator(mode="after")
+    def _one_is_no_ensemble(self) -> Self:
+        if self.members == 1:
+            raise ValueError("members must be 0 (one model) or at least 2, got 1")
         return self

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from seq2seq_core.batching.batch import Source
-from seq2seq_core.decoding.hypothesis import StepModel, check_evaluation_mode
 from seq2seq_core.modeling.memory import DecoderState, Memory, StepOutput
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID
@@ -167,16 +166,3 @@ def _accumulate(entry_NS: Tensor, stay_NS: Tensor) -> Tensor:
     stayed_NS = stay_NS.cumsum(dim=1)
     accumulated: Tensor = stayed_NS + torch.logcumsumexp(entry_NS - _shift(stayed_NS, 0.0), dim=1)
     return accumulated.clamp(min=NEVER)
-
-
-def with_ctc(model: StepModel, weight: float) -> StepModel:
-    """The model, judged by its encoder's symbols as well where a weight is given and it has some.
-
-    Args:
-        model: the model of a search, in evaluation mode.
-        weight: ``ctc_weight`` of the options.
-    """
-    if not weight or not isinstance(model, Seq2Seq) or model.ctc is None:
-        return model
-    check_evaluation_mode(model)
-    return CtcModel(model, weight)

@@ -64,8 +64,8 @@ def _answer(bundle: Bundle, source: str, values: Mapping[str, str]) -> TextHypot
     known = bundle.lexicon.get(question_of(source, values, bundle.config))
     if known is None:
         return None
-    share = math.log(known.count / known.total)
-    confidence = None if bundle.calibrator is None else (known.count + 1) / (known.total + 2)
+    share = math.log(known.pairs / known.total)
+    confidence = None if bundle.calibrator is None else (known.pairs + 1) / (known.total + 2)
     return TextHypothesis(known.text, share, share, confidence=confidence, from_lexicon=True)
 
 

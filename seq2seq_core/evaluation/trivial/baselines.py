@@ -18,6 +18,7 @@ COMMONEST_TARGET = "commonest_target"
 NEAREST_NEIGHBOUR = "nearest_neighbour"
 NEAREST_PICTURE = "nearest_picture"
 COMMONEST_SYMBOLS = "commonest_symbols"
+NEAREST_PICTURE = "nearest_picture"
 
 
 class Memory:

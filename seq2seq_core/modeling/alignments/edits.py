@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.modeling.layers.alignment import IMPOSSIBLE, Alignment, AlignmentParts
+from seq2seq_core.modeling.layers.alignment import Alignment, AlignmentParts
 from seq2seq_core.modeling.layers.dropout import Dropout
 from seq2seq_core.modeling.layers.packed_weights import linear
 from seq2seq_core.modeling.memory import Memory
@@ -61,12 +61,12 @@ class EditAlignment(Alignment):
         logits = [linear(part, weight_VD, bias_V) for part in (insert_BTSD, replace_BTSD)]
         logits_BTSA = torch.cat([*logits, self.actions(insert_BTSD)], dim=-1).float()
         is_barred_BSA = self._barred(memory.padding_mask_BS, len(bias_V))
-        actions_BTSA = torch.log_softmax(logits_BTSA.masked_fill(is_barred_BSA.unsqueeze(1), IMPOSSIBLE), dim=-1)
-        insert_BTSV, replace_BTSV, other_BTSA = actions_BTSA.split([len(bias_V), len(bias_V), 1 + self.has_copies], dim=-1)
+        actions_BTSA = torch.log_softmax(logits_BTSA.masked_fill(is_barred_BSA.unsqueeze(1), self.impossible), dim=-1)
+        insert_BTSV, replace_BTSV, other_BTSA = actions_BTSA.tensor_split([len(bias_V), 2 * len(bias_V)], dim=-1)
         if self.has_copies:
             assert memory.ids_BS is not None, "the model puts them there"
             ids_BTS1 = memory.ids_BS[:, None, :, None].expand(-1, replace_BTSV.size(1), -1, -1)
-            copy_BTSV = torch.full_like(replace_BTSV, IMPOSSIBLE).scatter(-1, ids_BTS1, other_BTSA[..., 1:])
+            copy_BTSV = torch.full_like(replace_BTSV, self.impossible).scatter(-1, ids_BTS1, other_BTSA[..., 1:])
             replace_BTSV = torch.logaddexp(replace_BTSV, copy_BTSV)
         return AlignmentParts(other_BTSA[..., 0], insert_BTSV, replace_BTSV)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.modeling.layers.alignment import IMPOSSIBLE, Alignment, AlignmentParts
+from seq2seq_core.modeling.layers.alignment import Alignment, AlignmentParts
 from seq2seq_core.modeling.layers.dropout import Dropout
 from seq2seq_core.modeling.layers.packed_weights import linear
 from seq2seq_core.modeling.memory import Memory
@@ -63,7 +63,7 @@ class MonotonicAlignment(Alignment):
             shift_score_BTJ = self.shift_projection(hidden_BTD).float()
             score_BTSS = score_BTSS + shift_score_BTJ[..., shift_SS.clamp(0, NUM_SHIFTS - 1)]
         is_barred_BSS = (shift_SS < 0) | mask_BS.unsqueeze(1)
-        reach_BTSS = torch.log_softmax(score_BTSS.masked_fill(is_barred_BSS.unsqueeze(1), IMPOSSIBLE), dim=-1)
+        reach_BTSS = torch.log_softmax(score_BTSS.masked_fill(is_barred_BSS.unsqueeze(1), self.impossible), dim=-1)
         hidden_BT1D, memory_B1SD = self.hidden_projection(hidden_BTD).unsqueeze(2), self.memory_projection(values_BSD).unsqueeze(1)
         features_BTSD = self.dropout(torch.tanh(hidden_BT1D + memory_B1SD))
         logits_BTSV = linear(features_BTSD, weight_VD, bias_V).float()

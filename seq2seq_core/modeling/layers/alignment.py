@@ -45,7 +45,13 @@ class AlignmentParts:
 
 
 class Alignment(nn.Module):
-    """The base of all kinds."""
+    """The base of all kinds.
+
+    Attributes:
+        impossible: :data:`IMPOSSIBLE`.
+    """
+
+    impossible = IMPOSSIBLE
 
     @classmethod
     def of(cls, settings: ModelSection) -> Self:

@@ -47,4 +47,5 @@ class TagPositions(nn.Module):
         place_BS = (~is_tag_BS).cumsum(dim=1) - 1
         positions_BSD = table_SD[place_BS.clamp_min(0)].masked_fill(is_tag_BS.unsqueeze(-1), 0.0)
         types_BSD: Tensor = self.types(is_tag_BS.long())
-        return embedded_BSD + types_BSD.to(embedded_BSD.dtype) + positions_BSD
+        typed_BSD: Tensor = embedded_BSD + types_BSD.to(embedded_BSD.dtype) + positions_BSD
+        return typed_BSD

@@ -140,7 +140,8 @@ def test_gradients_are_those_of_finite_differences(settings: dict[str, Any]) -> 
     def loss() -> Tensor:
         """Of the whole target of the first row, and of one symbol of the second."""
         log_probabilities_BTV = model(source_of(SOURCE_IDS, [4, EOS_ID]), target_in_BT)
-        return log_probabilities_BTV[0, torch.arange(4), torch.tensor(TARGET_IDS)].sum() + log_probabilities_BTV[1, 1, 5]
+        taken: Tensor = log_probabilities_BTV[0, torch.arange(4), torch.tensor(TARGET_IDS)].sum() + log_probabilities_BTV[1, 1, 5]
+        return taken
 
     loss().backward()  # type: ignore[no-untyped-call]
     assert isinstance(model.decoder, AlignmentDecoder)

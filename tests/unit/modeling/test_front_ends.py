@@ -14,8 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seq2seq_core.batching.batch import collate_sources
-from seq2seq_core.config.conv_front_end import ConvFrontEnd
-from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.model import ConvFrontEnd, ModelSection
 from seq2seq_core.modeling.front_ends.conv_stack import ConvStack, as_picture, conv_multiply_adds
 from seq2seq_core.modeling.front_ends.frame_layout import FrameLayout
 from seq2seq_core.modeling.front_ends.grid_positions import GridSinusoids, LearnedGrid

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seq2seq_core.config.picture_settings import ImageSettings
+from seq2seq_core.config.frames.picture_settings import ImageSettings
 from seq2seq_core.pictures.picture_file import PictureError
 from seq2seq_core.pictures.picture_front_end import PictureFrontEnd, stretch_contrast
 

@@ -56,7 +56,7 @@ def make_batch(pairs: list[tuple[list[int], list[int]]]) -> Batch:
     )
 
 
-def weights(model: Seq2Seq) -> torch.Tensor:
+def weights(model: torch.nn.Module) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 

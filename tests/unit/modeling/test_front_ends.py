@@ -25,7 +25,7 @@ LINE, GRID = FrameLayout(height=9, columns=3), FrameLayout(height=4, columns=4, 
 
 def make_model(layout: FrameLayout, **settings: Any) -> Seq2Seq:
     section = ModelSection.model_validate({"width": 16, "heads": 2, "feedforward_width": 16} | settings)
-    return build_model(section, 0, 11, False, layout.frame_width, layout).eval()
+    return build_model(section, 0, 11, False, layout.frame_width, frame_layout=layout).eval()
 
 
 def draw(*shape: int, seed: int = 1) -> np.ndarray:  # type: ignore[type-arg]

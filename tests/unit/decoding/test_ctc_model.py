@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -52,7 +53,8 @@ def test_the_next_symbol_has_its_share_of_all_targets_that_begin_so(model: Seq2S
         memory = joint.encode(source)
         probabilities_BSV = model.ctc_logits(memory).softmax(dim=-1)
         by_target = [probability_of_targets(probabilities_BSV[0]), probability_of_targets(probabilities_BSV[1, :2])]
-        state, previous_N, prefixes = joint.initial_state(memory), torch.tensor([BOS_ID, BOS_ID]), [(), ()]
+        state: Any = joint.initial_state(memory)
+        previous_N, prefixes = torch.tensor([BOS_ID, BOS_ID]), list[tuple[int, ...]]([(), ()])
         for chosen in ((TAG, TAG), (5, 4), (5, 5), (LETTERS[0], EOS_ID)):
             step = joint.step(previous_N, state)
             for row, prefix in enumerate(prefixes):

@@ -111,7 +111,8 @@ def wrong_share(settings: Settings, paths: Paths, split: str) -> float:
     """The share of a split whose output is not the reference."""
     pairs = [json.loads(line) for line in paths.prepared_split(split).read_text(encoding="utf-8").splitlines()]
     predictions = Predictor.from_folder(paths.bundle).predict([pair["source"] for pair in pairs], settings.evaluate.decoding)
-    return sum(found.text != pair["target"] for found, pair in zip(predictions, pairs, strict=True)) / len(pairs)
+    wrong: int = sum(found.text != pair["target"] for found, pair in zip(predictions, pairs, strict=True))
+    return wrong / len(pairs)
 
 
 def main() -> None:

@@ -105,6 +105,12 @@ class Bundle:
     lexicon: Mapping[Question, KnownTarget] | None = None
 
     @property
+    def only_model(self) -> Seq2Seq:
+        """The model of a bundle that is no ensemble."""
+        assert isinstance(self.model, Seq2Seq), "what needs one model refuses ensembles"
+        return self.model
+
+    @property
     def source_tags(self) -> Tags:
         """Turns the columns of a pair into the tag ids before its source."""
         tags = self.config.tags

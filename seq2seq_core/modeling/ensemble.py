@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq_core.batching.batch import Source
-from seq2seq_core.modeling.memory import DecoderState, Memory
-from seq2seq_core.modeling.seq2seq import Seq2Seq, StepOutput
+from seq2seq_core.modeling.memory import DecoderState, Memory, StepOutput
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 
 PREFIX = "members."
 

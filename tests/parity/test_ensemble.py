@@ -105,4 +105,6 @@ def test_a_hypothesis_has_the_score_of_its_pair_and_the_mean_of_the_attentions()
         alone = Source(source.values[row : row + 1, : LENGTHS[row]], source.lengths_B[row : row + 1])
         attentions = [member.teacher_forced(alone, target_in).attention_BTS for member in members]
         assert one.attention_TS is not None
-        assert torch.allclose(one.attention_TS.double(), sum(own[0] for own in attentions if own is not None) / 2, atol=1e-6)
+        assert torch.allclose(
+            one.attention_TS.double(), torch.stack([own[0] for own in attentions if own is not None]).mean(dim=0), atol=1e-6
+        )

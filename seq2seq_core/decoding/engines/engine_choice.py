@@ -17,7 +17,6 @@ from seq2seq_core.decoding.engines.ctranslate2_limits import why_not_decode, why
 from seq2seq_core.decoding.engines.engine import Engine
 from seq2seq_core.decoding.engines.torch_engine import TorchEngine, share_weights
 from seq2seq_core.errors import UserError
-from seq2seq_core.modeling.seq2seq import Seq2Seq
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +65,7 @@ def convert_bundle(bundle: Bundle, engine: StoredEngine) -> ConvertedModel:
     config = bundle.config
     if not engine.has_file:
         return ConvertedModel(engine, None)
-    assert isinstance(bundle.model, Seq2Seq), "an ensemble has no such engine"
-    return ConvertedModel(engine, serialize(convert(bundle.model, config.model, numbered(config), engine.compute_type)))
+    return ConvertedModel(engine, serialize(convert(bundle.only_model, config.model, numbered(config), engine.compute_type)))
 
 
 def load_engine(bundle: Bundle, reference: TorchEngine) -> Engine:

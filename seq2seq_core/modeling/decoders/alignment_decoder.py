@@ -107,7 +107,7 @@ class AlignmentDecoder(nn.Module):
             before_BS = after(priors[-1], stay_BS, move_BS)
             priors.append(self.alignment.prior(before_BS, reach[place]))
         prior_BTS = torch.stack(priors, dim=1)
-        return TeacherForced(marginal(prior_BTS, parts), self.alignment.attention(prior_BTS, parts.reach))
+        return TeacherForced(marginal(prior_BTS, parts), self.alignment.attention(prior_BTS, parts.reach), memory)
 
     def step(
         self, embedded_ND: Tensor, previous_ids_N: Tensor, state: DecoderState, output_weights: tuple[Tensor, Tensor]

@@ -128,8 +128,9 @@ def test_the_likelihood_is_the_sum_over_all_alignments_one_by_one(settings: dict
 @torch.no_grad()
 def test_the_next_symbols_are_a_distribution(settings: dict[str, Any]) -> None:
     model = make_model(joint=True, **settings)
-    log_probabilities_BTV = model(source_of(SOURCE_IDS, [4, EOS_ID], [EOS_ID]), torch.randint(4, V_TARGET, (3, 6)))
-    assert torch.allclose(log_probabilities_BTV.exp().sum(dim=-1), torch.ones(3, 6), atol=1e-5)
+    output = model.teacher_forced(source_of(SOURCE_IDS, [4, EOS_ID], [EOS_ID]), torch.randint(4, V_TARGET, (3, 6)))
+    assert output.memory is not None, "further losses read it"
+    assert torch.allclose(output.logits_BTV.exp().sum(dim=-1), torch.ones(3, 6), atol=1e-5)
 
 
 @each_model

@@ -62,7 +62,7 @@ def exchange_bundle(model: Path) -> None:
     """Another whole bundle, with digests of its own that agree, in the metadata too."""
     place = model / "artifacts" / "bundle"
     old, bundle, config = bundle_digest(place), load_bundle(place), read_config(place)
-    bundle.model.output.bias.data += 1
+    bundle.only_model.output.bias.data += 1
     assert bundle.source_tokenizer is not None
     save_bundle(place, bundle.model, config.config, bundle.source_tokenizer, bundle.target_tokenizer, {})
     replace(model / "MLmodel", old, bundle_digest(place))

@@ -78,7 +78,13 @@ def test_a_version_has_a_card_with_its_decision_scores_and_origin(
     write_reports(registered_paths)
     register_bundle(tracked_settings, registered_paths)
     facts = read_facts(registered_paths, "2")
-    assert list(facts.decision.figures) == ["this version", "champion v1", "baseline: copy source", "baseline: memorise else copy"]
+    assert list(facts.decision.figures) == [
+        "this version",
+        "champion v1",
+        "baseline: copy source",
+        "baseline: memorise else copy",
+        "baseline: nearest neighbour",
+    ]
     own = facts.decision.figures["this version"]["exact_match"]
     assert own.value == 0.75
     assert own.low is not None

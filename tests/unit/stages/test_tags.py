@@ -174,10 +174,10 @@ def test_samples_are_given_their_tags_and_not_scored_for_them(trained: Paths) ->
     ids = [bundle.target_tokenizer.tags.get(("order", order), 9) for order in ORDERS]
     dataset = TokenizedDataset.open(trained.tokenized, "train")
     source = collate(dataset, [0, 0]).source
-    drawn = draw_samples(bundle.model, source, [6, 6], 3, 1.0, 5, [[ids[0]], [ids[1]]])
+    drawn = draw_samples(bundle.only_model, source, [6, 6], 3, 1.0, 5, [[ids[0]], [ids[1]]])
     assert [{sample.ids[0] for sample in own} for own in drawn] == [{ids[0]}, {ids[1]}]
-    scored = score_samples(bundle.model, source, drawn)
-    unforced = score_samples(bundle.model, source, [[Sample(one.ids, one.is_cut) for one in own] for own in drawn])
+    scored = score_samples(bundle.only_model, source, drawn)
+    unforced = score_samples(bundle.only_model, source, [[Sample(one.ids, one.is_cut) for one in own] for own in drawn])
     assert scored.num_symbols == unforced.num_symbols - 6
     first_V = bundle.model(source, torch.full((2, 1), BOS_ID))[:, 0].log_softmax(dim=-1)
     free = unforced.log_probabilities_N.view(2, 3) - scored.log_probabilities_N.view(2, 3)

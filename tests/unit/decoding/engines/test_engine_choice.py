@@ -85,7 +85,7 @@ def test_int8_is_smaller_and_says_so(served_folder: Path, tmp_path: Path) -> Non
 def test_no_sum_of_two_products_of_8_bits_exceeds_16_bits_on_any_cpu(served_folder: Path) -> None:
     bundle = load_bundle(served_folder)
     settings, vocabularies = bundle.config.model, numbered(bundle.config)
-    exact, small = (convert(bundle.model, settings, vocabularies, type_).variables() for type_ in ("float32", "int8"))
+    exact, small = (convert(bundle.only_model, settings, vocabularies, type_).variables() for type_ in ("float32", "int8"))
     rounded = [name for name in small if f"{name}_scale" in small]
     assert len(rounded) > 10
     for name in rounded:

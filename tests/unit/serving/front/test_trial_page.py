@@ -66,6 +66,7 @@ def test_hypotheses_come_with_scores_and_alignments(house: House) -> None:
         "source_is_cut": False,
         "confidence": None,
         "abstained": False,
+        "from_lexicon": False,
         "alignment": aligned,
         "has_large_alignment": False,
     }

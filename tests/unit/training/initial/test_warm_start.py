@@ -39,8 +39,8 @@ def make_bundle(section: dict[str, Any], source: SubwordModel | None, target: Su
 
 
 def begin(new: Bundle, old: Bundle) -> Seq2Seq:
-    begin_from(new.model, new.config, new.source_tokenizer, new.target_tokenizer, old, "models/base")
-    return new.model
+    begin_from(new.only_model, new.config, new.source_tokenizer, new.target_tokenizer, old, "models/base")
+    return new.only_model
 
 
 def logits(bundle: Bundle, source: str, target: str) -> Tensor:

@@ -123,7 +123,8 @@ def test_positions_of_a_grid_are_added_before_the_encoder(positions: str, front_
         placed_BRD = embedding.frames(source.values)
     else:
         placed_BRD = embedding.convolutions(source.values, source.padding_mask_BS)[0]
-    table = embedding.positions.table.weight if positions == "learned" else embedding.positions.table_RD
+    added: Any = embedding.positions
+    table = added.table.weight if positions == "learned" else added.table_RD
     torch.testing.assert_close(embedded_BRD, placed_BRD + table)
     assert mask_BR.shape == (1, steps)
 

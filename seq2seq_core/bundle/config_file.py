@@ -211,8 +211,8 @@ def write_config(folder: Path, content: BundleFile) -> None:
     """
     absent: dict[str, Any] = {name: True for name in ADDED_BY_EXPORT if getattr(content, name) is None}
     model = {name: True for name, off in ABSENT_WHERE_OFF.items() if getattr(content.config.model, name) == off}
-    own = {"pictures": content.config.pictures is None, "members": content.config.members == 1}
-    absent["config"] = {"model": model} | {name: True for name, is_off in own.items() if is_off}
+    config = {"members": content.config.members == 1, "pictures": content.config.pictures is None}
+    absent["config"] = {name: True for name, is_absent in config.items() if is_absent} | {"model": model}
     (folder / CONFIG_FILE).write_text(content.model_dump_json(indent=1, exclude=absent) + "\n", encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from seq2seq_core.config.picture_settings import PictureFiles
+from seq2seq_core.config.frames.picture_settings import PictureFiles
 from seq2seq_core.config.section import Section, Side
 
 FileNames = str | tuple[str, str]

@@ -11,7 +11,7 @@ from pydantic import ValidationError, create_model, model_validator
 
 from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.config.evaluate import EvaluateSection
-from seq2seq_core.config.file_sources import augment_faults, model_faults, source_faults
+from seq2seq_core.config.frames.file_sources import augment_faults, model_faults, source_faults
 from seq2seq_core.config.metric_names import BLEU, LOSS
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.prepare import PrepareSection
@@ -104,6 +104,10 @@ class Settings(Section):
         self._check_monolingual()
         self._check_train()
         self._check_files()
+        if self.evaluate.ctc_weight and (not self.model.ctc or self.train.ensemble.members or self.train.ensemble.num_snapshots):
+            raise ValueError(
+                f"evaluate.ctc_weight: must be 0 unless model.ctc is true, without ensembles, got {self.evaluate.ctc_weight:g}"
+            )
         distill = self.prepare.distill
         if distill is not None and (reason := distill.why_not_beside(self.corpus.source_kind, self.register_.model_name)):
             raise ValueError(reason)

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from seq2seq_core.config.picture_settings import ImageSettings
+from seq2seq_core.config.frames.picture_settings import ImageSettings
 from seq2seq_core.config.section import Section
 
 SubwordKind = Literal["unigram", "bpe", "char", "symbols"]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from seq2seq_core.config.frames.picture_settings import PictureAugment
 from seq2seq_core.config.metric_names import BLEU, LOSS, BleuTokenizer, DevMetric
 from seq2seq_core.config.objective_sections import (
     MONOLINGUAL_OBJECTIVES,
@@ -17,7 +18,6 @@ from seq2seq_core.config.objective_sections import (
     Objective,
     Reinforcement,
 )
-from seq2seq_core.config.picture_settings import PictureAugment
 from seq2seq_core.config.recipe import Divergence, EnsembleSettings, Plateau
 from seq2seq_core.config.regularization import ScheduledSampling, SpecAugment, SubwordSampling
 from seq2seq_core.config.section import Section

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from seq2seq_core.artifacts import AUDIO_FOLDER
 from seq2seq_core.audio.sound_file import read_recording
+from seq2seq_core.corpus.named_files.source_files import FoundFile, SourceFiles
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST
-from seq2seq_core.corpus.source_files import FoundFile, SourceFiles
 
 
 class Recordings(SourceFiles):
@@ -26,6 +26,6 @@ class Recordings(SourceFiles):
         self.sample_rate = sample_rate
 
     def find(self, name: str) -> FoundFile:
-        """The digest and duration of a recording; see :class:`~seq2seq_core.corpus.source_files.SourceFiles`."""
+        """The digest and duration of a recording; see :class:`~seq2seq_core.corpus.named_files.source_files.SourceFiles`."""
         recording = read_recording(self.path_of(name), self.sample_rate)
         return FoundFile(hashlib.sha256(recording.samples_N.tobytes()).hexdigest(), recording.seconds)

@@ -64,12 +64,12 @@ class Picture:
     @property
     def height(self) -> int:
         """H."""
-        return self.pixels_HWC.shape[0]
+        return int(self.pixels_HWC.shape[0])
 
     @property
     def width(self) -> int:
         """W."""
-        return self.pixels_HWC.shape[1]
+        return int(self.pixels_HWC.shape[1])
 
     @property
     def digest(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from seq2seq_core.config.picture_settings import ImageSettings
+from seq2seq_core.config.frames.picture_settings import ImageSettings
 from seq2seq_core.pictures.picture_file import MAX_PIXELS, PictureError, read_picture
 
 MAX_SCALED_WIDTH = 32_768

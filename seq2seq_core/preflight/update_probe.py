@@ -185,8 +185,9 @@ def _build(settings: Settings, inputs: TrainingInputs, placement: Placement) -> 
     torch.manual_seed(derive_seed(settings.train.seed, "weights"))
     config = inputs.bundle_config(settings.model)
     sizes = (config.source_vocabulary_size, config.target_vocabulary_size)
-    frames = (config.frame_width, config.num_source_tags, config.frame_layout)
-    model = build_model(settings.model, *sizes, config.joint, *frames).to(placement.device)
+    model = build_model(
+        settings.model, *sizes, config.joint, config.frame_width, config.num_source_tags, config.frame_layout
+    ).to(placement.device)  # fmt: skip
     accelerate(model, settings.runtime)
     return model
 

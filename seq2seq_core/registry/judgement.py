@@ -20,11 +20,11 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.drift.drift_report import DriftReport
 from seq2seq_core.errors import BundleError, TagError, UserError
 from seq2seq_core.evaluation.metric import ScoringOptions
-from seq2seq_core.evaluation.picture_baseline import nearest_picture
 from seq2seq_core.evaluation.prepared_digest import check_prepared
 from seq2seq_core.evaluation.scored import metric_settings
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.evaluation.trivial.baselines import COPY_SOURCE, NEAREST_PICTURE, copy_source, find_baselines
+from seq2seq_core.evaluation.trivial.nearest_picture import nearest_picture
 from seq2seq_core.gate.decision import Evidence, decide
 from seq2seq_core.gate.policy import Policy
 from seq2seq_core.gate.scored_rows import ScoredRows, score_rows
@@ -209,7 +209,6 @@ def baseline_texts(pairs: Sequence[dict[str, str]], columns: Sequence[str], path
         pairs: the rows of the test set.
         columns: the columns that the version takes as tags.
         paths: the workspace; reads the prepared train set.
-        tags: the columns that are part of the model's input.
 
     Raises:
         UserError: it has changed since ``prepare`` wrote it.

@@ -24,7 +24,6 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.confidence.confidence_check import ConfidenceCheck, check_confidences
 from seq2seq_core.evaluation.evaluator import Evaluation, evaluate
-from seq2seq_core.evaluation.picture_baseline import nearest_picture
 from seq2seq_core.evaluation.picture_page import worst_pictures
 from seq2seq_core.evaluation.prepared_digest import fault_of_prepared
 from seq2seq_core.evaluation.report import (
@@ -41,6 +40,7 @@ from seq2seq_core.evaluation.scored import Scored, describe_decoding, metric_set
 from seq2seq_core.evaluation.scores import signatures
 from seq2seq_core.evaluation.scoring_options import scoring_options, slice_options
 from seq2seq_core.evaluation.trivial.baselines import NEAREST_PICTURE
+from seq2seq_core.evaluation.trivial.nearest_picture import nearest_picture
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.stages.evaluation_plots import record_plots
 from seq2seq_core.tokenization.manifest import file_digest

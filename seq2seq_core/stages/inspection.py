@@ -12,13 +12,13 @@ from seq2seq_core.corpus.contracts import Contract, contracts_of, own_contracts_
 from seq2seq_core.corpus.expectations.check_result import FILES
 from seq2seq_core.corpus.language_identification import check_languages
 from seq2seq_core.corpus.monolingual import open_monolingual
+from seq2seq_core.corpus.named_files.source_files import open_source_files
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader, find_head_faults
 from seq2seq_core.corpus.rows.contract_views import create_file_view, create_view
 from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.corpus.rows.side_languages import side_languages
 from seq2seq_core.corpus.rows.split_loading import SplitLoader
 from seq2seq_core.corpus.rows.verdicts import Verdicts
-from seq2seq_core.corpus.source_files import open_source_files
 from seq2seq_core.errors import CorpusError
 
 READABLE = Contract("readable", FILES, "error", 0.0, "files that cannot be read as pairs in UTF-8: none")

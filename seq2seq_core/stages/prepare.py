@@ -21,6 +21,7 @@ from seq2seq_core.console import Progress, progress
 from seq2seq_core.corpus.language_identification import check_languages
 from seq2seq_core.corpus.leakage.split_note import split_note
 from seq2seq_core.corpus.monolingual import open_monolingual
+from seq2seq_core.corpus.named_files.source_files import open_source_files
 from seq2seq_core.corpus.preparation.dropped_fraction import check_dropped_fraction
 from seq2seq_core.corpus.preparation.funnel import (
     TEACHER,
@@ -38,7 +39,6 @@ from seq2seq_core.corpus.reading import SplitReader
 from seq2seq_core.corpus.rows.comparison_macros import create_comparison_macros
 from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.corpus.rows.store_opening import open_row_store
-from seq2seq_core.corpus.source_files import open_source_files
 from seq2seq_core.errors import RowsLost, UserError
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.stages.kept_database import find_kept_rows

@@ -9,7 +9,7 @@ from itertools import chain
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.audio.sound_file import RecordingError, read_sample_rate
-from seq2seq_core.config.picture_settings import ImageSettings
+from seq2seq_core.config.frames.picture_settings import ImageSettings
 from seq2seq_core.config.tokenize import AudioSettings, TokenizeSection
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs, iterate_sentences
 from seq2seq_core.errors import UserError

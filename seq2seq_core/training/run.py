@@ -113,8 +113,9 @@ class TrainingRun:
         torch.manual_seed(derive_seed(self.settings.train.seed, "weights"))
         config = self.inputs.bundle_config(settings)
         sizes = (config.source_vocabulary_size, config.target_vocabulary_size)
-        frames = (config.frame_width, config.num_source_tags, config.frame_layout)
-        model = build_model(settings, *sizes, config.joint, *frames).to(self.placement.device)
+        model = build_model(
+            settings, *sizes, config.joint, config.frame_width, config.num_source_tags, config.frame_layout
+        ).to(self.placement.device)  # fmt: skip
         accelerate(model, self.settings.runtime)
         return model
 

@@ -12,6 +12,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.cleaning import rules_in_use, text_rules
 from seq2seq_core.corpus.deduplication import DEDUPLICATE
 from seq2seq_core.corpus.leakage.similar_leaks import SimilarLeaks, leakage_rules
+from seq2seq_core.corpus.named_files.source_files import SourceFiles
 from seq2seq_core.corpus.pairs import SOURCE, SOURCE_LANGUAGE, TARGET_LANGUAGE, exchange_sides
 from seq2seq_core.corpus.preparation.changed_texts import settings_in_use
 from seq2seq_core.corpus.preparation.funnel import REAL_PAIRS, Funnel
@@ -22,7 +23,6 @@ from seq2seq_core.corpus.preparation.split_rows import KEY_MACROS, SplitRows
 from seq2seq_core.corpus.reading import SplitReader
 from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.corpus.rows.split_loading import SplitLoader
-from seq2seq_core.corpus.source_files import SourceFiles
 
 if TYPE_CHECKING:
     from seq2seq_core.distillation.distillation import Distillation

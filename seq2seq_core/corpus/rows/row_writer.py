@@ -6,8 +6,8 @@ import hashlib
 
 from seq2seq_core.corpus.contracts import is_monolingual
 from seq2seq_core.corpus.formats import Row
+from seq2seq_core.corpus.named_files.source_files import SourceFiles, find_source_file
 from seq2seq_core.corpus.rows.row_store import RowStore
-from seq2seq_core.corpus.source_files import SourceFiles, find_source_file
 from seq2seq_core.errors import SourceFileError
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from seq2seq_core.corpus.file_faults.broken_lines import MOST_BROKEN, BrokenLines
 from seq2seq_core.corpus.formats import Row
+from seq2seq_core.corpus.named_files.source_files import SourceFiles
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader
 from seq2seq_core.corpus.rows.plain_blocks import EntryEnd, OddFile, iterate_blocks
 from seq2seq_core.corpus.rows.row_store import RowStore
 from seq2seq_core.corpus.rows.row_writer import RowWriter
-from seq2seq_core.corpus.source_files import SourceFiles
 from seq2seq_core.errors import CorpusError
 
 BATCH_ROWS = 20_000

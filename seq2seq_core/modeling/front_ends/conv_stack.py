@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq_core.config.conv_front_end import ConvFrontEnd
+from seq2seq_core.config.model import ConvFrontEnd
 from seq2seq_core.modeling.front_ends.frame_layout import FrameLayout
 from seq2seq_core.modeling.layers.dropout import Dropout
 

@@ -11,7 +11,7 @@ from typing import assert_never
 import torch
 from torch import Tensor, nn
 
-from seq2seq_core.config.conv_front_end import GridPositionKind
+from seq2seq_core.config.model import GridPositionKind
 from seq2seq_core.modeling.layers.positions import sinusoidal_positions
 
 

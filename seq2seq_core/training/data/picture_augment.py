@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seq2seq_core.batching.batch import Batch, collate_sources
-from seq2seq_core.config.picture_settings import ImageSettings, PictureAugment
+from seq2seq_core.config.frames.picture_settings import ImageSettings, PictureAugment
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.data.pair_reader import PairReader
 

@@ -62,7 +62,12 @@ def test_a_phase_shows_only_what_train_does_not_have() -> None:
 
 def test_a_section_comes_with_the_tables_inside_it_and_no_others() -> None:
     headings = [line for line in describe_settings("tokenize").splitlines() if line.startswith("#")]
-    assert headings == ["## `tokenize`", "### `tokenize.source` and `tokenize.target`", "### `tokenize.audio`"]
+    assert headings == [
+        "## `tokenize`",
+        "### `tokenize.source` and `tokenize.target`",
+        "### `tokenize.audio`",
+        "### `tokenize.image`",
+    ]
 
 
 def test_a_group_of_settings_or_a_single_one_can_be_asked_for() -> None:

@@ -21,11 +21,11 @@ GREY = np.linspace(0, 255, 24, dtype=np.uint8).reshape(4, 6)
 
 def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     stream = io.BytesIO()
-    image.save(stream, format=kind, **options)  # type: ignore[arg-type]
+    image.save(stream, format=kind, **options)
     return stream.getvalue()
 
 
-def read(content: bytes, **options: bool | int) -> np.ndarray:  # type: ignore[type-arg]
+def read(content: bytes, **options: bool | int) -> np.ndarray:
     return read_picture(io.BytesIO(content), **options).pixels_HWC  # type: ignore[arg-type]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seq2seq_core.config.picture_settings import ImageSettings
+from seq2seq_core.config.frames.picture_settings import ImageSettings
 from seq2seq_core.pictures.picture_file import PictureError
 from seq2seq_core.pictures.picture_front_end import PictureFrontEnd, stretch_contrast
 
@@ -70,7 +70,8 @@ def test_a_picture_that_is_no_line_and_pixels_that_are_none_are_refused() -> Non
         make().frames(np.zeros((1, 2000, 1), dtype=np.uint8))
     with pytest.raises(PictureError, match="has no pixel"):
         make().frames(np.zeros((0, 3, 1), dtype=np.uint8))
-    for wrong in (np.zeros((4, 4), dtype=np.uint8), np.zeros((4, 4, 2), dtype=np.uint8), np.zeros((4, 4, 1))):
+    faulty: list[Any] = [np.zeros((4, 4), dtype=np.uint8), np.zeros((4, 4, 2), dtype=np.uint8), np.zeros((4, 4, 1))]
+    for wrong in faulty:
         with pytest.raises(ValueError, match="expected pixels as an array of 8 bits"):
             make().frames(wrong)
 

@@ -21,8 +21,8 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.audio.sound_file import write_wav
 from seq2seq_core.bundle.config_file import BundleConfig
+from seq2seq_core.config.frames.picture_settings import ImageSettings
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.config.picture_settings import ImageSettings
 from seq2seq_core.config.serving.request_limits import EnvironmentLimits
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.tokenize import AudioSettings

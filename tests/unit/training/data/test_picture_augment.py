@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from seq2seq_core.batching.dataset import TokenizedDataset
-from seq2seq_core.config.picture_settings import ImageSettings, PictureAugment
+from seq2seq_core.config.frames.picture_settings import ImageSettings, PictureAugment
 from seq2seq_core.tokenization.ragged import RaggedWriter, write_ragged
 from seq2seq_core.training.data.pair_reader import StoredPairs
 from seq2seq_core.training.data.picture_augment import ChangedPictures, PictureChange, draw_change, move_picture

@@ -99,7 +99,7 @@ def open_source_files(corpus: CorpusSection, root: Path) -> SourceFiles | None:
 
         return Recordings(find_folder(corpus, root), corpus.sample_rate)
     if corpus.source_kind == "image":
-        from seq2seq_core.corpus.picture_files import Pictures
+        from seq2seq_core.corpus.named_files.picture_files import Pictures
 
         return Pictures(find_folder(corpus, root), corpus.pictures)
     return None

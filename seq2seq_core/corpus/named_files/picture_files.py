@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from seq2seq_core.artifacts import PICTURE_FOLDER
-from seq2seq_core.config.picture_settings import PictureFiles
+from seq2seq_core.config.frames.picture_settings import PictureFiles
+from seq2seq_core.corpus.named_files.source_files import FoundFile, SourceFiles
 from seq2seq_core.corpus.pairs import PICTURE_DIGEST
-from seq2seq_core.corpus.source_files import FoundFile, SourceFiles
 from seq2seq_core.pictures.picture_file import PictureError, read_picture
 
 
@@ -26,7 +26,7 @@ class Pictures(SourceFiles):
         self.accepted = accepted or PictureFiles()
 
     def find(self, name: str) -> FoundFile:
-        """The digest of a picture; see :class:`~seq2seq_core.corpus.source_files.SourceFiles`."""
+        """The digest of a picture; see :class:`~seq2seq_core.corpus.named_files.source_files.SourceFiles`."""
         accepted = self.accepted
         picture = read_picture(self.path_of(name), accepted.max_pixels, takes_first=accepted.animated == "first")
         if picture.width < accepted.min_width or picture.height < accepted.min_height:

@@ -1,0 +1,1 @@
+"""Settings of sources that are files: recordings and pictures."""

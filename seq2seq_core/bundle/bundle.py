@@ -196,6 +196,8 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     engine, file = content.engine, None
     if engine is not None and engine.has_file:
         file = EngineFile(engine, folder / ENGINE_FILE, content.digests[ENGINE_FILE])
+    if isinstance(model, Seq2Seq) and target_model is not None:
+        model.silent_ids = tuple(target_model.tag_ids)
     parts = (model.to(place).eval(), source_tokenizer, target_model, config, content.data_digests, place)
     lexicon = None if content.lexicon is None else read_lexicon(folder, config)
     return Bundle(*parts, content.decoding, engine, file, content.calibrator, lexicon)

@@ -83,6 +83,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.decoding.engines.ctranslate2_engine": ("engine:ctranslate2",),
     "seq2seq_core.bundle.lexicon_file": ("lexicon",),
     "seq2seq_core.decoding.lexicon": ("lexicon",),
+    "seq2seq_core.decoding.ctc_model": ("ctc",),
     "seq2seq_core.decoding.minimum_bayes_risk": NO_STAGE,
     "seq2seq_core.decoding.sampling": NO_STAGE,
     "seq2seq_core.decoding.speech": ("speech",),
@@ -199,11 +200,12 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
     elif model.decoder_architecture != "transformer" and model.attention != "none":
         yield f"attention:{model.attention}"
     switches = {
+        "front_end": model.front_end is not None,
+        "ctc": model.ctc,
+        "grid_positions": model.grid_positions != "none",
         "alignment": model.alignment != "soft",
         "relative_positions": model.positions.startswith("relative"),
         "tag_positions": not model.tag_positions,
-        "front_end": model.front_end is not None,
-        "grid_positions": model.grid_positions != "none",
         "pointer_generator": model.pointer_generator,
         "time_scaling": model.time_scaling != "none",
         "initial_weights": bool(train.initial_weights),
@@ -225,7 +227,6 @@ def _phase_switches(phase: Phase) -> dict[str, bool]:
     """Whether a phase uses each feature that has a switch."""
     return {
         "coverage": bool(phase.coverage_weight),
-        "ctc": bool(phase.ctc_weight),
         "picture_augment": phase.picture_augment.is_on,
         "r_drop": bool(phase.r_drop_weight),
         "sampling_temperature": phase.sampling_temperature != 1.0,

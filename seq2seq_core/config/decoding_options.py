@@ -79,6 +79,9 @@ class SearchOptions(Section):
     lexicon: Annotated[bool, Offer(SEARCH)] = False
     """Whether a source that train has, with the same tags, gets its commonest target there, without the model; in beam search,
     where nothing is asked of the wording."""
+    ctc_weight: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of the encoder's own symbols in the probability of each symbol, for a model with ``model.ctc`` (joint decoding,
+    Watanabe 2017, section II.C); 1: attention has no say."""
     max_source_tokens: int = Field(default=1024, ge=2)
     """A source with more tokens (end mark included) is cut to this many, with a warning."""
     max_source_frames: int = Field(default=6000, ge=1)

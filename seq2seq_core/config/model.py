@@ -23,7 +23,6 @@ BridgeKind = Literal["last", "mean", "zero"]
 """Initial state of a recurrent decoder."""
 PositionKind = Literal["sinusoidal", "learned", "rotary", "relative", "relative_sinusoidal"]
 """Position encoding of a Transformer."""
-
 GridPositionKind = Literal["none", "sinusoidal", "learned"]
 """Positions of the patches of a grid."""
 MAX_CHANNELS = 4096
@@ -92,7 +91,8 @@ class ModelSection(Section):
     the column in the other (He 2022), or a learned table (Dosovitskiy 2021)."""
 
     ctc: bool = False
-    """Whether the encoder has symbols of its own for each step, which ``train.ctc_weight`` trains and no search reads."""
+    """Whether the encoder has symbols of its own for each step, which ``train.ctc_weight`` trains and
+    ``evaluate.ctc_weight`` reads."""
 
     bridge: BridgeKind = "last"
     """Initial state of a recurrent decoder: the projected last states of a recurrent encoder (of a Transformer the mean), the

@@ -11,7 +11,7 @@ from pydantic import ValidationError, create_model, model_validator
 
 from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.config.evaluate import EvaluateSection
-from seq2seq_core.config.frames.file_sources import augment_faults, model_faults, source_faults
+from seq2seq_core.config.frames.file_sources import augment_faults, ctc_faults, model_faults, source_faults
 from seq2seq_core.config.metric_names import BLEU, LOSS
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.prepare import PrepareSection
@@ -170,6 +170,7 @@ class Settings(Section):
             source_faults(corpus, self.prepare, tokenize),
             model_faults(corpus, tokenize, self.model),
             augment_faults(corpus, self.train),
+            ctc_faults(self.model, self.train, self.evaluate),
         )
         if fault := next(faults, None):
             raise ValueError(fault)

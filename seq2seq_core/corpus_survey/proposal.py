@@ -198,7 +198,7 @@ def _tokenize_section(evidence: CorpusEvidence) -> dict[str, Any]:
         section["audio"] = {"num_mels": 40, "stack_frames": FRAME_STRIDE, "frame_stride": FRAME_STRIDE}
         section["target"] = choose_units(task, evidence.target, rows, is_target=True)
     elif evidence.pictures is not None:
-        section["image"] = choose_image(evidence.pictures)
+        section["image"] = choose_image(evidence.pictures, task == "lines")
         section["target"] = choose_units(task, evidence.target, rows, is_target=True)
     elif evidence.is_joint:
         both = describe_texts([text for pair in evidence.layout.pairs for text in pair])
@@ -214,7 +214,7 @@ def _tokenize_section(evidence: CorpusEvidence) -> dict[str, Any]:
     if evidence.recordings is not None:
         section["max_source_tokens"] = max(256, round_up(1.3 * evidence.recordings.max_seconds * FRAMES_PER_SECOND / FRAME_STRIDE))
     elif evidence.pictures is not None:
-        section["max_source_tokens"] = max(64, round_up(1.3 * frames_of(evidence.pictures)[1]))
+        section["max_source_tokens"] = max(64, round_up(1.3 * frames_of(evidence.pictures, task == "lines")[1]))
     elif task == "summarisation":
         section |= {"max_source_tokens": 400, "long_source": "truncate"}
     else:
@@ -238,7 +238,7 @@ def _units_a_pair(evidence: CorpusEvidence, source_model: str, target_model: str
     if evidence.recordings is not None:
         return target + evidence.recordings.mean_seconds * FRAMES_PER_SECOND / FRAME_STRIDE
     if evidence.pictures is not None:
-        return target + frames_of(evidence.pictures)[0]
+        return target + frames_of(evidence.pictures, evidence.task == "lines")[0]
     return target + mean_units(source_model, evidence.source)
 
 
@@ -249,7 +249,7 @@ def _units_ratio(evidence: CorpusEvidence, source_model: str, target_model: str)
         return pairs.words_ratio if source_model == "symbols" else pairs.characters_ratio
     target = mean_units(target_model, evidence.target)
     if evidence.pictures is not None:
-        return 2 * most_units(target_model, evidence.target) / max(1.0, frames_of(evidence.pictures)[0])
+        return 2 * most_units(target_model, evidence.target) / max(1.0, frames_of(evidence.pictures, evidence.task == "lines")[0])
     source = mean_units(source_model, evidence.source) if source_model else target
     return 2 * max(1.0, target / max(1.0, source))
 

@@ -87,9 +87,10 @@ def count_steps(memory: Any, source: Source) -> list[int]:
     """The valid positions of each sentence in the memory, of which a model may make fewer than the source has.
 
     Args:
-        memory: the encoded sources.
+        memory: the encoded sources; of an ensemble, those of each member.
         source: the batch.
     """
+    memory = memory[0] if isinstance(memory, tuple) else memory
     lengths_B = (~memory.padding_mask_BS).sum(dim=1) if isinstance(memory, Memory) else source.lengths_B
     lengths: list[int] = lengths_B.tolist()
     return lengths

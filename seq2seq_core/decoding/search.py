@@ -9,11 +9,13 @@ from typing import assert_never
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding import beam_search, greedy, sampling
+from seq2seq_core.decoding.ctc_model import CtcModel
 from seq2seq_core.decoding.diverse_beam_search import DiverseSearch
-from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel
+from seq2seq_core.decoding.hypothesis import Hypothesis, StepModel, check_evaluation_mode
 from seq2seq_core.decoding.phrases.constrained_beam_search import ConstrainedSearch
 from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.stopping import Stop
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 
 
 def decode(
@@ -48,4 +50,7 @@ def decode(
             search = greedy.decode if options.beam_size == 1 else beam_search.decode
         case unknown:
             assert_never(unknown)
+    if options.ctc_weight and isinstance(model, Seq2Seq) and model.ctc is not None:
+        check_evaluation_mode(model)
+        model = CtcModel(model, options.ctc_weight)
     return search(model, source, options, keep_attention, prefixes, stop, phrases)

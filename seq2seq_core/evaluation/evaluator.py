@@ -174,7 +174,7 @@ def evaluate(
         )
     quick, options = quick_metrics(settings.metrics), scoring_options(settings)
     baselines = find_baselines(train, pairs, predictor.asked_columns, has_files)
-    texts: dict[str, Sequence[str]] = {**baselines.texts, **further_baselines}
+    texts = baselines.texts | {name: list(own) for name, own in further_baselines.items()}
     if (combined := first_known(baselines.known, beam.texts)) != beam.texts:
         texts[MEMORISE_ELSE_MODEL] = combined
     lengths = {TARGET_LENGTH: length_buckets(references)} if has_files else {SOURCE_LENGTH: length_buckets(sources)}

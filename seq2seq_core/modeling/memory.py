@@ -83,6 +83,7 @@ class DecoderOutput:
 
     features_BTD: Tensor
     attention_BTS: Tensor | None
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True)

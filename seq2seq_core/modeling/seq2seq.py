@@ -41,6 +41,7 @@ class Seq2Seq(nn.Module):
 
     Attributes:
         packs: whether training leaves padding out of the layers (:mod:`~seq2seq_core.modeling.layers.packing`).
+        silent_ids: ids of targets that no source shows, such as tags; read where a search weighs :attr:`ctc`.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Seq2Seq(nn.Module):
         self.tag_positions = tag_positions
         self.ctc = ctc
         self.packs = False
+        self.silent_ids: tuple[int, ...] = ()
 
     @property
     def is_packable(self) -> bool:

@@ -210,7 +210,6 @@ def baseline_texts(pairs: Sequence[dict[str, str]], columns: Sequence[str], path
         pairs: the rows of the test set.
         columns: the columns that the version takes as tags.
         paths: the workspace; reads the prepared train set.
-        tags: the columns that are part of the model's input.
 
     Raises:
         UserError: it has changed since ``prepare`` wrote it.

@@ -18,6 +18,7 @@ from seq2seq_core.decoding.greedy import decode
 from seq2seq_core.evaluation.metric import ScoringOptions
 from seq2seq_core.evaluation.scores import check_installed, score
 from seq2seq_core.modeling.ensemble import AnyModel
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import count_leading_tags
 from seq2seq_core.training.distributed.ranks import SINGLE_RANK, Ranks
@@ -88,7 +89,9 @@ class Validator:
         self.dev, self.references, self.target_tokenizer, self.placement = dev, references, target_tokenizer, placement
         # A quarter above the longest reference: a correct hypothesis is not cut, whatever its ratio to the source.
         longest = int(dev.target_lengths[: len(references)].max(initial=1))
-        self.options = DecodingOptions(beam_size=1, max_length=longest + longest // 4 + 1)
+        # Dev is decoded as the losses are weighed, whatever the evaluation does.
+        ctc_weight = settings.ctc_weight / (1.0 + settings.ctc_weight)
+        self.options = DecodingOptions(beam_size=1, max_length=longest + longest // 4 + 1, ctc_weight=ctc_weight)
         self.batches = TokenBucketSampler(dev, settings.batch_tokens, seed=0).in_order()
         wanted = (*ALWAYS_SCORED, settings.dev_metric)
         self.metrics = tuple(dict.fromkeys(metric for metric in wanted if metric != LOSS))
@@ -107,6 +110,8 @@ class Validator:
             StopSeen: ``between_batches`` raised it, on any rank.
         """
         model.eval()
+        if isinstance(model, Seq2Seq):
+            model.silent_ids = tuple(self.target_tokenizer.tag_ids)
         own = self.ranks.attempt(lambda: self._measure_share(model, between_batches))
         self.ranks.add_up([])
         shares = [share for shares in self.ranks.gather(own) for share in shares]

@@ -12,24 +12,26 @@ LINE_CHANGES = {"shift": 0.05, "scale": 0.1, "slant": 0.15, "contrast": 0.3, "no
 PICTURE_CHANGES = {"shift": 0.08, "scale": 0.12, "slant": 0.05, "contrast": 0.2, "noise": 0.05}
 
 
-def choose_image(pictures: PictureStatistics) -> dict[str, Any]:
+def choose_image(pictures: PictureStatistics, are_lines: bool) -> dict[str, Any]:
     """The section ``tokenize.image``.
 
     Args:
         pictures: their statistics.
+        are_lines: whether they are read as lines.
     """
-    if pictures.are_lines:
+    if are_lines:
         return {"layout": "columns", "height": LINE_HEIGHT, "columns": LINE_COLUMNS, "contrast": "stretch"}
     return {"layout": "patches", "height": GRID_SIDE, "width": GRID_SIDE, "patch": PATCH, "colour": pictures.has_colour}
 
 
-def frames_of(pictures: PictureStatistics) -> tuple[float, float]:
+def frames_of(pictures: PictureStatistics, are_lines: bool) -> tuple[float, float]:
     """The mean and the largest number of frames of a picture.
 
     Args:
         pictures: their statistics.
+        are_lines: whether they are read as lines.
     """
-    if not pictures.are_lines:
+    if not are_lines:
         return (GRID_SIDE / PATCH) ** 2, (GRID_SIDE / PATCH) ** 2
     return LINE_HEIGHT * pictures.width / pictures.height / LINE_COLUMNS, LINE_HEIGHT * pictures.max_shape / LINE_COLUMNS
 

@@ -54,7 +54,10 @@ def choose_search(task: Task, target: SideStatistics, units_ratio: float) -> dic
     if task == "speech":
         section["max_length_ratio"] = 0.5
     elif task == "lines":
-        section["max_length_ratio"] = 1.0  # a frame is a fifth as wide as the line is high, and hardly has more than a character
+        section |= {
+            "max_length_ratio": 1.0,
+            "ctc_weight": 0.5,
+        }  # a frame is a fifth as wide as the line is high, and hardly has more than a character
     elif task in ("summarisation", "dialogue"):
         section |= {"max_length_ratio": 0.5 if task == "summarisation" else 1.0, "max_length_offset": 50, "no_repeat_ngram_size": 3}
     elif units_ratio > 2:

@@ -57,6 +57,8 @@ def why_not_decode(
         keep_attention: whether hypotheses must carry their attention.
         has_phrases: whether phrases are forced or forbidden.
     """
+    if options.ctc_weight:
+        return "it cannot weigh the encoder's own symbols (ctc_weight)"
     if options.method != "beam":
         return "its samples would depend on the batch"
     if has_phrases:

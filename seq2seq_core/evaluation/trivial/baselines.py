@@ -16,6 +16,7 @@ MEMORISE_ELSE_COPY = "memorise_else_copy"
 MEMORISE_ELSE_MODEL = "memorise_else_model"
 COMMONEST_TARGET = "commonest_target"
 NEAREST_NEIGHBOUR = "nearest_neighbour"
+NEAREST_PICTURE = "nearest_picture"
 COMMONEST_SYMBOLS = "commonest_symbols"
 NEAREST_PICTURE = "nearest_picture"
 

@@ -136,10 +136,14 @@ def test_pictures_become_patches_in_colour_and_their_language_a_tag(propose: Pro
     assert (settings.tokenize.image.layout, settings.tokenize.image.colour) == ("patches", True)
     assert settings.tokenize.target_tags == ["language"]
     assert "source: pictures of about 20 × 16 pixels, coloured" in findings
+
+
+def test_pictures_are_lines_where_the_task_says_so(propose: Propose) -> None:
     settings, _ = propose("captions", task="lines")
     assert settings.tokenize.image is not None
     assert settings.tokenize.image.layout == "columns"
     assert settings.model.ctc
+    assert settings.train.ctc_weight == settings.evaluate.ctc_weight == 0.5
 
 
 def test_turns_of_conversations_are_no_pairs(propose: Propose) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -29,7 +30,7 @@ def make_model(layout: FrameLayout, **settings: Any) -> Seq2Seq:
     return build_model(section, 0, 11, False, layout.frame_width, frame_layout=layout).eval()
 
 
-def draw(*shape: int, seed: int = 1) -> np.ndarray:
+def draw(*shape: int, seed: int = 1) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
 
 
@@ -40,8 +41,7 @@ def reference_block(block: Any, picture_BCHW: Tensor) -> Tensor:
         values_BCHW = functional.conv2d(values_BCHW, layer.weight, layer.bias, stride, 1)
         mean, variance = values_BCHW.mean(dim=1, keepdim=True), values_BCHW.var(dim=1, keepdim=True, unbiased=False)
         normal = (values_BCHW - mean) / torch.sqrt(variance + 1e-5) * norm.weight[:, None, None] + norm.bias[:, None, None]
-        clamped: Tensor = normal.clamp(min=0.0)
-        return clamped
+        return torch.relu(normal)
 
     first = convolve(block.convolution, block.norm, picture_BCHW, block.stride)
     return first if block.second is None else first + convolve(block.second, block.second_norm, first, 1)
@@ -120,10 +120,7 @@ def test_positions_of_a_grid_are_added_before_the_encoder(positions: str, front_
     embedding: Any = placed.source_embedding
     assert isinstance(embedding.positions, LearnedGrid if positions == "learned" else GridSinusoids)
     embedded_BRD, mask_BR = embedding(source.values, source.padding_mask_BS)
-    bare: Any = plain.source_embedding
-    plain_BRD = bare.projection(source.values) if front_end is None else bare.convolutions(source.values, source.padding_mask_BS)[0]
     if front_end is None:
-        plain_BRD = bare.norm(plain_BRD)
         placed_BRD = embedding.frames(source.values)
     else:
         placed_BRD = embedding.convolutions(source.values, source.padding_mask_BS)[0]

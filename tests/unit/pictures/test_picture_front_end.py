@@ -70,8 +70,8 @@ def test_a_picture_that_is_no_line_and_pixels_that_are_none_are_refused() -> Non
         make().frames(np.zeros((1, 2000, 1), dtype=np.uint8))
     with pytest.raises(PictureError, match="has no pixel"):
         make().frames(np.zeros((0, 3, 1), dtype=np.uint8))
-    kinds: tuple[Any, ...] = (np.zeros((4, 4), dtype=np.uint8), np.zeros((4, 4, 2), dtype=np.uint8), np.zeros((4, 4, 1)))
-    for wrong in kinds:
+    faulty: list[Any] = [np.zeros((4, 4), dtype=np.uint8), np.zeros((4, 4, 2), dtype=np.uint8), np.zeros((4, 4, 1))]
+    for wrong in faulty:
         with pytest.raises(ValueError, match="expected pixels as an array of 8 bits"):
             make().frames(wrong)
 

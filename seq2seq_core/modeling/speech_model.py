@@ -89,7 +89,7 @@ class SpeechModel(Seq2Seq):
             if frames.post_net_layers
             else None
         )
-        self.pointer_generator, self.ctc, self.packs = None, None, False
+        self.pointer_generator, self.ctc, self.packs, self.silent_ids = None, None, False, ()
 
     @property
     def output_size(self) -> int:

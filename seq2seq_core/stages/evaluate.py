@@ -98,8 +98,9 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     _warn_of_other_settings(predictor, section, paths)
     train = ((pair[SOURCE], pair[TARGET]) for pair in iterate_pairs(paths.prepared_split("train")))
     searches = 2 if options.beam_size > 1 else 1
+    has_recordings = predictor.sources.has_frames or predictor.bundle.config.speech is not None
     with progress("evaluate", searches * len(pairs), "sentences", settings.runtime.progress) as shown:
-        evaluation = evaluate(pairs, train, predictor, options, section, shown.update, predictor.sources.has_frames)
+        evaluation = evaluate(pairs, train, predictor, options, section, shown.update, has_recordings)
     if evaluation.num_cut and predictor.bundle.config.speech is not None:
         logger.warning("%d of %d recordings were cut: the model did not say that they end", evaluation.num_cut, len(pairs))
     elif evaluation.num_cut:

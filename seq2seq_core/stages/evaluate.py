@@ -98,7 +98,8 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     train = iterate_pairs(paths.prepared_split("train"))
     searches = 2 if options.beam_size > 1 else 1
     with progress("evaluate", searches * len(pairs), "sentences", settings.runtime.progress) as shown:
-        has_files, further = names_file(pairs[0]), _file_baselines(pairs, predictor, paths)
+        has_files = predictor.sources.has_frames or names_file(pairs[0])
+        further = _file_baselines(pairs, predictor, paths)
         evaluation = evaluate(pairs, train, predictor, options, section, shown.update, has_files, further)
     if evaluation.num_cut and predictor.bundle.config.speech is not None:
         logger.warning("%d of %d recordings were cut: the model did not say that they end", evaluation.num_cut, len(pairs))

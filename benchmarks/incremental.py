@@ -69,7 +69,7 @@ def make_vocabulary(root: Path) -> None:
     from seq2seq_core.bundle.config_file import BundleConfig
     from seq2seq_core.config.model import ModelSection
     from seq2seq_core.config.tokenize import SubwordSettings
-    from seq2seq_core.modeling.seq2seq import build_model
+    from seq2seq_core.modeling.model_building import build_model
     from seq2seq_core.tokenization.subword import train_subword
 
     pairs = [line.rstrip("\n").split("\t") for line in iterate_lines(VOCABULARY_TEXTS)]

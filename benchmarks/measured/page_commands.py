@@ -87,6 +87,8 @@ NOT_RUN = {
     "docs/deployment.md": "benchmarks/machines.py runs the services by their commands; images and charts need other machines",
     "docs/workspaces.md": "tests/pipeline/test_installed_package.py makes such a workspace and runs the pipeline there",
     "docs/status.md": "tests/pipeline/test_two_doors.py and test_status.py run them after edits, and where servers are away",
+    "docs/models.md": "its commands train on a corpus of a shared task, which is no part of the repository",
+    "docs/synthesis.md": "tests/unit/speech/ trains a model of speech and makes it speak by s2s predict --sound",
     "docs/commands.md": "the examples of the help texts, whose options tests/contracts/test_page_examples.py checks",
 }
 """Pages with commands that the script does not run, and why."""

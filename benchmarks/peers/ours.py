@@ -25,7 +25,7 @@ from seq2seq_core.batching.sampler import TokenBucketSampler
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.train import TrainSection
-from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.modeling.model_building import build_model
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.data.inputs import TrainingInputs, read_inputs
 from seq2seq_core.training.hardware.acceleration import accelerate

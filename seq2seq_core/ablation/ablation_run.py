@@ -77,12 +77,13 @@ def check_request(paths: Paths, request: AblationRequest) -> None:
         request: what is to be compared.
 
     Raises:
-        UserError: a setting does not fit, or there are too few trainings.
+        UserError: a setting does not fit, targets are recordings, or there are too few trainings.
     """
     if request.seeds < FEWEST_SEEDS:
         raise UserError(f"--seeds: must be at least {FEWEST_SEEDS}, so that the chance of trainings is known; got {request.seeds}")
     values, overrides = _small_values(paths, request), dict(request.overrides or {})
-    variant_settings(values, overrides, PRESENT)
+    if variant_settings(values, overrides, PRESENT).corpus.target_kind == "audio":
+        raise UserError("corpus.target_kind: must be 'text' for a comparison, which decodes dev to text; got 'audio'")
     for change in request.changes:
         variant_settings(values, {**overrides, f"prepare.{change.name}": change.value}, change.title)
 

@@ -161,16 +161,16 @@ def read_sample_rate(path: Path) -> int:
         return source.header.sample_rate
 
 
-def write_wav(path: Path, samples_N: NDArray[np.float32], sample_rate: int) -> None:
+def write_wav(file: Path | BinaryIO, samples_N: NDArray[np.float32], sample_rate: int) -> None:
     """Writes samples as a mono WAV file of 16-bit PCM; values beyond full scale are clipped.
 
     Args:
-        path: the output file.
+        file: the output file, or a stream that can be sought.
         samples_N: from -1 to below 1.
         sample_rate: samples a second.
     """
     integers = np.clip(np.rint(samples_N * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype("<i2")
-    with wave.open(str(path), "wb") as writer:
+    with wave.open(str(file) if isinstance(file, Path) else file, "wb") as writer:
         writer.setnchannels(1)
         writer.setsampwidth(2)
         writer.setframerate(sample_rate)

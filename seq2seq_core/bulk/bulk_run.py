@@ -64,6 +64,10 @@ def run_bulk(
     content = read_config(model.folder)
     config, stored = content.config, content.engine
     _check_tags(request, config.tags.all)
+    if config.speech is not None:
+        raise UserError(
+            "--into: must be left out with a model of speech; `s2s predict --sound FOLDER` writes a WAV file for each line"
+        )
     phrases = PhraseReader(SubwordModel.load(model.folder / TARGET_FILE), config.normal_form, bool(config.frame_width))
     phrases.check(request.phrases, options)
     check_threshold(options, content.calibrator)

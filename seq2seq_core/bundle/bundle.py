@@ -19,6 +19,7 @@ from torch import Tensor, nn
 import seq2seq_core
 from seq2seq_core import atomic
 from seq2seq_core.audio.front_end import FrontEnd
+from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd
 from seq2seq_core.bundle.bundle_folder import check_files, check_names
 from seq2seq_core.bundle.config_file import (
     CONFIG_FILE,
@@ -81,7 +82,7 @@ class Bundle:
     Attributes:
         model: in evaluation mode, on its device; several that decode as one where it is an ensemble.
         source_tokenizer: text to source ids; None where the sources are frames.
-        target_tokenizer: target ids to text.
+        target_model: target ids to text; None where the targets are frames.
         config: the configuration of the model.
         data_digests: SHA-256 of the tokenised files that it was trained on, by name.
         device: the device of the model.
@@ -94,7 +95,7 @@ class Bundle:
 
     model: AnyModel
     source_tokenizer: SubwordModel | None
-    target_tokenizer: SubwordModel
+    target_model: SubwordModel | None
     config: BundleConfig
     data_digests: dict[str, str]
     device: torch.device
@@ -103,6 +104,12 @@ class Bundle:
     engine_file: EngineFile | None = None
     calibrator: StoredCalibrator | None = None
     lexicon: Mapping[Question, KnownTarget] | None = None
+
+    @property
+    def target_tokenizer(self) -> SubwordModel:
+        """Target ids to text, where the targets are ids."""
+        assert self.target_model is not None, "asked for only where the targets are ids"
+        return self.target_model
 
     @property
     def only_model(self) -> Seq2Seq:
@@ -120,7 +127,7 @@ class Bundle:
     def target_tags(self) -> Tags:
         """Turns the columns of a pair into the tag ids that its target begins with."""
         tags = self.config.tags
-        return Tags(tags.target, self.target_tokenizer, tags.separator, tags.unknown, self.config.normal_form)
+        return Tags(tags.target, self.target_model, tags.separator, tags.unknown, self.config.normal_form)
 
 
 def save_bundle(
@@ -128,7 +135,7 @@ def save_bundle(
     model: nn.Module,
     settings: BundleConfig,
     source_model: SubwordModel | None,
-    target_model: SubwordModel,
+    target_model: SubwordModel | None,
     digests: Mapping[str, str],
 ) -> None:
     """Writes a bundle; the same bytes for the same weights and settings. An older one stays until the new one is complete.
@@ -138,7 +145,7 @@ def save_bundle(
         model: built from ``settings``.
         settings: the configuration of the model.
         source_model: text to source ids; None where the sources are frames.
-        target_model: target ids to text.
+        target_model: target ids to text; None where the targets are frames.
         digests: SHA-256 of the tokenised files that it was trained on, by name.
 
     Raises:
@@ -150,12 +157,17 @@ def save_bundle(
         save_file(tensors, draft / WEIGHTS_FILE)
         if source_model is not None:
             source_model.save(draft / SOURCE_FILE)
-        target_model.save(draft / TARGET_FILE)
-        shutil.copymode(draft / TARGET_FILE, draft / WEIGHTS_FILE)  # only the owner can read what safetensors writes
+        if target_model is not None:
+            target_model.save(draft / TARGET_FILE)
+        readable = TARGET_FILE if target_model is not None else SOURCE_FILE
+        shutil.copymode(draft / readable, draft / WEIGHTS_FILE)  # only the owner can read what safetensors writes
         content = BundleFile(
             made_by=seq2seq_core.__version__,
             config=settings,
-            tokenizers={**({} if source_model is None else {"source": source_model.kind}), "target": target_model.kind},
+            tokenizers={
+                **({} if source_model is None else {"source": source_model.kind}),
+                **({} if target_model is None else {"target": target_model.kind}),
+            },
             data_digests=dict(sorted(digests.items())),
             digests={name: file_digest(draft / name) for name in settings.payload},
         )
@@ -175,7 +187,7 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
         UserError: there is no such device.
     """
     place = resolve_device(str(device))
-    content, source_tokenizer, target_tokenizer, stored = _read(folder)
+    content, source_tokenizer, target_model, stored = _read(folder)
     config = content.config
     model = build_from(config)
     with torch.no_grad():
@@ -184,9 +196,9 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     engine, file = content.engine, None
     if engine is not None and engine.has_file:
         file = EngineFile(engine, folder / ENGINE_FILE, content.digests[ENGINE_FILE])
-    if isinstance(model, Seq2Seq):
-        model.silent_ids = tuple(target_tokenizer.tag_ids)
-    parts = (model.to(place).eval(), source_tokenizer, target_tokenizer, config, content.data_digests, place)
+    if isinstance(model, Seq2Seq) and target_model is not None:
+        model.silent_ids = tuple(target_model.tag_ids)
+    parts = (model.to(place).eval(), source_tokenizer, target_model, config, content.data_digests, place)
     lexicon = None if content.lexicon is None else read_lexicon(folder, config)
     return Bundle(*parts, content.decoding, engine, file, content.calibrator, lexicon)
 
@@ -208,7 +220,7 @@ class _Parts(NamedTuple):
 
     content: BundleFile
     source_tokenizer: SubwordModel | None
-    target_tokenizer: SubwordModel
+    target_model: SubwordModel | None
     weights: dict[str, Tensor]
 
 
@@ -221,8 +233,10 @@ def _read(folder: Path) -> _Parts:
     check_files(folder, content)
     if config.audio is not None:
         _check_bands(folder, config.audio)
+    if config.speech is not None:
+        _check_bands(folder, config.speech)
     source = None if config.frame_width else _load_tokenizer(folder / SOURCE_FILE, content, "source")
-    target = _load_tokenizer(folder / TARGET_FILE, content, "target")
+    target = None if config.speech is not None else _load_tokenizer(folder / TARGET_FILE, content, "target")
     return _Parts(content, source, target, load_weights(folder / WEIGHTS_FILE))
 
 
@@ -237,9 +251,10 @@ def _load_tokenizer(path: Path, content: BundleFile, side: Literal["source", "ta
     return tokenizer
 
 
-def _check_bands(folder: Path, audio: FrontEnd) -> None:
+def _check_bands(folder: Path, audio: FrontEnd | SpeechFrontEnd) -> None:
     """Refuses a front end that cannot make a frame."""
+    name = "audio" if isinstance(audio, FrontEnd) else "speech"
     try:
         _ = audio.log_mel
     except ValueError as error:
-        raise BundleError(f"{folder / CONFIG_FILE}: config.audio: {error}") from None
+        raise BundleError(f"{folder / CONFIG_FILE}: config.{name}: {error}") from None

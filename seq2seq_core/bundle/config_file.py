@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from seq2seq_core.audio.front_end import FrontEnd
+from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd
 from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
 from seq2seq_core.config.decoding_options import QUANTIZED_TYPES, ComputeType, DecodingOptions, offered_options
 from seq2seq_core.config.model import ModelSection
@@ -29,8 +31,10 @@ INITIAL_BUNDLE = "initial_bundle"
 """The name, among the data digests, of the bundle that a training started from."""
 ADDED_BY_EXPORT = ("engine", "calibrator", "lexicon")
 """Fields that only a served bundle has, and not each."""
-ABSENT_WHERE_OFF = {"front_end": None, "grid_positions": "none", "ctc": False}
-"""Settings of the model that a file leaves out where they are off, as bundles of earlier releases do."""
+ABSENT_WHERE_OFF: dict[str, object] = {"num_source_tags": 0, "members": 1, "pictures": None, "speech": None}
+ABSENT_SETTINGS_WHERE_OFF: dict[str, object] = {"front_end": None, "grid_positions": "none", "ctc": False, "frames": None}
+"""Fields of the configuration, and settings of the model, that a file leaves out where they are off, as bundles of earlier releases
+do."""
 MAX_CONFIG_BYTES = 1 << 22
 MAX_VOCABULARY = 1 << 24
 
@@ -47,14 +51,15 @@ class BundleConfig(BaseModel):
     """The architecture."""
     source_vocabulary_size: int = Field(ge=0, le=MAX_VOCABULARY)
     """Number of source ids; 0 for a source of frames."""
-    target_vocabulary_size: int = Field(ge=1, le=MAX_VOCABULARY)
-    """Number of target ids."""
+    target_vocabulary_size: int = Field(ge=0, le=MAX_VOCABULARY)
+    """Number of target ids; 0 for targets that are frames."""
     joint: bool
     """Whether both sides share one vocabulary."""
     frame_width: int = Field(default=0, ge=0, le=1 << 16)
     """Features of a source frame; 0: the sources are ids."""
-    num_source_tags: int = Field(default=0, ge=0, le=MAX_VOCABULARY, exclude_if=lambda number: not number)
-    """Source ids that are tags, behind the special ones, for a model that tells them apart; 0, and not in the file: it does not."""
+    num_source_tags: int = Field(default=0, ge=0, le=MAX_VOCABULARY)
+    """Source ids that are tags, behind the special ones, for a model that tells them apart; 0: it does not. Left out of the file in
+    that case."""
     tags: TagColumns = TagColumns()
     """The columns whose values are symbols before the ids."""
     normal_form: NormalForm = AS_IT_IS
@@ -69,10 +74,14 @@ class BundleConfig(BaseModel):
     """How recordings become frames; None if the sources are ids, pictures or frames of another origin."""
     pictures: PictureFrontEnd | None = None
     """How pictures become frames; None for other sources. Left out of the file in that case."""
+    speech: SpeechFrontEnd | None = None
+    """How frames become sound, where the targets are frames; None: they are ids. Left out of the file in that case."""
 
     @property
     def payload(self) -> tuple[str, ...]:
         """The names of the model's files beside ``config.json``."""
+        if self.speech is not None:
+            return (WEIGHTS_FILE, SOURCE_FILE)
         return (WEIGHTS_FILE, TARGET_FILE) if self.frame_width else (WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE)
 
     @property
@@ -106,6 +115,21 @@ class BundleConfig(BaseModel):
         for _ in range(self.model.time_reduction):
             steps = -(-steps // 2)
         return steps
+
+    @property
+    def tokenized_sides(self) -> list[str]:
+        """The sides that have a subword model, sorted."""
+        return ["source"] if self.speech is not None else ["target"] if self.frame_width else ["source", "target"]
+
+    @model_validator(mode="after")
+    def _targets_are_ids_or_frames(self) -> Self:
+        if (self.speech is None) != bool(self.target_vocabulary_size):
+            raise ValueError("target_vocabulary_size must be 0 where speech is given, and else at least 1")
+        if (self.speech is None) != (self.model.frames is None):
+            raise ValueError("model.frames must be given where speech is, and nowhere else")
+        if self.speech is not None and (self.frame_width or self.joint or self.tags.target or not self.speech.mean):
+            raise ValueError("speech must have a mean of train, and sources that are ids with tags of their own alone")
+        return self
 
     @model_validator(mode="after")
     def _sides_agree(self) -> Self:
@@ -189,7 +213,7 @@ class BundleFile(BaseModel):
         for name in ADDED_BY_EXPORT:
             if getattr(self, name) is not None and self.trained_digest is None:
                 raise ValueError(f"{name} must be left out of a bundle that is not an export")
-        sides = ["target"] if self.config.frame_width else ["source", "target"]
+        sides = self.config.tokenized_sides
         if sorted(self.tokenizers) != sides:
             raise ValueError(f"tokenizers must be of {', '.join(sides)}, got {', '.join(sorted(self.tokenizers)) or 'none'}")
         return self
@@ -209,11 +233,15 @@ def write_config(folder: Path, content: BundleFile) -> None:
         folder: the bundle's folder.
         content: the content of the file.
     """
-    absent: dict[str, Any] = {name: True for name in ADDED_BY_EXPORT if getattr(content, name) is None}
-    model = {name: True for name, off in ABSENT_WHERE_OFF.items() if getattr(content.config.model, name) == off}
-    config = {"members": content.config.members == 1, "pictures": content.config.pictures is None}
-    absent["config"] = {name: True for name, is_absent in config.items() if is_absent} | {"model": model}
+    absent: dict[str, Any] = _that_are(dict.fromkeys(ADDED_BY_EXPORT), content)
+    absent["config"] = _that_are(ABSENT_WHERE_OFF, content.config)
+    absent["config"]["model"] = _that_are(ABSENT_SETTINGS_WHERE_OFF, content.config.model)
     (folder / CONFIG_FILE).write_text(content.model_dump_json(indent=1, exclude=absent) + "\n", encoding="utf-8")
+
+
+def _that_are(values: Mapping[str, object], content: BaseModel) -> dict[str, Any]:
+    """The names of the fields that have these values, for ``exclude`` of pydantic."""
+    return {name: True for name, value in values.items() if getattr(content, name) == value}
 
 
 def read_config(folder: Path) -> BundleFile:

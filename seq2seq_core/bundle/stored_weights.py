@@ -23,7 +23,8 @@ from seq2seq_core.bundle.config_file import CONFIG_FILE, WEIGHTS_FILE, BundleCon
 from seq2seq_core.errors import BundleError, first_line, library_errors
 from seq2seq_core.json_text import JsonError, parse_object
 from seq2seq_core.modeling.ensemble import AnyModel, Ensemble
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.model_building import build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 
 MAX_HEADER_BYTES = 1 << 24
 _LENGTH_BYTES = 8
@@ -83,12 +84,24 @@ def build_from(config: BundleConfig) -> AnyModel:
     Raises:
         ValueError: settings of the model do not fit the vocabularies.
     """
+    return build_member(config) if config.members == 1 else Ensemble([build_member(config) for _ in range(config.members)])
+
+
+def build_member(config: BundleConfig) -> Seq2Seq:
+    """One model with fresh weights, whatever the number of members.
+
+    Args:
+        config: the configuration of the model.
+
+    Raises:
+        ValueError: settings of the model do not fit the vocabularies.
+    """
+    if config.speech is not None:
+        from seq2seq_core.modeling.speech_model import build_speech_model
+
+        return build_speech_model(config.model, config.source_vocabulary_size, config.speech.num_mels, config.num_source_tags)
     sizes = (config.source_vocabulary_size, config.target_vocabulary_size)
-
-    def build() -> Seq2Seq:
-        return build_model(config.model, *sizes, config.joint, config.frame_width, config.num_source_tags, config.frame_layout)
-
-    return build() if config.members == 1 else Ensemble([build() for _ in range(config.members)])
+    return build_model(config.model, *sizes, config.joint, config.frame_width, config.num_source_tags, config.frame_layout)
 
 
 def check_header(folder: Path, config: BundleConfig) -> None:

@@ -13,6 +13,7 @@ from seq2seq_core.cli.boundary import boundary
 from seq2seq_core.cli.bulk_flags import PredictCommand, check_plain, is_bulk, predict_in_bulk
 from seq2seq_core.cli.decoding_flags import Mbr, Sample, given_options, make_options
 from seq2seq_core.cli.lines.hypothesis_lines import LineFormat
+from seq2seq_core.cli.lines.spoken_lines import speak_lines
 from seq2seq_core.cli.option_types import Debug, Model, Verbose, Workspace, resolve_workspace
 from seq2seq_core.cli.phrase_flags import ForbidOption, ForceOption, GlossaryOption, read_phrases
 from seq2seq_core.cli.predicted_lines import PredictionFiles, TagFiles, predict_lines, score_lines
@@ -59,6 +60,13 @@ def predict(
         Path | None,
         typer.Option(help="Write the attention to this file, one JSON object per hypothesis.", show_default=False),
     ] = None,
+    sound: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of a model of speech: write a WAV file of each source to this folder, and its path as the prediction.",
+            show_default=False,
+        ),
+    ] = None,
     tag: TagOption = None,
     tags: TagsOption = None,
     force: ForceOption = None,
@@ -103,6 +111,7 @@ def predict(
       ls recordings/*.wav | s2s predict
 
       ls pictures/*.png | s2s predict
+      s2s predict --sound spoken --tag speaker=jackson numbers.txt
 
       s2s predict --into predictions --column text tickets/ archive.parquet
     """
@@ -123,6 +132,19 @@ def predict(
         files = PredictionFiles(check_plain(context, sources), prefix, output, attention, TagFiles(parse_tags(tag), tags))
         phrases = read_phrases(force, forbid, glossary)
         folder = _find_bundle(model, workspace)
+        if _speaks(folder, sound) and sound is not None:
+            texts: dict[str, object] = {
+                "prefix": prefix,
+                "attention": attention,
+                "force": force,
+                "forbid": forbid,
+                "glossary": glossary,
+            }
+            texts |= {"scores": scores, "json": json, "sample": sample, "mbr": mbr} | given_options(context)
+            speak_lines(
+                _load_predictor(folder, device), files, sound, batch_sentences, [name for name, one in texts.items() if one]
+            )
+            return
         options = make_options(_stored_options(folder), sample, mbr, given_options(context))
         predict_lines(_load_predictor(folder, device), files, options, batch_sentences, LineFormat(scores, json), phrases)
 
@@ -185,6 +207,18 @@ def _workspace(reference: str, workspace: Path | None) -> Paths:
     if workspace or not reference:
         return resolve_workspace(workspace)
     return find_workspace(Path.cwd()) or Paths(Path.cwd())
+
+
+def _speaks(folder: Path, sound: Path | None) -> bool:
+    """Whether a bundle holds a model of speech, which alone writes sound."""
+    from seq2seq_core.bundle.config_file import read_config
+
+    speaks = read_config(folder).config.speech is not None
+    if speaks and sound is None:
+        raise UserError("--sound: must be a folder with this model, which writes speech, got nothing")
+    if sound is not None and not speaks:
+        raise UserError("--sound: must be left out with this model, which writes text, got a folder")
+    return speaks
 
 
 def _stored_options(folder: Path) -> DecodingOptions:

@@ -98,7 +98,7 @@ def predict_lines(
         return predictor.predict(part.sources, options, batch_sentences, part.others, aligned, part.tags, phrases=phrases)
 
     with ExitStack() as stack:
-        chunks = _read_sources(stack, files, batch_sentences)
+        chunks = read_sources(stack, files, batch_sentences)
         write = stack.enter_context(open_targets(files.output))
         write_alignment = stack.enter_context(open_targets(files.attention)) if files.attention else None
         for chunk in chunks:
@@ -151,7 +151,7 @@ def score_lines(
                 raise locate_fault(fault, chunk, len(scores), source, predictor, None)
 
 
-def _read_sources(stack: ExitStack, files: PredictionFiles, batch_sentences: int) -> Iterator[Chunk]:
+def read_sources(stack: ExitStack, files: PredictionFiles, batch_sentences: int) -> Iterator[Chunk]:
     """Chunks of sources, with their prefixes where there are any."""
     wanted = {"one source a line": files.source} | ({"one prefix a line": files.prefix} if files.prefix else {})
     chunk_lines = _chunk_lines(files.source, batch_sentences)

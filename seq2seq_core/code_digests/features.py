@@ -66,14 +66,17 @@ NO_STAGE: tuple[str, ...] = ()
 """Of modules that requests reach, and no stage."""
 
 NEEDED_BY: dict[str, tuple[str, ...]] = {
-    "seq2seq_core.audio": ("audio",),
     "seq2seq_core.pictures": ("pictures",),
     "seq2seq_core.frames": ("audio", "pictures"),
     "seq2seq_core.corpus.named_files.picture_files": ("pictures",),
-    "seq2seq_core.corpus.recordings": ("audio",),
+    "seq2seq_core.corpus.recordings": ("audio", "speech"),
+    "seq2seq_core.audio": ("audio", "speech"),
+    "seq2seq_core.audio.speech": ("speech",),
+    "seq2seq_core.batching.frame_batch": ("speech",),
     "seq2seq_core.batching.temperature": ("sampling_temperature",),
     "seq2seq_core.corpus.augmentation": ("augment",),
     "seq2seq_core.corpus.conversations": ("conversations",),
+    "seq2seq_core.corpus.named_files.spoken_targets": ("speech",),
     "seq2seq_core.decoding.beam_search": ("search:beam",),
     "seq2seq_core.decoding.confidence.answer_features": ("confidence",),
     "seq2seq_core.decoding.engines.ctranslate2_conversion": ("engine:ctranslate2",),
@@ -83,15 +86,18 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.decoding.ctc_model": ("ctc",),
     "seq2seq_core.decoding.minimum_bayes_risk": NO_STAGE,
     "seq2seq_core.decoding.sampling": NO_STAGE,
+    "seq2seq_core.decoding.speech": ("speech",),
     "seq2seq_core.decoding.target_scores": NO_STAGE,
     "seq2seq_core.distillation": ("distill",),
-    "seq2seq_core.evaluation.attention_pictures": ("pictures",),
-    "seq2seq_core.evaluation.confidence": ("confidence",),
-    "seq2seq_core.evaluation.trivial.nearest_picture": ("pictures",),
-    "seq2seq_core.evaluation.picture_page": ("pictures",),
     "seq2seq_core.modeling.decoders.alignment_decoder": ("alignment",),
     "seq2seq_core.modeling.ensemble": ("ensemble", "snapshots"),
     "seq2seq_core.modeling.layers.alignment": ("alignment",),
+    "seq2seq_core.evaluation.attention_pictures": ("pictures",),
+    "seq2seq_core.evaluation.trivial.nearest_picture": ("pictures",),
+    "seq2seq_core.evaluation.picture_page": ("pictures",),
+    "seq2seq_core.encoding.speech_encoding": ("speech",),
+    "seq2seq_core.evaluation.confidence": ("confidence",),
+    "seq2seq_core.evaluation.speech": ("speech",),
     "seq2seq_core.modeling.layers.attention": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.bridge": ("decoder:recurrent",),
     "seq2seq_core.modeling.decoders.pointer_generator": ("pointer_generator",),
@@ -103,6 +109,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.modeling.front_ends.frame_embedding": ("front_end", "grid_positions"),
     "seq2seq_core.modeling.front_ends.grid_positions": ("grid_positions",),
     "seq2seq_core.modeling.layers.feed_forward": TRANSFORMER,
+    "seq2seq_core.modeling.layers.frame_layers": ("speech",),
     "seq2seq_core.modeling.layers.key_value_cache": ("decoder:transformer",),
     "seq2seq_core.modeling.layers.multi_head_attention": (*TRANSFORMER, "attention:multi_head"),
     "seq2seq_core.modeling.layers.positions": (*TRANSFORMER, "time_scaling", "grid_positions"),
@@ -112,6 +119,8 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.modeling.layers.sublayer": TRANSFORMER,
     "seq2seq_core.modeling.layers.tag_positions": ("tag_positions",),
     "seq2seq_core.modeling.layers.transformer_shape": TRANSFORMER,
+    "seq2seq_core.modeling.speech_model": ("speech",),
+    "seq2seq_core.registry.judges.judged_speech": ("speech",),
     "seq2seq_core.score_filter": ("score_filter",),
     "seq2seq_core.training.data.picture_augment": ("picture_augment",),
     "seq2seq_core.training.data.sentence_reader": MONOLINGUAL,
@@ -121,6 +130,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.training.objectives.coverage": ("coverage",),
     "seq2seq_core.training.objectives.ctc": ("ctc",),
     "seq2seq_core.training.objectives.denoising": MONOLINGUAL,
+    "seq2seq_core.training.objectives.frame_differences": ("objective:frames",),
     "seq2seq_core.training.objectives.monolingual_mixture": MONOLINGUAL,
     "seq2seq_core.training.objectives.noise": MONOLINGUAL,
     "seq2seq_core.training.objectives.r_drop": ("r_drop",),
@@ -129,6 +139,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.training.objectives.samples": (*REWARDS, "objective:back_translation"),
     "seq2seq_core.training.objectives.scheduled_sampling": ("scheduled_sampling",),
     "seq2seq_core.training.updates.snapshot_ensemble": ("snapshots",),
+    "seq2seq_core.training.speech_validation": ("speech",),
 }
 """Modules and packages that are needed only with one of the features listed."""
 
@@ -200,6 +211,7 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
         "initial_weights": bool(train.initial_weights),
         "ensemble": bool(train.ensemble.members),
         "snapshots": bool(train.ensemble.num_snapshots),
+        "speech": model.frames is not None,
     }
     for phase in train.all_phases():
         yield f"objective:{phase.objective}"
@@ -229,6 +241,8 @@ def _corpus_features(settings: Settings) -> Iterator[str]:
         yield "audio"
     if corpus.source_kind == "image":
         yield "pictures"
+    if corpus.target_kind == "audio":
+        yield "speech"
     if corpus.conversations is not None:
         yield "conversations"
     yield from (f"mending:{name}" for name in settings.prepare.mend)

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from seq2seq_core.config.frames.picture_settings import PictureFiles
 from seq2seq_core.config.section import Section, Side
+from seq2seq_core.config.speech.speech_settings import TargetKind
 
 FileNames = str | tuple[str, str]
 """A file name inside the corpus folder, or ``[source_file, target_file]`` for two aligned text files."""
@@ -142,6 +143,12 @@ class CorpusSection(Section):
     """Samples per second that every recording must have; ``audio`` only."""
     pictures: PictureFiles | None = None
     """Which picture files are accepted; ``image`` only. Left out: as the defaults say."""
+    target_kind: TargetKind = "text"
+    """Kind of the targets: a text, or (``audio``) the name of a recording that says the source: speech to learn. Any file that
+    libsndfile reads, relative to the corpus folder."""
+    resample: bool = True
+    """Whether recordings that are targets may have another rate than ``sample_rate``, or several channels: they are resampled, and
+    their channels averaged."""
     input_columns: list[str] = []
     """Columns that are part of the model's input, such as those of ``tokenize.source_tags``. Pairs of the same source that differ
     there count as different, in the contracts about repetitions and leakage and in ``prepare.deduplicate`` and ``prepare.leakage``.
@@ -209,6 +216,13 @@ class CorpusSection(Section):
         if not self.header and (missing := [name for name in wanted if name not in self.columns]):
             raise ValueError(f"columns must contain {missing[0]!r} (corpus.conversations), got {self.columns}")
         return self
+
+    @property
+    def text_sides(self) -> tuple[Side, ...]:
+        """The sides of a pair that are texts."""
+        if self.target_kind == "audio":
+            return ("source",)
+        return ("target",) if self.source_kind != "text" else ("source", "target")
 
     @property
     def pair_columns(self) -> tuple[str, str]:

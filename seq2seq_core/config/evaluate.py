@@ -15,6 +15,7 @@ from seq2seq_core.config.decoding_options import (
     offered_options,
 )
 from seq2seq_core.config.metric_names import BleuTokenizer, MetricName
+from seq2seq_core.config.speech.speech_settings import SpeechEvaluation
 
 
 class EvaluateSection(SearchOptions):
@@ -50,6 +51,8 @@ class EvaluateSection(SearchOptions):
     slow on long segments, and is left out of slices and baselines. ROUGE (Lin 2004) needs the package rouge-score."""
     slice_columns: list[str] = []
     """Columns of the corpus whose values define slices (the 50 most frequent values of each, the rest together)."""
+    speech: SpeechEvaluation = SpeechEvaluation()
+    """Sound and judgement of synthesised speech; read only where ``corpus.target_kind`` is ``audio``."""
     worst_examples: int = Field(default=50, ge=0, le=10_000)
     """Rows of the table of worst examples."""
     test_limit: int = Field(default=0, ge=0)

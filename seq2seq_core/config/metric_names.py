@@ -23,6 +23,8 @@ LOSS = "loss"
 """The name of the loss: not a metric, but a checkpoint may be chosen by it."""
 BLEU = "bleu"
 """The metric that reads the settings of a tokeniser."""
+DISTORTION = "mel_distortion"
+"""The metric of synthesised speech that nobody reads back."""
 BleuTokenizer = Literal["none", "13a", "char", "intl", "zh"]
 """A tokeniser of sacreBLEU (``ja-mecab`` and others need extra packages)."""
 

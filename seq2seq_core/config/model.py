@@ -7,12 +7,13 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from seq2seq_core.config.section import Section
+from seq2seq_core.config.speech.speech_settings import FrameDecoder
 
 Architecture = Literal["rnn", "gru", "lstm", "transformer"]
 """A recurrent network of Elman (1990), GRU (Cho 2014) or LSTM (Hochreiter and Schmidhuber 1997) cells, or a Transformer."""
 
 
-AttentionKind = Literal["none", "dot", "general", "additive", "multi_head"]
+AttentionKind = Literal["none", "dot", "general", "additive", "multi_head", "location"]
 """None, or a module of ``modeling/attention``."""
 AlignmentKind = Literal["soft", "monotonic", "edits"]
 """Soft attention, or a module of ``modeling/alignments``."""
@@ -97,8 +98,9 @@ class ModelSection(Section):
     """Initial state of a recurrent decoder: the projected last states of a recurrent encoder (of a Transformer the mean), the
     projected mean of the encoded source, or zeros."""
     attention: AttentionKind = "additive"
-    """Attention of a recurrent decoder: none (Sutskever 2014), dot or general (Luong 2015), additive (Bahdanau 2015), or multi-head
-    (Vaswani 2017). A Transformer always has multi-head attention."""
+    """Attention of a recurrent decoder: none (Sutskever 2014), dot or general (Luong 2015), additive (Bahdanau 2015), multi-head
+    (Vaswani 2017), or ``location``, additive with the places attended to before (Chorowski 2015), for speech. A Transformer always
+    has multi-head attention."""
     input_feeding: bool = False
     """Whether a recurrent decoder's input includes the previous attentional state (Luong 2015, section 3.3)."""
     coverage: bool = False
@@ -116,6 +118,8 @@ class ModelSection(Section):
     """Order of ``monotonic`` alignment: 1 adds scores of the shift from the last position."""
     alignment_copies: bool = False
     """Whether ``edits`` may copy the source's symbol; needs ``tokenize.joint``."""
+    frames: FrameDecoder | None = None
+    """The decoder's input and output where targets are recordings; given where ``corpus.target_kind`` is ``audio``."""
 
     heads: int = Field(default=4, ge=1, le=1024)
     """Heads of multi-head attention; divides the width."""

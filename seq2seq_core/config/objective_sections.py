@@ -9,9 +9,9 @@ from pydantic import Field
 from seq2seq_core.config.metric_names import BleuTokenizer, RewardMetric
 from seq2seq_core.config.section import Section
 
-Objective = Literal["likelihood", "minimum_risk", "self_critical", "denoising", "back_translation"]
-"""The objective that a phase maximises: the likelihood of the references; the reward of the model's own samples; or the likelihood
-of monolingual sentences, given a noisy version or the model's own translation."""
+Objective = Literal["likelihood", "minimum_risk", "self_critical", "denoising", "back_translation", "frames"]
+"""The objective that a phase maximises: the likelihood of the references; the reward of the model's own samples; the likelihood of
+monolingual sentences, given a noisy version or the model's own translation; or, of targets that are recordings, their frames."""
 
 MONOLINGUAL_OBJECTIVES = ("denoising", "back_translation")
 """Objectives that learn from the corpora of ``corpus.monolingual``."""

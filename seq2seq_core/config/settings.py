@@ -11,7 +11,7 @@ from pydantic import ValidationError, create_model, model_validator
 
 from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.config.evaluate import EvaluateSection
-from seq2seq_core.config.frames.file_sources import augment_faults, model_faults, source_faults
+from seq2seq_core.config.frames.file_sources import augment_faults, ctc_faults, model_faults, source_faults
 from seq2seq_core.config.metric_names import BLEU, LOSS
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.prepare import PrepareSection
@@ -19,6 +19,7 @@ from seq2seq_core.config.register import RegisterSection
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.section import Section, describe_fault
 from seq2seq_core.config.serving.serve import ServeSection
+from seq2seq_core.config.speech.speech_checks import why_not_speech
 from seq2seq_core.config.tokenize import TokenizeSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.config.validate import ValidateSection
@@ -104,10 +105,8 @@ class Settings(Section):
         self._check_monolingual()
         self._check_train()
         self._check_files()
-        if self.evaluate.ctc_weight and (not self.model.ctc or self.train.ensemble.members or self.train.ensemble.num_snapshots):
-            raise ValueError(
-                f"evaluate.ctc_weight: must be 0 unless model.ctc is true, without ensembles, got {self.evaluate.ctc_weight:g}"
-            )
+        if reason := why_not_speech(self):
+            raise ValueError(reason)
         distill = self.prepare.distill
         if distill is not None and (reason := distill.why_not_beside(self.corpus.source_kind, self.register_.model_name)):
             raise ValueError(reason)
@@ -171,6 +170,7 @@ class Settings(Section):
             source_faults(corpus, self.prepare, tokenize),
             model_faults(corpus, tokenize, self.model),
             augment_faults(corpus, self.train),
+            ctc_faults(self.model, self.train, self.evaluate),
         )
         if fault := next(faults, None):
             raise ValueError(fault)

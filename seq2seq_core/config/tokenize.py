@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from seq2seq_core.config.frames.picture_settings import ImageSettings
 from seq2seq_core.config.section import Section
+from seq2seq_core.config.speech.speech_settings import SpeechSettings
 
 SubwordKind = Literal["unigram", "bpe", "char", "symbols"]
 """A subword model: Unigram (Kudo 2018), byte-pair encoding (Sennrich 2016), or single characters or symbols."""
@@ -95,6 +96,8 @@ class TokenizeSection(Section):
     """The frames of recordings; given where ``corpus.source_kind`` is ``audio``, in place of ``source``."""
     image: ImageSettings | None = None
     """The frames of pictures; given where ``corpus.source_kind`` is ``image``, in place of ``source``."""
+    speech: SpeechSettings | None = None
+    """The frames of recordings that are targets; given where ``corpus.target_kind`` is ``audio``, in place of ``target``."""
     source_tags: list[str] = []
     """Columns of the corpus whose values come before the source's ids, each as one symbol of its own (Johnson 2017). The symbols
     are those of train, on top of ``vocabulary_size``; an empty value has none."""

@@ -21,6 +21,7 @@ from seq2seq_core.config.objective_sections import (
 from seq2seq_core.config.recipe import Divergence, EnsembleSettings, Plateau
 from seq2seq_core.config.regularization import ScheduledSampling, SpecAugment, SubwordSampling
 from seq2seq_core.config.section import Section
+from seq2seq_core.config.speech.speech_settings import FrameLoss
 
 Schedule = Literal["constant", "inverse_sqrt", "linear", "cosine", "plateau"]
 """Shape of the learning rate after the warm-up: a module of ``training/updates/schedules``."""
@@ -96,6 +97,8 @@ class PhaseSettings(Section):
     """Masks over the frames that are read in training."""
     reinforcement: Reinforcement = Reinforcement()
     """Rewards; read only by the objectives ``minimum_risk`` and ``self_critical``."""
+    frames: FrameLoss = FrameLoss()
+    """The loss of frames; read only by the objective ``frames``."""
     noise: Noise = Noise()
     """Corruption of monolingual sentences; read by ``denoising`` and ``back_translation``."""
     back_translation: BackTranslation = BackTranslation()
@@ -158,7 +161,8 @@ class Phase(PhaseSettings):
     objective: Objective
     """Objective to maximise: the ``likelihood`` of the references; the reward of samples, by minimum risk training (Shen 2016) or
     self-critical sequence training (Rennie 2017); the likelihood of monolingual sentences, by ``denoising`` alone or with
-    ``back_translation`` (Lample 2018)."""
+    ``back_translation`` (Lample 2018); of targets that are recordings the differences of ``frames`` (Shen 2018), which are
+    minimised."""
 
     @property
     def reads_pairs(self) -> bool:

@@ -22,22 +22,33 @@ TARGET_LANGUAGE = "target_language"
 """Column with the language of the target."""
 TEXT = "text"
 """Key of the text of a monolingual sentence."""
+RECORDING = "recording"
+"""Column of a prepared corpus whose targets are recordings: the file's name. ``target`` is then the text that it says."""
 RECORDING_DIGEST = "recording_sha256"
-"""Column of an audio corpus, whose sources name recordings: SHA-256 of the recording's samples. It makes a prepared file depend on
-the recordings' content, not only on their names."""
+"""Column of an audio corpus, one side of which names recordings: SHA-256 of its samples. It makes a prepared file depend on the
+recordings' content, not only on their names."""
 PICTURE_DIGEST = "picture_sha256"
 """The same of a corpus of pictures: SHA-256 of size and pixels."""
 FILE_DIGESTS = (RECORDING_DIGEST, PICTURE_DIGEST)
-"""The columns that only pairs have whose sources name files."""
+"""The columns that only pairs have of which a side names files."""
 
 
 def names_file(pair: Mapping[str, str]) -> bool:
-    """Whether the source of a prepared pair is the name of a recording or picture.
+    """Whether a side of a prepared pair is a recording or picture, of which the pair has the name.
 
     Args:
         pair: its columns.
     """
     return any(name in pair for name in FILE_DIGESTS)
+
+
+def source_names_file(pair: Mapping[str, str]) -> bool:
+    """Whether the source of a prepared pair is the name of a recording or picture.
+
+    Args:
+        pair: its columns.
+    """
+    return names_file(pair) and RECORDING not in pair
 
 
 def iterate_pairs(path: Path) -> Iterator[dict[str, str]]:

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from seq2seq_core.artifacts import AUDIO_FOLDER
-from seq2seq_core.audio.sound_file import read_recording
+from seq2seq_core.audio.sound_file import Recording, read_recording
 from seq2seq_core.corpus.named_files.source_files import FoundFile, SourceFiles
 from seq2seq_core.corpus.pairs import RECORDING_DIGEST
 
@@ -27,5 +27,16 @@ class Recordings(SourceFiles):
 
     def find(self, name: str) -> FoundFile:
         """The digest and duration of a recording; see :class:`~seq2seq_core.corpus.named_files.source_files.SourceFiles`."""
-        recording = read_recording(self.path_of(name), self.sample_rate)
+        recording = self.read(self.path_of(name))
         return FoundFile(hashlib.sha256(recording.samples_N.tobytes()).hexdigest(), recording.seconds)
+
+    def read(self, path: Path) -> Recording:
+        """The recording in a file.
+
+        Args:
+            path: the file.
+
+        Raises:
+            RecordingError: the file cannot be used.
+        """
+        return read_recording(path, self.sample_rate)

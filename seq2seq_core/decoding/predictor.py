@@ -75,7 +75,7 @@ class Predictor:
 
     @classmethod
     def from_folder(cls, folder: Path, device: torch.device | str = "cpu", recordings: Path = Path()) -> Predictor:
-        """A predictor of the bundle in a folder.
+        """A predictor of the bundle in a folder; of a model of speech, one whose texts are WAV files in base64.
 
         Args:
             folder: the bundle.
@@ -86,7 +86,12 @@ class Predictor:
             BundleError: the folder holds no bundle that this version can read.
             UserError: there is no such device.
         """
-        return cls(load_bundle(folder, device), recordings)
+        bundle = load_bundle(folder, device)
+        if bundle.config.speech is not None:
+            from seq2seq_core.decoding.speech.speech_predictor import SpeechPredictor
+
+            return SpeechPredictor(bundle)
+        return cls(bundle, recordings)
 
     @property
     def asked_columns(self) -> tuple[str, ...]:

@@ -155,7 +155,7 @@ def evaluate(
         search: the decoding options.
         settings: the settings of the scores.
         on_progress: called with the number of sentences decoded by both searches together, and the present search's name.
-        has_files: whether the sources name recordings or pictures. If so, no baseline copies them, and slices go by target length.
+        has_files: whether a side names recordings or pictures. If so, no baseline copies them, and slices go by target length.
         further_baselines: the outputs of baselines that look at these files, by name.
 
     Raises:

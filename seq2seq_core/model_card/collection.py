@@ -15,7 +15,7 @@ from safetensors import safe_open
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.config_file import WEIGHTS_FILE, read_config
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.pairs import FILE_DIGESTS, SOURCE, TARGET, iterate_pairs
+from seq2seq_core.corpus.pairs import FILE_DIGESTS, RECORDING, SOURCE, TARGET, iterate_pairs
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.gate.bootstrap import Interval
 from seq2seq_core.gate.decision import Evidence
@@ -125,7 +125,7 @@ def collect_facts(decided: Decided, settings: Settings, paths: Paths, is_own: bo
 def _origin(decided: Decided, settings: Settings, paths: Paths) -> Origin:
     content = read_config(decided.bundle)
     columns = dict.fromkeys([*settings.evaluate.slice_columns, *content.config.tags.all])
-    known = {name for pair in decided.pairs for name in pair} - {SOURCE, TARGET, *FILE_DIGESTS}
+    known = {name for pair in decided.pairs for name in pair} - {SOURCE, TARGET, RECORDING, *FILE_DIGESTS}
     coverage: Coverage | None = None
     if paths.prepared_split("train").is_file():
         train = iterate_pairs(paths.prepared_split("train"))

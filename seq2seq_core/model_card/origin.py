@@ -191,11 +191,8 @@ def _describe_use(corpus: Mapping[str, Any], content: BundleFile, teacher: Prepa
         use["told by columns"] = ", ".join(config.tags.all)
     use["architecture"] = describe_model(config.model)
     pieces = [f"{side} {kind}" for side, kind in content.tokenizers.items()]
-    sizes = (
-        f"{config.source_vocabulary_size} and {config.target_vocabulary_size} symbols"
-        if config.source_vocabulary_size
-        else f"{config.target_vocabulary_size} symbols"
-    )
+    sides = [config.source_vocabulary_size, config.target_vocabulary_size]
+    sizes = f"{' and '.join(str(size) for size in sides if size)} symbols"
     use["vocabulary"] = f"{', '.join(pieces)}; {sizes}{', joint' if config.joint else ''}"
     use["decoding"] = describe_decoding(content.decoding or DecodingOptions())
     if content.engine is not None:

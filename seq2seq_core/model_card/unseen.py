@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from seq2seq_core.corpus.pairs import SOURCE, names_file
+from seq2seq_core.corpus.pairs import SOURCE, source_names_file
 from seq2seq_core.model_card.facts import Coverage
 
 MAX_ROWS = 1_000_000
@@ -31,7 +31,7 @@ def find_coverage(train: Iterable[Mapping[str, str]], test: Sequence[Mapping[str
         symbols.update(pair[SOURCE])
         for column, known in values.items():
             known.add(pair.get(column, ""))
-    has_texts = not any(names_file(pair) for pair in test[:1])
+    has_texts = not any(source_names_file(pair) for pair in test[:1])
     unseen = Counter(symbol for pair in test for symbol in sorted(set(pair[SOURCE]) - symbols)) if has_texts else Counter[str]()
     strange = {
         column: Counter(pair.get(column, "") for pair in test if pair.get(column, "") not in values[column]) for column in columns

@@ -21,11 +21,12 @@ import torch
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.served_bundle import find_served_bundle
+from seq2seq_core.bundle.stored_weights import build_member
 from seq2seq_core.config.settings import Settings, load_settings
 from seq2seq_core.config.train import Phase
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.preflight.probe_result import DecodingProbe, PhaseProbe, ProbeResult, Timing
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.stage_history.cost_meter import peak_memory
@@ -184,10 +185,7 @@ def _load_what_train_loads() -> None:
 def _build(settings: Settings, inputs: TrainingInputs, placement: Placement) -> Seq2Seq:
     torch.manual_seed(derive_seed(settings.train.seed, "weights"))
     config = inputs.bundle_config(settings.model)
-    sizes = (config.source_vocabulary_size, config.target_vocabulary_size)
-    model = build_model(
-        settings.model, *sizes, config.joint, config.frame_width, config.num_source_tags, config.frame_layout
-    ).to(placement.device)  # fmt: skip
+    model = build_member(config).to(placement.device)
     accelerate(model, settings.runtime)
     return model
 

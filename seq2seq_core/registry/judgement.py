@@ -29,6 +29,7 @@ from seq2seq_core.gate.decision import Evidence, decide
 from seq2seq_core.gate.policy import Policy
 from seq2seq_core.gate.scored_rows import ScoredRows, score_rows
 from seq2seq_core.gate.slice_labels import source_labels
+from seq2seq_core.registry.judges.evaluated_models import open_evaluated
 from seq2seq_core.registry.ledger import Ledger, comparison_key
 from seq2seq_core.registry.outputs import TestRows, decode_version, score_outputs
 from seq2seq_core.registry.profiles.drift_check import find_drift, refuse_drift
@@ -253,7 +254,7 @@ def _further_refusals(candidate: Candidate, settings: Settings, paths: Paths) ->
         if size > gate.maximum_bundle_mb:
             yield f"its files take {size:.4g} MB, and register.gate.maximum_bundle_mb is {gate.maximum_bundle_mb:g}"
     if gate.maximum_milliseconds is not None:
-        predictor = Predictor.from_folder(candidate.bundle, settings.runtime.device, paths.prepared_files)
+        predictor = open_evaluated(candidate.bundle, settings, paths)
         milliseconds = measure_latency(predictor, rows.pairs)
         if milliseconds > gate.maximum_milliseconds:
             yield f"a request takes {milliseconds:.4g} ms, and register.gate.maximum_milliseconds is {gate.maximum_milliseconds:g}"

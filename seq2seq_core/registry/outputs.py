@@ -16,7 +16,6 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import progress
 from seq2seq_core.corpus.pairs import TARGET, iterate_pairs
-from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.evaluator import decode_texts
 from seq2seq_core.evaluation.prepared_digest import check_prepared
@@ -24,6 +23,7 @@ from seq2seq_core.evaluation.scored import Decoding, describe_decoding
 from seq2seq_core.evaluation.scores import quick_metrics, score
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.registry.bundles import download_bundle
+from seq2seq_core.registry.judges.evaluated_models import open_evaluated
 from seq2seq_core.registry.row_sketch import sketch_rows
 from seq2seq_core.tokenization.manifest import file_digest
 
@@ -94,7 +94,7 @@ def decode_version(version: ModelVersion, rows: TestRows, settings: Settings, pa
         TrackingUnreachable: MLflow does not answer.
     """
     folder = download_bundle(version, paths)
-    predictor = Predictor.from_folder(folder, settings.runtime.device, paths.prepared_files)
+    predictor = open_evaluated(folder, settings, paths)
     options = predictor.bundle.decoding or settings.evaluate.decoding  # bundles of earlier releases have no decoding options
     decoding = describe_decoding(folder, options, paths.prepared_split("test"), len(rows.pairs), predictor.engine_for(options))
     kept = read_outputs(decoding, paths)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import read_recording
 from seq2seq_core.bundle.model_seal import WAY_OUT
-from seq2seq_core.corpus.pairs import SOURCE, names_file
+from seq2seq_core.corpus.pairs import RECORDING, SOURCE, source_names_file
 from seq2seq_core.errors import BundleError
 from seq2seq_core.registry.bundles import download_bundle
 from seq2seq_core.registry.packaging import PARITY_PATH
@@ -41,20 +41,22 @@ def make_example(pair: Mapping[str, str], paths: Paths) -> dict[str, str]:
         pair: its columns.
         paths: the workspace, which has the files.
     """
-    if not names_file(pair):
+    if not source_names_file(pair):
         return dict(pair)
     content = (paths.prepared_files / pair[SOURCE]).read_bytes()
     return {**pair, SOURCE: base64.b64encode(content).decode("ascii")}
 
 
 def make_sample(pairs: Sequence[Mapping[str, str]], hypotheses: Sequence[str], paths: Paths) -> list[dict[str, str]]:
-    """The parity sample of an evaluation.
+    """The parity sample of an evaluation; a model of speech has none.
 
     Args:
         pairs: the evaluated rows.
         hypotheses: one for each.
         paths: the workspace, which has the files.
     """
+    if any(RECORDING in pair for pair in pairs[:1]):
+        return []  # the answers of a model of speech are what a recogniser heard, which no server has
     chosen = list(zip(pairs, hypotheses, strict=True))[:SAMPLE_ROWS]
     return [make_example(pair, paths) | {PREDICTION: text} for pair, text in chosen]
 

@@ -9,12 +9,12 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import first_line
 from seq2seq_core.model_card.card import FACTS_FILE, render_card
 from seq2seq_core.model_card.collection import Decided, collect_facts
 from seq2seq_core.model_card.facts import CardFacts, Standing
 from seq2seq_core.registry.judgement import Candidate, Judgement, measure_latency, policy_of
+from seq2seq_core.registry.judges.evaluated_models import open_evaluated
 from seq2seq_core.registry.receipts import Receipt
 from seq2seq_core.registry.stored_model import download_file
 from seq2seq_core.registry.versions import logged_model_id
@@ -72,7 +72,7 @@ def _describe(
 ) -> Decided:
     """The version and the decision."""
     rival, rows = judgement.rival, candidate.rows
-    predictor = Predictor.from_folder(candidate.bundle, settings.runtime.device, paths.prepared_files)
+    predictor = open_evaluated(candidate.bundle, settings, paths)
     return Decided(
         model=receipt.model_name,
         version=receipt.version,

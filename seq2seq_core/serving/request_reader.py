@@ -40,7 +40,7 @@ class RequestReader:
     Args:
         config: the model's configuration.
         source_tokenizer: text to source ids; None where the sources are frames.
-        target_tokenizer: has the tags of targets.
+        target_tokenizer: has the tags of targets, and spells phrases; of a model of speech, which has neither, that of the sources.
         options: the decoding options of a request that names none.
         limits: what a request may be and cost.
         calibrator: the model's; None: its answers have no confidence.
@@ -75,8 +75,9 @@ class RequestReader:
             limits: what a request may be and cost.
         """
         options = bundle.decoding or DecodingOptions()
-        has_lexicon = bundle.lexicon is not None
-        return cls(bundle.config, bundle.source_tokenizer, bundle.target_tokenizer, options, limits, bundle.calibrator, has_lexicon)
+        target, has_lexicon = bundle.target_model or bundle.source_tokenizer, bundle.lexicon is not None
+        assert target is not None, "a bundle has at least one"
+        return cls(bundle.config, bundle.source_tokenizer, target, options, limits, bundle.calibrator, has_lexicon)
 
     @classmethod
     def from_folder(cls, folder: Path, limits: RequestLimits) -> RequestReader:
@@ -89,8 +90,8 @@ class RequestReader:
         content = read_config(folder)
         source = None if content.config.frame_width else SubwordModel.load(folder / SOURCE_FILE)
         options = content.decoding or DecodingOptions()
-        target, has_lexicon = SubwordModel.load(folder / TARGET_FILE), content.lexicon is not None
-        return cls(content.config, source, target, options, limits, content.calibrator, has_lexicon)
+        target = SubwordModel.load(folder / (SOURCE_FILE if content.config.speech is not None else TARGET_FILE))
+        return cls(content.config, source, target, options, limits, content.calibrator, content.lexicon is not None)
 
     @property
     def known_tags(self) -> dict[str, list[str]]:

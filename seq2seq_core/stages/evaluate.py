@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -19,7 +20,7 @@ from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import progress
 from seq2seq_core.corpus.leakage.split_note import read_split_note
-from seq2seq_core.corpus.pairs import iterate_pairs
+from seq2seq_core.corpus.pairs import iterate_pairs, names_file
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.confidence.confidence_check import ConfidenceCheck, check_confidences
@@ -42,8 +43,12 @@ from seq2seq_core.evaluation.scoring_options import scoring_options, slice_optio
 from seq2seq_core.evaluation.trivial.baselines import NEAREST_PICTURE
 from seq2seq_core.evaluation.trivial.nearest_picture import nearest_picture
 from seq2seq_core.recorder import Recorder
+from seq2seq_core.registry.judges.evaluated_models import open_evaluated
 from seq2seq_core.stages.evaluation_plots import record_plots
 from seq2seq_core.tokenization.manifest import file_digest
+
+if TYPE_CHECKING:
+    from seq2seq_core.evaluation.speech.speech_report import SpeechReport
 
 logger = logging.getLogger(__name__)
 
@@ -87,15 +92,18 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
             logger.warning("%s; a version with these scores is not registered", fault)
     if settings.runtime.num_threads:
         torch.set_num_threads(settings.runtime.num_threads)
-    predictor = Predictor.from_folder(find_served_bundle(paths), settings.runtime.device, paths.prepared_files)
+    predictor = open_evaluated(find_served_bundle(paths), settings, paths)
     options = predictor.options
     _warn_of_other_settings(predictor, section, paths)
     train = iterate_pairs(paths.prepared_split("train"))
     searches = 2 if options.beam_size > 1 else 1
     with progress("evaluate", searches * len(pairs), "sentences", settings.runtime.progress) as shown:
-        has_files, further = predictor.sources.has_frames, _file_baselines(pairs, predictor, paths)
+        has_files = predictor.sources.has_frames or names_file(pairs[0])
+        further = _file_baselines(pairs, predictor, paths)
         evaluation = evaluate(pairs, train, predictor, options, section, shown.update, has_files, further)
-    if evaluation.num_cut:
+    if evaluation.num_cut and predictor.bundle.config.speech is not None:
+        logger.warning("%d of %d recordings were cut: the model did not say that they end", evaluation.num_cut, len(pairs))
+    elif evaluation.num_cut:
         name = options.limiting_option
         logger.warning(
             "%d of %d hypotheses were cut at their length limit; a larger evaluate.%s (now %g) gives more room",
@@ -109,18 +117,33 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     if note:
         logger.info("%s", note)
     confidence = _check_confidence(evaluation, predictor)
+    speech = _judge_speech(predictor, pairs, section)
     with atomic.new_folder(paths.evaluation) as draft:
         write_evaluation(draft, evaluation, section.worst_examples, _signatures(section), confidence)
         if predictor.bundle.config.pictures is not None:
             page = worst_pictures(evaluation.worst(section.worst_examples), paths.prepared_files)
             (draft / PICTURE_PAGE_FILE).write_text(page, encoding="utf-8")
+        if speech is not None:
+            speech.write(draft)
     decoding = describe_decoding(paths.served, options, paths.prepared_split("test"), len(pairs), predictor.engine_for(options))
     settings_of_metrics = metric_settings(section.metrics, scoring_options(section))
     scored = Scored(decoding, settings_of_metrics, file_digest(paths.evaluation / PREDICTIONS_FILE))
-    atomic.write_text(paths.metrics, json.dumps(make_metrics(evaluation, scored, confidence), ensure_ascii=False, indent=1) + "\n")
+    metrics = make_metrics(evaluation, scored, confidence) | ({} if speech is None else {"speech": speech.means})
+    atomic.write_text(paths.metrics, json.dumps(metrics, ensure_ascii=False, indent=1) + "\n")
+    if speech is not None:
+        speech.record(recorder, section.speech.examples)
     _record(recorder, evaluation, section, paths, confidence, note)
     record_plots(recorder, evaluation, predictor, section, paths, confidence)
     return EvaluateResult(evaluation.test, evaluation.greedy, evaluation.baselines, len(pairs))
+
+
+def _judge_speech(predictor: Predictor, pairs: Sequence[dict[str, str]], section: EvaluateSection) -> SpeechReport | None:
+    """What is measured of synthesised speech; None: the model writes text."""
+    if predictor.bundle.config.speech is None:
+        return None
+    from seq2seq_core.evaluation.speech.speech_report import report_speech
+
+    return report_speech(predictor, pairs, section.metrics, scoring_options(section))
 
 
 def _warn_of_other_settings(predictor: Predictor, section: EvaluateSection, paths: Paths) -> None:

@@ -63,7 +63,8 @@ def run_export(settings: Settings, paths: Paths, recorder: Recorder) -> ExportRe
     if not paths.bundle.is_dir():
         raise MissingInput(f"{paths.bundle}: no such model bundle; {how_to_make(paths.bundle, 'train')}")
     section = settings.evaluate
-    engine = choose_engine(section, read_config(paths.bundle).config)
+    config = read_config(paths.bundle).config
+    engine = None if config.speech is not None else choose_engine(section, config)
     converted = None if engine is None else convert_bundle(load_bundle(paths.bundle), engine)
     lexicon = _collect(settings, paths) if section.lexicon else None
     export_bundle(
@@ -89,7 +90,9 @@ def _collect(settings: Settings, paths: Paths) -> dict[Question, KnownTarget]:
 def _calibrate(folder: Path, settings: Settings, paths: Paths) -> StoredCalibrator | None:
     """The calibrator of a bundle, fitted on what it answers to dev by the engine that will serve; None: there is none."""
     section = settings.evaluate
-    if section.confidence_event == "none" or not (pairs := read_dev(paths.prepared_split("dev"), section.confidence_rows)):
+    if section.confidence_event == "none" or read_config(folder).config.speech is not None:
+        return None
+    if not (pairs := read_dev(paths.prepared_split("dev"), section.confidence_rows)):
         return None
     if settings.runtime.num_threads:
         torch.set_num_threads(settings.runtime.num_threads)

@@ -60,6 +60,8 @@ def export_elsewhere(settings: Settings, paths: Paths, engine: StoredEngine, out
     bundle, pairs = load_bundle(paths.bundle), list(iterate_pairs(paths.prepared_split("dev")))
     if not pairs:
         raise UserError(f"{paths.prepared_split('dev')}: no pair to compare answers on")
+    if bundle.config.speech is not None:
+        raise UserError("a model of speech cannot be exported for another engine: PyTorch alone writes frames")
     asked = {"engine": engine.name, "compute_type": engine.compute_type}
     choose_engine(settings.evaluate.model_copy(update=asked), bundle.config)
     if settings.runtime.num_threads:

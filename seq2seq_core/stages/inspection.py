@@ -35,8 +35,8 @@ class Inspection:
         files: of each file the name and the faults; the lines that are set aside have faults too.
         unreadable: the names of the files that cannot be read.
         file_names: the file names of each split.
-        file_digests: where sources name recordings or pictures, a digest of those of each split.
-        file_noun: what these are; empty: the sources are texts.
+        file_digests: where a side names recordings or pictures, a digest of those of each split.
+        file_noun: what these are; empty: both sides are texts.
         contracts: the contracts of each readable split.
         columns: the columns of data of each readable split.
     """
@@ -131,9 +131,8 @@ def judge_corpus(settings: Settings, store: RowStore, inspection: Inspection) ->
         for evaluated in (split for split in ("dev", "test") if split in store.counts):
             verdicts.guard_texts(evaluated)
     for split in inspection.rows:
-        noun = inspection.file_noun
-        languages = side_languages(store, split, corpus.languages, ("target",) if noun else ("source", "target"))
-        contracts = contracts_of(section, split, noun, inspection.rows, bool(languages))
+        languages = side_languages(store, split, corpus.languages, corpus.text_sides)
+        contracts = contracts_of(section, split, inspection.file_noun, inspection.rows, bool(languages))
         verdicts.judge(split, contracts, languages)
         own = own_contracts_of(section, split)
         inspection.columns[split] = create_view(store, verdicts, split, contracts, [one for one in own if one.where])

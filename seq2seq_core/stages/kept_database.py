@@ -29,7 +29,8 @@ def find_kept_rows(stage: str, settings: Settings, paths: Paths, readers: Iterab
         readers: of the splits.
     """
     folder, corpus = paths.kept_rows / stage, settings.corpus
-    if not settings.runtime.incremental or corpus.source_kind != "text" or corpus.monolingual or corpus.conversations is not None:
+    names_files = len(corpus.text_sides) < 2
+    if not settings.runtime.incremental or names_files or corpus.monolingual or corpus.conversations is not None:
         shutil.rmtree(folder, ignore_errors=True)
         return None
     # Which files there are, the record says: a new one may come behind the others. Splits without files are carved out of train.

@@ -73,6 +73,10 @@ def run_tokenize(settings: Settings, paths: Paths, recorder: Recorder) -> Tokeni
         BundleError, TrackingUnreachable: the model whose vocabulary is kept cannot be used or fetched.
     """
     section = settings.tokenize
+    if section.speech is not None:
+        from seq2seq_core.encoding.speech_encoding import encode_speech
+
+        return TokenizeResult(*encode_speech(settings, paths, recorder))
     tags = TagColumns(
         source=tuple(section.source_tags),
         target=tuple(section.target_tags),

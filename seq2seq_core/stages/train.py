@@ -186,7 +186,7 @@ def _write_outputs(
         model,
         inputs.bundle_config(settings.model).model_copy(update={"members": number_of_models(model)}),
         inputs.source_tokenizer,
-        inputs.target_tokenizer,
+        inputs.target_model,
         inputs.digests | ({INITIAL_BUNDLE: initial.digest} if initial else {}),
     )
 

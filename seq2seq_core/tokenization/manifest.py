@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seq2seq_core.audio.front_end import FrontEnd
+from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd
 from seq2seq_core.errors import MissingInput, UserError
 from seq2seq_core.normal_form import AS_IT_IS, NormalForm
 from seq2seq_core.pictures.picture_front_end import PictureFrontEnd
@@ -38,7 +39,9 @@ class TargetInfo(_Part):
     """The target side."""
 
     vocabulary_size: int
-    """Number of ids, special ones included."""
+    """Number of ids, special ones included; 0 for frames."""
+    speech: SpeechFrontEnd | None = None
+    """How recordings became frames, and frames become sound; None: the targets are ids. Left out of the file in that case."""
 
 
 class SplitInfo(_Part):
@@ -111,7 +114,8 @@ class Manifest(_Part):
 
     def save(self, folder: Path) -> None:
         """Writes ``manifest.json``."""
-        absent = {"source": {"pictures"}} if self.source.pictures is None else None
+        pictures, speech = self.source.pictures, self.target.speech
+        absent = {"source": {"pictures"} if pictures is None else set(), "target": {"speech"} if speech is None else set()}
         (folder / MANIFEST_FILE).write_text(self.model_dump_json(indent=1, exclude=absent) + "\n", encoding="utf-8")
 
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 import torch
 
 from seq2seq_core.bundle.bundle import load_bundle
+from seq2seq_core.bundle.stored_weights import build_member
+from seq2seq_core.config.train import Phase
 from seq2seq_core.modeling.ensemble import AnyModel, gather_members
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.data.inputs import TrainingInputs
@@ -109,13 +111,9 @@ class TrainingRun:
 
     def _fresh_model(self) -> Seq2Seq:
         """A model on its device, whose weights depend on the seed alone."""
-        settings = self.settings.model
         torch.manual_seed(derive_seed(self.settings.train.seed, "weights"))
-        config = self.inputs.bundle_config(settings)
-        sizes = (config.source_vocabulary_size, config.target_vocabulary_size)
-        model = build_model(
-            settings, *sizes, config.joint, config.frame_width, config.num_source_tags, config.frame_layout
-        ).to(self.placement.device)  # fmt: skip
+        config = self.inputs.bundle_config(self.settings.model)
+        model = build_member(config).to(self.placement.device)
         accelerate(model, self.settings.runtime)
         return model
 
@@ -180,13 +178,19 @@ class TrainingRun:
         """The trainer of the current phase; its objective stays open during the ``with`` block."""
         inputs, phase = self.inputs, self.settings.train.all_phases()[state.phase]
         workers = self.settings.runtime.reward_workers
-        with open_objective(phase, self.placement, inputs.target_tokenizer, workers, inputs.monolingual) as objective:
+        with open_objective(phase, self.placement, inputs.target_model, workers, inputs.monolingual) as objective:
             snapshots = self.settings.train.ensemble.num_snapshots
             updater = Updater(
                 model, phase, self.placement, state.phase_step, objective, state.steps_in_phase, self.ranks, snapshots
             )
-            round_trips = open_round_trips(inputs.monolingual, phase, self.placement)
-            validator = Validator(
-                inputs.dev, inputs.references, inputs.target_tokenizer, phase, self.placement, round_trips, self.ranks
-            )
-            yield Trainer(updater, validator, open_phase(inputs, phase, self.settings.train.seed), state, context)
+            yield Trainer(updater, self._open_validator(phase), open_phase(inputs, phase, self.settings.train.seed), state, context)
+
+    def _open_validator(self, phase: Phase) -> Validator:
+        """What validates the model in a phase."""
+        inputs = self.inputs
+        if inputs.target_model is None:
+            from seq2seq_core.training.speech_validation import SpeechValidator
+
+            return SpeechValidator(inputs.dev, phase, self.placement, self.ranks)
+        round_trips = open_round_trips(inputs.monolingual, phase, self.placement)
+        return Validator(inputs.dev, inputs.references, inputs.target_model, phase, self.placement, round_trips, self.ranks)

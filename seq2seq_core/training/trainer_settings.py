@@ -30,12 +30,12 @@ class TrainerSettings:
 
     def speed_meter(self, updater: Updater, phase: Phase) -> SpeedMeter:
         """The speed meter of a phase."""
-        model, weights = updater.model, updater.model.target_embedding.table.weight
+        model = updater.model
         embedding, frames, layout = model.source_embedding, 0, None
         if isinstance(embedding, FrameProjection):
             frames = embedding.projection.in_features
         elif isinstance(embedding, FrameEmbedding):
             layout = embedding.layout
             frames = layout.frame_width
-        flops = ModelFlops(self.model, weights.size(0), frames, layout)
+        flops = ModelFlops(self.model, model.output_size, frames, layout)
         return SpeedMeter(flops, steps_a_batch(phase), updater.placement, phase.batch_tokens)

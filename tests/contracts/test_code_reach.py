@@ -93,6 +93,14 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "train": TRAIN | {"spec_augment": {"frequency_masks": 1, "time_masks": 1}},
         "model": SIZES,
     },
+    "speech": {
+        "corpus": {"target_kind": "audio", "sample_rate": 8000},
+        "tokenize": {"speech": {"num_mels": 8}, "source": {"model": "char", "vocabulary_size": 40}},
+        "train": TRAIN | {"phases": [{"objective": "frames"}]},
+        "model": SIZES | {"frames": {"pre_net_width": 4, "post_net_width": 4}, "attention": "location"},
+        "evaluate": {"beam_size": 1, "metrics": ["mel_distortion"]},
+        "register": {"model_name": "m", "metric": "mel_distortion"},
+    },
 }
 
 VALIDATING = set(
@@ -127,7 +135,7 @@ def tokenized(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     return paths
 
 
-OBJECTIVES = [objective for objective in get_args(Objective) if objective not in MONOLINGUAL_OBJECTIVES]
+OBJECTIVES = [objective for objective in get_args(Objective) if objective not in (*MONOLINGUAL_OBJECTIVES, "frames")]
 
 
 @pytest.mark.parametrize(
@@ -279,7 +287,7 @@ def _settings(sections: dict[str, dict[str, Any]]) -> Settings:
         "register": {"model_name": "m"},
         "runtime": {"device": "cpu", "progress": "plain"},
     }
-    if sections.get("tokenize", {}).keys() & {"joint", "audio", "image"}:
+    if sections.get("tokenize", {}).keys() & {"joint", "audio", "image", "speech"}:
         defaults["tokenize"] = {}
     names = defaults.keys() | sections.keys()
     return parse_settings({name: defaults.get(name, {}) | sections.get(name, {}) for name in names}, "test")
@@ -293,13 +301,16 @@ def _write_corpus(folder: Path, settings: Settings, num_dev: int = 6) -> None:
         sources = list(words)
         if settings.corpus.source_kind == "audio":
             sources = [f"{split}{number}.wav" for number in range(count)]
-            for name in sources:
-                write_wav(folder / name, chance.normal(scale=0.1, size=1600).astype(np.float32), 8000)
         if settings.corpus.source_kind == "image":
             sources = [f"{split}{number}.ppm" for number in range(count)]
             for name in sources:
                 (folder / name).write_bytes(b"P5 16 8 255\n" + chance.integers(0, 256, 128).astype(np.uint8).tobytes())
-        rows = "".join(f"{source}\t{word[::-1]}x\n" for source, word in zip(sources, words, strict=True))
+        targets = [f"{word[::-1]}x" for word in words]
+        if settings.corpus.target_kind == "audio":
+            targets = [f"{split}{number}.wav" for number in range(count)]
+        for name in (one for one in (*sources, *targets) if one.endswith(".wav")):
+            write_wav(folder / name, chance.normal(scale=0.1, size=1600).astype(np.float32), 8000)
+        rows = "".join(f"{source}\t{target}\n" for source, target in zip(sources, targets, strict=True))
         (folder / f"{split}.tsv").write_text("source\ttarget\n" + rows, encoding="utf-8")
     for file in settings.corpus.monolingual:
         sentences = ["".join(chance.choice(list("abcdefgh"), 6)) for _ in range(120)]

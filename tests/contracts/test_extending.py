@@ -65,7 +65,7 @@ def copy_repository(root: Path, *entries: str) -> Path:
     """Copies parts of the repository with its compiled modules (what a recipe changes is compiled again); returns the copy."""
     for entry in entries:
         if (ROOT / entry).is_dir():
-            shutil.copytree(ROOT / entry, root / entry, ignore=shutil.ignore_patterns(HALF_COMPILED, "pictures"))
+            shutil.copytree(ROOT / entry, root / entry, ignore=shutil.ignore_patterns(HALF_COMPILED))
         else:
             shutil.copy(ROOT / entry, root / entry)
     return root

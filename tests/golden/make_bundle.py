@@ -23,7 +23,8 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.model_building import build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.encode import PairChunk, Tokenizers, encode_split
 from seq2seq_core.tokenization.special_tokens import PAD_ID
 from seq2seq_core.tokenization.subword import train_subword

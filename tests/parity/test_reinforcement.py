@@ -15,7 +15,8 @@ from torch import Tensor
 from seq2seq_core.batching.batch import Batch, Source
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.train import Phase
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.model_building import build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.objectives import reinforcement

@@ -27,7 +27,7 @@ from seq2seq_core.evaluation.evaluator import decode_texts
 from seq2seq_core.evaluation.metric import ScoringOptions
 from seq2seq_core.evaluation.scored import Scored, describe_decoding, metric_settings
 from seq2seq_core.evaluation.scores import score
-from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.modeling.model_building import build_model
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.registry import judgement, packaging
 from seq2seq_core.registry.receipts import write_receipt

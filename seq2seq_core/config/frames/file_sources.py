@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seq2seq_core.config.corpus import CorpusSection, SourceKind
+from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.prepare import CLEANING_RULES, PrepareSection
 from seq2seq_core.config.tokenize import TokenizeSection
@@ -75,6 +76,18 @@ def model_faults(corpus: CorpusSection, tokenize: TokenizeSection, model: ModelS
             )
     if model.grid_positions != "none" and (image is None or image.layout != "patches"):
         yield f"model.grid_positions: must be 'none' unless tokenize.image.layout is 'patches', got {model.grid_positions!r}"
+
+
+def ctc_faults(model: ModelSection, train: TrainSection, evaluate: EvaluateSection) -> Iterator[str]:
+    """A search that reads symbols of the encoder's own where it has none, a line each.
+
+    Args:
+        model: whether it has them.
+        train: how many models decode together.
+        evaluate: the search.
+    """
+    if evaluate.ctc_weight and (not model.ctc or train.ensemble.members or train.ensemble.num_snapshots):
+        yield f"evaluate.ctc_weight: must be 0 unless model.ctc is true, without ensembles, got {evaluate.ctc_weight:g}"
 
 
 def augment_faults(corpus: CorpusSection, train: TrainSection) -> Iterator[str]:

@@ -81,7 +81,7 @@ class Funnel:
         source_characters: lengths of the sources written, if they are texts.
         target_characters: lengths of the targets written.
         recorded_seconds: total duration of the recordings written; None if sources are none.
-        has_files: whether the sources name files, whose names' lengths say nothing.
+        has_files: whether a side names files; the lengths of the targets alone are then told.
     """
 
     rows_in: int = 0

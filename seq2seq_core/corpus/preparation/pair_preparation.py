@@ -38,7 +38,7 @@ class PairPreparation:
         settings: the sections ``corpus`` and ``prepare``.
         store: the database, with its macros.
         readers: the readers of the corpus, by split.
-        files: the recordings or pictures that the sources name; None where sources are texts.
+        files: the recordings or pictures that a side names; None where both sides are texts.
         sentences: the preparation of monolingual sentences; receives the pairs of dev and test, which it must not contain.
         samples: receives the rows that are dropped or changed.
         folder: the output folder of ``{split}.jsonl`` and of the files that sources name.
@@ -101,7 +101,7 @@ class PairPreparation:
             self._write_train(files)
 
     def _rows(self, split: str) -> SplitRows:
-        return SplitRows(self.store, split, self.section, self.corpus.input_columns, self.files.digest_column if self.files else "")
+        return SplitRows(self.store, split, self.section, self.corpus.input_columns, self.files)
 
     def _write_evaluation(self, split: str, file: IO[bytes]) -> None:
         """Writes dev or test from its own files, without dropping rows unless ``clean_evaluation_splits`` is set."""
@@ -198,7 +198,8 @@ class PairPreparation:
 
     def _copy_files(self, files: SourceFiles, page: Page, split: str) -> None:
         funnel = self.funnels[split]
-        for name, seconds in zip(page.column("raw_source"), page.column("seconds"), strict=True):
+        column = "raw_source" if files.side == "source" else "recording_name"
+        for name, seconds in zip(page.column(column), page.column("seconds"), strict=True):
             files.copy(name, self.folder / files.prepared_folder)
             if seconds is not None:
                 funnel.recorded_seconds = (funnel.recorded_seconds or 0.0) + seconds

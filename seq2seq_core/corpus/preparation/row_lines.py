@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any
 
-from seq2seq_core.corpus.pairs import SOURCE, SOURCE_LANGUAGE, TARGET, TARGET_LANGUAGE, TEXT
+from seq2seq_core.corpus.pairs import RECORDING, SOURCE, SOURCE_LANGUAGE, TARGET, TARGET_LANGUAGE, TEXT
 from seq2seq_core.corpus.preparation.funnel import Funnel
 from seq2seq_core.corpus.preparation.split_rows import SplitRows
 from seq2seq_core.corpus.rows.row_parts import count_rows
@@ -30,7 +30,8 @@ class Page:
 
     Attributes:
         table: Arrow: ``position``, ``line``, ``exchanged`` (the line with the sides exchanged, NULL where it is not written),
-            ``source_characters``, ``target_characters``, ``seconds``, ``raw_source``.
+            ``source_characters``, ``target_characters``, ``seconds``, ``raw_source``; of targets that are recordings also
+            ``recording_name``.
     """
 
     table: Any
@@ -64,10 +65,12 @@ class RowLines:
         rows = self.rows
         exchanged_line = f"CASE WHEN {exchanged} THEN {self._line(EXCHANGED_NAMES)} END" if exchanged else "NULL::VARCHAR"
 
+        name = ", recording_name" if rows.kind == "spoken" else ""
+
         def statement(texts: str) -> str:
             return (
                 f"SELECT position, {self._line({})} AS line, {exchanged_line} AS exchanged, length(source) AS source_characters, "
-                f"length(target) AS target_characters, seconds, raw_source FROM {texts} ORDER BY position"
+                f"length(target) AS target_characters, seconds, raw_source{name} FROM {texts} ORDER BY position"
             )
 
         if rows.store.parts is not None and not exchanged:  # what is exchanged is looked up among the keys of all rows
@@ -86,7 +89,9 @@ class RowLines:
         """
         if self.rows.kind == "sentence":
             return f"{literal('{' + _key(TEXT))} || json_text(source) || '}}' || chr(10)"
-        named = {SOURCE: "source", TARGET: "target"} | ({self.rows.digest_column: "identity"} if self.rows.kind == "file" else {})
+        named = {SOURCE: "source", TARGET: "target"}
+        named |= {RECORDING: "recording_name"} if self.rows.kind == "spoken" else {}
+        named |= {self.rows.digest_column: "identity"} if self.rows.digest_column else {}
         columns = {name: self.rows.store.column(self.rows.split, name) for name in self._names}
         values = named | columns
         values |= {name: values[other] for name, other in renamed.items() if name in values and other in values}

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-RowKind = Literal["text", "file", "sentence"]
-"""The source is a text, or the name of a recording or picture; or the row is a sentence, whose two sides are one text."""
+RowKind = Literal["text", "file", "sentence", "spoken"]
+"""The source is a text, or the name of a recording or picture; or the row is a sentence, whose two sides are one text; or its
+target names a recording that says the source: both sides are then the text that is said."""
 
 
 def texts_of(rows: str, kind: RowKind, mend: Sequence[str] = ()) -> str:
@@ -25,9 +26,9 @@ def texts_of(rows: str, kind: RowKind, mend: Sequence[str] = ()) -> str:
         kind: what the sources are.
         mend: names of the mending rules, in order.
     """
+    raw_target = "source AS raw_target, target AS recording_name" if kind == "spoken" else "coalesce(target, source) AS raw_target"
     query = (
-        "SELECT * EXCLUDE (source, target, identity), source AS raw_source, coalesce(target, source) AS raw_target, "
-        f"identity AS file_digest FROM ({rows})"
+        f"SELECT * EXCLUDE (source, target, identity), source AS raw_source, {raw_target}, identity AS file_digest FROM ({rows})"
     )
     macros = {
         **{name: f"mended_by_{name}" for name in mend},
@@ -45,6 +46,8 @@ def texts_of(rows: str, kind: RowKind, mend: Sequence[str] = ()) -> str:
     if mend:
         query, last = _settle(query, last, kind), "settled"
     identity, rule_source = ("file_digest", f"{last}_target") if kind == "file" else (f"{last}_source", f"{last}_source")
+    if kind == "spoken":
+        identity = "file_digest"
     named = f"{last}_source AS source, {last}_target AS target, {identity} AS identity, {rule_source} AS rule_source"
     return f"(SELECT *, {named}, {changes} FROM ({query}))"
 
@@ -64,5 +67,5 @@ def _changed(rows: str, macro: str, before: str, after: str, kind: RowKind) -> s
     """Applies a macro to both sides."""
     source = f"{before}_source" if kind == "file" else f"{macro}({before}_source)"
     first = f"SELECT *, {source} AS {after}_source FROM ({rows})"
-    target = f"{after}_source" if kind == "sentence" else f"{macro}({before}_target)"
+    target = f"{after}_source" if kind in ("sentence", "spoken") else f"{macro}({before}_target)"
     return f"SELECT *, {target} AS {after}_target FROM ({first})"

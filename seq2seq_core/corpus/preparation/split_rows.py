@@ -10,10 +10,12 @@ from functools import partial
 from typing import Any
 
 from seq2seq_core.config.prepare import PrepareSection
+from seq2seq_core.config.section import Side
 from seq2seq_core.corpus.cleaning_rule import CleaningRule
 from seq2seq_core.corpus.contracts import is_monolingual
 from seq2seq_core.corpus.deduplication import DEDUPLICATE
 from seq2seq_core.corpus.leakage.similar_leaks import LEAKAGE
+from seq2seq_core.corpus.named_files.source_files import SourceFiles
 from seq2seq_core.corpus.pairs import SOURCE, TARGET
 from seq2seq_core.corpus.preparation.changed_texts import settings_in_use
 from seq2seq_core.corpus.preparation.row_texts import RowKind, texts_of
@@ -33,21 +35,27 @@ class SplitRows:
         split: the split.
         section: rules and policies.
         input_columns: columns that are part of the model's input, besides the source.
-        digest_column: where the sources name files, the column of the pairs with their digests; empty: they are texts.
+        files: those that a side names; None: both sides are texts.
 
     Attributes:
         table: of the rows, for SQL.
         verdicts: the table of the rows that are dropped: position and rule.
-        kind: what the sources are.
-        digest_column: as above.
+        kind: what the sides are.
+        digest_column: the column of the pairs with the digests of files; empty: both sides are texts.
     """
 
     def __init__(
-        self, store: RowStore, split: str, section: PrepareSection, input_columns: Sequence[str] = (), digest_column: str = ""
+        self,
+        store: RowStore,
+        split: str,
+        section: PrepareSection,
+        input_columns: Sequence[str] = (),
+        files: SourceFiles | None = None,
     ) -> None:
-        self.store, self.split, self.section = store, split, section
-        self.kind: RowKind = "file" if digest_column else "sentence" if is_monolingual(split) else "text"
-        self.digest_column, self.table = digest_column, rows_table(split)
+        self.store, self.split, self.section, self.table = store, split, section, rows_table(split)
+        kinds: dict[Side | None, RowKind] = {"source": "file", "target": "spoken"}
+        self.kind: RowKind = kinds.get(None if files is None else files.side, "sentence" if is_monolingual(split) else "text")
+        self.digest_column = files.digest_column if files else ""
         self._key_table = f"prepared.{view_name(split)}"
         self._keys, self.verdicts = identifier(self._key_table), identifier(f"dropped.{view_name(split)}")
         self._inputs = self.join_cells(input_columns)
@@ -64,7 +72,7 @@ class SplitRows:
     def _cell(self, name: str) -> str:
         if name in (SOURCE, TARGET):
             return name
-        if name == self.digest_column and self.kind == "file":
+        if name == self.digest_column and self.digest_column:
             return "identity"
         return f"coalesce({self.store.column(self.split, name)}, '')" if name in self.store.columns[self.split] else "''"
 

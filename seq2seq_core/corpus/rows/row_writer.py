@@ -17,7 +17,7 @@ class RowWriter:
     Args:
         store: the database.
         split: the split; its table is made here.
-        files: those that its sources name; None where sources are texts.
+        files: those that a side names; None where both sides are texts.
         is_strict: whether a file that cannot be used is an error, not a fault of its row.
 
     Attributes:
@@ -64,8 +64,8 @@ class RowWriter:
     def _look_at(self, row: Row, files: SourceFiles) -> tuple[str | None, str | None, float | None]:
         """The digest of a row's file, its fault if it cannot be used, and the duration of a recording."""
         try:
-            found = find_source_file(files, row) if self.is_strict else files.find(row.source)
+            found = find_source_file(files, row) if self.is_strict else files.find(files.name_in(row))
         except SourceFileError as error:
-            return None, str(error), None
+            return None, files.locate(row, error), None
         self.files_hash.update(found.digest.encode())
         return found.digest, None, found.seconds

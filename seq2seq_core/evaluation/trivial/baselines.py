@@ -66,7 +66,7 @@ def find_baselines(
         train: the pairs of train; read once.
         pairs: the pairs of the test set.
         columns: the columns that the model takes as tags: part of what it is asked, and of what is memorised.
-        has_files: whether sources name recordings or pictures, which nothing can copy, compare or remember.
+        has_files: whether a side names recordings or pictures, which nothing can copy, compare or remember.
     """
     if has_files:
         return Baselines({COMMONEST_TARGET: commonest_target((pair[TARGET] for pair in train), len(pairs))}, [None] * len(pairs))

@@ -11,6 +11,7 @@ from seq2seq_core.serving.front.asgi_call import call_application
 from seq2seq_core.serving.front.call import Call, Route
 from seq2seq_core.serving.front.scoring_request import JSON, check_content_type, read_request
 from seq2seq_core.serving.front.serving_metrics import CONTENT_TYPE, ServingMetrics
+from seq2seq_core.serving.front.speech import speak
 
 INVOCATIONS = "/invocations"
 OPEN_PATHS = ("/ping", "/health")
@@ -42,6 +43,7 @@ def own_routes(
     return {
         "/": Route(look, trial_page.show_page, is_open=True),
         "/try": Route((*look, "POST"), trial_page.answer_trial, reads_body=True),
+        "/speech": Route(("POST",), speak, reads_body=True),
         INVOCATIONS: Route(("POST",), score, reads_body=True),
         "/translate": Route(
             ("POST",), translation.translate, reads_body=True, read_key=translation.read_key, show_error=translation.as_error

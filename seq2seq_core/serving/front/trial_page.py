@@ -61,7 +61,9 @@ def _page() -> Answer:
     text = PAGE_FILE.read_text(encoding="utf-8")
     kinds = {"script-src": "script", "style-src": "style"}
     allowed = "; ".join(f"{rule} {_digest(text, element)}" for rule, element in kinds.items())
-    policy = f"default-src 'none'; {allowed}; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; {allowed}; connect-src 'self'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'"
+    )
     headers = {
         "content-security-policy": f"{policy}; frame-ancestors 'none'", "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer", "cache-control": "no-cache",
@@ -103,7 +105,7 @@ def describe_model(call: Call) -> dict[str, Any]:
     kind = "recording" if audio is not None else "text" if reader.config.pictures is None else "picture"
     return _name_version(call) | {
         "source_kind": kind, "sample_rate": None if audio is None else audio.sample_rate,
-        "tags": reader.known_tags, "method": options.method,
+        "speaks": reader.config.speech is not None, "tags": reader.known_tags, "method": options.method,
         "beam_size": options.beam_size, "has_confidence": reader.calibrator is not None, "min_confidence": options.min_confidence,
     }  # fmt: skip
 

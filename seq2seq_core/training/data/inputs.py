@@ -28,7 +28,7 @@ class TrainingInputs:
         dev: the pairs to validate on.
         references: texts of the first dev targets, one for each source that a validation decodes.
         source_tokenizer: goes into the bundle; None where the sources are frames.
-        target_tokenizer: goes into the bundle, and turns decoded dev targets into text.
+        target_model: goes into the bundle, and turns decoded dev targets into text; None where the targets are frames.
         monolingual: sentences without translations; often none.
     """
 
@@ -37,8 +37,14 @@ class TrainingInputs:
     dev: TokenizedDataset
     references: list[str]
     source_tokenizer: SubwordModel | None
-    target_tokenizer: SubwordModel
+    target_model: SubwordModel | None
     monolingual: MonolingualCorpora
+
+    @property
+    def target_tokenizer(self) -> SubwordModel:
+        """The target's subword model, where the targets are ids."""
+        assert self.target_model is not None, "asked for only where the targets are ids"
+        return self.target_model
 
     @property
     def digests(self) -> dict[str, str]:
@@ -60,6 +66,7 @@ class TrainingInputs:
             frame_width=self.train.num_features,
             audio=self.manifest.source.audio,
             pictures=self.manifest.source.pictures,
+            speech=self.manifest.target.speech,
         )
 
 
@@ -82,6 +89,10 @@ def read_inputs(folder: Path, dev_sentences: int) -> TrainingInputs:
         raise UserError(
             f"{folder}: dev has no pairs, expected at least one to validate on (corpus.files.dev, or prepare.dev_fraction above 0)"
         )
+    if manifest.target.speech is not None:
+        source = SubwordModel.load(folder / "source.model")
+        nothing = MonolingualCorpora({}, Tags((), source), source)
+        return TrainingInputs(manifest, train, dev, [], source, None, nothing)
     tokenizer, tags = SubwordModel.load(folder / "target.model"), manifest.tags
     monolingual = MonolingualCorpora(
         {language: TokenizedDataset.open_sentences(folder, f"{MONOLINGUAL}.{language}") for language in manifest.monolingual},
@@ -94,7 +105,7 @@ def read_inputs(folder: Path, dev_sentences: int) -> TrainingInputs:
         dev=dev,
         references=read_references(folder, dev_sentences),
         source_tokenizer=None if train.num_features else SubwordModel.load(folder / "source.model"),
-        target_tokenizer=tokenizer,
+        target_model=tokenizer,
         monolingual=monolingual,
     )
 

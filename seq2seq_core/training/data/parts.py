@@ -110,6 +110,10 @@ def _choose_sampler(inputs: TrainingInputs, phase: Phase, seed: int) -> EpochSam
 
 def _choose_pairs(inputs: TrainingInputs, phase: Phase) -> PairReader:
     """The reader of the parallel pairs."""
+    if phase.objective == "frames":
+        from seq2seq_core.batching.frame_batch import FramePairs
+
+        return FramePairs(inputs.train)
     pairs: PairReader = StoredPairs(inputs.train)
     if phase.subword_sampling.sides != "none":
         pairs = ResegmentedPairs(inputs.train, inputs.source_tokenizer, inputs.target_tokenizer, phase.subword_sampling)

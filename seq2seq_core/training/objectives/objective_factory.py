@@ -17,7 +17,7 @@ from seq2seq_core.training.objectives.objective import Objective
 def open_objective(
     phase: Phase,
     placement: Placement,
-    tokenizer: SubwordModel,
+    tokenizer: SubwordModel | None,
     reward_workers: int,
     corpora: MonolingualCorpora,
 ) -> Iterator[Objective]:
@@ -28,7 +28,7 @@ def open_objective(
     Args:
         phase: its settings.
         placement: device and precision.
-        tokenizer: turns target ids into text.
+        tokenizer: turns target ids into text; None where the targets are frames.
         reward_workers: processes that compute rewards; 0: none.
         corpora: the monolingual corpora.
     """
@@ -36,7 +36,7 @@ def open_objective(
         case "likelihood":
             from seq2seq_core.training.objectives.likelihood import Likelihood
 
-            yield Likelihood(phase, placement, tokenizer.tag_ids)
+            yield Likelihood(phase, placement, _existing(tokenizer).tag_ids)
         case "denoising" | "back_translation":
             from seq2seq_core.training.objectives.monolingual_mixture import MonolingualMixture
 
@@ -49,6 +49,15 @@ def open_objective(
             kind = MinimumRisk if phase.objective == "minimum_risk" else SelfCritical
             options = ScoringOptions(bleu_tokenizer=phase.reinforcement.bleu_tokenizer)
             with RewardScorer(phase.reinforcement.reward, reward_workers, options) as scorer:
-                yield kind(phase, placement, tokenizer, scorer)
+                yield kind(phase, placement, _existing(tokenizer), scorer)
+        case "frames":
+            from seq2seq_core.training.objectives.frame_differences import FrameDifferences
+
+            yield FrameDifferences(phase.frames, placement)
         case unknown:
             assert_never(unknown)
+
+
+def _existing(tokenizer: SubwordModel | None) -> SubwordModel:
+    assert tokenizer is not None, "the settings see to it: only the objective frames has no target ids"
+    return tokenizer

@@ -19,6 +19,7 @@ from torch.nn import functional
 from seq2seq_core.batching.batch import Batch
 from seq2seq_core.modeling.ensemble import AnyModel
 from seq2seq_core.modeling.layers.packing import Packing
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.training.objectives.label_smoothing import LabelSmoothing, LikelihoodSums, likelihood_sums
 
 PIECE_NUMBERS = 1 << 21
@@ -39,7 +40,7 @@ def projected_sums(model: AnyModel, batch: Batch, inputs_BT: Tensor, label_smoot
         inputs_BT: int64, the decoder's inputs.
         label_smoothing: e, from 0 to below 1.
     """
-    if not model.is_projection:
+    if not isinstance(model, Seq2Seq) or not model.is_projection:
         return likelihood_sums(model(batch.source, inputs_BT), batch.target_out_BT, label_smoothing)
     packing = Packing.of(batch.target_padding_mask_BT, batch.num_target_tokens)
     features_1ND = packing.pack(model.features(batch.source, inputs_BT, packing))

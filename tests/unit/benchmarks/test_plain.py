@@ -11,7 +11,8 @@ from seq2seq_core.batching.batch import Batch, collate_pairs
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.config.train import Phase
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.model_building import build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.training.hardware.precision import choose_placement
 from seq2seq_core.training.objectives.objective import Moment, UpdateSize
 from seq2seq_core.training.updates.updater import Updater

@@ -16,7 +16,8 @@ from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.config.model import Architecture, ModelSection
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.errors import BundleError
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.model_building import build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.manifest import file_digest
 from seq2seq_core.tokenization.subword import SubwordModel, train_subword
 

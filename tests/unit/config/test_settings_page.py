@@ -67,6 +67,7 @@ def test_a_section_comes_with_the_tables_inside_it_and_no_others() -> None:
         "### `tokenize.source` and `tokenize.target`",
         "### `tokenize.audio`",
         "### `tokenize.image`",
+        "### `tokenize.speech`",
     ]
 
 

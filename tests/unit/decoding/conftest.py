@@ -20,7 +20,7 @@ from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.modeling.model_building import build_model
 from seq2seq_core.tokenization.subword import train_subword
 
 

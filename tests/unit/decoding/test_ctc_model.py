@@ -15,7 +15,8 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.decoding.ctc_model import BLANK_ID, CtcModel
 from seq2seq_core.decoding.search import decode
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.model_building import build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, UNK_ID
 
 V, TAG = 7, 6

@@ -22,7 +22,7 @@ from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import BundleError, UserError
-from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.modeling.model_building import build_model
 
 NAMES = ["test 0.wav", "test 3.wav", "", "test 1.wav"]
 OPTIONS = DecodingOptions(beam_size=2, max_length=6)

@@ -19,7 +19,8 @@ from seq2seq_core.config.model import ConvFrontEnd, ModelSection
 from seq2seq_core.modeling.front_ends.conv_stack import ConvStack, as_picture, conv_multiply_adds
 from seq2seq_core.modeling.front_ends.frame_layout import FrameLayout
 from seq2seq_core.modeling.front_ends.grid_positions import GridSinusoids, LearnedGrid
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.model_building import build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 
 LINE, GRID = FrameLayout(height=9, columns=3), FrameLayout(height=4, columns=4, channels=3, grid=(3, 2))
 

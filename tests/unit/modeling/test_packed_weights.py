@@ -10,7 +10,8 @@ from torch.nn import functional
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.modeling.layers.packed_weights import linear, pack
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.model_building import build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 
 pytestmark = pytest.mark.skipif(
     not torch.backends.cpu.get_cpu_capability().startswith("AVX"), reason="weights are packed on x86 with AVX alone"

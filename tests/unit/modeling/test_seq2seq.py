@@ -9,7 +9,8 @@ from torch import Tensor
 
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.model import ModelSection, PositionKind
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.model_building import build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from tests.unit.modeling.test_attention import KINDS
 
 V_SOURCE, V_TARGET, NUM_TAGS = 13, 11, 3

@@ -17,7 +17,7 @@ from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import BundleError, MissingInput, UserError
 from seq2seq_core.evaluation import plots
-from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.modeling.model_building import build_model
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.evaluate import run_evaluate
 from seq2seq_core.stages.export import run_export

@@ -21,7 +21,7 @@ from seq2seq_core.decoding.phrases.wanted_phrases import Phrases
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import BundleError
 from seq2seq_core.modeling.layers import packed_weights
-from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.modeling.model_building import build_model
 from seq2seq_core.tokenization.subword import train_subword
 from seq2seq_core.tokenization.tags import TagColumns
 from tests.unit.decoding.engines.conftest import LETTERS, TAG, random_words, train_briefly

@@ -16,7 +16,7 @@ from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.decoding.engines.ctranslate2_engine import CTranslate2Engine
 from seq2seq_core.decoding.engines.ctranslate2_limits import why_not_hold
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.modeling.model_building import build_model
 from seq2seq_core.tokenization.subword import train_subword
 from tests.unit.decoding.engines.conftest import LETTERS, convert_to, random_words
 

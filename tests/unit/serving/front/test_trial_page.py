@@ -44,6 +44,7 @@ def test_the_page_learns_what_the_model_takes(tmp_path: Path, make_bundle: Calla
         of_model: dict[str, Any] = {
             "source_kind": "text",
             "sample_rate": None,
+            "speaks": False,
             "tags": {"target_language": ["de", "en"]},
             "method": "beam",
             "beam_size": 2,
@@ -119,3 +120,9 @@ def test_the_page_is_open_and_the_model_is_not(open_house: Opener) -> None:
         assert house.ask("GET", "/").status == 200
         assert house.ask("GET", "/try").status == try_it(house, {"source": "a"}).status == 401
         assert try_it(house, {"source": "a"}, {"Authorization": "Bearer secret"}).status == 200
+
+
+def test_a_model_that_writes_text_does_not_speak(house: House) -> None:
+    answer = house.ask("POST", "/speech", json.dumps({"source": "a"}), {"Content-Type": "application/json"})
+    assert answer.status == 400
+    assert answer.message == "this model writes text, and no speech; expected a request to /invocations"

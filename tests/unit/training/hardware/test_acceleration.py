@@ -12,7 +12,8 @@ from seq2seq_core.batching.batch import collate_sources
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.runtime import RuntimeSection
 from seq2seq_core.modeling.encoders.transformer_encoder import TransformerEncoder, TransformerEncoderLayer
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.model_building import build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.training.hardware.acceleration import accelerate, set_arithmetic
 
 SOURCES = collate_sources([[5, 6, 7, 3], [4, 3]])

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from seq2seq_core.batching.batch import Source
 from seq2seq_core.config.model import Architecture, AttentionKind, ModelSection
 from seq2seq_core.config.train import Phase
-from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.modeling.model_building import build_model
 from seq2seq_core.training.hardware.flops import ModelFlops, steps_a_batch
 
 ROWS, SOURCE, TARGET, VOCABULARY, FEATURES = 3, 13, 7, 31, 5
@@ -60,7 +60,9 @@ def test_the_formulas_count_what_pytorch_counts(name: str, frame_width: int) -> 
     if settings.positions == "relative_sinusoidal":  # of the distances, once a batch
         position = 2 * 8**2 * (2 * SOURCE - 1 + 2 * TARGET - 1)
     assert 2 * ROWS * flops.multiply_adds(SOURCE, TARGET) == forward - position
-    assert flops.step(ROWS, SOURCE, TARGET) == pytest.approx(both, rel=0.03)
+    # Nothing was attended to before the first step, so that the filters of location attention have no gradient there.
+    tolerance = 0.04 if settings.attention == "location" else 0.03
+    assert flops.step(ROWS, SOURCE, TARGET) == pytest.approx(both, rel=tolerance)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.errors import UserError
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.model_building import build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import BOS_ID, NUM_SPECIAL
 from seq2seq_core.tokenization.subword import SubwordModel, train_subword
 from seq2seq_core.training.initial.warm_start import VocabularyMatch, architecture_differences, begin_from

@@ -5,7 +5,7 @@ import torch
 
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.train import PhaseSettings
-from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.modeling.model_building import build_model
 from seq2seq_core.training.objectives.coverage import coverage_sum
 from seq2seq_core.training.objectives.label_smoothing import likelihood_sums
 from seq2seq_core.training.objectives.likelihood import Likelihood

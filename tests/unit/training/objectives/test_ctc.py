@@ -12,7 +12,7 @@ from seq2seq_core.batching.batch import collate_pairs
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.train import PhaseSettings
 from seq2seq_core.modeling.memory import Memory
-from seq2seq_core.modeling.seq2seq import build_model
+from seq2seq_core.modeling.model_building import build_model
 from seq2seq_core.tokenization.special_tokens import EOS_ID
 from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.objectives.ctc import BLANK_ID, ctc_sum

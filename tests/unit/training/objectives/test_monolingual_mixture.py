@@ -21,7 +21,8 @@ from seq2seq_core.batching.part import PAIRS, Part
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.config.train import Phase
 from seq2seq_core.errors import UserError
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.model_building import build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.learning_curve import run_learning_curve
 from seq2seq_core.stages.tokenize import run_tokenize

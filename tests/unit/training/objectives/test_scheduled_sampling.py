@@ -11,7 +11,8 @@ from seq2seq_core.batching.batch import Batch, Source
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.regularization import ScheduledSampling
 from seq2seq_core.config.train import PhaseSettings
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.model_building import build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.objectives.likelihood import Likelihood
 from seq2seq_core.training.objectives.objective import Moment, UpdateSize

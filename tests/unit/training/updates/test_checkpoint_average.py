@@ -3,7 +3,8 @@ from __future__ import annotations
 import torch
 
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.model_building import build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.training.updates.checkpoint_average import CheckpointAverage
 
 

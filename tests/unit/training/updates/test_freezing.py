@@ -8,7 +8,8 @@ import torch
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.errors import UserError
-from seq2seq_core.modeling.seq2seq import Seq2Seq, build_model
+from seq2seq_core.modeling.model_building import build_model
+from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.training.updates.freezing import freeze_parts, frozen_parameters, known_parts
 from seq2seq_core.training.updates.optimizer import build_optimizer, optimizer_tensors
 

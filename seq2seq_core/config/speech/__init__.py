@@ -1,0 +1,1 @@
+"""Settings of targets that are recordings, and what does not fit them."""

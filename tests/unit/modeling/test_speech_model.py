@@ -1,0 +1,117 @@
+"""The model of speech: its layers against formulas, steps against teacher forcing, a sentence alone against a batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from seq2seq_core.batching.batch import Batch, Source, collate_sources
+from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.speech.speech_settings import FrameLoss
+from seq2seq_core.modeling.attention.location import LocationAttention
+from seq2seq_core.modeling.layers.frame_layers import PostNet, PreNet
+from seq2seq_core.modeling.speech_model import SpeechModel, build_speech_model
+from seq2seq_core.training.hardware.precision import Placement
+from seq2seq_core.training.objectives.frame_differences import FrameDifferences, guide_sum
+from seq2seq_core.training.objectives.objective import Moment, UpdateSize
+
+MODELS: list[dict[str, Any]] = [
+    {"architecture": "gru", "attention": "location", "decoder_layers": 2},
+    {"architecture": "lstm", "attention": "additive", "input_feeding": True, "time_reduction": 1},
+    {"architecture": "transformer", "feedforward_width": 32},
+]
+SOURCE = collate_sources([[3, 4, 5, 6, 2], [3, 2]])
+LENGTHS = torch.tensor([7, 4])
+
+
+def make(**settings: Any) -> SpeechModel:
+    frames = {"frames_per_step": 2, "pre_net_width": 8, "post_net_width": 8, "post_net_layers": 2}
+    return build_speech_model(ModelSection(width=16, frames=frames, **settings), 10, 6).eval()
+
+
+@pytest.mark.parametrize("settings", MODELS)
+def test_steps_give_what_teacher_forcing_gives_alone_and_in_a_batch(settings: dict[str, Any]) -> None:
+    model, frames = make(**settings), torch.randn(2, 7, 6)
+    with torch.no_grad():
+        written = model.write(SOURCE, frames, LENGTHS)
+        state, last, found = model.initial_state(model.encode(SOURCE)), torch.zeros(2, 6), []
+        for number in range(4):
+            step = model.write_step(last, state)
+            found.append(step)
+            state, last = step.state, frames[:, min(2 * number + 1, 6)]
+        alone = model.write(Source(SOURCE.values[1:, :2], SOURCE.lengths_B[1:]), frames[1:, :4], LENGTHS[1:])
+    assert torch.allclose(torch.cat([step.frames_NPM for step in found], dim=1)[:, :7], written.before_BTM, atol=1e-5)
+    assert torch.allclose(torch.stack([step.stop_N for step in found], dim=1), written.stop_BR, atol=1e-5)
+    assert torch.allclose(torch.stack([step.attention_NS for step in found], dim=1), written.attention_BRS, atol=1e-5)
+    assert torch.allclose(alone.after_BTM[0], written.after_BTM[1, :4], atol=1e-5)
+
+
+@torch.no_grad()
+def test_location_attention_is_by_its_formula() -> None:
+    attention, query, memory, before = LocationAttention(8), torch.randn(2, 1, 8), torch.randn(2, 40, 8), torch.rand(2, 1, 40)
+    scores = attention.scores(query, attention.keys(memory), before)
+    for row in range(2):
+        padded = functional.pad(before[row, 0], (15, 15))
+        for place in (0, 3, 39):
+            heard = torch.stack([(padded[place : place + 31] * one[0]).sum() for one in attention.filters.weight])
+            hidden = attention.query_projection(query[row, 0]) + attention.key_projection(memory[row, place])
+            expected = attention.energy(torch.tanh(hidden + attention.location_projection(heard)))
+            assert float(scores[row, 0, place]) == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_the_layers_around_are_those_of_torch() -> None:
+    pre_net, frames = PreNet(6, 5, 4, 0.5).eval(), torch.randn(2, 3, 6)
+    hidden = functional.linear(functional.linear(frames, pre_net.first.weight, pre_net.first.bias).relu(),
+                               pre_net.second.weight, pre_net.second.bias).relu()  # fmt: skip
+    assert torch.allclose(pre_net(frames), functional.linear(hidden, pre_net.projection.weight, pre_net.projection.bias), atol=1e-6)
+    assert not torch.equal(pre_net.train()(frames), pre_net(frames))
+    post_net = PostNet(6, 2, 5, 3, 0.0)
+    first, second = post_net.convolutions
+    inner = functional.conv1d(frames.transpose(1, 2), first.weight, first.bias, padding=1).tanh()  # type: ignore[arg-type]
+    expected = functional.conv1d(inner, second.weight, second.bias, padding=1).transpose(1, 2)  # type: ignore[arg-type]
+    assert torch.allclose(post_net(frames, torch.zeros(2, 3, dtype=torch.bool)), expected, atol=1e-6)
+
+
+@torch.no_grad()
+def test_the_loss_is_by_its_formula() -> None:
+    model, frames = make(**MODELS[0]), torch.randn(2, 7, 6)
+    settings = FrameLoss(l1_weight=2.0, l2_weight=3.0, stop_weight=5.0, stop_positive_weight=4.0, guided_attention_weight=7.0)
+    batch = Batch(SOURCE, frames, frames, LENGTHS, 11, np.arange(2))
+    objective = FrameDifferences(settings, Placement(torch.device("cpu"), is_bfloat16=False))
+    found = objective.loss(model, batch, UpdateSize(11, 2), Moment(1, 1))
+    written = model.write(SOURCE, frames, LENGTHS)
+    expected = plain = 0.0
+    for row, length in enumerate(LENGTHS.tolist()):
+        steps, sources = -(-length // 2), int(SOURCE.lengths_B[row])
+        for output in (written.before_BTM, written.after_BTM):
+            gap = output[row, :length] - frames[row, :length]
+            expected += 2.0 * float(gap.abs().mean(dim=1).sum()) + 3.0 * float((gap**2).mean(dim=1).sum())
+        plain += float((written.after_BTM[row, :length] - frames[row, :length]).abs().mean(dim=1).sum())
+        for step in range(steps):
+            chance = float(torch.sigmoid(written.stop_BR[row, step]))
+            stop = -4.0 * np.log(chance) if step == steps - 1 else -np.log(1 - chance)
+            guide = sum(
+                float(written.attention_BRS[row, step, place])
+                * (1 - np.exp(-((place / sources - step / steps) ** 2) / (2 * 0.2**2)))
+                for place in range(sources)
+            )
+            expected += 2 * (5.0 * stop + 7.0 * guide)
+            plain += 2 * stop
+    assert float(found.loss) == pytest.approx(expected / 11, rel=1e-4)
+    assert float(found.negative_log_likelihood) == pytest.approx(plain, rel=1e-4)
+
+
+def test_attention_on_the_diagonal_costs_nothing_and_off_it_up_to_one_a_step() -> None:
+    diagonal = torch.eye(6).unsqueeze(0)
+    assert float(guide_sum(diagonal, torch.tensor([6]), torch.tensor([6]), 0.2)) == pytest.approx(0.0, abs=1e-6)
+    assert float(guide_sum(diagonal.flip(2), torch.tensor([6]), torch.tensor([6]), 0.05)) > 5.9
+    assert float(guide_sum(diagonal.flip(2), torch.tensor([6]), torch.tensor([1]), 0.05)) <= 1.0
+
+
+def test_a_decoder_without_attention_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be one where the targets are frames, got 'none'"):
+        make(architecture="gru", attention="none")

@@ -122,7 +122,7 @@ lost with its interval, size and speed. Example: s2s export --to ctranslate2 --c
 Reads models/served, whose decoding options it uses, and data/prepared; writes reports/metrics.json (test.exact_match,
 test.bleu, ...), and in reports/evaluation the predictions, the worst examples, the slices and, in scores.json, every
 other figure.""",
-        outside_inputs="seq2seq_core.stages.judge_of_speech:digest_outside_inputs",
+        outside_inputs="seq2seq_core.stages.evaluating.judge_of_speech:digest_outside_inputs",
         bundle="served",
     ),
     Stage(

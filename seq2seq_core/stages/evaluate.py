@@ -44,7 +44,7 @@ from seq2seq_core.evaluation.trivial.baselines import NEAREST_PICTURE
 from seq2seq_core.evaluation.trivial.nearest_picture import nearest_picture
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.registry.judges.evaluated_models import open_evaluated
-from seq2seq_core.stages.evaluation_plots import record_plots
+from seq2seq_core.stages.evaluating.evaluation_plots import record_plots
 from seq2seq_core.tokenization.manifest import file_digest
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ def modules_below(*folders: Path) -> list[Path]:
 
 def repeated_names(root: Path) -> dict[str, list[str]]:
     """The modules whose names stand more than once, but for stage names where these may repeat."""
-    stages = {path.stem for path in modules_below(root / "seq2seq_core" / STAGES)}
+    stages = {path.stem for path in (root / "seq2seq_core" / STAGES).glob("*.py") if path.stem != "__init__"}
     places = defaultdict[str, list[str]](list)
     for path in modules_below(*(root / package for package in PACKAGES)):
         if not (path.stem in stages and path.parent.name in STAGE_FOLDERS):

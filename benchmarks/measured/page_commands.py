@@ -81,7 +81,7 @@ PAGES = ("README.md", *(f"docs/{name}.md" for name in _RUN))
 """The pages whose commands benchmarks/readme_commands.py runs, with `--all` in this order."""
 NOT_RUN = {
     "docs/index.md": "the tutorial has these commands, and more",
-    "docs/images.md": "tests/unit/stages/frames/test_picture_corpus.py sends pictures through the graph, to the predictor and in requests",
+    "docs/images.md": "tests/unit/stages/frames/test_picture_corpus.py sends pictures through the graph and serves a model of them",
     "docs/import.md": "its commands download corpora; tests/unit/corpus_import/ imports from a server of its own",
     "docs/extending.md": "tests/contracts/test_extending.py makes its changes and runs its tests",
     "docs/deployment.md": "benchmarks/machines.py runs the services by their commands; images and charts need other machines",

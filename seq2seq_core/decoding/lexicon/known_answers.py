@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from seq2seq_core.bundle.bundle import Bundle
 from seq2seq_core.bundle.lexicon_file import question_of
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
-from seq2seq_core.decoding.source_encoder import SourceItem
 from seq2seq_core.errors import UserError
+
+if TYPE_CHECKING:
+    from seq2seq_core.bundle.bundle import Bundle
+    from seq2seq_core.decoding.source_encoder import SourceItem
 
 
 def check_lexicon(has_lexicon: bool) -> None:

@@ -75,7 +75,7 @@ def test_what_is_evaluated_registered_and_served_is_decoded_by_the_exported_engi
     _write_dev(paths)
     decoded.clear()
     run_export(settings, paths, NullRecorder())
-    assert sum(decoded) >= 2 * 40
+    assert sum(decoded) >= 40  # each row of dev stands there twice, and is decoded once
     decoded.clear()
     run_evaluate(settings, paths, NullRecorder())
     assert sum(decoded) >= 2 * 40  # by beam search and greedily

@@ -92,7 +92,7 @@ def test_unknown_settings_and_values_that_a_setting_cannot_have_are_refused(ask:
         "space.train.learnin_rate: must be a known setting, got an unknown name",
         "space.train.learning_rate: must be at most 1.0, got 1.5",
         "space.model.width.high: must be a whole number, got 20.5",
-        "space.model.attention: must be one of 'none', 'dot', 'general', 'additive' or 'multi_head', got 'subtractive'",
+        "space.model.attention: must be one of 'none', 'dot', 'general', 'additive', 'multi_head' or 'location', got 'subtractive'",
         "space.model.residual: must have choices, because it is no number (it is False), got a range",
         "space.train.phases.0.max_steps: must be a known setting, got an unknown name",
     ]

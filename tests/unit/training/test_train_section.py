@@ -9,7 +9,7 @@ from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.errors import ConfigError
 
-OBJECTIVES = "one of 'likelihood', 'minimum_risk', 'self_critical', 'denoising' or 'back_translation'"
+OBJECTIVES = "one of 'likelihood', 'minimum_risk', 'self_critical', 'denoising', 'back_translation' or 'frames'"
 
 
 def faults(others: dict[str, Any] | None = None, **train: Any) -> list[str]:

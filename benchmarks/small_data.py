@@ -2,7 +2,7 @@
 
     python benchmarks/small_data.py g2p g2p2020_fre                                  the file as it is
     python benchmarks/small_data.py g2p g2p2020_fre --set model.alignment=monotonic  with changes
-    python benchmarks/small_data.py g2p g2p2020_fre --pairs 800 --seeds 1 2          the first 800 pairs of train, two seeds
+    python benchmarks/small_data.py g2p g2p2020_fre --pairs 800 --seeds 1 2          800 pairs of train, always the same, two seeds
     python benchmarks/small_data.py scan scan_simple --lengths 26 --test             SCAN, split by length: test has longer targets
 
 Prints a line a seed: the update with the best dev score, its dev loss in nats a symbol, the share of dev (and of test) that is
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import random
 import sys
 import tempfile
 import time
@@ -73,7 +74,8 @@ def copy_corpus(found: Path, folder: Path, pairs: int, longest: int) -> None:
         short, long = ([row for row in rows if _is_long(row, longest) == is_wanted] for is_wanted in (False, True))
         splits = {"train": short, "test": long}
     if pairs:
-        splits["train"] = splits["train"][:pairs]
+        places = random.Random(1).sample(range(len(splits["train"])), min(pairs, len(splits["train"])))
+        splits["train"] = [splits["train"][place] for place in sorted(places)]
     folder.mkdir(parents=True)
     for name, lines in splits.items():
         (folder / f"{name}.tsv").write_text("".join(lines), encoding="utf-8")

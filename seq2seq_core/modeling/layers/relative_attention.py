@@ -1,6 +1,6 @@
 """Self-attention that knows distances in place of positions: nothing is added to the inputs.
 
-Shapes: B batch, H heads, T queries, S keys, D width, K width of a head, R distances, M packed queries, N packed keys.
+Shapes: B batch, H heads, T queries, S keys, D width, K width of a head, R distances.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq_core.modeling.layers.multi_head_attention import MultiHeadAttention
-from seq2seq_core.modeling.layers.packing import Packing
 from seq2seq_core.modeling.layers.positions import SinusoidTable
 
 
 class RelativeAttention(MultiHeadAttention):
     """Self-attention whose scores depend on the distance of key and query; the base of both kinds."""
+
+    has_fused_kernel = False
 
     def attend_step(
         self, query_BTD: Tensor, keys_BHSK: Tensor, values_BHSK: Tensor, bias_B11S: Tensor | None = None, offset: int = 0
@@ -40,19 +41,6 @@ class RelativeAttention(MultiHeadAttention):
         if is_causal:
             scores_BHTS = scores_BHTS.masked_fill(distance_TS > 0, -math.inf)
         return self._weighted(self.weight_dropout(torch.softmax(scores_BHTS, dim=-1)), values_BHSK, distance_TS)
-
-    def _attend_packed(
-        self,
-        query_1HMK: Tensor,
-        keys_1HNK: Tensor,
-        values_1HNK: Tensor,
-        query_packing: Packing,
-        key_packing: Packing,
-        is_causal: bool,
-    ) -> Tensor:
-        """The attended values of each head, attended_1HMK; padded on every device, as no fused kernel knows distances."""
-        padded = (query_packing.pad_heads(query_1HMK), key_packing.pad_heads(keys_1HNK), key_packing.pad_heads(values_1HNK))
-        return query_packing.pack_heads(self._attend(*padded, None if is_causal else key_packing.padding_mask_BT, is_causal))
 
     def _scores(self, query_BHTK: Tensor, keys_BHSK: Tensor, distance_TS: Tensor) -> Tensor:
         """The scores_BHTS.

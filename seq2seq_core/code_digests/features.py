@@ -95,6 +95,7 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.evaluation.attention_pictures": ("pictures",),
     "seq2seq_core.evaluation.trivial.nearest_picture": ("pictures",),
     "seq2seq_core.evaluation.picture_page": ("pictures",),
+    "seq2seq_core.encoding.first_recording": ("audio", "speech"),
     "seq2seq_core.encoding.speech_encoding": ("speech",),
     "seq2seq_core.evaluation.confidence": ("confidence",),
     "seq2seq_core.evaluation.speech": ("speech",),

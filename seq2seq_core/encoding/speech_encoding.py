@@ -12,13 +12,13 @@ import numpy as np
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import SPLITS, Paths
-from seq2seq_core.audio.sound_file import RecordingError, read_sample_rate
 from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd, SpeechReader
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.speech.speech_settings import SpeechSettings
 from seq2seq_core.console import progress
 from seq2seq_core.corpus.pairs import RECORDING, SOURCE, TARGET, count_lines, iterate_pairs
 from seq2seq_core.drift.profiling import CorpusProfiler
+from seq2seq_core.encoding.first_recording import rate_of_train
 from seq2seq_core.encoding.pair_reading import number_pairs
 from seq2seq_core.errors import CorpusError, TagError, UserError
 from seq2seq_core.normal_form import load_normal_form
@@ -155,16 +155,7 @@ class _SpeechEncoding:
 
 def _open_front_end(settings: SpeechSettings, paths: Paths) -> SpeechFrontEnd:
     """The front end, at the first recording's rate: ``prepare`` has given all the same."""
-    first = next(iterate_pairs(paths.prepared_split("train")), None)
-    if first is None:
-        raise UserError(f"{paths.prepared_split('train')}: train has no pair, expected at least one")
-    if RECORDING not in first:
-        raise UserError(f"{paths.prepared_split('train')}: has no recordings; `s2s prepare` (or `dvc repro prepare`) makes it anew")
-    path = paths.prepared_audio / first[RECORDING]
-    try:
-        front_end = SpeechFrontEnd(sample_rate=read_sample_rate(path), settings=settings)
-    except RecordingError as error:
-        raise UserError(f"{path}: {error}; `s2s prepare` (or `dvc repro prepare`) puts it there") from None
+    front_end = SpeechFrontEnd(sample_rate=rate_of_train(paths, RECORDING), settings=settings)
     try:
         logger.info("a frame of %d bands every %g ms", front_end.num_mels, 1000 * front_end.frame_seconds)
     except ValueError as error:

@@ -8,10 +8,10 @@ from itertools import chain
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.front_end import FrontEnd
-from seq2seq_core.audio.sound_file import RecordingError, read_sample_rate
 from seq2seq_core.config.frames.picture_settings import ImageSettings
 from seq2seq_core.config.tokenize import AudioSettings, TokenizeSection
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs, iterate_sentences
+from seq2seq_core.encoding.first_recording import rate_of_train
 from seq2seq_core.errors import UserError
 from seq2seq_core.frames.frame_reader import FrameReader
 from seq2seq_core.normal_form import NormalForm
@@ -106,14 +106,7 @@ def _train_tokenizers(
 
 def _open_front_end(settings: AudioSettings, paths: Paths) -> FrontEnd:
     """The audio front end, at the first recording's sample rate; ``prepare`` has checked that all recordings have it."""
-    first = next(iterate_pairs(paths.prepared_split("train")), None)
-    if first is None:
-        raise UserError(f"{paths.prepared_split('train')}: train has no pair, expected at least one")
-    path = paths.prepared_files / first[SOURCE]
-    try:
-        front_end = FrontEnd(sample_rate=read_sample_rate(path), settings=settings)
-    except RecordingError as error:
-        raise UserError(f"{path}: {error}; `s2s prepare` (or `dvc repro prepare`) puts it there") from None
+    front_end = FrontEnd(sample_rate=rate_of_train(paths, SOURCE), settings=settings)
     try:
         logger.info("a frame of %d features every %g ms", front_end.frame_width, 1000 * front_end.frame_seconds)
     except ValueError as error:

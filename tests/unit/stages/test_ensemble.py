@@ -125,6 +125,7 @@ def _train_and_die(root: str) -> None:
     def update_or_die(self: Trainer, *arguments: object) -> None:
         made.append(self.state.step)
         if len(made) == 12 + 7:
+            self.store.settle()  # the checkpoint of the last validation, which a thread writes
             os.kill(os.getpid(), signal.SIGKILL)
         update(self, *arguments)  # type: ignore[arg-type]
 

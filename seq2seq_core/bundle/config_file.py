@@ -34,8 +34,8 @@ ADDED_BY_EXPORT = ("engine", "calibrator", "lexicon")
 ABSENT_WHERE_OFF: dict[str, object] = {"num_source_tags": 0, "members": 1, "pictures": None, "speech": None}
 ABSENT_SETTINGS_WHERE_OFF: dict[str, object] = {"front_end": None, "grid_positions": "none", "ctc": False, "frames": None}
 ABSENT_FRAME_SETTINGS_WHERE_OFF: dict[str, object] = {"drops_in_decoding": False, "frame_dropout": 0.0}
-"""Fields of the configuration, and settings of the model and of its frames, that a file leaves out where they are off, as bundles of
-earlier releases do."""
+"""Fields of the configuration, and settings of the model and of its frames, that a file leaves out where they are off, as earlier
+bundles do."""
 MAX_CONFIG_BYTES = 1 << 22
 MAX_VOCABULARY = 1 << 24
 

@@ -18,6 +18,7 @@ from seq2seq_core.config.serving.request_limits import RequestLimits
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.speech.speech_facts import follow_attention
 from seq2seq_core.decoding.speech.speech_predictor import SpeechPredictor
+from seq2seq_core.preflight.update_probe import probe
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.serving.batching.predictor_decoder import PredictorDecoder
 from seq2seq_core.serving.request_reader import RequestReader
@@ -92,6 +93,19 @@ def test_a_server_answers_with_a_wav_file_in_base64(speaking: Paths) -> None:
     sound = read_recording(io.BytesIO(base64.b64decode(found.text)), RATE).samples_N
     (spoken,) = decoder.predictor.speak(["0 1"], [{"speaker": "low"}])  # type: ignore[attr-defined]
     assert np.abs(sound - spoken.samples_N).max() < 1e-4
+
+
+def test_preflight_measures_updates_and_speech(speaking: Paths) -> None:
+    model = {"attention": "additive", "width": 48, "frames": {"frames_per_step": 3, "pre_net_width": 16, "post_net_layers": 0}}
+    found = probe(make_settings(model=model), speaking, 0.0, 10**15)
+    (phase,) = found.phases
+    assert found.fits
+    assert len(phase.updates) >= 4
+    assert phase.likelihoods.cpu_seconds > 0
+    assert (phase.decoding.cpu_seconds, phase.decoded_rows, phase.decoded_share) == (0.0, 0, 1.0)
+    assert found.decoding is not None
+    assert (found.decoding.rows, found.decoding.greedy) == (8, None)
+    assert found.decoding.most_share > 1.25
 
 
 def test_the_way_of_an_attention_is_counted() -> None:

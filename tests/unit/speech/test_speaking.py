@@ -71,6 +71,7 @@ def test_a_bundle_of_speech_loads_and_speaks_the_same_alone_and_in_a_batch(speak
     bundle = load_bundle(speaking.served)
     assert bundle.target_model is None
     assert not (speaking.served / "target.model").exists()
+    assert "drops_in_decoding" not in (speaking.served / "config.json").read_text()  # as in bundles from before there was one
     predictor = Predictor.from_folder(speaking.served)
     assert isinstance(predictor, SpeechPredictor)
     tags = [{"speaker": "low"}, {"speaker": "high"}]
@@ -82,6 +83,7 @@ def test_a_bundle_of_speech_loads_and_speaks_the_same_alone_and_in_a_batch(speak
     assert together[0].utterance is not None
     assert together[0].utterance.attention_RS.shape[1] == len(together[0].row) == 6
     assert np.allclose(together[0].utterance.attention_RS.sum(axis=1), 1.0, atol=1e-4)
+    assert predictor.predict("2", tags=tags[1]) == predictor.predict(["2"], tags=tags[1:])[0]
 
 
 def test_a_server_answers_with_a_wav_file_in_base64(speaking: Paths) -> None:

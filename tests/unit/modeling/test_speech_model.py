@@ -125,7 +125,7 @@ def test_a_decoder_without_attention_is_refused() -> None:
 @torch.no_grad()
 def test_what_decoding_drops_depends_on_the_number_of_the_step_alone() -> None:
     masks = step_masks(range(400), 8, 0.25)
-    assert masks.unique().tolist() == pytest.approx([0.0, 1 / 0.75])
+    assert sorted(set(masks.flatten().tolist())) == pytest.approx([0.0, 1 / 0.75])
     assert float((masks == 0).float().mean()) == pytest.approx(0.25, abs=0.03)
     assert torch.equal(step_masks(range(5, 6), 8, 0.25), masks[5:6])
     frames, dropping, plain = torch.randn(2, 1, 6), PreNet(6, 8, 4, 0.5, drops_in_decoding=True).eval(), PreNet(6, 8, 4, 0.5).eval()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +50,17 @@ def test_the_model_has_learned_what_it_says(speaking: Paths) -> None:
     assert metrics["speech"]["monotonic_steps"] > 0.95
     assert metrics["speech"]["length_ratio"] == pytest.approx(1.0, abs=0.1)
     assert metrics["counts"]["cut_hypotheses"] == 0
+
+
+def test_equal_texts_of_a_speaker_are_compared_with_a_recording_each(speaking: Paths, tmp_path: Path) -> None:
+    paths = Paths(Path(shutil.copytree(speaking.root, tmp_path / "again")))
+    first, second = paths.prepared_split("test").read_text().splitlines()[:2]
+    other = json.loads(first) | {name: json.loads(second)[name] for name in ("recording", "recording_sha256")}
+    paths.prepared_split("test").write_text(f"{first}\n{json.dumps(other)}\n")
+    run_evaluate(make_settings(), paths, NullRecorder())
+    rows = [json.loads(line) for line in (paths.evaluation / "speech.jsonl").read_text().splitlines()]
+    assert [row["recording"] for row in rows] == [json.loads(first)["recording"], other["recording"]]
+    assert rows[0]["distortion"] != rows[1]["distortion"]
 
 
 def test_the_command_writes_the_pitches_of_the_digits(speaking: Paths) -> None:

@@ -39,7 +39,7 @@ FRAMES: dict[str, Any] = {"frames_per_step": 3, "pre_net_width": 8, "post_net_la
 class Task:
     """A task of frames: its generated corpus, and its settings with chance in every update, or without."""
 
-    write: Callable[[Path], None]
+    write: Callable[[Path], object]
     settings: Callable[[bool], Settings]
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from seq2seq_core.artifacts import SPLITS, Paths
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.errors import UserError
 from seq2seq_core.forecasts.cost_range import CostRange
 from seq2seq_core.forecasts.forecast import QUANTITIES, Forecast, Quantity, StageForecast, machine_name
 from seq2seq_core.forecasts.forecast_check import find_correction, read_checks, settings_digest
@@ -107,11 +106,9 @@ def run_preflight(settings: Settings, paths: Paths, room: Room, rows: int, is_ke
 
     Raises:
         CorpusError: the corpus cannot be read.
-        UserError: a stage fails on the sample, or targets are recordings.
+        UserError: a stage fails on the sample.
         WorkspaceBusy: another preflight works in this workspace.
     """
-    if settings.corpus.target_kind == "audio":
-        raise UserError("corpus.target_kind: must be 'text' for a forecast, which measures searches; got 'audio'")
     started = time.monotonic()
     folder = paths.preflight / "sample"
     with lock_folder(paths.preflight, "preflight"):

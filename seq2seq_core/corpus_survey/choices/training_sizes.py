@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from seq2seq_core.corpus_survey.choices.picture_choice import LINE_CHANGES, PICTURE_CHANGES, choose_reader
+from seq2seq_core.corpus_survey.choices.speech_choice import choose_speaker, choose_speech_training
 from seq2seq_core.corpus_survey.choices.task_choice import Task
 from seq2seq_core.corpus_survey.choices.unit_choice import CHARACTER_TASKS, round_up
 
@@ -35,6 +36,8 @@ def choose_model(task: Task, num_rows: int, is_joint: bool) -> dict[str, Any]:
             "time_reduction": 1,
             "dropout": 0.3,
         }
+    if task == "synthesis":
+        return choose_speaker(num_rows)
     if task in ("lines", "captions"):
         return choose_reader(task == "lines", num_rows)
     if task == "parsing":
@@ -79,6 +82,8 @@ def choose_training(
         dev_rows: pairs of dev.
         metric: the metric that chooses checkpoints.
     """
+    if task == "synthesis":
+        return choose_speech_training(num_rows, units_a_pair)
     batch = _batch_tokens(task, num_rows)
     epochs = next((epochs for rows, epochs in EPOCHS_BY_ROWS if num_rows <= rows), 2)
     if task == "parsing":

@@ -4,6 +4,7 @@
     python benchmarks/small_data.py g2p g2p2020_fre --set model.alignment=monotonic  with changes
     python benchmarks/small_data.py g2p g2p2020_fre --pairs 800 --seeds 1 2          800 pairs of train, always the same, two seeds
     python benchmarks/small_data.py scan scan_simple --lengths 26 --test             SCAN, split by length: test has longer targets
+    python benchmarks/small_data.py inflection_small inflection --corpora data/raw   the sample of `s2s sample-corpus --inflection`
 
 Prints a line a seed: the update with the best dev score, its dev loss in nats a symbol, the share of dev (and of test) that is
 wrong, processor seconds of the training. Workspaces lie under --work; nothing is kept for another call.
@@ -112,7 +113,8 @@ def measure(settings: Settings, paths: Paths, splits: list[str]) -> str:
 def wrong_share(settings: Settings, paths: Paths, split: str) -> float:
     """The share of a split whose output is not the reference."""
     pairs = [json.loads(line) for line in paths.prepared_split(split).read_text(encoding="utf-8").splitlines()]
-    predictions = Predictor.from_folder(paths.bundle).predict([pair["source"] for pair in pairs], settings.evaluate.decoding)
+    sources = [pair["source"] for pair in pairs]
+    predictions = Predictor.from_folder(paths.bundle).predict(sources, settings.evaluate.decoding, tags=pairs)
     wrong: int = sum(found.text != pair["target"] for found, pair in zip(predictions, pairs, strict=True))
     return wrong / len(pairs)
 

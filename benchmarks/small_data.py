@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.console import configure_logging
+from seq2seq_core.corpus_survey.choices.size_rules import resize
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.prepare import run_prepare
@@ -39,17 +40,21 @@ from seq2seq_core.stages.train import run_train
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def read_settings(name: str, corpus: Path, changes: list[str], seed: int) -> Settings:
+def read_settings(name: str, corpus: Path, changes: list[str], seed: int, fits_sizes: bool = False) -> Settings:
     """The settings of a ready file, changed.
 
     Args:
         name: of the file in ``configs/``.
         corpus: folder of the corpus.
-        changes: ``section.field=value``, the value in YAML.
+        changes: ``section.field=value``, the value in YAML; they come last.
         seed: of the training.
+        fits_sizes: whether the sizes are derived from the rows of train, as by ``s2s configure --fit-sizes``.
     """
     values: dict[str, Any] = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8"))
     values["corpus"]["path"] = str(corpus)
+    if fits_sizes:
+        rows = len((corpus / "train.tsv").read_text(encoding="utf-8").splitlines())
+        resize(values, parse_settings(values, name), rows)
     for change in [*changes, f"train.seed={seed}"]:
         path, _, text = change.partition("=")
         *sections, last = path.split(".")
@@ -127,6 +132,7 @@ def main() -> None:
     parser.add_argument("--corpora", type=Path, default=ROOT.parent / "shared" / "corpora", help="folder of all corpora")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.FIELD=VALUE", help="a changed setting, in YAML")
     parser.add_argument("--pairs", type=int, default=0, help="pairs of train (default: all)")
+    parser.add_argument("--fit-sizes", action="store_true", help="sizes as `s2s configure --fit-sizes` derives them")
     parser.add_argument("--lengths", type=int, default=0, help="symbols of the longest target of train; longer ones are test")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--test", action="store_true", help="score test too: settings must be fixed by then")
@@ -138,10 +144,14 @@ def main() -> None:
         work = arguments.work or Path(temporary)
         copy_corpus(arguments.corpora / arguments.corpus, work / "corpus", arguments.pairs, arguments.lengths)
         for seed in arguments.seeds:
-            settings, paths = read_settings(arguments.config, work / "corpus", arguments.set, seed), Paths(work / f"seed-{seed}")
+            settings = read_settings(arguments.config, work / "corpus", arguments.set, seed, arguments.fit_sizes)
+            paths = Paths(work / f"seed-{seed}")
             line = measure(settings, paths, ["dev", "test"] if arguments.test else ["dev"])
-            changes = " ".join(arguments.set) or "as it is"
-            print(f"{arguments.corpus}, {changes}, {arguments.pairs or 'all'} pairs, seed {seed}: {line}", flush=True)
+            changes = " ".join([*["--fit-sizes"] * arguments.fit_sizes, *arguments.set]) or "as it is"
+            print(
+                f"{arguments.config}, {arguments.corpus}, {changes}, {arguments.pairs or 'all'} pairs, seed {seed}: {line}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

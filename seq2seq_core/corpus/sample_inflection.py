@@ -98,7 +98,7 @@ def inflected_splits() -> dict[str, list[Row]]:
 def best_possible(train: Collection[Row], test: Collection[Row]) -> float:
     """The share of test whose form is the likeliest answer of whoever knows the rules and has read train.
 
-    Of a verb, its exception is known where a form of it in train shows one; of two forms of ``1;PL``, the inclusive one is likelier.
+    The exception of a verb is known where a form of it in train shows one. Of two forms of ``1;PL``, the inclusive is likelier.
 
     Args:
         train: what was read.

@@ -81,12 +81,17 @@ def sample_corpus(
         name = "lines" if pictures else "inflection" if inflection else "dates"
         folder = output if output is not None else resolve_workspace(workspace).root / "data" / "raw" / name
         if pictures:
-            from seq2seq_core.corpus.sample_pictures import write_sample_pictures as write
+            from seq2seq_core.corpus.sample_pictures import write_sample_pictures
+
+            typer.echo(write_sample_pictures(folder))
         elif inflection:
-            from seq2seq_core.corpus.sample_inflection import write_sample_inflection as write
+            from seq2seq_core.corpus.sample_inflection import write_sample_inflection
+
+            typer.echo(write_sample_inflection(folder))
         else:
-            from seq2seq_core.corpus.sample_dates import write_sample_corpus as write
-        typer.echo(write(folder))
+            from seq2seq_core.corpus.sample_dates import write_sample_corpus
+
+            typer.echo(write_sample_corpus(folder))
 
 
 def configure(

@@ -4,6 +4,7 @@
     python benchmarks/small_data.py g2p g2p2020_fre --set model.alignment=monotonic  with changes
     python benchmarks/small_data.py g2p g2p2020_fre --pairs 800 --seeds 1 2          800 pairs of train, always the same, two seeds
     python benchmarks/small_data.py scan scan_simple --lengths 26 --test             SCAN, split by length: test has longer targets
+    python benchmarks/small_data.py inflection_small inflection --corpora data/raw   the sample of `s2s sample-corpus --inflection`
 
 Prints a line a seed: the update with the best dev score, its dev loss in nats a symbol, the share of dev (and of test) that is
 wrong, processor seconds of the training. Workspaces lie under --work; nothing is kept for another call.
@@ -29,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.console import configure_logging
+from seq2seq_core.corpus_survey.choices.size_rules import resize
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.prepare import run_prepare
@@ -38,17 +40,21 @@ from seq2seq_core.stages.train import run_train
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def read_settings(name: str, corpus: Path, changes: list[str], seed: int) -> Settings:
+def read_settings(name: str, corpus: Path, changes: list[str], seed: int, fits_sizes: bool = False) -> Settings:
     """The settings of a ready file, changed.
 
     Args:
         name: of the file in ``configs/``.
         corpus: folder of the corpus.
-        changes: ``section.field=value``, the value in YAML.
+        changes: ``section.field=value``, the value in YAML; they come last.
         seed: of the training.
+        fits_sizes: whether the sizes are derived from the rows of train, as by ``s2s configure --fit-sizes``.
     """
     values: dict[str, Any] = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8"))
     values["corpus"]["path"] = str(corpus)
+    if fits_sizes:
+        rows = len((corpus / "train.tsv").read_text(encoding="utf-8").splitlines())
+        resize(values, parse_settings(values, name), rows)
     for change in [*changes, f"train.seed={seed}"]:
         path, _, text = change.partition("=")
         *sections, last = path.split(".")
@@ -112,7 +118,8 @@ def measure(settings: Settings, paths: Paths, splits: list[str]) -> str:
 def wrong_share(settings: Settings, paths: Paths, split: str) -> float:
     """The share of a split whose output is not the reference."""
     pairs = [json.loads(line) for line in paths.prepared_split(split).read_text(encoding="utf-8").splitlines()]
-    predictions = Predictor.from_folder(paths.bundle).predict([pair["source"] for pair in pairs], settings.evaluate.decoding)
+    sources = [pair["source"] for pair in pairs]
+    predictions = Predictor.from_folder(paths.bundle).predict(sources, settings.evaluate.decoding, tags=pairs)
     wrong: int = sum(found.text != pair["target"] for found, pair in zip(predictions, pairs, strict=True))
     return wrong / len(pairs)
 
@@ -125,6 +132,7 @@ def main() -> None:
     parser.add_argument("--corpora", type=Path, default=ROOT.parent / "shared" / "corpora", help="folder of all corpora")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.FIELD=VALUE", help="a changed setting, in YAML")
     parser.add_argument("--pairs", type=int, default=0, help="pairs of train (default: all)")
+    parser.add_argument("--fit-sizes", action="store_true", help="sizes as `s2s configure --fit-sizes` derives them")
     parser.add_argument("--lengths", type=int, default=0, help="symbols of the longest target of train; longer ones are test")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--test", action="store_true", help="score test too: settings must be fixed by then")
@@ -136,10 +144,14 @@ def main() -> None:
         work = arguments.work or Path(temporary)
         copy_corpus(arguments.corpora / arguments.corpus, work / "corpus", arguments.pairs, arguments.lengths)
         for seed in arguments.seeds:
-            settings, paths = read_settings(arguments.config, work / "corpus", arguments.set, seed), Paths(work / f"seed-{seed}")
+            settings = read_settings(arguments.config, work / "corpus", arguments.set, seed, arguments.fit_sizes)
+            paths = Paths(work / f"seed-{seed}")
             line = measure(settings, paths, ["dev", "test"] if arguments.test else ["dev"])
-            changes = " ".join(arguments.set) or "as it is"
-            print(f"{arguments.corpus}, {changes}, {arguments.pairs or 'all'} pairs, seed {seed}: {line}", flush=True)
+            changes = " ".join([*["--fit-sizes"] * arguments.fit_sizes, *arguments.set]) or "as it is"
+            print(
+                f"{arguments.config}, {arguments.corpus}, {changes}, {arguments.pairs or 'all'} pairs, seed {seed}: {line}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

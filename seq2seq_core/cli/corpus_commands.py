@@ -65,23 +65,32 @@ def sample_corpus(
     pictures: Annotated[
         bool, typer.Option("--pictures", help="Pictures of printed dates with their text, by default in data/raw/lines.")
     ] = False,
+    inflection: Annotated[
+        bool, typer.Option("--inflection", help="Verbs of a made-up language and their forms, by default in data/raw/inflection.")
+    ] = False,
     workspace: Workspace = None,
     debug: Debug = False,
 ) -> None:
-    """Generate the sample corpus: written-out dates in seven languages to ISO 8601, or pictures of printed dates.
+    """Generate a sample corpus: written-out dates in seven languages to ISO 8601, pictures of printed dates, or inflected verbs.
 
     Works offline and writes the same bytes on every machine, so data/raw/dates.dvc stays up to date.
     """
     with boundary(debug):
-        from seq2seq_core.corpus.sample_dates import write_sample_corpus
-
-        name = "lines" if pictures else "dates"
+        if pictures and inflection:
+            raise UserError("--inflection: must be left out with --pictures, which is another sample")
+        name = "lines" if pictures else "inflection" if inflection else "dates"
         folder = output if output is not None else resolve_workspace(workspace).root / "data" / "raw" / name
         if pictures:
             from seq2seq_core.corpus.sample_pictures import write_sample_pictures
 
             typer.echo(write_sample_pictures(folder))
+        elif inflection:
+            from seq2seq_core.corpus.sample_inflection import write_sample_inflection
+
+            typer.echo(write_sample_inflection(folder))
         else:
+            from seq2seq_core.corpus.sample_dates import write_sample_corpus
+
             typer.echo(write_sample_corpus(folder))
 
 

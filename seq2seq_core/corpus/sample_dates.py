@@ -72,15 +72,17 @@ class SampleSummary:
         folder: the corpus folder.
         rows: number of pairs by split.
         digests: SHA-256 (hexadecimal) by file name.
+        note: what else is told of it.
     """
 
     folder: Path
     rows: dict[str, int]
     digests: dict[str, str]
+    note: str = ""
 
     def __str__(self) -> str:
         """``data/raw/dates: 7700 pairs of train, ...``."""
-        return f"{self.folder}: " + ", ".join(f"{rows} pairs of {split}" for split, rows in self.rows.items())
+        return f"{self.folder}: " + ", ".join(f"{rows} pairs of {split}" for split, rows in self.rows.items()) + self.note
 
 
 def write_sample_corpus(folder: Path) -> SampleSummary:

@@ -14,7 +14,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.ready_settings import as_written, install_document, missing_files, read_ready_document
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.config.yaml_text import parse_document, write_inline
-from seq2seq_core.corpus_survey.choices.size_rules import resize, size_note, why_not_resize
+from seq2seq_core.corpus_survey.choices.size_rules import nearer_file, resize, size_note, why_not_resize
 from seq2seq_core.corpus_survey.choices.task_choice import parse_task
 from seq2seq_core.corpus_survey.corpus_check import check_corpus
 from seq2seq_core.corpus_survey.corpus_layout import CorpusLayout
@@ -71,7 +71,7 @@ def install_fitted(
 ) -> list[str]:
     """Writes ``params.yaml`` from a ready file, with the files that a corpus folder has; returns what was replaced, a line each.
 
-    Where train is far larger or smaller than that of the file's sizes, the last line says so.
+    Where train is far larger or smaller than that of the file's sizes, the last lines say so, and name a ready file that is nearer.
 
     Args:
         ready_file: the ready file.
@@ -110,8 +110,8 @@ def install_fitted(
         findings.append(resize(document, settings, _count_rows(settings, place, chosen)))
     elif settings.train.sized_for_pairs:
         with suppress(UserError):  # a corpus that a survey cannot read may be one for these settings
-            note = size_note(settings, _count_rows(settings, place, chosen))
-            findings += [note] if note else []
+            rows = _count_rows(settings, place, chosen)
+            findings += [note for note in (size_note(settings, rows), nearer_file(ready_file, settings, rows)) if note]
     install_document(document, str(ready_file), paths, force)
     return findings
 

@@ -2,10 +2,11 @@
 
 With r = pairs now / pairs then (``train.sized_for_pairs``):
 
-- ``train.batch_tokens``, ``train.max_steps``, ``train.warmup_steps`` and ``train.validate_every_steps`` change with the square
-  root of r: as many passes over train, and as many validations;
 - ``model.width`` (and ``model.feedforward_width``) halve or double once for each factor of 16;
-- ``model.dropout`` is 0.05 more for each halving, 0.05 less for each doubling, from 0.1 to 0.5.
+- with more pairs, ``train.batch_tokens``, ``train.max_steps``, ``train.warmup_steps`` and ``train.validate_every_steps`` grow with
+  the square root of r: as many passes over train, and as many validations;
+- with more pairs, ``model.dropout`` is 0.05 less for each doubling, at least 0.1;
+- with fewer pairs, all else stays: a smaller train set needs more passes, and a training shortened in proportion was worse.
 
 They are numbers in ``params.yaml``: a corpus that grows changes no model by itself.
 """
@@ -18,11 +19,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seq2seq_core.config.settings import Settings
+from seq2seq_core.config.settings import Settings, load_settings
 
-FEWEST_TOKENS, FEWEST_STEPS, FEWEST_BETWEEN = 256, 200, 20
 NARROWEST, WIDEST = 64, 1024
-DROPOUT_A_HALVING, LEAST_DROPOUT, MOST_DROPOUT = 0.05, 0.1, 0.5
+DROPOUT_A_DOUBLING, LEAST_DROPOUT = 0.05, 0.1
+GROWING = ("max_steps", "batch_tokens", "warmup_steps", "validate_every_steps")
 TELLING_RATIO = 2.0
 """Train this many times as large, or as small: other sizes are worth telling."""
 
@@ -38,19 +39,15 @@ def sizes_for(settings: Settings, num_pairs: int) -> dict[str, dict[str, Any]]:
     if num_pairs == train.sized_for_pairs:
         return {"model": {}, "train": {}}
     ratio = num_pairs / train.sized_for_pairs
-    root, doublings = math.sqrt(ratio), math.log2(ratio)
+    root, doublings = math.sqrt(max(1.0, ratio)), math.log2(ratio)
     width = _bounded(model.width * 2 ** round(doublings / 4), NARROWEST, WIDEST)
-    dropout = _bounded(round(model.dropout - DROPOUT_A_HALVING * doublings, 2), LEAST_DROPOUT, MOST_DROPOUT)
+    less_dropout = round(model.dropout - DROPOUT_A_DOUBLING * max(0.0, doublings), 2)
     found: dict[str, dict[str, Any]] = {
-        "model": {"width": width, "dropout": dropout if model.dropout else 0.0},
-        "train": {
-            "max_steps": _two_digits(max(FEWEST_STEPS, train.max_steps * root)),
-            "batch_tokens": _two_digits(max(FEWEST_TOKENS, train.batch_tokens * root)),
-            "warmup_steps": _two_digits(train.warmup_steps * root),
-            "validate_every_steps": _two_digits(max(FEWEST_BETWEEN, train.validate_every_steps * root)),
-            "sized_for_pairs": num_pairs,
-        },
+        "model": {"width": width, "dropout": min(model.dropout, max(LEAST_DROPOUT, less_dropout))},
+        "train": {"sized_for_pairs": num_pairs},
     }
+    if ratio > 1:
+        found["train"] |= {name: _two_digits(getattr(train, name) * root) for name in GROWING}
     if "transformer" in (model.encoder_architecture, model.decoder_architecture):
         found["model"]["feedforward_width"] = model.feedforward_width * width // model.width
     old = {"model": model, "train": train}
@@ -81,10 +78,38 @@ def size_note(settings: Settings, num_pairs: int) -> str:
     if 1 / TELLING_RATIO < num_pairs / before < TELLING_RATIO:
         return ""
     sizes = sizes_for(settings, num_pairs)
+    del sizes["train"]["sized_for_pairs"]
+    if not any(sizes.values()):
+        return ""
     told = ", ".join(f"{section}.{key} {value}" for section, own in sizes.items() for key, value in own.items())
     return (
         f"the sizes of model and training are for {before:,} pairs of train, which has {num_pairs:,} rows; by the rules of "
         f"`s2s configure --fit-sizes` they would be {told}"
+    )
+
+
+def nearer_file(ready_file: Path, settings: Settings, num_pairs: int) -> str:
+    """The ready file of the same task that is for about as many pairs, as a sentence; empty: this one is the nearest.
+
+    Files of one task share the beginning of their name: ``g2p.yaml`` and ``g2p_small.yaml``.
+
+    Args:
+        ready_file: the chosen file.
+        settings: of it.
+        num_pairs: rows of train.
+    """
+    sizes = {ready_file: settings.train.sized_for_pairs}
+    for other in sorted(ready_file.parent.glob("*.yaml")):
+        if f"{other.stem}_".startswith(f"{ready_file.stem}_") or f"{ready_file.stem}_".startswith(f"{other.stem}_"):
+            sizes[other] = load_settings(other).train.sized_for_pairs
+    known = [file for file, size in sizes.items() if size]
+    if not num_pairs or ready_file not in known:
+        return ""
+    nearest = min(known, key=lambda file: abs(math.log(num_pairs / sizes[file])))
+    if nearest == ready_file:
+        return ""
+    return (
+        f"{nearest} is for about {sizes[nearest]:,} pairs of train, which is nearer to these {num_pairs:,} rows than {ready_file}"
     )
 
 

@@ -15,6 +15,15 @@ EPOCHS_BY_ROWS = ((10_000, 80), (50_000, 40), (200_000, 20), (1_000_000, 10), (1
 FEWEST_STEPS, MOST_STEPS = 300, 200_000
 SMALL_ROWS, LARGE_ROWS, HUGE_ROWS = 10_000, 300_000, 3_000_000
 """Numbers of pairs at which models become larger."""
+FEW_PRONUNCIATIONS = 2_000
+"""Up to so many words, pronunciation gets the model and the sizes of ``configs/g2p_small.yaml`` (measured: docs/quality.md)."""
+FEW_WORDS_MODEL = {
+    "architecture": "gru", "alignment": "monotonic", "width": 256, "encoder_layers": 1, "decoder_layers": 1, "dropout": 0.3,
+}  # fmt: skip
+FEW_WORDS_TRAINING = {
+    "max_steps": 2_500, "batch_tokens": 2_048, "learning_rate": 0.002, "warmup_steps": 200, "schedule": "cosine",
+    "validate_every_steps": 200, "patience": 6,
+}  # fmt: skip
 
 
 def choose_model(task: Task, num_rows: int, is_joint: bool) -> dict[str, Any]:
@@ -46,6 +55,8 @@ def choose_model(task: Task, num_rows: int, is_joint: bool) -> dict[str, Any]:
     if task == "summarisation":
         copying = {"coverage": True, "pointer_generator": True}
         return {"architecture": "lstm", "attention": "additive", "width": width, **copying, "dropout": 0.2, **tie}
+    if task == "pronunciation" and num_rows <= FEW_PRONUNCIATIONS:
+        return dict(FEW_WORDS_MODEL)
     if task == "inflection":
         return _transformer(128 if num_rows < 3_000 else 256, 0.3, tie)
     if task in CHARACTER_TASKS and num_rows < LARGE_ROWS:
@@ -84,6 +95,9 @@ def choose_training(
     """
     if task == "synthesis":
         return choose_speech_training(num_rows, units_a_pair)
+    dev_sentences = max(1, min(500, dev_rows))
+    if task == "pronunciation" and num_rows <= FEW_PRONUNCIATIONS:
+        return {**FEW_WORDS_TRAINING, "dev_metric": metric, "dev_sentences": dev_sentences}
     batch = _batch_tokens(task, num_rows)
     epochs = next((epochs for rows, epochs in EPOCHS_BY_ROWS if num_rows <= rows), 2)
     if task == "parsing":
@@ -100,7 +114,7 @@ def choose_training(
         "schedule": "cosine",
         "validate_every_steps": round_up(every) if every > 100 else every,
         "dev_metric": metric,
-        "dev_sentences": max(1, min(500, dev_rows)),
+        "dev_sentences": dev_sentences,
         "patience": 6,
     }
     if steps >= 2_000 and task not in ("summarisation", "dialogue"):

@@ -12,6 +12,7 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.register import GateSection
 from seq2seq_core.config.settings import Settings, load_settings, parse_settings
+from seq2seq_core.corpus_survey.choices.training_sizes import FEW_PRONUNCIATIONS, choose_model
 from seq2seq_core.corpus_survey.corpus_check import check_corpus
 from seq2seq_core.corpus_survey.proposal import FEWEST_TEST_ROWS
 from seq2seq_core.corpus_survey.proposed_settings import install_proposal
@@ -167,7 +168,7 @@ def test_pictures_are_lines_where_the_task_says_so(propose: Propose) -> None:
     assert settings.tokenize.image is not None
     assert settings.tokenize.image.layout == "columns"
     assert settings.model.ctc
-    assert settings.train.ctc_weight == settings.evaluate.ctc_weight == 0.5
+    assert (settings.train.ctc_weight, settings.evaluate.ctc_weight) == (0.5, 0.7)
 
 
 def test_turns_of_conversations_are_no_pairs(propose: Propose) -> None:
@@ -189,8 +190,16 @@ def test_a_proposal_fits_the_size_of_the_corpus(propose: Propose) -> None:
     assert settings.tokenize.target.model == "symbols"
     assert settings.tokenize.source.vocabulary_size <= 100
     assert settings.validate_.min_rows.limit == 200
-    assert settings.model.width == 128
     assert settings.train.dev_metric == settings.register_.metric == "exact_match"
+
+
+def test_a_few_pronunciations_get_the_model_and_sizes_of_the_ready_file_for_few(propose: Propose) -> None:
+    settings, _ = propose("pronunciation")
+    ready = load_settings(ROOT / "configs" / "g2p_small.yaml")
+    own = {"dev_sentences", "sized_for_pairs"}
+    assert settings.model == ready.model
+    assert settings.train.model_dump(exclude=own) == ready.train.model_dump(exclude=own)
+    assert choose_model("pronunciation", FEW_PRONUNCIATIONS + 1, is_joint=False)["attention"] == "additive"
 
 
 def test_a_small_test_set_can_still_crown_a_champion_and_that_is_said(propose: Propose) -> None:

@@ -10,7 +10,7 @@ import pytest
 from flows.reports.summary import read_corpus_lines
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, load_settings
-from seq2seq_core.corpus_survey.choices.size_rules import size_note, sizes_for
+from seq2seq_core.corpus_survey.choices.size_rules import nearer_file, size_note, sizes_for
 from seq2seq_core.corpus_survey.proposed_settings import install_fitted, install_proposal
 from seq2seq_core.corpus_survey.table_columns import LayoutChoice
 from seq2seq_core.errors import UserError
@@ -35,29 +35,41 @@ def fit(tmp_path: Path, rows: int, fits_sizes: bool, ready: str = "g2p") -> tupl
     return load_settings(paths.params), findings
 
 
-def test_the_sizes_follow_from_the_rows_by_the_stated_rules(tmp_path: Path) -> None:
+def test_the_sizes_follow_from_more_rows_by_the_stated_rules() -> None:
+    sizes = sizes_for(G2P, 4 * 3600)
+    train = {"max_steps": 5000, "batch_tokens": 4100, "warmup_steps": 400, "validate_every_steps": 400, "sized_for_pairs": 14400}
+    assert sizes == {"model": {"dropout": 0.2}, "train": train}
+
+
+def test_a_smaller_train_set_is_trained_as_long(tmp_path: Path) -> None:
     settings, findings = fit(tmp_path, 900, fits_sizes=True)  # a quarter of 3,600
-    train, model = settings.train, settings.model
-    assert (train.batch_tokens, train.max_steps, train.warmup_steps, train.validate_every_steps) == (1000, 1200, 100, 100)
-    assert (model.width, model.dropout, train.sized_for_pairs) == (256, 0.4, 900)
-    assert findings[-1].startswith("sizes: for 900 rows of train instead of 3,600: model.dropout 0.4 (was 0.3)")
-    others = settings.model_dump(exclude={"train", "model", "corpus"})
-    assert others == G2P.model_dump(exclude={"train", "model", "corpus"})
+    assert settings.train == G2P.train.model_copy(update={"sized_for_pairs": 900})
+    assert findings[-1] == "sizes: for 900 rows of train instead of 3,600: train.sized_for_pairs 900 (was 3600)"
+    others = settings.model_dump(exclude={"train", "corpus"})
+    assert others == G2P.model_dump(exclude={"train", "corpus"})
 
 
-@pytest.mark.parametrize(("pairs", "width", "dropout"), [(3600 // 16, 128, 0.5), (3600 * 16, 512, 0.1), (3600, 256, 0.3)])
+@pytest.mark.parametrize(("pairs", "width", "dropout"), [(3600 // 16, 128, 0.3), (3600 * 16, 512, 0.1), (3600, 256, 0.3)])
 def test_width_and_dropout_have_bounds_and_stay_at_the_same_size(pairs: int, width: int, dropout: float) -> None:
     model = sizes_for(G2P, pairs)["model"]
     assert (model.get("width", 256), model.get("dropout", 0.3)) == (width, dropout)
     assert pairs != 3600 or sizes_for(G2P, pairs) == {"model": {}, "train": {}}
 
 
-def test_without_the_flag_the_file_stays_and_other_sizes_are_told(tmp_path: Path) -> None:
+def test_without_the_flag_the_file_stays_and_a_nearer_one_is_named(tmp_path: Path) -> None:
     settings, findings = fit(tmp_path, 900, fits_sizes=False)
     assert (settings.model, settings.train) == (G2P.model, G2P.train)
-    assert "are for 3,600 pairs of train, which has 900 rows" in findings[-1]
-    assert "train.max_steps 1200" in findings[-1]
-    assert size_note(G2P, 2000) == size_note(G2P, 7000) == ""
+    assert findings[-1].startswith(
+        f"{CONFIGS / 'g2p_small.yaml'} is for about 800 pairs of train, which is nearer to these 900 rows"
+    )
+    assert nearer_file(CONFIGS / "g2p.yaml", G2P, 3000) == ""
+    assert nearer_file(CONFIGS / "g2p_small.yaml", load_settings(CONFIGS / "g2p_small.yaml"), 900) == ""
+
+
+def test_other_sizes_are_told_where_train_is_far_larger() -> None:
+    assert "are for 3,600 pairs of train, which has 9,000 rows" in size_note(G2P, 9000)
+    assert "train.max_steps 4000" in size_note(G2P, 9000)
+    assert size_note(G2P, 900) == size_note(G2P, 2000) == size_note(G2P, 7000) == ""
 
 
 def test_a_file_with_several_phases_is_refused(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def show_line(bundle: Path, text: str, into: Path) -> str:
         into: the PNG file.
     """
     predictor = Predictor.from_folder(bundle)
-    config, reader, pixels = predictor.bundle.config, predictor.sources.reader, draw_line(text)
+    config, reader, pixels = predictor.bundle.config, predictor.sources.reader, draw_line(text)[:, :, None]
     assert config.pictures is not None, "expected a model of pictures"
     assert reader is not None
     found = predictor.predict([pixels], keep_alignments=True)[0].hypotheses[0]

@@ -23,7 +23,7 @@ from seq2seq_core.evaluation.attention_pictures import plot_line_attention
 from seq2seq_core.evaluation.plots import save_figure
 
 INTO = Path(__file__).resolve().parents[1] / "docs" / "pictures"
-LINE = "Wednesday, 20 February 1991"
+LINE = "Tuesday, 4 March 1986"
 
 
 def show_line(bundle: Path, text: str, into: Path) -> str:

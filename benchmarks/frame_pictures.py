@@ -23,7 +23,7 @@ from seq2seq_core.evaluation.attention_pictures import plot_line_attention
 from seq2seq_core.evaluation.plots import save_figure
 
 INTO = Path(__file__).resolve().parents[1] / "docs" / "pictures"
-LINE = "Wednesday, 20 February 1991"
+LINE = "Tuesday, 4 March 1986"
 
 
 def show_line(bundle: Path, text: str, into: Path) -> str:
@@ -35,7 +35,7 @@ def show_line(bundle: Path, text: str, into: Path) -> str:
         into: the PNG file.
     """
     predictor = Predictor.from_folder(bundle)
-    config, reader, pixels = predictor.bundle.config, predictor.sources.reader, draw_line(text)
+    config, reader, pixels = predictor.bundle.config, predictor.sources.reader, draw_line(text)[:, :, None]
     assert config.pictures is not None, "expected a model of pictures"
     assert reader is not None
     found = predictor.predict([pixels], keep_alignments=True)[0].hypotheses[0]

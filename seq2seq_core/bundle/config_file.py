@@ -33,8 +33,9 @@ ADDED_BY_EXPORT = ("engine", "calibrator", "lexicon")
 """Fields that only a served bundle has, and not each."""
 ABSENT_WHERE_OFF: dict[str, object] = {"num_source_tags": 0, "members": 1, "pictures": None, "speech": None}
 ABSENT_SETTINGS_WHERE_OFF: dict[str, object] = {"front_end": None, "grid_positions": "none", "ctc": False, "frames": None}
-"""Fields of the configuration, and settings of the model, that a file leaves out where they are off, as bundles of earlier releases
-do."""
+ABSENT_FRAME_SETTINGS_WHERE_OFF: dict[str, object] = {"drops_in_decoding": False, "frame_dropout": 0.0}
+"""Fields of the configuration, and settings of the model and of its frames, that a file leaves out where they are off, as earlier
+bundles do."""
 MAX_CONFIG_BYTES = 1 << 22
 MAX_VOCABULARY = 1 << 24
 
@@ -235,7 +236,9 @@ def write_config(folder: Path, content: BundleFile) -> None:
     """
     absent: dict[str, Any] = _that_are(dict.fromkeys(ADDED_BY_EXPORT), content)
     absent["config"] = _that_are(ABSENT_WHERE_OFF, content.config)
-    absent["config"]["model"] = _that_are(ABSENT_SETTINGS_WHERE_OFF, content.config.model)
+    absent["config"]["model"] = model = _that_are(ABSENT_SETTINGS_WHERE_OFF, content.config.model)
+    if content.config.model.frames is not None:
+        model["frames"] = _that_are(ABSENT_FRAME_SETTINGS_WHERE_OFF, content.config.model.frames)
     (folder / CONFIG_FILE).write_text(content.model_dump_json(indent=1, exclude=absent) + "\n", encoding="utf-8")
 
 

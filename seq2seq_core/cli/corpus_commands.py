@@ -32,7 +32,7 @@ TaskName = Annotated[
     typer.Option(
         "--task",
         help="Without a ready file, the task: translation, transliteration, pronunciation, normalisation, spelling, inflection, "
-        "summarisation, dialogue, parsing, speech, lines or captions; by default the likeliest.",
+        "summarisation, dialogue, parsing, speech, synthesis, lines or captions; by default the likeliest.",
         show_default=False,
     ),
 ]

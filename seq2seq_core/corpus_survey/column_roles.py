@@ -13,7 +13,7 @@ from seq2seq_core.corpus_survey.texts.categories import is_category
 from seq2seq_core.errors import UserError
 
 FileNoun = Literal["", "recordings", "pictures"]
-"""What the files are that sources name; empty: sources are texts."""
+"""What the files are that a side names; empty: both sides are texts."""
 CONVERSATION_NAMES = ("conversation", "conversation id", "dialogue id", "dialog id", "dialog", "dialogue", "thread", "thread id")
 TURN_NAMES = ("turn", "turn id", "position", "order", "index")
 TEXT_NAMES = ("text", "utterance", "message", "content", "turn text")
@@ -30,7 +30,8 @@ class ColumnRoles:
         target: place of the target's column.
         task: the task implied by names or files; empty if none.
         reason: why these two, for the user.
-        files: what the files are that the sources name: ``recordings`` or ``pictures``; empty: the sources are texts.
+        files: what the files are that the sources name, or with the task ``synthesis`` the targets: ``recordings`` or ``pictures``;
+            empty: both are texts.
     """
 
     names: tuple[str, ...]
@@ -96,7 +97,12 @@ def find_turns(names: Sequence[str]) -> TurnColumns | None:
 
 
 def find_roles(
-    names: Sequence[str], rows: Sequence[Sequence[str]], is_named: bool, source: str = "", target: str = ""
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    is_named: bool,
+    source: str = "",
+    target: str = "",
+    speaks: bool = False,
 ) -> ColumnRoles:
     """The roles of a table's columns.
 
@@ -106,6 +112,7 @@ def find_roles(
         is_named: whether the table itself names its columns.
         source: name or number of the source's column; empty: the likeliest.
         target: name or number of the target's column; empty: the likeliest.
+        speaks: whether recordings are the targets, where a column names some.
 
     Raises:
         UserError: there are no two columns to learn from, or a column that was asked for is missing.
@@ -114,6 +121,9 @@ def find_roles(
     asked = [_find_asked(option, value, names) for option, value in (("--source", source), ("--target", target))]
     recordings = [column.place for column in columns if column.has_endings(RECORDING_ENDINGS)]
     pictures = [column.place for column in columns if column.has_endings(PICTURE_ENDINGS)]
+    told = named_pair(names) if is_named and asked == [None, None] else None
+    if recordings and (speaks or recordings[0] == asked[1] or (told and names[recordings[0]] == told[1])):
+        return _with_files(names, columns, recordings[0], asked[0], "recordings", are_targets=True)
     if recordings and asked[0] in (None, recordings[0]):
         return _with_files(names, columns, recordings[0], asked[1], "recordings")
     if pictures and asked[0] in (None, pictures[0]):
@@ -154,16 +164,20 @@ def _likely_texts(columns: Sequence[_Column]) -> list[int]:
     return [column.place for column in sorted(columns, key=rank)]
 
 
-def _with_files(names: Sequence[str], columns: Sequence[_Column], files: int, target: int | None, noun: FileNoun) -> ColumnRoles:
-    """The roles where a column names recordings or pictures: they are the sources, because no model here makes such files."""
+def _with_files(
+    names: Sequence[str], columns: Sequence[_Column], files: int, asked: int | None, noun: FileNoun, are_targets: bool = False
+) -> ColumnRoles:
+    """The roles where a column names recordings or pictures, which are the sources unless a model is to speak."""
     rest = [column for column in columns if column.place != files and not column.has_endings(RECORDING_ENDINGS + PICTURE_ENDINGS)]
     if not rest:
         raise UserError(f"expected a column with texts beside the {noun}, got {_quote(names)}")
     pair = named_pair([names[column.place] for column in columns])
-    named = [place for place, name in enumerate(names) if pair and name == pair[1] and place != files]
-    text = target if target is not None else (named or _likely_texts(rest))[0]
-    task = "speech" if noun == "recordings" else ""
-    return ColumnRoles(tuple(names), files, text, task, f"{noun} can only be sources", noun)
+    named = [place for place, name in enumerate(names) if pair and name == pair[not are_targets] and place != files]
+    text = asked if asked is not None else (named or _likely_texts(rest))[0]
+    if are_targets:
+        return ColumnRoles(tuple(names), text, files, "synthesis", "recordings are what is to be said", noun)
+    task, other = ("speech", "; the other direction: --task synthesis") if noun == "recordings" else ("", "")
+    return ColumnRoles(tuple(names), files, text, task, f"{noun} are sources{other}", noun)
 
 
 def _find_asked(option: str, value: str, names: Sequence[str]) -> int | None:

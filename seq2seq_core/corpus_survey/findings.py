@@ -33,6 +33,13 @@ def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, An
             colours = "coloured" if shown.has_colour else "mostly grey"
             findings.append(f"source: pictures of about {shown.width} × {shown.height} pixels, {colours}")
             continue
+        if name == "target" and evidence.speech is not None:
+            found = evidence.speech
+            findings.append(
+                f"target: recordings of {found.mean_seconds:.1f} s on average, at most {found.max_seconds:.1f} s, "
+                f"{found.sample_rate} samples a second (other rates are resampled)"
+            )
+            continue
         script = SCRIPTS.get(side.script, f"{side.script.capitalize()} letters") if side.script else "no letters"
         findings.append(
             f"{name}: {f'language {language}, ' if language else ''}{script}, {side.mean_words:.1f} words and "
@@ -46,6 +53,8 @@ def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, An
     if evidence.tags:
         setting = "tokenize.target_tags" if evidence.has_files else "tokenize.source_tags"
         findings.append(f"tags: {', '.join(evidence.tags)} tells which target of a source is asked for ({setting})")
+    elif evidence.speech is not None:
+        findings.append("voice: one for all rows; a column that says who speaks would be a tag (tokenize.source_tags)")
     if evidence.pairs.repeated:
         kept = "kept, because how often a pair occurs is data here" if evidence.is_repetition_data else "dropped"
         share = 100 * evidence.pairs.repeated
@@ -64,10 +73,12 @@ def _describe_sizes(sections: dict[str, dict[str, Any]]) -> list[str]:
         if side in tokenize
     ]
     joint = ", one vocabulary for both sides" if tokenize.get("joint") else ""
+    length = (
+        f"at most {train['max_steps']:,} updates, stopped early" if train["patience"] else f"{train['max_steps']:,} updates, judged"
+    )
     return [
         f"units: {'; '.join(units)}{joint} (tokenize)",
-        f"model: {model['architecture']} of width {model['width']} (model); at most {train['max_steps']:,} updates, "
-        f"stopped early by {train['dev_metric']} on dev (train)",
+        f"model: {model['architecture']} of width {model['width']} (model); {length} by {train['dev_metric']} on dev (train)",
         f"score: {sections['register']['metric']} on test decides which version serves (register.metric)",
         *_describe_gate(sections["register"].get("gate")),
     ]

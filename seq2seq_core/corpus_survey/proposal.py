@@ -39,10 +39,11 @@ NATURAL = {
     "summarisation": ("numbers_differ", "urls_differ"),
     "dialogue": ("numbers_differ", "urls_differ"),
     "parsing": ("numbers_differ", "repeated_ngrams"),
+    "synthesis": ("conflicting_targets",),
 }
 """By task: contracts that its pairs break by nature."""
 """The share of the expected test rows that a split by chance nearly always has."""
-FRAMES_PER_SECOND, FRAME_STRIDE = 100, 2
+FRAMES_PER_SECOND, FRAME_STRIDE, SPEECH_FRAMES_PER_SECOND = 100, 2, 80
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ def _corpus_section(evidence: CorpusEvidence) -> dict[str, Any]:
     section = dict(evidence.layout.section)
     if evidence.recordings is not None:
         section |= {"source_kind": "audio", "sample_rate": evidence.recordings.sample_rate}
+    if evidence.speech is not None:
+        section |= {"target_kind": "audio", "sample_rate": evidence.speech.sample_rate}
     if evidence.pictures is not None:
         section["source_kind"] = "image"
     if languages := _languages(evidence):
@@ -120,7 +123,7 @@ def _languages(evidence: CorpusEvidence) -> dict[Side, str]:
     pairs, columns = evidence.layout.pairs, {"source_language", "target_language"}
     if has_constant_languages(evidence.layout) or columns & evidence.layout.columns.keys():
         return {}
-    sides: dict[Side, Sequence[str]] = {"target": [pair[1] for pair in pairs]}
+    sides: dict[Side, Sequence[str]] = {} if evidence.speech is not None else {"target": [pair[1] for pair in pairs]}
     if not evidence.has_files:
         sides = {"source": [pair[0] for pair in pairs], **sides}
     return choose_languages(evidence.task, sides)
@@ -137,7 +140,7 @@ def _validate_section(evidence: CorpusEvidence) -> dict[str, Any]:
     }
     # Rows with an empty side are dropped from train. A few do no harm, and not every row was looked at.
     section["empty"] = {"limit": min(1.0, round(max(0.02, 3 * evidence.layout.empty), 2)), "severity": "error"}
-    if not evidence.has_files and evidence.pairs.length_ratio > 4:
+    if not evidence.has_files and evidence.speech is None and evidence.pairs.length_ratio > 4:
         section["length_ratio"] = {"limit": float(round_up(2 * evidence.pairs.length_ratio)), "severity": "warning"}
     if evidence.is_repetition_data:
         section["duplicate_pairs"] = {"limit": 1.0, "severity": "off"}
@@ -203,10 +206,15 @@ def _tokenize_section(evidence: CorpusEvidence) -> dict[str, Any]:
     elif evidence.is_joint:
         both = describe_texts([text for pair in evidence.layout.pairs for text in pair])
         section |= {"joint": True, "source": choose_units(task, both, 2 * rows, is_target=False, is_joint=True)}
+    elif evidence.speech is not None:
+        section["source"] = choose_units(task, evidence.source, rows, is_target=False)
     else:
         section["source"] = choose_units(task, evidence.source, rows, is_target=False)
         section["target"] = choose_units(task, evidence.target, rows, is_target=True)
-    if evidence.tags:
+    if evidence.speech is not None:
+        section["speech"] = {"num_mels": 60 if evidence.speech.sample_rate < 16_000 else 80}
+        section["source_tags"] = evidence.tags
+    elif evidence.tags:
         section |= {"target_tags" if evidence.has_files else "source_tags": evidence.tags, "unknown_tags": "ignore"}
     if has_constant_languages(evidence.layout):
         section["group_columns"] = ["source_language", "target_language"]
@@ -222,7 +230,11 @@ def _tokenize_section(evidence: CorpusEvidence) -> dict[str, Any]:
         section["max_source_tokens"] = length_limit(turns * most_units(source_model, evidence.source))
         if task == "dialogue":
             section["long_source"] = "truncate_start"
-    section["max_target_tokens"] = length_limit(most_units(target_model, evidence.target))
+    section["max_target_tokens"] = (
+        length_limit(most_units(target_model, evidence.target))
+        if evidence.speech is None
+        else max(256, round_up(1.3 * evidence.speech.max_seconds * SPEECH_FRAMES_PER_SECOND))
+    )
     return section
 
 
@@ -237,6 +249,8 @@ def _units_a_pair(evidence: CorpusEvidence, source_model: str, target_model: str
     target = mean_units(target_model, evidence.target)
     if evidence.recordings is not None:
         return target + evidence.recordings.mean_seconds * FRAMES_PER_SECOND / FRAME_STRIDE
+    if evidence.speech is not None:
+        return mean_units(source_model, evidence.source) + evidence.speech.mean_seconds * SPEECH_FRAMES_PER_SECOND
     if evidence.pictures is not None:
         return target + frames_of(evidence.pictures, evidence.task == "lines")[0]
     return target + mean_units(source_model, evidence.source)

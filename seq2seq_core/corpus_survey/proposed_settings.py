@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -20,7 +21,7 @@ from seq2seq_core.corpus_survey.corpus_layout import CorpusLayout
 from seq2seq_core.corpus_survey.folder_survey import folder_of, survey_folder
 from seq2seq_core.corpus_survey.proposal import propose
 from seq2seq_core.corpus_survey.table_columns import LayoutChoice
-from seq2seq_core.corpus_survey.texts.recording_statistics import describe_recordings
+from seq2seq_core.corpus_survey.texts.recording_statistics import describe_recordings, describe_speech
 from seq2seq_core.errors import UserError
 
 CHECKED_ROWS = 100_000
@@ -46,6 +47,7 @@ def install_proposal(
         UserError: no settings fit the corpus, its rows cannot be read, or ``params.yaml`` has uncommitted changes.
     """
     wanted = parse_task(task) if task else None
+    chosen = replace(chosen or LayoutChoice(), speaks=wanted == "synthesis")
     folder, layout = folder_of(place), survey_folder(place, chosen)
     proposal = propose(layout, folder, wanted)
     name = place.resolve().name if place.is_dir() else place.name.partition(".")[0]
@@ -93,7 +95,8 @@ def install_fitted(
     if missing or chosen not in (None, LayoutChoice()) or folder != place:
         advice = f"`s2s configure --corpus {quote(str(place))}` proposes settings for what is there"
         try:
-            layout = survey_folder(place, chosen)
+            speaks = document["corpus"].get("target_kind") == "audio"
+            layout = survey_folder(place, replace(chosen or LayoutChoice(), speaks=speaks))
             _fit(document["corpus"], layout, folder)
             check_corpus(parse_settings(document, str(ready_file)), paths.root, CHECKED_ROWS)
         except UserError as error:
@@ -127,9 +130,11 @@ def _fit(corpus: dict[str, Any], layout: CorpusLayout, folder: Path) -> None:
         UserError: the section is for another kind of corpus.
     """
     files = layout.roles.files if layout.roles is not None else ""
+    speaks = layout.roles is not None and layout.roles.task == "synthesis"
     for kind, wanted, got in (
         ("turns of conversations", corpus.get("conversations") is not None, layout.turns is not None),
-        ("recordings", corpus.get("source_kind") == "audio", files == "recordings"),
+        ("recordings", corpus.get("source_kind") == "audio", files == "recordings" and not speaks),
+        ("recordings as targets", corpus.get("target_kind") == "audio", speaks),
         ("pictures", corpus.get("source_kind") == "image", files == "pictures"),
     ):
         if wanted != got:
@@ -145,7 +150,9 @@ def _fit(corpus: dict[str, Any], layout: CorpusLayout, folder: Path) -> None:
     corpus |= found
     if conversations:
         corpus["conversations"] |= conversations
-    if files == "recordings":
+    if speaks:
+        corpus["sample_rate"] = describe_speech(folder, [pair[1] for pair in layout.pairs]).sample_rate
+    elif files == "recordings":
         corpus["sample_rate"] = describe_recordings(folder, [pair[0] for pair in layout.pairs]).sample_rate
 
 

@@ -25,11 +25,13 @@ class LayoutChoice:
         source: the source's column (name or number from 1), or the word that tells its file apart; empty: the likeliest.
         target: the same of the target.
         header: whether the first row names the columns; None: as it looks.
+        speaks: whether recordings are the targets, and not the sources, where a column names some.
     """
 
     source: str = ""
     target: str = ""
     header: bool | None = None
+    speaks: bool = False
 
     def refuse_header(self, where: str) -> None:
         """Raises where there is no header to choose.
@@ -170,7 +172,7 @@ def find_flat_roles(
         advice = _advise_on_nested(nested[0], cells, folder, files[0].names[0])
         raise UserError(f"the column {nested[0]!r} holds nested values; expected a text in each of two columns{advice}")
     flat_rows = [[row[place] for place in flat] for row in rows]
-    roles = find_roles([names[place] for place in flat], flat_rows, columns.is_named, chosen.source, chosen.target)
+    roles = find_roles([names[place] for place in flat], flat_rows, columns.is_named, chosen.source, chosen.target, chosen.speaks)
     return replace(roles, names=tuple(names), source=flat[roles.source], target=flat[roles.target])
 
 

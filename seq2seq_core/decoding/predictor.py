@@ -164,7 +164,20 @@ class Predictor:
             assert not isinstance(tags, Sequence), "a single source has a single mapping"
             return self.predict([sources], options, tags=[tags or {}], phrases=phrases)[0]
         assert not isinstance(tags, Mapping), "several sources have a mapping each"
-        options = options or self.options
+        return self._predict(sources, options or self.options, batch_sentences, prefixes, keep_alignments, tags, stop, phrases)
+
+    def _predict(
+        self,
+        sources: Sequence[SourceItem],
+        options: DecodingOptions,
+        batch_sentences: int,
+        prefixes: Sequence[str] | None,
+        keep_alignments: bool,
+        tags: Sequence[Mapping[str, str]] | None,
+        stop: Stop | None,
+        phrases: AskedPhrases,
+    ) -> list[Prediction]:
+        """The prediction of each source; the arguments are those of :meth:`predict`, whose types it has checked."""
         check_threshold(options, self.bundle.calibrator)
         if prefixes is not None and len(prefixes) != len(sources):
             raise ValueError(f"expected a prefix for each of {len(sources)} sources, got {len(prefixes)}")

@@ -81,7 +81,9 @@ class SpeechModel(Seq2Seq):
         self.encoder, self.decoder = build_encoder(settings), build_decoder(settings, keep_attention=True)
         self.time_scaling = build_time_scaling(settings.time_scaling, width)
         self.tag_positions = build_tag_positions(settings, num_source_tags)
-        self.pre_net = PreNet(num_mels, frames.pre_net_width, width, frames.pre_net_dropout)
+        self.pre_net = PreNet(
+            num_mels, frames.pre_net_width, width, frames.pre_net_dropout, frames.drops_in_decoding, frames.frame_dropout
+        )
         self.frame_output = nn.Linear(width, frames.frames_per_step * num_mels)
         self.stop_output = nn.Linear(width, 1)
         self.post_net = (
@@ -134,15 +136,16 @@ class SpeechModel(Seq2Seq):
         refined_BTM: Tensor = frames_BTM + self.post_net(frames_BTM, padding_mask_BT)
         return refined_BTM
 
-    def write_step(self, last_frames_NM: Tensor, state: DecoderState) -> FrameStep:
+    def write_step(self, last_frames_NM: Tensor, state: DecoderState, number: int) -> FrameStep:
         """The frames of one more step.
 
         Args:
             last_frames_NM: the last frame of each row; zeros at first.
             state: from ``initial_state`` or the previous step; it serves one step.
+            number: of the step, from 0.
         """
         assert not isinstance(self.decoder, AlignmentDecoder), "the settings see to it"
-        step = self.decoder.step(self.pre_net(last_frames_NM), state)
+        step = self.decoder.step(self.pre_net(last_frames_NM, number), state)
         assert step.attention_NS is not None, "the settings see to it"
         frames_NPM = self.frame_output(step.features_ND).view(len(last_frames_NM), -1, self.num_mels)
         return FrameStep(frames_NPM, self.stop_output(step.features_ND).squeeze(-1), step.state, step.attention_NS)

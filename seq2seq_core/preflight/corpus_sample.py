@@ -116,7 +116,9 @@ def write_sample(samples: dict[str, SplitSample], corpus: CorpusSection, root: P
         )
         (folder / f"{split}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         if corpus.source_kind != "text":
-            _link_files(sample.sampled, source, folder)
+            _link_files({row.source for row in sample.sampled}, source, folder)
+        if corpus.target_kind != "text":
+            _link_files({row.target for row in sample.sampled}, source, folder)
     files = {split: [f"{split}.jsonl"] if split in samples else [] for split in SPLITS}
     monolingual = [
         {**item.model_dump(), "file": _write_sentences(source / item.file, folder, number)}
@@ -129,8 +131,8 @@ def write_sample(samples: dict[str, SplitSample], corpus: CorpusSection, root: P
     return CorpusSection.model_validate(whole)
 
 
-def _link_files(rows: list[Row], source: Path, folder: Path) -> None:
-    for name in {row.source for row in rows}:
+def _link_files(names: set[str], source: Path, folder: Path) -> None:
+    for name in names:
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists():

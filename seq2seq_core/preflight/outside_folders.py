@@ -29,7 +29,12 @@ def with_folders(settings: Settings, paths: Paths) -> Settings:
     if train.initial_weights:
         initial = _folder(train.initial_weights, train.initial_digest, "train.initial_weights", paths)
         train = train.model_copy(update={"initial_weights": initial})
-    return settings.model_copy(update={"prepare": prepare, "train": train})
+    evaluate = settings.evaluate
+    if evaluate.speech.read_back:
+        speech = evaluate.speech
+        recogniser = _folder(speech.read_back, speech.read_back_digest, "evaluate.speech.read_back", paths)
+        evaluate = evaluate.model_copy(update={"speech": speech.model_copy(update={"read_back": recogniser})})
+    return settings.model_copy(update={"prepare": prepare, "train": train, "evaluate": evaluate})
 
 
 def _folder(reference: str, digest: str, place: str, paths: Paths) -> str:

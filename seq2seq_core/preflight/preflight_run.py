@@ -14,7 +14,6 @@ from typing import Any
 
 from seq2seq_core.artifacts import SPLITS, Paths
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.errors import UserError
 from seq2seq_core.forecasts.cost_range import CostRange
 from seq2seq_core.forecasts.forecast import QUANTITIES, Forecast, Quantity, StageForecast, machine_name
 from seq2seq_core.forecasts.forecast_check import find_correction, read_checks, settings_digest
@@ -37,6 +36,7 @@ from seq2seq_core.preflight.stage_forecasts import (
     decoding_forecast,
     no_forecast,
     phase_forecast,
+    start_forecast,
     training_forecast,
 )
 from seq2seq_core.stage_table import CODE, WORKING_STAGES
@@ -90,7 +90,7 @@ class _Measured:
     corpus: WholeCorpus
     prepared: dict[str, int]
     beside: tuple[int, int, int]
-    dvc_seconds: float
+    dvc: ProcessTime
     store: ProcessTime
 
 
@@ -106,11 +106,9 @@ def run_preflight(settings: Settings, paths: Paths, room: Room, rows: int, is_ke
 
     Raises:
         CorpusError: the corpus cannot be read.
-        UserError: a stage fails on the sample, or targets are recordings.
+        UserError: a stage fails on the sample.
         WorkspaceBusy: another preflight works in this workspace.
     """
-    if settings.corpus.target_kind == "audio":
-        raise UserError("corpus.target_kind: must be 'text' for a forecast, which measures searches; got 'audio'")
     started = time.monotonic()
     folder = paths.preflight / "sample"
     with lock_folder(paths.preflight, "preflight"):
@@ -174,11 +172,11 @@ def _make_store(folder: Path) -> tuple[Path, ProcessTime]:
     )
 
 
-def _dvc_start(folder: Path) -> float:
-    """The duration of a start of DVC; 0 where it is not installed."""
+def _dvc_start(folder: Path) -> ProcessTime:
+    """A start of DVC; nothing where it is not installed."""
     if find_spec("dvc") is None:
-        return 0.0
-    return run_process(["-m", "dvc", "--version"], folder / "dvc.log", "dvc").seconds
+        return ProcessTime(0.0, 0.0)
+    return run_process(["-m", "dvc", "--version"], folder / "dvc.log", "dvc")
 
 
 def _foretell(settings: Settings, paths: Paths, measured: _Measured) -> Forecast:
@@ -198,7 +196,7 @@ def _foretell(settings: Settings, paths: Paths, measured: _Measured) -> Forecast
         machine=machine_name(),
         corpus_rows=measured.corpus.rows,
         stages=tuple(stages),
-        start_seconds=_starts(measured),
+        start_seconds=start_forecast([one.start for one in measured.large.values()], measured.dvc),
         disk_bytes=_disk(stages, measured),
     )
 
@@ -266,13 +264,6 @@ def _unhindered(raw: StageForecast) -> StageForecast:
     """The forecast with a duration that may be as short as the processor time: what else worked here may end before the run."""
     seconds = raw.seconds.model_copy(update={"low": min(raw.seconds.low, raw.cpu_seconds.low)})
     return raw.model_copy(update={"seconds": seconds})
-
-
-def _starts(measured: _Measured) -> CostRange:
-    """The starts of the processes: `dvc repro` starts DVC once, `s2s retrain` for each stage."""
-    starts = sum(one.start_seconds for one in measured.large.values())
-    dvc, number = measured.dvc_seconds, len(measured.large)
-    return CostRange(low=starts * (1 - NOISE) + dvc, mid=starts + dvc * number, high=(starts + 4 * dvc * number) * (1 + NOISE))
 
 
 def _disk(stages: Sequence[StageForecast], measured: _Measured) -> CostRange:

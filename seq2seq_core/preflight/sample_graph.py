@@ -18,7 +18,7 @@ from seq2seq_core.forecasts.forecast import Quantity
 from seq2seq_core.forecasts.forecast_check import output_bytes
 from seq2seq_core.preflight.corpus_sample import RAW, SplitSample, write_sample
 from seq2seq_core.preflight.probe_result import ProbeResult
-from seq2seq_core.preflight.sample_process import run_process
+from seq2seq_core.preflight.sample_process import ProcessTime, run_process
 from seq2seq_core.preflight.sample_settings import full_values, shortened
 from seq2seq_core.preflight.stage_forecasts import StageMeasure
 from seq2seq_core.stage_history.executions import read_execution
@@ -96,7 +96,7 @@ class SampleGraph:
             "peak_bytes": float(peak),
             "output_bytes": float(output_bytes(stage, self.paths)),
         }
-        return StageMeasure(self.rows, figures, max(0.0, seconds - own))
+        return StageMeasure(self.rows, figures, ProcessTime(max(0.0, seconds - own), max(0.0, cpu_seconds - cpu)))
 
     def probe(self, seconds: float, memory_limit: int) -> ProbeResult:
         """What updates of the model cost.

@@ -12,6 +12,7 @@ from seq2seq_core.config.train import Phase
 from seq2seq_core.forecasts.cost_range import NOTHING, CostRange
 from seq2seq_core.forecasts.forecast import PhaseForecast, Quantity, StageForecast
 from seq2seq_core.preflight.probe_result import DecodingProbe, PhaseProbe, ProbeResult, Timing
+from seq2seq_core.preflight.sample_process import ProcessTime
 
 NOISE = 0.15
 """By how much a measured time may be wrong, as a share of it: the same work differs so much from run to run on a busy machine."""
@@ -29,12 +30,12 @@ class StageMeasure:
     Attributes:
         rows: of the sample, all splits together.
         figures: by quantity.
-        start_seconds: duration of the process beside the stage itself.
+        start: what the process took beside the stage itself.
     """
 
     rows: int
     figures: dict[Quantity, float]
-    start_seconds: float
+    start: ProcessTime
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,24 @@ def decoding_forecast(
             low=(1 - NOISE) * (min(fixed, value) + 0.5 * low), mid=fixed + low, high=(1 + NOISE) * (max(fixed, 0.6 * value) + high)
         )
     return found
+
+
+def start_forecast(starts: Sequence[ProcessTime], dvc: ProcessTime) -> CostRange:
+    """The duration of the starts of all stages: `dvc repro` starts DVC once, `s2s retrain` for each stage.
+
+    The least is the processor time: what else worked on the machine may end before the run.
+
+    Args:
+        starts: of the stages.
+        dvc: a start of DVC.
+    """
+    stages = sum(one.seconds for one in starts)
+    least = min(stages, sum(one.cpu_seconds for one in starts)) + min(dvc)
+    return CostRange(
+        low=least * (1 - NOISE),
+        mid=stages + dvc.seconds * len(starts),
+        high=(stages + 4 * dvc.seconds * len(starts)) * (1 + NOISE),
+    )
 
 
 def largest_fitting(probe: ProbeResult, memory_limit: int) -> int:

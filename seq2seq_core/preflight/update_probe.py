@@ -43,7 +43,10 @@ from seq2seq_core.training.validation import DECODED_TOGETHER, Validator
 
 WARM_UP = 3
 FEWEST_UPDATES, MOST_UPDATES = 4, 60
-DECODED_ROWS = 32
+SLOWEST = 3.0
+"""Updates are measured for up to so many times their processor time, where something else works on the machine too."""
+DECODED_ROWS = 64
+"""As many as export and evaluate decode together."""
 
 
 class _Peak(NamedTuple):
@@ -133,7 +136,7 @@ def probe(settings: Settings, paths: Paths, seconds: float, memory_limit: int) -
     Args:
         settings: of the user, with the sample as the corpus.
         paths: the workspace of the sample, with ``data/tokenized`` and ``models/served``.
-        seconds: for the updates of all phases.
+        seconds: of processor time, for the updates of all phases.
         memory_limit: what the process may use, in bytes.
 
     Raises:
@@ -195,7 +198,7 @@ def _opened(
     phase: Phase, settings: Settings, inputs: TrainingInputs, placement: Placement, model: Seq2Seq
 ) -> Iterator[_PhaseAtWork]:
     workers = settings.runtime.reward_workers
-    with open_objective(phase, placement, inputs.target_tokenizer, workers, inputs.monolingual) as objective:
+    with open_objective(phase, placement, inputs.target_model, workers, inputs.monolingual) as objective:
         updater = Updater(model, phase, placement, 0, objective)
         yield _PhaseAtWork(phase, inputs, placement, updater, open_phase(inputs, phase, settings.train.seed))
 
@@ -220,15 +223,16 @@ def _climb(work: _PhaseAtWork, memory_limit: int, device_limit: int) -> tuple[_P
 
 
 def _measure(work: _PhaseAtWork, seconds: float, device: torch.device) -> PhaseProbe:
-    updates, deadline = list[Timing](), time.monotonic() + seconds
+    updates, worked, deadline = list[Timing](), time.process_time() + seconds, time.monotonic() + SLOWEST * seconds
     for planned in islice(work.data.plan.updates_from(Place()), WARM_UP + MOST_UPDATES):
         updates.append(work.update(list(planned.batches)))
-        if len(updates) >= WARM_UP + FEWEST_UPDATES and time.monotonic() > deadline:
+        is_over = time.process_time() > worked or time.monotonic() > deadline
+        if len(updates) >= WARM_UP + FEWEST_UPDATES and is_over:
             break
     dev, references = work.inputs.dev, work.inputs.references
     likelihoods, decoding = _Stopwatch(device), _Stopwatch(device)
-    validators = [Validator(dev, texts, work.inputs.target_tokenizer, work.phase, work.placement) for texts in ([], references)]
-    for validator, watch in zip(validators, (likelihoods, decoding), strict=True):
+    validators = _validators(work)
+    for validator, watch in zip(validators, (likelihoods, decoding), strict=False):
         with watch.running():
             validator.validate(work.updater.kept_model, lambda: None)
     rest = Timing(
@@ -239,11 +243,21 @@ def _measure(work: _PhaseAtWork, seconds: float, device: torch.device) -> PhaseP
         updates=updates[WARM_UP:],
         likelihoods=likelihoods.timing,
         decoding=rest,
-        decoded_share=_reference_share(work.inputs, validators[1].options.max_length),
+        decoded_share=_reference_share(work.inputs, validators[1].options.max_length) if references else 1.0,
         dev_rows=len(dev),
         decoded_rows=len(references),
         updates_per_epoch=float(work.data.plan.updates_per_epoch),
     )
+
+
+def _validators(work: _PhaseAtWork) -> list[Validator]:
+    """One that measures the loss of dev, and one that decodes too; of speech, nothing is decoded in training."""
+    inputs = work.inputs
+    if inputs.target_model is None:
+        from seq2seq_core.training.speech_validation import SpeechValidator
+
+        return [SpeechValidator(inputs.dev, work.phase, work.placement)]
+    return [Validator(inputs.dev, texts, inputs.target_model, work.phase, work.placement) for texts in ([], inputs.references)]
 
 
 def _reference_share(inputs: TrainingInputs, limit: int) -> float:
@@ -262,6 +276,8 @@ def _decode(settings: Settings, paths: Paths, inputs: TrainingInputs) -> Decodin
     pairs = list(islice(iterate_pairs(paths.prepared_split("test")), DECODED_ROWS))
     if not pairs:
         return None
+    if inputs.target_model is None:
+        return _speak(settings, paths, inputs, pairs)
     tokenizer, device = predictor.bundle.target_tokenizer, predictor.bundle.device
     longest = max(len(ids) + 1 for ids in tokenizer.encode([pair[TARGET] for pair in pairs]))
     own = predictor.options
@@ -280,6 +296,19 @@ def _decode(settings: Settings, paths: Paths, inputs: TrainingInputs) -> Decodin
         rows=len(pairs),
         most_share=max(1.0, limit / options.max_length),
     )
+
+
+def _speak(settings: Settings, paths: Paths, inputs: TrainingInputs, pairs: list[dict[str, str]]) -> DecodingProbe:
+    """The same of a model of speech: what evaluate does with each row, by a model that does not end."""
+    from seq2seq_core.registry.judges.judged_speech import open_judge
+
+    judge = open_judge(find_served_bundle(paths), settings, paths)
+    watch, sources = _Stopwatch(judge.bundle.device), [pair[SOURCE] for pair in pairs]
+    with watch.running():
+        judge.predict(sources, tags=pairs)
+    share = min(1.0, float(inputs.dev.target_lengths.max()) / judge.max_frames)
+    answers = Timing(seconds=watch.timing.seconds * share, cpu_seconds=watch.timing.cpu_seconds * share)
+    return DecodingProbe(answers=answers, greedy=None, rows=len(pairs), most_share=1.0 / share)
 
 
 def main() -> None:

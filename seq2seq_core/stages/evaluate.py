@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +14,6 @@ import torch
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.served_bundle import find_served_bundle
-from seq2seq_core.config.decoding_options import QUANTIZED_TYPES
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import progress
@@ -30,11 +28,7 @@ from seq2seq_core.evaluation.prepared_digest import fault_of_prepared
 from seq2seq_core.evaluation.report import (
     PICTURE_PAGE_FILE,
     PREDICTIONS_FILE,
-    confidence_as_markdown,
     make_metrics,
-    scores_as_markdown,
-    slices_as_markdown,
-    worst_as_markdown,
     write_evaluation,
 )
 from seq2seq_core.evaluation.scored import Scored, describe_decoding, metric_settings
@@ -44,15 +38,15 @@ from seq2seq_core.evaluation.trivial.baselines import NEAREST_PICTURE
 from seq2seq_core.evaluation.trivial.nearest_picture import nearest_picture
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.registry.judges.evaluated_models import open_evaluated
+from seq2seq_core.stages.evaluating.evaluation_notices import tell_of_outputs, warn_of_other_settings
 from seq2seq_core.stages.evaluating.evaluation_plots import record_plots
+from seq2seq_core.stages.evaluating.evaluation_record import record_evaluation
 from seq2seq_core.tokenization.manifest import file_digest
 
 if TYPE_CHECKING:
     from seq2seq_core.evaluation.speech.speech_report import SpeechReport
 
 logger = logging.getLogger(__name__)
-
-_METRIC_NAME = re.compile(r"[^\w ./-]+")
 
 
 @dataclass(frozen=True)
@@ -94,25 +88,14 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
         torch.set_num_threads(settings.runtime.num_threads)
     predictor = open_evaluated(find_served_bundle(paths), settings, paths)
     options = predictor.options
-    _warn_of_other_settings(predictor, section, paths)
+    warn_of_other_settings(predictor, section, paths.served)
     train = iterate_pairs(paths.prepared_split("train"))
     searches = 2 if options.beam_size > 1 else 1
     with progress("evaluate", searches * len(pairs), "sentences", settings.runtime.progress) as shown:
         has_files = predictor.sources.has_frames or names_file(pairs[0])
         further = _file_baselines(pairs, predictor, paths)
         evaluation = evaluate(pairs, train, predictor, options, section, shown.update, has_files, further)
-    if evaluation.num_cut and predictor.bundle.config.speech is not None:
-        logger.warning("%d of %d recordings were cut: the model did not say that they end", evaluation.num_cut, len(pairs))
-    elif evaluation.num_cut:
-        name = options.limiting_option
-        logger.warning(
-            "%d of %d hypotheses were cut at their length limit; a larger evaluate.%s (now %g) gives more room",
-            evaluation.num_cut, len(pairs), name, getattr(options, name),
-        )  # fmt: skip
-    if options.lexicon and not (number := sum(bool(example.from_lexicon) for example in evaluation.examples)):
-        logger.warning("evaluate.lexicon: no source of test is in train, so these scores do not show what the lexicon is worth")
-    elif options.lexicon:
-        logger.info("the lexicon has answered %d of %d sources of test", number, len(pairs))
+    tell_of_outputs(evaluation, predictor)
     note = read_split_note(paths.prepare_report)
     if note:
         logger.info("%s", note)
@@ -132,7 +115,7 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     atomic.write_text(paths.metrics, json.dumps(metrics, ensure_ascii=False, indent=1) + "\n")
     if speech is not None:
         speech.record(recorder, section.speech.examples)
-    _record(recorder, evaluation, section, paths, confidence, note)
+    record_evaluation(recorder, evaluation, section.worst_examples, paths, confidence, note)
     record_plots(recorder, evaluation, predictor, section, paths, confidence)
     return EvaluateResult(evaluation.test, evaluation.greedy, evaluation.baselines, len(pairs))
 
@@ -144,32 +127,6 @@ def _judge_speech(predictor: Predictor, pairs: Sequence[dict[str, str]], section
     from seq2seq_core.evaluation.speech.speech_report import report_speech
 
     return report_speech(predictor, pairs, section.metrics, scoring_options(section))
-
-
-def _warn_of_other_settings(predictor: Predictor, section: EvaluateSection, paths: Paths) -> None:
-    """Warns if the served bundle was exported with other decoding options, for another engine, or for another event."""
-    if predictor.options != section.decoding:
-        logger.warning(
-            "the decoding options are those of %s, not those of the section evaluate; `s2s export` brings them there", paths.served
-        )
-    engine = predictor.bundle.engine
-    found = ("torch", "float32") if engine is None else (engine.name, engine.compute_type)
-    # By auto, PyTorch decodes at float32 where it lacks the type that is asked for.
-    is_given = engine is None and section.compute_type not in QUANTIZED_TYPES
-    if section.engine not in ("auto", found[0]) or (section.compute_type != found[1] and not is_given):
-        logger.warning(
-            "the engine is that of %s (%s at %s), not that of the section evaluate; `s2s export` brings it there",
-            paths.served,
-            *found,
-        )
-    if (fitted := predictor.bundle.calibrator) is not None:
-        min_chrf = section.confidence_chrf if section.confidence_event == "chrf" else 0.0
-        if (fitted.event, fitted.min_chrf) != (section.confidence_event, min_chrf):
-            logger.warning(
-                "the confidence is that of %s (%s), not that of the section evaluate; `s2s export` fits it anew",
-                paths.served,
-                fitted.event,
-            )
 
 
 def _signatures(section: EvaluateSection) -> dict[str, str]:
@@ -215,43 +172,3 @@ def _check_confidence(evaluation: Evaluation, predictor: Predictor) -> Confidenc
         [example.reference for example in examples],
         predictor.bundle.calibrator,
     )
-
-
-def _record(
-    recorder: Recorder,
-    evaluation: Evaluation,
-    section: EvaluateSection,
-    paths: Paths,
-    confidence: ConfidenceCheck | None,
-    note: str,
-) -> None:
-    """Logs data set, metrics, tables and files to the recorder; the note is what the scores must be read with."""
-    test = paths.prepared_split("test")
-    recorder.log_dataset(test, "prepared/test", file_digest(test), "testing")
-    recorder.log_metrics(
-        {
-            **{f"test_{name}": value for name, value in evaluation.test.items()},
-            **{f"greedy_{name}": value for name, value in evaluation.greedy.items()},
-            **{
-                f"baseline_{baseline}_{name}": value
-                for baseline, scores in evaluation.baselines.items()
-                for name, value in scores.items()
-            },
-            **{f"{name}_sentences_per_second": value for name, value in evaluation.sentences_per_second.items()},
-        }
-    )
-    recorder.log_metrics(
-        {
-            _METRIC_NAME.sub("_", f"slice_{name}/{part.column}/{part.value}"): value
-            for part in evaluation.slices
-            for name, value in part.scores.items()
-        }
-    )
-    if confidence is not None:
-        recorder.log_metrics({"calibration_error": confidence.error.value})
-        recorder.log_text(confidence_as_markdown(confidence), "evaluation/confidence.md")
-    recorder.log_text(scores_as_markdown(evaluation) + (f"\n{note}.\n" if note else ""), "evaluation/scores.md")
-    recorder.log_text(slices_as_markdown(evaluation), "evaluation/slices.md")
-    recorder.log_text(worst_as_markdown(evaluation, section.worst_examples), "evaluation/worst.md")
-    for path in (*sorted(paths.evaluation.iterdir()), paths.metrics):
-        recorder.log_file(path, "evaluation")

@@ -25,6 +25,8 @@ MOST_FILES = {
     "A decoding option": 2,
 }  # fmt: skip
 """How many files each recipe may touch beside its test; params.yaml is the fourth of a stage with settings of its own."""
+QUICK_TITLES = ("A cleaning rule", "A stage")
+"""Recipes that every run of the tests applies; the others are proofs."""
 TESTS_WITH_TRAINING = ("tests/learning/", "tests/pipeline/")
 """Folders of tests that a recipe names, but that take minutes."""
 CASES_OF_ADDITIONS = """
@@ -90,7 +92,13 @@ def test_the_page_has_a_recipe_for_each_kind_of_addition() -> None:
         assert len(recipe.files) == MOST_FILES[recipe.title], recipe.title
 
 
-@pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.title)
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        pytest.param(recipe, marks=() if recipe.title in QUICK_TITLES else pytest.mark.proof, id=recipe.title)
+        for recipe in recipes()
+    ],
+)
 def test_a_recipe_applies_and_runs_again_what_it_says(recipe: Recipe, tmp_path: Path, digests: dict[str, Any]) -> None:
     root = copy_repository(tmp_path, "seq2seq_core", "dvc.yaml", "params.yaml")
     recipe.apply(root)

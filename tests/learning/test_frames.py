@@ -80,7 +80,7 @@ def make_settings(model: dict[str, Any], seed: int, max_steps: int) -> Settings:
     )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("model", "max_steps"),
     [

@@ -15,6 +15,7 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.forecasts.forecast_check import read_checks
 from seq2seq_core.stage_table import STAGES
+from tests.flows.waiting import lives
 from tests.pipeline.conftest import Workspace
 
 WAIT_SECONDS = 120
@@ -39,7 +40,7 @@ def test_ctrl_c_leaves_nothing_behind(make_workspace: Callable[[str], Workspace]
     _, told = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 130, told
     assert children
-    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+    assert not any(map(lives, children))
     assert left_behind(workspace) == set()
 
 

@@ -152,6 +152,7 @@ def _files(root: Path) -> dict[str, int]:
     return {path.relative_to(root).as_posix(): path.stat().st_mtime_ns for path in files}
 
 
+@pytest.mark.proof
 def test_a_registry_that_was_emptied_gets_the_model_again_without_training(
     reproduced_workspace: Workspace, prefect_api: str, mlflow_template: Path
 ) -> None:

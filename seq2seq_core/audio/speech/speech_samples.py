@@ -54,6 +54,20 @@ def read_speech(path: Path, sample_rate: int, resample: bool) -> Recording:
     return Recording((integers_N / FULL_SCALE).astype(np.float32), sample_rate)
 
 
+def rate_and_seconds(path: Path) -> tuple[int, float]:
+    """The rate of a sound file, in samples a second, and how long it is.
+
+    Args:
+        path: any file that libsndfile reads.
+
+    Raises:
+        RecordingError: there is no such file, it cannot be read, or is too long.
+        UserError: soundfile is not installed.
+    """
+    samples_NC, rate = _read(path)
+    return rate, len(samples_NC) / rate
+
+
 def _read(path: Path) -> tuple[NDArray[np.float64], int]:
     """The samples_NC of a file, and its rate."""
     library = _package("soundfile")

@@ -28,6 +28,8 @@ def choose_metrics(task: Task, target: SideStatistics) -> tuple[list[str], str, 
             return ["chrf", "bleu", "exact_match"], "chrf", "loss"
         case "speech":
             return ["wer", "cer", "exact_match"], "wer", "wer"
+        case "synthesis":
+            return ["mel_distortion"], "mel_distortion", "loss"
         case "lines":
             return ["cer", "wer", "exact_match", "chrf"], "cer", "cer"
         case "captions":
@@ -50,13 +52,15 @@ def choose_search(task: Task, target: SideStatistics, units_ratio: float) -> dic
         target: the targets.
         units_ratio: tokens of a target for a token of its source, that one pair in a thousand exceeds.
     """
-    section: dict[str, Any] = {"beam_size": 1 if task == "parsing" else 5}
+    section: dict[str, Any] = {"beam_size": 1 if task in ("parsing", "synthesis") else 5}
+    if task == "synthesis":
+        return section
     if task == "speech":
         section["max_length_ratio"] = 0.5
     elif task == "lines":
         section |= {
             "max_length_ratio": 1.0,
-            "ctc_weight": 0.5,
+            "ctc_weight": 0.7,
         }  # a frame is a fifth as wide as the line is high, and hardly has more than a character
     elif task in ("summarisation", "dialogue"):
         section |= {"max_length_ratio": 0.5 if task == "summarisation" else 1.0, "max_length_offset": 50, "no_repeat_ngram_size": 3}

@@ -11,7 +11,7 @@ from seq2seq_core.errors import UserError
 
 Task = Literal[
     "translation", "transliteration", "pronunciation", "normalisation", "spelling", "inflection", "summarisation", "dialogue",
-    "parsing", "speech", "lines", "captions",
+    "parsing", "speech", "synthesis", "lines", "captions",
 ]  # fmt: skip
 """A kind of task with settings of its own."""
 TASKS: tuple[Task, ...] = get_args(Task)

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from seq2seq_core.corpus_survey.choices.picture_choice import LINE_CHANGES, PICTURE_CHANGES, choose_reader
+from seq2seq_core.corpus_survey.choices.speech_choice import choose_speaker, choose_speech_training
 from seq2seq_core.corpus_survey.choices.task_choice import Task
 from seq2seq_core.corpus_survey.choices.unit_choice import CHARACTER_TASKS, round_up
 
@@ -44,6 +45,8 @@ def choose_model(task: Task, num_rows: int, is_joint: bool) -> dict[str, Any]:
             "time_reduction": 1,
             "dropout": 0.3,
         }
+    if task == "synthesis":
+        return choose_speaker(num_rows)
     if task in ("lines", "captions"):
         return choose_reader(task == "lines", num_rows)
     if task == "parsing":
@@ -90,6 +93,8 @@ def choose_training(
         dev_rows: pairs of dev.
         metric: the metric that chooses checkpoints.
     """
+    if task == "synthesis":
+        return choose_speech_training(num_rows, units_a_pair)
     dev_sentences = max(1, min(500, dev_rows))
     if task == "pronunciation" and num_rows <= FEW_PRONUNCIATIONS:
         return {**FEW_WORDS_TRAINING, "dev_metric": metric, "dev_sentences": dev_sentences}

@@ -35,7 +35,7 @@ def choose_units(task: Task, side: SideStatistics, num_rows: int, is_target: boo
         return {"model": "symbols", "vocabulary_size": round_up(2 * len(side.words) + 20)}
     if (
         task in CHARACTER_TASKS
-        or task == "lines"
+        or task in ("lines", "synthesis")
         or (task == "speech" and len(side.words) > 1)
         or (side.is_single_words and task == "translation")
     ):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from seq2seq_core.audio.sound_file import RecordingError, read_recording, read_sample_rate
+from seq2seq_core.audio.speech.speech_samples import rate_and_seconds
 from seq2seq_core.corpus_survey.files.folder_files import ending_of
 from seq2seq_core.errors import UserError
 
@@ -63,3 +64,25 @@ def describe_recordings(folder: Path, names: Sequence[str]) -> RecordingStatisti
                 f"{folder / name}: {error}; `ffmpeg -i IN -ac 1 -ar {rate} -c:a pcm_s16le OUT.wav` converts a recording"
             ) from None
     return RecordingStatistics(rate, sum(seconds) / len(seconds), max(seconds))
+
+
+def describe_speech(folder: Path, names: Sequence[str]) -> RecordingStatistics:
+    """The statistics of recordings that are targets: any sound file that libsndfile reads.
+
+    Args:
+        folder: the corpus folder.
+        names: the targets of rows.
+
+    Raises:
+        UserError: a recording cannot be used; names it. Or soundfile is not installed.
+    """
+    found = []
+    for name in names[:: max(1, len(names) // READ_RECORDINGS)][:READ_RECORDINGS]:
+        if PurePosixPath(name).is_absolute():
+            raise UserError(f"{folder}: no recording {name!r}; expected names relative to that folder, such as recordings/a.wav")
+        try:
+            found.append(rate_and_seconds(folder / name))
+        except RecordingError as error:
+            raise UserError(f"{folder / name}: {error}") from None
+    rate = Counter(rate for rate, _ in found).most_common(1)[0][0]
+    return RecordingStatistics(rate, sum(seconds for _, seconds in found) / len(found), max(seconds for _, seconds in found))

@@ -54,7 +54,7 @@ def write_utterances(model: SpeechModel, source: Source, max_frames: int, stop: 
     frames, weights = [], []
     for number in range(1, limit + 1):
         check_stop(stop)
-        step = model.write_step(last_BM, state)
+        step = model.write_step(last_BM, state, number - 1)
         state, last_BM = step.state, step.frames_NPM[:, -1]
         frames.append(step.frames_NPM)
         weights.append(step.attention_NS)

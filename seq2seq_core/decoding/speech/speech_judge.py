@@ -82,6 +82,11 @@ class SpeechJudge(SpeechPredictor):
         self.reader, self.recogniser = SpeechReader(self.front_end, recordings), recogniser
         self.facts: dict[str, SpeechFacts] = {}
 
+    @property
+    def asked_columns(self) -> tuple[str, ...]:
+        """The tags, and the real recording: equal texts of a speaker are one speech, and are compared with a recording each."""
+        return (*super().asked_columns, RECORDING)
+
     def answer(self, speech: Sequence[Speech], tags: Sequence[Mapping[str, str]]) -> list[str]:
         """What is heard in each: words, or without a recogniser the distortion.
 

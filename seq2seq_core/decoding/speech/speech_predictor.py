@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,29 +136,25 @@ class SpeechPredictor(Predictor):
                 speech[place] = Speech(one, self.front_end, self.iterations, rows[place])
         return speech
 
-    def predict(
+    def _predict(
         self,
-        sources: SourceItem | Sequence[SourceItem],
-        options: DecodingOptions | None = None,
-        batch_sentences: int = 64,
-        prefixes: Sequence[str] | None = None,
-        keep_alignments: bool = False,
-        tags: Mapping[str, str] | Sequence[Mapping[str, str]] | None = None,
-        stop: Stop | None = None,
-        phrases: AskedPhrases = None,
-    ) -> Any:
-        """The answer to each source as a text, see :meth:`answer`; the arguments are those of the base class.
+        sources: Sequence[SourceItem],
+        options: DecodingOptions,
+        batch_sentences: int,
+        prefixes: Sequence[str] | None,
+        keep_alignments: bool,
+        tags: Sequence[Mapping[str, str]] | None,
+        stop: Stop | None,
+        phrases: AskedPhrases,
+    ) -> list[Prediction]:
+        """The answer to each source as a text, see :meth:`answer`.
 
         Raises:
             UserError: prefixes or phrases are asked for, which speech cannot have; and see :meth:`speak`.
         """
-        if isinstance(sources, str | Path | np.ndarray):
-            assert not isinstance(tags, Sequence), "a single source has a single mapping"
-            return self.predict([sources], options, tags=[tags or {}], phrases=phrases)[0]
         asked = [phrases] if isinstance(phrases, Phrases) else phrases or []
         if any(prefixes or ()) or not all(one is None or one.is_empty for one in asked):
             raise UserError("a model of speech has no words of a target: expected neither prefixes nor phrases, got some")
-        assert not isinstance(tags, Mapping), "several sources have a mapping each"
         texts = [source for source in sources if isinstance(source, str)]
         if len(texts) < len(sources):
             raise UserError("the model reads texts, got a source of another type")
@@ -214,8 +209,7 @@ class SpeechPredictor(Predictor):
         self, source: SourceItem, options: DecodingOptions | None = None, tags: Mapping[str, str] | None = None
     ) -> Alignment | None:
         """The alignment of a source's speech; see the base class."""
-        found: Prediction = self.predict([source], options, keep_alignments=True, tags=[tags or {}])[0]
-        return found.hypotheses[0].alignment
+        return self.predict([source], options, keep_alignments=True, tags=[tags or {}])[0].hypotheses[0].alignment
 
     def _align(self, speech: Speech) -> Alignment | None:
         """The attention between the pieces of the source and the steps, each named by its start in seconds."""

@@ -20,7 +20,7 @@ from seq2seq_core.corpus_survey.table_columns import LayoutChoice
 from seq2seq_core.errors import UserError
 from tests.made_corpora import ENGLISH, GERMAN, WRITERS, make_corpus, names, sentences, write_lines
 
-CONFIGS = Path(__file__).resolve().parents[3] / "configs"
+ROOT = Path(__file__).resolve().parents[3]
 Propose = Callable[..., tuple[Settings, list[str]]]
 PAIR = {"header": False, "columns": ["source", "target"]}
 
@@ -116,6 +116,29 @@ def test_a_corpus_is_recognised(propose: Propose, name: str) -> None:
     assert any(line.startswith("files: train ") for line in findings)
 
 
+@pytest.mark.parametrize("how", [{"task": "synthesis"}, {"target": "path"}])
+def test_recordings_are_targets_where_the_user_says_so(propose: Propose, how: dict[str, str]) -> None:
+    settings, findings = propose("speech", **how)
+    assert (settings.corpus.target_kind, settings.corpus.sample_rate) == ("audio", 8000)
+    assert (settings.corpus.source_column, settings.corpus.target_column) == ("transcript", "path")
+    assert settings.tokenize.source_tags == settings.corpus.input_columns == ["speaker"]
+    assert "target: recordings of 0.2 s on average, at most 0.2 s, 8000 samples a second (other rates are resampled)" in findings
+    ready = load_settings(ROOT / "configs" / "synthesis.yaml")
+    assert settings.model == ready.model
+    lengths = {"max_steps", "validate_every_steps", "sized_for_pairs"}
+    assert settings.train.model_dump(exclude=lengths) == ready.train.model_dump(exclude=lengths)
+
+
+def test_names_of_columns_say_that_recordings_are_targets(tmp_path: Path) -> None:
+    paths, folder = Paths(tmp_path), make_corpus("speech", tmp_path / "raw" / "speech")
+    rows = [line.split(",") for line in (folder / "metadata.csv").read_text().splitlines()[1:]]
+    write_lines(folder / "metadata.csv", ["source,target", *(f"{text},{path}" for path, text, _ in rows)])
+    findings = install_proposal(paths, folder, None, "", force=False)
+    assert "task: synthesis, because the targets are recordings (--task)" in findings
+    assert "voice: one for all rows; a column that says who speaks would be a tag (tokenize.source_tags)" in findings
+    assert load_settings(paths.params).tokenize.source_tags == []
+
+
 def test_repeated_words_of_normalisation_are_kept(propose: Propose) -> None:
     settings, findings = propose("normalisation")
     assert (settings.prepare.deduplicate, settings.prepare.leakage) == ("none", "keep")
@@ -172,7 +195,7 @@ def test_a_proposal_fits_the_size_of_the_corpus(propose: Propose) -> None:
 
 def test_a_few_pronunciations_get_the_model_and_sizes_of_the_ready_file_for_few(propose: Propose) -> None:
     settings, _ = propose("pronunciation")
-    ready = load_settings(CONFIGS / "g2p_small.yaml")
+    ready = load_settings(ROOT / "configs" / "g2p_small.yaml")
     own = {"dev_sentences", "sized_for_pairs"}
     assert settings.model == ready.model
     assert settings.train.model_dump(exclude=own) == ready.train.model_dump(exclude=own)

@@ -142,6 +142,7 @@ def test_a_folder_without_a_corpus_is_refused(tmp_path: Path, write: Callable[[P
     [
         ("spelling", "cooking", "", "--task: must be one of translation, transliteration"),
         ("spelling", "speech", "", "--task: speech needs a column with names of .wav or .flac files, got none"),
+        ("spelling", "synthesis", "", "--task: synthesis needs a column with names of sound files, got none"),
         ("speech", "translation", "", "--task: must be speech where the sources are recordings, got 'translation'"),
         ("captions", "speech", "", "--task: must be lines or captions where the sources are pictures, got 'speech'"),
         ("spelling", "lines", "", "--task: lines needs a column with names of picture files, got none"),

@@ -13,14 +13,14 @@ from seq2seq_core.batching.batch import Batch, Source, collate_sources
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.speech.speech_settings import FrameLoss
 from seq2seq_core.modeling.attention.location import LocationAttention
-from seq2seq_core.modeling.layers.frame_layers import PostNet, PreNet
+from seq2seq_core.modeling.layers.frame_layers import PostNet, PreNet, step_masks
 from seq2seq_core.modeling.speech_model import SpeechModel, build_speech_model
 from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.objectives.frame_differences import FrameDifferences, guide_sum
 from seq2seq_core.training.objectives.objective import Moment, UpdateSize
 
 MODELS: list[dict[str, Any]] = [
-    {"architecture": "gru", "attention": "location", "decoder_layers": 2},
+    {"architecture": "gru", "attention": "location", "decoder_layers": 2, "drops_in_decoding": True},
     {"architecture": "lstm", "attention": "additive", "input_feeding": True, "time_reduction": 1},
     {"architecture": "transformer", "feedforward_width": 32},
 ]
@@ -28,8 +28,10 @@ SOURCE = collate_sources([[3, 4, 5, 6, 2], [3, 2]])
 LENGTHS = torch.tensor([7, 4])
 
 
-def make(**settings: Any) -> SpeechModel:
-    frames = {"frames_per_step": 2, "pre_net_width": 8, "post_net_width": 8, "post_net_layers": 2}
+def make(drops_in_decoding: bool = False, **settings: Any) -> SpeechModel:
+    frames = {"frames_per_step": 2, "pre_net_width": 8, "post_net_width": 8, "post_net_layers": 2} | {
+        "drops_in_decoding": drops_in_decoding
+    }
     return build_speech_model(ModelSection(width=16, frames=frames, **settings), 10, 6).eval()
 
 
@@ -40,7 +42,7 @@ def test_steps_give_what_teacher_forcing_gives_alone_and_in_a_batch(settings: di
         written = model.write(SOURCE, frames, LENGTHS)
         state, last, found = model.initial_state(model.encode(SOURCE)), torch.zeros(2, 6), []
         for number in range(4):
-            step = model.write_step(last, state)
+            step = model.write_step(last, state, number)
             found.append(step)
             state, last = step.state, frames[:, min(2 * number + 1, 6)]
         alone = model.write(Source(SOURCE.values[1:, :2], SOURCE.lengths_B[1:]), frames[1:, :4], LENGTHS[1:])
@@ -69,6 +71,9 @@ def test_the_layers_around_are_those_of_torch() -> None:
                                pre_net.second.weight, pre_net.second.bias).relu()  # fmt: skip
     assert torch.allclose(pre_net(frames), functional.linear(hidden, pre_net.projection.weight, pre_net.projection.bias), atol=1e-6)
     assert not torch.equal(pre_net.train()(frames), pre_net(frames))
+    half_blind = PreNet(6, 5, 4, 0.0, frame_dropout=0.5).train()
+    is_dropped = (half_blind(torch.ones(2, 500, 6)) == half_blind.eval()(torch.zeros(6))).all(dim=-1)
+    assert float(is_dropped.float().mean()) == pytest.approx(0.5, abs=0.1)
     post_net = PostNet(6, 2, 5, 3, 0.0)
     first, second = post_net.convolutions
     inner = functional.conv1d(frames.transpose(1, 2), first.weight, first.bias, padding=1).tanh()  # type: ignore[arg-type]
@@ -115,3 +120,16 @@ def test_attention_on_the_diagonal_costs_nothing_and_off_it_up_to_one_a_step() -
 def test_a_decoder_without_attention_is_refused() -> None:
     with pytest.raises(ValueError, match="must be one where the targets are frames, got 'none'"):
         make(architecture="gru", attention="none")
+
+
+@torch.no_grad()
+def test_what_decoding_drops_depends_on_the_number_of_the_step_alone() -> None:
+    masks = step_masks(range(400), 8, 0.25)
+    assert sorted(set(masks.flatten().tolist())) == pytest.approx([0.0, 1 / 0.75])
+    assert float((masks == 0).float().mean()) == pytest.approx(0.25, abs=0.03)
+    assert torch.equal(step_masks(range(5, 6), 8, 0.25), masks[5:6])
+    frames, dropping, plain = torch.randn(2, 1, 6), PreNet(6, 8, 4, 0.5, drops_in_decoding=True).eval(), PreNet(6, 8, 4, 0.5).eval()
+    plain.load_state_dict(dropping.state_dict())
+    assert torch.equal(dropping(frames, 3), dropping(frames, 3))
+    assert not torch.equal(dropping(frames, 3), dropping(frames, 4))
+    assert not torch.equal(dropping(frames, 3), plain(frames, 3))

@@ -39,3 +39,19 @@ def test_a_sample_is_read_with_its_own_settings_and_keeps_the_longest_row(tmp_pa
     thirds = [sum(low <= number < low + 1000 for number in numbers) for low in (0, 1000, 2000)]
     assert min(thirds) > 35, thirds  # evenly from the whole corpus: 67 each are expected
     assert 30 <= len(samples["train"].part(40).sampled) <= 40
+
+
+def test_the_recordings_of_a_sample_are_there_whichever_side_names_them(tmp_path: Path) -> None:
+    for kind in ("source_kind", "target_kind"):
+        (folder := tmp_path / kind).mkdir()
+        pairs = [(f"a/{number}.wav", f"text {number}") for number in range(6)]
+        for name, _ in pairs:
+            (folder / "a").mkdir(exist_ok=True)
+            (folder / name).write_bytes(name.encode())
+        rows = ["\t".join(pair if kind == "source_kind" else pair[::-1]) for pair in pairs]
+        (folder / "train.tsv").write_text("source\ttarget\n" + "".join(f"{row}\n" for row in rows))
+        corpus = CorpusSection.model_validate({"path": kind, kind: "audio", "files": {"train": ["train.tsv"]}})
+        write_sample(take_sample(corpus, tmp_path, 3), corpus, tmp_path, tmp_path / f"sample of {kind}")
+        linked = {path.name: path.read_bytes() for path in (tmp_path / f"sample of {kind}" / "raw" / "a").iterdir()}
+        assert linked
+        assert all(content == f"a/{name}".encode() for name, content in linked.items())

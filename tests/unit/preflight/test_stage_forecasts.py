@@ -11,14 +11,15 @@ from seq2seq_core.forecasts.forecast import Forecast, Quantity
 from seq2seq_core.preflight.machine_room import Room, parse_size
 from seq2seq_core.preflight.probe_result import ProbeResult
 from seq2seq_core.preflight.room_check import find_refusals
-from seq2seq_core.preflight.stage_forecasts import StageMeasure, extrapolate, mean_range
+from seq2seq_core.preflight.sample_process import ProcessTime
+from seq2seq_core.preflight.stage_forecasts import StageMeasure, extrapolate, mean_range, start_forecast
 
 GIGABYTE = 10**9
 
 
 def measure(rows: int, seconds: float) -> StageMeasure:
     figures: dict[Quantity, float] = {"seconds": seconds}
-    return StageMeasure(rows, figures, 0.0)
+    return StageMeasure(rows, figures, ProcessTime(0.0, 0.0))
 
 
 def test_a_stage_grows_with_the_rows_and_the_interval_with_the_distance() -> None:
@@ -29,6 +30,13 @@ def test_a_stage_grows_with_the_rows_and_the_interval_with_the_distance() -> Non
     # A corpus that is all in the sample was measured; one that costs less in the larger sample does not become cheaper.
     assert extrapolate(large, large, "seconds", 11_000).mid == 5.0
     assert extrapolate(measure(1_000, 6.0), large, "seconds", 10**6).mid == 5.0
+
+
+def test_starts_may_take_no_longer_than_their_processor_time() -> None:
+    on_a_busy_machine = [ProcessTime(9.0, 3.0), ProcessTime(11.0, 4.0)]
+    found = start_forecast(on_a_busy_machine, ProcessTime(5.0, 1.0))
+    assert found.low < 8.0 < 20.0 < found.mid < found.high
+    assert start_forecast([ProcessTime(2.0, 2.5)], ProcessTime(0.0, 0.0)).low < 2.0  # two processors
 
 
 def test_scattered_updates_have_a_wider_interval() -> None:

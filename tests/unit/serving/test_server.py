@@ -30,7 +30,7 @@ from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.serving.model_header import read_header
 from seq2seq_core.serving.server import serve_model
 from seq2seq_core.tracking.mlflow.store import connect
-from tests.flows.waiting import wait_until
+from tests.flows.waiting import lives, wait_until
 
 PARAMS = """
 corpus: {path: data/raw/dates, files: {train: [train.tsv]}}
@@ -192,9 +192,7 @@ def test_a_killed_worker_comes_back_and_its_request_gets_status_503(running: Run
     (other,) = running.workers()
     assert other.pid != worker.pid
     other.kill()  # with nothing to decode
-    wait_until(
-        lambda: [one.pid for one in running.workers() if one.status() != psutil.STATUS_ZOMBIE] not in ([], [other.pid]), "another"
-    )
+    wait_until(lambda: [one.pid for one in running.workers() if lives(one)] not in ([], [other.pid]), "another")
     assert running.ask()[0] == 200
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from seq2seq_core.config.serving.request_limits import RequestLimits
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.speech.speech_facts import follow_attention
 from seq2seq_core.decoding.speech.speech_predictor import SpeechPredictor
+from seq2seq_core.preflight.update_probe import probe
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.serving.batching.predictor_decoder import PredictorDecoder
 from seq2seq_core.serving.request_reader import RequestReader
@@ -49,6 +52,17 @@ def test_the_model_has_learned_what_it_says(speaking: Paths) -> None:
     assert metrics["counts"]["cut_hypotheses"] == 0
 
 
+def test_equal_texts_of_a_speaker_are_compared_with_a_recording_each(speaking: Paths, tmp_path: Path) -> None:
+    paths = Paths(Path(shutil.copytree(speaking.root, tmp_path / "again")))
+    first, second = paths.prepared_split("test").read_text().splitlines()[:2]
+    other = json.loads(first) | {name: json.loads(second)[name] for name in ("recording", "recording_sha256")}
+    paths.prepared_split("test").write_text(f"{first}\n{json.dumps(other)}\n")
+    run_evaluate(make_settings(), paths, NullRecorder())
+    rows = [json.loads(line) for line in (paths.evaluation / "speech.jsonl").read_text().splitlines()]
+    assert [row["recording"] for row in rows] == [json.loads(first)["recording"], other["recording"]]
+    assert rows[0]["distortion"] != rows[1]["distortion"]
+
+
 def test_the_command_writes_the_pitches_of_the_digits(speaking: Paths) -> None:
     folder = speaking.root / "spoken"
     arguments = ["predict", "--model", str(speaking.served), "--sound", str(folder), "--tag", "speaker=low"]
@@ -70,6 +84,7 @@ def test_a_bundle_of_speech_loads_and_speaks_the_same_alone_and_in_a_batch(speak
     bundle = load_bundle(speaking.served)
     assert bundle.target_model is None
     assert not (speaking.served / "target.model").exists()
+    assert "drops_in_decoding" not in (speaking.served / "config.json").read_text()  # as in bundles from before there was one
     predictor = Predictor.from_folder(speaking.served)
     assert isinstance(predictor, SpeechPredictor)
     tags = [{"speaker": "low"}, {"speaker": "high"}]
@@ -81,6 +96,7 @@ def test_a_bundle_of_speech_loads_and_speaks_the_same_alone_and_in_a_batch(speak
     assert together[0].utterance is not None
     assert together[0].utterance.attention_RS.shape[1] == len(together[0].row) == 6
     assert np.allclose(together[0].utterance.attention_RS.sum(axis=1), 1.0, atol=1e-4)
+    assert predictor.predict("2", tags=tags[1]) == predictor.predict(["2"], tags=tags[1:])[0]
 
 
 def test_a_server_answers_with_a_wav_file_in_base64(speaking: Paths) -> None:
@@ -92,6 +108,19 @@ def test_a_server_answers_with_a_wav_file_in_base64(speaking: Paths) -> None:
     sound = read_recording(io.BytesIO(base64.b64decode(found.text)), RATE).samples_N
     (spoken,) = decoder.predictor.speak(["0 1"], [{"speaker": "low"}])  # type: ignore[attr-defined]
     assert np.abs(sound - spoken.samples_N).max() < 1e-4
+
+
+def test_preflight_measures_updates_and_speech(speaking: Paths) -> None:
+    model = {"attention": "additive", "width": 48, "frames": {"frames_per_step": 3, "pre_net_width": 16, "post_net_layers": 0}}
+    found = probe(make_settings(model=model), speaking, 0.0, 10**15)
+    (phase,) = found.phases
+    assert found.fits
+    assert len(phase.updates) >= 4
+    assert phase.likelihoods.cpu_seconds > 0
+    assert (phase.decoding.cpu_seconds, phase.decoded_rows, phase.decoded_share) == (0.0, 0, 1.0)
+    assert found.decoding is not None
+    assert (found.decoding.rows, found.decoding.greedy) == (8, None)
+    assert found.decoding.most_share > 1.25
 
 
 def test_the_way_of_an_attention_is_counted() -> None:

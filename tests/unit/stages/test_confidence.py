@@ -170,7 +170,7 @@ def test_a_confidence_of_another_event_than_that_of_the_settings_is_told(
     told = f"the confidence is that of {paths.served} (exact_match), not that of the section evaluate; `s2s export` fits it anew"
     for event, expected in (("exact_match", []), ("chrf", [told])):
         caplog.clear()
-        with caplog.at_level(logging.WARNING, "seq2seq_core.stages.evaluate"):
+        with caplog.at_level(logging.WARNING, "seq2seq_core.stages.evaluating.evaluation_notices"):
             run_evaluate(make_settings(evaluate=OPTIONS | {"confidence_event": event}), paths, NullRecorder())
         assert [message for message in caplog.messages if "confidence" in message] == expected
 

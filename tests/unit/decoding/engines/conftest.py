@@ -23,6 +23,7 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.special_tokens import EOS_ID, PAD_ID
 from seq2seq_core.tokenization.subword import SubwordModel, train_subword
 from seq2seq_core.tokenization.tags import TagColumns
+from tests.made_once import made_once
 
 LETTERS = "abcdefgh"
 TAG = "style"
@@ -46,11 +47,15 @@ def ambiguous_target(word: str, chance: random.Random) -> str:
 @pytest.fixture(scope="session", params=SHAPES)
 def served_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A served bundle of a trained Transformer with a target tag, whose engine is CTranslate2 at float32."""
-    folder = tmp_path_factory.mktemp("served")
+    name = f"served_{list(SHAPES).index(request.param)}"
+    return made_once(tmp_path_factory, name, lambda folder: _make_served(folder, SHAPES[request.param])) / "served"
+
+
+def _make_served(folder: Path, shape: dict[str, Any]) -> None:
     subword = train_subword([LETTERS], SubwordSettings(model="char"), tags=[(TAG, "plain"), (TAG, "other")])
     settings = ModelSection.model_validate(
         {"architecture": "transformer", "width": 32, "heads": 2, "feedforward_width": 64, "encoder_layers": 2, "dropout": 0.0}
-        | SHAPES[request.param]
+        | shape
     )
     size = subword.vocabulary_size
     torch.manual_seed(3)
@@ -61,7 +66,6 @@ def served_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     )  # fmt: skip
     save_bundle(folder / "bundle", model, config, subword, subword, {"manifest.json": "0" * 64})
     convert_to(folder / "bundle", folder / "served", "float32")
-    return folder / "served"
 
 
 def convert_to(trained: Path, served: Path, compute_type: str) -> None:

@@ -206,7 +206,7 @@ EVALUATED: Sections = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("stage", ["validate", "prepare"])
+@pytest.mark.parametrize("stage", ["prepare", pytest.param("validate", marks=pytest.mark.proof)])
 def test_aligned_texts_beside_files_of_dev_and_test(paths: Paths, known: list[dict[str, int]], stage: str) -> None:
     pairs = [line.rstrip("\n").split("\t") for line in lines(150, seed=7)]
     for count in (100, 150):

@@ -37,6 +37,19 @@ def train(settings: Settings, paths: Paths) -> TrainResult:
     return run_train(settings, paths, NullRecorder())
 
 
+def train_and_die(settings: Settings, paths: Paths, step: int) -> None:
+    """The process is killed as by ``kill -9``, in the middle of an update."""
+    update = Trainer._update
+
+    def update_and_die(self: Trainer, *arguments: Any) -> None:
+        if self.state.step + 1 == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        update(self, *arguments)
+
+    with patch.object(Trainer, "_update", update_and_die):
+        train(settings, paths)
+
+
 def train_until_one_rank_is_stopped(
     settings: Settings, paths: Paths, rank: int, step: int, while_validating: bool = False
 ) -> TrainResult:

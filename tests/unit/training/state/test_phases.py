@@ -147,7 +147,7 @@ def test_patience_counts_anew_in_each_phase(
 
 # --- killed and started again ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("architecture", "average_decay"), [("gru", 0.0), ("gru", 0.9), ("transformer", 0.0)])
-@pytest.mark.parametrize("step", [3, 7, 8, 11, 12])
+@pytest.mark.parametrize("step", [7, 11, *(pytest.param(step, marks=pytest.mark.proof) for step in (3, 8, 12))])
 def test_a_run_stopped_in_any_phase_and_started_again_ends_in_the_same_outputs(
     new_workspace: WorkspaceMaker,
     make_settings: SettingsMaker,

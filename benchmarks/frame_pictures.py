@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seq2seq_core.corpus.sample_pictures import draw_line
+from seq2seq_core.corpus.samples.sample_pictures import draw_line
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.speech.speech_predictor import SpeechPredictor
 from seq2seq_core.evaluation.attention_pictures import plot_line_attention

@@ -12,7 +12,7 @@ from flows.dvc.command import Dvc
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.console import progress
-from seq2seq_core.corpus.sample_dates import write_sample_corpus
+from seq2seq_core.corpus.samples.sample_dates import write_sample_corpus
 from seq2seq_core.errors import Seq2SeqError, UserError
 from seq2seq_core.lineage.file_digests import digest_path, iterate_files
 from seq2seq_core.lineage.known_bytes import find_cached, has_bytes

@@ -81,15 +81,15 @@ def sample_corpus(
         name = "lines" if pictures else "inflection" if inflection else "dates"
         folder = output if output is not None else resolve_workspace(workspace).root / "data" / "raw" / name
         if pictures:
-            from seq2seq_core.corpus.sample_pictures import write_sample_pictures
+            from seq2seq_core.corpus.samples.sample_pictures import write_sample_pictures
 
             typer.echo(write_sample_pictures(folder))
         elif inflection:
-            from seq2seq_core.corpus.sample_inflection import write_sample_inflection
+            from seq2seq_core.corpus.samples.sample_inflection import write_sample_inflection
 
             typer.echo(write_sample_inflection(folder))
         else:
-            from seq2seq_core.corpus.sample_dates import write_sample_corpus
+            from seq2seq_core.corpus.samples.sample_dates import write_sample_corpus
 
             typer.echo(write_sample_corpus(folder))
 

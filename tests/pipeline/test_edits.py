@@ -100,7 +100,7 @@ NEUTRAL: dict[str, tuple[str, Callable[[Path], None]]] = {
     "code of an attention that the model has not": ("modeling/attention/dot.py", CODE),
     "a metric that no setting names": ("evaluation/metrics/first_letter.py", _create(NEW_METRIC)),
     "a cleaning rule that is off": ("config/prepare.py", _add_rule),
-    "code of the sample corpus": ("corpus/sample_dates.py", CODE),
+    "code of the sample corpus": ("corpus/samples/sample_dates.py", CODE),
 }
 SPLITTING = "corpus/splitting.py"
 """Changed code of this module runs one stage, which is quick and leaves the same outputs."""

@@ -14,7 +14,7 @@ from flows.reproduction.restored_data import restore_corpus, restore_parents
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.config.settings import Settings, parse_settings
-from seq2seq_core.corpus.sample_dates import write_sample_corpus
+from seq2seq_core.corpus.samples.sample_dates import write_sample_corpus
 from seq2seq_core.errors import UserError
 from seq2seq_core.lineage.lineage_record import describe_corpus
 from seq2seq_core.lineage.lineage_storage import Lineage

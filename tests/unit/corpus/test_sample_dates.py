@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq_core.corpus.sample_dates import COLUMNS, HELD_OUT_FORMAT, held_out_years, write_date, write_sample_corpus
+from seq2seq_core.corpus.samples.sample_dates import COLUMNS, HELD_OUT_FORMAT, held_out_years, write_date, write_sample_corpus
 from seq2seq_core.errors import UserError
 
 LANGUAGES = {"en", "de", "fr", "es", "ru", "zh", "ja"}
@@ -45,7 +45,7 @@ def test_the_bytes_are_the_same_on_every_machine(tmp_path: Path) -> None:
 
 
 def test_the_bytes_do_not_depend_on_hash_seed_locale_or_time_zone(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from seq2seq_core.corpus.sample_dates import write_sample_corpus as w; "
+    code = "import sys; from pathlib import Path; from seq2seq_core.corpus.samples.sample_dates import write_sample_corpus as w; "
     code += "print(*w(Path(sys.argv[1])).digests.values())"
     environment = {"PYTHONHASHSEED": "7", "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu"}
     root = Path(__file__).parents[3]

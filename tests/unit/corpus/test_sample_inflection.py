@@ -10,7 +10,14 @@ import pytest
 from typer.testing import CliRunner
 
 from seq2seq_core.cli.main import app
-from seq2seq_core.corpus.sample_inflection import Row, Verb, best_possible, forms_of, inflected_splits, write_sample_inflection
+from seq2seq_core.corpus.samples.sample_inflection import (
+    Row,
+    Verb,
+    best_possible,
+    forms_of,
+    inflected_splits,
+    write_sample_inflection,
+)
 
 ROOT = Path(__file__).parents[3]
 DIGESTS = {
@@ -23,7 +30,8 @@ DIGESTS = {
 def test_the_bytes_depend_on_nothing(tmp_path: Path) -> None:
     summary = write_sample_inflection(tmp_path / "here")
     assert summary.digests == DIGESTS
-    code = "import sys; from pathlib import Path; from seq2seq_core.corpus.sample_inflection import write_sample_inflection as w; "
+    code = "import sys; from pathlib import Path; "
+    code += "from seq2seq_core.corpus.samples.sample_inflection import write_sample_inflection as w; "
     code += "print(*w(Path(sys.argv[1])).digests.values())"
     command = [sys.executable, "-c", code, str(tmp_path / "there")]
     environment = {"PYTHONHASHSEED": "7", "LC_ALL": "tr_TR.UTF-8"}

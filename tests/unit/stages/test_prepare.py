@@ -14,7 +14,7 @@ from seq2seq_core.corpus.leakage.split_note import read_split_note
 from seq2seq_core.corpus.normalization import normalize_nearly
 from seq2seq_core.corpus.pairs import iterate_pairs
 from seq2seq_core.corpus.preparation import row_lines
-from seq2seq_core.corpus.sample_dates import write_sample_corpus
+from seq2seq_core.corpus.samples.sample_dates import write_sample_corpus
 from seq2seq_core.errors import CorpusError, UserError
 from seq2seq_core.evaluation.prepared_digest import fault_of_prepared
 from seq2seq_core.recorder import NullRecorder

@@ -9,7 +9,7 @@ import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, parse_settings
-from seq2seq_core.corpus.sample_dates import write_sample_corpus
+from seq2seq_core.corpus.samples.sample_dates import write_sample_corpus
 from seq2seq_core.errors import ContractViolation, CorpusError
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.prepare import run_prepare

@@ -20,7 +20,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.corpus.pairs import iterate_pairs
-from seq2seq_core.corpus.sample_pictures import draw_line, write_sample_pictures
+from seq2seq_core.corpus.samples.sample_pictures import draw_line, write_sample_pictures
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import ContractViolation, CorpusError, UserError
 from seq2seq_core.recorder import NullRecorder

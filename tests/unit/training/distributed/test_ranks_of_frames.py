@@ -13,7 +13,7 @@ import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.sample_pictures import write_sample_pictures
+from seq2seq_core.corpus.samples.sample_pictures import write_sample_pictures
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.tokenize import run_tokenize

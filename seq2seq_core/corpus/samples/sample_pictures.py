@@ -2,7 +2,7 @@
 
 The dates are those of the sample corpus in four languages with Latin letters. Pillow's own bitmap font draws them, and BMP files
 hold them without compression: the bytes depend on no library's version but Babel's (see
-:mod:`~seq2seq_core.corpus.sample_dates`). Size, place, paper and ink of each picture follow from a hash of its text.
+:mod:`~seq2seq_core.corpus.samples.sample_dates`). Size, place, paper and ink of each picture follow from a hash of its text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_core import atomic
-from seq2seq_core.corpus.sample_dates import SampleSummary, WrittenDate, generate_splits
+from seq2seq_core.corpus.samples.sample_dates import SampleSummary, WrittenDate, generate_splits
 from seq2seq_core.errors import UserError
 
 LANGUAGES = ("en", "de", "fr", "es")

@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 
 from seq2seq_core import atomic
-from seq2seq_core.corpus.sample_dates import SampleSummary
+from seq2seq_core.corpus.samples.sample_dates import SampleSummary
 
 TRAIN_ROWS, DEV_ROWS, TEST_ROWS = 4000, 500, 1000
 UNSEEN_SHARE = 0.25

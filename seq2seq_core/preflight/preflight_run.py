@@ -167,9 +167,10 @@ def _make_store(folder: Path) -> tuple[Path, ProcessTime]:
     if any(find_spec(name) is None for name in ("mlflow", "psutil")):
         return paths.mlflow_database, ProcessTime(0.0, 0.0)
     paths.root.mkdir()
-    return paths.mlflow_database, run_process(
-        ["-m", "seq2seq_core.preflight.empty_store", str(paths.root)], folder / "store.log", "MLflow"
-    )
+    log = folder / "store.log"
+    run_process(["-m", "seq2seq_core.preflight.empty_store", str(paths.root)], log, "MLflow")
+    seconds, cpu_seconds = map(float, log.read_text(encoding="utf-8").splitlines()[-1].split())
+    return paths.mlflow_database, ProcessTime(seconds, cpu_seconds)
 
 
 def _dvc_start(folder: Path) -> ProcessTime:

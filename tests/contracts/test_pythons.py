@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import re
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSIFIER = "Programming Language :: Python :: "
@@ -47,6 +50,27 @@ def test_every_python_gives_a_module_the_same_digest(version: str) -> None:
     chosen = modules[offset::4]
     assert len(chosen) > 50
     assert _digests(python, chosen) == _digests(sys.executable, chosen)
+
+
+def test_the_lock_has_what_its_packages_need_on_every_python() -> None:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    locked = {canonicalize_name(name): pin for name, _, pin in (line.partition("==") for line in lines)}
+    pythons = [
+        {"python_version": version, "python_full_version": f"{version}.{patch}", "extra": ""}
+        for version in PYTHONS
+        for patch in (0, 9)
+    ]
+    faults = []
+    for distribution in importlib.metadata.distributions():
+        if locked.get(canonicalize_name(distribution.name)) != distribution.version:
+            continue
+        for requirement in map(Requirement, distribution.requires or []):
+            pin, marker = locked.get(canonicalize_name(requirement.name)), requirement.marker
+            if pin is not None and requirement.specifier.contains(pin, prereleases=True):
+                continue
+            if marker is None or any(marker.evaluate(dict(python)) for python in pythons):
+                faults.append(f"{distribution.name} needs {requirement}, the lock has {pin}")
+    assert faults == []
 
 
 def test_the_locks_with_hashes_have_the_versions_of_the_lock() -> None:

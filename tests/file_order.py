@@ -32,7 +32,7 @@ def place_of(file: str) -> tuple[int, list[int]]:
     return len(GROUPS), [ord(letter) for letter in file]
 
 
-class FileScheduling(LoadFileScheduling):
+class FileScheduling(LoadFileScheduling):  # type: ignore[misc]
     """Gives each process whole files, and a group's files to one process."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.decoding.ctc_model import BLANK_ID, CtcModel
 from seq2seq_core.decoding.search import decode
+from seq2seq_core.modeling.memory import StepOutput
 from seq2seq_core.modeling.model_building import build_model
 from seq2seq_core.modeling.seq2seq import Seq2Seq
-from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, UNK_ID
+from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
 V, TAG = 7, 6
 LETTERS = [UNK_ID, 4, 5]
@@ -75,7 +77,18 @@ def test_the_next_symbol_has_its_share_of_all_targets_that_begin_so(model: Seq2S
             ]
 
 
-def test_a_search_finds_what_both_find_likeliest(model: Seq2Seq) -> None:
+def test_a_search_finds_what_both_find_likeliest(model: Seq2Seq, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where symbols that no target shows have no share: what they have is missing in that of the others."""
+    step = model.step
+
+    def without_silent_symbols(*arguments: Any) -> StepOutput:
+        taken = step(*arguments)
+        return replace(taken, logits_NV=taken.logits_NV.index_fill(1, torch.tensor([PAD_ID, BOS_ID, TAG]), -1e9))
+
+    monkeypatch.setattr(model, "step", without_silent_symbols)
+    assert model.ctc is not None
+    with torch.no_grad():
+        model.ctc.bias[[BOS_ID, EOS_ID, TAG]] = -1e9
     rows = [[5, 4, 5, 4, EOS_ID], [4, 5, EOS_ID]]
     options = DecodingOptions(beam_size=60, max_length=4, length_penalty=0.0, ctc_weight=1.0)
     found = decode(model, collate_sources(rows), options)
@@ -91,7 +104,8 @@ def test_a_search_finds_what_both_find_likeliest(model: Seq2Seq) -> None:
 
 
 def test_a_weight_of_zero_is_the_model_itself(model: Seq2Seq) -> None:
-    source = collate_sources([[5, 4, EOS_ID]])
-    plain, joint = (decode(model, source, DecodingOptions(beam_size=2, ctc_weight=weight))[0][0] for weight in (0.0, 1e-9))
+    source = collate_sources([[5, 4, 5, 4, EOS_ID]])  # five steps show any three symbols; what they cannot show has no weight
+    options = DecodingOptions(beam_size=2, max_length=2)
+    plain, joint = (decode(model, source, options.model_copy(update={"ctc_weight": weight}))[0][0] for weight in (0.0, 1e-9))
     assert plain.ids == joint.ids
     assert plain.score == pytest.approx(joint.score, abs=1e-4)

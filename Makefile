@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 EXTRAS := $(shell sed -n '/^\[project.optional-dependencies\]/,/^\[project.scripts\]/s/^\([a-z0-9]*\) = .*/\1/p' pyproject.toml | grep -v '^docs$$' | paste -sd,)
-.PHONY: help install demo test test-pythons test-newest audit proofs check lock-check lock-hashes docs reference format ui serve clean lock
+.PHONY: help install demo test test-pythons test-newest audit proofs long-proofs check lock-check lock-hashes docs reference format ui serve clean lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,7 +54,7 @@ demo: $(STAMP) ## Generate the sample corpus, then train, evaluate and register 
 
 test: $(STAMP) ## Run the tests
 	@# Four processes on two cores: two of them often wait for a server.
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not proof"
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not proof and not long"
 
 test-pythons: ## Run the quick tests on every Python from 3.11 to 3.13 that is here, each in an environment of its own
 	@tried=0; for version in $(PYTHONS); do \
@@ -69,10 +69,13 @@ test-pythons: ## Run the quick tests on every Python from 3.11 to 3.13 that is h
 .PHONY: test-quick
 test-quick: $(STAMP)
 	@$(BIN)/python -m pip check --disable-pip-version-check
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not proof and not slow" $(QUICK_TESTS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not proof and not long and not slow" $(QUICK_TESTS)
 
 proofs: $(STAMP) ## Run the long proofs: learning, reproduction, kills
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m proof
+
+long-proofs: $(STAMP) ## Run the proofs that take minutes each, before a release
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m long
 
 check: $(STAMP) ## Check lint rules, format, types and layers
 	@$(BIN)/ruff check .

@@ -103,13 +103,15 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 
+QUICK_CASES = ("recurrent", "penalties", "beam", "transformer", "copying")
+"""Cases that every run of the tests takes; the others are proofs."""
 VALIDATING = set(
     {repr([sections.get(name) for name in STAGES[0].sections]): case for case, sections in reversed(CASES.items())}.values()
 )
 """Cases that run ``validate``: each other case has all settings that the stage reads in common with one of these."""
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [pytest.param(case, marks=() if case in QUICK_CASES else pytest.mark.proof) for case in CASES])
 def test_the_code_that_a_stage_executes_is_in_its_digest(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "seq2seq_core.evaluation.confidence.calibrator_fit.MIN_OF_EACH", 0

@@ -107,7 +107,7 @@ def test_a_recipe_applies_and_runs_again_what_it_says(recipe: Recipe, tmp_path: 
     assert new.keys() - digests.keys() == ({"notes"} if recipe.title == "A stage" else set())
 
 
-@pytest.mark.proof
+@pytest.mark.long
 def test_all_recipes_together_pass_their_tests_and_the_linter(tmp_path: Path) -> None:
     root = copy_repository(tmp_path, *COPIED)
     for recipe in recipes():

@@ -110,6 +110,7 @@ def test_a_sweep_with_faults_fails_with_their_list(prefect_api: str, paths: Path
         sweep_here(ask(space={"model.wid": {"low": 1, "high": 2}}), paths, jobs=1)
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_an_interrupted_flow_stops_its_processes_and_goes_on_when_it_is_run_again(
     prefect_api: str, paths: Paths, ask: Ask, tmp_path: Path

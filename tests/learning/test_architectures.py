@@ -97,7 +97,7 @@ def test_each_two_parts_meet() -> None:
     assert len(COVER) == len(ENCODERS) * (len(ATTENTIONS) + 1), "the fewest with which each encoder meets each attention"
 
 
-@pytest.mark.proof
+@pytest.mark.long
 @pytest.mark.parametrize("combination", COVER, ids=lambda combination: "-".join(map(str, combination)))
 def test_unseen_words_come_out_right(combination: Combination, word_corpus: Paths, fresh_seed: int, tmp_path: Path) -> None:
     scores = learn_in_attempts(combination, word_corpus, tmp_path, fresh_seed)

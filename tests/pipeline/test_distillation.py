@@ -21,7 +21,7 @@ from seq2seq_core.tokenization.manifest import Manifest
 from tests.flows.waiting import wait_until
 from tests.pipeline.conftest import Workspace, executed_stages
 
-pytestmark = pytest.mark.proof
+pytestmark = pytest.mark.long
 
 TEACHER = {"max_steps": 120, "batch_tokens": 1024, "validate_every_steps": 60, "learning_rate": 0.01, "warmup_steps": 10}
 SLOW = {

@@ -44,7 +44,7 @@ def test_ctrl_c_leaves_nothing_behind(make_workspace: Callable[[str], Workspace]
     assert left_behind(workspace) == set()
 
 
-@pytest.mark.proof
+@pytest.mark.long
 def test_a_run_is_foretold_compared_and_learnt_from(make_workspace: Callable[[str], Workspace]) -> None:
     workspace = make_workspace("foretold")
     names = [stage.name for stage in STAGES]

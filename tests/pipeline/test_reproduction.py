@@ -15,7 +15,7 @@ from seq2seq_core.registry.versions import find_number
 from seq2seq_core.serving.model_header import MODEL_HEADER, NamedModel
 from tests.pipeline.conftest import Workspace, executed_stages
 
-pytestmark = pytest.mark.proof
+pytestmark = pytest.mark.long
 TRAIN = "data/raw/digits/train.tsv"
 
 

@@ -16,7 +16,7 @@ from seq2seq_core.stage_table import STAGES
 from tests.pipeline.conftest import Workspace, copy_workspace, executed_stages
 from tests.pipeline.edit_cases import CASES
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.proof]
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,6 @@ def _files(root: Path) -> dict[str, int]:
     return {path.relative_to(root).as_posix(): path.stat().st_mtime_ns for path in files}
 
 
-@pytest.mark.proof
 def test_a_registry_that_was_emptied_gets_the_model_again_without_training(
     reproduced_workspace: Workspace, prefect_api: str, mlflow_template: Path
 ) -> None:
@@ -167,7 +166,6 @@ def test_a_registry_that_was_emptied_gets_the_model_again_without_training(
     assert str(workspace.store.get_model_version_by_alias("digits", "champion").version) == "1"
 
 
-@pytest.mark.proof
 def test_a_users_fault_has_the_same_message_through_every_door(
     make_workspace: Callable[[str], Workspace], prefect_api: str
 ) -> None:

@@ -142,6 +142,7 @@ def test_the_work_goes_on_without_a_server_that_died(prefect_api: str, retrain_e
     assert not processes_with(str(workspace.root))
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_both_pages_answer_and_end_with_the_command(
     make_workspace: Callable[..., ToyWorkspace], start: Start, give_database: Callable[[ToyWorkspace], None]

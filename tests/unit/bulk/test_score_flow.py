@@ -109,6 +109,7 @@ def test_the_flow_scores_a_folder_by_the_champion_says_where_and_goes_on(
         run_score(registered_paths, options={"beam": 1})
 
 
+@pytest.mark.proof
 def test_what_a_run_is_asked_for_is_on_its_page(prefect_api: str) -> None:
     from flows.score import score
 

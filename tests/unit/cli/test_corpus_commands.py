@@ -41,7 +41,15 @@ def _shorten(workspace: Paths) -> None:
     workspace.params.write_text(write_document(document), encoding="utf-8")
 
 
-@pytest.mark.parametrize("corpus", ["semicolons", "aligned_alone", "normalisation", "turns", "inflection", "speech"])
+@pytest.mark.parametrize(
+    "corpus",
+    [
+        "semicolons",
+        "turns",
+        "speech",
+        *(pytest.param(name, marks=pytest.mark.proof) for name in ("aligned_alone", "normalisation", "inflection")),
+    ],
+)
 def test_a_folder_of_files_leads_to_a_first_training_without_an_edit(workspace: Paths, corpus: str) -> None:
     folder = make_corpus(corpus, workspace.root / "data" / corpus)
     result = _s2s(workspace, "configure", "--corpus", str(folder))

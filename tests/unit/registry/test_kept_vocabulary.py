@@ -40,6 +40,7 @@ def outside_inputs(settings: Settings, paths: Paths) -> Any:
     return json.loads((paths.code_digests / "tokenize.json").read_text()).get("outside_inputs")
 
 
+@pytest.mark.proof
 def test_a_version_keeps_its_ids_whatever_serves(
     registered_paths: Paths,
     make_bundle: Callable[..., None],

@@ -234,6 +234,7 @@ def test_after_each_move_both_versions_say_what_they_are(two_versions: Paths, mo
     assert pages(paths, "1")[1] == "former champion"
 
 
+@pytest.mark.proof
 def test_the_same_evidence_is_counted_once_whoever_held_the_alias(two_versions: Paths, tracked_settings: Settings) -> None:
     paths = two_versions
     look, sketch = 2, read_rows(tracked_settings, paths).sketch
@@ -286,6 +287,7 @@ def test_a_rollback_without_a_champion_before_names_versions_that_exist(two_vers
     assert run(two_versions, "rollback", "7")[1].strip().endswith("it has: 2, 1")
 
 
+@pytest.mark.proof
 def test_an_edited_test_set_is_refused_by_every_command_that_would_score_on_it(
     two_versions: Paths, tracked_settings: Settings
 ) -> None:

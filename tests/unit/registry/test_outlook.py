@@ -13,6 +13,7 @@ from seq2seq_core.registry.registration import register_bundle
 pytestmark = pytest.mark.usefixtures("light_registration")
 
 
+@pytest.mark.proof
 def test_the_outlook_counts_the_comparisons_and_takes_the_spread_of_the_last_one(
     tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None]
 ) -> None:

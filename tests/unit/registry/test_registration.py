@@ -228,6 +228,7 @@ def test_an_experiment_moves_no_alias_and_leaves_the_decision_to_the_next_regist
     assert aliases(tracked_paths) == {"champion": "1"}
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("ghost", ["no bundle", "no files"])
 def test_a_champion_that_cannot_be_loaded_does_not_hold_the_alias(
     ghost: str, tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None]
@@ -378,6 +379,7 @@ def test_a_champion_decodes_by_the_options_that_it_is_served_with(
     assert [options.beam_size for options in seen] == [2]
 
 
+@pytest.mark.proof
 def test_two_clones_with_the_same_history_write_the_same_receipt(
     tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None]
 ) -> None:

@@ -127,6 +127,7 @@ def test_s2s_serve_refuses_before_it_starts_a_server(registered_paths: Paths) ->
     assert output.startswith("error: version 1 of 'dates': its code (code) is not the one that was registered: ")
 
 
+@pytest.mark.proof
 def test_rollback_refuses_a_version_with_other_code(
     tracked_paths: Paths, tracked_settings: Settings, make_bundle: Callable[..., None]
 ) -> None:
@@ -150,6 +151,7 @@ def configure(paths: Paths, private: Path | str, public: Path | str) -> None:
     paths.params.write_text(PARAMS.replace("progress: plain}", f"progress: plain, signing: {signing}}}"))
 
 
+@pytest.mark.proof
 def test_register_signs_and_whoever_loads_checks(
     tracked_paths: Paths,
     tracked_settings: Settings,

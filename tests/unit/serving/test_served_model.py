@@ -209,6 +209,7 @@ def test_a_request_is_answered_at_its_deadline_whatever_holds_the_decoder(
     assert responses[0].json()["message"].endswith("not finished within the time that a request may take")
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_a_served_model_runs_its_own_copy_of_the_package(served_paths: Paths, tmp_path: Path) -> None:
     code = (
@@ -266,6 +267,7 @@ load(folders[0])
 """
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_a_model_whose_files_were_changed_is_not_loaded(served_paths: Paths, tmp_path: Path) -> None:
     """By plain MLflow, in a process without a workspace or a registry."""

@@ -45,6 +45,7 @@ def recogniser(speaking: Paths, tmp_path: Path) -> Path:
     return paths.served
 
 
+@pytest.mark.proof
 def test_its_errors_on_synthesis_stand_beside_those_on_real_recordings(speaking: Paths, recogniser: Path) -> None:
     speech = {"read_back": str(recogniser), "read_back_digest": bundle_digest(recogniser), "iterations": 2}
     register = {"metric": "wer"}

@@ -208,6 +208,7 @@ class InThisProcess:
         pass
 
 
+@pytest.mark.proof
 def test_an_ensemble_teaches_one_model(trained: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk_run, "_start_workers", lambda _, model: InThisProcess(model.folder))
     paths = Paths(tmp_path / "student")

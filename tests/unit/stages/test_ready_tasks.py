@@ -86,6 +86,9 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "spelling": write_spelling,
 }
 
+QUICK = ("multilingual", "spelling")
+"""Files that every run of the tests takes; the others are proofs."""
+
 
 def make_tiny(name: str) -> Settings:
     """The ready settings with a tiny model that is hardly trained."""
@@ -101,7 +104,7 @@ def make_tiny(name: str) -> Settings:
     return parse_settings(values, name)
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.proof) for name in WRITERS])
 def test_a_ready_file_runs_from_the_corpus_to_the_scores(tmp_path: Path, name: str) -> None:
     if name == "summarisation":
         pytest.importorskip("rouge_score", reason="ROUGE needs rouge-score")

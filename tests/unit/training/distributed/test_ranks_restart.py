@@ -74,6 +74,7 @@ def check_same_training(whole: Paths, killed: Paths) -> None:
     assert killed.training_curve.read_text() == whole.training_curve.read_text()
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_a_killed_rank_costs_a_restart_and_the_weights_are_those_of_an_undisturbed_run(
     whole: Paths, killed: Paths, caplog: pytest.LogCaptureFixture
@@ -99,6 +100,7 @@ def test_under_torchrun_too(whole: Paths, killed: Paths, tmp_path: Path) -> None
     check_same_training(whole, killed)
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_what_is_wrong_for_all_ranks_is_said_once_and_by_the_launcher(
     make_settings: Callable[..., Settings], new_workspace: Callable[..., Paths], capfd: pytest.CaptureFixture[str]

@@ -4,7 +4,7 @@
     python benchmarks/frame_pictures.py --speech models/served --say "three one four" --tag speaker=theo
 
 `--lines` is a bundle trained on the generated lines of printed dates (`s2s sample-corpus --pictures`, then `s2s configure --corpus
-data/raw/pictures && s2s retrain`): a line is drawn, read, and shown with where each character looked (attention_over_line.png).
+data/raw/lines && s2s retrain`): a line is drawn, read, and shown with where each character looked (attention_over_line.png).
 `--speech` is a bundle that speaks (docs/synthesis.md): a text is said, and shown as a spectrogram with the alignment under it
 (speech_alignment.png). No picture or recording of a corpus is shown.
 """

@@ -21,12 +21,22 @@ ORDINARY_USERS = ("postgres", "nobody")
 
 
 def find_programs() -> Path | None:
-    """The folder with ``initdb``, ``postgres`` and ``createdb``, of the wheel where it is installed; None where there is none."""
+    """The folder with ``initdb``, ``postgres`` and ``createdb``, of the wheel where it is installed; None where there is none.
+
+    One without the extension pg_trgm is none: Prefect's server would wait for it and say nothing.
+    """
     wheel = importlib.util.find_spec(WHEEL)
     own = [] if wheel is None or wheel.origin is None else [Path(wheel.origin).parent / "pginstall" / "bin"]
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     on_path = [Path(found).parent] if (found := shutil.which("initdb")) else []
-    return next((folder for folder in (*own, *installed, *on_path) if (folder / "initdb").is_file()), None)
+    return next((folder for folder in (*own, *installed, *on_path) if _is_whole(folder)), None)
+
+
+def _is_whole(programs: Path) -> bool:
+    if not (programs / "initdb").is_file():
+        return False
+    config = subprocess.run([programs / "pg_config", "--sharedir"], capture_output=True, text=True, check=False)
+    return (Path(config.stdout.strip()) / "extension" / "pg_trgm.control").is_file()
 
 
 @contextmanager

@@ -222,7 +222,7 @@ class TrainSection(PhaseSettings):
     """Dev sources decoded at each validation (the first ones of dev); 0: none, possible only with ``dev_metric: loss``."""
     sized_for_pairs: int = Field(default=0, ge=0)
     """Rows of train that the sizes of model and training were chosen for; ``s2s retrain`` tells where train has become twice as
-    large, or half. Changes nothing. 0: unknown."""
+    large. Changes nothing. 0: unknown."""
     initial_weights: str = ""
     """Initial weights: a bundle's folder (relative to the workspace), ``models:/NAME/VERSION``, ``models:/NAME@ALIAS`` or
     ``runs:/RUN/PATH``; empty: random."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -106,12 +106,13 @@ def install_fitted(
     settings = parse_settings(document, str(ready_file))
     if fits_sizes and (reason := why_not_resize(settings)):
         raise UserError(f"--fit-sizes: must be left out with {ready_file}, got it: {reason}")
-    if fits_sizes:
-        findings.append(resize(document, settings, _count_rows(settings, place, chosen)))
-    elif settings.train.sized_for_pairs:
-        with suppress(UserError):  # a corpus that a survey cannot read may be one for these settings
+    rows = 0
+    if settings.train.sized_for_pairs:
+        # A corpus that a survey cannot read may be one for these settings.
+        with nullcontext() if fits_sizes else suppress(UserError):
             rows = _count_rows(settings, place, chosen)
-            findings += [note for note in (size_note(settings, rows), nearer_file(ready_file, settings, rows)) if note]
+    told = resize(document, settings, rows) if fits_sizes else size_note(settings, rows)
+    findings += [note for note in (told, nearer_file(ready_file, settings, rows)) if note]
     install_document(document, str(ready_file), paths, force)
     return findings
 

@@ -86,6 +86,7 @@ def digests() -> dict[str, Any]:
 
 def test_the_page_has_a_recipe_for_each_kind_of_addition() -> None:
     assert {recipe.title for recipe in recipes()} == MOST_FILES.keys()
+    assert set(QUICK_TITLES) < MOST_FILES.keys()
     for recipe in recipes():
         assert recipe.new_tests, recipe.title
         assert recipe.covering_tests, recipe.title

@@ -48,8 +48,8 @@ class FrameDecoder(Section):
     pre_net_dropout: float = Field(default=0.5, ge=0.0, lt=1.0)
     """Probability of dropping an activation of these layers in training."""
     drops_in_decoding: bool = False
-    """Whether decoding drops them too (Shen 2018, section 2.2): without it, models that were trained with much dropout fall into
-    silence, and do not end. What is dropped depends on the number of the step alone, so that decoding stays deterministic."""
+    """Whether decoding drops them too (Shen 2018, section 2.2): without it, models that were trained with much dropout may fall
+    into silence, and not end. What is dropped depends on the number of the step alone, so that decoding stays deterministic."""
     frame_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Probability of dropping the whole frame written last in training (Liu 2019), so that the decoder listens to the text."""
     post_net_layers: int = Field(default=3, ge=0, le=16)

@@ -1,12 +1,13 @@
-"""Sizes of model and training for another number of pairs than the settings were made for, by stated rules.
+"""Sizes of model and training for more pairs than the settings were made for, by stated rules.
 
-With r = pairs now / pairs then (``train.sized_for_pairs``):
+With r = pairs now / pairs then (``train.sized_for_pairs``), above 1:
 
-- ``model.width`` (and ``model.feedforward_width``) halve or double once for each factor of 16;
-- with more pairs, ``train.batch_tokens``, ``train.max_steps``, ``train.warmup_steps`` and ``train.validate_every_steps`` grow with
-  the square root of r: as many passes over train, and as many validations;
-- with more pairs, ``model.dropout`` is 0.05 less for each doubling, at least 0.1;
-- with fewer pairs, all else stays: a smaller train set needs more passes, and a training shortened in proportion was worse.
+- ``model.width`` (and ``model.feedforward_width``) double beyond a factor of 4, and again from 64 on;
+- ``train.batch_tokens``, ``train.max_steps``, ``train.warmup_steps`` and ``train.validate_every_steps`` grow with the square root
+  of r: as many passes over train, and as many validations;
+- ``model.dropout`` is 0.05 less for each doubling, at least 0.1.
+
+With fewer pairs all stays: a smaller train set needs more passes, and a training shortened in proportion was worse.
 
 They are numbers in ``params.yaml``: a corpus that grows changes no model by itself.
 """
@@ -16,16 +17,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from seq2seq_core.config.settings import Settings, load_settings
+from seq2seq_core.errors import UserError
 
-NARROWEST, WIDEST = 64, 1024
+WIDEST = 1024
 DROPOUT_A_DOUBLING, LEAST_DROPOUT = 0.05, 0.1
 GROWING = ("max_steps", "batch_tokens", "warmup_steps", "validate_every_steps")
 TELLING_RATIO = 2.0
-"""Train this many times as large, or as small: other sizes are worth telling."""
+"""Train this many times as large: other sizes are worth telling."""
 
 
 def sizes_for(settings: Settings, num_pairs: int) -> dict[str, dict[str, Any]]:
@@ -36,20 +39,18 @@ def sizes_for(settings: Settings, num_pairs: int) -> dict[str, dict[str, Any]]:
         num_pairs: rows of train.
     """
     model, train = settings.model, settings.train
-    if num_pairs == train.sized_for_pairs:
+    if num_pairs <= train.sized_for_pairs:
         return {"model": {}, "train": {}}
     ratio = num_pairs / train.sized_for_pairs
-    root, doublings = math.sqrt(max(1.0, ratio)), math.log2(ratio)
-    width = _bounded(model.width * 2 ** round(doublings / 4), NARROWEST, WIDEST)
-    less_dropout = round(model.dropout - DROPOUT_A_DOUBLING * max(0.0, doublings), 2)
+    doublings = math.log2(ratio)
+    width = min(WIDEST, model.width * 2 ** round(doublings / 4))
+    dropout = max(LEAST_DROPOUT, round(model.dropout - DROPOUT_A_DOUBLING * doublings, 2))
     found: dict[str, dict[str, Any]] = {
-        "model": {"width": width, "dropout": min(model.dropout, max(LEAST_DROPOUT, less_dropout))},
-        "train": {"sized_for_pairs": num_pairs},
+        "model": {"width": max(model.width, width), "dropout": min(model.dropout, dropout)},
+        "train": {name: _two_digits(getattr(train, name) * math.sqrt(ratio)) for name in GROWING} | {"sized_for_pairs": num_pairs},
     }
-    if ratio > 1:
-        found["train"] |= {name: _two_digits(getattr(train, name) * root) for name in GROWING}
     if "transformer" in (model.encoder_architecture, model.decoder_architecture):
-        found["model"]["feedforward_width"] = model.feedforward_width * width // model.width
+        found["model"]["feedforward_width"] = model.feedforward_width * found["model"]["width"] // model.width
     old = {"model": model, "train": train}
     return {name: {key: value for key, value in own.items() if value != getattr(old[name], key)} for name, own in found.items()}
 
@@ -75,12 +76,10 @@ def size_note(settings: Settings, num_pairs: int) -> str:
     if not num_pairs or why_not_resize(settings):
         return ""
     before = settings.train.sized_for_pairs
-    if 1 / TELLING_RATIO < num_pairs / before < TELLING_RATIO:
+    if num_pairs / before < TELLING_RATIO:
         return ""
     sizes = sizes_for(settings, num_pairs)
     del sizes["train"]["sized_for_pairs"]
-    if not any(sizes.values()):
-        return ""
     told = ", ".join(f"{section}.{key} {value}" for section, own in sizes.items() for key, value in own.items())
     return (
         f"the sizes of model and training are for {before:,} pairs of train, which has {num_pairs:,} rows; by the rules of "
@@ -101,7 +100,8 @@ def nearer_file(ready_file: Path, settings: Settings, num_pairs: int) -> str:
     sizes = {ready_file: settings.train.sized_for_pairs}
     for other in sorted(ready_file.parent.glob("*.yaml")):
         if f"{other.stem}_".startswith(f"{ready_file.stem}_") or f"{ready_file.stem}_".startswith(f"{other.stem}_"):
-            sizes[other] = load_settings(other).train.sized_for_pairs
+            with suppress(UserError):  # somebody's file that is not finished
+                sizes[other] = load_settings(other).train.sized_for_pairs
     known = [file for file, size in sizes.items() if size]
     if not num_pairs or ready_file not in known:
         return ""
@@ -142,13 +142,9 @@ def resize(document: Any, settings: Settings, num_pairs: int) -> str:
             document[section][key] = value
             changed.append(f"{section}.{key} {value} (was {getattr(getattr(settings, section), key)})")
     before = settings.train.sized_for_pairs
-    return f"sizes: for {num_pairs:,} rows of train instead of {before:,}: {', '.join(changed) or 'as they were'}"
+    return f"sizes: for {num_pairs:,} rows of train instead of {before:,}: {', '.join(changed) or 'as they are'}"
 
 
 def _two_digits(number: float) -> int:
     """A number rounded to two digits."""
     return int(float(f"{number:.2g}"))
-
-
-def _bounded(number: Any, least: Any, most: Any) -> Any:
-    return min(most, max(least, number))

@@ -16,7 +16,8 @@ FEWEST_STEPS, MOST_STEPS = 300, 200_000
 SMALL_ROWS, LARGE_ROWS, HUGE_ROWS = 10_000, 300_000, 3_000_000
 """Numbers of pairs at which models become larger."""
 FEW_PRONUNCIATIONS = 2_000
-"""Up to so many words, pronunciation gets the model and the sizes of ``configs/g2p_small.yaml`` (measured: docs/quality.md)."""
+"""Up to so many words, pronunciation gets the model and the sizes of ``configs/g2p_small.yaml``: chosen between
+800 French words, where it is far ahead, and 3,600, where it is not (docs/models.md, hard alignments)."""
 FEW_WORDS_MODEL = {
     "architecture": "gru", "alignment": "monotonic", "width": 256, "encoder_layers": 1, "decoder_layers": 1, "dropout": 0.3,
 }  # fmt: skip

@@ -94,6 +94,10 @@ def show(name: str, rows: list[Row]) -> None:
     )
 
 
+WHOLE = ("prepare", "tokenize", "train", "export", "evaluate")
+"""The stages of a new model."""
+
+
 def main() -> None:
     """Trains, judges and prints."""
     assert __doc__ is not None
@@ -112,7 +116,8 @@ def main() -> None:
     work: Path = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     build_spoken_strings(options.corpora, work / "corpora")
-    hearing, speaking = Paths(work / "hearing"), Paths(work / "speaking")
+    # A bundle that is judged in place of a new one has a workspace of its own: the other keeps what it trained.
+    hearing, speaking = Paths(work / "hearing"), Paths(work / ("judged" if options.speech else "speaking"))
     judge = options.recogniser.resolve() if options.recogniser else hearing.served
     if not judge.is_dir():
         hearing.root.mkdir(exist_ok=True)
@@ -121,8 +126,7 @@ def main() -> None:
             "train.max_steps": options.heard_steps,
             "train.seed": options.seed,
         }
-        stages = ("prepare", "tokenize", "train", "export", "evaluate")
-        run_stages(hearing, "spoken_digits.yaml", changes, stages)
+        run_stages(hearing, "spoken_digits.yaml", changes, WHOLE)
     speaking.root.mkdir(exist_ok=True)
     changes = {
         "corpus.path": str(work / "corpora" / "spoken"), "train.max_steps": options.steps, "train.seed": options.seed,
@@ -130,7 +134,7 @@ def main() -> None:
         "evaluate.slice_columns": ["speaker", "digits"],
     }  # fmt: skip
     changes |= {name: yaml.safe_load(value) for name, _, value in (one.partition("=") for one in options.set)}
-    stages = ("prepare", "tokenize", "train", "export", "evaluate")
+    stages = WHOLE
     if options.speech:
         speaking.served.parent.mkdir(parents=True, exist_ok=True)
         speaking.served.unlink(missing_ok=True)

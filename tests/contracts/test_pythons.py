@@ -60,10 +60,12 @@ def test_the_lock_has_what_its_packages_need_on_every_python() -> None:
         for version in PYTHONS
         for patch in (0, 9)
     ]
+    installed = {canonicalize_name(one.name): one for one in importlib.metadata.distributions()}
+    looked_at = [one for name, one in installed.items() if locked.get(name) == one.version]
+    if len(looked_at) < 0.9 * len(locked):
+        pytest.skip("the packages here are not those of the lock")
     faults = []
-    for distribution in importlib.metadata.distributions():
-        if locked.get(canonicalize_name(distribution.name)) != distribution.version:
-            continue
+    for distribution in looked_at:
         for requirement in map(Requirement, distribution.requires or []):
             pin, marker = locked.get(canonicalize_name(requirement.name)), requirement.marker
             if pin is not None and requirement.specifier.contains(pin, prereleases=True):

@@ -11,6 +11,7 @@ import re
 from xdist.scheduler import LoadFileScheduling
 
 GROUPS = {
+    "a team": re.compile(r"tests/flows/machines/test_team\.py"),
     "flows of a to r": re.compile(r"tests/flows/test_[a-r]\w*\.py"),
     "flows of s to z": re.compile(r"tests/flows/test_[s-z]\w*\.py"),
     "pipeline": re.compile(r"tests/pipeline/\w+\.py"),

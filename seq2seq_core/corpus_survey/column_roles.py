@@ -122,8 +122,12 @@ def find_roles(
     recordings = [column.place for column in columns if column.has_endings(RECORDING_ENDINGS)]
     pictures = [column.place for column in columns if column.has_endings(PICTURE_ENDINGS)]
     told = named_pair(names) if is_named and asked == [None, None] else None
-    if recordings and (speaks or recordings[0] == asked[1] or (told and names[recordings[0]] == told[1])):
-        return _with_files(names, columns, recordings[0], asked[0], "recordings", are_targets=True)
+    if recordings and speaks and asked[1] not in (None, *recordings):
+        found = _show([names[place] for place in recordings], is_named)
+        raise UserError(f"--target: must be a column that names recordings where a model is to speak ({found}), got {target!r}")
+    if recordings and (speaks or asked[1] in recordings or (told and names[recordings[0]] == told[1])):
+        said = asked[1] if asked[1] is not None else recordings[0]
+        return _with_files(names, columns, said, asked[0], "recordings", are_targets=True)
     if recordings and asked[0] in (None, recordings[0]):
         return _with_files(names, columns, recordings[0], asked[1], "recordings")
     if pictures and asked[0] in (None, pictures[0]):

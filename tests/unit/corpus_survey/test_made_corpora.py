@@ -129,6 +129,12 @@ def test_recordings_are_targets_where_the_user_says_so(propose: Propose, how: di
     assert settings.train.model_dump(exclude=lengths) == ready.train.model_dump(exclude=lengths)
 
 
+def test_a_target_that_names_no_recordings_is_refused_where_a_model_is_to_speak(propose: Propose) -> None:
+    told = r"--target: must be a column that names recordings where a model is to speak \('path'\), got 'transcript'"
+    with pytest.raises(UserError, match=told):
+        propose("speech", task="synthesis", target="transcript")
+
+
 def test_names_of_columns_say_that_recordings_are_targets(tmp_path: Path) -> None:
     paths, folder = Paths(tmp_path), make_corpus("speech", tmp_path / "raw" / "speech")
     rows = [line.split(",") for line in (folder / "metadata.csv").read_text().splitlines()[1:]]

@@ -14,7 +14,8 @@ GROUPS = {
     "a team": re.compile(r"tests/flows/machines/test_team\.py"),
     "flows of a to r": re.compile(r"tests/flows/test_[a-r]\w*\.py"),
     "flows of s to z": re.compile(r"tests/flows/test_[s-z]\w*\.py"),
-    "pipeline": re.compile(r"tests/pipeline/\w+\.py"),
+    "pipeline of a to m": re.compile(r"tests/pipeline/test_[a-m]\w*\.py"),
+    "pipeline of n to z": re.compile(r"tests/pipeline/test_[n-z]\w*\.py"),
 }
 """Files that run one behind another in one process, by the name of the group."""
 

@@ -104,7 +104,7 @@ def test_unseen_words_come_out_right(combination: Combination, word_corpus: Path
     assert scores[-1].worse >= bar(combination)[1], scores
 
 
-@pytest.mark.proof
+@pytest.mark.long
 @pytest.mark.parametrize("name", FURTHER)
 def test_further_parts_learn_too(name: str, word_corpus: Paths, fresh_seed: int, tmp_path: Path) -> None:
     scores = attempts(FURTHER[name], BAR_OF_FURTHER, word_corpus, tmp_path, fresh_seed)

@@ -56,7 +56,7 @@ def _install(wheel: Path, folder: Path) -> Path:
     return folder / "bin"
 
 
-@pytest.mark.proof
+@pytest.mark.long
 def test_the_graph_runs_in_a_workspace_of_the_installed_package(tmp_path: Path) -> None:
     bin_folder = _install(_build(tmp_path), tmp_path / "environment")
     dropped = ("PYTHONPATH", "MLFLOW_TRACKING_URI", "PREFECT_API_URL", "VIRTUAL_ENV")

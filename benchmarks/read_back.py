@@ -34,6 +34,7 @@ from seq2seq_core.evaluation.report import PREDICTIONS_FILE
 from seq2seq_core.evaluation.speech.speech_report import SPEECH_FILE
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stage_table import find_stage
+from seq2seq_core.sweep.dotted import put_setting
 
 ROOT = Path(__file__).resolve().parents[1]
 Row = dict[str, Any]
@@ -50,11 +51,7 @@ def run_stages(paths: Paths, config: str, changes: dict[str, Any], stages: Seque
     """
     values: dict[str, Any] = yaml.safe_load((ROOT / "configs" / config).read_text(encoding="utf-8"))
     for name, value in changes.items():
-        *sections, last = name.split(".")
-        place = values
-        for section in sections:
-            place = place.setdefault(section, {})
-        place[last] = value
+        put_setting(values, name, value)
     settings = parse_settings({**values, "runtime": {"num_threads": 1, "progress": "plain"}}, config)
     for stage in stages:
         find_stage(stage).load_function()(settings, paths, NullRecorder())

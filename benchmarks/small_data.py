@@ -36,6 +36,7 @@ from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
+from seq2seq_core.sweep.dotted import put_setting
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -57,11 +58,7 @@ def read_settings(name: str, corpus: Path, changes: list[str], seed: int, fits_s
         resize(values, parse_settings(values, name), rows)
     for change in [*changes, f"train.seed={seed}"]:
         path, _, text = change.partition("=")
-        *sections, last = path.split(".")
-        place = values
-        for section in sections:
-            place = place.setdefault(section, {})
-        place[last] = yaml.safe_load(text)
+        put_setting(values, path, yaml.safe_load(text))
     return parse_settings({**values, "runtime": {"num_threads": torch.get_num_threads(), "progress": "plain"}}, name)
 
 

@@ -27,6 +27,7 @@ from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.tokenize import run_tokenize
 from seq2seq_core.stages.train import run_train
 from seq2seq_core.stages.validate import run_validate
+from seq2seq_core.sweep.dotted import put_setting
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGE = "target_language"
@@ -69,11 +70,7 @@ class System:
         values: dict[str, Any] = yaml.safe_load((ROOT / "configs" / self.config).read_text(encoding="utf-8"))
         values["corpus"]["path"] = str(folder.resolve())
         for name, value in {**self.changes, "train.seed": seed}.items():
-            *sections, last = name.split(".")
-            place: Any = values
-            for section in sections:
-                place = place[int(section)] if isinstance(place, list) else place.setdefault(section, {})
-            place[last] = value
+            put_setting(values, name, value)
         return values
 
 

@@ -62,6 +62,11 @@ class CorpusLayout:
     languages: tuple[str, str] = ("", "")
     optional: frozenset[str] = frozenset()
 
+    @property
+    def speaks(self) -> bool:
+        """Whether the targets are recordings."""
+        return self.roles is not None and self.roles.task == "synthesis"
+
 
 def split_files(files: Sequence[SampledFile]) -> tuple[dict[str, list[SampledFile]], list[str]]:
     """The files of each split, and the names of those that are left out.

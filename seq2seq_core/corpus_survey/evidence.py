@@ -95,9 +95,8 @@ def gather_evidence(layout: CorpusLayout, folder: Path, task: Task | None) -> Co
         UserError: a side has no text, a recording or picture cannot be used, or the task does not fit the corpus.
     """
     files, names = layout.roles.files if layout.roles is not None else "", [pair[0] for pair in layout.pairs]
-    speaks = layout.roles is not None and layout.roles.task == "synthesis"
-    speech = describe_speech(folder, [pair[1] for pair in layout.pairs]) if speaks else None
-    recordings = describe_recordings(folder, names) if files == "recordings" and not speaks else None
+    speech = describe_speech(folder, [pair[1] for pair in layout.pairs]) if layout.speaks else None
+    recordings = describe_recordings(folder, names) if files == "recordings" and not layout.speaks else None
     pictures = describe_pictures(folder, names) if files == "pictures" else None
     source, target = (describe_texts([pair[side] for pair in layout.pairs]) for side in (0, 1))
     if not target.characters or not source.characters:
@@ -112,9 +111,9 @@ def gather_evidence(layout: CorpusLayout, folder: Path, task: Task | None) -> Co
     if speech is not None:
         tags = [name for name in categories if plain(name) in VOICE_NAMES]
     if files:
-        chosen, possible = _choose_for_files(pictures, speaks)
+        chosen, possible = _choose_for_files(pictures, layout.speaks)
         if task is not None and task not in possible:
-            side = "targets" if speaks else "sources"
+            side = "targets" if layout.speaks else "sources"
             raise UserError(f"--task: must be {' or '.join(possible)} where the {side} are {files}, got {task!r}")
     elif task in FILE_TASKS:
         raise UserError(f"--task: {task} needs a column with names of {FILE_TASKS[task]} files, got none")

@@ -21,24 +21,16 @@ def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, An
     for name, side, language in zip(
         ("source", "target"), (evidence.source, evidence.target), evidence.layout.languages, strict=True
     ):
-        if name == "source" and evidence.recordings is not None:
-            found = evidence.recordings
+        if (sound := evidence.recordings if name == "source" else evidence.speech) is not None:
             findings.append(
-                f"source: recordings of {found.mean_seconds:.1f} s on average, at most {found.max_seconds:.1f} s, "
-                f"{found.sample_rate} samples a second"
+                f"{name}: recordings of {sound.mean_seconds:.1f} s on average, at most {sound.max_seconds:.1f} s, "
+                f"{sound.sample_rate} samples a second" + (" (other rates are resampled)" if name == "target" else "")
             )
             continue
         if name == "source" and evidence.pictures is not None:
             shown = evidence.pictures
             colours = "coloured" if shown.has_colour else "mostly grey"
             findings.append(f"source: pictures of about {shown.width} × {shown.height} pixels, {colours}")
-            continue
-        if name == "target" and evidence.speech is not None:
-            found = evidence.speech
-            findings.append(
-                f"target: recordings of {found.mean_seconds:.1f} s on average, at most {found.max_seconds:.1f} s, "
-                f"{found.sample_rate} samples a second (other rates are resampled)"
-            )
             continue
         script = SCRIPTS.get(side.script, f"{side.script.capitalize()} letters") if side.script else "no letters"
         findings.append(

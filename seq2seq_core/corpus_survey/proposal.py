@@ -206,11 +206,10 @@ def _tokenize_section(evidence: CorpusEvidence) -> dict[str, Any]:
     elif evidence.is_joint:
         both = describe_texts([text for pair in evidence.layout.pairs for text in pair])
         section |= {"joint": True, "source": choose_units(task, both, 2 * rows, is_target=False, is_joint=True)}
-    elif evidence.speech is not None:
-        section["source"] = choose_units(task, evidence.source, rows, is_target=False)
     else:
         section["source"] = choose_units(task, evidence.source, rows, is_target=False)
-        section["target"] = choose_units(task, evidence.target, rows, is_target=True)
+        if evidence.speech is None:
+            section["target"] = choose_units(task, evidence.target, rows, is_target=True)
     if evidence.speech is not None:
         section["speech"] = {"num_mels": 60 if evidence.speech.sample_rate < 16_000 else 80}
         section["source_tags"] = evidence.tags

@@ -131,11 +131,10 @@ def _fit(corpus: dict[str, Any], layout: CorpusLayout, folder: Path) -> None:
         UserError: the section is for another kind of corpus.
     """
     files = layout.roles.files if layout.roles is not None else ""
-    speaks = layout.roles is not None and layout.roles.task == "synthesis"
     for kind, wanted, got in (
         ("turns of conversations", corpus.get("conversations") is not None, layout.turns is not None),
-        ("recordings", corpus.get("source_kind") == "audio", files == "recordings" and not speaks),
-        ("recordings as targets", corpus.get("target_kind") == "audio", speaks),
+        ("recordings", corpus.get("source_kind") == "audio", files == "recordings" and not layout.speaks),
+        ("recordings as targets", corpus.get("target_kind") == "audio", layout.speaks),
         ("pictures", corpus.get("source_kind") == "image", files == "pictures"),
     ):
         if wanted != got:
@@ -151,7 +150,7 @@ def _fit(corpus: dict[str, Any], layout: CorpusLayout, folder: Path) -> None:
     corpus |= found
     if conversations:
         corpus["conversations"] |= conversations
-    if speaks:
+    if layout.speaks:
         corpus["sample_rate"] = describe_speech(folder, [pair[1] for pair in layout.pairs]).sample_rate
     elif files == "recordings":
         corpus["sample_rate"] = describe_recordings(folder, [pair[0] for pair in layout.pairs]).sample_rate

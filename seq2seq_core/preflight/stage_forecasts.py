@@ -210,7 +210,7 @@ def start_forecast(starts: Sequence[ProcessTime], dvc: ProcessTime) -> CostRange
         dvc: a start of DVC.
     """
     stages = sum(one.seconds for one in starts)
-    least = min(stages, sum(one.cpu_seconds for one in starts)) + min(dvc)
+    least = min(stages, sum(one.cpu_seconds for one in starts)) + min(dvc.seconds, dvc.cpu_seconds)
     return CostRange(
         low=least * (1 - NOISE),
         mid=stages + dvc.seconds * len(starts),

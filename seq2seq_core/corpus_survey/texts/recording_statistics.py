@@ -42,14 +42,14 @@ def describe_recordings(folder: Path, names: Sequence[str]) -> RecordingStatisti
     Raises:
         UserError: a recording cannot be used; names it, and says how to convert it.
     """
-    looked_at = names[:: max(1, len(names) // READ_RECORDINGS)][:READ_RECORDINGS]
+    looked_at = _some(names)
     for name in looked_at:
         if ending_of(name) not in READABLE:
             raise UserError(
                 f"{name}: expected a WAV or FLAC file; `ffmpeg -i IN -ac 1 -ar 16000 -c:a pcm_s16le OUT.wav` converts it"
             )
         if PurePosixPath(name).is_absolute() or not (folder / name).is_file():
-            raise UserError(f"{folder}: no recording {name!r}; expected names relative to that folder, such as recordings/a.wav")
+            raise _not_there(folder, name)
     try:
         rates = Counter(read_sample_rate(folder / name) for name in looked_at)
     except RecordingError as error:
@@ -77,12 +77,21 @@ def describe_speech(folder: Path, names: Sequence[str]) -> RecordingStatistics:
         UserError: a recording cannot be used; names it. Or soundfile is not installed.
     """
     found = []
-    for name in names[:: max(1, len(names) // READ_RECORDINGS)][:READ_RECORDINGS]:
+    for name in _some(names):
         if PurePosixPath(name).is_absolute():
-            raise UserError(f"{folder}: no recording {name!r}; expected names relative to that folder, such as recordings/a.wav")
+            raise _not_there(folder, name)
         try:
             found.append(rate_and_seconds(folder / name))
         except RecordingError as error:
             raise UserError(f"{folder / name}: {error}") from None
     rate = Counter(rate for rate, _ in found).most_common(1)[0][0]
     return RecordingStatistics(rate, sum(seconds for _, seconds in found) / len(found), max(seconds for _, seconds in found))
+
+
+def _some(names: Sequence[str]) -> Sequence[str]:
+    """The recordings that are read."""
+    return names[:: max(1, len(names) // READ_RECORDINGS)][:READ_RECORDINGS]
+
+
+def _not_there(folder: Path, name: str) -> UserError:
+    return UserError(f"{folder}: no recording {name!r}; expected names relative to that folder, such as recordings/a.wav")

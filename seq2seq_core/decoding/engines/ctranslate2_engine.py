@@ -7,11 +7,12 @@ The engine makes up for what its search does otherwise, so that texts and scores
   Ours also goes on while a live hypothesis scores above the finished ones. That is rare, and the one difference that remains:
   docs/adr/0025-engines.md has its measured rate.
 - It has one length limit for a batch, ours is one for each sentence, at which hypotheses are made to end. A greedy path is cut
-  there, and scored once more.
+  there, and scored once more. A beam that reaches it is searched again up to it, so that all hypotheses are known.
+- It may have gone on where ours would have stopped. :mod:`~seq2seq_core.decoding.engines.found_hypotheses` tells where it matters.
 - It takes a forced prefix as certain, and behind it lets only the likeliest hypothesis end.
 - It may predict pad and bos, and its positions end somewhere.
 
-Sentences for which that does not suffice are decoded by the reference, with the bundle's own weights; so is what
+Sentences for which the result is not certain are decoded by the reference, with the bundle's own weights; so is what
 :meth:`CTranslate2Engine.why_not` names.
 """
 

@@ -4,9 +4,8 @@
     python benchmarks/engine_parity.py --bundle models/bundle --pairs test.tsv --beams 1 5 --batches 1 7 64 --rows 1000
 
 ``--bundle`` is a trained Transformer, ``--pairs`` has a source and its reference a line, with a tab between. PyTorch at float32
-decodes for comparison. At float32 each answer with another text is listed with its gap: PyTorch's score of its own answer less that
-of the engine's answer, both by ``Predictor.score`` and the length penalty. At int8 BLEU is compared, with the 95 % interval of a
-paired bootstrap.
+decodes for comparison. At float32 each answer with another text is listed with its gap: the score of PyTorch's answer less that of
+the engine's. At int8 BLEU is compared, with the 95 % interval of a paired bootstrap.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ from seq2seq_core.config.decoding_options import DecodingOptions  # noqa: E402
 from seq2seq_core.config.metric_names import BleuTokenizer  # noqa: E402
 from seq2seq_core.config.serving.request_limits import RequestLimits  # noqa: E402
 from seq2seq_core.decoding.engines.engine_choice import convert_bundle  # noqa: E402
-from seq2seq_core.decoding.hypothesis import length_penalty  # noqa: E402
 from seq2seq_core.decoding.prediction import Prediction  # noqa: E402
 from seq2seq_core.decoding.predictor import Predictor  # noqa: E402
 from seq2seq_core.evaluation.metric import ScoringOptions  # noqa: E402
@@ -77,23 +75,15 @@ def mixed(predictor: Predictor, sources: Sequence[str], options: DecodingOptions
     return [found[place] for place in range(len(sources))]
 
 
-def compare(
-    name: str, found: Sequence[Prediction], expected: Sequence[Prediction], sources: Sequence[str], reference: Predictor,
-    options: DecodingOptions,
-) -> None:  # fmt: skip
+def compare(name: str, found: Sequence[Prediction], expected: Sequence[Prediction]) -> None:
     """Prints how many texts differ, each with its gap, and the largest difference of the scores of equal texts."""
     pairs = list(zip(found, expected, strict=True))
     other = [place for place, (mine, theirs) in enumerate(pairs) if mine.text != theirs.text]
     largest = max((abs(mine.score - theirs.score) for mine, theirs in pairs if mine.text == theirs.text), default=0.0)
     print(f"{name}: {len(other)} of {len(pairs)} texts differ; scores of equal texts by at most {largest:.1e}", flush=True)
     for place in other:
-        scores = [
-            one.log_probability / length_penalty(one.num_tokens, options.length_penalty)
-            for one in reference.score([sources[place]] * 2, [expected[place].text, found[place].text])
-        ]
-        print(
-            f"  row {place + 1}: gap {scores[0] - scores[1]:+.1e}: {found[place].text!r}, not {expected[place].text!r}", flush=True
-        )
+        mine, theirs = pairs[place]
+        print(f"  row {place + 1}: gap {theirs.score - mine.score:+.1e}: {mine.text!r}, not {theirs.text!r}", flush=True)
 
 
 def main() -> None:
@@ -116,9 +106,9 @@ def main() -> None:
             expected = reference.predict(sources, options)
             for size in asked.batches:
                 found = engines["float32"].predict(sources, options, size)
-                compare(f"float32, beam {beam_size}, batches of {size}", found, expected, sources, reference, options)
+                compare(f"float32, beam {beam_size}, batches of {size}", found, expected)
             found = mixed(engines["float32"], sources, options)
-            compare(f"float32, beam {beam_size}, mixed by the batcher", found, expected, sources, reference, options)
+            compare(f"float32, beam {beam_size}, mixed by the batcher", found, expected)
             fewer_bits = engines["int8"].predict(sources, options)
             scoring = ScoringOptions(bleu_tokenizer=asked.tokenizer)
             rows = [score_rows("bleu", [one.text for one in side], targets, scoring) for side in (expected, fewer_bits)]

@@ -161,10 +161,13 @@ class CTranslate2Engine:
         return found | self._confirm(winners, options)
 
     def _search_to_limit(self, sentences: Sequence[Sentence], options: DecodingOptions, stop: Stop | None) -> list[Winner]:
-        """The best hypotheses of sentences whose beams reach their limit, by searches that go on to it, whatever has ended."""
+        """The best hypotheses of sentences whose beams reach their limit, by searches that go on to it, whatever has ended.
+
+        Nothing stops such a search, so limits above the first bound are left to the reference.
+        """
         by_limit: dict[int, list[Sentence]] = {}
         for one in sentences:
-            if self._holds(one.limit + 1) and one.limit > len(one.prefix):
+            if len(one.prefix) < one.limit <= FIRST_BOUND and self._holds(one.limit + 1):
                 by_limit.setdefault(one.limit, []).append(one)
         winners = []
         for limit, group in by_limit.items():

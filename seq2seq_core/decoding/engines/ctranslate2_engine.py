@@ -19,6 +19,7 @@ Sentences for which the result is not certain are decoded by the reference, with
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,6 +46,9 @@ logger = logging.getLogger(__name__)
 
 FIRST_BOUND, GROWTH = 256, 4
 """Most target ids of a first search. Sentences that need more are searched again with more, so that none holds up the others."""
+
+HARDLY = math.log(0.01)
+"""Log-probability of what a trained model hardly predicts, label smoothing included."""
 
 NO_PENALTY = 1e-30
 """A length penalty that changes no score, and makes CTranslate2 wait for as many hypotheses as its ``patience`` asks for."""
@@ -157,7 +161,7 @@ class CTranslate2Engine:
             ]
             bound *= GROWTH
         if options.beam_size > 1:
-            winners += self._search_to_limit(at_limit, options, stop)
+            winners += self._search_to_limit(self._without_unusual_ids(at_limit), options, stop)
         return found | self._confirm(winners, options)
 
     def _search_to_limit(self, sentences: Sequence[Sentence], options: DecodingOptions, stop: Stop | None) -> list[Winner]:
@@ -180,14 +184,20 @@ class CTranslate2Engine:
                 winners.append(choose_at_limit(one, hypotheses, options, *chances, [next(ends) for _ in own]))
         return [winner for winner in winners if winner is not None]
 
+    def _without_unusual_ids(self, sentences: Sequence[Sentence]) -> list[Sentence]:
+        """The sentences that pad and bos hardly begin: else these, which the reference never predicts, displace live hypotheses."""
+        firsts = [self._score([(one, (id_,)) for one in sentences]) for id_ in (PAD_ID, BOS_ID)]
+        return [one for one, *own in zip(sentences, *firsts, strict=True) if max(first[0] for first in own) < HARDLY]
+
     def _confirm(self, winners: Sequence[Winner], options: DecodingOptions) -> dict[int, list[Hypothesis]]:
         """The best hypotheses, without those that the reference may not have found."""
         in_doubt = [winner for winner in winners if winner.is_in_doubt]
+        usual = {one.place for one in self._without_unusual_ids([winner.sentence for winner in in_doubt])}
         log_probabilities = self._score([(winner.sentence, winner.best.ids) for winner in in_doubt])
         refused = {
             winner.sentence.place
             for winner, own in zip(in_doubt, log_probabilities, strict=True)
-            if not winner.is_found_by_reference(own[:-1], options)
+            if winner.sentence.place not in usual or not winner.is_found_by_reference(own[:-1], options)
         }
         return {winner.sentence.place: [winner.best] for winner in winners if winner.sentence.place not in refused}
 

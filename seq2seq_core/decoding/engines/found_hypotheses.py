@@ -69,12 +69,14 @@ class Winner(NamedTuple):
     fewest_found: int
 
     def is_found_by_reference(self, log_probabilities: Sequence[float], options: DecodingOptions) -> bool:
-        """Whether the reference was still searching when it was found, for certain.
+        """Whether the reference was still searching when it was found, for certain; never where the model is unsure of its ids.
 
         Args:
             log_probabilities: of each of its ids.
             options: the decoding options.
         """
+        if sum(log_probabilities) < EVEN_CHANCE * len(log_probabilities):
+            return False
         for length, total in enumerate(accumulate(log_probabilities), start=1):
             found = [score for their_length, score in self.earlier if their_length <= length]
             if len(found) >= self.fewest_found and _rank(total, length, options) <= max(found) + MARGIN:
@@ -121,6 +123,9 @@ def choose_at_limit(
     ends: Sequence[float],
 ) -> Winner | None:
     """The best of all hypotheses of a sentence whose search went on to its limit; None: the reference may have another one.
+
+    So it may where the model is unsure, its symbols less likely than not: pad and bos, which the reference never predicts, may then
+    have taken the places of live hypotheses without being in those found.
 
     Args:
         sentence: the sentence; its limit is above its prefix's length.

@@ -79,7 +79,7 @@ def test_at_the_limit_the_reference_may_have_stopped_once_enough_had_ended() -> 
     found = winner_of(choose_at_limit(SENTENCE, [*early, ended(6, -0.5, has_end=False)], OPTIONS, 0.0, 0.0, [-0.1]))
     assert found.is_in_doubt
     assert found.is_found_by_reference([-0.1] * 6, OPTIONS)
-    assert found.is_found_by_reference([-2.5, *[0.0] * 5], OPTIONS) is False  # at the third step both had ended, at -2.0 or less
+    assert not found.is_found_by_reference([-2.5, *[0.0] * 5], OPTIONS)  # at the third step both had ended, at -2.0 or less
     assert winner_of(choose_at_limit(SENTENCE, [early[0], ended(6, -0.5, False)], OPTIONS, 0.0, 0.0, [-0.1])).is_in_doubt is False
 
 

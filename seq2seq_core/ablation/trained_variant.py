@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_core import atomic
-from seq2seq_core.ablation.outside_models import STAGES, digest_outside_models, with_model_folders
+from seq2seq_core.ablation.outside_models import STAGES, digest_outside_models
 from seq2seq_core.ablation.small_settings import variant_settings
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.code_digests.stage_digest import digest_stage
@@ -23,6 +23,7 @@ from seq2seq_core.corpus.pairs import SOURCE, iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.reproducibility import digest
+from seq2seq_core.serving.found_models import with_model_folders
 from seq2seq_core.stage_table import find_stage
 from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.tokenize import run_tokenize
@@ -68,7 +69,7 @@ class Variant:
         settings = settings.model_copy(update={"runtime": runtime})
         stages = {stage: digest_stage(find_stage(stage), settings) for stage in STAGES}
         key = digest({"corpus": dict(corpus), "models": digest_outside_models(settings, workspace), **stages})
-        return cls(title, with_model_folders(settings, workspace), Paths(workspace.ablation / key[:16]))
+        return cls(title, with_model_folders(settings, STAGES, workspace), Paths(workspace.ablation / key[:16]))
 
     @property
     def seed(self) -> int:

@@ -16,7 +16,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
@@ -27,7 +27,7 @@ from seq2seq_core.csv_text import format_csv
 from seq2seq_core.evaluation.scores import check_installed
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.stages.ensemble_members import Member, MemberRecorder, joined, number_of_models
-from seq2seq_core.training.data.inputs import TrainingInputs, read_inputs
+from seq2seq_core.training.data.inputs import NO_JUDGES, FoundJudge, TrainingInputs, read_inputs
 from seq2seq_core.training.distributed.process_group import join_ranks, settings_of_rank
 from seq2seq_core.training.distributed.rank_environment import find_rank_place
 from seq2seq_core.training.distributed.ranks import Ranks
@@ -77,6 +77,7 @@ def run_train(
     recorder: Recorder,
     from_scratch: bool = False,
     initial: InitialBundle | None = None,
+    judges: Mapping[str, FoundJudge] = NO_JUDGES,
 ) -> TrainResult:
     """Writes ``models/bundle``, ``reports/train.json`` and ``reports/training_curve.csv``; with several ranks, only rank 0 writes.
 
@@ -86,6 +87,7 @@ def run_train(
         recorder: receives curves and results.
         from_scratch: whether to remove an earlier training state instead of resuming from it.
         initial: the bundle of ``train.initial_weights``; None to look for it, in folders only.
+        judges: those that phases ask, by reference; read by rank 0 alone.
 
     Raises:
         MissingInput: there is no tokenised corpus.
@@ -101,6 +103,8 @@ def run_train(
         runtime = settings_of_rank(settings.runtime, find_rank_place())
         train = pin_digest(settings.train, initial)
         placement = choose_placement(runtime)
+        inputs = replace(inputs, judges=ranks.from_first(lambda: judges))
+        train = inputs.pin_judges(train)
         if initial:
             recorder.set_tags(initial.tags)
         if not ranks.rank:

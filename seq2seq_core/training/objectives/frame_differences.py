@@ -16,6 +16,7 @@ from seq2seq_core.config.speech.speech_settings import FrameLoss
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.modeling.speech_model import SpeechModel, WrittenFrames
 from seq2seq_core.training.hardware.precision import Placement
+from seq2seq_core.training.objectives.frame_judge import FrameJudge, Verdict
 from seq2seq_core.training.objectives.objective import BatchLoss, Measure, Moment, UpdateSize
 
 
@@ -46,10 +47,11 @@ class FrameDifferences:
     Args:
         settings: weights of the terms.
         placement: device and precision.
+        judge: listens to what the model says by itself; None: nobody does.
     """
 
-    def __init__(self, settings: FrameLoss, placement: Placement) -> None:
-        self.settings, self.placement = settings, placement
+    def __init__(self, settings: FrameLoss, placement: Placement, judge: FrameJudge | None = None) -> None:
+        self.settings, self.placement, self.judge = settings, placement, judge
 
     def loss(self, model: Seq2Seq, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:
         """See :class:`~seq2seq_core.training.objectives.objective.Objective`; the figure for the curves is :func:`plain_loss`."""
@@ -62,7 +64,27 @@ class FrameDifferences:
             "stop_loss": Measure(float(sums.stop.detach()), sums.steps),
             "off_diagonal": Measure(float(sums.guide.detach()), sums.steps),
         }
-        return BatchLoss(loss, plain_loss(sums, model).detach(), measures)
+        figure = plain_loss(sums, model).detach()
+        if (verdict := self.judged(model, batch)) is not None:
+            assert self.judge is not None
+            loss = loss + self.judge.weight * verdict.losses_B.sum() / size.sentences
+            measures |= {
+                "judge_loss": Measure(float(verdict.losses_B.detach().sum()), len(verdict.losses_B)),
+                "judge_right": Measure(verdict.right, verdict.symbols),
+            }
+        return BatchLoss(loss, figure, measures)
+
+    def judged(self, model: SpeechModel, batch: Batch) -> Verdict | None:
+        """What the judge makes of what the model says to the sources of a batch; None: there is no judge.
+
+        Args:
+            model: speaks.
+            batch: gives the sources, and how long each recording is.
+        """
+        if self.judge is None:
+            return None
+        with self.placement.autocast():
+            return self.judge.listen(model, batch.source, batch.target_lengths_B)
 
 
 def plain_loss(sums: FrameSums, model: SpeechModel) -> Tensor:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from seq2seq_core.ablation import outside_models, trained_variant
+from seq2seq_core.ablation import trained_variant
 from seq2seq_core.ablation.ablation_run import Ablation, AblationRequest, run_ablation
 from seq2seq_core.ablation.rule_choice import parse_changes, rules_that_drop
 from seq2seq_core.ablation.trained_variant import Variant
@@ -23,7 +23,7 @@ from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.config.settings import load_settings, parse_settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.serving import loading
+from seq2seq_core.serving import found_models, loading
 from seq2seq_core.serving.loading import FoundModel
 from seq2seq_core.stages.train import run_train
 
@@ -158,7 +158,7 @@ def test_models_are_those_of_the_workspace_and_another_one_in_the_same_folder_ma
         assert paths.root == workspace
         return FoundModel(paths.root / reference, reference, found[reference]), reference
 
-    for module in (outside_models, loading):
+    for module in (found_models, loading):
         monkeypatch.setattr(module, "find_pinned_model", find)
     values = SETTINGS | {"tokenize": {**SETTINGS["tokenize"], "vocabulary": "base/model"}}
     first = Variant.of("as it is", values, {}, Paths(workspace), {})

@@ -12,6 +12,7 @@ from torch.nn import functional
 from seq2seq_core.batching.batch import Batch, Source, collate_sources
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.speech.speech_settings import FrameLoss
+from seq2seq_core.decoding.speech.frame_loop import write_utterances
 from seq2seq_core.modeling.attention.location import LocationAttention
 from seq2seq_core.modeling.layers.frame_layers import PostNet, PreNet, step_masks
 from seq2seq_core.modeling.speech_model import SpeechModel, build_speech_model
@@ -50,6 +51,24 @@ def test_steps_give_what_teacher_forcing_gives_alone_and_in_a_batch(settings: di
     assert torch.allclose(torch.stack([step.stop_N for step in found], dim=1), written.stop_BR, atol=1e-5)
     assert torch.allclose(torch.stack([step.attention_NS for step in found], dim=1), written.attention_BRS, atol=1e-5)
     assert torch.allclose(alone.after_BTM[0], written.after_BTM[1, :4], atol=1e-5)
+
+
+@pytest.mark.parametrize("settings", MODELS)
+def test_what_it_says_in_training_is_what_it_says_in_decoding_with_a_gradient(settings: dict[str, Any]) -> None:
+    model = make(**settings)
+    with torch.no_grad():
+        model.stop_output.bias.fill_(-50.0)  # no end but the limit
+    written = write_utterances(model, SOURCE, 8)
+    spoken = model.speak(SOURCE, torch.tensor([8, 5]))
+    assert spoken.after_BTM.shape == (2, 8, 6)
+    assert torch.allclose(spoken.after_BTM[0], torch.from_numpy(written[0].frames_TM), atol=1e-5)
+    weights = torch.from_numpy(written[1].attention_RS)
+    assert torch.allclose(spoken.attention_BRS[1, :, : weights.shape[1]], weights, atol=1e-5)
+    shorter = model.speak(SOURCE, torch.tensor([7, 5]))
+    assert torch.allclose(shorter.before_BTM, spoken.before_BTM[:, :7], atol=1e-6)
+    last = spoken.after_BTM[:, -1].sum()
+    (gradient,) = torch.autograd.grad(last, model.pre_net.first.weight)  # through all that the model wrote before
+    assert float(gradient.abs().sum()) > 0.0
 
 
 @torch.no_grad()

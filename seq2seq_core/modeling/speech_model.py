@@ -112,7 +112,7 @@ class SpeechModel(Seq2Seq):
 
         Args:
             source: the sources.
-            frames_BTM: the targets, padded at the end.
+            frames_BTM: the targets, or what each step shall see in their place, padded at the end.
             lengths_B: frames of each target; int64.
         """
         memory, length, size = self.encode(source), frames_BTM.shape[1], self.frames.frames_per_step

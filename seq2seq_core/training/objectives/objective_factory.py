@@ -59,7 +59,8 @@ def open_objective(
         case "frames":
             from seq2seq_core.training.objectives.frame_differences import FrameDifferences
 
-            yield FrameDifferences(phase.frames, placement, None if judge is None else judge.of_frames())
+            listener = None if judge is None else judge.of_frames()
+            yield FrameDifferences(phase.frames, placement, listener, phase.scheduled_sampling)
         case unknown:
             assert_never(unknown)
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from seq2seq_core.batching.batch import Batch, Source, collate_sources
 from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.regularization import ScheduledSampling
 from seq2seq_core.config.speech.speech_settings import FrameLoss
 from seq2seq_core.decoding.speech.frame_loop import write_utterances
 from seq2seq_core.modeling.attention.location import LocationAttention
@@ -19,6 +20,7 @@ from seq2seq_core.modeling.speech_model import SpeechModel, build_speech_model
 from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.objectives.frame_differences import FrameDifferences, guide_sum
 from seq2seq_core.training.objectives.objective import Moment, UpdateSize
+from seq2seq_core.training.objectives.scheduled_sampling import mix_in_frames
 
 MODELS: list[dict[str, Any]] = [
     {"architecture": "gru", "attention": "location", "decoder_layers": 2, "drops_in_decoding": True},
@@ -152,3 +154,23 @@ def test_what_decoding_drops_depends_on_the_number_of_the_step_alone() -> None:
     assert torch.equal(dropping(frames, 3), dropping(frames, 3))
     assert not torch.equal(dropping(frames, 3), dropping(frames, 4))
     assert not torch.equal(dropping(frames, 3), plain(frames, 3))
+
+
+def test_scheduled_sampling_shows_steps_what_the_model_wrote_there() -> None:
+    model, frames = make(architecture="gru", attention="additive", dropout=0.0).train(), torch.randn(2, 7, 6)
+    batch = Batch(SOURCE, frames, frames, LENGTHS, 11, np.arange(2))
+    with torch.no_grad():
+        written = model.eval().write(SOURCE, frames, LENGTHS).before_BTM
+    assert torch.equal(mix_in_frames(model.train(), batch, 1.1, 0), frames)
+    assert torch.allclose(mix_in_frames(model, batch, 0.0, 0), written, atol=1e-6)
+    mixed = mix_in_frames(model, batch, 0.5, 3)
+    is_own = (mixed != frames).all(dim=2)
+    assert torch.equal(is_own[:, 0:6:2], is_own[:, 1:6:2])  # the two frames of a step stay together
+    assert 0 < int(is_own.sum()) < is_own.numel()
+    assert torch.equal(mix_in_frames(model, batch, 0.5, 3), mixed)
+    placement, losses = Placement(torch.device("cpu"), is_bfloat16=False), []
+    for decay in ("none", "linear", "linear"):
+        torch.manual_seed(0)  # of dropout
+        objective = FrameDifferences(FrameLoss(), placement, sampling=ScheduledSampling(decay=decay, decay_steps=10))
+        losses.append(float(objective.loss(model, batch, UpdateSize(11, 2), Moment(10, 5)).loss.detach()))
+    assert losses[1] == losses[2] != losses[0]

@@ -27,7 +27,7 @@ FORMAT_VERSION = 1
 CONFIG_FILE, WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE = "config.json", "model.safetensors", "source.model", "target.model"
 ENGINE_FILE = "ctranslate2.bin"
 LEXICON_FILE = "lexicon.jsonl"
-INITIAL_BUNDLE = "initial_bundle"
+INITIAL_BUNDLE, JUDGE_BUNDLE = "initial_bundle", "judge_bundle"
 """The name, among the data digests, of the bundle that a training started from."""
 ADDED_BY_EXPORT = ("engine", "calibrator", "lexicon")
 """Fields that only a served bundle has, and not each."""

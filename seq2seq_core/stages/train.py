@@ -21,8 +21,9 @@ from dataclasses import dataclass, replace
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import save_bundle
-from seq2seq_core.bundle.config_file import INITIAL_BUNDLE
+from seq2seq_core.bundle.config_file import INITIAL_BUNDLE, JUDGE_BUNDLE
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.config.train import TrainSection
 from seq2seq_core.csv_text import format_csv
 from seq2seq_core.evaluation.scores import check_installed
 from seq2seq_core.recorder import Recorder
@@ -191,8 +192,17 @@ def _write_outputs(
         inputs.bundle_config(settings.model).model_copy(update={"members": number_of_models(model)}),
         inputs.source_tokenizer,
         inputs.target_model,
-        inputs.digests | ({INITIAL_BUNDLE: initial.digest} if initial else {}),
+        inputs.digests | ({INITIAL_BUNDLE: initial.digest} if initial else {}) | _judge_digests(settings.train, inputs),
     )
+
+
+def _judge_digests(train: TrainSection, inputs: TrainingInputs) -> dict[str, str]:
+    """The digest of each judge's bundle, by a name with the number of its phase."""
+    return {
+        f"{JUDGE_BUNDLE}.{number}": inputs.judges[phase.judge.reader].digest
+        for number, phase in enumerate(train.phases)
+        if phase.judge is not None and phase.asks_judge
+    }
 
 
 def _report(result: TrainResult) -> Mapping[str, object]:

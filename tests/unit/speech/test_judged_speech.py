@@ -11,6 +11,7 @@ import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle_folder import bundle_digest
+from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import ConfigError, UserError
 from seq2seq_core.recorder import NullRecorder, Recorder
@@ -57,6 +58,7 @@ def test_it_comes_to_understand_more_and_stays_as_it_is(tones: Paths, judge: Pat
     assert curves.values[-1] < curves.values[0]
     assert bundle_digest(judge) == digest
     first = bundle_digest(tones.bundle)
+    assert read_config(tones.bundle).data_digests["judge_bundle.1"] == digest
     moved = shutil.copytree(judge, tmp_path / "elsewhere" / "judge")  # the same judge elsewhere: the training is finished already
     shutil.rmtree(tones.bundle)
     train(settings_with(moved, steps=30, weight=3.0), tones)

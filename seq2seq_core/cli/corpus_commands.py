@@ -68,12 +68,14 @@ def sample_corpus(
     inflection: Annotated[
         bool, typer.Option("--inflection", help="Verbs of a made-up language and their forms, by default in data/raw/inflection.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace tables of the same names with other content.")] = False,
     workspace: Workspace = None,
     debug: Debug = False,
 ) -> None:
     """Generate a sample corpus: written-out dates in seven languages to ISO 8601, pictures of printed dates, or inflected verbs.
 
     Works offline and writes the same bytes on every machine, so data/raw/dates.dvc stays up to date.
+    Tables that are already there with other content are never replaced without --force.
     """
     with boundary(debug):
         if pictures and inflection:
@@ -83,15 +85,15 @@ def sample_corpus(
         if pictures:
             from seq2seq_core.corpus.samples.sample_pictures import write_sample_pictures
 
-            typer.echo(write_sample_pictures(folder))
+            typer.echo(write_sample_pictures(folder, is_forced=force))
         elif inflection:
             from seq2seq_core.corpus.samples.sample_inflection import write_sample_inflection
 
-            typer.echo(write_sample_inflection(folder))
+            typer.echo(write_sample_inflection(folder, force))
         else:
             from seq2seq_core.corpus.samples.sample_dates import write_sample_corpus
 
-            typer.echo(write_sample_corpus(folder))
+            typer.echo(write_sample_corpus(folder, force))
 
 
 def configure(

@@ -40,10 +40,9 @@ from seq2seq_core.preflight.stage_forecasts import (
 )
 from seq2seq_core.serving.found_models import with_model_folders
 from seq2seq_core.stage_table import CODE, WORKING_STAGES
+from seq2seq_core.stages.looking_ahead import SECTIONS_WITH_MODELS
 from seq2seq_core.training.state.folder_lock import lock_folder
 
-SECTIONS_WITH_MODELS = ("prepare", "tokenize", "train", "evaluate")
-"""Sections of a stage that may name a model."""
 logger = logging.getLogger(__name__)
 SMALL_SHARE = 6
 """The smaller sample is that part of the larger one."""

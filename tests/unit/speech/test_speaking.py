@@ -114,7 +114,7 @@ def test_a_server_answers_with_a_wav_file_in_base64(speaking: Paths) -> None:
     with pytest.raises(MlflowException, match=r"params\.beam_size: must be left out with a model of speech"):
         reader.read({"source": ["0 1"], "speaker": ["low"]}, {"beam_size": 3})
     with pytest.raises(UserError, match=r"^beam_size: must be left out with a model of speech"):
-        decoder.predictor.predict("0 1", DecodingOptions(beam_size=5), tags={"speaker": "low"})  # type: ignore[attr-defined]
+        decoder.predictor.predict("0 1", DecodingOptions(beam_size=5), tags={"speaker": "low"})
 
 
 def test_preflight_measures_updates_and_speech(speaking: Paths) -> None:

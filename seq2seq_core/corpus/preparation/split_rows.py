@@ -78,9 +78,7 @@ class SplitRows:
         if not self.num_known:
             return False
         earlier, now = (f"SELECT position FROM {one} WHERE position < {self.num_known}" for one in (self._earlier, self.verdicts))
-        ((differing,),) = self.store.fetch(
-            f"SELECT count(*) FROM (({earlier} EXCEPT {now}) UNION ALL ({now} EXCEPT {earlier}))"
-        )
+        ((differing,),) = self.store.fetch(f"SELECT count(*) FROM (({earlier} EXCEPT {now}) UNION ALL ({now} EXCEPT {earlier}))")
         return not differing
 
     def join_cells(self, names: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -83,20 +83,24 @@ LINES = [
 ]
 
 
-def outcome(read: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]] | str:
+def read_one_by_one(lines: Sequence[bytes], path: Path, first: int) -> list[dict[str, str]]:
+    return [parse_pair(data, path, line) for line, data in enumerate(lines, start=first)]
+
+
+def outcome(read: Callable[[Sequence[bytes], Path, int], list[dict[str, str]]], lines: list[bytes]) -> list[dict[str, str]] | str:
     """The pairs, or the message of the fault."""
     try:
-        return read()
+        return read(lines, Path("train.jsonl"), 7)
     except CorpusError as error:
         return str(error)
 
 
 def test_lines_that_are_read_at_once_give_what_each_gives(fresh_random: random.Random) -> None:
-    path, refused = Path("train.jsonl"), 0
+    refused = 0
     chosen = [fresh_random.choices(LINES, [8, *[1] * (len(LINES) - 1)], k=fresh_random.randrange(1, 5)) for _ in range(1500)]
     for texts in chosen:
         lines = [text + b"\n" for text in texts[:-1]] + [texts[-1] + fresh_random.choice([b"", b"\n"])]
-        alone = outcome(lambda: [parse_pair(data, path, line) for line, data in enumerate(lines, start=7)])
-        assert outcome(lambda: parse_pairs(lines, path, 7)) == alone
+        alone = outcome(read_one_by_one, lines)
+        assert outcome(parse_pairs, lines) == alone
         refused += isinstance(alone, str)
     assert 100 < refused < 1400

@@ -136,8 +136,8 @@ def test_what_no_longer_fits_is_done_again(workspace: Path, monkeypatch: pytest.
         return {path.name for path in (workspace / ".s2s" / "ablation").iterdir() if path.is_dir()}
 
     before = folders()
-    with (workspace / "raw" / "train.tsv").open("a", encoding="utf-8") as file:
-        file.write("one more\tpair of train\n")
+    with (workspace / "raw" / "train.tsv").open("a", encoding="utf-8") as train:
+        train.write("one more\tpair of train\n")
     ablate(3, 1)
     assert len(folders()) == len(before)
     assert not folders() & before  # no comparison of this corpus finds them

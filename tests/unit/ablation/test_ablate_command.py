@@ -132,6 +132,16 @@ def test_what_no_longer_fits_is_done_again(workspace: Path, monkeypatch: pytest.
     assert ablate(3, 1) == first
     assert trained == [3, 1]
 
+    def folders() -> set[str]:
+        return {path.name for path in (workspace / ".s2s" / "ablation").iterdir() if path.is_dir()}
+
+    before = folders()
+    with (workspace / "raw" / "train.tsv").open("a", encoding="utf-8") as train:
+        train.write("one more\tpair of train\n")
+    ablate(3, 1)
+    assert len(folders()) == len(before)
+    assert not folders() & before  # no comparison of this corpus finds them
+
 
 class EchoingPredictor:
     """A model that answers with the source."""
@@ -232,5 +242,5 @@ def test_recordings_of_dev_pairs_that_a_variant_drops_are_there_when_it_tokenise
         found.extend((paths.prepared_audio / name).read_bytes() for name in names)
 
     monkeypatch.setattr(trained_variant, "run_tokenize", look)
-    Variant("with max_characters=3", parse_settings(sections, "test"), own).tokenize(dev)
+    Variant("with max_characters=3", parse_settings(sections, "test"), own, {}).tokenize(dev)
     assert found == [name.encode() for name in names]

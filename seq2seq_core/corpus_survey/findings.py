@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from seq2seq_core.corpus_survey.choices.split_choice import FEWEST_PROVING_ROWS, FEWEST_TEST_ROWS, SplitChoice
 from seq2seq_core.corpus_survey.evidence import CorpusEvidence
 
 SCRIPTS = {"CJK": "Chinese characters", "HIRAGANA": "Japanese characters", "KATAKANA": "Japanese characters"}
 """Scripts that Unicode names otherwise than people do."""
 
+MORE_ROWS = "more pairs, or a file for test, change that"
 
-def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, Any]]) -> list[str]:
+
+def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, Any]], split: SplitChoice) -> list[str]:
     """What was found about the texts, and what was decided.
 
     Args:
         evidence: about the corpus.
         sections: the proposed settings.
+        split: its splits.
     """
     findings = []
     for name, side, language in zip(
@@ -53,8 +57,7 @@ def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, An
         findings.append(f"repetition: {share:.1f} % of the train pairs repeat an earlier one: {kept} (prepare.deduplicate)")
     else:
         findings.append("repetition: no train pair repeats an earlier one (prepare.deduplicate)")
-    findings += _describe_sizes(sections)
-    return findings
+    return [*findings, *_describe_sizes(sections), *_describe_gate(split)]
 
 
 def _describe_sizes(sections: dict[str, dict[str, Any]]) -> list[str]:
@@ -72,14 +75,24 @@ def _describe_sizes(sections: dict[str, dict[str, Any]]) -> list[str]:
         f"units: {'; '.join(units)}{joint} (tokenize)",
         f"model: {model['architecture']} of width {model['width']} (model); {length} by {train['dev_metric']} on dev (train)",
         f"score: {sections['register']['metric']} on test decides which version serves (register.metric)",
-        *_describe_gate(sections["register"].get("gate")),
     ]
 
 
-def _describe_gate(gate: dict[str, Any] | None) -> list[str]:
-    if gate is None:
+def _describe_gate(split: SplitChoice) -> list[str]:
+    rows = split.minimum_rows
+    if rows is None:
         return []
+    if split.test_rows < FEWEST_PROVING_ROWS:
+        return [
+            f"gate: test has {split.test_rows} rows, of which no number of right answers proves anything: no version becomes the "
+            f"champion; {MORE_ROWS}, or register.gate.baselines false lets one in without proof (register.gate)"
+        ]
+    if split.test_rows < FEWEST_TEST_ROWS:
+        return [
+            f"gate: test has about {split.test_rows} rows, so a version may become the champion with {rows} rows or more, if it is "
+            f"far better than any trivial answer; its score says little of other texts; {MORE_ROWS} (register.gate.minimum_rows)"
+        ]
     return [
-        f"gate: test is small, so a version may become the champion with {gate['minimum_rows']} rows or more; to prove that it is "
+        f"gate: test is small, so a version may become the champion with {rows} rows or more; to prove that it is "
         "better than the champion, it must be much better (register.gate.minimum_rows)"
     ]

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq_core.artifacts import SPLITS
-from seq2seq_core.config.register import GateSection
 from seq2seq_core.config.section import Side
-from seq2seq_core.corpus.splitting import assign_split
 from seq2seq_core.corpus_survey.choices.language_choice import choose_languages
 from seq2seq_core.corpus_survey.choices.picture_choice import choose_image, frames_of
 from seq2seq_core.corpus_survey.choices.scoring_choice import choose_metrics, choose_search
+from seq2seq_core.corpus_survey.choices.split_choice import choose_split
 from seq2seq_core.corpus_survey.choices.task_choice import Task
-from seq2seq_core.corpus_survey.choices.training_sizes import choose_model, choose_training, dev_fractions
+from seq2seq_core.corpus_survey.choices.training_sizes import choose_model, choose_training
 from seq2seq_core.corpus_survey.choices.unit_choice import choose_units, length_limit, mean_units, most_units, round_up
 from seq2seq_core.corpus_survey.corpus_layout import CorpusLayout
 from seq2seq_core.corpus_survey.evidence import CorpusEvidence, gather_evidence, has_constant_languages
@@ -27,10 +25,7 @@ FEWEST_PAIRS = 20
 """Fewer pairs are no corpus."""
 EXPECTED_REPEATED = 0.2
 """A larger share of repeated pairs is stated in the settings, so that ``prepare`` does not stop at what was seen."""
-FEWEST_TEST_ROWS = 20
-"""With fewer, a version proves nothing by any difference that is usual."""
 KEPT_LEAKS = "test asks what train has, as users will"
-SURELY_DRAWN = 0.7
 NATURAL = {
     "pronunciation": ("numbers_differ",),
     "normalisation": ("untranslated", "numbers_differ"),
@@ -42,7 +37,6 @@ NATURAL = {
     "synthesis": ("conflicting_targets",),
 }
 """By task: contracts that its pairs break by nature."""
-"""The share of the expected test rows that a split by chance nearly always has."""
 FRAMES_PER_SECOND, FRAME_STRIDE, SPEECH_FRAMES_PER_SECOND = 100, 2, 80
 
 
@@ -75,10 +69,11 @@ def propose(layout: CorpusLayout, folder: Path, task: Task | None = None) -> Pro
     if len(layout.pairs) < FEWEST_PAIRS:
         raise UserError(f"{folder}: found {len(layout.pairs)} pairs to train on; expected at least {FEWEST_PAIRS}")
     evidence = gather_evidence(layout, folder, task)
+    split = choose_split(evidence, folder)
     sections: dict[str, dict[str, Any]] = {
         "corpus": _corpus_section(evidence),
         "validate": _validate_section(evidence),
-        "prepare": _prepare_section(evidence),
+        "prepare": _prepare_section(evidence, split.fraction),
     }
     sections["tokenize"] = tokenize = _tokenize_section(evidence)
     sections["model"] = choose_model(evidence.task, evidence.num_different, evidence.is_joint)
@@ -95,14 +90,8 @@ def propose(layout: CorpusLayout, folder: Path, task: Task | None = None) -> Pro
         sections["train"]["dev_bleu_tokenizer"] = tokenizer
     if slices := list(dict.fromkeys([*evidence.tags, *evidence.categories])):
         sections["evaluate"]["slice_columns"] = slices
-    sections["register"] = {"metric": gate} | _gate_section(evidence, sections["prepare"])
-    return Proposal(evidence.task, sections, [*layout.findings, *describe_findings(evidence, sections)])
-
-
-def _gate_section(evidence: CorpusEvidence, prepare: dict[str, Any]) -> dict[str, Any]:
-    """As many test rows as there are, where that is less than the gate asks for; rows that are drawn may be some fewer."""
-    rows = evidence.layout.num_rows.get("test") or int(SURELY_DRAWN * prepare["test_fraction"] * evidence.num_different)
-    return {"gate": {"minimum_rows": max(FEWEST_TEST_ROWS, rows)}} if rows < GateSection().minimum_rows else {}
+    sections["register"] = {"metric": gate} | split.gate_section
+    return Proposal(evidence.task, sections, [*layout.findings, *describe_findings(evidence, sections, split)])
 
 
 def _corpus_section(evidence: CorpusEvidence) -> dict[str, Any]:
@@ -160,7 +149,7 @@ def _keeps_leaks(evidence: CorpusEvidence) -> bool:
     return evidence.task in ("normalisation", "spelling") and has_files and evidence.pairs.repeated > 0.2
 
 
-def _prepare_section(evidence: CorpusEvidence) -> dict[str, Any]:
+def _prepare_section(evidence: CorpusEvidence, fraction: float) -> dict[str, Any]:
     longest = max(evidence.source.long_characters, evidence.target.long_characters)
     section: dict[str, Any] = {
         "deduplicate": "none" if evidence.is_repetition_data else "pair",
@@ -171,27 +160,7 @@ def _prepare_section(evidence: CorpusEvidence) -> dict[str, Any]:
         section |= {"warn_dropped_fraction": most, "max_dropped_fraction": max(0.5, most)}
     if longest > 2_500:
         section["max_characters"] = round_up(2 * longest)
-    fraction = dev_fractions(evidence.num_different)
-    carved = [split for split in ("dev", "test") if split not in evidence.layout.num_rows]
-    if carved and evidence.layout.is_whole and evidence.layout.turns is None and not evidence.has_files:
-        fraction = _filling_fraction([pair[0] for pair in evidence.layout.pairs], fraction)
     return section | {"dev_fraction": fraction, "test_fraction": fraction}
-
-
-def _filling_fraction(sources: Sequence[str], fraction: float) -> float:
-    """The smallest of some shares with which neither dev nor test is empty.
-
-    Raises:
-        UserError: there is none.
-    """
-    different = set(sources)
-    for share in (fraction, 0.15, 0.2, 0.3):
-        if share >= fraction and len({assign_split(source, share, share) for source in different}) == len(SPLITS):
-            return share
-    raise UserError(
-        f"{len(sources)} pairs of {len(different)} different sources cannot be split into train, dev and test, which share no "
-        "source; expected more different sources, or files for dev and test"
-    )
 
 
 def _tokenize_section(evidence: CorpusEvidence) -> dict[str, Any]:

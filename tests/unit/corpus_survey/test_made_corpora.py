@@ -12,9 +12,9 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.register import GateSection
 from seq2seq_core.config.settings import Settings, load_settings, parse_settings
+from seq2seq_core.corpus_survey.choices.split_choice import FEWEST_TEST_ROWS
 from seq2seq_core.corpus_survey.choices.training_sizes import FEW_PRONUNCIATIONS, choose_model
 from seq2seq_core.corpus_survey.corpus_check import check_corpus
-from seq2seq_core.corpus_survey.proposal import FEWEST_TEST_ROWS
 from seq2seq_core.corpus_survey.proposed_settings import install_proposal
 from seq2seq_core.corpus_survey.table_columns import LayoutChoice
 from seq2seq_core.errors import UserError

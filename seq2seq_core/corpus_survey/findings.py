@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from seq2seq_core.corpus_survey.choices.split_choice import FEWEST_PROVING_ROWS, FEWEST_TEST_ROWS, SplitChoice
+from seq2seq_core.corpus_survey.choices.unit_choice import longer_share
 from seq2seq_core.corpus_survey.evidence import CorpusEvidence
 
 SCRIPTS = {"CJK": "Chinese characters", "HIRAGANA": "Japanese characters", "KATAKANA": "Japanese characters"}
 """Scripts that Unicode names otherwise than people do."""
 
+USUAL_EMPTY, TOLD_LONGER = 0.02, 0.01
+"""From this share on, rows with an empty side, and texts that are too long, are told."""
 MORE_ROWS = "more pairs, or a file for test, change that"
 
 
@@ -57,7 +60,39 @@ def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, An
         findings.append(f"repetition: {share:.1f} % of the train pairs repeat an earlier one: {kept} (prepare.deduplicate)")
     else:
         findings.append("repetition: no train pair repeats an earlier one (prepare.deduplicate)")
+    findings += _describe_limits(evidence, sections)
     return [*findings, *_describe_sizes(sections), *_describe_gate(split)]
+
+
+def _describe_limits(evidence: CorpusEvidence, sections: dict[str, dict[str, Any]]) -> list[str]:
+    """The limits that were set, or switched off, because of what the rows are like."""
+    validate, tokenize, found = sections["validate"], sections["tokenize"], []
+    if (empty := evidence.layout.empty) > USUAL_EMPTY:
+        found.append(
+            f"empty: {100 * empty:.2g} % of the rows have an empty side, and are dropped; validate accepts "
+            f"{100 * validate['empty']['limit']:.2g} % (validate.empty)"
+        )
+    if (conflicts := validate.get("conflicting_targets")) and evidence.pairs.conflicting > 0.05:
+        accepted = "any share" if conflicts["severity"] == "off" else f"{100 * conflicts['limit']:.2g} %"
+        found.append(
+            f"conflicts: {100 * evidence.pairs.conflicting:.2g} % of the train pairs have a source that came before with another "
+            f"target; validate accepts {accepted} (validate.conflicting_targets)"
+        )
+    if "max_dropped_fraction" in sections["prepare"]:
+        most = 100 * sections["prepare"]["max_dropped_fraction"]
+        found.append(
+            f"losses: prepare may drop {most:.3g} % of train, as so many pairs are repeated or empty (prepare.max_dropped_fraction)"
+        )
+    for name, side in (("source", evidence.source), ("target", evidence.target)):
+        if name not in tokenize or "long_source" in tokenize:
+            continue
+        most = tokenize[f"max_{name}_tokens"]
+        if (share := longer_share(tokenize[name]["model"], side, most)) > TOLD_LONGER:
+            found.append(
+                f"length: about {100 * share:.2g} % of the {name}s have more than {most:,} tokens; such pairs are dropped from "
+                f"train (tokenize.max_{name}_tokens)"
+            )
+    return found
 
 
 def _describe_sizes(sections: dict[str, dict[str, Any]]) -> list[str]:

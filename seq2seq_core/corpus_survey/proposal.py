@@ -14,17 +14,26 @@ from seq2seq_core.corpus_survey.choices.scoring_choice import choose_metrics, ch
 from seq2seq_core.corpus_survey.choices.split_choice import choose_split
 from seq2seq_core.corpus_survey.choices.task_choice import Task
 from seq2seq_core.corpus_survey.choices.training_sizes import choose_model, choose_training
-from seq2seq_core.corpus_survey.choices.unit_choice import choose_units, length_limit, mean_units, most_units, round_up
+from seq2seq_core.corpus_survey.choices.unit_choice import (
+    choose_units,
+    excess_units,
+    length_limit,
+    mean_units,
+    most_units,
+    round_up,
+)
 from seq2seq_core.corpus_survey.corpus_layout import CorpusLayout
 from seq2seq_core.corpus_survey.evidence import CorpusEvidence, gather_evidence, has_constant_languages
 from seq2seq_core.corpus_survey.findings import describe_findings
-from seq2seq_core.corpus_survey.texts.text_statistics import describe_texts
+from seq2seq_core.corpus_survey.texts.text_statistics import SideStatistics, describe_texts
 from seq2seq_core.errors import UserError
 
 FEWEST_PAIRS = 20
 """Fewer pairs are no corpus."""
-EXPECTED_REPEATED = 0.2
-"""A larger share of repeated pairs is stated in the settings, so that ``prepare`` does not stop at what was seen."""
+EXPECTED_LOST = 0.2
+"""A larger share of repeated and empty pairs is stated in the settings, so that ``prepare`` does not stop at what was seen."""
+USUAL_EMPTY, MOST_MORE_EMPTY = 0.02, 0.1
+"""The share of rows with an empty side that is accepted of any corpus, and how many more than were seen are."""
 KEPT_LEAKS = "test asks what train has, as users will"
 NATURAL = {
     "pronunciation": ("numbers_differ",),
@@ -79,7 +88,7 @@ def propose(layout: CorpusLayout, folder: Path, task: Task | None = None) -> Pro
     sections["model"] = choose_model(evidence.task, evidence.num_different, evidence.is_joint)
     source_model, target_model = _unit_models(tokenize)
     metrics, gate, dev_metric = choose_metrics(evidence.task, evidence.target)
-    units = _units_a_pair(evidence, source_model, target_model)
+    units = _units_a_pair(evidence, tokenize)
     dev_rows = layout.num_rows.get("dev") or int(sections["prepare"]["dev_fraction"] * evidence.num_different)
     sections["train"] = choose_training(evidence.task, evidence.num_different, units, sections["model"], dev_rows, dev_metric)
     sections["train"]["sized_for_pairs"] = layout.num_rows["train"]
@@ -128,13 +137,18 @@ def _validate_section(evidence: CorpusEvidence) -> dict[str, Any]:
         "max_characters": {"limit": max(200, round_up(3 * longest)), "severity": "warning"},
     }
     # Rows with an empty side are dropped from train. A few do no harm, and not every row was looked at.
-    section["empty"] = {"limit": min(1.0, round(max(0.02, 3 * evidence.layout.empty), 2)), "severity": "error"}
+    empty = evidence.layout.empty
+    section["empty"] = {"limit": round(min(max(USUAL_EMPTY, 3 * empty), empty + MOST_MORE_EMPTY, 1.0), 2), "severity": "error"}
     if not evidence.has_files and evidence.speech is None and evidence.pairs.length_ratio > 4:
         section["length_ratio"] = {"limit": float(round_up(2 * evidence.pairs.length_ratio)), "severity": "warning"}
     if evidence.is_repetition_data:
         section["duplicate_pairs"] = {"limit": 1.0, "severity": "off"}
-    if (evidence.pairs.conflicting > 0.05 and not evidence.tags) or evidence.task == "dialogue":
+    if evidence.task == "dialogue":
         section["conflicting_targets"] = {"limit": 1.0, "severity": "off"}
+    elif (conflicting := evidence.pairs.conflicting) > 0.05 and not evidence.tags:
+        # A sample of a large corpus has fewer of the rows that share a source.
+        limit = {"limit": round(min(1.0, conflicting + 0.1), 2), "severity": "warning"}
+        section["conflicting_targets"] = limit if evidence.layout.is_whole else {"limit": 1.0, "severity": "off"}
     natural = NATURAL.get(evidence.task, ())
     if _keeps_leaks(evidence):
         natural = (*natural, "dev_leakage", "test_leakage", "dev_test_overlap")
@@ -155,8 +169,9 @@ def _prepare_section(evidence: CorpusEvidence, fraction: float) -> dict[str, Any
         "deduplicate": "none" if evidence.is_repetition_data else "pair",
         **({"leakage": "keep", "leakage_reason": KEPT_LEAKS} if _keeps_leaks(evidence) else {"leakage": "exact"}),
     }
-    if not evidence.is_repetition_data and evidence.pairs.repeated > EXPECTED_REPEATED:
-        most = min(1.0, round(evidence.pairs.repeated + 0.2, 1))
+    lost = evidence.layout.empty + (0.0 if evidence.is_repetition_data else evidence.pairs.repeated)
+    if lost > EXPECTED_LOST:
+        most = min(round(lost + 0.2, 1), round((1 + lost) / 2, 2), 1.0)
         section |= {"warn_dropped_fraction": most, "max_dropped_fraction": max(0.5, most)}
     if longest > 2_500:
         section["max_characters"] = round_up(2 * longest)
@@ -212,16 +227,22 @@ def _unit_models(section: dict[str, Any]) -> tuple[str, str]:
     return source, section.get("target", {}).get("model", source)
 
 
-def _units_a_pair(evidence: CorpusEvidence, source_model: str, target_model: str) -> float:
-    """Mean tokens (or frames) of a pair, both sides together."""
-    target = mean_units(target_model, evidence.target)
+def _units_a_pair(evidence: CorpusEvidence, tokenize: dict[str, Any]) -> float:
+    """Mean tokens (or frames) of a pair that are trained on, both sides together."""
+    source_model, target_model = _unit_models(tokenize)
+
+    def read(model: str, side: SideStatistics, most: int, is_cut: bool = False) -> float:
+        return mean_units(model, side) - excess_units(model, side, most, is_cut)
+
+    if evidence.speech is not None:
+        target = evidence.speech.mean_seconds * SPEECH_FRAMES_PER_SECOND
+    else:
+        target = read(target_model, evidence.target, tokenize["max_target_tokens"])
     if evidence.recordings is not None:
         return target + evidence.recordings.mean_seconds * FRAMES_PER_SECOND / FRAME_STRIDE
-    if evidence.speech is not None:
-        return mean_units(source_model, evidence.source) + evidence.speech.mean_seconds * SPEECH_FRAMES_PER_SECOND
     if evidence.pictures is not None:
         return target + frames_of(evidence.pictures, evidence.task == "lines")[0]
-    return target + mean_units(source_model, evidence.source)
+    return target + read(source_model, evidence.source, tokenize["max_source_tokens"], "long_source" in tokenize)
 
 
 def _units_ratio(evidence: CorpusEvidence, source_model: str, target_model: str) -> float:

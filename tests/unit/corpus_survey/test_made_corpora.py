@@ -158,7 +158,7 @@ def test_repetitions_that_were_seen_do_not_stop_prepare(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     install_proposal(paths, tmp_path / "raw" / "repeated", None, "translation", force=False, chosen=LayoutChoice())
     prepare = load_settings(paths.params).prepare
-    assert (prepare.deduplicate, prepare.warn_dropped_fraction, prepare.max_dropped_fraction) == ("pair", 1.0, 1.0)
+    assert (prepare.deduplicate, prepare.warn_dropped_fraction, prepare.max_dropped_fraction) == ("pair", 0.9, 0.9)
 
 
 def test_pictures_become_patches_in_colour_and_their_language_a_tag(propose: Propose) -> None:

@@ -27,7 +27,7 @@ LARGER_SHARES = (0.15, 0.2, 0.3)
 SURELY_DRAWN = 0.7
 """The share of the expected test rows that a split by chance nearly always has."""
 SURELY_KEPT = 0.9
-"""The share of known test rows that ``prepare`` keeps, even where some break its rules."""
+"""The share of carved test rows that ``prepare`` keeps, even where some break its rules; it drops none from a file of test."""
 MOST_READ_FILES = 300
 """Up to so many recordings or pictures are read to count the rows of a split."""
 
@@ -105,8 +105,9 @@ def _minimum_rows(given: int | None, known: int | None, drawn: int) -> int | Non
         return None
     if known is None:
         return max(1, drawn)
-    surely = max(1, int(SURELY_KEPT * known))
-    return surely if given is not None else min(max(FEWEST_TEST_ROWS, drawn), surely)
+    if given is not None:
+        return given
+    return min(max(FEWEST_TEST_ROWS, drawn), max(1, int(SURELY_KEPT * known)))
 
 
 def _choose_fraction(drawn: _Drawn | None, num_rows: int, carved: Sequence[str]) -> float:

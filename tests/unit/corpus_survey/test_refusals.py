@@ -55,6 +55,18 @@ def _array(folder: Path) -> None:
     (folder / "data.json").write_text(json.dumps([{"source": "a", "target": "b"}], indent=1))
 
 
+def _array_on_a_line(folder: Path) -> None:
+    (folder / "data.json").write_text(json.dumps([{"source": f"a{n}", "target": "b"} for n in range(50)]))
+
+
+def _one_column_of_a_table(folder: Path) -> None:
+    write_lines(folder / "words.tsv", [f"word{number}" for number in range(50)])
+
+
+def _uneven(folder: Path) -> None:
+    write_lines(folder / "words.tsv", ["\t".join(["word"] * (1 + number % 3)) for number in range(50)])
+
+
 def _nested(folder: Path) -> None:
     write_lines(folder / "train.jsonl", [json.dumps({"source": [f"a{n}"], "target": f"b{n}"}) for n in range(50)])
 
@@ -108,6 +120,12 @@ REFUSED: list[tuple[Callable[[Path], None], str]] = [
     (_ragged, "train.tsv:51: expected 2 columns (source, target), got 3: 'one | two | three'"),
     (_not_utf8, "train.tsv:8: not UTF-8: byte 0xF6"),
     (_array, "one JSON array; expected a JSON object a line: `jq -c '.[]' {folder}/data.json > {folder}/data.jsonl` converts it"),
+    (
+        _array_on_a_line,
+        "one JSON array; expected a JSON object a line: `jq -c '.[]' {folder}/data.json > {folder}/data.jsonl` converts it",
+    ),
+    (_one_column_of_a_table, "words.tsv: the table has one column; expected two or more, separated by TAB: source and target"),
+    (_uneven, "words.tsv: its rows have different numbers of cells; expected a source and a target a row, separated by TAB"),
     (_nested, "the column 'source' holds nested values; expected a text in each of two columns"),
     (
         _nested_turns,

@@ -230,7 +230,5 @@ def _why_no_table(file: FolderFile, sample: TextSample | UserError | None) -> st
     if usual is None or not isinstance(sample, TextSample):
         return ""
     if any(usual[0] in line for line in sample.head):
-        return (
-            f"{file.path}: its rows have different numbers of cells; expected a source and a target a row, separated by {usual[1]}"
-        )
+        return f"{file.path}: its rows have different numbers of cells; expected a source and a target, separated by {usual[1]}"
     return f"{file.path}: the table has one column; expected two or more, separated by {usual[1]}: source and target"

@@ -84,8 +84,8 @@ def excess_units(model: str, side: SideStatistics, most: float, is_cut: bool) ->
         most: the limit of a text's units.
         is_cut: whether a longer text is cut there; else it is dropped.
     """
-    counts = (_count(model, characters, words, _subword_length(side)) for characters, words in side.sizes)
-    return sum(count - is_cut * most for count in counts if count > most) / max(1, len(side.sizes))
+    counts = _estimate_units(model, side)
+    return sum(count - is_cut * most for count in counts if count > most) / max(1, len(counts))
 
 
 def longer_share(model: str, side: SideStatistics, most: float) -> float:
@@ -96,8 +96,14 @@ def longer_share(model: str, side: SideStatistics, most: float) -> float:
         side: its texts.
         most: the limit of a text's units.
     """
-    counts = (_count(model, characters, words, _subword_length(side)) for characters, words in side.sizes)
-    return sum(count > most for count in counts) / max(1, len(side.sizes))
+    counts = _estimate_units(model, side)
+    return sum(count > most for count in counts) / max(1, len(counts))
+
+
+def _estimate_units(model: str, side: SideStatistics) -> list[float]:
+    """The usual number of units of each text."""
+    length = _subword_length(side)
+    return [_count(model, characters, words, length) for characters, words in side.sizes]
 
 
 def _subword_length(side: SideStatistics) -> float:

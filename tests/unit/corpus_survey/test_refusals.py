@@ -125,7 +125,7 @@ REFUSED: list[tuple[Callable[[Path], None], str]] = [
         "one JSON array; expected a JSON object a line: `jq -c '.[]' {folder}/data.json > {folder}/data.jsonl` converts it",
     ),
     (_one_column_of_a_table, "words.tsv: the table has one column; expected two or more, separated by TAB: source and target"),
-    (_uneven, "words.tsv: its rows have different numbers of cells; expected a source and a target a row, separated by TAB"),
+    (_uneven, "words.tsv: its rows have different numbers of cells; expected a source and a target, separated by TAB"),
     (_nested, "the column 'source' holds nested values; expected a text in each of two columns"),
     (
         _nested_turns,

@@ -68,6 +68,16 @@ class CorpusLayout:
     optional: frozenset[str] = frozenset()
 
     @property
+    def first_line(self) -> int:
+        """The line of the first pair, where each pair is a line of one file of train that was read as a whole; 0: it is not so."""
+        files, pairs = self.section["files"]["train"], self.num_rows["train"]
+        is_plain = self.section.get("format") == "tsv" or ("format" not in self.section and str(files[0]).endswith(".tsv"))
+        is_each = (
+            is_plain and self.is_whole and len(files) == 1 and len(self.pairs) == pairs and "comment_prefix" not in self.section
+        )
+        return (2 if self.section.get("header") else 1) if is_each else 0
+
+    @property
     def speaks(self) -> bool:
         """Whether the targets are recordings."""
         return self.roles is not None and self.roles.task == "synthesis"

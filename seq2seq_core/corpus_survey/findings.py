@@ -13,6 +13,8 @@ SCRIPTS = {"CJK": "Chinese characters", "HIRAGANA": "Japanese characters", "KATA
 
 USUAL_EMPTY, TOLD_LONGER = 0.02, 0.01
 """From this share on, rows with an empty side, and texts that are too long, are told."""
+NAMED_FAULTS = 5
+"""Unusable files that are named."""
 MORE_ROWS = "more pairs, or a file for test, change that"
 
 
@@ -60,8 +62,26 @@ def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, An
         findings.append(f"repetition: {share:.1f} % of the train pairs repeat an earlier one: {kept} (prepare.deduplicate)")
     else:
         findings.append("repetition: no train pair repeats an earlier one (prepare.deduplicate)")
-    findings += _describe_limits(evidence, sections)
+    findings += [*_describe_faults(evidence, split), *_describe_limits(evidence, sections)]
     return [*findings, *_describe_sizes(sections), *_describe_gate(split)]
+
+
+def _describe_faults(evidence: CorpusEvidence, split: SplitChoice) -> list[str]:
+    """The files that cannot be used: their number, and the rows of some."""
+    described = evidence.recordings or evidence.speech or evidence.pictures
+    faults = split.faults | (described.faults if described else {})
+    if not faults:
+        return []
+    kind = "pictures" if evidence.pictures else "recordings"
+    pairs, first = evidence.layout.pairs, evidence.layout.first_line
+    places = {pair[evidence.speech is not None]: number for number, pair in reversed([*enumerate(pairs)])}
+    rows = sorted((places.get(name, 0), name, reason) for name, reason in faults.items())
+    told = [f"{f'line {first + number}: ' if first else ''}{name!r}: {reason}" for number, name, reason in rows[:NAMED_FAULTS]]
+    more = "; …" if len(rows) > NAMED_FAULTS else ""
+    return [
+        f"unusable: {len(rows)} {kind} that rows of train name, of those looked at: {'; '.join(told)}{more}; s2s validate names "
+        "each with its line, and stops: repair them or remove the rows"
+    ]
 
 
 def _describe_limits(evidence: CorpusEvidence, sections: dict[str, dict[str, Any]]) -> list[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,11 +39,13 @@ class SplitChoice:
         fraction: share of train to carve out for dev, or for test.
         test_rows: rows of test, expected ones unless they are known.
         minimum_rows: the fewest test rows with which a version may become the champion; None: as the gate asks for by default.
+        faults: why files cannot be used that were read to count the rows of a split, by name.
     """
 
     fraction: float
     test_rows: int
     minimum_rows: int | None
+    faults: dict[str, str]
 
     @property
     def gate_section(self) -> dict[str, Any]:
@@ -86,11 +87,13 @@ def choose_split(evidence: CorpusEvidence, folder: Path) -> SplitChoice:
     """
     rows, given = evidence.num_different, evidence.layout.num_rows
     carved = [split for split in ("dev", "test") if split not in given]
-    drawn = _find_drawn(evidence, folder) if carved else None
+    faults: dict[str, str] = {}
+    drawn = _find_drawn(evidence, folder, faults) if carved else None
     fraction = _choose_fraction(drawn, rows, carved)
     known = given.get("test") or (drawn.count(fraction)["test"] if drawn is not None else None)
     rows_drawn = int(fraction * rows) if known is None else known
-    return SplitChoice(fraction, rows_drawn, _minimum_rows(given.get("test"), known, int(SURELY_DRAWN * fraction * rows)))
+    minimum_rows = _minimum_rows(given.get("test"), known, int(SURELY_DRAWN * fraction * rows))
+    return SplitChoice(fraction, rows_drawn, minimum_rows, faults)
 
 
 def _minimum_rows(given: int | None, known: int | None, drawn: int) -> int | None:
@@ -135,8 +138,14 @@ def _choose_fraction(drawn: _Drawn | None, num_rows: int, carved: Sequence[str])
     return max(fewest, key=lambda share: fewest[share])
 
 
-def _find_drawn(evidence: CorpusEvidence, folder: Path) -> _Drawn | None:
-    """The rows that ``prepare`` keeps; None: what decides their splits is not known."""
+def _find_drawn(evidence: CorpusEvidence, folder: Path, faults: dict[str, str]) -> _Drawn | None:
+    """The rows that ``prepare`` keeps; None: what decides their splits is not known.
+
+    Args:
+        evidence: about the corpus.
+        folder: its folder.
+        faults: receives why files cannot be used, by name.
+    """
     layout = evidence.layout
     if layout.turns is not None or not layout.is_whole:
         return None
@@ -144,7 +153,7 @@ def _find_drawn(evidence: CorpusEvidence, folder: Path) -> _Drawn | None:
     if evidence.has_files:
         if len(pairs) > MOST_READ_FILES:
             return None
-        digests = _digests(_files_of(evidence, folder), {source for source, _ in pairs})
+        digests = _digests(_files_of(evidence, folder), dict.fromkeys(source for source, _ in pairs), faults)
         pairs = [(digests[source], target) for source, target in pairs if source in digests]
     keys = [source for source, _ in (pairs if evidence.is_repetition_data else dict.fromkeys(pairs))]
     return _Drawn(keys, max(1.0, layout.num_rows["train"] / len(layout.pairs)))
@@ -160,10 +169,12 @@ def _files_of(evidence: CorpusEvidence, folder: Path) -> SourceFiles:
     return Pictures(folder)
 
 
-def _digests(files: SourceFiles, names: set[str]) -> dict[str, str]:
+def _digests(files: SourceFiles, names: Iterable[str], faults: dict[str, str]) -> dict[str, str]:
     """The digests of the files that can be read, by name."""
     found = {}
     for name in names:
-        with suppress(SourceFileError):  # the contracts of `validate` name them
+        try:
             found[name] = files.find(name).digest
+        except SourceFileError as error:
+            faults[name] = str(error)
     return found

@@ -9,7 +9,7 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, load_settings
 from seq2seq_core.corpus_survey.proposed_settings import install_proposal
-from tests.made_corpora import ENGLISH, GERMAN, sentences, write_lines
+from tests.made_corpora import ENGLISH, GERMAN, make_corpus, sentences, write_lines
 
 PAIRS = list(zip(sentences(ENGLISH, 300), sentences(GERMAN, 300), strict=True))
 
@@ -55,3 +55,22 @@ def test_conflicting_targets_keep_a_limit_near_what_was_seen(tmp_path: Path) -> 
     contract = settings.validate_.conflicting_targets
     assert (contract.limit, contract.severity) == (pytest.approx(0.35), "warning")
     assert any(line.startswith("conflicts: 25 % of the train pairs") and "validate accepts 35 %" in line for line in findings)
+
+
+@pytest.mark.parametrize(("name", "noun"), [("captions", "picture"), ("speech", "recording")])
+def test_files_that_cannot_be_used_are_told_with_their_lines(tmp_path: Path, name: str, noun: str) -> None:
+    folder = make_corpus(name, tmp_path / "raw")
+    usual = install_proposal(Paths(tmp_path), folder, None, "", force=False)
+    settings = load_settings(tmp_path / "params.yaml")
+    files = sorted(folder.glob("*/*.ppm")) + sorted(folder.glob("*/*.wav"))
+    gone, broken = files[1], files[-1]
+    gone.unlink()
+    broken.write_bytes(b"no")
+    findings = install_proposal(Paths(tmp_path), folder, None, "", force=True)
+    assert not any(line.startswith("unusable") for line in usual)
+    (told,) = (line for line in findings if line.startswith("unusable"))
+    assert told.startswith(f"unusable: 2 {noun}s that rows of train name")
+    assert f"'{gone.parent.name}/{gone.name}': no such file" in told
+    assert f"'{broken.parent.name}/{broken.name}': " in told
+    assert ("line 3: " in told) == (name == "captions")  # cells of CSV may have lines of their own
+    assert load_settings(tmp_path / "params.yaml").model == settings.model

@@ -50,9 +50,12 @@ def survey_folder(place: Path, chosen: LayoutChoice | None = None) -> CorpusLayo
         chosen: columns (or words that tell aligned files apart, such as ``en``) and header that the user chooses.
 
     Raises:
-        UserError: nothing there holds pairs, or files cannot be read; says what was found and expected.
+        UserError: nothing there holds pairs, or files cannot be read; says what was found and expected. Or source and target
+            are chosen to be the same.
     """
     chosen = chosen or LayoutChoice()
+    if chosen.source and chosen.source.lower() == chosen.target.lower():
+        raise UserError(f"--source, --target: must be different from one another, got {chosen.source!r} for both")
     folder = folder_of(place)
     files = [file for file in list_files(folder) if place.is_dir() or file.path.name == place.name]
     texts = [file for file in files if file.kind == "text"]

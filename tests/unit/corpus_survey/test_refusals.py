@@ -179,6 +179,26 @@ def test_a_choice_that_does_not_fit_is_refused(tmp_path: Path, corpus: str, task
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("corpus", "source", "target", "message"),
+    [
+        ("semicolons", "1", "1", "--source, --target: must be different from one another, got '1' for both"),
+        (
+            "semicolons",
+            "english",
+            "2",
+            "--source, --target: must be different columns, got 'english' and '2', which are one column",
+        ),
+        ("aligned_splits", "en", "EN", "--source, --target: must be different from one another, got 'en' for both"),
+    ],
+)
+def test_one_column_for_both_sides_is_refused(tmp_path: Path, corpus: str, source: str, target: str, message: str) -> None:
+    folder = make_corpus(corpus, tmp_path / corpus)
+    with pytest.raises(UserError) as caught:
+        install_proposal(Paths(tmp_path), folder, None, "", force=False, chosen=LayoutChoice(source, target))
+    assert str(caught.value).endswith(message)
+
+
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder or file; name the corpus with --corpus FOLDER"):
         install_proposal(Paths(tmp_path), tmp_path / "no", None, "", force=False)

@@ -7,6 +7,7 @@ Each measurement is a process of its own: CPU seconds, wall seconds, peak memory
 
 from __future__ import annotations
 
+import argparse
 import random
 import resource
 import subprocess
@@ -31,6 +32,7 @@ from seq2seq_core.stages.validate import run_validate
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzäöü"
 TASKS = ("validate", "prepare", "blocks", "lines")
+SIZES = (300_000, 1_000_000)
 
 
 def write_corpus(folder: Path, num_pairs: int) -> None:
@@ -80,18 +82,31 @@ def _refuse(*_: Any) -> Any:
 
 
 def main() -> None:
-    """Measures each number of pairs, or with a task and a folder that task alone."""
-    if sys.argv[1] in TASKS:
+    """Measures each number of pairs, or runs one task."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pairs", type=int, nargs="*", default=SIZES, help="numbers of pairs (default: %(default)s)")
+    parser.add_argument("--only", nargs="+", choices=TASKS, default=TASKS, help="tasks to measure (default: all)")
+    parser.add_argument("--memory-limit", default="2 GB", help="runtime.memory_limit (default: %(default)s)")
+    parser.add_argument("--task", choices=TASKS, help=argparse.SUPPRESS)
+    parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.task:
         corpus = {"path": ".", "files": {"train": ["train.tsv"]}}
-        values = {"corpus": corpus, "validate": {"duplicate_pairs": {"limit": 1}}, "register": {"model_name": "m"}}
-        measure(sys.argv[1], parse_settings(values, "benchmark"), Path(sys.argv[2]))
+        values = {
+            "corpus": corpus,
+            "validate": {"duplicate_pairs": {"limit": 1}},
+            "register": {"model_name": "m"},
+            "runtime": {"memory_limit": given.memory_limit},
+        }
+        measure(given.task, parse_settings(values, "benchmark"), given.root)
         return
-    for num_pairs in map(int, sys.argv[1:]):
+    for num_pairs in given.pairs:
         with tempfile.TemporaryDirectory() as folder:
             write_corpus(Path(folder), num_pairs)
             print(f"{num_pairs:,} pairs", flush=True)
-            for task in TASKS:
-                subprocess.run([sys.executable, __file__, task, folder], check=True)
+            for task in given.only:
+                own = ["--task", task, "--root", folder, "--memory-limit", given.memory_limit]
+                subprocess.run([sys.executable, __file__, *own], check=True)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ Prints a table.
 
     python benchmarks/incremental.py --pairs 1000000
 
-Each stage is a process of its own; its CPU seconds are those of the whole process, imports included, MLflow left out. Outputs are
-deleted before each run, as DVC does. It fails unless both runs write the same bytes.
+Each stage is a process of its own, which loads and runs it as `s2s` does; its CPU seconds are those of the whole process, imports
+included, MLflow left out. Outputs are deleted before each run, as DVC does. It fails unless both runs write the same bytes.
 """
 
 from __future__ import annotations
@@ -23,10 +23,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from seq2seq_core.allocation import uncollected_imports, uncollected_loading
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.config.settings import Settings, parse_settings
-from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.stage_table import find_stage
 
 STAGES = ("validate", "prepare", "tokenize")
 LETTERS = "abcdefghijklmnopqrstuvwxyzäöü"
@@ -79,14 +77,26 @@ def make_vocabulary(root: Path) -> None:
     save_bundle(root / "base", build_model(model, *sizes, False), config, source, target, {"manifest.json": "0" * 64})
 
 
-def settings() -> Settings:
-    """The settings of all runs: the defaults, and the vocabulary."""
+def run_stage(stage: str, root: Path) -> None:
+    """Loads a stage and runs it, by the defaults and with the vocabulary.
+
+    Args:
+        stage: its name.
+        root: the workspace.
+    """
     values = {
         "corpus": {"path": "raw", "files": {"train": ["train.tsv"]}},
         "tokenize": {"vocabulary": "base"},
         "register": {"model_name": "m"},
     }
-    return parse_settings(values, "benchmark")
+    with uncollected_loading():
+        from seq2seq_core.config.settings import parse_settings
+        from seq2seq_core.recorder import NullRecorder
+        from seq2seq_core.stage_table import find_stage
+
+        settings, run = parse_settings(values, "benchmark"), find_stage(stage).load_function()
+    with uncollected_imports():
+        run(settings, Paths(root), NullRecorder())
 
 
 def measure(root: Path) -> dict[str, float]:
@@ -149,7 +159,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.stage:
-        find_stage(given.stage).load_function()(settings(), Paths(given.root), NullRecorder())
+        run_stage(given.stage, given.root)
         return
     with tempfile.TemporaryDirectory() as room:
         compare(given.pairs, Path(room))

@@ -1,10 +1,13 @@
 """Digests of what `prepare` makes of real corpora by several settings. Two versions that agree print the same.
 
-python benchmarks/prepared_digests.py > before.txt      # at one commit, then at another: diff
+    python benchmarks/prepared_digests.py > before.txt      # at one commit, then at another: diff
+
+The corpora are folders of one place: that of `--corpora`, or of the environment variable SEQ2SEQ_CORPORA.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -20,7 +23,6 @@ from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.prepare import run_prepare
 
-CORPORA = Path(os.environ.get("SEQ2SEQ_CORPORA", Path(__file__).resolve().parents[1].parent / "shared" / "corpora"))
 NAMES = {"multi30k_en_de_raw": "test_2016_flickr"}
 """Names of test files that are not ``test``."""
 FOLDERS = (
@@ -41,11 +43,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     """Prints a line for each corpus and setting: the digest of the funnel without what later versions added, and of each split."""
-    for folder in FOLDERS:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    known = os.environ.get("SEQ2SEQ_CORPORA")
+    parser.add_argument("--corpora", type=Path, default=known, required=not known, help="the folder of the corpora")
+    parser.add_argument("--only", nargs="+", choices=FOLDERS, default=FOLDERS, metavar="NAME", help=", ".join(FOLDERS))
+    given = parser.parse_args()
+    for folder in given.only:
         for name, prepare in SETTINGS.items():
             splits = ("train",) if name.startswith("carved") else ("train", "dev", "test")
             files = {split: [f"{NAMES.get(folder, split) if split == 'test' else split}.tsv"] for split in splits}
-            corpus = {"path": str(CORPORA / folder), "files": files, "header": False}
+            corpus = {"path": str(given.corpora.resolve() / folder), "files": files, "header": False}
             allowed = {"max_dropped_fraction": 1.0} if "max_dropped_fraction" in _known_settings() else {}
             values = {"corpus": corpus, "prepare": prepare | allowed, "register": {"model_name": "m"}}
             with tempfile.TemporaryDirectory() as root:

@@ -3,6 +3,7 @@
     python benchmarks/read_back.py --work FOLDER                                  both trainings, then the judgement
     python benchmarks/read_back.py --work FOLDER --steps 1800 --heard-steps 1400  with other numbers of updates
     python benchmarks/read_back.py --work FOLDER --speech BUNDLE                  judges a bundle that is there
+    python benchmarks/read_back.py --work FOLDER --listening                      another recogniser listens in training
 
 Makes two corpora of the Free Spoken Digit Dataset (--corpora, or SEQ2SEQ_CORPORA: it reads `fsdd/recordings`) under --work, trains
 configs/spoken_digits.yaml on recordings to words, configs/synthesis.yaml on words to recordings, lets `evaluate` read the test set
@@ -33,6 +34,7 @@ from seq2seq_core.console import configure_logging
 from seq2seq_core.evaluation.report import PREDICTIONS_FILE
 from seq2seq_core.evaluation.speech.speech_report import SPEECH_FILE
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.serving.found_models import find_judges
 from seq2seq_core.stage_table import find_stage
 from seq2seq_core.sweep.dotted import put_setting
 
@@ -54,7 +56,8 @@ def run_stages(paths: Paths, config: str, changes: dict[str, Any], stages: Seque
         put_setting(values, name, value)
     settings = parse_settings({**values, "runtime": {"num_threads": 1, "progress": "plain"}}, config)
     for stage in stages:
-        find_stage(stage).load_function()(settings, paths, NullRecorder())
+        asked: dict[str, Any] = {"judges": find_judges(settings.train, paths)} if stage == "train" else {}
+        find_stage(stage).load_function()(settings, paths, NullRecorder(), **asked)
 
 
 def judged_rows(paths: Paths) -> list[Row]:
@@ -105,6 +108,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000, help="updates of the synthesis (default: %(default)s)")
     parser.add_argument("--heard-steps", type=int, default=3000, help="updates of the recogniser (default: %(default)s)")
     parser.add_argument("--speech", type=Path, help="a bundle that speaks, which is judged in place of a new one")
+    parser.add_argument("--listening", action="store_true", help="configs/synthesis_judged.yaml, whose judge is trained before")
     parser.add_argument("--recogniser", type=Path, help="a bundle that judges, in place of a new one")
     parser.add_argument("--seed", type=int, default=1, help="of both trainings (default: %(default)s)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the synthesis, in YAML")
@@ -125,10 +129,20 @@ def main() -> None:
         }
         run_stages(hearing, "spoken_digits.yaml", changes, WHOLE)
     speaking.root.mkdir(exist_ok=True)
+    ready, listening = "synthesis.yaml", {}
+    if options.listening:
+        ready, listener = "synthesis_judged.yaml", Paths(work / "listening")
+        listening = {"train.phases.1.judge.reader": str(listener.served)}
+        if not listener.served.is_dir():
+            listener.root.mkdir(exist_ok=True)
+            own = {"num_mels": 60, "window_ms": 50.0, "hop_ms": 12.5, "stack_frames": 2, "frame_stride": 2}
+            changes = {"corpus.path": str(work / "corpora" / "heard"), "tokenize.audio": own}
+            changes |= {"train.max_steps": options.heard_steps, "train.seed": options.seed + 1}
+            run_stages(listener, "spoken_digits.yaml", changes, WHOLE)
     changes = {
         "corpus.path": str(work / "corpora" / "spoken"), "train.max_steps": options.steps, "train.seed": options.seed,
         "evaluate.metrics": ["wer"], "register.metric": "wer", "evaluate.speech.read_back": str(judge),
-        "evaluate.slice_columns": ["speaker", "digits"],
+        "evaluate.slice_columns": ["speaker", "digits"], **listening,
     }  # fmt: skip
     changes |= {name: yaml.safe_load(value) for name, _, value in (one.partition("=") for one in options.set)}
     stages = WHOLE
@@ -137,7 +151,7 @@ def main() -> None:
         speaking.served.unlink(missing_ok=True)
         speaking.served.symlink_to(options.speech.resolve())
         stages = ("prepare", "evaluate")
-    run_stages(speaking, "synthesis.yaml", changes, stages)
+    run_stages(speaking, ready, changes, stages)
     rows = judged_rows(speaking)
     print("| rows | number | WER of the synthesis, % | WER of real recordings, % | cut | monotonic, % | length | distortion, dB |")
     print("|---|---|---|---|---|---|---|---|")

@@ -95,6 +95,10 @@ class TagError(UserError):
         super().__init__(reason if place is None else f"source {place + 1}: {reason}")
 
 
+class SourceError(UserError):
+    """The recording or picture of a source cannot be used; names the file."""
+
+
 class NonFiniteOutput(UserError):
     """A model's output is no distribution: its weights, or the numbers it reads, are damaged or too large.
 

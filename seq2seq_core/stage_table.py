@@ -101,6 +101,7 @@ Reads data/tokenized; writes models/bundle, reports/train.json and reports/train
 Ctrl-C saves the state; the same command continues from there and ends in the same weights.
 On several GPUs it starts one process for each (runtime.devices); over several nodes use torchrun (docs/distributed.md).
 To fine-tune, name a bundle's folder or a registered version in train.initial_weights (docs/fine-tuning.md).""",
+        outside_inputs="seq2seq_core.serving.found_models:digest_judges",
         bundle="bundle",
     ),
     Stage(

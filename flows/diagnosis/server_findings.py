@@ -12,7 +12,7 @@ from flows.diagnosis.finding import Finding
 from flows.overview.prefect_facts import find_server, may_have_server
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.console import format_seconds
-from seq2seq_core.errors import Seq2SeqError
+from seq2seq_core.errors import ConfigError, Seq2SeqError
 from seq2seq_core.proxies import describe_proxy
 from seq2seq_core.redaction.redactor import redact
 
@@ -45,7 +45,10 @@ def _mlflow(paths: Paths) -> Iterator[Finding]:
         place, file, shown = configured_place(paths), database_file(paths), displayed_uri(paths)
         address = tracking_uri(paths)
     except Seq2SeqError as error:
-        yield Finding("MLflow", str(error), "problem", "mend the address")
+        of_settings = isinstance(error, ConfigError)
+        yield Finding(
+            "MLflow", str(error), "problem", "`s2s check-settings` lists every fault" if of_settings else "mend the address"
+        )
         return
     if address.startswith("http"):
         yield from _ask("MLflow", shown, f"{address.rstrip('/')}/health", f"start it, or change {place}")

@@ -88,7 +88,8 @@ def _dvc(paths: Paths) -> Iterator[Finding]:
     try:
         check_repository(Dvc(paths.root))
     except Seq2SeqError as error:
-        yield Finding("dvc", str(error), "problem", "`dvc init`")
+        mend = "`git init && git add -A && git commit -m start`" if "no git repository" in str(error) else "`dvc init`"
+        yield Finding("dvc", str(error), "problem", mend)
         return
     has_lock = (paths.root / LOCK_FILE).is_file()
     yield Finding("dvc", f"{LOCK_FILE} is {'there' if has_lock else 'missing: nothing was run here'}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import psutil
@@ -11,10 +11,12 @@ import psutil
 from flows.dvc.locks import list_dead_locks
 from flows.dvc.one_run_settings import original_file
 from flows.processes.workspace_lock import find_holder
-from seq2seq_core.artifacts import Paths
+from seq2seq_core.artifacts import LOCK_FILE, Paths
+from seq2seq_core.config.yaml_text import YamlError, parse_yaml
 from seq2seq_core.outcome import Outcome, read_outcome
 from seq2seq_core.stage_table import STAGES
 
+GRAPH_FILE = "dvc.yaml"
 LOW_BYTES = 2 << 30
 """Free space below which a run is likely to end on a full disk."""
 MESSAGE_LINES = 3
@@ -44,6 +46,7 @@ def find_troubles(paths: Paths, fresh: Collection[str] = ()) -> Iterator[Trouble
         paths: the workspace.
         fresh: stages that are known to be up to date: a failure of theirs is over, because its cause was taken back.
     """
+    yield from _graph(paths)
     yield from _stages(paths, fresh)
     yield from _disk(paths)
     yield from _outbox(paths)
@@ -52,6 +55,26 @@ def find_troubles(paths: Paths, fresh: Collection[str] = ()) -> Iterator[Trouble
         yield Trouble("params.yaml has the settings of a run that was killed", "the next `s2s retrain` puts it back")
     for line in list_dead_locks(paths.root):
         yield Trouble(line, "the next `s2s retrain` releases it")
+
+
+def _graph(paths: Paths) -> Iterator[Trouble]:
+    """Files of the graph that cannot be read, and stages that have run here and that it lacks now."""
+    stages = dict[str, Mapping[str, object]]()
+    for name in (GRAPH_FILE, LOCK_FILE):
+        try:
+            content = parse_yaml((paths.root / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError, YamlError) as error:
+            mend = f"mend it (git's marks of a merge, if there are any), or `git checkout {name}` takes the committed one"
+            yield Trouble(f"{name} cannot be read: {error}", mend)
+            continue
+        stages[name] = (content.get("stages") if isinstance(content, dict) else None) or {}
+    graph, lock = stages.get(GRAPH_FILE), stages.get(LOCK_FILE, {})
+    lost = [stage.name for stage in STAGES if graph is not None and stage.name in lock and stage.name not in graph]
+    if lost:
+        mend = f"`git checkout {GRAPH_FILE}` takes the committed one"
+        yield Trouble(f"{GRAPH_FILE} lacks the stage {', '.join(lost)}, which has run here: nothing runs it now", mend)
 
 
 def _stages(paths: Paths, fresh: Collection[str]) -> Iterator[Trouble]:

@@ -14,7 +14,7 @@ from typing import Any
 from seq2seq_core.ablation.rule_choice import RuleChange, rules_that_drop
 from seq2seq_core.ablation.rule_effect import RuleEffect, measure_effects
 from seq2seq_core.ablation.small_settings import small_values, variant_settings
-from seq2seq_core.ablation.trained_variant import Variant, read_dev
+from seq2seq_core.ablation.trained_variant import Variant, read_dev, remove_other_corpora
 from seq2seq_core.artifacts import SPLITS, Paths
 from seq2seq_core.config.settings import Settings, load_settings, load_values
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
@@ -112,6 +112,7 @@ def run_ablation(paths: Paths, recorder: Recorder, request: AblationRequest) -> 
     present = Variant.of(PRESENT, values, overrides, paths, corpus)
     with lock_folder(paths.ablation, "comparison"):
         present.prepare()
+        remove_other_corpora(paths, corpus)
         dropped = present.dropped
         changes = list(request.changes) or rules_that_drop(settings.prepare, dropped)
         silent = [name for name in settings.prepare.rules_in_use() if not dropped.get(name)]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_core import atomic
-from seq2seq_core.ablation.outside_models import STAGES, digest_outside_models, with_model_folders
+from seq2seq_core.ablation.outside_models import STAGES, digest_outside_models
 from seq2seq_core.ablation.small_settings import variant_settings
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.code_digests.stage_digest import digest_stage
@@ -23,6 +23,7 @@ from seq2seq_core.corpus.pairs import SOURCE, iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.reproducibility import digest
+from seq2seq_core.serving.found_models import with_model_folders
 from seq2seq_core.stage_table import find_stage
 from seq2seq_core.stages.prepare import run_prepare
 from seq2seq_core.stages.tokenize import run_tokenize
@@ -30,6 +31,7 @@ from seq2seq_core.stages.train import run_train
 from seq2seq_core.tokenization.manifest import file_digest
 
 MOST_DEV_PAIRS = 2000
+CORPUS_FILE = "corpus.json"
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,13 @@ class Variant:
         title: for people.
         settings: of the trainings, but for their seed.
         paths: its workspace.
+        corpus: digests of the splits that it is made of.
     """
 
     title: str
     settings: Settings
     paths: Paths
+    corpus: Mapping[str, str]
 
     @classmethod
     def of(
@@ -68,7 +72,8 @@ class Variant:
         settings = settings.model_copy(update={"runtime": runtime})
         stages = {stage: digest_stage(find_stage(stage), settings) for stage in STAGES}
         key = digest({"corpus": dict(corpus), "models": digest_outside_models(settings, workspace), **stages})
-        return cls(title, with_model_folders(settings, workspace), Paths(workspace.ablation / key[:16]))
+        folder = Paths(workspace.ablation / key[:16])
+        return cls(title, with_model_folders(settings, STAGES, workspace), folder, dict(corpus))
 
     @property
     def seed(self) -> int:
@@ -101,6 +106,8 @@ class Variant:
 
     def prepare(self) -> None:
         """Prepares the corpus, unless that is done."""
+        if not _read(self.paths.root / CORPUS_FILE):
+            _write(self.paths.root / CORPUS_FILE, self.corpus)
         known = _read(self._prepared).get("dev")
         if known and self.dev.is_file() and file_digest(self.dev) == known:
             return
@@ -163,6 +170,18 @@ def read_dev(path: Path) -> list[dict[str, str]]:
         path: the prepared dev pairs.
     """
     return list(islice(iterate_pairs(path), MOST_DEV_PAIRS))
+
+
+def remove_other_corpora(workspace: Paths, corpus: Mapping[str, str]) -> None:
+    """Removes the variants of other corpora, of which there would be more with each corpus that grows.
+
+    Args:
+        workspace: that of the user.
+        corpus: digests of the splits.
+    """
+    for folder in workspace.ablation.iterdir():
+        if folder.is_dir() and _read(folder / CORPUS_FILE) != corpus:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

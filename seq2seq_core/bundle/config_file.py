@@ -27,8 +27,8 @@ FORMAT_VERSION = 1
 CONFIG_FILE, WEIGHTS_FILE, SOURCE_FILE, TARGET_FILE = "config.json", "model.safetensors", "source.model", "target.model"
 ENGINE_FILE = "ctranslate2.bin"
 LEXICON_FILE = "lexicon.jsonl"
-INITIAL_BUNDLE = "initial_bundle"
-"""The name, among the data digests, of the bundle that a training started from."""
+INITIAL_BUNDLE, JUDGE_BUNDLE = "initial_bundle", "judge_bundle"
+"""Names, among the data digests, of the bundle that a training started from, and of those that judged in it."""
 ADDED_BY_EXPORT = ("engine", "calibrator", "lexicon")
 """Fields that only a served bundle has, and not each."""
 ABSENT_WHERE_OFF: dict[str, object] = {"num_source_tags": 0, "members": 1, "pictures": None, "speech": None}

@@ -68,12 +68,14 @@ def sample_corpus(
     inflection: Annotated[
         bool, typer.Option("--inflection", help="Verbs of a made-up language and their forms, by default in data/raw/inflection.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace tables of the same names with other content.")] = False,
     workspace: Workspace = None,
     debug: Debug = False,
 ) -> None:
     """Generate a sample corpus: written-out dates in seven languages to ISO 8601, pictures of printed dates, or inflected verbs.
 
     Works offline and writes the same bytes on every machine, so data/raw/dates.dvc stays up to date.
+    Tables that are already there with other content are never replaced without --force.
     """
     with boundary(debug):
         if pictures and inflection:
@@ -83,15 +85,15 @@ def sample_corpus(
         if pictures:
             from seq2seq_core.corpus.samples.sample_pictures import write_sample_pictures
 
-            typer.echo(write_sample_pictures(folder))
+            typer.echo(write_sample_pictures(folder, is_forced=force))
         elif inflection:
             from seq2seq_core.corpus.samples.sample_inflection import write_sample_inflection
 
-            typer.echo(write_sample_inflection(folder))
+            typer.echo(write_sample_inflection(folder, force))
         else:
             from seq2seq_core.corpus.samples.sample_dates import write_sample_corpus
 
-            typer.echo(write_sample_corpus(folder))
+            typer.echo(write_sample_corpus(folder, force))
 
 
 def configure(
@@ -161,6 +163,8 @@ def check_settings(
 ) -> None:
     """Check a settings file and list every fault at once; where the corpus is there, also its files, columns and first rows.
 
+    Models that the settings name (a teacher, a judge) are looked for, and an engine that cannot hold the model is refused.
+
     Contracts of your own (validate.contracts) are tried on the first rows. Without the corpus, their SQL and names are checked.
     """
     with boundary(debug):
@@ -168,6 +172,7 @@ def check_settings(
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.corpus_survey.contract_check import check_contracts
         from seq2seq_core.corpus_survey.corpus_check import check_corpus, has_corpus
+        from seq2seq_core.stages.looking_ahead import look_ahead
 
         if settings_file is None or workspace is not None:
             paths = resolve_workspace(workspace)
@@ -176,6 +181,7 @@ def check_settings(
         checked = load_workspace_settings(paths) if settings_file is None else load_settings(settings_file)
         for caution in checked.cautions():
             typer.echo(f"warning: {caution}", err=True)
+        look_ahead(checked, paths)
         typer.echo(f"{settings_file or paths.params}: all settings are valid")
         if not has_corpus(checked, paths.root):
             check_contracts(checked, paths.root, has_corpus=False)

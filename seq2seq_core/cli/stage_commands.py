@@ -61,6 +61,8 @@ def train(
         from seq2seq_core.cli.initial_weights_option import pin_initial_weights
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.device import count_devices
+        from seq2seq_core.serving.found_models import find_judges
+        from seq2seq_core.stages.looking_ahead import look_ahead
         from seq2seq_core.stages.train import run_train
         from seq2seq_core.tracking.driver_watch import stop_without_driver
         from seq2seq_core.tracking.session import open_stage_recorder
@@ -78,13 +80,15 @@ def train(
             return
         is_heard = place is None or place.is_first
         settings, initial = pin_initial_weights(settings, paths) if is_heard else (settings, None)
+        judges = find_judges(settings.train, paths) if is_heard else {}
         # Restarted ranks resume from their saved state.
         is_anew = from_scratch and not (place and place.restarts)
         recorder = stack.enter_context(open_stage_recorder("train", settings, paths, not is_anew)) if is_heard else NullRecorder()
         if is_heard:
+            look_ahead(settings, paths, ("evaluate",))
             _say_outlook(settings, paths)
             stack.enter_context(_reported("train", settings, paths))
-        run_train(settings, paths, recorder, is_anew, initial)
+        run_train(settings, paths, recorder, is_anew, initial, judges)
 
 
 def export(

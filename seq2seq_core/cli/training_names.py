@@ -6,6 +6,7 @@ A worker asks for them before it fetches states that another machine has left.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from seq2seq_core.artifacts import Paths
@@ -22,12 +23,14 @@ def name_trainings(paths: Paths) -> list[str]:
     """
     from seq2seq_core.cli.initial_weights_option import pin_initial_weights
     from seq2seq_core.config.settings import load_settings
+    from seq2seq_core.serving.found_models import find_judges
     from seq2seq_core.training.data.inputs import read_inputs
     from seq2seq_core.training.state.phase_states import PhaseStates
 
     settings, _ = pin_initial_weights(load_settings(paths.params), paths)
     inputs = read_inputs(paths.tokenized, settings.train.dev_sentences)
-    states = PhaseStates.of(paths.training_state, settings.model, settings.train, inputs.digests)
+    inputs = replace(inputs, judges=find_judges(settings.train, paths))
+    states = PhaseStates.of(paths.training_state, settings.model, inputs.pin_judges(settings.train), inputs.digests)
     return [key.folder_name for key in states.keys]
 
 

@@ -8,10 +8,11 @@ modules whose functions were called with those that this table includes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import get_args
 
 from seq2seq_core.config.decoding_options import QUANTIZED_TYPES
 from seq2seq_core.config.metric_names import ALWAYS_SCORED, LOSS, METRICS
-from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.model import AlignmentKind, AttentionKind, ModelSection
 from seq2seq_core.config.objective_sections import MONOLINGUAL_OBJECTIVES, REWARD_OBJECTIVES
 from seq2seq_core.config.prepare import CLEANING_RULES
 from seq2seq_core.config.settings import Settings
@@ -62,6 +63,15 @@ TRANSFORMER = ("encoder:transformer", "decoder:transformer")
 RECURRENT = ("encoder:recurrent", "decoder:recurrent")
 REWARDS = tuple(f"objective:{name}" for name in REWARD_OBJECTIVES)
 MONOLINGUAL = tuple(f"objective:{name}" for name in MONOLINGUAL_OBJECTIVES)
+ANY_MODEL = (
+    *TRANSFORMER,
+    *RECURRENT,
+    *(f"attention:{name}" for name in get_args(AttentionKind) if name != "none"),
+    *(f"alignment:{name}" for name in get_args(AlignmentKind) if name != "soft"),
+    *("alignment", "audio", "ctc", "ensemble", "front_end", "grid_positions", "pictures", "pointer_generator"),
+    *("relative_positions", "search:beam", "tag_positions", "time_scaling"),
+)
+"""Of a model that the settings name (a teacher, a judge): what it consists of is in its bundle, so any part may be needed."""
 NO_STAGE: tuple[str, ...] = ()
 """Of modules that requests reach, and no stage."""
 
@@ -127,6 +137,10 @@ NEEDED_BY: dict[str, tuple[str, ...]] = {
     "seq2seq_core.training.data.sentence_reader": MONOLINGUAL,
     "seq2seq_core.training.data.spec_augment": ("spec_augment",),
     "seq2seq_core.training.initial.warm_start": ("initial_weights",),
+    "seq2seq_core.audio.speech.heard_frames": ("judge",),
+    "seq2seq_core.training.objectives.frame_judge": ("judge",),
+    "seq2seq_core.training.objectives.opened_judge": ("judge",),
+    "seq2seq_core.training.objectives.text_judge": ("judge",),
     "seq2seq_core.training.objectives.back_translation": ("objective:back_translation",),
     "seq2seq_core.training.objectives.coverage": ("coverage",),
     "seq2seq_core.training.objectives.ctc": ("ctc",),
@@ -166,14 +180,15 @@ def features_in_use(settings: Settings, sections: Sequence[str]) -> frozenset[st
     if "train" not in sections:  # other stages use the model, but not the scores of dev
         found = [name for name in found if not name.startswith("metric:")]
     if "prepare" in sections:
-        found += ["distill"] if settings.prepare.distill is not None else []
-        found += ["score_filter"] if settings.prepare.score_filter is not None else []
+        found += ["distill", *ANY_MODEL] if settings.prepare.distill is not None else []
+        found += ["score_filter", *ANY_MODEL] if settings.prepare.score_filter is not None else []
         found += ["augment"] if settings.prepare.augment.kinds() else []
         found += [f"rule:{name}" for name in settings.prepare.rules_in_use()]
     if "register" in sections:
         found.append(f"metric:{settings.register_.metric}")
     elif "evaluate" in sections:
         found += [f"metric:{name}" for name in settings.evaluate.metrics]
+        found += ANY_MODEL if settings.evaluate.speech.read_back else ()
     if settings.evaluate.confidence_event != "none":
         found.append("confidence")
     if settings.evaluate.lexicon:
@@ -222,12 +237,15 @@ def training_features(model: ModelSection, train: TrainSection) -> Iterator[str]
             yield f"metric:{phase.reinforcement.reward}"
         switches |= {name: True for name, is_on in _phase_switches(phase).items() if is_on}
     yield from (name for name, is_on in switches.items() if is_on)
+    if switches.get("judge"):
+        yield from ANY_MODEL
 
 
 def _phase_switches(phase: Phase) -> dict[str, bool]:
     """Whether a phase uses each feature that has a switch."""
     return {
         "coverage": bool(phase.coverage_weight),
+        "judge": phase.asks_judge,
         "picture_augment": phase.picture_augment.is_on,
         "r_drop": bool(phase.r_drop_weight),
         "sampling_temperature": phase.sampling_temperature != 1.0,

@@ -191,7 +191,7 @@ class RuntimeSection(Section):
     """Memory of the database in which ``validate`` and ``prepare`` work; what exceeds it goes to the disk (``.s2s/rows``)."""
     incremental: bool = True
     """Whether ``validate``, ``prepare`` and ``tokenize`` keep what they have made of the rows, so that their next run works on new
-    ones alone (``.s2s/kept_rows`` and ``.s2s/encoded``, about three times the size of the corpus). No output differs."""
+    ones alone (``.s2s/kept_rows`` and ``.s2s/encoded``, about four times the size of the corpus). No output differs."""
     dask_address: str = Field(default="", pattern=r"^((tcp|tls|ws|wss)://\S+)?$")
     """Address of a Dask scheduler, such as ``tcp://host:8786``, on whose workers ``validate``, ``prepare`` and ``tokenize`` compute
     what rows are by themselves (the extra ``dask``; ``docs/data.md``); empty: in this process. No output differs. Certificates for

@@ -12,6 +12,7 @@ from pydantic import ValidationError, create_model, model_validator
 from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.config.frames.file_sources import augment_faults, ctc_faults, model_faults, source_faults
+from seq2seq_core.config.judge import why_not_judged
 from seq2seq_core.config.metric_names import BLEU, LOSS
 from seq2seq_core.config.model import ModelSection
 from seq2seq_core.config.prepare import PrepareSection
@@ -105,17 +106,15 @@ class Settings(Section):
         self._check_monolingual()
         self._check_train()
         self._check_files()
-        if reason := why_not_speech(self):
+        if reason := why_not_speech(self) or why_not_judged(self):
             raise ValueError(reason)
-        distill = self.prepare.distill
-        if distill is not None and (reason := distill.why_not_beside(self.corpus.source_kind, self.register_.model_name)):
+        kind, own_name, distill = self.corpus.source_kind, self.register_.model_name, self.prepare.distill
+        if distill is not None and (reason := distill.why_not_beside(kind, own_name)):
             raise ValueError(reason)
-        if self.prepare.augment.kinds() and self.corpus.source_kind != "text":
-            raise ValueError(
-                f"prepare.augment: must be off unless corpus.source_kind is 'text', got it with {self.corpus.source_kind!r}"
-            )
+        if self.prepare.augment.kinds() and kind != "text":
+            raise ValueError(f"prepare.augment: must be off unless corpus.source_kind is 'text', got it with {kind!r}")
         scored, both = self.prepare.score_filter, self.corpus.both_directions
-        if scored is not None and (reason := scored.why_not_beside(self.corpus.source_kind, self.register_.model_name, both)):
+        if scored is not None and (reason := scored.why_not_beside(kind, own_name, both)):
             raise ValueError(reason)
         if self.register_.metric not in self.evaluate.metrics:
             raise ValueError(

@@ -119,7 +119,7 @@ class TokenizeSection(Section):
     """``truncate``: a source with more than ``max_source_tokens`` is cut there instead, in every split and in later requests; it
     suits documents whose beginning matters most. ``truncate_start`` keeps the end; it suits conversations. A recording is
     normalised before it is cut."""
-    max_target_tokens: int = Field(default=512, ge=1)
+    max_target_tokens: int = Field(default=512, ge=2)
     """Train pairs with a longer target (its end mark counts as one) are dropped, and counted; dev and test keep theirs."""
     max_unknown_target_fraction: float = Field(default=0.1, ge=0.0, le=1.0)
     """Largest share of unknown symbols among the target tokens of a split. More is an error, because no model writes what its
@@ -145,6 +145,14 @@ class TokenizeSection(Section):
             for column in columns:
                 if not column or "=" in column or column in ("source", "target"):
                     raise ValueError(f"{name} must be names of columns other than source and target, without '=', got {column!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_source_fits(self) -> Self:
+        if not self.reads_files and self.max_source_tokens <= len(self.source_tags) + 1:
+            count = len(self.source_tags)
+            beside = f"the end mark and {count} tag{'s' if count > 1 else ''} count" if count else "the end mark counts"
+            raise ValueError(f"max_source_tokens must be at least {count + 2}: {beside}; got {self.max_source_tokens}")
         return self
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from seq2seq_core.config.frames.picture_settings import PictureAugment
+from seq2seq_core.config.judge import JUDGED_OBJECTIVES, Judge
 from seq2seq_core.config.metric_names import BLEU, LOSS, BleuTokenizer, DevMetric
 from seq2seq_core.config.objective_sections import (
     MONOLINGUAL_OBJECTIVES,
@@ -45,8 +46,8 @@ class PhaseSettings(Section):
     sampling_temperature: float = Field(default=1.0, ge=1.0)
     """T of sampling by groups of ``tokenize.group_columns``: a group of n pairs is drawn in proportion to n ** (1 / T) (Arivazhagan
     2019, section 4.2). 1: all pairs equally often; 5: pairs of small groups far more often than those of large
-    ones. An epoch has as many draws
-    as train has pairs."""
+    ones. An epoch has as
+    many draws as train has pairs."""
     learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0)
     """Highest learning rate of the schedule; with ``adafactor`` relative to the size of the weights (their root mean square)."""
     schedule: Schedule = "inverse_sqrt"
@@ -75,9 +76,8 @@ class PhaseSettings(Section):
     and Juditsky 1992). 0: the weights themselves."""
     average_last: int = Field(default=0, ge=0, le=100)
     """Number of last validations, the present one included, whose weights are averaged. The mean is validated, kept and passed to
-    the next phase (Vaswani 2017, section 6.1). The training state keeps the weights of
-    each. 0: the weights themselves. Not together
-    with ``average_decay``."""
+    the next phase (Vaswani 2017, section 6.1). The training state keeps the weights of each. 0: the weights themselves. Not
+    together with ``average_decay``."""
     label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Probability mass spread over the vocabulary (Szegedy 2016, section 7)."""
     r_drop_weight: float = Field(default=0.0, ge=0.0)
@@ -97,6 +97,8 @@ class PhaseSettings(Section):
     """Masks over the frames that are read in training."""
     reinforcement: Reinforcement = Reinforcement()
     """Rewards; read only by the objectives ``minimum_risk`` and ``self_critical``."""
+    judge: Judge | None = None
+    """A second model that reads what this one writes; asked only by ``minimum_risk``, ``self_critical`` and ``frames``."""
     frames: FrameLoss = FrameLoss()
     """The loss of frames; read only by the objective ``frames``."""
     noise: Noise = Noise()
@@ -168,6 +170,11 @@ class Phase(PhaseSettings):
     def reads_pairs(self) -> bool:
         """Whether the phase learns from parallel pairs."""
         return self.objective not in MONOLINGUAL_OBJECTIVES or self.mixture.likelihood_weight > 0
+
+    @property
+    def asks_judge(self) -> bool:
+        """Whether a second model judges what the model writes."""
+        return self.judge is not None and self.objective in JUDGED_OBJECTIVES
 
     @property
     def reads_noise(self) -> bool:

@@ -201,11 +201,13 @@ def decode_lines(file: CorpusFile, lines: Iterable[bytes], on_fault: OnFault = r
             line follows, with U+FFFD for its faulty bytes, or its beginning, so that the lines of two files stay aligned.
 
     Raises:
-        CorpusError: the first bytes are UTF-16, or ``on_fault`` raises.
+        CorpusError: the first bytes are UTF-16 or of a file that is no text, or ``on_fault`` raises.
     """
     offset, num_cut, encoding = 0, 0, None
     bounded = lines if isinstance(lines, BoundedLines) else None
     for line, data in enumerate(lines, start=1):
+        if line == 1 and (found := describe_mark(data, file.typed or file.shown)):
+            raise file.fault(found)
         if line == 1 and (fault := _encoding_fault(file, data)):
             raise fault
         text = data.removeprefix(UTF8_MARK) if line == 1 else data

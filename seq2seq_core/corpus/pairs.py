@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain, repeat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,6 +32,8 @@ PICTURE_DIGEST = "picture_sha256"
 """The same of a corpus of pictures: SHA-256 of size and pixels."""
 FILE_DIGESTS = (RECORDING_DIGEST, PICTURE_DIGEST)
 """The columns that only pairs have of which a side names files."""
+_MOST_AT_ONCE = 32 << 20
+"""Bytes of lines that are read at once."""
 
 
 def names_file(pair: Mapping[str, str]) -> bool:
@@ -103,6 +106,42 @@ def parse_pair(data: bytes, path: Path, line: int) -> dict[str, str]:
     except (JsonError, UnicodeDecodeError) as error:
         raise CorpusError(f"{error}; {expected}", path, line) from None
     raise CorpusError(expected, path, line)
+
+
+def parse_pairs(lines: Sequence[bytes], path: Path, first: int) -> list[dict[str, str]]:
+    """The pairs in neighbouring lines of a prepared file, read at once, or one by one where a line is odd.
+
+    Args:
+        lines: each with its end, which the last line of a file may lack.
+        path: the file.
+        first: the number of the first line, from 1.
+
+    Raises:
+        CorpusError: a line is not a JSON object with the texts ``source`` and ``target``.
+    """
+    pairs = _read_at_once(lines)
+    return pairs or [parse_pair(data, path, line) for line, data in enumerate(lines, start=first)]
+
+
+def _read_at_once(lines: Sequence[bytes]) -> list[dict[str, str]]:
+    """The pairs in some lines; nothing: there is none, or they must be looked at one by one.
+
+    The lines become the elements of one JSON array. No text goes on in the next line, because a line end in a text is invalid; an
+    object that does has a value that is no text. So as many objects of texts as lines are those of the lines.
+    """
+    content = b",".join(lines)
+    if content[:1] != b"{" or content.count(b"}\n,{") != len(lines) - 1 or len(content) > _MOST_AT_ONCE:
+        return []
+    try:
+        pairs = orjson.loads(b"[%b]" % content)
+    except orjson.JSONDecodeError:
+        return []
+    if len(pairs) != len(lines) or set(map(type, pairs)) != {dict}:
+        return []
+    if set(map(type, chain.from_iterable(map(dict.values, pairs)))) - {str}:
+        return []
+    has_sides = all(map(dict.__contains__, pairs, repeat(SOURCE))) and all(map(dict.__contains__, pairs, repeat(TARGET)))
+    return pairs if has_sides else []
 
 
 def _read_texts(data: bytes) -> dict[str, str] | None:

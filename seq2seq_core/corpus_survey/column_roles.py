@@ -119,6 +119,8 @@ def find_roles(
     """
     columns = [_Column(place, [row[place] for row in rows]) for place in range(len(names))]
     asked = [_find_asked(option, value, names) for option, value in (("--source", source), ("--target", target))]
+    if None not in asked and asked[0] == asked[1]:
+        raise UserError(f"--source, --target: must be different columns, got {source!r} and {target!r}, which are one column")
     recordings = [column.place for column in columns if column.has_endings(RECORDING_ENDINGS)]
     pictures = [column.place for column in columns if column.has_endings(PICTURE_ENDINGS)]
     told = named_pair(names) if is_named and asked == [None, None] else None

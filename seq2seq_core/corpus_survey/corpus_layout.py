@@ -29,6 +29,9 @@ from seq2seq_core.corpus_survey.texts.pair_statistics import Pair
 from seq2seq_core.errors import UserError
 from seq2seq_core.normal_form import is_blank
 
+TOLD_LEAKS = 0.2
+"""From this share on, pairs of dev or test that train has are told."""
+
 
 @dataclass(frozen=True)
 class CorpusLayout:
@@ -46,6 +49,7 @@ class CorpusLayout:
         empty: largest share, of any split, of rows with an empty side.
         findings: what was found, a line each.
         languages: of source and target, where names tell; empty: unknown.
+        leaks: share of the pairs of dev, and of test, that are in train too.
         optional: columns that some rows lack, of any split.
     """
 
@@ -60,7 +64,18 @@ class CorpusLayout:
     empty: float
     findings: list[str] = field(default_factory=list)
     languages: tuple[str, str] = ("", "")
+    leaks: dict[str, float] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
+
+    @property
+    def first_line(self) -> int:
+        """The line of the first pair, where each pair is a line of one file of train that was read as a whole; 0: it is not so."""
+        files, pairs = self.section["files"]["train"], self.num_rows["train"]
+        is_plain = self.section.get("format") == "tsv" or ("format" not in self.section and str(files[0]).endswith(".tsv"))
+        is_each = (
+            is_plain and self.is_whole and len(files) == 1 and len(self.pairs) == pairs and "comment_prefix" not in self.section
+        )
+        return (2 if self.section.get("header") else 1) if is_each else 0
 
     @property
     def speaks(self) -> bool:
@@ -194,8 +209,24 @@ def _finish(
     if left_out:
         findings.append(f"left out: {', '.join(left_out[:6])}, whose names tell no split (corpus.files)")
     repeated = max((file.repeated for file in train), default=0.0)
+    leaks = _leaks(splits, pairs, places) if turns is None else {}
+    for split, share in leaks.items():
+        if share >= TOLD_LEAKS:
+            findings.append(
+                f"leaks: {100 * share:.3g} % of the pairs of {split} are in train too; unless prepare.leakage is keep, prepare "
+                "drops them from train"
+            )
     empty = max(_empty_share(own, places) for own in splits.values())
-    return CorpusLayout(section, roles, turns, pairs, columns, num_rows, is_whole, repeated, empty, findings, languages)
+    return CorpusLayout(section, roles, turns, pairs, columns, num_rows, is_whole, repeated, empty, findings, languages, leaks)
+
+
+def _leaks(splits: dict[str, list[SampledFile]], pairs: Sequence[Pair], places: Sequence[int]) -> dict[str, float]:
+    """The share of the pairs of dev and of test that are among those of train; sampled, at least so many are."""
+    known = set(pairs)
+    asked = {split: [row for file in splits[split] for row in file.rows] for split in ("dev", "test")}
+    return {
+        split: sum((row[places[0]], row[places[1]]) in known for row in rows) / len(rows) for split, rows in asked.items() if rows
+    }
 
 
 def _empty_share(files: Sequence[SampledFile], places: Sequence[int]) -> float:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from seq2seq_core.corpus_survey.choices.split_choice import FEWEST_PROVING_ROWS, FEWEST_TEST_ROWS, SplitChoice
+from seq2seq_core.corpus_survey.choices.unit_choice import longer_share
 from seq2seq_core.corpus_survey.evidence import CorpusEvidence
 
 SCRIPTS = {"CJK": "Chinese characters", "HIRAGANA": "Japanese characters", "KATAKANA": "Japanese characters"}
 """Scripts that Unicode names otherwise than people do."""
 
+USUAL_EMPTY, TOLD_LONGER = 0.02, 0.01
+"""From this share on, rows with an empty side, and texts that are too long, are told."""
+NAMED_FAULTS = 5
+"""Unusable files that are named."""
+MORE_ROWS = "more pairs, or a file for test, change that"
 
-def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, Any]]) -> list[str]:
+
+def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, Any]], split: SplitChoice) -> list[str]:
     """What was found about the texts, and what was decided.
 
     Args:
         evidence: about the corpus.
         sections: the proposed settings.
+        split: its splits.
     """
     findings = []
     for name, side, language in zip(
@@ -53,8 +62,57 @@ def describe_findings(evidence: CorpusEvidence, sections: dict[str, dict[str, An
         findings.append(f"repetition: {share:.1f} % of the train pairs repeat an earlier one: {kept} (prepare.deduplicate)")
     else:
         findings.append("repetition: no train pair repeats an earlier one (prepare.deduplicate)")
-    findings += _describe_sizes(sections)
-    return findings
+    findings += [*_describe_faults(evidence, split), *_describe_limits(evidence, sections)]
+    return [*findings, *_describe_sizes(sections), *_describe_gate(split)]
+
+
+def _describe_faults(evidence: CorpusEvidence, split: SplitChoice) -> list[str]:
+    """The files that cannot be used: their number, and the rows of some."""
+    described = evidence.recordings or evidence.speech or evidence.pictures
+    faults = split.faults | (described.faults if described else {})
+    if not faults:
+        return []
+    kind = "pictures" if evidence.pictures else "recordings"
+    pairs, first = evidence.layout.pairs, evidence.layout.first_line
+    places = {pair[evidence.speech is not None]: number for number, pair in reversed([*enumerate(pairs)])}
+    rows = sorted((places.get(name, 0), name, reason) for name, reason in faults.items())
+    told = [f"{f'line {first + number}: ' if first else ''}{name!r}: {reason}" for number, name, reason in rows[:NAMED_FAULTS]]
+    more = "; …" if len(rows) > NAMED_FAULTS else ""
+    return [
+        f"unusable: {len(rows)} {kind} that rows of train name, of those looked at: {'; '.join(told)}{more}; s2s validate names "
+        "each with its line, and stops: repair them or remove the rows"
+    ]
+
+
+def _describe_limits(evidence: CorpusEvidence, sections: dict[str, dict[str, Any]]) -> list[str]:
+    """The limits that were set, or switched off, because of what the rows are like."""
+    validate, tokenize, found = sections["validate"], sections["tokenize"], []
+    if (empty := evidence.layout.empty) > USUAL_EMPTY:
+        found.append(
+            f"empty: {100 * empty:.2g} % of the rows have an empty side, and are dropped; validate accepts "
+            f"{100 * validate['empty']['limit']:.2g} % (validate.empty)"
+        )
+    if (conflicts := validate.get("conflicting_targets")) and evidence.pairs.conflicting > 0.05:
+        accepted = "any share" if conflicts["severity"] == "off" else f"{100 * conflicts['limit']:.2g} %"
+        found.append(
+            f"conflicts: {100 * evidence.pairs.conflicting:.2g} % of the train pairs have a source that came before with another "
+            f"target; validate accepts {accepted} (validate.conflicting_targets)"
+        )
+    if "max_dropped_fraction" in sections["prepare"]:
+        most = 100 * sections["prepare"]["max_dropped_fraction"]
+        found.append(
+            f"losses: prepare may drop {most:.3g} % of train, as so many pairs are repeated or empty (prepare.max_dropped_fraction)"
+        )
+    for name, side in (("source", evidence.source), ("target", evidence.target)):
+        if name not in tokenize or "long_source" in tokenize:
+            continue
+        most = tokenize[f"max_{name}_tokens"]
+        if (share := longer_share(tokenize[name]["model"], side, most)) > TOLD_LONGER:
+            found.append(
+                f"length: about {100 * share:.2g} % of the {name}s have more than {most:,} tokens; such pairs are dropped from "
+                f"train (tokenize.max_{name}_tokens)"
+            )
+    return found
 
 
 def _describe_sizes(sections: dict[str, dict[str, Any]]) -> list[str]:
@@ -72,14 +130,24 @@ def _describe_sizes(sections: dict[str, dict[str, Any]]) -> list[str]:
         f"units: {'; '.join(units)}{joint} (tokenize)",
         f"model: {model['architecture']} of width {model['width']} (model); {length} by {train['dev_metric']} on dev (train)",
         f"score: {sections['register']['metric']} on test decides which version serves (register.metric)",
-        *_describe_gate(sections["register"].get("gate")),
     ]
 
 
-def _describe_gate(gate: dict[str, Any] | None) -> list[str]:
-    if gate is None:
+def _describe_gate(split: SplitChoice) -> list[str]:
+    rows = split.minimum_rows
+    if rows is None:
         return []
+    if split.test_rows < FEWEST_PROVING_ROWS:
+        return [
+            f"gate: test has {split.test_rows} rows, of which no number of right answers proves anything: no version becomes the "
+            f"champion; {MORE_ROWS}, or register.gate.baselines false lets one in without proof (register.gate)"
+        ]
+    if split.test_rows < FEWEST_TEST_ROWS:
+        return [
+            f"gate: test has about {split.test_rows} rows, so a version may become the champion with {rows} rows or more, if it is "
+            f"far better than any trivial answer; its score says little of other texts; {MORE_ROWS} (register.gate.minimum_rows)"
+        ]
     return [
-        f"gate: test is small, so a version may become the champion with {gate['minimum_rows']} rows or more; to prove that it is "
+        f"gate: test is small, so a version may become the champion with {rows} rows or more; to prove that it is "
         "better than the champion, it must be much better (register.gate.minimum_rows)"
     ]

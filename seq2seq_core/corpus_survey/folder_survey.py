@@ -50,9 +50,12 @@ def survey_folder(place: Path, chosen: LayoutChoice | None = None) -> CorpusLayo
         chosen: columns (or words that tell aligned files apart, such as ``en``) and header that the user chooses.
 
     Raises:
-        UserError: nothing there holds pairs, or files cannot be read; says what was found and expected.
+        UserError: nothing there holds pairs, or files cannot be read; says what was found and expected. Or source and target
+            are chosen to be the same.
     """
     chosen = chosen or LayoutChoice()
+    if chosen.source and chosen.source.lower() == chosen.target.lower():
+        raise UserError(f"--source, --target: must be different from one another, got {chosen.source!r} for both")
     folder = folder_of(place)
     files = [file for file in list_files(folder) if place.is_dir() or file.path.name == place.name]
     texts = [file for file in files if file.kind == "text"]
@@ -166,7 +169,7 @@ def _sample_table(file: FolderFile, sample: TextSample | UserError | None) -> Sa
     if sample is None:
         return None
     head, dialect = find_layout(file.ending, sample.head)
-    if dialect is None and is_json_array(sample.head):
+    if is_json_array(sample.head) and (dialect is None or file.ending == ".json" or len(sample.head) == 1):
         places = quote(str(file.path)), quote(f"{file.path}l")
         raise UserError(
             f"{file.path}: one JSON array; expected a JSON object a line: `jq -c '.[]' {' > '.join(places)}` converts it"
@@ -212,6 +215,8 @@ def _nothing_found(folder: Path, files: Sequence[FolderFile], samples: dict[str,
         return _join(faults)
     if foreign := [f"{file.path}: {kind.advise(str(file.path))}" for file in files if (kind := format_of_name(file.name))]:
         return UserError("\n".join(foreign[:6]))
+    if tables := [told for file in files if (told := _why_no_table(file, samples.get(file.name)))]:
+        return UserError("\n".join(tables[:6]))
     message = f"{folder}: found {describe_files(files)}; {EXPECTED}"
     if any(file.kind == "recording" for file in files):
         message += (
@@ -220,3 +225,13 @@ def _nothing_found(folder: Path, files: Sequence[FolderFile], samples: dict[str,
     if any(file.kind == "picture" for file in files):
         message += "; pictures need a table that names them, such as rows of `pictures/a.png`, TAB, and their text (docs/images.md)"
     return UserError(message)
+
+
+def _why_no_table(file: FolderFile, sample: TextSample | UserError | None) -> str:
+    """Why a file whose name promises a table holds no columns of pairs; empty: its name promises none."""
+    usual = {".tsv": ("\t", "TAB"), ".csv": (",", "comma")}.get(file.ending)
+    if usual is None or not isinstance(sample, TextSample):
+        return ""
+    if any(usual[0] in line for line in sample.head):
+        return f"{file.path}: its rows have different numbers of cells; expected a source and a target, separated by {usual[1]}"
+    return f"{file.path}: the table has one column; expected two or more, separated by {usual[1]}: source and target"

@@ -7,30 +7,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq_core.artifacts import SPLITS
-from seq2seq_core.config.register import GateSection
 from seq2seq_core.config.section import Side
-from seq2seq_core.corpus.splitting import assign_split
 from seq2seq_core.corpus_survey.choices.language_choice import choose_languages
 from seq2seq_core.corpus_survey.choices.picture_choice import choose_image, frames_of
 from seq2seq_core.corpus_survey.choices.scoring_choice import choose_metrics, choose_search
+from seq2seq_core.corpus_survey.choices.split_choice import choose_split
 from seq2seq_core.corpus_survey.choices.task_choice import Task
-from seq2seq_core.corpus_survey.choices.training_sizes import choose_model, choose_training, dev_fractions
-from seq2seq_core.corpus_survey.choices.unit_choice import choose_units, length_limit, mean_units, most_units, round_up
+from seq2seq_core.corpus_survey.choices.training_sizes import choose_model, choose_training
+from seq2seq_core.corpus_survey.choices.unit_choice import (
+    choose_units,
+    excess_units,
+    length_limit,
+    mean_units,
+    most_units,
+    round_up,
+)
 from seq2seq_core.corpus_survey.corpus_layout import CorpusLayout
 from seq2seq_core.corpus_survey.evidence import CorpusEvidence, gather_evidence, has_constant_languages
 from seq2seq_core.corpus_survey.findings import describe_findings
-from seq2seq_core.corpus_survey.texts.text_statistics import describe_texts
+from seq2seq_core.corpus_survey.texts.text_statistics import SideStatistics, describe_texts
 from seq2seq_core.errors import UserError
 
 FEWEST_PAIRS = 20
 """Fewer pairs are no corpus."""
-EXPECTED_REPEATED = 0.2
-"""A larger share of repeated pairs is stated in the settings, so that ``prepare`` does not stop at what was seen."""
-FEWEST_TEST_ROWS = 20
-"""With fewer, a version proves nothing by any difference that is usual."""
+EXPECTED_LOST = 0.2
+"""A larger share of repeated and empty pairs is stated in the settings, so that ``prepare`` does not stop at what was seen."""
+USUAL_EMPTY, MOST_MORE_EMPTY = 0.02, 0.1
+"""The share of rows with an empty side that is accepted of any corpus, and how many more than were seen are."""
 KEPT_LEAKS = "test asks what train has, as users will"
-SURELY_DRAWN = 0.7
 NATURAL = {
     "pronunciation": ("numbers_differ",),
     "normalisation": ("untranslated", "numbers_differ"),
@@ -42,7 +46,6 @@ NATURAL = {
     "synthesis": ("conflicting_targets",),
 }
 """By task: contracts that its pairs break by nature."""
-"""The share of the expected test rows that a split by chance nearly always has."""
 FRAMES_PER_SECOND, FRAME_STRIDE, SPEECH_FRAMES_PER_SECOND = 100, 2, 80
 
 
@@ -75,16 +78,17 @@ def propose(layout: CorpusLayout, folder: Path, task: Task | None = None) -> Pro
     if len(layout.pairs) < FEWEST_PAIRS:
         raise UserError(f"{folder}: found {len(layout.pairs)} pairs to train on; expected at least {FEWEST_PAIRS}")
     evidence = gather_evidence(layout, folder, task)
+    split = choose_split(evidence, folder)
     sections: dict[str, dict[str, Any]] = {
         "corpus": _corpus_section(evidence),
         "validate": _validate_section(evidence),
-        "prepare": _prepare_section(evidence),
+        "prepare": _prepare_section(evidence, split.fraction),
     }
     sections["tokenize"] = tokenize = _tokenize_section(evidence)
     sections["model"] = choose_model(evidence.task, evidence.num_different, evidence.is_joint)
     source_model, target_model = _unit_models(tokenize)
     metrics, gate, dev_metric = choose_metrics(evidence.task, evidence.target)
-    units = _units_a_pair(evidence, source_model, target_model)
+    units = _units_a_pair(evidence, tokenize)
     dev_rows = layout.num_rows.get("dev") or int(sections["prepare"]["dev_fraction"] * evidence.num_different)
     sections["train"] = choose_training(evidence.task, evidence.num_different, units, sections["model"], dev_rows, dev_metric)
     sections["train"]["sized_for_pairs"] = layout.num_rows["train"]
@@ -95,14 +99,8 @@ def propose(layout: CorpusLayout, folder: Path, task: Task | None = None) -> Pro
         sections["train"]["dev_bleu_tokenizer"] = tokenizer
     if slices := list(dict.fromkeys([*evidence.tags, *evidence.categories])):
         sections["evaluate"]["slice_columns"] = slices
-    sections["register"] = {"metric": gate} | _gate_section(evidence, sections["prepare"])
-    return Proposal(evidence.task, sections, [*layout.findings, *describe_findings(evidence, sections)])
-
-
-def _gate_section(evidence: CorpusEvidence, prepare: dict[str, Any]) -> dict[str, Any]:
-    """As many test rows as there are, where that is less than the gate asks for; rows that are drawn may be some fewer."""
-    rows = evidence.layout.num_rows.get("test") or int(SURELY_DRAWN * prepare["test_fraction"] * evidence.num_different)
-    return {"gate": {"minimum_rows": max(FEWEST_TEST_ROWS, rows)}} if rows < GateSection().minimum_rows else {}
+    sections["register"] = {"metric": gate} | split.gate_section
+    return Proposal(evidence.task, sections, [*layout.findings, *describe_findings(evidence, sections, split)])
 
 
 def _corpus_section(evidence: CorpusEvidence) -> dict[str, Any]:
@@ -139,13 +137,18 @@ def _validate_section(evidence: CorpusEvidence) -> dict[str, Any]:
         "max_characters": {"limit": max(200, round_up(3 * longest)), "severity": "warning"},
     }
     # Rows with an empty side are dropped from train. A few do no harm, and not every row was looked at.
-    section["empty"] = {"limit": min(1.0, round(max(0.02, 3 * evidence.layout.empty), 2)), "severity": "error"}
+    empty = evidence.layout.empty
+    section["empty"] = {"limit": round(min(max(USUAL_EMPTY, 3 * empty), empty + MOST_MORE_EMPTY, 1.0), 2), "severity": "error"}
     if not evidence.has_files and evidence.speech is None and evidence.pairs.length_ratio > 4:
         section["length_ratio"] = {"limit": float(round_up(2 * evidence.pairs.length_ratio)), "severity": "warning"}
     if evidence.is_repetition_data:
         section["duplicate_pairs"] = {"limit": 1.0, "severity": "off"}
-    if (evidence.pairs.conflicting > 0.05 and not evidence.tags) or evidence.task == "dialogue":
+    if evidence.task == "dialogue":
         section["conflicting_targets"] = {"limit": 1.0, "severity": "off"}
+    elif (conflicting := evidence.pairs.conflicting) > 0.05 and not evidence.tags:
+        # A sample of a large corpus has fewer of the rows that share a source.
+        limit = {"limit": round(min(1.0, conflicting + 0.1), 2), "severity": "warning"}
+        section["conflicting_targets"] = limit if evidence.layout.is_whole else {"limit": 1.0, "severity": "off"}
     natural = NATURAL.get(evidence.task, ())
     if _keeps_leaks(evidence):
         natural = (*natural, "dev_leakage", "test_leakage", "dev_test_overlap")
@@ -160,38 +163,19 @@ def _keeps_leaks(evidence: CorpusEvidence) -> bool:
     return evidence.task in ("normalisation", "spelling") and has_files and evidence.pairs.repeated > 0.2
 
 
-def _prepare_section(evidence: CorpusEvidence) -> dict[str, Any]:
+def _prepare_section(evidence: CorpusEvidence, fraction: float) -> dict[str, Any]:
     longest = max(evidence.source.long_characters, evidence.target.long_characters)
     section: dict[str, Any] = {
         "deduplicate": "none" if evidence.is_repetition_data else "pair",
         **({"leakage": "keep", "leakage_reason": KEPT_LEAKS} if _keeps_leaks(evidence) else {"leakage": "exact"}),
     }
-    if not evidence.is_repetition_data and evidence.pairs.repeated > EXPECTED_REPEATED:
-        most = min(1.0, round(evidence.pairs.repeated + 0.2, 1))
+    lost = evidence.layout.empty + (0.0 if evidence.is_repetition_data else evidence.pairs.repeated)
+    if lost > EXPECTED_LOST:
+        most = min(round(lost + 0.2, 1), round((1 + lost) / 2, 2), 1.0)
         section |= {"warn_dropped_fraction": most, "max_dropped_fraction": max(0.5, most)}
     if longest > 2_500:
         section["max_characters"] = round_up(2 * longest)
-    fraction = dev_fractions(evidence.num_different)
-    carved = [split for split in ("dev", "test") if split not in evidence.layout.num_rows]
-    if carved and evidence.layout.is_whole and evidence.layout.turns is None and not evidence.has_files:
-        fraction = _filling_fraction([pair[0] for pair in evidence.layout.pairs], fraction)
     return section | {"dev_fraction": fraction, "test_fraction": fraction}
-
-
-def _filling_fraction(sources: Sequence[str], fraction: float) -> float:
-    """The smallest of some shares with which neither dev nor test is empty.
-
-    Raises:
-        UserError: there is none.
-    """
-    different = set(sources)
-    for share in (fraction, 0.15, 0.2, 0.3):
-        if share >= fraction and len({assign_split(source, share, share) for source in different}) == len(SPLITS):
-            return share
-    raise UserError(
-        f"{len(sources)} pairs of {len(different)} different sources cannot be split into train, dev and test, which share no "
-        "source; expected more different sources, or files for dev and test"
-    )
 
 
 def _tokenize_section(evidence: CorpusEvidence) -> dict[str, Any]:
@@ -243,16 +227,22 @@ def _unit_models(section: dict[str, Any]) -> tuple[str, str]:
     return source, section.get("target", {}).get("model", source)
 
 
-def _units_a_pair(evidence: CorpusEvidence, source_model: str, target_model: str) -> float:
-    """Mean tokens (or frames) of a pair, both sides together."""
-    target = mean_units(target_model, evidence.target)
+def _units_a_pair(evidence: CorpusEvidence, tokenize: dict[str, Any]) -> float:
+    """Mean tokens (or frames) of a pair that are trained on, both sides together."""
+    source_model, target_model = _unit_models(tokenize)
+
+    def read(model: str, side: SideStatistics, most: int, is_cut: bool = False) -> float:
+        return mean_units(model, side) - excess_units(model, side, most, is_cut)
+
+    if evidence.speech is not None:
+        target = evidence.speech.mean_seconds * SPEECH_FRAMES_PER_SECOND
+    else:
+        target = read(target_model, evidence.target, tokenize["max_target_tokens"])
     if evidence.recordings is not None:
         return target + evidence.recordings.mean_seconds * FRAMES_PER_SECOND / FRAME_STRIDE
-    if evidence.speech is not None:
-        return mean_units(source_model, evidence.source) + evidence.speech.mean_seconds * SPEECH_FRAMES_PER_SECOND
     if evidence.pictures is not None:
         return target + frames_of(evidence.pictures, evidence.task == "lines")[0]
-    return target + mean_units(source_model, evidence.source)
+    return target + read(source_model, evidence.source, tokenize["max_source_tokens"], "long_source" in tokenize)
 
 
 def _units_ratio(evidence: CorpusEvidence, source_model: str, target_model: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,7 +78,7 @@ def find_names(files: Sequence[SampledFile], dialect: Dialect, chosen: LayoutCho
         chosen: the header, where the user chooses it.
 
     Raises:
-        UserError: a header was chosen where rows have their own names.
+        UserError: a header was chosen where rows have their own names, or it has a name twice.
     """
     about = f"layout: {dialect.description}"
     if not dialect.delimiter:
@@ -92,6 +93,11 @@ def find_names(files: Sequence[SampledFile], dialect: Dialect, chosen: LayoutCho
     else:
         has_header, reason = find_header([file.rows for file in files])
     names = list(files[0].rows[0]) if has_header else [str(place + 1) for place in range(dialect.width)]
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise UserError(
+            f"the first row names {repeated[0]!r} more than once ({', '.join(names)}); expected different names of columns, or "
+            "--no-header where the row is a pair"
+        )
     about += f"; {'a' if has_header else 'no'} header ({reason}; --header, --no-header)"
     return ColumnNames(names, has_header, has_header, about)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from seq2seq_core import atomic
 from seq2seq_core.bulk.bulk_request import BulkRequest
 from seq2seq_core.bulk.bulk_run import run_bulk
 from seq2seq_core.bulk.job_manifest import read_manifest
@@ -15,6 +17,8 @@ from seq2seq_core.bundle.bundle import load_bundle
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.bundle.served_bundle import export_bundle
+from seq2seq_core.code_digests.features import RECURRENT, TRANSFORMER
+from seq2seq_core.code_digests.reach import digest_reached_code
 from seq2seq_core.config.decoding_options import DecodingOptions, SearchOptions
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.config.runtime import RuntimeSection
@@ -23,11 +27,13 @@ from seq2seq_core.corpus.pairs import SOURCE
 from seq2seq_core.decoding.engines.engine_choice import choose_engine, convert_bundle
 from seq2seq_core.distillation.teacher import Teacher
 from seq2seq_core.json_text import parse_object
+from seq2seq_core.reproducibility import digest
 from seq2seq_core.serving.loading import FoundModel
 
 logger = logging.getLogger(__name__)
 ANSWER = "_teacher"
 """The column of the teacher's output; the names of the other added columns begin with it."""
+SHARDS, CODE_FILE = "shards", "code"
 SHARD_ROWS = 2_000
 """Rows of a shard: those that are decoded again at most twice over after a kill."""
 
@@ -53,7 +59,7 @@ def decode_sources(
         teacher: decodes.
         beam_size: its beam size.
         sources: JSON lines with a column ``source``, the teacher's tags and any others.
-        room: keeps the shards that are finished, those of the same sources, teacher and options only.
+        room: keeps the shards that are finished, those of the same sources, teacher, options and code only.
         runtime: the device and the progress display.
 
     Raises:
@@ -65,8 +71,9 @@ def decode_sources(
     def show(total: int, finished: int) -> AbstractContextManager[Progress]:
         return progress("distill", total, "sources", runtime.progress, start=finished)
 
+    _remove_those_of_other_code(room)
     request = BulkRequest(
-        inputs=(sources,), output=room / "shards", source_column=SOURCE, output_column=ANSWER, output_format="jsonl",
+        inputs=(sources,), output=room / SHARDS, source_column=SOURCE, output_column=ANSWER, output_format="jsonl",
         shard_rows=SHARD_ROWS, device=runtime.device, renews=True,
     )  # fmt: skip
     summary = run_bulk(request, _with_engine(teacher, options, room), options, show)
@@ -76,6 +83,14 @@ def decode_sources(
     for name in manifest.job.shard_names():
         with (request.output / name).open(encoding="utf-8") as shard:
             yield from map(parse_object, shard)
+
+
+def _remove_those_of_other_code(room: Path) -> None:
+    """Removes what was decoded by other code, whose answers may differ."""
+    record, code = room / CODE_FILE, digest(digest_reached_code([__name__], frozenset({*TRANSFORMER, *RECURRENT})))
+    if not record.exists() or record.read_text(encoding="utf-8") != code:
+        shutil.rmtree(room / SHARDS, ignore_errors=True)
+        atomic.write_text(record, code)
 
 
 def _with_engine(teacher: Teacher, options: DecodingOptions, room: Path) -> FoundModel:

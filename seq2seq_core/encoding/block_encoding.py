@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from seq2seq_core.cluster.connection import Cluster
 from seq2seq_core.cluster.part_files import read_shared
-from seq2seq_core.corpus.pairs import open_prepared, parse_pair, parse_sentence
+from seq2seq_core.corpus.pairs import open_prepared, parse_pairs, parse_sentence
 from seq2seq_core.drift.profiling import text_keys
 from seq2seq_core.encoding.pair_reading import PairReader
 from seq2seq_core.errors import CorpusError
@@ -76,7 +76,7 @@ class PairBlocks:
     def parse(self, lines: list[bytes], first: int) -> PairChunk:
         """The pairs of a block; see :meth:`encode`."""
         path = self._reader.path
-        return self._reader.chunk([(number, parse_pair(line, path, number)) for number, line in enumerate(lines, start=first)])
+        return self._reader.chunk(list(enumerate(parse_pairs(lines, path, first), start=first)))
 
     def encode(self, lines: list[bytes], first: int) -> Arrays:
         """See :class:`BlockEncoder`."""

@@ -21,14 +21,14 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.cluster.connection import Cluster
 from seq2seq_core.code_digests.package_digest import digest_package
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.pairs import SOURCE, TARGET, open_prepared
+from seq2seq_core.corpus.pairs import SOURCE, TARGET
 from seq2seq_core.drift.profiling import CorpusProfiler
-from seq2seq_core.encoding.block_encoding import Arrays, BlockEncoder, PairBlocks, SentenceBlocks, block_key, encode_missing
+from seq2seq_core.encoding.block_encoding import Arrays, BlockEncoder, PairBlocks, SentenceBlocks, encode_missing
+from seq2seq_core.encoding.known_blocks import PreparedBlock, iterate_prepared_blocks
 from seq2seq_core.encoding.pair_reading import PairReader
 from seq2seq_core.tokenization.encode import EncodedPairs, EncodedSentences, LengthLimits, PairChunk, Tokenizers
 from seq2seq_core.tokenization.flat_rows import FlatRows
 from seq2seq_core.tokenization.kept_arrays import KeptArrays
-from seq2seq_core.tokenization.line_blocks import iterate_line_blocks
 from seq2seq_core.tokenization.reading_ahead import read_ahead
 from seq2seq_core.tokenization.subword import SubwordModel
 
@@ -38,14 +38,12 @@ class _Block:
     """Lines of a prepared file, not yet encoded, or with the arrays of an earlier run.
 
     Attributes:
-        key: digest of all that the arrays depend on.
-        lines: the lines.
+        prepared: the lines.
         arrays: those of an earlier run; None: there are none.
         pairs: the pairs of the lines, where there are no arrays.
     """
 
-    key: str
-    lines: list[bytes]
+    prepared: PreparedBlock
     arrays: Arrays | None
     pairs: PairChunk | None = None
 
@@ -81,21 +79,15 @@ class KeptEncoding:
             if arrays is None:
                 assert block.pairs is not None
                 arrays = encoder.encode_chunk(block.pairs)
-                self._store.add(block.key, arrays)
+                self._store.add(block.prepared.key, arrays)
             if profiler is not None:
-                _count(profiler, block.lines, arrays)
+                _count(profiler, block.prepared, arrays)
             yield _unpack(arrays)
 
     def _look_up_pairs(self, reader: PairReader, encoder: PairBlocks) -> Iterator[_Block]:
-        with open_prepared(reader.path) as file:
-            first = 1
-            for lines in iterate_line_blocks(file):
-                own_key = block_key(encoder.key, lines)
-                if (arrays := self._store.find(own_key)) is not None:
-                    yield _Block(own_key, lines, arrays)
-                else:
-                    yield _Block(own_key, lines, None, encoder.parse(lines, first))
-                first += len(lines)
+        for prepared in iterate_prepared_blocks(reader.path, encoder.key, self._store):
+            arrays = self._store.find(prepared.key)
+            yield _Block(prepared, arrays, encoder.parse(prepared.lines(), prepared.first) if arrays is None else None)
 
     def _encode_elsewhere(self, path: Path, encoder: BlockEncoder) -> None:
         """Has a cluster encode the blocks that are not there; this process encodes what it left, and tells the faults."""
@@ -109,16 +101,13 @@ class KeptEncoding:
             path: a file that ``s2s prepare`` wrote.
             max_tokens: a sentence longer than this (eos included) is dropped.
         """
-        encoder, first = SentenceBlocks(self._base, self._tokenizers.target, path, max_tokens), 1
+        encoder = SentenceBlocks(self._base, self._tokenizers.target, path, max_tokens)
         self._encode_elsewhere(path, encoder)
-        with path.open("rb") as file:
-            for lines in iterate_line_blocks(file):
-                own_key = block_key(encoder.key, lines)
-                if (arrays := self._store.find(own_key)) is None:
-                    arrays = encoder.encode(lines, first)
-                    self._store.add(own_key, arrays)
-                yield EncodedSentences(_rows(arrays, "text"), len(lines))
-                first += len(lines)
+        for prepared in iterate_prepared_blocks(path, encoder.key, self._store):
+            if (arrays := self._store.find(prepared.key)) is None:
+                arrays = encoder.encode(prepared.lines(), prepared.first)
+                self._store.add(prepared.key, arrays)
+            yield EncodedSentences(_rows(arrays, "text"), prepared.num_lines)
 
     def close(self) -> None:
         """Removes the blocks of earlier runs that this one had no use for."""
@@ -159,10 +148,11 @@ def _rows(arrays: Arrays, name: str) -> FlatRows:
     return FlatRows(arrays[name], arrays[f"{name}_lengths"].astype(np.int64))
 
 
-def _count(profiler: CorpusProfiler, lines: list[bytes], arrays: Arrays) -> None:
+def _count(profiler: CorpusProfiler, block: PreparedBlock, arrays: Arrays) -> None:
     """Counts the pairs of a block; only the lines whose texts are asked for are parsed."""
 
     def pairs_at(places: list[int]) -> list[tuple[str, str]]:
+        lines = block.content.split(b"\n") if places else []
         pairs = (orjson.loads(lines[place]) for place in places)
         return [(pair[SOURCE], pair[TARGET]) for pair in pairs]
 

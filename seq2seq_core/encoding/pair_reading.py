@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
+from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs, open_prepared, parse_pairs
 from seq2seq_core.errors import CorpusError, TagError
 from seq2seq_core.normal_form import NormalForm
 from seq2seq_core.tokenization.encode import PairChunk, Tokenizers, in_chunks
@@ -48,8 +48,15 @@ class PairReader:
             MissingInput: the file does not exist.
             CorpusError: a line is no pair, lacks a column, or has a tag that train does not have.
         """
-        for numbered in in_chunks(number_pairs(self.path, self._group_columns), self._chunk_pairs):
-            yield self.chunk(numbered)
+        if alternates(self.path, self._group_columns):
+            for numbered in in_chunks(number_pairs(self.path, self._group_columns), self._chunk_pairs):
+                yield self.chunk(numbered)
+        else:
+            first = 1
+            with open_prepared(self.path) as file:
+                for lines in in_chunks(file, self._chunk_pairs):
+                    yield self.chunk(list(enumerate(parse_pairs(lines, self.path, first), start=first)))
+                    first += len(lines)
         for side in (self._source_tags, self._target_tags):
             side.warn_of_ignored(self.path.stem)
 

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.audio.sound_file import read_recording
-from seq2seq_core.errors import SourceFileError, UserError
+from seq2seq_core.errors import SourceError, SourceFileError
 from seq2seq_core.pictures.picture_front_end import PictureFrontEnd
 
 FrameMaker = FrontEnd | PictureFrontEnd
 """What makes frames: of recordings, or of pictures."""
+MAX_SHOWN = 120
+"""Characters of a name that a message shows: whoever sends base64 as a name does not get all of it back."""
 Frames = NDArray[np.float32] | NDArray[np.uint8]
 """Frames (frames, values): of recordings float32; of pictures 8 bits, which a model reads divided by 255."""
 
@@ -43,7 +45,7 @@ class FrameReader:
                 least one); or pixels_HWC, see :meth:`~seq2seq_core.pictures.picture_front_end.PictureFrontEnd.frames`.
 
         Raises:
-            UserError: the file cannot be used; names it.
+            SourceError: the file cannot be used; names it.
             ValueError: the samples or pixels are not of that shape.
         """
         if isinstance(source, np.ndarray):
@@ -54,7 +56,9 @@ class FrameReader:
                 return self.front_end.read(path)
             return self.front_end.frames(read_recording(path, self.front_end.sample_rate).samples_N)
         except SourceFileError as error:
-            raise UserError(f"{path}: {error}") from None
+            shown = str(path)
+            shown = shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]} …"
+            raise SourceError(f"{shown}: {error}") from None
 
     def _frames_of_array(self, source: NDArray[Any]) -> Frames:
         if isinstance(self.front_end, PictureFrontEnd):

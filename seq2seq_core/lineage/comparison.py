@@ -168,6 +168,7 @@ def _others(record: Mapping[str, Any]) -> dict[str, Any]:
         "test set": record.get("test_set"),
         "initial weights": initial.get("digest"),
         "teacher": teacher.get("digest"),
+        "judges in training": ", ".join(str(judge.get("digest")) for judge in parents.get("judges") or []),
         "weights": record["model"].get("weights_sha256"),
     }
 

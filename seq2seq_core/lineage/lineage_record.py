@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.config_file import INITIAL_BUNDLE, WEIGHTS_FILE, read_config
+from seq2seq_core.bundle.config_file import INITIAL_BUNDLE, JUDGE_BUNDLE, WEIGHTS_FILE, read_config
 from seq2seq_core.code_digests.stage_digest import digest_stage
 from seq2seq_core.config.corpus import names_of
 from seq2seq_core.config.settings import Settings
@@ -84,6 +84,7 @@ def build_record(origin: Origin, settings: Settings, paths: Paths) -> dict[str, 
             "initial_weights": {"reference": settings.train.initial_weights, "digest": content.data_digests.get(INITIAL_BUNDLE)}
             if settings.train.initial_weights
             else None,
+            **_judges(settings, content.data_digests),
             **({} if teacher is None else {"teacher": {"reference": teacher.teacher, "digest": teacher.digest}}),
             "champion": receipt.champion_version,
         },
@@ -91,6 +92,16 @@ def build_record(origin: Origin, settings: Settings, paths: Paths) -> dict[str, 
         "runs": dict(origin.runs),
     }
     return redact_values(record)
+
+
+def _judges(settings: Settings, digests: Mapping[str, str]) -> dict[str, Any]:
+    """The models that judged in training, in the order of their phases; nothing where there was none."""
+    found = [
+        {"reference": phase.judge.reader, "digest": digests.get(f"{JUDGE_BUNDLE}.{number}")}
+        for number, phase in enumerate(settings.train.phases)
+        if phase.judge is not None and phase.asks_judge
+    ]
+    return {"judges": found} if found else {}
 
 
 def settings_values(settings: Settings) -> dict[str, Any]:

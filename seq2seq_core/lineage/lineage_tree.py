@@ -137,6 +137,8 @@ def _add_parents(root: Node, parents: Mapping[str, Any]) -> None:
     teacher = parents.get("teacher")
     if teacher:
         root.add(f"teacher {teacher.get('reference')}: bundle {_short(teacher.get('digest'))}")
+    for judge in parents.get("judges") or []:
+        root.add(f"judge in training {judge.get('reference')}: bundle {_short(judge.get('digest'))}")
     champion = parents.get("champion")
     root.add(f"compared with version {champion}" if champion else "compared with no other version")
 

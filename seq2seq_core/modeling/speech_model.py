@@ -112,7 +112,7 @@ class SpeechModel(Seq2Seq):
 
         Args:
             source: the sources.
-            frames_BTM: the targets, padded at the end.
+            frames_BTM: the targets, or what each step shall see in their place, padded at the end.
             lengths_B: frames of each target; int64.
         """
         memory, length, size = self.encode(source), frames_BTM.shape[1], self.frames.frames_per_step
@@ -123,6 +123,25 @@ class SpeechModel(Seq2Seq):
         before_BTM = self.frame_output(output.features_BTD).view(len(frames_BTM), -1, self.num_mels)[:, :length]
         after_BTM = self.refine(before_BTM, padding_mask(lengths_B, length))
         return WrittenFrames(before_BTM, after_BTM, self.stop_output(output.features_BTD).squeeze(-1), output.attention_BTS)
+
+    def speak(self, source: Source, lengths_B: Tensor) -> WrittenFrames:
+        """Frames of given lengths, each step of which sees the last frame that the model itself wrote, with a gradient.
+
+        Args:
+            source: the sources.
+            lengths_B: frames to write for each; int64.
+        """
+        state = self.initial_state(self.encode(source))
+        last_BM = lengths_B.new_zeros((source.num_rows, self.num_mels), dtype=self.frame_output.weight.dtype)
+        steps = list[FrameStep]()
+        for number in range(int(self.num_steps(lengths_B).max())):
+            steps.append(self.write_step(last_BM, state, number))
+            state, last_BM = steps[-1].state, steps[-1].frames_NPM[:, -1]
+        length = int(lengths_B.max())
+        before_BTM = torch.cat([step.frames_NPM for step in steps], dim=1)[:, :length]
+        after_BTM = self.refine(before_BTM, padding_mask(lengths_B, length))
+        stop_BR = torch.stack([step.stop_N for step in steps], dim=1)
+        return WrittenFrames(before_BTM, after_BTM, stop_BR, torch.stack([step.attention_NS for step in steps], dim=1))
 
     def refine(self, frames_BTM: Tensor, padding_mask_BT: Tensor) -> Tensor:
         """Written frames with the post-net's output added, of the same shape.

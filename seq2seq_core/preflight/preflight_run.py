@@ -19,7 +19,6 @@ from seq2seq_core.forecasts.forecast import QUANTITIES, Forecast, Quantity, Stag
 from seq2seq_core.forecasts.forecast_check import find_correction, read_checks, settings_digest
 from seq2seq_core.preflight.corpus_sample import SplitSample, take_sample
 from seq2seq_core.preflight.machine_room import Room
-from seq2seq_core.preflight.outside_folders import with_folders
 from seq2seq_core.preflight.probe_result import ProbeResult
 from seq2seq_core.preflight.room_check import find_refusals
 from seq2seq_core.preflight.sample_graph import SampleGraph
@@ -39,7 +38,9 @@ from seq2seq_core.preflight.stage_forecasts import (
     start_forecast,
     training_forecast,
 )
+from seq2seq_core.serving.found_models import with_model_folders
 from seq2seq_core.stage_table import CODE, WORKING_STAGES
+from seq2seq_core.stages.looking_ahead import SECTIONS_WITH_MODELS
 from seq2seq_core.training.state.folder_lock import lock_folder
 
 logger = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ def run_preflight(settings: Settings, paths: Paths, room: Room, rows: int, is_ke
         try:
             logger.info("preflight: drawing a sample of the corpus")
             samples = take_sample(settings.corpus, paths.root, rows)
-            measured = _measure(with_folders(settings, paths), paths, samples, room)
+            measured = _measure(with_model_folders(settings, SECTIONS_WITH_MODELS, paths), paths, samples, room)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     forecast = _foretell(settings, paths, measured)

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -29,6 +29,7 @@ from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.preflight.probe_result import DecodingProbe, PhaseProbe, ProbeResult, Timing
 from seq2seq_core.reproducibility import derive_seed
+from seq2seq_core.serving.found_models import find_judges
 from seq2seq_core.stage_history.cost_meter import peak_memory
 from seq2seq_core.training.data.inputs import TrainingInputs, read_inputs
 from seq2seq_core.training.data.parts import PhaseData, open_phase
@@ -144,6 +145,7 @@ def probe(settings: Settings, paths: Paths, seconds: float, memory_limit: int) -
     """
     _load_what_train_loads()
     inputs = read_inputs(paths.tokenized, settings.train.dev_sentences)
+    inputs = replace(inputs, judges=find_judges(settings.train, paths))
     placement = choose_placement(settings.runtime)
     device = placement.device
     device_limit = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
@@ -198,7 +200,8 @@ def _opened(
     phase: Phase, settings: Settings, inputs: TrainingInputs, placement: Placement, model: Seq2Seq
 ) -> Iterator[_PhaseAtWork]:
     workers = settings.runtime.reward_workers
-    with open_objective(phase, placement, inputs.target_model, workers, inputs.monolingual) as objective:
+    judge = inputs.open_judge(phase, placement.device)
+    with open_objective(phase, placement, inputs.target_model, workers, inputs.monolingual, judge) as objective:
         updater = Updater(model, phase, placement, 0, objective)
         yield _PhaseAtWork(phase, inputs, placement, updater, open_phase(inputs, phase, settings.train.seed))
 
@@ -255,9 +258,11 @@ def _validators(work: _PhaseAtWork) -> list[Validator]:
     """One that measures the loss of dev, and one that decodes too; of speech, nothing is decoded in training."""
     inputs = work.inputs
     if inputs.target_model is None:
+        from seq2seq_core.training.objectives.frame_differences import FrameDifferences
         from seq2seq_core.training.speech_validation import SpeechValidator
 
-        return [SpeechValidator(inputs.dev, work.phase, work.placement)]
+        assert isinstance(work.updater.objective, FrameDifferences), "the settings see to it"
+        return [SpeechValidator(inputs.dev, work.phase, work.updater.objective)]
     return [Validator(inputs.dev, texts, inputs.target_model, work.phase, work.placement) for texts in ([], inputs.references)]
 
 

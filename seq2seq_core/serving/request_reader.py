@@ -19,6 +19,7 @@ from seq2seq_core.decoding.phrases.asked_phrases import PhraseReader
 from seq2seq_core.decoding.phrases.phrase_room import check_rooms
 from seq2seq_core.decoding.phrases.row_phrases import RowPhrases
 from seq2seq_core.decoding.phrases.wanted_phrases import PhraseError
+from seq2seq_core.decoding.speech.speech_options import check_speech_options
 from seq2seq_core.decoding.stopping import Stop
 from seq2seq_core.errors import TagError, UserError
 from seq2seq_core.normal_form import is_blank
@@ -125,6 +126,8 @@ class RequestReader:
         """
         options = read_options(params, self.options, num_hypotheses)
         try:
+            if self.config.speech is not None:
+                check_speech_options(options, self.options)
             check_threshold(options, self.calibrator)
             if options.lexicon:
                 check_lexicon(self.has_lexicon)

@@ -7,7 +7,7 @@ states are kept: the same command resumes after an interruption, and a further f
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -19,7 +19,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.recorder import NullRecorder, Recorder
 from seq2seq_core.reproducibility import derive_seed
-from seq2seq_core.training.data.inputs import TrainingInputs, read_inputs
+from seq2seq_core.training.data.inputs import NO_JUDGES, FoundJudge, TrainingInputs, read_inputs
 from seq2seq_core.training.hardware.precision import Placement, choose_placement
 from seq2seq_core.training.initial.initial_bundle import InitialBundle, find_local_bundle, pin_digest
 from seq2seq_core.training.run import TrainingRun
@@ -61,6 +61,7 @@ def run_learning_curve(
     recorder: Recorder,
     fractions: Sequence[Fraction] = DEFAULT_FRACTIONS,
     initial: InitialBundle | None = None,
+    judges: Mapping[str, FoundJudge] = NO_JUDGES,
 ) -> list[SizeResult]:
     """Trains on each part of train; returns the results, smallest part first.
 
@@ -70,6 +71,7 @@ def run_learning_curve(
         recorder: receives ``dev_loss`` and ``dev_score`` of each part, with the number of pairs as the step.
         fractions: shares of train, each above 0 and at most 1; a larger part contains every smaller one.
         initial: the bundle of ``train.initial_weights``; None to look for it, in folders only.
+        judges: those that phases ask, by reference.
 
     Raises:
         MissingInput: there is no tokenised corpus.
@@ -83,7 +85,9 @@ def run_learning_curve(
     if not len(inputs.train):
         raise UserError(f"{paths.tokenized}: train has no pairs, expected some to take parts of (corpus.files.train)")
     initial = initial or find_local_bundle(settings.train, paths)
-    sections = TrainerSettings(settings.model, pin_digest(settings.train, initial), settings.runtime)
+    inputs = replace(inputs, judges=judges)
+    train = inputs.pin_judges(pin_digest(settings.train, initial))
+    sections = TrainerSettings(settings.model, train, settings.runtime)
     placement = choose_placement(settings.runtime)
     results = []
     for fraction in sorted(set(fractions)):

@@ -85,7 +85,11 @@ def run_prepare(settings: Settings, paths: Paths, recorder: Recorder) -> Prepare
         preparation.leave_report(paths.stopped_prepare)
         raise
     # The teacher's pairs are part of train's file.
-    written = {name: file_digest(paths.prepared / f"{name}.jsonl") for name in preparation.funnels if name != TEACHER}
+    written = {
+        name: preparation.digests.get(name) or file_digest(paths.prepared / f"{name}.jsonl")
+        for name in preparation.funnels
+        if name != TEACHER
+    }
     report = preparation.leave_report(paths.prepare_report.parent, written)
     _record(preparation.funnels, report, recorder)
     if settings.prepare.leakage == "keep" and not settings.prepare.leakage_reason:
@@ -103,6 +107,9 @@ class _Preparation:
         settings: the sections ``corpus`` and ``prepare``.
         paths: the workspace.
         samples: receives the rows that are dropped or changed.
+
+    Attributes:
+        digests: SHA-256 of the files that are as they were written first, by split.
     """
 
     def __init__(self, settings: Settings, paths: Paths, samples: RowSamples) -> None:
@@ -110,6 +117,7 @@ class _Preparation:
         self.readers = {split: SplitReader(settings.corpus, paths.root, split) for split in SPLITS}
         self.monolingual = open_monolingual(settings.corpus, paths.root)
         self._of_pairs, self._of_sentences = dict[str, Funnel](), dict[str, SentenceFunnel]()
+        self.digests: dict[str, str] = {}
 
     @property
     def funnels(self) -> dict[str, Funnel]:
@@ -173,6 +181,9 @@ class _Preparation:
                 pairs.load(split, partial(_report_bytes, bar, reader, done))
                 done += reader.total_bytes
             pairs.run()
+            prepare = settings.prepare
+            if prepare.score_filter is None and prepare.distill is None and not prepare.augment.kinds():
+                self.digests = pairs.digests
             # Monolingual sentences come last: they depend on dev and test, which may be carved out of train.
             sentences.write(folder, lambda read: bar.update((num_bytes + read) / 1e6))
             bar.update(total)

@@ -38,6 +38,8 @@ from seq2seq_core.tokenization.tags import TagColumns
 from seq2seq_core.tokenization.token_counts import SentenceCounts, SplitCounts
 from seq2seq_core.tokenization.vocabulary_coverage import check_coverage
 
+_quote = json.JSONEncoder(ensure_ascii=False).encode
+
 
 @dataclass(frozen=True)
 class TokenizeResult:
@@ -137,7 +139,8 @@ class _Encoding:
         self.section, self.mode, self.paths, self.draft = settings.tokenize, settings.runtime.progress, paths, draft
         self.tokenizers, self.tags, self.normal_form = tokenizers, tags, normal_form
         has_recordings = not isinstance(tokenizers.source, SubwordModel)
-        self.profiler = CorpusProfiler(count_lines(paths.prepared_split("train")), has_recordings)
+        self._num_lines = {split: count_lines(paths.prepared_split(split)) for split in SPLITS}
+        self.profiler = CorpusProfiler(self._num_lines["train"], has_recordings)
         self.kept = open_kept_encoding(settings, paths, tokenizers, cluster)
 
     def encode(self, split: str) -> SplitCounts:
@@ -147,7 +150,7 @@ class _Encoding:
         has_groups = split == "train" and bool(columns)
         reader = PairReader(path, self.tokenizers, self.tags, self.normal_form, columns)
         profiler, limits = self.profiler if split == "train" else None, _limits(section, split)
-        with progress(f"tokenize {split}", count_lines(path), "pairs", self.mode) as shown:
+        with progress(f"tokenize {split}", self._num_lines[split], "pairs", self.mode) as shown:
             if self.kept is not None and not alternates(path, columns):
                 encoded = self.kept.pairs(reader, limits, profiler)
                 counts = write_split(encoded, self.tokenizers, self.draft, split, has_groups, shown.update)
@@ -202,4 +205,5 @@ def _copy_dev_texts(paths: Paths, group_columns: Sequence[str], draft: Path) -> 
     """Writes ``dev.jsonl``, so that ``train`` can score decoded text without the prepared corpus."""
     with (draft / "dev.jsonl").open("w", encoding="utf-8", newline="\n") as file:
         for _, pair in number_pairs(paths.prepared_split("dev"), group_columns):
-            file.write(json.dumps({SOURCE: pair[SOURCE], TARGET: pair[TARGET]}, ensure_ascii=False) + "\n")
+            # As json.dumps would write it, which makes an encoder for each line.
+            file.write(f'{{"{SOURCE}": {_quote(pair[SOURCE])}, "{TARGET}": {_quote(pair[TARGET])}}}\n')

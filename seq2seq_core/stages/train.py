@@ -16,18 +16,19 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import save_bundle
-from seq2seq_core.bundle.config_file import INITIAL_BUNDLE
+from seq2seq_core.bundle.config_file import INITIAL_BUNDLE, JUDGE_BUNDLE
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.config.train import TrainSection
 from seq2seq_core.csv_text import format_csv
 from seq2seq_core.evaluation.scores import check_installed
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.stages.ensemble_members import Member, MemberRecorder, joined, number_of_models
-from seq2seq_core.training.data.inputs import TrainingInputs, read_inputs
+from seq2seq_core.training.data.inputs import NO_JUDGES, FoundJudge, TrainingInputs, read_inputs
 from seq2seq_core.training.distributed.process_group import join_ranks, settings_of_rank
 from seq2seq_core.training.distributed.rank_environment import find_rank_place
 from seq2seq_core.training.distributed.ranks import Ranks
@@ -77,6 +78,7 @@ def run_train(
     recorder: Recorder,
     from_scratch: bool = False,
     initial: InitialBundle | None = None,
+    judges: Mapping[str, FoundJudge] = NO_JUDGES,
 ) -> TrainResult:
     """Writes ``models/bundle``, ``reports/train.json`` and ``reports/training_curve.csv``; with several ranks, only rank 0 writes.
 
@@ -86,6 +88,7 @@ def run_train(
         recorder: receives curves and results.
         from_scratch: whether to remove an earlier training state instead of resuming from it.
         initial: the bundle of ``train.initial_weights``; None to look for it, in folders only.
+        judges: those that phases ask, by reference; read by rank 0 alone.
 
     Raises:
         MissingInput: there is no tokenised corpus.
@@ -101,6 +104,8 @@ def run_train(
         runtime = settings_of_rank(settings.runtime, find_rank_place())
         train = pin_digest(settings.train, initial)
         placement = choose_placement(runtime)
+        inputs = replace(inputs, judges=ranks.from_first(lambda: judges))
+        train = inputs.pin_judges(train)
         if initial:
             recorder.set_tags(initial.tags)
         if not ranks.rank:
@@ -187,8 +192,17 @@ def _write_outputs(
         inputs.bundle_config(settings.model).model_copy(update={"members": number_of_models(model)}),
         inputs.source_tokenizer,
         inputs.target_model,
-        inputs.digests | ({INITIAL_BUNDLE: initial.digest} if initial else {}),
+        inputs.digests | ({INITIAL_BUNDLE: initial.digest} if initial else {}) | _judge_digests(settings.train, inputs),
     )
+
+
+def _judge_digests(train: TrainSection, inputs: TrainingInputs) -> dict[str, str]:
+    """The digest of each judge's bundle, by a name with the number of its phase."""
+    return {
+        f"{JUDGE_BUNDLE}.{number}": inputs.judges[phase.judge.reader].digest
+        for number, phase in enumerate(train.phases)
+        if phase.judge is not None and phase.asks_judge
+    }
 
 
 def _report(result: TrainResult) -> Mapping[str, object]:

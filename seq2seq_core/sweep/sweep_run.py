@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.sweep_file import SweepSettings
 from seq2seq_core.errors import ConfigError, WorkspaceBusy
+from seq2seq_core.serving.found_models import find_judges
 from seq2seq_core.sweep.results import SweepResults, describe_values, read_results
 from seq2seq_core.sweep.space import SearchSpace, open_space
 from seq2seq_core.sweep.study import SweepStudy, SweepTrial
@@ -142,7 +143,7 @@ def open_sweep(sweep: SweepSettings, source: str, paths: Paths, worker: int = 0)
     space = open_space(sweep, paths.params, source)
     initial = find_initial_bundle(space.settings, paths)
     train = pin_digest(space.settings.train, initial)
-    inputs = read_inputs(paths.tokenized, train.dev_sentences)
+    inputs = replace(read_inputs(paths.tokenized, train.dev_sentences), judges=find_judges(train, paths))
     placement = choose_placement(spread_devices(space.settings, worker).runtime)
     study = SweepStudy(sweep_folder(sweep, paths), space, _identity(space, train.initial_digest, inputs.digests))
     if sweep.begin_with_current and space.current_values() is None:

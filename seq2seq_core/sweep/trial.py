@@ -189,7 +189,7 @@ class TrialTrainer:
 
     def state_key(self, settings: Settings) -> RunKey:
         """The key of a trial's training state, the same as for ``s2s train`` with the same settings."""
-        return make_run_key(settings.model, settings.train, self.inputs.digests)
+        return make_run_key(settings.model, self.inputs.pin_judges(settings.train), self.inputs.digests)
 
     def note(self, trial: SweepTrial, end: TrialEnd) -> None:
         """Stores the end of a trial in the study."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -28,8 +29,12 @@ class FlatRows:
     @classmethod
     def of_ids(cls, rows: Sequence[Sequence[int]]) -> Self:
         """The rows of ids in lists."""
-        lengths = count_lengths(rows)
-        return cls(np.fromiter(chain.from_iterable(rows), np.int32, int(lengths.sum())), lengths)
+        ids = list[int]()
+        for row in rows:
+            ids.extend(row)
+        values = bytearray(len(ids) * np.dtype(np.int32).itemsize)
+        struct.pack_into(f"{len(ids)}i", values, 0, *ids)  # in two thirds of the time of numpy.fromiter
+        return cls(np.frombuffer(values, np.int32), count_lengths(rows))
 
     @classmethod
     def of_arrays(cls, rows: Sequence[NDArray[Any]]) -> Self:

@@ -36,7 +36,7 @@ class GrowingArray:
         """
         if rows.shape[1:] != self.row_shape:
             raise ValueError(f"{self.path.name}: rows must have the shape {self.row_shape}, got {rows.shape[1:]}")
-        self._file.write(rows.astype(self.dtype, casting="same_kind").tobytes())
+        self._file.write(np.ascontiguousarray(rows.astype(self.dtype, casting="same_kind", copy=False)).data)
         self.rows += len(rows)
 
     def close(self) -> None:

@@ -49,7 +49,7 @@ class KeptArrays:
 
         try:
             content = (self._folder / key).read_bytes()
-            if hashlib.sha256(content[_SEAL_BYTES:]).digest() != content[:_SEAL_BYTES]:
+            if hashlib.sha256(memoryview(content)[_SEAL_BYTES:]).digest() != content[:_SEAL_BYTES]:
                 return None
             arrays: dict[str, NDArray[Any]] = load(content[_SEAL_BYTES:])
         except (OSError, SafetensorError):

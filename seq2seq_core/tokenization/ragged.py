@@ -81,7 +81,7 @@ class RaggedWriter:
             rows: of ids below the vocabulary's size, or of frames.
         """
         self._offsets.append(self._values.rows + np.cumsum(rows.lengths, dtype=np.int64))
-        self._values.append(rows.values.astype(self._dtype))
+        self._values.append(rows.values.astype(self._dtype, copy=False))
 
     def __enter__(self) -> Self:
         return self

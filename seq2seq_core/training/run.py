@@ -23,6 +23,7 @@ from seq2seq_core.training.hardware.acceleration import accelerate
 from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.initial.initial_bundle import InitialBundle
 from seq2seq_core.training.initial.warm_start import begin_from
+from seq2seq_core.training.objectives.objective import Objective
 from seq2seq_core.training.objectives.objective_factory import open_objective
 from seq2seq_core.training.progress_observer import NoObserver, ProgressObserver
 from seq2seq_core.training.round_trip import open_round_trips
@@ -92,7 +93,9 @@ class TrainingRun:
         """
         model = self._fresh_model()
         for phase in self.settings.train.all_phases():
-            frozen_parameters(model, phase.freeze)  # refuses unknown names at once, not in that phase
+            # What does not fit is refused at once, not in that phase.
+            frozen_parameters(model, phase.freeze)
+            self.inputs.check_judge(phase)
         restored = self.store.restore()
         if restored is not None and restored.checkpoint.end:
             logger.info(
@@ -178,19 +181,23 @@ class TrainingRun:
         """The trainer of the current phase; its objective stays open during the ``with`` block."""
         inputs, phase = self.inputs, self.settings.train.all_phases()[state.phase]
         workers = self.settings.runtime.reward_workers
-        with open_objective(phase, self.placement, inputs.target_model, workers, inputs.monolingual) as objective:
+        judge = inputs.open_judge(phase, self.placement.device)
+        with open_objective(phase, self.placement, inputs.target_model, workers, inputs.monolingual, judge) as objective:
             snapshots = self.settings.train.ensemble.num_snapshots
             updater = Updater(
                 model, phase, self.placement, state.phase_step, objective, state.steps_in_phase, self.ranks, snapshots
             )
-            yield Trainer(updater, self._open_validator(phase), open_phase(inputs, phase, self.settings.train.seed), state, context)
+            validator, data = self._open_validator(phase, objective), open_phase(inputs, phase, self.settings.train.seed)
+            yield Trainer(updater, validator, data, state, context)
 
-    def _open_validator(self, phase: Phase) -> Validator:
+    def _open_validator(self, phase: Phase, objective: Objective) -> Validator:
         """What validates the model in a phase."""
         inputs = self.inputs
         if inputs.target_model is None:
+            from seq2seq_core.training.objectives.frame_differences import FrameDifferences
             from seq2seq_core.training.speech_validation import SpeechValidator
 
-            return SpeechValidator(inputs.dev, phase, self.placement, self.ranks)
+            assert isinstance(objective, FrameDifferences), "the settings see to it"
+            return SpeechValidator(inputs.dev, phase, objective, self.ranks)
         round_trips = open_round_trips(inputs.monolingual, phase, self.placement)
         return Validator(inputs.dev, inputs.references, inputs.target_model, phase, self.placement, round_trips, self.ranks)

@@ -14,24 +14,25 @@ from seq2seq_core.evaluation.metric import ScoringOptions
 from seq2seq_core.modeling.ensemble import AnyModel
 from seq2seq_core.modeling.speech_model import SpeechModel
 from seq2seq_core.training.distributed.ranks import SINGLE_RANK, Ranks
-from seq2seq_core.training.hardware.precision import Placement
-from seq2seq_core.training.objectives.frame_differences import frame_sums, plain_loss
+from seq2seq_core.training.objectives.frame_differences import FrameDifferences, frame_sums, plain_loss
 from seq2seq_core.training.stop_request import StopSeen
 from seq2seq_core.training.validation import Validation, Validator
 
 
 class SpeechValidator(Validator):
-    """Validates a model of speech on dev; nothing is decoded.
+    """Validates a model of speech on dev; nothing is made sound. With a judge, its loss counts as in training.
 
     Args:
         dev: the dev pairs.
         settings: settings of the phase.
-        placement: device and precision.
+        objective: of the phase.
         ranks: the processes that share the work.
     """
 
-    def __init__(self, dev: TokenizedDataset, settings: PhaseSettings, placement: Placement, ranks: Ranks = SINGLE_RANK) -> None:
-        self.dev, self.placement, self.ranks, self.frames = dev, placement, ranks, settings.frames
+    def __init__(
+        self, dev: TokenizedDataset, settings: PhaseSettings, objective: FrameDifferences, ranks: Ranks = SINGLE_RANK
+    ) -> None:
+        self.dev, self.objective, self.ranks = dev, objective, ranks
         self.references, self.round_trips, self.scoring = [], None, ScoringOptions()
         self.batches = TokenBucketSampler(dev, settings.batch_tokens, seed=0).in_order()
 
@@ -46,17 +47,23 @@ class SpeechValidator(Validator):
         if len(shares) < self.ranks.number:
             raise StopSeen
         losses = {place: value for one in shares for place, value in one.items()}
-        total = sum(losses[place] for place in range(len(self.batches)))
-        return Validation(total / int(self.dev.target_lengths.sum()), {})
+        plain, judged = (sum(losses[place][kind] for place in range(len(self.batches))) for kind in (0, 1))
+        loss = plain / int(self.dev.target_lengths.sum())
+        if self.objective.judge is None:
+            return Validation(loss, {})
+        judge_loss = judged / len(self.dev)
+        return Validation(loss + self.objective.judge.weight * judge_loss, {}, {"dev_judge_loss": judge_loss})
 
-    def _losses(self, model: SpeechModel, between_batches: Callable[[], None]) -> list[dict[int, float]]:
-        """The loss of each of this rank's dev batches, by its place; empty if it was asked to stop."""
-        losses = dict[int, float]()
+    def _losses(self, model: SpeechModel, between_batches: Callable[[], None]) -> list[dict[int, tuple[float, float]]]:
+        """The loss of each of this rank's dev batches, and that of the judge, by its place; empty if it was asked to stop."""
+        losses, objective = dict[int, tuple[float, float]](), self.objective
         try:
             for place in range(self.ranks.rank, len(self.batches), self.ranks.number):
                 between_batches()
-                batch = collate_frames(self.dev, self.batches[place]).to(self.placement.device)
-                losses[place] = float(plain_loss(frame_sums(model, batch, self.frames, self.placement), model))
+                batch = collate_frames(self.dev, self.batches[place]).to(objective.placement.device)
+                plain = float(plain_loss(frame_sums(model, batch, objective.settings, objective.placement), model))
+                verdict = objective.judged(model, batch)
+                losses[place] = plain, 0.0 if verdict is None else float(verdict.losses_B.sum())
         except StopSeen:
             return []
         return [losses]

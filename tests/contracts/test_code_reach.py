@@ -186,6 +186,23 @@ def test_a_stage_passes_by_what_its_settings_do_not_use() -> None:
     assert "seq2seq_core.evaluation.metrics.ter" not in reached["train"]
 
 
+def test_a_model_that_the_settings_name_may_have_any_part() -> None:
+    own, parts = (
+        CASES["recurrent"],
+        {"layers.transformer_shape", "attention.multi_head", "alignments.monotonic", "front_ends.conv_stack"},
+    )
+    own, modules = CASES["recurrent"], {f"seq2seq_core.modeling.{name}" for name in parts}
+    judged = {"objective": "minimum_risk", "judge": {"reader": "ear"}}
+    for stage, sections in (
+        ("train", own | {"train": TRAIN | {"phases": [{"objective": "likelihood"}, judged]}}),
+        ("prepare", own | {"prepare": {"distill": {"teacher": "base"}}}),
+        ("evaluate", CASES["speech"] | {"evaluate": {"beam_size": 1, "metrics": ["wer"], "speech": {"read_back": "ear"}},
+                                        "register": {"model_name": "m", "metric": "wer"}}),
+    ):  # fmt: skip
+        assert modules <= _reached(find_stage(stage), _settings(sections)), stage
+    assert not modules & _reached(find_stage("train"), _settings(own))
+
+
 def test_a_stage_reaches_the_metrics_that_its_settings_name_and_no_other() -> None:
     settings = _settings({"train": TRAIN | {"dev_metric": "wer"}, "evaluate": {"metrics": ["exact_match", "rougeL"]}})
     prefix = "seq2seq_core.evaluation.metrics."

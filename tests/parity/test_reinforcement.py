@@ -22,8 +22,9 @@ from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.objectives import reinforcement
 from seq2seq_core.training.objectives.objective import Measure, Moment, UpdateSize
 from seq2seq_core.training.objectives.reinforcement import MinimumRisk, SelfCritical, self_critical_loss
-from seq2seq_core.training.objectives.reward import RewardScorer
+from seq2seq_core.training.objectives.reward import RewardScorer, sentence_rewards
 from seq2seq_core.training.objectives.samples import Sample, draw_samples, score_samples
+from seq2seq_core.training.objectives.text_judge import TextJudge
 
 V, BOS, EOS = 6, 2, 3
 SYMBOLS = (1, 4, 5)  # what can be said: all but pad, bos and eos
@@ -159,6 +160,34 @@ def test_the_risk_of_the_full_set_of_samples_has_the_exact_gradient(model: Seq2S
     give_samples(monkeypatch, EVERYTHING)
     loss = loss_of(make_objective(MinimumRisk, sharpness=1.0), model)
     exact = 1.0 - exact_mean_reward(model)
+    assert float(loss.detach()) == pytest.approx(float(exact.detach()), abs=1e-4)
+    assert is_close(gradient(model, loss), gradient(model, exact), 1e-3)
+
+
+class TurningJudge:
+    """Restores a source by turning a sample around."""
+
+    def restore(self, texts: Sequence[str]) -> list[str]:
+        return [text[::-1] for text in texts]
+
+    def sources_of(self, source: Source) -> list[str]:
+        return Letters().decode(source.values.tolist())
+
+
+def test_with_a_judge_the_reward_is_of_the_source_that_it_restores(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model("gru")
+    give_samples(monkeypatch, EVERYTHING)
+    plain = make_objective(MinimumRisk, sharpness=1.0)
+    judged = MinimumRisk(
+        Phase.model_validate({"objective": "minimum_risk", "label_smoothing": 0.0, "reinforcement": plain.settings}),
+        plain.placement, plain.tokenizer, plain.scorer, cast(TextJudge, TurningJudge()),
+    )  # fmt: skip
+    loss = loss_of(judged, model)
+    restored = TurningJudge().restore(Letters().decode([sample.ids for sample in EVERYTHING]))
+    rewards = sentence_rewards("cer", [(text, "54") for text in restored])
+    assert max(rewards) == 1.0  # of the sample 4 5
+    terms = [log_probability(model, sample).exp() * (1.0 - one) for sample, one in zip(EVERYTHING, rewards, strict=True)]
+    exact = torch.stack(terms).sum()
     assert float(loss.detach()) == pytest.approx(float(exact.detach()), abs=1e-4)
     assert is_close(gradient(model, loss), gradient(model, exact), 1e-3)
 

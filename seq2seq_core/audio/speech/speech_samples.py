@@ -17,6 +17,8 @@ from seq2seq_core.errors import UserError, first_line
 Samples = NDArray[np.float32]
 MAX_SPEECH_SECONDS = 1800.0
 """Longest recording that is read: no utterance, but a book."""
+STREAMED = 0xFFFFFF00
+"""Sizes of data from here on are those of programs that did not know them when they wrote the header."""
 PEAK = 0.99
 """Largest sample that a change of loudness may make."""
 
@@ -82,9 +84,27 @@ def _read(path: Path) -> tuple[NDArray[np.float64], int]:
     except library.SoundFileRuntimeError as error:
         reason = first_line(error).removeprefix("Error opening ").rpartition(": ")[2].rstrip(".") or "damaged"
         raise RecordingError(f"not a sound file that can be read ({reason})") from None
+    stated = max(stated, _stated_by_wav(path))
     if len(samples_NC) < stated:
         raise RecordingError(f"cut short: {len(samples_NC)} samples, but its header says {stated}")
     return samples_NC, rate
+
+
+def _stated_by_wav(path: Path) -> int:
+    """Samples that the header of a WAV file states, where it does; libsndfile tells only those that are there."""
+    with path.open("rb") as stream:
+        if stream.read(4) != b"RIFF" or len(stream.read(4)) < 4 or stream.read(4) != b"WAVE":
+            return 0
+        block = 0
+        while len(head := stream.read(8)) == 8:
+            size = int.from_bytes(head[4:], "little")
+            if head[:4] == b"data":
+                return size // block if block and size < STREAMED else 0
+            content = stream.read(min(size, 16))
+            if head[:4] == b"fmt ":
+                block = int.from_bytes(content[12:14], "little")
+            stream.seek(size - len(content) + size % 2, 1)  # chunks begin at even places
+    return 0
 
 
 def trim_silence(samples_N: Samples, window: int, trim_db: float) -> Samples:

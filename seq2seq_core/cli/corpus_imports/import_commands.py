@@ -236,7 +236,7 @@ def _run(find: Callable[[], CorpusPlace], choices: ImportChoices, workspace: Pat
     if record.licence == NOT_STATED:
         typer.echo(f"warning: {shown}/{SOURCE_FILE}: no licence is stated; --licence records one", err=True)
     typer.echo(f"to make the same again: s2s import again {choices.name}")
-    typer.echo(f"next: s2s configure --corpus {shown}")
+    typer.echo(f"next: s2s configure --corpus {shlex.quote(str(shown))}")
 
 
 def _two_languages(text: str) -> tuple[str, str]:

@@ -36,6 +36,7 @@ def learning_curve(
     with boundary(debug, verbose):
         from seq2seq_core.cli.initial_weights_option import pin_initial_weights
         from seq2seq_core.config.settings import load_settings
+        from seq2seq_core.serving.found_models import find_judges
         from seq2seq_core.stages.learning_curve import DEFAULT_FRACTIONS, check_fractions, describe_curve, run_learning_curve
         from seq2seq_core.tracking.session import open_stage_recorder
 
@@ -45,7 +46,7 @@ def learning_curve(
         check_fractions(fractions)
         settings, initial = pin_initial_weights(settings, paths)
         with open_stage_recorder("learning-curve", settings, paths) as recorder:
-            results = run_learning_curve(settings, paths, recorder, fractions, initial)
+            results = run_learning_curve(settings, paths, recorder, fractions, initial, find_judges(settings.train, paths))
         typer.echo(describe_curve(results), nl=False)
 
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from seq2seq_core.cli.phrase_flags import locate_phrase_fault
 from seq2seq_core.cli.tag_lines import locate_tag_fault
-from seq2seq_core.errors import CorpusError, TagError
+from seq2seq_core.errors import CorpusError, SourceError, TagError
 
 if TYPE_CHECKING:
     from seq2seq_core.decoding.phrases.wanted_phrases import PhraseError, Phrases
     from seq2seq_core.decoding.predictor import Predictor
+
+    LineFault = PhraseError | TagError | SourceError
 
 Answer = TypeVar("Answer")
 
@@ -44,7 +46,9 @@ class Chunk:
         )
 
 
-def answer_chunk(chunk: Chunk, answer: Callable[[Chunk], list[Answer]]) -> tuple[list[Answer], PhraseError | TagError | None]:
+def answer_chunk(
+    chunk: Chunk, answer: Callable[[Chunk], list[Answer]]
+) -> tuple[list[Answer], PhraseError | TagError | SourceError | None]:
     """The answers up to the first line with a fault of its own, and this fault; None: no line has one.
 
     Args:
@@ -55,7 +59,7 @@ def answer_chunk(chunk: Chunk, answer: Callable[[Chunk], list[Answer]]) -> tuple
 
     try:
         return answer(chunk), None
-    except (PhraseError, TagError) as error:
+    except (PhraseError, TagError, SourceError) as error:
         if len(chunk.sources) == 1:
             return [], error
     first, second = chunk.halves()
@@ -67,7 +71,7 @@ def answer_chunk(chunk: Chunk, answer: Callable[[Chunk], list[Answer]]) -> tuple
 
 
 def locate_fault(
-    fault: PhraseError | TagError,
+    fault: LineFault,
     chunk: Chunk,
     place: int,
     source: Path | None,
@@ -87,6 +91,8 @@ def locate_fault(
     line = chunk.done + place + 1
     if isinstance(fault, TagError):
         return locate_tag_fault(fault, source, line)
+    if isinstance(fault, SourceError):
+        return CorpusError(str(fault), source or "standard input", line)
     assert asked is not None, "there are phrases with a fault"
     (resolved,) = predictor.phrases.resolve(asked, chunk.sources[place : place + 1])
     return locate_phrase_fault(fault, asked, resolved, source, line)

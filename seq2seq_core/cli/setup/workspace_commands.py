@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -35,7 +36,7 @@ def init(
         from flows.workspaces.new_workspace import make_workspace
 
         make_workspace(folder, typer.echo)
-        typer.echo(f"Next: cd {folder} && git add -A && git commit -m Workspace")
+        typer.echo(f"Next: cd {quote(str(folder))} && git add -A && git commit -m Workspace")
         typer.echo("Then: s2s sample-corpus && s2s retrain, or s2s configure --corpus FOLDER && s2s retrain")
 
 

@@ -86,7 +86,6 @@ def _must_be_neutral(settings: Settings) -> Iterator[tuple[str, Any, Any]]:
         yield f"{name}.dev_metric", phase.dev_metric, "loss"
         yield f"{name}.r_drop_weight", phase.r_drop_weight, 0.0
         yield f"{name}.coverage_weight", phase.coverage_weight, 0.0
-        yield f"{name}.scheduled_sampling.decay", phase.scheduled_sampling.decay, "none"
         yield f"{name}.subword_sampling.sides", phase.subword_sampling.sides, "none"
     yield "train.initial_weights", settings.train.initial_weights, ""
     yield "train.ensemble.members", settings.train.ensemble.members, 0

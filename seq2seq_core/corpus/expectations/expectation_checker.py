@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from seq2seq_core.allocation import uncollected_loading
 from seq2seq_core.config.validate import UserContract
 from seq2seq_core.corpus.contracts import Contract
 from seq2seq_core.corpus.expectations.check_result import CheckResult, describe_for_meta, find_exception, read_result
@@ -38,8 +39,13 @@ class ExpectationChecker:
     def __init__(self, store: RowStore, data_docs: Path, examples: int, name: str = "") -> None:
         os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read while the library is imported
         load_late(*_UNUSED_PACKAGES)
-        import great_expectations as gx
-        from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults, ProgressBarsConfig
+        with uncollected_loading():
+            import great_expectations as gx
+            from great_expectations.data_context.types.base import (
+                DataContextConfig,
+                InMemoryStoreBackendDefaults,
+                ProgressBarsConfig,
+            )
 
         if data_docs.exists():
             shutil.rmtree(data_docs)

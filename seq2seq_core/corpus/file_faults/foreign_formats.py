@@ -70,6 +70,19 @@ FORMATS = (
     ForeignFormat("XLIFF", _XLIFF, (".xlf", ".xliff")),
 )  # fmt: skip
 """Of several whose mark matches, the first counts."""
+MEDIA = {
+    "a PNG picture": re.compile(rb"\x89PNG"),
+    "a JPEG picture": re.compile(rb"\xff\xd8\xff"),
+    "a GIF picture": re.compile(rb"GIF8[79]a"),
+    "a TIFF picture": re.compile(rb"II\*\0|MM\0\*"),
+    "a WebP picture": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
+    "a WAV recording": re.compile(rb"RIFF.{4}WAVE", re.DOTALL),
+    "a FLAC recording": re.compile(rb"fLaC"),
+    "an Ogg recording": re.compile(rb"OggS"),
+    "an MP3 recording": re.compile(rb"ID3[\x02-\x04]"),
+    "a PDF document": re.compile(rb"%PDF-"),
+}
+"""First bytes of files that hold no text, though their names may be lines of one."""
 PARQUET_MARK = b"PAR1"
 GZIP_MARK = b"\x1f\x8b"
 
@@ -91,5 +104,9 @@ def describe_mark(head: bytes, file: str) -> str:
         return "gzip-compressed, but its name does not end in .gz; rename it"
     if head.startswith(PARQUET_MARK):
         return "a Parquet file, but its name does not end in .parquet; rename it"
+    if media := next((name for name, mark in MEDIA.items() if mark.match(head)), ""):
+        return (
+            f"{media}, and not a list of lines; the names of such files are lines of a list: `echo {shlex.quote(file)} > list.txt`"
+        )
     kind = next((kind for kind in FORMATS if kind.mark is not None and kind.mark.match(head)), None)
     return kind.advise(file) if kind else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import SPLITS
 from seq2seq_core.config.settings import Settings
@@ -16,6 +16,7 @@ from seq2seq_core.corpus.named_files.source_files import SourceFiles
 from seq2seq_core.corpus.pairs import SOURCE, SOURCE_LANGUAGE, TARGET_LANGUAGE, exchange_sides
 from seq2seq_core.corpus.preparation.changed_texts import settings_in_use
 from seq2seq_core.corpus.preparation.funnel import REAL_PAIRS, Funnel
+from seq2seq_core.corpus.preparation.kept_lines import LinesFile, copy_earlier_lines, keep_lines, new_lines_file
 from seq2seq_core.corpus.preparation.row_lines import EXCHANGED_NAMES, Page, RowLines, write_pages
 from seq2seq_core.corpus.preparation.row_samples import RowSamples, count_and_sample
 from seq2seq_core.corpus.preparation.sentence_preparation import SentencePreparation
@@ -46,6 +47,7 @@ class PairPreparation:
 
     Attributes:
         funnels: counts of rows read, dropped, carved out and written, by split.
+        digests: SHA-256 of the files that are written, by split.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class PairPreparation:
         self.funnels = {
             split: Funnel(changed=dict.fromkeys(settings_in_use(self.section), 0), has_files=files is not None) for split in SPLITS
         }
+        self.digests: dict[str, str] = {}
         # Only a split without files is carved out of train; the fraction of a split with files has no effect.
         self.carved = [split for split in ("dev", "test") if not readers[split].entries]
         for table in (PROTECTED, CARVED):
@@ -94,16 +97,17 @@ class PairPreparation:
     def run(self) -> None:
         """Writes all splits, once they are loaded. Dev and test come first: train must not contain their sources."""
         with ExitStack() as stack:
-            files = {split: stack.enter_context((self.folder / f"{split}.jsonl").open("wb")) for split in SPLITS}
+            files = {split: stack.enter_context(new_lines_file(self.folder / f"{split}.jsonl")) for split in SPLITS}
             for split in ("dev", "test"):
                 if split not in self.carved:
                     self._write_evaluation(split, files[split])
             self._write_train(files)
+            self.digests = {split: file.state.digest for split, file in files.items()}
 
     def _rows(self, split: str) -> SplitRows:
         return SplitRows(self.store, split, self.section, self.corpus.input_columns, self.files)
 
-    def _write_evaluation(self, split: str, file: IO[bytes]) -> None:
+    def _write_evaluation(self, split: str, file: LinesFile) -> None:
         """Writes dev or test from its own files, without dropping rows unless ``clean_evaluation_splits`` is set."""
         rows, funnel = self._rows(split), self.funnels[split]
         funnel.rows_in = self.store.counts[split]
@@ -115,6 +119,7 @@ class PairPreparation:
             rows.drop_repeated()
         self._protect(rows, split, PROTECTED)
         self._write(RowLines(rows), split, file)
+        rows.keep_verdicts()
         count_and_sample(rows, split, self.funnels, self.samples)
 
     def _protect(self, rows: SplitRows, split: str, table: str) -> None:
@@ -126,7 +131,7 @@ class PairPreparation:
             for texts in rows.left_texts(split, "rule_source, target"):
                 self._similar[table].protect(*texts)
 
-    def _write_train(self, files: Mapping[str, IO[bytes]]) -> None:
+    def _write_train(self, files: Mapping[str, LinesFile]) -> None:
         """Writes train, and carves dev and test out of it where they have no files."""
         rows, funnel, section = self._rows("train"), self.funnels["train"], self.section
         funnel.rows_in = self.store.counts["train"]
@@ -147,6 +152,7 @@ class PairPreparation:
             self._write(lines, split, files[split])
             self.funnels[split].rows_in = funnel.carved[split] = self.funnels[split].rows_out
         self._write(lines, "train", files["train"], self._exchanged(rows))
+        rows.keep_verdicts()
         count_and_sample(rows, "train", self.funnels, self.samples)
 
     def _drop_leaks(self, rows: SplitRows, table: str, split: str = "") -> None:
@@ -181,20 +187,25 @@ class PairPreparation:
         similar = f" OR similar_to_{PROTECTED}(target, source) <> ''" if self._similar else ""
         return f"NOT ({leaks}{similar})"
 
-    def _write(self, lines: RowLines, split: str, file: IO[bytes], exchanged: str = "") -> None:
+    def _write(self, lines: RowLines, split: str, file: LinesFile, exchanged: str = "") -> None:
         """Writes the rows that fall into a split."""
         distillation = self.distillation if split == "train" else None
+        # What is exchanged or asked about depends on other rows or on a teacher besides.
+        can_be_kept = distillation is None and not exchanged and self.files is None
+        first = copy_earlier_lines(lines.rows, file, self.funnels[split]) if can_be_kept else 0
 
         def keeps(pair: dict[str, str]) -> bool:
             assert distillation is not None
             distillation.ask(pair)
             return distillation.keeps(pair[SOURCE])
 
-        pages = lines.pages(split, exchanged)
+        pages = lines.pages(split, exchanged, first)
         for page, left_out in write_pages(pages, file, self.funnels[split], None if distillation is None else keeps):
             lines.rows.drop_positions(left_out, REAL_PAIRS)
             if self.files is not None:
                 self._copy_files(self.files, page, split)
+        if can_be_kept:
+            keep_lines(self.store, file, self.funnels[split])
 
     def _copy_files(self, files: SourceFiles, page: Page, split: str) -> None:
         funnel = self.funnels[split]

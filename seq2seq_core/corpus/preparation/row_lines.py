@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, Any
+from typing import Any, Protocol
 
 from seq2seq_core.corpus.pairs import RECORDING, SOURCE, SOURCE_LANGUAGE, TARGET, TARGET_LANGUAGE, TEXT
 from seq2seq_core.corpus.preparation.funnel import Funnel
@@ -22,6 +22,13 @@ EXCHANGED_NAMES = {
     SOURCE_LANGUAGE: TARGET_LANGUAGE,
     TARGET_LANGUAGE: SOURCE_LANGUAGE,
 }
+
+
+class Writable(Protocol):
+    """What bytes are written to."""
+
+    def write(self, data: bytes | memoryview, /) -> object:
+        """Adds bytes at the end."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +62,13 @@ class RowLines:
         if self._names:
             rows.store.add_function(self._order, partial(_order_cells, self._names), ["VARCHAR", "VARCHAR[]"], "VARCHAR")
 
-    def pages(self, split: str, exchanged: str = "") -> Iterator[Page]:
+    def pages(self, split: str, exchanged: str = "", first: int = 0) -> Iterator[Page]:
         """The rows that are left and fall into a split, in the order of the corpus.
 
         Args:
             split: the rows' own split, or that into which they are carved.
             exchanged: SQL that is true of a row that is also written with its sides exchanged; empty: none is.
+            first: the position of the first row.
         """
         rows = self.rows
         exchanged_line = f"CASE WHEN {exchanged} THEN {self._line(EXCHANGED_NAMES)} END" if exchanged else "NULL::VARCHAR"
@@ -74,10 +82,10 @@ class RowLines:
             )
 
         if rows.store.parts is not None and not exchanged:  # what is exchanged is looked up among the keys of all rows
-            yield from map(Page, rows.texts_of_left(split, statement))
+            yield from map(Page, rows.texts_of_left(split, statement, first))
             return
-        page_rows = count_rows(rows.store, rows.split, PAGE_ROWS, PAGE_BYTES)
-        for start in range(0, rows.store.counts[rows.split], page_rows):
+        page_rows = count_rows(rows.store, rows.split, PAGE_ROWS, PAGE_BYTES, first)
+        for start in range(first, rows.store.counts[rows.split], page_rows):
             within = f"WHERE position >= {start} AND position < {start + page_rows}"
             yield Page(rows.store.fetch_table(statement(rows.texts(f"SELECT position FROM ({rows.left(split)}) {within}", within))))
 
@@ -113,7 +121,7 @@ def _key(name: str) -> str:
 
 
 def write_pages(
-    pages: Iterator[Page], file: IO[bytes], funnel: Funnel, keeps: Callable[[dict[str, str]], bool] | None = None
+    pages: Iterator[Page], file: Writable, funnel: Funnel, keeps: Callable[[dict[str, str]], bool] | None = None
 ) -> Iterator[tuple[Page, list[int]]]:
     """Writes the lines of a split; after each page, the page, and the positions of the rows that were left out.
 
@@ -143,7 +151,7 @@ def write_pages(
         yield page, left_out
 
 
-def _write_all(table: Any, file: IO[bytes], funnel: Funnel) -> None:
+def _write_all(table: Any, file: Writable, funnel: Funnel) -> None:
     """Writes the lines of a page without making texts of Python of them."""
     import pyarrow.compute
 

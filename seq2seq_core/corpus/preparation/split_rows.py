@@ -19,7 +19,7 @@ from seq2seq_core.corpus.named_files.source_files import SourceFiles
 from seq2seq_core.corpus.pairs import SOURCE, TARGET
 from seq2seq_core.corpus.preparation.changed_texts import settings_in_use
 from seq2seq_core.corpus.preparation.row_texts import RowKind, texts_of
-from seq2seq_core.corpus.rows.row_results import make_table
+from seq2seq_core.corpus.rows.row_results import has_table, make_table
 from seq2seq_core.corpus.rows.row_store import RowStore, identifier, literal, rows_table, view_name
 from seq2seq_core.corpus.splitting import split_of_form
 
@@ -40,6 +40,7 @@ class SplitRows:
     Attributes:
         table: of the rows, for SQL.
         verdicts: the table of the rows that are dropped: position and rule.
+        num_known: number of the first rows, on which an earlier run has left its verdicts.
         kind: what the sides are.
         digest_column: the column of the pairs with the digests of files; empty: both sides are texts.
     """
@@ -58,8 +59,27 @@ class SplitRows:
         self.digest_column = files.digest_column if files else ""
         self._key_table = f"prepared.{view_name(split)}"
         self._keys, self.verdicts = identifier(self._key_table), identifier(f"dropped.{view_name(split)}")
+        self._earlier_table = f"earlier.{view_name(split)}"
+        self._earlier, self.num_known = identifier(self._earlier_table), self._count_known()
         self._inputs = self.join_cells(input_columns)
         store.connection.execute(f"CREATE TABLE {self.verdicts} (position BIGINT, rule VARCHAR)")
+
+    def _count_known(self) -> int:
+        """The number of rows whose verdicts an earlier run has left."""
+        is_there = has_table(self.store, self._earlier_table)
+        return self.store.known.get(self.split, 0) if is_there else 0
+
+    def keep_verdicts(self) -> None:
+        """Leaves all verdicts to the next run."""
+        self.store.connection.execute(f"CREATE OR REPLACE TABLE {self._earlier} AS SELECT * FROM {self.verdicts}")
+
+    def drops_as_before(self) -> bool:
+        """Whether of the rows that an earlier run has judged the same are dropped."""
+        if not self.num_known:
+            return False
+        earlier, now = (f"SELECT position FROM {one} WHERE position < {self.num_known}" for one in (self._earlier, self.verdicts))
+        ((differing,),) = self.store.fetch(f"SELECT count(*) FROM (({earlier} EXCEPT {now}) UNION ALL ({now} EXCEPT {earlier}))")
+        return not differing
 
     def join_cells(self, names: Sequence[str]) -> str:
         """SQL that appends the values of columns to a text, empty where a row has none, so that different ones give different keys.
@@ -166,26 +186,32 @@ class SplitRows:
         rows = f"SELECT r.* FROM {self.table} r SEMI JOIN ({positions}) p ON r.position = p.position {others}"
         return texts_of(rows, self.kind, self.section.mend)
 
-    def texts_of_left(self, split: str, statement: Callable[[str], str]) -> Iterator[Any]:
+    def texts_of_left(self, split: str, statement: Callable[[str], str], first: int = 0) -> Iterator[Any]:
         """Arrow tables of what the rows that no rule has dropped are by themselves, in their order, computed on a cluster.
 
         Args:
             split: only those that fall into it; empty: all.
             statement: makes the query of a query of rows with their texts.
+            first: the position of the first row.
         """
         assert self.store.parts is not None
         statement_of = partial(texts_of, kind=self.kind, mend=self.section.mend)
         return self.store.parts.compute(
-            self.split, lambda rows: statement(statement_of(f"SELECT * FROM {rows}")), chosen=self.left(split)
+            self.split, lambda rows: statement(statement_of(f"SELECT * FROM {rows}")), first, self.left(split)
         )
 
     def drop_repeated(self) -> None:
         """Drops the rows that repeat an earlier one, by ``deduplicate``."""
         if self.section.deduplicate == "none":
             return
-        first = f"SELECT pair_key, min(position) AS first FROM ({self.left()}) GROUP BY pair_key HAVING count(*) > 1"
+        start, among = self.num_known, ""
+        if start:  # rows that are added repeat earlier ones, and never the other way round
+            self._drop(f"SELECT position, rule FROM {self._earlier} WHERE rule = {literal(DEDUPLICATE)}")
+            among = f"WHERE pair_key IN (SELECT pair_key FROM {self._keys} WHERE position >= {start})"
+        first = f"SELECT pair_key, min(position) AS first FROM ({self.left()}) {among} GROUP BY pair_key HAVING count(*) > 1"
         self._drop(
-            f"SELECT position, {literal(DEDUPLICATE)} FROM ({self.left()}) JOIN ({first}) USING (pair_key) WHERE position <> first"
+            f"SELECT position, {literal(DEDUPLICATE)} FROM ({self.left()}) JOIN ({first}) USING (pair_key) "
+            f"WHERE position <> first AND position >= {start}"
         )
 
     def drop_leaks(self, protected: str, split: str = "") -> None:

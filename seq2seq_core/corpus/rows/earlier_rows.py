@@ -22,6 +22,8 @@ from seq2seq_core.corpus.rows.plain_blocks import EntryEnd, OddFile, iterate_blo
 logger = logging.getLogger(__name__)
 
 RECORD_FILE = "record.json"
+TAKEN = "taken"
+"""The folder, in that of a process, of what it has taken away."""
 _READ_BYTES = 1 << 20
 
 
@@ -59,6 +61,18 @@ class KeptSplit(_Part):
     entries: list[KeptEntry]
 
 
+class KeptFile(_Part):
+    """A file beside the database.
+
+    Attributes:
+        num_bytes: its size.
+        digest: SHA-256 of its bytes.
+    """
+
+    num_bytes: int
+    digest: str
+
+
 class KeptRecord(_Part):
     """What a kept database was made of.
 
@@ -67,12 +81,14 @@ class KeptRecord(_Part):
         num_bytes: size of the database.
         database_digest: SHA-256 of the database.
         splits: by name.
+        files: that are kept beside it, by name.
     """
 
     key: str
     num_bytes: int
     database_digest: str
     splits: dict[str, KeptSplit]
+    files: dict[str, KeptFile] = {}
 
 
 class KeptRows:
@@ -87,6 +103,8 @@ class KeptRows:
     def __init__(self, folder: Path, key: str, readers: Iterable[SplitReader]) -> None:
         self._folder, self._key, self._readers = folder, key, {reader.split: reader for reader in readers}
         self._states = {split: _file_states(reader) for split, reader in self._readers.items()}
+        self._hashes = dict[Path, tuple[int, Any]]()
+        """By file: how many bytes of it are digested, and the state of the digest, which goes on from there."""
 
     def claim(self, own: Path, database: str) -> KeptRecord | None:
         """Takes the database away, into a folder; None: there is none that the corpus goes on from.
@@ -99,7 +117,7 @@ class KeptRows:
             record = KeptRecord.model_validate_json((self._folder / RECORD_FILE).read_bytes())
             if not self._goes_on(record):
                 return None
-            taken = own / "taken"
+            taken = own / TAKEN
             self._folder.rename(taken)
             if KeptRecord.model_validate_json((taken / RECORD_FILE).read_bytes()) != record:
                 return None  # another process was faster
@@ -114,20 +132,27 @@ class KeptRows:
     def _goes_on(self, record: KeptRecord) -> bool:
         if record.key != self._key or {*record.splits} - {*self._readers}:
             return False
-        return all(_is_continued(split, self._readers[name]) for name, split in record.splits.items())
+        return all(self._is_continued(split, self._readers[name]) for name, split in record.splits.items())
 
-    def keep(self, own: Path, database: str, splits: Mapping[str, tuple[int, list[str], dict[int, EntryEnd]]]) -> None:
+    def keep(
+        self,
+        own: Path,
+        database: str,
+        splits: Mapping[str, tuple[int, list[str], dict[int, EntryEnd]]],
+        files: Mapping[Path, KeptFile],
+    ) -> None:
         """Puts a database in place, unless a file was not read in blocks, or has changed meanwhile, or the disk refuses it.
 
         Args:
             own: the folder of this process.
             database: the name of the file, which is closed.
             splits: by name: the number of rows, the other columns, and where each entry that was read in blocks was read to.
+            files: to keep copies of.
         """
         shutil.rmtree(self._folder, ignore_errors=True)
         try:
             if (kept := self._describe(splits)) is not None:
-                self._put(own, database, kept)
+                self._put(own, database, kept, files)
         except OSError as error:  # such as a full disk: the outputs of the run do not depend on it
             logger.warning("%s: the next run goes on from nothing: %s", self._folder, error)
 
@@ -139,49 +164,63 @@ class KeptRows:
             is_compressed = any(file.is_compressed for entry in reader.entries for file in entry.files)
             if is_compressed or len(ends) < len(reader.entries):
                 return None
-            entries = [_describe_entry(entry, ends[place]) for place, entry in enumerate(reader.entries)]
+            entries = [self._describe_entry(entry, ends[place]) for place, entry in enumerate(reader.entries)]
             if self._states[name] != _file_states(reader):
                 return None
             kept[name] = KeptSplit(rows=rows, columns=columns, entries=entries)
         return kept
 
-    def _put(self, own: Path, database: str, splits: dict[str, KeptSplit]) -> None:
+    def _put(self, own: Path, database: str, splits: dict[str, KeptSplit], files: Mapping[Path, KeptFile]) -> None:
         draft = own / "kept"
         draft.mkdir()
         (own / database).rename(draft / database)
         size = (draft / database).stat().st_size
         found = _digest(draft / database, size)
-        record = KeptRecord(key=self._key, num_bytes=size, database_digest=found, splits=splits)
+        for path in files:
+            shutil.copyfile(path, draft / path.name)
+        named = {path.name: file for path, file in files.items()}
+        record = KeptRecord(key=self._key, num_bytes=size, database_digest=found, splits=splits, files=named)
         (draft / RECORD_FILE).write_text(record.model_dump_json(), encoding="utf-8")
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         with suppress(OSError):  # another process was faster
             draft.rename(self._folder)
 
+    def _describe_entry(self, entry: CorpusEntry, end: EntryEnd) -> KeptEntry:
+        return KeptEntry(**_place(entry), digests=self._digests(entry, end.sizes), end=end)
+
+    def _is_continued(self, kept: KeptSplit, reader: SplitReader) -> bool:
+        """Whether a split begins with the entries of a kept one, of which only the last may have grown."""
+        if len(kept.entries) > len(reader.entries):
+            return False
+        for place, (found, entry) in enumerate(zip(kept.entries, reader.entries, strict=False)):
+            if {"names": found.names, "layout": found.layout} != _place(entry):
+                return False
+            sizes = tuple(file.path.stat().st_size for file in entry.files)
+            if any(size < before for size, before in zip(sizes, found.end.sizes, strict=True)):
+                return False
+            if found.digests != self._digests(entry, found.end.sizes):
+                return False
+            if sizes != found.end.sizes and (place < len(kept.entries) - 1 or not _can_grow(reader, entry, found.end)):
+                return False
+        return True
+
+    def _digests(self, entry: CorpusEntry, sizes: tuple[int, ...]) -> tuple[str, ...]:
+        """SHA-256 of the first bytes of an entry's files; of bytes that were digested before only what follows is read."""
+        return tuple(self._digest_on(file.path, size) for file, size in zip(entry.files, sizes, strict=True))
+
+    def _digest_on(self, path: Path, size: int) -> str:
+        done, state = self._hashes.get(path, (0, hashlib.sha256()))
+        if done > size:
+            done, state = 0, hashlib.sha256()
+        state = state.copy()
+        _add_bytes(state, path, done, size)
+        self._hashes[path] = (size, state)
+        return str(state.hexdigest())
+
 
 def _place(entry: CorpusEntry) -> dict[str, Any]:
     """The fields of a kept entry that the settings give."""
     return {"names": tuple(file.name for file in entry.files), "layout": (entry.format, entry.constants)}
-
-
-def _describe_entry(entry: CorpusEntry, end: EntryEnd) -> KeptEntry:
-    return KeptEntry(**_place(entry), digests=_digests(entry, end.sizes), end=end)
-
-
-def _is_continued(kept: KeptSplit, reader: SplitReader) -> bool:
-    """Whether a split begins with the entries of a kept one, of which only the last may have grown."""
-    if len(kept.entries) > len(reader.entries):
-        return False
-    for place, (found, entry) in enumerate(zip(kept.entries, reader.entries, strict=False)):
-        if {"names": found.names, "layout": found.layout} != _place(entry):
-            return False
-        sizes = tuple(file.path.stat().st_size for file in entry.files)
-        if any(size < before for size, before in zip(sizes, found.end.sizes, strict=True)):
-            return False
-        if found.digests != _digests(entry, found.end.sizes):
-            return False
-        if sizes != found.end.sizes and (place < len(kept.entries) - 1 or not _can_grow(reader, entry, found.end)):
-            return False
-    return True
 
 
 def _can_grow(reader: SplitReader, entry: CorpusEntry, end: EntryEnd) -> bool:
@@ -203,18 +242,20 @@ def _can_grow(reader: SplitReader, entry: CorpusEntry, end: EntryEnd) -> bool:
     return True
 
 
-def _digests(entry: CorpusEntry, sizes: tuple[int, ...]) -> tuple[str, ...]:
-    return tuple(_digest(file.path, size) for file, size in zip(entry.files, sizes, strict=True))
-
-
 def _digest(path: Path, size: int) -> str:
     """SHA-256 of the first bytes of a file."""
     found = hashlib.sha256()
-    with path.open("rb") as file:
-        while size > 0 and (data := file.read(min(size, _READ_BYTES))):
-            found.update(data)
-            size -= len(data)
+    _add_bytes(found, path, 0, size)
     return found.hexdigest()
+
+
+def _add_bytes(state: Any, path: Path, start: int, end: int) -> None:
+    """Adds some bytes of a file to a digest."""
+    with path.open("rb") as file:
+        file.seek(start)
+        while start < end and (data := file.read(min(end - start, _READ_BYTES))):
+            state.update(data)
+            start += len(data)
 
 
 def _file_states(reader: SplitReader) -> list[tuple[int, int, int]]:

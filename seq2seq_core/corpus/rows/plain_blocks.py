@@ -1,7 +1,7 @@
 """Plain TSV and text in blocks: Arrow splits many lines at once. Anything odd in a file is left to the reader of lines.
 
-Odd are NUL bytes, carriage returns that are no part of CRLF, bytes that are not UTF-8, very long lines, and lines with another
-number of cells.
+Odd are the first bytes of other formats, NUL bytes, carriage returns that are no part of CRLF, bytes that are not UTF-8, very long
+lines, and lines with another number of cells.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from seq2seq_core.corpus.bounded_lines import LONGEST_LINE
 from seq2seq_core.corpus.formats import find_columns
-from seq2seq_core.corpus.lines import UTF8_MARK, CorpusFile, unpack
+from seq2seq_core.corpus.lines import HEAD_BYTES, UTF8_MARK, CorpusFile, head_faults, unpack
 from seq2seq_core.corpus.monolingual import MonolingualReader
 from seq2seq_core.corpus.reading import CorpusEntry, SplitReader
 from seq2seq_core.errors import CorpusError
@@ -62,6 +62,9 @@ def iterate_blocks(reader: SplitReader, entry: CorpusEntry, after: EntryEnd | No
             for raw, size in zip(raws, after.sizes if after else (), strict=after is not None):
                 raw.seek(size)
             streams = [stack.enter_context(unpack(file, raw)) for file, raw in zip(entry.files, raws, strict=True)]
+            heads = zip(entry.files, streams, strict=True) if after is None else ()
+            if any(head_faults(file, stream.peek(HEAD_BYTES)) for file, stream in heads):
+                raise OddFile
             lines = [_iterate_line_arrays(stream, is_first=after is None) for stream in streams]
             line = after.line if after else 1
             for block in _split_tsv(reader, entry.files[0], lines[0], line) if entry.format == "tsv" else _align(lines, line):

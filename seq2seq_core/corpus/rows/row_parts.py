@@ -74,7 +74,7 @@ class RowParts:
             yield self._names[split, start, stop], picked
 
 
-def count_rows(store: RowStore, split: str, most_rows: int, most_bytes: int) -> int:
+def count_rows(store: RowStore, split: str, most_rows: int, most_bytes: int, first: int = 0) -> int:
     """How many rows of a split have about so many bytes of text, by the mean size of some rows.
 
     Args:
@@ -82,9 +82,10 @@ def count_rows(store: RowStore, split: str, most_rows: int, most_bytes: int) -> 
         split: its name.
         most_rows: the most rows.
         most_bytes: the most bytes.
+        first: the position of the first row that counts.
     """
     size = "strlen(source) + coalesce(strlen(target), 0)"
-    ((mean,),) = store.fetch(f"SELECT avg({size}) FROM {rows_table(split)} WHERE position % 50 = 0")
+    ((mean,),) = store.fetch(f"SELECT avg({size}) FROM {rows_table(split)} WHERE position >= {first} AND position % 50 = 0")
     return max(1, min(most_rows, int(most_bytes / max(1, mean or 1))))
 
 

@@ -7,6 +7,16 @@ from collections.abc import Callable, Iterator
 from seq2seq_core.corpus.rows.row_store import RowStore, identifier
 
 
+def has_table(store: RowStore, name: str) -> bool:
+    """Whether there is a table of a name.
+
+    Args:
+        store: the database.
+        name: of the table.
+    """
+    return bool(store.fetch("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", (name,)))
+
+
 def make_table(store: RowStore, name: str, split: str, statement: Callable[[str], str]) -> None:
     """Makes a table of what each row of a split is by itself; one that an earlier run has left gets the new rows alone.
 
@@ -16,7 +26,7 @@ def make_table(store: RowStore, name: str, split: str, statement: Callable[[str]
         split: its name.
         statement: makes the query of a query of rows.
     """
-    is_there = bool(store.fetch("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", (name,)))
+    is_there = has_table(store, name)
     for found in iterate_results(store, split, statement, store.known.get(split, 0) if is_there else 0):
         head = f"INSERT INTO {identifier(name)}" if is_there else f"CREATE TABLE {identifier(name)} AS"
         store.connection.execute(f"{head} {found}")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seq2seq_core.corpus.rows.earlier_rows import KeptRecord
+from seq2seq_core.corpus.rows.earlier_rows import TAKEN, KeptFile, KeptRecord
 from seq2seq_core.corpus.rows.plain_blocks import EntryEnd
 from seq2seq_core.corpus.rows.statement_interrupts import watch_connection
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seq2seq_core.corpus.rows.row_parts import RowParts
 
 DATABASE = "rows.duckdb"
-KEPT_TABLES = ("rows.", "prepared.", "keys.", "verdicts")
+KEPT_TABLES = ("rows.", "prepared.", "keys.", "verdicts", "earlier.", "written.")
 """Beginnings of the names of tables that say what rows are by themselves: the next run goes on from them."""
 TRANSACTION_ROWS = 500_000
 """Rows that are added at once: those of an open transaction are held in memory, beyond the limit."""
@@ -43,6 +43,8 @@ class RowStore:
         counts: by split: the number of rows.
         known: by split: the number of rows that an earlier run has left; the tables of :data:`KEPT_TABLES` have them.
         ends: by split: where each of its entries that was read in blocks was read to, by its place among them.
+        earlier_files: by path: what an earlier run has left beside the database, as it was then.
+        files_to_keep: by path: what the next run may go on from, besides the database.
         fault: what a function of Python raised inside a statement; None: nothing.
         macros: the statements that made them.
         functions: of Python that SQL calls, by name: each with the types of its arguments and of its result.
@@ -52,7 +54,7 @@ class RowStore:
     def __init__(self, folder: Path, memory_limit: str) -> None:
         import duckdb
 
-        self._path, self._memory_limit = folder / DATABASE, memory_limit
+        self._folder, self._path, self._memory_limit = folder, folder / DATABASE, memory_limit
         self._spill = folder / "spilled"
         self.columns: dict[str, list[str]] = {}
         self.counts: dict[str, int] = {}
@@ -63,6 +65,8 @@ class RowStore:
         self._uncommitted: int | None = None
         self.known: dict[str, int] = {}
         self.ends: dict[str, dict[int, EntryEnd]] = {}
+        self.earlier_files: dict[Path, KeptFile] = {}
+        self.files_to_keep: dict[Path, KeptFile] = {}
         self.connection = duckdb.connect(str(self._path), config=self._config)
         watch_connection(self.connection)
 
@@ -75,6 +79,7 @@ class RowStore:
         for name, split in record.splits.items():
             self.columns[name], self.counts[name], self.known[name] = list(split.columns), split.rows, split.rows
             self.ends[name] = {place: entry.end for place, entry in enumerate(split.entries)}
+        self.earlier_files = {self._folder / TAKEN / name: file for name, file in record.files.items()}
         made = self.fetch(
             "SELECT 'VIEW', view_name FROM duckdb_views() WHERE NOT internal UNION ALL "
             "SELECT DISTINCT 'MACRO', function_name FROM duckdb_functions() WHERE NOT internal UNION ALL "

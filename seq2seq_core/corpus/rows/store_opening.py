@@ -59,7 +59,7 @@ def open_row_store(
             yield store
             if kept is not None:
                 store.close()
-                kept.keep(own, DATABASE, store.splits())
+                kept.keep(own, DATABASE, store.splits(), store.files_to_keep)
         except duckdb.OutOfMemoryException as error:
             raise UserError(
                 f"runtime.memory_limit: {memory_limit} is too little for this corpus, or the disk is full: "

@@ -31,6 +31,8 @@ TEXT_CONDITIONS = {
 SUSPECT = "|".join((CONTROL_CHARACTER.pattern, MOJIBAKE.pattern, INVISIBLE_CHARACTER.pattern, "[&@<\u2581]"))
 """Matches each text that may break a contract of :data:`SUSPICIONS`: most of the cost of an expression is its call."""
 SUSPICIONS = ("control_characters", "mojibake", "invisible_characters", "escaped_text", "html_tags", "unexpected_script")
+REPEATED = ("duplicate_pairs", "conflicting_targets")
+"""Contracts that compare a row with those before it: rows that are added change no verdict on the earlier ones."""
 PAIR_CONDITIONS = {"numbers_differ": "numbers_differ", "urls_differ": "addresses_differ"}
 """By contract: the macro that is true of a source and a target that break it."""
 
@@ -81,9 +83,10 @@ class Verdicts:
         self._judge_texts(split, names)
         for contract in (contract for contract in contracts if contract.name == OTHER_LANGUAGE):
             self._add(split, OTHER_LANGUAGE, find_other_languages(self.store, split, languages or {}, contract.most_rows))
+        first = self.store.known.get(split, 0)
         repeated: dict[str, Callable[[str], str]] = {
-            "duplicate_pairs": _duplicates,
-            "conflicting_targets": _conflicts,
+            "duplicate_pairs": partial(_duplicates, first=first),
+            "conflicting_targets": partial(_conflicts, first=first),
             "monolingual_leakage": _guarded,
         }
         repeated |= {name: partial(_leaks, other=other) for name, other in COMPARED_SPLITS.items()}
@@ -168,7 +171,7 @@ class Verdicts:
         is_kept = bool(store.fetch("SELECT 1 FROM verdicts_by_script WHERE split = ? AND usual = ?", (split, usual)))
         store.fetch("DELETE FROM verdicts_by_script WHERE split = ?", (split,))
         store.fetch("INSERT INTO verdicts_by_script VALUES (?, ?)", (split, usual))
-        lasting = ", ".join(map(literal, ["", *(names if is_kept else ())]))
+        lasting = ", ".join(map(literal, ["", *(REPEATED if split in store.known else ()), *(names if is_kept else ())]))
         store.fetch(f"DELETE FROM verdicts WHERE split = ? AND contract NOT IN ({lasting})", (split,))
         return store.known.get(split, 0) if is_kept else 0
 
@@ -237,23 +240,31 @@ def _keys(split: str) -> str:
     return identifier(_key_table(split))
 
 
-def _duplicates(split: str) -> str:
-    first = f"SELECT pair, min(position) AS other FROM {_keys(split)} GROUP BY pair HAVING count(*) > 1"
+def _duplicates(split: str, first: int) -> str:
+    """The rows from a position on that repeat an earlier pair."""
+    among = _shared_with_new(split, "pair", first)
+    groups = f"SELECT pair, min(position) AS other FROM {_keys(split)} {among} GROUP BY pair HAVING count(*) > 1"
     return (
-        f"SELECT position, {literal(split)} AS other_split, other FROM {_keys(split)} JOIN ({first}) USING (pair) "
-        "WHERE position <> other"
+        f"SELECT position, {literal(split)} AS other_split, other FROM {_keys(split)} JOIN ({groups}) USING (pair) "
+        f"WHERE position <> other AND position >= {first}"
     )
 
 
-def _conflicts(split: str) -> str:
-    first = (
+def _conflicts(split: str, first: int) -> str:
+    """The rows from a position on with another target than the first row of their source."""
+    groups = (
         f"SELECT source, min(position) AS other, arg_min(target, position) AS first_target FROM {_keys(split)} "
-        "GROUP BY source HAVING min(target) <> max(target)"
+        f"{_shared_with_new(split, 'source', first)} GROUP BY source HAVING min(target) <> max(target)"
     )
     return (
-        f"SELECT position, {literal(split)} AS other_split, other FROM {_keys(split)} JOIN ({first}) USING (source) "
-        "WHERE target <> first_target"
+        f"SELECT position, {literal(split)} AS other_split, other FROM {_keys(split)} JOIN ({groups}) USING (source) "
+        f"WHERE target <> first_target AND position >= {first}"
     )
+
+
+def _shared_with_new(split: str, key: str, first: int) -> str:
+    """The condition that a row has a key of the rows from a position on: only their groups need be looked at."""
+    return f"WHERE {key} IN (SELECT {key} FROM {_keys(split)} WHERE position >= {first})" if first else ""
 
 
 def _leaks(split: str, other: str) -> str:

@@ -23,7 +23,7 @@ from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 
-from seq2seq_core import atomic
+from seq2seq_core.corpus.samples.sample_tables import write_tables
 from seq2seq_core.errors import UserError
 
 COLUMNS = ("source", "target", "language", "format", "novelty")
@@ -85,21 +85,22 @@ class SampleSummary:
         return f"{self.folder}: " + ", ".join(f"{rows} pairs of {split}" for split, rows in self.rows.items()) + self.note
 
 
-def write_sample_corpus(folder: Path) -> SampleSummary:
+def write_sample_corpus(folder: Path, is_forced: bool = False) -> SampleSummary:
     """A summary of the sample corpus, written as ``train.tsv``, ``dev.tsv`` and ``test.tsv`` with a header row.
 
     Args:
-        folder: the output folder, created if missing. Files of the same names are replaced, others stay.
+        folder: the output folder, created if missing; other files stay.
+        is_forced: whether tables of the same names with other content are replaced.
 
     Raises:
-        UserError: Babel is not installed.
+        UserError: Babel is not installed, or a table would be lost.
     """
     splits = generate_splits()
-    digests = {}
-    for split, rows in splits.items():
-        text = "".join("\t".join(cells) + "\n" for cells in (COLUMNS, *map(_cells, rows)))
-        atomic.write_text(folder / f"{split}.tsv", text)
-        digests[f"{split}.tsv"] = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    texts = {
+        f"{split}.tsv": "".join("\t".join(cells) + "\n" for cells in (COLUMNS, *map(_cells, rows)))
+        for split, rows in splits.items()
+    }
+    digests = write_tables(folder, texts, is_forced)
     return SampleSummary(folder, {split: len(rows) for split, rows in splits.items()}, digests)
 
 

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from seq2seq_core import atomic
 from seq2seq_core.corpus.samples.sample_dates import SampleSummary
+from seq2seq_core.corpus.samples.sample_tables import write_tables
 
 TRAIN_ROWS, DEV_ROWS, TEST_ROWS = 4000, 500, 1000
 UNSEEN_SHARE = 0.25
@@ -67,17 +67,21 @@ class Row:
     form: str
 
 
-def write_sample_inflection(folder: Path) -> SampleSummary:
+def write_sample_inflection(folder: Path, is_forced: bool = False) -> SampleSummary:
     """A summary of the sample, written as ``train.tsv``, ``dev.tsv`` and ``test.tsv``: lemma, form, features, without a header.
 
     Args:
-        folder: the output folder, created if missing. Files of the same names are replaced, others stay.
+        folder: the output folder, created if missing; other files stay.
+        is_forced: whether tables of the same names with other content are replaced.
+
+    Raises:
+        UserError: a table would be lost.
     """
-    splits, digests = inflected_splits(), {}
-    for split, rows in splits.items():
-        text = "".join(f"{row.verb.lemma}\t{row.form}\t{row.features}\n" for row in rows)
-        atomic.write_text(folder / f"{split}.tsv", text)
-        digests[f"{split}.tsv"] = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    splits = inflected_splits()
+    texts = {
+        f"{split}.tsv": "".join(f"{row.verb.lemma}\t{row.form}\t{row.features}\n" for row in rows) for split, rows in splits.items()
+    }
+    digests = write_tables(folder, texts, is_forced)
     note = f"; whoever knows the rules and train can write {100 * best_possible(splits['train'], splits['test']):.1f} % of test"
     return SampleSummary(folder, {split: len(rows) for split, rows in splits.items()}, digests, note)
 

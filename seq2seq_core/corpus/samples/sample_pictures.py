@@ -8,13 +8,14 @@ hold them without compression: the bytes depend on no library's version but Babe
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_core import atomic
 from seq2seq_core.corpus.samples.sample_dates import SampleSummary, WrittenDate, generate_splits
+from seq2seq_core.corpus.samples.sample_tables import check_tables, write_tables
 from seq2seq_core.errors import UserError
 
 LANGUAGES = ("en", "de", "fr", "es")
@@ -24,28 +25,36 @@ FOLDER = "lines"
 COLUMNS = ("source", "target", "language")
 
 
-def write_sample_pictures(folder: Path, rows: dict[str, int] | None = None) -> SampleSummary:
+def write_sample_pictures(folder: Path, rows: dict[str, int] | None = None, is_forced: bool = False) -> SampleSummary:
     """A summary of the sample, written as ``train.tsv``, ``dev.tsv`` and ``test.tsv`` with a header row, and pictures in ``lines``.
 
     Args:
-        folder: the output folder, created if missing. Files of the same names are replaced, others stay.
+        folder: the output folder, created if missing; other files stay.
         rows: most rows by split; None: as many as the sample has.
+        is_forced: whether tables of the same names with other content are replaced.
 
     Raises:
-        UserError: Babel or Pillow is not installed.
+        UserError: Babel or Pillow is not installed, or a table would be lost.
     """
-    digests, counts = {}, {}
-    for split, dates in generate_splits().items():
-        chosen = [row for row in dates if row.language in LANGUAGES][: (rows or PICTURE_ROWS)[split]]
-        lines = ["\t".join(COLUMNS)]
-        for number, row in enumerate(chosen):
-            name = f"{FOLDER}/{split}-{number:04d}.bmp"
-            _write_picture(folder / name, row)
-            lines.append("\t".join((name, row.source, row.language)))
-        text = "".join(f"{line}\n" for line in lines)
-        atomic.write_text(folder / f"{split}.tsv", text)
-        digests[f"{split}.tsv"], counts[split] = hashlib.sha256(text.encode()).hexdigest(), len(chosen)
-    return SampleSummary(folder, counts, digests)
+    chosen = {
+        split: [row for row in dates if row.language in LANGUAGES][: (rows or PICTURE_ROWS)[split]]
+        for split, dates in generate_splits().items()
+    }
+    texts = {f"{split}.tsv": _table(split, own) for split, own in chosen.items()}
+    check_tables(folder, texts, is_forced)
+    for split, own in chosen.items():
+        for number, row in enumerate(own):
+            _write_picture(folder / _picture_name(split, number), row)
+    return SampleSummary(folder, {split: len(own) for split, own in chosen.items()}, write_tables(folder, texts, is_forced))
+
+
+def _picture_name(split: str, number: int) -> str:
+    return f"{FOLDER}/{split}-{number:04d}.bmp"
+
+
+def _table(split: str, rows: Sequence[WrittenDate]) -> str:
+    named = [(_picture_name(split, number), row.source, row.language) for number, row in enumerate(rows)]
+    return "".join("\t".join(cells) + "\n" for cells in (COLUMNS, *named))
 
 
 def _write_picture(path: Path, row: WrittenDate) -> None:

@@ -17,7 +17,7 @@ def choose_metrics(task: Task, target: SideStatistics) -> tuple[list[str], str, 
         task: the task.
         target: the targets.
     """
-    is_short = target.mean_words < 3 and target.mean_characters < 40
+    is_short = target.typical_words < 3 and target.typical_characters < 40
     match task:
         case "translation":
             return ["chrf", "bleu", "exact_match", "ter"], "chrf", "chrf"

@@ -51,15 +51,15 @@ def choose_task(named: str, source: SideStatistics, target: SideStatistics, pair
     if source.is_single_words:
         return _choose_for_words(named, source, target, pairs, tags)
     is_same_script = source.script == target.script
-    if target.formal_share > 0.5 and target.mean_words < 1.6:
+    if target.formal_share > 0.5 and target.typical_words < 1.6:
         return "normalisation", "targets are single expressions with digits or signs"
     if target.formal_share >= max(0.25, 1.5 * source.formal_share):
         return "parsing", f"{100 * target.formal_share:.0f} % of the target's words hold signs or digits, as logical forms do"
-    if source.mean_characters >= 400 and source.mean_characters > 3 * target.mean_characters and is_same_script:
-        ratio = source.mean_characters / max(1.0, target.mean_characters)
+    if source.typical_characters >= 400 and source.typical_characters > 3 * target.typical_characters and is_same_script:
+        ratio = source.typical_characters / max(1.0, target.typical_characters)
         return (
             "summarisation",
-            f"sources are long ({source.mean_characters:.0f} characters) and {ratio:.0f} times as long as targets",
+            f"sources are long ({source.typical_characters:.0f} characters) and {ratio:.0f} times as long as targets",
         )
     if pairs.similarity >= 0.65 and is_same_script:
         return "normalisation", f"the two sides of a pair are much alike ({100 * pairs.similarity:.0f} % of the characters)"

@@ -44,7 +44,7 @@ def choose_units(task: Task, side: SideStatistics, num_rows: int, is_target: boo
             units["decompose"] = True
         return units
     size = next((size for rows, size in SUBWORDS_BY_ROWS if num_rows <= rows), MOST_SUBWORDS)
-    units = {"model": "bpe" if side.mean_words > 1.5 else "unigram"}
+    units = {"model": "bpe" if side.typical_words > 1.5 else "unigram"}
     # Every character needs an entry, and a corpus of few words cannot fill many. A sample has fewer words than the corpus.
     needed = len(side.characters) + 50
     most = needed + len(side.words) if side.num_texts >= 0.8 * num_rows else size
@@ -72,7 +72,43 @@ def mean_units(model: str, side: SideStatistics) -> float:
         model: the side's subword model.
         side: its texts.
     """
-    return _count(model, side.mean_characters, side.mean_words, 1.5 if side.is_spaceless else CHARACTERS_OF_A_SUBWORD)
+    return _count(model, side.mean_characters, side.mean_words, _subword_length(side))
+
+
+def excess_units(model: str, side: SideStatistics, most: float, is_cut: bool) -> float:
+    """An estimate of the mean number of units of a side's texts that no training reads, because texts are longer than a limit.
+
+    Args:
+        model: the side's subword model.
+        side: its texts.
+        most: the limit of a text's units.
+        is_cut: whether a longer text is cut there; else it is dropped.
+    """
+    counts = _estimate_units(model, side)
+    return sum(count - is_cut * most for count in counts if count > most) / max(1, len(counts))
+
+
+def longer_share(model: str, side: SideStatistics, most: float) -> float:
+    """An estimate of the share of a side's texts that are longer than a limit.
+
+    Args:
+        model: the side's subword model.
+        side: its texts.
+        most: the limit of a text's units.
+    """
+    counts = _estimate_units(model, side)
+    return sum(count > most for count in counts) / max(1, len(counts))
+
+
+def _estimate_units(model: str, side: SideStatistics) -> list[float]:
+    """The usual number of units of each text."""
+    length = _subword_length(side)
+    return [_count(model, characters, words, length) for characters, words in side.sizes]
+
+
+def _subword_length(side: SideStatistics) -> float:
+    """The usual length of a subword."""
+    return 1.5 if side.is_spaceless else CHARACTERS_OF_A_SUBWORD
 
 
 def most_units(model: str, side: SideStatistics) -> float:

@@ -96,6 +96,8 @@ def _judge(delimiter: str, lines: Sequence[str], is_csv: bool) -> Iterator[tuple
     plain = list(_with_width(Dialect("tsv", delimiter), lines))
     if len(delimiter) > 1:
         return iter(plain)
+    if plain and plain[0][1] == 1.0 and _has_stray_quotes(delimiter, lines):
+        return iter(plain)
     quoted = list(_with_width(Dialect("csv", delimiter), lines))
     share = _enclosed_share(delimiter, lines)
     if is_csv or delimiter == "," or share >= 0.1:
@@ -112,6 +114,17 @@ def _with_width(dialect: Dialect, lines: Sequence[str]) -> Iterator[tuple[Dialec
     width, count = counts.most_common(1)[0]
     if width >= 2:
         yield Dialect(dialect.format, dialect.delimiter, width), count / counts.total()
+
+
+def _has_stray_quotes(delimiter: str, lines: Sequence[str]) -> bool:
+    """Whether quotation marks cannot be those of CSV: it has no such records, and more cells have one mark than two."""
+    try:
+        for _ in csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True):
+            pass
+    except csv.Error:
+        marked = [cell for line in lines for cell in line.split(delimiter) if cell.startswith('"') or cell.endswith('"')]
+        return sum(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in marked) < len(marked) / 2
+    return False
 
 
 def _enclosed_share(delimiter: str, lines: Sequence[str]) -> float:

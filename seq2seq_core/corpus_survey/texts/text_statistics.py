@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import statistics
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ Number = TypeVar("Number", int, float)
 IPA = re.compile("[\u0250-\u02af\u02b0-\u02ff\u0361\u0303\u032a\u0325\u0329\u1d00-\u1dbf]|[ɑɛɔœøŋðθβχɣʔ]")
 """Letters and marks of the International Phonetic Alphabet."""
 ARPABET = re.compile(r"[A-Z]{1,2}[012]?")
+OUTLIER = 10
+"""A text so many times as long as the median says nothing about what the texts are."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class SideStatistics:
         long_characters: length that one text in a thousand exceeds.
         mean_words: mean number of words, separated by white space.
         long_words: number of words that one text in a thousand exceeds.
+        typical_characters: mean length, that of an outlier counted as ``OUTLIER`` times the median.
+        typical_words: the same of words.
+        sizes: characters and words of each text that is not empty.
         characters: how often each character occurs.
         words: how often each word occurs.
         script: the commonest script among the letters, as Unicode names it; empty: no letter.
@@ -42,6 +48,9 @@ class SideStatistics:
     long_characters: int
     mean_words: float
     long_words: int
+    typical_characters: float
+    typical_words: float
+    sizes: list[tuple[int, int]]
     characters: Counter[str]
     words: Counter[str]
     script: str
@@ -62,7 +71,7 @@ class SideStatistics:
     @property
     def is_single_words(self) -> bool:
         """Whether most texts are one word, or a name of two."""
-        return 0 < self.mean_words < 1.6 and self.mean_characters < 40 and not self.is_spaceless
+        return 0 < self.typical_words < 1.6 and self.typical_characters < 40 and not self.is_spaceless
 
     @property
     def is_symbols(self) -> bool:
@@ -124,6 +133,9 @@ def describe_texts(texts: Sequence[str]) -> SideStatistics:
         long_characters=exceeded_by_few(lengths, 0),
         mean_words=sum(num_words) / max(1, len(filled)),
         long_words=exceeded_by_few(num_words, 0),
+        typical_characters=_mean_without_outliers(lengths),
+        typical_words=_mean_without_outliers(num_words),
+        sizes=list(zip(lengths, num_words, strict=True)),
         characters=characters,
         words=words,
         script=_main_script(scripts),
@@ -156,6 +168,12 @@ def exceeded_by_few(values: Sequence[Number], default: Number) -> Number:
     """
     ordered = sorted(values)
     return ordered[len(ordered) * 999 // 1000] if ordered else default
+
+
+def _mean_without_outliers(values: Sequence[int]) -> float:
+    """The mean of values, none counted as more than ``OUTLIER`` times their median."""
+    most = OUTLIER * statistics.median(values) if values else 0.0
+    return sum(min(value, most) for value in values) / max(1, len(values))
 
 
 def _share_tokenised(words: Counter[str]) -> float:

@@ -31,6 +31,7 @@ from seq2seq_core.decoding.prediction import Alignment, Prediction, TextHypothes
 from seq2seq_core.decoding.predictor import MAX_BATCH_TOKENS, Predictor
 from seq2seq_core.decoding.source_encoder import SourceEncoder, SourceItem
 from seq2seq_core.decoding.speech.frame_loop import Utterance, write_utterances
+from seq2seq_core.decoding.speech.speech_options import check_speech_options
 from seq2seq_core.decoding.stopping import Stop
 from seq2seq_core.decoding.target_scores import TargetScore
 from seq2seq_core.errors import UserError
@@ -150,8 +151,9 @@ class SpeechPredictor(Predictor):
         """The answer to each source as a text, see :meth:`answer`.
 
         Raises:
-            UserError: prefixes or phrases are asked for, which speech cannot have; and see :meth:`speak`.
+            UserError: prefixes, phrases or options of a search are asked for, which speech cannot have; and see :meth:`speak`.
         """
+        check_speech_options(options, self.options)
         asked = [phrases] if isinstance(phrases, Phrases) else phrases or []
         if any(prefixes or ()) or not all(one is None or one.is_empty for one in asked):
             raise UserError("a model of speech has no words of a target: expected neither prefixes nor phrases, got some")

@@ -47,7 +47,10 @@ def find_recogniser(reference: str, pinned: str, device: str, paths: Paths) -> R
         BundleError, UserError, TrackingUnreachable: see :func:`open_judge`.
     """
     is_folder = not reference.startswith("models:")
-    found = fetch_bundle(str(paths.root / reference) if is_folder else reference, paths)
+    try:
+        found = fetch_bundle(str(paths.root / reference) if is_folder else reference, paths)
+    except UserError as error:
+        raise UserError(f"{SETTING}: {error}") from None
     digest = bundle_digest(found)
     if pinned and digest != pinned:
         raise UserError(f"{SETTING}_digest: must be that of the bundle of {reference}, {digest}; got {pinned}")

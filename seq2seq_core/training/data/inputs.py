@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from seq2seq_core.artifacts import MONOLINGUAL
 from seq2seq_core.batching.dataset import TokenizedDataset
@@ -16,6 +19,27 @@ from seq2seq_core.tokenization.manifest import Manifest
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.tokenization.tags import Tags
 from seq2seq_core.training.objectives.monolingual_corpora import MonolingualCorpora
+
+if TYPE_CHECKING:
+    import torch
+
+    from seq2seq_core.config.train import Phase, TrainSection
+    from seq2seq_core.training.objectives.opened_judge import OpenedJudge
+
+
+class FoundJudge(NamedTuple):
+    """A model that judges in training.
+
+    Attributes:
+        folder: of its bundle.
+        digest: of the bundle.
+    """
+
+    folder: Path
+    digest: str
+
+
+NO_JUDGES: Mapping[str, FoundJudge] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -30,6 +54,7 @@ class TrainingInputs:
         source_tokenizer: goes into the bundle; None where the sources are frames.
         target_model: goes into the bundle, and turns decoded dev targets into text; None where the targets are frames.
         monolingual: sentences without translations; often none.
+        judges: those that phases ask, by the reference in the settings; often none.
     """
 
     manifest: Manifest
@@ -39,6 +64,59 @@ class TrainingInputs:
     source_tokenizer: SubwordModel | None
     target_model: SubwordModel | None
     monolingual: MonolingualCorpora
+    judges: Mapping[str, FoundJudge] = field(default_factory=dict)
+
+    def pin_judges(self, train: TrainSection) -> TrainSection:
+        """The settings with the digest of each judge that is asked, so that keys made from settings depend on it.
+
+        Args:
+            train: the settings to complete.
+
+        Raises:
+            UserError: a judge has not been found.
+        """
+        phases = list(train.phases)
+        for number, phase in enumerate(phases):
+            if phase.judge is not None and phase.asks_judge:
+                if (found := self.judges.get(phase.judge.reader)) is None:
+                    name = f"train.phases.{number}.judge.reader"
+                    raise UserError(f"{name}: {phase.judge.reader} has to be found first, as the command `s2s train` does")
+                judge = phase.judge.model_copy(update={"reader_digest": found.digest})
+                phases[number] = phase.model_copy(update={"judge": judge})
+        return train.model_copy(update={"phases": phases})
+
+    def open_judge(self, phase: Phase, device: torch.device | str) -> OpenedJudge | None:
+        """The judge of a phase; None: it asks none.
+
+        Args:
+            phase: names it.
+            device: of the training.
+
+        Raises:
+            BundleError: the bundle cannot be read.
+        """
+        section = phase.judge
+        if section is None or not phase.asks_judge:
+            return None
+        from seq2seq_core.bundle.bundle import load_bundle  # here, because few phases name a judge
+        from seq2seq_core.training.objectives.opened_judge import OpenedJudge
+
+        assert self.source_tokenizer is not None, "the settings see to it: a judge needs sources that are texts"
+        bundle = load_bundle(self.judges[section.reader].folder, device)
+        return OpenedJudge(bundle, self.source_tokenizer, self.manifest.target.speech, section.weight)
+
+    def check_judge(self, phase: Phase) -> None:
+        """Refuses a judge that does not fit the model.
+
+        Args:
+            phase: names it, or none.
+
+        Raises:
+            BundleError: the bundle cannot be read.
+            UserError: it reads or writes something else.
+        """
+        if (judge := self.open_judge(phase, "cpu")) is not None:
+            _ = judge.of_frames() if judge.written else judge.of_texts()
 
     @property
     def target_tokenizer(self) -> SubwordModel:

@@ -12,10 +12,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from seq2seq_core.batching.batch import Batch
+from seq2seq_core.config.regularization import ScheduledSampling
 from seq2seq_core.config.speech.speech_settings import FrameLoss
 from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.modeling.speech_model import SpeechModel, WrittenFrames
+from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.hardware.precision import Placement
+from seq2seq_core.training.objectives.frame_judge import FrameJudge, Verdict
 from seq2seq_core.training.objectives.objective import BatchLoss, Measure, Moment, UpdateSize
 
 
@@ -46,15 +49,24 @@ class FrameDifferences:
     Args:
         settings: weights of the terms.
         placement: device and precision.
+        judge: listens to what the model says by itself; None: nobody does.
+        sampling: how often a step sees what the model wrote; None: never.
     """
 
-    def __init__(self, settings: FrameLoss, placement: Placement) -> None:
-        self.settings, self.placement = settings, placement
+    def __init__(
+        self,
+        settings: FrameLoss,
+        placement: Placement,
+        judge: FrameJudge | None = None,
+        sampling: ScheduledSampling | None = None,
+    ) -> None:
+        self.settings, self.placement, self.judge = settings, placement, judge
+        self.sampling = sampling if sampling is not None and sampling.decay != "none" else None
 
     def loss(self, model: Seq2Seq, batch: Batch, size: UpdateSize, moment: Moment) -> BatchLoss:
         """See :class:`~seq2seq_core.training.objectives.objective.Objective`; the figure for the curves is :func:`plain_loss`."""
         assert isinstance(model, SpeechModel)
-        sums = frame_sums(model, batch, self.settings, self.placement)
+        sums = frame_sums(model, batch, self.settings, self.placement, self._seen(model, batch, moment))
         steps = self.settings.stop_weight * sums.stop + self.settings.guided_attention_weight * sums.guide
         loss = (sums.differences + model.frames.frames_per_step * steps) / size.target_tokens
         measures = {
@@ -62,7 +74,37 @@ class FrameDifferences:
             "stop_loss": Measure(float(sums.stop.detach()), sums.steps),
             "off_diagonal": Measure(float(sums.guide.detach()), sums.steps),
         }
-        return BatchLoss(loss, plain_loss(sums, model).detach(), measures)
+        figure = plain_loss(sums, model).detach()
+        if (verdict := self.judged(model, batch)) is not None:
+            assert self.judge is not None
+            loss = loss + self.judge.weight * verdict.losses_B.sum() / size.sentences
+            measures |= {
+                "judge_loss": Measure(float(verdict.losses_B.detach().sum()), len(verdict.losses_B)),
+                "judge_right": Measure(verdict.right, verdict.symbols),
+            }
+        return BatchLoss(loss, figure, measures)
+
+    def _seen(self, model: SpeechModel, batch: Batch, moment: Moment) -> Tensor:
+        """The frames that the steps see: the target's, or some of the model's own."""
+        if self.sampling is None:
+            return batch.target_out_BT
+        from seq2seq_core.training.objectives.scheduled_sampling import mix_in_frames, reference_probability
+
+        probability = reference_probability(moment.step, self.sampling)
+        with self.placement.autocast():
+            return mix_in_frames(model, batch, probability, derive_seed(moment.seed, "scheduled_sampling"))
+
+    def judged(self, model: SpeechModel, batch: Batch) -> Verdict | None:
+        """What the judge makes of what the model says to the sources of a batch; None: there is no judge.
+
+        Args:
+            model: speaks.
+            batch: gives the sources, and how long each recording is.
+        """
+        if self.judge is None:
+            return None
+        with self.placement.autocast():
+            return self.judge.listen(model, batch.source, batch.target_lengths_B)
 
 
 def plain_loss(sums: FrameSums, model: SpeechModel) -> Tensor:
@@ -75,7 +117,9 @@ def plain_loss(sums: FrameSums, model: SpeechModel) -> Tensor:
     return sums.absolute + model.frames.frames_per_step * sums.stop
 
 
-def frame_sums(model: SpeechModel, batch: Batch, settings: FrameLoss, placement: Placement) -> FrameSums:
+def frame_sums(
+    model: SpeechModel, batch: Batch, settings: FrameLoss, placement: Placement, seen_BTM: Tensor | None = None
+) -> FrameSums:
     """The terms of the loss of a batch.
 
     Args:
@@ -83,10 +127,11 @@ def frame_sums(model: SpeechModel, batch: Batch, settings: FrameLoss, placement:
         batch: of :func:`~seq2seq_core.batching.frame_batch.collate_frames`.
         settings: weights.
         placement: device and precision.
+        seen_BTM: the frames that each next step sees; None: the target's.
     """
     lengths_B = batch.target_lengths_B
     with placement.autocast():
-        written = model.write(batch.source, batch.target_out_BT, lengths_B)
+        written = model.write(batch.source, batch.target_out_BT if seen_BTM is None else seen_BTM, lengths_B)
     is_valid_BT = ~batch.target_padding_mask_BT
     differences = torch.zeros((), device=lengths_B.device)
     for frames_BTM in (written.before_BTM, written.after_BTM):

@@ -11,6 +11,7 @@ from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.objectives.monolingual_corpora import MonolingualCorpora
 from seq2seq_core.training.objectives.objective import Objective
+from seq2seq_core.training.objectives.opened_judge import OpenedJudge
 
 
 @contextmanager
@@ -20,6 +21,7 @@ def open_objective(
     tokenizer: SubwordModel | None,
     reward_workers: int,
     corpora: MonolingualCorpora,
+    judge: OpenedJudge | None = None,
 ) -> Iterator[Objective]:
     """The objective of a phase; worker processes end with the ``with`` block.
 
@@ -31,6 +33,10 @@ def open_objective(
         tokenizer: turns target ids into text; None where the targets are frames.
         reward_workers: processes that compute rewards; 0: none.
         corpora: the monolingual corpora.
+        judge: that of a phase which asks one.
+
+    Raises:
+        UserError: the judge does not fit the model.
     """
     match phase.objective:
         case "likelihood":
@@ -49,11 +55,12 @@ def open_objective(
             kind = MinimumRisk if phase.objective == "minimum_risk" else SelfCritical
             options = ScoringOptions(bleu_tokenizer=phase.reinforcement.bleu_tokenizer)
             with RewardScorer(phase.reinforcement.reward, reward_workers, options) as scorer:
-                yield kind(phase, placement, _existing(tokenizer), scorer)
+                yield kind(phase, placement, _existing(tokenizer), scorer, None if judge is None else judge.of_texts())
         case "frames":
             from seq2seq_core.training.objectives.frame_differences import FrameDifferences
 
-            yield FrameDifferences(phase.frames, placement)
+            listener = None if judge is None else judge.of_frames()
+            yield FrameDifferences(phase.frames, placement, listener, phase.scheduled_sampling)
         case unknown:
             assert_never(unknown)
 

@@ -24,6 +24,7 @@ from seq2seq_core.training.objectives.likelihood import Likelihood
 from seq2seq_core.training.objectives.objective import BatchLoss, Measure, Moment, UpdateSize
 from seq2seq_core.training.objectives.reward import RewardScorer
 from seq2seq_core.training.objectives.samples import Sample, ScoredSamples, draw_samples, score_samples
+from seq2seq_core.training.objectives.text_judge import TextJudge
 
 
 def expected_risk(log_probabilities_BK: Tensor, risks_BK: Tensor, sharpness: float) -> Tensor:
@@ -58,10 +59,14 @@ class _RewardObjective:
         placement: device and precision.
         tokenizer: turns target ids into text.
         scorer: computes the rewards.
+        judge: restores the source of a sample, with which it is compared; None: samples are compared with their references.
     """
 
-    def __init__(self, phase: Phase, placement: Placement, tokenizer: SubwordModel, scorer: RewardScorer) -> None:
+    def __init__(
+        self, phase: Phase, placement: Placement, tokenizer: SubwordModel, scorer: RewardScorer, judge: TextJudge | None = None
+    ) -> None:
         self.settings, self.placement, self.tokenizer, self.scorer = phase.reinforcement, placement, tokenizer, scorer
+        self.judge = judge
         self.likelihood = Likelihood(phase, placement, tokenizer.tag_ids)
 
     def _draw(self, model: Seq2Seq, batch: Batch, num_samples: int, temperature: float, seed: int) -> list[list[Sample]]:
@@ -79,9 +84,12 @@ class _RewardObjective:
         return [row[: count_leading_tags(row, self.tokenizer)] for row in rows]
 
     def _pairs(self, batch: Batch, samples: Sequence[Sequence[Sample]]) -> list[tuple[str, str]]:
-        """The text of each sample beside that of its reference."""
+        """The text of each sample beside that of its reference; with a judge, the source that it restores beside the source."""
         hypotheses = self.tokenizer.decode([sample.ids for own in samples for sample in own])
-        references = self.tokenizer.decode(batch.target_out_BT.tolist())
+        if self.judge is None:
+            references = self.tokenizer.decode(batch.target_out_BT.tolist())
+        else:
+            hypotheses, references = self.judge.restore(hypotheses), self.judge.sources_of(batch.source)
         owners = [row for row, own in enumerate(samples) for _ in own]
         return [(hypothesis, references[row]) for hypothesis, row in zip(hypotheses, owners, strict=True)]
 

@@ -12,7 +12,7 @@ from seq2seq_core.code_digests.features import training_features
 from seq2seq_core.code_digests.reach import digest_reached_code
 from seq2seq_core.code_digests.settings_values import settings_modules, values_in_use
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.config.train import TrainSection
+from seq2seq_core.config.train import Phase, TrainSection
 from seq2seq_core.reproducibility import digest
 
 ROOT = "seq2seq_core.training.run"
@@ -49,7 +49,7 @@ def make_run_key(model: ModelSection, train: TrainSection, data_digests: Mapping
         train: phases, seed and initial weights.
         data_digests: SHA-256 of the files that shape the weights, by name.
     """
-    phases = [values_in_use(phase) for phase in train.all_phases()]
+    phases = [_values_of_phase(phase) for phase in train.all_phases()]
     fitting: dict[str, object] = {"seed": train.seed, "dev_sentences": train.dev_sentences, "phases": phases}
     if train.initial_digest:  # not its location: the same bundle may be anywhere
         fitting["initial_digest"] = train.initial_digest
@@ -57,6 +57,13 @@ def make_run_key(model: ModelSection, train: TrainSection, data_digests: Mapping
         fitting["snapshots"] = train.ensemble.num_snapshots
     task = {"model": values_in_use(model), "train": fitting, "data": dict(data_digests)}
     return RunKey(digest(task)[:16], make_code_key(model, train))
+
+
+def _values_of_phase(phase: Phase) -> dict[str, object]:
+    """Of a judge not its place: the same bundle may be anywhere; where none is asked, none counts."""
+    values = values_in_use(phase)
+    judge = values.pop("judge", {})
+    return values | ({"judge": {**judge, "reader": ""}} if phase.asks_judge else {})
 
 
 def make_code_key(model: ModelSection, train: TrainSection) -> str:

@@ -92,3 +92,17 @@ def test_a_workspace_without_a_fault_has_no_problem(make_workspace: Callable[...
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines()[-1] == "0 problems"
     assert "Prefect" in done.stdout
+
+
+def test_files_of_the_graph_that_cannot_be_read_are_problems(make_workspace: Callable[..., ToyWorkspace]) -> None:
+    workspace = make_workspace()
+    (workspace.root / "dvc.lock").write_text("<<<<<<< HEAD\nschema: '2.0'\n=======\n")
+    (workspace.root / "dvc.yaml").write_text("stages: [\n")
+    done = ask(workspace)
+    assert done.exit_code == 1
+    for name in ("dvc.yaml", "dvc.lock"):
+        assert f"{name} cannot be read: " in done.output
+        assert f"`git checkout {name}` takes the committed one" in done.output
+    (workspace.root / "dvc.yaml").write_text("stages:\n  validate: {cmd: s2s validate}\n")
+    (workspace.root / "dvc.lock").write_text("schema: '2.0'\nstages:\n  validate: {cmd: s2s validate}\n  train: {cmd: s2s train}\n")
+    assert "dvc.yaml lacks the stage train, which has run here: nothing runs it now" in ask(workspace).output

@@ -40,11 +40,12 @@ def _commit(folder: Path) -> None:
 
 
 def test_a_new_workspace_has_the_graph_and_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "dates"
+    folder = tmp_path / "my dates #1"
     folder.mkdir()
     (folder / ".gitignore").write_text("/notes\n/.s2s/")
     made = _s2s("init", str(folder))
     assert (made.exit_code, made.stderr) == (0, "")
+    assert f"Next: cd '{folder}' && git add" in made.stdout
     assert not list(folder.rglob("*.py"))
     graph, of_the_repository = (yaml.safe_load((root / "dvc.yaml").read_text())["stages"] for root in (folder, ROOT))
     assert graph["code"].pop("deps") == ["requirements.txt"]

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from seq2seq_core.ablation import outside_models, trained_variant
+from seq2seq_core.ablation import trained_variant
 from seq2seq_core.ablation.ablation_run import Ablation, AblationRequest, run_ablation
 from seq2seq_core.ablation.rule_choice import parse_changes, rules_that_drop
 from seq2seq_core.ablation.trained_variant import Variant
@@ -23,7 +23,7 @@ from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.config.settings import load_settings, parse_settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.serving import loading
+from seq2seq_core.serving import found_models, loading
 from seq2seq_core.serving.loading import FoundModel
 from seq2seq_core.stages.train import run_train
 
@@ -132,6 +132,16 @@ def test_what_no_longer_fits_is_done_again(workspace: Path, monkeypatch: pytest.
     assert ablate(3, 1) == first
     assert trained == [3, 1]
 
+    def folders() -> set[str]:
+        return {path.name for path in (workspace / ".s2s" / "ablation").iterdir() if path.is_dir()}
+
+    before = folders()
+    with (workspace / "raw" / "train.tsv").open("a", encoding="utf-8") as train:
+        train.write("one more\tpair of train\n")
+    ablate(3, 1)
+    assert len(folders()) == len(before)
+    assert not folders() & before  # no comparison of this corpus finds them
+
 
 class EchoingPredictor:
     """A model that answers with the source."""
@@ -158,7 +168,7 @@ def test_models_are_those_of_the_workspace_and_another_one_in_the_same_folder_ma
         assert paths.root == workspace
         return FoundModel(paths.root / reference, reference, found[reference]), reference
 
-    for module in (outside_models, loading):
+    for module in (found_models, loading):
         monkeypatch.setattr(module, "find_pinned_model", find)
     values = SETTINGS | {"tokenize": {**SETTINGS["tokenize"], "vocabulary": "base/model"}}
     first = Variant.of("as it is", values, {}, Paths(workspace), {})
@@ -232,5 +242,5 @@ def test_recordings_of_dev_pairs_that_a_variant_drops_are_there_when_it_tokenise
         found.extend((paths.prepared_audio / name).read_bytes() for name in names)
 
     monkeypatch.setattr(trained_variant, "run_tokenize", look)
-    Variant("with max_characters=3", parse_settings(sections, "test"), own).tokenize(dev)
+    Variant("with max_characters=3", parse_settings(sections, "test"), own, {}).tokenize(dev)
     assert found == [name.encode() for name in names]

@@ -159,7 +159,6 @@ def test_without_babel_the_error_says_what_to_install(monkeypatch: pytest.Monkey
 
 def test_other_files_of_the_folder_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
-    (tmp_path / "train.tsv").write_text("old", encoding="utf-8")
     write_sample_corpus(tmp_path)
     assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "mine"
     assert (tmp_path / "train.tsv").stat().st_size > 100_000

@@ -12,9 +12,9 @@ import pytest
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.register import GateSection
 from seq2seq_core.config.settings import Settings, load_settings, parse_settings
+from seq2seq_core.corpus_survey.choices.split_choice import FEWEST_TEST_ROWS
 from seq2seq_core.corpus_survey.choices.training_sizes import FEW_PRONUNCIATIONS, choose_model
 from seq2seq_core.corpus_survey.corpus_check import check_corpus
-from seq2seq_core.corpus_survey.proposal import FEWEST_TEST_ROWS
 from seq2seq_core.corpus_survey.proposed_settings import install_proposal
 from seq2seq_core.corpus_survey.table_columns import LayoutChoice
 from seq2seq_core.errors import UserError
@@ -158,7 +158,7 @@ def test_repetitions_that_were_seen_do_not_stop_prepare(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     install_proposal(paths, tmp_path / "raw" / "repeated", None, "translation", force=False, chosen=LayoutChoice())
     prepare = load_settings(paths.params).prepare
-    assert (prepare.deduplicate, prepare.warn_dropped_fraction, prepare.max_dropped_fraction) == ("pair", 1.0, 1.0)
+    assert (prepare.deduplicate, prepare.warn_dropped_fraction, prepare.max_dropped_fraction) == ("pair", 0.9, 0.9)
 
 
 def test_pictures_become_patches_in_colour_and_their_language_a_tag(propose: Propose) -> None:

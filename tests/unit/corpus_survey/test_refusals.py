@@ -55,6 +55,18 @@ def _array(folder: Path) -> None:
     (folder / "data.json").write_text(json.dumps([{"source": "a", "target": "b"}], indent=1))
 
 
+def _array_on_a_line(folder: Path) -> None:
+    (folder / "data.json").write_text(json.dumps([{"source": f"a{n}", "target": "b"} for n in range(50)]))
+
+
+def _one_column_of_a_table(folder: Path) -> None:
+    write_lines(folder / "words.tsv", [f"word{number}" for number in range(50)])
+
+
+def _uneven(folder: Path) -> None:
+    write_lines(folder / "words.tsv", ["\t".join(["word"] * (1 + number % 3)) for number in range(50)])
+
+
 def _nested(folder: Path) -> None:
     write_lines(folder / "train.jsonl", [json.dumps({"source": [f"a{n}"], "target": f"b{n}"}) for n in range(50)])
 
@@ -108,6 +120,12 @@ REFUSED: list[tuple[Callable[[Path], None], str]] = [
     (_ragged, "train.tsv:51: expected 2 columns (source, target), got 3: 'one | two | three'"),
     (_not_utf8, "train.tsv:8: not UTF-8: byte 0xF6"),
     (_array, "one JSON array; expected a JSON object a line: `jq -c '.[]' {folder}/data.json > {folder}/data.jsonl` converts it"),
+    (
+        _array_on_a_line,
+        "one JSON array; expected a JSON object a line: `jq -c '.[]' {folder}/data.json > {folder}/data.jsonl` converts it",
+    ),
+    (_one_column_of_a_table, "words.tsv: the table has one column; expected two or more, separated by TAB: source and target"),
+    (_uneven, "words.tsv: its rows have different numbers of cells; expected a source and a target, separated by TAB"),
     (_nested, "the column 'source' holds nested values; expected a text in each of two columns"),
     (
         _nested_turns,
@@ -159,6 +177,26 @@ def test_a_choice_that_does_not_fit_is_refused(tmp_path: Path, corpus: str, task
     with pytest.raises(UserError) as caught:
         install_proposal(Paths(tmp_path), folder, None, task, force=False, chosen=LayoutChoice(source))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("corpus", "source", "target", "message"),
+    [
+        ("semicolons", "1", "1", "--source, --target: must be different from one another, got '1' for both"),
+        (
+            "semicolons",
+            "english",
+            "2",
+            "--source, --target: must be different columns, got 'english' and '2', which are one column",
+        ),
+        ("aligned_splits", "en", "EN", "--source, --target: must be different from one another, got 'en' for both"),
+    ],
+)
+def test_one_column_for_both_sides_is_refused(tmp_path: Path, corpus: str, source: str, target: str, message: str) -> None:
+    folder = make_corpus(corpus, tmp_path / corpus)
+    with pytest.raises(UserError) as caught:
+        install_proposal(Paths(tmp_path), folder, None, "", force=False, chosen=LayoutChoice(source, target))
+    assert str(caught.value).endswith(message)
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:

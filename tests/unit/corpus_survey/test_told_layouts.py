@@ -108,6 +108,23 @@ def test_a_header_that_looks_like_one_can_be_a_row(folder: Path, propose: Propos
     assert _pairs(settings, folder.parent) == PAIRS
 
 
+def test_a_header_with_a_name_twice_is_refused(folder: Path, propose: Propose) -> None:
+    write_lines(folder / "words.tsv", ["source\tsource\ttarget", *("\t".join((pair[0], *pair)) for pair in PAIRS)])
+    with pytest.raises(UserError, match="the first row names 'source' more than once"):
+        propose(folder)
+    settings, _ = propose(folder, header=False)
+    assert settings.corpus.columns == ["source", "target", "column_3"]
+
+
+def test_files_that_are_parts_of_train_have_no_header_and_are_told(folder: Path, propose: Propose) -> None:
+    for name, count in (("train", 60), ("dev", 20), ("test", 20)):
+        write_lines(folder / f"{name}.tsv", ("\t".join(pair) for pair in PAIRS[:count]))
+    settings, findings = propose(folder)
+    assert settings.corpus.header is False
+    for split in ("dev", "test"):
+        assert any(line.startswith(f"leaks: 100 % of the pairs of {split} are in train too") for line in findings)
+
+
 @pytest.mark.parametrize(
     ("corpus", "message"),
     [

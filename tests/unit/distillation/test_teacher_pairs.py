@@ -214,7 +214,7 @@ def test_a_decoding_that_was_stopped_goes_on_and_ends_in_the_same_bytes(paths: P
 
 
 def test_another_teacher_option_or_corpus_decodes_anew_and_nothing_else_does(
-    paths: Paths, pool: TurningPool, make_bundle: Callable[..., None], tmp_path: Path
+    paths: Paths, pool: TurningPool, make_bundle: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def decoded(settings: Settings) -> int:
         pool.asked = []
@@ -233,6 +233,8 @@ def test_another_teacher_option_or_corpus_decodes_anew_and_nothing_else_does(
     shutil.copytree(tmp_path / "other" / "models" / "served", paths.root / "data" / "teacher")
     assert [decoded(settings_with({"beam_size": 2})) for _ in range(2)] == [8, 0]
     assert len(list((paths.distillation / "shards").glob("*.jsonl"))) == 2, "shards of earlier jobs are deleted"
+    monkeypatch.setattr(teacher_decoding, "digest_reached_code", lambda *_: {"changed": "0" * 64})
+    assert [decoded(settings_with({"beam_size": 2})) for _ in range(2)] == [8, 0]
 
 
 def test_what_is_no_teacher_is_refused_before_anything_is_decoded(paths: Paths, pool: TurningPool) -> None:

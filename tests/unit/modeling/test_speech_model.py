@@ -11,13 +11,16 @@ from torch.nn import functional
 
 from seq2seq_core.batching.batch import Batch, Source, collate_sources
 from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.regularization import ScheduledSampling
 from seq2seq_core.config.speech.speech_settings import FrameLoss
+from seq2seq_core.decoding.speech.frame_loop import write_utterances
 from seq2seq_core.modeling.attention.location import LocationAttention
 from seq2seq_core.modeling.layers.frame_layers import PostNet, PreNet, step_masks
 from seq2seq_core.modeling.speech_model import SpeechModel, build_speech_model
 from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.objectives.frame_differences import FrameDifferences, guide_sum
 from seq2seq_core.training.objectives.objective import Moment, UpdateSize
+from seq2seq_core.training.objectives.scheduled_sampling import mix_in_frames
 
 MODELS: list[dict[str, Any]] = [
     {"architecture": "gru", "attention": "location", "decoder_layers": 2, "drops_in_decoding": True},
@@ -50,6 +53,24 @@ def test_steps_give_what_teacher_forcing_gives_alone_and_in_a_batch(settings: di
     assert torch.allclose(torch.stack([step.stop_N for step in found], dim=1), written.stop_BR, atol=1e-5)
     assert torch.allclose(torch.stack([step.attention_NS for step in found], dim=1), written.attention_BRS, atol=1e-5)
     assert torch.allclose(alone.after_BTM[0], written.after_BTM[1, :4], atol=1e-5)
+
+
+@pytest.mark.parametrize("settings", MODELS)
+def test_what_it_says_in_training_is_what_it_says_in_decoding_with_a_gradient(settings: dict[str, Any]) -> None:
+    model = make(**settings)
+    with torch.no_grad():
+        model.stop_output.bias.fill_(-50.0)  # no end but the limit
+    written = write_utterances(model, SOURCE, 8)
+    spoken = model.speak(SOURCE, torch.tensor([8, 5]))
+    assert spoken.after_BTM.shape == (2, 8, 6)
+    assert torch.allclose(spoken.after_BTM[0], torch.from_numpy(written[0].frames_TM), atol=1e-5)
+    weights = torch.from_numpy(written[1].attention_RS)
+    assert torch.allclose(spoken.attention_BRS[1, :, : weights.shape[1]], weights, atol=1e-5)
+    shorter = model.speak(SOURCE, torch.tensor([7, 5]))
+    assert torch.allclose(shorter.before_BTM, spoken.before_BTM[:, :7], atol=1e-6)
+    last = spoken.after_BTM[:, -1].sum()
+    (gradient,) = torch.autograd.grad(last, model.pre_net.first.weight)  # through all that the model wrote before
+    assert float(gradient.abs().sum()) > 0.0
 
 
 @torch.no_grad()
@@ -133,3 +154,23 @@ def test_what_decoding_drops_depends_on_the_number_of_the_step_alone() -> None:
     assert torch.equal(dropping(frames, 3), dropping(frames, 3))
     assert not torch.equal(dropping(frames, 3), dropping(frames, 4))
     assert not torch.equal(dropping(frames, 3), plain(frames, 3))
+
+
+def test_scheduled_sampling_shows_steps_what_the_model_wrote_there() -> None:
+    model, frames = make(architecture="gru", attention="additive", dropout=0.0).train(), torch.randn(2, 7, 6)
+    batch = Batch(SOURCE, frames, frames, LENGTHS, 11, np.arange(2))
+    with torch.no_grad():
+        written = model.eval().write(SOURCE, frames, LENGTHS).before_BTM
+    assert torch.equal(mix_in_frames(model.train(), batch, 1.1, 0), frames)
+    assert torch.allclose(mix_in_frames(model, batch, 0.0, 0), written, atol=1e-6)
+    mixed = mix_in_frames(model, batch, 0.5, 3)
+    is_own = (mixed != frames).all(dim=2)
+    assert torch.equal(is_own[:, 0:6:2], is_own[:, 1:6:2])  # the two frames of a step stay together
+    assert 0 < int(is_own.sum()) < is_own.numel()
+    assert torch.equal(mix_in_frames(model, batch, 0.5, 3), mixed)
+    placement, losses = Placement(torch.device("cpu"), is_bfloat16=False), []
+    for decay in ("none", "linear", "linear"):
+        torch.manual_seed(0)  # of dropout
+        objective = FrameDifferences(FrameLoss(), placement, sampling=ScheduledSampling(decay=decay, decay_steps=10))
+        losses.append(float(objective.loss(model, batch, UpdateSize(11, 2), Moment(10, 5)).loss.detach()))
+    assert losses[1] == losses[2] != losses[0]

@@ -62,6 +62,35 @@ def make_settings(**sections: dict[str, Any]) -> Settings:
     return parse_settings({name: own | sections.get(name, {}) for name, own in VALUES.items()}, "test")
 
 
+def make_recogniser(raw: Path, root: Path, audio: dict[str, Any], updates: int = 2) -> Path:
+    """The bundle of a small recogniser of recordings, after some updates.
+
+    Args:
+        raw: the corpus of tones.
+        root: of its workspace.
+        audio: its front end.
+        updates: of its training.
+    """
+    root.mkdir(exist_ok=True)
+    shutil.copyfile(ROOT / "dvc.yaml", root / "dvc.yaml")
+    shutil.copytree(raw, root / "raw")
+    corpus = {name: value for name, value in VALUES["corpus"].items() if name not in ("target_kind", "sample_rate")}
+    quiet = {"dev_sentences": 0, "batch_tokens": 500}
+    values = {
+        "corpus": corpus | {"source_kind": "audio", "sample_rate": RATE, "source_column": "target", "target_column": "source"},
+        "tokenize": {"audio": audio, "target": {"model": "symbols", "vocabulary_size": 30}},
+        "model": {"architecture": "gru", "width": 8},
+        "train": {"max_steps": updates, "warmup_steps": 1, "validate_every_steps": updates, **quiet},
+        "evaluate": {"beam_size": 1, "confidence_event": "none"},
+        "register": {"model_name": "hearing"},
+        "runtime": VALUES["runtime"],
+    }
+    settings, paths = parse_settings(values, "test"), Paths(root)
+    for run in (run_prepare, run_tokenize, run_train, run_export):
+        run(settings, paths, NullRecorder())
+    return paths.served
+
+
 @pytest.fixture(scope="session")
 def tokenized_tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace up to ``tokenize``; to be copied."""

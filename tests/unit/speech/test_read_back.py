@@ -3,46 +3,24 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle_folder import bundle_digest
-from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.scores import score
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.evaluate import run_evaluate
-from seq2seq_core.stages.export import run_export
-from seq2seq_core.stages.prepare import run_prepare
-from seq2seq_core.stages.tokenize import run_tokenize
-from seq2seq_core.stages.train import run_train
-from tests.spoken_tones import RATE
 
-from .conftest import ROOT, VALUES, make_settings
+from .conftest import make_recogniser, make_settings
 
 
 @pytest.fixture
 def recogniser(speaking: Paths, tmp_path: Path) -> Path:
     """The bundle of a recogniser of the same recordings, which has learned next to nothing."""
-    shutil.copyfile(ROOT / "dvc.yaml", tmp_path / "dvc.yaml")
-    shutil.copytree(speaking.root / "raw", tmp_path / "raw")
-    corpus = {name: value for name, value in VALUES["corpus"].items() if name not in ("target_kind", "sample_rate")}
-    values = {
-        "corpus": corpus | {"source_kind": "audio", "sample_rate": RATE, "source_column": "target", "target_column": "source"},
-        "tokenize": {"audio": {"num_mels": 8, "window_ms": 32.0}, "target": {"model": "symbols", "vocabulary_size": 30}},
-        "model": {"architecture": "gru", "width": 8},
-        "train": {"max_steps": 2, "warmup_steps": 1, "validate_every_steps": 2, "dev_sentences": 0, "batch_tokens": 500},
-        "evaluate": {"beam_size": 1, "confidence_event": "none"},
-        "register": {"model_name": "hearing"},
-        "runtime": VALUES["runtime"],
-    }
-    settings, paths = parse_settings(values, "test"), Paths(tmp_path)
-    for run in (run_prepare, run_tokenize, run_train, run_export):
-        run(settings, paths, NullRecorder())
-    return paths.served
+    return make_recogniser(speaking.root / "raw", tmp_path, {"num_mels": 8, "window_ms": 32.0})
 
 
 @pytest.mark.proof

@@ -10,16 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow.exceptions import MlflowException
 from typer.testing import CliRunner
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.audio.sound_file import read_recording
 from seq2seq_core.bundle.bundle import load_bundle
 from seq2seq_core.cli.main import app
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.serving.request_limits import RequestLimits
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.speech.speech_facts import follow_attention
 from seq2seq_core.decoding.speech.speech_predictor import SpeechPredictor
+from seq2seq_core.errors import UserError
 from seq2seq_core.preflight.update_probe import probe
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.serving.batching.predictor_decoder import PredictorDecoder
@@ -108,6 +111,10 @@ def test_a_server_answers_with_a_wav_file_in_base64(speaking: Paths) -> None:
     sound = read_recording(io.BytesIO(base64.b64decode(found.text)), RATE).samples_N
     (spoken,) = decoder.predictor.speak(["0 1"], [{"speaker": "low"}])  # type: ignore[attr-defined]
     assert np.abs(sound - spoken.samples_N).max() < 1e-4
+    with pytest.raises(MlflowException, match=r"params\.beam_size: must be left out with a model of speech"):
+        reader.read({"source": ["0 1"], "speaker": ["low"]}, {"beam_size": 3})
+    with pytest.raises(UserError, match=r"^beam_size: must be left out with a model of speech"):
+        decoder.predictor.predict("0 1", DecodingOptions(beam_size=5), tags={"speaker": "low"})
 
 
 def test_preflight_measures_updates_and_speech(speaking: Paths) -> None:

@@ -112,3 +112,20 @@ def test_only_the_tags_in_front_are_counted() -> None:
 def test_columns_that_cannot_be_tags_are_refused(fields: dict[str, list[str]], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         TokenizeSection.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"max_source_tokens": 1}, "max_source_tokens must be at least 2: the end mark counts; got 1"),
+        (
+            {"max_source_tokens": 2, "source_tags": ["a"]},
+            "must be at least 3: the end mark and 1 tag count; got 2",
+        ),
+        ({"max_target_tokens": 1}, "greater than or equal to 2"),
+    ],
+)
+def test_limits_in_which_no_text_fits_are_refused(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        TokenizeSection.model_validate(fields)
+    assert TokenizeSection.model_validate({"max_source_tokens": 1, "image": {}}).max_source_tokens == 1

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from seq2seq_core.corpus.pairs import iterate_pairs, write_pairs
+from seq2seq_core.corpus.pairs import iterate_pairs, parse_pair, parse_pairs, write_pairs
 from seq2seq_core.errors import CorpusError, MissingInput
 
 
@@ -61,3 +62,45 @@ def test_a_write_that_fails_leaves_the_older_file_and_nothing_else(tmp_path: Pat
         write_pairs(path, fail_after_one())
     assert [pair["source"] for pair in iterate_pairs(path)] == ["old"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+LINES = [
+    b'{"source": "a", "target": "b"}',
+    b'{"source": "a\\n}", "target": "{\xc3\xa4", "language": "de"}',
+    b'{"source": "a", "target": "b"},{"source": "c", "target": "d"}',
+    b'{"source": "a", "target": [{}',
+    b"{}]}",
+    b'{"source": "a", "target": "}',
+    b'{"}',
+    b'{"source": "a", "target": "b"}],[{}',
+    b'{"source": "a"}',
+    b'{"source": "a", "target": 1}',
+    b'{"source": "a", "target": "b"}\r',
+    b' {"source": "a", "target": "b"} ',
+    b'["source", "target"]',
+    b'{"source": "\xff", "target": "b"}',
+    b"",
+]
+
+
+def read_one_by_one(lines: Sequence[bytes], path: Path, first: int) -> list[dict[str, str]]:
+    return [parse_pair(data, path, line) for line, data in enumerate(lines, start=first)]
+
+
+def outcome(read: Callable[[Sequence[bytes], Path, int], list[dict[str, str]]], lines: list[bytes]) -> list[dict[str, str]] | str:
+    """The pairs, or the message of the fault."""
+    try:
+        return read(lines, Path("train.jsonl"), 7)
+    except CorpusError as error:
+        return str(error)
+
+
+def test_lines_that_are_read_at_once_give_what_each_gives(fresh_random: random.Random) -> None:
+    refused = 0
+    chosen = [fresh_random.choices(LINES, [8, *[1] * (len(LINES) - 1)], k=fresh_random.randrange(1, 5)) for _ in range(1500)]
+    for texts in chosen:
+        lines = [text + b"\n" for text in texts[:-1]] + [texts[-1] + fresh_random.choice([b"", b"\n"])]
+        alone = outcome(read_one_by_one, lines)
+        assert outcome(parse_pairs, lines) == alone
+        refused += isinstance(alone, str)
+    assert 100 < refused < 1400

@@ -11,6 +11,7 @@ from seq2seq_core.corpus.formats import Row
 from seq2seq_core.corpus.reading import SplitReader
 from seq2seq_core.corpus.rows import plain_blocks
 from seq2seq_core.corpus.rows.plain_blocks import OddFile, iterate_blocks
+from seq2seq_core.errors import CorpusError
 
 PIECES = ["a", "ß", "日本", " ", "\u2028", "\x0b", "\x85", '"', "", "cafe\u0301", "x" * 30]
 
@@ -84,6 +85,17 @@ def test_text_files_of_different_lengths_are_odd(tmp_path: Path) -> None:
     reader = _reader(tmp_path, "a.txt", "b.txt")
     with pytest.raises(OddFile):
         list(iterate_blocks(reader, reader.entries[0]))
+
+
+@pytest.mark.parametrize("name", ["a.txt", "b.txt"])
+def test_a_text_file_that_begins_as_another_format_is_left_to_the_reader_of_lines(tmp_path: Path, name: str) -> None:
+    for other in ("a.txt", "b.txt"):
+        (tmp_path / other).write_bytes(b"PAR1 text\n" if other == name else b"text\n")
+    reader = _reader(tmp_path, "a.txt", "b.txt")
+    with pytest.raises(OddFile):
+        list(iterate_blocks(reader, reader.entries[0]))
+    with pytest.raises(CorpusError, match=r"a Parquet file, but its name does not end in \.parquet"):
+        list(reader)
 
 
 def test_a_line_that_the_reader_of_lines_refuses_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

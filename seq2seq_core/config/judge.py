@@ -1,0 +1,61 @@
+"""A second model that judges in training what the first one writes, and settings that do not fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, model_validator
+
+from seq2seq_core.config.objective_sections import REWARD_OBJECTIVES
+from seq2seq_core.config.section import Section
+
+if TYPE_CHECKING:
+    from seq2seq_core.config.settings import Settings
+
+JUDGED_OBJECTIVES = ("frames", *REWARD_OBJECTIVES)
+"""Objectives that ask the judge."""
+
+
+class Judge(Section):
+    """A second model that reads what the model writes; it stays as it is.
+
+    The objectives ``minimum_risk`` and ``self_critical`` reward a sample whose source it restores (the reward is between its output
+    and the source, not between the sample and the target). With ``frames`` it is a recogniser, and its loss over frames that the
+    model wrote by itself is added.
+    """
+
+    reader: str = Field(min_length=1)
+    """The judge: ``models:/NAME/VERSION`` of the registry, ``models:/NAME@ALIAS`` with ``reader_digest``, or the folder of a bundle
+    (relative to the workspace)."""
+    reader_digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """Digest that its bundle must have (64 digits), so that nothing else can take its place; empty: any."""
+    weight: float = Field(default=1.0, gt=0.0)
+    """``frames``: weight of the judge's loss (nats per symbol, mean over utterances) beside that of the frames."""
+
+    @model_validator(mode="after")
+    def _never_becomes_another(self) -> Self:
+        if self.reader.startswith("models:") and "@" in self.reader and not self.reader_digest:
+            raise ValueError(
+                "reader must be a version such as models:/NAME/3, or be pinned by reader_digest, because an alias comes to mean "
+                f"another model; got {self.reader!r}"
+            )
+        return self
+
+
+def why_not_judged(settings: Settings) -> str:
+    """The first setting that does not fit a judge; empty: all do, or there is none.
+
+    Args:
+        settings: all sections.
+    """
+    return next(_faults(settings), "")
+
+
+def _faults(settings: Settings) -> Iterator[str]:
+    train, source_kind = settings.train, settings.corpus.source_kind
+    if train.judge is not None and not any(phase.asks_judge for phase in train.all_phases()):
+        yield f"train.judge: must be left out unless the objective of a phase is one of {', '.join(JUDGED_OBJECTIVES)}, got one"
+    for number, phase in enumerate(train.phases):
+        if phase.asks_judge and source_kind != "text":
+            yield f"train.phases.{number}.judge: must be left out unless corpus.source_kind is 'text', got {source_kind!r}"

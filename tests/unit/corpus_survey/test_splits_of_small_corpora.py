@@ -1,0 +1,51 @@
+"""The splits that are proposed for small corpora, and the test rows that the gate asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.register import GateSection
+from seq2seq_core.config.settings import load_settings
+from seq2seq_core.corpus_survey.choices.split_choice import FEWEST_PROVING_ROWS, FEWEST_TEST_ROWS
+from seq2seq_core.corpus_survey.proposed_settings import install_proposal
+from seq2seq_core.gate.spending import level_of_look
+from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.stages.prepare import run_prepare
+from tests.made_corpora import make_corpus, names, write_lines
+
+WORDS = [f"{name}\t{name.upper()}" for name in names(100)]
+
+
+def _make(kind: str, folder: Path) -> None:
+    if kind == "pictures":
+        table = make_corpus("captions", folder) / "discs.tsv"
+        write_lines(table, table.read_text(encoding="utf-8").splitlines()[:50:2])
+        return
+    write_lines(folder / "pairs.tsv", WORDS if kind == "pairs" else WORDS[:30])
+    if kind == "a short test file":
+        write_lines(folder / "test.tsv", [*WORDS[40:50], WORDS[3]])  # one leaks
+
+
+@pytest.mark.parametrize("kind", ["pairs", "few pairs", "a short test file", "pictures"])
+def test_the_gate_asks_for_no_more_rows_than_the_proposed_split_gives(tmp_path: Path, kind: str) -> None:
+    _make(kind, tmp_path / "raw")
+    paths = Paths(tmp_path)
+    findings = install_proposal(paths, tmp_path / "raw", None, "", force=False)
+    settings = load_settings(paths.params)
+    run_prepare(settings, paths, NullRecorder())
+    rows, asked = (paths.prepared / "test.jsonl").read_bytes().count(b"\n"), settings.register_.gate.minimum_rows
+    assert FEWEST_PROVING_ROWS <= asked <= rows
+    assert (rows >= FEWEST_TEST_ROWS) == (kind == "pairs")
+    told = next(line for line in findings if line.startswith("gate: "))
+    assert told.startswith("gate: test is small") if kind == "pairs" else f"with {asked} rows or more, if it is far better" in told
+
+
+def test_a_test_set_that_can_prove_nothing_is_told(tmp_path: Path) -> None:
+    assert 2.0**-FEWEST_PROVING_ROWS <= level_of_look(GateSection().alpha, 1) < 2.0 ** (1 - FEWEST_PROVING_ROWS)
+    write_lines(tmp_path / "raw" / "train.tsv", WORDS)
+    write_lines(tmp_path / "raw" / "test.tsv", WORDS[: FEWEST_PROVING_ROWS - 1])
+    findings = install_proposal(Paths(tmp_path), tmp_path / "raw", None, "", force=False)
+    assert any("no version becomes the champion" in line for line in findings)

@@ -2,12 +2,13 @@
 
     python benchmarks/serving.py --bundle FOLDER --sources FILE
     python benchmarks/serving.py --bundle FOLDER --sources FILE --rounds 5 --clients 32 --seconds 20
+    python benchmarks/serving.py --bundle FOLDER --sources FILE --offline
 
 FOLDER is a served bundle (``models/served``) with converted weights, FILE has a source a line. Offline, the predictor and
-CTranslate2 (the same weights and batches, one on each core, with SentencePiece around it) take turns; the best of all rounds
-counts. Over HTTP, ``s2s serve`` and plain ``mlflow models serve`` answer requests of one sentence, and requests of an empty text,
-which nothing decodes: their rate is what the server itself can do. ``bound`` is 1 / (1 / offline + 1 / empty), what a server that
-does both in turn could reach.
+CTranslate2 (the same weights and batches, one on each core, with SentencePiece around it) take turns. The best of all rounds
+counts, by the clock and by seconds of the processor. Over HTTP, ``s2s serve`` and plain ``mlflow models serve`` answer requests of
+one sentence, and requests of an empty text, which nothing decodes: their rate is what the server itself can do. ``bound`` is
+1 / (1 / offline + 1 / empty), what a server that does both in turn could reach.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -38,7 +40,19 @@ MODEL = "measured"
 BEAMS = (1, 5)
 
 
-def offline_rates(bundle: Path, sources: Sequence[str], beam_size: int, rounds: int, threads: int) -> dict[str, float]:
+class Turn(NamedTuple):
+    """What a turn took.
+
+    Attributes:
+        clock: seconds.
+        processor: seconds of the processor, of all threads.
+    """
+
+    clock: float
+    processor: float
+
+
+def offline_rates(bundle: Path, sources: Sequence[str], beam_size: int, rounds: int, threads: int) -> dict[str, Turn]:
     """Sentences a second of the predictor and of CTranslate2 called directly."""
     import ctranslate2
     import torch
@@ -61,19 +75,20 @@ def offline_rates(bundle: Path, sources: Sequence[str], beam_size: int, rounds: 
         found = engine.translator.translate_batch(ids, beam_size=beam_size, max_batch_size=BATCH, max_decoding_length=256)
         target.decode([[int(token) for token in one.hypotheses[0]] for one in found])
 
-    return {name: len(sources) / min(seconds) for name, seconds in _in_turns({"ours": ours, "direct": direct}, rounds).items()}
+    turns = _in_turns({"ours": ours, "direct": direct}, rounds)
+    return {name: Turn(*(len(sources) / min(column) for column in zip(*own, strict=True))) for name, own in turns.items()}
 
 
-def _in_turns(sides: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
-    """The seconds of each side's turns, after one that does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
+def _in_turns(sides: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[Turn]]:
+    """The turns of each side, after one that does not count."""
+    turns: dict[str, list[Turn]] = {name: [] for name in sides}
     for number in range(rounds + 1):
         for name, act in sides.items():
-            started = time.perf_counter()
+            clock, processor = time.perf_counter(), time.process_time()
             act()
             if number:
-                seconds[name].append(time.perf_counter() - started)
-    return seconds
+                turns[name].append(Turn(time.perf_counter() - clock, time.process_time() - processor))
+    return turns
 
 
 def register(bundle: Path, sources: Sequence[str], paths: Paths) -> None:
@@ -172,14 +187,21 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--offline", action="store_true", help="only the predictor beside CTranslate2 called directly")
     asked = parser.parse_args()
     sources = [line.split("\t")[0] for line in asked.sources.read_text(encoding="utf-8").splitlines() if line.strip()]
     offline: dict[int, float] = {}
     for beam_size in BEAMS:
         rates = offline_rates(asked.bundle, sources, beam_size, asked.rounds, asked.threads)
-        offline[beam_size] = rates["ours"]
-        ratio = rates["ours"] / rates["direct"]
-        print(f"offline, beam {beam_size}: ours {rates['ours']:.1f}/s, direct {rates['direct']:.1f}/s: {ratio:.2f} x", flush=True)
+        ours, direct = rates["ours"], rates["direct"]
+        offline[beam_size] = ours.clock
+        print(
+            f"offline, beam {beam_size}: ours {ours.clock:.1f}/s, direct {direct.clock:.1f}/s: {ours.clock / direct.clock:.2f} x; "
+            f"by the processor {ours.processor:.1f}/s, {direct.processor:.1f}/s: {ours.processor / direct.processor:.2f} x",
+            flush=True,
+        )
+    if asked.offline:
+        return
     with tempfile.TemporaryDirectory() as folder:
         paths = Paths(Path(folder))
         register(asked.bundle, sources, paths)

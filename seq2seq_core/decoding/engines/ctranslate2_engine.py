@@ -7,19 +7,21 @@ The engine makes up for what its search does otherwise, so that texts and scores
   Ours also goes on while a live hypothesis scores above the finished ones. That is rare, and the one difference that remains:
   docs/adr/0025-engines.md has its measured rate.
 - It has one length limit for a batch, ours is one for each sentence, at which hypotheses are made to end. A greedy path is cut
-  there, and scored once more.
+  there, and scored once more. A beam that reaches it is searched again up to it, so that all hypotheses are known.
+- It may have gone on where ours would have stopped. :mod:`~seq2seq_core.decoding.engines.found_hypotheses` tells where it matters.
 - It takes a forced prefix as certain, and behind it lets only the likeliest hypothesis end.
 - It may predict pad and bos, and its positions end somewhere.
 
-Sentences for which that does not suffice are decoded by the reference, with the bundle's own weights; so is what
+Sentences for which the result is not certain are decoded by the reference, with the bundle's own weights; so is what
 :meth:`CTranslate2Engine.why_not` names.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 import torch
 
@@ -31,6 +33,7 @@ from seq2seq_core.decoding.constraints import EVEN_CHANCE, make_constraints
 from seq2seq_core.decoding.engines import ctranslate2_conversion as conversion
 from seq2seq_core.decoding.engines.ctranslate2_limits import num_positions, why_not_decode
 from seq2seq_core.decoding.engines.engine import Engine
+from seq2seq_core.decoding.engines.found_hypotheses import Ended, Sentence, Winner, choose, choose_at_limit
 from seq2seq_core.decoding.engines.parallel_run import run_in_parallel
 from seq2seq_core.decoding.hypothesis import Hypothesis, length_penalty
 from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
@@ -44,38 +47,14 @@ logger = logging.getLogger(__name__)
 FIRST_BOUND, GROWTH = 256, 4
 """Most target ids of a first search. Sentences that need more are searched again with more, so that none holds up the others."""
 
+HARDLY = math.log(0.01)
+"""Log-probability of what a trained model hardly predicts, label smoothing included."""
+
+NO_PENALTY = 1e-30
+"""A length penalty that changes no score, and makes CTranslate2 wait for as many hypotheses as its ``patience`` asks for."""
+
 FEWEST_HYPOTHESES = 8
 """Hypotheses that a batch has on average at least if it was cut to keep all cores busy."""
-
-
-class _Sentence(NamedTuple):
-    """A sentence to decode.
-
-    Attributes:
-        place: its position among the rows.
-        ids: the source.
-        prefix: the ids that its hypotheses begin with.
-        limit: most ids of a hypothesis.
-    """
-
-    place: int
-    ids: tuple[int, ...]
-    prefix: tuple[int, ...]
-    limit: int
-
-
-class _Ended(NamedTuple):
-    """A hypothesis that CTranslate2 found.
-
-    Attributes:
-        ids: the target, prefix included, without eos.
-        log_probability: of what follows the prefix, eos included.
-        has_end: whether it ends by eos, not by the bound of the search.
-    """
-
-    ids: tuple[int, ...]
-    log_probability: float
-    has_end: bool
 
 
 class CTranslate2Engine:
@@ -130,7 +109,7 @@ class CTranslate2Engine:
         constraints = make_constraints(options, [len(row) for row in rows], prefixes)
         starts = constraints.prefixes or ((),) * len(rows)
         sentences = [
-            _Sentence(place, tuple(map(int, row)), tuple(start), limit)
+            Sentence(place, tuple(map(int, row)), tuple(start), limit)
             for place, (row, start, limit) in enumerate(zip(rows, starts, constraints.limits, strict=True))
         ]
         found: dict[int, list[Hypothesis]] = {}
@@ -148,7 +127,7 @@ class CTranslate2Engine:
             found |= dict(zip(others, again, strict=True))
         return [found[place] for place in range(len(rows))]
 
-    def _batches(self, sentences: Sequence[_Sentence], options: DecodingOptions, bounds: BatchBounds) -> list[list[_Sentence]]:
+    def _batches(self, sentences: Sequence[Sentence], options: DecodingOptions, bounds: BatchBounds) -> list[list[Sentence]]:
         """Batches of sentences that all have a prefix, or none: a prefix anywhere in a batch changes how the others may end."""
         batches = []
         for has_prefix in (False, True):
@@ -158,48 +137,96 @@ class CTranslate2Engine:
             batches += [[group[place] for place in places] for places in cut]
         return batches
 
-    def _decode_batch(self, batch: Sequence[_Sentence], options: DecodingOptions, stop: Stop | None) -> dict[int, list[Hypothesis]]:
+    def _decode_batch(self, batch: Sequence[Sentence], options: DecodingOptions, stop: Stop | None) -> dict[int, list[Hypothesis]]:
         """The hypotheses of the sentences of a batch, without those in doubt."""
-        waiting, bound, found = list(batch), FIRST_BOUND, dict[int, list[Hypothesis]]()
+        waiting, bound, winners = list(batch), FIRST_BOUND, list[Winner]()
+        found, at_limit = dict[int, list[Hypothesis]](), list[Sentence]()
         while waiting:
             check_stop(stop)
             bound = min(bound, max(one.limit for one in waiting) + 1, self.max_positions or bound)
             ended = self._search(waiting, options, bound, stop)
-            before = self._score([(one, one.prefix) for one in waiting]) if waiting[0].prefix else [(0.0, 0.0)] * len(waiting)
-            for one, hypotheses, (prefix, end) in zip(waiting, ended, before, strict=True):
-                if all(hypothesis.has_end for hypothesis in hypotheses):
-                    found |= _choose(one, hypotheses, options, prefix, end)
+            is_over = [all(hypothesis.has_end for hypothesis in hypotheses) for hypotheses in ended]
+            before = self._before(waiting)
+            for one, hypotheses, has_ended, chances in zip(waiting, ended, is_over, before, strict=True):
+                if has_ended and (winner := choose(one, hypotheses, options, *chances)) is not None:
+                    winners.append(winner)
+                elif any(len(hypothesis.ids) >= one.limit for hypothesis in hypotheses):
+                    at_limit.append(one)
             if options.beam_size == 1:
                 found |= self._cut([(one, path.ids) for one, (path,) in zip(waiting, ended, strict=True)], options)
             waiting = [
                 one
-                for one, hypotheses in zip(waiting, ended, strict=True)
-                if not all(hypothesis.has_end for hypothesis in hypotheses) and one.limit >= bound and self._holds(bound + 1)
+                for one, has_ended in zip(waiting, is_over, strict=True)
+                if not has_ended and one.limit >= bound and self._holds(bound + 1)
             ]
             bound *= GROWTH
-        return found
+        if options.beam_size > 1:
+            winners += self._search_to_limit(self._without_unusual_ids(at_limit), options, stop)
+        return found | self._confirm(winners, options)
+
+    def _search_to_limit(self, sentences: Sequence[Sentence], options: DecodingOptions, stop: Stop | None) -> list[Winner]:
+        """The best hypotheses of sentences whose beams reach their limit, by searches that go on to it, whatever has ended.
+
+        Nothing stops such a search, so limits above the first bound are left to the reference.
+        """
+        by_limit: dict[int, list[Sentence]] = {}
+        for one in sentences:
+            if len(one.prefix) < one.limit <= FIRST_BOUND and self._holds(one.limit + 1):
+                by_limit.setdefault(one.limit, []).append(one)
+        winners = []
+        for limit, group in by_limit.items():
+            check_stop(stop)
+            ended = self._search(group, options, limit, None, to_the_end=True)
+            live = [[one for one in hypotheses if not one.has_end] for hypotheses in ended]
+            paths = [(one, path.ids) for one, own in zip(group, live, strict=True) for path in own]
+            ends = iter([log_probabilities[-1] for log_probabilities in self._score(paths)])
+            for one, hypotheses, own, chances in zip(group, ended, live, self._before(group), strict=True):
+                winners.append(choose_at_limit(one, hypotheses, options, *chances, [next(ends) for _ in own]))
+        return [winner for winner in winners if winner is not None]
+
+    def _without_unusual_ids(self, sentences: Sequence[Sentence]) -> list[Sentence]:
+        """The sentences that pad and bos hardly begin: else these, which the reference never predicts, displace live hypotheses."""
+        firsts = [self._score([(one, (id_,)) for one in sentences]) for id_ in (PAD_ID, BOS_ID)]
+        return [one for one, *own in zip(sentences, *firsts, strict=True) if max(first[0] for first in own) < HARDLY]
+
+    def _confirm(self, winners: Sequence[Winner], options: DecodingOptions) -> dict[int, list[Hypothesis]]:
+        """The best hypotheses, without those that the reference may not have found."""
+        in_doubt = [winner for winner in winners if winner.is_in_doubt]
+        usual = {one.place for one in self._without_unusual_ids([winner.sentence for winner in in_doubt])}
+        log_probabilities = self._score([(winner.sentence, winner.best.ids) for winner in in_doubt])
+        refused = {
+            winner.sentence.place
+            for winner, own in zip(in_doubt, log_probabilities, strict=True)
+            if winner.sentence.place not in usual or not winner.is_found_by_reference(own[:-1], options)
+        }
+        return {winner.sentence.place: [winner.best] for winner in winners if winner.sentence.place not in refused}
 
     def _holds(self, length: int) -> bool:
         """Whether the converted model has positions for a sequence of a length."""
         return self.max_positions is None or length <= self.max_positions
 
     def _search(
-        self, sentences: Sequence[_Sentence], options: DecodingOptions, bound: int, stop: Stop | None
-    ) -> list[list[_Ended]]:
-        """All hypotheses that a search of at most ``bound`` ids, eos and prefix included, finishes for each sentence."""
+        self, sentences: Sequence[Sentence], options: DecodingOptions, bound: int, stop: Stop | None, to_the_end: bool = False
+    ) -> list[list[Ended]]:
+        """The likeliest ``beam_size`` hypotheses that a search of at most ``bound`` ids, prefix included, finds for each sentence.
+
+        ``to_the_end``: it goes on to the bound whatever has ended, and gives all that have ended.
+        """
         beam_size = options.beam_size
+        ending: dict[str, Any] = {"num_hypotheses": beam_size, "length_penalty": 0.0}
+        if to_the_end:
+            ending = {"num_hypotheses": beam_size * bound, "length_penalty": NO_PENALTY, "patience": bound}
         extra = {"callback": lambda _: stop()} if stop is not None and beam_size == 1 else {}
         results = self.translator.translate_batch(
             [[str(id_) for id_ in one.ids] for one in sentences],
             [[str(id_) for id_ in one.prefix] for one in sentences] if sentences[0].prefix else None,
             beam_size=beam_size,
-            num_hypotheses=beam_size,
-            length_penalty=0.0,
             max_input_length=0,
             max_decoding_length=bound,
             min_decoding_length=0,
             return_scores=True,
             return_end_token=True,
+            **ending,
             **extra,
         )
         if extra:
@@ -208,7 +235,13 @@ class CTranslate2Engine:
             [_read(tokens, score) for tokens, score in zip(result.hypotheses, result.scores, strict=True)] for result in results
         ]
 
-    def _cut(self, paths: Sequence[tuple[_Sentence, tuple[int, ...]]], options: DecodingOptions) -> dict[int, list[Hypothesis]]:
+    def _before(self, sentences: Sequence[Sentence]) -> list[tuple[float, float]]:
+        """The log-probability of each sentence's prefix, and that of eos behind it; 0 where there is none."""
+        if not sentences or not sentences[0].prefix:
+            return [(0.0, 0.0)] * len(sentences)
+        return [(sum(own[:-1]), own[-1]) for own in self._score([(one, one.prefix) for one in sentences])]
+
+    def _cut(self, paths: Sequence[tuple[Sentence, tuple[int, ...]]], options: DecodingOptions) -> dict[int, list[Hypothesis]]:
         """The hypotheses of sentences whose greedy path reaches their length limit: the path up to it, then eos."""
         cut = [
             (one, ids[: one.limit])
@@ -216,14 +249,14 @@ class CTranslate2Engine:
             if len(ids) >= one.limit and self._holds(one.limit + 1) and not {PAD_ID, BOS_ID}.intersection(ids[: one.limit])
         ]
         found = {}
-        for (one, ids), (log_probability, end) in zip(cut, self._score(cut), strict=True):
-            total = log_probability + end
+        for (one, ids), log_probabilities in zip(cut, self._score(cut), strict=True):
+            total = sum(log_probabilities)
             score = total / length_penalty(len(ids) + 1, options.length_penalty)
-            found[one.place] = [Hypothesis(ids, score, total, is_cut=end < EVEN_CHANCE)]
+            found[one.place] = [Hypothesis(ids, score, total, is_cut=log_probabilities[-1] < EVEN_CHANCE)]
         return found
 
-    def _score(self, targets: Sequence[tuple[_Sentence, tuple[int, ...]]]) -> list[tuple[float, float]]:
-        """The log-probability of a target of each sentence, and that of eos behind it."""
+    def _score(self, targets: Sequence[tuple[Sentence, tuple[int, ...]]]) -> list[list[float]]:
+        """The log-probabilities of each target's ids, and of eos behind them."""
         if not targets:
             return []
         results = self.translator.score_batch(
@@ -231,40 +264,10 @@ class CTranslate2Engine:
             [[str(id_) for id_ in ids] for _, ids in targets],
             max_input_length=0,
         )
-        return [(sum(result.log_probs[:-1]), result.log_probs[-1]) for result in results]
+        return [list(result.log_probs) for result in results]
 
 
-def _read(tokens: Sequence[str], score: float) -> _Ended:
+def _read(tokens: Sequence[str], score: float) -> Ended:
     ids = tuple(map(int, tokens))
     has_end = bool(ids) and ids[-1] == EOS_ID
-    return _Ended(ids[:-1] if has_end else ids, score, has_end)
-
-
-def _choose(
-    sentence: _Sentence, hypotheses: Sequence[_Ended], options: DecodingOptions, prefix: float, end: float
-) -> dict[int, list[Hypothesis]]:
-    """The best hypothesis of a sentence, by its place; nothing if the reference might find another one.
-
-    Args:
-        sentence: the sentence.
-        hypotheses: all that ended.
-        options: the decoding options.
-        prefix: log-probability of the prefix.
-        end: log-probability of eos behind the prefix, where CTranslate2 may have passed it over.
-    """
-    if any(len(one.ids) >= sentence.limit or {PAD_ID, BOS_ID}.intersection(one.ids) for one in hypotheses):
-        return {}
-
-    def rank(length: int, log_probability: float) -> float:
-        return log_probability / length_penalty(length + 1, options.length_penalty)
-
-    scored = [(rank(len(one.ids), total := prefix + one.log_probability), total, one.ids) for one in hypotheses]
-    score, total, ids = max(scored, key=lambda item: item[0])
-    num_before = sum(len(one.ids) < len(ids) for one in hypotheses)
-    if sentence.prefix and all(one.ids != sentence.prefix for one in hypotheses):  # it may have been passed over
-        if rank(len(sentence.prefix), prefix + end) >= score:
-            return {}
-        num_before += 1
-    if len(hypotheses) > 1 and num_before >= options.beam_size - 1:
-        return {}  # the reference may have had enough hypotheses before
-    return {sentence.place: [Hypothesis(ids, score, total)]}
+    return Ended(ids[:-1] if has_end else ids, score, has_end)

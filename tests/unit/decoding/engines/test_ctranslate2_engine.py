@@ -134,8 +134,8 @@ def test_each_sentence_has_its_own_length_limit(predictors: tuple[Predictor, Pre
     for beginnings in (None, prefixes):
         found = predictors[0].predict(WORDS, options, 64, beginnings, tags=TAGS)
         assert_alike(found, predictors[1].predict(WORDS, options, 64, beginnings, tags=TAGS))
-        assert sum(one.is_cut for one in found) > 3
-    assert (counted.sentences > 3) == (beam_size > 1)  # a beam's sentences at their limit are left to the reference
+        assert sum(one.is_cut for one in found) > len(WORDS) // 4
+    assert counted.sentences < len(WORDS) // 4  # of both calls
 
 
 @pytest.mark.parametrize(

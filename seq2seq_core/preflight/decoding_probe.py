@@ -10,10 +10,11 @@ import numpy as np
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.served_bundle import find_served_bundle
+from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.preflight.probe_result import DecodingProbe
+from seq2seq_core.preflight.probe_result import DecodingProbe, Timing
 from seq2seq_core.preflight.stopwatch import Stopwatch
 from seq2seq_core.training.data.inputs import TrainingInputs
 from seq2seq_core.training.validation import DECODED_TOGETHER
@@ -42,17 +43,23 @@ def measure_decoding(settings: Settings, paths: Paths, inputs: TrainingInputs) -
     longest = max(len(ids) + 1 for ids in tokenizer.encode([pair[TARGET] for pair in pairs]))
     own = predictor.options
     options = own.override(max_length=max(longest, own.min_length, 1))
-    sources, watches = [pair[SOURCE] for pair in pairs], [Stopwatch(device), Stopwatch(device)]
+    endless = options.override(min_length=options.max_length)
+    if predictor.engine_for(endless) is predictor.engine_for(options):  # CTranslate2 knows no fewest tokens
+        options = endless
+    sources = [pair[SOURCE] for pair in pairs]
+
+    def timed(search: DecodingOptions) -> Timing:
+        watch = Stopwatch(device)
+        with watch.running():
+            predictor.predict(sources, search, tags=pairs)
+        return watch.timing
+
     predictor.predict(sources[:2], options, tags=pairs[:2])
-    with watches[0].running():
-        predictor.predict(sources, options, tags=pairs)
-    if options.beam_size > 1:
-        with watches[1].running():
-            predictor.predict(sources, options.override(beam_size=1), tags=pairs)
     limit = own.length_limit(round(float(inputs.dev.source_lengths.mean())))
     return DecodingProbe(
-        answers=watches[0].timing,
-        greedy=watches[1].timing if options.beam_size > 1 else None,
+        answers=timed(options),
+        greedy=timed(options.override(beam_size=1)) if options.beam_size > 1 else None,
+        own=timed(own),
         rows=len(pairs),
         most_share=max(1.0, limit / options.max_length),
     )
@@ -63,13 +70,16 @@ def _speak(settings: Settings, paths: Paths, inputs: TrainingInputs, pairs: list
     from seq2seq_core.registry.judges.judged_speech import open_judge
 
     judge = open_judge(find_served_bundle(paths), settings, paths)
-    limit = judge.max_frames
+    limit, sources = judge.max_frames, [pair[SOURCE] for pair in pairs]
+    own, answers = Stopwatch(judge.bundle.device), Stopwatch(judge.bundle.device)
+    with own.running():
+        judge.predict(sources, tags=pairs)
     judge.max_frames = min(limit, math.ceil(_longest_together(inputs, len(inputs.dev), DECODED_ROWS)))
     judge.model.frames = judge.model.frames.model_copy(update={"stop_threshold": NEVER_STOPS})
-    watch, sources = Stopwatch(judge.bundle.device), [pair[SOURCE] for pair in pairs]
-    with watch.running():
+    with answers.running():
         judge.predict(sources, tags=pairs)
-    return DecodingProbe(answers=watch.timing, greedy=None, rows=len(pairs), most_share=limit / judge.max_frames)
+    share = limit / judge.max_frames
+    return DecodingProbe(answers=answers.timing, greedy=None, own=own.timing, rows=len(pairs), most_share=share)
 
 
 def reference_share(inputs: TrainingInputs, limit: int) -> float:

@@ -187,8 +187,7 @@ def decoding_forecast(measure: StageMeasure, probe: DecodingProbe | None, sample
             found[quantity] = CostRange.around(value, MEMORY_NOISE if quantity == "peak_bytes" else SIZE_NOISE)
             continue
         row = (probe.answers.seconds if quantity == "seconds" else probe.answers.cpu_seconds) / probe.rows
-        # The sample's model has not learned to end its outputs: they were as long as the limit allows.
-        fixed = max(0.3 * value, value - row * probe.most_share * sample_rows)
+        fixed = max(0.3 * value, value - row * probe.own_share * sample_rows)
         low, high = row * rows, row * probe.most_share * rows
         found[quantity] = CostRange(
             low=(1 - NOISE) * (min(fixed, value) + 0.5 * low), mid=fixed + low, high=(1 + NOISE) * (max(fixed, 0.6 * value) + high)
@@ -212,12 +211,12 @@ def evaluation_forecast(few: StageMeasure, own: StageMeasure, probe: DecodingPro
     quantities: tuple[Quantity, Quantity] = ("seconds", "cpu_seconds")
     for quantity in quantities:
         row = sum(one.seconds if quantity == "seconds" else one.cpu_seconds for one in timings) / probe.rows
-        # The sample's model has not learned to end its outputs: they were as long as the limit allows.
-        saved, longest, least = row * (probe.most_share - 1.0) * rows, found[quantity], few.figures[quantity]
+        # A model of few updates ends its outputs nowhere, or at once; a trained one writes about as much as the references.
+        own, decoding = found[quantity], row * rows
         found[quantity] = CostRange(
-            low=max((1 - NOISE) * 0.5 * least, longest.low - saved - 0.5 * row * rows),
-            mid=max(least, longest.mid - saved),
-            high=longest.high,
+            low=max((1 - NOISE) * 0.5 * few.figures[quantity], own.low + decoding * min(0.0, 0.5 - probe.own_share)),
+            mid=max(few.figures[quantity], own.mid + decoding * (1.0 - probe.own_share)),
+            high=own.high + decoding * max(0.0, probe.most_share - probe.own_share),
         )
     return found
 

@@ -232,7 +232,10 @@ def _validators(work: _PhaseAtWork) -> list[Validator]:
         from seq2seq_core.training.speech_validation import SpeechValidator
 
         return [SpeechValidator(inputs.dev, work.phase, work.placement)]
-    return [Validator(inputs.dev, texts, inputs.target_model, work.phase, work.placement) for texts in ([], inputs.references)]
+    found = [Validator(inputs.dev, texts, inputs.target_model, work.phase, work.placement) for texts in ([], inputs.references)]
+    for validator in found:  # nothing ends before the limit
+        validator.options = validator.options.override(min_length=validator.options.max_length)
+    return found
 
 
 def main() -> None:

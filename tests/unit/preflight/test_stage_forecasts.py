@@ -36,10 +36,15 @@ def test_a_stage_grows_with_the_rows_and_the_interval_with_the_distance() -> Non
 def test_metrics_and_baselines_grow_with_the_rows_of_test_and_outputs_may_be_shorter() -> None:
     few, every = measure(100, 5.0), measure(600, 15.0)
     answers = Timing(seconds=0.64, cpu_seconds=0.64)  # of 64 rows, with outputs half as long as the limit
-    found = evaluation_forecast(few, every, DecodingProbe(answers=answers, greedy=None, rows=64, most_share=2.0), 4_600)
+    to_the_limit, at_once = Timing(seconds=1.28, cpu_seconds=1.28), Timing(seconds=0.0, cpu_seconds=0.0)
+    found = evaluation_forecast(
+        few, every, DecodingProbe(answers=answers, greedy=None, own=to_the_limit, rows=64, most_share=2.0), 4_600
+    )
     seconds = found["seconds"]
     assert seconds.mid == pytest.approx(95.0 - 4_600 * 0.01)  # each row costs 0.02 s at the limit, a half of it for decoding
     assert seconds.low < seconds.mid < 95.0 < seconds.high
+    early = DecodingProbe(answers=answers, greedy=None, own=at_once, rows=64, most_share=2.0)
+    assert evaluation_forecast(few, every, early, 4_600)["seconds"].mid == pytest.approx(95.0 + 4_600 * 0.01)
     assert evaluation_forecast(few, every, None, 4_600)["seconds"].mid == pytest.approx(95.0)
     alike = JudgingMeasure({"evaluate": every}, {"evaluate": few}, all_bytes=16_000, few_bytes=6_000)
     assert alike.grown_bytes(4_600) == pytest.approx(80_000.0)

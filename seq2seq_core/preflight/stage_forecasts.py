@@ -212,11 +212,11 @@ def evaluation_forecast(few: StageMeasure, own: StageMeasure, probe: DecodingPro
     for quantity in quantities:
         row = sum(one.seconds if quantity == "seconds" else one.cpu_seconds for one in timings) / probe.rows
         # A model of few updates ends its outputs nowhere, or at once; a trained one writes about as much as the references.
-        own, decoding = found[quantity], row * rows
+        measured, decoding = found[quantity], row * rows
         found[quantity] = CostRange(
-            low=max((1 - NOISE) * 0.5 * few.figures[quantity], own.low + decoding * min(0.0, 0.5 - probe.own_share)),
-            mid=max(few.figures[quantity], own.mid + decoding * (1.0 - probe.own_share)),
-            high=own.high + decoding * max(0.0, probe.most_share - probe.own_share),
+            low=max((1 - NOISE) * 0.5 * few.figures[quantity], measured.low + decoding * min(0.0, 0.5 - probe.own_share)),
+            mid=max(few.figures[quantity], measured.mid + decoding * (1.0 - probe.own_share)),
+            high=measured.high + decoding * max(0.0, probe.most_share - probe.own_share),
         )
     return found
 

@@ -29,6 +29,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.ready_settings import read_ready_document
 from seq2seq_core.config.yaml_text import write_document
 from seq2seq_core.forecasts.forecast import read_forecast
+from seq2seq_core.forecasts.forecast_check import read_checks
 from seq2seq_core.stage_history.executions import read_execution
 from seq2seq_core.stage_table import STAGES
 
@@ -64,6 +65,8 @@ class Comparison:
     memory_actual: float
     disk_foretold: float
     disk_actual: float
+    stages: dict[str, dict[str, list[float]]]
+    """Of each stage and quantity: least, expected and most that was foretold, and what it took."""
 
     @property
     def verdicts(self) -> dict[str, bool]:
@@ -147,6 +150,10 @@ def compare(name: str, corpus: Path, folder: Path, steps: int, rows: int) -> Com
         float(run.peak_bytes),
         forecast.disk_bytes.mid - outputs,
         float(size_of(folder) - before),
+        {
+            check.stage: {name: [one.low, one.mid, one.high, check.actual[name]] for name, one in check.foretold.items()}
+            for check in read_checks(paths)
+        },
     )
 
 

@@ -6,8 +6,9 @@ import gzip
 import heapq
 import json
 import random
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -25,6 +26,7 @@ READING_SECONDS = 15.0
 """Longest time for which the rows of a split are read; what is behind them is extrapolated by bytes."""
 EVALUATION_ROWS = 600
 """Most rows of dev and of test in a sample."""
+ENDS_A_CELL = re.compile(r"[\t\r\n\0]")
 SENTENCES = 2_000
 """Lines of a monolingual file in a sample."""
 
@@ -109,17 +111,14 @@ def write_sample(samples: dict[str, SplitSample], corpus: CorpusSection, root: P
     """
     folder = workspace / RAW
     folder.mkdir(parents=True, exist_ok=True)
-    source = find_folder(corpus, root)
+    source, names, is_plain = find_folder(corpus, root), dict[str, str](), _is_read_in_blocks(corpus, root, samples)
     for split, sample in samples.items():
-        lines = (
-            json.dumps({"source": row.source, "target": row.target, **row.columns}, ensure_ascii=False) for row in sample.sampled
-        )
-        (folder / f"{split}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        names[split] = _write_rows(folder / split, sample.sampled, is_plain)
         if corpus.source_kind != "text":
             _link_files({row.source for row in sample.sampled}, source, folder)
         if corpus.target_kind != "text":
             _link_files({row.target for row in sample.sampled}, source, folder)
-    files = {split: [f"{split}.jsonl"] if split in samples else [] for split in SPLITS}
+    files = {split: [names[split]] if split in samples else [] for split in SPLITS}
     monolingual = [
         {**item.model_dump(), "file": _write_sentences(source / item.file, folder, number)}
         for number, item in enumerate(corpus.monolingual)
@@ -129,6 +128,27 @@ def write_sample(samples: dict[str, SplitSample], corpus: CorpusSection, root: P
         "source_column": "source", "target_column": "target", "conversations": None, "monolingual": monolingual,
     }  # fmt: skip
     return CorpusSection.model_validate(whole)
+
+
+def _is_read_in_blocks(corpus: CorpusSection, root: Path, samples: Iterable[str]) -> bool:
+    """Whether the rows of all splits are lines of text or TSV, which the stages read in blocks and keep for their next run."""
+    entries = (entry for split in samples for entry in SplitReader(corpus, root, split).entries)
+    formats = {entry.format for entry in entries}
+    is_commented = "tsv" in formats and bool(corpus.comment_prefix)
+    return formats <= {"text", "tsv"} and not is_commented and corpus.conversations is None
+
+
+def _write_rows(place: Path, rows: Sequence[Row], is_plain: bool) -> str:
+    """Writes rows as TSV where that is possible and the corpus is read as such, else as JSON lines; returns the file's name."""
+    values = [{"source": row.source, "target": row.target, **row.columns} for row in rows]
+    names = list(values[0]) if values else []
+    if is_plain and names and all(list(row) == names and not any(map(ENDS_A_CELL.search, row.values())) for row in values):
+        file = place.with_suffix(".tsv")
+        lines = ["\t".join(cells) for cells in (names, *(row.values() for row in values))]
+    else:
+        file, lines = place.with_suffix(".jsonl"), [json.dumps(row, ensure_ascii=False) for row in values]
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+    return file.name
 
 
 def _link_files(names: set[str], source: Path, folder: Path) -> None:

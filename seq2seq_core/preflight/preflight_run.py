@@ -18,10 +18,11 @@ from seq2seq_core.forecasts.cost_range import CostRange
 from seq2seq_core.forecasts.forecast import QUANTITIES, Forecast, Quantity, StageForecast, machine_name
 from seq2seq_core.forecasts.forecast_check import find_correction, read_checks, settings_digest
 from seq2seq_core.preflight.corpus_sample import SplitSample, take_sample
+from seq2seq_core.preflight.judging_sample import JUDGING, JudgingMeasure, measure_judging
 from seq2seq_core.preflight.machine_room import Room
-from seq2seq_core.preflight.probe_result import ProbeResult
+from seq2seq_core.preflight.probe_result import ProbeResult, Timing
 from seq2seq_core.preflight.room_check import find_refusals
-from seq2seq_core.preflight.sample_graph import SampleGraph
+from seq2seq_core.preflight.sample_graph import SMALL_SHARE, SampleGraph
 from seq2seq_core.preflight.sample_process import ProcessTime, run_process
 from seq2seq_core.preflight.sample_settings import SAMPLE_STEPS
 from seq2seq_core.preflight.stage_forecasts import (
@@ -33,6 +34,8 @@ from seq2seq_core.preflight.stage_forecasts import (
     WholeCorpus,
     data_forecasts,
     decoding_forecast,
+    evaluation_forecast,
+    extrapolate,
     no_forecast,
     phase_forecast,
     start_forecast,
@@ -44,8 +47,6 @@ from seq2seq_core.stages.looking_ahead import SECTIONS_WITH_MODELS
 from seq2seq_core.training.state.folder_lock import lock_folder
 
 logger = logging.getLogger(__name__)
-SMALL_SHARE = 6
-"""The smaller sample is that part of the larger one."""
 UPDATE_SECONDS = 10.0
 STATE_COPIES = 3
 """Weights and two averages of the optimiser, in a checkpoint."""
@@ -90,9 +91,11 @@ class _Measured:
     probe: ProbeResult
     corpus: WholeCorpus
     prepared: dict[str, int]
+    test_rows: int
+    judging: JudgingMeasure
     beside: tuple[int, int, int]
     dvc: ProcessTime
-    store: ProcessTime
+    store: Timing
 
 
 def run_preflight(settings: Settings, paths: Paths, room: Room, rows: int, is_kept: bool = True) -> Preflight:
@@ -137,21 +140,30 @@ def _measure(settings: Settings, paths: Paths, samples: dict[str, SplitSample], 
     database, store = _make_store(folder)
     large.take_database(database)
     costs = large.run([CODE.name, *DATA_STAGES])
-    beside = [large.size_beside(DATA_STAGES)]
-    small_costs = costs
-    beside_small = beside[0]
+    beside_large = large.size_beside(DATA_STAGES)
+    small_costs, beside_small = costs, beside_large
     if any(sample.rows > len(sample.sampled) for sample in samples.values()):
         parts = {split: sample.part(max(len(sample.sampled) // SMALL_SHARE, 1)) for split, sample in samples.items()}
         small = SampleGraph.make(folder / "small", parts, settings, paths)
         small.take_database(database)
         small_costs, beside_small = small.run(DATA_STAGES), small.size_beside(DATA_STAGES)
-    costs |= large.run([stage.name for stage in WORKING_STAGES if stage.name not in DATA_STAGES])
+    stages = [stage.name for stage in WORKING_STAGES]
+    costs |= large.run([name for name in stages if name not in (*DATA_STAGES, *JUDGING)])
+    prepared = large.prepared_rows()
+    corpus = _whole(samples, prepared)
+    judged = _test_rows(settings, prepared, corpus)
+    judging = measure_judging(large, folder / "few", *judged)
     probe = large.probe(UPDATE_SECONDS, room.memory_bytes)
-    prepared, stages = large.prepared_rows(), [stage.name for stage in WORKING_STAGES]
     return _Measured(
-        small_costs, costs, probe, _whole(samples, prepared), prepared, (beside_small, beside[0], large.size_beside(stages)),
-        _dvc_start(folder), store,
+        small_costs, costs | judging.all_rows, probe, corpus, prepared, judged[1], judging,
+        (beside_small, beside_large, large.size_beside(stages)), _dvc_start(folder), store,
     )  # fmt: skip
+
+
+def _test_rows(settings: Settings, prepared: Mapping[str, int], corpus: WholeCorpus) -> tuple[int, int]:
+    """Rows of test that are decoded: of the sample, and of the run."""
+    limit = settings.evaluate.test_limit or corpus.test_pairs
+    return min(prepared["test"], limit), min(corpus.test_pairs, limit)
 
 
 def _whole(samples: dict[str, SplitSample], prepared: dict[str, int]) -> WholeCorpus:
@@ -162,16 +174,15 @@ def _whole(samples: dict[str, SplitSample], prepared: dict[str, int]) -> WholeCo
     return WholeCorpus(sum(sample.rows for sample in samples.values()), pairs["train"], pairs["dev"], pairs["test"])
 
 
-def _make_store(folder: Path) -> tuple[Path, ProcessTime]:
+def _make_store(folder: Path) -> tuple[Path, Timing]:
     """An empty MLflow database, and what making it took: nothing where MLflow is not installed."""
     paths = Paths(folder / "store")
     if any(find_spec(name) is None for name in ("mlflow", "psutil")):
-        return paths.mlflow_database, ProcessTime(0.0, 0.0)
+        return paths.mlflow_database, Timing(seconds=0.0, cpu_seconds=0.0)
     paths.root.mkdir()
-    log = folder / "store.log"
-    run_process(["-m", "seq2seq_core.preflight.empty_store", str(paths.root)], log, "MLflow")
-    seconds, cpu_seconds = map(float, log.read_text(encoding="utf-8").splitlines()[-1].split())
-    return paths.mlflow_database, ProcessTime(seconds, cpu_seconds)
+    result = folder / "store.json"
+    run_process(["-m", "seq2seq_core.preflight.empty_store", str(paths.root), str(result)], folder / "store.log", "MLflow")
+    return paths.mlflow_database, Timing.model_validate_json(result.read_text(encoding="utf-8"))
 
 
 def _dvc_start(folder: Path) -> ProcessTime:
@@ -210,13 +221,12 @@ def _filled(raw: StageForecast, figures: Mapping[Quantity, CostRange]) -> StageF
 
 def _of_the_model(raw: StageForecast, settings: Settings, measured: _Measured) -> StageForecast:
     """The forecast of a stage whose cost does not follow from the rows of the corpus."""
-    own, corpus, section = measured.large[raw.stage], measured.corpus, settings.evaluate
-    sample_test, test = measured.prepared["test"], corpus.test_pairs
-    if section.test_limit:
-        sample_test, test = min(sample_test, section.test_limit), min(test, section.test_limit)
+    own, corpus, section, test = measured.large[raw.stage], measured.corpus, settings.evaluate, measured.test_rows
     match raw.stage:
         case "train":
-            peak = max(own.figures["peak_bytes"], float(measured.probe.peak_bytes))
+            # A checkpoint is a copy of weights and optimiser, and is written while training continues.
+            copied = STATE_COPIES * FLOAT_BYTES * measured.probe.parameters
+            peak = max(own.figures["peak_bytes"], float(measured.probe.peak_bytes + copied))
             each = zip(settings.train.all_phases(), measured.probe.phases, strict=False)
             made = (
                 tuple(
@@ -233,16 +243,14 @@ def _of_the_model(raw: StageForecast, settings: Settings, measured: _Measured) -
         case "export":
             rows = section.confidence_rows if section.confidence_event != "none" else 0
             sample_dev, dev = min(rows, measured.prepared["dev"]), min(rows, corpus.dev_pairs)
-            figures = decoding_forecast(own, measured.probe.decoding, sample_dev, dev, has_greedy=False)
-            return _filled(raw, figures)
+            return _filled(raw, decoding_forecast(own, measured.probe.decoding, sample_dev, dev))
         case "evaluate":
-            figures = decoding_forecast(own, measured.probe.decoding, sample_test, test, has_greedy=True)
-            return _filled(raw, figures)
+            return _filled(raw, evaluation_forecast(measured.judging.few_rows[raw.stage], own, measured.probe.decoding, test))
         case "register":  # a champion whose outputs are not kept is decoded once more
-            figures = decoding_forecast(own, measured.probe.decoding, 0, test, has_greedy=False)
-            low = {quantity: CostRange.around(own.figures[quantity], NOISE) for quantity in QUANTITIES}
-            return raw.model_copy(
-                update={name: CostRange(low=low[name].low, mid=low[name].mid, high=figures[name].high) for name in QUANTITIES}
+            figures = decoding_forecast(own, measured.probe.decoding, 0, test)
+            least = {name: extrapolate(measured.judging.few_rows[raw.stage], own, name, test) for name in QUANTITIES}
+            return _filled(
+                raw, {name: one.model_copy(update={"high": max(one.high, figures[name].high)}) for name, one in least.items()}
             )
         case name if name in DATA_STAGES:
             return raw
@@ -256,7 +264,7 @@ def _lacks_store(settings: Settings, paths: Paths) -> bool:
     return is_own and not paths.mlflow_database.exists()
 
 
-def _with_store(raw: StageForecast, store: ProcessTime) -> StageForecast:
+def _with_store(raw: StageForecast, store: Timing) -> StageForecast:
     """The forecast of the stage that makes the database."""
     seconds, cpu_seconds = CostRange.around(store.seconds, NOISE), CostRange.around(store.cpu_seconds, NOISE)
     return raw.model_copy(update={"seconds": raw.seconds + seconds, "cpu_seconds": raw.cpu_seconds + cpu_seconds})
@@ -275,7 +283,7 @@ def _disk(stages: Sequence[StageForecast], measured: _Measured) -> CostRange:
     first, second = measured.small["prepare"].rows, measured.large["prepare"].rows
     slope = max(0, large - small) / (second - first) if second > first else 0.0
     grown = slope * max(0, measured.corpus.rows - second)
-    return outputs + CostRange.around(whole + grown, SIZE_NOISE)
+    return outputs + CostRange.around(whole + grown + measured.judging.grown_bytes(measured.test_rows), SIZE_NOISE)
 
 
 def _notes(settings: Settings, samples: dict[str, SplitSample]) -> list[str]:

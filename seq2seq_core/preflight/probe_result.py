@@ -49,6 +49,7 @@ class DecodingProbe(BaseModel):
     Attributes:
         answers: time of the decoded rows, whose outputs are as long as the longest reference.
         greedy: the same by greedy search; None: the search is greedy.
+        own: time of these rows, whose outputs end where the model ends them, or at the limit, as in the stages of the sample.
         rows: decoded rows.
         most_share: by how much more time outputs as long as the limit allows would take.
     """
@@ -57,8 +58,14 @@ class DecodingProbe(BaseModel):
 
     answers: Timing
     greedy: Timing | None
+    own: Timing
     rows: int
     most_share: float
+
+    @property
+    def own_share(self) -> float:
+        """By how much more time, or less, the outputs of the sample's model take than those of ``answers``."""
+        return self.own.cpu_seconds / max(self.answers.cpu_seconds, 1e-9)
 
 
 class ProbeResult(BaseModel):

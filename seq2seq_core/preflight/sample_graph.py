@@ -25,6 +25,8 @@ from seq2seq_core.stage_history.executions import read_execution
 from seq2seq_core.stage_table import find_stage
 
 logger = logging.getLogger(__name__)
+SMALL_SHARE = 6
+"""The smaller sample is that part of the larger one."""
 PROBE_PARAMS, PROBE_RESULT = "params.probe.yaml", "probe.json"
 
 
@@ -56,6 +58,20 @@ class SampleGraph:
         graph = cls(Paths(folder), samples)
         _write(folder / PROBE_PARAMS, values)
         _write(graph.paths.params, shortened(values))
+        return graph
+
+    def copied(self, folder: Path, test_rows: int) -> SampleGraph:
+        """The same workspace, where only the first rows of test are evaluated.
+
+        Args:
+            folder: is created.
+            test_rows: that are decoded.
+        """
+        shutil.copytree(self.paths.root, folder, symlinks=True)
+        graph = SampleGraph(Paths(folder), self.samples)
+        values = yaml.safe_load(graph.paths.params.read_text(encoding="utf-8"))
+        values["evaluate"]["test_limit"] = test_rows
+        _write(graph.paths.params, values)
         return graph
 
     def take_database(self, database: Path) -> None:

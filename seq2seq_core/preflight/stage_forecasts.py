@@ -172,30 +172,51 @@ def _whole_training(stage: StageForecast, is_cpu: bool) -> CostRange:
     return CostRange(low=least.low, mid=most.mid, high=most.high)
 
 
-def decoding_forecast(
-    measure: StageMeasure, probe: DecodingProbe | None, sample_rows: int, rows: int, has_greedy: bool
-) -> dict[Quantity, CostRange]:
-    """The forecast of a stage that decodes.
+def decoding_forecast(measure: StageMeasure, probe: DecodingProbe | None, sample_rows: int, rows: int) -> dict[Quantity, CostRange]:
+    """The forecast of a stage of which only decoding grows with the rows.
 
     Args:
         measure: of the sample's stage.
         probe: what a search costs; None: nothing is decoded.
         sample_rows: rows that the sample's stage decoded.
         rows: rows that the run will decode.
-        has_greedy: whether the stage searches greedily as well.
     """
     found = dict[Quantity, CostRange]()
     for quantity, value in measure.figures.items():
         if probe is None or quantity not in ("seconds", "cpu_seconds"):
             found[quantity] = CostRange.around(value, MEMORY_NOISE if quantity == "peak_bytes" else SIZE_NOISE)
             continue
-        timings = [probe.answers, *([probe.greedy] if has_greedy and probe.greedy is not None else [])]
-        row = sum(one.seconds if quantity == "seconds" else one.cpu_seconds for one in timings) / probe.rows
-        # The sample's model has not learned to end its outputs: they were as long as the limit allows.
-        fixed = max(0.3 * value, value - row * probe.most_share * sample_rows)
+        row = (probe.answers.seconds if quantity == "seconds" else probe.answers.cpu_seconds) / probe.rows
+        fixed = max(0.3 * value, value - row * probe.own_share * sample_rows)
         low, high = row * rows, row * probe.most_share * rows
         found[quantity] = CostRange(
             low=(1 - NOISE) * (min(fixed, value) + 0.5 * low), mid=fixed + low, high=(1 + NOISE) * (max(fixed, 0.6 * value) + high)
+        )
+    return found
+
+
+def evaluation_forecast(few: StageMeasure, own: StageMeasure, probe: DecodingProbe | None, rows: int) -> dict[Quantity, CostRange]:
+    """The forecast of ``evaluate``: decoding, metrics, baselines and what is written grow with the rows of test.
+
+    Args:
+        few: the stage on some rows of the sample's test, which are its ``rows``.
+        own: on all of them.
+        probe: what a search costs; None: nothing is decoded.
+        rows: rows that the run will decode.
+    """
+    found = {quantity: extrapolate(few, own, quantity, rows) for quantity in own.figures}
+    if probe is None:
+        return found
+    timings = [probe.answers, *([probe.greedy] if probe.greedy is not None else [])]
+    quantities: tuple[Quantity, Quantity] = ("seconds", "cpu_seconds")
+    for quantity in quantities:
+        row = sum(one.seconds if quantity == "seconds" else one.cpu_seconds for one in timings) / probe.rows
+        # A model of few updates ends its outputs nowhere, or at once; a trained one writes about as much as the references.
+        measured, decoding = found[quantity], row * rows
+        found[quantity] = CostRange(
+            low=max((1 - NOISE) * 0.5 * few.figures[quantity], measured.low + decoding * min(0.0, 0.5 - probe.own_share)),
+            mid=max(few.figures[quantity], measured.mid + decoding * (1.0 - probe.own_share)),
+            high=measured.high + decoding * max(0.0, probe.most_share - probe.own_share),
         )
     return found
 

@@ -5,7 +5,6 @@ A process of its own, so that its memory is that of a training: ``python -m seq2
 
 from __future__ import annotations
 
-import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -16,18 +15,16 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.bundle.served_bundle import find_served_bundle
 from seq2seq_core.bundle.stored_weights import build_member
 from seq2seq_core.config.settings import Settings, load_settings
 from seq2seq_core.config.train import Phase
-from seq2seq_core.corpus.pairs import SOURCE, TARGET, iterate_pairs
-from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.modeling.seq2seq import Seq2Seq
-from seq2seq_core.preflight.probe_result import DecodingProbe, PhaseProbe, ProbeResult, Timing
+from seq2seq_core.preflight.decoding_probe import measure_decoding, reference_share
+from seq2seq_core.preflight.probe_result import PhaseProbe, ProbeResult, Timing
+from seq2seq_core.preflight.stopwatch import Stopwatch
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.serving.found_models import find_judges
 from seq2seq_core.stage_history.cost_meter import peak_memory
@@ -40,14 +37,12 @@ from seq2seq_core.training.objectives.objective_factory import open_objective
 from seq2seq_core.training.state.early_stopping import EarlyStopping
 from seq2seq_core.training.state.progress_state import ProgressState
 from seq2seq_core.training.updates.updater import Updater
-from seq2seq_core.training.validation import DECODED_TOGETHER, Validator
+from seq2seq_core.training.validation import Validator
 
 WARM_UP = 3
 FEWEST_UPDATES, MOST_UPDATES = 4, 60
 MOST_WALL_TIMES = 3.0
 """Updates are measured for up to so many times their processor time, where something else works on the machine too."""
-DECODED_ROWS = 64
-"""As many as export and evaluate decode together."""
 
 
 class _Peak(NamedTuple):
@@ -67,27 +62,6 @@ class _Peak(NamedTuple):
         return self.process <= process_limit and (not device_limit or self.device <= device_limit)
 
 
-class _Stopwatch:
-    """Measures a ``with`` block."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.timing = Timing(seconds=0.0, cpu_seconds=0.0)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """The block that is measured."""
-        started, cpu = self._now()
-        yield
-        ended, cpu_ended = self._now()
-        self.timing = Timing(seconds=ended - started, cpu_seconds=cpu_ended - cpu)
-
-    def _now(self) -> tuple[float, float]:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.monotonic(), time.process_time()
-
-
 @dataclass
 class _PhaseAtWork:
     """A phase whose updates are measured."""
@@ -102,7 +76,7 @@ class _PhaseAtWork:
 
     def update(self, planned: list[PlannedBatch]) -> Timing:
         """Makes an update and measures it, the reading of its batches included."""
-        watch, seed = _Stopwatch(self.placement.device), derive_seed(1, "preflight", self.steps)
+        watch, seed = Stopwatch(self.placement.device), derive_seed(1, "preflight", self.steps)
         with watch.running():
             batches = [self.data.read(batch, seed) for batch in planned]
             self.updater.pace = self.state.pace(self.phase, self.placement.is_float16)
@@ -176,7 +150,7 @@ def probe(settings: Settings, paths: Paths, seconds: float, memory_limit: int) -
         batch_tokens=largest,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         phases=measured,
-        decoding=_decode(settings, paths, inputs) if fits else None,
+        decoding=measure_decoding(settings, paths, inputs) if fits else None,
         train_rows=len(inputs.train),
     )
 
@@ -234,7 +208,7 @@ def _measure(work: _PhaseAtWork, seconds: float, device: torch.device) -> PhaseP
         if len(updates) >= WARM_UP + FEWEST_UPDATES and is_over:
             break
     dev, references = work.inputs.dev, work.inputs.references
-    likelihoods, decoding = _Stopwatch(device), _Stopwatch(device)
+    likelihoods, decoding = Stopwatch(device), Stopwatch(device)
     validators = _validators(work)
     for validator, watch in zip(validators, (likelihoods, decoding), strict=False):
         with watch.running():
@@ -247,7 +221,7 @@ def _measure(work: _PhaseAtWork, seconds: float, device: torch.device) -> PhaseP
         updates=updates[WARM_UP:],
         likelihoods=likelihoods.timing,
         decoding=rest,
-        decoded_share=_reference_share(work.inputs, validators[1].options.max_length) if references else 1.0,
+        decoded_share=reference_share(work.inputs, validators[1].options.max_length) if references else 1.0,
         dev_rows=len(dev),
         decoded_rows=len(references),
         updates_per_epoch=float(work.data.plan.updates_per_epoch),
@@ -263,58 +237,10 @@ def _validators(work: _PhaseAtWork) -> list[Validator]:
 
         assert isinstance(work.updater.objective, FrameDifferences), "the settings see to it"
         return [SpeechValidator(inputs.dev, work.phase, work.updater.objective)]
-    return [Validator(inputs.dev, texts, inputs.target_model, work.phase, work.placement) for texts in ([], inputs.references)]
-
-
-def _reference_share(inputs: TrainingInputs, limit: int) -> float:
-    """The longest references of batches that are decoded together, as a share of the length limit."""
-    number = len(inputs.references)
-    if not number:
-        return 1.0
-    order = np.argsort(inputs.dev.source_lengths[:number], kind="stable")
-    lengths = inputs.dev.target_lengths[:number][order]
-    longest = [float(lengths[first : first + DECODED_TOGETHER].max()) for first in range(0, number, DECODED_TOGETHER)]
-    return min(1.0, statistics.fmean(longest) / limit)
-
-
-def _decode(settings: Settings, paths: Paths, inputs: TrainingInputs) -> DecodingProbe | None:
-    pairs = list(islice(iterate_pairs(paths.prepared_split("test")), DECODED_ROWS))
-    if not pairs:
-        return None
-    if inputs.target_model is None:
-        return _speak(settings, paths, inputs, pairs)
-    predictor = Predictor.from_folder(find_served_bundle(paths), settings.runtime.device, paths.prepared_files)
-    tokenizer, device = predictor.bundle.target_tokenizer, predictor.bundle.device
-    longest = max(len(ids) + 1 for ids in tokenizer.encode([pair[TARGET] for pair in pairs]))
-    own = predictor.options
-    options = own.override(max_length=max(longest, own.min_length, 1))
-    sources, watches = [pair[SOURCE] for pair in pairs], [_Stopwatch(device), _Stopwatch(device)]
-    predictor.predict(sources[:2], options, tags=pairs[:2])
-    with watches[0].running():
-        predictor.predict(sources, options, tags=pairs)
-    if options.beam_size > 1:
-        with watches[1].running():
-            predictor.predict(sources, options.override(beam_size=1), tags=pairs)
-    limit = own.length_limit(round(float(inputs.dev.source_lengths.mean())))
-    return DecodingProbe(
-        answers=watches[0].timing,
-        greedy=watches[1].timing if options.beam_size > 1 else None,
-        rows=len(pairs),
-        most_share=max(1.0, limit / options.max_length),
-    )
-
-
-def _speak(settings: Settings, paths: Paths, inputs: TrainingInputs, pairs: list[dict[str, str]]) -> DecodingProbe:
-    """The time of an answer of a model of speech: it is taken to write up to its limit, and shared by the longest row of dev."""
-    from seq2seq_core.registry.judges.judged_speech import open_judge
-
-    judge = open_judge(find_served_bundle(paths), settings, paths)
-    watch, sources = _Stopwatch(judge.bundle.device), [pair[SOURCE] for pair in pairs]
-    with watch.running():
-        judge.predict(sources, tags=pairs)
-    share = min(1.0, float(inputs.dev.target_lengths.max()) / judge.max_frames)
-    answers = Timing(seconds=watch.timing.seconds * share, cpu_seconds=watch.timing.cpu_seconds * share)
-    return DecodingProbe(answers=answers, greedy=None, rows=len(pairs), most_share=1.0 / share)
+    found = [Validator(inputs.dev, texts, inputs.target_model, work.phase, work.placement) for texts in ([], inputs.references)]
+    for validator in found:  # nothing ends before the limit
+        validator.options = validator.options.override(min_length=validator.options.max_length)
+    return found
 
 
 def main() -> None:

@@ -90,21 +90,20 @@ class SpeechPredictor(Predictor):
     Args:
         bundle: a loaded bundle with a model of speech.
         iterations: of Griffin and Lim.
+
+    Attributes:
+        max_frames: most frames of an utterance.
     """
 
     def __init__(self, bundle: Bundle, iterations: int = ITERATIONS) -> None:
         assert bundle.config.speech is not None, "the caller asks"
         assert isinstance(bundle.model, SpeechModel)
         self.bundle, self.model, self.front_end, self.iterations = bundle, bundle.model, bundle.config.speech, iterations
+        self.max_frames = int(self.front_end.max_frames * LONGER_THAN_TRAIN) + self.model.frames.frames_per_step
         self.source_tags = bundle.source_tags
         self.options = bundle.decoding or DecodingOptions()
         self.reference = self.engine = TorchEngine(bundle.model, bundle.device)
         self.sources = SourceEncoder(bundle, Path())
-
-    @property
-    def max_frames(self) -> int:
-        """Most frames of an utterance."""
-        return int(self.front_end.max_frames * LONGER_THAN_TRAIN) + self.model.frames.frames_per_step
 
     def speak(
         self,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from seq2seq_core.config.corpus import CorpusSection
 from seq2seq_core.corpus.reading import SplitReader
+from seq2seq_core.corpus.rows.plain_blocks import iterate_blocks
 from seq2seq_core.preflight.corpus_sample import LONGEST_ROWS, take_sample, write_sample
 
 
@@ -39,6 +40,16 @@ def test_a_sample_is_read_with_its_own_settings_and_keeps_the_longest_row(tmp_pa
     thirds = [sum(low <= number < low + 1000 for number in numbers) for low in (0, 1000, 2000)]
     assert min(thirds) > 35, thirds  # evenly from the whole corpus: 67 each are expected
     assert 30 <= len(samples["train"].part(40).sampled) <= 40
+
+
+def test_a_corpus_that_is_read_in_blocks_has_a_sample_that_is(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "train.tsv").write_text('"a\tb\n# c\td\n')
+    corpus = CorpusSection.model_validate({"path": "raw", "header": False, "files": {"train": ["train.tsv"]}})
+    own = write_sample(take_sample(corpus, tmp_path, 3), corpus, tmp_path, tmp_path / "sample")
+    reader = SplitReader(own, tmp_path / "sample", "train")
+    (block,) = iterate_blocks(reader, reader.entries[0])
+    assert [block[name].to_pylist() for name in ("source", "target")] == [['"a', "# c"], ["b", "d"]]
 
 
 def test_the_recordings_of_a_sample_are_there_whichever_side_names_them(tmp_path: Path) -> None:

@@ -8,17 +8,18 @@ from seq2seq_core.config.settings import parse_settings
 from seq2seq_core.errors import UserError
 from seq2seq_core.forecasts.cost_range import NOTHING
 from seq2seq_core.forecasts.forecast import Forecast, Quantity
+from seq2seq_core.preflight.judging_sample import JudgingMeasure
 from seq2seq_core.preflight.machine_room import Room, parse_size
-from seq2seq_core.preflight.probe_result import ProbeResult
+from seq2seq_core.preflight.probe_result import DecodingProbe, ProbeResult, Timing
 from seq2seq_core.preflight.room_check import find_refusals
 from seq2seq_core.preflight.sample_process import ProcessTime
-from seq2seq_core.preflight.stage_forecasts import StageMeasure, extrapolate, mean_range, start_forecast
+from seq2seq_core.preflight.stage_forecasts import StageMeasure, evaluation_forecast, extrapolate, mean_range, start_forecast
 
 GIGABYTE = 10**9
 
 
 def measure(rows: int, seconds: float) -> StageMeasure:
-    figures: dict[Quantity, float] = {"seconds": seconds}
+    figures: dict[Quantity, float] = {"seconds": seconds, "cpu_seconds": seconds}
     return StageMeasure(rows, figures, ProcessTime(0.0, 0.0))
 
 
@@ -30,6 +31,24 @@ def test_a_stage_grows_with_the_rows_and_the_interval_with_the_distance() -> Non
     # A corpus that is all in the sample was measured; one that costs less in the larger sample does not become cheaper.
     assert extrapolate(large, large, "seconds", 11_000).mid == 5.0
     assert extrapolate(measure(1_000, 6.0), large, "seconds", 10**6).mid == 5.0
+
+
+def test_metrics_and_baselines_grow_with_the_rows_of_test_and_outputs_may_be_shorter() -> None:
+    few, every = measure(100, 5.0), measure(600, 15.0)
+    answers = Timing(seconds=0.64, cpu_seconds=0.64)  # of 64 rows, with outputs half as long as the limit
+    to_the_limit, at_once = Timing(seconds=1.28, cpu_seconds=1.28), Timing(seconds=0.0, cpu_seconds=0.0)
+    found = evaluation_forecast(
+        few, every, DecodingProbe(answers=answers, greedy=None, own=to_the_limit, rows=64, most_share=2.0), 4_600
+    )
+    seconds = found["seconds"]
+    assert seconds.mid == pytest.approx(95.0 - 4_600 * 0.01)  # each row costs 0.02 s at the limit, a half of it for decoding
+    assert seconds.low < seconds.mid < 95.0 < seconds.high
+    early = DecodingProbe(answers=answers, greedy=None, own=at_once, rows=64, most_share=2.0)
+    assert evaluation_forecast(few, every, early, 4_600)["seconds"].mid == pytest.approx(95.0 + 4_600 * 0.01)
+    assert evaluation_forecast(few, every, None, 4_600)["seconds"].mid == pytest.approx(95.0)
+    alike = JudgingMeasure({"evaluate": every}, {"evaluate": few}, all_bytes=16_000, few_bytes=6_000)
+    assert alike.grown_bytes(4_600) == pytest.approx(80_000.0)
+    assert alike.grown_bytes(600) == 0.0
 
 
 def test_starts_may_take_no_longer_than_their_processor_time() -> None:

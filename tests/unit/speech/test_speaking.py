@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from seq2seq_core.cli.main import app
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.serving.request_limits import RequestLimits
 from seq2seq_core.decoding.predictor import Predictor
+from seq2seq_core.decoding.speech import speech_predictor
+from seq2seq_core.decoding.speech.frame_loop import Utterance, write_utterances
 from seq2seq_core.decoding.speech.speech_facts import follow_attention
 from seq2seq_core.decoding.speech.speech_predictor import SpeechPredictor
 from seq2seq_core.errors import UserError
@@ -29,6 +32,7 @@ from seq2seq_core.serving.batching.predictor_decoder import PredictorDecoder
 from seq2seq_core.serving.request_reader import RequestReader
 from seq2seq_core.stages.evaluate import run_evaluate
 from seq2seq_core.stages.train import run_train
+from seq2seq_core.training.data.inputs import read_inputs
 from tests.spoken_tones import DIGITS, RATE, pitch_of
 from tests.training_runs import output_digests, train_until
 
@@ -117,7 +121,15 @@ def test_a_server_answers_with_a_wav_file_in_base64(speaking: Paths) -> None:
         decoder.predictor.predict("0 1", DecodingOptions(beam_size=5), tags={"speaker": "low"})
 
 
-def test_preflight_measures_updates_and_speech(speaking: Paths) -> None:
+def test_preflight_measures_updates_and_speech_as_long_as_the_recordings(speaking: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = list[int]()
+
+    def counted(*arguments: Any) -> list[Utterance]:
+        utterances = write_utterances(*arguments)
+        written.extend(len(one.frames_TM) for one in utterances)
+        return utterances
+
+    monkeypatch.setattr(speech_predictor, "write_utterances", counted)
     model = {"attention": "additive", "width": 48, "frames": {"frames_per_step": 3, "pre_net_width": 16, "post_net_layers": 0}}
     found = probe(make_settings(model=model), speaking, 0.0, 10**15)
     (phase,) = found.phases
@@ -127,6 +139,9 @@ def test_preflight_measures_updates_and_speech(speaking: Paths) -> None:
     assert (phase.decoding.cpu_seconds, phase.decoded_rows, phase.decoded_share) == (0.0, 0, 1.0)
     assert found.decoding is not None
     assert (found.decoding.rows, found.decoding.greedy) == (8, None)
+    longest = int(read_inputs(speaking.tokenized, 1000).dev.target_lengths.max())
+    assert len({*(forced := written[-8:])}) == 1  # none ends by itself
+    assert longest - 3 < forced[0] <= longest
     assert found.decoding.most_share > 1.25
 
 

@@ -6,7 +6,7 @@ Shapes: N samples, S frames, M mel bands, F features of a frame (bands times sta
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Self, assert_never
+from typing import ClassVar, Self, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,6 @@ from seq2seq_core.audio.mel import LogMel
 from seq2seq_core.config.tokenize import AudioSettings, FrameNormalization
 
 MAX_WINDOW_SAMPLES = 1 << 16
-SMALLEST_DEVIATION = 1e-5
-"""A band whose standard deviation is below this (silence) is centred only."""
 
 
 class FrontEnd(BaseModel):
@@ -29,6 +27,8 @@ class FrontEnd(BaseModel):
     """Samples a second of every recording."""
     settings: AudioSettings
     """How frames are made."""
+    smallest_deviation: ClassVar[float] = 1e-5
+    """A band whose standard deviation is below this (silence) is centred only."""
 
     @model_validator(mode="after")
     def _bands_have_room(self) -> Self:
@@ -79,7 +79,7 @@ def _normalize(energies_SM: NDArray[np.float32], kind: FrameNormalization) -> ND
             centred_SM = energies_SM - energies_SM.mean(axis=0, dtype=np.float64)
             if kind == "mean_variance":
                 deviation_M = centred_SM.std(axis=0)
-                centred_SM = centred_SM / np.where(deviation_M < SMALLEST_DEVIATION, 1.0, deviation_M)
+                centred_SM = centred_SM / np.where(deviation_M < FrontEnd.smallest_deviation, 1.0, deviation_M)
             normalized_SM: NDArray[np.float32] = centred_SM.astype(np.float32)
             return normalized_SM
         case unknown:

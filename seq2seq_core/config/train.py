@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from seq2seq_core.config.frames.picture_settings import PictureAugment
-from seq2seq_core.config.judge import JUDGED_OBJECTIVES, Judge
 from seq2seq_core.config.metric_names import BLEU, LOSS, BleuTokenizer, DevMetric
+from seq2seq_core.config.named.judge import JUDGED_OBJECTIVES, Judge
 from seq2seq_core.config.objective_sections import (
     MONOLINGUAL_OBJECTIVES,
     REWARD_OBJECTIVES,

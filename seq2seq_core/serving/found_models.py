@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.config.named_models import NamedModel, with_references
+from seq2seq_core.config.named.named_models import NamedModel, with_references
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.serving.loading import find_pinned_digest, find_pinned_model

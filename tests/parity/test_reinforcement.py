@@ -20,11 +20,11 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.training.hardware.precision import Placement
 from seq2seq_core.training.objectives import reinforcement
+from seq2seq_core.training.objectives.judged.text_judge import TextJudge
 from seq2seq_core.training.objectives.objective import Measure, Moment, UpdateSize
 from seq2seq_core.training.objectives.reinforcement import MinimumRisk, SelfCritical, self_critical_loss
 from seq2seq_core.training.objectives.reward import RewardScorer, sentence_rewards
 from seq2seq_core.training.objectives.samples import Sample, draw_samples, score_samples
-from seq2seq_core.training.objectives.text_judge import TextJudge
 
 V, BOS, EOS = 6, 2, 3
 SYMBOLS = (1, 4, 5)  # what can be said: all but pad, bos and eos

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seq2seq_core.audio.front_end import SMALLEST_DEVIATION, FrontEnd
+from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd
 
 SPECTRA = ("num_mels", "window_ms", "hop_ms", "low_hz", "high_hz")
@@ -57,7 +57,7 @@ def _normalize(energies_BTM: Tensor, is_valid_BT1: Tensor, lengths_B: Tensor, ki
     if kind == "mean":
         return centred_BTM
     variance_B1M = (centred_BTM.square() * is_valid_BT1).sum(dim=1, keepdim=True) / number_B11
-    is_silent_B1M = variance_B1M < SMALLEST_DEVIATION**2
+    is_silent_B1M = variance_B1M < FrontEnd.smallest_deviation**2
     # The root of 0 has no gradient, so a silent band gets another variance before it.
     return centred_BTM / torch.where(is_silent_B1M, torch.ones_like(variance_B1M), variance_B1M).sqrt()
 

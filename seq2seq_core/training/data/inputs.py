@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
 
     from seq2seq_core.config.train import Phase, TrainSection
-    from seq2seq_core.training.objectives.opened_judge import OpenedJudge
+    from seq2seq_core.training.objectives.judged.opened_judge import OpenedJudge
 
 
 class FoundJudge(NamedTuple):
@@ -99,7 +99,7 @@ class TrainingInputs:
         if section is None or not phase.asks_judge:
             return None
         from seq2seq_core.bundle.bundle import load_bundle  # here, because few phases name a judge
-        from seq2seq_core.training.objectives.opened_judge import OpenedJudge
+        from seq2seq_core.training.objectives.judged.opened_judge import OpenedJudge
 
         assert self.source_tokenizer is not None, "the settings see to it: a judge needs sources that are texts"
         bundle = load_bundle(self.judges[section.reader].folder, device)

@@ -6,6 +6,7 @@ Shapes: B batch, S source length, T frames, R steps, M mel bands.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,8 +19,10 @@ from seq2seq_core.modeling.seq2seq import Seq2Seq
 from seq2seq_core.modeling.speech_model import SpeechModel, WrittenFrames
 from seq2seq_core.reproducibility import derive_seed
 from seq2seq_core.training.hardware.precision import Placement
-from seq2seq_core.training.objectives.frame_judge import FrameJudge, Verdict
 from seq2seq_core.training.objectives.objective import BatchLoss, Measure, Moment, UpdateSize
+
+if TYPE_CHECKING:
+    from seq2seq_core.training.objectives.judged.frame_judge import FrameJudge, Verdict
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import assert_never
 from seq2seq_core.config.train import Phase
 from seq2seq_core.tokenization.subword import SubwordModel
 from seq2seq_core.training.hardware.precision import Placement
+from seq2seq_core.training.objectives.judged.opened_judge import OpenedJudge
 from seq2seq_core.training.objectives.monolingual_corpora import MonolingualCorpora
 from seq2seq_core.training.objectives.objective import Objective
-from seq2seq_core.training.objectives.opened_judge import OpenedJudge
 
 
 @contextmanager

@@ -9,6 +9,7 @@ Shapes: B batch, K samples of a source.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -24,7 +25,9 @@ from seq2seq_core.training.objectives.likelihood import Likelihood
 from seq2seq_core.training.objectives.objective import BatchLoss, Measure, Moment, UpdateSize
 from seq2seq_core.training.objectives.reward import RewardScorer
 from seq2seq_core.training.objectives.samples import Sample, ScoredSamples, draw_samples, score_samples
-from seq2seq_core.training.objectives.text_judge import TextJudge
+
+if TYPE_CHECKING:
+    from seq2seq_core.training.objectives.judged.text_judge import TextJudge
 
 
 def expected_risk(log_probabilities_BK: Tensor, risks_BK: Tensor, sharpness: float) -> Tensor:

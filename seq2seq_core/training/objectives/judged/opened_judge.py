@@ -10,8 +10,8 @@ from seq2seq_core.bundle.bundle import Bundle
 from seq2seq_core.tokenization.subword import SubwordModel
 
 if TYPE_CHECKING:
-    from seq2seq_core.training.objectives.frame_judge import FrameJudge
-    from seq2seq_core.training.objectives.text_judge import TextJudge
+    from seq2seq_core.training.objectives.judged.frame_judge import FrameJudge
+    from seq2seq_core.training.objectives.judged.text_judge import TextJudge
 
 SETTING = "train.judge.reader"
 
@@ -38,7 +38,7 @@ class OpenedJudge:
         Raises:
             UserError: it reads or writes something else than texts, or needs tags.
         """
-        from seq2seq_core.training.objectives.text_judge import TextJudge
+        from seq2seq_core.training.objectives.judged.text_judge import TextJudge
 
         return TextJudge(self.bundle, self.sources, SETTING)
 
@@ -48,7 +48,7 @@ class OpenedJudge:
         Raises:
             UserError: it is no recogniser, or cannot read what the model writes.
         """
-        from seq2seq_core.training.objectives.frame_judge import FrameJudge
+        from seq2seq_core.training.objectives.judged.frame_judge import FrameJudge
 
         assert self.written is not None, "the settings see to it: the objective frames writes frames"
         return FrameJudge(self.bundle, self.written, self.sources, self.weight, SETTING)

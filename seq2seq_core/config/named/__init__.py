@@ -1,0 +1,1 @@
+"""Settings that name models: the judge of a phase, and all of them by one mechanism."""

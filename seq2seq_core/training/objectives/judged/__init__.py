@@ -1,0 +1,1 @@
+"""A second model that judges what a model writes while it learns."""

@@ -17,7 +17,7 @@ HEADS = 4
 VALIDATIONS = 5
 STEADY = {"schedule": "cosine", "average_last": 0, "average_decay": 0.99}
 """Settings of ``train`` by which trainings that differ by their seed alone end nearer to one another."""
-OF_LARGE_TRAININGS = ("phases", "initial_weights", "initial_digest", "freeze", "max_epochs", "plateau")
+OF_LARGE_TRAININGS = ("phases", "initial_weights", "initial_digest", "freeze", "judge", "max_epochs", "plateau")
 """Settings of ``train`` that the small training does without."""
 
 

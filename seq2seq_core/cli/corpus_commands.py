@@ -163,7 +163,8 @@ def check_settings(
 ) -> None:
     """Check a settings file and list every fault at once; where the corpus is there, also its files, columns and first rows.
 
-    Models that the settings name (a teacher, a judge) are looked for, and an engine that cannot hold the model is refused.
+    An engine that cannot hold the model is refused. Models that the settings name (a teacher, a judge) are looked for; a warning
+    says which is not there.
 
     Contracts of your own (validate.contracts) are tried on the first rows. Without the corpus, their SQL and names are checked.
     """
@@ -172,7 +173,7 @@ def check_settings(
         from seq2seq_core.config.settings import load_settings
         from seq2seq_core.corpus_survey.contract_check import check_contracts
         from seq2seq_core.corpus_survey.corpus_check import check_corpus, has_corpus
-        from seq2seq_core.stages.looking_ahead import look_ahead
+        from seq2seq_core.stages.looking_ahead import check_engine, missing_models
 
         if settings_file is None or workspace is not None:
             paths = resolve_workspace(workspace)
@@ -181,8 +182,10 @@ def check_settings(
         checked = load_workspace_settings(paths) if settings_file is None else load_settings(settings_file)
         for caution in checked.cautions():
             typer.echo(f"warning: {caution}", err=True)
-        look_ahead(checked, paths)
+        check_engine(checked)
         typer.echo(f"{settings_file or paths.params}: all settings are valid")
+        for reason in missing_models(checked, paths):
+            typer.echo(f"warning: {reason}", err=True)
         if not has_corpus(checked, paths.root):
             check_contracts(checked, paths.root, has_corpus=False)
             typer.echo(f"the corpus folder {checked.corpus.path} is not there: its files and columns are not checked")

@@ -63,13 +63,13 @@ TRANSFORMER = ("encoder:transformer", "decoder:transformer")
 RECURRENT = ("encoder:recurrent", "decoder:recurrent")
 REWARDS = tuple(f"objective:{name}" for name in REWARD_OBJECTIVES)
 MONOLINGUAL = tuple(f"objective:{name}" for name in MONOLINGUAL_OBJECTIVES)
-ANY_MODEL = (
+ANY_MODEL: tuple[str, ...] = (
     *TRANSFORMER,
     *RECURRENT,
     *(f"attention:{name}" for name in get_args(AttentionKind) if name != "none"),
     *(f"alignment:{name}" for name in get_args(AlignmentKind) if name != "soft"),
     *("alignment", "audio", "ctc", "ensemble", "front_end", "grid_positions", "pictures", "pointer_generator"),
-    *("relative_positions", "search:beam", "tag_positions", "time_scaling"),
+    *("relative_positions", "search:beam", "tag_positions", "time_scaling", "engine:ctranslate2", "engine:quantized"),
 )
 """Of a model that the settings name (a teacher, a judge): what it consists of is in its bundle, so any part may be needed."""
 NO_STAGE: tuple[str, ...] = ()

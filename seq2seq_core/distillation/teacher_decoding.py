@@ -17,7 +17,7 @@ from seq2seq_core.bundle.bundle import load_bundle
 from seq2seq_core.bundle.bundle_folder import bundle_digest
 from seq2seq_core.bundle.config_file import read_config
 from seq2seq_core.bundle.served_bundle import export_bundle
-from seq2seq_core.code_digests.features import RECURRENT, TRANSFORMER
+from seq2seq_core.code_digests.features import ANY_MODEL
 from seq2seq_core.code_digests.reach import digest_reached_code
 from seq2seq_core.config.decoding_options import DecodingOptions, SearchOptions
 from seq2seq_core.config.evaluate import EvaluateSection
@@ -85,9 +85,14 @@ def decode_sources(
             yield from map(parse_object, shard)
 
 
+def code_of_decoding() -> dict[str, str]:
+    """The digest of the code by which a teacher decodes, by module: what it consists of is in its bundle."""
+    return dict(digest_reached_code([__name__], frozenset({"distill", *ANY_MODEL})))
+
+
 def _remove_those_of_other_code(room: Path) -> None:
     """Removes what was decoded by other code, whose answers may differ."""
-    record, code = room / CODE_FILE, digest(digest_reached_code([__name__], frozenset({*TRANSFORMER, *RECURRENT})))
+    record, code = room / CODE_FILE, digest(code_of_decoding())
     if not record.exists() or record.read_text(encoding="utf-8") != code:
         shutil.rmtree(room / SHARDS, ignore_errors=True)
         atomic.write_text(record, code)

@@ -14,6 +14,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.config_file import INITIAL_BUNDLE, JUDGE_BUNDLE, WEIGHTS_FILE, read_config
 from seq2seq_core.code_digests.stage_digest import digest_stage
 from seq2seq_core.config.corpus import names_of
+from seq2seq_core.config.named.judge import judges_asked
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.corpus.pairs import read_teacher
 from seq2seq_core.corpus.reading import find_folder
@@ -97,9 +98,8 @@ def build_record(origin: Origin, settings: Settings, paths: Paths) -> dict[str, 
 def _judges(settings: Settings, digests: Mapping[str, str]) -> dict[str, Any]:
     """The models that judged in training, in the order of their phases; nothing where there was none."""
     found = [
-        {"reference": phase.judge.reader, "digest": digests.get(f"{JUDGE_BUNDLE}.{number}")}
-        for number, phase in enumerate(settings.train.phases)
-        if phase.judge is not None and phase.asks_judge
+        {"reference": judge.reader, "digest": digests.get(f"{JUDGE_BUNDLE}.{number}")}
+        for number, judge in judges_asked(settings.train.phases)
     ]
     return {"judges": found} if found else {}
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.code_digests.features import RECURRENT, TRANSFORMER
+from seq2seq_core.code_digests.features import ANY_MODEL
 from seq2seq_core.code_digests.reach import digest_reached_code
 from seq2seq_core.config.prepare import ScoreFilter
 from seq2seq_core.config.runtime import RuntimeSection
@@ -76,7 +76,7 @@ def filter_train(train: Path, settings: Settings, paths: Paths, funnel: Funnel, 
 
 def _score(train: Path, scorers: tuple[FoundScorer, FoundScorer], runtime: RuntimeSection, store: KeptArrays) -> Scores:
     """The score of each pair, of shape (N,)."""
-    code = digest_reached_code([SCORING], frozenset({"score_filter", *TRANSFORMER, *RECURRENT}))
+    code = digest_reached_code([SCORING], frozenset({"score_filter", *ANY_MODEL}))
     loaded, key = dict[str, Scorer](), digest([code, *(scorer.found.digest for scorer in scorers)])
     if runtime.num_threads:
         torch.set_num_threads(runtime.num_threads)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from seq2seq_core.artifacts import Paths
+from seq2seq_core.config.named.judge import judges_asked
 from seq2seq_core.config.named.named_models import NamedModel, with_references
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.serving.loading import find_pinned_digest, find_pinned_model
 from seq2seq_core.training.data.inputs import FoundJudge
-from seq2seq_core.training.initial.initial_bundle import is_remote
+from seq2seq_core.training.initial.initial_bundle import find_fetched_bundle, is_remote
 
 
 def with_model_folders(settings: Settings, sections: Sequence[str], paths: Paths) -> Settings:
@@ -24,17 +25,32 @@ def with_model_folders(settings: Settings, sections: Sequence[str], paths: Paths
     Raises:
         UserError, BundleError, TrackingUnreachable: see :func:`~seq2seq_core.serving.loading.find_pinned_model`.
     """
+    changed = {
+        name: with_references(settings.section_named(name), name, lambda model: folder_of(model, settings, paths))
+        for name in sections
+    }
+    return settings.model_copy(update=changed)
 
-    def folder_of(model: NamedModel) -> str:
-        if model.setting == "train.initial_weights" and is_remote(model.reference):  # also in the artifacts of a run
+
+def folder_of(model: NamedModel, settings: Settings, paths: Paths) -> str:
+    """The folder of a model that a setting names.
+
+    Args:
+        model: the setting with its reference.
+        settings: section ``train``, where it is the initial weights: they may also be an artifact of a run.
+        paths: the workspace: its registry, and the root of relative folders.
+
+    Raises:
+        UserError, BundleError, TrackingUnreachable: see :func:`~seq2seq_core.serving.loading.find_pinned_model`.
+    """
+    if model.setting == "train.initial_weights" and is_remote(model.reference):
+        if (initial := find_fetched_bundle(settings.train, paths)) is None:
             from seq2seq_core.registry.initial_weights import fetch_initial_bundle
 
-            return str(fetch_initial_bundle(settings.train, paths).folder.resolve())
-        found, _ = find_pinned_model(model.reference, model.digest, model.setting, paths)
-        return str(found.folder.resolve())
-
-    changed = {name: with_references(settings.section_named(name), name, folder_of) for name in sections}
-    return settings.model_copy(update=changed)
+            initial = fetch_initial_bundle(settings.train, paths)
+        return str(initial.folder.resolve())
+    found, _ = find_pinned_model(model.reference, model.digest, model.setting, paths)
+    return str(found.folder.resolve())
 
 
 def digest_judges(settings: Settings, paths: Paths) -> Mapping[str, str]:
@@ -48,14 +64,13 @@ def digest_judges(settings: Settings, paths: Paths) -> Mapping[str, str]:
         UserError, BundleError, TrackingUnreachable: see :func:`~seq2seq_core.serving.loading.find_pinned_model`.
     """
     return {
-        f"judge.{number}": find_pinned_digest(phase.judge.reader, phase.judge.reader_digest, _setting(number), paths)
-        for number, phase in enumerate(settings.train.phases)
-        if phase.judge is not None and phase.asks_judge
+        f"judge.{number}": find_pinned_digest(judge.reader, judge.reader_digest, _setting(number), paths)
+        for number, judge in judges_asked(settings.train.phases)
     }
 
 
-def find_judges(train: TrainSection, paths: Paths) -> dict[str, FoundJudge]:
-    """The models that the phases ask, by their references.
+def find_judges(train: TrainSection, paths: Paths) -> dict[tuple[str, str], FoundJudge]:
+    """The models that the phases ask, by reference and digest.
 
     Args:
         train: its phases name them.
@@ -64,11 +79,11 @@ def find_judges(train: TrainSection, paths: Paths) -> dict[str, FoundJudge]:
     Raises:
         UserError, BundleError, TrackingUnreachable: see :func:`~seq2seq_core.serving.loading.find_pinned_model`.
     """
-    judges = dict[str, FoundJudge]()
-    for number, phase in enumerate(train.phases):
-        if phase.judge is not None and phase.asks_judge:
-            found, _ = find_pinned_model(phase.judge.reader, phase.judge.reader_digest, _setting(number), paths)
-            judges[phase.judge.reader] = FoundJudge(found.folder, found.digest)
+    judges = dict[tuple[str, str], FoundJudge]()
+    for number, judge in judges_asked(train.phases):
+        found, _ = find_pinned_model(judge.reader, judge.reader_digest, _setting(number), paths)
+        for digest in (judge.reader_digest, found.digest):  # as in the file, and once it is pinned
+            judges[judge.reader, digest] = FoundJudge(found.folder, found.digest)
     return judges
 
 

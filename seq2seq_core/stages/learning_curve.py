@@ -61,7 +61,7 @@ def run_learning_curve(
     recorder: Recorder,
     fractions: Sequence[Fraction] = DEFAULT_FRACTIONS,
     initial: InitialBundle | None = None,
-    judges: Mapping[str, FoundJudge] = NO_JUDGES,
+    judges: Mapping[tuple[str, str], FoundJudge] = NO_JUDGES,
 ) -> list[SizeResult]:
     """Trains on each part of train; returns the results, smallest part first.
 
@@ -71,7 +71,7 @@ def run_learning_curve(
         recorder: receives ``dev_loss`` and ``dev_score`` of each part, with the number of pairs as the step.
         fractions: shares of train, each above 0 and at most 1; a larger part contains every smaller one.
         initial: the bundle of ``train.initial_weights``; None to look for it, in folders only.
-        judges: those that phases ask, by reference.
+        judges: those that phases ask, by reference and digest.
 
     Raises:
         MissingInput: there is no tokenised corpus.

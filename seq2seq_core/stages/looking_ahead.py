@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.config_file import MAX_VOCABULARY, BundleConfig
+from seq2seq_core.config.named.named_models import NamedModel, with_references
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.errors import TrackingUnreachable, UserError
-
-logger = logging.getLogger(__name__)
+from seq2seq_core.errors import Seq2SeqError, UserError
 
 SECTIONS_WITH_MODELS = ("prepare", "tokenize", "train", "evaluate")
 """Sections whose settings may name a model."""
 
 
-def look_ahead(settings: Settings, paths: Paths, sections: Sequence[str] = SECTIONS_WITH_MODELS) -> None:
-    """Refuses an engine that cannot hold the model, and names of models that are not there.
-
-    A registry that does not answer is no fault yet: it may answer when it is needed.
+def missing_models(settings: Settings, paths: Paths) -> Iterator[str]:
+    """Why each model that the settings name cannot be found now, a line each; a registry may still be made, or answer later.
 
     Args:
         settings: all.
         paths: the workspace; models are looked for from it, downloads go to ``.s2s/bundles``.
-        sections: whose models are looked for.
-
-    Raises:
-        UserError, BundleError: a later stage would stop with it.
     """
-    check_engine(settings)
-    from seq2seq_core.serving.found_models import with_model_folders
+    named = list[NamedModel]()
 
-    try:
-        with_model_folders(settings, sections, paths)
-    except TrackingUnreachable as error:
-        logger.warning("the models that the settings name were not looked for: %s", error)
+    def note(model: NamedModel) -> str:
+        named.append(model)
+        return model.reference
+
+    for section in SECTIONS_WITH_MODELS:
+        with_references(settings.section_named(section), section, note)
+    if not named:
+        return
+    from seq2seq_core.serving.found_models import folder_of
+
+    for model in named:
+        try:
+            folder_of(model, settings, paths)
+        except Seq2SeqError as error:
+            text = str(error)
+            yield text if model.setting in text else f"{model.setting}: {text}"
 
 
 def check_engine(settings: Settings) -> None:

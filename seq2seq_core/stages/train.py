@@ -22,6 +22,7 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.bundle.bundle import save_bundle
 from seq2seq_core.bundle.config_file import INITIAL_BUNDLE, JUDGE_BUNDLE
+from seq2seq_core.config.named.judge import judges_asked
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.csv_text import format_csv
@@ -78,7 +79,7 @@ def run_train(
     recorder: Recorder,
     from_scratch: bool = False,
     initial: InitialBundle | None = None,
-    judges: Mapping[str, FoundJudge] = NO_JUDGES,
+    judges: Mapping[tuple[str, str], FoundJudge] = NO_JUDGES,
 ) -> TrainResult:
     """Writes ``models/bundle``, ``reports/train.json`` and ``reports/training_curve.csv``; with several ranks, only rank 0 writes.
 
@@ -88,7 +89,7 @@ def run_train(
         recorder: receives curves and results.
         from_scratch: whether to remove an earlier training state instead of resuming from it.
         initial: the bundle of ``train.initial_weights``; None to look for it, in folders only.
-        judges: those that phases ask, by reference; read by rank 0 alone.
+        judges: those that phases ask, by reference and digest; read by rank 0 alone.
 
     Raises:
         MissingInput: there is no tokenised corpus.
@@ -199,9 +200,8 @@ def _write_outputs(
 def _judge_digests(train: TrainSection, inputs: TrainingInputs) -> dict[str, str]:
     """The digest of each judge's bundle, by a name with the number of its phase."""
     return {
-        f"{JUDGE_BUNDLE}.{number}": inputs.judges[phase.judge.reader].digest
-        for number, phase in enumerate(train.phases)
-        if phase.judge is not None and phase.asks_judge
+        f"{JUDGE_BUNDLE}.{number}": inputs.judges[judge.reader, judge.reader_digest].digest
+        for number, judge in judges_asked(train.phases)
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.sweep_file import SweepSettings
-from seq2seq_core.errors import ConfigError, WorkspaceBusy
+from seq2seq_core.errors import ConfigError, UserError, WorkspaceBusy
 from seq2seq_core.serving.found_models import find_judges
 from seq2seq_core.sweep.results import SweepResults, describe_values, read_results
 from seq2seq_core.sweep.space import SearchSpace, open_space
@@ -145,7 +145,13 @@ def open_sweep(sweep: SweepSettings, source: str, paths: Paths, worker: int = 0)
     train = pin_digest(space.settings.train, initial)
     inputs = replace(read_inputs(paths.tokenized, train.dev_sentences), judges=find_judges(train, paths))
     placement = choose_placement(spread_devices(space.settings, worker).runtime)
-    study = SweepStudy(sweep_folder(sweep, paths), space, _identity(space, train.initial_digest, inputs.digests))
+    if searched := [name for name in sweep.space if ".judge." in name]:
+        raise UserError(
+            f"{source}: space must not contain {searched[0]}: trials with other judges cannot be compared by their dev loss"
+        )
+    judges = {f"{reader} ({digest})": found.digest for (reader, digest), found in inputs.judges.items()}
+    others = {"train.initial_digest": train.initial_digest, **({"judges": judges} if judges else {})}
+    study = SweepStudy(sweep_folder(sweep, paths), space, _identity(space, others, inputs.digests))
     if sweep.begin_with_current and space.current_values() is None:
         logger.info("no trial has the settings of %s as they are, which are not within space", paths.params.name)
     return Sweep(space, study, TrialTrainer(study, inputs, placement, initial), sweep.trials)
@@ -214,7 +220,7 @@ def _tell_end(end: TrialEnd, run: TrialRun) -> None:
     run.has_failed = end.state == "failed"
 
 
-def _identity(space: SearchSpace, initial_digest: str, data: Mapping[str, str]) -> dict[str, object]:
+def _identity(space: SearchSpace, models: Mapping[str, object], data: Mapping[str, str]) -> dict[str, object]:
     """The settings and data that all trials of a sweep must share to be comparable."""
     sweep = space.sweep
     # The searched settings' values in params.yaml do not count: --apply changes them.
@@ -227,4 +233,4 @@ def _identity(space: SearchSpace, initial_digest: str, data: Mapping[str, str]) 
     searched = {name: space.sweep.space[name].model_dump(mode="json") for name in sorted(sweep.space)}
     common = {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
     others = {"space": searched, "seed": sweep.seed, "the tokenised corpus": dict(data)}
-    return common | {"train.initial_digest": initial_digest} | others
+    return common | dict(models) | others

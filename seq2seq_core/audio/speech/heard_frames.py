@@ -13,8 +13,8 @@ from torch import Tensor
 from seq2seq_core.audio.front_end import FrontEnd
 from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd
 
-SPECTRA = ("num_mels", "window_ms", "hop_ms", "low_hz", "high_hz")
-"""What two front ends must have alike."""
+SPECTRA = ("num_mels", "window_ms", "hop_ms", "low_hz")
+"""What two front ends must have alike, besides the rate and the upper edge of the bands."""
 
 
 def why_not_heard(written: SpeechFrontEnd, heard: FrontEnd) -> str:
@@ -26,6 +26,7 @@ def why_not_heard(written: SpeechFrontEnd, heard: FrontEnd) -> str:
     """
     pairs = {"sample_rate": (written.sample_rate, heard.sample_rate)}
     pairs |= {name: (getattr(written.settings, name), getattr(heard.settings, name)) for name in SPECTRA}
+    pairs["high_hz"] = (written.settings.high_hz or written.sample_rate / 2, heard.settings.high_hz or heard.sample_rate / 2)
     other = [f"{name} {theirs:g} (of the speech: {own:g})" for name, (own, theirs) in pairs.items() if own != theirs]
     return f"its recordings have {', '.join(other)}" if other else ""
 

@@ -17,7 +17,7 @@ from seq2seq_core.errors import UserError, first_line
 Samples = NDArray[np.float32]
 MAX_SPEECH_SECONDS = 1800.0
 """Longest recording that is read: no utterance, but a book."""
-STREAMED = 0xFFFFFF00
+STREAMED = 0x7FFFF000
 """Sizes of data from here on are those of programs that did not know them when they wrote the header."""
 PEAK = 0.99
 """Largest sample that a change of loudness may make."""

@@ -34,7 +34,7 @@ def preflight(
     debug: Debug = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say in a minute or two what a run will cost: time of each stage, memory, disk, and whether it fits.
+    """Say in some minutes what a run will cost: time of each stage, memory, disk, and whether it fits.
 
     The whole graph runs on a sample of the corpus in a throw-away workspace, and the configured model makes real updates. The
     forecast is kept (.s2s/preflight): each later run is compared with it, and the next forecast learns from that. Ctrl-C leaves

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
@@ -12,6 +12,7 @@ from seq2seq_core.config.section import Section
 
 if TYPE_CHECKING:
     from seq2seq_core.config.settings import Settings
+    from seq2seq_core.config.train import Phase
 
 JUDGED_OBJECTIVES = ("frames", *REWARD_OBJECTIVES)
 """Objectives that ask the judge."""
@@ -43,6 +44,17 @@ class Judge(Section):
         return self
 
 
+def judges_asked(phases: Sequence[Phase]) -> Iterator[tuple[int, Judge]]:
+    """The judge of each phase that asks one, with the number of the phase.
+
+    Args:
+        phases: of a training.
+    """
+    for number, phase in enumerate(phases):
+        if phase.judge is not None and phase.asks_judge:
+            yield number, phase.judge
+
+
 def why_not_judged(settings: Settings) -> str:
     """The first setting that does not fit a judge; empty: all do, or there is none.
 
@@ -57,5 +69,7 @@ def _faults(settings: Settings) -> Iterator[str]:
     if train.judge is not None and not any(phase.asks_judge for phase in train.all_phases()):
         yield f"train.judge: must be left out unless the objective of a phase is one of {', '.join(JUDGED_OBJECTIVES)}, got one"
     for number, phase in enumerate(train.phases):
+        if phase.judge is not None and phase.objective in REWARD_OBJECTIVES and phase.judge.weight != 1.0:
+            yield f"train.phases.{number}.judge.weight: must be left out with objective {phase.objective!r}, which has no such loss"
         if phase.asks_judge and source_kind != "text":
             yield f"train.phases.{number}.judge: must be left out unless corpus.source_kind is 'text', got {source_kind!r}"

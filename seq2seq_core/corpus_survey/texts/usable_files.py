@@ -60,4 +60,7 @@ def _fault_of_name(folder: Path, name: str) -> str:
     place = PurePosixPath(name)
     if place.is_absolute() or ".." in place.parts or "\0" in name:
         return "outside of the corpus folder"
-    return "" if (folder / place).is_file() else NO_FILE
+    try:
+        return "" if (folder / place).is_file() else NO_FILE
+    except OSError:  # a text that is too long for a name
+        return NO_FILE

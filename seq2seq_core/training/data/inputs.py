@@ -1,4 +1,4 @@
-"""Inputs of training: ``data/tokenized`` and nothing else."""
+"""Inputs of training: ``data/tokenized``, and the judges that phases ask."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from seq2seq_core.artifacts import MONOLINGUAL
 from seq2seq_core.batching.dataset import TokenizedDataset
 from seq2seq_core.bundle.config_file import BundleConfig
 from seq2seq_core.config.model import ModelSection
+from seq2seq_core.config.named.judge import judges_asked
 from seq2seq_core.errors import UserError
 from seq2seq_core.tokenization.manifest import Manifest
 from seq2seq_core.tokenization.subword import SubwordModel
@@ -39,7 +40,7 @@ class FoundJudge(NamedTuple):
     digest: str
 
 
-NO_JUDGES: Mapping[str, FoundJudge] = MappingProxyType({})
+NO_JUDGES: Mapping[tuple[str, str], FoundJudge] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class TrainingInputs:
         source_tokenizer: goes into the bundle; None where the sources are frames.
         target_model: goes into the bundle, and turns decoded dev targets into text; None where the targets are frames.
         monolingual: sentences without translations; often none.
-        judges: those that phases ask, by the reference in the settings; often none.
+        judges: those that phases ask, by reference and digest; often none.
     """
 
     manifest: Manifest
@@ -64,7 +65,7 @@ class TrainingInputs:
     source_tokenizer: SubwordModel | None
     target_model: SubwordModel | None
     monolingual: MonolingualCorpora
-    judges: Mapping[str, FoundJudge] = field(default_factory=dict)
+    judges: Mapping[tuple[str, str], FoundJudge] = field(default_factory=dict)
 
     def pin_judges(self, train: TrainSection) -> TrainSection:
         """The settings with the digest of each judge that is asked, so that keys made from settings depend on it.
@@ -76,13 +77,12 @@ class TrainingInputs:
             UserError: a judge has not been found.
         """
         phases = list(train.phases)
-        for number, phase in enumerate(phases):
-            if phase.judge is not None and phase.asks_judge:
-                if (found := self.judges.get(phase.judge.reader)) is None:
-                    name = f"train.phases.{number}.judge.reader"
-                    raise UserError(f"{name}: {phase.judge.reader} has to be found first, as the command `s2s train` does")
-                judge = phase.judge.model_copy(update={"reader_digest": found.digest})
-                phases[number] = phase.model_copy(update={"judge": judge})
+        for number, judge in judges_asked(train.phases):
+            if (found := self.judges.get((judge.reader, judge.reader_digest))) is None:
+                name = f"train.phases.{number}.judge.reader"
+                raise UserError(f"{name}: {judge.reader} has to be found first, as the command `s2s train` does")
+            pinned = judge.model_copy(update={"reader_digest": found.digest})
+            phases[number] = phases[number].model_copy(update={"judge": pinned})
         return train.model_copy(update={"phases": phases})
 
     def open_judge(self, phase: Phase, device: torch.device | str) -> OpenedJudge | None:
@@ -102,8 +102,8 @@ class TrainingInputs:
         from seq2seq_core.training.objectives.judged.opened_judge import OpenedJudge
 
         assert self.source_tokenizer is not None, "the settings see to it: a judge needs sources that are texts"
-        bundle = load_bundle(self.judges[section.reader].folder, device)
-        return OpenedJudge(bundle, self.source_tokenizer, self.manifest.target.speech, section.weight)
+        bundle = load_bundle(self.judges[section.reader, section.reader_digest].folder, device)
+        return OpenedJudge(bundle, self.source_tokenizer, self.manifest.target.speech, section)
 
     def check_judge(self, phase: Phase) -> None:
         """Refuses a judge that does not fit the model.

@@ -233,6 +233,8 @@ def test_another_teacher_option_or_corpus_decodes_anew_and_nothing_else_does(
     shutil.copytree(tmp_path / "other" / "models" / "served", paths.root / "data" / "teacher")
     assert [decoded(settings_with({"beam_size": 2})) for _ in range(2)] == [8, 0]
     assert len(list((paths.distillation / "shards").glob("*.jsonl"))) == 2, "shards of earlier jobs are deleted"
+    parts = {f"seq2seq_core.decoding.{name}" for name in ("beam_search", "engines.ctranslate2_engine")}
+    assert parts | {"seq2seq_core.modeling.attention.multi_head"} <= {*teacher_decoding.code_of_decoding()}
     monkeypatch.setattr(teacher_decoding, "digest_reached_code", lambda *_: {"changed": "0" * 64})
     assert [decoded(settings_with({"beam_size": 2})) for _ in range(2)] == [8, 0]
 

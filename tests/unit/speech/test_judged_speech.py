@@ -70,9 +70,9 @@ def test_what_cannot_judge_is_refused_before_any_update(tones: Paths, judge: Pat
     for reader, message in (
         (
             deaf,
-            r"train\.judge\.reader: .* have num_mels 8 \(of the speech: 20\), hop_ms 10 \(of the speech: 12\.5\)",
+            r"train\.phases: judge\.reader .* have num_mels 8 \(of the speech: 20\), hop_ms 10 \(of the speech: 12\.5\)",
         ),
-        (speaking.served, r"train\.judge\.reader: .* the sources are no recordings"),
+        (speaking.served, r"train\.phases: judge\.reader .* the sources are no recordings"),
         (tmp_path / "nowhere", r"train\.phases\.1\.judge\.reader: .*no such folder"),
     ):
         with pytest.raises(UserError, match=message):

@@ -9,11 +9,10 @@ import pytest
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings, parse_settings
-from seq2seq_core.errors import TrackingUnreachable, UserError
+from seq2seq_core.errors import UserError
 from seq2seq_core.recorder import NullRecorder
-from seq2seq_core.serving import found_models
 from seq2seq_core.stages.code import run_code
-from seq2seq_core.stages.looking_ahead import look_ahead
+from seq2seq_core.stages.looking_ahead import check_engine, missing_models
 
 
 def settings(**sections: Any) -> Settings:
@@ -36,21 +35,15 @@ def test_an_engine_that_cannot_hold_the_model(sections: dict[str, Any], reason: 
     ahead = settings(**sections | {"evaluate": {"engine": "ctranslate2", **sections.get("evaluate", {})}})
     with pytest.raises(UserError, match=rf"evaluate\.engine: must be auto or torch here, .*{reason}"):
         run_code(ahead, Paths(tmp_path), NullRecorder())  # the first stage of each run of the graph
-    look_ahead(settings(**sections), Paths(tmp_path))
-    look_ahead(settings(model={"architecture": "transformer"}, evaluate={"engine": "ctranslate2"}), Paths(tmp_path))
+    check_engine(settings(**sections))
+    check_engine(settings(model={"architecture": "transformer"}, evaluate={"engine": "ctranslate2"}))
 
 
-def test_models_that_are_not_there_and_a_registry_that_does_not_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    taught = settings(prepare={"distill": {"teacher": "nowhere"}})
-    with pytest.raises(UserError, match=r"prepare\.distill\.teacher: .*nowhere"):
-        look_ahead(taught, Paths(tmp_path))
-    look_ahead(taught, Paths(tmp_path), ("evaluate",))
-
-    def unreachable(*_: object) -> None:
-        raise TrackingUnreachable("MLflow does not answer")
-
-    monkeypatch.setattr(found_models, "find_pinned_model", unreachable)
-    look_ahead(taught, Paths(tmp_path))
-    assert "were not looked for: MLflow does not answer" in caplog.text
+def test_models_that_are_not_there_are_told_each(tmp_path: Path) -> None:
+    phases = [{"objective": "likelihood"}, {"objective": "minimum_risk", "judge": {"reader": "deaf"}}]
+    asked = settings(prepare={"distill": {"teacher": "models:/nobody/3"}}, train={"phases": phases})
+    first, second = missing_models(asked, Paths(tmp_path))
+    assert first.startswith("prepare.distill.teacher: ")  # the registry may still be made: no fault yet, and it hides no other
+    assert second.startswith("train.phases.1.judge.reader: ")
+    assert "no such folder" in second
+    assert not list(missing_models(settings(), Paths(tmp_path)))

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from seq2seq_core.audio.speech.speech_front_end import SpeechFrontEnd
 from seq2seq_core.bundle.bundle import Bundle
+from seq2seq_core.config.named.judge import Judge
 from seq2seq_core.tokenization.subword import SubwordModel
 
 if TYPE_CHECKING:
     from seq2seq_core.training.objectives.judged.frame_judge import FrameJudge
     from seq2seq_core.training.objectives.judged.text_judge import TextJudge
-
-SETTING = "train.judge.reader"
 
 
 @dataclass(frozen=True)
@@ -24,13 +23,18 @@ class OpenedJudge:
         bundle: its model, on the device of the training.
         sources: turns source ids of the model that learns into text.
         written: the front end of the model that learns; None where it writes texts.
-        weight: of its loss.
+        section: names it, with the weight of its loss.
     """
 
     bundle: Bundle
     sources: SubwordModel
     written: SpeechFrontEnd | None
-    weight: float
+    section: Judge
+
+    @property
+    def setting(self) -> str:
+        """The setting that names it, for messages."""
+        return f"train.phases: judge.reader {self.section.reader}"
 
     def of_texts(self) -> TextJudge:
         """Restores the sources of texts.
@@ -40,7 +44,7 @@ class OpenedJudge:
         """
         from seq2seq_core.training.objectives.judged.text_judge import TextJudge
 
-        return TextJudge(self.bundle, self.sources, SETTING)
+        return TextJudge(self.bundle, self.sources, self.setting)
 
     def of_frames(self) -> FrameJudge:
         """Listens to a model of speech.
@@ -51,4 +55,4 @@ class OpenedJudge:
         from seq2seq_core.training.objectives.judged.frame_judge import FrameJudge
 
         assert self.written is not None, "the settings see to it: the objective frames writes frames"
-        return FrameJudge(self.bundle, self.written, self.sources, self.weight, SETTING)
+        return FrameJudge(self.bundle, self.written, self.sources, self.section.weight, self.setting)

@@ -48,5 +48,6 @@ def test_they_are_those_of_the_sound_alone_and_in_a_batch_with_a_gradient(normal
 def test_other_spectra_are_named() -> None:
     written = SpeechFrontEnd(sample_rate=RATE, settings=SpeechSettings.model_validate(SPECTRA))
     assert not why_not_heard(written, hearing())
+    assert not why_not_heard(written, hearing(high_hz=RATE / 2))
     other = why_not_heard(written, hearing(num_mels=12, low_hz=20.0))
     assert other == "its recordings have num_mels 12 (of the speech: 20), low_hz 20 (of the speech: 0)"

@@ -207,7 +207,7 @@ def decode_lines(file: CorpusFile, lines: Iterable[bytes], on_fault: OnFault = r
     bounded = lines if isinstance(lines, BoundedLines) else None
     for line, data in enumerate(lines, start=1):
         if line == 1 and (found := describe_mark(data, file.typed or file.shown)):
-            raise file.fault(found)
+            raise file.fault(found, line)
         if line == 1 and (fault := _encoding_fault(file, data)):
             raise fault
         text = data.removeprefix(UTF8_MARK) if line == 1 else data

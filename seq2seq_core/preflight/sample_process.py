@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
 from seq2seq_core.errors import UserError
@@ -44,20 +48,39 @@ def run_process(arguments: Sequence[str], log: Path, what: str) -> ProcessTime:
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     started, cpu = time.monotonic(), _cpu_seconds()
+    process: subprocess.Popen[bytes] | None = None
     with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, *arguments], stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
-        )
         try:
+            with _interrupts_wait():
+                process = subprocess.Popen(
+                    [sys.executable, *arguments], stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
+                )
             code = process.wait()
         finally:
-            _end(process)
+            if process is not None:
+                _end(process)
     if code:
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-SHOWN_LINES:]
         raise UserError(
             "\n".join([f"{what} fails on a sample of the corpus (exit code {code}), so it would fail on the whole:", *said])
         )
     return ProcessTime(time.monotonic() - started, _cpu_seconds() - cpu)
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Ctrl-C takes effect at the end of the block: within the start of a process it would leave one that nobody knows."""
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield
+        return
+    came = list[tuple[int, FrameType | None]]()
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came and callable(before):
+        before(*came[0])
 
 
 def _cpu_seconds() -> float:

@@ -105,7 +105,7 @@ def run_train(
         runtime = settings_of_rank(settings.runtime, find_rank_place())
         train = pin_digest(settings.train, initial)
         placement = choose_placement(runtime)
-        inputs = replace(inputs, judges=ranks.from_first(lambda: judges))
+        inputs = replace(inputs, judges=ranks.from_first(lambda: dict(judges)))  # other ranks get a copy
         train = inputs.pin_judges(train)
         if initial:
             recorder.set_tags(initial.tags)

@@ -24,7 +24,7 @@ def why_not_heard(written: SpeechFrontEnd, heard: FrontEnd) -> str:
         written: of the model of speech.
         heard: of the recogniser.
     """
-    pairs = {"sample_rate": (written.sample_rate, heard.sample_rate)}
+    pairs: dict[str, tuple[float, float]] = {"sample_rate": (written.sample_rate, heard.sample_rate)}
     pairs |= {name: (getattr(written.settings, name), getattr(heard.settings, name)) for name in SPECTRA}
     pairs["high_hz"] = (written.settings.high_hz or written.sample_rate / 2, heard.settings.high_hz or heard.sample_rate / 2)
     other = [f"{name} {theirs:g} (of the speech: {own:g})" for name, (own, theirs) in pairs.items() if own != theirs]

@@ -52,7 +52,11 @@ def test_a_byte_order_mark_is_no_part_of_a_source(tmp_path: Path) -> None:
             "a stray NUL byte (00) at offset 2, in 'th\\x00ree'; expected text without it: "
             "`tr -d '\\0' < FILE > converted` removes it",
         ),
-        (b"\x89PNG\0\0\n", "a NUL byte at offset 4: the file is binary or UTF-16; expected text in UTF-8"),
+        (b"\x89PNX\0\0\n", "a NUL byte at offset 4: the file is binary or UTF-16; expected text in UTF-8"),
+        (
+            b"\x89PNG\0\0\n",
+            "a PNG picture, and not a list of lines; the names of such files are lines of a list: `echo FILE > list.txt`",
+        ),
     ],
 )
 def test_a_source_that_is_no_utf8_is_named_for_what_it_is(data: bytes, told: str) -> None:

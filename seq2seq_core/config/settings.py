@@ -14,7 +14,7 @@ from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.config.frames.file_sources import augment_faults, ctc_faults, model_faults, source_faults
 from seq2seq_core.config.metric_names import BLEU, LOSS
 from seq2seq_core.config.model import ModelSection
-from seq2seq_core.config.named.judge import why_not_judged
+from seq2seq_core.config.named.judge_checks import why_not_judged
 from seq2seq_core.config.prepare import PrepareSection
 from seq2seq_core.config.register import RegisterSection
 from seq2seq_core.config.runtime import RuntimeSection

@@ -1,4 +1,4 @@
-"""A second model that judges in training what the first one writes, and settings that do not fit it."""
+"""A second model that judges in training what the first one writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from seq2seq_core.config.objective_sections import REWARD_OBJECTIVES
 from seq2seq_core.config.section import Section
 
 if TYPE_CHECKING:
-    from seq2seq_core.config.settings import Settings
     from seq2seq_core.config.train import Phase
 
 JUDGED_OBJECTIVES = ("frames", *REWARD_OBJECTIVES)
@@ -53,23 +52,3 @@ def judges_asked(phases: Sequence[Phase]) -> Iterator[tuple[int, Judge]]:
     for number, phase in enumerate(phases):
         if phase.judge is not None and phase.asks_judge:
             yield number, phase.judge
-
-
-def why_not_judged(settings: Settings) -> str:
-    """The first setting that does not fit a judge; empty: all do, or there is none.
-
-    Args:
-        settings: all sections.
-    """
-    return next(_faults(settings), "")
-
-
-def _faults(settings: Settings) -> Iterator[str]:
-    train, source_kind = settings.train, settings.corpus.source_kind
-    if train.judge is not None and not any(phase.asks_judge for phase in train.all_phases()):
-        yield f"train.judge: must be left out unless the objective of a phase is one of {', '.join(JUDGED_OBJECTIVES)}, got one"
-    for number, phase in enumerate(train.phases):
-        if phase.judge is not None and phase.objective in REWARD_OBJECTIVES and phase.judge.weight != 1.0:
-            yield f"train.phases.{number}.judge.weight: must be left out with objective {phase.objective!r}, which has no such loss"
-        if phase.asks_judge and source_kind != "text":
-            yield f"train.phases.{number}.judge: must be left out unless corpus.source_kind is 'text', got {source_kind!r}"

@@ -25,9 +25,21 @@ def read_stages(file: Path) -> dict[str, Any]:
         file: ``dvc.yaml`` or ``dvc.lock``.
     """
     try:
-        content = parse_yaml(file.read_text(encoding="utf-8"))
+        return load_stages(file)
     except (OSError, UnicodeDecodeError, YamlError):
         return {}
+
+
+def load_stages(file: Path) -> dict[str, Any]:
+    """The section ``stages`` of one of DVC's files; empty where it has none.
+
+    Args:
+        file: ``dvc.yaml`` or ``dvc.lock``.
+
+    Raises:
+        OSError, UnicodeDecodeError, YamlError: it is missing, or cannot be read.
+    """
+    content = parse_yaml(file.read_text(encoding="utf-8"))
     stages = content.get("stages") if isinstance(content, dict) else None
     return stages if isinstance(stages, dict) else {}
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from flows.diagnosis.finding import Finding
 from flows.dvc.command import Dvc
-from flows.dvc.repository import check_repository
+from flows.dvc.repository import check_repository, has_git
 from flows.overview.troubles import find_troubles
 from flows.processes.workspace_lock import find_holder
 from flows.workspaces.workspace_record import check_version
@@ -88,7 +88,7 @@ def _dvc(paths: Paths) -> Iterator[Finding]:
     try:
         check_repository(Dvc(paths.root))
     except Seq2SeqError as error:
-        mend = "`git init && git add -A && git commit -m start`" if "no git repository" in str(error) else "`dvc init`"
+        mend = "`dvc init`" if has_git(paths.root) else "`git init && git add -A && git commit -m start`"
         yield Finding("dvc", str(error), "problem", mend)
         return
     has_lock = (paths.root / LOCK_FILE).is_file()

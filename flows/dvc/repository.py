@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from flows.dvc.command import Dvc
 from seq2seq_core.errors import UserError
@@ -17,17 +18,24 @@ def check_repository(dvc: Dvc) -> None:
     Raises:
         UserError: it is not; the message says what to run.
     """
-    folders = (dvc.root, *dvc.root.parents)
-    has_git = "GIT_DIR" in os.environ or any((folder / ".git").exists() for folder in folders)
-    if not any((folder / ".dvc").is_dir() for folder in folders):
-        init = "dvc init" if has_git else "git init && dvc init"
+    if not any((folder / ".dvc").is_dir() for folder in (dvc.root, *dvc.root.parents)):
+        init = "dvc init" if has_git(dvc.root) else "git init && dvc init"
         raise UserError(f"{dvc.root}: no folder .dvc here or above, so that DVC cannot work; `{init}` makes it")
-    if not has_git and not _works_without_git(dvc):
+    if not has_git(dvc.root) and not _works_without_git(dvc):
         raise UserError(
             f"{dvc.root}: no git repository here or above, as after the download of a ZIP file, and DVC refuses to work. "
             "`git init && git add -A && git commit -m start` makes one, so that every model names the code that made it; "
             "`dvc config --local core.no_scm true` lets DVC work without git"
         )
+
+
+def has_git(root: Path) -> bool:
+    """Whether a workspace is in a git repository.
+
+    Args:
+        root: the workspace.
+    """
+    return "GIT_DIR" in os.environ or any((folder / ".git").exists() for folder in (root, *root.parents))
 
 
 def _works_without_git(dvc: Dvc) -> bool:

@@ -12,7 +12,8 @@ from flows.dvc.locks import list_dead_locks
 from flows.dvc.one_run_settings import original_file
 from flows.processes.workspace_lock import find_holder
 from seq2seq_core.artifacts import LOCK_FILE, Paths
-from seq2seq_core.config.yaml_text import YamlError, parse_yaml
+from seq2seq_core.config.yaml_text import YamlError
+from seq2seq_core.dvc_files import load_stages
 from seq2seq_core.outcome import Outcome, read_outcome
 from seq2seq_core.stage_table import STAGES
 
@@ -62,14 +63,12 @@ def _graph(paths: Paths) -> Iterator[Trouble]:
     stages = dict[str, Mapping[str, object]]()
     for name in (GRAPH_FILE, LOCK_FILE):
         try:
-            content = parse_yaml((paths.root / name).read_text(encoding="utf-8"))
+            stages[name] = load_stages(paths.root / name)
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError, YamlError) as error:
             mend = f"mend it (git's marks of a merge, if there are any), or `git checkout {name}` takes the committed one"
             yield Trouble(f"{name} cannot be read: {error}", mend)
-            continue
-        stages[name] = (content.get("stages") if isinstance(content, dict) else None) or {}
     graph, lock = stages.get(GRAPH_FILE), stages.get(LOCK_FILE, {})
     lost = [stage.name for stage in STAGES if graph is not None and stage.name in lock and stage.name not in graph]
     if lost:

@@ -11,7 +11,7 @@ from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.train import TrainSection
 from seq2seq_core.serving.loading import find_pinned_digest, find_pinned_model
 from seq2seq_core.training.data.inputs import FoundJudge
-from seq2seq_core.training.initial.initial_bundle import find_fetched_bundle, is_remote
+from seq2seq_core.training.initial.initial_bundle import InitialBundle, find_fetched_bundle, is_remote
 
 
 def with_model_folders(settings: Settings, sections: Sequence[str], paths: Paths) -> Settings:
@@ -44,13 +44,26 @@ def folder_of(model: NamedModel, settings: Settings, paths: Paths) -> str:
         UserError, BundleError, TrackingUnreachable: see :func:`~seq2seq_core.serving.loading.find_pinned_model`.
     """
     if model.setting == "train.initial_weights" and is_remote(model.reference):
-        if (initial := find_fetched_bundle(settings.train, paths)) is None:
-            from seq2seq_core.registry.initial_weights import fetch_initial_bundle
-
-            initial = fetch_initial_bundle(settings.train, paths)
-        return str(initial.folder.resolve())
+        return str(fetched_initial_bundle(settings.train, paths).folder.resolve())
     found, _ = find_pinned_model(model.reference, model.digest, model.setting, paths)
     return str(found.folder.resolve())
+
+
+def fetched_initial_bundle(train: TrainSection, paths: Paths) -> InitialBundle:
+    """The bundle of ``train.initial_weights`` in MLflow; one that is pinned and was fetched before needs no MLflow.
+
+    Args:
+        train: names the bundle and, optionally, its digest.
+        paths: the workspace; downloads go to ``.s2s/bundles``.
+
+    Raises:
+        UserError, BundleError, TrackingUnreachable: see :func:`~seq2seq_core.registry.initial_weights.fetch_initial_bundle`.
+    """
+    if (fetched := find_fetched_bundle(train, paths)) is not None:
+        return fetched
+    from seq2seq_core.registry.initial_weights import fetch_initial_bundle
+
+    return fetch_initial_bundle(train, paths)
 
 
 def digest_judges(settings: Settings, paths: Paths) -> Mapping[str, str]:

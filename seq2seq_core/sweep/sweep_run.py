@@ -12,7 +12,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.config.sweep_file import SweepSettings
 from seq2seq_core.errors import ConfigError, UserError, WorkspaceBusy
-from seq2seq_core.serving.found_models import find_judges
+from seq2seq_core.serving.found_models import fetched_initial_bundle, find_judges
 from seq2seq_core.sweep.results import SweepResults, describe_values, read_results
 from seq2seq_core.sweep.space import SearchSpace, open_space
 from seq2seq_core.sweep.study import SweepStudy, SweepTrial
@@ -23,7 +23,6 @@ from seq2seq_core.training.data.inputs import read_inputs
 from seq2seq_core.training.hardware.precision import choose_placement
 from seq2seq_core.training.initial.initial_bundle import (
     InitialBundle,
-    find_fetched_bundle,
     find_local_bundle,
     is_remote,
     pin_digest,
@@ -166,11 +165,7 @@ def find_initial_bundle(settings: Settings, paths: Paths) -> InitialBundle | Non
     """
     if not is_remote(settings.train.initial_weights):
         return find_local_bundle(settings.train, paths)
-    if (fetched := find_fetched_bundle(settings.train, paths)) is not None:
-        return fetched
-    from seq2seq_core.registry.initial_weights import fetch_initial_bundle
-
-    return fetch_initial_bundle(settings.train, paths)
+    return fetched_initial_bundle(settings.train, paths)
 
 
 def sweep_folder(sweep: SweepSettings, paths: Paths) -> Path:

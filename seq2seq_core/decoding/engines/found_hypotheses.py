@@ -124,9 +124,6 @@ def choose_at_limit(
 ) -> Winner | None:
     """The best of all hypotheses of a sentence whose search went on to its limit; None: the reference may have another one.
 
-    So it may where the model is unsure, its symbols less likely than not: pad and bos, which the reference never predicts, may then
-    have taken the places of live hypotheses without being in those found.
-
     Args:
         sentence: the sentence; its limit is above its prefix's length.
         hypotheses: all that ended, and those that were live at the limit.

@@ -34,7 +34,7 @@ from seq2seq_core.config.yaml_text import parse_document, write_document
 from seq2seq_core.corpus_survey.folder_survey import survey_folder
 from seq2seq_core.corpus_survey.proposed_settings import install_proposal
 from seq2seq_core.errors import UserError
-from seq2seq_core.evaluation import plots
+from seq2seq_core.evaluation.drawing import plots
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.evaluate import run_evaluate
 from seq2seq_core.stages.export import run_export

@@ -19,8 +19,8 @@ import numpy as np
 from seq2seq_core.corpus.samples.sample_pictures import draw_line
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.decoding.speech.speech_predictor import SpeechPredictor
-from seq2seq_core.evaluation.attention_pictures import plot_line_attention
-from seq2seq_core.evaluation.plots import save_figure
+from seq2seq_core.evaluation.drawing.attention_pictures import plot_line_attention
+from seq2seq_core.evaluation.drawing.plots import save_figure
 
 INTO = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 LINE = "Tuesday, 4 March 1986"

@@ -48,9 +48,13 @@ class EvaluateSection(SearchOptions):
     char}}``."""
     metrics: list[MetricName] = Field(default=["exact_match", "bleu", "chrf", "ter", "cer", "wer"], min_length=1)
     """Scores of the test set, in this order (each a file in ``evaluation/metrics``); ``register.metric`` is one of them. TER is
-    slow on long segments, and is left out of slices and baselines. ROUGE (Lin 2004) needs the package rouge-score."""
+    slow on long segments, and is left out of slices and baselines. ROUGE (Lin 2004) needs the package rouge-score,
+    CIDEr-D (Vedantam 2015) pycocoevalcap."""
     slice_columns: list[str] = []
     """Columns of the corpus whose values define slices (the 50 most frequent values of each, the rest together)."""
+    references: Literal["each", "together"] = "each"
+    """Rows of dev and test that are equal but for the target, as sets with several references have them: ``each`` is scored by
+    itself; ``together`` they are one row, and an answer is compared with all its references. Training's own scores are of each."""
     speech: SpeechEvaluation = SpeechEvaluation()
     """Sound and judgement of synthesised speech; read only where ``corpus.target_kind`` is ``audio``."""
     worst_examples: int = Field(default=50, ge=0, le=10_000)

@@ -12,10 +12,11 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.decoding.prediction import Prediction, TextHypothesis
 from seq2seq_core.errors import UserError
-from seq2seq_core.evaluation.edit_distance import edit_distance
+from seq2seq_core.evaluation.error_rate import count_errors, nearest_reference
 from seq2seq_core.evaluation.error_terms import ErrorTerms
 from seq2seq_core.evaluation.scores import check_installed, quick_metrics, score
 from seq2seq_core.evaluation.scoring_options import scoring_options, slice_options
+from seq2seq_core.evaluation.several_references import references_in
 from seq2seq_core.evaluation.slices import SOURCE_LENGTH, TARGET_LENGTH, Slice, group_rare, length_buckets, score_slices
 from seq2seq_core.evaluation.trivial.asked import Asked, asked
 from seq2seq_core.evaluation.trivial.baselines import MEMORISE_ELSE_MODEL, find_baselines, first_known
@@ -68,7 +69,7 @@ class Example:
     Attributes:
         row: its 1-based position in the test set.
         source: the source.
-        reference: the correct target.
+        reference: the correct target; of several the nearest to the hypothesis.
         hypothesis: the hypothesis of beam search.
         greedy: the hypothesis of greedy decoding.
         score: the ranking score of beam search.
@@ -78,6 +79,7 @@ class Example:
         columns: the corpus's other columns.
         confidence: the calibrated probability that the hypothesis is right; None: unknown.
         from_lexicon: whether the hypothesis is what train has; None: no lexicon was asked.
+        references: all correct targets.
     """
 
     row: int
@@ -92,6 +94,7 @@ class Example:
     columns: dict[str, str]
     confidence: float | None = None
     from_lexicon: bool | None = None
+    references: tuple[str, ...] = ()
 
     @property
     def character_error_rate(self) -> float:
@@ -270,16 +273,17 @@ def _make_examples(pairs: Sequence[dict[str, str]], beam: Decoded, greedy: Decod
         Example(
             row=place + 1,
             source=pair[SOURCE],
-            reference=pair[TARGET],
+            reference=nearest_reference(beam.texts[place], pair[TARGET]),
             hypothesis=beam.texts[place],
             greedy=greedy.texts[place],
             score=beam.scores[place],
             log_probability=beam.log_probabilities[place],
-            edits=edit_distance(pair[TARGET], beam.texts[place]),
+            edits=count_errors(beam.texts[place], pair[TARGET])[0],
             is_cut=beam.is_cut[place],
             columns={name: value for name, value in pair.items() if name not in (SOURCE, TARGET)},
             confidence=beam.answers[place].confidence,
             from_lexicon=beam.answers[place].from_lexicon if has_lexicon else None,
+            references=references_in(pair[TARGET]),
         )
         for place, pair in enumerate(pairs)
     ]

@@ -16,15 +16,18 @@ class ScoringOptions:
 
     Attributes:
         bleu_tokenizer: sacreBLEU's ``--tokenize``; only BLEU uses it.
+        has_several_references: whether rows may have several references; signatures say so.
     """
 
     bleu_tokenizer: str = "13a"
+    has_several_references: bool = False
 
 
 DEFAULT_OPTIONS = ScoringOptions()
 
 CorpusScore = Callable[[Sequence[str], Sequence[str], ScoringOptions], float]
-"""The score of hypotheses against as many references, at least one."""
+"""The score of hypotheses against as many references, at least one; a reference may stand for several
+(:class:`~seq2seq_core.evaluation.several_references.References`)."""
 SentenceScore = Callable[[str, str, ScoringOptions], float]
 """The score of a hypothesis against its reference."""
 
@@ -43,6 +46,7 @@ class Metric:
         needs: the extra distribution to ``pip install``; empty: none.
         signature: the signature to report with a score (Post 2018); None: none.
         is_slow: whether it is left out of validations, rewards, slices and baselines.
+        weighs_rows: whether the score of a row depends on the other rows, so that a sentence alone has none.
         sentence_score: the score of a single hypothesis; None: ``compute`` on a corpus of one.
         rows: the statistics of rows that give the corpus score, for intervals and tests; None: the score is the mean of the rows'.
     """
@@ -56,6 +60,7 @@ class Metric:
     needs: str = ""
     signature: Callable[[ScoringOptions], str] | None = None
     is_slow: bool = False
+    weighs_rows: bool = False
     sentence_score: SentenceScore | None = None
     rows: RowScoring | None = None
 

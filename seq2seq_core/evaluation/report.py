@@ -194,8 +194,10 @@ def _example_row(example: Example) -> dict[str, object]:
 
 
 def _prediction_row(example: Example) -> dict[str, object]:
-    mark = {} if example.from_lexicon is None else {"from_lexicon": example.from_lexicon}
-    return {name: value for name, value in _example_row(example).items() if name not in ("row", "cer")} | mark
+    marks: dict[str, object] = {} if example.from_lexicon is None else {"from_lexicon": example.from_lexicon}
+    if len(example.references) > 1:
+        marks["references"] = example.references
+    return {name: value for name, value in _example_row(example).items() if name not in ("row", "cer")} | marks
 
 
 def _corpus_name(column: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from seq2seq_core.evaluation.metric import Metric, ScoringOptions
 from seq2seq_core.evaluation.row_scoring import mean_scoring
+from seq2seq_core.evaluation.several_references import references_in
 from seq2seq_core.unspaced_scripts import UNSPACED_CHARACTERS
 
 PACKAGE = "rouge-score"
@@ -27,7 +28,7 @@ def tokenize(text: str) -> list[str]:
 
 
 def rouge_metric(name: str) -> Metric:
-    """ROUGE's F1, averaged over the pairs, from 0 to 100.
+    """ROUGE's F1, averaged over the pairs, from 0 to 100; of several references the best counts (Lin 2004, section 2).
 
     Args:
         name: ``rouge1`` or ``rouge2`` (n-grams), or ``rougeL`` (the longest common subsequence).
@@ -36,7 +37,7 @@ def rouge_metric(name: str) -> Metric:
     def compute(hypotheses: Sequence[str], references: Sequence[str], options: ScoringOptions) -> float:
         scorer = _scorer(name)
         pairs = zip(hypotheses, references, strict=True)
-        scores = [float(scorer.score(reference, hypothesis)[name].fmeasure) for hypothesis, reference in pairs]
+        scores = [float(scorer.score_multi(references_in(two), one)[name].fmeasure) for one, two in pairs]
         return 100.0 * sum(scores) / len(scores)
 
     def score_row(hypothesis: str, reference: str, options: ScoringOptions) -> float:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seq2seq_core.evaluation.metric import Metric, ScoringOptions, SentenceScore
 from seq2seq_core.evaluation.row_scoring import FloatArray, RowScoring
+from seq2seq_core.evaluation.several_references import References, references_in
 from seq2seq_core.imports.late_modules import load_late
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as LibraryMetric
+
 
 load_late("portalocker")  # sacreBLEU locks its downloads with it; it loads a client of Redis, most of the time of the import
 
@@ -43,15 +46,16 @@ def sacrebleu_metric(
     """
 
     def compute(hypotheses: Sequence[str], references: Sequence[str], options: ScoringOptions) -> float:
-        return float(make(options).corpus_score(hypotheses, [references]).score)
+        return float(make(options).corpus_score(hypotheses, _streams(references)).score)
 
     def extract(hypotheses: Sequence[str], references: Sequence[str], options: ScoringOptions) -> FloatArray:
         # sacreBLEU's own tests of significance read the same method (sacrebleu/significance.py).
-        return np.array(make(options)._extract_corpus_statistics(hypotheses, [references]), dtype=np.float64)
+        return np.array(make(options)._extract_corpus_statistics(hypotheses, _streams(references)), dtype=np.float64)
 
     def signature(options: ScoringOptions) -> str:
         metric = make(options)
-        metric.corpus_score(["a"], [["a"]])  # a signature names the number of references, known after scoring
+        references = [References("ab"), "a"] if options.has_several_references else ["a", "a"]
+        metric.corpus_score(["a", "a"], _streams(references))  # a signature names the number of references, known after scoring
         return str(metric.get_signature())
 
     return Metric(
@@ -65,3 +69,8 @@ def sacrebleu_metric(
         sentence_score=sentence_score,
         rows=RowScoring(extract, combine, usual_deviation, is_ratio=is_ratio, library=make),
     )
+
+
+def _streams(references: Sequence[str]) -> Any:
+    """The references as sacreBLEU takes them: the first of each row, the second of each row, and so on; None: a row has no more."""
+    return [list(texts) for texts in zip_longest(*map(references_in, references))] if references else [[]]

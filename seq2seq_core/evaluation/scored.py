@@ -15,7 +15,6 @@ from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.evaluation.metric import ScoringOptions
 from seq2seq_core.evaluation.scores import signatures
 from seq2seq_core.reproducibility import digest
-from seq2seq_core.tokenization.manifest import file_digest
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Decoding:
         bundle: digest of the bundle that was decoded with.
         engine: what decoded, with its version and the kind of device.
         compute_type: the type of its numbers.
-        test_set: SHA-256 of the prepared test set.
+        test_set: SHA-256 of the test set as it is scored.
         rows: number of its first rows that were decoded.
         options: digest of the decoding options.
     """
@@ -87,18 +86,18 @@ class DecodingEngine(Protocol):
         """The type of its numbers."""
 
 
-def describe_decoding(bundle: Path, options: DecodingOptions, test_set: Path, rows: int, engine: DecodingEngine) -> Decoding:
+def describe_decoding(bundle: Path, options: DecodingOptions, test_set: str, rows: int, engine: DecodingEngine) -> Decoding:
     """What the texts depend on that a bundle decodes now.
 
     Args:
         bundle: the bundle's folder.
         options: the decoding options.
-        test_set: the prepared test set.
+        test_set: digest of the test set as it is scored.
         rows: number of its first rows that are decoded.
         engine: what decodes with these options.
     """
     options_digest = digest(options.model_dump(mode="json"))
-    return Decoding(bundle_digest(bundle), engine.label, engine.compute_type, file_digest(test_set), rows, options_digest)
+    return Decoding(bundle_digest(bundle), engine.label, engine.compute_type, test_set, rows, options_digest)
 
 
 def metric_settings(metrics: Sequence[str], options: ScoringOptions) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.evaluation.metric import ScoringOptions
 
@@ -12,7 +14,7 @@ def scoring_options(section: EvaluateSection) -> ScoringOptions:
     Args:
         section: ``evaluate``.
     """
-    return ScoringOptions(bleu_tokenizer=section.bleu_tokenizer)
+    return ScoringOptions(section.bleu_tokenizer, section.references == "together")
 
 
 def slice_options(section: EvaluateSection) -> dict[str, dict[str, ScoringOptions]]:
@@ -21,7 +23,8 @@ def slice_options(section: EvaluateSection) -> dict[str, dict[str, ScoringOption
     Args:
         section: ``evaluate``.
     """
+    whole = scoring_options(section)
     return {
-        column: {value: ScoringOptions(bleu_tokenizer=tokenizer) for value, tokenizer in tokenizers.items()}
+        column: {value: replace(whole, bleu_tokenizer=tokenizer) for value, tokenizer in tokenizers.items()}
         for column, tokenizers in section.bleu_tokenizers.items()
     }

@@ -9,8 +9,9 @@ from typing import Any
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.corpus.pairs import SOURCE, TARGET
-from seq2seq_core.evaluation.edit_distance import edit_distance
+from seq2seq_core.evaluation.error_rate import count_errors, nearest_reference
 from seq2seq_core.evaluation.report import PREDICTIONS_FILE
+from seq2seq_core.evaluation.several_references import is_right
 from seq2seq_core.gate.scored_rows import ScoredRows
 from seq2seq_core.json_text import shorten
 from seq2seq_core.model_card.calibration import calibrate
@@ -49,7 +50,7 @@ def read_answers(
         paths: the workspace; reads ``reports/evaluation``.
     """
     predictions = read_predictions(paths)
-    right = [text == pair[TARGET] for pair, text in zip(pairs, hypotheses, strict=True)]
+    right = [is_right(text, pair[TARGET]) for pair, text in zip(pairs, hypotheses, strict=True)]
     logs = [row["log_probability"] for row in predictions if isinstance(row.get("log_probability"), int | float)]
     best = next((place for place, is_right in enumerate(right) if is_right), None)
     return Answers(
@@ -84,14 +85,14 @@ def _worst(pairs: Sequence[Mapping[str, str]], hypotheses: Sequence[str], known:
     """The answers with most edits per character of the reference; of equally bad ones the first."""
     wrong = []
     for place, (pair, text) in enumerate(zip(pairs, hypotheses, strict=True)):
-        if pair[TARGET] != text:
-            edits = known[place] if place < len(known) and isinstance(known[place], int) else edit_distance(pair[TARGET], text)
-            wrong.append((edits / max(1, len(pair[TARGET])), place))
+        if not is_right(text, pair[TARGET]):
+            edits = known[place] if place < len(known) and isinstance(known[place], int) else count_errors(text, pair[TARGET])[0]
+            wrong.append((edits / max(1, len(nearest_reference(text, pair[TARGET]))), place))
     return [
         WorstRow(
             row=place + 1,
             source=shorten(pairs[place][SOURCE], MAX_CHARACTERS),
-            reference=shorten(pairs[place][TARGET], MAX_CHARACTERS),
+            reference=shorten(nearest_reference(hypotheses[place], pairs[place][TARGET]), MAX_CHARACTERS),
             hypothesis=shorten(hypotheses[place], MAX_CHARACTERS),
             cer=rate,
         )

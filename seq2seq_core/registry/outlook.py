@@ -6,12 +6,11 @@ from dataclasses import replace
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.pairs import iterate_pairs
+from seq2seq_core.evaluation.scored_pairs import digest_of_test, read_scored
 from seq2seq_core.gate.policy import Outlook, Policy, look_ahead
 from seq2seq_core.gate.power import PAIRS, assumed_spread
 from seq2seq_core.registry.judgement import policy_of
 from seq2seq_core.registry.receipts import Receipt
-from seq2seq_core.tokenization.manifest import file_digest
 
 
 def foresee(settings: Settings, paths: Paths) -> Outlook | None:
@@ -20,20 +19,20 @@ def foresee(settings: Settings, paths: Paths) -> Outlook | None:
     The last receipt tells how many comparisons were made on the set and how much outputs differ; no registry is asked.
 
     Args:
-        settings: section ``register``, and ``evaluate.test_limit``.
+        settings: section ``register``, and ``evaluate.references``.
         paths: the workspace; reads the prepared test set and ``reports/registration.json``.
     """
     test, section = paths.prepared_split("test"), settings.register_
     if not test.is_file():
         return None
-    num_rows = sum(1 for _ in iterate_pairs(test))
+    num_rows = len(read_scored(test, settings.evaluate, 0))
     look, spread = 1, assumed_spread(section.metric)
     try:
         receipt = Receipt.from_json(paths.receipt.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         receipt = None
     if receipt is not None and (receipt.model_name, receipt.metric) == (section.model_name, section.metric):
-        if receipt.test_digest == file_digest(test):
+        if receipt.test_digest == digest_of_test(test, settings.evaluate):
             look = int(receipt.figures.get("looks", receipt.figures.get("look", 0))) + 1
         if "deviation" in receipt.figures:
             spread = replace(spread, deviation=float(receipt.figures["deviation"]), source=PAIRS)

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,17 +14,17 @@ from seq2seq_core import atomic
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import progress
-from seq2seq_core.corpus.pairs import TARGET, iterate_pairs
+from seq2seq_core.corpus.pairs import TARGET
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.evaluator import decode_texts
 from seq2seq_core.evaluation.prepared_digest import check_prepared
 from seq2seq_core.evaluation.scored import Decoding, describe_decoding
+from seq2seq_core.evaluation.scored_pairs import digest_of_test, read_scored
 from seq2seq_core.evaluation.scores import quick_metrics, score
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.registry.bundles import download_bundle
 from seq2seq_core.registry.judges.evaluated_models import open_evaluated
 from seq2seq_core.registry.row_sketch import sketch_rows
-from seq2seq_core.tokenization.manifest import file_digest
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -41,7 +40,7 @@ class TestRows:
 
     Attributes:
         pairs: the columns of each row.
-        digest: SHA-256 of the prepared test set.
+        digest: SHA-256 of the test set as it is scored.
         is_whole: whether these are all of its rows.
     """
 
@@ -64,7 +63,7 @@ def read_rows(settings: Settings, paths: Paths) -> TestRows:
     """The rows of the prepared test set.
 
     Args:
-        settings: ``evaluate.test_limit``.
+        settings: ``evaluate.references`` and ``evaluate.test_limit``.
         paths: the workspace.
 
     Raises:
@@ -72,11 +71,11 @@ def read_rows(settings: Settings, paths: Paths) -> TestRows:
         UserError: it is empty, or has changed since ``prepare`` wrote it.
     """
     check_prepared("test", paths)
-    file, limit = paths.prepared_split("test"), settings.evaluate.test_limit
-    pairs = list(islice(iterate_pairs(file), limit or None))
+    file, section = paths.prepared_split("test"), settings.evaluate
+    pairs = read_scored(file, section, section.test_limit)
     if not pairs:
         raise UserError(f"{file}: no pair to compare models on; expected some from corpus.files.test or prepare.test_fraction")
-    return TestRows(pairs, file_digest(file), not limit)
+    return TestRows(pairs, digest_of_test(file, section), not section.test_limit)
 
 
 def decode_version(version: ModelVersion, rows: TestRows, settings: Settings, paths: Paths) -> list[str]:
@@ -96,7 +95,7 @@ def decode_version(version: ModelVersion, rows: TestRows, settings: Settings, pa
     folder = download_bundle(version, paths)
     predictor = open_evaluated(folder, settings, paths)
     options = predictor.bundle.decoding or settings.evaluate.decoding  # bundles of earlier releases have no decoding options
-    decoding = describe_decoding(folder, options, paths.prepared_split("test"), len(rows.pairs), predictor.engine_for(options))
+    decoding = describe_decoding(folder, options, rows.digest, len(rows.pairs), predictor.engine_for(options))
     kept = read_outputs(decoding, paths)
     if kept is not None:
         return kept

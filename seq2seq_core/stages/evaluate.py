@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,12 +17,12 @@ from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.console import progress
 from seq2seq_core.corpus.leakage.split_note import read_split_note
-from seq2seq_core.corpus.pairs import iterate_pairs, names_file
+from seq2seq_core.corpus.pairs import TARGET, iterate_pairs, names_file
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.confidence.confidence_check import ConfidenceCheck, check_confidences
+from seq2seq_core.evaluation.drawing.picture_page import worst_pictures
 from seq2seq_core.evaluation.evaluator import Evaluation, evaluate
-from seq2seq_core.evaluation.picture_page import worst_pictures
 from seq2seq_core.evaluation.prepared_digest import fault_of_prepared
 from seq2seq_core.evaluation.report import (
     PICTURE_PAGE_FILE,
@@ -32,6 +31,7 @@ from seq2seq_core.evaluation.report import (
     write_evaluation,
 )
 from seq2seq_core.evaluation.scored import Scored, describe_decoding, metric_settings
+from seq2seq_core.evaluation.scored_pairs import digest_of_test, read_scored
 from seq2seq_core.evaluation.scores import signatures
 from seq2seq_core.evaluation.scoring_options import scoring_options, slice_options
 from seq2seq_core.evaluation.trivial.baselines import NEAREST_PICTURE
@@ -80,7 +80,7 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
         UserError: the test set is empty, or lacks a slice column.
     """
     section = settings.evaluate
-    pairs = _read_test(paths, section.test_limit)
+    pairs = _read_test(paths, section)
     for split in ("test", "train"):
         if fault := fault_of_prepared(split, paths):
             logger.warning("%s; a version with these scores is not registered", fault)
@@ -99,7 +99,7 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     note = read_split_note(paths.prepare_report)
     if note:
         logger.info("%s", note)
-    confidence = _check_confidence(evaluation, predictor)
+    confidence = _check_confidence(evaluation, pairs, predictor)
     speech = _judge_speech(predictor, pairs, section)
     with atomic.new_folder(paths.evaluation) as draft:
         write_evaluation(draft, evaluation, section.worst_examples, _signatures(section), confidence)
@@ -108,7 +108,8 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
             (draft / PICTURE_PAGE_FILE).write_text(page, encoding="utf-8")
         if speech is not None:
             speech.write(draft)
-    decoding = describe_decoding(paths.served, options, paths.prepared_split("test"), len(pairs), predictor.engine_for(options))
+    test_set = digest_of_test(paths.prepared_split("test"), section)
+    decoding = describe_decoding(paths.served, options, test_set, len(pairs), predictor.engine_for(options))
     settings_of_metrics = metric_settings(section.metrics, scoring_options(section))
     scored = Scored(decoding, settings_of_metrics, file_digest(paths.evaluation / PREDICTIONS_FILE))
     metrics = make_metrics(evaluation, scored, confidence) | ({} if speech is None else {"speech": speech.means})
@@ -142,9 +143,9 @@ def _signatures(section: EvaluateSection) -> dict[str, str]:
     return whole | parts
 
 
-def _read_test(paths: Paths, limit: int) -> list[dict[str, str]]:
-    path = paths.prepared_split("test")
-    pairs = list(islice(iterate_pairs(path), limit or None))
+def _read_test(paths: Paths, section: EvaluateSection) -> list[dict[str, str]]:
+    path, limit = paths.prepared_split("test"), section.test_limit
+    pairs = read_scored(path, section, limit)
     if not pairs:
         raise UserError(f"{path}: no pair to evaluate on; expected some from corpus.files.test or prepare.test_fraction")
     if limit:
@@ -161,7 +162,7 @@ def _file_baselines(pairs: Sequence[dict[str, str]], predictor: Predictor, paths
     return {NEAREST_PICTURE: nearest_picture(train, pairs, paths.prepared_files, config.tags.all)}
 
 
-def _check_confidence(evaluation: Evaluation, predictor: Predictor) -> ConfidenceCheck | None:
+def _check_confidence(evaluation: Evaluation, pairs: Sequence[dict[str, str]], predictor: Predictor) -> ConfidenceCheck | None:
     """The confidences of the bundle on test; None: it has no calibrator."""
     if predictor.bundle.calibrator is None:
         return None
@@ -169,6 +170,6 @@ def _check_confidence(evaluation: Evaluation, predictor: Predictor) -> Confidenc
     return check_confidences(
         [example.confidence for example in examples],
         [example.hypothesis for example in examples],
-        [example.reference for example in examples],
+        [pair[TARGET] for pair in pairs],
         predictor.bundle.calibrator,
     )

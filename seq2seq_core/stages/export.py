@@ -92,7 +92,7 @@ def _calibrate(folder: Path, settings: Settings, paths: Paths) -> StoredCalibrat
     section = settings.evaluate
     if section.confidence_event == "none" or read_config(folder).config.speech is not None:
         return None
-    if not (pairs := read_dev(paths.prepared_split("dev"), section.confidence_rows)):
+    if not (pairs := read_dev(paths.prepared_split("dev"), section)):
         return None
     if settings.runtime.num_threads:
         torch.set_num_threads(settings.runtime.num_threads)

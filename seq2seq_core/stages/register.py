@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from itertools import islice
 
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.metric_names import BLEU, DISTORTION
 from seq2seq_core.config.settings import Settings
-from seq2seq_core.corpus.pairs import TARGET, iterate_pairs
+from seq2seq_core.corpus.pairs import TARGET
 from seq2seq_core.drift.drift_report import DriftReport
 from seq2seq_core.errors import first_line
+from seq2seq_core.evaluation.scored_pairs import read_scored
 from seq2seq_core.evaluation.scores import quick_metrics
 from seq2seq_core.evaluation.scoring_options import scoring_options
 from seq2seq_core.evaluation.sensitivity import explain_insensitivity, name_sensitive
@@ -111,7 +111,7 @@ def _warn_of_insensitive_metric(settings: Settings, paths: Paths) -> None:
     if name == DISTORTION:  # of recordings, whose texts say nothing about it
         return
     try:
-        pairs = islice(iterate_pairs(paths.prepared_split("test")), settings.evaluate.test_limit or None)
+        pairs = read_scored(paths.prepared_split("test"), settings.evaluate, settings.evaluate.test_limit)
         references = [pair[TARGET] for pair in pairs]
         if references and quick_metrics([name]) and (reason := explain_insensitivity(name, references, options)):
             logger.warning(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from seq2seq_core.artifacts import Paths
-from seq2seq_core.evaluation import plots
+from seq2seq_core.evaluation.drawing import plots
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "examples"

@@ -147,7 +147,7 @@ def write_evaluation_of(
     paths.evaluation.mkdir(parents=True, exist_ok=True)
     file = paths.evaluation / "predictions.jsonl"
     file.write_text("".join(json.dumps({"hypothesis": text}) + "\n" for text in hypotheses), encoding="utf-8")
-    test = paths.prepared_split("test")
+    test = file_digest(paths.prepared_split("test"))
     decoding = describe_decoding(paths.served, predictor.options, test, len(pairs), predictor.engine_for(predictor.options))
     options = ScoringOptions(bleu_tokenizer)
     scored = Scored(decoding, metric_settings(metrics, options), file_digest(file))

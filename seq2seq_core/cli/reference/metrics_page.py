@@ -20,7 +20,13 @@ A metric scores the outputs of a model against the references of dev or test. `e
 `train.dev_metric` the one that picks the best weights, and `register.metric` the one that
 [decides which version serves](gate.md). A reward of [training from rewards](reinforcement.md) is a metric, too.
 """
-NOTES = """A *slow* metric is left out of validations, rewards, slices and baselines. A single sentence is scored where rows are
+NOTES = """A test set may have several references for a question: a row for each, equal but for the target, as with captions
+and dialogue. `evaluate.references: together` makes one row of them. Then an answer is right if it equals one of them;
+an error rate is of the reference with the fewest edits; ROUGE is the best of them; sacreBLEU's metrics and CIDEr-D count
+all of them, each by its own rules. The confidence, the gate and the model card follow. Training's own scores of dev are
+of each row.
+
+A *slow* metric is left out of validations, rewards, slices and baselines. A single sentence is scored where rows are
 ranked (worst examples) and for rewards; of BLEU that score is smoothed.
 
 Where words are spelt by symbols (pronunciation), reports show two more rates under the names that the literature uses:

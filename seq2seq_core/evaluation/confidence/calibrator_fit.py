@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from seq2seq_core.bundle.stored_calibrator import StoredCalibrator
 from seq2seq_core.config.decoding_options import AnswerEvent
-from seq2seq_core.corpus.pairs import iterate_pairs
+from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.decoding.confidence.answer_features import answer_features, state_confidence
 from seq2seq_core.decoding.prediction import TextHypothesis
 from seq2seq_core.evaluation.confidence.logistic_fit import fit_logistic
 from seq2seq_core.evaluation.confidence.promised_errors import make_promises
 from seq2seq_core.evaluation.confidence.right_answers import find_right
+from seq2seq_core.evaluation.scored_pairs import read_scored
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +35,14 @@ ADVICE: dict[tuple[AnswerEvent, str], str] = {
 """What gives more answers of the rarer kind, by event."""
 
 
-def read_dev(path: Path, max_rows: int) -> list[dict[str, str]]:
+def read_dev(path: Path, section: EvaluateSection) -> list[dict[str, str]]:
     """The pairs of dev that a calibrator is fitted on; none, with a warning, if they are too few.
 
     Args:
         path: the prepared file.
-        max_rows: most rows.
+        section: ``references`` and ``confidence_rows``.
     """
-    pairs = list(islice(iterate_pairs(path), max_rows)) if path.is_file() else []
+    pairs = read_scored(path, section, section.confidence_rows) if path.is_file() else []
     if len(pairs) >= MIN_ROWS:
         return pairs
     logger.warning("%s: %d pairs, expected at least %d to %s", path, len(pairs), MIN_ROWS, CONSEQUENCE)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from seq2seq_core.config.decoding_options import AnswerEvent
 from seq2seq_core.decoding.sentence_chrf import chrf
+from seq2seq_core.evaluation.several_references import is_right, references_in
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -24,5 +25,6 @@ def find_right(hypotheses: Sequence[str], references: Sequence[str], event: Answ
     """
     pairs = zip(hypotheses, references, strict=True)
     if event == "exact_match":
-        return np.array([hypothesis == reference for hypothesis, reference in pairs], dtype=np.bool_)
-    return np.array([chrf(hypothesis, reference) >= min_chrf for hypothesis, reference in pairs], dtype=np.bool_)
+        return np.array([is_right(hypothesis, reference) for hypothesis, reference in pairs], dtype=np.bool_)
+    best = [max(chrf(hypothesis, one) for one in references_in(reference)) for hypothesis, reference in pairs]
+    return np.array(best) >= min_chrf

@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from seq2seq_core.evaluation.error_rate import error_rate_metric
 
-from seq2seq_core.evaluation.error_rate import error_rate, error_rows
-from seq2seq_core.evaluation.metric import Metric, ScoringOptions
-
-
-def _compute(hypotheses: Sequence[str], references: Sequence[str], options: ScoringOptions) -> float:
-    return error_rate(zip(hypotheses, references, strict=True))
-
-
-METRIC = Metric("cer", higher_is_better=False, scale=1.0, compute=_compute, rows=error_rows(str, usual_deviation=0.15))
+METRIC = error_rate_metric("cer", str, usual_deviation=0.15)

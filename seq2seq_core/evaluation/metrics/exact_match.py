@@ -1,4 +1,4 @@
-"""Exact match: the share of hypotheses that equal their reference, code point by code point.
+"""Exact match: the share of hypotheses that equal their reference, or one of several, code point by code point.
 
 The literature on transliteration and on grapheme-to-phoneme conversion calls 1 minus it the word error rate.
 """
@@ -9,14 +9,15 @@ from collections.abc import Sequence
 
 from seq2seq_core.evaluation.metric import Metric, ScoringOptions
 from seq2seq_core.evaluation.row_scoring import mean_scoring
+from seq2seq_core.evaluation.several_references import is_right
 
 
 def _compute(hypotheses: Sequence[str], references: Sequence[str], options: ScoringOptions) -> float:
-    return sum(map(str.__eq__, hypotheses, references)) / len(references)
+    return sum(map(is_right, hypotheses, references)) / len(references)
 
 
 def _score_row(hypothesis: str, reference: str, options: ScoringOptions) -> float:
-    return float(hypothesis == reference)
+    return float(is_right(hypothesis, reference))
 
 
 METRIC = Metric(

@@ -6,14 +6,6 @@ phone error rate, and 1 minus exact match the word error rate; reports then show
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from seq2seq_core.evaluation.error_rate import error_rate_metric
 
-from seq2seq_core.evaluation.error_rate import error_rate, error_rows
-from seq2seq_core.evaluation.metric import Metric, ScoringOptions
-
-
-def _compute(hypotheses: Sequence[str], references: Sequence[str], options: ScoringOptions) -> float:
-    return error_rate((hypothesis.split(), reference.split()) for hypothesis, reference in zip(hypotheses, references, strict=True))
-
-
-METRIC = Metric("wer", higher_is_better=False, scale=1.0, compute=_compute, rows=error_rows(str.split, usual_deviation=0.25))
+METRIC = error_rate_metric("wer", str.split, usual_deviation=0.25)

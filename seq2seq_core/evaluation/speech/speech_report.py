@@ -59,7 +59,7 @@ class SpeechReport:
         recorder.log_metrics({f"speech_{name}": value for name, value in self.means.items()})
         if not recorder.keeps_files or not examples:
             return
-        from seq2seq_core.evaluation import plots
+        from seq2seq_core.evaluation.drawing import plots
         from seq2seq_core.evaluation.speech.speech_plots import plot_speech
 
         step = max(1, len(self.pairs) // examples)

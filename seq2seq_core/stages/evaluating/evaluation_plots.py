@@ -13,9 +13,9 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.decoding.prediction import Alignment
 from seq2seq_core.decoding.predictor import Predictor
-from seq2seq_core.evaluation import plots
-from seq2seq_core.evaluation.attention_pictures import plot_grid_attention, plot_line_attention
 from seq2seq_core.evaluation.confidence.confidence_check import ConfidenceCheck
+from seq2seq_core.evaluation.drawing import plots
+from seq2seq_core.evaluation.drawing.attention_pictures import plot_grid_attention, plot_line_attention
 from seq2seq_core.evaluation.evaluator import Evaluation, Example
 from seq2seq_core.evaluation.scores import quick_metrics
 from seq2seq_core.normal_form import is_blank

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2seq_core.evaluation import plots
 from seq2seq_core.evaluation.confidence.calibration_error import make_bins
+from seq2seq_core.evaluation.drawing import plots
 from seq2seq_core.evaluation.slices import Slice
 
 pytest.importorskip("matplotlib", reason="pictures need Matplotlib")

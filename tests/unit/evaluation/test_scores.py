@@ -13,14 +13,13 @@ from seq2seq_core.config.metric_names import list_metrics
 from seq2seq_core.errors import UserError
 from seq2seq_core.evaluation.metric import DEFAULT_OPTIONS, Metric
 from seq2seq_core.evaluation.scores import check_installed, find_metric, is_higher_better, quick_metrics, score
+from tests.installed_metrics import installed_metrics
 
 TEXT = "the cat sat there"
 
 
-def every_metric() -> list[Metric]:
-    """Those whose packages are installed."""
-    installed = {one.metadata["Name"] for one in importlib.metadata.distributions()}
-    return [metric for name in list_metrics() if not (metric := find_metric(name)).needs or metric.needs in installed]
+def every_metric_of_a_sentence() -> list[Metric]:
+    return [metric for metric in installed_metrics() if not metric.weighs_rows]
 
 
 @pytest.mark.parametrize("name", list_metrics())
@@ -28,7 +27,7 @@ def test_a_metric_is_named_as_its_file(name: str) -> None:
     assert find_metric(name).name == name
 
 
-@pytest.mark.parametrize("metric", every_metric(), ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", every_metric_of_a_sentence(), ids=lambda metric: metric.name)
 def test_the_better_text_has_the_better_score(metric: Metric) -> None:
     worse, better = (metric.compute([text], [TEXT], DEFAULT_OPTIONS) for text in ("dog", TEXT))
     assert worse != better
@@ -36,7 +35,7 @@ def test_the_better_text_has_the_better_score(metric: Metric) -> None:
     assert not is_higher_better("loss")
 
 
-@pytest.mark.parametrize("metric", every_metric(), ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", installed_metrics(), ids=lambda metric: metric.name)
 def test_scores_are_within_the_range_that_a_metric_states(metric: Metric, fresh_random: random.Random) -> None:
     texts = [" ".join(fresh_random.choices(["the", "cat", "sat", "x"], k=fresh_random.randrange(1, 9))) for _ in range(30)]
     scores = [metric.compute([texts[-place]], [text], DEFAULT_OPTIONS) for place, text in enumerate([*texts, TEXT])]
@@ -44,7 +43,7 @@ def test_scores_are_within_the_range_that_a_metric_states(metric: Metric, fresh_
     assert metric.high is None or max(scores) <= metric.high + 1e-9
 
 
-@pytest.mark.parametrize("metric", every_metric(), ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", every_metric_of_a_sentence(), ids=lambda metric: metric.name)
 def test_a_perfect_sentence_has_the_reward_one_and_a_wrong_one_less(metric: Metric) -> None:
     assert metric.reward(TEXT, TEXT) == pytest.approx(1.0)
     assert metric.reward("dog", TEXT) < 0.5

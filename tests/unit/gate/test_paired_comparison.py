@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from sacrebleu.significance import PairedTest, Result
 
-from seq2seq_core.config.metric_names import list_metrics
 from seq2seq_core.evaluation.metric import DEFAULT_OPTIONS
 from seq2seq_core.evaluation.scores import find_metric
 from seq2seq_core.gate.paired_comparison import Effort, compare, paired_influence
 from seq2seq_core.gate.published_test import published_test
 from seq2seq_core.gate.scored_rows import ScoredRows, score_rows
+from tests.installed_metrics import INSTALLED_METRICS
 from tests.unit.gate.conftest import NUM_ROWS, Garble
 
 FEW = Effort(draws=4000, resamples=1000)
@@ -24,7 +24,7 @@ def rows_of(right: list[int]) -> ScoredRows:
     return score_rows("exact_match", ["a" if is_right else "b" for is_right in right], ["a"] * len(right))
 
 
-@pytest.mark.parametrize("name", list_metrics())
+@pytest.mark.parametrize("name", INSTALLED_METRICS)
 def test_better_outputs_are_better_and_the_same_the_other_way_round_worse(name: str, garble: Garble, references: list[str]) -> None:
     bad, good = (score_rows(name, garble(share, 2), references) for share in (0.4, 0.05))
     forwards, backwards = compare(bad, good, 0.01, effort=FEW), compare(good, bad, 0.01, effort=FEW)
@@ -34,7 +34,7 @@ def test_better_outputs_are_better_and_the_same_the_other_way_round_worse(name: 
     assert forwards.p_better == pytest.approx(backwards.p_worse, rel=0.3)
 
 
-@pytest.mark.parametrize("name", list_metrics())
+@pytest.mark.parametrize("name", INSTALLED_METRICS)
 def test_the_same_outputs_are_undecided_and_with_a_margin_equal(name: str, garble: Garble, references: list[str]) -> None:
     rows = score_rows(name, garble(0.2, 2), references)
     assert compare(rows, rows, 0.01, effort=FEW).outcome == "undecided"
@@ -100,7 +100,7 @@ def test_the_error_from_the_influence_is_that_of_the_bootstrap(name: str, garble
     assert error == pytest.approx((interval.high - interval.low) / (2 * 1.96), rel=0.15)
 
 
-@pytest.mark.parametrize("name", list_metrics())
+@pytest.mark.parametrize("name", INSTALLED_METRICS)
 def test_useless_and_empty_outputs_are_undecided(name: str, references: list[str]) -> None:
     useless, empty = (score_rows(name, texts, references) for texts in ([f"?{row}" for row in range(NUM_ROWS)], [""] * NUM_ROWS))
     found = compare(useless, empty, 1e-6, effort=FEW)

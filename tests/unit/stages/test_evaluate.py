@@ -16,9 +16,10 @@ from seq2seq_core.config.settings import Settings, parse_settings
 from seq2seq_core.config.tokenize import SubwordSettings
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.errors import BundleError, MissingInput, UserError
-from seq2seq_core.evaluation import plots
+from seq2seq_core.evaluation.drawing import plots
 from seq2seq_core.modeling.model_building import build_model
 from seq2seq_core.recorder import NullRecorder
+from seq2seq_core.registry.evaluated import read_evaluated
 from seq2seq_core.stages.evaluate import run_evaluate
 from seq2seq_core.stages.export import run_export
 from seq2seq_core.tokenization.subword import train_subword
@@ -246,3 +247,21 @@ def test_a_failed_run_leaves_the_older_output(paths: Paths) -> None:
 def test_registering_by_a_metric_that_is_not_scored_is_refused() -> None:
     with pytest.raises(UserError, match=r"evaluate\.metrics: must contain register\.metric 'exact_match', got \['bleu'\]"):
         make_settings(metrics=["bleu"])
+
+
+def test_rows_of_one_question_are_one_row_with_several_references(paths: Paths) -> None:
+    plain = Predictor.from_folder(paths.served).predict(["ab"])[0].text
+    rows = [("ab", "nothing like it", "de"), ("ab", plain, "de"), ("b", "x", "fr")]
+    lines = (json.dumps({"source": source, "target": target, "language": language}) for source, target, language in rows)
+    paths.prepared_split("test").write_text("".join(f"{line}\n" for line in lines))
+    each = run_evaluate(make_settings(metrics=["exact_match", "cer"]), paths, NullRecorder())
+    settings = make_settings(metrics=["exact_match", "cer"], references="together")
+    together = run_evaluate(settings, paths, NullRecorder())
+    assert (each.pairs, together.pairs) == (3, 2)
+    assert together.test["exact_match"] == each.test["exact_match"] * 3 / 2 > 0.0
+    first, second = map(json.loads, (paths.evaluation / "predictions.jsonl").read_text().splitlines())
+    assert (first["reference"], first["references"], first["edits"]) == (plain, ["nothing like it", plain], 0)
+    assert "references" not in second
+    assert read_evaluated(settings, paths).scores["exact_match"] == together.test["exact_match"]
+    with pytest.raises(UserError, match="the test set has changed since it was scored"):
+        read_evaluated(make_settings(metrics=["exact_match", "cer"]), paths)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seq2seq_core.config.decoding_options import AnswerEvent
+from seq2seq_core.config.evaluate import EvaluateSection
 from seq2seq_core.decoding.confidence.answer_features import state_confidence
 from seq2seq_core.decoding.prediction import TextHypothesis
 from seq2seq_core.evaluation.confidence.calibrator_fit import fit_calibrator, read_dev
@@ -119,10 +120,11 @@ def test_too_few_pairs_of_dev_are_told_and_none_are_taken(tmp_path: Path, caplog
     file = tmp_path / "dev.jsonl"
     pair = json.dumps({"source": "a", "target": "b"}) + "\n"
     file.write_text(pair * 51, encoding="utf-8")
-    assert (len(read_dev(file, 50)), len(read_dev(file, 2000))) == (50, 51)
+    few, many = EvaluateSection(confidence_rows=50), EvaluateSection()
+    assert (len(read_dev(file, few)), len(read_dev(file, many))) == (50, 51)
     assert not caplog.messages
     file.write_text(pair * 49, encoding="utf-8")
     with caplog.at_level(logging.WARNING):
-        assert read_dev(file, 2000) == read_dev(tmp_path / "none.jsonl", 2000) == []
+        assert read_dev(file, many) == read_dev(tmp_path / "none.jsonl", many) == []
     expected = "pairs, expected at least 50 to calibrate a confidence: answers will have none, and min_confidence is refused"
     assert caplog.messages == [f"{file}: 49 {expected}", f"{tmp_path / 'none.jsonl'}: 0 {expected}"]

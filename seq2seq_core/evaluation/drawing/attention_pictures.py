@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_core.evaluation.plots import DOTS_PER_INCH, FIRST_FONT, find_fonts, save_figure
+from seq2seq_core.evaluation.drawing.plots import DOTS_PER_INCH, FIRST_FONT, find_fonts, save_figure
 
 SQUARES_A_ROW, MOST_SQUARES = 6, 30
 """Pictures side by side, and most pictures, where each piece of the answer has one."""

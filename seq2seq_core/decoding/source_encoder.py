@@ -16,7 +16,8 @@ from seq2seq_core.errors import UserError
 from seq2seq_core.frames.frame_reader import FrameReader
 from seq2seq_core.normal_form import is_blank
 from seq2seq_core.tokenization.encode import SourceRow, cut_row
-from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES
+from seq2seq_core.tokenization.special_tokens import EOS_ID, SPECIAL_NAMES, UNK_ID
+from seq2seq_core.tokenization.unknown_symbols import UnknownSymbols
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class SourceEncoder:
     def __init__(self, bundle: Bundle, files: Path) -> None:
         self.bundle, front_end = bundle, bundle.config.audio or bundle.config.pictures
         self.reader = None if front_end is None else FrameReader(front_end, files)
+        self.unknown = None if bundle.source_tokenizer is None else UnknownSymbols(bundle.source_tokenizer)
 
     @property
     def has_frames(self) -> bool:
@@ -103,7 +105,10 @@ class SourceEncoder:
             if not isinstance(source, str):
                 raise UserError(f"the model reads texts, got a source of the type {type(source).__name__}")
             texts.append(self.bundle.config.normal_form.apply(source))
-        rows = zip(texts, tags, tokenizer.encode(texts), strict=True)
+        encoded = tokenizer.encode(texts)
+        if self.unknown is not None:
+            self.unknown.tell(text for text, ids in zip(texts, encoded, strict=True) if UNK_ID in ids)
+        rows = zip(texts, tags, encoded, strict=True)
         return [[] if is_blank(text) else [*own, *ids, EOS_ID] for text, own, ids in rows]
 
     def _frames(self, source: SourceItem) -> SourceRow:

@@ -17,6 +17,7 @@ from seq2seq_core.decoding.phrases.wanted_phrases import FORCE, GLOSSARY, MAX_FO
 from seq2seq_core.json_text import shorten
 from seq2seq_core.tokenization.special_tokens import UNK_ID
 from seq2seq_core.tokenization.subword import SubwordModel
+from seq2seq_core.tokenization.unknown_symbols import unknown_in
 
 EITHER = f"{FORCE} or {GLOSSARY}"
 _SEPARATORS = (",", ".", ";", ":", "-", "/")
@@ -128,7 +129,7 @@ class PhraseSpeller:
 
     def _why_not_spell(self, phrase: str) -> str:
         """The reason why a phrase has no spelling: the characters that the tokeniser lacks."""
-        unknown = [one for one in dict.fromkeys(phrase) if not one.isspace() and UNK_ID in self.tokenizer.encode([one])[0]]
+        unknown = unknown_in(phrase, self.tokenizer)
         named = f": it lacks {', '.join(map(repr, unknown[:5]))}" if unknown and self.tokenizer.kind != "symbols" else ""
         return f"the model's tokeniser cannot spell {shorten(phrase)!r}{named}"
 

@@ -73,6 +73,18 @@ def test_unknown_characters_and_lone_surrogates_do_not_stop_the_others(predictor
     assert len(predictor.predict(["日本", "a\ud800", "abc"], DecodingOptions(max_length=3))) == 3
 
 
+def test_symbols_that_the_model_does_not_know_are_told_once(predictor: Predictor, caplog: pytest.LogCaptureFixture) -> None:
+    own, options = Predictor(predictor.bundle), DecodingOptions(max_length=3)
+    with caplog.at_level(logging.WARNING):
+        for sources in (["abc", "a日b日", "é c"], ["日", "abc"], ["".join(map(chr, range(0x430, 0x450))), "ы"], ["ю"]):
+            own.predict(sources, options)
+    told = "sources have symbols that the model does not know: "
+    first, second = caplog.messages
+    assert first == f"{told}'日' (U+65E5), 'é' (U+00E9); it reads each of them as the same unknown symbol"
+    assert second.startswith(f"{told}'а' (U+0430), 'б' (U+0431), ") and second.endswith("symbol; further ones are not told")
+    assert second.count("U+") == 18
+
+
 def test_a_source_that_is_too_long_is_cut_with_a_warning(predictor: Predictor, caplog: pytest.LogCaptureFixture) -> None:
     options = DecodingOptions(max_source_tokens=5, max_length=4)
     with caplog.at_level(logging.WARNING):

@@ -222,7 +222,7 @@ class Trainer:
         )
         state.validations.append(point)
         named_scores = {f"dev_{name}": value for name, value in validation.scores.items()}
-        self.curves.add(state.step, {"dev_loss": point.dev_loss, **named_scores, **validation.round_trips})
+        self.curves.add(state.step, {"dev_loss": point.dev_loss, **named_scores, **validation.further})
         is_best = state.best.observe(state.step, point.dev_loss, dev_score, self.settings.min_improvement)
         self._observe_plateau()
         if state.best.num_at_worst == WARNING_AFTER:
@@ -230,7 +230,7 @@ class Trainer:
             warn_of_worst_score(state.step, self.settings, validation.hypotheses, references, self.validator.scoring)
         if is_best:
             self.store.save_best(state.step, dict(self.updater.kept_model.state_dict()))
-        scores = "".join(f", {key} {value:.4f}" for key, value in (validation.scores | validation.round_trips).items())
+        scores = "".join(f", {key} {value:.4f}" for key, value in (validation.scores | validation.further).items())
         logger.info(
             "step %d: train loss %.4f, dev loss %.4f%s%s",
             state.step, point.train_loss, point.dev_loss, scores, " (best so far)" if is_best else "",

@@ -40,13 +40,13 @@ class Validation:
     Attributes:
         loss: negative log-likelihood per target token, in nats, without label smoothing.
         scores: of the decoded sources, by metric; empty where none are decoded.
-        round_trips: round-trip scores of monolingual sentences, by the names of their curves.
+        further: other scores by the names of their curves: of monolingual sentences and back, or of what a judge understood.
         hypotheses: the decoded sources, in their order.
     """
 
     loss: float
     scores: dict[str, float]
-    round_trips: dict[str, float] = field(default_factory=dict)
+    further: dict[str, float] = field(default_factory=dict)
     hypotheses: list[str] = field(default_factory=list)
 
 
@@ -56,7 +56,7 @@ class _Share:
 
     likelihoods: dict[int, float]
     texts: dict[int, str]
-    round_trips: dict[str, float]
+    further: dict[str, float]
 
 
 class Validator:
@@ -122,8 +122,8 @@ class Validator:
         texts = {place: text for one in shares for place, text in one.texts.items()}
         hypotheses = [texts[place] for place in range(len(self.references))]
         scores = score(hypotheses, self.references, self.metrics, self.scoring) if self.references else {}
-        round_trips = {name: value for one in shares for name, value in one.round_trips.items()}
-        return Validation(total / int(self.dev.target_lengths.sum()), scores, round_trips, hypotheses)
+        further = {name: value for one in shares for name, value in one.further.items()}
+        return Validation(total / int(self.dev.target_lengths.sum()), scores, further, hypotheses)
 
     def _measure_share(self, model: AnyModel, between_batches: Callable[[], None]) -> list[_Share]:
         """This rank's share; empty if it was asked to stop."""

@@ -109,6 +109,8 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_the_evaluation_and_training_have_a_setting_for_each_option_of_a_score() -> None:
     for option in fields(ScoringOptions):
+        if option.name == "has_several_references":  # rows of test are put together; training scores each row of dev
+            continue
         assert option.name in EvaluateSection.model_fields
         assert f"dev_{option.name}" in PhaseSettings.model_fields
         assert option.default == EvaluateSection.model_fields[option.name].default

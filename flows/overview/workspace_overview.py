@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flows.dvc.command import describe_holders
+from flows.graph.preconditions import find_remedy
 from flows.overview.bounded_question import BoundedQuestion
 from flows.overview.prefect_facts import PrefectFacts, read_prefect
 from flows.overview.troubles import Trouble, find_troubles
@@ -135,7 +136,7 @@ def _last_stage(paths: Paths) -> str:
 
 def _missing(plan: RunPlan | None) -> Iterator[Trouble]:
     for path, stage in (plan.missing if plan is not None else {}).items():
-        yield Trouble(f"{path} is missing, which {stage} reads", "`dvc pull` fetches what DVC tracks")
+        yield Trouble(f"{path} is missing, which {stage} reads", find_remedy(path))
 
 
 def _challenger(paths: Paths) -> Iterator[Trouble]:

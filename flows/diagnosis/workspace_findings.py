@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from flows.diagnosis.finding import Finding
 from flows.dvc.command import Dvc
 from flows.dvc.git_command import run_git
-from flows.dvc.repository import check_repository, has_git
+from flows.dvc.repository import check_repository, has_git, how_to_init
 from flows.overview.troubles import find_troubles
 from flows.processes.workspace_lock import find_holder
 from flows.workspaces.workspace_record import check_version
@@ -98,7 +98,7 @@ def _dvc(paths: Paths) -> Iterator[Finding]:
     try:
         check_repository(Dvc(paths.root))
     except Seq2SeqError as error:
-        mend = "`dvc init`" if has_git(paths.root) else "`git init && git add -A && git commit -m start`"
+        mend = f"`{how_to_init(paths.root)}`" if has_git(paths.root) else "`git init && git add -A && git commit -m start`"
         yield Finding("dvc", str(error), "problem", mend)
         return
     has_lock = (paths.root / LOCK_FILE).is_file()

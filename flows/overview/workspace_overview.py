@@ -84,7 +84,7 @@ def read_overview(paths: Paths, server_seconds: float = SERVER_SECONDS) -> Works
     if fault:
         troubles.append(Trouble(f"Prefect: {fault}", "start the server, or unset PREFECT_API_URL to work without one"))
     fresh = {stage.name for stage in plan.stages if stage.state == "fresh"} if plan is not None else set()
-    troubles += [*_missing(plan), *find_troubles(paths, fresh), *_challenger(paths)]
+    troubles += [*_missing(plan), *find_troubles(paths, fresh), *_challenger(paths, champion)]
     forecast = _describe_forecast(paths)
     return WorkspaceOverview(model, str(paths.root), plan, champion, _last_stage(paths), at_work, prefect, troubles, forecast)
 
@@ -139,9 +139,10 @@ def _missing(plan: RunPlan | None) -> Iterator[Trouble]:
         yield Trouble(f"{path} is missing, which {stage} reads", find_remedy(path))
 
 
-def _challenger(paths: Paths) -> Iterator[Trouble]:
-    """The last version, if it lost against the champion."""
+def _challenger(paths: Paths, champion: ChampionNow | None) -> Iterator[Trouble]:
+    """The last version, if it lost against the champion and was not promoted by hand since."""
     receipt = read_receipt(paths)
-    if receipt is not None and receipt.decision == "challenger":
+    is_champion = receipt is not None and champion is not None and champion.version == str(receipt.version)
+    if receipt is not None and receipt.decision == "challenger" and not is_champion:
         text = f"the last version, {receipt.version}, is no champion: {receipt.reason}"
         yield Trouble(text, f"`s2s promote {receipt.version} --force --reason TEXT` overrules it")

@@ -44,7 +44,9 @@ def find_workspace_state(paths: Paths) -> Iterator[Finding]:
         yield Finding("version", str(error), "problem", "`s2s upgrade`")
     for folder in (paths.root, paths.work):
         if folder.exists() and not os.access(folder, os.W_OK):
-            yield Finding("workspace", f"{folder} cannot be written", "problem", f"chown -R $USER {folder}")
+            place = shlex.quote(str(folder))
+            mend = f"`chown -R $USER {place}` if it is another user's, `chmod -R u+w {place}` if it is yours"
+            yield Finding("workspace", f"{folder} cannot be written", "problem", mend)
     yield from _git(paths)
     yield from _dvc(paths)
     holder = find_holder(paths)
@@ -78,7 +80,9 @@ def _git(paths: Paths) -> Iterator[Finding]:
         return
     if place.returncode != 0 and has_git(paths.root):
         # Such as a folder of another user, which git calls dubious ownership.
-        mend = f"git config --global --add safe.directory {shlex.quote(str(paths.root))}" if "safe.directory" in place.stderr else ""
+        mend = (
+            f"git config --global --add safe.directory {shlex.quote(str(paths.root))}" if "safe.directory" in place.stderr else ""
+        )
         yield Finding("git", f"refuses: {place.stderr.strip()}", "problem", mend or "`git status` here says more")
     elif place.returncode != 0:
         yield Finding("git", "there is no repository here", "note", "`git init && git add -A && git commit -m start`")

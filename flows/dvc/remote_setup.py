@@ -65,7 +65,8 @@ def add_remote(root: Path, name: str, url: str, is_default: bool, endpoint: str,
         if endpoint:
             _run(dvc, ["remote", "modify", name, "endpointurl", endpoint], log)
     except BaseException:
-        atomic.write_quickly(config, before)  # DVC empties the file before it writes
+        if before and config.read_bytes() != before:  # DVC empties the file before it writes
+            atomic.write_quickly(config, before)
         raise
     log(f"remote {name}: written to .dvc/config; commit it, so that other machines have it")
 

@@ -12,7 +12,7 @@ from flows.dvc.command import describe_holders
 from flows.graph.preconditions import find_remedy
 from flows.overview.bounded_question import BoundedQuestion
 from flows.overview.prefect_facts import PrefectFacts, read_prefect
-from flows.overview.troubles import Trouble, find_troubles
+from flows.overview.troubles import Trouble, find_low_disk, find_troubles
 from flows.planning.run_plan import RunPlan, make_plan
 from flows.processes.workspace_lock import find_holder
 from flows.reports.summary import read_receipt
@@ -84,7 +84,7 @@ def read_overview(paths: Paths, server_seconds: float = SERVER_SECONDS) -> Works
     if fault:
         troubles.append(Trouble(f"Prefect: {fault}", "start the server, or unset PREFECT_API_URL to work without one"))
     fresh = {stage.name for stage in plan.stages if stage.state == "fresh"} if plan is not None else set()
-    troubles += [*_missing(plan), *find_troubles(paths, fresh), *_challenger(paths, champion)]
+    troubles += [*find_low_disk(paths), *_missing(plan), *find_troubles(paths, fresh), *_challenger(paths, champion)]
     forecast = _describe_forecast(paths)
     return WorkspaceOverview(model, str(paths.root), plan, champion, _last_stage(paths), at_work, prefect, troubles, forecast)
 

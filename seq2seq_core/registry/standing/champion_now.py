@@ -56,7 +56,9 @@ def read_champion(settings: Settings, paths: Paths) -> ChampionNow:
         experiment = client.get_experiment_by_name(settings.runtime.experiment)
         runs: list[Run] = []
         if experiment is not None:
-            runs = client.search_runs([experiment.experiment_id], _own_graphs(paths, database), max_results=1, order_by=["attributes.start_time DESC"])
+            runs = client.search_runs(
+                [experiment.experiment_id], _own_graphs(paths, database), max_results=1, order_by=["attributes.start_time DESC"]
+            )
         last = f"{runs[0].info.run_name}, {runs[0].info.status.lower()}, {_moment(runs[0].info.start_time)}" if runs else ""
         number = current_champion(client, name)
         version = find_number(client, name, number) if number else None

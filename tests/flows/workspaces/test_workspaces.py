@@ -184,7 +184,9 @@ def test_a_damaged_record_is_named(workspace: Path) -> None:
     assert set(managed_files()) == set(MANAGED)
 
 
-def test_an_upgrade_names_what_it_lacks_or_what_is_in_no_commit(workspace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_upgrade_names_what_it_lacks_or_what_is_in_no_commit(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     at = ("--workspace", str(workspace))
     (workspace / "Wörter.txt").write_text("mine")
     (workspace / "Wörter 2.txt").write_text("mine")

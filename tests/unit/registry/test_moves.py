@@ -368,8 +368,9 @@ def test_the_state_of_a_moved_workspace_has_its_last_run_and_no_lost_version_tha
     experiment = known.experiment_id if known is not None else client.create_experiment(name)
     client.create_run(experiment, tags={"kind": "graph", "workspace": "/where/it/was"}, run_name="graph of before")
     receipt = Receipt(
-        registry="sqlite:///mlflow.db", model_name="dates", version="2", bundle_digest="ab", decision="challenger", reason="no better",
-        metric="exact_match", score=0.0, champion_version="1", champion_score=0.0, test_digest="cd", policy_digest="ef",
+        registry="sqlite:///mlflow.db", model_name="dates", version="2", bundle_digest="ab", decision="challenger",
+        reason="no better", metric="exact_match", score=0.0, champion_version="1", champion_score=0.0,
+        test_digest="cd", policy_digest="ef",
     )  # fmt: skip
     write_receipt(receipt, two_versions)
     before = status()

@@ -5,6 +5,7 @@ A message says what is wrong, where (file and line, or ``section.field``) and wh
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ EXIT_INTERRUPTED = 130
 EXIT_UNREAD = 141
 """Standard output lost its reader; as the shell reports of a command that SIGPIPE ended."""
 EXIT_TERMINATED = 143
+FULL_BYTES = 1 << 20
+"""Free space below which a disk counts as full: a process that fails there has hardly another reason."""
 
 
 class Seq2SeqError(Exception):
@@ -196,3 +199,12 @@ def library_errors(translate: Callable[[Exception], Exception], *others: type[Ex
 def first_line(error: BaseException) -> str:
     """The first line of an error's message."""
     return next(iter(str(error).splitlines()), "")
+
+
+def describe_full_disk(folder: Path) -> str:
+    """What a message about a failure adds where the disk is full; empty: it is not.
+
+    Args:
+        folder: on the disk.
+    """
+    return f"; the disk of {folder} is full" if shutil.disk_usage(folder).free < FULL_BYTES else ""

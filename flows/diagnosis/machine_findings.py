@@ -17,7 +17,11 @@ from flows.overview.troubles import LOW_BYTES
 from seq2seq_core.stage_history.dvc_cache import cache_folder, dvc_folder
 
 LOW_MEMORY = 1 << 30
-PORTS = {5000: "the MLflow page (`s2s ui --mlflow-port N` takes another)", 4200: "the Prefect page (`s2s ui --prefect-port N`)"}
+PORTS = {
+    5000: "the MLflow page (`s2s ui --mlflow-port N` takes another)",
+    4200: "the Prefect page (`s2s ui --prefect-port N`)",
+    5001: "the served model (`s2s serve --port N`)",
+}
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 CREDENTIALS = (
     "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING",

@@ -44,11 +44,11 @@ def _mlflow(paths: Paths) -> Iterator[Finding]:
     try:
         place, file, shown = configured_place(paths), database_file(paths), displayed_uri(paths)
         address = tracking_uri(paths)
+    except ConfigError:  # the finding about the settings says what is wrong with them
+        yield Finding("MLflow", "its address is not known, because the settings cannot be read", "note")
+        return
     except Seq2SeqError as error:
-        of_settings = isinstance(error, ConfigError)
-        yield Finding(
-            "MLflow", str(error), "problem", "`s2s check-settings` lists every fault" if of_settings else "mend the address"
-        )
+        yield Finding("MLflow", str(error), "problem", "mend the address")
         return
     if address.startswith("http"):
         yield from _ask("MLflow", shown, f"{address.rstrip('/')}/health", f"start it, or change {place}")

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
 
 from flows.diagnosis.finding import Finding
 from flows.dvc.command import Dvc
-from flows.dvc.repository import check_repository, has_git
+from flows.dvc.git_command import run_git
+from flows.dvc.repository import check_repository, has_git, how_to_init
 from flows.overview.troubles import find_troubles
 from flows.processes.workspace_lock import find_holder
 from flows.workspaces.workspace_record import check_version
 from seq2seq_core.artifacts import LOCK_FILE, Paths
 from seq2seq_core.config.settings import Settings, load_settings
-from seq2seq_core.errors import Seq2SeqError, UserError
+from seq2seq_core.errors import EnvironmentFault, Seq2SeqError, UserError
 from seq2seq_core.stage_history.dvc_cache import dvc_folder, read_remotes
 
 GIT_SECONDS = 20.0
+GIT_QUESTIONS = (
+    ("rev-parse", "--git-dir"), ("log", "-1", "--format=%h %cs %D"), ("status", "--porcelain", "--untracked-files=no")
+)  # fmt: skip
 PLUGINS = {
     "s3": "dvc-s3", "gs": "dvc-gs", "azure": "dvc-azure", "ssh": "dvc-ssh", "gdrive": "dvc-gdrive", "hdfs": "dvc-hdfs",
     "oss": "dvc-oss", "webdav": "dvc-webdav", "webdavs": "dvc-webdav",
@@ -39,7 +44,9 @@ def find_workspace_state(paths: Paths) -> Iterator[Finding]:
         yield Finding("version", str(error), "problem", "`s2s upgrade`")
     for folder in (paths.root, paths.work):
         if folder.exists() and not os.access(folder, os.W_OK):
-            yield Finding("workspace", f"{folder} cannot be written", "problem", f"chown -R $USER {folder}")
+            place = shlex.quote(str(folder))
+            mend = f"`chown -R $USER {place}` if it is another user's, `chmod -R u+w {place}` if it is yours"
+            yield Finding("workspace", f"{folder} cannot be written", "problem", mend)
     yield from _git(paths)
     yield from _dvc(paths)
     holder = find_holder(paths)
@@ -63,12 +70,27 @@ def check_settings(paths: Paths) -> tuple[Settings | None, Finding]:
 
 
 def _git(paths: Paths) -> Iterator[Finding]:
-    head = _ask_git(paths, "log", "-1", "--format=%h %cs %D")
-    if head is None:
-        yield Finding("git", "there is no commit here", "note", "`git init && git add -A && git commit -m start`")
+    try:
+        place, head, status = (run_git(paths.root, words, seconds=GIT_SECONDS) for words in GIT_QUESTIONS)
+    except EnvironmentFault as error:
+        yield Finding("git", str(error), "problem", "install git, and type the command again")
         return
-    changed = (_ask_git(paths, "status", "--porcelain", "--untracked-files=no") or "").splitlines()
-    yield Finding("git", f"{head}; files with changes: {len(changed)}{_names(changed)}")
+    except subprocess.TimeoutExpired:
+        yield Finding("git", f"does not answer within {GIT_SECONDS:.0f} s", "problem", "`git status` here shows what it waits for")
+        return
+    if place.returncode != 0 and has_git(paths.root):
+        # Such as a folder of another user, which git calls dubious ownership.
+        mend = (
+            f"git config --global --add safe.directory {shlex.quote(str(paths.root))}" if "safe.directory" in place.stderr else ""
+        )
+        yield Finding("git", f"refuses: {place.stderr.strip()}", "problem", mend or "`git status` here says more")
+    elif place.returncode != 0:
+        yield Finding("git", "there is no repository here", "note", "`git init && git add -A && git commit -m start`")
+    elif head.returncode != 0:
+        yield Finding("git", "there is no commit here", "note", "`git add -A && git commit -m start`")
+    else:
+        changed = status.stdout.rstrip("\n").splitlines()
+        yield Finding("git", f"{head.stdout.strip()}; files with changes: {len(changed)}{_names(changed)}")
 
 
 def _names(changed: list[str]) -> str:
@@ -76,26 +98,18 @@ def _names(changed: list[str]) -> str:
     return f" ({', '.join(names)}{' …' if len(changed) > len(names) else ''})" if names else ""
 
 
-def _ask_git(paths: Paths, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=paths.root, capture_output=True, text=True, timeout=GIT_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.rstrip("\n") if done.returncode == 0 else None
-
-
 def _dvc(paths: Paths) -> Iterator[Finding]:
     try:
         check_repository(Dvc(paths.root))
     except Seq2SeqError as error:
-        mend = "`dvc init`" if has_git(paths.root) else "`git init && git add -A && git commit -m start`"
+        mend = f"`{how_to_init(paths.root)}`" if has_git(paths.root) else "`git init && git add -A && git commit -m start`"
         yield Finding("dvc", str(error), "problem", mend)
         return
     has_lock = (paths.root / LOCK_FILE).is_file()
     yield Finding("dvc", f"{LOCK_FILE} is {'there' if has_lock else 'missing: nothing was run here'}")
     remotes = read_remotes(dvc_folder(paths.root))
     if not remotes:
-        yield Finding("remotes", "none: `dvc push` has no place to go", "note", "`dvc remote add -d NAME ADDRESS`")
+        yield Finding("remotes", "none: `dvc push` has no place to go", "note", "`s2s remote add NAME ADDRESS --default`")
     for name, address in remotes.items():
         plugin = PLUGINS.get(address.partition("://")[0], "")
         if plugin and find_spec(plugin.replace("-", "_")) is None:

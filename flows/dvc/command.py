@@ -31,6 +31,7 @@ ADVICE = (
     "To enable auto staging, run:",
     "dvc config core.autostage true",
     "Use `dvc push` to send your updates to remote storage.",
+    "Having any troubles? Hit us up at https://dvc.org/support",
     "If there are no processes with such PIDs, you can manually remove",
 )
 """Beginnings of the hints for interactive users that DVC prints at the end of a command.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING
 from flows.dvc.command import Dvc, refusal
 from flows.dvc.remote_place import RemoteAddress, open_place
 from flows.dvc.repository import check_repository
+from seq2seq_core import atomic
 from seq2seq_core.errors import EnvironmentFault, UserError, first_line
 from seq2seq_core.redaction.redactor import redact
+from seq2seq_core.stage_history.dvc_cache import dvc_folder, read_remotes
 from seq2seq_core.tracking_address import has_credentials, split_scheme, without_credentials
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ PACKAGES = {"s3": "dvc-s3", "gs": "dvc-gs", "azure": "dvc-azure", "ssh": "dvc-ss
 """Packages by which DVC reaches a store, by the scheme of its addresses."""
 EXTRA = "s3"
 BUSY_WAIT_SECONDS = 60.0
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def add_remote(root: Path, name: str, url: str, is_default: bool, endpoint: str, log: Callable[[str], None]) -> None:
@@ -47,15 +51,45 @@ def add_remote(root: Path, name: str, url: str, is_default: bool, endpoint: str,
             )
     dvc = Dvc(root, busy_wait_seconds=BUSY_WAIT_SECONDS)
     check_repository(dvc)
+    config = dvc_folder(root) / "config"
+    _check_words(name, url, config)
     scheme = split_scheme(url)[0]
     _check_package(scheme)
     place = url if scheme else str((root / url).resolve())
     _check_store(RemoteAddress(name, place, {"endpointurl": endpoint} if endpoint else {}), scheme)
     log(f"{url}: answers")
-    _run(dvc, ["remote", "add", *(["--default"] if is_default else []), name, place], log)
-    if endpoint:
-        _run(dvc, ["remote", "modify", name, "endpointurl", endpoint], log)
+    before = config.read_bytes() if config.is_file() else b""
+    try:
+        # A relative folder stays relative, so that the repository can move.
+        _run(dvc, ["remote", "add", *(["--default"] if is_default else []), name, url], log)
+        if endpoint:
+            _run(dvc, ["remote", "modify", name, "endpointurl", endpoint], log)
+    except BaseException:
+        if before and config.read_bytes() != before:  # DVC empties the file before it writes
+            atomic.write_quickly(config, before)
+        raise
     log(f"remote {name}: written to .dvc/config; commit it, so that other machines have it")
+
+
+def _check_words(name: str, url: str, config: Path) -> None:
+    """Checks what DVC would write; it can write nothing but ASCII, and leaves an empty file where it fails."""
+    if NAME.fullmatch(name) is None:
+        raise UserError(f"NAME: must be of letters a to z, digits, '.', '_' and '-', got {name!r}")
+    if not url.strip():
+        raise UserError("URL: must be the address of a store, such as s3://bucket/dvc or a folder, got an empty one")
+    if present := read_remotes(config.parent).get(name):
+        raise UserError(
+            f"NAME: the remote {name} is there already, with the address {present}; take another name, change it by "
+            f"`dvc remote modify {name} url ADDRESS`, or remove it by `dvc remote remove {name}`"
+        )
+    own = config.read_bytes().splitlines() if config.is_file() else []
+    values = b"".join(line for line in own if not line.lstrip().startswith(b"#"))
+    for place, text in (("URL", url.encode()), (str(config), values)):
+        if not text.isascii():
+            raise UserError(
+                f"{place}: must hold no letters beyond ASCII, because DVC cannot write them to its configuration; a link without "
+                "such letters to the folder works"
+            )
 
 
 def _check_package(scheme: str) -> None:

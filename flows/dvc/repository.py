@@ -19,7 +19,7 @@ def check_repository(dvc: Dvc) -> None:
         UserError: it is not; the message says what to run.
     """
     if not any((folder / ".dvc").is_dir() for folder in (dvc.root, *dvc.root.parents)):
-        init = "dvc init" if has_git(dvc.root) else "git init && dvc init"
+        init = how_to_init(dvc.root)
         raise UserError(f"{dvc.root}: no folder .dvc here or above, so that DVC cannot work; `{init}` makes it")
     if not has_git(dvc.root) and not _works_without_git(dvc):
         raise UserError(
@@ -27,6 +27,17 @@ def check_repository(dvc: Dvc) -> None:
             "`git init && git add -A && git commit -m start` makes one, so that every model names the code that made it; "
             "`dvc config --local core.no_scm true` lets DVC work without git"
         )
+
+
+def how_to_init(root: Path) -> str:
+    """The command that makes a DVC repository of a folder; in a folder of a git repository that is another one than at its top.
+
+    Args:
+        root: the folder.
+    """
+    if not has_git(root):
+        return "git init && dvc init"
+    return "dvc init" if (root / ".git").exists() else "dvc init --subdir"
 
 
 def has_git(root: Path) -> bool:

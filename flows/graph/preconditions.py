@@ -8,6 +8,8 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import Settings
 from seq2seq_core.errors import ConfigError, MissingInput
 
+CORPORA = "data/raw/"
+
 
 def check_names(graph: StageGraph, settings: Settings, forced: frozenset[str]) -> None:
     """Checks that the graph has every stage that the settings and ``force`` name.
@@ -48,4 +50,16 @@ def check_inputs(status: GraphStatus, settings: Settings, paths: Paths) -> None:
 
     find_folder(settings.corpus, paths.root)
     path, stage = next(iter(status.missing_inputs.items()))
-    raise MissingInput(f"{path}: no such file or folder; the stage {stage} reads it (`dvc pull` fetches what DVC tracks)")
+    raise MissingInput(f"{path}: no such file or folder; the stage {stage} reads it ({find_remedy(path)})")
+
+
+def find_remedy(path: str) -> str:
+    """Where a missing input comes from.
+
+    Args:
+        path: of the input, from the workspace.
+    """
+    tracked = "`dvc pull` fetches what DVC tracks"
+    if not path.startswith(CORPORA):
+        return tracked
+    return f"`s2s sample-corpus` makes the bundled sample, `s2s configure --corpus FOLDER` takes your own corpus, {tracked}"

@@ -49,7 +49,6 @@ def find_troubles(paths: Paths, fresh: Collection[str] = ()) -> Iterator[Trouble
     """
     yield from _graph(paths)
     yield from _stages(paths, fresh)
-    yield from _disk(paths)
     yield from _outbox(paths)
     holder = find_holder(paths)
     if holder is None and original_file(paths).is_file():
@@ -104,7 +103,12 @@ def _mend(outcome: Outcome) -> str:
     return "the same run again may help" if outcome.retryable else "mend it, then run again"
 
 
-def _disk(paths: Paths) -> Iterator[Trouble]:
+def find_low_disk(paths: Paths) -> Iterator[Trouble]:
+    """Little free space on the workspace's disk.
+
+    Args:
+        paths: the workspace.
+    """
     free = shutil.disk_usage(paths.root).free
     if free < LOW_BYTES:
         yield Trouble(f"the disk has {free / 1e9:.1f} GB left", "`dvc gc --workspace` removes old caches")

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flows.dvc.command import describe_holders
+from flows.graph.preconditions import find_remedy
 from flows.overview.bounded_question import BoundedQuestion
 from flows.overview.prefect_facts import PrefectFacts, read_prefect
-from flows.overview.troubles import Trouble, find_troubles
+from flows.overview.troubles import Trouble, find_low_disk, find_troubles
 from flows.planning.run_plan import RunPlan, make_plan
 from flows.processes.workspace_lock import find_holder
 from flows.reports.summary import read_receipt
@@ -83,7 +84,7 @@ def read_overview(paths: Paths, server_seconds: float = SERVER_SECONDS) -> Works
     if fault:
         troubles.append(Trouble(f"Prefect: {fault}", "start the server, or unset PREFECT_API_URL to work without one"))
     fresh = {stage.name for stage in plan.stages if stage.state == "fresh"} if plan is not None else set()
-    troubles += [*_missing(plan), *find_troubles(paths, fresh), *_challenger(paths)]
+    troubles += [*find_low_disk(paths), *_missing(plan), *find_troubles(paths, fresh), *_challenger(paths, champion)]
     forecast = _describe_forecast(paths)
     return WorkspaceOverview(model, str(paths.root), plan, champion, _last_stage(paths), at_work, prefect, troubles, forecast)
 
@@ -135,12 +136,13 @@ def _last_stage(paths: Paths) -> str:
 
 def _missing(plan: RunPlan | None) -> Iterator[Trouble]:
     for path, stage in (plan.missing if plan is not None else {}).items():
-        yield Trouble(f"{path} is missing, which {stage} reads", "`dvc pull` fetches what DVC tracks")
+        yield Trouble(f"{path} is missing, which {stage} reads", find_remedy(path))
 
 
-def _challenger(paths: Paths) -> Iterator[Trouble]:
-    """The last version, if it lost against the champion."""
+def _challenger(paths: Paths, champion: ChampionNow | None) -> Iterator[Trouble]:
+    """The last version, if it lost against the champion and was not promoted by hand since."""
     receipt = read_receipt(paths)
-    if receipt is not None and receipt.decision == "challenger":
+    is_champion = receipt is not None and champion is not None and champion.version == str(receipt.version)
+    if receipt is not None and receipt.decision == "challenger" and not is_champion:
         text = f"the last version, {receipt.version}, is no champion: {receipt.reason}"
         yield Trouble(text, f"`s2s promote {receipt.version} --force --reason TEXT` overrules it")

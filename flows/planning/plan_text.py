@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flows.graph.preconditions import find_remedy
 from flows.planning.run_plan import PlannedStage, RunPlan
 from seq2seq_core.console import format_seconds
 from seq2seq_core.stage_history.stage_reason import StageReason
@@ -53,7 +54,7 @@ def trouble(plan: RunPlan) -> list[str]:
     Args:
         plan: of the run.
     """
-    missing = [f"missing: {path}, which {stage} reads (`dvc pull` fetches what DVC tracks)" for path, stage in plan.missing.items()]
+    missing = [f"missing: {path}, which {stage} reads ({find_remedy(path)})" for path, stage in plan.missing.items()]
     return [*missing, *(f"note: {note}" for note in plan.notes)]
 
 

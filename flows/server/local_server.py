@@ -20,7 +20,7 @@ from flows.processes.supervised import SupervisedProcess
 from flows.server.environment import EMBEDDED_VARIABLE
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.console import format_seconds
-from seq2seq_core.errors import EnvironmentFault
+from seq2seq_core.errors import EnvironmentFault, describe_full_disk
 from seq2seq_core.proxies import describe_proxy
 
 PROBE_SECONDS = 5.0
@@ -118,7 +118,10 @@ def wait_until_ready(process: SupervisedProcess, url: str, what: str, start_seco
     with httpx.Client(timeout=PROBE_SECONDS) as client:  # made once: its certificates take 20 ms of CPU to read
         while time.monotonic() - started < start_seconds:
             if process.has_ended():
-                raise EnvironmentFault(f"{what} ended while it started (exit code {process.wait()}); its output is in {log_file}")
+                raise EnvironmentFault(
+                    f"{what} ended while it started (exit code {process.wait()}); its output is in {log_file}"
+                    f"{describe_full_disk(log_file.parent)}"
+                )
             with suppress(httpx.HTTPError):
                 if client.get(url).is_success:
                     return
@@ -133,14 +136,19 @@ def wait_until_ready(process: SupervisedProcess, url: str, what: str, start_seco
 
 
 def log_output(process: SupervisedProcess, log_file: Path) -> threading.Thread:
-    """A thread that writes a server's output to a file until the server ends."""
+    """A thread that writes a server's output to a file until the server ends; reads on where the disk is full."""
     log_file.parent.mkdir(parents=True, exist_ok=True)
 
     def write() -> None:
-        with log_file.open("w", encoding="utf-8") as file:
-            for line in process.lines():
-                file.write(f"{line}\n")
-                file.flush()
+        try:
+            with log_file.open("w", encoding="utf-8") as file:
+                for line in process.lines():
+                    file.write(f"{line}\n")
+                    file.flush()
+        except OSError as error:
+            logger.warning("%s: %s; nothing more of the server's output is kept", log_file, error)
+            for _ in process.lines():  # a full pipe would stop the server
+                pass
 
     thread = threading.Thread(target=write, name=log_file.stem, daemon=True)
     thread.start()

@@ -11,7 +11,7 @@ from flows.workspaces.workspace_files import first_settings, managed_files
 from flows.workspaces.workspace_record import RECORD_FILE, write_record
 from seq2seq_core import atomic
 from seq2seq_core.artifacts import PARAMS_FILE
-from seq2seq_core.errors import EnvironmentFault, UserError
+from seq2seq_core.errors import UserError
 
 CORPORA = "data/raw/.gitkeep"
 IGNORED = ".gitignore"
@@ -67,12 +67,7 @@ def _check(folder: Path, files: dict[str, str]) -> None:
 
 def _find_top(root: Path) -> Path | None:
     """The top of the git repository around a folder; None where there is none."""
-    try:
-        found = run_git(root, ["rev-parse", "--show-toplevel"])
-    except FileNotFoundError:
-        raise EnvironmentFault(
-            "git is not installed; expected it, because every model names the commit that it came from"
-        ) from None
+    found = run_git(root, ["rev-parse", "--show-toplevel"])
     return Path(found.stdout.strip()) if found.returncode == 0 else None
 
 

@@ -291,6 +291,8 @@ def parse_settings(values: object, source: str) -> Settings:
         ConfigError: with a line for every fault.
     """
     remember_settings(values)
+    if values is None:
+        raise ConfigError(["is empty; expected sections, such as those of a file in configs/"], source)
     if not isinstance(values, dict):
         raise ConfigError([f"must be a mapping of sections, got {type(values).__name__}"], source)
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from seq2seq_core.errors import UserError
+from seq2seq_core.errors import EnvironmentFault, UserError, describe_full_disk
 
 FOREIGN = (
     "MLFLOW_TRACKING", "MLFLOW_REGISTRY", "MLFLOW_RUN", "MLFLOW_EXPERIMENT", "DVC_STAGE", "DVC_EXP", "DVC_ROOT", "PREFECT_API",
@@ -45,6 +45,7 @@ def run_process(arguments: Sequence[str], log: Path, what: str) -> ProcessTime:
 
     Raises:
         UserError: it failed.
+        EnvironmentFault: it failed on a full disk.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     started, cpu = time.monotonic(), _cpu_seconds()
@@ -61,6 +62,8 @@ def run_process(arguments: Sequence[str], log: Path, what: str) -> ProcessTime:
                 _end(process)
     if code:
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-SHOWN_LINES:]
+        if full := describe_full_disk(log.parent):
+            raise EnvironmentFault(f"preflight: {what} fails on a sample of the corpus (exit code {code}){full}")
         raise UserError(
             "\n".join([f"{what} fails on a sample of the corpus (exit code {code}), so it would fail on the whole:", *said])
         )

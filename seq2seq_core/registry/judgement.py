@@ -160,7 +160,8 @@ def judge(candidate: Candidate, ledger: Ledger, settings: Settings, paths: Paths
     troubles = "".join(f" {trouble}." for trouble in rival.troubles)
     refused = f" Refused: {'; '.join(further)}." if further else ""
     again = " The same evidence was counted before, so nothing new is spent." if look <= counted else ""
-    reason = f"{evidence.summary}{against}{again}{refused}{troubles}"
+    summary = f"Not promoted: {evidence.summary.removeprefix('Promoted: ')}" if further and evidence.promotes else evidence.summary
+    reason = f"{summary}{against}{again}{refused}{troubles}"
     return Judgement(evidence.promotes and not further, reason, rival, key, evidence, baselines, drift)
 
 

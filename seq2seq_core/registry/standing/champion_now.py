@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2seq_core.artifacts import Paths
@@ -55,8 +56,9 @@ def read_champion(settings: Settings, paths: Paths) -> ChampionNow:
         experiment = client.get_experiment_by_name(settings.runtime.experiment)
         runs: list[Run] = []
         if experiment is not None:
-            mine = f"tags.kind = 'graph' and tags.workspace = '{str(find_home(paths).root.resolve()).replace(chr(39), '')}'"
-            runs = client.search_runs([experiment.experiment_id], mine, max_results=1, order_by=["attributes.start_time DESC"])
+            runs = client.search_runs(
+                [experiment.experiment_id], _own_graphs(paths, database), max_results=1, order_by=["attributes.start_time DESC"]
+            )
         last = f"{runs[0].info.run_name}, {runs[0].info.status.lower()}, {_moment(runs[0].info.start_time)}" if runs else ""
         number = current_champion(client, name)
         version = find_number(client, name, number) if number else None
@@ -64,6 +66,15 @@ def read_champion(settings: Settings, paths: Paths) -> ChampionNow:
             return ChampionNow(name, last_run=last)
         first = next(iter((version.description or "").splitlines()), "")
         return ChampionNow(name, str(version.version), first, _moment(version.creation_timestamp), last)
+
+
+def _own_graphs(paths: Paths, database: Path | None) -> str:
+    """The filter of the workspace's graphs: all of its own database, whose runs name the folder where the workspace was then."""
+    every, home = "tags.kind = 'graph'", str(find_home(paths).root.resolve())
+    if database == paths.mlflow_database:
+        return every
+    quote = "'" if "'" not in home else '"'
+    return f"{every} and tags.workspace = {quote}{home}{quote}"
 
 
 def _moment(milliseconds: int | None) -> str:

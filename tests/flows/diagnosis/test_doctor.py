@@ -106,3 +106,36 @@ def test_files_of_the_graph_that_cannot_be_read_are_problems(make_workspace: Cal
     (workspace.root / "dvc.yaml").write_text("stages:\n  validate: {cmd: s2s validate}\n")
     (workspace.root / "dvc.lock").write_text("schema: '2.0'\nstages:\n  validate: {cmd: s2s validate}\n  train: {cmd: s2s train}\n")
     assert "dvc.yaml lacks the stage train, which has run here: nothing runs it now" in ask(workspace).output
+
+
+def test_git_that_is_missing_or_refuses_is_a_problem_and_not_a_missing_commit(
+    make_workspace: Callable[..., ToyWorkspace], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    workspace = make_workspace()
+
+    def about_git() -> dict[str, Any]:
+        found: list[dict[str, Any]] = json.loads(ask(workspace, "--json").stdout)
+        return next(finding for finding in found if finding["topic"] == "git")
+
+    head = workspace.root / ".git" / "HEAD"
+    kept = head.read_text()
+    head.write_text("damaged")
+    refused = about_git()
+    assert refused["verdict"] == "problem"
+    assert refused["text"].startswith("refuses: fatal: ")
+    head.write_text("ref: refs/heads/empty\n")
+    assert about_git() == {
+        "topic": "git", "text": "there is no commit here", "verdict": "note", "mend": "`git add -A && git commit -m start`"
+    }  # fmt: skip
+    head.write_text(kept)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert about_git()["text"] == "git is not installed; expected it, because every model names the commit that it came from"
+
+
+def test_settings_that_cannot_be_read_are_one_problem(make_workspace: Callable[..., ToyWorkspace]) -> None:
+    workspace = make_workspace()
+    for text in ("", "train: ["):
+        (workspace.root / "params.yaml").write_text(text)
+        done = ask(workspace)
+        assert done.stdout.splitlines()[-1] == "1 problem", done.stdout
+        assert "1 fault in the parameters" in done.stdout

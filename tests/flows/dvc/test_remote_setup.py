@@ -81,3 +81,30 @@ def test_a_missing_package_is_named(make_workspace: Callable[..., ToyWorkspace],
         "needs the package dvc-s3, which is not installed: pip install 'seq2seq-flows[s3]'" in add(workspace, "s3://team/x").stderr
     )
     assert "pip install dvc-gs" in add(workspace, "gs://team/x").stderr
+
+
+def test_what_dvc_cannot_write_is_refused_and_its_configuration_stays(
+    make_workspace: Callable[..., ToyWorkspace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = make_workspace()
+    (workspace.root / "store").mkdir()
+    assert add(workspace, "store/dvc").exit_code == 0
+    before = config(workspace)
+    assert "url = ../store/dvc" in before  # relative, so that the repository can move
+    there = add(workspace, "store/other")
+    assert there.stderr == (
+        "error: NAME: the remote store is there already, with the address ../store/dvc; take another name, change it by "
+        "`dvc remote modify store url ADDRESS`, or remove it by `dvc remote remove store`\n"
+    )
+    at = ("--workspace", str(workspace.root))
+    for name, url, message in (
+        ("other", " ", "URL: must be the address of a store, such as s3://bucket/dvc or a folder, got an empty one"),
+        ("other", str(tmp_path / "Köln"), "URL: must hold no letters beyond ASCII, because DVC cannot write them"),
+        ("unser Lager", "store", "NAME: must be of letters a to z, digits, '.', '_' and '-', got 'unser Lager'"),
+    ):
+        refused = CliRunner().invoke(app, ["remote", "add", name, url, *at])
+        assert (refused.exit_code, message in refused.stderr) == (2, True), refused.stderr
+    # DVC empties the file before it finds out that it cannot write a value.
+    monkeypatch.setattr(remote_setup, "_check_words", lambda *words: None)
+    assert CliRunner().invoke(app, ["remote", "add", "other", str(tmp_path / "Köln"), *at]).exit_code == 2
+    assert config(workspace) == before

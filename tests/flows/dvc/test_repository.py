@@ -41,9 +41,12 @@ def test_without_git_a_retrain_says_before_any_server_starts_what_to_run(
 
 
 def test_without_the_folder_of_dvc_the_command_that_makes_it_is_named(tmp_path: Path) -> None:
-    for made, command in ((None, "git init && dvc init"), (".git", "dvc init")):
+    (below := tmp_path / "below").mkdir()
+    for made, root, command in (
+        (None, tmp_path, "git init && dvc init"), (".git", tmp_path, "dvc init"), (None, below, "dvc init --subdir")
+    ):  # fmt: skip
         if made:
             (tmp_path / made).mkdir()
         with pytest.raises(UserError) as caught:
-            check_repository(Dvc(tmp_path))
-        assert str(caught.value) == f"{tmp_path}: no folder .dvc here or above, so that DVC cannot work; `{command}` makes it"
+            check_repository(Dvc(root))
+        assert str(caught.value) == f"{root}: no folder .dvc here or above, so that DVC cannot work; `{command}` makes it"

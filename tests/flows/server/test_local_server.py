@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from flows.processes.supervised import SupervisedProcess
-from flows.server.local_server import free_port, home, pages_file, prefect_server, running_pages, wait_until_ready
+from flows.server.local_server import free_port, home, log_output, pages_file, prefect_server, running_pages, wait_until_ready
 from flows.server.pages import JOBS_VARIABLE, mlflow_page, run_pages
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.config.settings import load_settings
@@ -214,6 +214,13 @@ def test_a_server_that_ends_or_stays_silent_is_told_with_its_log(tmp_path: Path)
     assert str(late.value) == f"the server did not answer within 0 s (runtime.flow.server_start_seconds); its output is in {log}"
     silent.stop(0.0)
     silent.wait()
+
+
+def test_a_server_goes_on_where_its_output_finds_no_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    talks = SupervisedProcess([sys.executable, "-c", "print(('x' * 99 + chr(10)) * 9999)"], tmp_path, os.environ, 1.0)
+    log_output(talks, Path("/dev/full")).join(60.0)
+    assert talks.wait() == 0
+    assert "/dev/full: [Errno 28] No space left on device; nothing more of the server's output is kept" in caplog.text
 
 
 def test_a_remote_mlflow_has_pages_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,3 +182,16 @@ def test_a_damaged_record_is_named(workspace: Path) -> None:
     (workspace / RECORD_FILE).write_text('{"version": "1"}')
     assert f"error: {workspace / RECORD_FILE}: is damaged" in _s2s("upgrade", "--workspace", str(workspace)).stderr
     assert set(managed_files()) == set(MANAGED)
+
+
+def test_an_upgrade_names_what_it_lacks_or_what_is_in_no_commit(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    at = ("--workspace", str(workspace))
+    (workspace / "Wörter.txt").write_text("mine")
+    (workspace / "Wörter 2.txt").write_text("mine")
+    listed = 'has changes that are in no commit: "Wörter 2.txt", Wörter.txt; commit them first'
+    assert listed in _s2s("upgrade", *at).stderr
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    refused = _s2s("upgrade", *at)
+    assert refused.stderr == "error: git is not installed; expected it, because every model names the commit that it came from\n"

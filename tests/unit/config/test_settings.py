@@ -115,7 +115,7 @@ def test_settings_cannot_be_changed_after_loading() -> None:
     [
         (b"corpus: [", "not valid YAML: line 1, column 10: while parsing a flow node"),
         (b"- a\n- b\n", "must be a mapping of sections, got list"),
-        (b"", "must be a mapping of sections, got NoneType"),
+        (b"", "is empty; expected sections, such as those of a file in configs/"),
         (b"corpus: \xff\xfe", "cannot be read: 'utf-8' codec can't decode byte 0xff in position 8: invalid start byte"),
     ],
 )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from seq2seq_core.errors import Seq2SeqError
 from seq2seq_core.preflight import sample_process
+from seq2seq_core.preflight.sample_process import run_process
 
 
 def test_ctrl_c_in_the_middle_of_a_start_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,3 +34,10 @@ def test_ctrl_c_in_the_middle_of_a_start_leaves_no_process(tmp_path: Path, monke
     finally:
         signal.signal(signal.SIGINT, before)
     assert started[0].returncode is not None
+
+
+def test_a_full_disk_is_named_and_not_taken_for_a_fault_of_the_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for free, expected in ((1 << 30, "so it would fail on the whole:"), (0, f"(exit code 3); the disk of {tmp_path} is full")):
+        monkeypatch.setattr("shutil.disk_usage", lambda folder, free=free: SimpleNamespace(free=free))
+        with pytest.raises(Seq2SeqError, match=re.escape(expected)):
+            run_process(["-c", "raise SystemExit(3)"], tmp_path / "log", "validate")

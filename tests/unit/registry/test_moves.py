@@ -23,6 +23,7 @@ from seq2seq_core.registry.ledger_writing import read_ledger
 from seq2seq_core.registry.moves import force_version, promote_version, read_history, roll_back
 from seq2seq_core.registry.outputs import read_rows
 from seq2seq_core.registry.promotion import _earlier
+from seq2seq_core.registry.receipts import Receipt, write_receipt
 from seq2seq_core.registry.registration import register_bundle
 from seq2seq_core.registry.versions import current_champion, find_number, logged_model_id
 from seq2seq_core.serving.loading import find_bundle
@@ -350,3 +351,31 @@ def test_a_decision_that_is_written_late_says_what_another_writer_made_of_the_ve
     assert version.description.splitlines()[0].endswith(": champion")
     assert "Champion since" in version.description
     assert "challenger" not in connect(two_versions).get_registered_model("dates").aliases
+
+
+def test_the_state_of_a_moved_workspace_has_its_last_run_and_no_lost_version_that_was_promoted(
+    two_versions: Paths, tracked_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def status() -> dict[str, Any]:
+        done = CliRunner().invoke(app, ["status", "--json", "--workspace", str(two_versions.root)])
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found | {"texts": " ".join(trouble["text"] for trouble in found["troubles"])}
+
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("PREFECT_HOME", str(two_versions.root / "prefect"))
+    client, name = connect(two_versions), tracked_settings.runtime.experiment
+    known = client.get_experiment_by_name(name)
+    experiment = known.experiment_id if known is not None else client.create_experiment(name)
+    client.create_run(experiment, tags={"kind": "graph", "workspace": "/where/it/was"}, run_name="graph of before")
+    receipt = Receipt(
+        registry="sqlite:///mlflow.db", model_name="dates", version="2", bundle_digest="ab", decision="challenger",
+        reason="no better", metric="exact_match", score=0.0, champion_version="1", champion_score=0.0,
+        test_digest="cd", policy_digest="ef",
+    )  # fmt: skip
+    write_receipt(receipt, two_versions)
+    before = status()
+    assert "the last version, 2, is no champion: no better" in before["texts"]
+    assert before["champion"]["version"] == "1"
+    assert before["champion"]["last_run"].startswith("graph of before, running, ")
+    force_version("2", "a customer asked", tracked_settings, two_versions)
+    assert "is no champion" not in status()["texts"]

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from seq2seq_core.config.field_meanings import field_meanings
 from seq2seq_core.config.section import Section
 
 EngineName = Literal["auto", "torch", "ctranslate2"]
@@ -224,7 +225,7 @@ class OfferedOption:
 
 def offered_options() -> list[OfferedOption]:
     """The options that are offered outside Python, in the order of the fields."""
-    found = []
+    found, meanings = [], field_meanings(DecodingOptions)
     for name, field in DecodingOptions.model_fields.items():
         if offer := next((item for item in field.metadata if isinstance(item, Offer)), None):
             kind: Any = str if get_origin(field.annotation) is Literal else field.annotation
@@ -232,7 +233,7 @@ def offered_options() -> list[OfferedOption]:
             lowest = highest = None
             if kind in (int, float):
                 lowest, highest = _bound(offer.lowest, field, "ge"), _bound(offer.highest, field, "le")
-            found.append(OfferedOption(name, offer, kind, lowest, highest, field.description or "", field.default))
+            found.append(OfferedOption(name, offer, kind, lowest, highest, meanings[name], field.default))
     return found
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationInfo, field_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError
+
+from seq2seq_core.config.field_meanings import field_meanings
 
 Side = Literal["source", "target"]
 """The sides of a pair."""
@@ -18,10 +21,19 @@ MAX_SHOWN = 300
 class Section(BaseModel):
     """One section of the parameters.
 
-    Every field has a description that states its unit and range; an unknown key is a fault.
+    Every field has a docstring that states its unit and range; an unknown key is a fault.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The section's JSON schema with what its fields mean."""
+        found = handler(schema)
+        fields = handler.resolve_ref_schema(found)["properties"]
+        for name, meaning in field_meanings(cls).items():
+            fields[name].setdefault("description", meaning)
+        return found
 
     @field_validator("*", mode="before")
     @classmethod

@@ -126,10 +126,12 @@ def _describe_sizes(sections: dict[str, dict[str, Any]]) -> list[str]:
     length = (
         f"at most {train['max_steps']:,} updates, stopped early" if train["patience"] else f"{train['max_steps']:,} updates, judged"
     )
+    together = "references: rows of test with the same source are one row with several right answers (evaluate.references)"
     return [
         f"units: {'; '.join(units)}{joint} (tokenize)",
         f"model: {model['architecture']} of width {model['width']} (model); {length} by {train['dev_metric']} on dev (train)",
         f"score: {sections['register']['metric']} on test decides which version serves (register.metric)",
+        *([together] if "references" in sections["evaluate"] else []),
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from seq2seq_core.config.section import Side
 from seq2seq_core.corpus_survey.choices.language_choice import choose_languages
 from seq2seq_core.corpus_survey.choices.picture_choice import choose_image, frames_of
-from seq2seq_core.corpus_survey.choices.scoring_choice import choose_metrics, choose_search
+from seq2seq_core.corpus_survey.choices.scoring_choice import choose_metrics, choose_search, has_several_references
 from seq2seq_core.corpus_survey.choices.split_choice import choose_split
 from seq2seq_core.corpus_survey.choices.task_choice import Task
 from seq2seq_core.corpus_survey.choices.training_sizes import choose_model, choose_training
@@ -99,6 +99,8 @@ def propose(layout: CorpusLayout, folder: Path, task: Task | None = None) -> Pro
         sections["train"]["dev_bleu_tokenizer"] = tokenizer
     if slices := list(dict.fromkeys([*evidence.tags, *evidence.categories])):
         sections["evaluate"]["slice_columns"] = slices
+    if has_several_references(evidence):
+        sections["evaluate"]["references"] = "together"
     sections["register"] = {"metric": gate} | split.gate_section
     return Proposal(evidence.task, sections, [*layout.findings, *describe_findings(evidence, sections, split)])
 

@@ -38,7 +38,7 @@ from seq2seq_core.evaluation.trivial.baselines import NEAREST_PICTURE
 from seq2seq_core.evaluation.trivial.nearest_picture import nearest_picture
 from seq2seq_core.recorder import Recorder
 from seq2seq_core.registry.judges.evaluated_models import open_evaluated
-from seq2seq_core.stages.evaluating.evaluation_notices import tell_of_outputs, warn_of_other_settings
+from seq2seq_core.stages.evaluating.evaluation_notices import tell_of_outputs, tell_of_several_references, warn_of_other_settings
 from seq2seq_core.stages.evaluating.evaluation_plots import record_plots
 from seq2seq_core.stages.evaluating.evaluation_record import record_evaluation
 from seq2seq_core.tokenization.manifest import file_digest
@@ -81,6 +81,7 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     """
     section = settings.evaluate
     pairs = _read_test(paths, section)
+    tell_of_several_references(pairs, section)
     for split in ("test", "train"):
         if fault := fault_of_prepared(split, paths):
             logger.warning("%s; a version with these scores is not registered", fault)

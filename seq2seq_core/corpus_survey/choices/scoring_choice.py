@@ -6,8 +6,12 @@ from importlib.util import find_spec
 from typing import Any
 
 from seq2seq_core.corpus_survey.choices.task_choice import Task
+from seq2seq_core.corpus_survey.evidence import CorpusEvidence
 from seq2seq_core.corpus_survey.texts.text_statistics import SideStatistics
 from seq2seq_core.unspaced_scripts import UNSPACED_SCRIPTS
+
+SEVERAL_REFERENCES = 0.2
+"""From this share of pairs whose source came before with another target on, sources have several right answers."""
 
 
 def choose_metrics(task: Task, target: SideStatistics) -> tuple[list[str], str, str]:
@@ -77,3 +81,12 @@ def choose_search(task: Task, target: SideStatistics, units_ratio: float) -> dic
         elif target.tokenised > 0.8:
             section["bleu_tokenizer"] = "none"
     return section
+
+
+def has_several_references(evidence: CorpusEvidence) -> bool:
+    """Whether sources have several right targets, as captions have, so that rows of test are put together.
+
+    Args:
+        evidence: about the corpus.
+    """
+    return evidence.speech is None and not evidence.tags and evidence.pairs.conflicting >= SEVERAL_REFERENCES

@@ -12,6 +12,7 @@ from seq2seq_core.artifacts import SPLITS
 from seq2seq_core.config.register import GateSection
 from seq2seq_core.corpus.named_files.source_files import SourceFiles
 from seq2seq_core.corpus.splitting import assign_split
+from seq2seq_core.corpus_survey.choices.scoring_choice import has_several_references
 from seq2seq_core.corpus_survey.choices.training_sizes import dev_fractions
 from seq2seq_core.corpus_survey.evidence import CorpusEvidence
 from seq2seq_core.errors import SourceFileError, UserError
@@ -85,14 +86,17 @@ def choose_split(evidence: CorpusEvidence, folder: Path) -> SplitChoice:
     Raises:
         UserError: no share gives each split a row.
     """
-    rows, given = evidence.num_different, evidence.layout.num_rows
+    given = evidence.layout.num_rows
     carved = [split for split in ("dev", "test") if split not in given]
+    # Rows of test with the same question are one row where several references are put together.
+    questions = 1.0 - evidence.pairs.conflicting if has_several_references(evidence) else 1.0
+    rows, given_test = int(questions * evidence.num_different), int(questions * given["test"]) if "test" in given else None
     faults: dict[str, str] = {}
     drawn = _find_drawn(evidence, folder, faults) if carved else None
     fraction = _choose_fraction(drawn, rows, carved)
-    known = given.get("test") or (drawn.count(fraction)["test"] if drawn is not None else None)
+    known = given_test or (drawn.count(fraction)["test"] if drawn is not None else None)
     rows_drawn = int(fraction * rows) if known is None else known
-    minimum_rows = _minimum_rows(given.get("test"), known, int(SURELY_DRAWN * fraction * rows))
+    minimum_rows = _minimum_rows(given_test, known, int(SURELY_DRAWN * fraction * rows))
     return SplitChoice(fraction, rows_drawn, minimum_rows, faults)
 
 
@@ -156,6 +160,8 @@ def _find_drawn(evidence: CorpusEvidence, folder: Path, faults: dict[str, str]) 
         digests = _digests(_files_of(evidence, folder), dict.fromkeys(source for source, _ in pairs), faults)
         pairs = [(digests[source], target) for source, target in pairs if source in digests]
     keys = [source for source, _ in (pairs if evidence.is_repetition_data else dict.fromkeys(pairs))]
+    if has_several_references(evidence):
+        keys = list(dict.fromkeys(keys))
     return _Drawn(keys, max(1.0, layout.num_rows["train"] / len(layout.pairs)))
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from seq2seq_core.config.decoding_options import QUANTIZED_TYPES
 from seq2seq_core.config.evaluate import EvaluateSection
+from seq2seq_core.corpus.pairs import TARGET
 from seq2seq_core.decoding.predictor import Predictor
 from seq2seq_core.evaluation.evaluator import Evaluation
+from seq2seq_core.evaluation.several_references import put_together, references_in
 
 logger = logging.getLogger(__name__)
+TOLD_SHARE = 0.05
+"""From this share of rows with a further reference on, they are told of."""
 
 
 def warn_of_other_settings(predictor: Predictor, section: EvaluateSection, served: Path) -> None:
@@ -41,6 +46,23 @@ def warn_of_other_settings(predictor: Predictor, section: EvaluateSection, serve
                 served,
                 fitted.event,
             )
+
+
+def tell_of_several_references(pairs: Sequence[dict[str, str]], section: EvaluateSection) -> None:
+    """Says how many rows of test have another reference for what an earlier row asks, where each row is scored by itself.
+
+    Args:
+        pairs: the rows that are scored.
+        section: ``references``.
+    """
+    if section.references == "together":
+        return
+    further = sum(len(references_in(row[TARGET])) - 1 for row in put_together(pairs))
+    if further > TOLD_SHARE * len(pairs):
+        logger.info(
+            "%d of %d rows of test ask what an earlier row asks and have another reference; evaluate.references: together compares "
+            "an answer with all of them", further, len(pairs),
+        )  # fmt: skip
 
 
 def tell_of_outputs(evaluation: Evaluation, predictor: Predictor) -> None:

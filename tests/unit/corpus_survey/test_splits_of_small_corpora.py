@@ -11,6 +11,8 @@ from seq2seq_core.config.register import GateSection
 from seq2seq_core.config.settings import load_settings
 from seq2seq_core.corpus_survey.choices.split_choice import FEWEST_PROVING_ROWS, FEWEST_TEST_ROWS
 from seq2seq_core.corpus_survey.proposed_settings import install_proposal
+from seq2seq_core.evaluation.scored_pairs import read_scored
+from seq2seq_core.evaluation.several_references import references_in
 from seq2seq_core.gate.spending import level_of_look
 from seq2seq_core.recorder import NullRecorder
 from seq2seq_core.stages.prepare import run_prepare
@@ -41,6 +43,19 @@ def test_the_gate_asks_for_no_more_rows_than_the_proposed_split_gives(tmp_path: 
     assert (rows >= FEWEST_TEST_ROWS) == (kind == "pairs")
     told = next(line for line in findings if line.startswith("gate: "))
     assert told.startswith("gate: test is small") if kind == "pairs" else f"with {asked} rows or more, if it is far better" in told
+
+
+def test_several_targets_of_a_source_are_one_row_of_test(tmp_path: Path) -> None:
+    words = names(240)
+    write_lines(tmp_path / "raw" / "train.tsv", [f"{name}\t{name.upper()}{end}" for name in words for end in ("", " A", " B")])
+    paths = Paths(tmp_path)
+    findings = install_proposal(paths, tmp_path / "raw", None, "", force=False)
+    settings = load_settings(paths.params)
+    run_prepare(settings, paths, NullRecorder())
+    rows = read_scored(paths.prepared_split("test"), settings.evaluate, 0)
+    assert {references_in(row["target"])[1:] == (f"{row['target']} A", f"{row['target']} B") for row in rows} == {True}
+    assert FEWEST_TEST_ROWS <= settings.register_.gate.minimum_rows <= len(rows) < 100
+    assert any(line.startswith("references: rows of test with the same source are one row") for line in findings)
 
 
 def test_a_test_set_that_can_prove_nothing_is_told(tmp_path: Path) -> None:

@@ -249,12 +249,14 @@ def test_registering_by_a_metric_that_is_not_scored_is_refused() -> None:
         make_settings(metrics=["bleu"])
 
 
-def test_rows_of_one_question_are_one_row_with_several_references(paths: Paths) -> None:
+def test_rows_of_one_question_are_one_row_with_several_references(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
     plain = Predictor.from_folder(paths.served).predict(["ab"])[0].text
     rows = [("ab", "nothing like it", "de"), ("ab", plain, "de"), ("b", "x", "fr")]
     lines = (json.dumps({"source": source, "target": target, "language": language}) for source, target, language in rows)
     paths.prepared_split("test").write_text("".join(f"{line}\n" for line in lines))
-    each = run_evaluate(make_settings(metrics=["exact_match", "cer"]), paths, NullRecorder())
+    with caplog.at_level(logging.INFO):
+        each = run_evaluate(make_settings(metrics=["exact_match", "cer"]), paths, NullRecorder())
+    assert "1 of 3 rows of test ask what an earlier row asks and have another reference" in caplog.text
     settings = make_settings(metrics=["exact_match", "cer"], references="together")
     together = run_evaluate(settings, paths, NullRecorder())
     assert (each.pairs, together.pairs) == (3, 2)

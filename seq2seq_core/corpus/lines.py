@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
 import shlex
 import zlib
 from collections.abc import Iterable, Iterator
@@ -20,7 +19,7 @@ from pathlib import Path
 from seq2seq_core.corpus.bounded_lines import LONGEST_LINE, BoundedLines
 from seq2seq_core.corpus.file_faults.broken_lines import OnFault, raise_fault
 from seq2seq_core.corpus.file_faults.foreign_formats import GZIP_MARK, describe_mark
-from seq2seq_core.corpus.file_faults.likely_encoding import LikelyEncoding, find_encoding, is_utf8
+from seq2seq_core.corpus.file_faults.likely_encoding import BINARY_BYTE, LikelyEncoding, find_encoding, is_utf8
 from seq2seq_core.errors import CorpusError
 
 HEAD_BYTES = 1 << 20
@@ -39,7 +38,6 @@ MOST_SAMPLED_LINES = 2_000
 UTF16_FRACTION = 0.7
 """Least share of NUL among every second byte of a file that is taken for UTF-16."""
 TO_LINE_FEEDS, WITHOUT_NULS = r"tr '\r' '\n'", r"tr -d '\0'"
-BINARY_BYTE = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -265,6 +263,8 @@ def _utf8_fault(
     )
     if encoding.is_mostly_utf8:
         return file.fault(f"{found}, which the other lines are: mend or remove the broken lines", line)
+    if encoding.is_binary:
+        return file.fault(f"{found} text: these bytes are text in no encoding", line)
     read = _shown_around(data, start, encoding.codec)
     convert = file.conversion(f"iconv -f {encoding.iconv_name} -t UTF-8")
     return file.fault(f"{found}: it is likely {encoding.iconv_name}, which reads {read!r} here: {convert} converts it", line)

@@ -11,6 +11,10 @@ SEVERAL_BYTES = ("cp932", "euc_jp", "gb18030", "big5", "cp949")
 """Python's names of the encodings that are told apart: those in which spreadsheets and older tools write."""
 ICONV_NAMES = {"koi8_r": "KOI8-R", "euc_jp": "EUC-JP", "mac_roman": "MACINTOSH"}
 """Where the name for ``iconv`` is not Python's in capital letters."""
+BINARY_BYTE = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""A byte that no text has, in any of these encodings."""
+BINARY_SHARE = 0.02
+"""From this share of such bytes on, bytes are no text."""
 HIGH_BYTE = re.compile(rb"[\x80-\xff]")
 SEVERAL_BYTES_SHARE = 0.25
 """Least share of bytes above 7F in the lines of a script that needs several bytes a character."""
@@ -25,11 +29,13 @@ class LikelyEncoding:
         codec: Python's name of the encoding.
         num_utf8: number of these lines that are UTF-8.
         num_others: number of the others.
+        is_binary: whether the others are no text in any encoding.
     """
 
     codec: str
     num_utf8: int
     num_others: int
+    is_binary: bool = False
 
     @property
     def iconv_name(self) -> str:
@@ -52,7 +58,9 @@ def find_encoding(lines: Sequence[bytes]) -> LikelyEncoding:
     """
     high = [line for line in lines if HIGH_BYTE.search(line)]
     others = [line for line in high if not is_utf8(line)]
-    return LikelyEncoding(_guess(b"\n".join(others)[:MOST_BYTES]), len(high) - len(others), len(others))
+    data = b"\n".join(others)[:MOST_BYTES]
+    is_binary = len(BINARY_BYTE.findall(data)) > BINARY_SHARE * len(data)
+    return LikelyEncoding("cp1252" if is_binary else _guess(data), len(high) - len(others), len(others), is_binary)
 
 
 def is_utf8(data: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import re
 import shutil
 import subprocess
@@ -51,6 +52,14 @@ def test_the_command_in_the_message_mends_the_file(
     converted = (tmp_path / "converted").read_bytes()
     path.write_bytes(gzip.compress(converted) if name.endswith(".gz") else converted)
     assert {row.target for row in read_train(name)} == {text}
+
+
+def test_bytes_that_are_no_text_get_no_advice_to_convert_them(write_file: WriteFile, read_train: ReadTrain) -> None:
+    noise = random.Random(4).randbytes(4000).replace(b"\0", b"\1").replace(b"\n", b"\1")
+    write_file("c.tsv", b"source\ttarget\n" + noise)
+    with pytest.raises(CorpusError, match="expected UTF-8 text: these bytes are text in no encoding") as caught:
+        read_train("c.tsv")
+    assert "iconv" not in str(caught.value)
 
 
 def test_a_broken_line_among_lines_of_utf8_is_no_reason_to_convert_the_file(write_file: WriteFile, read_train: ReadTrain) -> None:

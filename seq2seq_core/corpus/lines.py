@@ -19,7 +19,7 @@ from pathlib import Path
 from seq2seq_core.corpus.bounded_lines import LONGEST_LINE, BoundedLines
 from seq2seq_core.corpus.file_faults.broken_lines import OnFault, raise_fault
 from seq2seq_core.corpus.file_faults.foreign_formats import GZIP_MARK, describe_mark
-from seq2seq_core.corpus.file_faults.likely_encoding import BINARY_BYTE, LikelyEncoding, find_encoding, is_utf8
+from seq2seq_core.corpus.file_faults.likely_encoding import BINARY_BYTE, LikelyEncoding, find_encoding, is_binary, is_utf8
 from seq2seq_core.errors import CorpusError
 
 HEAD_BYTES = 1 << 20
@@ -156,7 +156,7 @@ def _unmarked_encoding(head: bytes) -> str:
 
 def _line_end_faults(file: CorpusFile, head: bytes) -> list[CorpusError]:
     """An error if most lines end in a bare carriage return."""
-    if b"\0" in head:
+    if b"\0" in head or is_binary(head):
         return []  # binary: decode_lines reports it
     bare, feeds = head.count(b"\r") - head.count(b"\r\n"), head.count(b"\n")
     # The last byte may be half of a CRLF.

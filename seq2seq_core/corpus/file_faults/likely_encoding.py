@@ -59,8 +59,17 @@ def find_encoding(lines: Sequence[bytes]) -> LikelyEncoding:
     high = [line for line in lines if HIGH_BYTE.search(line)]
     others = [line for line in high if not is_utf8(line)]
     data = b"\n".join(others)[:MOST_BYTES]
-    is_binary = len(BINARY_BYTE.findall(data)) > BINARY_SHARE * len(data)
-    return LikelyEncoding("cp1252" if is_binary else _guess(data), len(high) - len(others), len(others), is_binary)
+    is_no_text = is_binary(data)
+    return LikelyEncoding("cp1252" if is_no_text else _guess(data), len(high) - len(others), len(others), is_no_text)
+
+
+def is_binary(data: bytes) -> bool:
+    """Whether bytes are text in no encoding of one or several bytes a character.
+
+    Args:
+        data: a part of a file.
+    """
+    return len(BINARY_BYTE.findall(data)) > BINARY_SHARE * len(data)
 
 
 def is_utf8(data: bytes) -> bool:

@@ -58,6 +58,13 @@ _TRY_REQUEST = _JSON.format(
 )
 SUPPLIES: dict[str, dict[str, Supply]] = {
     "README.md": {
+        "pip install": Supply("tests/pipeline/test_installed_package.py installs the package without a clone", skip=True),
+        "s2s init FOLDER": Supply("a folder", instead="s2s init ../workspace"),
+        "s2s upgrade": Supply(
+            "the workspace of the command before",
+            instead="(cd ../workspace && git add -A && git commit -q -m Workspace && s2s upgrade)",
+        ),
+        "s2s import": Supply("an address: tests/unit/corpus_import/ imports from a server of its own", skip=True),
         "make test": Supply("the tests are a run of their own, of a quarter of an hour", skip=True),
         "dvc add data/raw/mine": Supply(
             "a corpus of your own: the sample corpus in another folder",

@@ -212,9 +212,13 @@ def compare(num_pairs: int, rounds: int, python: Path, root: Path) -> None:
     for name, turns in found.items():
         wall, cpu = (sorted(seconds)[len(turns) // 2] for seconds in zip(*turns, strict=True))
         print(f"{name:30} wall {wall:7.1f} s   CPU {cpu:7.1f} s   {', '.join(f'{turn[0]:.1f}/{turn[1]:.1f}' for turn in turns)}")
-    ours = [[sum(seconds) for seconds in zip(*turns, strict=True)] for turns in zip(found["validate"], found["prepare"], strict=True)]
+    ours = [
+        [sum(seconds) for seconds in zip(*turns, strict=True)] for turns in zip(found["validate"], found["prepare"], strict=True)
+    ]
     for name in list(found)[len(STAGES) :]:
-        ratios = [[theirs / own for theirs, own in zip(turn, mine, strict=True)] for turn, mine in zip(found[name], ours, strict=True)]
+        ratios = [
+            [theirs / own for theirs, own in zip(turn, mine, strict=True)] for turn, mine in zip(found[name], ours, strict=True)
+        ]
         wall, cpu = (sorted(ratio)[len(ratios) // 2] for ratio in zip(*ratios, strict=True))
         print(f"{name} takes {wall:.2f} times as long as validate and prepare together, {cpu:.2f} times the CPU time")
 

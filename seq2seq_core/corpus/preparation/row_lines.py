@@ -106,7 +106,11 @@ class RowLines:
         first = " || ', ' || ".join(f"{literal(_key(name))} || json_text({values[name]})" for name in named)
         others = [f"{literal(', ' + _key(name))} || json_text({values[name]})" for name in columns]
         cells = ", ".join(values[name] for name in columns)
-        rest = f"CASE WHEN layout IS NULL THEN concat({', '.join(others)}) ELSE {self._order}(layout, [{cells}]) END" if others else "''"
+        rest = (
+            f"CASE WHEN layout IS NULL THEN concat({', '.join(others)}) ELSE {self._order}(layout, [{cells}]) END"
+            if others
+            else "''"
+        )
         return f"'{{' || {first} || {rest} || '}}' || chr(10)"
 
 

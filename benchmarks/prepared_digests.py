@@ -47,6 +47,7 @@ def main() -> None:
     known = os.environ.get("SEQ2SEQ_CORPORA")
     parser.add_argument("--corpora", type=Path, default=known, required=not known, help="the folder of the corpora")
     parser.add_argument("--only", nargs="+", choices=FOLDERS, default=FOLDERS, metavar="NAME", help=", ".join(FOLDERS))
+    parser.add_argument("--joined", action="store_true", help="one digest of a line's digests instead of them")
     given = parser.parse_args()
     for folder in given.only:
         for name, prepare in SETTINGS.items():
@@ -62,7 +63,12 @@ def main() -> None:
                 for funnel in report.values():
                     funnel.pop("changed", None)
                 texts = [json.dumps(report).encode(), *(file.read_bytes() for file in sorted(paths.prepared.glob("*.jsonl")))]
-            print(folder, name, *(hashlib.sha256(text).hexdigest()[:12] for text in texts), flush=True)
+            digests = [_digest(text) for text in texts]
+            print(folder, name, *([_digest(" ".join(digests).encode())] if given.joined else digests), flush=True)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def _known_settings() -> set[str]:

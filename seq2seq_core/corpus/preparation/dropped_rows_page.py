@@ -64,7 +64,7 @@ class DroppedRows:
             limit: most examples of each rule; None: all that are kept.
 
         Raises:
-            UserError: there is no such rule or split.
+            UserError: there is no such rule or split, or the rule is not applied to the split.
         """
         known_rules, known_splits = (list(dict.fromkeys(getattr(one, key) for one in self.rules)) for key in ("rule", "split"))
         if not self.rules:
@@ -75,6 +75,9 @@ class DroppedRows:
         if split and split not in known_splits:
             raise UserError(f"--split: expected one of {', '.join(known_splits)}, got {split!r}")
         kept = [one for one in found if split in ("", one.split)]
+        if not kept:
+            applied = ", ".join(dict.fromkeys(one.split for one in found))
+            raise UserError(f"--split: {rule} is applied to {applied} only, got {split!r}")
         return DroppedRows(self.has_stopped, [RuleRows(**vars(one) | {"examples": one.examples[:limit]}) for one in kept])
 
     def changes(self) -> DroppedRows:

@@ -104,9 +104,13 @@ class RowLines:
         values = named | columns
         values |= {name: values[other] for name, other in renamed.items() if name in values and other in values}
         first = " || ', ' || ".join(f"{literal(_key(name))} || json_text({values[name]})" for name in named)
-        others = [f"coalesce({literal(', ' + _key(name))} || json_text({values[name]}), '')" for name in columns]
+        others = [f"{literal(', ' + _key(name))} || json_text({values[name]})" for name in columns]
         cells = ", ".join(values[name] for name in columns)
-        rest = f"CASE WHEN layout IS NULL THEN {' || '.join(others)} ELSE {self._order}(layout, [{cells}]) END" if others else "''"
+        rest = (
+            f"CASE WHEN layout IS NULL THEN concat({', '.join(others)}) ELSE {self._order}(layout, [{cells}]) END"
+            if others
+            else "''"
+        )
         return f"'{{' || {first} || {rest} || '}}' || chr(10)"
 
 

@@ -39,8 +39,23 @@ class EntryEnd:
     line: int
 
 
-def iterate_blocks(reader: SplitReader, entry: CorpusEntry, after: EntryEnd | None = None) -> Iterator[dict[str, Any]]:
-    """The rows of an entry, block by block: Arrow arrays by name of column (``source``, ``target``, ``line``, then the others').
+@dataclass(frozen=True)
+class Block:
+    """Rows as Arrow arrays of one length.
+
+    Attributes:
+        line: their numbers.
+        texts: ``source``, and ``target`` unless they are sentences.
+        others: the other columns by their names in the file, of which any may be ``line``, ``source`` or ``target`` too.
+    """
+
+    line: Any
+    texts: dict[str, Any]
+    others: dict[str, Any]
+
+
+def iterate_blocks(reader: SplitReader, entry: CorpusEntry, after: EntryEnd | None = None) -> Iterator[Block]:
+    """The rows of an entry, block by block.
 
     Args:
         reader: of the split.
@@ -113,8 +128,8 @@ def _split_lines(block: bytes, end: bytes) -> Any:
     return lines
 
 
-def _split_tsv(reader: SplitReader, file: CorpusFile, blocks: Iterator[Any], line: int) -> Iterator[dict[str, Any]]:
-    """The columns of a TSV file's blocks, the first of which begins with some line."""
+def _split_tsv(reader: SplitReader, file: CorpusFile, blocks: Iterator[Any], line: int) -> Iterator[Block]:
+    """The rows of a TSV file's blocks, the first of which begins with some line."""
     import numpy
     import pyarrow
     import pyarrow.compute
@@ -137,13 +152,13 @@ def _split_tsv(reader: SplitReader, file: CorpusFile, blocks: Iterator[Any], lin
             raise OddFile
         values = cells.flatten()
         columns = [values.take(pyarrow.array(numpy.arange(place, len(values), width))) for place in range(width)]
-        names = {table.source: "source", table.target: "target"}
-        numbers = pyarrow.array(numpy.arange(line, line + len(cells)))
-        yield {"line": numbers, **{names.get(place, table.names[place]): column for place, column in enumerate(columns)}}
+        texts = {"source": columns[table.source], "target": columns[table.target]}
+        others = {name: columns[place] for place, name in enumerate(table.names) if place not in (table.source, table.target)}
+        yield Block(pyarrow.array(numpy.arange(line, line + len(cells))), texts, others)
         line += len(cells)
 
 
-def _align(files: list[Iterator[Any]], line: int) -> Iterator[dict[str, Any]]:
+def _align(files: list[Iterator[Any]], line: int) -> Iterator[Block]:
     """The lines of one or two files side by side, from some line on; of one file there is no target."""
     import numpy
     import pyarrow
@@ -151,8 +166,8 @@ def _align(files: list[Iterator[Any]], line: int) -> Iterator[dict[str, Any]]:
     waiting = list[Any](next(blocks, None) for blocks in files)
     while all(array is not None for array in waiting):
         count = min(len(array) for array in waiting)
-        block: dict[str, Any] = {"line": pyarrow.array(numpy.arange(line, line + count))}
-        yield block | {name: array[:count] for name, array in zip(("source", "target"), waiting, strict=False)}
+        texts = {name: array[:count] for name, array in zip(("source", "target"), waiting, strict=False)}
+        yield Block(pyarrow.array(numpy.arange(line, line + count)), texts, {})
         line += count
         waiting = [
             array[count:] if len(array) > count else next(blocks, None) for array, blocks in zip(waiting, files, strict=True)

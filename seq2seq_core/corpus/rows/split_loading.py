@@ -84,19 +84,17 @@ class SplitLoader:
         if after is not None and after.sizes == sizes:
             return
         for block in iterate_blocks(self.reader, entry, after):
-            others = [name for name in block if name not in ("line", "source", "target")]
-            if entry.constants.keys() & set(others):
+            if entry.constants.keys() & block.others.keys():
                 raise OddFile
-            rows = len(block["line"])
-            arrays: dict[str, Any] = {name: block[name] for name in ("line", "source", "target") if name in block}
-            arrays["file"] = pyarrow.repeat(entry.files[0].name, rows)
-            arrays |= {self.store.column(self.split, name): block[name] for name in others}
+            rows = len(block.line)
+            arrays: dict[str, Any] = {"line": block.line, **block.texts, "file": pyarrow.repeat(entry.files[0].name, rows)}
+            arrays |= {self.store.column(self.split, name): column for name, column in block.others.items()}
             arrays |= {self.store.column(self.split, name): pyarrow.repeat(value, rows) for name, value in entry.constants.items()}
-            if layout := self.store.layout(self.split, [*others, *entry.constants]):
+            if layout := self.store.layout(self.split, [*block.others, *entry.constants]):
                 arrays["layout"] = pyarrow.repeat(layout, rows)
             self.store.append(self.split, arrays)
             if rows:
-                self.store.ends[self.split][place] = EntryEnd(sizes, block["line"][-1].as_py() + 1)
+                self.store.ends[self.split][place] = EntryEnd(sizes, block.line[-1].as_py() + 1)
             self.report()
 
     def _load_lines(self, entry: CorpusEntry) -> list[CorpusError]:

@@ -63,6 +63,19 @@ def _assert_adds_up(paths: Paths) -> None:
         assert not fault_of_prepared(split, paths)
 
 
+def test_other_columns_may_have_the_names_of_our_own_and_any_number(tmp_path: Path) -> None:
+    names = ["line", "file", "position", "#", "", *(f"column_{number}" for number in range(1200))]
+    rows = [["\t".join(("source", "target", *names))]]
+    rows += [[f"source {row}", f"target {row}", f"verse {row}", *names[1:]] for row in range(60)]
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "train.tsv").write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+    paths = Paths(tmp_path)
+    run_prepare(_settings(TRAIN_ONLY), paths, NullRecorder())
+    pairs = [pair for split in SPLITS for pair in iterate_pairs(paths.prepared_split(split))]
+    assert {pair["source"]: pair["line"] for pair in pairs} == {f"source {row}": f"verse {row}" for row in range(60)}
+    assert all(list(pair) == ["source", "target", *names] and pair["column_1199"] == "column_1199" for pair in pairs)
+
+
 def test_the_sample_corpus_passes_whole_with_its_columns(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     write_sample_corpus(tmp_path / "raw")

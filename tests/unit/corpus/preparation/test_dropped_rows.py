@@ -154,6 +154,8 @@ def test_what_is_not_there_is_a_fault_with_what_there_is(paths: Paths) -> None:
     )  # fmt: skip
     code, text = _s2s(paths, "--split", "tset")
     assert (code, text) == (2, "error: --split: expected one of train, dev, test, monolingual.en, got 'tset'\n")
+    code, text = _s2s(paths, "--rule", "max_characters", "--split", "dev")
+    assert (code, text) == (2, "error: --split: max_characters is applied to train, monolingual.en only, got 'dev'\n")
 
 
 def test_a_prepare_that_drops_too_much_stops_and_leaves_its_rows_to_look_at(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:

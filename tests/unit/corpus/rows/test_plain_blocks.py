@@ -25,10 +25,11 @@ def _rows_in_blocks(reader: SplitReader) -> list[Row]:
     (entry,) = reader.entries
     rows, reader.bytes_read = [], 0
     for block in iterate_blocks(reader, entry):
-        columns = {name: array.to_pylist() for name, array in block.items()}
-        for place, line in enumerate(columns.pop("line")):
-            cells = {name: values[place] for name, values in columns.items()}
-            rows.append(Row(cells.pop("source"), cells.pop("target"), cells, entry.files[0].name, line))
+        source, target = (block.texts[name].to_pylist() for name in ("source", "target"))
+        others = {name: array.to_pylist() for name, array in block.others.items()}
+        for place, line in enumerate(block.line.to_pylist()):
+            cells = {name: values[place] for name, values in others.items()}
+            rows.append(Row(source[place], target[place], cells, entry.files[0].name, line))
     assert reader.bytes_read == reader.total_bytes
     return rows
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from seq2seq_core.config.decoding_options import DecodingOptions
@@ -20,11 +20,12 @@ from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID
 MARGIN = 1e-4
 """Least difference of two scores that rounding does not explain."""
 
-LATER_STEPS = 0.5
-"""How much longer than the longest hypothesis that CTranslate2 returned is one that it left out, at most, in ids.
+ROOM, ROOM_OF_BEGINNINGS = 0.5, 8
+"""How much longer than the longest hypothesis that CTranslate2 returned one that it left out is at most, in ids.
 
-One that ended in the same step is as long; more than that is room for what is not known. Twice as much sends three times as many
-sentences into a second search.
+One that ended in the same step is as long; the rest is room for what is not known. The second holds where a returned hypothesis
+begins another one: such a model also ends where it would rather go on, and the ends keep out what goes on. Twice the first sends
+three times as many sentences of a translation model into a second search.
 """
 
 LIKE_LENGTHS = 4
@@ -137,13 +138,20 @@ def choose(sentence: Sentence, hypotheses: Sequence[Ended], options: DecodingOpt
 
 
 def _steps_to_see(ended: Sequence[Hypothesis], best: Hypothesis, options: DecodingOptions) -> int:
-    """The steps of the search if a hypothesis that CTranslate2 left out may be better than the best one, else 0.
+    """The steps of the search to see if a hypothesis that CTranslate2 left out may be better than the best one, else 0.
 
     It leaves out those that are less likely than all that it returns. Such a one can have a better score only if it is longer.
     """
     num_steps = max(len(one.ids) for one in ended) + 1
     least = min(one.log_probability for one in ended)
-    return num_steps if len(ended) > 1 and _rank(least, num_steps + LATER_STEPS, options) > best.score else 0
+    room = ROOM_OF_BEGINNINGS if _has_beginnings([one.ids for one in ended]) else ROOM
+    return num_steps + int(room) if len(ended) > 1 and _rank(least, num_steps + room, options) > best.score else 0
+
+
+def _has_beginnings(targets: Sequence[tuple[int, ...]]) -> bool:
+    """Whether one of different targets begins another one: then it also begins the next one in order."""
+    in_order = sorted(targets)
+    return any(longer[: len(one)] == one for one, longer in pairwise(in_order))
 
 
 def batches_to_see(winners: Sequence[Winner], most_steps: int, max_rows: int) -> list[tuple[int, list[Sentence]]]:
@@ -230,7 +238,7 @@ def choose_at_limit(
     return Winner(sentence, best, earlier, len(earlier) >= options.beam_size, options.beam_size)
 
 
-def _rank(log_probability: float, length: int, options: DecodingOptions) -> float:
+def _rank(log_probability: float, length: float, options: DecodingOptions) -> float:
     """The score of a log-probability; the length includes eos."""
     return log_probability / length_penalty(length, options.length_penalty)
 

@@ -131,7 +131,7 @@ class CTranslate2Engine:
             found |= cut | {winner.sentence.place: [winner.best] for winner in winners if not winner.steps_to_see}
         for settled in run_in_parallel(
             lambda batch: self._search_in_full(batch, options, stop),
-            batches_to_see(unsettled, FIRST_BOUND, bounds.max_rows),
+            batches_to_see(unsettled, self.max_positions, bounds.max_rows),
             self.num_parallel,
         ):
             found |= {winner.sentence.place: [winner.best] for winner in settled}

@@ -28,6 +28,9 @@ begins another one: such a model also ends where it would rather go on, and the 
 three times as many sentences of a translation model into a second search.
 """
 
+MOST_STEPS = 256
+"""Nothing ends a search that is seen in full: so many steps at most."""
+
 LIKE_LENGTHS = 4
 """Searches whose steps differ by less are done at once."""
 
@@ -154,19 +157,21 @@ def _has_beginnings(targets: Sequence[tuple[int, ...]]) -> bool:
     return any(longer[: len(one)] == one for one, longer in pairwise(in_order))
 
 
-def batches_to_see(winners: Sequence[Winner], most_steps: int, max_rows: int) -> list[tuple[int, list[Sentence]]]:
+def batches_to_see(winners: Sequence[Winner], max_positions: int | None, max_rows: int) -> list[tuple[int, list[Sentence]]]:
     """Batches of the sentences of winners that have steps to see, with their number; with a prefix each, or without one.
 
     Args:
         winners: with steps to see.
-        most_steps: sentences that need more are in no batch.
+        max_positions: steps that the model has positions for; None: any number. Sentences that need more are in no batch.
         max_rows: most sentences of a batch.
     """
+    most_steps = min(MOST_STEPS, max_positions or MOST_STEPS)
     alike: dict[tuple[int, bool], list[Sentence]] = {}
     for winner in winners:
         sentence = winner.sentence
-        steps = min(-(-winner.steps_to_see // LIKE_LENGTHS) * LIKE_LENGTHS, sentence.limit)
+        steps = min(winner.steps_to_see, sentence.limit)
         if steps <= most_steps:
+            steps = min(-(-steps // LIKE_LENGTHS) * LIKE_LENGTHS, sentence.limit, most_steps)
             alike.setdefault((steps, bool(sentence.prefix)), []).append(sentence)
     return [
         (steps, group[first : first + max_rows]) for (steps, _), group in alike.items() for first in range(0, len(group), max_rows)

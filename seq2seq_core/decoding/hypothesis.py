@@ -96,7 +96,7 @@ def count_steps(memory: Any, source: Source) -> list[int]:
     return lengths
 
 
-def length_penalty(length: int, exponent: float) -> float:
+def length_penalty(length: float, exponent: float) -> float:
     """The divisor of a log-probability: ((5 + length) / 6) ** exponent (Wu 2016, equation 14).
 
     Args:

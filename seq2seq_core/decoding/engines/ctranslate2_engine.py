@@ -9,6 +9,8 @@ The engine makes up for what its search does otherwise, so that texts and scores
 - It has one length limit for a batch, ours is one for each sentence, at which hypotheses are made to end. A greedy path is cut
   there, and scored once more. A beam that reaches it is searched again up to it, so that all hypotheses are known.
 - It may have gone on where ours would have stopped. :mod:`~seq2seq_core.decoding.engines.found_hypotheses` tells where it matters.
+- It returns the likeliest that ended, and a longer one may win by our length penalty. Where it may, the steps of the search are
+  gone through once more, so that all hypotheses are known.
 - It takes a forced prefix as certain, and behind it lets only the likeliest hypothesis end.
 - It may predict pad and bos, and its positions end somewhere.
 
@@ -33,14 +35,22 @@ from seq2seq_core.decoding.constraints import EVEN_CHANCE, make_constraints
 from seq2seq_core.decoding.engines import ctranslate2_conversion as conversion
 from seq2seq_core.decoding.engines.ctranslate2_limits import num_positions, why_not_decode
 from seq2seq_core.decoding.engines.engine import Engine
-from seq2seq_core.decoding.engines.found_hypotheses import Ended, Sentence, Winner, choose, choose_at_limit
+from seq2seq_core.decoding.engines.found_hypotheses import (
+    Ended,
+    Sentence,
+    Winner,
+    batches_to_see,
+    choose,
+    choose_at_limit,
+    choose_of_all,
+)
 from seq2seq_core.decoding.engines.parallel_run import run_in_parallel
 from seq2seq_core.decoding.hypothesis import Hypothesis, length_penalty
 from seq2seq_core.decoding.phrases.phrase_rules import RowsOfPhrases
 from seq2seq_core.decoding.stopping import Stop, check_stop
 from seq2seq_core.errors import BundleError, NonFiniteOutput, first_line
 from seq2seq_core.tokenization.encode import SourceRow
-from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID
+from seq2seq_core.tokenization.special_tokens import BOS_ID, PAD_ID
 
 logger = logging.getLogger(__name__)
 
@@ -113,10 +123,18 @@ class CTranslate2Engine:
             for place, (row, start, limit) in enumerate(zip(rows, starts, constraints.limits, strict=True))
         ]
         found: dict[int, list[Hypothesis]] = {}
-        for part in run_in_parallel(
+        unsettled: list[Winner] = []
+        for winners, cut in run_in_parallel(
             lambda batch: self._decode_batch(batch, options, stop), self._batches(sentences, options, bounds), self.num_parallel
         ):
-            found |= part
+            unsettled += [winner for winner in winners if winner.steps_to_see]
+            found |= cut | {winner.sentence.place: [winner.best] for winner in winners if not winner.steps_to_see}
+        for settled in run_in_parallel(
+            lambda batch: self._search_in_full(batch, options, stop),
+            batches_to_see(unsettled, self.max_positions, bounds.max_rows),
+            self.num_parallel,
+        ):
+            found |= {winner.sentence.place: [winner.best] for winner in settled}
         if others := [place for place in range(len(rows)) if place not in found]:
             logger.debug("PyTorch decodes %d of %d sentences, which CTranslate2 would decode otherwise", len(others), len(rows))
             own = None if prefixes is None else [prefixes[place] for place in others]
@@ -137,8 +155,10 @@ class CTranslate2Engine:
             batches += [[group[place] for place in places] for places in cut]
         return batches
 
-    def _decode_batch(self, batch: Sequence[Sentence], options: DecodingOptions, stop: Stop | None) -> dict[int, list[Hypothesis]]:
-        """The hypotheses of the sentences of a batch, without those in doubt."""
+    def _decode_batch(
+        self, batch: Sequence[Sentence], options: DecodingOptions, stop: Stop | None
+    ) -> tuple[list[Winner], dict[int, list[Hypothesis]]]:
+        """The best hypotheses of the sentences of a batch, without those in doubt, and those that are cut, by place."""
         waiting, bound, winners = list(batch), FIRST_BOUND, list[Winner]()
         found, at_limit = dict[int, list[Hypothesis]](), list[Sentence]()
         while waiting:
@@ -162,7 +182,18 @@ class CTranslate2Engine:
             bound *= GROWTH
         if options.beam_size > 1:
             winners += self._search_to_limit(self._without_unusual_ids(at_limit), options, stop)
-        return found | self._confirm(winners, options)
+        return self._confirm(winners, options), found
+
+    def _search_in_full(self, batch: tuple[int, Sequence[Sentence]], options: DecodingOptions, stop: Stop | None) -> list[Winner]:
+        """The best hypotheses of sentences by searches that go on to a step, whatever has ended, without those in doubt."""
+        num_steps, sentences = batch
+        check_stop(stop)
+        ended = self._search(sentences, options, num_steps, None, to_the_end=True)
+        winners = [
+            choose_of_all(one, hypotheses, num_steps, options, *chances)
+            for one, hypotheses, chances in zip(sentences, ended, self._before(sentences), strict=True)
+        ]
+        return self._confirm([winner for winner in winners if winner is not None], options)
 
     def _search_to_limit(self, sentences: Sequence[Sentence], options: DecodingOptions, stop: Stop | None) -> list[Winner]:
         """The best hypotheses of sentences whose beams reach their limit, by searches that go on to it, whatever has ended.
@@ -189,9 +220,9 @@ class CTranslate2Engine:
         firsts = [self._score([(one, (id_,)) for one in sentences]) for id_ in (PAD_ID, BOS_ID)]
         return [one for one, *own in zip(sentences, *firsts, strict=True) if max(first[0] for first in own) < HARDLY]
 
-    def _confirm(self, winners: Sequence[Winner], options: DecodingOptions) -> dict[int, list[Hypothesis]]:
-        """The best hypotheses, without those that the reference may not have found."""
-        in_doubt = [winner for winner in winners if winner.is_in_doubt]
+    def _confirm(self, winners: Sequence[Winner], options: DecodingOptions) -> list[Winner]:
+        """The winners without those that the reference may not have found; what has steps to be seen is not asked."""
+        in_doubt = [winner for winner in winners if winner.is_in_doubt and not winner.steps_to_see]
         usual = {one.place for one in self._without_unusual_ids([winner.sentence for winner in in_doubt])}
         log_probabilities = self._score([(winner.sentence, winner.best.ids) for winner in in_doubt])
         refused = {
@@ -199,7 +230,7 @@ class CTranslate2Engine:
             for winner, own in zip(in_doubt, log_probabilities, strict=True)
             if winner.sentence.place not in usual or not winner.is_found_by_reference(own[:-1], options)
         }
-        return {winner.sentence.place: [winner.best] for winner in winners if winner.sentence.place not in refused}
+        return [winner for winner in winners if winner.sentence.place not in refused]
 
     def _holds(self, length: int) -> bool:
         """Whether the converted model has positions for a sequence of a length."""
@@ -232,7 +263,8 @@ class CTranslate2Engine:
         if extra:
             check_stop(stop)
         return [
-            [_read(tokens, score) for tokens, score in zip(result.hypotheses, result.scores, strict=True)] for result in results
+            [Ended.read(tokens, score) for tokens, score in zip(result.hypotheses, result.scores, strict=True)]
+            for result in results
         ]
 
     def _before(self, sentences: Sequence[Sentence]) -> list[tuple[float, float]]:
@@ -265,9 +297,3 @@ class CTranslate2Engine:
             max_input_length=0,
         )
         return [list(result.log_probs) for result in results]
-
-
-def _read(tokens: Sequence[str], score: float) -> Ended:
-    ids = tuple(map(int, tokens))
-    has_end = bool(ids) and ids[-1] == EOS_ID
-    return Ended(ids[:-1] if has_end else ids, score, has_end)

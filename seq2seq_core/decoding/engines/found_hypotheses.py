@@ -9,16 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from seq2seq_core.config.decoding_options import DecodingOptions
 from seq2seq_core.decoding.constraints import EVEN_CHANCE, NEVER
 from seq2seq_core.decoding.hypothesis import Hypothesis, length_penalty
-from seq2seq_core.tokenization.special_tokens import BOS_ID, PAD_ID
+from seq2seq_core.tokenization.special_tokens import BOS_ID, EOS_ID, PAD_ID
 
 MARGIN = 1e-4
 """Least difference of two scores that rounding does not explain."""
+
+ROOM, ROOM_OF_BEGINNINGS = 0.5, 8
+"""How much longer than the longest hypothesis that CTranslate2 returned one that it left out is at most, in ids.
+
+One that ended in the same step is as long; the rest is room for what is not known. The second holds where a returned hypothesis
+begins another one: such a model also ends where it would rather go on, and the ends keep out what goes on. Twice the first sends
+three times as many sentences of a translation model into a second search.
+"""
+
+MOST_STEPS = 256
+"""Nothing ends a search that is seen in full: so many steps at most."""
+
+LIKE_LENGTHS = 4
+"""Searches whose steps differ by less are done at once."""
 
 
 class Sentence(NamedTuple):
@@ -50,6 +64,13 @@ class Ended(NamedTuple):
     log_probability: float
     has_end: bool
 
+    @classmethod
+    def read(cls, tokens: Sequence[str], log_probability: float) -> Ended:
+        """From the tokens of CTranslate2, eos included where it has one."""
+        ids = tuple(map(int, tokens))
+        has_end = bool(ids) and ids[-1] == EOS_ID
+        return cls(ids[:-1] if has_end else ids, log_probability, has_end)
+
 
 class Winner(NamedTuple):
     """The best hypothesis found for a sentence.
@@ -60,6 +81,7 @@ class Winner(NamedTuple):
         earlier: of each hypothesis that was found before it: its length, eos included, and its score.
         is_in_doubt: whether the reference may have stopped before it was found.
         fewest_found: fewest of the earlier hypotheses with which the reference may have stopped.
+        steps_to_see: so many steps of the search must be seen in full, as one that was left out may be better; 0: none may.
     """
 
     sentence: Sentence
@@ -67,6 +89,7 @@ class Winner(NamedTuple):
     earlier: tuple[tuple[int, float], ...]
     is_in_doubt: bool
     fewest_found: int
+    steps_to_see: int = 0
 
     def is_found_by_reference(self, log_probabilities: Sequence[float], options: DecodingOptions) -> bool:
         """Whether the reference was still searching when it was found, for certain; never where the model is unsure of its ids.
@@ -111,7 +134,75 @@ def choose(sentence: Sentence, hypotheses: Sequence[Ended], options: DecodingOpt
     if any(one.score >= best.score for one in passed_over):
         return None
     earlier = _before(best, [*ended, *passed_over])
-    return Winner(sentence, best, earlier, len(hypotheses) > 1 and len(earlier) >= options.beam_size - 1, 1)
+    # Of two that end, the likelier one had the likelier beginning when the other one ended; so did it have the better score.
+    likelier = any(one.log_probability > best.log_probability for one in ended if len(one.ids) < len(best.ids))
+    is_in_doubt = len(hypotheses) > 1 and (len(earlier) >= options.beam_size - 1 or (bool(sentence.prefix) and likelier))
+    return Winner(sentence, best, earlier, is_in_doubt, 1, _steps_to_see(ended, best, options))
+
+
+def _steps_to_see(ended: Sequence[Hypothesis], best: Hypothesis, options: DecodingOptions) -> int:
+    """The steps of the search to see if a hypothesis that CTranslate2 left out may be better than the best one, else 0.
+
+    It leaves out those that are less likely than all that it returns. Such a one can have a better score only if it is longer.
+    """
+    num_steps = max(len(one.ids) for one in ended) + 1
+    least = min(one.log_probability for one in ended)
+    room = ROOM_OF_BEGINNINGS if _has_beginnings([one.ids for one in ended]) else ROOM
+    return num_steps + int(room) if len(ended) > 1 and _rank(least, num_steps + room, options) > best.score else 0
+
+
+def _has_beginnings(targets: Sequence[tuple[int, ...]]) -> bool:
+    """Whether one of different targets begins another one: then it also begins the next one in order."""
+    in_order = sorted(targets)
+    return any(longer[: len(one)] == one for one, longer in pairwise(in_order))
+
+
+def batches_to_see(winners: Sequence[Winner], max_positions: int | None, max_rows: int) -> list[tuple[int, list[Sentence]]]:
+    """Batches of the sentences of winners that have steps to see, with their number; with a prefix each, or without one.
+
+    Args:
+        winners: with steps to see.
+        max_positions: steps that the model has positions for; None: any number. Sentences that need more are in no batch.
+        max_rows: most sentences of a batch.
+    """
+    most_steps = min(MOST_STEPS, max_positions or MOST_STEPS)
+    alike: dict[tuple[int, bool], list[Sentence]] = {}
+    for winner in winners:
+        sentence = winner.sentence
+        steps = min(winner.steps_to_see, sentence.limit)
+        if steps <= most_steps:
+            steps = min(-(-steps // LIKE_LENGTHS) * LIKE_LENGTHS, sentence.limit, most_steps)
+            alike.setdefault((steps, bool(sentence.prefix)), []).append(sentence)
+    return [
+        (steps, group[first : first + max_rows]) for (steps, _), group in alike.items() for first in range(0, len(group), max_rows)
+    ]
+
+
+def choose_of_all(
+    sentence: Sentence, hypotheses: Sequence[Ended], num_steps: int, options: DecodingOptions, prefix: float, end: float
+) -> Winner | None:
+    """The best hypothesis of a sentence of whose search all is known up to a step; None: the reference may have another one.
+
+    Args:
+        sentence: the sentence.
+        hypotheses: all that ended, and those that were live at that step.
+        num_steps: the step, at most the sentence's limit.
+        options: the decoding options.
+        prefix: log-probability of the prefix.
+        end: log-probability of eos behind the prefix.
+    """
+    if has_unusual_ids(hypotheses):
+        return None
+    ended = [_hypothesis(one.ids, prefix + one.log_probability, options) for one in hypotheses if one.has_end]
+    passed_over = _passed_over(sentence, ended, prefix + end, options)
+    best = max([*ended, *passed_over], key=lambda one: one.score, default=None)
+    live = [prefix + one.log_probability for one in hypotheses if not one.has_end]
+    likeliest = max(live, default=_likeliest_missing(hypotheses, prefix, num_steps))
+    goes_on = best is None or _rank(likeliest, num_steps, options) > best.score - MARGIN
+    if best is None or goes_on or best in passed_over or len(ended) + len(passed_over) < options.beam_size:
+        return None
+    earlier = _before(best, [*ended, *passed_over])
+    return Winner(sentence, best, earlier, len(earlier) >= options.beam_size, options.beam_size)
 
 
 def choose_at_limit(
@@ -145,14 +236,14 @@ def choose_at_limit(
     best = max([*ended, *cut], key=lambda one: one.score)
     if (
         best in passed_over
-        or _rank(_likeliest_missing(sentence, hypotheses, prefix), sentence.limit + 1, options) > best.score - MARGIN
+        or _rank(_likeliest_missing(hypotheses, prefix, sentence.limit), sentence.limit + 1, options) > best.score - MARGIN
     ):
         return None
     earlier = _before(best, ended)
     return Winner(sentence, best, earlier, len(earlier) >= options.beam_size, options.beam_size)
 
 
-def _rank(log_probability: float, length: int, options: DecodingOptions) -> float:
+def _rank(log_probability: float, length: float, options: DecodingOptions) -> float:
     """The score of a log-probability; the length includes eos."""
     return log_probability / length_penalty(length, options.length_penalty)
 
@@ -170,14 +261,14 @@ def _passed_over(
     return [_hypothesis(sentence.prefix, log_probability, options)]
 
 
-def _likeliest_missing(sentence: Sentence, hypotheses: Sequence[Ended], prefix: float) -> float:
-    """The greatest log-probability of a hypothesis that was live at the limit, and is not among those found.
+def _likeliest_missing(hypotheses: Sequence[Ended], prefix: float, num_steps: int) -> float:
+    """The greatest log-probability of a hypothesis that was live after the last step, and is not among those found.
 
     Those that ended in the last step have taken the places of live ones, none of which was likelier.
     """
-    if all(len(one.ids) != sentence.limit - 1 or not one.has_end for one in hypotheses):
+    if all(len(one.ids) != num_steps - 1 or not one.has_end for one in hypotheses):
         return NEVER
-    return prefix + min(one.log_probability for one in hypotheses if len(one.ids) >= sentence.limit - 1)
+    return prefix + min(one.log_probability for one in hypotheses if len(one.ids) >= num_steps - 1)
 
 
 def _before(best: Hypothesis, ended: Sequence[Hypothesis]) -> tuple[tuple[int, float], ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from seq2seq_core.artifacts import Paths
 from seq2seq_core.errors import Seq2SeqError, TrackingUnreachable
 from seq2seq_core.registry.versions import find_version
-from seq2seq_core.serving.front.allocator import return_freed_memory
+from seq2seq_core.serving.allocator import return_freed_memory
 from seq2seq_core.serving.front.served_version import ServedVersion
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from seq2seq_core.console import configure_logging, tell_sparingly
 from seq2seq_core.errors import UserError
 from seq2seq_core.redaction.text_exits import install_redaction
+from seq2seq_core.serving.allocator import return_freed_memory
 from seq2seq_core.serving.worker.wire import (
     DECODE,
     FAILED,
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from seq2seq_core.decoding.engines.engine import Engine
 
 
+REST_SECONDS = 2.0
+"""After so long without a batch, the memory of the last ones is given back."""
+
+
 class Inbox:
     """Receives messages in a thread of its own, so that a batch can be stopped while it is decoded.
 
@@ -43,6 +48,14 @@ class Inbox:
         self.stopped = -1
         """The last batch that nobody waits for any more."""
         threading.Thread(target=self._receive, name="inbox", daemon=True).start()
+
+    def next_batch(self) -> dict[str, Any]:
+        """The next message with a batch; waits for it."""
+        try:
+            return self.batches.get(timeout=REST_SECONDS)
+        except queue.Empty:
+            return_freed_memory()
+            return self.batches.get()
 
     def _receive(self) -> None:
         while True:
@@ -86,7 +99,7 @@ def _serve(inbox: Inbox, bundle: Path, device: str, threads: int) -> None:
     decoder = PredictorDecoder(predictor)
     send_message(inbox.connection, {"kind": READY, "engines": [_describe(predictor.engine), _describe(predictor.reference)]})
     while True:
-        message = inbox.batches.get()
+        message = inbox.next_batch()
         send_message(inbox.connection, _decode(message, decoder, inbox))
 
 

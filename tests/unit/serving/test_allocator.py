@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from seq2seq_core.serving.front.allocator import return_freed_memory
+from seq2seq_core.serving.allocator import return_freed_memory
 
 NUM_THREADS, MIB = 16, 2**20
 

@@ -1,4 +1,4 @@
-"""Freed memory goes back to the system: without this a front process keeps the memory of its largest requests, once per thread."""
+"""Freed memory goes back to the system: without this a process keeps the memory of its largest requests, once per thread."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ SHIPPED = (
     ".dvcignore",
     ".gitignore",
     "dvc.yaml",
-    "params.yaml",
     "prefect.yaml",
     *sorted(str(path) for path in Path("configs").rglob("*.yaml")),
 )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 ProgressMode = Literal["auto", "bar", "plain"]
 PLAIN_INTERVAL_SECONDS = 10.0
+LARGE = 100.0
+"""Amounts from here on are shown without fractions."""
 
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 """What takes log lines: a logger of this program, or one of Prefect's, which are adapters."""
@@ -45,9 +47,15 @@ class _PlainProgress:
         done = completed - self.start
         left = elapsed / done * (self.total - completed) if done else float("nan")
         self.logger.info(
-            "%s: %g/%g %s, %s left%s",
-            self.description, completed, self.total, self.unit, format_seconds(left), f", {message}" if message else "",
+            "%s: %s/%s %s, %s left%s",
+            self.description, _amount(completed), _amount(self.total), self.unit, format_seconds(left),
+            f", {message}" if message else "",
         )  # fmt: skip
+
+
+def _amount(value: float) -> str:
+    """A whole number in full, another one with three digits."""
+    return f"{value:.0f}" if value >= LARGE or float(value).is_integer() else f"{value:.3g}"
 
 
 class _BarProgress:

@@ -15,6 +15,8 @@ ENTRY_POINT = re.compile(r"\bflows/(\w+)\.py:(\w+)")
 """A flow by its file, as in a clone; an installed one is named by its module."""
 OF_THE_REPOSITORY = ("*.egg-info/", "/build/", "/dist/", "/site/", "node_modules/", "/deploy/.env", "number_words_workspace/")
 """Lines of ``.gitignore`` about what a workspace never has."""
+SAMPLE_SETTINGS, END_OF_USE = "configs/dates.yaml", "configs/dates.yaml\n#\n"
+"""The ready settings of the sample corpus, and the end of their lines about use."""
 READY_SETTINGS = "Ready settings are in configs/."
 OWN_READY_SETTINGS = "Ready settings come with s2s: configs/g2p.yaml and others."
 REQUIREMENTS = """\
@@ -46,4 +48,5 @@ def managed_files() -> dict[str, str]:
 
 def first_settings() -> str:
     """The text of ``params.yaml`` in a new workspace: the settings of the sample corpus."""
-    return read_shipped("params.yaml").replace(READY_SETTINGS, OWN_READY_SETTINGS)
+    _, _, settings = read_shipped(SAMPLE_SETTINGS).partition(END_OF_USE)  # params.yaml of a clone is its user's
+    return settings.replace(READY_SETTINGS, OWN_READY_SETTINGS)

@@ -92,7 +92,8 @@ def run_evaluate(settings: Settings, paths: Paths, recorder: Recorder) -> Evalua
     warn_of_other_settings(predictor, section, paths.served)
     train = iterate_pairs(paths.prepared_split("train"))
     searches = 2 if options.beam_size > 1 else 1
-    with progress("evaluate", searches * len(pairs), "sentences", settings.runtime.progress) as shown:
+    unit = "sentences" if searches == 1 else "sentences of two searches"
+    with progress("evaluate", searches * len(pairs), unit, settings.runtime.progress) as shown:
         has_files = predictor.sources.has_frames or names_file(pairs[0])
         further = _file_baselines(pairs, predictor, paths)
         evaluation = evaluate(pairs, train, predictor, options, section, shown.update, has_files, further)

@@ -64,3 +64,10 @@ def test_plain_progress_goes_to_the_log_that_is_named(caplog: pytest.LogCaptureF
     with caplog.at_level(logging.INFO), console.progress("score", 2, "rows", "plain", log=logging.getLogger("a run")) as shown:
         shown.update(2, "5 rows/s")
     assert caplog.record_tuples == [("a run", logging.INFO, "score: 2/2 rows, 0 s left, 5 rows/s")]
+
+
+@pytest.mark.parametrize(("total", "shown"), [(0.152886, "0.153"), (15.25, "15.2"), (1234567.0, "1234567"), (1523.7, "1524")])
+def test_an_amount_is_shown_in_full_or_with_three_digits(caplog: pytest.LogCaptureFixture, total: float, shown: str) -> None:
+    with caplog.at_level(logging.INFO), console.progress("validate", total, "MB", "plain") as bar:
+        bar.update(total)
+    assert caplog.messages == [f"validate: {shown}/{shown} MB, 0 s left"]

@@ -35,3 +35,11 @@ def test_each_script_holds_the_letters_that_unicode_names_by_it() -> None:
 def test_their_tokenisers_are_choices_of_the_settings_the_special_one_first() -> None:
     assert UNSPACED_TOKENIZERS == ("zh", "char")
     assert set(UNSPACED_TOKENIZERS) < set(get_args(BleuTokenizer))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("你好吗。 我走了。", True), ("我 喜欢 喝 茶 。", False), ("はい。 行きます。", True), ("私 は 行き ます 。", False)],
+)
+def test_short_sentences_are_told_from_words(text: str, expected: bool) -> None:
+    assert describe_texts([text] * 3).is_spaceless is expected

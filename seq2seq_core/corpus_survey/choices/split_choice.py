@@ -61,10 +61,12 @@ class _Drawn:
     Attributes:
         keys: of a sample of the rows, what decides the split: a source, or the digest of a file.
         weight: rows for one of the sample.
+        num_pairs: pairs that they are the rows of.
     """
 
     keys: list[str]
     weight: float
+    num_pairs: int
 
     def count(self, share: float) -> dict[str, int]:
         """The rows of each split.
@@ -136,7 +138,7 @@ def _choose_fraction(drawn: _Drawn | None, num_rows: int, carved: Sequence[str])
             return share
     if drawn is not None and not fewest:
         raise UserError(
-            f"{len(drawn.keys)} pairs of {len(set(drawn.keys))} different sources cannot be split into train, dev and test, which "
+            f"{drawn.num_pairs} pairs of {len(set(drawn.keys))} different sources cannot be split into train, dev and test, which "
             "share no source; expected more different sources, or files for dev and test"
         )
     return max(fewest, key=lambda share: fewest[share])
@@ -160,9 +162,10 @@ def _find_drawn(evidence: CorpusEvidence, folder: Path, faults: dict[str, str]) 
         digests = _digests(_files_of(evidence, folder), dict.fromkeys(source for source, _ in pairs), faults)
         pairs = [(digests[source], target) for source, target in pairs if source in digests]
     keys = [source for source, _ in (pairs if evidence.is_repetition_data else dict.fromkeys(pairs))]
+    num_pairs = len(keys)
     if has_several_references(evidence):
         keys = list(dict.fromkeys(keys))
-    return _Drawn(keys, max(1.0, layout.num_rows["train"] / len(layout.pairs)))
+    return _Drawn(keys, max(1.0, layout.num_rows["train"] / len(layout.pairs)), num_pairs)
 
 
 def _files_of(evidence: CorpusEvidence, folder: Path) -> SourceFiles:

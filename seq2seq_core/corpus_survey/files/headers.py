@@ -30,7 +30,7 @@ def find_header(tables: Sequence[Sequence[Sequence[str]]]) -> tuple[bool, str]:
         return False, "there is no row"
     # Files that begin with the same rows have rows in common: that says nothing of the first one.
     is_alone = len(firsts) == 1 or _begin_alike(filled)
-    if not is_alone and len(set(firsts)) == 1 and _could_be_names(firsts[0]) and not _comes_again(filled):
+    if not is_alone and len(set(firsts)) == 1 and _could_be_names(firsts[0], may_repeat=True) and not _comes_again(filled):
         return True, "all files begin with the same row"
     names = [first for first in firsts if _is_header(first)]
     if len(names) == len(firsts) or all(map(_repeats_names, firsts)):
@@ -85,9 +85,9 @@ def _is_header(first: Sequence[str]) -> bool:
     return _could_be_names(first) and known >= (len(first) if len(first) <= 2 else len(first) / 2)
 
 
-def _could_be_names(first: Sequence[str]) -> bool:
+def _could_be_names(first: Sequence[str], may_repeat: bool = False) -> bool:
     filled = [cell for cell in first if cell.strip()]  # the index column of pandas has no name
-    is_filled = len(filled) >= len(first) - 1 and len(set(first)) == len(first)
+    is_filled = len(filled) >= len(first) - 1 and (may_repeat or len(set(first)) == len(first))
     return is_filled and all(_NAME.fullmatch(cell.strip()) and len(cell.split()) <= MOST_WORDS for cell in filled)
 
 

@@ -19,6 +19,8 @@ Number = TypeVar("Number", int, float)
 IPA = re.compile("[\u0250-\u02af\u02b0-\u02ff\u0361\u0303\u032a\u0325\u0329\u1d00-\u1dbf]|[ɑɛɔœøŋðθβχɣʔ]")
 """Letters and marks of the International Phonetic Alphabet."""
 ARPABET = re.compile(r"[A-Z]{1,2}[012]?")
+LONGEST_WORDS = {"CJK": 3.5, "HIRAGANA": 3.5, "KATAKANA": 3.5}
+"""Mean length of words up to which a text is taken to be cut into words, by script; for others of the kind, 6."""
 OUTLIER = 10
 """A text so many times as long as the median says nothing about what the texts are."""
 
@@ -66,7 +68,7 @@ class SideStatistics:
     @property
     def is_spaceless(self) -> bool:
         """Whether words are not separated by spaces."""
-        return self.script in UNSPACED_SCRIPTS and self.mean_word_characters > 6
+        return self.script in UNSPACED_SCRIPTS and self.mean_word_characters > LONGEST_WORDS.get(self.script, 6.0)
 
     @property
     def is_single_words(self) -> bool:

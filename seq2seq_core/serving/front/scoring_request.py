@@ -19,10 +19,13 @@ from seq2seq_core.decoding.phrases.wanted_phrases import MAX_CHARACTERS, MAX_ENT
 from seq2seq_core.json_text import JsonError, parse_object, shorten
 from seq2seq_core.serving.front.answer import RefusedRequest
 from seq2seq_core.serving.front.value_count import CSV_MARKS, JSON_MARKS, MAX_VALUES_PER_ROW, has_more_values
-from seq2seq_core.serving.request_columns import Columns, read_columns
+from seq2seq_core.serving.request_columns import SOURCE_COLUMN, Columns, read_columns
 
 JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
 FORMS, PARAMS = ("dataframe_split", "dataframe_records", "inputs", "instances"), "params"
+
+MOST_NAMED = 10
+"""Columns of a request that a refusal names."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,13 @@ class ScoringRequest:
 
         Args:
             names: the columns that the model reads; others are left out.
+
+        Raises:
+            RefusedRequest: with status 400: the column of sources is missing.
         """
+        if SOURCE_COLUMN not in self.columns:
+            given = [shorten(name) for name in self.columns][:MOST_NAMED]
+            raise RefusedRequest(400, f"expected the column {SOURCE_COLUMN!r}, got {given}")
         kept = [name for name in self.columns if name in names]
         rows = list(zip(*(self.columns[name] for name in kept), strict=True))
         return json.dumps({"dataframe_split": {"columns": kept, "data": rows}, PARAMS: self.params}).encode()

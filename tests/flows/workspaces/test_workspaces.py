@@ -51,7 +51,8 @@ def test_a_new_workspace_has_the_graph_and_no_code(tmp_path: Path, monkeypatch: 
     assert graph["code"].pop("deps") == ["requirements.txt"]
     assert of_the_repository["code"].pop("deps") == ["seq2seq_core"]
     assert graph == of_the_repository
-    assert load_settings(folder / "params.yaml") == load_settings(ROOT / "params.yaml")
+    assert load_settings(folder / "params.yaml") == load_settings(ROOT / "configs/dates.yaml")
+    assert (folder / "params.yaml").read_text().startswith("# Settings of the pipeline, one section per stage.")
     assert f"seq2seq-flows[pipeline]=={__version__}" in (folder / "requirements.txt").read_text().splitlines()
     for deployment in yaml.safe_load((folder / "prefect.yaml").read_text())["deployments"]:
         module, _, name = deployment["entrypoint"].rpartition(".")

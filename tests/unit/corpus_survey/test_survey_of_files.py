@@ -60,6 +60,8 @@ def test_the_dialect_of_lines(ending: str, lines: list[str], expected: Dialect |
         ([[["the text", "Ziel"], *([["a b", "c d"], ["b a", "d c"]] * 60), ["e", "f"]]], False),
         ([[["source", "source", "target"], ["a", "b", "c"]]], True),
         ([[["no", "no"], ["a", "b"]]], False),
+        ([[["id", "text", "note", "text"], ["1", "a", "b", "c"]], [["id", "text", "note", "text"], ["2", "d", "e", "f"]]], True),
+        ([[["the", "the"], ["a", "b"]], [["the", "the"], ["the", "f"]]], False),
         ([[["Frage", "Nummer"], ["a", "1"], ["b", "2"], ["c", "3"]]], True),
         ([[["", "source", "target"], ["0", "a", "b"]]], True),
         ([[["absent", "a p s"], ["abri", "a b r i"]]], False),

@@ -86,7 +86,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"dataframe_split": {"columns": ["source"], "data": [["a", "b"]]}}, "row 0 must be a list of 1 values, got one of 2"),
     ({"dataframe_split": {"columns": ["source", "source"], "data": []}}, "dataframe_split.columns must have each name once"),
     ({"inputs": {"source": ["a", "b"], "language": ["de"]}}, "expected columns of one length, got source: 2, language: 1"),
-    ({"inputs": {"text": ["a"]}}, "expected the column 'source', got []"),
+    ({"inputs": {"text": ["a"]}}, "expected the column 'source', got ['text']"),
     ('{"inputs": [' + "[]," * 2_000_000 + "[]]}", MANY_VALUES),
     ({"inputs": ['"'] * 200_000}, MANY_VALUES),
     ('{"inputs": ["' + '\\"' * 100_000 + "," * 200_000, "not valid JSON (Unterminated string starting at"),

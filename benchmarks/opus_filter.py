@@ -26,14 +26,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.incremental import iterate_lines
 from benchmarks.peers.environments import environment
 from seq2seq_core.allocation import uncollected_imports, uncollected_loading
 from seq2seq_core.artifacts import Paths
 
+ROOT = Path(__file__).resolve().parents[1]
 OPUS_FILTER = ["opusfilter==3.3.1"]
 STAGES = ("validate", "prepare")
 MOST, RATIO = 5000, 3.0
@@ -212,13 +212,11 @@ def compare(num_pairs: int, rounds: int, python: Path, root: Path) -> None:
     for name, turns in found.items():
         wall, cpu = (sorted(seconds)[len(turns) // 2] for seconds in zip(*turns, strict=True))
         print(f"{name:30} wall {wall:7.1f} s   CPU {cpu:7.1f} s   {', '.join(f'{turn[0]:.1f}/{turn[1]:.1f}' for turn in turns)}")
-    ours = [
-        [sum(seconds) for seconds in zip(*turns, strict=True)] for turns in zip(found["validate"], found["prepare"], strict=True)
-    ]
-    for name in list(found)[len(STAGES) :]:
-        ratios = [
-            [theirs / own for theirs, own in zip(turn, mine, strict=True)] for turn, mine in zip(found[name], ours, strict=True)
-        ]
+    stages = zip(found.pop("validate"), found.pop("prepare"), strict=True)
+    ours = [[sum(seconds) for seconds in zip(*turns, strict=True)] for turns in stages]
+    for name, turns in found.items():
+        pairs = zip(turns, ours, strict=True)
+        ratios = [[theirs / own for theirs, own in zip(turn, mine, strict=True)] for turn, mine in pairs]
         wall, cpu = (sorted(ratio)[len(ratios) // 2] for ratio in zip(*ratios, strict=True))
         print(f"{name} takes {wall:.2f} times as long as validate and prepare together, {cpu:.2f} times the CPU time")
 

@@ -16,8 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from seq2seq_core.config.field_meanings import field_meanings
-from seq2seq_core.config.section import Section
+from seq2seq_core.config.section import Section, field_meanings
 
 EngineName = Literal["auto", "torch", "ctranslate2"]
 """What decodes with an exported model."""

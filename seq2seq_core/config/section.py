@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
+from functools import cache
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationInfo, field_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError
-
-from seq2seq_core.config.field_meanings import field_meanings
 
 Side = Literal["source", "target"]
 """The sides of a pair."""
@@ -43,6 +45,38 @@ class Section(BaseModel):
         if kinds & {int, float} and not kinds & {bool, True, False, Any}:
             raise PydanticCustomError("number_expected", "a number")
         return value
+
+
+@cache
+def field_meanings(section: type[BaseModel]) -> dict[str, str]:
+    """By field, the docstring below it, which says what the setting means; inherited fields too.
+
+    Pydantic would read them where a class is made (``use_attribute_docstrings``): a third of the time in which all sections are
+    loaded, in every process, although hardly any shows them.
+
+    Args:
+        section: a class whose source is at hand; what a class without one adds has no meaning.
+    """
+    meanings: dict[str, str] = {}
+    for kind in reversed(section.__mro__):
+        if issubclass(kind, BaseModel) and kind is not BaseModel:
+            found = _own_meanings(kind)
+            meanings |= {name: found.get(name, meanings.get(name, "")) for name in inspect.get_annotations(kind)}
+    return {name: meanings[name] for name in section.model_fields if meanings.get(name)}
+
+
+def _own_meanings(kind: type[BaseModel]) -> dict[str, str]:
+    try:
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    except (OSError, TypeError):  # made by a function
+        return {}
+    assert isinstance(definition, ast.ClassDef)
+    found = {}
+    for field, below in zip(definition.body, definition.body[1:], strict=False):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = inspect.cleandoc(text)
+    return found
 
 
 def _parts_of(annotation: Any) -> set[Any]:

@@ -106,11 +106,8 @@ class RowLines:
         first = " || ', ' || ".join(f"{literal(_key(name))} || json_text({values[name]})" for name in named)
         others = [f"{literal(', ' + _key(name))} || json_text({values[name]})" for name in columns]
         cells = ", ".join(values[name] for name in columns)
-        rest = (
-            f"CASE WHEN layout IS NULL THEN concat({', '.join(others)}) ELSE {self._order}(layout, [{cells}]) END"
-            if others
-            else "''"
-        )
+        joined = f"concat({', '.join(others)})"
+        rest = f"CASE WHEN layout IS NULL THEN {joined} ELSE {self._order}(layout, [{cells}]) END" if others else "''"
         return f"'{{' || {first} || {rest} || '}}' || chr(10)"
 
 

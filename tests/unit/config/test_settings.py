@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq_core.config.field_meanings import field_meanings
+from seq2seq_core.config.section import field_meanings
 from seq2seq_core.config.settings import Settings, load_settings, parse_settings
 from seq2seq_core.errors import ConfigError
 

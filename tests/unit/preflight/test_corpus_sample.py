@@ -49,7 +49,7 @@ def test_a_corpus_that_is_read_in_blocks_has_a_sample_that_is(tmp_path: Path) ->
     own = write_sample(take_sample(corpus, tmp_path, 3), corpus, tmp_path, tmp_path / "sample")
     reader = SplitReader(own, tmp_path / "sample", "train")
     (block,) = iterate_blocks(reader, reader.entries[0])
-    assert [block[name].to_pylist() for name in ("source", "target")] == [['"a', "# c"], ["b", "d"]]
+    assert [block.texts[name].to_pylist() for name in ("source", "target")] == [['"a', "# c"], ["b", "d"]]
 
 
 def test_the_recordings_of_a_sample_are_there_whichever_side_names_them(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class Trouble:
 
     def describe(self) -> str:
         """Both in one line."""
-        return f"{self.text}; {self.mend}"
+        return f"{self.text.removesuffix('.')}; {self.mend}"
 
 
 def find_troubles(paths: Paths, fresh: Collection[str] = ()) -> Iterator[Trouble]:

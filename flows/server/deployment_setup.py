@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import TYPE_CHECKING
 
 from flows.server.automations import ensure_automations
 from flows.server.environment import prepare_environment
 from seq2seq_core.config.settings import Settings
+from seq2seq_core.console import format_seconds
 from seq2seq_core.errors import EnvironmentFault, UserError
 from seq2seq_core.proxies import describe_proxy
 
@@ -14,13 +17,17 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 POOL_TYPE = "process"
+STARTING_SECONDS, PROBE_SECONDS, PAUSE_SECONDS = 60.0, 10.0, 0.5
+
+logger = logging.getLogger(__name__)
 
 
-def setup_prefect(settings: Settings) -> list[str]:
+def setup_prefect(settings: Settings, start_seconds: float = STARTING_SECONDS) -> list[str]:
     """Creates or updates the work pool, the limits and the automations; returns a line for each. A second call changes nothing.
 
     Args:
         settings: ``runtime.flow`` names the work pool and the limits, and has the times and the webhook of the automations.
+        start_seconds: longest wait for a server that is starting.
 
     Raises:
         UserError: no Prefect server is configured, or its pool of that name is of another type.
@@ -39,6 +46,7 @@ def setup_prefect(settings: Settings) -> list[str]:
         )
     flow = settings.runtime.flow
     try:
+        wait_for_server(url, start_seconds)
         with get_client(sync_client=True) as client:
             lines = [ensure_pool(client, flow.work_pool)]
             lines += [_ensure_limit(client, tag, limit) for tag, limit in sorted(flow.concurrency_limits.items())]
@@ -46,6 +54,32 @@ def setup_prefect(settings: Settings) -> list[str]:
     except httpx.HTTPError as error:
         where = f"the Prefect server at {url}{describe_proxy(url)}"
         raise EnvironmentFault(f"{where} does not answer: {type(error).__name__}: {error}") from None
+
+
+def wait_for_server(url: str, seconds: float) -> None:
+    """Returns when a server answers that may be starting still; nothing else than a refused connection is waited for.
+
+    Args:
+        url: of its API.
+        seconds: longest wait.
+
+    Raises:
+        HTTPError: it does not answer.
+    """
+    import httpx
+
+    end, has_told = time.monotonic() + seconds, False
+    while True:
+        try:
+            httpx.get(f"{url}/health", timeout=PROBE_SECONDS)
+            return
+        except httpx.ConnectError:
+            if time.monotonic() > end:
+                raise
+        if not has_told:
+            logger.info("waiting up to %s for the Prefect server at %s to start", format_seconds(seconds), url)
+            has_told = True
+        time.sleep(PAUSE_SECONDS)
 
 
 def ensure_pool(client: SyncPrefectClient, name: str) -> str:

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import re
 import sys
+import threading
 import uuid
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from flows.server.deployment_setup import setup_prefect
+from flows.server.deployment_setup import setup_prefect, wait_for_server
+from flows.server.local_server import free_port
 from flows.server.run_names import artifact_key, workspace_model
 from seq2seq_core.config.runtime import FlowSettings
 from seq2seq_core.config.settings import parse_settings
@@ -62,8 +66,31 @@ def test_without_a_server_setting_up_says_how_to_get_one(prefect_api: str) -> No
         "`export PREFECT_API_URL=http://127.0.0.1:4200/api`"
     )
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}), pytest.raises(EnvironmentFault) as away:
-        setup_prefect(settings())
+        setup_prefect(settings(), start_seconds=0.0)
     assert str(away.value).startswith("the Prefect server at http://127.0.0.1:9/api does not answer: ConnectError: ")
+
+
+def test_a_server_that_is_starting_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    port = free_port()
+
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+            pass
+
+    def answer_once() -> None:
+        with HTTPServer(("127.0.0.1", port), Health) as server:
+            server.handle_request()
+
+    timer = threading.Timer(1.0, answer_once)
+    timer.start()
+    with caplog.at_level(logging.INFO):
+        wait_for_server(f"http://127.0.0.1:{port}/api", 60.0)
+    timer.join()
+    assert f"for the Prefect server at http://127.0.0.1:{port}/api to start" in caplog.text
 
 
 def test_the_deployments_name_the_default_pool_and_an_entry_point_that_imports() -> None:

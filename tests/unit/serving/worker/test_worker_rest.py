@@ -12,8 +12,13 @@ from seq2seq_core.serving.worker import worker_main
 
 def test_memory_is_given_back_once_while_no_batch_comes_and_the_next_batch_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     given, calls = threading.Event(), list[int]()
+
+    def note() -> None:
+        calls.append(1)
+        given.set()
+
     monkeypatch.setattr(worker_main, "REST_SECONDS", 0.01)
-    monkeypatch.setattr(worker_main, "return_freed_memory", lambda: (calls.append(1), given.set()))
+    monkeypatch.setattr(worker_main, "return_freed_memory", note)
     monkeypatch.setattr(worker_main, "receive_message", lambda _: threading.Event().wait())
     ours, theirs = socket.socketpair()
     with ours, theirs:

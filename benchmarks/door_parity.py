@@ -15,6 +15,7 @@ import argparse
 import http.client
 import json
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -48,14 +49,16 @@ Answer = tuple[str, float]
 """A text and its score."""
 
 
-def settings_of(architecture: str, steps: int, beam_size: int) -> Settings:
-    """The ready settings for dates, with a model that is trained for a short time."""
+def settings_of(architecture: str, steps: int, beam_size: int, paths: Paths) -> Settings:
+    """The ready settings for dates, with a model that is trained for a short time; written to the workspace."""
     content: dict[str, Any] = yaml.safe_load((ROOT / "configs" / "dates.yaml").read_text(encoding="utf-8"))
     content["corpus"]["path"] = "corpus"
     content["model"] |= {"architecture": architecture}
     content["train"] |= {"max_steps": steps, "dev_sentences": 100}
     content["evaluate"] |= {"beam_size": beam_size}
     content["runtime"] = {"device": "cpu", "progress": "plain"}
+    paths.params.write_text(json.dumps(content), encoding="utf-8")
+    (paths.root / "dvc.yaml").write_text("stages: {}\n", encoding="utf-8")
     return parse_settings(content, "benchmark")
 
 
@@ -69,7 +72,6 @@ def evaluated(settings: Settings, paths: Paths, rows: int) -> list[Answer]:
 
 def by_command(paths: Paths, sources: Sequence[str]) -> list[Answer]:
     """What ``s2s predict`` answers."""
-    (paths.root / "dvc.yaml").write_text("stages: {}\n")
     command = [str(Path(sys.executable).with_name("s2s")), "predict", "--json", "--workspace", str(paths.root), "--device", "cpu"]
     done = subprocess.run(command, input="".join(f"{one}\n" for one in sources), capture_output=True, text=True, check=True)
     return [(one["prediction"], one["score"]) for one in map(json.loads, done.stdout.splitlines())]
@@ -86,6 +88,11 @@ def ask(port: int, sources: Sequence[str], params: dict[str, Any]) -> list[Answe
     if answer.status != 200:
         raise RuntimeError(f"status {answer.status}: {content}")
     return [(one["prediction"], one["score"]) for one in content["predictions"]]
+
+
+def has_words(text: str, phrase: str) -> bool:
+    """Whether a text has a phrase as whole words, as phrases count: "05" is in "1931-05-05", and not in "1905-03-01"."""
+    return re.search(rf"\b{re.escape(phrase)}\b", text) is not None
 
 
 def over_http(port: int, sources: Sequence[str], targets: Sequence[str], beam_size: int) -> tuple[list[Answer], int, int, int]:
@@ -107,7 +114,7 @@ def over_http(port: int, sources: Sequence[str], targets: Sequence[str], beam_si
             return
         params = {"beam_size": beam_size, "force": [force], "forbid": [forbid]}
         ((text, _),) = ask(port, [sources[(row + 1) % len(sources)]], params)
-        asked[0], missing[0], there[0] = asked[0] + 1, missing[0] + (force not in text), there[0] + (forbid in text)
+        asked[0], missing[0], there[0] = asked[0] + 1, missing[0] + (not has_words(text, force)), there[0] + has_words(text, forbid)
 
     with ThreadPoolExecutor(CLIENTS) as clients:
         waiting = [clients.submit(plainly, job) for job in jobs]
@@ -130,7 +137,7 @@ def differences(name: str, found: Sequence[Answer], expected: Sequence[Answer]) 
 
 def measure(paths: Paths, beam_size: int, architecture: str, steps: int, rows: int) -> bool:
     """Prints a line for each door at a beam size; returns whether a bar is missed."""
-    settings = settings_of(architecture, steps, beam_size)
+    settings = settings_of(architecture, steps, beam_size, paths)
     expected = evaluated(settings, paths, rows)
     pairs = list(iterate_pairs(paths.prepared_split("test")))[: len(expected)]
     sources, targets = [pair["source"] for pair in pairs], [pair["target"] for pair in pairs]
@@ -163,7 +170,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = Paths(Path(folder))
         write_sample_corpus(paths.root / "corpus")
-        settings = settings_of(asked.architecture, asked.steps, asked.beams[0])
+        settings = settings_of(asked.architecture, asked.steps, asked.beams[0], paths)
         for run in (run_prepare, run_tokenize, run_train):
             run(settings, paths, NullRecorder())
         missed = [measure(paths, beam_size, asked.architecture, asked.steps, asked.rows) for beam_size in asked.beams]

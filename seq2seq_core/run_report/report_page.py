@@ -22,7 +22,7 @@ from seq2seq_core.run_report.data_sections import (
     samples_section,
     tokens_section,
 )
-from seq2seq_core.run_report.result_sections import lead_blocks, parts_section, scores_section, stages_section
+from seq2seq_core.run_report.result_sections import answers_section, lead_blocks, parts_section, scores_section, stages_section
 from seq2seq_core.run_report.run_facts import RunFacts, read_run_facts
 from seq2seq_core.run_report.stage_end import StageEnd
 
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 SECTIONS: tuple[tuple[str, str, Callable[[RunFacts], Section]], ...] = (
     ("register", "Test scores", scores_section),
     ("evaluate", "Worst parts of the test set", parts_section),
+    ("evaluate", "Worst answers", answers_section),
     ("validate", "Contracts", contracts_section),
     ("prepare", "Funnel", funnel_section),
     ("validate", "Leakage", leakage_section),

@@ -7,6 +7,7 @@ from typing import Any
 
 from seq2seq_core.config.metric_names import list_metrics
 from seq2seq_core.console import format_seconds
+from seq2seq_core.corpus.file_faults.text_faults import quote
 from seq2seq_core.corpus.leakage.split_note import split_note
 from seq2seq_core.evaluation.error_terms import terms_of
 from seq2seq_core.evaluation.scores import find_metric
@@ -17,7 +18,7 @@ from seq2seq_core.model_card.facts import Figure
 from seq2seq_core.run_report.run_facts import RunFacts
 from seq2seq_core.run_report.stage_end import StageEnd
 
-MOST_PARTS, NAME_CHARACTERS, MESSAGE_CHARACTERS, WHY_CHARACTERS = 12, 60, 4000, 300
+MOST_PARTS, NAME_CHARACTERS, MESSAGE_CHARACTERS, WHY_CHARACTERS, TEXT_CHARACTERS = 12, 60, 4000, 300, 200
 SYSTEMS = {"test": "this model", "greedy": "this model, greedy"}
 
 
@@ -118,6 +119,22 @@ def parts_section(facts: RunFacts) -> Section:
             Table(["part", "rows", metric], rows, frozenset((1, 2))),
         ],
     )
+
+
+def answers_section(facts: RunFacts) -> Section:
+    """What the model answered worst, beside the sources and references.
+
+    Args:
+        facts: of the run.
+    """
+    if not facts.worst:
+        return Section("Worst answers", [])
+    rows = [
+        [row["row"], *(quote(row[name], width=TEXT_CHARACTERS) for name in ("source", "reference", "hypothesis")), row["edits"]]
+        for row in facts.worst
+    ]
+    note = "Most edits for a character of the reference first. reports/evaluation/predictions.jsonl has all answers of test."
+    return Section("Worst answers", [Table(["row", "source", "reference", "answer", "edits"], rows), Text(note, "note")])
 
 
 def _main_metric(facts: RunFacts) -> str:

@@ -5,9 +5,11 @@ Whatever is missing or damaged leaves a gap: the report is needed most after a f
 
 from __future__ import annotations
 
+import csv
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from seq2seq_core.artifacts import Paths
 from seq2seq_core.corpus.preparation.dropped_rows_page import DroppedRows, read_dropped_rows
 from seq2seq_core.drift.drift_report import DriftReport
 from seq2seq_core.errors import UserError
+from seq2seq_core.evaluation.report import WORST_FILE
 from seq2seq_core.forecasts.forecast_check import describe_check
 from seq2seq_core.model_card.facts import CurvePoint
 from seq2seq_core.model_card.origin import read_curve, read_report
@@ -25,6 +28,8 @@ from seq2seq_core.stage_history.executions import read_execution, read_why
 from seq2seq_core.stage_table import WORKING_STAGES
 
 logger = logging.getLogger(__name__)
+MOST_ANSWERS = 10
+"""Worst answers that the report shows."""
 REPORTING_AT_END = ("prepare", "tokenize", "train", "evaluate")
 """Stages whose reports are those of their last success; only a ``prepare`` that lost too many rows leaves others."""
 
@@ -44,6 +49,7 @@ class RunFacts:
         training: the report of ``train``.
         curve: its curve.
         scores: every figure of ``evaluate``.
+        worst: its worst answers, by column.
         receipt: of ``register``.
         drift: from the champion's corpus; None: nothing was compared.
         data_docs: the page of Data Docs, relative to the workspace; empty: there is none.
@@ -59,6 +65,7 @@ class RunFacts:
     training: Mapping[str, Any] = field(default_factory=dict)
     curve: Sequence[CurvePoint] = ()
     scores: Mapping[str, Any] = field(default_factory=dict)
+    worst: Sequence[Mapping[str, str]] = ()
     receipt: Mapping[str, Any] = field(default_factory=dict)
     drift: DriftReport | None = None
     data_docs: str = ""
@@ -112,6 +119,7 @@ def read_run_facts(paths: Paths, title: str, end: StageEnd | None = None) -> Run
         training=read_report(paths.train_report),
         curve=read_curve(paths.training_curve),
         scores=read_report(paths.evaluation_scores),
+        worst=_read_worst(paths),
         receipt=receipt,
         drift=_read_drift(paths, receipt),
         data_docs=_find_data_docs(paths),
@@ -153,6 +161,17 @@ def _read_rows(paths: Paths) -> DroppedRows | None:
     except UserError as error:
         logger.debug("no samples of rows: %s", error)
         return None
+
+
+def _read_worst(paths: Paths) -> list[dict[str, str]]:
+    """The worst answers of test; of a table that cannot be read, none."""
+    try:
+        with (paths.evaluation / WORST_FILE).open(encoding="utf-8", newline="") as file:
+            rows = list(islice(csv.DictReader(file), MOST_ANSWERS))
+    except (OSError, ValueError, csv.Error) as error:
+        logger.debug("no worst answers: %s", error)
+        return []
+    return [row for row in rows if None not in row and None not in row.values()]  # a row of another width is damaged
 
 
 def _read_drift(paths: Paths, receipt: Mapping[str, Any]) -> DriftReport | None:

@@ -105,6 +105,15 @@ def test_the_report_names_offenders_shows_what_happened_to_rows_and_what_is_of_a
     ):  # fmt: skip
         assert text in page.text, text
     assert "earlier run" not in page.text
+    paths.evaluation.mkdir(parents=True)
+    long = f'7,"{"y" * 9000}","a ""b""\n{BIDI}",wrong,wrong,9,1.0,-1,-1,False,'
+    heads = "row,source,reference,hypothesis,greedy,edits,cer,score,log_probability,is_cut,confidence"
+    (paths.evaluation / "worst.csv").write_text(f"{heads}\n{long}\n8,short\n", encoding="utf-8")
+    write_report(paths, "hostile")
+    shown = _page(paths).text
+    assert "Worst answers" in shown
+    assert '"a "b"\\n\\u202eevil' in shown
+    assert "short" not in shown.partition("Worst answers")[2].partition("Contracts")[0]
     _leave(paths, "validate", "user_fault", "a contract is broken")
     write_report(paths, "hostile")
     page = _page(paths)
